@@ -1,0 +1,208 @@
+"""Every setting of the server: one class, read once, passed down by `create_app(settings)`, never a global."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.core.paths import base_folder, resolve
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "OPENAI_API_KEY": ("llm", "openai_compat", "api_key"),
+    "OPENAI_BASE_URL": ("llm", "openai_compat", "base_url"),
+    "OPENAI_MODEL": ("llm", "openai_compat", "model"),
+}
+"""Names that other tools use, and the setting that each one fills when its own name is not given."""
+
+
+class PocketSphinxSettings(BaseModel):
+    """The embedded English engine."""
+
+    workers: int = Field(0, ge=0, le=64, description="worker processes; 0 means one for each core")
+    decoders: int = Field(
+        4, ge=1, le=32, description="decoders a worker may hold, i.e. utterances at once (about 60 MB each)"
+    )
+
+
+class WhisperSettings(BaseModel):
+    """The local Whisper engine (faster-whisper)."""
+
+    model: str = Field(
+        "", description="checkpoint: a path, a name under the models folder or in the Hugging Face cache; empty picks one"
+    )
+    compute_type: Literal["int8", "int8_float32", "int16", "float32"] = Field("int8", description="arithmetic")
+    cpu_threads: int = Field(0, ge=0, le=64, description="threads of one decode; 0 means one for each core")
+    beam_size: int = Field(5, ge=1, le=10, description="beams of a final decode")
+
+
+class SttUpstreamSettings(BaseModel):
+    """A service with `/v1/audio/transcriptions`."""
+
+    base_url: str = Field("", description="address that ends in /v1")
+    api_key: SecretStr = Field(SecretStr(""), description="its key; empty sends none")
+    model: str = Field("whisper-1", description="model name sent to it")
+    timeout_s: float = Field(60.0, gt=0, le=600, description="seconds for one transcription")
+
+
+class SttSettings(BaseModel):
+    """Speech to text."""
+
+    provider: str = Field("auto", description="engine used when `start` names none")
+    lang: str = Field("auto", description="language used when `start` names none (BCP-47, or auto)")
+    pocketsphinx: PocketSphinxSettings = PocketSphinxSettings()
+    whisper_local: WhisperSettings = WhisperSettings()
+    openai_compat: SttUpstreamSettings = SttUpstreamSettings()
+
+
+class VadSettings(BaseModel):
+    """The speech gate. Names and defaults of the thresholds are Silero's."""
+
+    gate: Literal["webrtc+silero", "silero", "webrtc"] = Field(
+        "webrtc+silero", description="which detectors decide; webrtc alone mistakes noise for speech"
+    )
+    threshold: float = Field(0.5, gt=0, lt=1, description="probability at which a frame starts speech")
+    neg_threshold: float = Field(0.35, gt=0, lt=1, description="probability below which a frame is silence again")
+    speech_pad_ms: int = Field(400, ge=400, le=2000, description="pre-roll kept before speech (ms)")
+    min_speech_ms: int = Field(250, ge=0, le=2000, description="voiced time below which an utterance is discarded (ms)")
+    min_word_ms: int = Field(
+        100, ge=0, le=2000, description="the same at stop, flush, or where the detector is sure (ms)"
+    )
+
+
+class EndpointingSettings(BaseModel):
+    """When an utterance ends: silence after speech, by profile."""
+
+    profile: Literal["command", "conversation", "dictation", "hands_free", "manual"] = Field(
+        "conversation", description="profile used when `start` names none"
+    )
+    command_ms: int = Field(350, ge=100, le=10_000, description="silence of the profile `command` (ms)")
+    conversation_ms: int = Field(600, ge=100, le=10_000, description="silence of the profile `conversation` (ms)")
+    dictation_ms: int = Field(1200, ge=100, le=10_000, description="silence of the profile `dictation` (ms)")
+    hands_free_ms: int = Field(2000, ge=100, le=10_000, description="silence of the profile `hands_free` (ms)")
+
+
+class LimitSettings(BaseModel):
+    """What keeps one client from harming the rest."""
+
+    message_bytes: int = Field(1 << 20, ge=1024, le=16 << 20, description="largest WebSocket message (bytes)")
+    body_bytes: int = Field(1 << 20, ge=1024, le=64 << 20, description="largest HTTP request body (bytes)")
+    sockets: int = Field(256, ge=1, le=100_000, description="speech sockets open at once")
+    session_s: float = Field(4 * 3600.0, gt=0, description="longest session, in audio (s)")
+    backlog_s: float = Field(
+        120.0, gt=0, description="undecoded audio of a session; at the limit the server reads no more (s)"
+    )
+    utterance_s: float = Field(28.0, ge=5, le=29, description="longest utterance (s)")
+    utterance_soft_s: float = Field(20.0, ge=2, le=28, description="age from which a short pause ends an utterance (s)")
+    stall_s: float = Field(1.5, gt=0, le=60, description="time without audio after which speech is finalised (s)")
+    idle_session_s: float = Field(15.0, gt=0, description="time without any message between start and stop (s)")
+    idle_socket_s: float = Field(600.0, gt=0, description="time without any message outside a session (s)")
+    slow_reader_s: float = Field(10.0, gt=0, description="time an event may wait for a client that does not read (s)")
+    outbound_events: int = Field(256, ge=8, le=10_000, description="events that wait for a client")
+    transcripts: int = Field(1000, ge=1, le=100_000, description="finished sessions whose transcript is kept")
+
+
+class LlmUpstreamSettings(BaseModel):
+    """The OpenAI-compatible service that answers prompts."""
+
+    base_url: str = Field("", description="address that ends in /v1")
+    api_key: SecretStr = Field(SecretStr(""), description="its key")
+    model: str = Field("", description="model name sent to it")
+
+
+class LlmSettings(BaseModel):
+    """Language models."""
+
+    provider: str = Field("", description="provider used when a request names none; empty picks one")
+    openai_compat: LlmUpstreamSettings = LlmUpstreamSettings()
+    allowed_base_urls: Annotated[list[str], NoDecode] = Field(
+        ["http://127.0.0.1:1234", "http://127.0.0.1:11434", "http://127.0.0.1:8080", "http://127.0.0.1:9931"],
+        description="origins beyond public HTTPS that a request may name, comma-separated; localhost counts as 127.0.0.1",
+    )
+    connect_timeout_s: float = Field(5.0, gt=0, le=60, description="seconds to connect to an upstream")
+    first_byte_timeout_s: float = Field(60.0, gt=0, le=600, description="seconds to its first byte")
+    idle_timeout_s: float = Field(60.0, gt=0, le=600, description="seconds between two pieces of its answer")
+
+    @field_validator("allowed_base_urls", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """All settings. Environment names start with `PROMPTER_`; nested ones join with `__`; `.env` is read."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PROMPTER_", env_nested_delimiter="__", env_file=None, extra="ignore", validate_default=True
+    )
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
+    insecure: bool = Field(False, description="allow other machines without accounts (do not)")
+    allowed_origins: Annotated[list[str], NoDecode] = Field(
+        [], description="web origins allowed besides the server's own, comma-separated"
+    )
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(
+        [], description="names in the Host header allowed besides loopback's, comma-separated"
+    )
+    models_dir: Path = Field(Path("models"), description="folder of checkpoints")
+    data_dir: Path = Field(Path("data"), description="folder of what the server keeps")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    stt: SttSettings = SttSettings()
+    vad: VadSettings = VadSettings()
+    endpointing: EndpointingSettings = EndpointingSettings()
+    limits: LimitSettings = LimitSettings()
+    llm: LlmSettings = LlmSettings()
+
+    @field_validator("allowed_origins", "allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("models_dir", "data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return resolve(value)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order of precedence: arguments, environment, `.env`, then the aliases of other tools."""
+        env_file = getattr(dotenv_settings, "env_file", None)
+        return init_settings, env_settings, dotenv_settings, AliasSource(settings_cls, env_file)
+
+
+class AliasSource(PydanticBaseSettingsSource):
+    """Fills settings from the environment names in `ALIASES`, those of `.env` included."""
+
+    def __init__(self, settings_cls: type[BaseSettings], env_file: Path | None) -> None:
+        super().__init__(settings_cls)
+        self._env_file = env_file
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        """Not used: `__call__` makes the whole mapping at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        known = {**(dotenv_values(self._env_file) if self._env_file else {}), **os.environ}
+        values: dict[str, Any] = {}
+        for name, path in ALIASES.items():
+            if value := known.get(name):
+                node = values
+                for part in path[:-1]:
+                    node = node.setdefault(part, {})
+                node[path[-1]] = value
+        return values
+
+
+def load_settings() -> Settings:
+    """The settings in force: environment first, then `.env` in the base folder."""
+    return Settings(_env_file=base_folder() / ".env")  # type: ignore[call-arg]

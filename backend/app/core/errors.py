@@ -1,0 +1,194 @@
+"""Every error that a client can meet: one tree, each class with a stable code.
+
+    PrompterError
+    + BadRequest (400)
+    |   - InvalidMessage, InvalidJson, UnknownType            a message or body that cannot be read
+    |   - NotStarted, AlreadyStarted                          the right message at the wrong time
+    |   - UnsupportedFormat, InvalidSampleRate, SampleRateChanged, InvalidBase64, OddLength
+    |   - MessageTooBig                                       closes the socket with 1009
+    |   - UnknownProvider, UnknownModel, LanguageNotSupported
+    |   - MissingConfig, BaseUrlNotAllowed                    a language-model request that cannot be sent
+    + NotAllowed (403)                                        Origin, Host or address; closes with 1008
+    + NotFound (404)
+    + NothingFinalYet (409)
+    + ProviderNotReady (503)
+    + IdleTimeout, SlowReader, SessionTooLong, ServerFull, ShuttingDown    limits that end a socket
+    + EngineFailed (500)                                      closes with 1011
+    + UpstreamError (502)
+        - UpstreamUnauthorized, UpstreamTimeout (504)
+
+A message is safe to show: lower-case, names the thing with `!r`, says what was expected and how to go on.
+It never holds a key, audio, a transcript or a prompt.
+"""
+
+from typing import ClassVar
+
+
+class PrompterError(Exception):
+    """Base of all errors that reach a client.
+
+    `code` is stable and documented; `status` is the HTTP status; `close_code` ends the socket when set, and
+    None lets the session go on.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    close_code: ClassVar[int | None] = None
+
+    @property
+    def fatal(self) -> bool:
+        """Whether the socket closes after this error."""
+        return self.close_code is not None
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class BadRequest(PrompterError):
+    code = "bad_request"
+    status = 400
+
+
+class InvalidJson(BadRequest):
+    code = "invalid_json"
+
+
+class InvalidMessage(BadRequest):
+    code = "invalid_message"
+
+
+class UnknownType(BadRequest):
+    code = "unknown_type"
+
+
+class NotStarted(BadRequest):
+    code = "not_started"
+
+
+class AlreadyStarted(BadRequest):
+    code = "already_started"
+
+
+class UnsupportedFormat(BadRequest):
+    code = "unsupported_format"
+
+
+class InvalidSampleRate(BadRequest):
+    code = "invalid_sample_rate"
+
+
+class SampleRateChanged(BadRequest):
+    code = "sample_rate_changed"
+
+
+class InvalidBase64(BadRequest):
+    code = "invalid_base64"
+
+
+class OddLength(BadRequest):
+    code = "odd_length"
+
+
+class MessageTooBig(BadRequest):
+    code = "message_too_big"
+    status = 413
+    close_code = 1009
+
+
+class UnknownProvider(BadRequest):
+    code = "unknown_provider"
+
+
+class UnknownModel(BadRequest):
+    code = "unknown_model"
+
+
+class LanguageNotSupported(BadRequest):
+    code = "language_not_supported"
+
+
+class MissingConfig(BadRequest):
+    code = "missing_config"
+
+
+class BaseUrlNotAllowed(BadRequest):
+    code = "base_url_not_allowed"
+
+
+class NotAllowed(PrompterError):
+    code = "not_allowed"
+    status = 403
+    close_code = 1008
+
+
+class NotFound(PrompterError):
+    code = "not_found"
+    status = 404
+
+
+class NothingFinalYet(PrompterError):
+    code = "nothing_final_yet"
+    status = 409
+
+
+class ProviderNotReady(PrompterError):
+    code = "provider_not_ready"
+    status = 503
+
+
+class IdleTimeout(PrompterError):
+    code = "idle_timeout"
+    status = 408
+    close_code = 4408
+
+
+class SlowReader(PrompterError):
+    code = "slow_reader"
+    status = 408
+    close_code = 1008
+
+
+class SessionTooLong(PrompterError):
+    code = "session_too_long"
+    status = 413
+    close_code = 1008
+
+
+class ServerFull(PrompterError):
+    code = "server_full"
+    status = 503
+    close_code = 1013
+
+
+class ShuttingDown(PrompterError):
+    code = "restarting"
+    status = 503
+    close_code = 1012
+
+
+class EngineFailed(PrompterError):
+    code = "engine_failed"
+    close_code = 1011
+
+
+class UpstreamError(PrompterError):
+    code = "upstream_error"
+    status = 502
+
+
+class UpstreamUnauthorized(UpstreamError):
+    code = "upstream_unauthorized"
+
+
+class UpstreamTimeout(UpstreamError):
+    code = "upstream_timeout"
+    status = 504
+
+
+def all_errors() -> list[type[PrompterError]]:
+    """Every class of the tree, the base first: what docs and tests are held against."""
+    found: list[type[PrompterError]] = [PrompterError]
+    for cls in found:
+        found.extend(cls.__subclasses__())
+    return found

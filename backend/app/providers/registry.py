@@ -1,0 +1,55 @@
+"""Providers by name: a table of what is built in, joined by what other packages register."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from app.core.config import Settings
+
+BUILT_IN_STT = {
+    "whisper_local": "app.providers.stt.whisper_local:WhisperLocalProvider",
+    "pocketsphinx": "app.providers.stt.pocketsphinx:PocketSphinxProvider",
+    "openai_compat": "app.providers.stt.openai_compat:OpenAiCompatSttProvider",
+    "cloud_stub": "app.providers.stt.cloud_stub:CloudStubProvider",
+}
+BUILT_IN_LLM = {
+    "openai_compat": "app.providers.llm.openai_compat:OpenAiCompatProvider",
+    "echo": "app.providers.llm.echo:EchoProvider",
+}
+STT_GROUP = "prompter.stt_providers"
+LLM_GROUP = "prompter.llm_providers"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A provider that can be built: its name and where its factory is."""
+
+    name: str
+    load: Callable[[], Callable[[Settings], Any]]
+    origin: str
+    """ "built-in", or the distribution that brought it."""
+
+
+def registered(group: str, built_in: dict[str, str]) -> dict[str, Registration]:
+    """All providers of one kind by name; a package cannot take a built-in's name."""
+    found = {name: Registration(name, lambda ref=ref: _load(ref), "built-in") for name, ref in built_in.items()}  # type: ignore[misc]
+    for entry in entry_points(group=group):
+        origin = entry.dist.name if entry.dist else entry.value
+        found.setdefault(entry.name, Registration(entry.name, entry.load, origin))
+    return found
+
+
+def stt_registrations() -> dict[str, Registration]:
+    return registered(STT_GROUP, BUILT_IN_STT)
+
+
+def llm_registrations() -> dict[str, Registration]:
+    return registered(LLM_GROUP, BUILT_IN_LLM)
+
+
+def _load(reference: str) -> Callable[[Settings], Any]:
+    module, _, attribute = reference.partition(":")
+    factory: Callable[[Settings], Any] = getattr(import_module(module), attribute)
+    return factory

@@ -1,0 +1,45 @@
+"""The words of the provider lists."""
+
+from pydantic import BaseModel, Field
+
+from app.providers.base import ProviderState
+
+
+class SttCapabilitiesOut(BaseModel):
+    """What a speech engine can do."""
+
+    languages: list[str] | None = Field(description="primary language tags; null means any", examples=[["en"]])
+    streaming: bool = Field(description="gives partials while you speak")
+    words: bool = Field(description="gives word times")
+    vocabulary: bool = Field(description="uses the list of terms in `start`")
+    network: bool = Field(description="sends audio to another machine")
+    raw_audio: bool = Field(description="sees every chunk, without speech detection")
+
+
+class ProviderOut(BaseModel):
+    """One provider, and what to do to make it ready."""
+
+    name: str = Field(examples=["pocketsphinx"])
+    type: str = Field(description="kind: embedded, local, cloud, mock …", examples=["embedded"])
+    status: ProviderState = Field(examples=["ready"])
+    description: str = Field(description="what it is, or how to make it ready")
+    default: bool = Field(description="used when a request names none")
+
+
+class SttProviderOut(ProviderOut):
+    """One speech engine."""
+
+    models: list[str] = Field(description="names that `start.config.model` may ask for", examples=[["base"]])
+    capabilities: SttCapabilitiesOut
+
+
+class SttProviderList(BaseModel):
+    """The speech engines."""
+
+    items: list[SttProviderOut]
+
+
+class LlmProviderList(BaseModel):
+    """The language-model providers."""
+
+    items: list[ProviderOut]

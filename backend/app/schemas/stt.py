@@ -1,0 +1,229 @@
+"""The words of the speech socket: one model per message, told apart by `type`.
+
+In the audio path messages are checked and built by hand, for speed; these models are the contract that tests hold
+that code to, and what the API description shows.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+EndpointingProfile = Literal["command", "conversation", "dictation", "hands_free", "manual"]
+OptionalEvent = Literal[
+    "speech_started", "speech_stopped", "utterance_discarded", "eager_final", "turn_resumed", "ack", "status"
+]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+# -- client to server -------------------------------------------------------------------------------------------
+
+
+class EndpointingConfig(_Message):
+    """A silence of the client's own choice."""
+
+    silence_ms: int = Field(ge=100, le=10_000, description="silence that ends an utterance (ms)", examples=[800])
+
+
+class StartConfig(_Message):
+    """How a dictation is to be understood; every field is optional."""
+
+    lang: str = Field("auto", description="language as a BCP-47 tag, or `auto`", examples=["es", "en-GB"], max_length=35)
+    provider: str | None = Field(None, description="engine; the server's default if absent", examples=["cloud_stub"])
+    model: str | None = Field(None, description="the engine's model; its default if absent", examples=["base"])
+    sample_rate: int = Field(16_000, ge=8000, le=48_000, strict=True, description="rate of binary frames (Hz)")
+    partials: bool = Field(True, description="whether to send partials")
+    words: bool = Field(False, description="whether finals carry word times")
+    vocabulary: list[Annotated[str, Field(max_length=100)]] = Field(
+        [], max_length=200, description="terms likely to be said", examples=[["FastAPI", "kubectl"]]
+    )
+    endpointing: EndpointingProfile | EndpointingConfig | None = Field(
+        None, description="profile, or `{silence_ms}`; the server's default if absent", examples=["dictation"]
+    )
+    store: bool = Field(True, description="whether the transcript may be kept for `/llm/generate`")
+    events: list[OptionalEvent] = Field([], description="additional event types to send", examples=[["speech_started"]])
+
+
+class Start(_Message):
+    """Begins a dictation."""
+
+    type: Literal["start"]
+    session_id: str | None = Field(None, max_length=200, description="the client's own label, echoed in every event")
+    config: StartConfig = StartConfig()
+
+
+class Audio(_Message):
+    """One chunk of audio. Binary frames after `start` are the same without the wrapping."""
+
+    type: Literal["audio"]
+    format: Literal["pcm16"] = Field(description="signed 16-bit little-endian mono")
+    sample_rate: int = Field(ge=8000, le=48_000, strict=True, description="rate (Hz), the same all through a session")
+    data: str = Field(description="base64 of the samples; an even number of bytes")
+
+
+class Flush(_Message):
+    """Finalises what has been said so far and keeps the session open."""
+
+    type: Literal["flush"]
+    id: str | int | None = Field(None, description="echoed in `flushed`")
+
+
+class Stop(_Message):
+    """Ends the dictation: the server drains, sends every final, then `stopped`."""
+
+    type: Literal["stop"]
+
+
+class Ping(_Message):
+    """Asks for a `pong`; counts as a sign of life."""
+
+    type: Literal["ping"]
+    id: str | int | None = Field(None, description="echoed in `pong`")
+
+
+ClientMessage = Annotated[Start | Audio | Flush | Stop | Ping, Field(discriminator="type")]
+
+
+# -- server to client -------------------------------------------------------------------------------------------
+
+
+class _Event(_Message):
+    session_id: str | None = Field(description="the client's label, null before `start`")
+    seq: int = Field(ge=1, description="number of this event on its socket: 1, 2, 3 …")
+
+
+class Ready(_Event):
+    """The engine is loaded; audio may be sent (earlier audio is kept, not lost)."""
+
+    type: Literal["ready"]
+    provider: str = Field(description="engine chosen")
+    model: str | None = Field(None, description="its model, where it has a choice")
+    lang: str = Field(description="language in force")
+    reason: str | None = Field(None, description="why this engine was chosen, where the server chose")
+
+
+class WordTime(_Message):
+    """One word of a final."""
+
+    word: str
+    start_ms: int = Field(ge=0)
+    end_ms: int = Field(ge=0)
+    confidence: float = Field(ge=0, le=1)
+
+
+class Timing(_Message):
+    """A latency receipt of a final."""
+
+    speech_end_ms: int = Field(ge=0, description="end of speech, from the session's first sample (ms)")
+    endpoint_ms: int = Field(ge=0, description="silence waited for before the utterance was closed (ms)")
+    queue_ms: int = Field(ge=0, description="waiting for an engine (ms)")
+    decode_ms: int = Field(ge=0, description="final decode (ms)")
+
+
+class _Utterance(_Event):
+    utterance_id: int = Field(ge=1, description="number of the utterance in its session: 1, 2, 3 …")
+    start_ms: int = Field(ge=0, description="from the session's first sample (ms)")
+    end_ms: int = Field(ge=0, description="from the session's first sample (ms)")
+
+
+class _Text(_Utterance):
+    text: str
+    revision: int = Field(ge=1, description="1, 2, 3 … inside an utterance")
+    lang: str | None = Field(description="language, where known")
+    provider: str
+    model: str | None
+
+
+class Partial(_Text):
+    """Text so far: replaced by the next one of its utterance."""
+
+    type: Literal["partial"]
+    stable: str = Field(description="prefix of `text` that will not change any more")
+
+
+class Final(_Text):
+    """Text of one utterance: never changes. Empty only where a partial has to be taken back."""
+
+    type: Literal["final"]
+    timing: Timing
+    words: list[WordTime] | None = Field(None, description="word times, if asked for")
+
+
+class SpeechStarted(_Utterance):
+    """Somebody began to speak."""
+
+    type: Literal["speech_started"]
+
+
+class SpeechStopped(_Utterance):
+    """The utterance has ended; its final follows."""
+
+    type: Literal["speech_stopped"]
+
+
+class UtteranceDiscarded(_Utterance):
+    """An utterance that came to nothing."""
+
+    type: Literal["utterance_discarded"]
+    reason: str = Field(description="`too_short`, `no_speech`, `empty` or `hallucination`")
+
+
+class Ack(_Event):
+    """Once a second: how far the server is."""
+
+    type: Literal["ack"]
+    audio_seq: int = Field(ge=0, description="audio messages received")
+    received_ms: int = Field(ge=0)
+    decoded_ms: int = Field(ge=0)
+    backlog_ms: int = Field(ge=0)
+
+
+class Flushed(_Event):
+    """Everything said before that `flush` is final."""
+
+    type: Literal["flushed"]
+    id: str | int | None = None
+
+
+class Stats(_Message):
+    """What a dictation came to."""
+
+    audio_ms: int = Field(ge=0)
+    speech_ms: int = Field(ge=0)
+    utterances: int = Field(ge=0)
+    finals: int = Field(ge=0)
+    discarded: int = Field(ge=0)
+
+
+class Stopped(_Event):
+    """The dictation is over; the socket stays open for another `start`."""
+
+    type: Literal["stopped"]
+    stats: Stats
+
+
+class Pong(_Event):
+    """Answer to `ping`."""
+
+    type: Literal["pong"]
+    id: str | int | None = None
+
+
+class Error(_Event):
+    """Something was wrong; the session goes on unless `fatal`."""
+
+    type: Literal["error"]
+    code: str = Field(description="stable code, see the table of errors")
+    message: str = Field(description="what was wrong and how to go on")
+    fatal: bool = Field(description="whether the socket closes now")
+
+
+ServerEvent = Annotated[
+    Ready | Partial | Final | SpeechStarted | SpeechStopped | UtteranceDiscarded | Ack | Flushed | Stopped | Pong | Error,
+    Field(discriminator="type"),
+]
+
+client_message: TypeAdapter[Any] = TypeAdapter(ClientMessage)
+server_event: TypeAdapter[Any] = TypeAdapter(ServerEvent)
