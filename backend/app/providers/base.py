@@ -8,28 +8,17 @@ caller, who must close it.
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.schemas.providers import ProviderState
+
 Samples = NDArray[np.int16]
 """16 kHz mono audio, shape (n,), full scale +-32767."""
 
 SAMPLE_RATE_HZ = 16_000
-
-
-class ProviderState(StrEnum):
-    """The one list of states a provider can be in."""
-
-    READY = "ready"
-    LOADING = "loading"
-    NOT_INSTALLED = "not_installed"
-    NOT_CONFIGURED = "not_configured"
-    NO_MODEL = "no_model"
-    UNAUTHORIZED = "unauthorized"
-    UNREACHABLE = "unreachable"
 
 
 @dataclass(frozen=True, slots=True)

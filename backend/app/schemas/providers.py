@@ -1,8 +1,20 @@
 """The words of the provider lists."""
 
+from enum import StrEnum
+
 from pydantic import BaseModel, Field
 
-from app.providers.base import ProviderState
+
+class ProviderState(StrEnum):
+    """The one list of states a provider can be in."""
+
+    READY = "ready"
+    LOADING = "loading"
+    NOT_INSTALLED = "not_installed"
+    NOT_CONFIGURED = "not_configured"
+    NO_MODEL = "no_model"
+    UNAUTHORIZED = "unauthorized"
+    UNREACHABLE = "unreachable"
 
 
 class SttCapabilitiesOut(BaseModel):

@@ -1,0 +1,30 @@
+"""What the doors hand to the rooms behind them: the resources of one application."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from app.core.config import Settings
+from app.services.engines import Engines
+from app.services.generation import Generation
+from app.services.transcripts import Transcripts
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Everything that lives as long as the application."""
+
+    settings: Settings
+    engines: Engines
+    generation: Generation
+    transcripts: Transcripts
+
+
+def get_resources(connection: HTTPConnection) -> Resources:
+    """The resources of the application that serves this request or socket."""
+    return cast(Resources, connection.app.state.resources)
+
+
+ResourcesDep = Annotated[Resources, Depends(get_resources)]
