@@ -1,0 +1,64 @@
+"""A mock engine that answers every chunk at once: what a client is built and measured against."""
+
+from typing import Literal
+
+from app.core.config import Settings
+from app.core.errors import UnknownModel
+from app.providers.base import ProviderStatus, SttCapabilities, SttConfig
+from app.schemas.providers import ProviderState
+
+CHUNKS_A_FINAL = 3
+
+
+class CloudStubProvider:
+    """Always ready. Hears nothing: it counts chunks, whatever they hold."""
+
+    name = "cloud_stub"
+    type = "mock"
+    capabilities = SttCapabilities(
+        languages=None, streaming=True, words=False, vocabulary=False, network=False, raw_audio=True
+    )
+
+    def __init__(self, settings: Settings) -> None:  # noqa: ARG002 (every factory takes the settings)
+        pass
+
+    async def status(self) -> ProviderStatus:
+        return ProviderStatus(
+            ProviderState.READY, "mock for building clients: counts chunks and recognises nothing"
+        )
+
+    def models(self) -> list[str]:
+        return []
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def open_session(self, config: SttConfig) -> "CloudStubSession":
+        if config.model is not None:
+            raise UnknownModel(f"provider 'cloud_stub' has no model {config.model!r}; leave `model` out")
+        return CloudStubSession()
+
+    async def aclose(self) -> None:
+        """Nothing to free."""
+
+
+class CloudStubSession:
+    """One dictation: a partial for every chunk, and a final with every third one."""
+
+    __slots__ = ("_chunks",)
+
+    def __init__(self) -> None:
+        self._chunks = 0
+
+    def accept_chunk(self, pcm: bytes) -> list[tuple[Literal["partial", "final"], str]]:  # noqa: ARG002
+        """Count one chunk. Chunks left over at the end give no final."""
+        self._chunks = n = self._chunks + 1
+        if n % CHUNKS_A_FINAL:
+            return [("partial", f"(mock) escuchando... chunk={n}")]
+        return [
+            ("partial", f"(mock) escuchando... chunk={n}"),
+            ("final", f"(mock) transcripción final #{n // CHUNKS_A_FINAL}"),
+        ]
+
+    async def aclose(self) -> None:
+        """Nothing to release."""
