@@ -205,4 +205,4 @@ class AliasSource(PydanticBaseSettingsSource):
 
 def load_settings() -> Settings:
     """The settings in force: environment first, then `.env` in the base folder."""
-    return Settings(_env_file=base_folder() / ".env")  # type: ignore[call-arg]
+    return Settings(_env_file=base_folder() / ".env")

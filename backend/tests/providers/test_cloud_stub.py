@@ -8,7 +8,7 @@ from app.providers.base import RawSttSession, SttConfig
 from app.providers.stt.cloud_stub import CloudStubProvider
 
 
-async def test_every_chunk_gives_a_partial_and_every_third_a_final_as_well():
+async def test_every_chunk_gives_a_partial_and_every_third_a_final_as_well() -> None:
     session = await CloudStubProvider(Settings()).open_session(SttConfig())
     answers = [list(session.accept_chunk(b"\0\0")) for _ in range(7)]
 
@@ -22,19 +22,19 @@ async def test_every_chunk_gives_a_partial_and_every_third_a_final_as_well():
     assert answers[6] == [("partial", "(mock) escuchando... chunk=7")]
 
 
-async def test_it_is_a_raw_audio_engine_and_says_so():
+async def test_it_is_a_raw_audio_engine_and_says_so() -> None:
     provider = CloudStubProvider(Settings())
     assert provider.capabilities.raw_audio
     assert isinstance(await provider.open_session(SttConfig()), RawSttSession)
 
 
-async def test_sessions_count_for_themselves():
+async def test_sessions_count_for_themselves() -> None:
     provider = CloudStubProvider(Settings())
     first, second = await provider.open_session(SttConfig()), await provider.open_session(SttConfig())
     first.accept_chunk(b"\0\0")
     assert second.accept_chunk(b"\0\0") == [("partial", "(mock) escuchando... chunk=1")]
 
 
-async def test_a_model_is_refused_by_name():
+async def test_a_model_is_refused_by_name() -> None:
     with pytest.raises(UnknownModel, match="'base'"):
         await CloudStubProvider(Settings()).open_session(SttConfig(model="base"))

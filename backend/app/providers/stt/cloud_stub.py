@@ -19,7 +19,7 @@ class CloudStubProvider:
         languages=None, streaming=True, words=False, vocabulary=False, network=False, raw_audio=True
     )
 
-    def __init__(self, settings: Settings) -> None:  # noqa: ARG002 (every factory takes the settings)
+    def __init__(self, settings: Settings) -> None:
         pass
 
     async def status(self) -> ProviderStatus:
