@@ -1,0 +1,90 @@
+"""The public face of PROMPTer: the client, and what a package that brings an engine of its own has to know.
+
+A client imports `PromptClient` and its errors. An engine implements `SttProvider` or `LlmProvider` and
+registers under the entry-point group `prompter.stt_providers` or `prompter.llm_providers`; it imports nothing
+but this.
+"""
+
+from app.client import (
+    Answer,
+    AudioError,
+    ClientError,
+    ConnectionLost,
+    Event,
+    PromptClient,
+    Refused,
+    Segment,
+    ServerFailed,
+    Transcription,
+    Unreachable,
+)
+from app.client.audio import open_recording
+from app.client.pacing import paced
+from app.core.config import Settings
+from app.core.errors import (
+    EngineFailed,
+    MissingConfig,
+    PrompterError,
+    ProviderNotReady,
+    UnknownModel,
+    UpstreamError,
+)
+from app.providers.base import (
+    ChatMessage,
+    Hypothesis,
+    LlmChunk,
+    LlmConfig,
+    LlmProvider,
+    ProviderStatus,
+    RawSttSession,
+    Samples,
+    SttCapabilities,
+    SttConfig,
+    SttProvider,
+    SttSession,
+    SttStream,
+    Transcript,
+    Usage,
+    Word,
+)
+from app.schemas.providers import ProviderState
+
+__all__ = [
+    "Answer",
+    "AudioError",
+    "ChatMessage",
+    "ClientError",
+    "ConnectionLost",
+    "EngineFailed",
+    "Event",
+    "Hypothesis",
+    "LlmChunk",
+    "LlmConfig",
+    "LlmProvider",
+    "MissingConfig",
+    "PromptClient",
+    "PrompterError",
+    "ProviderNotReady",
+    "ProviderState",
+    "ProviderStatus",
+    "RawSttSession",
+    "Refused",
+    "Samples",
+    "Segment",
+    "ServerFailed",
+    "Settings",
+    "SttCapabilities",
+    "SttConfig",
+    "SttProvider",
+    "SttSession",
+    "SttStream",
+    "Transcript",
+    "Transcription",
+    "UnknownModel",
+    "Unreachable",
+    "UpstreamError",
+    "Usage",
+    "Word",
+    "open_recording",
+    "paced",
+]

@@ -1,0 +1,263 @@
+"""The client that the `prompter` command uses, and that anybody's Python may use as well."""
+
+import ipaddress
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+import httpx2
+
+from app.client.audio import open_recording
+from app.client.errors import ClientError, ServerFailed, Unreachable, from_status
+from app.client.events import Answer, Event, Segment, Transcription
+from app.client.pacing import Chunks, chunk_stream
+from app.client.speech import exchange, speech_socket
+
+Endpointing = Literal["command", "conversation", "dictation", "hands_free", "manual"] | dict[str, int]
+Prompt = str | Sequence[dict[str, str]]
+"""A text, or the messages of a conversation: `[{"role": "user", "content": "…"}]`."""
+
+
+class PromptClient:
+    """Speak to a server and ask its language models.
+
+        import asyncio
+        from prompter import PromptClient, open_recording
+
+        async def main():
+            async with PromptClient("http://127.0.0.1:8000") as client:
+                wav = open_recording("samples/en_weather_madrid_48k.wav")
+                async for event in client.dictate(wav.chunks, sample_rate=wav.sample_rate, session_id="s1"):
+                    print(event.type, event.text)
+                print((await client.generate(session_id="s1")).text)
+
+        asyncio.run(main())
+
+    One client may run several dictations at once. Errors are those of `app.client.errors`.
+    """
+
+    def __init__(self, url: str = "http://127.0.0.1:8000", token: str | None = None) -> None:
+        url = url if "://" in url else f"http://{url}"
+        parts = urlsplit(url.rstrip("/"))
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Unreachable(f"{url!r} is no server's address; expected one like http://127.0.0.1:8000")
+        self.url = parts.geturl()
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._proxy = not _is_loopback(parts.hostname)
+        self._http: httpx2.AsyncClient | None = None
+
+    async def __aenter__(self) -> Self:
+        # A proxy from the environment serves the world outside, never this machine.
+        timeout = httpx2.Timeout(15, read=300)
+        self._http = httpx2.AsyncClient(
+            base_url=self.url, headers=self._headers, timeout=timeout, trust_env=self._proxy
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._http:
+            await self._http.aclose()
+
+    # -- speech
+
+    async def dictate(
+        self,
+        chunks: Chunks,
+        *,
+        lang: str | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        sample_rate: int = 16_000,
+        words: bool = False,
+        partials: bool = True,
+        vocabulary: Sequence[str] = (),
+        endpointing: Endpointing | None = None,
+        events: Sequence[str] = (),
+        session_id: str | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """Send PCM16 mono chunks as they come and give events as they come, until `stopped`.
+
+        What is left out is the server's default. A server that is busy takes audio more slowly
+        (back-pressure): the source is then read more slowly. Leaving the loop early ends the dictation without
+        its last finals.
+
+        Raises:
+            Unreachable, Refused, ServerFailed, ConnectionLost
+        """
+        config = {
+            "lang": lang,
+            "provider": provider,
+            "model": model,
+            "sample_rate": sample_rate,
+            "words": words or None,
+            "partials": None if partials else False,
+            "vocabulary": list(vocabulary) or None,
+            "endpointing": endpointing,
+            "events": list(events) or None,
+        }
+        start: dict[str, Any] = {
+            "type": "start",
+            "config": {k: v for k, v in config.items() if v is not None},
+        }
+        if session_id is not None:
+            start["session_id"] = session_id
+        address = f"ws{self.url.removeprefix('http')}/ws/stt"
+        async with (
+            speech_socket(address, self._headers, self._proxy) as socket,
+            aclosing(exchange(socket, start, chunks)) as exchanged,
+        ):
+            async for event in exchanged:
+                yield event
+
+    async def transcribe(
+        self,
+        path: str | Path,
+        *,
+        progress: Callable[[int, int | None], None] | None = None,
+        **options: Any,
+    ) -> Transcription:
+        """The text of a recording, sent as fast as the server takes it; `options` are those of `dictate`.
+
+        `progress(done_ms, audio_ms)` is called as the server gets on; `audio_ms` is None where the file
+        does not tell.
+
+        Raises:
+            AudioError: the file cannot be read.
+            Unreachable, Refused, ServerFailed, ConnectionLost
+        """
+        source = open_recording(path)
+        segments: list[Segment] = []
+        ready: dict[str, Any] = {}
+        lang: str | None = None
+        audio_ms = 0
+        options = {"partials": False, "events": ["ack"], **options}
+        events = self.dictate(chunk_stream(source.chunks), sample_rate=source.sample_rate, **options)
+        async with aclosing(events):
+            async for event in events:
+                if event.type == "ready":
+                    ready = dict(event.data)
+                elif event.type == "final" and event.text:
+                    segments.append(Segment.from_final(event))
+                    lang = lang or event.data.get("lang")
+                elif event.type == "stopped":
+                    audio_ms = event.data.get("stats", {}).get("audio_ms", 0)
+                if progress and (done_ms := event.data.get("decoded_ms") or event.data.get("end_ms")):
+                    progress(done_ms, source.audio_ms)
+        text = " ".join(segment.text for segment in segments)
+        return Transcription(
+            text,
+            tuple(segments),
+            lang,
+            ready.get("provider"),
+            ready.get("model"),
+            audio_ms or source.audio_ms or 0,
+        )
+
+    # -- language models
+
+    async def generate(
+        self,
+        prompt: Prompt | None = None,
+        *,
+        session_id: str | None = None,
+        provider: str | None = None,
+        config: dict[str, Any] | None = None,
+    ) -> Answer:
+        """The model's whole answer to a text, to messages, or to the dictation of this `session_id`.
+
+        Raises:
+            Unreachable, Refused, ServerFailed
+        """
+        body = _body(prompt, session_id, provider, config)
+        answer = (await self._request("POST", "/llm/generate", body)).json()
+        return Answer(
+            answer["text"],
+            answer["provider"],
+            answer.get("model"),
+            answer.get("finish_reason"),
+            answer.get("usage"),
+        )
+
+    async def generate_stream(
+        self,
+        prompt: Prompt | None = None,
+        *,
+        session_id: str | None = None,
+        provider: str | None = None,
+        config: dict[str, Any] | None = None,
+    ) -> AsyncGenerator[str, None]:
+        """The answer piece by piece, as the model writes it; closing the generator stops the model."""
+        body = {**_body(prompt, session_id, provider, config), "stream": True}
+        try:
+            async with self._session.stream("POST", "/llm/generate", json=body) as response:
+                if response.status_code >= 400:
+                    await response.aread()
+                    raise _http_error(response)
+                async for event in httpx2.EventSource(response):
+                    data = json.loads(event.data)
+                    if event.event == "error":
+                        raise ServerFailed(str(data.get("error", "")), str(data.get("code", "")))
+                    if event.event == "done":
+                        return
+                    yield data.get("content", "")
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
+        raise ServerFailed("the answer broke off")
+
+    # -- what the server has
+
+    async def providers(self) -> dict[str, list[dict[str, Any]]]:
+        """Every engine and its state: `{"stt": […], "llm": […]}`, items as in the API description."""
+        found = {}
+        for kind in ("stt", "llm"):
+            found[kind] = (await self._request("GET", f"/providers/{kind}")).json()["items"]
+        return found
+
+    @property
+    def _session(self) -> httpx2.AsyncClient:
+        if self._http is None:
+            raise ClientError("this client is not open; use `async with PromptClient(…) as client:`")
+        return self._http
+
+    async def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
+        try:
+            response = await self._session.request(method, path, json=body)
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
+        if response.status_code >= 400:
+            raise _http_error(response)
+        return response
+
+    def _unreachable(self, error: httpx2.TransportError) -> ClientError:
+        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+            return Unreachable(f"no server answers at {self.url}; start one with `prompter serve`")
+        return ServerFailed(f"the server at {self.url} broke off its answer ({type(error).__name__})")
+
+
+def _body(
+    prompt: Prompt | None, session_id: str | None, provider: str | None, config: dict[str, Any] | None
+) -> dict[str, Any]:
+    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    fields = {"messages": messages, "session_id": session_id, "provider": provider, "config": config}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _http_error(response: httpx2.Response) -> ClientError:
+    try:
+        error = response.json()["error"]
+        return from_status(response.status_code, str(error["message"]), str(error.get("code", "")))
+    except (ValueError, KeyError, TypeError):
+        return from_status(response.status_code, "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
