@@ -80,6 +80,7 @@ def pull(
     on_progress: Callable[[int, int], None] | None = None,
     *,
     read_timeout_s: float = 30.0,
+    retry_wait_s: float = 0.5,
 ) -> Checkpoint:
     """Fetch a checkpoint into the models folder, and give it; at once if it is there already.
 
@@ -104,7 +105,7 @@ def pull(
     part = target.with_name(f".{target.name}.part")
     part.mkdir(parents=True, exist_ok=True)
     try:
-        with _alone(part, name), Hub(read_timeout_s=read_timeout_s) as hub:
+        with _alone(part, name), Hub(read_timeout_s, retry_wait_s) as hub:
             _download(hub, repo, part, on_progress)
             fetched = read_checkpoint(short, part)
             if fetched is None:

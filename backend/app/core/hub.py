@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,8 +85,9 @@ def hub_answers(timeout_s: float = 3.0) -> bool:
 class Hub:
     """A connection to the hub. Blocking: for the command line, never for the server."""
 
-    def __init__(self, base_url: str | None = None, read_timeout_s: float = 30.0) -> None:
-        self.base_url = base_url or endpoint()
+    def __init__(self, read_timeout_s: float = 30.0, retry_wait_s: float = 0.5) -> None:
+        self.base_url = endpoint()
+        self._retry_wait_s = retry_wait_s
         self._client = httpx2.Client(
             follow_redirects=True,  # large files lie elsewhere
             timeout=httpx2.Timeout(read_timeout_s, connect=10.0),
@@ -138,6 +140,7 @@ class Hub:
                 failures = failures + 1 if _size(part) <= before else 0
                 if failures >= ATTEMPTS:
                     raise self._broke_off(repo, part, file, error) from error
+                time.sleep(failures * self._retry_wait_s)
         if not _matches(part, file):
             part.unlink()
             raise Damaged(
@@ -156,7 +159,7 @@ class Hub:
                 on_bytes(-have)
                 have = 0
             with _disk_full_told(file.name), part.open("ab" if have else "wb") as out:
-                for block in answer.iter_raw(BLOCK_BYTES):
+                for block in answer.iter_raw():
                     out.write(block)
                     on_bytes(len(block))
         if not have and _size(part) < file.size_bytes:
