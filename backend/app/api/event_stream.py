@@ -1,0 +1,101 @@
+"""An answer of server-sent events that ends with its client: closes its source, keeps quiet lines open."""
+
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+import anyio
+import orjson
+from fastapi import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.core.errors import PrompterError
+
+T = TypeVar("T")
+
+_KEEP_ALIVE_S = 15.0
+_TICK_S = 1.0
+_COMMENT = b": keep-alive\n\n"
+HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+def event(name: str, data: Any) -> bytes:
+    """One event on the wire."""
+    return b"event: %s\ndata: %s\n\n" % (name.encode("ascii"), orjson.dumps(data))
+
+
+class EventStream(Response):
+    """Sends events as they come. The source is closed in every case, also when the client leaves in mid-wait:
+    a plain generator response leaves it suspended until it is collected.
+
+    A client that does not read for `slow_reader_s` seconds is let go of: its source costs somebody's tokens.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[bytes, None], *, slow_reader_s: float) -> None:
+        super().__init__(headers=HEADERS)
+        del self.headers["content-length"]
+        self._events = events
+        self._slow_reader_s = slow_reader_s
+        self._since_s = 0.0
+        self._sending = anyio.Lock(fast_acquire=True)
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._events) as events:
+            await send(
+                {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            )
+            async with anyio.create_task_group() as group:
+                group.start_soon(_watch_client, receive, group.cancel_scope)
+                group.start_soon(self._watch_clock, send, group.cancel_scope)
+                async for piece in events:
+                    await self._send(send, piece)
+                group.cancel_scope.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, send: Send, body: bytes) -> None:
+        async with self._sending:
+            self._since_s = anyio.current_time()
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def _watch_clock(self, send: Send, scope: anyio.CancelScope) -> None:
+        self._since_s = anyio.current_time()
+        while True:
+            await anyio.sleep(_TICK_S)
+            quiet_s = anyio.current_time() - self._since_s
+            if self._sending.locked() and quiet_s > self._slow_reader_s:
+                scope.cancel()
+            elif not self._sending.locked() and quiet_s > _KEEP_ALIVE_S:
+                await self._send(send, _COMMENT)
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is cancelled when the client leaves first.
+
+    Raises:
+        HTTPException: the client has left (499); nobody reads it.
+    """
+    results: list[T] = []
+    failure: PrompterError | None = None
+    async with anyio.create_task_group() as group:
+        group.start_soon(_watch_client, request.receive, group.cancel_scope)
+        try:
+            results.append(await work)
+        except PrompterError as error:
+            failure = error  # raised below: a task group would wrap it
+        group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    if not results:
+        raise HTTPException(499, "the client has left")
+    return results[0]
+
+
+async def _watch_client(receive: Receive, scope: anyio.CancelScope) -> None:
+    """Cancel the scope when the client leaves."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()

@@ -1,0 +1,1 @@
+"""HTTP to services of others: which addresses may be reached, and how their failures are told."""

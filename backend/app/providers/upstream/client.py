@@ -1,0 +1,118 @@
+"""One client for all upstreams: builds requests, tries again before the first byte, keeps time."""
+
+import email.utils
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import httpx2
+
+from app.core.errors import UpstreamError
+from app.providers.upstream.addresses import Reach
+from app.providers.upstream.base_url import BaseUrl
+from app.providers.upstream.errors import CONNECT_ERRORS, Private, upstream_errors
+from app.providers.upstream.transport import GuardedTransport, Reply, Resolver, resolve
+
+_USER_AGENT = "prompter"
+_BACKOFF_S = 0.25
+_LONGEST_WAIT_S = 5.0
+_SECOND_CHANCE = frozenset({408, 429, 500, 502, 503, 504, 529})
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one request goes and with which key. The key belongs to this base URL alone."""
+
+    base: BaseUrl
+    api_key: str = field(repr=False)
+    reach: Reach
+
+
+class UpstreamClient:
+    """Sends requests to endpoints; one pool of connections for each reach, opened when first needed.
+
+    `resolver` is the seam by which tests decide what names mean.
+    """
+
+    def __init__(self, connect_timeout_s: float, resolver: Resolver = resolve) -> None:
+        self._transports = {
+            reach: GuardedTransport(reach, connect_timeout_s=connect_timeout_s, resolver=resolver)
+            for reach in Reach
+        }
+
+    @asynccontextmanager
+    async def ask(
+        self, method: str, endpoint: Endpoint, path: str, *, answer_within_s: float, tries: int, **body: Any
+    ) -> AsyncIterator[Reply]:
+        """Send and give the reply, whatever its status; leaving the block closes it.
+
+        `body` is `json`, or `data` and `files`, as httpx2 takes them. Tries again on a broken
+        connection, 408, 429 and 5xx, in `answer_within_s` altogether: nothing of an answer is read by then.
+
+        Raises:
+            BaseUrlNotAllowed, UpstreamError, UpstreamTimeout
+        """
+        request = _request_of(method, endpoint, path, body)
+        with upstream_errors(endpoint.base.host), anyio.fail_after(answer_within_s):
+            reply = await self._tried(self._transports[endpoint.reach], request, tries)
+        try:
+            if reply.headers.get("content-encoding", "identity") != "identity":
+                # It was asked for plain bytes; unpacking what a stranger packed has no bound.
+                raise UpstreamError(
+                    f"the upstream {endpoint.base.host!r} answered compressed, which was not asked for"
+                )
+            yield reply
+        finally:
+            await reply.aclose()
+
+    async def aclose(self) -> None:
+        for transport in self._transports.values():
+            await transport.aclose()
+
+    async def _tried(
+        self, transport: GuardedTransport, request: Callable[[], httpx2.Request], tries: int
+    ) -> Reply:
+        for left in range(tries - 1, 0, -1):
+            wait_s = _BACKOFF_S * 2 ** (tries - 1 - left)
+            try:
+                reply = await transport.send(request())
+            except CONNECT_ERRORS:
+                await anyio.sleep(wait_s)
+                continue
+            asked_s = _retry_after_s(reply.headers.get("retry-after"))
+            if reply.status not in _SECOND_CHANCE or asked_s > _LONGEST_WAIT_S:
+                return reply
+            await reply.aclose()
+            await anyio.sleep(max(wait_s, asked_s))
+        return await transport.send(request())
+
+
+def private_of(endpoint: Endpoint, *texts: str) -> Private:
+    """What error messages about this endpoint must not hold."""
+    return Private(endpoint.api_key, texts)
+
+
+def _request_of(
+    method: str, endpoint: Endpoint, path: str, body: dict[str, Any]
+) -> Callable[[], httpx2.Request]:
+    headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _USER_AGENT}
+    if endpoint.api_key:
+        headers["Authorization"] = f"Bearer {endpoint.api_key}"
+    return lambda: httpx2.Request(method, endpoint.base.url + path, headers=headers, **body)
+
+
+def _retry_after_s(value: str | None) -> float:
+    """Seconds that a Retry-After header asks for, 0 where it asks for none."""
+    if not value:
+        return 0.0
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return 0.0

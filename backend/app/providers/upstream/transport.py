@@ -1,0 +1,178 @@
+"""HTTP that connects only where it may: checked at connect time, without redirects, cookies or proxies."""
+
+import ssl
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from ipaddress import ip_address
+from socket import SOCK_STREAM
+
+import anyio
+import anyio.to_thread
+import httpcore2
+import httpx2
+
+from app.core.errors import BaseUrlNotAllowed
+from app.providers.upstream.addresses import Address, Reach, may_reach
+
+Resolver = Callable[[str, int], Awaitable[list[Address]]]
+"""Gives the addresses of a host; raises OSError when there are none."""
+
+_CONNECTIONS = 100
+_CLOSING_S = 0.5
+
+
+async def resolve(host: str, port: int) -> list[Address]:
+    """The addresses that the system knows for a host."""
+    found = await anyio.getaddrinfo(host, port, type=SOCK_STREAM)
+    return [ip_address(entry[4][0]) for entry in found]
+
+
+class GuardedBackend(httpcore2.AsyncNetworkBackend):
+    """Opens connections: resolves a host once, checks every address, connects to the very one it checked.
+
+    TLS names and the Host header stay those of the URL, since the pool above knows nothing of the address.
+    """
+
+    def __init__(self, reach: Reach, resolver: Resolver = resolve) -> None:
+        self._reach = reach
+        self._resolver = resolver
+        self._wire = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Raises BaseUrlNotAllowed when any address of the host may not be reached."""
+        started_s = anyio.current_time()
+        addresses = await self._allowed(host, port, timeout)
+        for index, address in enumerate(addresses):
+            left_s = None if timeout is None else max(0.05, timeout - (anyio.current_time() - started_s))
+            share_s = None if left_s is None else left_s / (len(addresses) - index)
+            try:
+                return await self._wire.connect_tcp(
+                    str(address), port, share_s, local_address, socket_options
+                )
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                if index == len(addresses) - 1:
+                    raise
+        raise httpcore2.ConnectError("the host has no address")
+
+    async def _allowed(self, host: str, port: int, timeout_s: float | None) -> list[Address]:
+        try:
+            with anyio.fail_after(timeout_s):
+                addresses = list(dict.fromkeys(await self._resolver(host.strip("[]"), port)))
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout("the name was not resolved in time") from error
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError("the name cannot be resolved") from error
+        if not all(may_reach(address, self._reach) for address in addresses):
+            # The address itself is not told: the answer must not map the network for whoever asks.
+            raise BaseUrlNotAllowed(
+                f"base_url host {host!r} leads to an address that may not be reached from here"
+            )
+        return addresses
+
+    async def connect_unix_socket(
+        self,
+        path: str,  # noqa: ARG002  # the backend's signature
+        timeout: float | None = None,  # noqa: ARG002
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002
+    ) -> httpcore2.AsyncNetworkStream:
+        raise httpcore2.ConnectError("an upstream is never a file")
+
+    async def sleep(self, seconds: float) -> None:
+        await anyio.sleep(seconds)
+
+
+class GuardedTransport:
+    """A pool of connections with one reach.
+
+    Not an `httpx2.AsyncClient`: what follows redirects, keeps cookies, reads proxies from the environment or
+    logs URLs is simply not there. Pools are never shared between reaches, or a connection that the operator
+    may open would be lent to a request that may not.
+    """
+
+    def __init__(
+        self,
+        reach: Reach,
+        *,
+        connect_timeout_s: float,
+        resolver: Resolver = resolve,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._backend = GuardedBackend(reach, resolver)
+        self._timeouts = {
+            "connect": connect_timeout_s,
+            "pool": connect_timeout_s,
+            "read": None,
+            "write": None,
+        }
+        self._ssl_context = ssl_context
+        self._pool: httpcore2.AsyncConnectionPool | None = None
+        self._opening = anyio.Lock()
+
+    async def send(self, request: httpx2.Request) -> "Reply":
+        """Send once and give the reply with its body unread; the caller closes it and sets a time limit."""
+        pool = await self._opened()
+        assert isinstance(request.stream, AsyncIterable)
+        url = request.url
+        response = await pool.handle_async_request(
+            httpcore2.Request(
+                method=request.method,
+                url=httpcore2.URL(
+                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+                ),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions={"timeout": self._timeouts},
+            )
+        )
+        return Reply(response)
+
+    async def aclose(self) -> None:
+        if self._pool is not None:
+            await self._pool.aclose()
+
+    async def _opened(self) -> httpcore2.AsyncConnectionPool:
+        async with self._opening:
+            if self._pool is None:
+                # Reading the certificates takes tens of milliseconds: once, and not on the event loop.
+                context = self._ssl_context or await anyio.to_thread.run_sync(httpx2.create_ssl_context)
+                self._pool = httpcore2.AsyncConnectionPool(
+                    ssl_context=context,
+                    max_connections=_CONNECTIONS,
+                    max_keepalive_connections=10,
+                    keepalive_expiry=15.0,
+                    network_backend=self._backend,
+                )
+        return self._pool
+
+
+class Reply:
+    """An upstream's answer: status and headers at once, the body in pieces. Whoever got it closes it."""
+
+    def __init__(self, response: httpcore2.Response) -> None:
+        self.status = response.status
+        self.headers = httpx2.Headers(response.headers)
+        self._response = response
+        self._parts = response.aiter_stream()
+
+    async def part(self) -> bytes | None:
+        """The next piece of the body, None at its end."""
+        return await anext(self._parts, None)
+
+    async def body(self, limit_bytes: int) -> bytes:
+        """The rest of the body, cut off at the limit: an upstream does not decide our memory."""
+        body = bytearray()
+        while len(body) < limit_bytes and (part := await self.part()) is not None:
+            body += part
+        return bytes(body[:limit_bytes])
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it where the body was not read to its end; also if cancelled."""
+        with anyio.move_on_after(_CLOSING_S, shield=True):
+            await self._parts.aclose()
+            await self._response.aclose()

@@ -1,0 +1,132 @@
+"""The words of `/llm/generate`."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+
+class MessageIn(BaseModel):
+    """One message of the conversation so far."""
+
+    role: Literal["system", "user", "assistant"] = Field(description="who said it", examples=["user"])
+    content: str = Field(description="what was said", examples=["Summarise my notes in two sentences."])
+
+
+class GenerateConfig(BaseModel):
+    """Where and how to ask; empty fields fall back to the server's settings."""
+
+    base_url: str = Field(
+        "",
+        max_length=2000,
+        description="address that ends in /v1: public https or an allowed origin; needs `api_key` beside it",
+        examples=["https://api.openai.com/v1"],
+    )
+    api_key: SecretStr = Field(
+        SecretStr(""), description="its key; used for this request alone", examples=["sk-…"]
+    )
+    model: str = Field("", max_length=500, description="the model's name there", examples=["gpt-5-mini"])
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="randomness; the model's default if absent", examples=[0.7]
+    )
+    max_tokens: int | None = Field(None, ge=1, description="longest answer (tokens)", examples=[500])
+
+    @field_validator("base_url", "api_key", "model", mode="before")
+    @classmethod
+    def _null_is_empty(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+
+class GenerateIn(BaseModel):
+    """A prompt: messages, a dictation's transcript, or both."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"messages": [{"role": "user", "content": "Say hello"}], "provider": "echo"},
+                {
+                    "messages": [{"role": "user", "content": "Say hello"}],
+                    "provider": "openai_compat",
+                    "config": {
+                        "base_url": "https://api.openai.com/v1",
+                        "api_key": "sk-…",
+                        "model": "gpt-5-mini",
+                    },
+                },
+                {"session_id": "s1", "stream": True},
+            ]
+        }
+    )
+
+    messages: list[MessageIn] = Field(
+        [],
+        max_length=10_000,
+        description="the conversation, oldest first",
+        examples=[[{"role": "user", "content": "Say hello"}]],
+    )
+    session_id: str | None = Field(
+        None,
+        max_length=200,
+        description="label of a dictation: its finished transcript is sent as the last user message",
+        examples=["s1"],
+    )
+    provider: str | None = Field(
+        None,
+        max_length=200,
+        description="who answers, see `/providers/llm`; the default if absent",
+        examples=["echo"],
+    )
+    stream: bool = Field(False, description="true sends the answer as server-sent events", examples=[False])
+    config: GenerateConfig = Field(
+        GenerateConfig(), description="where and how to ask", examples=[{"model": "gpt-5-mini"}]
+    )
+
+    @field_validator("messages", "config", mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any, info: Any) -> Any:
+        if value is not None:
+            return value
+        return [] if info.field_name == "messages" else {}
+
+
+class UsageOut(BaseModel):
+    """What the answer cost; `echo` counts words."""
+
+    prompt_tokens: int = Field(description="tokens read", examples=[11])
+    completion_tokens: int = Field(description="tokens written", examples=[2])
+    total_tokens: int = Field(description="both", examples=[13])
+
+
+class GenerateOut(BaseModel):
+    """A whole answer."""
+
+    provider: str = Field(description="who answered", examples=["echo"])
+    model: str | None = Field(description="with which model, as the upstream names it", examples=["echo"])
+    text: str = Field(description="the answer", examples=["Say hello"])
+    finish_reason: str = Field(
+        description="`stop`, `length` (cut at max_tokens), `content_filter` …", examples=["stop"]
+    )
+    usage: UsageOut | None = Field(description="null where the upstream does not tell")
+
+
+class ContentEvent(BaseModel):
+    """`event: message`: the next piece of a streamed answer."""
+
+    content: str = Field(description="text to append", examples=["Say "])
+
+
+class DoneEvent(BaseModel):
+    """`event: done`: the streamed answer is whole; the last event."""
+
+    status: Literal["completed"] = Field(description="always `completed`")
+    message_id: str = Field(
+        description="names this answer", examples=["msg_5f0c9d3e5a6b7c8d9e0f0d9f6c1e8a7b"]
+    )
+    finish_reason: str = Field(description="as in the whole answer", examples=["stop"])
+    usage: UsageOut | None = Field(description="null where the upstream does not tell")
+
+
+class StreamErrorEvent(BaseModel):
+    """`event: error`: the streamed answer broke off; the last event."""
+
+    error: str = Field(description="what went wrong and how to go on", examples=["the upstream broke off"])
+    code: str = Field(description="stable code, see the table of errors", examples=["upstream_error"])
