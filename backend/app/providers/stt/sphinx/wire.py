@@ -1,0 +1,38 @@
+"""What passes between the server and a worker: a JSON head and a body of PCM, their lengths before them."""
+
+import json
+import struct
+from typing import Any
+
+LENGTHS = struct.Struct("!II")
+"""Bytes of the head, bytes of the body."""
+
+Head = dict[str, Any]
+
+
+def pack(head: Head, body: bytes = b"") -> bytes:
+    """One message, ready to be written."""
+    encoded = json.dumps(head).encode()
+    return LENGTHS.pack(len(encoded), len(body)) + encoded + body
+
+
+class Unpacker:
+    """Cuts a byte stream back into messages."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def push(self, data: bytes) -> list[tuple[Head, bytes]]:
+        """Take what arrived; give the messages that are complete."""
+        self._buffer += data
+        messages = []
+        while len(self._buffer) >= LENGTHS.size:
+            head_bytes, body_bytes = LENGTHS.unpack_from(self._buffer)
+            body_at = LENGTHS.size + head_bytes
+            end = body_at + body_bytes
+            if len(self._buffer) < end:
+                break
+            head: Head = json.loads(self._buffer[LENGTHS.size : body_at])
+            messages.append((head, bytes(self._buffer[body_at:end])))
+            del self._buffer[:end]
+        return messages

@@ -1,0 +1,147 @@
+"""A worker process as the server sees it: requests go in at once, replies come back in the same order."""
+
+import asyncio
+import heapq
+import multiprocessing
+import signal
+import socket
+from collections import deque
+from multiprocessing.process import BaseProcess
+
+import anyio.to_thread
+
+from app.providers.stt.sphinx import worker
+from app.providers.stt.sphinx.wire import Head, Unpacker, pack
+
+SPAWN = multiprocessing.get_context("spawn")
+START_TIMEOUT_S = 60.0
+EXIT_TIMEOUT_S = 1.0
+
+
+class WorkerDied(Exception):
+    """The process ended before it answered; `running`: while it worked on this request, not on one before."""
+
+    def __init__(self, *, running: bool) -> None:
+        super().__init__("the worker process ended before it answered")
+        self.running = running
+
+
+class WorkerProcess(asyncio.Protocol):
+    """One process and its socket; made by `start`, ended by `aclose`.
+
+    Unsent bytes are bounded by the callers: an utterance has one request under way, of at most a few blocks.
+    """
+
+    def __init__(self, process: BaseProcess, decoders: int) -> None:
+        self.free = list(range(decoders))
+        """Numbers of the decoders without an utterance; a heap, so that those already made come first."""
+        self.ended = asyncio.Event()
+        self._process = process
+        self._transport: asyncio.Transport | None = None
+        self._unpacker = Unpacker()
+        self._waiting: deque[asyncio.Future[Head]] = deque()
+
+    @classmethod
+    async def start(cls, decoders: int) -> "WorkerProcess":
+        """Start a process and decode something real with it.
+
+        Raises:
+            WorkerDied: it ended before it was warm, or was not warm within a minute.
+        """
+        ours, theirs = socket.socketpair()
+        process = SPAWN.Process(target=worker.main, args=(theirs,), name="prompter-pocketsphinx", daemon=True)
+        self = cls(process, decoders)
+        try:
+            with theirs:
+                await anyio.to_thread.run_sync(_start_without_sigint, process)
+            ours.setblocking(False)
+            await self._connect(ours)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self.call({"op": "warm", "decoder": 0})
+        except BaseException as error:
+            if self._transport is None:
+                ours.close()
+            await self.aclose()
+            if isinstance(error, TimeoutError):
+                raise WorkerDied(running=True) from error
+            raise
+        return self
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    def call(self, head: Head, body: bytes = b"") -> asyncio.Future[Head]:
+        """Send a request now; the reply can be awaited, or forgotten by cancelling.
+
+        Raises (also out of the future):
+            WorkerDied: the process is gone.
+        """
+        if self._transport is None or self.ended.is_set():
+            raise WorkerDied(running=False)
+        reply: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
+        self._waiting.append(reply)
+        self._transport.write(pack(head, body))
+        return reply
+
+    def take_decoder(self) -> int:
+        return heapq.heappop(self.free)
+
+    def give_decoder(self, number: int) -> None:
+        heapq.heappush(self.free, number)
+
+    async def aclose(self) -> None:
+        """End the process: it leaves when its socket closes, or is killed after a second."""
+        if self._transport is not None:
+            self._transport.abort()
+            await self.ended.wait()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(_reap, self._process)
+
+    async def _connect(self, ours: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        if ours.family == getattr(socket, "AF_UNIX", None):
+            await loop.create_unix_connection(lambda: self, sock=ours)
+        else:
+            await loop.create_connection(lambda: self, sock=ours)
+
+    # -- what the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        for head, _ in self._unpacker.push(data):
+            reply = self._waiting.popleft()
+            if not reply.done():
+                reply.set_result(head)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the reason changes nothing
+        self.ended.set()
+        for place, reply in enumerate(self._waiting):
+            if not reply.done():
+                reply.set_exception(WorkerDied(running=place == 0))
+        self._waiting.clear()
+
+
+def _start_without_sigint(process: BaseProcess) -> None:
+    """Start the process with SIGINT blocked, so that Ctrl-C cannot hit it before it ignores the signal."""
+    if not hasattr(signal, "pthread_sigmask"):
+        process.start()
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _reap(process: BaseProcess) -> None:
+    if process.pid is None:
+        return
+    process.join(EXIT_TIMEOUT_S)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+    process.close()
