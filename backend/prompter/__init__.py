@@ -5,21 +5,11 @@ registers under the entry-point group `prompter.stt_providers` or `prompter.llm_
 but this.
 """
 
-from app.client import (
-    Answer,
-    AudioError,
-    ClientError,
-    ConnectionLost,
-    Event,
-    PromptClient,
-    Refused,
-    Segment,
-    ServerFailed,
-    Transcription,
-    Unreachable,
-)
 from app.client.audio import open_recording
+from app.client.errors import AudioError, ClientError, ConnectionLost, Refused, ServerFailed, Unreachable
+from app.client.events import Answer, Event, Segment, Transcription
 from app.client.pacing import paced
+from app.client.prompt_client import PromptClient
 from app.core.config import Settings
 from app.core.errors import (
     EngineFailed,

@@ -84,8 +84,8 @@ class PromptClient:
         """Send PCM16 mono chunks as they come and give events as they come, until `stopped`.
 
         What is left out is the server's default. A server that is busy takes audio more slowly
-        (back-pressure): the source is then read more slowly. Leaving the loop early ends the dictation without
-        its last finals.
+        (back-pressure): the source is then read more slowly. Leaving the loop early ends the dictation
+        without its last finals.
 
         Raises:
             Unreachable, Refused, ServerFailed, ConnectionLost

@@ -1,0 +1,66 @@
+"""The uvicorn server that says what it can do once it is up, and shuts down without noise."""
+
+import asyncio
+import logging
+import socket
+from typing import Any
+
+import uvicorn
+
+from app.cli.common import notes
+from app.cli.config_sources import without_password
+from app.core.config import Settings
+
+
+class AnnouncingServer(uvicorn.Server):
+    """Prints the chosen engine, what answers prompts, and the address, as soon as requests are taken."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        logging.getLogger("uvicorn.error").addFilter(_not_a_cancellation)
+        if self.started:
+            await self._announce()
+
+    async def _announce(self) -> None:
+        console = notes()
+        resources = _resources(self.config.loaded_app)
+        for line in [
+            *await resources.engines.describe_default(),
+            *self._who_answers(resources.generation.default),
+        ]:
+            console.print(line, markup=False)
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        shown = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared, not bound
+        address = f"http://{shown}:{self._settings.port}"
+        console.print(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
+
+    def _who_answers(self, provider: str) -> list[str]:
+        upstream = self._settings.llm.openai_compat
+        if provider == "openai_compat":
+            return [f"prompts are answered by: {upstream.model!r} at {without_password(upstream.base_url)}"]
+        if provider != "echo":
+            return [f"prompts are answered by: {provider}"]
+        return [
+            "prompts are answered by: echo, which only repeats them",
+            "  for a model, set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL or the same in .env",
+        ]
+
+
+def _resources(loaded_app: Any) -> Any:
+    """The application's resources, from under the middleware that uvicorn has put around it."""
+    app = loaded_app
+    while not hasattr(app, "state"):
+        app = app.app
+    return app.state.resources
+
+
+def _not_a_cancellation(record: logging.LogRecord) -> bool:
+    """Whether a record tells of more than an answer that Ctrl-C cut short."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, asyncio.CancelledError) and "graceful shutdown exceeded" not in str(
+        record.msg
+    )

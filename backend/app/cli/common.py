@@ -1,0 +1,65 @@
+"""What the commands share: exit codes, options that point to a server, the two consoles."""
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from app.client.prompt_client import PromptClient
+
+T = TypeVar("T")
+
+OK, FAILED, USAGE, NOT_REACHABLE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable, 4 server refused or not ready, "
+    "130 interrupted. Results go to standard output, everything else to standard error."
+)
+
+Url = Annotated[
+    str, typer.Option("--url", envvar="PROMPTER_URL", help="Address of the server.", rich_help_panel="Server")
+]
+Token = Annotated[
+    str,
+    typer.Option("--token", envvar="PROMPTER_TOKEN", help="Its access token.", rich_help_panel="Server"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")]
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+class CommandError(Exception):
+    """Ends the command with one line and an exit code."""
+
+    def __init__(self, message: str, exit_code: int = FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def connect(url: str, token: str) -> "PromptClient":
+    """A client, not yet open."""
+    from app.client.prompt_client import PromptClient
+
+    return PromptClient(url, token or None)
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run the asynchronous part of a command; Ctrl-C cancels it and goes on as KeyboardInterrupt."""
+    import asyncio
+
+    return asyncio.run(main)
+
+
+def out() -> "Console":
+    """Results. Never wrapped or coloured when piped."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+def notes() -> "Console":
+    """Progress and remarks."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)

@@ -1,0 +1,72 @@
+"""Which source gave each setting its value: the environment, `.env`, another tool's name, or the default."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, SecretStr
+
+from app.core.config import ALIASES, Settings
+from app.core.paths import base_folder
+
+MASK = "********"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    """Its name in the environment."""
+    value: str
+    source: str
+
+
+def rows(
+    settings: Settings,
+    environ: Mapping[str, str] | None = None,
+    dotenv: Mapping[str, str | None] | None = None,
+) -> list[Row]:
+    """Every setting in the order of the class, values as they would stand in `.env`, secrets masked."""
+    environ = os.environ if environ is None else environ
+    dotenv = dotenv_values(base_folder() / ".env") if dotenv is None else dotenv
+    sources = {"environment": {name.upper() for name in environ}, ".env": {name.upper() for name in dotenv}}
+    aliases = {path: name for name, path in ALIASES.items() if environ.get(name) or dotenv.get(name)}
+    found = []
+    for path, value in _leaves(settings):
+        names = ["PROMPTER_" + "__".join(path[:depth]).upper() for depth in range(len(path), 0, -1)]
+        source = next(
+            (place for place, known in sources.items() if any(name in known for name in names)), None
+        )
+        if source is None and path in aliases:
+            alias = aliases[path]
+            source = f"{alias} in {'the environment' if environ.get(alias) else '.env'}"
+        found.append(Row(names[0], _shown(value), source or "default"))
+    return found
+
+
+def _leaves(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name), value
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return MASK if value.get_secret_value() else ""
+    if isinstance(value, list):
+        return ",".join(_shown(item) for item in value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return without_password(str(value))
+
+
+def without_password(text: str) -> str:
+    """An address may carry a password: `https://user:password@host`."""
+    parts = urlsplit(text) if "://" in text and "@" in text else None
+    if parts is None or not parts.netloc.count("@"):
+        return text
+    return parts._replace(netloc=f"{MASK}@{parts.netloc.rpartition('@')[2]}").geturl()

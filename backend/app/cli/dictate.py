@@ -1,0 +1,152 @@
+"""`prompter dictate`: speak, see the text while you speak, and send it to a model if you like."""
+
+import sys
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.common import DEFAULT_URL, USAGE, AsJson, CommandError, Token, Url, connect, run
+
+if TYPE_CHECKING:
+    from app.cli.screen import Screen
+    from app.client.pacing import Chunks
+    from app.client.prompt_client import PromptClient
+
+PROFILES = ("command", "conversation", "dictation", "hands_free", "manual")
+
+Source = Annotated[
+    str | None,
+    typer.Argument(metavar="[FILE|-]", help="A recording, or - for standard input; else the microphone."),
+]
+Lang = Annotated[str | None, typer.Option(help="Language (BCP-47, such as en or es-MX), or auto.")]
+Provider = Annotated[str | None, typer.Option(help="Speech engine; `prompter providers` lists them.")]
+Model = Annotated[str | None, typer.Option(help="The engine's model.")]
+Vocabulary = Annotated[
+    list[str] | None, typer.Option(help="Terms likely to be said, comma-separated; may be repeated.")
+]
+Endpointing = Annotated[
+    str | None, typer.Option(help=f"When an utterance ends: {', '.join(PROFILES)}, or silence in ms.")
+]
+
+
+def dictate(
+    source: Source = None,
+    lang: Lang = None,
+    provider: Provider = None,
+    model: Model = None,
+    endpointing: Endpointing = None,
+    vocabulary: Vocabulary = None,
+    words: Annotated[bool, typer.Option("--words", help="Ask for word times (shown by --json).")] = False,
+    rate: Annotated[
+        int, typer.Option(min=8000, max=48_000, help="Hz of raw audio from standard input or the microphone.")
+    ] = 16_000,
+    fast: Annotated[bool, typer.Option("--fast", help="Send a file at full speed.")] = False,
+    send: Annotated[bool, typer.Option("--send", help="Ask the model and show its answer.")] = False,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+) -> None:
+    """Turn speech into text while it is spoken: finished utterances go to standard output, one a line.
+
+    At a terminal the text so far is shown as well, the part that may still change dimmed. Standard input may
+    be a WAV or raw PCM16 mono.
+    """
+    from app.cli.screen import JsonScreen, TextScreen
+
+    screen = JsonScreen() if as_json else TextScreen()
+    config = {
+        "lang": lang,
+        "provider": provider,
+        "model": model,
+        "words": words,
+        "vocabulary": split_terms(vocabulary),
+        "endpointing": parse_endpointing(endpointing),
+        "partials": screen.wants_partials,
+    }
+    try:
+        run(
+            _dictate(
+                _Microphone(rate) if source is None else _Recording(source, rate, fast),
+                config,
+                screen,
+                send,
+                connect(url, token),
+            )
+        )
+    finally:
+        screen.close()
+
+
+async def _dictate(
+    source: "_Microphone | _Recording",
+    config: dict[str, Any],
+    screen: "Screen",
+    send: bool,
+    client: "PromptClient",
+) -> None:
+    said: list[str] = []
+    chunks, sample_rate = source.open()
+    async with client, aclosing(client.dictate(chunks, sample_rate=sample_rate, **config)) as events:
+        async for event in events:
+            screen.show(event)
+            if event.type == "final" and event.text:
+                said.append(event.text)
+    if send:
+        if not said:
+            raise CommandError("nothing was understood, so nothing was sent")
+        async with client:
+            async for piece in client.generate_stream(" ".join(said)):
+                screen.answer(piece)
+            screen.end_answer()
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """A file or a pipe; a pipe is as fast as it is."""
+
+    name: str
+    raw_rate: int
+    fast: bool
+
+    def open(self) -> "tuple[Chunks, int]":
+        from app.client.audio import open_pipe, open_recording
+        from app.client.pacing import paced
+
+        if self.name == "-":
+            source = open_pipe(sys.stdin.buffer, self.raw_rate)
+            return source.chunks, source.sample_rate
+        source = open_recording(Path(self.name))
+        return (source.chunks if self.fast else paced(source.chunks, source.sample_rate)), source.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class _Microphone:
+    """Whoever speaks, until Enter."""
+
+    sample_rate: int
+
+    def open(self) -> "tuple[Chunks, int]":
+        from app.cli.microphone import microphone
+
+        return microphone(self.sample_rate), self.sample_rate
+
+
+def split_terms(given: list[str] | None) -> list[str]:
+    """ "FastAPI, kubectl" and repeated options as one list."""
+    return [term.strip() for part in given or () for term in part.split(",") if term.strip()]
+
+
+def parse_endpointing(given: str | None) -> str | dict[str, int] | None:
+    """A profile's name, or its silence in ms.
+
+    Raises:
+        CommandError: neither.
+    """
+    if given is None or given in PROFILES:
+        return given
+    if given.isdecimal():
+        return {"silence_ms": int(given)}
+    raise CommandError(f"--endpointing {given!r}: expected {', '.join(PROFILES)}, or a silence in ms", USAGE)

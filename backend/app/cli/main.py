@@ -1,0 +1,81 @@
+"""The `prompter` command: its parts, and one place where every failure becomes a line and an exit code."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from app import __version__
+from app.cli import ask, config, dictate, models, providers, serve, transcribe
+from app.cli.common import EXIT_CODES, FAILED, INTERRUPTED, NOT_REACHABLE, REFUSED, USAGE, CommandError
+from app.client.errors import ClientError, Refused, Unreachable
+
+app = typer.Typer(
+    name="prompter",
+    help="Prompt language models by voice: a server, and a client for it.",
+    epilog=EXIT_CODES,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.command("dictate")(dictate.dictate)
+app.command("transcribe")(transcribe.transcribe)
+app.command("ask")(ask.ask)
+app.command("providers")(providers.providers)
+app.add_typer(models.app, name="models")
+app.command("config")(config.config)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"prompter {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def prompter(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Prompt language models by voice: a server, and a client for it."""
+
+
+def main() -> None:
+    """The entry point: run what the command line says and exit with its code."""
+    code = execute(sys.argv[1:] or ["--help"])
+    if code != INTERRUPTED:
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A worker thread may be blocked reading a silent pipe; a normal exit would wait for it.
+    os._exit(code)
+
+
+def execute(arguments: list[str]) -> int:
+    """Run a command line; the exit code."""
+    try:
+        result = typer.main.get_command(app)(arguments, prog_name="prompter", standalone_mode=False)
+    except CommandError as error:
+        return _fail(str(error), error.exit_code)
+    except ClientError as error:
+        codes = {Unreachable: NOT_REACHABLE, Refused: REFUSED}
+        return _fail(str(error), codes.get(type(error), FAILED))
+    except TyperException as error:
+        return _fail(f"{_lower_first(error.format_message())} (prompter --help tells more)", USAGE)
+    except (KeyboardInterrupt, Abort):
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    """Say why in one line, whatever the message holds."""
+    typer.echo(f"prompter: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _lower_first(message: str) -> str:
+    return message[:1].lower() + message[1:].rstrip(".")

@@ -1,0 +1,104 @@
+"""What a dictation looks like: text on a terminal or in a pipe, or one JSON object a line."""
+
+import json
+import sys
+from typing import Protocol
+
+from rich.control import Control
+from rich.segment import ControlType
+from rich.text import Text
+
+from app.cli.common import notes, out
+from app.client.events import Event
+
+_ERASE = Control((ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2))
+
+
+class Screen(Protocol):
+    """Where events and answers go."""
+
+    wants_partials: bool
+
+    def show(self, event: Event) -> None: ...
+
+    def answer(self, piece: str) -> None: ...
+
+    def end_answer(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class JsonScreen:
+    """Every event as the server sent it, then the answer in pieces: `{"type": "answer", "text": …}`."""
+
+    wants_partials = True
+
+    def show(self, event: Event) -> None:
+        self._write(dict(event.data))
+
+    def answer(self, piece: str) -> None:
+        self._write({"type": "answer", "text": piece})
+
+    def end_answer(self) -> None:
+        self._write({"type": "answered"})
+
+    def close(self) -> None: ...
+
+    @staticmethod
+    def _write(data: dict[str, object]) -> None:
+        sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+
+class TextScreen:
+    """Finals on standard output; at a terminal the text so far on one line of standard error."""
+
+    def __init__(self) -> None:
+        self._out = out()
+        self._notes = notes()
+        self.wants_partials = self._notes.is_terminal
+        self._painted = False
+
+    def show(self, event: Event) -> None:
+        if event.type == "ready" and self._notes.is_terminal:
+            reason = f": {event.data['reason']}" if event.data.get("reason") else ""
+            self._notes.print(f"{event.data.get('provider')}{reason}", style="dim", markup=False)
+        elif event.type == "partial" and self.wants_partials:
+            self._erase()
+            self._paint(partial_line(event, self._notes.width - 1))
+        elif event.type == "final":
+            self._erase()
+            if event.text:
+                self._out.print(event.text, markup=False)
+        elif event.type == "error":
+            self._erase()
+            self._notes.print(f"prompter: {event.data.get('message', '')}", markup=False)
+
+    def answer(self, piece: str) -> None:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+
+    def end_answer(self) -> None:
+        self.answer("\n")
+
+    def close(self) -> None:
+        """Leave no half a sentence behind."""
+        self._erase()
+
+    def _erase(self) -> None:
+        if self._painted:
+            self._notes.control(_ERASE)
+            self._painted = False
+
+    def _paint(self, line: Text) -> None:
+        self._notes.print(line, end="", no_wrap=True, crop=True)
+        self._painted = True
+
+
+def partial_line(event: Event, width: int) -> Text:
+    """The text so far with its unstable end dimmed; the newest words where it is longer than the line."""
+    line = Text(event.stable)
+    line.append(event.text.removeprefix(event.stable), style="dim")
+    while line.cell_len > width:
+        line = line[max(1, (line.cell_len - width) // 2) :]
+    return line

@@ -1,0 +1,90 @@
+"""`prompter serve`: bind, run the application under uvicorn, end within 2 s of Ctrl-C."""
+
+import contextlib
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.common import REFUSED, CommandError
+from app.cli.listening import bind
+
+if TYPE_CHECKING:
+    from app.core.config import Settings
+
+SHUTDOWN_S = 1
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; PROMPTER_HOST if left out.")]
+Port = Annotated[
+    int | None, typer.Option("--port", min=0, max=65535, help="Port; PROMPTER_PORT if left out; 0 picks one.")
+]
+
+
+def serve(
+    host: Host = None,
+    port: Port = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow other machines, although there are no accounts.")
+    ] = False,
+    reload: Annotated[bool, typer.Option("--reload", help="Start again when the code changes.")] = False,
+) -> None:
+    """Start the server.
+
+    It listens on this machine alone unless --insecure says otherwise; it never downloads anything.
+    """
+    from app.cli.settings import read_settings
+    from app.core.security import is_loopback
+
+    changes: dict[str, Any] = {"host": host, "port": port, "insecure": insecure or None}
+    given = {name: value for name, value in changes.items() if value is not None}
+    settings = read_settings().model_copy(update=given)
+    if not settings.insecure and not is_loopback(settings.host):
+        raise CommandError(
+            f"{settings.host!r} lets other machines in, and there are no accounts to keep strangers out; "
+            "listen on 127.0.0.1, or say --insecure (PROMPTER_INSECURE=true) if you trust the whole network",
+            REFUSED,
+        )
+    listener = bind(settings.host, settings.port)
+    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+    # The application reads its settings itself, also in the processes that --reload starts.
+    for name in ("host", "port", "insecure"):
+        os.environ[f"PROMPTER_{name.upper()}"] = str(getattr(settings, name))
+    with contextlib.suppress(KeyboardInterrupt):
+        _run(settings, listener, reload)
+
+
+def _run(settings: "Settings", listener: socket.socket, reload: bool) -> None:
+    import uvicorn
+    from uvicorn.supervisors import ChangeReload
+
+    from app.cli.announcing import AnnouncingServer
+
+    config = uvicorn.Config(
+        "app.main:app",
+        host=settings.host,
+        port=settings.port,
+        ws="websockets-sansio",
+        # A client under back-pressure answers no pings in time and is well all the same.
+        ws_ping_interval=None,
+        ws_max_size=2 * settings.limits.message_bytes,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        # Query strings may hold what is private; failures are logged by the application.
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        reload=reload,
+        server_header=False,
+    )
+    server = AnnouncingServer(config, settings)
+    signal.signal(signal.SIGTERM, _end_cleanly)
+    if reload:
+        ChangeReload(config, target=server.run, sockets=[listener]).run()
+    else:
+        server.run(sockets=[listener])
+
+
+def _end_cleanly(_signal: int, _frame: object) -> None:
+    """uvicorn raises the signal again once it has shut down; that must not look like a crash."""
+    raise SystemExit(0)

@@ -1,0 +1,65 @@
+"""Subtitles from utterances: short cues in SubRip (srt) and WebVTT (vtt)."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from app.client.events import Segment, Word
+
+LINE_CHARACTERS = 42
+CUE_CHARACTERS = 2 * LINE_CHARACTERS
+"""Two lines of 42 characters, as broadcasters have it."""
+CUE_MS = 7000
+
+
+def to_srt(segments: Sequence[Segment]) -> str:
+    """SubRip: numbered cues, times with a comma."""
+    cues = [
+        f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{_lines(cue.text)}\n"
+        for number, cue in enumerate(cues_of(segments), start=1)
+    ]
+    return "\n".join(cues)
+
+
+def to_vtt(segments: Sequence[Segment]) -> str:
+    """WebVTT: a header, times with a full stop, and the characters that would be markup escaped."""
+    cues = []
+    for cue in cues_of(segments):
+        text = _lines(cue.text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        cues.append(f"\n{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{text}\n")
+    return "WEBVTT\n" + "".join(cues)
+
+
+def cues_of(segments: Sequence[Segment]) -> list[Segment]:
+    """One cue an utterance, or several where word times allow to cut a long one; none overlaps the next."""
+    cues = [cue for segment in segments for cue in _split(segment)]
+    clipped = [
+        Segment(cue.text, cue.start_ms, max(cue.start_ms + 1, min(cue.end_ms, after.start_ms)))
+        for cue, after in pairwise(cues)
+    ]
+    return clipped + cues[-1:]
+
+
+def _split(segment: Segment) -> Iterable[Segment]:
+    fits = len(segment.text) <= CUE_CHARACTERS and segment.end_ms - segment.start_ms <= CUE_MS
+    if fits or not segment.words:
+        return [segment]
+    cues: list[list[Word]] = [[]]
+    for word in segment.words:
+        now = cues[-1]
+        characters = sum(len(w.text) + 1 for w in now) + len(word.text)
+        if now and (characters > CUE_CHARACTERS or word.end_ms - now[0].start_ms > CUE_MS):
+            cues.append([])
+        cues[-1].append(word)
+    return [Segment(" ".join(w.text.strip() for w in cue), cue[0].start_ms, cue[-1].end_ms) for cue in cues]
+
+
+def _lines(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, LINE_CHARACTERS, break_long_words=False)) or text
+
+
+def _clock(ms: int, mark: str) -> str:
+    seconds, ms = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{mark}{ms:03}"
