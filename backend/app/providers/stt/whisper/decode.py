@@ -1,0 +1,130 @@
+"""The final decode of one utterance with faster-whisper: what goes in, how, and what comes out."""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.providers.base import SAMPLE_RATE_HZ, Samples, Word
+from app.providers.stt.whisper.guards import COMPRESSION_RATIO, guard
+
+REAL_TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
+"""Audio after the end of speech that is decoded too: a last consonant is too quiet for the speech gate."""
+ZERO_TAIL_SAMPLES = SAMPLE_RATE_HZ * 3 // 10
+"""Silence added at the end; without it Whisper drops last words."""
+
+MOST_TERMS = 60
+
+PARAMETERS: dict[str, Any] = {
+    # One temperature: sampling draws from generators inside CTranslate2 that cannot be seeded for a call, so
+    # the usual ladder gives the same audio different texts. AGAIN is the second rung instead.
+    "temperature": [0.0],
+    "compression_ratio_threshold": COMPRESSION_RATIO,
+    "log_prob_threshold": -1.0,
+    "no_speech_threshold": 0.6,
+    "condition_on_previous_text": False,
+    "vad_filter": False,
+}
+AGAIN: dict[str, Any] = {"no_repeat_ngram_size": 4, "repetition_penalty": 1.1}
+"""For a decode that went round in circles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One utterance and how it is to be understood."""
+
+    samples: Samples
+    speech_samples: int
+    lang: str | None
+    """Whisper's code, or None to detect it."""
+    hotwords: str | None
+    words: bool
+    beam_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the decoder made of it."""
+
+    text: str
+    lang: str
+    lang_probability: float
+    words: tuple[Word, ...] = ()
+    rejected: str | None = None
+
+
+def decode(model: Any, request: Request, left: threading.Event) -> Decoded:
+    """Decode one utterance with a `WhisperModel`. Blocking; stops between windows when `left` is set."""
+    audio = window(request.samples, request.speech_samples)
+    segments, info = _transcribe(model, audio, request, {}, left)
+    if _worst_ratio(segments) > COMPRESSION_RATIO:
+        second, _ = _transcribe(model, audio, request, AGAIN, left)
+        if second and _worst_ratio(second) <= COMPRESSION_RATIO:
+            segments = second
+    raw = "".join(segment.text for segment in segments).strip()
+    if not raw:
+        return Decoded("", info.language, info.language_probability, rejected="no_speech")
+    guarded = guard(raw)
+    if guarded.rejected:
+        return Decoded("", info.language, info.language_probability, rejected="hallucination")
+    words = _words(segments, len(request.samples), guarded.text) if request.words else ()
+    return Decoded(guarded.text, info.language, info.language_probability, words)
+
+
+def window(samples: Samples, speech_samples: int) -> NDArray[np.float32]:
+    """The utterance up to a little after its speech, with silence behind it, full scale 1."""
+    kept = samples[: speech_samples + REAL_TAIL_SAMPLES]
+    audio = np.zeros(len(kept) + ZERO_TAIL_SAMPLES, np.float32)
+    np.divide(kept, 32768, out=audio[: len(kept)], dtype=np.float32)
+    return audio
+
+
+def hotwords(vocabulary: tuple[str, ...]) -> str | None:
+    """The session's terms as the prompt text that faster-whisper calls hotwords."""
+    # `<|` begins the names of control tokens, which a term must not be able to write.
+    terms = [" ".join(term.replace("<|", " ").split()) for term in vocabulary[:MOST_TERMS]]
+    return ", ".join(term for term in terms if term) or None
+
+
+def _transcribe(
+    model: Any, audio: NDArray[np.float32], request: Request, changes: dict[str, Any], left: threading.Event
+) -> tuple[list[Any], Any]:
+    pending, info = model.transcribe(
+        audio,
+        language=request.lang,
+        beam_size=request.beam_size,
+        hotwords=request.hotwords,
+        word_timestamps=request.words,
+        **PARAMETERS,
+        **changes,
+    )
+    segments = []
+    for segment in pending:  # decodes as it goes
+        if left.is_set():
+            break
+        segments.append(segment)
+    return segments, info
+
+
+def _worst_ratio(segments: list[Any]) -> float:
+    return max((segment.compression_ratio for segment in segments), default=0.0)
+
+
+def _words(segments: list[Any], utterance_samples: int, text: str) -> tuple[Word, ...]:
+    """Word times inside the utterance and in order, as far as the text was kept."""
+    end_ms = utterance_samples * 1000 // SAMPLE_RATE_HZ
+    characters = len("".join(text.split()))
+    words: list[Word] = []
+    earliest_ms = 0
+    for word in (word for segment in segments for word in segment.words or ()):
+        spoken = word.word.strip()
+        characters -= len("".join(spoken.split()))
+        if characters < 0:
+            break
+        start_ms = min(max(round(word.start * 1000), earliest_ms), end_ms)
+        earliest_ms = min(max(round(word.end * 1000), start_ms), end_ms)
+        confidence = min(max(float(word.probability), 0.0), 1.0)
+        words.append(Word(spoken, start_ms, earliest_ms, confidence))
+    return tuple(words)

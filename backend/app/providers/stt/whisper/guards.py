@@ -1,0 +1,70 @@
+"""Guards against a decoder that goes round in circles: by structure alone, in any language."""
+
+import re
+import zlib
+from dataclasses import dataclass
+
+COMPRESSION_RATIO = 2.4
+"""Whisper's own sign of a text that repeats itself."""
+SAME_WORD = 8
+PHRASE_REPEATS = 3
+PHRASE_WORDS = 12
+"""A phrase that follows itself three times is a loop when all of it makes at least twelve words."""
+LONGEST_PHRASE = 30
+COVERAGE = 0.55
+"""Share of the text that is loop from which nothing of it is to be believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A text, without its loop; `rejected` when nothing but the loop is in it."""
+
+    text: str
+    rejected: bool = False
+
+
+def guard(text: str) -> Guarded:
+    """Cut a text at the first repetition of a loop, or reject it.
+
+    A person who repeats himself is not cut short: only what compresses as no speech does is looked at.
+    """
+    if compression_ratio(text) <= COMPRESSION_RATIO:
+        return Guarded(text)
+    spaced = " " in text
+    units = text.split() if spaced else list(text)
+    loop = _find_loop([_plain(unit) or unit for unit in units])
+    if loop is None:
+        return Guarded(text)
+    start, length, repeats = loop
+    if start == 0 and length * repeats >= COVERAGE * len(units):
+        return Guarded("", rejected=True)
+    return Guarded((" " if spaced else "").join(units[: start + length]))
+
+
+def compression_ratio(text: str) -> float:
+    """How many times shorter the text is when compressed; Whisper computes it in the same way."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data))
+
+
+def _find_loop(units: list[str]) -> tuple[int, int, int] | None:
+    """(start, length, repeats) of the first loop, or None."""
+    for start in range(len(units)):
+        for length in range(1, min(LONGEST_PHRASE, (len(units) - start) // 2) + 1):
+            repeats = _repeats(units, start, length)
+            enough = repeats >= (SAME_WORD if length == 1 else PHRASE_REPEATS)
+            if enough and (length == 1 or length * repeats >= PHRASE_WORDS):
+                return start, length, repeats
+    return None
+
+
+def _repeats(units: list[str], start: int, length: int) -> int:
+    phrase = units[start : start + length]
+    count = 1
+    while units[start + count * length : start + (count + 1) * length] == phrase:
+        count += 1
+    return count
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"\W", "", word).casefold()

@@ -1,0 +1,154 @@
+"""Loaded checkpoints: each loaded once, warmed up, shared by all dictations, and few kept at a time."""
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import numpy as np
+
+from app.core.checkpoints import Checkpoint
+from app.core.config import WhisperSettings
+from app.core.errors import ProviderNotReady
+from app.providers.base import SAMPLE_RATE_HZ
+from app.providers.stt.whisper.worker import run_blocking
+
+logger = logging.getLogger(__name__)
+
+MOST_LOADED = 2
+WARM_UP_TOKENS = 8
+
+
+@dataclass(eq=False, slots=True)
+class Loaded:
+    """One checkpoint in memory."""
+
+    checkpoint: Checkpoint
+    whisper: Any
+    """The `faster_whisper.WhisperModel`."""
+    users: int = 0
+    """Dictations open on it."""
+
+    def speaks(self, lang: str) -> bool:
+        """Whether the checkpoint has this language (Whisper's code)."""
+        known = lang in self.whisper.supported_languages
+        return known and (lang == "en" or self.whisper.hf_tokenizer.token_to_id(f"<|{lang}|>") is not None)
+
+
+class ModelPool:
+    """Loads checkpoints on demand; drops the one unused for longest to make room."""
+
+    def __init__(self, settings: WhisperSettings) -> None:
+        self._settings = settings
+        self._loaded: dict[str, Loaded] = {}
+        """By name, the one used last at the end."""
+        self._lock = anyio.Lock()
+        self._thread = anyio.CapacityLimiter(1)
+        self._failed: dict[tuple[Checkpoint, int], str] = {}
+        """Why a checkpoint could not be loaded, until its weights are replaced."""
+        self.loading: str | None = None
+
+    def failure(self, checkpoint: Checkpoint) -> str | None:
+        """Why this checkpoint could not be loaded, if that was tried."""
+        return self._failed.get(_version(checkpoint))
+
+    def has(self, checkpoint: Checkpoint) -> bool:
+        """Whether it is in memory."""
+        loaded = self._loaded.get(checkpoint.name)
+        return loaded is not None and loaded.checkpoint == checkpoint
+
+    async def load(self, checkpoint: Checkpoint) -> Loaded:
+        """The checkpoint in memory, warm; loads it at most once however many ask.
+
+        Raises:
+            ProviderNotReady: it cannot be loaded, or others are in use and there is no room.
+        """
+        if not self.has(checkpoint):
+            async with self._lock:
+                if not self.has(checkpoint):
+                    await self._load(checkpoint)
+        loaded = self._loaded.pop(checkpoint.name)
+        self._loaded[checkpoint.name] = loaded
+        return loaded
+
+    async def _load(self, checkpoint: Checkpoint) -> None:
+        if reason := self.failure(checkpoint):
+            raise ProviderNotReady(reason)
+        self._make_room(checkpoint)
+        self.loading = checkpoint.name
+        try:
+            whisper = await run_blocking(lambda _: load(checkpoint, self._settings), self._thread)
+        except ProviderNotReady as error:
+            self._failed[_version(checkpoint)] = error.message
+            raise
+        finally:
+            self.loading = None
+        self._loaded[checkpoint.name] = Loaded(checkpoint, whisper)
+
+    def clear(self) -> None:
+        """Forget all; what a running decode holds is freed when it ends."""
+        self._loaded.clear()
+
+    def _make_room(self, checkpoint: Checkpoint) -> None:
+        self._loaded.pop(
+            checkpoint.name, None
+        )  # another folder of that name: its users keep it until they leave
+        while len(self._loaded) >= MOST_LOADED:
+            idle = next((name for name, loaded in self._loaded.items() if not loaded.users), None)
+            if idle is None:
+                raise ProviderNotReady(
+                    f"no room for checkpoint {checkpoint.name!r} beside those in use; ask for one of"
+                    f" {', '.join(map(repr, self._loaded))}, or try again later"
+                )
+            del self._loaded[idle]
+
+
+def _version(checkpoint: Checkpoint) -> tuple[Checkpoint, int]:
+    weights = checkpoint.path / "model.bin"
+    return checkpoint, weights.stat().st_mtime_ns if weights.exists() else 0
+
+
+def load(checkpoint: Checkpoint, settings: WhisperSettings) -> Any:
+    """Read a checkpoint and decode with it once. Blocking.
+
+    Raises:
+        ProviderNotReady: the files are broken.
+    """
+    failed = f"checkpoint {checkpoint.name!r} cannot be loaded"
+    try:
+        from faster_whisper import WhisperModel  # here, in a thread: it takes 0.2 s
+
+        model = WhisperModel(
+            str(checkpoint.path),
+            device="cpu",
+            compute_type=settings.compute_type,
+            cpu_threads=settings.cpu_threads or cores(),
+            local_files_only=True,
+        )
+        if not _warm_up(model):
+            raise ProviderNotReady(f"{failed}: its weights hold no numbers; fetch it again")
+    except ImportError as error:
+        raise ProviderNotReady(f"faster-whisper cannot be imported ({error}); install it again") from error
+    except (RuntimeError, ValueError, OSError) as error:
+        logger.warning("checkpoint %r cannot be loaded: %s", checkpoint.name, error)
+        raise ProviderNotReady(
+            f"{failed}: its files are damaged, or made for another version; fetch it again"
+        ) from error
+    return model
+
+
+def _warm_up(model: Any) -> bool:
+    """Decode half a second of silence; whether numbers come out (CTranslate2 loads NaN without a word)."""
+    from faster_whisper.audio import pad_or_trim
+
+    features = model.feature_extractor(np.zeros(SAMPLE_RATE_HZ // 2, np.float32))
+    encoded = model.encode(pad_or_trim(features))
+    start = model.hf_tokenizer.token_to_id("<|startoftranscript|>")
+    (result,) = model.model.generate(encoded, [[start]], max_length=WARM_UP_TOKENS, return_scores=True)
+    return bool(np.isfinite(np.asarray(encoded)).all() and np.isfinite(result.scores[0]))
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
