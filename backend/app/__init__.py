@@ -1,0 +1,3 @@
+"""PROMPTer's server."""
+
+__version__ = "0.1.0"

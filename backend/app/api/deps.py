@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from app.core.config import Settings
 from app.services.engines import Engines
 from app.services.generation import Generation
+from app.services.sockets import Sockets
 from app.services.transcripts import Transcripts
 
 
@@ -20,6 +21,7 @@ class Resources:
     engines: Engines
     generation: Generation
     transcripts: Transcripts
+    sockets: Sockets
 
 
 def get_resources(connection: HTTPConnection) -> Resources:

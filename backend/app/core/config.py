@@ -31,9 +31,12 @@ class WhisperSettings(BaseModel):
     """The local Whisper engine (faster-whisper)."""
 
     model: str = Field(
-        "", description="checkpoint: a path, a name under the models folder or in the Hugging Face cache; empty picks one"
+        "",
+        description="checkpoint: a path, a name under the models folder or in the Hugging Face cache; empty picks one",
     )
-    compute_type: Literal["int8", "int8_float32", "int16", "float32"] = Field("int8", description="arithmetic")
+    compute_type: Literal["int8", "int8_float32", "int16", "float32"] = Field(
+        "int8", description="arithmetic"
+    )
     cpu_threads: int = Field(0, ge=0, le=64, description="threads of one decode; 0 means one for each core")
     beam_size: int = Field(5, ge=1, le=10, description="beams of a final decode")
 
@@ -64,9 +67,13 @@ class VadSettings(BaseModel):
         "webrtc+silero", description="which detectors decide; webrtc alone mistakes noise for speech"
     )
     threshold: float = Field(0.5, gt=0, lt=1, description="probability at which a frame starts speech")
-    neg_threshold: float = Field(0.35, gt=0, lt=1, description="probability below which a frame is silence again")
+    neg_threshold: float = Field(
+        0.35, gt=0, lt=1, description="probability below which a frame is silence again"
+    )
     speech_pad_ms: int = Field(400, ge=400, le=2000, description="pre-roll kept before speech (ms)")
-    min_speech_ms: int = Field(250, ge=0, le=2000, description="voiced time below which an utterance is discarded (ms)")
+    min_speech_ms: int = Field(
+        250, ge=0, le=2000, description="voiced time below which an utterance is discarded (ms)"
+    )
     min_word_ms: int = Field(
         100, ge=0, le=2000, description="the same at stop, flush, or where the detector is sure (ms)"
     )
@@ -79,9 +86,13 @@ class EndpointingSettings(BaseModel):
         "conversation", description="profile used when `start` names none"
     )
     command_ms: int = Field(350, ge=100, le=10_000, description="silence of the profile `command` (ms)")
-    conversation_ms: int = Field(600, ge=100, le=10_000, description="silence of the profile `conversation` (ms)")
+    conversation_ms: int = Field(
+        600, ge=100, le=10_000, description="silence of the profile `conversation` (ms)"
+    )
     dictation_ms: int = Field(1200, ge=100, le=10_000, description="silence of the profile `dictation` (ms)")
-    hands_free_ms: int = Field(2000, ge=100, le=10_000, description="silence of the profile `hands_free` (ms)")
+    hands_free_ms: int = Field(
+        2000, ge=100, le=10_000, description="silence of the profile `hands_free` (ms)"
+    )
 
 
 class LimitSettings(BaseModel):
@@ -95,11 +106,19 @@ class LimitSettings(BaseModel):
         120.0, gt=0, description="undecoded audio of a session; at the limit the server reads no more (s)"
     )
     utterance_s: float = Field(28.0, ge=5, le=29, description="longest utterance (s)")
-    utterance_soft_s: float = Field(20.0, ge=2, le=28, description="age from which a short pause ends an utterance (s)")
-    stall_s: float = Field(1.5, gt=0, le=60, description="time without audio after which speech is finalised (s)")
-    idle_session_s: float = Field(15.0, gt=0, description="time without any message between start and stop (s)")
+    utterance_soft_s: float = Field(
+        20.0, ge=2, le=28, description="age from which a short pause ends an utterance (s)"
+    )
+    stall_s: float = Field(
+        1.5, gt=0, le=60, description="time without audio after which speech is finalised (s)"
+    )
+    idle_session_s: float = Field(
+        15.0, gt=0, description="time without any message between start and stop (s)"
+    )
     idle_socket_s: float = Field(600.0, gt=0, description="time without any message outside a session (s)")
-    slow_reader_s: float = Field(10.0, gt=0, description="time an event may wait for a client that does not read (s)")
+    slow_reader_s: float = Field(
+        10.0, gt=0, description="time an event may wait for a client that does not read (s)"
+    )
     outbound_events: int = Field(256, ge=8, le=10_000, description="events that wait for a client")
     transcripts: int = Field(1000, ge=1, le=100_000, description="finished sessions whose transcript is kept")
 
@@ -128,14 +147,20 @@ class LlmSettings(BaseModel):
     @field_validator("allowed_base_urls", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
 
 
 class Settings(BaseSettings):
     """All settings. Environment names start with `PROMPTER_`; nested ones join with `__`; `.env` is read."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PROMPTER_", env_nested_delimiter="__", env_file=None, extra="ignore", validate_default=True
+        env_prefix="PROMPTER_",
+        env_nested_delimiter="__",
+        env_file=None,
+        extra="ignore",
+        validate_default=True,
     )
 
     host: str = Field("127.0.0.1", description="address to listen on")
@@ -149,7 +174,9 @@ class Settings(BaseSettings):
     )
     models_dir: Path = Field(Path("models"), description="folder of checkpoints")
     data_dir: Path = Field(Path("data"), description="folder of what the server keeps")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level that is logged"
+    )
     stt: SttSettings = SttSettings()
     vad: VadSettings = VadSettings()
     endpointing: EndpointingSettings = EndpointingSettings()
@@ -159,7 +186,9 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
 
     @field_validator("models_dir", "data_dir")
     @classmethod

@@ -12,7 +12,7 @@
     + NotFound (404)
     + NothingFinalYet (409)
     + ProviderNotReady (503)
-    + IdleTimeout, SlowReader, SessionTooLong, ServerFull, ShuttingDown    limits that end a socket
+    + IdleTimeout, SlowReader, SessionTooLong, ServerFull    limits that end a socket
     + EngineFailed (500)                                      closes with 1011
     + UpstreamError (502)
         - UpstreamUnauthorized, UpstreamTimeout (504)
@@ -159,12 +159,6 @@ class ServerFull(PrompterError):
     code = "server_full"
     status = 503
     close_code = 1013
-
-
-class ShuttingDown(PrompterError):
-    code = "restarting"
-    status = 503
-    close_code = 1012
 
 
 class EngineFailed(PrompterError):

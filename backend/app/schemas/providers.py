@@ -20,7 +20,9 @@ class ProviderState(StrEnum):
 class SttCapabilitiesOut(BaseModel):
     """What a speech engine can do."""
 
-    languages: list[str] | None = Field(description="primary language tags; null means any", examples=[["en"]])
+    languages: list[str] | None = Field(
+        description="primary language tags; null means any", examples=[["en"]]
+    )
     streaming: bool = Field(description="gives partials while you speak")
     words: bool = Field(description="gives word times")
     vocabulary: bool = Field(description="uses the list of terms in `start`")

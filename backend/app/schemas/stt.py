@@ -24,16 +24,26 @@ class _Message(BaseModel):
 class EndpointingConfig(_Message):
     """A silence of the client's own choice."""
 
-    silence_ms: int = Field(ge=100, le=10_000, description="silence that ends an utterance (ms)", examples=[800])
+    silence_ms: int = Field(
+        ge=100, le=10_000, description="silence that ends an utterance (ms)", examples=[800]
+    )
 
 
 class StartConfig(_Message):
     """How a dictation is to be understood; every field is optional."""
 
-    lang: str = Field("auto", description="language as a BCP-47 tag, or `auto`", examples=["es", "en-GB"], max_length=35)
-    provider: str | None = Field(None, description="engine; the server's default if absent", examples=["cloud_stub"])
-    model: str | None = Field(None, description="the engine's model; its default if absent", examples=["base"])
-    sample_rate: int = Field(16_000, ge=8000, le=48_000, strict=True, description="rate of binary frames (Hz)")
+    lang: str = Field(
+        "auto", description="language as a BCP-47 tag, or `auto`", examples=["es", "en-GB"], max_length=35
+    )
+    provider: str | None = Field(
+        None, description="engine; the server's default if absent", examples=["cloud_stub"]
+    )
+    model: str | None = Field(
+        None, description="the engine's model; its default if absent", examples=["base"]
+    )
+    sample_rate: int = Field(
+        16_000, ge=8000, le=48_000, strict=True, description="rate of binary frames (Hz)"
+    )
     partials: bool = Field(True, description="whether to send partials")
     words: bool = Field(False, description="whether finals carry word times")
     vocabulary: list[Annotated[str, Field(max_length=100)]] = Field(
@@ -43,14 +53,18 @@ class StartConfig(_Message):
         None, description="profile, or `{silence_ms}`; the server's default if absent", examples=["dictation"]
     )
     store: bool = Field(True, description="whether the transcript may be kept for `/llm/generate`")
-    events: list[OptionalEvent] = Field([], description="additional event types to send", examples=[["speech_started"]])
+    events: list[OptionalEvent] = Field(
+        [], description="additional event types to send", examples=[["speech_started"]]
+    )
 
 
 class Start(_Message):
     """Begins a dictation."""
 
     type: Literal["start"]
-    session_id: str | None = Field(None, max_length=200, description="the client's own label, echoed in every event")
+    session_id: str | None = Field(
+        None, max_length=200, description="the client's own label, echoed in every event"
+    )
     config: StartConfig = StartConfig()
 
 
@@ -59,7 +73,9 @@ class Audio(_Message):
 
     type: Literal["audio"]
     format: Literal["pcm16"] = Field(description="signed 16-bit little-endian mono")
-    sample_rate: int = Field(ge=8000, le=48_000, strict=True, description="rate (Hz), the same all through a session")
+    sample_rate: int = Field(
+        ge=8000, le=48_000, strict=True, description="rate (Hz), the same all through a session"
+    )
     data: str = Field(description="base64 of the samples; an even number of bytes")
 
 
@@ -221,7 +237,17 @@ class Error(_Event):
 
 
 ServerEvent = Annotated[
-    Ready | Partial | Final | SpeechStarted | SpeechStopped | UtteranceDiscarded | Ack | Flushed | Stopped | Pong | Error,
+    Ready
+    | Partial
+    | Final
+    | SpeechStarted
+    | SpeechStopped
+    | UtteranceDiscarded
+    | Ack
+    | Flushed
+    | Stopped
+    | Pong
+    | Error,
     Field(discriminator="type"),
 ]
 

@@ -32,5 +32,7 @@ class Transcripts:
         if finals is None:
             raise NotFound("no dictation has this session_id; speak to /ws/stt with it first")
         if not finals:
-            raise NothingFinalYet("nothing of this dictation is final yet; send `stop` or `flush` and wait for `final`")
+            raise NothingFinalYet(
+                "nothing of this dictation is final yet; send `stop` or `flush` and wait for `final`"
+            )
         return " ".join(finals)

@@ -1,0 +1,73 @@
+"""The guard before every door: peer, Host and Origin are checked, and each request gets an id."""
+
+import logging
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.errors import error_response
+from app.core.config import Settings
+from app.core.errors import NotAllowed, PrompterError
+from app.core.security import LOOPBACK_NAMES, host_name, is_loopback, origin_allowed
+
+logger = logging.getLogger(__name__)
+
+
+class Guard:
+    """ASGI middleware. A refused request answers 403; a refused socket is closed before it is accepted."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._insecure = settings.insecure
+        self._hosts = LOOPBACK_NAMES | {
+            settings.host.lower(),
+            *(name.lower() for name in settings.allowed_hosts),
+        }
+        self._origins = frozenset(settings.allowed_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault("X-Request-ID", request_id)
+            await send(message)
+
+        try:
+            self._check(scope)
+        except NotAllowed as refusal:
+            logger.warning("refused a request: %s", refusal.message)
+            await self._refuse(scope, receive, send_with_id, refusal, request_id)
+            return
+        await self._app(scope, receive, send_with_id)
+
+    def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        peer = (scope.get("client") or ("127.0.0.1", 0))[0]  # none over a UNIX socket, whose peer is local
+        if not self._insecure and not is_loopback(peer):
+            raise NotAllowed(
+                "only this machine may connect while there are no accounts; see `insecure` in the README"
+            )
+        netloc = headers.get("host", "")
+        if not self._insecure and host_name(netloc) not in self._hosts:
+            raise NotAllowed("this name in the Host header is not allowed; add it to allowed_hosts")
+        origin = headers.get("origin")
+        if origin is not None and not origin_allowed(
+            origin, scope.get("scheme", "http"), netloc, self._origins
+        ):
+            raise NotAllowed("this web origin is not allowed; add it to allowed_origins")
+
+    @staticmethod
+    async def _refuse(
+        scope: Scope, receive: Receive, send: Send, refusal: PrompterError, request_id: str
+    ) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": refusal.close_code, "reason": refusal.code})
+            return
+        await error_response(refusal, request_id)(scope, receive, send)

@@ -1,0 +1,98 @@
+"""The application: `create_app(settings)` joins settings, services and doors; `app` is what uvicorn runs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from app import __version__
+from app.api import docs, health, llm, providers, stt
+from app.api.deps import Resources
+from app.api.errors import install_error_handlers
+from app.api.guard import Guard
+from app.core.config import Settings, load_settings
+from app.core.logging import configure
+from app.schemas.stt import client_message, server_event
+from app.services.engines import Engines
+from app.services.generation import Generation
+from app.services.sockets import Sockets
+from app.services.transcripts import Transcripts
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """An application of its own with these settings; those of the environment when none are given."""
+    settings = settings or load_settings()
+    configure(settings.log_level)
+    app = FastAPI(
+        title="PROMPTer",
+        version=__version__,
+        summary="A self-hosted server for prompting language models by voice",
+        description=docs.DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        max_body_size=settings.limits.body_bytes,
+    )
+    transcripts = Transcripts(settings.limits.transcripts)
+    app.state.resources = Resources(
+        settings=settings,
+        engines=Engines(settings),
+        generation=Generation(settings, transcripts),
+        transcripts=transcripts,
+        sockets=Sockets(settings.limits.sockets),
+    )
+    install_error_handlers(app)
+    for door in (stt, llm, providers, health):
+        app.include_router(door.router)
+    docs.mount_docs(app)
+    app.add_api_route("/", _root, include_in_schema=False)
+    app.add_middleware(Guard, settings=settings)
+    _describe_socket(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Warm the default engine in the background; at the end stop engines and upstreams."""
+    resources: Resources = app.state.resources
+    async with anyio.create_task_group() as group:
+        group.start_soon(resources.engines.warm_up)
+        yield
+        group.cancel_scope.cancel()
+    await resources.engines.aclose()
+    await resources.generation.aclose()
+
+
+async def _root(request: Request) -> JSONResponse:
+    """What stands at `/` until there is a web app."""
+    return JSONResponse({"status": "Chat API is running"})
+
+
+def _describe_socket(app: FastAPI) -> None:
+    """Add the socket's messages to the API description: OpenAPI itself knows no WebSockets."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = plain()
+            models = schema.setdefault("components", {}).setdefault("schemas", {})
+            for name, adapter in (("ClientMessage", client_message), ("ServerEvent", server_event)):
+                described = adapter.json_schema(ref_template="#/components/schemas/{model}")
+                models.update(described.pop("$defs"))
+                models[name] = described
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Make `app` when it is first asked for, so that importing this module reads no settings."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()["app"] = made = create_app()
+    return made

@@ -1,0 +1,218 @@
+"""The state of one speech socket: which message may come when, one dictation after another, and its timers."""
+
+import time
+
+import anyio
+from anyio.abc import TaskGroup
+
+from app.core.config import Settings
+from app.core.errors import (
+    AlreadyStarted,
+    IdleTimeout,
+    NotStarted,
+    SampleRateChanged,
+    SessionTooLong,
+    SlowReader,
+)
+from app.providers.base import RawSttSession, SttConfig
+from app.schemas.stt import EndpointingConfig, StartConfig
+from app.services.audio.pcm import OddByteCarry
+from app.services.dictation.dictation import Dictation
+from app.services.dictation.foreign import foreign
+from app.services.dictation.outbox import Outbox
+from app.services.dictation.raw import RawDictation
+from app.services.dictation.recogniser import Voice
+from app.services.engines import AUTO, Choice, Engines
+from app.services.transcripts import Transcripts
+
+ACK_EVERY_S = 1.0
+
+
+class SpeechSocket:
+    """What a client can do on one socket. The door calls it, one message at a time, and sends what it emits.
+
+    `group` runs each dictation's recognition; it is the door's, and is cancelled when the client leaves.
+    """
+
+    def __init__(
+        self, settings: Settings, engines: Engines, transcripts: Transcripts, outbox: Outbox, group: TaskGroup
+    ) -> None:
+        self._settings = settings
+        self._engines = engines
+        self._transcripts = transcripts
+        self._outbox = outbox
+        self._group = group
+        self._dictation: Dictation | RawDictation | None = None
+        self._draining: Dictation | RawDictation | None = None
+        self._config = StartConfig()
+        self._carry = OddByteCarry()
+        self._rate_hz: int | None = None
+        self._audio_seq = 0
+        self._busy = False
+        now = time.monotonic()
+        self._last_message = self._last_audio = self._last_ack = now
+        self._stall_s = settings.limits.stall_s
+
+    # -- messages
+
+    async def start(self, session_id: str | None, config: StartConfig) -> None:
+        """Begin a dictation and answer `ready`.
+
+        Raises:
+            AlreadyStarted; and what `Engines.choose` and the provider raise.
+        """
+        if self._dictation is not None:
+            raise AlreadyStarted("this socket has a dictation going on; send `stop` first")
+        if self._draining is not None:
+            await self._draining.done.wait()
+        lang = self._settings.stt.lang if config.lang == AUTO else config.lang
+        choice = await self._engines.choose(config.provider, lang, config.model)
+        wanted = SttConfig(lang, config.model, config.words, tuple(config.vocabulary), config.partials)
+        with foreign(choice.provider.name):
+            await choice.provider.start()
+            engine = await choice.provider.open_session(wanted)
+        self._config, self._carry, self._rate_hz, self._audio_seq = config, OddByteCarry(), None, 0
+        self._outbox.session_id = session_id
+        finals = self._transcripts.begin(session_id) if session_id is not None and config.store else []
+        voice = Voice(choice.provider.name, config.model, wanted.primary_lang)
+        if isinstance(engine, RawSttSession):
+            self._dictation = RawDictation(
+                engine, voice, self._outbox, self._settings, partials=config.partials, keep=finals.append
+            )
+        else:
+            self._dictation = Dictation(
+                engine,
+                wanted,
+                voice,
+                self._outbox,
+                self._settings,
+                silence_ms=self._silence_ms(config),
+                events=frozenset(config.events),
+                keep=finals.append,
+            )
+        self._emit_ready(choice, config, lang)
+        self._last_audio = self._last_ack = time.monotonic()
+        self._group.start_soon(self._dictation.run)
+
+    async def audio(self, pcm: bytes, rate_hz: int) -> None:
+        """A JSON chunk, already decoded.
+
+        Raises:
+            NotStarted, SampleRateChanged, SessionTooLong
+        """
+        dictation = self._started()
+        if self._rate_hz is None:
+            self._rate_hz = rate_hz
+        elif rate_hz != self._rate_hz:
+            raise SampleRateChanged(
+                f"this dictation runs at {self._rate_hz} Hz, not {rate_hz}; keep the rate, or stop and start again"
+            )
+        self._audio_seq += 1
+        if not pcm:
+            return
+        self._stall_s = max(self._settings.limits.stall_s, 1.5 * len(pcm) / (2 * rate_hz))
+        try:
+            await dictation.audio(pcm, rate_hz)
+        except SessionTooLong:
+            self._drain()
+            await dictation.done.wait()
+            raise
+        finally:
+            self._last_audio = time.monotonic()
+
+    async def binary(self, data: bytes) -> None:
+        """A binary frame: PCM16 at `config.sample_rate`, cut anywhere."""
+        self._started()
+        await self.audio(self._carry.push(data), self._config.sample_rate)
+
+    def flush(self, flush_id: str | int | None) -> None:
+        """Finalise what has been said so far.
+
+        Raises:
+            NotStarted
+        """
+        self._started().flush(flush_id)
+
+    def stop(self) -> None:
+        """End the dictation; its finals and `stopped` follow.
+
+        Raises:
+            NotStarted
+        """
+        self._started().stop()
+        self._drain()
+
+    def ping(self, ping_id: str | int | None) -> None:
+        """Answer a sign of life."""
+        self._outbox.emit({"type": "pong", "id": ping_id})
+
+    # -- timers
+
+    def received(self) -> None:
+        """A message has come: whatever it is, the client lives."""
+        self._last_message = time.monotonic()
+        self._busy = True
+
+    def handled(self) -> None:
+        """The message is dealt with; only now does silence count against the client again."""
+        self._last_message = time.monotonic()
+        self._busy = False
+
+    def tick(self) -> None:
+        """Look at the clock: finalise for a stalled client, acknowledge, end what is idle.
+
+        Raises:
+            SlowReader, IdleTimeout
+        """
+        now = time.monotonic()
+        limits = self._settings.limits
+        since = self._outbox.sending_since
+        if since is not None and now - since > limits.slow_reader_s:
+            raise SlowReader(
+                f"an event waited {limits.slow_reader_s:g} s for you to read it (limits.slow_reader_s)"
+            )
+        if self._dictation is not None:
+            if self._dictation.speaking and not self._busy and now - self._last_audio > self._stall_s:
+                self._dictation.end_utterance()
+            if "ack" in self._config.events and now - self._last_ack >= ACK_EVERY_S:
+                self._last_ack = now
+                self._dictation.ack(self._audio_seq)
+        self._check_idle(now)
+
+    def _check_idle(self, now: float) -> None:
+        if self._busy or (self._draining is not None and not self._draining.done.is_set()):
+            return
+        name = "idle_socket_s" if self._dictation is None else "idle_session_s"
+        limit: float = getattr(self._settings.limits, name)
+        if now - self._last_message > limit:
+            raise IdleTimeout(f"no message for {limit:g} s (limits.{name}); send audio or `ping`")
+
+    # -- inside
+
+    def _started(self) -> Dictation | RawDictation:
+        if self._dictation is None:
+            raise NotStarted("no dictation is going on; send `start` first")
+        return self._dictation
+
+    def _drain(self) -> None:
+        self._dictation, self._draining = None, self._dictation
+
+    def _silence_ms(self, config: StartConfig) -> int | None:
+        wanted = config.endpointing or self._settings.endpointing.profile
+        if isinstance(wanted, EndpointingConfig):
+            return wanted.silence_ms
+        if wanted == "manual":
+            return None
+        silence_ms: int = getattr(self._settings.endpointing, f"{wanted}_ms")
+        return silence_ms
+
+    def _emit_ready(self, choice: Choice, config: StartConfig, lang: str) -> None:
+        self._outbox.emit(
+            {
+                "type": "ready",
+                "provider": choice.provider.name,
+                "model": config.model,
+                "lang": lang,
+                "reason": choice.reason,
+            }
+        )

@@ -1,0 +1,84 @@
+"""What all tests share: a clean environment, real servers on free ports, samples, and skips that must not hide."""
+
+import os
+import socket
+import threading
+import time
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uvicorn
+from numpy.typing import NDArray
+
+from app.core.config import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "samples"
+SPEECH = ROOT.parent / "shared" / "speech"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's own shell reaches a test."""
+    for name in list(os.environ):
+        if name.startswith(("PROMPTER_", "OPENAI_")) and not name.startswith("PROMPTER_TEST_"):
+            monkeypatch.delenv(name)
+
+
+@contextmanager
+def running(settings: Settings, **options: object) -> Iterator[str]:
+    """A real server in a thread of its own; gives its base URL."""
+    from app.main import create_app
+
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        create_app(settings),
+        log_level="error",
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=2,
+        **options,  # type: ignore[arg-type]
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive(), "the server ended while starting"
+        assert time.monotonic() < deadline, "the server did not start within 30 s"
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=15)
+        assert not thread.is_alive(), "the server did not stop within 15 s"
+
+
+RunServer = Callable[..., str]
+
+
+@pytest.fixture
+def run_server() -> Iterator[RunServer]:
+    """Start servers with settings of the test's own; they stop with the test."""
+    with ExitStack() as stack:
+        yield lambda settings, **options: stack.enter_context(running(settings, **options))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """One server with default settings for every test that changes none; gives its base URL."""
+    with running(Settings(_env_file=None)) as url:  # type: ignore[call-arg]
+        yield url
+
+
+def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
+    """A recording as mono samples and its rate (Hz)."""
+    with wave.open(str(path)) as file:
+        frames = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, file.getnchannels())
+        return frames.astype(np.float32).mean(axis=1).astype(np.int16), file.getframerate()
