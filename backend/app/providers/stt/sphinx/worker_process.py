@@ -7,6 +7,7 @@ import signal
 import socket
 from collections import deque
 from multiprocessing.process import BaseProcess
+from typing import cast
 
 import anyio.to_thread
 
@@ -108,8 +109,8 @@ class WorkerProcess(asyncio.Protocol):
     # -- what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclass of asyncio.Transport, so this cannot be asserted.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         for head, _ in self._unpacker.push(data):
