@@ -8,6 +8,11 @@ import typer
 from app.cli.common import NOT_REACHABLE, AsJson, CommandError, notes, out
 from app.cli.settings import read_settings
 
+HUB_SILENT = (
+    "the model hub does not answer, so there is no Whisper checkpoint yet; "
+    "fetch one later with: prompter models pull base"
+)
+
 app = typer.Typer(help="Checkpoints of the local Whisper engine on this machine.", no_args_is_help=True)
 
 
@@ -64,7 +69,7 @@ def ensure_model(name: str = "base", timeout_s: float = 3.0) -> None:
     if default(read_settings()) is not None:
         return
     if not hub_answers(timeout_s):
-        raise CommandError("the model hub does not answer", NOT_REACHABLE)
+        raise CommandError(HUB_SILENT, NOT_REACHABLE)
     fetch(name)
 
 

@@ -1,0 +1,53 @@
+# Two commands: `make run` starts the server, `make test` checks it. Both set themselves up.
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+READY := $(PYTHON) scripts/bootstrap.py --venv "$(VENV)"
+CODE := backend scripts $(wildcard bench)
+# HOST counts only on make's own command line: some shells and tools export a variable of that name.
+LISTEN := $(if $(filter command,$(origin HOST)),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
+ONLINE := $(if $(filter-out 0 no false,$(OFFLINE)),,--checkpoint)
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check lint format clean python
+
+help:  ## what there is
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+python:
+	@command -v "$(PYTHON)" >/dev/null || { echo "prompter: no $(PYTHON) here; install Python 3.11 or newer, or name one: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
+
+run: python  ## start the server (HOST=, PORT=, OFFLINE=1 asks no model hub)
+	@$(READY) $(ONLINE)
+	@exec $(BIN)/prompter serve $(LISTEN)
+
+demo: python  ## start a server, dictate samples/ to it, show text and answers
+	@$(READY)
+	@exec $(BIN)/python scripts/demo.py
+
+test: python  ## run the tests (ARGS= goes to pytest)
+	@$(READY) --dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: python  ## lint, types and tests, as CI runs them
+	@$(READY) --dev
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: python  ## lint and types only
+	@$(READY) --dev
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/mypy
+
+format: python  ## put the code in form
+	@$(READY) --dev
+	@$(BIN)/ruff check --fix-only $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+clean:  ## remove what was built (models/ and data/ stay)
+	@rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist backend/*.egg-info
+	@find backend scripts -name __pycache__ -type d -prune -exec rm -rf {} +
