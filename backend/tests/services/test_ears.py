@@ -1,0 +1,172 @@
+"""Hearing, on real audio: how it is cut leaves no trace, words are whole, noise is not speech."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SAMPLES, SPEECH, read_wav
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from app.core.config import Settings
+from app.services.audio.ears import Ears, Ended, Heard, Started
+from app.services.audio.endpointing import Verdict
+
+Utterance = tuple[int, int, int, int, str, bytes]
+
+
+def hear(
+    audio: NDArray[np.int16], rate: int, cuts: Iterator[int], silence_ms: int | None = 600
+) -> list[Utterance]:
+    """The utterances of a recording fed in pieces of the lengths that `cuts` gives."""
+    ears = Ears(Settings(_env_file=None), rate, silence_ms)  # type: ignore[call-arg]
+    events, at = [], 0
+    while at < len(audio):
+        step = next(cuts)
+        events += ears.push(audio[at : at + step])
+        at += step
+    events += ears.flush()
+    return collect(events)
+
+
+def collect(events: list[Started | Heard | Ended]) -> list[Utterance]:
+    found: list[Utterance] = []
+    parts: list[NDArray[np.int16]] = []
+    for event in events:
+        match event:
+            case Started():
+                parts = []
+            case Heard():
+                parts.append(event.samples)
+            case Ended():
+                audio = np.concatenate(parts) if event.audio is None else event.audio
+                assert len(audio) == event.end - event.start
+                found.append(
+                    (
+                        event.utterance_id,
+                        event.start,
+                        event.end,
+                        event.speech_end,
+                        event.verdict,
+                        audio.tobytes(),
+                    )
+                )
+    return found
+
+
+def always(step: int) -> Iterator[int]:
+    while True:
+        yield step
+
+
+def at_rate(audio: NDArray[np.int16], rate: int, wanted: int) -> NDArray[np.int16]:
+    import soxr
+
+    return np.asarray(soxr.resample(audio, rate, wanted), np.int16)
+
+
+@pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000])
+def test_cuts_leave_no_trace_at_any_rate(rate: int) -> None:
+    """Guarantee 4: 1 ms, 20 ms, 1 s and the whole recording give the same utterances, bit by bit."""
+    audio, own_rate = read_wav(SAMPLES / "en_two_requests_16k.wav")
+    audio = at_rate(audio, own_rate, rate)
+    expected = hear(audio, rate, always(len(audio)))
+
+    assert [u[4] for u in expected] == [Verdict.KEEP, Verdict.KEEP]
+    for step in (rate // 1000, rate // 50, rate // 10 + 1, rate):
+        assert hear(audio, rate, always(step)) == expected
+
+
+@given(st.lists(st.integers(1, 9000), min_size=1, max_size=20))
+@settings(max_examples=15, deadline=None)
+def test_any_cut_leaves_no_trace(steps: list[int]) -> None:
+    """The same for cuts of any length."""
+    audio, rate = read_wav(SAMPLES / "en_send_email_8k.wav")
+
+    def repeated() -> Iterator[int]:
+        while True:
+            yield from steps
+
+    assert hear(audio, rate, repeated()) == hear(audio, rate, always(len(audio)))
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.wav")), ids=lambda path: path.stem)
+def test_samples_are_heard_from_the_first_to_the_last_word(path: Path) -> None:
+    """An utterance begins at least 300 ms before its speech, or at the beginning, and holds all of the loud part."""
+    audio, rate = read_wav(path)
+    utterances = [u for u in hear(audio, rate, always(rate // 10)) if u[4] == Verdict.KEEP]
+    if not path.with_suffix(".txt").read_text(encoding="utf-8").strip():
+        assert utterances == []
+        return
+    loud = np.flatnonzero(np.abs(audio.astype(float)) > np.abs(audio).max() * 0.1) * 16_000 / rate
+
+    assert utterances[0][1] <= max(loud[0] - 16 * 250, 0)
+    assert utterances[-1][2] >= loud[-1]
+
+
+def test_ten_minutes_of_noise_hold_no_utterance() -> None:
+    """White, pink and brown noise, hum and silence, loud and soft: nothing to recognise."""
+    rng = np.random.default_rng(7)
+    seconds = 60
+    spectrum = np.fft.rfft(rng.standard_normal(16_000 * seconds))
+    hz = np.maximum(np.fft.rfftfreq(16_000 * seconds, 1 / 16_000), 1)
+    colours = [np.fft.irfft(spectrum / hz**power) for power in (0, 0.5, 1)]
+    hum = sum(np.sin(2 * np.pi * 50 * k * np.arange(16_000 * seconds) / 16_000) / k for k in range(1, 8))
+    silence = np.zeros(16_000 * seconds)
+    tracks = [(colour, level) for colour in [*colours, hum] for level in (0.01, 0.2)]
+    audio = np.concatenate(
+        [track / np.abs(track).max() * level * 32767 for track, level in tracks] + [silence] * 2
+    )
+
+    assert len(audio) == 10 * 60 * 16_000
+    kept = [u for u in hear(audio.astype(np.int16), 16_000, always(1600)) if u[4] == Verdict.KEEP]
+    assert kept == []
+
+
+def test_two_stages_lose_nothing_that_one_finds() -> None:
+    """On real speech, two clips of it very quiet, the cheap stage rejects no utterance that Silero would hear."""
+    if not SPEECH.is_dir():
+        pytest.skip("the real recordings are not beside this checkout")
+    alone = Settings(_env_file=None, vad={"gate": "silero"})  # type: ignore[call-arg]
+    for row in map(json.loads, (SPEECH / "manifest.jsonl").read_text(encoding="utf-8").splitlines()):
+        if row["kind"] == "speech-long":
+            continue
+        audio, rate = read_wav(SPEECH / row["file"])
+        both = [(u[1], u[3]) for u in hear(audio, rate, always(rate // 10)) if u[4] == Verdict.KEEP]
+        ears = Ears(alone, rate, 600)
+        single = [(u[1], u[3]) for u in collect(ears.push(audio) + ears.flush()) if u[4] == Verdict.KEEP]
+        if row["kind"] == "non-speech":
+            assert both == [], row["id"]
+            continue
+        assert single, row["id"]
+        covered = sum(min(e, f) - max(s, t) for s, e in both for t, f in single if s < f and t < e)
+        assert covered >= 0.97 * sum(e - s for s, e in single), row["id"]
+
+
+def test_a_flush_in_the_middle_of_a_word_loses_no_sample() -> None:
+    """What was said before the flush is one utterance, what follows the next: together they are the whole."""
+    audio, rate = read_wav(SAMPLES / "en_reverse_list_16k.wav")
+    ears = Ears(Settings(_env_file=None), rate, 600)  # type: ignore[call-arg]
+    middle = len(audio) // 2
+
+    first, second = (collect(ears.push(part) + ears.flush())[0] for part in (audio[:middle], audio[middle:]))
+
+    assert first[2] == middle
+    assert second[1] <= middle + 16 * 100
+    assert second[5][-200:] == audio.tobytes()[second[1] * 2 : second[2] * 2][-200:]
+
+
+def test_speech_without_a_pause_is_cut_once_and_whole() -> None:
+    """At the limit the next utterance begins with the very sample that the last one ended before."""
+    audio, rate = read_wav(SAMPLES / "en_summarize_document_44k.wav")
+    audio = at_rate(audio, rate, 16_000)
+    loud = audio[np.flatnonzero(np.abs(audio.astype(int)) > 2000)[0] :][: 16_000 * 2]
+    utterances = hear(np.tile(loud, 30), 16_000, always(1600))
+
+    assert len(utterances) >= 2
+    assert max(u[2] - u[1] for u in utterances) <= 28.1 * 16_000
+    for before, after in zip(utterances, utterances[1:], strict=False):
+        assert before[2] >= after[1]

@@ -1,0 +1,153 @@
+"""Endpointing on scripted probabilities: no audio, no clock, every decision counted in frames."""
+
+import pytest
+
+from app.services.audio.endpointing import (
+    FRAME_MS,
+    Begin,
+    End,
+    EndpointConfig,
+    Endpointer,
+    Verdict,
+    frames,
+)
+
+CONVERSATION = EndpointConfig(silence_ms=600)
+
+
+def play(endpointer: Endpointer, *runs: tuple[float, int], level: float = 1000) -> list[Begin | End]:
+    """Push runs of (probability, frames); give the decisions."""
+    return [
+        decision
+        for prob, count in runs
+        for _ in range(count)
+        if (decision := endpointer.push(prob, level)) is not None
+    ]
+
+
+def test_speech_begins_at_its_first_voiced_frame_after_about_100_ms() -> None:
+    """Three voiced frames of four start speech; the start lies at the first of them."""
+    endpointer = Endpointer(CONVERSATION)
+
+    assert play(endpointer, (0.0, 10), (0.9, 2)) == []
+    assert play(endpointer, (0.9, 1)) == [Begin(10)]
+
+
+def test_one_weak_frame_does_not_delay_the_start() -> None:
+    """Of four frames one may be unvoiced."""
+    assert play(Endpointer(CONVERSATION), (0.0, 5), (0.9, 2), (0.2, 1), (0.9, 1)) == [Begin(5)]
+
+
+@pytest.mark.parametrize(("silence_ms", "count"), [(350, 11), (600, 19), (1200, 38), (2000, 63)])
+def test_silence_of_the_profile_ends_an_utterance(silence_ms: int, count: int) -> None:
+    """The utterance ends with the frame that completes the silence, and remembers where speech stopped."""
+    endpointer = Endpointer(EndpointConfig(silence_ms=silence_ms))
+
+    decisions = play(endpointer, (0.9, 30), (0.0, count))
+
+    assert frames(silence_ms) == count
+    assert decisions == [Begin(0), End(30 + count, 30, Verdict.KEEP)]
+
+
+def test_a_pause_shorter_than_the_profile_is_part_of_the_utterance() -> None:
+    """Speech that resumes in time goes on."""
+    decisions = play(Endpointer(CONVERSATION), (0.9, 30), (0.0, 18), (0.9, 30), (0.0, 19))
+
+    assert decisions == [Begin(0), End(97, 78, Verdict.KEEP)]
+
+
+def test_probabilities_between_the_thresholds_keep_speech_going_but_do_not_start_it() -> None:
+    """0.35 to 0.5 is hysteresis."""
+    endpointer = Endpointer(CONVERSATION)
+
+    assert play(endpointer, (0.4, 100)) == []
+    assert play(endpointer, (0.9, 30), (0.4, 30), (0.0, 18)) == [Begin(100)]
+
+
+def test_less_than_250_ms_of_doubtful_speech_is_too_short() -> None:
+    """A click that resembles speech comes to nothing."""
+    decisions = play(Endpointer(CONVERSATION), (0.7, 6), (0.0, 19))
+
+    assert isinstance(decisions[1], End)
+    assert decisions[1].verdict is Verdict.TOO_SHORT
+
+
+def test_a_short_word_spoken_clearly_is_kept() -> None:
+    """100 ms suffice where the detector is sure: "no" is a word."""
+    decisions = play(Endpointer(CONVERSATION), (0.95, 3), (0.0, 19))
+
+    assert decisions[1] == End(22, 3, Verdict.KEEP)
+
+
+def test_at_stop_a_short_doubtful_word_is_kept() -> None:
+    """Who stops right after a word meant it."""
+    endpointer = Endpointer(CONVERSATION)
+    play(endpointer, (0.7, 4))
+
+    assert endpointer.finish() == End(4, 4, Verdict.KEEP)
+
+
+def test_music_comes_to_nothing() -> None:
+    """A few voiced frames among many half-voiced ones are music, not speech."""
+    decisions = play(Endpointer(CONVERSATION), (0.75, 10), (0.3, 12), (0.75, 3), (0.3, 18), (0.0, 19))
+
+    assert isinstance(decisions[-1], End)
+    assert decisions[-1].verdict is Verdict.NO_SPEECH
+
+
+def test_manual_waits_for_finish() -> None:
+    """Without a silence of its own an utterance ends only when told."""
+    endpointer = Endpointer(EndpointConfig(silence_ms=None))
+
+    assert play(endpointer, (0.9, 30), (0.0, 300)) == [Begin(0)]
+    assert endpointer.finish() == End(330, 30, Verdict.KEEP)
+
+
+def test_finish_in_silence_ends_nothing() -> None:
+    """There is no utterance to end, and none begins from what was heard before."""
+    endpointer = Endpointer(CONVERSATION)
+    play(endpointer, (0.9, 2))
+
+    assert endpointer.finish() is None
+    assert play(endpointer, (0.9, 1)) == []
+
+
+@pytest.mark.parametrize("silence_ms", [600, 2000, None])
+def test_from_20_s_a_short_pause_ends_the_utterance(silence_ms: int | None) -> None:
+    """The maximum utterance holds in every profile."""
+    endpointer = Endpointer(EndpointConfig(silence_ms=silence_ms))
+    long = frames(20_000)
+
+    decisions = play(endpointer, (0.9, long), (0.0, 5))
+
+    assert decisions == [Begin(0), End(long + 5, long, Verdict.KEEP)]
+
+
+def test_at_28_s_the_cut_is_made_in_the_quietest_moment() -> None:
+    """Without any pause the utterance is cut where it is quietest; the next one begins there at once."""
+    endpointer = Endpointer(CONVERSATION)
+    soft, hard = frames(20_000), frames(28_000)
+    assert play(endpointer, (0.9, soft + 50)) == [Begin(0)]
+    assert play(endpointer, (0.9, 3), level=10) == []
+
+    [end] = play(endpointer, (0.9, hard - soft - 53))
+
+    assert isinstance(end, End)
+    assert end.goes_on
+    assert end.verdict is Verdict.KEEP
+    assert soft + 50 <= end.frame < soft + 53
+    # The rest is an utterance of its own, of which nothing is forgotten.
+    rest = play(endpointer, (0.0, 19))
+    assert rest == [End(hard + 19, hard, Verdict.KEEP)]
+
+
+def test_speech_without_end_is_cut_again_and_again() -> None:
+    """No utterance is longer than the limit, and together they cover everything."""
+    endpointer = Endpointer(CONVERSATION)
+    ends = [d for d in play(endpointer, (0.9, frames(200_000))) if isinstance(d, End)]
+
+    starts = [0, *(end.frame for end in ends)]
+    lengths_s = [(b - a) * FRAME_MS / 1000 for a, b in zip(starts, starts[1:], strict=False)]
+
+    assert len(ends) >= 7
+    assert max(lengths_s) <= 28.1
