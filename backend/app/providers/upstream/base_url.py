@@ -75,6 +75,8 @@ def reach_of_request(base: BaseUrl, settings: Settings) -> Reach:
 def _check(url: httpx2.URL, text: str) -> None:
     if url.scheme not in ("http", "https"):
         raise BaseUrlNotAllowed("base_url has another scheme; expected https, or http for an allowed origin")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise BaseUrlNotAllowed("base_url has a port that does not exist; expected 1 to 65535")
     if not url.host:
         raise BaseUrlNotAllowed("base_url has no host; expected something like 'https://host/v1'")
     authority = text.partition("//")[2].partition("/")[0]

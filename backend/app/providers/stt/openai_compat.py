@@ -1,0 +1,141 @@
+"""Speech to text by any service with `/v1/audio/transcriptions`: finals only, a request an utterance."""
+
+import time
+
+import anyio
+import anyio.to_thread
+
+from app.core.config import Settings
+from app.core.errors import BaseUrlNotAllowed, ProviderNotReady, UnknownModel
+from app.providers.base import Hypothesis, ProviderStatus, Samples, SttCapabilities, SttConfig, Transcript
+from app.providers.upstream.addresses import Reach
+from app.providers.upstream.base_url import parse
+from app.providers.upstream.client import Endpoint, UpstreamClient, private_of
+from app.providers.upstream.errors import Refusal, read_refusal, upstream_errors
+from app.providers.upstream.probe import Probe
+from app.providers.upstream.transcription_wire import form_of, read_transcript, wav_of
+from app.providers.upstream.transport import Resolver, resolve
+from app.schemas.providers import ProviderState
+
+_PATH = "/audio/transcriptions"
+_TRIES = 2
+_ANSWER_BYTES = 8 << 20
+_SETTING = "PROMPTER_STT__OPENAI_COMPAT__BASE_URL"
+
+
+class OpenAiCompatSttProvider:
+    """The service in settings; clients cannot name another."""
+
+    name = "openai_compat"
+    type = "cloud"
+    capabilities = SttCapabilities(languages=None, streaming=False, words=True, vocabulary=True, network=True)
+
+    def __init__(self, settings: Settings, *, resolver: Resolver = resolve) -> None:
+        self._own = settings.stt.openai_compat
+        self._client = UpstreamClient(settings.llm.connect_timeout_s, resolver)
+        self._probe: Probe | None = None
+
+    async def status(self) -> ProviderStatus:
+        try:
+            endpoint = self._endpoint()
+        except ProviderNotReady as error:
+            return ProviderStatus(ProviderState.NOT_CONFIGURED, error.message)
+        if self._probe is None:
+            self._probe = Probe(self._client, endpoint, self._own.model)
+        return await self._probe.status()
+
+    def models(self) -> list[str]:
+        return [self._own.model]
+
+    async def start(self) -> None:
+        """Nothing to load; an upstream that is away is told by the first utterance."""
+        self._endpoint()
+
+    async def open_session(self, config: SttConfig) -> "OpenAiCompatSttSession":
+        if config.model not in (None, self._own.model):
+            raise UnknownModel(
+                f"provider {self.name!r} has no model {config.model!r}; expected {self._own.model!r}"
+            )
+        return OpenAiCompatSttSession(self, config)
+
+    async def transcribe(self, pieces: list[Samples], config: SttConfig) -> Transcript:
+        """The text of one utterance.
+
+        Raises:
+            UpstreamError: and its kinds; the next utterance may go well.
+        """
+        started_s = time.perf_counter()
+        endpoint = self._endpoint()
+        host = endpoint.base.host
+        wav = await anyio.to_thread.run_sync(wav_of, pieces)
+        with upstream_errors(host), anyio.fail_after(self._own.timeout_s):
+            body = await self._post(endpoint, wav, config, verbose=config.words)
+            if isinstance(body, Refusal) and config.words and body.status in (400, 422):
+                # Some models know plain json alone: a final without word times is better than none.
+                body = await self._post(endpoint, wav, config, verbose=False)
+            if isinstance(body, Refusal):
+                raise body.error(host)
+        found = read_transcript(body, config, self._own.model, host)
+        decode_ms = (time.perf_counter() - started_s) * 1000
+        return Transcript(found.text, found.lang, found.model, found.words, found.rejected, decode_ms)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def _post(
+        self, endpoint: Endpoint, wav: bytes, config: SttConfig, *, verbose: bool
+    ) -> bytes | Refusal:
+        async with self._client.ask(
+            "POST",
+            endpoint,
+            _PATH,
+            answer_within_s=self._own.timeout_s,
+            tries=_TRIES,
+            data=form_of(config, self._own.model, verbose=verbose),
+            files={"file": ("audio.wav", wav, "audio/wav")},
+        ) as reply:
+            refusal = await read_refusal(reply, private_of(endpoint, *config.vocabulary))
+            return refusal or await reply.body(_ANSWER_BYTES)
+
+    def _endpoint(self) -> Endpoint:
+        if not self._own.base_url.strip():
+            raise ProviderNotReady(f"any service with /v1/audio/transcriptions; set {_SETTING} and __API_KEY")
+        try:
+            base = parse(self._own.base_url)
+        except BaseUrlNotAllowed as error:
+            raise ProviderNotReady(f"{_SETTING}: {error.message}") from error
+        return Endpoint(base, self._own.api_key.get_secret_value().strip(), Reach.OPERATOR)
+
+
+class OpenAiCompatSttSession:
+    """One dictation: holds nothing but what was asked for."""
+
+    def __init__(self, provider: OpenAiCompatSttProvider, config: SttConfig) -> None:
+        self._provider = provider
+        self._config = config
+
+    async def open_stream(self) -> "OpenAiCompatSttStream":
+        return OpenAiCompatSttStream(self._provider, self._config)
+
+    async def aclose(self) -> None:
+        """Nothing to free."""
+
+
+class OpenAiCompatSttStream:
+    """One utterance: collects its samples and sends them when it ends."""
+
+    def __init__(self, provider: OpenAiCompatSttProvider, config: SttConfig) -> None:
+        self._provider = provider
+        self._config = config
+        self._pieces: list[Samples] = []
+
+    async def accept(self, samples: Samples) -> Hypothesis | None:
+        self._pieces.append(samples.copy())
+        return None
+
+    async def finish(self, speech_samples: int) -> Transcript:  # noqa: ARG002
+        """Send all of it, what follows the speech included: the tail is padding that engines like."""
+        return await self._provider.transcribe(self._pieces, self._config)
+
+    async def aclose(self) -> None:
+        self._pieces.clear()

@@ -1,0 +1,113 @@
+"""OpenAI's transcription wire, pure: the form of a request, and the reader of its answer."""
+
+import io
+import math
+import wave
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from app.core.errors import UpstreamError
+from app.providers.base import SAMPLE_RATE_HZ, Samples, SttConfig, Transcript, Word
+
+# verbose_json names languages in English; the ones most spoken, others stay untold.
+_LANGUAGES = {
+    "arabic": "ar",
+    "chinese": "zh",
+    "dutch": "nl",
+    "english": "en",
+    "french": "fr",
+    "german": "de",
+    "hindi": "hi",
+    "italian": "it",
+    "japanese": "ja",
+    "korean": "ko",
+    "polish": "pl",
+    "portuguese": "pt",
+    "russian": "ru",
+    "spanish": "es",
+    "turkish": "tr",
+    "ukrainian": "uk",
+}
+
+
+def wav_of(pieces: Sequence[Samples]) -> bytes:
+    """The audio as a WAV file in memory: 16 kHz mono PCM16."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(SAMPLE_RATE_HZ)
+        writer.writeframes(b"".join(piece.astype("<i2", copy=False).tobytes() for piece in pieces))
+    return file.getvalue()
+
+
+def form_of(config: SttConfig, model: str, *, verbose: bool) -> dict[str, Any]:
+    """The fields beside the file."""
+    form: dict[str, Any] = {"model": model, "response_format": "verbose_json" if verbose else "json"}
+    if verbose:
+        form["timestamp_granularities[]"] = ["word", "segment"]
+    if config.primary_lang:
+        form["language"] = config.primary_lang
+    if config.vocabulary:
+        form["prompt"] = ", ".join(config.vocabulary)
+    return form
+
+
+def read_transcript(body: bytes, config: SttConfig, model: str, host: str) -> Transcript:
+    """The transcript inside a `json` or `verbose_json` answer.
+
+    Raises:
+        UpstreamError: there is none.
+    """
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise UpstreamError(
+            f"the upstream {host!r} answered something that is not JSON; check base_url"
+        ) from error
+    if not isinstance(data, dict) or not isinstance(text := data.get("text"), str):
+        raise UpstreamError(f"the upstream {host!r} answered without a text; check base_url")
+    return Transcript(
+        text=" ".join(text.split()),
+        lang=config.primary_lang or _lang(data.get("language")),
+        model=model,
+        words=_words(data) if config.words else (),
+    )
+
+
+def _lang(name: Any) -> str | None:
+    if not isinstance(name, str):
+        return None
+    name = name.strip().lower()
+    return _LANGUAGES.get(name) or (name[:2] if len(name.partition("-")[0]) == 2 else None)
+
+
+def _words(data: dict[str, Any]) -> tuple[Word, ...]:
+    entries, segments = data.get("words"), data.get("segments")
+    if not isinstance(entries, list):
+        return ()
+    segments = [entry for entry in segments if isinstance(entry, dict)] if isinstance(segments, list) else []
+    words = []
+    for entry in entries:
+        if not isinstance(entry, dict) or not isinstance(entry.get("word"), str):
+            continue
+        start, end = entry.get("start"), entry.get("end")
+        if isinstance(start, int | float) and isinstance(end, int | float):
+            start_ms, end_ms = max(0, round(start * 1000)), max(0, round(end * 1000))
+            words.append(
+                Word(entry["word"].strip(), start_ms, max(start_ms, end_ms), _confidence(start, segments))
+            )
+    return tuple(words)
+
+
+def _confidence(at_s: float, segments: Sequence[dict[str, Any]]) -> float:
+    """The mean token probability of the word's segment: this wire has no other; 1 where it has none."""
+    for segment in segments:
+        start, end, logprob = (segment.get(key) for key in ("start", "end", "avg_logprob"))
+        if not all(isinstance(value, int | float) for value in (start, end, logprob)):
+            continue
+        if start <= at_s < end:  # type: ignore[operator]  # all three are numbers, see above
+            return min(1.0, math.exp(min(0.0, float(logprob))))  # type: ignore[arg-type]
+    return 1.0

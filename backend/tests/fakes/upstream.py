@@ -1,0 +1,183 @@
+"""A fake OpenAI-compatible service: a real HTTP server on a free port that answers as its script says."""
+
+import asyncio
+import json
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Ending = Literal["complete", "cut", "hang"]
+"""How a reply ends: as it should, with the connection dropped, or not at all."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One scripted answer."""
+
+    pieces: Sequence[bytes] = ()
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    ending: Ending = "complete"
+    pause_s: float = 0.0
+    """Between two pieces."""
+    silent: bool = False
+    """Not even the status line is sent."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the upstream was sent."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class FakeUpstream:
+    """Replies are taken from `script` in order, then it answers `Hello world` for ever."""
+
+    def __init__(self) -> None:
+        self.script: deque[Reply] = deque()
+        self.models = as_json({"object": "list", "data": [{"id": "tiny", "object": "model"}]})
+        self.requests: list[Request] = []
+        self.connections = 0
+        self.asked = asyncio.Event()
+        """A request has come."""
+        self.left = asyncio.Event()
+        """The client has closed a connection whose reply was not over."""
+        self.origin = ""
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.origin}/v1"
+
+    @asynccontextmanager
+    async def serve(self, tls: ssl.SSLContext | None = None) -> AsyncIterator["FakeUpstream"]:
+        """Serve until the block ends."""
+        server = await asyncio.start_server(self._connection, "127.0.0.1", 0, ssl=tls)
+        self.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self._tasks: set[asyncio.Task[None]] = set()
+        try:
+            yield self
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request = await _read(reader)
+            self.requests.append(request)
+            self.asked.set()
+            reply = self._reply_to(request)
+            await self._write(reply, reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            self.left.set()
+        finally:
+            writer.close()
+
+    def _reply_to(self, request: Request) -> Reply:
+        if request.method == "GET":
+            return self.models
+        return self.script.popleft() if self.script else chat("Hello", " world")
+
+    async def _write(self, reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        gone = asyncio.ensure_future(reader.read())
+        try:
+            if not reply.silent:
+                writer.write(_head(reply))
+            for piece in reply.pieces:
+                writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                await writer.drain()
+                await asyncio.wait([gone], timeout=reply.pause_s)
+                if gone.done():
+                    self.left.set()
+                    return
+            if reply.ending == "hang":
+                await gone
+                self.left.set()
+            elif reply.ending == "complete" and not reply.silent:
+                writer.write(b"0\r\n\r\n")
+                await writer.drain()
+        finally:
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+
+
+def chat(
+    *texts: str,
+    finish_reason: str | None = "stop",
+    usage: dict[str, int] | None = None,
+    done: bool = True,
+    ending: Ending = "complete",
+    pause_s: float = 0.0,
+) -> Reply:
+    """A streamed answer."""
+    pieces = [_chunk({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})]
+    pieces += [_chunk({"choices": [{"index": 0, "delta": {"content": text}}]}) for text in texts]
+    if finish_reason:
+        pieces.append(_chunk({"choices": [{"index": 0, "delta": {}, "finish_reason": finish_reason}]}))
+    if usage:
+        pieces.append(_chunk({"choices": [], "usage": usage}))
+    if done:
+        pieces.append(b"data: [DONE]\n\n")
+    return Reply(pieces, headers={"Content-Type": "text/event-stream"}, ending=ending, pause_s=pause_s)
+
+
+def as_json(body: Any, status: int = 200, **headers: str) -> Reply:
+    """A whole JSON answer."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply([json.dumps(body).encode()], status, {"Content-Type": "application/json", **named})
+
+
+def error(status: int, message: str, **headers: str) -> Reply:
+    """An error in OpenAI's shape."""
+    return as_json(
+        {"error": {"message": message, "type": "error", "param": None, "code": None}}, status, **headers
+    )
+
+
+def dropped() -> Reply:
+    """The connection ends without an answer."""
+    return Reply(silent=True, ending="cut")
+
+
+def silence() -> Reply:
+    """The connection stays open without an answer."""
+    return Reply(silent=True, ending="hang")
+
+
+def _chunk(data: dict[str, Any]) -> bytes:
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "tiny"}
+    return f"data: {json.dumps(head | data)}\n\n".encode()
+
+
+def _head(reply: Reply) -> bytes:
+    headers = {"Transfer-Encoding": "chunked", "Connection": "close", **reply.headers}
+    lines = [f"HTTP/1.1 {reply.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def _read(reader: asyncio.StreamReader) -> Request:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    method, path, _ = head[0].split(" ")
+    headers = {
+        name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)
+    }
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Request(method, path, headers, body)

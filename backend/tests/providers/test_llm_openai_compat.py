@@ -1,0 +1,398 @@
+"""Answers from an OpenAI-compatible upstream: whole, failed before and after the first byte, left alone."""
+
+import asyncio
+import logging
+import time
+from contextlib import aclosing
+from typing import Any
+
+import openai
+import pytest
+
+from app.core.config import LlmSettings, LlmUpstreamSettings, Settings
+from app.core.errors import (
+    BadRequest,
+    BaseUrlNotAllowed,
+    MissingConfig,
+    PrompterError,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnauthorized,
+)
+from app.providers.base import ChatMessage, LlmChunk, LlmConfig, Usage
+from app.providers.llm.openai_compat import OpenAiCompatProvider
+from app.schemas.providers import ProviderState
+from tests.fakes.upstream import FakeUpstream, Reply, as_json, chat, dropped, error, silence
+
+KEY = "sk-server-0123456789abcdef"
+PROMPT = "tell nobody about the purple submarine"
+ASKED = [ChatMessage("user", PROMPT)]
+USAGE = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
+
+
+def provider(upstream: FakeUpstream | None, **llm: Any) -> OpenAiCompatProvider:
+    own = LlmUpstreamSettings(base_url=upstream.base_url, api_key=KEY, model="tiny") if upstream else None  # type: ignore[arg-type]
+    chosen = LlmSettings(openai_compat=own or LlmUpstreamSettings(), **llm)
+    return OpenAiCompatProvider(Settings(_env_file=None, llm=chosen))  # type: ignore[call-arg]
+
+
+async def ask(asked: OpenAiCompatProvider, config: LlmConfig | None = None) -> list[LlmChunk]:
+    try:
+        return [chunk async for chunk in asked.generate(ASKED, config or LlmConfig())]
+    finally:
+        await asked.aclose()
+
+
+async def collect(asked: OpenAiCompatProvider, seen: list[str]) -> None:
+    """Keep what comes before an error."""
+    try:
+        async for chunk in asked.generate(ASKED, LlmConfig()):
+            seen.append(chunk.text)
+    finally:
+        await asked.aclose()
+
+
+def text(chunks: list[LlmChunk]) -> str:
+    return "".join(chunk.text for chunk in chunks)
+
+
+async def test_the_fake_speaks_what_the_openai_client_understands() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(chat("Hel", "lo", usage=USAGE))
+        async with openai.AsyncOpenAI(base_url=upstream.base_url, api_key="x") as client:
+            stream = await client.chat.completions.create(
+                model="tiny", messages=[{"role": "user", "content": "hi"}], stream=True
+            )
+            chunks = [chunk async for chunk in stream]
+        assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "Hello"
+        assert chunks[-1].usage is not None
+
+
+async def test_an_answer_streams_with_reason_and_usage() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(chat("Hel", "lo", usage=USAGE, pause_s=0.02))
+        chunks = await ask(provider(upstream), LlmConfig(temperature=0.5, max_tokens=7))
+        assert [chunk.text for chunk in chunks] == ["Hel", "lo", ""]
+        assert chunks[-1] == LlmChunk("", "stop", Usage(11, 2, 13), "tiny")
+        sent = upstream.requests[0]
+        assert (sent.path, sent.headers["authorization"]) == ("/v1/chat/completions", f"Bearer {KEY}")
+        assert sent.json == {
+            "model": "tiny",
+            "messages": [{"role": "user", "content": PROMPT}],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": 0.5,
+            "max_tokens": 7,
+        }
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        chat("Hello", done=False),
+        chat("Hello", finish_reason=None),
+        as_json({"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}),
+        Reply([b'data: {"choices":[{"delta":{"content":"Hello"},"finish_reason":"stop"}]}']),
+        Reply(
+            [
+                b": ping\r\n\r\n",
+                b'data: {"choices":[{"delta":{"refusal":"Hello"}}]}\r\n\r\ndata: [DONE]\r\n\r\n',
+            ]
+        ),
+    ],
+    ids=["no [DONE]", "[DONE] alone", "no stream at all", "no blank line at the end", "CRLF and a refusal"],
+)
+async def test_dialects_are_understood(reply: Reply) -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(reply)
+        chunks = await ask(provider(upstream))
+        assert (text(chunks), chunks[-1].finish_reason) == ("Hello", "stop")
+
+
+async def test_length_is_passed_on() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(chat("Hel", finish_reason="length"))
+        assert (await ask(provider(upstream)))[-1].finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    ("words", "gone", "come"),
+    [
+        ("Unrecognized request argument: stream_options", "stream_options", None),
+        ("'max_tokens' is not supported, use 'max_completion_tokens'", "max_tokens", "max_completion_tokens"),
+    ],
+)
+async def test_a_body_that_is_refused_is_adapted(words: str, gone: str, come: str | None) -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.extend([error(400, words), chat("Hello")])
+        assert text(await ask(provider(upstream), LlmConfig(max_tokens=5))) == "Hello"
+        body = upstream.requests[1].json
+        assert gone not in body
+        assert come is None or body[come] == 5
+
+
+async def test_other_refusals_are_not_tried_again() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(error(400, "the context is too long"))
+        with pytest.raises(UpstreamError, match="status 400: the context is too long"):
+            await ask(provider(upstream))
+        assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [
+        [error(429, "slow down", Retry_After="0")],
+        [error(500, "oops"), error(503, "loading")],
+        [dropped()],
+        [error(408, "late"), dropped()],
+    ],
+    ids=["429", "500 and 503", "dropped", "408 and dropped"],
+)
+async def test_what_fails_before_the_first_byte_is_tried_again(failures: list[Reply]) -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.extend([*failures, chat("Hello")])
+        assert text(await ask(provider(upstream))) == "Hello"
+        assert len(upstream.requests) == len(failures) + 1
+
+
+async def test_it_gives_up_after_three_tries() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.extend([error(500, "out of memory")] * 4)
+        with pytest.raises(UpstreamError, match="status 500: out of memory"):
+            await ask(provider(upstream))
+        assert len(upstream.requests) == 3
+
+
+async def test_a_long_retry_after_is_told_not_waited_for() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(error(429, "quota used up", Retry_After="3600"))
+        with pytest.raises(UpstreamError, match="status 429: quota used up"):
+            await ask(provider(upstream))
+        assert len(upstream.requests) == 1
+
+
+async def test_a_closed_port_is_told() -> None:
+    async with FakeUpstream().serve() as upstream:
+        asked = provider(upstream)
+    with pytest.raises(UpstreamError, match="cannot be reached"):
+        await ask(asked)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_key_is_told_as_such(status: int) -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(error(status, f"Incorrect API key provided: {KEY}"))
+        with pytest.raises(UpstreamUnauthorized) as caught:
+            await ask(provider(upstream))
+        assert KEY not in caught.value.message
+        assert len(upstream.requests) == 1
+
+
+async def test_a_redirect_is_refused() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(Reply(status=302, headers={"Location": "http://169.254.169.254/"}))
+        with pytest.raises(UpstreamError, match="redirects"):
+            await ask(provider(upstream))
+        assert len(upstream.requests) == 1
+
+
+async def test_silence_before_the_first_byte_times_out() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(silence())
+        started = time.monotonic()
+        with pytest.raises(UpstreamTimeout):
+            await ask(provider(upstream, first_byte_timeout_s=0.3))
+        assert time.monotonic() - started < 2
+        await asyncio.wait_for(upstream.left.wait(), 1)
+
+
+async def test_silence_in_the_middle_times_out() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(chat("Hel", finish_reason=None, done=False, ending="hang"))
+        with pytest.raises(UpstreamTimeout):
+            await ask(provider(upstream, idle_timeout_s=0.3))
+        await asyncio.wait_for(upstream.left.wait(), 1)
+
+
+async def test_keep_alive_comments_are_no_progress() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(Reply([b": still here\n\n"] * 200, pause_s=0.02))
+        with pytest.raises(UpstreamTimeout):
+            await ask(provider(upstream, first_byte_timeout_s=0.5))
+
+
+async def test_a_whole_answer_survives_a_missing_goodbye() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(chat("Hello", done=False, ending="hang"))
+        chunks = await ask(provider(upstream, idle_timeout_s=0.3))
+        assert (text(chunks), chunks[-1].finish_reason) == ("Hello", "stop")
+
+
+@pytest.mark.parametrize("ending", ["complete", "cut"])
+async def test_a_cut_answer_is_an_error(ending: Any) -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(chat("Hel", finish_reason=None, done=False, ending=ending))
+        seen: list[str] = []
+        with pytest.raises(UpstreamError, match="broke off"):
+            await collect(provider(upstream), seen)
+        assert seen == ["Hel"]
+        assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'data: {"error":{"message":"GPU on fire","code":500}}\n\n',
+        b'data: {"error":"GPU on fire"}\n\n',
+        b'{"error":"GPU on fire"}\n',
+    ],
+)
+async def test_an_error_in_the_stream_is_told_after_the_text_before_it(broken: bytes) -> None:
+    async with FakeUpstream().serve() as upstream:
+        begun = b'data: {"choices":[{"delta":{"content":"Hel"}}]}\n\n'
+        upstream.script.append(Reply([begun + broken]))
+        seen: list[str] = []
+        with pytest.raises(UpstreamError, match="GPU on fire"):
+            await collect(provider(upstream), seen)
+        assert seen == ["Hel"]
+
+
+async def test_rubbish_is_told() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(Reply([b"data: not json\n\n"]))
+        with pytest.raises(UpstreamError, match="not JSON"):
+            await ask(provider(upstream))
+
+
+async def test_leaving_closes_the_upstream() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(chat("Hel", finish_reason=None, done=False, ending="hang"))
+        asked = provider(upstream)
+        async with aclosing(asked.generate(ASKED, LlmConfig())) as chunks:
+            assert (await anext(chunks)).text == "Hel"
+        await asyncio.wait_for(upstream.left.wait(), 1)
+        await asked.aclose()
+
+
+async def test_cancelling_a_wait_closes_the_upstream() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(silence())
+        asked = provider(upstream)
+        task = asyncio.ensure_future(ask(asked))
+        await asyncio.wait_for(upstream.asked.wait(), 5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait_for(upstream.left.wait(), 1)
+
+
+@pytest.mark.parametrize(
+    ("config", "missing"),
+    [
+        (LlmConfig(), "base_url, api_key, model"),
+        (LlmConfig(base_url="https://api.example/v1"), "api_key, model"),
+        (LlmConfig(base_url="https://api.example/v1", api_key="k"), "model"),
+        (LlmConfig(api_key="k", model="m"), "base_url"),
+    ],
+)
+async def test_what_is_missing_is_named(config: LlmConfig, missing: str) -> None:
+    with pytest.raises(MissingConfig, match=f"needs {missing};"):
+        await ask(provider(None), config)
+
+
+async def test_the_servers_key_never_goes_to_an_address_of_a_request() -> None:
+    async with FakeUpstream().serve() as upstream:
+        asked = provider(upstream, allowed_base_urls=[upstream.origin])
+        with pytest.raises(MissingConfig, match="needs api_key;"):
+            await ask(asked, LlmConfig(base_url=upstream.base_url))
+        await ask(asked, LlmConfig(base_url=upstream.base_url, api_key="sk-of-the-request"))
+        assert [request.headers["authorization"] for request in upstream.requests] == [
+            "Bearer sk-of-the-request"
+        ]
+
+
+async def test_an_address_that_is_not_listed_is_refused() -> None:
+    async with FakeUpstream().serve() as upstream:
+        with pytest.raises(BaseUrlNotAllowed):
+            await ask(provider(None), LlmConfig(base_url=upstream.base_url, api_key="k", model="m"))
+        assert upstream.connections == 0
+
+
+async def test_a_key_that_breaks_headers_is_refused_without_quoting_it() -> None:
+    async with FakeUpstream().serve() as upstream:
+        with pytest.raises(BadRequest) as caught:
+            await ask(provider(upstream), LlmConfig(api_key="sk-one\r\nX-Evil: yes"))
+        assert "sk-one" not in caught.value.message
+        assert upstream.requests == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        error(500, f"failed on '{PROMPT}' with {KEY}"),
+        error(400, f"bad input: {PROMPT}"),
+        error(401, f"bad key {KEY}"),
+        Reply([f'data: {{"error":"{KEY} said {PROMPT}"}}\n\n'.encode()]),
+        dropped(),
+        chat("cut", finish_reason=None, done=False),
+    ],
+)
+async def test_neither_key_nor_prompt_is_in_an_error_or_a_log(
+    reply: Reply, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.extend([reply] * 3)
+        with caplog.at_level(logging.DEBUG), pytest.raises(PrompterError) as caught:
+            await ask(provider(upstream))
+        logging.getLogger("test").debug("raised", exc_info=caught.value)
+        for private in (KEY, PROMPT, "purple submarine"):
+            assert private not in caught.value.message
+            assert private not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("models", "state", "words"),
+    [
+        (as_json({"data": [{"id": "tiny"}]}), ProviderState.READY, "'tiny' at '127.0.0.1'"),
+        (as_json({"data": [{"id": "other"}]}), ProviderState.READY, "does not list that name"),
+        (as_json({"data": []}), ProviderState.NO_MODEL, "has no model"),
+        (error(404, "not found"), ProviderState.READY, "does not list its models"),
+        (error(401, f"bad key {KEY}"), ProviderState.UNAUTHORIZED, "did not accept the API key"),
+        (error(503, "Loading model"), ProviderState.LOADING, "Loading model"),
+        (error(500, "oops"), ProviderState.UNREACHABLE, "status 500"),
+        (dropped(), ProviderState.UNREACHABLE, "cannot be reached"),
+    ],
+)
+async def test_states(models: Reply, state: ProviderState, words: str) -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.models = models
+        asked = provider(upstream)
+        status = await asked.status()
+        await asked.aclose()
+        assert status.state is state
+        assert words in status.description
+        assert KEY not in status.description
+
+
+async def test_the_state_is_remembered_and_asked_once() -> None:
+    async with FakeUpstream().serve() as upstream:
+        asked = provider(upstream)
+        await asyncio.gather(*(asked.status() for _ in range(5)))
+        await asked.aclose()
+        assert [request.path for request in upstream.requests] == ["/v1/models"]
+
+
+async def test_a_silent_upstream_is_unreachable_within_three_seconds() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.models = silence()
+        asked = provider(upstream)
+        started = time.monotonic()
+        assert (await asked.status()).state is ProviderState.UNREACHABLE
+        assert time.monotonic() - started < 3
+        await asked.aclose()
+
+
+async def test_not_configured_names_the_settings() -> None:
+    status = await provider(None).status()
+    assert status.state is ProviderState.NOT_CONFIGURED
+    assert "PROMPTER_LLM__OPENAI_COMPAT__BASE_URL" in status.description

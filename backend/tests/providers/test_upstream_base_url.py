@@ -1,0 +1,127 @@
+"""Base URLs: normalised, and judged by who named them."""
+
+import pytest
+
+from app.core.config import LlmSettings, Settings
+from app.core.errors import BaseUrlNotAllowed
+from app.providers.upstream.addresses import Reach
+from app.providers.upstream.base_url import parse, reach_of_request
+
+
+def settings(host: str = "127.0.0.1", allowed: list[str] | None = None) -> Settings:
+    llm = LlmSettings() if allowed is None else LlmSettings(allowed_base_urls=allowed)
+    return Settings(_env_file=None, host=host, llm=llm)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://api.openai.com/v1", "https://api.openai.com/v1"),
+        ("  https://api.openai.com/v1/  ", "https://api.openai.com/v1"),
+        ("https://api.openai.com/v1//", "https://api.openai.com/v1"),
+        ("https://api.openai.com/v1/chat/completions", "https://api.openai.com/v1"),
+        ("https://api.openai.com/v1/models/", "https://api.openai.com/v1"),
+        ("https://host/v1/audio/transcriptions", "https://host/v1"),
+        ("https://host.example/v1beta/openai", "https://host.example/v1beta/openai"),
+        ("https://api.perplexity.ai", "https://api.perplexity.ai"),
+        ("HTTPS://API.OpenAI.com/v1", "https://api.openai.com/v1"),
+        ("https://host:8443/v1", "https://host:8443/v1"),
+        ("http://[::1]:1234/v1", "http://[::1]:1234/v1"),
+    ],
+)
+def test_normalised(text: str, expected: str) -> None:
+    assert parse(text).url == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "api.openai.com/v1",
+        "//api.openai.com/v1",
+        "ftp://host/v1",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1:1234/",
+        "unix:///run/docker.sock",
+        "javascript:alert(1)",
+        "https:///v1",
+        "https://user:secret@host/v1",
+        "https://user@host/v1",
+        "https://@host/v1",
+        "https://good.example@127.0.0.1/v1",
+        "https://good.example\\@127.0.0.1/v1",
+        "https://host\\.evil/v1",
+        "https://ho\tst/v1",
+        "https://host/\nv1",
+        "https://host/v1\r\nX: y",
+        "https://host/v1\t",
+        "https://host name/v1",
+        "http://[fe80::1%eth0]:1234/v1",
+        "http://[fe80::1%25eth0]:1234/v1",
+        "https://127.0.0.1%2f@host/v1",
+        "https://host:99999/v1",
+        "https://host:port/v1",
+        "https://host/v1?key=secret",
+        "https://host/v1#part",
+        "https://host/v1?",
+        "https://１２７.0.0.1/v1",
+        "https://ⓔxample.com/v1",
+        "https://host/v1\x00",
+    ],
+)
+def test_refused_as_no_plain_address(text: str) -> None:
+    with pytest.raises(BaseUrlNotAllowed) as caught:
+        parse(text)
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://127.0.0.1:1234/v1",
+        "http://localhost:1234/v1",
+        "http://LOCALHOST:11434",
+        "http://localhost.:8080/v1",
+        "http://127.0.0.1:9931",
+    ],
+)
+def test_local_model_servers_are_listed_on_a_loopback_server(text: str) -> None:
+    assert reach_of_request(parse(text), settings()) is Reach.LISTED_LOOPBACK
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])
+def test_local_model_servers_are_not_listed_where_others_can_ask(host: str) -> None:
+    with pytest.raises(BaseUrlNotAllowed, match="open to others"):
+        reach_of_request(parse("http://localhost:1234/v1"), settings(host))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://api.openai.com/v1",
+        "http://127.0.0.1:1235/v1",
+        "http://127.0.0.1/v1",
+        "https://127.0.0.1:1234.evil.example/v1",
+        "http://127.0.0.1.evil.example:1234/v1",
+        "http://0.0.0.0:1234/v1",
+        "http://[::1]:1234/v1",
+        "http://2130706433:1234/v1",
+        "http://127.1:1234/v1",
+        "http://10.0.0.1/v1",
+    ],
+)
+def test_anything_else_over_plain_http_is_refused(text: str) -> None:
+    with pytest.raises(BaseUrlNotAllowed):
+        reach_of_request(parse(text), settings())
+
+
+def test_public_https_has_public_reach_alone() -> None:
+    assert reach_of_request(parse("https://127.0.0.1:1234/v1"), settings()) is Reach.PUBLIC
+    assert reach_of_request(parse("https://api.openai.com/v1"), settings()) is Reach.PUBLIC
+
+
+def test_the_operator_lists_what_lies_elsewhere() -> None:
+    listed = settings("0.0.0.0", ["http://llm.lan:8000/v1", "not an address"])
+    assert reach_of_request(parse("http://LLM.lan:8000/other"), listed) is Reach.LISTED
+    with pytest.raises(BaseUrlNotAllowed):
+        reach_of_request(parse("http://llm.lan:8001/v1"), listed)

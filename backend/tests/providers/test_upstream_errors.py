@@ -1,0 +1,83 @@
+"""Upstream failures in our own words: never a key, never the prompt."""
+
+import httpcore2
+import pytest
+
+from app.core.errors import BaseUrlNotAllowed, UpstreamError, UpstreamTimeout, UpstreamUnauthorized
+from app.providers.upstream.errors import Private, Refusal, told, upstream_errors
+
+KEY = "sk-abcdefghijklmnop"
+PROMPT = "My grandmother's secret recipe needs three eggs, a cup of flour and a pinch of saffron."
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"error":{"message":"no such model","code":404}}', "no such model"),
+        (b'{"error":"no such model"}', "no such model"),
+        (b'{"object":"error","message":"no such model"}', "no such model"),
+        (b'{"detail":"Not Found"}', "Not Found"),
+        (b'{"detail":[{"loc":["body"]}]}', ""),
+        (b"plain words", "plain words"),
+        (b"<html><body>502</body></html>", ""),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"", ""),
+        (b"[]", ""),
+    ],
+)
+def test_the_message_is_found_in_every_shape(body: bytes, expected: str) -> None:
+    assert told(body) == expected
+
+
+def test_keys_are_struck_out() -> None:
+    private = Private(KEY)
+    said = private.safe(f"bad key {KEY}, Bearer abcdef123456, and sk-proj-****wxyz too")
+    assert said == "bad key [key], [key], and [key] too"
+    assert KEY not in repr(private)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"cannot process: {PROMPT}",
+        "blocked near 'secret recipe needs three eggs, a cup of' by policy",
+        "blocked near 'secret  recipe needs\nthree eggs, a cup of' by policy",
+    ],
+)
+def test_words_that_quote_the_prompt_are_withheld(words: str) -> None:
+    assert "recipe" not in Private(KEY, [PROMPT]).safe(words)
+
+
+def test_a_short_prompt_is_not_quoted_either() -> None:
+    assert "hola" not in Private(KEY, ["hola"]).safe("content 'hola' was refused")
+
+
+def test_other_words_are_kept_short_and_on_one_line() -> None:
+    assert Private(KEY, [PROMPT]).safe("model\n not\x00 loaded") == "model not loaded"
+    assert len(Private(KEY, [PROMPT]).safe("x" * 10_000)) == 300
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_told_without_the_upstreams_words(status: int) -> None:
+    error = Refusal(status, "Incorrect API key provided: sk-ab****mnop").error("host")
+    assert isinstance(error, UpstreamUnauthorized)
+    assert "sk-ab" not in error.message
+    assert f"status {status}" in error.message
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (httpcore2.ReadTimeout(), UpstreamTimeout),
+        (httpcore2.ConnectTimeout(), UpstreamTimeout),
+        (TimeoutError(), UpstreamTimeout),
+        (httpcore2.ConnectError(), UpstreamError),
+        (httpcore2.RemoteProtocolError(), UpstreamError),
+        (ConnectionResetError(), UpstreamError),
+        (BaseUrlNotAllowed("as it was"), BaseUrlNotAllowed),
+    ],
+)
+def test_each_failure_has_its_class(raised: Exception, expected: type[Exception]) -> None:
+    with pytest.raises(expected) as caught, upstream_errors("host"):
+        raise raised
+    assert type(caught.value) is expected
