@@ -77,7 +77,7 @@ def fingerprints() -> "dict[str, str]":
 
 
 def is_complete(venv: Path, dev: bool) -> bool:
-    """Whether the stamp is that of these requirements, and of this Python where it is one that could be used."""
+    """Whether the stamp is that of these requirements, and of this Python where this one could be used."""
     try:
         stamp = json.loads((venv / STAMP).read_text())
     except (OSError, ValueError):
@@ -206,14 +206,12 @@ def count_requirements(name: str) -> int:
 FAILURES = (
     (r"No space left on device", "no space left on the disk; the packages need about 700 MB"),
     (
-        r"NewConnectionError|name resolution|NameResolutionError|getaddrinfo|ConnectTimeout|ReadTimeout"
-        r"|Max retries exceeded|Network is unreachable|ProxyError|Connection refused",
+        r"NewConnectionError|NameResolutionError|Max retries exceeded|Network is unreachable|ReadTimeoutError",
         "the package index cannot be reached; check the network (or PIP_INDEX_URL) and run this again",
     ),
     (
         r"Failed building wheel|Failed to build|failed-wheel-build|Microsoft Visual C\+\+",
-        "a package has no build for this Python and cannot be compiled here; use Python 3.11 or 3.13 "
-        "(make run PYTHON=python3.13) or install a C compiler",
+        "a package has to be compiled for this Python and cannot be; use Python 3.11 or 3.13, or a C compiler",
     ),
 )
 """What pip's log holds, and what that means in one line."""
@@ -258,7 +256,7 @@ def link_checkout(venv: Path) -> None:
 
 
 def fetch_checkpoint(venv: Path) -> int:
-    """Fetch it where none is there and the hub answers; a silent hub is not asked again for a day. 0, or 130."""
+    """Fetch it where none is there; a hub that does not answer is not asked again for a day. 0, or 130."""
     silent = venv / HUB_SILENT
     if has_checkpoint(Path(os.environ.get("PROMPTER_MODELS_DIR") or ROOT / "models")):
         return 0
