@@ -206,12 +206,12 @@ def count_requirements(name: str) -> int:
 FAILURES = (
     (r"No space left on device", "no space left on the disk; the packages need about 700 MB"),
     (
-        r"NewConnectionError|NameResolutionError|Max retries exceeded|Network is unreachable|ReadTimeoutError",
+        r"NewConnectionError|NameResolutionError|Max retries exceeded|Network is unreachable|ReadTimeout",
         "the package index cannot be reached; check the network (or PIP_INDEX_URL) and run this again",
     ),
     (
         r"Failed building wheel|Failed to build|failed-wheel-build|Microsoft Visual C\+\+",
-        "a package has to be compiled for this Python and cannot be; use Python 3.11 or 3.13, or a C compiler",
+        "a package has to be compiled for this Python and cannot be; use Python 3.11 or 3.13",
     ),
 )
 """What pip's log holds, and what that means in one line."""
@@ -261,9 +261,7 @@ def fetch_checkpoint(venv: Path) -> int:
     if has_checkpoint(Path(os.environ.get("PROMPTER_MODELS_DIR") or ROOT / "models")):
         return 0
     if silent.exists() and time.time() - silent.stat().st_mtime < HUB_ASKED_AGAIN_S:
-        say(
-            "no Whisper checkpoint: the model hub did not answer; asked again tomorrow, or by models pull base"
-        )
+        say("no Whisper checkpoint, and no answer from the hub today; ask it with: prompter models pull base")
         return 0
     code = subprocess.call([str(python_of(venv)), "-m", "app.cli", "models", "ensure"])
     if code == 3:

@@ -1,6 +1,7 @@
 """The uvicorn server that says what it can do once it is up, and shuts down without noise."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 from typing import Any
@@ -10,6 +11,10 @@ import uvicorn
 from app.cli.common import notes
 from app.cli.config_sources import without_password
 from app.core.config import Settings
+
+
+LOADING_S = 5
+"""A default engine that takes longer is announced while it loads."""
 
 
 class AnnouncingServer(uvicorn.Server):

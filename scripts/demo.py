@@ -1,0 +1,85 @@
+"""A server on a free port, recordings of `samples/` dictated to it as they were spoken, and the answers."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from prompter import ClientError, PromptClient, open_recording, paced
+
+ROOT = Path(__file__).resolve().parent.parent
+ENGLISH = ("en_weather_madrid_48k", "en_summarize_document_44k", "en_two_requests_16k")
+SPANISH = ("es_estado_pedido_16k", "es_sumar_numeros_44k")
+SAMPLES_MODEL = "whisper-samples"
+"""The tiny checkpoint in the repository: it knows the sentences of `samples/` and nothing else."""
+
+
+def main() -> int:
+    """Run the demonstration; the exit code."""
+    command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", "0"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        url = wait_until_listening(server)
+        asyncio.run(demonstrate(url))
+    except (ClientError, RuntimeError) as error:
+        print(f"prompter: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        server.terminate()
+        server.communicate(timeout=10)
+    print("\nThat was all. Now you: `make run`, and in another terminal `.venv/bin/prompter dictate --send`.")
+    return 0
+
+
+def wait_until_listening(server: subprocess.Popen[str]) -> str:
+    """Pass on what the server says until it names its address; that address."""
+    assert server.stderr is not None
+    for line in server.stderr:
+        print(line, end="")
+        if found := re.search(r"listening at (http://\S+)", line):
+            return found.group(1)
+    raise RuntimeError("the server did not start")
+
+
+async def demonstrate(url: str) -> None:
+    """English with the engine that the server chooses, Spanish with the small checkpoint where it is there."""
+    async with PromptClient(url) as client:
+        for name in ENGLISH:
+            await show(client, name, {"lang": "en"})
+        if (ROOT / "models" / SAMPLES_MODEL / "model.bin").exists():
+            spanish = {"lang": "es", "provider": "whisper_local", "model": SAMPLES_MODEL}
+            for name in SPANISH:
+                await show(client, name, spanish)
+        else:
+            print("\nSpanish is left out: it needs a Whisper checkpoint (prompter models pull base).")
+
+
+async def show(client: PromptClient, name: str, options: dict[str, Any]) -> None:
+    """Dictate one recording; print what comes when it comes, then the model's answer to it."""
+    wav = open_recording(ROOT / "samples" / f"{name}.wav")
+    spoken = (ROOT / "samples" / f"{name}.txt").read_text(encoding="utf-8").strip()
+    print(f"\n{name} ({wav.sample_rate} Hz): {spoken}")
+    speech = paced(wav.chunks, wav.sample_rate)
+    said = []
+    async for event in client.dictate(speech, sample_rate=wav.sample_rate, session_id=name, **options):
+        if event.type == "ready":
+            print(f"  engine   {event.data['provider']}")
+        elif event.type == "partial":
+            print(f"  partial  {event.text}")
+        elif event.type == "final" and event.text:
+            said.append(event.text)
+            print(f"  final    {event.text}")
+    if not said:
+        raise RuntimeError(f"nothing was understood of {name}")
+    print("  answer   ", end="")
+    async for piece in client.generate_stream(session_id=name):
+        print(piece, end="", flush=True)
+    print()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
