@@ -46,7 +46,7 @@ def wait_until_listening(server: subprocess.Popen[str]) -> str:
 
 
 async def demonstrate(url: str) -> None:
-    """English with the engine that the server chooses, Spanish with the small checkpoint where it is there."""
+    """English with the engine that the server chooses, Spanish with the small checkpoint if it is there."""
     async with PromptClient(url) as client:
         for name in ENGLISH:
             await show(client, name, {"lang": "en"})

@@ -12,9 +12,8 @@ from app.cli.common import notes
 from app.cli.config_sources import without_password
 from app.core.config import Settings
 
-
 LOADING_S = 5
-"""A default engine that takes longer is announced while it loads."""
+"""How long the lines wait for the default engine, which while it loads only says that it loads."""
 
 
 class AnnouncingServer(uvicorn.Server):
@@ -33,10 +32,12 @@ class AnnouncingServer(uvicorn.Server):
     async def _announce(self) -> None:
         console = notes()
         resources = _resources(self.config.loaded_app)
-        for line in [
-            *await resources.engines.describe_default(),
-            *self._who_answers(resources.generation.default),
-        ]:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOADING_S):
+                while not resources.engines.warm and not self.should_exit:
+                    await asyncio.sleep(0.05)
+        speech = await resources.engines.describe_default()
+        for line in [*speech, *self._who_answers(resources.generation.default)]:
             console.print(line, markup=False)
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         shown = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared, not bound
