@@ -1,0 +1,61 @@
+"""What goes into a Whisper decode, and what of its text is believed."""
+
+import numpy as np
+import pytest
+
+from app.providers.stt.whisper.decode import hotwords, window
+from app.providers.stt.whisper.guards import guard
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Write a Python function that reverses a list.",
+        "No, no, no, no, no, no, no.",
+        "uno dos tres cuatro uno dos tres cuatro uno dos tres cuatro",
+        "We had the cat, the dog and the cow, the cat, the dog and the hen, the cat, the dog and the fox.",
+    ],
+)
+def test_speech_is_left_as_it_is(text: str) -> None:
+    assert guard(text).text == text
+    assert not guard(text).rejected
+
+
+@pytest.mark.parametrize(
+    "text", ["you " * 40, "Thank you for watching. " * 12, "ありがとうございました" * 12]
+)
+def test_a_text_that_is_nothing_but_a_loop_is_rejected(text: str) -> None:
+    assert guard(text.strip()).rejected
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Open the door" + " and and" * 20, "Open the door and"),
+        (
+            "Open the terminal, run all the tests again before lunch today and tell me how many"
+            + ", as soon as you can" * 8,
+            "Open the terminal, run all the tests again before lunch today and tell me how many, as soon as you can,",
+        ),
+    ],
+)
+def test_a_loop_at_the_end_is_cut_at_its_first_repetition(text: str, kept: str) -> None:
+    assert not guard(text).rejected
+    assert guard(text).text == kept
+
+
+def test_the_window_ends_a_little_after_speech_in_silence() -> None:
+    samples = np.full(32_000, 16_384, np.int16)
+    audio = window(samples, 8000)
+    assert len(audio) == 8000 + 4000 + 4800
+    assert audio[11_999] == 0.5
+    assert not audio[12_000:].any()
+    assert len(window(samples[:8000], 9000)) == 8000 + 4800
+
+
+def test_hotwords_are_few_and_hold_no_control_tokens() -> None:
+    assert hotwords(()) is None
+    assert hotwords(("  ", "<|")) is None
+    assert hotwords(("a  b", "<|endoftext|>x")) == "a b, endoftext|>x"
+    assert (hotwords(tuple(f"term{n}" for n in range(200))) or "").count("term") == 60

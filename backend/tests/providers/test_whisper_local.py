@@ -1,0 +1,436 @@
+"""The local Whisper engine on a real checkpoint: what it says and refuses, and who leaves in the middle."""
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import anyio
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from app.core.config import Settings, SttSettings, WhisperSettings
+from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
+from app.providers.base import Samples, SttConfig, Transcript
+from app.providers.stt.whisper import decode as decoding
+from app.providers.stt.whisper.worker import run_blocking
+from app.providers.stt.whisper_local import WhisperLocalProvider
+from app.schemas.providers import ProviderState
+from tests.fakes.whisper import ENGLISH, ROOT, SPANISH, Whisper, whisper
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[None]:  # type: ignore[misc]
+    """This machine's own Hugging Face cache is never seen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def known() -> Whisper:
+    return whisper()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def provider(known: Whisper) -> AsyncIterator[WhisperLocalProvider]:
+    provider = WhisperLocalProvider(settings_for(str(known.path)))
+    await provider.start()
+    yield provider
+    await provider.aclose()
+
+
+def settings_for(model: str = "", models_dir: Path = Path("/nowhere")) -> Settings:
+    return Settings(
+        models_dir=models_dir, stt=SttSettings(whisper_local=WhisperSettings(model=model, cpu_threads=1))
+    )
+
+
+async def transcribe(
+    provider: WhisperLocalProvider, samples: Samples, config: SttConfig | None = None
+) -> Transcript:
+    session = await provider.open_session(config or SttConfig())
+    stream = await session.open_stream()
+    await stream.accept(samples)
+    transcript = await stream.finish(len(samples))
+    await stream.aclose()
+    await session.aclose()
+    return transcript
+
+
+def english_only(known: Whisper, folder: Path) -> Path:
+    """A checkpoint that passes for an English-only one: without the empty token."""
+    shutil.copytree(known.path, folder)
+    vocabulary = folder / "vocabulary.json"
+    vocabulary.unlink()
+    tokens = json.loads((known.path / "vocabulary.json").read_text())
+    vocabulary.write_text(json.dumps([token or "<|nothing|>" for token in tokens]))
+    return folder
+
+
+# -- what it says
+
+
+async def test_finals_are_what_was_said_in_the_language_detected(
+    provider: WhisperLocalProvider, known: Whisper
+) -> None:
+    first = await transcribe(provider, known.english)
+    assert (first.text, first.lang, first.model) == (ENGLISH, "en", known.path.name)
+    assert first.decode_ms > 0
+    second = await transcribe(provider, known.spanish)
+    assert (second.text, second.lang) == (SPANISH, "es")
+
+
+@pytest.mark.parametrize("lang", ["es", "es-MX"])
+async def test_the_language_asked_for_is_used(
+    provider: WhisperLocalProvider, known: Whisper, lang: str
+) -> None:
+    assert (await transcribe(provider, known.spanish, SttConfig(lang=lang))).text == SPANISH
+
+
+async def test_a_sure_language_holds_for_the_rest_of_its_dictation_alone(
+    provider: WhisperLocalProvider, known: Whisper
+) -> None:
+    session = await provider.open_session(SttConfig())
+    langs = []
+    for samples in (np.zeros(16_000, np.int16), known.english, known.spanish):
+        stream = await session.open_stream()
+        await stream.accept(samples)
+        langs.append((await stream.finish(len(samples))).lang)
+        await stream.aclose()
+    await session.aclose()
+    assert langs[1:] == ["en", "en"]
+    assert (await transcribe(provider, known.spanish)).lang == "es"
+
+
+async def test_word_times_are_those_of_the_utterance(provider: WhisperLocalProvider, known: Whisper) -> None:
+    lead = np.zeros(8000, np.int16)
+    samples = np.concatenate([lead, known.english])
+    words = (await transcribe(provider, samples, SttConfig(words=True))).words
+    assert " ".join(word.text for word in words) == ENGLISH
+    assert words[0].start_ms >= 200
+    assert words[-1].end_ms <= len(samples) / 16
+
+
+@pytest.mark.parametrize("kind", ["zeros", "hiss"])
+async def test_no_speech_is_rejected(provider: WhisperLocalProvider, kind: str) -> None:
+    noise = np.random.default_rng(1).standard_normal(48_000) * (0 if kind == "zeros" else 100)
+    transcript = await transcribe(provider, noise.astype(np.int16))
+    assert (transcript.text, transcript.rejected) == ("", "no_speech")
+
+
+async def test_vocabulary_reaches_the_decoder_and_stays_in_its_session(
+    provider: WhisperLocalProvider, known: Whisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    original = decoding.decode
+
+    def spy(model: object, request: decoding.Request, left: threading.Event) -> decoding.Decoded:
+        seen.append(request.hotwords)
+        return original(model, request, left)
+
+    monkeypatch.setattr("app.providers.stt.whisper_local.decode", spy)
+    terms = SttConfig(vocabulary=("FastAPI", "kubectl"))
+    assert (await transcribe(provider, known.english, terms)).text == ENGLISH
+    await transcribe(provider, known.english)
+    assert seen == ["FastAPI, kubectl", None]
+
+
+async def test_the_same_audio_gives_the_same_text_every_time(
+    provider: WhisperLocalProvider, known: Whisper
+) -> None:
+    """Also where the decoder is unsure: the usual ladder of temperatures would draw lots here."""
+    hiss = np.random.default_rng(2).standard_normal(64_000) * 1500
+    hiss[: len(known.english)] += known.english[::-1][:64_000]
+    samples = np.clip(hiss, -32767, 32767).astype(np.int16)
+    texts = {(await transcribe(provider, samples, SttConfig(lang="en"))).text for _ in range(4)}
+    assert len(texts) == 1
+
+
+async def test_nothing_that_was_said_is_logged(
+    provider: WhisperLocalProvider, known: Whisper, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        await transcribe(provider, known.english, SttConfig(vocabulary=("Zanzibar",)))
+    assert "Python" not in caplog.text
+    assert "Zanzibar" not in caplog.text
+
+
+# -- states
+
+
+async def test_status_names_the_checkpoint_and_imports_nothing(known: Whisper) -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from app.core.config import Settings\n"
+        "from app.providers.stt.whisper_local import WhisperLocalProvider\n"
+        f"settings = Settings(stt={{'whisper_local': {{'model': {str(known.path)!r}}}}})\n"
+        "provider = WhisperLocalProvider(settings)\n"
+        "print(asyncio.run(provider.status()), provider.models())\n"
+        "assert not {'faster_whisper', 'ctranslate2', 'onnxruntime'} & set(sys.modules)\n"
+    )
+    with anyio.fail_after(60):
+        done = await anyio.run_process(
+            [sys.executable, "-c", code], cwd=ROOT / "backend", stderr=subprocess.STDOUT
+        )
+    assert "ready" in done.stdout.decode()
+    assert repr(known.path.name) in done.stdout.decode()
+
+
+async def test_without_a_checkpoint_it_says_how_to_get_one(tmp_path: Path) -> None:
+    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
+    status = await provider.status()
+    assert status.state is ProviderState.NO_MODEL
+    assert "prompter models pull base" in status.description
+    assert provider.models() == []
+    for call in (provider.start(), provider.open_session(SttConfig())):
+        with pytest.raises(ProviderNotReady, match="prompter models pull base"):
+            await call
+
+
+async def test_a_checkpoint_of_the_settings_that_is_missing_is_named(tmp_path: Path) -> None:
+    provider = WhisperLocalProvider(settings_for("small", tmp_path))
+    status = await provider.status()
+    assert status.state is ProviderState.NO_MODEL
+    assert "'small'" in status.description
+
+
+async def test_the_test_checkpoint_is_used_only_when_asked_for(known: Whisper, tmp_path: Path) -> None:
+    shutil.copytree(known.path, tmp_path / "whisper-samples")
+    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
+    status = await provider.status()
+    assert status.state is ProviderState.NO_MODEL
+    assert "'whisper-samples'" in status.description
+    await provider.start()
+    with pytest.raises(ProviderNotReady):
+        await provider.open_session(SttConfig())
+    transcript = await transcribe(provider, known.english, SttConfig(model="whisper-samples"))
+    assert (transcript.text, transcript.model) == (ENGLISH, "whisper-samples")
+
+
+async def test_damaged_weights_are_told_once_and_make_room_for_another_engine(
+    known: Whisper, tmp_path: Path
+) -> None:
+    shutil.copytree(known.path, tmp_path / "base")
+    weights = tmp_path / "base" / "model.bin"
+    data = weights.read_bytes()
+    weights.unlink()
+    weights.write_bytes(data[: len(data) // 2])
+    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
+    assert (await provider.status()).state is ProviderState.READY
+    for _ in range(2):
+        with pytest.raises(ProviderNotReady, match="'base' cannot be loaded"):
+            await provider.start()
+    status = await provider.status()
+    assert status.state is ProviderState.NO_MODEL
+    assert "fetch it again" in status.description
+
+    weights.write_bytes(data)
+    assert (await provider.status()).state is ProviderState.READY
+    assert (await transcribe(provider, known.english)).text == ENGLISH
+
+
+async def test_weights_that_are_no_numbers_are_refused(known: Whisper, tmp_path: Path) -> None:
+    shutil.copytree(known.path, tmp_path / "base")
+    weights = tmp_path / "base" / "model.bin"
+    data = bytearray(weights.read_bytes())
+    weights.unlink()
+    at = data.index(b"encoder/layer_norm/gamma") + 64  # past the name, the shape and the length
+    data[at : at + 64] = b"\xff" * 64  # NaN in float16 and float32 alike
+    weights.write_bytes(data)
+    with pytest.raises(ProviderNotReady, match="no numbers"):
+        await WhisperLocalProvider(settings_for(models_dir=tmp_path)).start()
+
+
+# -- languages and models
+
+
+async def test_an_english_checkpoint_refuses_spanish_with_a_way_out(known: Whisper, tmp_path: Path) -> None:
+    english_only(known, tmp_path / "tiny.en")
+    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
+    assert provider.capabilities.languages == ("en",)
+    with pytest.raises(LanguageNotSupported, match=r"'tiny.en'.*'es-MX'.*prompter models pull base"):
+        await provider.open_session(SttConfig(lang="es-MX"))
+
+    shutil.copytree(known.path, tmp_path / "small")
+    with pytest.raises(LanguageNotSupported, match="ask for model 'small'"):
+        await provider.open_session(SttConfig(lang="es", model="tiny.en"))
+    await provider.status()
+    assert provider.capabilities.languages is None
+
+
+async def test_a_language_that_whisper_does_not_have_is_refused(provider: WhisperLocalProvider) -> None:
+    with pytest.raises(LanguageNotSupported, match="'tlh'"):
+        await provider.open_session(SttConfig(lang="tlh"))
+
+
+@pytest.mark.parametrize("model", ["base", "../whisper-samples", "/etc", ""])
+async def test_only_names_of_the_list_can_be_asked_for(
+    provider: WhisperLocalProvider, known: Whisper, model: str
+) -> None:
+    with pytest.raises(UnknownModel, match=known.path.name):
+        await provider.open_session(SttConfig(model=model))
+
+
+async def test_a_path_is_no_name_for_a_client(provider: WhisperLocalProvider, known: Whisper) -> None:
+    with pytest.raises(UnknownModel):
+        await provider.open_session(SttConfig(model=str(known.path)))
+
+
+async def test_two_checkpoints_are_kept_and_those_in_use_are_not_dropped(
+    known: Whisper, tmp_path: Path
+) -> None:
+    for name in ("one", "two", "three"):
+        shutil.copytree(known.path, tmp_path / name)
+    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
+    first = await provider.open_session(SttConfig(model="one"))
+    second = await provider.open_session(SttConfig(model="two"))
+    with pytest.raises(ProviderNotReady, match="'one', 'two'"):
+        await provider.open_session(SttConfig(model="three"))
+    await first.aclose()
+    await first.aclose()
+    assert (await transcribe(provider, known.english, SttConfig(model="three"))).model == "three"
+    await second.aclose()
+
+
+async def test_a_checkpoint_is_loaded_once_however_many_ask(
+    known: Whisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads = count_calls(monkeypatch, "app.providers.stt.whisper.models.load")
+    provider = WhisperLocalProvider(settings_for(str(known.path)))
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(provider.start)
+        for _ in range(5):
+            group.start_soon(provider.open_session, SttConfig())
+    await provider.start()
+    assert loads() == 1
+
+
+# -- turns, and clients that leave
+
+
+async def test_one_utterance_is_decoded_at_a_time_in_order(
+    provider: WhisperLocalProvider, known: Whisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder = Turnstile(monkeypatch)
+    async with anyio.create_task_group() as group:
+        for place, length in enumerate((1000, 2000, 3000, 4000), start=1):
+            group.start_soon(transcribe, provider, known.english[:length])
+            await decoder.line(provider, place)
+        decoder.open.set()
+    assert decoder.lengths == [1000, 2000, 3000, 4000]
+    assert decoder.most_at_once == 1
+
+
+async def test_a_client_that_leaves_while_it_waits_is_never_decoded(
+    provider: WhisperLocalProvider, known: Whisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder = Turnstile(monkeypatch)
+    async with anyio.create_task_group() as group:
+        group.start_soon(transcribe, provider, known.english[:1000])
+        await decoder.line(provider, 1)
+        async with anyio.create_task_group() as leaving:
+            leaving.start_soon(transcribe, provider, known.english[:2000])
+            await decoder.line(provider, 2)
+            leaving.cancel_scope.cancel()
+        group.start_soon(transcribe, provider, known.english[:3000])
+        await decoder.line(provider, 2)
+        decoder.open.set()
+    assert decoder.lengths == [1000, 3000]
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["anyio scope", "asyncio task"])
+async def test_a_call_that_runs_is_waited_for_when_its_client_leaves(native: bool) -> None:
+    began, may_end, events = threading.Event(), threading.Event(), list[str]()
+
+    def call(left: threading.Event) -> None:
+        began.set()
+        assert left.wait(10)
+        events.append("told that nobody waits")
+        assert may_end.wait(10)
+        events.append("call returned")
+
+    async def client() -> None:
+        try:
+            await run_blocking(call, anyio.CapacityLimiter(1))
+        finally:
+            events.append("client released")
+
+    if native:
+        import asyncio
+
+        task = asyncio.create_task(client())
+        await anyio.to_thread.run_sync(began.wait)
+        task.cancel()
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    else:
+        async with anyio.create_task_group() as group:
+            group.start_soon(client)
+            await anyio.to_thread.run_sync(began.wait)
+            group.cancel_scope.cancel()
+            may_end.set()
+    assert events == ["told that nobody waits", "call returned", "client released"]
+
+
+async def test_an_engine_that_breaks_ends_with_one_error_and_no_details(
+    provider: WhisperLocalProvider, known: Whisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("weights at /secret/place")
+
+    monkeypatch.setattr("app.providers.stt.whisper_local.decode", broken)
+    with pytest.raises(EngineFailed) as caught:
+        await transcribe(provider, known.english)
+    assert "/secret" not in str(caught.value)
+    monkeypatch.undo()
+    assert (await transcribe(provider, known.english)).text == ENGLISH
+
+
+class Turnstile:
+    """In place of the decoder: lets calls through when `open` is set, and sees how many are inside."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.open = threading.Event()
+        self.lengths: list[int] = []
+        self.most_at_once = 0
+        self._inside = 0
+        monkeypatch.setattr("app.providers.stt.whisper_local.decode", self._decode)
+
+    def _decode(self, model: object, request: decoding.Request, left: threading.Event) -> decoding.Decoded:
+        self._inside += 1
+        self.most_at_once = max(self.most_at_once, self._inside)
+        self.lengths.append(len(request.samples))
+        assert self.open.wait(10)
+        self._inside -= 1
+        return decoding.Decoded("x", "en", 1.0)
+
+    async def line(self, provider: WhisperLocalProvider, length: int) -> None:
+        """Wait until so many utterances are inside or in the line."""
+        turn = provider._turn
+        with anyio.fail_after(10):
+            while turn.borrowed_tokens + turn.statistics().tasks_waiting != length:
+                await anyio.sleep(0.002)  # noqa: ASYNC110 (a limiter tells nobody of its line)
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, target: str) -> Callable[[], int]:
+    """How often the function named by `target` is called from now on."""
+    module, _, name = target.rpartition(".")
+    original = getattr(sys.modules[module], name)
+    calls: list[object] = []
+
+    def counted(*args: object) -> object:
+        calls.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(target, counted)
+    return lambda: len(calls)
