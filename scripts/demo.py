@@ -1,9 +1,11 @@
 """A server on a free port, recordings of `samples/` dictated to it as they were spoken, and the answers."""
 
 import asyncio
+import queue
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +32,25 @@ def main() -> int:
         return 130
     finally:
         server.terminate()
-        server.communicate(timeout=10)
+        server.wait(timeout=10)
     print("\nThat was all. Now you: `make run`, and in another terminal `.venv/bin/prompter dictate --send`.")
     return 0
 
 
 def wait_until_listening(server: subprocess.Popen[str]) -> str:
-    """Pass on what the server says until it names its address; that address."""
-    assert server.stderr is not None
-    for line in server.stderr:
-        print(line, end="")
-        if found := re.search(r"listening at (http://\S+)", line):
-            return found.group(1)
+    """The server's address, as soon as it names it; all that it says is passed on."""
+    addresses: queue.Queue[str] = queue.Queue()
+
+    def pass_on() -> None:
+        for line in server.stderr or ():
+            print(f"[server] {line}", end="", file=sys.stderr, flush=True)
+            if found := re.search(r"listening at (http://\S+)", line):
+                addresses.put(found.group(1))
+        addresses.put("")
+
+    threading.Thread(target=pass_on, daemon=True).start()
+    if address := addresses.get():
+        return address
     raise RuntimeError("the server did not start")
 
 

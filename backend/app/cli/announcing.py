@@ -1,48 +1,49 @@
 """The uvicorn server that says what it can do once it is up, and shuts down without noise."""
 
 import asyncio
-import contextlib
 import logging
 import socket
 from typing import Any
 
+import anyio
 import uvicorn
 
 from app.cli.common import notes
 from app.cli.config_sources import without_password
 from app.core.config import Settings
 
-LOADING_S = 5
-"""How long the lines wait for the default engine, which while it loads only says that it loads."""
+LOADING_S = 30
+"""How long the description of the default engine waits; while it loads the engine only says that it loads."""
 
 
 class AnnouncingServer(uvicorn.Server):
-    """Prints the chosen engine, what answers prompts, and the address, as soon as requests are taken."""
+    """Prints the address and what answers prompts at once, and the speech engine as soon as it is loaded."""
 
     def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)
         self._settings = settings
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+    async def main_loop(self) -> None:
         logging.getLogger("uvicorn.error").addFilter(_not_a_cancellation)
-        if self.started:
-            await self._announce()
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._announce)
+            await super().main_loop()
+            group.cancel_scope.cancel()
 
     async def _announce(self) -> None:
-        console = notes()
         resources = _resources(self.config.loaded_app)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOADING_S):
-                while not resources.engines.warm and not self.should_exit:
-                    await asyncio.sleep(0.05)
-        speech = await resources.engines.describe_default()
-        for line in [*speech, *self._who_answers(resources.generation.default)]:
-            console.print(line, markup=False)
+        console = notes()
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         shown = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared, not bound
         address = f"http://{shown}:{self._settings.port}"
         console.print(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
+        for line in self._who_answers(resources.generation.default):
+            console.print(line, markup=False)
+        with anyio.move_on_after(LOADING_S):
+            while not resources.engines.warm:  # noqa: ASYNC110 - the server has no use for an event
+                await anyio.sleep(0.05)
+        for line in await resources.engines.describe_default():
+            console.print(line, markup=False)
 
     def _who_answers(self, provider: str) -> list[str]:
         upstream = self._settings.llm.openai_compat
