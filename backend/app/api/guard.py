@@ -44,7 +44,8 @@ class Guard:
             logger.warning("refused a request: %s", refusal.message)
             await self._refuse(scope, receive, send_with_id, refusal, request_id)
             return
-        await self._app(scope, receive, send_with_id)
+        # A socket's messages carry no headers, and come too often for a wrapper.
+        await self._app(scope, receive, send if scope["type"] == "websocket" else send_with_id)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

@@ -2,25 +2,35 @@
 
 import logging
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from app.core.errors import EngineFailed, PrompterError
 
 logger = logging.getLogger(__name__)
 
 
-@contextmanager
-def foreign(provider: str) -> Iterator[None]:
-    """Let our own errors pass and turn any other into EngineFailed.
+class Foreign:
+    """Context manager around calls into an engine, reusable: it costs next to nothing where nothing fails.
 
-    The log tells where it happened and not what it says: a foreign message may quote a transcript.
+    Our own errors pass; any other becomes EngineFailed. The log tells where it happened and not what it says: a
+    foreign message may quote a transcript.
     """
-    try:
-        yield
-    except PrompterError:
-        raise
-    except Exception as error:  # noqa: BLE001  # any fault of an engine must end in an answer to the client
-        where = "".join(traceback.format_tb(error.__traceback__))
-        logger.error("engine %r failed: %s\n%s", provider, type(error).__name__, where)
-        raise EngineFailed(f"the engine {provider!r} failed; start again, or name another provider") from None
+
+    __slots__ = ("_provider",)
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, PrompterError) or not isinstance(error, Exception):
+            return
+        place = "".join(traceback.format_tb(where))
+        logger.error("engine %r failed: %s\n%s", self._provider, type(error).__name__, place)
+        raise EngineFailed(
+            f"the engine {self._provider!r} failed; start again, or name another provider"
+        ) from None

@@ -24,7 +24,7 @@ class Outbox:
         self._queue: deque[Event] = deque()
         self._seq = 0
         self._sending = False
-        self._space = anyio.Event()
+        self._space: anyio.Event | None = None
         self.session_id: str | None = None
         """The client's label, put on every event from now on."""
         self.sending_since: float | None = None
@@ -41,7 +41,8 @@ class Outbox:
     async def flush(self) -> None:
         """Send all that is queued; where another task is sending, return, or wait for room."""
         if self._sending:
-            while len(self._queue) > self._limit:
+            while len(self._queue) > self._limit and self._sending:
+                self._space = self._space or anyio.Event()
                 await self._space.wait()
             return
         self._sending = True
@@ -55,8 +56,9 @@ class Outbox:
         finally:
             self._sending = False
             self.sending_since = None
-            self._space.set()
-            self._space = anyio.Event()
+            if self._space is not None:
+                self._space.set()
+                self._space = None
 
     @staticmethod
     def _supersedes(new: Event, old: Event) -> bool:

@@ -7,7 +7,7 @@ import anyio
 from app.core.config import Settings
 from app.core.errors import SessionTooLong
 from app.providers.base import RawSttSession
-from app.services.dictation.foreign import foreign
+from app.services.dictation.foreign import Foreign
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.recogniser import Voice
 
@@ -23,6 +23,7 @@ class RawDictation:
     ) -> None:  # fmt: skip
         self._engine = engine
         self._voice = voice
+        self._foreign = Foreign(voice.provider)
         self._outbox = outbox
         self._limit_ms = settings.limits.session_s * 1000
         self._partials = partials
@@ -60,7 +61,7 @@ class RawDictation:
             SessionTooLong: the session's limit is reached.
         """
         self._heard_ms += len(pcm) * 500 / rate_hz
-        with foreign(self._voice.provider):
+        with self._foreign:
             answers = self._engine.accept_chunk(pcm)
         for kind, text in answers:
             if kind == "final":

@@ -10,7 +10,7 @@ from app.core.errors import PrompterError
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, SttSession, SttStream, Transcript
 from app.services.audio.ears import Ended, Heard, Started
 from app.services.audio.endpointing import Verdict
-from app.services.dictation.foreign import foreign
+from app.services.dictation.foreign import Foreign
 from app.services.dictation.inbox import FlushMark, Inbox, StopMark
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.stabiliser import Stabiliser
@@ -70,6 +70,7 @@ class Recogniser:
         self._engine = engine
         self._config = config
         self._voice = voice
+        self._foreign = Foreign(voice.provider)
         self._inbox = inbox
         self._outbox = outbox
         self._events = events
@@ -109,7 +110,7 @@ class Recogniser:
         if utterance_id == self._failed_id:
             return
         try:
-            with foreign(self._voice.provider):
+            with self._foreign:
                 await step(work)
         except PrompterError as error:
             await self._fail(utterance_id, error)

@@ -18,7 +18,7 @@ from app.providers.base import RawSttSession, SttConfig
 from app.schemas.stt import EndpointingConfig, StartConfig
 from app.services.audio.pcm import OddByteCarry
 from app.services.dictation.dictation import Dictation
-from app.services.dictation.foreign import foreign
+from app.services.dictation.foreign import Foreign
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.raw import RawDictation
 from app.services.dictation.recogniser import Voice
@@ -68,7 +68,7 @@ class SpeechSocket:
         lang = self._settings.stt.lang if config.lang == AUTO else config.lang
         choice = await self._engines.choose(config.provider, lang, config.model)
         wanted = SttConfig(lang, config.model, config.words, tuple(config.vocabulary), config.partials)
-        with foreign(choice.provider.name):
+        with Foreign(choice.provider.name):
             await choice.provider.start()
             engine = await choice.provider.open_session(wanted)
         self._config, self._carry, self._rate_hz, self._audio_seq = config, OddByteCarry(), None, 0
