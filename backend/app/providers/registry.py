@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -34,7 +35,7 @@ class Registration:
 
 def registered(group: str, built_in: dict[str, str]) -> dict[str, Registration]:
     """All providers of one kind by name; a package cannot take a built-in's name."""
-    found = {name: Registration(name, lambda ref=ref: _load(ref), "built-in") for name, ref in built_in.items()}  # type: ignore[misc]
+    found = {name: Registration(name, partial(_load, ref), "built-in") for name, ref in built_in.items()}
     for entry in entry_points(group=group):
         origin = entry.dist.name if entry.dist else entry.value
         found.setdefault(entry.name, Registration(entry.name, entry.load, origin))

@@ -34,9 +34,9 @@ def test_a_text_that_is_nothing_but_a_loop_is_rejected(text: str) -> None:
     [
         ("Open the door" + " and and" * 20, "Open the door and"),
         (
-            "Open the terminal, run all the tests again before lunch today and tell me how many"
+            "Open the terminal, run all the tests again before lunch today for me"
             + ", as soon as you can" * 8,
-            "Open the terminal, run all the tests again before lunch today and tell me how many, as soon as you can,",
+            "Open the terminal, run all the tests again before lunch today for me, as soon as you can,",
         ),
     ],
 )

@@ -418,8 +418,9 @@ class Turnstile:
         """Wait until so many utterances are inside or in the line."""
         turn = provider._turn
         with anyio.fail_after(10):
-            while turn.borrowed_tokens + turn.statistics().tasks_waiting != length:
-                await anyio.sleep(0.002)  # noqa: ASYNC110 (a limiter tells nobody of its line)
+            # a limiter tells nobody of its line
+            while turn.borrowed_tokens + turn.statistics().tasks_waiting != length:  # noqa: ASYNC110
+                await anyio.sleep(0.002)
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch, target: str) -> Callable[[], int]:
