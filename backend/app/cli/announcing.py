@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 from typing import Any
 
 import anyio
