@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -60,9 +61,12 @@ class FakeUpstream:
         return f"{self.origin}/v1"
 
     @asynccontextmanager
-    async def serve(self, tls: ssl.SSLContext | None = None) -> AsyncIterator["FakeUpstream"]:
-        """Serve until the block ends."""
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0, ssl=tls)
+    async def serve(
+        self, tls: ssl.SSLContext | None = None, listener: socket.socket | None = None
+    ) -> AsyncIterator["FakeUpstream"]:
+        """Serve until the block ends, on a free port or on a listener that outlives it."""
+        sock = listener.dup() if listener else socket.create_server(("127.0.0.1", 0))
+        server = await asyncio.start_server(self._connection, sock=sock, ssl=tls)
         self.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._tasks: set[asyncio.Task[None]] = set()
         try:

@@ -11,7 +11,7 @@ TEXTS = ["Hello", "one two three four five six seven", "  keeps \n\n all   space
 
 
 async def answer(*messages: ChatMessage) -> list[LlmChunk]:
-    echo = EchoProvider(Settings(_env_file=None))  # type: ignore[call-arg]
+    echo = EchoProvider(Settings(_env_file=None))
     return [chunk async for chunk in echo.generate(messages, LlmConfig(model="gpt-5"))]
 
 
@@ -36,6 +36,6 @@ async def test_without_a_user_it_echoes_the_last_message() -> None:
 
 
 async def test_it_never_pretends_to_be_a_model() -> None:
-    status = await EchoProvider(Settings(_env_file=None)).status()  # type: ignore[call-arg]
+    status = await EchoProvider(Settings(_env_file=None)).status()
     assert status.state is ProviderState.READY
     assert "no model" in status.description

@@ -8,6 +8,7 @@ from typing import Any
 
 import openai
 import pytest
+from pydantic import SecretStr
 
 from app.core.config import LlmSettings, LlmUpstreamSettings, Settings
 from app.core.errors import (
@@ -31,9 +32,13 @@ USAGE = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
 
 
 def provider(upstream: FakeUpstream | None, **llm: Any) -> OpenAiCompatProvider:
-    own = LlmUpstreamSettings(base_url=upstream.base_url, api_key=KEY, model="tiny") if upstream else None  # type: ignore[arg-type]
+    own = (
+        LlmUpstreamSettings(base_url=upstream.base_url, api_key=SecretStr(KEY), model="tiny")
+        if upstream
+        else None
+    )
     chosen = LlmSettings(openai_compat=own or LlmUpstreamSettings(), **llm)
-    return OpenAiCompatProvider(Settings(_env_file=None, llm=chosen))  # type: ignore[call-arg]
+    return OpenAiCompatProvider(Settings(_env_file=None, llm=chosen))
 
 
 async def ask(asked: OpenAiCompatProvider, config: LlmConfig | None = None) -> list[LlmChunk]:
@@ -47,7 +52,7 @@ async def collect(asked: OpenAiCompatProvider, seen: list[str]) -> None:
     """Keep what comes before an error."""
     try:
         async for chunk in asked.generate(ASKED, LlmConfig()):
-            seen.append(chunk.text)
+            seen.append(chunk.text)  # noqa: PERF401  # kept one by one: an error ends the loop
     finally:
         await asked.aclose()
 

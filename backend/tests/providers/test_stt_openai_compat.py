@@ -1,4 +1,4 @@
-"""Transcription by an upstream: what is sent, what is understood, and failures that the dictation survives."""
+"""Transcription by an upstream: what is sent, what is understood, failures that the dictation survives."""
 
 import io
 import logging
@@ -42,7 +42,7 @@ VERBOSE = {
 def provider(upstream: FakeUpstream | None, **own: Any) -> OpenAiCompatSttProvider:
     url = upstream.base_url if upstream else ""
     chosen = SttUpstreamSettings(**{"base_url": url, "api_key": KEY, "model": "whisper-1", **own})
-    return OpenAiCompatSttProvider(Settings(_env_file=None, stt=SttSettings(openai_compat=chosen)))  # type: ignore[call-arg]
+    return OpenAiCompatSttProvider(Settings(_env_file=None, stt=SttSettings(openai_compat=chosen)))
 
 
 async def dictate(engine: OpenAiCompatSttProvider, config: SttConfig | None = None) -> Transcript:
@@ -142,7 +142,7 @@ async def test_one_retry_before_the_first_byte(failure: Reply) -> None:
         ([dropped()] * 2, UpstreamError, "cannot be reached"),
         ([error(400, "audio too short")], UpstreamError, "audio too short"),
         ([as_json({"nothing": 1})], UpstreamError, "without a text"),
-        ([Reply([b"<html>"])], UpstreamError, "without JSON"),
+        ([Reply([b"<html>"])], UpstreamError, "not JSON"),
         ([Reply(status=301, headers={"Location": "/v2"})], UpstreamError, "redirects"),
     ],
 )

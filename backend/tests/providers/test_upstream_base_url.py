@@ -10,7 +10,7 @@ from app.providers.upstream.base_url import parse, reach_of_request
 
 def settings(host: str = "127.0.0.1", allowed: list[str] | None = None) -> Settings:
     llm = LlmSettings() if allowed is None else LlmSettings(allowed_base_urls=allowed)
-    return Settings(_env_file=None, host=host, llm=llm)  # type: ignore[call-arg]
+    return Settings(_env_file=None, host=host, llm=llm)
 
 
 @pytest.mark.parametrize(
