@@ -2,7 +2,7 @@
 
     python bench/sphinx_settings.py FOLDER [--only NAME ...]
 
-FOLDER holds `manifest.jsonl` and the clips. Settings run one after the other, each in its own process. Cost is
+FOLDER holds `manifest.jsonl` and the clips. Each setting runs in a process of its own. Cost is
 CPU time, so other work on the machine disturbs the figures only a little.
 """
 

@@ -7,7 +7,8 @@ FRAME_MS = 10
 
 BLOCK_SAMPLES = 1536
 """The piece the decoder hears at a time (96 ms, three frames of the speech gate), counted from
-the utterance's first sample. The cepstral mean moves after a piece, so pieces must not depend on how a client cuts its audio."""
+the utterance's first sample. The cepstral mean moves after a piece, so pieces must not depend on how a client
+cuts its audio."""
 
 BLOCK_BYTES = BLOCK_SAMPLES * BYTES_PER_SAMPLE
 
@@ -16,7 +17,7 @@ TAIL_BYTES = 0
 
 RESET_BYTES = 2 * BLOCK_BYTES
 """Digital silence decoded before each utterance: it overwrites the top-N codewords that the acoustic model
-carries over from the utterance before (the binding has no call for that). Measured: without it 17 of 18 repeated
+carries over from the utterance before (the binding has no call for that). Without it 17 of 18 repeated
 decodes differ in score, with 100 ms or more none."""
 
 SEARCH: dict[str, float | int | bool] = {
