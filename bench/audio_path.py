@@ -1,6 +1,6 @@
-"""CPU of everything before the engine, per second of audio: JSON and base64, resampling, speech gate, endpointing.
+"""CPU of everything before the engine, per second of audio: decoding, resampling, speech gate, endpointing.
 
-    python bench/audio_path.py [DIR]      WAV files of speech; samples/ by default
+python bench/audio_path.py [DIR]      WAV files of speech; samples/ by default
 """
 
 import base64
@@ -28,7 +28,14 @@ def cost_ms(audio: np.ndarray, rate: int) -> float:
     """CPU milliseconds per second of audio, median of RUNS, for 100 ms chunks as JSON messages."""
     step = rate // 10
     messages = [
-        json.dumps({"type": "audio", "format": "pcm16", "sample_rate": rate, "data": base64.b64encode(piece).decode()})
+        json.dumps(
+            {
+                "type": "audio",
+                "format": "pcm16",
+                "sample_rate": rate,
+                "data": base64.b64encode(piece).decode(),
+            }
+        )
         for piece in (audio[at : at + step].tobytes() for at in range(0, len(audio), step))
     ]
     found = []

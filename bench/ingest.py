@@ -2,8 +2,8 @@
 
     python bench/ingest.py [--connections 50] [--messages 200] [--rounds 5]
 
-Each connection sends its next chunk when the last was answered, so both servers work without pause. CPU comes from
-the kernel's scheduler statistics, so other work on the machine hardly counts. Linux only.
+Each connection sends its next chunk when the last was answered, so both servers work without pause. CPU comes
+from the kernel's scheduler statistics, so other work on the machine hardly counts. Linux only.
 """
 
 import argparse
@@ -22,7 +22,12 @@ import websockets
 
 ROOT = Path(__file__).resolve().parents[1]
 CHUNK = json.dumps(
-    {"type": "audio", "format": "pcm16", "sample_rate": 16_000, "data": base64.b64encode(os.urandom(3200)).decode()}
+    {
+        "type": "audio",
+        "format": "pcm16",
+        "sample_rate": 16_000,
+        "data": base64.b64encode(os.urandom(3200)).decode(),
+    }
 )
 START = json.dumps({"type": "start", "config": {"provider": "cloud_stub"}})
 
@@ -33,16 +38,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(app: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
+def serve(app: str, folder: Path, port: int, core: int | None = None) -> subprocess.Popen[bytes]:
+    """A server in a process of its own, on one core if `core` is given."""
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "warning"]
-    if len(os.sched_getaffinity(0)) > 1:
-        command = ["taskset", "-c", "0", *command]
+    if core is not None:
+        command = ["taskset", "-c", str(core), *command]
     return subprocess.Popen(command, cwd=folder)
 
 
 def cpu_s(pid: int) -> float:
     """CPU seconds of all threads so far."""
-    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+    return (
+        sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+    )
 
 
 async def ready(url: str) -> None:
@@ -86,12 +94,12 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     servers = {"bare": ("bare_endpoint:app", ROOT / "bench"), "prompter": ("app.main:app", ROOT / "backend")}
-    if len(cores := sorted(os.sched_getaffinity(0))) > 1:
-        os.sched_setaffinity(0, set(cores[1:]))
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, set(cores[1:] or cores))
     running, urls = {}, {}
     for name, (app, folder) in servers.items():
         port = free_port()
-        running[name], urls[name] = serve(app, folder, port), f"ws://127.0.0.1:{port}/ws/stt"
+        running[name], urls[name] = serve(app, folder, port, cores[0]), f"ws://127.0.0.1:{port}/ws/stt"
     try:
         for url in urls.values():
             await ready(url)
@@ -105,9 +113,10 @@ async def main() -> None:
             process.terminate()
     medians = {name: statistics.median(found) for name, found in costs.items()}
     for name, median in medians.items():
-        streams = 1e6 / median / 10
-        print(f"{name:9s} {median:6.1f} us CPU per chunk (all: {', '.join(f'{c:.1f}' for c in costs[name])}) {streams:6.0f} streams/core")
-    print(json.dumps({"us_per_chunk": medians, "ratio": round(medians["bare"] / medians["prompter"], 3)}))
+        runs = ", ".join(f"{cost:.1f}" for cost in costs[name])
+        print(f"{name:9s} {median:6.1f} us CPU per chunk ({runs}), {1e5 / median:5.0f} streams/core")
+    ratio = round(medians["bare"] / medians["prompter"], 3)
+    print(json.dumps({"us_per_chunk": medians, "ratio": ratio}))
 
 
 if __name__ == "__main__":
