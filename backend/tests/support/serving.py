@@ -1,0 +1,117 @@
+"""A real server around a fake engine, as `prompter serve` runs it, with its log and its insides at hand."""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+from fakes.engine import FakeEngine
+from fastapi import FastAPI
+
+from app.api.deps import Resources
+from app.core.config import Settings
+from app.providers.registry import Registration, stt_registrations
+from app.services import engines
+
+_LOGGERS = ("", "app", "uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "websockets")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server."""
+
+    url: str
+    app: FastAPI
+    server: uvicorn.Server
+    log: list[str]
+    """Everything that has been logged, tracebacks included."""
+
+    @property
+    def resources(self) -> Resources:
+        resources: Resources = self.app.state.resources
+        return resources
+
+    @property
+    def connections(self) -> int:
+        """Connections that the server still holds."""
+        return len(self.server.server_state.connections)
+
+
+class _Recorder(logging.Handler):
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.DEBUG)
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(self.format(record))
+
+
+@contextmanager
+def recording() -> Iterator[list[str]]:
+    """Collect what any logger says; begin after the server has set its loggers up."""
+    lines: list[str] = []
+    recorder = _Recorder(lines)
+    for name in _LOGGERS:
+        logging.getLogger(name).addHandler(recorder)
+    try:
+        yield lines
+    finally:
+        for name in _LOGGERS:
+            logging.getLogger(name).removeHandler(recorder)
+
+
+def fake_settings(**fields: Any) -> Settings:
+    """Settings whose default engine is the fake."""
+    return Settings(_env_file=None, stt={"provider": "fake"}, **fields)  # type: ignore[call-arg]
+
+
+@contextmanager
+def serving(engine: FakeEngine, **fields: Any) -> Iterator[Served]:
+    """Serve with `engine` in the registry's table; `fields` are settings (`limits={"idle_session_s": 1}`)."""
+    from app.main import create_app
+
+    settings = fake_settings(**fields)
+    table = {**stt_registrations(), "fake": Registration("fake", lambda: lambda _: engine, "tests")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "stt_registrations", lambda: table)
+        app = create_app(settings)
+    with _run(app, settings) as (url, server), recording() as log:
+        yield Served(url, app, server, log)
+
+
+@contextmanager
+def _run(app: FastAPI, settings: Settings) -> Iterator[tuple[str, uvicorn.Server]]:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app,
+        ws="websockets-sansio",
+        ws_ping_interval=None,
+        ws_max_size=2 * settings.limits.message_bytes,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=1,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive(), "the server ended while starting"
+        assert time.monotonic() < deadline, "the server did not start within 30 s"
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", server
+    finally:
+        server.should_exit = True
+        thread.join(timeout=15)
+        assert not thread.is_alive(), "the server did not stop within 15 s"
