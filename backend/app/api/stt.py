@@ -90,7 +90,7 @@ async def _handle(message: Any, socket: SpeechSocket, max_bytes: int) -> None:
         await socket.binary(data)
         return
     text: str = message["text"]
-    _check_size(len(text), max_bytes)
+    _check_size(len(text) if text.isascii() else len(text.encode()), max_bytes)
     try:
         body = orjson.loads(text)
     except orjson.JSONDecodeError as error:
