@@ -1,9 +1,13 @@
 """What goes into a Whisper decode, and what of its text is believed."""
 
+import threading
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from app.providers.stt.whisper.decode import hotwords, window
+from app.providers.stt.whisper.decode import AGAIN, Request, decode, hotwords, window
 from app.providers.stt.whisper.guards import guard
 
 
@@ -59,3 +63,52 @@ def test_hotwords_are_few_and_hold_no_control_tokens() -> None:
     assert hotwords(("  ", "<|")) is None
     assert hotwords(("a  b", "<|endoftext|>x")) == "a b, endoftext|>x"
     assert (hotwords(tuple(f"term{n}" for n in range(200))) or "").count("term") == 60
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A segment as faster-whisper gives it."""
+
+    text: str
+    compression_ratio: float
+    words: None = None
+
+
+class FakeModel:
+    """Answers each decode with the next of its scripts."""
+
+    def __init__(self, *scripts: list[Spoken]) -> None:
+        self._scripts = list(scripts)
+        self.asked: list[dict[str, object]] = []
+
+    def transcribe(self, audio: object, **options: object) -> tuple[list[Spoken], SimpleNamespace]:
+        self.asked.append(options)
+        return self._scripts.pop(0), SimpleNamespace(language="en", language_probability=1.0)
+
+
+LOOP = [Spoken(" Thank you." * 30, 15.0)]
+REQUEST = Request(np.ones(16_000, np.int16), 16_000, "en", None, words=False, beam_size=5)
+
+
+def test_a_sound_decode_is_not_repeated() -> None:
+    model = FakeModel([Spoken(" Hello.", 0.8), Spoken(" How are you?", 1.0)])
+    assert decode(model, REQUEST, threading.Event()).text == "Hello. How are you?"
+    assert len(model.asked) == 1
+
+
+def test_a_decode_in_circles_is_tried_again_against_repetition() -> None:
+    model = FakeModel(LOOP, [Spoken(" Hello.", 0.8)])
+    assert decode(model, REQUEST, threading.Event()).text == "Hello."
+    assert AGAIN.items() <= model.asked[1].items()
+
+
+@pytest.mark.parametrize("second", [LOOP, []], ids=["in circles again", "nothing"])
+def test_a_decode_that_stays_in_circles_is_rejected(second: list[Spoken]) -> None:
+    decoded = decode(FakeModel(LOOP, second), REQUEST, threading.Event())
+    assert (decoded.text, decoded.rejected) == ("", "hallucination")
+
+
+def test_no_window_is_decoded_for_a_client_that_has_left() -> None:
+    left = threading.Event()
+    left.set()
+    assert decode(FakeModel([Spoken(" Hello.", 0.8)]), REQUEST, left).text == ""
