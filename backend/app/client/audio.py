@@ -140,9 +140,7 @@ def _decode(file: str | _Replay, name: str) -> Iterator[bytes]:
                 yield from (part.to_ndarray().tobytes() for part in resampler.resample(frame))
             yield from (part.to_ndarray().tobytes() for part in resampler.resample(None))
     except av.FFmpegError as error:
-        raise AudioError(
-            f"cannot read {name!r} as audio; expected wav, mp3, flac, ogg, webm or m4a"
-        ) from error
+        raise AudioError(f"{name!r} is no audio; expected wav, mp3, flac, ogg, webm or m4a") from error
 
 
 def _probe_ms(path: Path) -> int | None:

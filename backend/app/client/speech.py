@@ -62,16 +62,16 @@ async def exchange(
         Refused: `start` was not accepted.
         ServerFailed, ConnectionLost: the socket closed before `stopped`.
     """
-    sender = asyncio.create_task(_send(socket, start, chunks))
+    failures: list[Exception] = []
+    sender = asyncio.create_task(_send(socket, start, chunks, failures))
     try:
         async for event in _events(socket):
             yield event
             if event.type == "stopped":
                 return
     except ServerError:
-        # The source of the audio may be what really failed: then its own error is the one to tell.
-        if sender.done() and not sender.cancelled() and (cause := sender.exception()):
-            raise cause from None
+        if failures:  # the source of the audio is what really failed
+            raise failures[0] from None
         raise
     finally:
         sender.cancel()
@@ -97,7 +97,9 @@ async def _events(socket: ClientConnection) -> AsyncIterator[Event]:
     raise from_close(socket.close_code or 1006, reason, str(last_error.get("code", "")))
 
 
-async def _send(socket: ClientConnection, start: dict[str, Any], chunks: Chunks) -> None:
+async def _send(
+    socket: ClientConnection, start: dict[str, Any], chunks: Chunks, failures: list[Exception]
+) -> None:
     try:
         await socket.send(json.dumps(start))
         async for chunk in _with_pings(socket, chunks):
@@ -106,9 +108,9 @@ async def _send(socket: ClientConnection, start: dict[str, Any], chunks: Chunks)
         await socket.send('{"type":"stop"}')
     except ConnectionClosed:
         pass  # the receiving side tells why
-    except BaseException:
-        await socket.close(1001)  # wakes the receiving side, which raises this error in the caller's task
-        raise
+    except Exception as error:  # noqa: BLE001  # a source may fail in any way; the caller's task raises it
+        failures.append(error)
+        await socket.close(1001)
 
 
 async def _with_pings(socket: ClientConnection, chunks: Chunks) -> AsyncIterator[bytes]:

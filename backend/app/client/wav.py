@@ -41,7 +41,7 @@ def read_wav_header(stream: Readable) -> WavHeader | None:
             known = 0 < size < UNKNOWN_LENGTH_BYTES
             return WavHeader(encoding, channels, sample_rate, bits, size if known else None)
         body = stream.read(size + size % 2)
-        if name == b"fmt " and size >= 16:
+        if name == b"fmt " and len(body) >= 16:
             encoding, channels, sample_rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
             if encoding == EXTENSIBLE and len(body) >= 26:
                 encoding = struct.unpack("<H", body[24:26])[0]

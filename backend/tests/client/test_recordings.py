@@ -1,0 +1,133 @@
+"""Recordings of every usual kind come out as PCM16 mono, whole, also through a pipe."""
+
+import io
+import struct
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.client.audio import CHUNK_MS, open_pipe, open_recording
+from app.client.errors import AudioError
+from app.client.wav import read_wav_header
+from tests.conftest import SAMPLES, read_wav
+
+WAVS = sorted(SAMPLES.glob("*.wav"))
+COMPRESSED = {"mp3": "mp3", "flac": "flac", "ogg": "libopus", "webm": "libopus", "m4a": "aac"}
+
+
+def encode(path: Path, codec: str, pcm: NDArray[np.int16], rate_hz: int) -> Path:
+    """Write samples as a compressed file."""
+    coded_hz = 48_000 if codec == "libopus" else rate_hz
+    with av.open(path, "w") as container:
+        stream = cast("av.AudioStream", container.add_stream(codec, rate=coded_hz, layout="mono"))
+        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=coded_hz)
+        frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")
+        frame.sample_rate = rate_hz
+        fifo = av.AudioFifo()
+        for part in (*resampler.resample(frame), *resampler.resample(None)):
+            part.pts = None
+            fifo.write(part)
+        size = stream.codec_context.frame_size or 1024
+        while (piece := fifo.read(size) or fifo.read(size, partial=True)) is not None:
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_there_are_samples() -> None:
+    assert len(WAVS) >= 9
+
+
+@pytest.mark.parametrize("path", WAVS, ids=lambda path: path.stem)
+def test_a_plain_wav_is_passed_on_as_it_is(path: Path) -> None:
+    """Its own rate, every sample, in chunks of 100 ms."""
+    samples, rate_hz = read_wav(path)
+    source = open_recording(path)
+    chunks = list(source.chunks)
+    assert source.sample_rate == rate_hz
+    assert b"".join(chunks) == samples.tobytes()
+    assert {len(chunk) for chunk in chunks[:-1]} == {2 * rate_hz * CHUNK_MS // 1000}
+    assert source.audio_ms == len(samples) * 1000 // rate_hz
+
+
+@pytest.mark.parametrize("suffix", COMPRESSED)
+def test_compressed_recordings_are_decoded(tmp_path: Path, suffix: str) -> None:
+    """16 kHz mono, as long as the original but for the codec's own padding, and the same sound."""
+    samples, rate_hz = read_wav(SAMPLES / "en_weather_madrid_48k.wav")
+    source = open_recording(encode(tmp_path / f"speech.{suffix}", COMPRESSED[suffix], samples, rate_hz))
+    decoded = np.frombuffer(b"".join(source.chunks), np.int16)
+    assert source.sample_rate == 16_000
+    spoken_ms = len(samples) * 1000 / rate_hz
+    assert len(decoded) / 16 == pytest.approx(spoken_ms, abs=120)
+    assert source.audio_ms == pytest.approx(spoken_ms, abs=120)
+    loudness = np.sqrt(np.mean(decoded.astype(float) ** 2)) / np.sqrt(np.mean(samples.astype(float) ** 2))
+    assert loudness == pytest.approx(1, abs=0.1)
+
+
+def wav_bytes(
+    samples: NDArray[np.int16], rate_hz: int, channels: int = 1, data_bytes: int | None = None
+) -> bytes:
+    """A WAV with a chunk that nobody needs in front, and any length in its header."""
+    data = samples.tobytes()
+    form = struct.pack("<HHIIHH", 1, channels, rate_hz, rate_hz * 2 * channels, 2 * channels, 16)
+    note = b"LIST" + struct.pack("<I", 5) + b"hello\0"
+    size = len(data) if data_bytes is None else data_bytes
+    parts = note + b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", size)
+    return b"RIFF" + struct.pack("<I", 0xFFFFFFFF) + b"WAVE" + parts + data
+
+
+@pytest.mark.parametrize("told_bytes", [None, 0, 0xFFFFFFFF, 0x80000000])
+def test_a_wav_through_a_pipe(told_bytes: int | None) -> None:
+    """Recorders that write to a pipe do not know the length."""
+    samples = np.arange(-4000, 4000, dtype=np.int16)
+    source = open_pipe(io.BytesIO(wav_bytes(samples, 22_050, data_bytes=told_bytes)), 16_000)
+    assert source.sample_rate == 22_050
+    assert b"".join(source.chunks) == samples.tobytes()
+
+
+def test_what_follows_the_sound_is_not_sound() -> None:
+    samples = np.arange(1000, dtype=np.int16)
+    source = open_pipe(io.BytesIO(wav_bytes(samples, 16_000) + b"LIST\4\0\0\0tags"), 16_000)
+    assert b"".join(source.chunks) == samples.tobytes()
+
+
+def test_a_stereo_wav_through_a_pipe_is_mixed() -> None:
+    tone = (8000 * np.sin(np.arange(16_000) / 8)).astype(np.int16)
+    source = open_pipe(io.BytesIO(wav_bytes(np.repeat(tone, 2), 16_000, channels=2)), 8000)
+    mixed = np.frombuffer(b"".join(source.chunks), np.int16)
+    assert source.sample_rate == 16_000
+    assert len(mixed) == len(tone)
+    assert np.abs(mixed.astype(int) - tone).max() < 200
+
+
+def test_a_flac_through_a_pipe_is_decoded(tmp_path: Path) -> None:
+    samples, rate_hz = read_wav(SAMPLES / "en_reverse_list_16k.wav")
+    path = encode(tmp_path / "speech.flac", "flac", samples, rate_hz)
+    assert b"".join(open_pipe(io.BytesIO(path.read_bytes()), 8000).chunks) == samples.tobytes()
+
+
+@pytest.mark.parametrize("data", [b"", b"\1", b"\1\2" * 5000], ids=["nothing", "one byte", "a second"])
+def test_other_bytes_through_a_pipe_are_raw_audio(data: bytes) -> None:
+    source = open_pipe(io.BytesIO(data), 8000)
+    assert source.sample_rate == 8000
+    assert b"".join(source.chunks) == data
+
+
+def test_what_is_no_audio_is_told(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not a sound")
+    with pytest.raises(AudioError, match=r"'.*notes\.txt' is no audio; expected wav, mp3"):
+        list(open_recording(text).chunks)
+    with pytest.raises(AudioError, match=r"cannot read '.*gone\.wav': no such file"):
+        open_recording(tmp_path / "gone.wav")
+
+
+@pytest.mark.parametrize("cut", [0, 11, 19, 40])
+def test_a_header_that_breaks_off_is_no_header(cut: int) -> None:
+    whole = wav_bytes(np.zeros(10, np.int16), 16_000)
+    assert read_wav_header(io.BytesIO(whole)) is not None
+    assert read_wav_header(io.BytesIO(whole[:cut])) is None
