@@ -101,14 +101,41 @@ async def test_a_sure_language_holds_for_the_rest_of_its_dictation_alone(
 ) -> None:
     session = await provider.open_session(SttConfig())
     langs = []
-    for samples in (np.zeros(16_000, np.int16), known.spanish, known.english):
+    for samples in (known.spanish, known.english):
         stream = await session.open_stream()
         await stream.accept(samples)
         langs.append((await stream.finish(len(samples))).lang)
         await stream.aclose()
     await session.aclose()
-    assert langs == ["en", "es", "es"]  # silence passes for English, and is not believed
+    assert langs == ["es", "es"]
     assert (await transcribe(provider, known.english)).lang == "en"
+
+
+async def test_neither_doubt_nor_silence_chooses_the_language(
+    provider: WhisperLocalProvider, known: Whisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(
+        [
+            decoding.Decoded("", "fr", 0.99, rejected="no_speech"),
+            decoding.Decoded("hola", "es", 0.5),
+            decoding.Decoded("hola", "es", 0.9),
+            decoding.Decoded("hola", "es", 1.0),
+        ]
+    )
+    asked = []
+
+    def script(model: object, request: decoding.Request, left: threading.Event) -> decoding.Decoded:
+        asked.append(request.lang)
+        return next(answers)
+
+    monkeypatch.setattr("app.providers.stt.whisper_local.decode", script)
+    session = await provider.open_session(SttConfig())
+    for _ in range(4):
+        stream = await session.open_stream()
+        await stream.finish(0)
+        await stream.aclose()
+    await session.aclose()
+    assert asked == [None, None, None, "es"]
 
 
 async def test_word_times_are_those_of_the_utterance(provider: WhisperLocalProvider, known: Whisper) -> None:
