@@ -2,7 +2,9 @@
 
 import logging
 import time
-from typing import Any
+import traceback
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import anyio
 import orjson
@@ -35,6 +37,7 @@ _GOODBYE_S = 1.0
 """How long the last events may take on their way to a client that is about to be closed."""
 
 _MODELS = {"start": Start, "flush": Flush, "stop": Stop, "ping": Ping}
+_E = TypeVar("_E", bound=BaseException)
 KNOWN_TYPES = ("audio", *_MODELS)
 
 
@@ -62,6 +65,10 @@ async def _serve(websocket: WebSocket, resources: Resources) -> None:
             await _read(websocket, socket, outbox, resources.settings.limits.message_bytes)
     except* PrompterError as errors:
         failure = _first(errors)
+    except* WebSocketDisconnect:
+        raise
+    except* Exception as errors:  # noqa: BLE001  # whatever it is, the client is told, and nobody else harmed
+        failure = _unexpected(errors)
     if failure is not None:
         await _say_goodbye(websocket, outbox, failure)
 
@@ -161,15 +168,23 @@ def _error_event(error: PrompterError) -> dict[str, Any]:
     return {"type": "error", "code": error.code, "message": error.message, "fatal": error.fatal}
 
 
-def _first(group: BaseExceptionGroup[PrompterError]) -> PrompterError:
+def _first(group: BaseExceptionGroup[_E]) -> _E:
     found = group.exceptions[0]
     return _first(found) if isinstance(found, BaseExceptionGroup) else found
 
 
+def _unexpected(group: BaseExceptionGroup[Exception]) -> PrompterError:
+    """A fault of ours. The log tells the place and not the message, which may quote a transcript."""
+    error = _first(group)
+    where = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("unexpected %s on the speech socket\n%s", type(error).__name__, where)
+    return PrompterError("something failed on the server; its log has the place")
+
+
 async def _say_goodbye(websocket: WebSocket, outbox: Outbox, failure: PrompterError) -> None:
     """Tell why and close; a client that does not read is not waited for."""
-    outbox.emit(_error_event(failure))
-    with anyio.move_on_after(_GOODBYE_S):
+    outbox.emit(_error_event(failure) | {"fatal": True})
+    with anyio.move_on_after(_GOODBYE_S), suppress(WebSocketDisconnect):
         await outbox.flush()
         await websocket.close(failure.close_code or 1011, failure.code)
 
