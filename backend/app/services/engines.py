@@ -100,7 +100,7 @@ class Engines:
 
     @staticmethod
     def _check_model(provider: SttProvider, model: str | None) -> None:
-        if model is not None and model not in (known := provider.models()):
+        if model is not None and model not in (known := _models(provider)):
             listed = ", ".join(known) or "none to choose from"
             raise UnknownModel(f"{provider.name!r} has no model {model!r}; known: {listed}")
 
@@ -168,7 +168,7 @@ class Engines:
             status=status.state,
             description=status.description,
             default=provider.name == default,
-            models=provider.models(),
+            models=_models(provider),
             capabilities=SttCapabilitiesOut.model_validate(asdict(provider.capabilities)),
         )
 
@@ -212,6 +212,14 @@ class Engines:
         async with anyio.create_task_group() as group:
             for provider in self._built.values():
                 group.start_soon(provider.aclose)
+
+
+def _models(provider: SttProvider) -> list[str]:
+    try:
+        return provider.models()
+    except Exception as error:  # noqa: BLE001  # as in _build
+        logger.warning("speech provider %r gave no models: %s", provider.name, type(error).__name__)
+        return []
 
 
 def _speaks(provider: SttProvider, lang: str) -> bool:
