@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import anyio
+import anyio.lowlevel
 
 from app.core.config import Settings
 from app.core.errors import SessionTooLong
@@ -94,7 +95,7 @@ class Dictation:
             for at in range(0, len(samples), step):
                 self._take(self._ears.push(samples[at : at + step]))
                 if at + step < len(samples):
-                    await anyio.sleep(0)
+                    await anyio.lowlevel.checkpoint()
             await self._inbox.below(int(self._settings.limits.backlog_s * SAMPLE_RATE_HZ))
         finally:
             self._feeding = False
@@ -135,6 +136,8 @@ class Dictation:
         )
 
     def _take(self, events: list[EarEvent]) -> None:
+        if self._inbox.closed:
+            return  # the engine is gone: no utterance may begin that nobody would end
         for event in events:
             self._inbox.put(event)
             if isinstance(event, Started) and "speech_started" in self._events:

@@ -2,11 +2,24 @@
 
 import logging
 import traceback
+from collections.abc import Awaitable
+from contextlib import suppress
 from types import TracebackType
+
+import anyio
 
 from app.core.errors import EngineFailed, PrompterError
 
 logger = logging.getLogger(__name__)
+
+
+async def release(provider: str, closing: Awaitable[None]) -> None:
+    """Let an engine close something, also while we are being cancelled.
+
+    Its failure is logged and goes no further: the client has had its answer.
+    """
+    with anyio.CancelScope(shield=True), suppress(PrompterError), Foreign(provider):
+        await closing
 
 
 class Foreign:

@@ -35,10 +35,18 @@ class Inbox:
         self._work: deque[tuple[Work, float]] = deque()
         self._arrived = anyio.Event()
         self._taken = anyio.Event()
+        self.closed = False
         self.waiting_samples = 0
         """Audio not yet handed to the engine."""
         self.waited_s = 0.0
         """How long the work taken last had stood in line."""
+
+    def close(self) -> list[Work]:
+        """What still waits; nothing is taken in any more."""
+        self.closed = True
+        left = [work for work, _ in self._work]
+        self._work.clear()
+        return left
 
     def put(self, work: Work) -> None:
         self._work.append((work, time.monotonic()))

@@ -7,7 +7,7 @@ import anyio
 from app.core.config import Settings
 from app.core.errors import SessionTooLong
 from app.providers.base import RawSttSession
-from app.services.dictation.foreign import Foreign
+from app.services.dictation.foreign import Foreign, release
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.recogniser import Voice
 
@@ -41,8 +41,7 @@ class RawDictation:
         try:
             await self._stop.wait()
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._engine.aclose()
+            await release(self._voice.provider, self._engine.aclose())
         stats = {
             "audio_ms": int(self._heard_ms),
             "speech_ms": int(self._heard_ms),

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio
-
 from app.core.errors import PrompterError
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, SttSession, SttStream, Transcript
 from app.services.audio.ears import Ended, Heard, Started
 from app.services.audio.endpointing import Verdict
-from app.services.dictation.foreign import Foreign
+from app.services.dictation.foreign import Foreign, release
 from app.services.dictation.inbox import FlushMark, Inbox, StopMark
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.stabiliser import Stabiliser
@@ -101,9 +99,8 @@ class Recogniser:
                         self._outbox.emit({"type": "flushed", "id": work.id})
                 await self._outbox.flush()
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._close_stream()
-                await self._engine.aclose()
+            await self._close_stream()
+            await release(self._voice.provider, self._engine.aclose())
 
     async def _guarded(self, utterance_id: int, step: Callable[[Any], Any], work: Any) -> None:
         """Run a step; an engine's error ends the utterance, and the dictation only if it cannot go on."""
@@ -123,8 +120,11 @@ class Recogniser:
             utterance_id, start, self.decoded, "engine_error", utterance.revision if utterance else 0
         )
         if utterance:
-            await _closed(utterance.stream)
+            await self._closed(utterance.stream)
         if error.fatal:
+            for work in self._inbox.close():
+                if isinstance(work, Started):
+                    self._discard(work.utterance_id, work.start, work.start, "engine_error", 0)
             raise error
         self._outbox.emit({"type": "error", "code": error.code, "message": error.message, "fatal": False})
 
@@ -171,7 +171,7 @@ class Recogniser:
     async def _restart(self, utterance: _Utterance, work: Ended) -> None:
         """Decode the utterance anew: it was cut in hindsight, and the engine has heard beyond the cut."""
         assert work.audio is not None
-        await _closed(utterance.stream)
+        await self._closed(utterance.stream)
         utterance.stream = await self._engine.open_stream()
         await utterance.stream.accept(work.audio)
 
@@ -248,9 +248,7 @@ class Recogniser:
     async def _close_stream(self) -> None:
         utterance, self._utterance = self._utterance, None
         if utterance is not None:
-            await utterance.stream.aclose()
+            await self._closed(utterance.stream)
 
-
-async def _closed(stream: SttStream) -> None:
-    with anyio.CancelScope(shield=True):
-        await stream.aclose()
+    async def _closed(self, stream: SttStream) -> None:
+        await release(self._voice.provider, stream.aclose())

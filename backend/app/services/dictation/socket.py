@@ -2,7 +2,6 @@
 
 import time
 
-import anyio
 from anyio.abc import TaskGroup
 
 from app.core.config import Settings
