@@ -37,10 +37,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "fast": FAST,
     "fast, no fwdflat": {**FAST, **LATTICE},
     "fast, no fwdflat, no bestpath": {**FAST, **ONE_PASS},
+    "maxhmmpf 3000 topn 1, no fwdflat": {"maxhmmpf": 3000, "topn": 1, **LATTICE},
+    "maxhmmpf 3000 topn 2 pl_window 10, no fwdflat": {
+        "maxhmmpf": 3000,
+        "topn": 2,
+        "pl_window": 10,
+        **LATTICE,
+    },
     "maxhmmpf 1000 maxwpf 5, no fwdflat": {"maxhmmpf": 1000, "maxwpf": 5, **LATTICE},
     "chosen": dict(SEARCH),
 }
 QUIET_DBFS = -30.0
+MAX_CLIP_S = 120
 MAX_PIECE_S = 15
 MIN_PIECE_S = 8
 
@@ -55,6 +63,7 @@ def load(folder: Path) -> list[tuple[str, list[bytes]]]:
         and row["kind"] in ("speech", "speech-long")
         and row["sample_rate"] >= SAMPLE_RATE_HZ
         and row["peak_dbfs"] > QUIET_DBFS
+        and row["duration_s"] <= MAX_CLIP_S
     ]
 
 

@@ -133,7 +133,7 @@ async def test_words_stay_away_when_not_asked_for(provider: PocketSphinxProvider
     assert final.words == ()
 
 
-@pytest.mark.parametrize("chunk", [7, 160, 512, 1536, 1537, 16_000, 10**6])
+@pytest.mark.parametrize("chunk", [7, 512, 1537, 10**6])
 async def test_cutting_does_not_matter(
     provider: PocketSphinxProvider, expected: dict[str, Transcript], chunk: int
 ) -> None:
@@ -166,7 +166,8 @@ async def test_the_cepstral_mean_belongs_to_the_session(
 
     alone = await two_utterances(None)
     assert alone != said(expected[NAMES[1]]), "the first utterance left no trace: the mean is not kept"
-    assert await asyncio.gather(two_utterances(NAMES[1]), two_utterances(None)) == [alone] * 2
+    both = await asyncio.gather(two_utterances(NAMES[1]), two_utterances(None))
+    assert list(both) == [alone] * 2
 
 
 async def test_eight_at_once_lose_nothing(

@@ -10,6 +10,7 @@ import pocketsphinx
 from app.providers.stt.sphinx.search import (
     BLOCK_BYTES,
     FRAME_MS,
+    PRIME_BYTES,
     RESET_BYTES,
     SAMPLE_RATE_HZ,
     SEARCH,
@@ -18,6 +19,11 @@ from app.providers.stt.sphinx.search import (
 
 FILLER_MARKS = ("<", "[", "+")
 """How the names of silence and noise begin: `<sil>`, `</s>`, `[NOISE]`, `++COUGH++`."""
+
+SEARCH_NAME = "shared"
+MEAN_NAME = "mean"
+MEAN_GRAMMAR = "#JSGF V1.0; grammar mean; public <mean> = yes;"
+"""The cheapest search: active while the mean is estimated, since an utterance cannot end without one."""
 
 WireWord = tuple[str, int, int, float]
 """A word, its start and end (ms from the utterance's first sample), its confidence (0 to 1)."""
@@ -47,8 +53,9 @@ class LanguageModel:
         if self._model is None:
             path = pocketsphinx.get_model_path("en-us/en-us.lm.bin")
             self._model = pocketsphinx.NGramModel(decoder.config, decoder.logmath, path)
-        decoder.add_lm("shared", self._model)
-        decoder.activate_search("shared")
+        decoder.add_lm(SEARCH_NAME, self._model)
+        decoder.add_jsgf_string(MEAN_NAME, MEAN_GRAMMAR)
+        decoder.activate_search(SEARCH_NAME)
         return Recognizer(decoder)
 
 
@@ -59,24 +66,37 @@ class Recognizer:
         self._decoder = decoder
         self._model_cmn: str = decoder.get_cmn()
         self._running = False
+        self._held: bytearray | None = None
+        """The beginning of an utterance whose cepstral mean is not known yet."""
 
     def begin(self, cmn: str | None) -> None:
-        """Start an utterance; `cmn` is the speaker's cepstral mean, None for the model's own."""
-        self._forget()
-        self._decoder.set_cmn(cmn or self._model_cmn)
-        self._decoder.start_utt()
-        self._running = True
+        """Start an utterance; `cmn` is the speaker's cepstral mean, None to estimate it from the beginning.
+
+        The engine's own starting point is far from a real microphone, and it is slow to leave it (see 0002).
+        """
+        if self._running:
+            self._decoder.end_utt()
+            self._running = False
+        self._held = bytearray()
+        if cmn is not None:
+            self._start(cmn)
 
     def feed(self, pcm: bytes) -> str:
-        """Take whole blocks (the utterance's last may be short); give the text so far."""
-        for start in range(0, len(pcm), BLOCK_BYTES):
-            self._decoder.process_raw(pcm[start : start + BLOCK_BYTES])
-        return self._text()
+        """Take whole blocks; give the text so far."""
+        if self._held is not None:
+            self._held += pcm
+            if len(self._held) < PRIME_BYTES:
+                return ""
+            pcm = self._start_held()
+        return self._decode(pcm)
 
     def finish(self, pcm: bytes) -> Result:
         """Take the rest, which may be shorter than a block, and end the utterance."""
         started = time.perf_counter()
-        self.feed(pcm)
+        if self._held is not None:
+            self._held += pcm
+            pcm = self._start_held()
+        self._decode(pcm)
         if TAIL_BYTES:
             self._decoder.process_raw(bytes(TAIL_BYTES))
         self._decoder.end_utt()
@@ -84,10 +104,38 @@ class Recognizer:
         text, cmn = self._text(), self._decoder.get_cmn()
         return Result(text, self._words(), cmn, 1000 * (time.perf_counter() - started))
 
+    def _start_held(self) -> bytes:
+        """Begin with the mean of the audio held back; give that audio."""
+        assert self._held is not None
+        pcm = bytes(self._held)
+        self._start(self._estimate(pcm[:PRIME_BYTES]))
+        return pcm
+
+    def _estimate(self, pcm: bytes) -> str:
+        """The cepstral mean of `pcm` alone, or the model's own where all of it is digital silence."""
+        self._decoder.activate_search(MEAN_NAME)
+        self._decoder.reinit_feat()
+        self._decoder.start_utt()
+        self._decoder.process_raw(pcm, no_search=True, full_utt=True)
+        cmn: str = self._decoder.get_cmn()
+        self._decoder.end_utt()
+        self._decoder.activate_search(SEARCH_NAME)
+        return self._model_cmn if "nan" in cmn else cmn
+
+    def _start(self, cmn: str) -> None:
+        self._held = None
+        self._forget()
+        self._decoder.set_cmn(cmn)
+        self._decoder.start_utt()
+        self._running = True
+
+    def _decode(self, pcm: bytes) -> str:
+        for start in range(0, len(pcm), BLOCK_BYTES):
+            self._decoder.process_raw(pcm[start : start + BLOCK_BYTES])
+        return self._text()
+
     def _forget(self) -> None:
         """Undo what the last utterance left behind: noise statistics, buffers, codewords."""
-        if self._running:
-            self._decoder.end_utt()
         self._decoder.reinit_feat()
         self._decoder.start_utt()
         self._decoder.process_raw(bytes(RESET_BYTES))

@@ -12,6 +12,9 @@ cuts its audio."""
 
 BLOCK_BYTES = BLOCK_SAMPLES * BYTES_PER_SAMPLE
 
+PRIME_BYTES = 11 * BLOCK_BYTES
+"""Beginning of a dictation's first utterance from which the cepstral mean is estimated (1.06 s)."""
+
 TAIL_BYTES = 0
 """Digital silence fed after the last sample."""
 
@@ -22,6 +25,7 @@ decodes differ in score, with 100 ms or more none."""
 
 SEARCH: dict[str, float | int | bool] = {
     "maxhmmpf": 3000,
+    "topn": 2,
     "fwdflat": False,
     "bestpath": True,
 }

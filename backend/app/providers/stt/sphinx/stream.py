@@ -20,12 +20,12 @@ DEATHS = 3
 
 
 class SphinxSession:
-    """One dictation; owns the speaker's cepstral mean, which each finished utterance renews."""
+    """One dictation; owns the speaker's cepstral mean, which each final with words renews."""
 
     def __init__(self, pool: Pool, config: SttConfig) -> None:
         self.config = config
         self.cmn: str | None = None
-        """The mean in the engine's notation; None means the model's own."""
+        """The mean in the engine's notation; None lets the utterance's own beginning decide."""
         self._pool = pool
 
     async def open_stream(self) -> "SphinxStream":
@@ -74,7 +74,8 @@ class SphinxStream:
                 self._lose_decoder(death)
             else:
                 await self.aclose()
-                self._session.cmn = reply["cmn"]
+                if reply["text"]:  # a cough tells nothing of the speaker
+                    self._session.cmn = reply["cmn"]
                 return self._transcript(reply)
 
     async def aclose(self) -> None:
