@@ -41,7 +41,7 @@ class EventStream(Response):
         self._events = events
         self._slow_reader_s = slow_reader_s
         self._since_s = 0.0
-        self._sending = anyio.Lock(fast_acquire=True)
+        self._sending = False
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         async with aclosing(self._events) as events:
@@ -57,18 +57,18 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send, body: bytes) -> None:
-        async with self._sending:
-            self._since_s = anyio.current_time()
-            await send({"type": "http.response.body", "body": body, "more_body": True})
+        self._since_s, self._sending = anyio.current_time(), True
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        self._sending = False
 
     async def _watch_clock(self, send: Send, scope: anyio.CancelScope) -> None:
         self._since_s = anyio.current_time()
         while True:
             await anyio.sleep(_TICK_S)
             quiet_s = anyio.current_time() - self._since_s
-            if self._sending.locked() and quiet_s > self._slow_reader_s:
+            if self._sending and quiet_s > self._slow_reader_s:
                 scope.cancel()
-            elif not self._sending.locked() and quiet_s > _KEEP_ALIVE_S:
+            elif not self._sending and quiet_s > _KEEP_ALIVE_S:
                 await self._send(send, _COMMENT)
 
 

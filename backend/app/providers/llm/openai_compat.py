@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 
 from app.core.config import Settings
-from app.core.errors import BadRequest, BaseUrlNotAllowed, MissingConfig, UpstreamError, UpstreamTimeout
+from app.core.errors import BadRequest, BaseUrlNotAllowed, MissingConfig, UpstreamError
 from app.providers.base import ChatMessage, LlmChunk, LlmConfig, ProviderStatus
 from app.providers.upstream.addresses import Reach
 from app.providers.upstream.base_url import parse, reach_of_request
@@ -15,7 +15,7 @@ from app.providers.upstream.chat_wire import ChatReader, adapted, body_of
 from app.providers.upstream.client import Endpoint, UpstreamClient, private_of
 from app.providers.upstream.errors import Private, read_refusal, upstream_errors
 from app.providers.upstream.probe import Probe
-from app.providers.upstream.sse import EventTooLong, SseDecoder
+from app.providers.upstream.sse import SseDecoder
 from app.providers.upstream.transport import Reply, Resolver, resolve
 from app.schemas.providers import ProviderState
 
@@ -65,24 +65,24 @@ class OpenAiCompatProvider:
         limits = self._settings.llm
         first_by_s = anyio.current_time() + limits.first_byte_timeout_s
         async with self._open(endpoint, body_of(messages, config, model), private) as reply:
-            decoder = SseDecoder()
-            wait_s = max(0.0, first_by_s - anyio.current_time())
+            events = _Events(reply)
+            reply.expect_within(max(0.0, first_by_s - anyio.current_time()))
             while not reader.done:
                 try:
-                    with upstream_errors(host), anyio.fail_after(wait_s):
-                        events = await _next_events(reply, decoder, host)
-                except (UpstreamError, UpstreamTimeout):
+                    with upstream_errors(host):
+                        found = await events.next()
+                except UpstreamError:
                     if reader.finish_reason is None:
                         raise
                     break  # the answer was whole; only the usage or the goodbye is lost
-                if events is None:
+                if not found:
                     break
-                text, failure = reader.read_all(events)
+                text, failure = reader.read_all(found)
                 if text:
                     yield LlmChunk(text=text, model=reader.model)
                 if failure:
                     raise failure
-                wait_s = limits.idle_timeout_s
+                reply.expect_within(limits.idle_timeout_s)
         yield reader.last()
 
     async def aclose(self) -> None:
@@ -139,15 +139,20 @@ def _explained(missing: list[str], *, own_key_needed: bool) -> str:
     return f"{text} (a request that names base_url brings its own api_key)" if own_key_needed else text
 
 
-async def _next_events(reply: Reply, decoder: SseDecoder, host: str) -> list[bytes] | None:
-    """The next events, None at the end. Keep-alive comments are read over: they are no progress."""
-    try:
-        if reply.headers.get("content-type", "").startswith("application/json"):
-            whole = await reply.body(_ANSWER_BYTES)  # it ignored `stream`: one answer, not events
-            return [whole] if whole else None
-        while (part := await reply.part()) is not None:
-            if events := decoder.feed(part):
+class _Events:
+    """The events of a reply as they come."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._decoder = SseDecoder()
+        self._is_whole = reply.headers.get("content-type", "").startswith("application/json")
+
+    async def next(self) -> list[bytes]:
+        """One event or more, none at the end. Keep-alive comments are read over: they are no progress."""
+        if self._is_whole:  # it ignored `stream`: one answer, not events
+            whole = await self._reply.body(_ANSWER_BYTES)
+            return [whole] if whole else []
+        while (part := await self._reply.part()) is not None:
+            if events := self._decoder.feed(part):
                 return events
-    except EventTooLong as error:
-        raise UpstreamError(f"the upstream {host!r} sent an event without end") from error
-    return decoder.finish() or None
+        return self._decoder.finish()

@@ -13,6 +13,7 @@ import httpx2
 import orjson
 
 from app.core.errors import UpstreamError, UpstreamTimeout, UpstreamUnauthorized
+from app.providers.upstream.sse import EventTooLong
 from app.providers.upstream.transport import Reply
 
 CONNECT_ERRORS = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, ssl.SSLError, anyio.EndOfStream)
@@ -48,6 +49,8 @@ def upstream_errors(host: str) -> Iterator[None]:
             f"the upstream {host!r} cannot be reached or broke off ({type(error).__name__}); "
             "check base_url and that it runs"
         ) from error
+    except EventTooLong as error:
+        raise UpstreamError(f"the upstream {host!r} sent an event without end") from error
     except (httpcore2.UnsupportedProtocol, httpx2.InvalidURL) as error:
         raise UpstreamError(f"the upstream {host!r} cannot be asked; check base_url") from error
 

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from ipaddress import ip_address
 from socket import SOCK_STREAM
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -52,9 +53,10 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
             left_s = None if timeout is None else max(0.05, timeout - (anyio.current_time() - started_s))
             share_s = None if left_s is None else left_s / (len(addresses) - index)
             try:
-                return await self._wire.connect_tcp(
+                wire = await self._wire.connect_tcp(
                     str(address), port, share_s, local_address, socket_options
                 )
+                return _TimedStream(wire)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 if index == len(addresses) - 1:
                     raise
@@ -85,6 +87,33 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await anyio.sleep(seconds)
+
+
+class _TimedStream(httpcore2.AsyncNetworkStream):
+    """A connection whose reads all end at one moment, where one is set."""
+
+    def __init__(self, wire: httpcore2.AsyncNetworkStream) -> None:
+        self._wire = wire
+        self.deadline_s: float | None = None
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self.deadline_s is not None:
+            timeout = max(0.0, self.deadline_s - anyio.current_time())
+        return await self._wire.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._wire.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.AsyncNetworkStream:
+        return _TimedStream(await self._wire.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._wire.get_extra_info(info)
 
 
 class GuardedTransport:
@@ -159,6 +188,17 @@ class Reply:
         self.headers = httpx2.Headers(response.headers)
         self._response = response
         self._parts = response.aiter_stream()
+        wire = response.extensions["network_stream"]
+        assert isinstance(wire, _TimedStream)
+        self._wire = wire
+
+    def expect_within(self, wait_s: float) -> None:
+        """From now on the time until this is called again is limited, whatever comes in between.
+
+        A time limit of the wire itself, since a cancel scope around every piece of a stream costs a third of
+        what the piece costs altogether.
+        """
+        self._wire.deadline_s = anyio.current_time() + wait_s
 
     async def part(self) -> bytes | None:
         """The next piece of the body, None at its end."""
@@ -173,6 +213,7 @@ class Reply:
 
     async def aclose(self) -> None:
         """Give the connection back, or close it where the body was not read to its end; also if cancelled."""
+        self._wire.deadline_s = None  # the connection may serve another request
         with anyio.move_on_after(_CLOSING_S, shield=True):
             await self._parts.aclose()
             await self._response.aclose()
