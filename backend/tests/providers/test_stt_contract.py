@@ -89,7 +89,7 @@ async def subject(request: pytest.FixtureRequest, builders: dict[str, Settings])
     if name == "pocketsphinx" and importlib.util.find_spec("pocketsphinx") is None:
         pytest.skip("pocketsphinx has no wheel for this Python")
     known = whisper()
-    settings = builders.get(name) or make_settings(name, model=str(known.path), cpu_threads=1)
+    settings = builders.get(name) or make_settings(name, model=str(known.path))
 
     def build() -> SttProvider:
         provider: SttProvider = stt_registrations()[name].load()(settings)

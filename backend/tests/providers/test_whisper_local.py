@@ -49,9 +49,7 @@ async def provider(known: Whisper) -> AsyncIterator[WhisperLocalProvider]:
 
 
 def settings_for(model: str = "", models_dir: Path = Path("/nowhere")) -> Settings:
-    return Settings(
-        models_dir=models_dir, stt=SttSettings(whisper_local=WhisperSettings(model=model, cpu_threads=1))
-    )
+    return Settings(models_dir=models_dir, stt=SttSettings(whisper_local=WhisperSettings(model=model)))
 
 
 async def transcribe(
