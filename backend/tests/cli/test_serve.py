@@ -1,0 +1,160 @@
+"""`prompter serve` says what it can do, refuses what it should, and ends cleanly."""
+
+import asyncio
+import contextlib
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from websockets.asyncio.client import connect
+
+from app.cli.common import CommandError
+from app.cli.listening import RECEIVE_BUFFER_BYTES, bind
+from tests.cli.conftest import COMMAND, Run, environment, one_line
+
+ENDS_WITHIN_S = 2.0
+
+
+class FakeTerminal:
+    """A running `prompter serve`, as the person who started it sees it."""
+
+    def __init__(self, *arguments: str, **env: str) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, "serve", "--port", "0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(**env),
+        )
+        self.lines: list[str] = []
+
+    def wait_for(self, pattern: str) -> "re.Match[str]":
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if match := re.search(pattern, line):
+                return match
+        raise AssertionError(f"the server ended without {pattern!r}: {self.lines}")
+
+    def end(self, how: signal.Signals) -> tuple[int, float, str]:
+        """(exit code, seconds it took, what it still said)."""
+        started_s = time.monotonic()
+        self.process.send_signal(how)
+        out, err = self.process.communicate(timeout=20)
+        return self.process.returncode, time.monotonic() - started_s, out + err
+
+
+@pytest.fixture
+def terminal(clean_environment: None) -> Iterator[FakeTerminal]:
+    served = FakeTerminal(PROMPTER_STT__PROVIDER="cloud_stub")
+    try:
+        yield served
+    finally:
+        served.process.kill()
+        served.process.communicate()
+
+
+def test_it_says_what_it_can_do(terminal: FakeTerminal) -> None:
+    url = terminal.wait_for(r"listening at (http://127\.0\.0\.1:\d+)")[1]
+    terminal.wait_for("speech engine: cloud_stub")
+    said = "".join(terminal.lines)
+    assert f"{url}/docs" in said
+    assert "prompts are answered by: echo" in said
+    assert httpx2.get(f"{url}/health", trust_env=False).json() == {"status": "ok"}
+    assert terminal.end(signal.SIGINT)[0] == 0
+
+
+def test_it_says_which_model_answers(clean_environment: None) -> None:
+    model = {
+        "OPENAI_BASE_URL": "https://me:secret@models.example/v1",
+        "OPENAI_API_KEY": "k",
+        "OPENAI_MODEL": "m",
+    }
+    served = FakeTerminal(PROMPTER_STT__PROVIDER="cloud_stub", **model)
+    with served.process:
+        line = served.wait_for("prompts are answered by: (.*)")[1]
+        assert line == "'m' at https://********@models.example/v1"
+        assert served.end(signal.SIGTERM)[0] == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_it_ends_at_once_with_open_sockets(terminal: FakeTerminal, how: signal.Signals) -> None:
+    """Dictations in the middle of a word and idle sockets are told to come back later."""
+    url = (await asyncio.to_thread(terminal.wait_for, r"listening at (http://\S+)"))[1]
+    async with contextlib.AsyncExitStack() as stack:
+        address = f"ws{url.removeprefix('http')}/ws/stt"
+        sockets = [await stack.enter_async_context(connect(address, proxy=None)) for _ in range(4)]
+        for socket_ in sockets[1:]:
+            await socket_.send(json.dumps({"type": "start", "config": {"provider": "cloud_stub"}}))
+            await socket_.send(bytes(3200))
+            assert json.loads(await socket_.recv())["type"] == "ready"
+        code, took_s, said = await asyncio.to_thread(terminal.end, how)
+        for socket_ in sockets:
+            await socket_.wait_closed()
+    assert code == 0
+    assert took_s < ENDS_WITHIN_S
+    assert "Traceback" not in said
+    assert "ERROR" not in said
+    assert {socket_.close_code for socket_ in sockets} == {1012}
+
+
+def test_a_port_in_use_is_one_line(prompter: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = prompter("serve", "--port", port)
+    assert done.returncode == 1
+    line = one_line(done.stderr)
+    assert f"port {port} is in use" in line
+    assert f"PORT={port + 1}" in line
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells who listens")
+def test_a_port_in_use_names_the_program() -> None:
+    program = Path("/proc/self/comm").read_text().strip()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(CommandError, match=re.escape(program)),
+    ):
+        bind("127.0.0.1", taken.getsockname()[1])
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "server.example"])
+def test_other_machines_are_kept_out(prompter: Run, host: str) -> None:
+    done = prompter("serve", "--host", host, "--port", "0")
+    assert done.returncode == 4
+    assert "--insecure" in one_line(done.stderr)
+    by_setting = prompter("serve", "--port", "0", env={"PROMPTER_HOST": host})
+    assert by_setting.stderr == done.stderr
+
+
+def test_other_machines_may_be_let_in(clean_environment: None) -> None:
+    served = FakeTerminal("--host", "0.0.0.0", "--insecure", PROMPTER_STT__PROVIDER="cloud_stub")
+    with served.process:
+        served.wait_for(r"listening at http://127\.0\.0\.1:\d+")
+        assert served.end(signal.SIGINT)[0] == 0
+
+
+def test_an_address_of_another_machine_is_one_line(prompter: Run) -> None:
+    done = prompter("serve", "--host", "192.0.2.7", "--port", "0", "--insecure")
+    assert done.returncode == 1
+    assert "expected an address of this machine" in one_line(done.stderr)
+
+
+def test_a_wrong_setting_is_one_line(prompter: Run) -> None:
+    done = prompter("serve", env={"PROMPTER_VAD__THRESHOLD": "2"})
+    assert done.returncode == 2
+    assert "PROMPTER_VAD__THRESHOLD" in one_line(done.stderr)
+
+
+def test_little_is_kept_of_a_client_that_waits() -> None:
+    """Linux doubles the figure for its own accounts."""
+    with bind("127.0.0.1", 0) as listener:
+        kept = listener.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        assert RECEIVE_BUFFER_BYTES <= kept <= 2 * RECEIVE_BUFFER_BYTES
