@@ -16,7 +16,7 @@ from app.core.errors import PrompterError
 T = TypeVar("T")
 
 _KEEP_ALIVE_S = 15.0
-_TICK_S = 1.0
+_TICKS = 15
 _COMMENT = b": keep-alive\n\n"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -35,11 +35,18 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[bytes, None], *, slow_reader_s: float) -> None:
+    def __init__(
+        self,
+        events: AsyncGenerator[bytes, None],
+        *,
+        slow_reader_s: float,
+        keep_alive_s: float = _KEEP_ALIVE_S,
+    ) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
         self._events = events
         self._slow_reader_s = slow_reader_s
+        self._keep_alive_s = keep_alive_s
         self._since_s = 0.0
         self._sending = False
 
@@ -64,12 +71,15 @@ class EventStream(Response):
     async def _watch_clock(self, send: Send, scope: anyio.CancelScope) -> None:
         self._since_s = anyio.current_time()
         while True:
-            await anyio.sleep(_TICK_S)
+            await anyio.sleep(min(self._keep_alive_s, self._slow_reader_s) / _TICKS)
             quiet_s = anyio.current_time() - self._since_s
             if self._sending and quiet_s > self._slow_reader_s:
                 scope.cancel()
-            elif not self._sending and quiet_s > _KEEP_ALIVE_S:
-                await self._send(send, _COMMENT)
+            elif not self._sending and quiet_s > self._keep_alive_s:
+                with anyio.move_on_after(self._slow_reader_s) as patience:
+                    await self._send(send, _COMMENT)
+                if patience.cancelled_caught:
+                    scope.cancel()
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:

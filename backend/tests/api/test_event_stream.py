@@ -1,0 +1,95 @@
+"""A stream of events, driven as a server drives it: keep-alive, clients that leave or do not read."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import anyio
+import pytest
+from starlette.requests import Request
+
+from app.api.event_stream import EventStream, unless_gone
+from app.core.errors import NotFound
+
+
+class FakeClient:
+    """The far end of a response: what it got, and when it leaves or stops reading."""
+
+    def __init__(self, *, reads: int = 1000) -> None:
+        self.bodies: list[bytes] = []
+        self.gone = anyio.Event()
+        self.heard = anyio.Event()
+        self._reads = reads
+
+    async def receive(self) -> dict[str, Any]:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.body":
+            self.bodies.append(message["body"])
+            self.heard.set()
+            if len(self.bodies) > self._reads and message["body"]:
+                await anyio.sleep_forever()
+
+
+class FakeSource:
+    """One event, then silence; tells when it is closed."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def events(self) -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"one"
+            await anyio.sleep_forever()
+        finally:
+            self.closed = True
+
+
+async def test_a_quiet_line_is_kept_open() -> None:
+    client, source = FakeClient(), FakeSource()
+    stream = EventStream(source.events(), slow_reader_s=5, keep_alive_s=0.05)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(stream, {"type": "http"}, client.receive, client.send)
+            while len(client.bodies) < 4:
+                client.heard = anyio.Event()
+                await client.heard.wait()
+            client.gone.set()
+    assert client.bodies[:4] == [b"one", *[b": keep-alive\n\n"] * 3]
+    assert source.closed
+
+
+@pytest.mark.parametrize(("reads", "got"), [(0, [b"one"]), (1, [b"one", b": keep-alive\n\n"])])
+async def test_a_client_that_does_not_read_is_let_go_of(reads: int, got: list[bytes]) -> None:
+    client, source = FakeClient(reads=reads), FakeSource()
+    stream = EventStream(source.events(), slow_reader_s=0.2, keep_alive_s=0.1)
+    with anyio.fail_after(5):
+        await stream({"type": "http"}, client.receive, client.send)
+    assert source.closed
+    assert client.bodies == [*got, b""]
+
+
+async def test_a_client_that_leaves_in_a_wait_closes_the_source_at_once() -> None:
+    client, source = FakeClient(), FakeSource()
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(
+                EventStream(source.events(), slow_reader_s=5), {"type": "http"}, client.receive, client.send
+            )
+            await client.heard.wait()
+            client.gone.set()
+    assert source.closed
+
+
+async def test_work_gives_its_result_or_its_error_while_the_client_is_there() -> None:
+    async def good() -> int:
+        return 7
+
+    async def bad() -> int:
+        raise NotFound("nothing here")
+
+    request = Request({"type": "http"}, FakeClient().receive)
+    assert await unless_gone(request, good()) == 7
+    with pytest.raises(NotFound):
+        await unless_gone(request, bad())
