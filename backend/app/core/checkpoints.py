@@ -1,6 +1,7 @@
 """Whisper checkpoints on disk: which are there, which one is used, and how another one is fetched."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -93,31 +94,43 @@ def pull(
     """
     short = _short_name(name)
     repo = REPOSITORIES.get(short, name)
-    if "/" not in repo:
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repo):
         raise NotOnHub(
             f"no checkpoint is called {name!r}; known: {', '.join(REPOSITORIES)}, or owner/repository"
         )
+    for there in list_checkpoints(settings):
+        if there.name == short:
+            return there
     target = settings.models_dir / short.replace("/", "--")
-    if there := read_checkpoint(short, target):
-        return there
     if target.exists():
         raise HubError(f"{target} is in the way: it holds no complete checkpoint; move it and run this again")
-    part = target.with_name(f".{target.name}.part")
-    part.mkdir(parents=True, exist_ok=True)
     try:
-        with _alone(part, name), Hub(read_timeout_s, retry_wait_s) as hub:
-            _download(hub, repo, part, on_progress)
-            fetched = read_checkpoint(short, part)
-            if fetched is None:
-                raise NotOnHub(
-                    f"{repo!r} holds no Whisper checkpoint for CTranslate2; its files are in {part}"
-                )
-            part.rename(target)
+        with Hub(read_timeout_s, retry_wait_s) as hub:
+            return _fetch(hub, repo, short, target, on_progress)
     except HubUnreachable as error:
         raise HubUnreachable(f"{error}\n{_by_hand(repo, target)}") from error
-    found = read_checkpoint(short, target)
-    assert found is not None, "a complete folder was renamed"
-    return found
+    except OSError as error:
+        raise HubError(f"cannot write into {settings.models_dir}: {error.strerror}") from error
+
+
+def _fetch(
+    hub: Hub, repo: str, name: str, target: Path, on_progress: Callable[[int, int], None] | None
+) -> Checkpoint:
+    """Fill a hidden folder beside `target`, and rename it once it is a checkpoint."""
+    part = target.with_name(f".{target.name}.part")
+    part.mkdir(parents=True, exist_ok=True)
+    with _alone(part, name):
+        try:
+            _download(hub, repo, part, on_progress)
+        finally:
+            if not any(part.iterdir()):
+                part.rmdir()
+        if read_checkpoint(name, part) is None:
+            raise NotOnHub(f"{repo!r} holds no Whisper checkpoint for CTranslate2; its files are in {part}")
+        part.rename(target)
+    fetched = read_checkpoint(name, target)
+    assert fetched is not None, "a complete folder was renamed"
+    return fetched
 
 
 def _download(hub: Hub, repo: str, part: Path, on_progress: Callable[[int, int], None] | None) -> None:

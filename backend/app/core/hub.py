@@ -72,7 +72,7 @@ def hub_answers(timeout_s: float = 3.0) -> bool:
         try:
             if httpx2.head(endpoint(), timeout=timeout_s).status_code < 500:
                 answered.set()
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, httpx2.InvalidURL):
             pass  # the answer is no
 
     # A name lookup has no timeout of its own, so the wait is ours and the thread is left behind.
@@ -136,7 +136,7 @@ class Hub:
             before = _size(part)
             try:
                 self._stream(url, repo, part, file, on_bytes)
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 failures = failures + 1 if _size(part) <= before else 0
                 if failures >= ATTEMPTS:
                     raise self._broke_off(repo, part, file, error) from error
@@ -169,7 +169,7 @@ class Hub:
     def _json(self, path: str, repo: str) -> Any:
         try:
             answer = self._client.get(self.base_url + path)
-        except httpx2.TransportError as error:
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise HubUnreachable(f"the model hub at {self.base_url} cannot be reached: {error}") from error
         self._check(answer, repo)
         try:

@@ -1,6 +1,7 @@
 """Checkpoints are found where people keep them, and fetched whole or not at all."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -211,6 +212,14 @@ def test_a_checkpoint_that_is_there_is_not_fetched_again(tmp_path: Path, hub: Fa
     assert len(hub.requests) == asked
 
 
+def test_one_in_the_hugging_face_cache_is_not_fetched_either(
+    tmp_path: Path, cache: Path, hub: FakeHub
+) -> None:
+    cached = place(cache / "models--Systran--faster-whisper-base" / "snapshots" / "x")
+    assert checkpoints.pull("base", settings_in(tmp_path)).path == cached
+    assert hub.requests == []
+
+
 def test_any_repository_can_be_named(tmp_path: Path, hub: FakeHub) -> None:
     hub.add("somebody/whisper", FILES)
     found = checkpoints.pull("somebody/whisper", settings_in(tmp_path))
@@ -260,15 +269,17 @@ def test_damaged_bytes_are_noticed_and_removed(tmp_path: Path, hub: FakeHub, nam
     assert checkpoints.pull("base", settings_in(tmp_path)).name == "base"
 
 
-def test_an_unknown_name_lists_the_known(tmp_path: Path, hub: FakeHub) -> None:
-    with pytest.raises(NotOnHub, match=r"'bass'.*known: tiny, base"):
-        checkpoints.pull("bass", settings_in(tmp_path))
+@pytest.mark.parametrize("name", ["bass", "", "../x", "a/b/c", ".hidden/x", "a/b?c"])
+def test_an_unknown_name_lists_the_known(tmp_path: Path, hub: FakeHub, name: str) -> None:
+    with pytest.raises(NotOnHub, match=rf"{re.escape(repr(name))}.*known: tiny, base"):
+        checkpoints.pull(name, settings_in(tmp_path))
     assert hub.requests == []
 
 
 def test_a_repository_that_is_not_there_is_told(tmp_path: Path, hub: FakeHub) -> None:
     with pytest.raises(NotOnHub, match="'no/where'"):
         checkpoints.pull("no/where", settings_in(tmp_path))
+    assert list((tmp_path / "models").glob(".*.part")) == []
 
 
 @pytest.mark.parametrize(
@@ -295,6 +306,22 @@ def test_an_unreachable_hub_is_told_with_a_way_out(
     for part in (unused_address, REPO, "model.bin", str(tmp_path / "models" / "base"), "HF_ENDPOINT"):
         assert part in message
     assert not hub_answers()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http://["])
+def test_an_address_that_is_none_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    assert not hub_answers()
+    with pytest.raises(HubUnreachable, match=re.escape(address)):
+        checkpoints.pull("base", settings_in(tmp_path))
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, hub: FakeHub) -> None:
+    (tmp_path / "models").write_text("a file where the folder should be")
+    with pytest.raises(HubError, match="cannot write into"):
+        checkpoints.pull("base", settings_in(tmp_path))
 
 
 def test_offline_means_that_nobody_is_asked(
