@@ -273,8 +273,8 @@ def fetch_checkpoint(venv: Path) -> int:
 
 def has_checkpoint(models: Path) -> bool:
     """A quick look; `prompter models ensure` looks again, and closely, before it fetches anything."""
-    found = models.glob("*/model.bin")
-    return any(path.parent.name != "whisper-samples" for path in found)
+    names = [path.parent.name for path in models.glob("*/model.bin")]
+    return any(name != "whisper-samples" and not name.startswith(".") for name in names)
 
 
 # -- small things

@@ -26,9 +26,10 @@ async def microphone(sample_rate: int) -> AsyncIterator[bytes]:
 
     def put(block: bytes | None) -> None:
         nonlocal behind
-        behind = behind or blocks.qsize() >= WAITING_BLOCKS
-        if block is None or not behind:
-            blocks.put_nowait(block)
+        if behind:
+            return
+        behind = block is not None and blocks.qsize() >= WAITING_BLOCKS
+        blocks.put_nowait(None if behind else block)
 
     def on_block(data: Any, *_: object) -> None:  # in PortAudio's thread
         loop.call_soon_threadsafe(put, bytes(data))

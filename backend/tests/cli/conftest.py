@@ -42,7 +42,7 @@ def process(clean_environment: None) -> Run:
 def prompter(
     clean_environment: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Run:
-    """The same inside the test's own process: a fraction of the time, for all that the process is not about."""
+    """The same inside the test's own process, which takes a fraction of the time."""
 
     def run(
         *arguments: object, stdin: bytes = b"", env: dict[str, str] | None = None

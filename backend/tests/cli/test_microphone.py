@@ -1,0 +1,106 @@
+"""The microphone gives its blocks in order, ends at Enter, and says what is wrong in one line."""
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.cli import microphone as module
+from app.cli.common import CommandError
+from app.cli.microphone import WAITING_BLOCKS, microphone
+
+
+class FakeSounddevice:
+    """A sound library whose microphone hears `blocks`, at once and from a thread of its own."""
+
+    class PortAudioError(Exception):
+        """No device."""
+
+    def __init__(self, blocks: list[bytes], *, plugged_in: bool = True) -> None:
+        self.blocks = blocks
+        self.plugged_in = plugged_in
+        self.asked: dict[str, Any] = {}
+        self.closed = threading.Event()
+
+    def RawInputStream(self, callback: Callable[..., None], **asked: Any) -> "FakeSounddevice":  # noqa: N802
+        if not self.plugged_in:
+            raise self.PortAudioError("no default input device")
+        self.asked = asked
+        self._callback = callback
+        return self
+
+    def __enter__(self) -> None:
+        self._thread = threading.Thread(target=self._speak)
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self.closed.set()
+
+    def _speak(self) -> None:
+        for block in self.blocks:
+            self._callback(memoryview(block), len(block) // 2, None, None)
+
+
+class FakeKeyboard:
+    """A terminal where Enter is pressed when the test says so."""
+
+    def __init__(self) -> None:
+        self.enter = threading.Event()
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self) -> str:
+        self.enter.wait(timeout=10)
+        return "\n"
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> FakeKeyboard:
+    fake = FakeKeyboard()
+    monkeypatch.setattr(sys, "stdin", fake)
+    return fake
+
+
+async def test_blocks_come_in_order_until_enter(
+    monkeypatch: pytest.MonkeyPatch, keyboard: FakeKeyboard
+) -> None:
+    blocks = [bytes([number]) * 1600 for number in range(5)]
+    device = FakeSounddevice(blocks)
+    monkeypatch.setattr(module, "_load", lambda: device)
+    heard = []
+    async for block in microphone(16_000):
+        heard.append(block)
+        if len(heard) == len(blocks):
+            keyboard.enter.set()
+    assert heard == blocks
+    assert device.asked == {"samplerate": 16_000, "channels": 1, "dtype": "int16", "blocksize": 800}
+    assert device.closed.is_set()
+
+
+async def test_no_microphone_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_load", lambda: FakeSounddevice([], plugged_in=False))
+    with pytest.raises(CommandError, match="name a file to dictate"):
+        [block async for block in microphone(16_000)]
+
+
+async def test_a_server_that_falls_behind_is_told_and_not_buffered_for_ever(
+    monkeypatch: pytest.MonkeyPatch, keyboard: FakeKeyboard
+) -> None:
+    """It ends by itself: the person who speaks must not go on for nothing."""
+    device = FakeSounddevice([bytes(1600)] * (WAITING_BLOCKS + 50))
+    monkeypatch.setattr(module, "_load", lambda: device)
+    heard = 0
+
+    async def listen() -> None:
+        nonlocal heard
+        async for _ in microphone(16_000):
+            heard += 1
+            device._thread.join()  # everything has been said while this block was being sent
+
+    with pytest.raises(CommandError, match="30 s behind"):
+        await listen()
+    assert WAITING_BLOCKS <= heard <= WAITING_BLOCKS + 1

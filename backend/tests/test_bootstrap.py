@@ -1,0 +1,297 @@
+"""The set-up: one clear line for what is missing, nothing to do the second time, repaired if it broke off."""
+
+import ast
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts" / "bootstrap.py"
+OLD_PYTHON = Path.home() / ".pyenv" / "versions" / "3.8.18" / "bin" / "python3"
+NO_INDEX = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
+
+
+@pytest.fixture
+def bootstrap() -> ModuleType:
+    """The script as a module of its own."""
+    spec = importlib.util.spec_from_file_location("bootstrap", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout that needs no packages, in a folder whose name has a space."""
+    root = tmp_path / "a checkout"
+    (root / "scripts").mkdir(parents=True)
+    shutil.copy(SCRIPT, root / "scripts")
+    shutil.copytree(ROOT / "backend" / "app", root / "backend" / "app")
+    shutil.copy(ROOT / "Makefile", root)
+    (root / "requirements.txt").write_text("# nothing\n")
+    (root / "requirements-dev.txt").write_text("-r requirements.txt\n")
+    return root
+
+
+def run(
+    root: Path, *arguments: str, python: str | Path = sys.executable, **env: str
+) -> "subprocess.CompletedProcess[str]":
+    command = [str(python), str(root / "scripts" / "bootstrap.py"), *arguments]
+    seen = {**os.environ, **NO_INDEX, **env}
+    return subprocess.run(command, capture_output=True, text=True, env=seen, timeout=100, check=False)
+
+
+def one_line(done: "subprocess.CompletedProcess[str]") -> str:
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def executable(path: Path, script: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+# -- an old Python
+
+
+def test_an_old_python_can_read_the_script() -> None:
+    """Down to 3.6: otherwise its user would see a syntax error instead of a line."""
+    ast.parse(SCRIPT.read_text("utf-8"), feature_version=(3, 6))
+
+
+def test_an_old_python_without_a_newer_one_is_one_line(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    executable(tmp_path / "python3.13", "echo 'pyenv: python3.13: command not found' >&2; exit 127")
+    executable(tmp_path / "python3.12", "echo 3 10")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(bootstrap, "THIS", (3, 8))
+    assert bootstrap.main(["--venv", str(tmp_path / "none")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("prompter: Python 3.11 or newer is needed, and this is 3.8; ")
+    assert "PYTHON=" in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_old_python_hands_over_to_a_newer_one(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    executable(tmp_path / "python3.13", "exit 127")
+    newer = executable(
+        tmp_path / "python3.11",
+        f'case "$1" in -c) echo 3 11;; *) echo "$@" > "{tmp_path}/asked"; exit 7;; esac',
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(bootstrap, "THIS", (3, 8))
+    assert bootstrap.find_newer() == str(newer)
+    assert bootstrap.main(["--dev", "--venv", str(tmp_path / "none")]) == 7
+    assert (tmp_path / "asked").read_text().split()[1:] == ["--dev", "--venv", str(tmp_path / "none")]
+
+
+@pytest.mark.skipif(not OLD_PYTHON.exists(), reason="there is no real Python 3.8 on this machine")
+def test_a_real_old_python_says_it_in_one_line(checkout: Path) -> None:
+    done = run(checkout, python=OLD_PYTHON, PATH="/nonexistent")
+    assert done.returncode == 1
+    assert "Python 3.11 or newer is needed, and this is 3.8" in one_line(done)
+
+
+# -- the whole way
+
+
+def test_the_first_run_makes_everything_and_the_second_nothing(checkout: Path) -> None:
+    done = run(checkout)
+    assert done.returncode == 0, done.stderr
+    assert "ready after" in done.stderr
+    prompter = checkout / ".venv" / "bin" / "prompter"
+    assert str(checkout / ".venv" / "bin" / "python") in prompter.read_text()
+    where = [str(checkout / ".venv" / "bin" / "python"), "-c", "import app; print(app.__file__)"]
+    found = subprocess.run(where, capture_output=True, text=True, check=True, cwd="/", env={})
+    assert found.stdout.strip() == str(checkout / "backend" / "app" / "__init__.py")
+
+    python = checkout / ".venv" / "bin" / "python"
+    executable(python.with_name("keep"), "")
+    started_s = time.perf_counter()
+    again = run(checkout)
+    took_s = time.perf_counter() - started_s
+    started_s = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    bare_s = time.perf_counter() - started_s
+    assert (again.returncode, again.stderr) == (0, "")
+    assert took_s < bare_s + 0.5
+    assert python.with_name("keep").exists()
+
+    # The tools come on top: the environment is kept, and afterwards both are complete.
+    assert run(checkout, "--dev").returncode == 0
+    assert python.with_name("keep").exists()
+    assert run(checkout).stderr == run(checkout, "--dev").stderr == ""
+
+    # An install that broke off has no stamp; a changed list has another one.
+    (checkout / ".venv" / "prompter-stamp.json").unlink()
+    assert "ready after" in run(checkout).stderr
+    (checkout / "requirements.txt").write_text("# still nothing\n")
+    assert "ready after" in run(checkout).stderr
+    assert run(checkout).stderr == ""
+
+
+def test_an_index_that_cannot_be_reached_is_told_and_repaired_later(checkout: Path) -> None:
+    (checkout / "requirements.txt").write_text("a-package-that-is-not-there==1.0\n")
+    done = run(checkout, PIP_RETRIES="0")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert "package index cannot be reached" in last or "cannot be installed" in last
+    assert "prompter-install.log" in last
+    assert len(done.stderr.splitlines()) == 2
+    assert not (checkout / ".venv" / "prompter-stamp.json").exists()
+    (checkout / "requirements.txt").write_text("# nothing\n")
+    assert run(checkout).returncode == 0
+
+
+def test_a_python_without_ensurepip_names_the_package(checkout: Path, tmp_path: Path) -> None:
+    """Debian keeps it in a package of its own."""
+    (tmp_path / "ensurepip.py").write_text("raise ImportError('left out')\n")
+    done = run(checkout, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert f"python{sys.version_info[0]}.{sys.version_info[1]}-venv" in one_line(done)
+
+
+# -- pure parts
+
+
+def test_the_stamp_holds_for_these_requirements_and_this_python(
+    bootstrap: ModuleType, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "ROOT", checkout)
+    venv = checkout / ".venv"
+    executable(venv / "bin" / "python", "")
+    assert not bootstrap.is_complete(venv, False)
+    bootstrap.write_stamp(venv, False)
+    assert bootstrap.is_complete(venv, False)
+    assert not bootstrap.is_complete(venv, True)
+    bootstrap.write_stamp(venv, True)
+    assert bootstrap.is_complete(venv, False)
+    assert bootstrap.is_complete(venv, True)
+    monkeypatch.setattr(bootstrap, "THIS", (3, 99))
+    assert not bootstrap.is_complete(venv, True)
+    monkeypatch.setattr(bootstrap, "THIS", (3, 8))
+    assert bootstrap.is_complete(venv, True), "an old Python is only the one that looks"
+    (venv / "prompter-stamp.json").write_text("{")
+    assert not bootstrap.is_complete(venv, True)
+
+
+@pytest.mark.parametrize(
+    ("log", "meaning"),
+    [
+        ("... NewConnectionError('<pip._vendor...>: Failed to establish ...", "index cannot be reached"),
+        ("ERROR: Could not install packages: [Errno 28] No space left on device", "no space left"),
+        ("error: command 'gcc' failed\nERROR: Failed building wheel for x", "Python 3.11 or 3.13"),
+        ("Collecting x\nERROR: something new\n", "something new"),
+        ("", "no reason given"),
+    ],
+)
+def test_a_failed_install_is_one_line(bootstrap: ModuleType, log: str, meaning: str) -> None:
+    line = bootstrap.explain(log, "the.log")
+    assert meaning in line
+    assert "the.log" in line
+    assert "\n" not in line
+
+
+def test_requirements_are_counted_with_those_they_include(bootstrap: ModuleType) -> None:
+    runtime = bootstrap.count_requirements("requirements.txt")
+    assert runtime > 20
+    assert bootstrap.count_requirements("requirements-dev.txt") > runtime
+
+
+def test_no_compiler_is_one_line_and_no_failure(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    bootstrap.build_pocketsphinx(tmp_path)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "there is no C compiler" in said
+
+
+# -- the checkpoint
+
+
+def test_a_silent_hub_is_not_asked_again_for_a_day(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMPTER_MODELS_DIR", str(tmp_path / "models"))
+    asked = tmp_path / "asked"
+    executable(tmp_path / "bin" / "python", f'echo "$@" >> "{asked}"; exit 3')
+    assert bootstrap.fetch_checkpoint(tmp_path) == 0
+    assert bootstrap.fetch_checkpoint(tmp_path) == 0
+    assert asked.read_text().splitlines() == ["-m app.cli models ensure"]
+    yesterday_s = time.time() - bootstrap.HUB_ASKED_AGAIN_S - 1
+    os.utime(tmp_path / bootstrap.HUB_SILENT, (yesterday_s, yesterday_s))
+    assert bootstrap.fetch_checkpoint(tmp_path) == 0
+    assert len(asked.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (1, 0), (130, 130)])
+def test_only_ctrl_c_keeps_the_server_from_starting(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int, expected: int
+) -> None:
+    monkeypatch.setenv("PROMPTER_MODELS_DIR", str(tmp_path / "models"))
+    executable(tmp_path / "bin" / "python", f"exit {code}")
+    assert bootstrap.fetch_checkpoint(tmp_path) == expected
+    assert not (tmp_path / bootstrap.HUB_SILENT).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "there"), [("base", True), ("whisper-samples", False), (".base.part", False)]
+)
+def test_a_checkpoint_that_is_there_is_seen(
+    bootstrap: ModuleType, tmp_path: Path, name: str, there: bool
+) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "model.bin").touch()
+    assert bootstrap.has_checkpoint(tmp_path) is there
+
+
+# -- make
+
+
+def make(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    command = ["make", "-C", str(ROOT), "--no-print-directory", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **env}, check=False)
+
+
+def test_make_without_a_target_lists_them() -> None:
+    listed = [line.split()[1] for line in make().stdout.splitlines()]
+    assert {"run", "demo", "test", "check", "lint", "format", "clean"} <= set(listed)
+
+
+def test_make_run_passes_its_choices_on() -> None:
+    planned = make("-n", "run", "HOST=127.0.0.2", "PORT=8123", "OFFLINE=1").stdout
+    assert 'serve --host "127.0.0.2" --port "8123"' in planned
+    assert "--checkpoint" not in planned
+    assert "--checkpoint" in make("-n", "run", "OFFLINE=0").stdout
+
+
+def test_a_host_that_a_shell_exports_is_not_meant() -> None:
+    assert "--host" not in make("-n", "run", HOST="x86_64-linux").stdout
+
+
+def test_make_without_python_is_one_line() -> None:
+    done = make("run", "PYTHON=python-that-is-not-there")
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[0].startswith(
+        "prompter: no python-that-is-not-there here; install Python 3.11"
+    )
