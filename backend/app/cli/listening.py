@@ -19,11 +19,11 @@ def bind(host: str, port: int) -> socket.socket:
         CommandError: the port is in use, not permitted, or the address is not this machine's.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise CommandError(f"{host!r} is no address of this machine; expected one like 127.0.0.1") from error
+    # A name such as localhost may stand for two addresses; most clients try 127.0.0.1.
+    family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
     if os.name == "posix":
         # Lets a restart take the port that the last run has just left; on Windows it would share a live one.

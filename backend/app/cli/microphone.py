@@ -64,11 +64,9 @@ def _load() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        raise CommandError(
-            "the microphone needs the extra `mic`: pip install '.[mic]' (or name a file)"
-        ) from error
+        install = f"{sys.executable} -m pip install sounddevice"
+        raise CommandError(f"the microphone needs sounddevice: {install}; or name a file") from error
     except OSError as error:
-        raise CommandError(
-            "the microphone needs PortAudio: apt install libportaudio2 (or name a file)"
-        ) from error
+        install = "apt install libportaudio2"
+        raise CommandError(f"the microphone needs PortAudio: {install}; or name a file") from error
     return sounddevice

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,6 +76,7 @@ def _run(settings: "Settings", listener: socket.socket, reload: bool) -> None:
         log_config=None,
         log_level="warning",
         reload=reload,
+        reload_dirs=[str(Path(__file__).parents[1])] if reload else None,
         server_header=False,
     )
     server = AnnouncingServer(config, settings)

@@ -180,7 +180,7 @@ def test_the_microphone_needs_its_extra(process: Run, server: str, tmp_path: Pat
     without = os.pathsep.join([str(tmp_path), str(BACKEND)])
     done = process("dictate", "--url", server, env={"PYTHONPATH": without})
     assert done.returncode == 1
-    assert ".[mic]" in one_line(done.stderr)
+    assert "pip install sounddevice" in one_line(done.stderr)
 
 
 def test_ctrl_c_ends_a_dictation_quietly(server: str, clean_environment: None) -> None:
