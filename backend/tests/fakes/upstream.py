@@ -24,6 +24,8 @@ class Reply:
     ending: Ending = "complete"
     pause_s: float = 0.0
     """Between two pieces."""
+    wait_s: float = 0.0
+    """Before the status line."""
     silent: bool = False
     """Not even the status line is sent."""
 
@@ -50,6 +52,8 @@ class FakeUpstream:
         self.models = as_json({"object": "list", "data": [{"id": "tiny", "object": "model"}]})
         self.requests: list[Request] = []
         self.connections = 0
+        self.keeps_connections = False
+        """Whether a connection serves request after request."""
         self.asked = asyncio.Event()
         """A request has come."""
         self.left = asyncio.Event()
@@ -85,11 +89,13 @@ class FakeUpstream:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            request = await _read(reader)
-            self.requests.append(request)
-            self.asked.set()
-            reply = self._reply_to(request)
-            await self._write(reply, reader, writer)
+            while True:
+                request = await _read(reader)
+                self.requests.append(request)
+                self.asked.set()
+                await self._write(self._reply_to(request), reader, writer)
+                if not self.keeps_connections:
+                    break
         except (ConnectionError, asyncio.IncompleteReadError):
             self.left.set()
         finally:
@@ -104,7 +110,8 @@ class FakeUpstream:
         gone = asyncio.ensure_future(reader.read())
         try:
             if not reply.silent:
-                writer.write(_head(reply))
+                await asyncio.sleep(reply.wait_s)
+                writer.write(_head(reply, "keep-alive" if self.keeps_connections else "close"))
             for piece in reply.pieces:
                 writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                 await writer.drain()
@@ -116,6 +123,7 @@ class FakeUpstream:
                 await gone
                 self.left.set()
             elif reply.ending == "complete" and not reply.silent:
+                gone.cancel()  # what comes next is another request
                 writer.write(b"0\r\n\r\n")
                 await writer.drain()
         finally:
@@ -171,8 +179,8 @@ def _chunk(data: dict[str, Any]) -> bytes:
     return f"data: {json.dumps(head | data)}\n\n".encode()
 
 
-def _head(reply: Reply) -> bytes:
-    headers = {"Transfer-Encoding": "chunked", "Connection": "close", **reply.headers}
+def _head(reply: Reply, connection: str) -> bytes:
+    headers = {"Transfer-Encoding": "chunked", "Connection": connection, **reply.headers}
     lines = [f"HTTP/1.1 {reply.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode()
 

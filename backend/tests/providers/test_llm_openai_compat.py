@@ -1,6 +1,7 @@
 """Answers from an OpenAI-compatible upstream: whole, failed before and after the first byte, left alone."""
 
 import asyncio
+import dataclasses
 import logging
 import time
 from contextlib import aclosing
@@ -218,6 +219,18 @@ async def test_silence_in_the_middle_times_out() -> None:
         with pytest.raises(UpstreamTimeout):
             await ask(provider(upstream, idle_timeout_s=0.3))
         await asyncio.wait_for(upstream.left.wait(), 1)
+
+
+async def test_the_limit_of_one_answer_is_not_that_of_the_next_on_its_connection() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.keeps_connections = True
+        late = dataclasses.replace(chat("late"), wait_s=0.6)
+        upstream.script.extend([chat("soon"), late])
+        asked = provider(upstream, idle_timeout_s=0.3)
+        for expected in ("soon", "late"):
+            assert text([chunk async for chunk in asked.generate(ASKED, LlmConfig())]) == expected
+        await asked.aclose()
+        assert upstream.connections == 1
 
 
 async def test_keep_alive_comments_are_no_progress() -> None:

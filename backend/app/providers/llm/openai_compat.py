@@ -1,7 +1,7 @@
 """Answers from any service with OpenAI's chat wire: OpenAI, LM Studio, Ollama, llama.cpp, vLLM …"""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -14,9 +14,10 @@ from app.providers.upstream.base_url import parse, reach_of_request
 from app.providers.upstream.chat_wire import ChatReader, adapted, body_of
 from app.providers.upstream.client import Endpoint, UpstreamClient, private_of
 from app.providers.upstream.errors import Private, read_refusal, upstream_errors
+from app.providers.upstream.guard import Resolver, resolve
 from app.providers.upstream.probe import Probe
 from app.providers.upstream.sse import SseDecoder
-from app.providers.upstream.transport import Reply, Resolver, resolve
+from app.providers.upstream.transport import Reply
 from app.schemas.providers import ProviderState
 
 _PATH = "/chat/completions"
@@ -83,6 +84,9 @@ class OpenAiCompatProvider:
                 if failure:
                     raise failure
                 reply.expect_within(limits.idle_timeout_s)
+            if reader.done:
+                with suppress(UpstreamError), upstream_errors(host):
+                    await reply.drain()
         yield reader.last()
 
     async def aclose(self) -> None:

@@ -14,7 +14,8 @@ from app.core.errors import UpstreamError
 from app.providers.upstream.addresses import Reach
 from app.providers.upstream.base_url import BaseUrl
 from app.providers.upstream.errors import CONNECT_ERRORS, Private, upstream_errors
-from app.providers.upstream.transport import GuardedTransport, Reply, Resolver, resolve
+from app.providers.upstream.guard import Resolver, resolve
+from app.providers.upstream.transport import GuardedTransport, Reply
 
 _USER_AGENT = "prompter"
 _BACKOFF_S = 0.25
