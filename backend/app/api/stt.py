@@ -136,7 +136,7 @@ async def _control(body: dict[str, Any], socket: SpeechSocket) -> None:
         case Start():
             await socket.start(message.session_id, message.config)
         case Flush():
-            socket.flush(message.id)
+            await socket.flush(message.id)
         case Ping():
             socket.ping(message.id)
         case _:
@@ -157,11 +157,13 @@ def _check_size(size: int, max_bytes: int) -> None:
 
 
 async def _tick(socket: SpeechSocket, outbox: Outbox) -> None:
-    while True:
-        await anyio.sleep(_TICK_S)
-        socket.tick()
-        if outbox.sending_since is None:
-            await outbox.flush()
+    """Look at the clock; what that emits is sent by another task, for the clock must not wait for the client."""
+    async with anyio.create_task_group() as group:
+        while True:
+            await anyio.sleep(_TICK_S)
+            socket.tick()
+            if outbox.waiting and outbox.sending_since is None:
+                group.start_soon(outbox.flush)
 
 
 def _error_event(error: PrompterError) -> dict[str, Any]:

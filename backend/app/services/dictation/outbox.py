@@ -30,6 +30,11 @@ class Outbox:
         self.sending_since: float | None = None
         """When the send that is going on began; None when nothing waits for the client."""
 
+    @property
+    def waiting(self) -> int:
+        """Events that have not been sent."""
+        return len(self._queue)
+
     def emit(self, event: Event) -> None:
         """Queue an event. A partial that has not left yet gives way to the next one of its utterance."""
         event["session_id"] = self.session_id
