@@ -119,7 +119,9 @@ class LimitSettings(BaseModel):
     slow_reader_s: float = Field(
         10.0, gt=0, description="time an event may wait for a client that does not read (s)"
     )
-    outbound_events: int = Field(256, ge=8, le=10_000, description="events that wait for a client")
+    outbound_events: int = Field(
+        256, ge=8, le=10_000, description="events that wait for a client, unanswered `flush`es included"
+    )
     transcripts: int = Field(1000, ge=1, le=100_000, description="finished sessions whose transcript is kept")
 
 

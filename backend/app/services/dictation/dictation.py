@@ -96,7 +96,7 @@ class Dictation:
                 self._take(self._ears.push(samples[at : at + step]))
                 if at + step < len(samples):
                     await anyio.lowlevel.checkpoint()
-            await self._inbox.below(int(self._settings.limits.backlog_s * SAMPLE_RATE_HZ))
+            await self._room()
         finally:
             self._feeding = False
         if self._ears.samples > self._settings.limits.session_s * SAMPLE_RATE_HZ:
@@ -111,10 +111,11 @@ class Dictation:
         if self._ears is not None:
             self._take(self._ears.flush())
 
-    def flush(self, flush_id: str | int | None) -> None:
-        """Finalise what has been said, then answer `flushed`."""
+    async def flush(self, flush_id: str | int | None) -> None:
+        """Finalise what has been said, then answer `flushed`; waits while too many answers stand out."""
         self.end_utterance()
         self._inbox.put(FlushMark(flush_id))
+        await self._room()
 
     def stop(self) -> None:
         """Finalise what has been said; `run` ends when all of it is told."""
@@ -134,6 +135,10 @@ class Dictation:
                 "backlog_ms": backlog_ms,
             }
         )
+
+    async def _room(self) -> None:
+        limits = self._settings.limits
+        await self._inbox.below(int(limits.backlog_s * SAMPLE_RATE_HZ), limits.outbound_events)
 
     def _take(self, events: list[EarEvent]) -> None:
         if self._inbox.closed:

@@ -38,6 +38,7 @@ class Inbox:
         self.closed = False
         self.waiting_samples = 0
         """Audio not yet handed to the engine."""
+        self.waiting_flushes = 0
         self.waited_s = 0.0
         """How long the work taken last had stood in line."""
 
@@ -52,6 +53,8 @@ class Inbox:
         self._work.append((work, time.monotonic()))
         if isinstance(work, Heard):
             self.waiting_samples += len(work.samples)
+        elif isinstance(work, FlushMark):
+            self.waiting_flushes += 1
         self._arrived.set()
 
     async def get(self) -> Work:
@@ -61,16 +64,17 @@ class Inbox:
             await self._arrived.wait()
         work, since = self._work.popleft()
         self.waited_s = time.monotonic() - since
-        if not isinstance(work, Heard):
-            return work
-        joined = self._join(work)
-        self.waiting_samples -= len(joined.samples)
+        if isinstance(work, Heard):
+            work = self._join(work)
+            self.waiting_samples -= len(work.samples)
+        elif isinstance(work, FlushMark):
+            self.waiting_flushes -= 1
         self._taken.set()
-        return joined
+        return work
 
-    async def below(self, samples: int) -> None:
-        """Wait until less than `samples` of audio stand in line."""
-        while self.waiting_samples >= samples:
+    async def below(self, samples: int, flushes: int) -> None:
+        """Wait until less than `samples` of audio and `flushes` marks stand in line."""
+        while self.waiting_samples >= samples or self.waiting_flushes >= flushes:
             self._taken = anyio.Event()
             await self._taken.wait()
 

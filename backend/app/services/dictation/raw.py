@@ -108,7 +108,7 @@ class RawDictation:
     def end_utterance(self) -> None:
         """Nothing: the engine alone says when an utterance ends."""
 
-    def flush(self, flush_id: str | int | None) -> None:
+    async def flush(self, flush_id: str | int | None) -> None:
         """Answer at once: every final has already been told."""
         self._outbox.emit({"type": "flushed", "id": flush_id})
 

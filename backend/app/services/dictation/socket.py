@@ -124,13 +124,13 @@ class SpeechSocket:
         self._started()
         await self.audio(self._carry.push(data), self._config.sample_rate)
 
-    def flush(self, flush_id: str | int | None) -> None:
+    async def flush(self, flush_id: str | int | None) -> None:
         """Finalise what has been said so far.
 
         Raises:
             NotStarted
         """
-        self._started().flush(flush_id)
+        await self._started().flush(flush_id)
 
     def stop(self) -> None:
         """End the dictation; its finals and `stopped` follow.
