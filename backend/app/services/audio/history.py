@@ -7,6 +7,10 @@ import numpy as np
 from app.providers.base import Samples
 
 
+_PIECE_SAMPLES = 4096
+"""Pieces are joined up to this length, so that a client's tiny chunks do not make a long list of them."""
+
+
 class History:
     """Samples by their number from the session's first; what is no longer needed is let go."""
 
@@ -16,9 +20,14 @@ class History:
         """Number of the sample that comes next."""
 
     def append(self, samples: Samples) -> None:
-        if len(samples):
-            self._pieces.append((self.end, samples))
-            self.end += len(samples)
+        if not len(samples):
+            return
+        first = self.end
+        self.end += len(samples)
+        if self._pieces and self.end - self._pieces[-1][0] <= _PIECE_SAMPLES:
+            first, last = self._pieces.pop()
+            samples = np.concatenate((last, samples))
+        self._pieces.append((first, samples))
 
     def slice(self, start: int, stop: int) -> Samples:
         """Samples `start` to `stop` (exclusive); both must lie in what is still kept."""
