@@ -11,6 +11,9 @@ from app.cli.common import CommandError
 RECEIVE_BUFFER_BYTES = 256 * 1024
 """What the system may hold of a client under back-pressure: its next words are never behind megabytes."""
 
+UNREAD_MS = 30_000
+"""How long the system keeps a connection whose client takes nothing; uvicorn itself would wait for it for ever."""
+
 
 def bind(host: str, port: int) -> socket.socket:
     """A bound socket that is not listening yet.
@@ -29,6 +32,8 @@ def bind(host: str, port: int) -> socket.socket:
         # Lets a restart take the port that the last run has just left; on Windows it would share a live one.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
     try:
         listener.bind(address)
         # Two sockets with SO_REUSEADDR may be bound to one port; only one of them may listen.
