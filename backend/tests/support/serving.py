@@ -15,6 +15,7 @@ from fakes.engine import FakeEngine
 from fastapi import FastAPI
 
 from app.api.deps import Resources
+from app.cli.listening import UNREAD_MS, bind
 from app.core.config import Settings
 from app.providers.registry import Registration, stt_registrations
 from app.services import engines
@@ -73,8 +74,14 @@ def fake_settings(**fields: Any) -> Settings:
 
 
 @contextmanager
-def serving(engine: FakeEngine, **fields: Any) -> Iterator[Served]:
-    """Serve with `engine` in the registry's table; `fields` are settings (`limits={"idle_session_s": 1}`)."""
+def serving(
+    engine: FakeEngine, *, send_buffer_bytes: int = 0, unread_ms: int = UNREAD_MS, **fields: Any
+) -> Iterator[Served]:
+    """Serve with `engine` in the registry's table; `fields` are settings (`limits={"idle_session_s": 1}`).
+
+    With small `send_buffer_bytes` the kernel takes little for a client that does not read; after `unread_ms` it
+    drops such a client.
+    """
     from app.main import create_app
 
     settings = fake_settings(**fields)
@@ -82,14 +89,19 @@ def serving(engine: FakeEngine, **fields: Any) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "stt_registrations", lambda: table)
         app = create_app(settings)
-    with _run(app, settings) as (url, server), recording() as log:
+    with _run(app, settings, send_buffer_bytes, unread_ms) as (url, server), recording() as log:
         yield Served(url, app, server, log)
 
 
 @contextmanager
-def _run(app: FastAPI, settings: Settings) -> Iterator[tuple[str, uvicorn.Server]]:
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+def _run(
+    app: FastAPI, settings: Settings, send_buffer_bytes: int, unread_ms: int
+) -> Iterator[tuple[str, uvicorn.Server]]:
+    listener = bind("127.0.0.1", 0)
+    if send_buffer_bytes:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
     config = uvicorn.Config(
         app,
         ws="websockets-sansio",
