@@ -9,28 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import BACKEND, COMMAND, Run, environment, one_line
 from tests.conftest import SAMPLES, read_wav
+from tests.support.command import BACKEND, COMMAND, environment, one_line, prompter, prompter_process
 
 WEATHER = SAMPLES / "en_weather_madrid_48k.wav"
 NOBODY = ("--url", "http://127.0.0.1:9")
 
 
-def test_help_names_every_command_and_exit_code(process: Run) -> None:
-    done = process("--help")
+def test_help_names_every_command_and_exit_code() -> None:
+    done = prompter_process("--help")
     assert done.returncode == 0
     for command in ("serve", "dictate", "transcribe", "ask", "providers", "models", "config"):
         assert f" {command} " in done.stdout
     for code in ("0 done", "1 failed", "2 wrong usage", "3 server not reachable", "4 server refused", "130"):
         assert code in " ".join(done.stdout.split())
-    assert process().stdout == done.stdout
+    assert prompter_process().stdout == done.stdout
 
 
-def test_the_version_is_that_of_the_package(process: Run) -> None:
+def test_the_version_is_that_of_the_package() -> None:
     import tomllib
 
     project = tomllib.loads((BACKEND.parent / "pyproject.toml").read_text("utf-8"))["project"]
-    assert process("--version").stdout == f"prompter {project['version']}\n"
+    assert prompter_process("--version").stdout == f"prompter {project['version']}\n"
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -58,7 +58,7 @@ def test_help_loads_nothing_heavy() -> None:
     ],
     ids=lambda arguments: " ".join(str(part) for part in arguments if part != WEATHER),
 )
-def test_wrong_usage_is_2(prompter: Run, arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_is_2(arguments: tuple[str, ...]) -> None:
     done = prompter(*arguments)
     assert done.returncode == 2
     assert one_line(done.stderr)
@@ -70,13 +70,13 @@ def test_wrong_usage_is_2(prompter: Run, arguments: tuple[str, ...]) -> None:
     [("dictate", WEATHER), ("transcribe", WEATHER), ("ask", "hello"), ("providers",)],
     ids=lambda arguments: arguments[0],
 )
-def test_nobody_there_is_3(prompter: Run, arguments: tuple[str, ...]) -> None:
+def test_nobody_there_is_3(arguments: tuple[str, ...]) -> None:
     done = prompter(*arguments, *NOBODY)
     assert done.returncode == 3
     assert "prompter serve" in one_line(done.stderr)
 
 
-def test_the_server_may_be_named_in_the_environment(prompter: Run, server: str) -> None:
+def test_the_server_may_be_named_in_the_environment(server: str) -> None:
     assert prompter("ask", "hello", "--provider", "echo", env={"PROMPTER_URL": server}).stdout == "hello\n"
 
 
@@ -89,20 +89,20 @@ def test_the_server_may_be_named_in_the_environment(prompter: Run, server: str) 
     ],
     ids=["dictate", "transcribe", "ask"],
 )
-def test_a_refusal_is_4(prompter: Run, server: str, arguments: tuple[str, ...], reason: str) -> None:
+def test_a_refusal_is_4(server: str, arguments: tuple[str, ...], reason: str) -> None:
     done = prompter(*arguments, "--url", server)
     assert done.returncode == 4
     assert reason in one_line(done.stderr)
 
 
 @pytest.mark.parametrize("command", ["dictate", "transcribe"])
-def test_what_cannot_be_read_is_1(prompter: Run, server: str, tmp_path: Path, command: str) -> None:
+def test_what_cannot_be_read_is_1(server: str, tmp_path: Path, command: str) -> None:
     done = prompter(command, tmp_path / "gone.wav", "--url", server)
     assert done.returncode == 1
     assert "gone.wav" in one_line(done.stderr)
 
 
-def test_the_prompt_is_answered(prompter: Run, server: str) -> None:
+def test_the_prompt_is_answered(server: str) -> None:
     done = prompter("ask", "hello there", "--provider", "echo", "--url", server)
     assert (done.returncode, done.stdout, done.stderr) == (0, "hello there\n", "")
     piped = prompter("ask", "-", "--provider", "echo", "--url", server, stdin="¿qué tal?\n".encode())
@@ -111,7 +111,7 @@ def test_the_prompt_is_answered(prompter: Run, server: str) -> None:
     assert (answer["text"], answer["provider"], answer["finish_reason"]) == ("hello", "echo", "stop")
 
 
-def test_the_providers_are_listed(prompter: Run, server: str) -> None:
+def test_the_providers_are_listed(server: str) -> None:
     lines = prompter("providers", "--url", server).stdout.splitlines()
     assert any(line.split()[:2] == ["cloud_stub", "ready"] for line in lines)
     assert any(line.startswith("*") and " echo " in line for line in lines)
@@ -122,8 +122,8 @@ def test_the_providers_are_listed(prompter: Run, server: str) -> None:
 # -- dictate
 
 
-def test_dictate_writes_what_was_said(process: Run, server: str) -> None:
-    done = process(
+def test_dictate_writes_what_was_said(server: str) -> None:
+    done = prompter_process(
         "dictate", WEATHER, "--fast", "--lang", "en", "--provider", "pocketsphinx", "--url", server
     )
     assert done.returncode == 0
@@ -131,7 +131,7 @@ def test_dictate_writes_what_was_said(process: Run, server: str) -> None:
     assert done.stderr == ""
 
 
-def test_dictate_json_is_one_event_a_line(prompter: Run, server: str) -> None:
+def test_dictate_json_is_one_event_a_line(server: str) -> None:
     done = prompter(
         "dictate", WEATHER, "--fast", "--provider", "cloud_stub", "--json", "--send", "--url", server
     )
@@ -150,7 +150,7 @@ def test_dictate_json_is_one_event_a_line(prompter: Run, server: str) -> None:
     assert "".join(event["text"] for event in events if event["type"] == "answer") == said
 
 
-def test_dictate_sends_the_text_and_shows_the_answer(prompter: Run, server: str) -> None:
+def test_dictate_sends_the_text_and_shows_the_answer(server: str) -> None:
     done = prompter("dictate", WEATHER, "--fast", "--provider", "cloud_stub", "--send", "--url", server)
     lines = done.stdout.splitlines()
     assert lines[0] == "(mock) transcripción final #1"
@@ -158,14 +158,14 @@ def test_dictate_sends_the_text_and_shows_the_answer(prompter: Run, server: str)
     assert lines[-1] == " ".join(lines[:-1])
 
 
-def test_nothing_said_is_nothing_sent(prompter: Run, server: str) -> None:
+def test_nothing_said_is_nothing_sent(server: str) -> None:
     done = prompter("dictate", "-", "--provider", "cloud_stub", "--send", "--url", server)
     assert done.returncode == 1
     assert "nothing was understood" in one_line(done.stderr)
 
 
 @pytest.mark.parametrize("as_wav", [True, False])
-def test_dictate_reads_a_pipe(prompter: Run, server: str, as_wav: bool) -> None:
+def test_dictate_reads_a_pipe(server: str, as_wav: bool) -> None:
     """A WAV at its own rate, or raw audio at the rate that was named."""
     samples, rate_hz = read_wav(WEATHER)
     data = WEATHER.read_bytes() if as_wav else samples.tobytes()
@@ -175,10 +175,10 @@ def test_dictate_reads_a_pipe(prompter: Run, server: str, as_wav: bool) -> None:
     assert stopped["stats"]["audio_ms"] == len(samples) * 1000 // rate_hz
 
 
-def test_the_microphone_needs_its_extra(process: Run, server: str, tmp_path: Path) -> None:
+def test_the_microphone_needs_its_extra(server: str, tmp_path: Path) -> None:
     (tmp_path / "sounddevice.py").write_text("raise ImportError('not installed')\n")
     without = os.pathsep.join([str(tmp_path), str(BACKEND)])
-    done = process("dictate", "--url", server, env={"PYTHONPATH": without})
+    done = prompter_process("dictate", "--url", server, env={"PYTHONPATH": without})
     assert done.returncode == 1
     assert "pip install sounddevice" in one_line(done.stderr)
 
@@ -208,7 +208,7 @@ def test_ctrl_c_ends_a_dictation_quietly(server: str, clean_environment: None) -
 # -- transcribe
 
 
-def test_transcribe_goes_on_after_a_bad_file(prompter: Run, server: str, tmp_path: Path) -> None:
+def test_transcribe_goes_on_after_a_bad_file(server: str, tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp3"
     bad.write_text("no sound")
     done = prompter(
@@ -221,12 +221,12 @@ def test_transcribe_goes_on_after_a_bad_file(prompter: Run, server: str, tmp_pat
     assert text.startswith("(mock) transcripción final #1\n")
 
 
-def test_transcribe_heads_each_of_several_texts(prompter: Run, server: str) -> None:
+def test_transcribe_heads_each_of_several_texts(server: str) -> None:
     done = prompter("transcribe", WEATHER, WEATHER, "--provider", "cloud_stub", "--url", server)
     assert done.stdout.count(f"==> {WEATHER} <==\n") == 2
 
 
-def test_transcribe_json_has_times_and_words(prompter: Run, server: str) -> None:
+def test_transcribe_json_has_times_and_words(server: str) -> None:
     done = prompter(
         "transcribe", WEATHER, "--format", "json", "--words", "--lang", "en", "--provider", "pocketsphinx",
         "--url", server,
@@ -240,7 +240,7 @@ def test_transcribe_json_has_times_and_words(prompter: Run, server: str) -> None
 
 
 @pytest.mark.parametrize(("form", "start"), [("srt", "1\n00:00:0"), ("vtt", "WEBVTT\n\n00:00:0")])
-def test_transcribe_writes_subtitles(prompter: Run, server: str, form: str, start: str) -> None:
+def test_transcribe_writes_subtitles(server: str, form: str, start: str) -> None:
     done = prompter("transcribe", WEATHER, "--format", form, "--provider", "pocketsphinx", "--url", server)
     assert done.returncode == 0
     assert done.stdout.startswith(start)

@@ -7,7 +7,7 @@ import pytest
 
 from app.cli.config_sources import MASK, Row, rows
 from app.core.config import Settings
-from tests.cli.conftest import Run, one_line
+from tests.support.command import one_line, prompter
 
 SECRET = "sk-very-secret"
 
@@ -62,7 +62,7 @@ def test_secrets_are_masked() -> None:
     assert found["PROMPTER_LLM__OPENAI_COMPAT__BASE_URL"].value == f"https://{MASK}@models.example:8443/v1"
 
 
-def test_the_command_prints_lines_for_a_dotenv_file(prompter: Run) -> None:
+def test_the_command_prints_lines_for_a_dotenv_file() -> None:
     env = {"PROMPTER_PORT": "8123", "OPENAI_API_KEY": SECRET}
     done = prompter("config", env=env)
     assert "PROMPTER_PORT=8123  # environment\n" in done.stdout
@@ -71,7 +71,7 @@ def test_the_command_prints_lines_for_a_dotenv_file(prompter: Run) -> None:
     assert {"name": "PROMPTER_PORT", "value": "8123", "source": "environment"} in items
 
 
-def test_a_wrong_setting_is_named_and_not_repeated(prompter: Run) -> None:
+def test_a_wrong_setting_is_named_and_not_repeated() -> None:
     done = prompter("config", env={"PROMPTER_LIMITS__MESSAGE_BYTES": SECRET})
     assert done.returncode == 2
     assert "PROMPTER_LIMITS__MESSAGE_BYTES" in one_line(done.stderr)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, one_line
 from tests.fakes.hub import FakeHub
+from tests.support.command import one_line, prompter
 
 BASE = "Systran/faster-whisper-base"
 FILES = {
@@ -36,9 +36,7 @@ def place(tmp_path: Path, endpoint: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("command", [("pull", "base"), ("ensure",)])
-def test_a_checkpoint_is_fetched_and_listed(
-    prompter: Run, hub: FakeHub, tmp_path: Path, command: tuple[str, ...]
-) -> None:
+def test_a_checkpoint_is_fetched_and_listed(hub: FakeHub, tmp_path: Path, command: tuple[str, ...]) -> None:
     env = place(tmp_path, hub.address)
     done = prompter("models", *command, env=env)
     assert done.returncode == 0, done.stderr
@@ -52,26 +50,26 @@ def test_a_checkpoint_is_fetched_and_listed(
 
 
 @pytest.mark.parametrize("command", [("pull", "base"), ("ensure",)])
-def test_a_hub_that_cannot_be_reached_is_3(prompter: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_a_hub_that_cannot_be_reached_is_3(tmp_path: Path, command: tuple[str, ...]) -> None:
     done = prompter("models", *command, env=place(tmp_path, "http://127.0.0.1:9"))
     assert done.returncode == 3
     assert "hub" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_name_that_nobody_knows_is_1(prompter: Run, hub: FakeHub, tmp_path: Path) -> None:
+def test_a_name_that_nobody_knows_is_1(hub: FakeHub, tmp_path: Path) -> None:
     done = prompter("models", "pull", "bass", env=place(tmp_path, hub.address))
     assert done.returncode == 1
     assert "known: tiny, base" in done.stderr
 
 
-def test_none_is_told_with_the_way_out(prompter: Run, tmp_path: Path) -> None:
+def test_none_is_told_with_the_way_out(tmp_path: Path) -> None:
     done = prompter("models", "list", env=place(tmp_path, "http://127.0.0.1:9"))
     assert done.stdout == ""
     assert "prompter models pull base" in done.stderr
 
 
-def test_offline_is_not_asked(prompter: Run, hub: FakeHub, tmp_path: Path) -> None:
+def test_offline_is_not_asked(hub: FakeHub, tmp_path: Path) -> None:
     done = prompter("models", "ensure", env={**place(tmp_path, hub.address), "HF_HUB_OFFLINE": "1"})
     assert done.returncode == 3
     assert one_line(done.stderr)

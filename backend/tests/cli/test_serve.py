@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 
 from app.cli.common import CommandError
 from app.cli.listening import RECEIVE_BUFFER_BYTES, bind
-from tests.cli.conftest import COMMAND, Run, environment, one_line
+from tests.support.command import COMMAND, environment, one_line, prompter
 
 ENDS_WITHIN_S = 2.0
 
@@ -105,7 +105,7 @@ async def test_it_ends_at_once_with_open_sockets(terminal: FakeTerminal, how: si
     assert {socket_.close_code for socket_ in sockets} == {1012}
 
 
-def test_a_port_in_use_is_one_line(prompter: Run) -> None:
+def test_a_port_in_use_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = prompter("serve", "--port", port)
@@ -126,7 +126,7 @@ def test_a_port_in_use_names_the_program() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "server.example"])
-def test_other_machines_are_kept_out(prompter: Run, host: str) -> None:
+def test_other_machines_are_kept_out(host: str) -> None:
     done = prompter("serve", "--host", host, "--port", "0")
     assert done.returncode == 4
     assert "--insecure" in one_line(done.stderr)
@@ -141,13 +141,13 @@ def test_other_machines_may_be_let_in(clean_environment: None) -> None:
         assert served.end(signal.SIGINT)[0] == 0
 
 
-def test_an_address_of_another_machine_is_one_line(prompter: Run) -> None:
+def test_an_address_of_another_machine_is_one_line() -> None:
     done = prompter("serve", "--host", "192.0.2.7", "--port", "0", "--insecure")
     assert done.returncode == 1
     assert "expected an address of this machine" in one_line(done.stderr)
 
 
-def test_a_wrong_setting_is_one_line(prompter: Run) -> None:
+def test_a_wrong_setting_is_one_line() -> None:
     done = prompter("serve", env={"PROMPTER_VAD__THRESHOLD": "2"})
     assert done.returncode == 2
     assert "PROMPTER_VAD__THRESHOLD" in one_line(done.stderr)
