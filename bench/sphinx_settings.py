@@ -48,7 +48,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "chosen": dict(SEARCH),
 }
 QUIET_DBFS = -30.0
-MAX_CLIP_S = 120
 MAX_PIECE_S = 15
 MIN_PIECE_S = 8
 
@@ -63,7 +62,6 @@ def load(folder: Path) -> list[tuple[str, list[bytes]]]:
         and row["kind"] in ("speech", "speech-long")
         and row["sample_rate"] >= SAMPLE_RATE_HZ
         and row["peak_dbfs"] > QUIET_DBFS
-        and row["duration_s"] <= MAX_CLIP_S
     ]
 
 

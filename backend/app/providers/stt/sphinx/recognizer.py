@@ -112,7 +112,9 @@ class Recognizer:
         return pcm
 
     def _estimate(self, pcm: bytes) -> str:
-        """The cepstral mean of `pcm` alone, or the model's own where all of it is digital silence."""
+        """The cepstral mean of `pcm` alone, or the model's own where nothing but digital silence is there."""
+        if not pcm:
+            return self._model_cmn
         self._decoder.activate_search(MEAN_NAME)
         self._decoder.reinit_feat()
         self._decoder.start_utt()
