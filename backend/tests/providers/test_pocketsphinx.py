@@ -128,28 +128,28 @@ async def test_words_are_those_of_the_text_in_order(expected: dict[str, Transcri
 
 async def test_words_stay_away_when_not_asked_for(provider: PocketSphinxProvider) -> None:
     session = await provider.open_session(SttConfig(lang="en"))
-    final = await decode(provider, read(NAMES[0]), session)
+    final = await decode(provider, read(NAMES[1]), session)
     assert final.text
     assert final.words == ()
 
 
-@pytest.mark.parametrize("chunk", [7, 512, 1537, 10**6])
+@pytest.mark.parametrize("chunk", [7, 1537, 10**6])
 async def test_cutting_does_not_matter(
     provider: PocketSphinxProvider, expected: dict[str, Transcript], chunk: int
 ) -> None:
-    final = await decode(provider, read(NAMES[0]), chunk=chunk)
-    assert said(final) == said(expected[NAMES[0]])
+    final = await decode(provider, read(NAMES[1]), chunk=chunk)
+    assert said(final) == said(expected[NAMES[1]])
 
 
 async def test_order_and_worker_do_not_matter(
     provider: PocketSphinxProvider, expected: dict[str, Transcript]
 ) -> None:
     holders = []
-    for held in range(4):  # each round has one decoder less, so that every one of the four gets its turn
-        for name in (NAMES[held % 3], NAMES[1]):
-            assert said(await decode(provider, read(name))) == said(expected[name])
-        if held < 3:
-            holders.append(await (await provider.open_session(WORDS)).open_stream())
+    for name in (NAMES[1], NAMES[2], NAMES[1], NAMES[0]):  # another of the four decoders each time
+        assert said(await decode(provider, read(name))) == said(expected[name])
+        holders.append(await (await provider.open_session(WORDS)).open_stream())
+    await holders.pop().aclose()
+    assert said(await decode(provider, read(NAMES[1]))) == said(expected[NAMES[1]])
     for holder in holders:
         await holder.aclose()
 
@@ -159,21 +159,21 @@ async def test_the_cepstral_mean_belongs_to_the_session(
 ) -> None:
     async def two_utterances(between: str | None) -> tuple[object, ...]:
         session = await provider.open_session(WORDS)
-        await decode(provider, read(NAMES[0]), session)
+        await decode(provider, read(NAMES[1]), session)
         if between:
             await decode(provider, read(between))
         return said(await decode(provider, read(NAMES[1]), session))
 
     alone = await two_utterances(None)
     assert alone != said(expected[NAMES[1]]), "the first utterance left no trace: the mean is not kept"
-    both = await asyncio.gather(two_utterances(NAMES[1]), two_utterances(None))
+    both = await asyncio.gather(two_utterances(NAMES[2]), two_utterances(None))
     assert list(both) == [alone] * 2
 
 
 async def test_eight_at_once_lose_nothing(
     provider: PocketSphinxProvider, expected: dict[str, Transcript]
 ) -> None:
-    names = [NAMES[place % 3] for place in range(8)]
+    names = [NAMES[1], NAMES[2], *[NAMES[1]] * 6]
     finals = await asyncio.gather(*(decode(provider, read(name)) for name in names))
     assert [said(final) for final in finals] == [said(expected[name]) for name in names]
 
