@@ -13,7 +13,7 @@ from app.utils.validation import explain_details
 
 logger = logging.getLogger(__name__)
 
-_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "message_too_big"}
+_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "message_too_big"}
 
 
 def error_body(code: str, message: str, request_id: str) -> dict[str, dict[str, str]]:
@@ -25,6 +25,12 @@ def error_response(error: PrompterError, request_id: str) -> JSONResponse:
     return JSONResponse(error_body(error.code, error.message, request_id), status_code=error.status)
 
 
+def log_unexpected(error: Exception, path: str) -> None:
+    """Log a fault of ours: the place, not the message, which may quote a prompt."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("unexpected %s on %s\n%s", type(error).__name__, path, where)
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Answer every exception that reaches the application in our shape."""
 
@@ -34,7 +40,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        said = explain_details(error.errors())  # type: ignore[arg-type]
+        said = explain_details(error.errors())
         return error_response(BadRequest(said), request.state.request_id)
 
     @app.exception_handler(HTTPException)
@@ -42,15 +48,3 @@ def install_error_handlers(app: FastAPI) -> None:
         code = _HTTP_CODES.get(error.status_code, "http_error")
         body = error_body(code, str(error.detail).lower(), request.state.request_id)
         return JSONResponse(body, status_code=error.status_code, headers=error.headers)
-
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        # The place, not the message: it may quote a prompt.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        logger.error("unexpected %s on %s\n%s", type(error).__name__, request.url.path, where)
-        body = error_body(
-            "internal_error",
-            "something failed on the server; its log has the place",
-            request.state.request_id,
-        )
-        return JSONResponse(body, status_code=500)

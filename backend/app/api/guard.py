@@ -4,11 +4,12 @@ import logging
 import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import error_response
+from app.api.errors import error_response, log_unexpected
 from app.core.config import Settings
-from app.core.errors import NotAllowed, PrompterError
+from app.core.errors import MessageTooBig, NotAllowed, PrompterError
 from app.core.security import LOOPBACK_NAMES, host_name, is_loopback, origin_allowed
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._insecure = settings.insecure
+        self._body_bytes = settings.limits.body_bytes
         self._hosts = LOOPBACK_NAMES | {
             settings.host.lower(),
             *(name.lower() for name in settings.allowed_hosts),
@@ -33,19 +35,54 @@ class Guard:
         request_id = uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
 
+        started = False
+
         async def send_with_id(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 MutableHeaders(scope=message).setdefault("X-Request-ID", request_id)
             await send(message)
 
         try:
             self._check(scope)
-        except NotAllowed as refusal:
+        except (NotAllowed, MessageTooBig) as refusal:
             logger.warning("refused a request: %s", refusal.message)
             await self._refuse(scope, receive, send_with_id, refusal, request_id)
             return
-        # A socket's messages carry no headers, and come too often for a wrapper.
-        await self._app(scope, receive, send if scope["type"] == "websocket" else send_with_id)
+        try:
+            if (
+                scope["type"] == "websocket"
+            ):  # its messages carry no headers, and come too often for a wrapper
+                await self._app(scope, receive, send)
+            else:
+                await self._app(scope, self._limited(receive), send_with_id)
+        except Exception as error:  # noqa: BLE001  # further out it would be logged with its words
+            log_unexpected(error, scope["path"])
+            if scope["type"] == "http" and not started:
+                failure = PrompterError("something failed on the server; its log has the place")
+                await self._refuse(scope, receive, send_with_id, failure, request_id)
+            elif scope["type"] == "http":
+                raise RuntimeError("an answer broke off; the line before this one tells where") from None
+
+    def _limited(self, receive: Receive) -> Receive:
+        """Count a body that comes without its length."""
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > self._body_bytes:
+                    raise HTTPException(413, self._too_big)  # the one kind that FastAPI lets through here
+            return message
+
+        return counted
+
+    @property
+    def _too_big(self) -> str:
+        return f"a body holds at most {self._body_bytes} bytes (limits.body_bytes); send less at a time"
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
@@ -62,6 +99,9 @@ class Guard:
             origin, scope.get("scheme", "http"), netloc, self._origins
         ):
             raise NotAllowed("this web origin is not allowed; add it to allowed_origins")
+        length = headers.get("content-length", "")
+        if scope["type"] == "http" and length.isdecimal() and int(length) > self._body_bytes:
+            raise MessageTooBig(self._too_big)
 
     @staticmethod
     async def _refuse(
