@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from app.api.deps import ResourcesDep
+from app.schemas.errors import guarded
 
 router = APIRouter(tags=["operations"])
 
@@ -22,7 +23,7 @@ class Readiness(BaseModel):
     status: Literal["ready", "loading"] = Field(description="`loading` until the default engine is warm")
 
 
-@router.get("/health", summary="Whether the process answers")
+@router.get("/health", summary="Whether the process answers", responses=guarded("It does"))
 async def health() -> Health:
     """Answers as soon as the server listens."""
     return Health(status="ok")
@@ -31,7 +32,14 @@ async def health() -> Health:
 @router.get(
     "/health/ready",
     summary="Whether the first speaker would have to wait",
-    responses={503: {"model": Readiness, "description": "The default engine is still loading."}},
+    responses={
+        **guarded("Nobody would have to wait"),
+        503: {
+            "model": Readiness,
+            "description": "The default engine is still loading",
+            "content": {"application/json": {"example": {"status": "loading"}}},
+        },
+    },
 )
 async def ready(resources: ResourcesDep, response: Response) -> Readiness:
     """Answers 503 while the default engine loads."""

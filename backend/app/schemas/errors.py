@@ -26,6 +26,18 @@ class ErrorOut(BaseModel):
     error: ErrorBody
 
 
+def guarded(answer: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that takes no input: its answer, and the guard's refusal."""
+    return {
+        200: {"description": answer},
+        403: error_answer(
+            "This Origin, Host or address may not ask",
+            "not_allowed",
+            "this web origin is not allowed; add it to allowed_origins",
+        ),
+    }
+
+
 def error_answer(description: str, code: str, message: str) -> dict[str, Any]:
     """One entry of a route's `responses`: the error shape with an example of its own."""
     example = {"error": {"code": code, "message": message, "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"}}

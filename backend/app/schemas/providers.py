@@ -33,9 +33,9 @@ class SttCapabilitiesOut(BaseModel):
 class ProviderOut(BaseModel):
     """One provider, and what to do to make it ready."""
 
-    name: str = Field(examples=["pocketsphinx"])
+    name: str = Field(description="what a request calls it", examples=["pocketsphinx"])
     type: str = Field(description="kind: embedded, local, cloud, mock …", examples=["embedded"])
-    status: ProviderState = Field(examples=["ready"])
+    status: ProviderState = Field(description="whether it can be used now", examples=["ready"])
     description: str = Field(description="what it is, or how to make it ready")
     default: bool = Field(description="used when a request names none")
 
@@ -44,16 +44,16 @@ class SttProviderOut(ProviderOut):
     """One speech engine."""
 
     models: list[str] = Field(description="names that `start.config.model` may ask for", examples=[["base"]])
-    capabilities: SttCapabilitiesOut
+    capabilities: SttCapabilitiesOut = Field(description="what it can do")
 
 
 class SttProviderList(BaseModel):
     """The speech engines."""
 
-    items: list[SttProviderOut]
+    items: list[SttProviderOut] = Field(description="every one that is registered, ready or not")
 
 
 class LlmProviderList(BaseModel):
     """The language-model providers."""
 
-    items: list[ProviderOut]
+    items: list[ProviderOut] = Field(description="every one that is registered, ready or not")
