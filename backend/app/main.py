@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 from fastapi import FastAPI
-from starlette.requests import Request
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import JSONResponse
 
 from app import __version__
@@ -35,7 +35,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        max_body_size=settings.limits.body_bytes,
     )
     transcripts = Transcripts(settings.limits.transcripts)
     app.state.resources = Resources(
@@ -50,6 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(door.router)
     docs.mount_docs(app)
     app.add_api_route("/", _root, include_in_schema=False)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.limits.body_bytes)
     app.add_middleware(Guard, settings=settings)
     _describe_socket(app)
     return app
@@ -67,7 +67,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await resources.generation.aclose()
 
 
-async def _root(request: Request) -> JSONResponse:
+async def _root() -> JSONResponse:
     """What stands at `/` until there is a web app."""
     return JSONResponse({"status": "Chat API is running"})
 

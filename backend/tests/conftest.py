@@ -73,7 +73,7 @@ def run_server() -> Iterator[RunServer]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """One server with default settings for every test that changes none; gives its base URL."""
-    with running(Settings(_env_file=None)) as url:  # type: ignore[call-arg]
+    with running(Settings(_env_file=None)) as url:
         yield url
 
 

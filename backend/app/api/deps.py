@@ -26,7 +26,7 @@ class Resources:
 
 def get_resources(connection: HTTPConnection) -> Resources:
     """The resources of the application that serves this request or socket."""
-    return cast(Resources, connection.app.state.resources)
+    return cast("Resources", connection.app.state.resources)
 
 
 ResourcesDep = Annotated[Resources, Depends(get_resources)]

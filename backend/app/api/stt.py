@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import anyio
 import orjson
 from fastapi import APIRouter
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.api.deps import Resources, get_resources
@@ -23,7 +23,7 @@ from app.core.errors import (
     UnknownType,
     UnsupportedFormat,
 )
-from app.schemas.stt import Flush, Ping, Start, Stop
+from app.schemas.stt import Flush, Ping, Start, StartConfig, Stop
 from app.services.audio.pcm import decode_base64
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.socket import SpeechSocket
@@ -36,7 +36,7 @@ _TICK_S = 0.25
 _GOODBYE_S = 1.0
 """How long the last events may take on their way to a client that is about to be closed."""
 
-_MODELS = {"start": Start, "flush": Flush, "stop": Stop, "ping": Ping}
+_MODELS: dict[str, type[BaseModel]] = {"start": Start, "flush": Flush, "stop": Stop, "ping": Ping}
 _E = TypeVar("_E", bound=BaseException)
 KNOWN_TYPES = ("audio", *_MODELS)
 
@@ -134,7 +134,7 @@ async def _control(body: dict[str, Any], socket: SpeechSocket) -> None:
         raise _refusal(error) from None
     match message:
         case Start():
-            await socket.start(message.session_id, message.config)
+            await socket.start(message.session_id, message.config or StartConfig())
         case Flush():
             await socket.flush(message.id)
         case Ping():

@@ -140,7 +140,7 @@ class LlmSettings(BaseModel):
     openai_compat: LlmUpstreamSettings = LlmUpstreamSettings()
     allowed_base_urls: Annotated[list[str], NoDecode] = Field(
         ["http://127.0.0.1:1234", "http://127.0.0.1:11434", "http://127.0.0.1:8080", "http://127.0.0.1:9931"],
-        description="origins beyond public HTTPS that a request may name, comma-separated; localhost counts as 127.0.0.1",
+        description="origins a request may name besides public HTTPS, comma-separated; localhost is 127.0.0.1",
     )
     connect_timeout_s: float = Field(5.0, gt=0, le=60, description="seconds to connect to an upstream")
     first_byte_timeout_s: float = Field(60.0, gt=0, le=600, description="seconds to its first byte")
@@ -204,7 +204,7 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the base class has it
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order of precedence: arguments, environment, `.env`, then the aliases of other tools."""
         env_file = getattr(dotenv_settings, "env_file", None)

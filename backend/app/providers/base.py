@@ -151,7 +151,7 @@ class SttProvider(Protocol):
         ...
 
     def models(self) -> list[str]:
-        """Names that `start.config.model` may ask for; empty when there is no choice."""
+        """Names that `start.config.model` may ask for, the default first; empty when there is no choice."""
         ...
 
     async def start(self) -> None:

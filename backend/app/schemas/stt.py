@@ -33,26 +33,32 @@ class StartConfig(_Message):
     """How a dictation is to be understood; every field is optional."""
 
     lang: str = Field(
-        "auto", description="language as a BCP-47 tag, or `auto`", examples=["es", "en-GB"], max_length=35
+        "auto",
+        pattern=r"^(auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$",
+        max_length=35,
+        description="language as a BCP-47 tag, or `auto`",
+        examples=["es", "en-GB"],
     )
     provider: str | None = Field(
-        None, description="engine; the server's default if absent", examples=["cloud_stub"]
+        None, max_length=200, description="engine; the server's default if absent", examples=["cloud_stub"]
     )
     model: str | None = Field(
-        None, description="the engine's model; its default if absent", examples=["base"]
+        None, max_length=200, description="the engine's model; its default if absent", examples=["base"]
     )
     sample_rate: int = Field(
         16_000, ge=8000, le=48_000, strict=True, description="rate of binary frames (Hz)"
     )
-    partials: bool = Field(True, description="whether to send partials")
-    words: bool = Field(False, description="whether finals carry word times")
+    partials: bool = Field(True, strict=True, description="whether to send partials")
+    words: bool = Field(False, strict=True, description="whether finals carry word times")
     vocabulary: list[Annotated[str, Field(max_length=100)]] = Field(
         [], max_length=200, description="terms likely to be said", examples=[["FastAPI", "kubectl"]]
     )
     endpointing: EndpointingProfile | EndpointingConfig | None = Field(
         None, description="profile, or `{silence_ms}`; the server's default if absent", examples=["dictation"]
     )
-    store: bool = Field(True, description="whether the transcript may be kept for `/llm/generate`")
+    store: bool = Field(
+        True, strict=True, description="whether the transcript may be kept for `/llm/generate`"
+    )
     events: list[OptionalEvent] = Field(
         [], description="additional event types to send", examples=[["speech_started"]]
     )
@@ -65,7 +71,7 @@ class Start(_Message):
     session_id: str | None = Field(
         None, max_length=200, description="the client's own label, echoed in every event"
     )
-    config: StartConfig = StartConfig()
+    config: StartConfig | None = Field(None, description="how to understand it; defaults if absent")
 
 
 class Audio(_Message):
@@ -115,7 +121,7 @@ class Ready(_Event):
 
     type: Literal["ready"]
     provider: str = Field(description="engine chosen")
-    model: str | None = Field(None, description="its model, where it has a choice")
+    model: str | None = Field(None, description="its model, where it has one by name")
     lang: str = Field(description="language in force")
     reason: str | None = Field(None, description="why this engine was chosen, where the server chose")
 
@@ -123,10 +129,10 @@ class Ready(_Event):
 class WordTime(_Message):
     """One word of a final."""
 
-    word: str
-    start_ms: int = Field(ge=0)
-    end_ms: int = Field(ge=0)
-    confidence: float = Field(ge=0, le=1)
+    word: str = Field(description="as it stands in `text`", examples=["weather"])
+    start_ms: int = Field(ge=0, description="from the session's first sample (ms)")
+    end_ms: int = Field(ge=0, description="from the session's first sample (ms)")
+    confidence: float = Field(ge=0, le=1, description="how sure the engine is, 0 to 1")
 
 
 class Timing(_Message):
@@ -145,11 +151,13 @@ class _Utterance(_Event):
 
 
 class _Text(_Utterance):
-    text: str
+    text: str = Field(
+        description="what was said, as far as the engine knows", examples=["what is the weather"]
+    )
     revision: int = Field(ge=1, description="1, 2, 3 … inside an utterance")
     lang: str | None = Field(description="language, where known")
-    provider: str
-    model: str | None
+    provider: str = Field(description="engine that recognised it", examples=["pocketsphinx"])
+    model: str | None = Field(description="its model, where it has one by name", examples=["en-us"])
 
 
 class Partial(_Text):
@@ -183,7 +191,7 @@ class UtteranceDiscarded(_Utterance):
     """An utterance that came to nothing."""
 
     type: Literal["utterance_discarded"]
-    reason: str = Field(description="`too_short`, `no_speech`, `empty` or `hallucination`")
+    reason: str = Field(description="`too_short`, `no_speech`, `empty`, `hallucination` or `engine_error`")
 
 
 class Ack(_Event):
@@ -191,26 +199,26 @@ class Ack(_Event):
 
     type: Literal["ack"]
     audio_seq: int = Field(ge=0, description="audio messages received")
-    received_ms: int = Field(ge=0)
-    decoded_ms: int = Field(ge=0)
-    backlog_ms: int = Field(ge=0)
+    received_ms: int = Field(ge=0, description="audio received (ms)")
+    decoded_ms: int = Field(ge=0, description="of that, heard by the engine or passed over as silence (ms)")
+    backlog_ms: int = Field(ge=0, description="of that, waiting for the engine (ms)")
 
 
 class Flushed(_Event):
     """Everything said before that `flush` is final."""
 
     type: Literal["flushed"]
-    id: str | int | None = None
+    id: str | int | None = Field(None, description="that of the `flush`")
 
 
 class Stats(_Message):
     """What a dictation came to."""
 
-    audio_ms: int = Field(ge=0)
-    speech_ms: int = Field(ge=0)
-    utterances: int = Field(ge=0)
-    finals: int = Field(ge=0)
-    discarded: int = Field(ge=0)
+    audio_ms: int = Field(ge=0, description="audio received (ms)")
+    speech_ms: int = Field(ge=0, description="speech in the finals (ms)")
+    utterances: int = Field(ge=0, description="utterances begun")
+    finals: int = Field(ge=0, description="finals with text")
+    discarded: int = Field(ge=0, description="utterances that came to nothing")
 
 
 class Stopped(_Event):
@@ -224,7 +232,7 @@ class Pong(_Event):
     """Answer to `ping`."""
 
     type: Literal["pong"]
-    id: str | int | None = None
+    id: str | int | None = Field(None, description="that of the `ping`")
 
 
 class Error(_Event):

@@ -16,6 +16,7 @@ from app.core.errors import (
 from app.providers.base import ProviderStatus, SttProvider
 from app.providers.registry import Registration, stt_registrations
 from app.schemas.providers import ProviderState, SttCapabilitiesOut, SttProviderOut
+from app.services.foreign import Foreign
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +59,11 @@ class Engines:
         if name == AUTO:
             return await self._choose_best(lang, model)
         provider = self._get(name)
-        self._check_language(provider, lang)
         self._check_model(provider, model)
+        if model is None or len(_models(provider)) == 1:  # another model may know another language
+            self._check_language(provider, lang)
         status = await self._probe(provider)
-        if status.state is not ProviderState.READY and not self._startable(provider, status, model):
+        if status.state is not ProviderState.READY and not self._startable(status, model):
             raise ProviderNotReady(f"provider {name!r} is not ready ({status.state}): {status.description}")
         return Choice(provider, None)
 
@@ -69,25 +71,35 @@ class Engines:
         """The first of AUTO_ORDER that is ready and speaks the language; the reason tells why not an earlier one."""
         passed_over: list[str] = []
         language_lacking = False
-        for name in AUTO_ORDER:
-            provider = self._get(name)
+        providers = [self._get(name) for name in AUTO_ORDER]
+        if model is not None:
+            return await self._choose_by_model(providers, lang, model)
+        for name, provider in zip(AUTO_ORDER, providers, strict=True):
             status = await self._probe(provider)
             if not self._ready(status):
                 passed_over.append(f"{name} is {status.state}")
             elif not _speaks(provider, lang):
                 language_lacking = True
             else:
-                self._check_model(provider, model)
                 return Choice(provider, "; ".join([f"{name} is ready", *passed_over]))
         if language_lacking:
             raise LanguageNotSupported(f"no engine here understands {lang!r}; {WAY_OUT}")
         raise ProviderNotReady(f"no speech engine is ready ({'; '.join(passed_over)}); {WAY_OUT}")
 
+    async def _choose_by_model(self, providers: list[SttProvider], lang: str, model: str) -> Choice:
+        """The engine that has this model; a model is named only by who wants just that."""
+        for provider in providers:
+            if model in _models(provider):
+                return await self.choose(provider.name, lang, model)
+        known = ", ".join(name for provider in providers for name in _models(provider)) or "none"
+        raise UnknownModel(f"no engine here has a model {model!r}; known: {known}")
+
     @staticmethod
     def _ready(status: ProviderStatus) -> bool:
         return status.state in (ProviderState.READY, ProviderState.LOADING)
 
-    def _startable(self, provider: SttProvider, status: ProviderStatus, model: str | None) -> bool:
+    @staticmethod
+    def _startable(status: ProviderStatus, model: str | None) -> bool:
         """A loading engine will be ready; one without a default model is, for the model that was asked for."""
         return status.state is ProviderState.LOADING or (
             status.state is ProviderState.NO_MODEL and model is not None
@@ -202,7 +214,8 @@ class Engines:
         """Start the default engine, so that the first speaker does not wait for it."""
         try:
             choice = await self.choose(None, self._settings.stt.lang, None)
-            await choice.provider.start()
+            with Foreign(choice.provider.name):
+                await choice.provider.start()
         except PrompterError as error:
             logger.warning("no default speech engine: %s", error.message)
         self.warm = True

@@ -21,6 +21,10 @@ class Transcripts:
             self._finals.popitem(last=False)
         return finals
 
+    def forget(self, session_id: str) -> None:
+        """Keep nothing of this label: its newest dictation asked not to be kept."""
+        self._finals.pop(session_id, None)
+
     def text(self, session_id: str) -> str:
         """The finals of the latest dictation of this label, joined by spaces.
 

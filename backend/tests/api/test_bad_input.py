@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from conftest import ROOT
-from fakes.engine import FakeEngine
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from support.serving import Served, serving
-from support.speech_client import Client, kinds, sentence, speech_client
 from websockets.exceptions import ConnectionClosed
 
 from app.api.stt import _pcm
 from app.core.errors import PrompterError, all_errors
 from app.schemas.stt import Audio
+from tests.conftest import ROOT
+from tests.fakes.engine import FakeEngine
+from tests.support.serving import Served, serving
+from tests.support.speech_client import Client, kinds, sentence, speech_client
 
 STARTED = '{"type":"start","session_id":"s1","config":{"provider":"cloud_stub"}}'
 CODES = {error.code for error in all_errors()}

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from fakes.engine import FakeEngine, FakeStream, Gate, Script, Step, growing
 from numpy.typing import NDArray
-from support.serving import Served, serving
-from support.speech_client import (
+from websockets.exceptions import ConnectionClosed
+
+from app.core.errors import EngineFailed, UpstreamError
+from tests.fakes.engine import FakeEngine, FakeStream, Gate, Script, Step, growing
+from tests.support.serving import Served, serving
+from tests.support.speech_client import (
     Client,
     Event,
     eventually,
@@ -23,9 +26,6 @@ from support.speech_client import (
     texts,
     without_pauses,
 )
-from websockets.exceptions import ConnectionClosed
-
-from app.core.errors import EngineFailed, UpstreamError
 
 RATES_HZ = (8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 TERMINAL = ("final", "utterance_discarded")

@@ -10,9 +10,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from fakes.engine import FakeEngine, Gate, Script, growing
-from support.serving import fake_settings, serving
-from support.speech_client import (
+from websockets.exceptions import ConnectionClosed
+
+from app.api import stt
+from app.cli.listening import UNREAD_MS, bind
+from app.services.audio.ears import Ears
+from app.services.dictation import socket as speech_socket
+from tests.fakes.engine import FakeEngine, Gate, Script, growing
+from tests.support.serving import fake_settings, serving
+from tests.support.speech_client import (
     Client,
     eventually,
     kinds,
@@ -22,12 +28,6 @@ from support.speech_client import (
     texts,
     without_pauses,
 )
-from websockets.exceptions import ConnectionClosed
-
-from app.api import stt
-from app.cli.listening import UNREAD_MS, bind
-from app.services.audio.ears import Ears
-from app.services.dictation import socket as speech_socket
 
 PAGE_BYTES = 4096
 

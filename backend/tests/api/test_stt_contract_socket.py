@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fakes.engine import FakeEngine, Script, growing
-from support.serving import Served, serving
-from support.speech_client import Client, kinds, sentence, silence, speech_client, spoken, texts
+
+from tests.fakes.engine import FakeEngine, Script, growing
+from tests.support.serving import Served, serving
+from tests.support.speech_client import Client, kinds, sentence, silence, speech_client, spoken, texts
 
 RATES_HZ = (8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 EVERY_EVENT = ["speech_started", "speech_stopped", "utterance_discarded", "ack", "status"]

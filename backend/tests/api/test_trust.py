@@ -5,13 +5,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from fakes.engine import FakeEngine
 from starlette.types import Message, Receive, Scope, Send
-from support.serving import Served, fake_settings, serving
-from support.speech_client import speech_client
 from websockets.exceptions import InvalidStatus
 
 from app.api.guard import Guard
+from tests.fakes.engine import FakeEngine
+from tests.support.serving import Served, fake_settings, serving
+from tests.support.speech_client import speech_client
 
 
 @pytest.fixture(scope="module")

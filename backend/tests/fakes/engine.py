@@ -66,7 +66,8 @@ class Script:
         if gate := self.gates.get(step):
             await anyio.to_thread.run_sync(gate.wait)
         if delay_s := self.delays_s.get(step):
-            await anyio.to_thread.run_sync(time.sleep, delay_s)
+            # A state is asked for with a time limit; a call into an engine that works is never abandoned.
+            await anyio.to_thread.run_sync(time.sleep, delay_s, abandon_on_cancel=step == "status")
         if failure := self.failures.get(step):
             raise failure
 

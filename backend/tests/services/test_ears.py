@@ -1,12 +1,12 @@
 """Hearing, on real audio: how it is cut leaves no trace, words are whole, noise is not speech."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, SPEECH, read_wav
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from app.core.config import Settings
 from app.services.audio.ears import Ears, Ended, Heard, Started
 from app.services.audio.endpointing import Verdict
+from tests.conftest import SAMPLES, SPEECH, read_wav
 
 Utterance = tuple[int, int, int, int, str, bytes]
 
@@ -22,7 +23,7 @@ def hear(
     audio: NDArray[np.int16], rate: int, cuts: Iterator[int], silence_ms: int | None = 600
 ) -> list[Utterance]:
     """The utterances of a recording fed in pieces of the lengths that `cuts` gives."""
-    ears = Ears(Settings(_env_file=None), rate, silence_ms)  # type: ignore[call-arg]
+    ears = Ears(Settings(_env_file=None), rate, silence_ms)
     events, at = [], 0
     while at < len(audio):
         step = next(cuts)
@@ -130,7 +131,7 @@ def test_two_stages_lose_nothing_that_one_finds() -> None:
     """On real speech, two clips of it very quiet, the cheap stage rejects no utterance that Silero would hear."""
     if not SPEECH.is_dir():
         pytest.skip("the real recordings are not beside this checkout")
-    alone = Settings(_env_file=None, vad={"gate": "silero"})  # type: ignore[call-arg]
+    alone = Settings(_env_file=None, vad={"gate": "silero"})
     for row in map(json.loads, (SPEECH / "manifest.jsonl").read_text(encoding="utf-8").splitlines()):
         if row["kind"] == "speech-long":
             continue
@@ -149,7 +150,7 @@ def test_two_stages_lose_nothing_that_one_finds() -> None:
 def test_a_flush_in_the_middle_of_a_word_loses_no_sample() -> None:
     """What was said before the flush is one utterance, what follows the next: together they are the whole."""
     audio, rate = read_wav(SAMPLES / "en_reverse_list_16k.wav")
-    ears = Ears(Settings(_env_file=None), rate, 600)  # type: ignore[call-arg]
+    ears = Ears(Settings(_env_file=None), rate, 600)
     middle = len(audio) // 2
 
     first, second = (collect(ears.push(part) + ears.flush())[0] for part in (audio[:middle], audio[middle:]))
@@ -168,5 +169,5 @@ def test_speech_without_a_pause_is_cut_once_and_whole() -> None:
 
     assert len(utterances) >= 2
     assert max(u[2] - u[1] for u in utterances) <= 28.1 * 16_000
-    for before, after in zip(utterances, utterances[1:], strict=False):
+    for before, after in itertools.pairwise(utterances):
         assert before[2] >= after[1]

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import uvicorn
-from fakes.engine import FakeEngine
 from fastapi import FastAPI
 
 from app.api.deps import Resources
@@ -19,8 +18,21 @@ from app.cli.listening import UNREAD_MS, bind
 from app.core.config import Settings
 from app.providers.registry import Registration, stt_registrations
 from app.services import engines
+from tests.fakes.engine import FakeEngine
 
-_LOGGERS = ("", "app", "uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "websockets")
+# Not "app" itself, whose handlers every new application sets anew.
+_LOGGERS = (
+    "",
+    "app.api",
+    "app.services",
+    "app.providers",
+    "app.core",
+    "uvicorn",
+    "uvicorn.error",
+    "uvicorn.access",
+    "asyncio",
+    "websockets",
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,7 @@ def recording() -> Iterator[list[str]]:
 
 def fake_settings(**fields: Any) -> Settings:
     """Settings whose default engine is the fake."""
-    return Settings(_env_file=None, stt={"provider": "fake"}, **fields)  # type: ignore[call-arg]
+    return Settings(_env_file=None, stt={"provider": "fake"}, **fields)
 
 
 @contextmanager

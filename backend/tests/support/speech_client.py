@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import soxr
-from conftest import SAMPLES, read_wav
 from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from app.schemas.stt import server_event
+from tests.conftest import SAMPLES, read_wav
 
 Event = dict[str, Any]
 PATIENCE_S = 20.0

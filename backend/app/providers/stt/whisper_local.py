@@ -65,7 +65,9 @@ class WhisperLocalProvider:
         return ProviderStatus(state, _describe(default))
 
     def models(self) -> list[str]:
-        return [checkpoint.name for checkpoint in checkpoints.list_checkpoints(self._settings)]
+        default = checkpoints.default(self._settings)
+        names = [checkpoint.name for checkpoint in checkpoints.list_checkpoints(self._settings)]
+        return sorted(names, key=lambda name: default is None or name != default.name)
 
     async def start(self) -> None:
         """Load the default checkpoint. Where there is none, but others to be named, `open_session` loads."""

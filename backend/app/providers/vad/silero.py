@@ -35,9 +35,9 @@ class SileroVad:
 
     def reset(self) -> None:
         """Forget everything heard."""
-        self._h = np.zeros(_STATE, np.float32)
-        self._c = np.zeros(_STATE, np.float32)
-        self._context = np.zeros(_CONTEXT_SAMPLES, np.float32)
+        self._h: NDArray[np.float32] = np.zeros(_STATE, np.float32)
+        self._c: NDArray[np.float32] = np.zeros(_STATE, np.float32)
+        self._context: NDArray[np.float32] = np.zeros(_CONTEXT_SAMPLES, np.float32)
 
     def probabilities(self, samples: Samples) -> NDArray[np.float32]:
         """Speech probability of each frame; `samples` is a whole number of frames, shape (n * 512,)."""

@@ -6,7 +6,6 @@ import numpy as np
 
 from app.providers.base import Samples
 
-
 _PIECE_SAMPLES = 4096
 """Pieces are joined up to this length, so that a client's tiny chunks do not make a long list of them."""
 

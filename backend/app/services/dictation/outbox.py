@@ -67,4 +67,4 @@ class Outbox:
 
     @staticmethod
     def _supersedes(new: Event, old: Event) -> bool:
-        return new["type"] == old["type"] == "partial" and new["utterance_id"] == old["utterance_id"]
+        return bool(new["type"] == old["type"] == "partial" and new["utterance_id"] == old["utterance_id"])

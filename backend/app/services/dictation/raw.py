@@ -7,9 +7,9 @@ import anyio
 from app.core.config import Settings
 from app.core.errors import SessionTooLong
 from app.providers.base import RawSttSession
-from app.services.dictation.foreign import Foreign, release
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.recogniser import Voice
+from app.services.foreign import Foreign, release
 
 
 class RawDictation:

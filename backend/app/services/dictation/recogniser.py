@@ -1,5 +1,6 @@
 """One dictation's engine side: takes utterances from the inbox, one at a time, and makes their events."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,10 +9,10 @@ from app.core.errors import PrompterError
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, SttSession, SttStream, Transcript
 from app.services.audio.ears import Ended, Heard, Started
 from app.services.audio.endpointing import Verdict
-from app.services.dictation.foreign import Foreign, release
 from app.services.dictation.inbox import FlushMark, Inbox, StopMark
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.stabiliser import Stabiliser
+from app.services.foreign import Foreign, release
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
@@ -163,7 +164,10 @@ class Recogniser:
         else:
             if work.audio is not None:
                 await self._restart(utterance, work)
+            began_s = time.monotonic()
             transcript = await utterance.stream.finish(work.speech_end - work.start)
+            # Time inside `finish` that was no decoding was waiting for the engine's turn.
+            waited_s += max(time.monotonic() - began_s - transcript.decode_ms / 1000, 0)
             self._finish(utterance, work, transcript, waited_s)
         self.decoded = work.end
         await self._close_stream()

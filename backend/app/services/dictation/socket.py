@@ -13,15 +13,15 @@ from app.core.errors import (
     SessionTooLong,
     SlowReader,
 )
-from app.providers.base import RawSttSession, SttConfig
+from app.providers.base import RawSttSession, SttConfig, SttProvider
 from app.schemas.stt import EndpointingConfig, StartConfig
 from app.services.audio.pcm import OddByteCarry
 from app.services.dictation.dictation import Dictation
-from app.services.dictation.foreign import Foreign
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.raw import RawDictation
 from app.services.dictation.recogniser import Voice
 from app.services.engines import AUTO, Choice, Engines
+from app.services.foreign import Foreign
 from app.services.transcripts import Transcripts
 
 ACK_EVERY_S = 1.0
@@ -72,8 +72,8 @@ class SpeechSocket:
             engine = await choice.provider.open_session(wanted)
         self._config, self._carry, self._rate_hz, self._audio_seq = config, OddByteCarry(), None, 0
         self._outbox.session_id = session_id
-        finals = self._transcripts.begin(session_id) if session_id is not None and config.store else []
-        voice = Voice(choice.provider.name, config.model, wanted.primary_lang)
+        finals = self._finals(session_id, config.store)
+        voice = _voice(choice.provider, wanted)
         if isinstance(engine, RawSttSession):
             self._dictation = RawDictation(
                 engine, voice, self._outbox, self._settings, partials=config.partials, keep=finals.append
@@ -89,7 +89,7 @@ class SpeechSocket:
                 events=frozenset(config.events),
                 keep=finals.append,
             )
-        self._emit_ready(choice, config, lang)
+        self._emit_ready(choice, voice, lang)
         self._last_audio = self._last_ack = time.monotonic()
         self._group.start_soon(self._dictation.run)
 
@@ -196,6 +196,15 @@ class SpeechSocket:
     def _drain(self) -> None:
         self._dictation, self._draining = None, self._dictation
 
+    def _finals(self, session_id: str | None, store: bool) -> list[str]:
+        """Where the dictation's finals are kept: under its label, or only as long as it lasts."""
+        if session_id is None:
+            return []
+        if not store:
+            self._transcripts.forget(session_id)
+            return []
+        return self._transcripts.begin(session_id)
+
     def _silence_ms(self, config: StartConfig) -> int | None:
         wanted = config.endpointing or self._settings.endpointing.profile
         if isinstance(wanted, EndpointingConfig):
@@ -205,13 +214,21 @@ class SpeechSocket:
         silence_ms: int = getattr(self._settings.endpointing, f"{wanted}_ms")
         return silence_ms
 
-    def _emit_ready(self, choice: Choice, config: StartConfig, lang: str) -> None:
+    def _emit_ready(self, choice: Choice, voice: Voice, lang: str) -> None:
         self._outbox.emit(
             {
                 "type": "ready",
                 "provider": choice.provider.name,
-                "model": config.model,
+                "model": voice.model,
                 "lang": lang,
                 "reason": choice.reason,
             }
         )
+
+
+def _voice(provider: SttProvider, config: SttConfig) -> Voice:
+    """What is known before anything was said: the first model is the default, a sole language the one spoken."""
+    languages = provider.capabilities.languages or ()
+    sole = languages[0] if len(languages) == 1 else None
+    model = config.model or next(iter(provider.models()), None)
+    return Voice(provider.name, model, config.primary_lang or sole)
