@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import re
 import textwrap
 from collections.abc import AsyncIterator, Iterator
@@ -243,8 +244,7 @@ async def test_a_client_that_is_not_open_says_so(server: str) -> None:
 
 async def test_the_example_in_the_docstring_works(server: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The README shows the same lines."""
-    assert PromptClient.__doc__ is not None
-    example = re.search(r"\n\n((?:        .*\n|\n)+)", PromptClient.__doc__)
+    example = re.search(r"\n\n((?:    .*\n|\n)+)", inspect.getdoc(PromptClient) or "")
     assert example is not None
     code = textwrap.dedent(example[1]).replace("http://127.0.0.1:8000", server)
     code = code.replace("samples/", f"{SAMPLES}/").replace("asyncio.run(main())", "")
