@@ -37,13 +37,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "fast": FAST,
     "fast, no fwdflat": {**FAST, **LATTICE},
     "fast, no fwdflat, no bestpath": {**FAST, **ONE_PASS},
-    "maxhmmpf 3000 topn 1, no fwdflat": {"maxhmmpf": 3000, "topn": 1, **LATTICE},
-    "maxhmmpf 3000 topn 2 pl_window 10, no fwdflat": {
-        "maxhmmpf": 3000,
-        "topn": 2,
-        "pl_window": 10,
-        **LATTICE,
-    },
+    "maxhmmpf 3000 maxwpf 10 topn 2, no fwdflat": {"maxhmmpf": 3000, "maxwpf": 10, "topn": 2, **LATTICE},
     "maxhmmpf 1000 maxwpf 5, no fwdflat": {"maxhmmpf": 1000, "maxwpf": 5, **LATTICE},
     "chosen": dict(SEARCH),
 }
