@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from prompter import ClientError, PromptClient, open_recording, paced
+from prompter import ClientError, PromptClient, Refused, open_recording, paced
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH = ("en_weather_madrid_48k", "en_summarize_document_44k", "en_two_requests_16k")
@@ -56,15 +56,21 @@ def wait_until_listening(server: subprocess.Popen[str]) -> str:
 
 async def demonstrate(url: str) -> None:
     """English with the engine that the server chooses, Spanish with the small checkpoint if it is there."""
+    small = {"provider": "whisper_local", "model": SAMPLES_MODEL}
+    has_small = (ROOT / "models" / SAMPLES_MODEL / "model.bin").exists()
     async with PromptClient(url) as client:
         for name in ENGLISH:
-            await show(client, name, {"lang": "en"})
-        if (ROOT / "models" / SAMPLES_MODEL / "model.bin").exists():
-            spanish = {"lang": "es", "provider": "whisper_local", "model": SAMPLES_MODEL}
-            for name in SPANISH:
-                await show(client, name, spanish)
-        else:
+            try:
+                await show(client, name, {"lang": "en"})
+            except Refused as refusal:
+                print(f"  refused  {refusal}")
+                if has_small:
+                    await show(client, name, {"lang": "en", **small})
+        if not has_small:
             print("\nSpanish is left out: it needs a Whisper checkpoint (prompter models pull base).")
+            return
+        for name in SPANISH:
+            await show(client, name, {"lang": "es", **small})
 
 
 async def show(client: PromptClient, name: str, options: dict[str, Any]) -> None:
