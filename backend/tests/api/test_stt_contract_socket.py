@@ -281,7 +281,7 @@ async def test_finals_and_partials_carry_their_place_in_time(served: Served) -> 
         await client.start(lang="en")
         await say(client, sentence() + sentence())
         events = await client.stop()
-        spans = {}
+        spans: dict[int, list[dict[str, Any]]] = {}
         for event in events:
             if event["type"] in ("partial", "final"):
                 assert event["lang"] == "en"

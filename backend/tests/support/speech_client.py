@@ -98,7 +98,8 @@ def spoken(rate_hz: int = 16_000, name: str = "en_weather_madrid_48k") -> NDArra
     if recorded_hz == rate_hz:
         return samples
     scaled = soxr.resample(samples.astype(np.float32), recorded_hz, rate_hz, quality="HQ")
-    return np.clip(np.rint(scaled), -32768, 32767).astype(np.int16)
+    rounded: NDArray[np.int16] = np.clip(np.rint(scaled), -32768, 32767).astype(np.int16)
+    return rounded
 
 
 def silence(seconds: float, rate_hz: int = 16_000) -> NDArray[np.int16]:
