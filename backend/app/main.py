@@ -6,7 +6,6 @@ from typing import Any
 
 import anyio
 from fastapi import FastAPI
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import JSONResponse
 
 from app import __version__
@@ -49,7 +48,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(door.router)
     docs.mount_docs(app)
     app.add_api_route("/", _root, include_in_schema=False)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.limits.body_bytes)
     app.add_middleware(Guard, settings=settings)
     _describe_socket(app)
     return app

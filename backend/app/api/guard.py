@@ -51,9 +51,8 @@ class Guard:
             await self._refuse(scope, receive, send_with_id, refusal, request_id)
             return
         try:
-            if (
-                scope["type"] == "websocket"
-            ):  # its messages carry no headers, and come too often for a wrapper
+            if scope["type"] == "websocket":
+                # Its messages carry no headers, and come too often for a wrapper.
                 await self._app(scope, receive, send)
             else:
                 await self._app(scope, self._limited(receive), send_with_id)
