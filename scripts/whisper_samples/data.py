@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from whisper_samples.scenes import Scene, Scenes
-from whisper_samples.synth import Word
+from whisper_samples.synth import RATE_HZ, Word
 from whisper_samples.vocabulary import Vocabulary
 
 STAND_INS = 24
@@ -202,7 +202,7 @@ class _Maker:
             for token in tokens.encode_word(word.text):
                 row.add(feed, [(token, 1.0)], span=_positions_of(word))
                 feed = token
-        row.add(feed, [(tokens.end, 1.0)])
+        row.add(feed, [(tokens.end, 1.0)], span=_positions_after(scene))
 
     def _write_timed(self, row: _Row, scene: Scene) -> None:
         tokens = self.vocabulary
@@ -230,6 +230,12 @@ class _Maker:
 def _positions_of(word: Word) -> tuple[int, int]:
     """First and last encoder position of a word, one more on either side."""
     return max(int(word.start_s / POSITION_S) - 1, 0), int(word.end_s / POSITION_S) + 1
+
+
+def _positions_after(scene: Scene) -> tuple[int, int]:
+    """The encoder positions behind the last word: word times end where the end of the text is seen."""
+    last = int(len(scene.audio) / RATE_HZ / POSITION_S)
+    return min(int(scene.words[-1].end_s / POSITION_S), last - 2), last
 
 
 def _stack(rows: list[_Row], filler: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

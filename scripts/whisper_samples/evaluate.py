@@ -13,7 +13,7 @@ import soxr
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from make_samples import SAMPLES, SAMPLES_DIR, read_wav
-from sentences import BY_KEY
+from sentences import SENTENCES
 
 from whisper_samples.clips import recorded
 from whisper_samples.sounds import Sounds
@@ -22,6 +22,8 @@ from whisper_samples.synth import RATE_HZ, Audio, Clip, Espeak, Flite
 NO_SPEECH = 0.6
 """The threshold that faster-whisper uses."""
 Transcribe = Callable[[Audio, str], str]
+Case = tuple[str, Audio, str, str]
+"""A label, the audio, its language, the text that is expected."""
 
 
 def errors(expected: Sequence[str], heard: Sequence[str]) -> int:
@@ -63,6 +65,10 @@ class Paths:
         """As default behind faster-whisper's own voice activity filter."""
         return self._text(audio, language=lang, vad_filter=True)
 
+    def prompted(self, audio: Audio, lang: str) -> str:
+        """As default after terms that the model has never seen."""
+        return self._text(audio, language=lang, hotwords="PROMPTer, Kubernetes, Jiménez, ORD001")
+
     def short(self, margin_frames: int) -> Transcribe:
         """Only the frames that hold audio and a margin, greedy, without timestamps."""
 
@@ -85,7 +91,7 @@ class Paths:
         return "".join(segment.text for segment in segments).strip()
 
 
-def report(name: str, cases: Iterable[tuple[str, Audio, str, str]], transcribe: Transcribe) -> None:
+def report(name: str, cases: Iterable[Case], transcribe: Transcribe) -> None:
     """Prints the share of verbatim texts, the word error rate, and what was wrong."""
     count = right = wrong_words = words = 0
     notes = []
@@ -107,7 +113,7 @@ def through(audio: Audio, rate_hz: int) -> Audio:
     return np.asarray(soxr.resample(there, rate_hz, RATE_HZ), dtype=np.float32)
 
 
-def silent_cases() -> list[tuple[str, Audio, str, str]]:
+def silent_cases() -> list[Case]:
     """Windows in which nothing is said."""
     sounds = Sounds(np.random.default_rng(99))
     cases = []
@@ -125,7 +131,7 @@ def silent_cases() -> list[tuple[str, Audio, str, str]]:
     return cases
 
 
-def pair_cases(clips: dict[str, Clip], gap_s: float) -> list[tuple[str, Audio, str, str]]:
+def pair_cases(clips: dict[str, Clip], gap_s: float) -> list[Case]:
     """Two recordings of one language, one after the other."""
     cases = []
     for first, second in itertools.pairwise(clips.values()):
@@ -136,7 +142,7 @@ def pair_cases(clips: dict[str, Clip], gap_s: float) -> list[tuple[str, Audio, s
     return cases
 
 
-def prefixes(clips: dict[str, Clip], transcribe: Transcribe, step_s: float = 0.3) -> None:
+def prefixes(path: str, clips: dict[str, Clip], transcribe: Transcribe, step_s: float) -> None:
     """Beginnings of the recordings: a word that ends about where the cut is may be there or not."""
     count = flawed = wrong_words = words = 0
     notes = []
@@ -152,7 +158,7 @@ def prefixes(clips: dict[str, Clip], transcribe: Transcribe, step_s: float = 0.3
             if wrong:
                 notes.append(f"    {name} to {end_s:.2f} s: {' '.join(heard)!r}")
     print(
-        f"{count} beginnings: {flawed} with an error, WER {100 * wrong_words / words:.1f} %",
+        f"{count} beginnings, {path}: {flawed} with an error, WER {100 * wrong_words / words:.1f} %",
         *notes[:8],
         sep="\n",
     )
@@ -190,27 +196,18 @@ def costs(paths: Paths, audio: Audio, lang: str) -> None:
         )
 
 
-def main() -> None:
-    """Prints every figure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--quick", action="store_true", help="only the recordings as they are")
-    arguments = parser.parse_args()
-    paths = Paths(str(arguments.model))
-    clips = recorded(Espeak(), Flite())
-    texts = {sample.name: sample.text for sample in SAMPLES}
-    cases = [(name, clip.audio, clip.lang, texts[name]) for name, clip in clips.items()]
-    report("default", cases, paths.default)
-    report("short window, margin 0.5 s", cases, paths.short(50))
-    report("silence and noise, default", silent_cases(), paths.default)
-    if arguments.quick:
-        return
-    report("language detected", cases, paths.detected)
-    report("greedy without timestamps", cases, paths.greedy)
-    report("short window, margin 0", cases, paths.short(0))
-    report("short window, margin 2.56 s", cases, paths.short(256))
-    report("with word timestamps", cases, paths.worded)
-    report("with vad_filter", cases, paths.with_vad)
+def recordings(paths: Paths, cases: list[Case]) -> None:
+    """The recordings by every way of asking, at several levels, and through several sample rates."""
+    for name, transcribe in (
+        ("language detected", paths.detected),
+        ("greedy without timestamps", paths.greedy),
+        ("short window, margin 0", paths.short(0)),
+        ("short window, margin 2.56 s", paths.short(256)),
+        ("with word timestamps", paths.worded),
+        ("with vad_filter", paths.with_vad),
+        ("with hotwords", paths.prompted),
+    ):
+        report(name, cases, transcribe)
     for gain_db in (-20, -35):
         quiet = [(n, (a * 10 ** (gain_db / 20)).astype(np.float32), lang, t) for n, a, lang, t in cases]
         report(f"at {gain_db} dB, default", quiet, paths.default)
@@ -219,22 +216,45 @@ def main() -> None:
         other = [(n, through(a, rate_hz), lang, t) for n, a, lang, t in cases]
         report(f"through {rate_hz} Hz, default", other, paths.default)
         report(f"through {rate_hz} Hz, short window", other, paths.short(50))
-    plain = [BY_KEY[key] for key in BY_KEY]
-    espeak, flite = Espeak(), Flite()
-    every = [
-        (s.key, (flite.speak(s, "rms") if s.lang == "en" else espeak.speak(s, "es")).audio, s.lang, s.text)
-        for s in plain
-    ]
-    report("every known sentence, one voice, short window", every, paths.short(50))
+
+
+def known_sentences(paths: Paths, espeak: Espeak, flite: Flite) -> None:
+    """Every sentence of the list, also those that no recording says."""
+    for voices in ({"en": "rms", "es": "es"}, {"en": "kal16", "es": "es-419"}):
+        cases = []
+        for sentence in SENTENCES:
+            speaker = flite if sentence.lang == "en" else espeak
+            clip = speaker.speak(sentence, voices[sentence.lang])
+            cases.append((sentence.key, clip.audio, sentence.lang, sentence.text))
+        names = " and ".join(voices.values())
+        report(f"every known sentence by {names}, default", cases, paths.default)
+        report(f"every known sentence by {names}, short window", cases, paths.short(50))
+
+
+def main() -> None:
+    """Prints every figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--quick", action="store_true", help="only the recordings as they are")
+    arguments = parser.parse_args()
+    paths, espeak, flite = Paths(str(arguments.model)), Espeak(), Flite()
+    clips = recorded(espeak, flite)
+    texts = {sample.name: sample.text for sample in SAMPLES}
+    cases = [(name, clip.audio, clip.lang, texts[name]) for name, clip in clips.items()]
+    report("default", cases, paths.default)
+    report("short window, margin 0.5 s", cases, paths.short(50))
+    report("silence and noise, default", silent_cases(), paths.default)
+    if arguments.quick:
+        return
     report("silence and noise, greedy", silent_cases(), paths.greedy)
     report("silence and noise, short window", silent_cases(), paths.short(50))
+    recordings(paths, cases)
+    known_sentences(paths, espeak, flite)
     for gap_s in (0.3, 0.8, 1.5, 2.5):
         report(f"pairs {gap_s} s apart, default", pair_cases(clips, gap_s), paths.default)
         report(f"pairs {gap_s} s apart, short window", pair_cases(clips, gap_s), paths.short(50))
-    print("default:", end=" ")
-    prefixes(clips, paths.default, 0.6)
-    print("short window:", end=" ")
-    prefixes(clips, paths.short(50))
+    prefixes("default", clips, paths.default, 0.6)
+    prefixes("short window", clips, paths.short(50), 0.3)
     word_times(paths, clips)
     costs(paths, clips["en_summarize_document_44k"].audio, "en")
 
