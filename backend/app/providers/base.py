@@ -83,6 +83,8 @@ class Hypothesis:
     """What the engine believes of the utterance so far; may change in every part."""
 
     text: str
+    stable: str | None = None
+    """A prefix of `text` that will not change, where the engine knows it; None lets the server find one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,50 @@ class SttSession(Protocol):
     async def aclose(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class WindowRequest:
+    """One decode of a whole-window engine over part of an utterance."""
+
+    samples: Samples
+    speech_samples: int
+    """Speech ends at this sample of `samples`."""
+    final: bool
+    """A final: beams, guards, word times. Otherwise a partial: one beam, one temperature, no times."""
+    window: Literal["short", "full"]
+    """Encode only the audio that is there, or the engine's whole window."""
+    context: str = ""
+    """Text before this audio, for the prompt; empty where there is none to be trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    """What one decode gave."""
+
+    text: str
+    lang: str | None = None
+    words: tuple[Word, ...] = ()
+    doubtful: str | None = None
+    """Why the window is to be tried again in full ("repetition", "capped", "empty"), where it is."""
+    rejected: str | None = None
+    """As in Transcript."""
+    decode_ms: float = 0.0
+
+
+@runtime_checkable
+class WindowSttSession(Protocol):
+    """One dictation of an engine that decodes a window as a whole (Whisper); the server makes it stream.
+
+    The server decides when to decode what (services/streaming); `decode` runs at once, off the event loop, and is
+    never called twice at a time for one session.
+    """
+
+    model: str | None
+
+    async def decode(self, request: WindowRequest) -> WindowResult: ...
+
+    async def aclose(self) -> None: ...
+
+
 @runtime_checkable
 class RawSttSession(Protocol):
     """One dictation of an engine that declares `raw_audio`: sees every chunk, answers when it likes."""
@@ -162,7 +208,7 @@ class SttProvider(Protocol):
         """
         ...
 
-    async def open_session(self, config: SttConfig) -> SttSession | RawSttSession:
+    async def open_session(self, config: SttConfig) -> SttSession | WindowSttSession | RawSttSession:
         """Begin a dictation; `start` has returned.
 
         Raises:

@@ -1,0 +1,1 @@
+"""Who decodes next: one scheduler owns the cores for every engine inside this process."""

@@ -1,0 +1,1 @@
+"""Whole-window engines made to stream."""
