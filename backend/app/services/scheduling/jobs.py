@@ -1,5 +1,6 @@
 """What can be asked of the scheduler: a job, its kind, and how it can end without having run."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -34,7 +35,9 @@ class Job:
     """When its result is wanted; within a class the earliest goes first."""
     engine: str = ""
     """Engine and window ("whisper_local/short"): costs are learned for each."""
+    lane: Hashable | None = None
+    """The one worker that can run it, where that is fixed: jobs of a lane run one at a time."""
 
 
 class Shed(Exception):  # noqa: N818  # not an error: the way a partial ends that is no longer worth its cost
-    """A droppable job was superseded, came too late, or gave way to more urgent work."""
+    """A droppable job was superseded, came too late, or gave way to more urgent work; or the session is gone."""

@@ -1,0 +1,69 @@
+"""Who has used the cores lately: each session's rate, its fair share, and the load of all."""
+
+import math
+from dataclasses import dataclass
+
+_MEMORY_S = 2.0
+"""Time constant of a session's own use: who floods is recognised, and forgiven, within seconds."""
+
+_LOAD_MEMORY_S = 15.0
+"""Time constant of the load that admission looks at: utterances and the pauses between them even out."""
+
+_GONE = 1e-3
+"""A rate below this is none."""
+
+
+@dataclass(slots=True)
+class Rate:
+    """Core seconds per second, averaged exponentially over `memory_s`."""
+
+    memory_s: float
+    _sum: float = 0.0
+    _at: float = 0.0
+
+    def add(self, took_s: float, now: float) -> None:
+        self._sum = self.now(now) * self.memory_s + took_s
+        self._at = now
+
+    def now(self, now: float) -> float:
+        return self._sum / self.memory_s * math.exp(-max(now - self._at, 0.0) / self.memory_s)
+
+
+class Shares:
+    """The use of every session that has used anything lately."""
+
+    def __init__(self, cores: int) -> None:
+        self._cores = cores
+        self._used: dict[int, Rate] = {}
+        self._sure: dict[int, Rate] = {}
+        self._tidied = 0.0
+
+    def charge(self, session: int, took_s: float, now: float, *, sure: bool) -> None:
+        """The session has used a core for this long; `sure` is work that cannot be shed."""
+        self._used.setdefault(session, Rate(_MEMORY_S)).add(took_s, now)
+        if sure:
+            self._sure.setdefault(session, Rate(_LOAD_MEMORY_S)).add(took_s, now)
+        if now - self._tidied > _LOAD_MEMORY_S:
+            self._tidied = now
+            self._used = {s: rate for s, rate in self._used.items() if rate.now(now) > _GONE}
+            self._sure = {s: rate for s, rate in self._sure.items() if rate.now(now) > _GONE}
+
+    def forget(self, session: int) -> None:
+        self._used.pop(session, None)
+        self._sure.pop(session, None)
+
+    def crowd(self, asking: set[int], now: float) -> int:
+        """Sessions that share the cores: those with work here, and those that had some a moment ago."""
+        return len(asking | {session for session, rate in self._used.items() if rate.now(now) > _GONE})
+
+    def above(self, session: int, crowd: int, now: float) -> bool:
+        """Whether the session used more than its part of the cores, where several share them."""
+        used = self._used.get(session)
+        return used is not None and crowd > 1 and used.now(now) > self._cores / crowd
+
+    def load_with_one_more(self, now: float) -> float:
+        """Part of the cores that unsheddable work will take when one more speaker like these is let in."""
+        rates = [rate for each in self._sure.values() if (rate := each.now(now)) > _GONE]
+        if not rates:
+            return 0.0
+        return sum(rates) * (len(rates) + 1) / len(rates) / self._cores
