@@ -9,12 +9,13 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
 from app import __version__
-from app.api import docs, health, llm, providers, stt
+from app.api import docs, health, llm, metrics, providers, stt
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
 from app.api.guard import Guard
 from app.core.config import Settings, load_settings
 from app.core.logging import configure
+from app.core.metrics import Observer
 from app.schemas.stt import client_message, server_event
 from app.services.engines import Engines
 from app.services.generation import Generation
@@ -42,9 +43,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generation=Generation(settings, transcripts),
         transcripts=transcripts,
         sockets=Sockets(settings.limits.sockets),
+        observer=Observer(),
     )
     install_error_handlers(app)
-    for door in (stt, llm, providers, health):
+    for door in (stt, llm, providers, health, metrics):
         app.include_router(door.router)
     docs.mount_docs(app)
     app.add_api_route("/", _root, include_in_schema=False)

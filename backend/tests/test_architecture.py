@@ -38,6 +38,7 @@ VENDORS: dict[str, frozenset[str]] = {
     "onnxruntime": frozenset({"providers"}),
     "pocketsphinx": frozenset({"providers"}),
     "webrtcvad": frozenset({"providers"}),
+    "prometheus_client": frozenset({"core"}),
     "sounddevice": frozenset({"cli"}),
     "av": frozenset({"client"}),
     "typer": frozenset({"cli"}),

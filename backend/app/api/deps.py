@@ -7,6 +7,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from app.core.config import Settings
+from app.core.metrics import Observer
 from app.services.engines import Engines
 from app.services.generation import Generation
 from app.services.sockets import Sockets
@@ -22,6 +23,7 @@ class Resources:
     generation: Generation
     transcripts: Transcripts
     sockets: Sockets
+    observer: Observer
 
 
 def get_resources(connection: HTTPConnection) -> Resources:

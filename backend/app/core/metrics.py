@@ -1,0 +1,130 @@
+"""What one application counts and times about its work, in Prometheus' format; never a text, a label or an address."""
+
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+REASONS = frozenset({"too_short", "no_speech", "empty", "hallucination", "engine_error"})
+"""Why utterances come to nothing; what a plugin says beside these is counted as "other", for labels are bounded."""
+
+_LATENCY_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+"""The figures that the project wants to reach are edges, so a query gives exact shares for them."""
+
+_REAL_TIME_FACTOR = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0)
+
+
+class Observer:
+    """The metrics of one application, in a registry of their own. A hook is one call and takes microseconds.
+
+    Providers' names and error codes are labels: both are few, since they come from the registry of engines and the
+    tree of errors, never from a client.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._make_counts()
+        self._make_times()
+
+    # -- hooks
+
+    def session_opened(self, provider: str) -> None:
+        """A dictation begins."""
+        self._sessions.labels(provider).inc()
+        self._open.inc()
+
+    def session_closed(self) -> None:
+        """A dictation that was opened has ended, in whichever way."""
+        self._open.dec()
+
+    def first_partial(self, provider: str, onset_s: float) -> None:
+        """An utterance's first partial, `onset_s` after its speech began."""
+        self._first_partial.labels(provider).observe(onset_s)
+
+    def partial(self, provider: str, lag_s: float) -> None:
+        """A partial is told `lag_s` after the last sample that it covers came in."""
+        self._partial_lag.labels(provider).observe(lag_s)
+
+    def final(self, provider: str, timing: Mapping[str, int], speech_ms: int) -> None:
+        """A final with the `timing` that its client gets (ms); the parts add up to the whole."""
+        endpoint_s, queue_s, decode_s = (timing[part] / 1000 for part in PARTS)
+        self._utterances.labels(provider).inc()
+        self._endpoint.labels(provider).observe(endpoint_s)
+        self._queue.labels(provider).observe(queue_s)
+        self._decode.labels(provider).observe(decode_s)
+        self._to_final.labels(provider).observe(endpoint_s + queue_s + decode_s)
+        if speech_ms > 0:
+            self._real_time.labels(provider).observe(decode_s * 1000 / speech_ms)
+
+    def discarded(self, provider: str, reason: str) -> None:
+        """An utterance came to nothing."""
+        self._utterances.labels(provider).inc()
+        self._discarded.labels(provider, reason if reason in REASONS else "other").inc()
+
+    def shed(self) -> None:
+        """A partial gave way to more urgent work, or to a newer one."""
+        self._shed.inc()
+
+    def reconnected(self) -> None:
+        """A client came back to its session."""
+        self._reconnects.inc()
+
+    def failed(self, code: str) -> None:
+        """An error was told to a client of the speech socket."""
+        self._errors.labels(code).inc()
+
+    def watch_queue(self, depth: Callable[[], float]) -> None:
+        """Read how many decodes wait whenever the metrics are asked for."""
+        self._depth.set_function(depth)
+
+    def render(self) -> bytes:
+        """Everything in Prometheus' text format, of content type CONTENT_TYPE."""
+        return generate_latest(self.registry)
+
+    # -- what there is
+
+    def _make_counts(self) -> None:
+        self._open = self._gauge("sessions_open", "dictations that are going on")
+        self._sessions = self._counter("sessions", "dictations begun", "provider")
+        self._utterances = self._counter("utterances", "utterances that ended, discarded or not", "provider")
+        self._discarded = self._counter(
+            "utterances_discarded", "utterances that came to nothing", "provider", "reason"
+        )
+        self._depth = self._gauge("queue_depth", "decodes that wait for their turn")
+        self._shed = self._counter("partials_shed", "partials that gave way to more urgent work")
+        self._reconnects = self._counter("reconnects", "clients that came back to their session")
+        self._errors = self._counter("errors", "errors told to clients of the speech socket", "code")
+
+    def _make_times(self) -> None:
+        self._first_partial = self._seconds(
+            "time_to_first_partial", "from the beginning of speech to the first partial"
+        )
+        self._partial_lag = self._seconds(
+            "partial_lag", "from the last audio that a partial covers to the partial"
+        )
+        self._endpoint = self._seconds("endpoint", "silence that was waited for after speech")
+        self._queue = self._seconds("queue", "a final's wait for the engine")
+        self._decode = self._seconds("decode", "a final's decoding")
+        self._to_final = self._seconds("end_of_speech_to_final", "endpoint, queue and decode together")
+        self._real_time = Histogram(
+            "prompter_real_time_factor", "seconds of decoding for a second of speech, finals alone",
+            ("provider",), buckets=_REAL_TIME_FACTOR, registry=self.registry,
+        )  # fmt: skip
+
+    def _gauge(self, name: str, meaning: str) -> Gauge:
+        return Gauge(f"prompter_{name}", meaning, registry=self.registry)
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"prompter_{name}", meaning, labels, registry=self.registry)
+
+    def _seconds(self, name: str, meaning: str) -> Histogram:
+        return Histogram(
+            f"prompter_{name}_seconds", meaning, ("provider",), buckets=_LATENCY_S, registry=self.registry
+        )
+
+
+PARTS = ("endpoint_ms", "queue_ms", "decode_ms")
+"""What lies between the end of speech and its final, in this order."""

@@ -1,0 +1,77 @@
+"""One dictation's stopwatch: knows when each sample came in, and reports to the application's observer."""
+
+import time
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from app.core.metrics import Observer
+from app.providers.base import SAMPLE_RATE_HZ
+
+_SPACING = SAMPLE_RATE_HZ // 10
+_MARKS = 600
+"""A mark for each 100 ms at most, for a minute: longer than the longest utterance."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one socket came to, for the line that its log gets at the end."""
+
+    dictations: int = 0
+    samples: int = 0
+    """Audio heard, at 16 kHz."""
+    finals: int = 0
+    discarded: int = 0
+    errors: int = 0
+
+
+class Meter:
+    """Measures one dictation. Samples count from the session's first, at 16 kHz."""
+
+    def __init__(
+        self, observer: Observer, provider: str, tally: Tally, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._observer = observer
+        self._provider = provider
+        self._tally = tally
+        self._now = now
+        self._marks: deque[tuple[int, float]] = deque(maxlen=_MARKS)
+        self._open = True
+        self._heard = 0
+        observer.session_opened(provider)
+        tally.dictations += 1
+
+    def received(self, heard: int) -> None:
+        """Audio up to sample `heard` has come in."""
+        self._tally.samples += heard - self._heard
+        self._heard = heard
+        if not self._marks or heard - self._marks[-1][0] >= _SPACING:
+            self._marks.append((heard, self._now()))
+
+    def age_s(self, sample: int) -> float:
+        """How long ago this sample came in; 0 for one that is about to."""
+        at = bisect_left(self._marks, (sample, 0.0))
+        return self._now() - self._marks[at][1] if at < len(self._marks) else 0.0
+
+    def partial(self, onset: int, covered: int, *, first: bool) -> None:
+        """A partial over the audio up to `covered`, of an utterance whose speech began at `onset`."""
+        self._observer.partial(self._provider, self.age_s(covered))
+        if first:
+            self._observer.first_partial(self._provider, self.age_s(onset))
+
+    def final(self, timing: Mapping[str, int], samples: int) -> None:
+        """A final over `samples` of speech, with the timing that the client is told."""
+        self._tally.finals += 1
+        self._observer.final(self._provider, timing, samples * 1000 // SAMPLE_RATE_HZ)
+
+    def discarded(self, reason: str) -> None:
+        """An utterance came to nothing."""
+        self._tally.discarded += 1
+        self._observer.discarded(self._provider, reason)
+
+    def close(self) -> None:
+        """The dictation is over; safe to call again."""
+        if self._open:
+            self._open = False
+            self._observer.session_closed()
