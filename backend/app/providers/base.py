@@ -6,7 +6,7 @@ Speech to text has three lifetimes. A `SttProvider` lives as long as the server 
 caller, who must close it.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -118,6 +118,20 @@ class SttStream(Protocol):
 
     async def aclose(self) -> None:
         """Release what the utterance holds; also without `finish`, when the client has left."""
+        ...
+
+
+@runtime_checkable
+class PlacedSttStream(Protocol):
+    """What a `SttStream` may have as well: one worker of several runs its calls, and it may wait for that one."""
+
+    @property
+    def lane(self) -> Hashable | None:
+        """The worker, which runs one call at a time; None while there is none, when `accept` only keeps the audio."""
+        ...
+
+    async def placed(self) -> None:
+        """Wait until `finish` need not wait for a worker any more."""
         ...
 
 

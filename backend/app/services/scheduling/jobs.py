@@ -39,5 +39,5 @@ class Job:
     """The one worker that can run it, where that is fixed: jobs of a lane run one at a time."""
 
 
-class Shed(Exception):  # noqa: N818  # not an error: the way a partial ends that is no longer worth its cost
+class Shed(Exception):  # not an error: the way a partial ends that is no longer worth its cost
     """A droppable job was superseded, came too late, or gave way to more urgent work; or the session is gone."""

@@ -1,4 +1,4 @@
-"""The scheduler's decisions: what runs, waits, or is shed, from values and times that are passed in; no clock, no await.
+"""The scheduler's decisions: what runs, waits, or is shed; times are passed in, there is no clock and no await.
 
 The order: finals, eager finals, feeds, first partials, partials. Within a class those sessions that stay within their
 fair share go first, then each session's first job before anybody's second, then the earliest deadline, then the
@@ -6,7 +6,7 @@ session that was served longest ago.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from app.services.scheduling.costs import Costs
@@ -58,6 +58,8 @@ class Policy:
         self._decided: list[Ticket] = []
         self._served: dict[int, int] = {}
         self._turns = 0
+        self._muted: set[int] = set()
+        """Sessions found above their share while partials are off; they stay so until partials are on again."""
         self.costs = Costs()
         self.shares = Shares(cores)
         self.gauge = Gauge()
@@ -94,12 +96,15 @@ class Policy:
         for ticket in (*self._waiting.get(session, ()), *self._running):
             if ticket.job.session == session and ticket.kind is Kind.EAGER:
                 ticket.kind, ticket.since = Kind.FINAL, now
+                if ticket.state is State.RUNNING:
+                    self.gauge.final_started(0.0, now)
 
     def forget(self, session: int) -> None:
         """The session is gone: what waits is shed, its use and its turn are forgotten."""
         for ticket in list(self._waiting.get(session, ())):
             self._end(ticket, State.SHED)
         self._served.pop(session, None)
+        self._muted.discard(session)
         self.shares.forget(session)
 
     # -- what is decided
@@ -107,11 +112,11 @@ class Policy:
     def settle(self, now: float) -> list[Ticket]:
         """Start what can start and shed what is not worth it; give the tickets that were started or shed."""
         crowd = self._crowd(now)
-        for ticket in [each for each in self.waiting() if self._hopeless(each, crowd, now)]:
+        self._mute(crowd, now)
+        for ticket in [each for each in self.waiting() if self._hopeless(each, now)]:
             self._end(ticket, State.SHED)
-        while len(self._running) < self.cores and (ticket := self._next(crowd, now)) is not None:
-            self._start(ticket, now)
-        self.gauge.look(now)
+        while len(self._running) < self.cores and (first := self._next(crowd, now)) is not None:
+            self._start(first, now)
         decided, self._decided = self._decided, []
         return decided
 
@@ -125,11 +130,15 @@ class Policy:
         return len(self._running)
 
     def pressure(self, now: float) -> Pressure:
+        """What the load asks of partials in general."""
         return self.gauge.look(now)
 
-    def above_share(self, session: int, now: float) -> bool:
-        """Whether the session uses more than its part of the cores."""
-        return self.shares.above(session, self._crowd(now), now)
+    def pressure_on(self, session: int, now: float) -> Pressure:
+        """What it asks of this session: partials are off only for those above their fair share."""
+        pressure = self.gauge.look(now)
+        if pressure.partials == "off" and session not in self._muted:
+            return replace(pressure, partials="first_only")
+        return pressure
 
     def admits(self, now: float) -> float | None:
         """None lets one more speaker in; otherwise the seconds after which to try again."""
@@ -144,14 +153,19 @@ class Policy:
         asking = {*self._waiting, *(ticket.job.session for ticket in self._running)}
         return self.shares.crowd(asking, now)
 
-    def _hopeless(self, ticket: Ticket, crowd: int, now: float) -> bool:
+    def _mute(self, crowd: int, now: float) -> None:
+        if self.gauge.look(now).partials != "off":
+            self._muted.clear()
+            return
+        known = {*self._waiting, *(ticket.job.session for ticket in self._running)}
+        self._muted |= {session for session in known if self.shares.above(session, crowd, now)}
+
+    def _hopeless(self, ticket: Ticket, now: float) -> bool:
         """Whether a droppable job is no longer worth running, or is not to be run under this pressure."""
         if ticket.kind not in DROPPABLE:
             return False
-        partials = self.gauge.look(now).partials
-        if partials != "on" and ticket.kind is Kind.PARTIAL:
-            return True
-        if partials == "off" and self.shares.above(ticket.job.session, crowd, now):
+        partials = self.pressure_on(ticket.job.session, now).partials
+        if partials == "off" or (partials == "first_only" and ticket.kind is Kind.PARTIAL):
             return True
         return now - ticket.since > STALE_S or self._delays_a_final(ticket, now)
 

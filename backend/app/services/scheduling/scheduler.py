@@ -1,5 +1,7 @@
 """The scheduler of one application: whoever wants a core waits here for its turn."""
 
+import asyncio
+import itertools
 import os
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -8,9 +10,11 @@ import anyio
 
 from app.services.scheduling.jobs import Job, Shed
 from app.services.scheduling.policy import Policy, State, Ticket
-from app.services.scheduling.pressure import Pressure
+from app.services.scheduling.pressure import LEVELS, Pressure
 
 T = TypeVar("T")
+
+_LOOK_EVERY_S = 1.0
 
 
 def usable_cores() -> int:
@@ -23,13 +27,22 @@ def usable_cores() -> int:
 class Scheduler:
     """The decisions are `Policy`'s; here are the clock and those who wait.
 
-    Everything happens in one event loop. There is no task and no timer: decisions fall when a job comes or ends.
+    Everything happens in one event loop. There is no task: decisions fall when a job comes or ends. While somebody
+    watches and partials are degraded, a timer looks once a second whether that is over.
     """
 
     def __init__(self, cores: int, now: Callable[[], float], *, admit_below: float = 0.85) -> None:
         self._policy = Policy(cores, admit_below=admit_below)
-        self._now = now
+        self.now = now
+        """The clock (s) of deadlines."""
         self._turns: dict[Ticket, anyio.Event] = {}
+        self._watchers: dict[int, _Watcher] = {}
+        self._numbers = itertools.count(1)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def new_session(self) -> int:
+        """A number for `Job.session` that nobody else has; call `forget` with it at the end."""
+        return next(self._numbers)
 
     async def run(self, job: Job, call: Callable[[], Awaitable[T]]) -> T:
         """Wait for the job's turn, then await `call`, which holds a core until it returns.
@@ -40,7 +53,7 @@ class Scheduler:
         Raises:
             Shed: the job is droppable and not worth its cost any more, or its session is gone.
         """
-        ticket = self._policy.submit(job, self._now())
+        ticket = self._policy.submit(job, self.now())
         self._settle()
         if ticket.state is State.WAITING:
             await self._wait(ticket)
@@ -51,28 +64,37 @@ class Scheduler:
             result = await call()
             returned = True
         finally:
-            self._policy.finish(ticket, self._now(), learn=returned)
+            self._policy.finish(ticket, self.now(), learn=returned)
             self._settle()
         return result
 
     def promote(self, session: int) -> None:
         """This session's eager final is a final now."""
-        self._policy.promote(session, self._now())
+        self._policy.promote(session, self.now())
         self._settle()
 
     def forget(self, session: int) -> None:
-        """The session is gone: what waits is shed; what runs keeps its core until it returns."""
+        """The session is gone: what waits is shed, its watch ends; what runs keeps its core until it returns."""
+        self._watchers.pop(session, None)
         self._policy.forget(session)
         self._settle()
+
+    def watch(self, session: int, tell: Callable[[Pressure], None]) -> None:
+        """Call `tell` whenever what the load asks of this session's partials changes, until `forget`.
+
+        It is called between two decisions and must only take note: at first when the pressure is not the lowest.
+        """
+        self._watchers[session] = _Watcher(tell)
+        self._notify()
 
     @property
     def pressure(self) -> Pressure:
         """What the load asks of partials now."""
-        return self._policy.pressure(self._now())
+        return self._policy.pressure(self.now())
 
     def admits(self) -> float | None:
         """None when one more speaker fits; otherwise the seconds after which to try again."""
-        return self._policy.admits(self._now())
+        return self._policy.admits(self.now())
 
     async def _wait(self, ticket: Ticket) -> None:
         turn = self._turns[ticket] = anyio.Event()
@@ -80,7 +102,7 @@ class Scheduler:
             await turn.wait()
         except BaseException:
             if ticket.state is State.RUNNING:  # its turn came in the very moment of the cancellation
-                self._policy.finish(ticket, self._now(), learn=False)
+                self._policy.finish(ticket, self.now(), learn=False)
             else:
                 self._policy.cancel(ticket)
             self._settle()
@@ -89,6 +111,30 @@ class Scheduler:
             del self._turns[ticket]
 
     def _settle(self) -> None:
-        for ticket in self._policy.settle(self._now()):
+        for ticket in self._policy.settle(self.now()):
             if turn := self._turns.get(ticket):
                 turn.set()
+        if self._watchers:
+            self._notify()
+
+    def _notify(self) -> None:
+        now = self.now()
+        for session, watcher in list(self._watchers.items()):
+            watcher.look(self._policy.pressure_on(session, now))
+        if self._timer is None and self._policy.pressure(now).degraded:
+            self._timer = asyncio.get_running_loop().call_later(_LOOK_EVERY_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self._settle()
+
+
+class _Watcher:
+    def __init__(self, tell: Callable[[Pressure], None]) -> None:
+        self._tell = tell
+        self._told = LEVELS[0]
+
+    def look(self, pressure: Pressure) -> None:
+        if (pressure.degraded, pressure.partials) != (self._told.degraded, self._told.partials):
+            self._told = pressure
+            self._tell(pressure)

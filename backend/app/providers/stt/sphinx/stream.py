@@ -1,6 +1,7 @@
 """A dictation and its utterances: keeps the audio until the final, so that no worker's death loses a word."""
 
 import asyncio
+from collections.abc import Hashable
 
 from app.core.errors import EngineFailed
 from app.providers.base import Hypothesis, Samples, SttConfig, Transcript, Word
@@ -84,11 +85,23 @@ class SphinxStream:
             return
         self._pool.give_back(ticket.result())
 
-    async def _decoder(self) -> Lease:
+    @property
+    def lane(self) -> Hashable | None:
+        """The worker process whose decoder this utterance has."""
+        ticket = self._ticket
+        if ticket is None or not ticket.done() or ticket.cancelled() or ticket.exception() is not None:
+            return None
+        return ticket.result().worker
+
+    async def placed(self) -> None:
+        """Wait for a decoder, or for the news that there will be none."""
         assert self._ticket is not None, "the stream is closed"
-        await asyncio.wait(
-            [self._ticket]
-        )  # not awaited itself: a cancelled caller must not cancel the ticket
+        # Not awaited itself: a cancelled caller must not cancel the ticket.
+        await asyncio.wait([self._ticket])
+
+    async def _decoder(self) -> Lease:
+        await self.placed()
+        assert self._ticket is not None
         return self._ticket.result()
 
     async def _hear(self, lease: Lease) -> str:
