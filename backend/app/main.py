@@ -19,6 +19,7 @@ from app.core.metrics import Observer
 from app.schemas.stt import client_message, server_event
 from app.services.engines import Engines
 from app.services.generation import Generation
+from app.services.scheduling.scheduler import make_scheduler
 from app.services.sockets import Sockets
 from app.services.transcripts import Transcripts
 
@@ -37,12 +38,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     transcripts = Transcripts(settings.limits.transcripts)
+    scheduler = make_scheduler(settings.scheduler)
     app.state.resources = Resources(
         settings=settings,
-        engines=Engines(settings),
+        engines=Engines(settings, scheduler),
         generation=Generation(settings, transcripts),
         transcripts=transcripts,
         sockets=Sockets(settings.limits.sockets),
+        scheduler=scheduler,
         observer=Observer(),
     )
     install_error_handlers(app)

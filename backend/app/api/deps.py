@@ -10,6 +10,7 @@ from app.core.config import Settings
 from app.core.metrics import Observer
 from app.services.engines import Engines
 from app.services.generation import Generation
+from app.services.scheduling.scheduler import Scheduler
 from app.services.sockets import Sockets
 from app.services.transcripts import Transcripts
 
@@ -23,6 +24,7 @@ class Resources:
     generation: Generation
     transcripts: Transcripts
     sockets: Sockets
+    scheduler: Scheduler
     observer: Observer
 
 

@@ -125,6 +125,18 @@ class LimitSettings(BaseModel):
     transcripts: int = Field(1000, ge=1, le=100_000, description="finished sessions whose transcript is kept")
 
 
+class SchedulerSettings(BaseModel):
+    """Who decodes next on this machine's cores."""
+
+    cores: int = Field(0, ge=0, le=1024, description="decodes at once; 0 means one for each core")
+    admit_load: float = Field(
+        0.85,
+        ge=0,
+        le=10,
+        description="part of the cores that finals may take before a new dictation is refused; 0 admits all",
+    )
+
+
 class LlmUpstreamSettings(BaseModel):
     """The OpenAI-compatible service that answers prompts."""
 
@@ -183,6 +195,7 @@ class Settings(BaseSettings):
     vad: VadSettings = VadSettings()
     endpointing: EndpointingSettings = EndpointingSettings()
     limits: LimitSettings = LimitSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
     llm: LlmSettings = LlmSettings()
 
     @field_validator("allowed_origins", "allowed_hosts", mode="before")

@@ -10,6 +10,7 @@ from app.core.errors import (
     LanguageNotSupported,
     PrompterError,
     ProviderNotReady,
+    ServerFull,
     UnknownModel,
     UnknownProvider,
 )
@@ -17,6 +18,8 @@ from app.providers.base import ProviderStatus, SttProvider
 from app.providers.registry import Registration, stt_registrations
 from app.schemas.providers import ProviderState, SttCapabilitiesOut, SttProviderOut
 from app.services.foreign import Foreign
+from app.services.scheduling.scheduler import Scheduler
+from app.services.scheduling.streams import is_scheduled
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +42,10 @@ class Choice:
 class Engines:
     """Owns every speech provider that has been asked for."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, scheduler: Scheduler) -> None:
         self._settings = settings
+        self.scheduler = scheduler
+        """Who decodes next, among the engines that work on this machine's cores."""
         self._registrations = stt_registrations()
         self._built: dict[str, SttProvider] = {}
         self._broken: dict[str, str] = {}
@@ -66,6 +71,19 @@ class Engines:
         if status.state is not ProviderState.READY and not self._startable(status, model):
             raise ProviderNotReady(f"provider {name!r} is not ready ({status.state}): {status.description}")
         return Choice(provider, None)
+
+    def admit(self, provider: SttProvider) -> None:
+        """Let one more dictation in; engines elsewhere and raw ones are always free.
+
+        Raises:
+            ServerFull: the finals of those who speak already leave no room; the message says when to try again.
+        """
+        retry_s = self.scheduler.admits() if is_scheduled(provider.capabilities) else None
+        if retry_s is not None:
+            raise ServerFull(
+                "the dictations going on take all that this machine can do (scheduler.admit_load);"
+                f" try again in {retry_s:.0f} s"
+            )
 
     async def _choose_best(self, lang: str, model: str | None) -> Choice:
         """The first of AUTO_ORDER that is ready and speaks the language; the reason tells why not an earlier one."""

@@ -8,6 +8,7 @@ from app.core.config import Settings
 from app.providers.base import ChatMessage, LlmConfig, SttConfig
 from app.providers.registry import BUILT_IN_LLM, BUILT_IN_STT, llm_registrations, stt_registrations
 from app.services.engines import Engines
+from app.services.scheduling.scheduler import make_scheduler
 from tests.fakes.plugin import install_plugin
 
 
@@ -51,7 +52,8 @@ def test_a_package_cannot_take_a_built_in_name() -> None:
 
 @pytest.mark.usefixtures("plugin")
 async def test_a_package_that_cannot_be_imported_is_listed_and_harms_no_other() -> None:
-    engines = Engines(Settings())
+    settings = Settings()
+    engines = Engines(settings, make_scheduler(settings.scheduler))
     listed = {provider.name: provider for provider in await engines.list_providers()}
     await engines.aclose()
     assert listed["does_not_import"].status == "not_installed"

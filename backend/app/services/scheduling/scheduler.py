@@ -3,11 +3,13 @@
 import asyncio
 import itertools
 import os
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
 
+from app.core.config import SchedulerSettings
 from app.services.scheduling.jobs import Job, Shed
 from app.services.scheduling.policy import Policy, State, Ticket
 from app.services.scheduling.pressure import LEVELS, Pressure
@@ -22,6 +24,11 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1
+
+
+def make_scheduler(settings: SchedulerSettings) -> "Scheduler":
+    """The scheduler of an application with these settings."""
+    return Scheduler(settings.cores or usable_cores(), time.monotonic, admit_below=settings.admit_load)
 
 
 class Scheduler:
