@@ -17,6 +17,7 @@ from app.core.config import Settings, load_settings
 from app.core.logging import configure
 from app.core.metrics import Observer
 from app.schemas.stt import client_message, server_event
+from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
 from app.services.generation import Generation
 from app.services.scheduling.scheduler import make_scheduler
@@ -39,12 +40,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     transcripts = Transcripts(settings.limits.transcripts)
     scheduler = make_scheduler(settings.scheduler)
+    engines = Engines(settings, scheduler)
     app.state.resources = Resources(
         settings=settings,
-        engines=Engines(settings, scheduler),
+        engines=engines,
         generation=Generation(settings, transcripts),
         transcripts=transcripts,
         sockets=Sockets(settings.limits.sockets),
+        sessions=Sessions(settings, engines, transcripts),
         scheduler=scheduler,
         observer=Observer(),
     )
@@ -60,9 +63,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Warm the default engine in the background; at the end stop engines and upstreams."""
+    """Warm the default engine in the background; at the end stop sessions, engines and upstreams."""
     resources: Resources = app.state.resources
-    async with anyio.create_task_group() as group:
+    async with resources.sessions.run(), anyio.create_task_group() as group:
         group.start_soon(resources.engines.warm_up)
         yield
         group.cancel_scope.cancel()

@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 from app.core.config import Settings
 from app.core.metrics import Observer
+from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
 from app.services.generation import Generation
 from app.services.scheduling.scheduler import Scheduler
@@ -24,6 +25,7 @@ class Resources:
     generation: Generation
     transcripts: Transcripts
     sockets: Sockets
+    sessions: Sessions
     scheduler: Scheduler
     observer: Observer
 

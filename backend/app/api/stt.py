@@ -1,8 +1,5 @@
-"""The speech door, WS /ws/stt: reads messages, calls the socket's service, maps errors to events and close codes."""
+"""The speech door, WS /ws/stt: reads messages, calls the socket's session, maps errors to events and close codes."""
 
-import logging
-import time
-import traceback
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -14,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.api.deps import Resources, get_resources
 from app.core.errors import (
+    AlreadyStarted,
     InvalidJson,
     InvalidMessage,
     InvalidSampleRate,
@@ -23,20 +21,28 @@ from app.core.errors import (
     UnknownType,
     UnsupportedFormat,
 )
-from app.schemas.stt import Flush, Ping, Start, StartConfig, Stop
+from app.schemas.stt import Flush, Ping, Resume, Start, StartConfig, Stop
 from app.services.audio.pcm import decode_base64
-from app.services.dictation.outbox import Outbox
-from app.services.dictation.socket import SpeechSocket
+from app.services.dictation.outbox import RESTARTING, Closing, Gone, Line
+from app.services.dictation.resume import fault
 from app.utils.validation import explain
 
 router = APIRouter()
-logger = logging.getLogger(__name__)
 
 _TICK_S = 0.25
 _GOODBYE_S = 1.0
 """How long the last events may take on their way to a client that is about to be closed."""
+_DONE = 1000
 
-_MODELS: dict[str, type[BaseModel]] = {"start": Start, "flush": Flush, "stop": Stop, "ping": Ping}
+_MODELS: dict[str, type[BaseModel]] = {
+    "start": Start,
+    "resume": Resume,
+    "flush": Flush,
+    "stop": Stop,
+    "ping": Ping,
+}
+_SURVIVABLE = frozenset({"idle_timeout", "slow_reader"})
+"""What a network that went silent looks like from here: the client may come back and resume."""
 _E = TypeVar("_E", bound=BaseException)
 KNOWN_TYPES = ("audio", *_MODELS)
 
@@ -46,55 +52,133 @@ async def speech(websocket: WebSocket) -> None:
     """Dictate: see the protocol in the API description."""
     resources = get_resources(websocket)
     await websocket.accept()
+    visit = _Visit(websocket, resources)
+    if resources.sessions.closing:
+        await visit.close(*RESTARTING)
+        return
     try:
         async with resources.sockets.place():
-            await _serve(websocket, resources)
-    except* WebSocketDisconnect:
-        pass  # the client has left; the task group has closed its engine
+            await visit.serve()
     except* ServerFull as group:
-        await _refuse(websocket, group.exceptions[0])
+        await visit.refuse(_first(group))
 
 
-async def _serve(websocket: WebSocket, resources: Resources) -> None:
-    outbox = Outbox(websocket.send_text, resources.settings.limits.outbound_events, time.monotonic)
-    failure: PrompterError | None = None
-    try:
-        async with anyio.create_task_group() as group:
-            socket = SpeechSocket(resources.settings, resources.engines, resources.transcripts, outbox, group)
-            group.start_soon(_tick, socket, outbox)
-            await _read(websocket, socket, outbox, resources.settings.limits.message_bytes)
-    except* PrompterError as errors:
-        failure = _first(errors)
-    except* WebSocketDisconnect:
-        raise
-    except* Exception as errors:  # noqa: BLE001  # whatever it is, the client is told, and nobody else harmed
-        failure = _unexpected(errors)
-    if failure is not None:
-        await _say_goodbye(websocket, outbox, failure)
+class _Visit:
+    """One socket from `accept` to its close, and the session that it is attached to: its own, or a resumed one."""
 
+    def __init__(self, websocket: WebSocket, resources: Resources) -> None:
+        self._websocket = websocket
+        self._sessions = resources.sessions
+        self._limits = resources.settings.limits
+        self._line = Line(self._send)
+        self.session = self._sessions.open(self._line)
 
-async def _read(websocket: WebSocket, socket: SpeechSocket, outbox: Outbox, max_bytes: int) -> None:
-    """Handle messages until the client leaves (WebSocketDisconnect) or an error is fatal."""
-    while True:
-        message = await websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1005))
-        socket.received()
+    async def serve(self) -> None:
+        """Serve until the client leaves or the socket is to be closed."""
+        why: Exception | None = None
+        over = True
         try:
-            await _handle(message, socket, max_bytes)
-        except PrompterError as error:
-            if error.fatal:
-                raise
-            outbox.emit(_error_event(error))
-        await outbox.flush()
-        socket.handled()
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._watch)
+                group.start_soon(self._tick)
+                await self._read()
+        except* WebSocketDisconnect as errors:
+            over = _first(errors).code == _DONE
+        except* (PrompterError, Closing) as errors:
+            why = _first(errors)
+        except* Exception as errors:  # noqa: BLE001  # whatever it is, the client is told, and nobody else harmed
+            why = fault(_first(errors))
+        try:
+            if why is not None:
+                over = await self._say_goodbye(why)
+        finally:
+            await self._sessions.leave(self.session, over=over)
+
+    async def resume(self, message: Resume) -> None:
+        """Go on with a session that lost its socket.
+
+        Raises:
+            AlreadyStarted, ResumeRefused
+        """
+        if self.session.started:
+            raise AlreadyStarted("`resume` is the first message on a new socket; open another one for it")
+        fresh = self.session
+        self.session = await self._sessions.resume(
+            self._line, message.session_id, message.resume_token, message.last_event_seq
+        )
+        await self._sessions.leave(fresh, over=True)
+
+    async def refuse(self, why: PrompterError) -> None:
+        """Send the client away."""
+        await self._say_goodbye(why)
+        await self._sessions.leave(self.session, over=True)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the socket without an event; a client that does not read is not waited for."""
+        with anyio.move_on_after(_GOODBYE_S), suppress(WebSocketDisconnect):
+            await self._websocket.close(code, reason)
+
+    async def _send(self, text: str) -> None:
+        try:
+            await self._websocket.send_text(text)
+        except WebSocketDisconnect:
+            raise Gone from None
+
+    async def _read(self) -> None:
+        """Handle messages until the client leaves (WebSocketDisconnect) or an error is fatal."""
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1005))
+            self.session.received()
+            try:
+                await _handle(message, self, self._limits.message_bytes)
+            except PrompterError as error:
+                if error.fatal:
+                    raise
+                self.session.outbox.emit(_error_event(error))
+            await self.session.outbox.flush()
+            self.session.handled()
+
+    async def _watch(self) -> None:
+        """End the visit where the session says so, or a send has found the client gone."""
+        await self._line.over.wait()
+        raise self._line.why or WebSocketDisconnect(1006)
+
+    async def _tick(self) -> None:
+        """Look at the clock; what that emits is sent by another task, for the clock must not wait for the client."""
+        async with anyio.create_task_group() as group:
+            while True:
+                await anyio.sleep(_TICK_S)
+                outbox = self.session.outbox
+                if outbox.line is not self._line:
+                    continue  # between two sessions
+                self.session.tick()
+                if outbox.waiting and outbox.sending_since is None:
+                    group.start_soon(outbox.flush)
+
+    async def _say_goodbye(self, why: Exception) -> bool:
+        """Tell why and close; a client that does not read is not waited for. Whether the session is over, too."""
+        if isinstance(why, Closing):
+            if (why.close_code, why.reason) == RESTARTING:
+                with anyio.move_on_after(self._limits.stop_s):
+                    await self.session.finish()
+            await self.close(why.close_code, why.reason)
+            return True
+        assert isinstance(why, PrompterError)
+        outbox = self.session.outbox
+        with anyio.move_on_after(_GOODBYE_S), suppress(WebSocketDisconnect, Gone):
+            await outbox.flush()
+            await outbox.farewell(_error_event(why) | {"fatal": True})
+            await self._websocket.close(why.close_code or 1011, why.code)
+        return why.code not in _SURVIVABLE
 
 
-async def _handle(message: Any, socket: SpeechSocket, max_bytes: int) -> None:
+async def _handle(message: Any, visit: _Visit, max_bytes: int) -> None:
     data = message.get("bytes")
     if data is not None:
         _check_size(len(data), max_bytes)
-        await socket.binary(data)
+        await visit.session.binary(data)
         return
     text: str = message["text"]
     _check_size(len(text) if text.isascii() else len(text.encode()), max_bytes)
@@ -105,9 +189,17 @@ async def _handle(message: Any, socket: SpeechSocket, max_bytes: int) -> None:
     if not isinstance(body, dict):
         raise InvalidMessage("a message is a JSON object with a `type`")
     if body.get("type") == "audio":
-        await socket.audio(_pcm(body), body["sample_rate"])
+        visit.session.count(_seq(body))
+        await visit.session.audio(_pcm(body), body["sample_rate"])
     else:
-        await _control(body, socket)
+        await _control(body, visit)
+
+
+def _seq(body: dict[str, Any]) -> int | None:
+    seq = body.get("seq")
+    if seq is not None and (type(seq) is not int or seq < 1):
+        raise InvalidMessage("`seq` must be an integer: the number of this audio message since `start`")
+    return seq
 
 
 def _pcm(body: dict[str, Any]) -> bytes:
@@ -122,7 +214,7 @@ def _pcm(body: dict[str, Any]) -> bytes:
     return decode_base64(data)
 
 
-async def _control(body: dict[str, Any], socket: SpeechSocket) -> None:
+async def _control(body: dict[str, Any], visit: _Visit) -> None:
     kind = body.get("type")
     if not isinstance(kind, str):
         raise InvalidMessage(f"`type` must be one of {', '.join(KNOWN_TYPES)}")
@@ -134,13 +226,15 @@ async def _control(body: dict[str, Any], socket: SpeechSocket) -> None:
         raise _refusal(error) from None
     match message:
         case Start():
-            await socket.start(message.session_id, message.config or StartConfig())
+            await visit.session.start(message.session_id, message.config or StartConfig())
+        case Resume():
+            await visit.resume(message)
         case Flush():
-            await socket.flush(message.id)
+            await visit.session.flush(message.id)
         case Ping():
-            socket.ping(message.id)
+            visit.session.ping(message.id)
         case _:
-            socket.stop()
+            visit.session.stop()
 
 
 def _refusal(error: ValidationError) -> PrompterError:
@@ -156,16 +250,6 @@ def _check_size(size: int, max_bytes: int) -> None:
         )
 
 
-async def _tick(socket: SpeechSocket, outbox: Outbox) -> None:
-    """Look at the clock; what that emits is sent by another task, for the clock must not wait for the client."""
-    async with anyio.create_task_group() as group:
-        while True:
-            await anyio.sleep(_TICK_S)
-            socket.tick()
-            if outbox.waiting and outbox.sending_since is None:
-                group.start_soon(outbox.flush)
-
-
 def _error_event(error: PrompterError) -> dict[str, Any]:
     return {"type": "error", "code": error.code, "message": error.message, "fatal": error.fatal}
 
@@ -173,25 +257,3 @@ def _error_event(error: PrompterError) -> dict[str, Any]:
 def _first(group: BaseExceptionGroup[_E]) -> _E:
     found = group.exceptions[0]
     return _first(found) if isinstance(found, BaseExceptionGroup) else found
-
-
-def _unexpected(group: BaseExceptionGroup[Exception]) -> PrompterError:
-    """A fault of ours. The log tells the place and not the message, which may quote a transcript."""
-    error = _first(group)
-    where = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("unexpected %s on the speech socket\n%s", type(error).__name__, where)
-    return PrompterError("something failed on the server; its log has the place")
-
-
-async def _say_goodbye(websocket: WebSocket, outbox: Outbox, failure: PrompterError) -> None:
-    """Tell why and close; a client that does not read is not waited for."""
-    outbox.emit(_error_event(failure) | {"fatal": True})
-    with anyio.move_on_after(_GOODBYE_S), suppress(WebSocketDisconnect):
-        await outbox.flush()
-        await websocket.close(failure.close_code or 1011, failure.code)
-
-
-async def _refuse(websocket: WebSocket, failure: BaseException) -> None:
-    assert isinstance(failure, PrompterError)
-    outbox = Outbox(websocket.send_text, 8, time.monotonic)
-    await _say_goodbye(websocket, outbox, failure)

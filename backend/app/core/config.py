@@ -123,6 +123,21 @@ class LimitSettings(BaseModel):
         256, ge=8, le=10_000, description="events that wait for a client, unanswered `flush`es included"
     )
     transcripts: int = Field(1000, ge=1, le=100_000, description="finished sessions whose transcript is kept")
+    resume_s: float = Field(
+        30.0,
+        ge=0,
+        le=600,
+        description="time a dictation waits for a client that was lost; 0 ends it at once (s)",
+    )
+    resume_events: int = Field(
+        256, ge=8, le=10_000, description="events that were sent and stay for a client that resumes"
+    )
+    waiting_sessions: int = Field(
+        256, ge=0, le=100_000, description="dictations that wait for lost clients; the oldest is ended first"
+    )
+    stop_s: float = Field(
+        10.0, ge=0, le=600, description="time finals may take when `prompter serve` is told to end (s)"
+    )
 
 
 class SchedulerSettings(BaseModel):

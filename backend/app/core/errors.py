@@ -3,13 +3,14 @@
     PrompterError
     + BadRequest (400)
     |   - InvalidMessage, InvalidJson, UnknownType            a message or body that cannot be read
-    |   - NotStarted, AlreadyStarted                          the right message at the wrong time
+    |   - NotStarted, AlreadyStarted, AudioSeqMismatch        the right message at the wrong time
     |   - UnsupportedFormat, InvalidSampleRate, SampleRateChanged, InvalidBase64, OddLength
     |   - MessageTooBig                                       closes the socket with 1009
     |   - UnknownProvider, UnknownModel, LanguageNotSupported
     |   - MissingConfig, BaseUrlNotAllowed                    a language-model request that cannot be sent
     + NotAllowed (403)                                        Origin, Host or address; closes with 1008
     + NotFound (404)
+    |   - ResumeRefused                                       whatever the reason, always the same words
     + NothingFinalYet (409)
     + ProviderNotReady (503)
     + IdleTimeout, SlowReader, SessionTooLong, ServerFull    limits that end a socket
@@ -70,6 +71,10 @@ class AlreadyStarted(BadRequest):
     code = "already_started"
 
 
+class AudioSeqMismatch(BadRequest):
+    code = "audio_seq_mismatch"
+
+
 class UnsupportedFormat(BadRequest):
     code = "unsupported_format"
 
@@ -125,6 +130,10 @@ class NotAllowed(PrompterError):
 class NotFound(PrompterError):
     code = "not_found"
     status = 404
+
+
+class ResumeRefused(NotFound):
+    code = "resume_refused"
 
 
 class NothingFinalYet(PrompterError):

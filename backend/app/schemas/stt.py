@@ -74,6 +74,15 @@ class Start(_Message):
     config: StartConfig | None = Field(None, description="how to understand it; defaults if absent")
 
 
+class Resume(_Message):
+    """Takes up a dictation whose socket was lost; the first message on a new socket."""
+
+    type: Literal["resume"]
+    session_id: str | None = Field(None, max_length=200, description="the label given in `start`")
+    resume_token: str = Field(max_length=200, description="that of the dictation's `ready`: the key")
+    last_event_seq: int = Field(ge=0, strict=True, description="`seq` of the last event that arrived")
+
+
 class Audio(_Message):
     """One chunk of audio. Binary frames after `start` are the same without the wrapping."""
 
@@ -83,6 +92,9 @@ class Audio(_Message):
         ge=8000, le=48_000, strict=True, description="rate (Hz), the same all through a session"
     )
     data: str = Field(description="base64 of the samples; an even number of bytes")
+    seq: int | None = Field(
+        None, ge=1, strict=True, description="number of this audio message since `start`: 1, 2, 3 …, if given"
+    )
 
 
 class Flush(_Message):
@@ -105,7 +117,7 @@ class Ping(_Message):
     id: str | int | None = Field(None, description="echoed in `pong`")
 
 
-ClientMessage = Annotated[Start | Audio | Flush | Stop | Ping, Field(discriminator="type")]
+ClientMessage = Annotated[Start | Resume | Audio | Flush | Stop | Ping, Field(discriminator="type")]
 
 
 # -- server to client -------------------------------------------------------------------------------------------
@@ -124,6 +136,18 @@ class Ready(_Event):
     model: str | None = Field(None, description="its model, where it has one by name")
     lang: str = Field(description="language in force")
     reason: str | None = Field(None, description="why this engine was chosen, where the server chose")
+    resume_token: str = Field(
+        "", description="key to take this dictation up on another socket; keep it secret"
+    )
+
+
+class Resumed(_Event):
+    """The dictation goes on here; what was missed follows."""
+
+    type: Literal["resumed"]
+    seq: int = Field(ge=0, description="the `last_event_seq` of the `resume`")
+    next_audio_seq: int = Field(ge=1, description="number of the audio message to go on with")
+    stopping: bool = Field(description="whether `stop` has been handled already")
 
 
 class WordTime(_Message):
@@ -246,6 +270,7 @@ class Error(_Event):
 
 ServerEvent = Annotated[
     Ready
+    | Resumed
     | Partial
     | Final
     | SpeechStarted

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from websockets.exceptions import ConnectionClosed
 
-from app.api.stt import _pcm
+from app.api.stt import _pcm, _seq
 from app.core.errors import PrompterError, all_errors
 from app.schemas.stt import Audio
 from tests.conftest import ROOT
@@ -261,6 +261,7 @@ def test_the_check_by_hand_agrees_with_the_model(body: dict[str, Any]) -> None:
     except ValidationError:
         by_model = False
     try:
+        _seq(body)
         _pcm(body)
     except PrompterError as error:
         # The model knows the shape of a message, not its samples.

@@ -92,10 +92,11 @@ class Dictation:
         step = int(self._rate_hz * _SLICE_S)
         self._feeding = True
         try:
-            for at in range(0, len(samples), step):
-                self._take(self._ears.push(samples[at : at + step]))
-                if at + step < len(samples):
-                    await anyio.lowlevel.checkpoint()
+            with anyio.CancelScope(shield=True):  # whoever leaves: a chunk is heard as a whole or not at all
+                for at in range(0, len(samples), step):
+                    self._take(self._ears.push(samples[at : at + step]))
+                    if at + step < len(samples):
+                        await anyio.lowlevel.checkpoint()
             await self._room()
         finally:
             self._feeding = False

@@ -1,14 +1,18 @@
-"""The state of one speech socket: which message may come when, one dictation after another, and its timers."""
+"""What stands behind a speech socket: which message may come when, one dictation after another, and its timers."""
 
 import time
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from anyio.abc import TaskGroup
+import anyio
 
 from app.core.config import Settings
 from app.core.errors import (
     AlreadyStarted,
+    AudioSeqMismatch,
     IdleTimeout,
     NotStarted,
+    PrompterError,
     SampleRateChanged,
     SessionTooLong,
     SlowReader,
@@ -17,7 +21,7 @@ from app.providers.base import RawSttSession, SttConfig, SttProvider
 from app.schemas.stt import EndpointingConfig, StartConfig
 from app.services.audio.pcm import OddByteCarry
 from app.services.dictation.dictation import Dictation
-from app.services.dictation.outbox import Outbox
+from app.services.dictation.outbox import Event, Line, Outbox
 from app.services.dictation.raw import RawDictation
 from app.services.dictation.recogniser import Voice
 from app.services.engines import AUTO, Choice, Engines
@@ -30,17 +34,25 @@ ACK_EVERY_S = 1.0
 class SpeechSocket:
     """What a client can do on one socket. The door calls it, one message at a time, and sends what it emits.
 
-    `group` runs each dictation's recognition; it is the door's, and is cancelled when the client leaves.
+    It outlives its socket: a client that was lost may come back on another one. `Sessions` owns it, runs its
+    dictations (`run_soon`) and gives each its resume token (`issue_token`).
     """
 
     def __init__(
-        self, settings: Settings, engines: Engines, transcripts: Transcripts, outbox: Outbox, group: TaskGroup
+        self,
+        settings: Settings,
+        engines: Engines,
+        transcripts: Transcripts,
+        outbox: Outbox,
+        run_soon: Callable[["SpeechSocket", Callable[[], Coroutine[Any, Any, None]]], None],
+        issue_token: Callable[["SpeechSocket", str | None], str],
     ) -> None:
         self._settings = settings
         self._engines = engines
         self._transcripts = transcripts
-        self._outbox = outbox
-        self._group = group
+        self.outbox = self._outbox = outbox
+        self._run_soon = run_soon
+        self._issue_token = issue_token
         self._dictation: Dictation | RawDictation | None = None
         self._draining: Dictation | RawDictation | None = None
         self._config = StartConfig()
@@ -48,9 +60,69 @@ class SpeechSocket:
         self._rate_hz: int | None = None
         self._audio_seq = 0
         self._busy = False
-        now = time.monotonic()
-        self._last_message = self._last_audio = self._last_ack = now
+        self._ready: Event | None = None
+        self._last_message = self._last_audio = self._last_ack = time.monotonic()
         self._stall_s = settings.limits.stall_s
+        self.running: set[anyio.CancelScope] = set()
+        """Around each dictation that still holds an engine."""
+        self._ended = anyio.Event()
+        self.failure: PrompterError | None = None
+        """Why no dictation can go on here any more."""
+
+    # -- lines
+
+    def attach(self, line: Line) -> None:
+        """Serve this socket from now on; what happened while there was none does not count against the client."""
+        self._outbox.attach(line)
+        self._last_message = self._last_audio = self._last_ack = time.monotonic()
+        self._busy = False
+        if self.failure is not None:
+            line.end(self.failure)
+
+    def fail(self, failure: PrompterError) -> None:
+        """An engine cannot go on: the client is told, now or when it comes back."""
+        self.failure = failure
+        if self._outbox.line is not None:
+            self._outbox.line.end(failure)
+
+    def ended(self) -> None:
+        """A dictation holds its engine no more."""
+        self._ended.set()
+        self._ended = anyio.Event()
+
+    async def finish(self) -> None:
+        """Finalise what was said, as if the client had sent `stop`; returns when all of it is told, or kept."""
+        if self._dictation is not None:
+            self.stop()
+        while self.running:
+            await self._ended.wait()
+        await self._outbox.flush()
+
+    async def cancel(self) -> None:
+        """Free the engine without waiting for finals; returns when its running call has."""
+        for scope in self.running:
+            scope.cancel()
+        while self.running:
+            await self._ended.wait()
+
+    @property
+    def started(self) -> bool:
+        """Whether there has ever been a dictation."""
+        return self._ready is not None
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a client may hold a token: its `ready` has been on the way."""
+        return self._ready is not None and "seq" in self._ready
+
+    def resume(self, last_event_seq: int) -> None:
+        """Tell a client that has come back where to go on, and what it missed."""
+        resumed = {
+            "type": "resumed",
+            "next_audio_seq": self._audio_seq + 1,
+            "stopping": self._dictation is None,
+        }
+        self._outbox.replay(last_event_seq, resumed)
 
     # -- messages
 
@@ -89,12 +161,26 @@ class SpeechSocket:
                 events=frozenset(config.events),
                 keep=finals.append,
             )
-        self._emit_ready(choice, voice, lang)
+        self._emit_ready(choice, voice, lang, self._issue_token(self, session_id))
         self._last_audio = self._last_ack = time.monotonic()
-        self._group.start_soon(self._dictation.run)
+        self._run_soon(self, self._dictation.run)
+
+    def count(self, seq: int | None) -> None:
+        """An audio message has come, good or bad; its own number, if it has one, must be the next.
+
+        Raises:
+            NotStarted, AudioSeqMismatch
+        """
+        self._started()
+        expected = self._audio_seq + 1
+        if seq is not None and seq != expected:
+            raise AudioSeqMismatch(
+                f"`seq` is {seq}, but the next audio message is {expected}; go on with that"
+            )
+        self._audio_seq = expected
 
     async def audio(self, pcm: bytes, rate_hz: int) -> None:
-        """A JSON chunk, already decoded.
+        """The samples of a JSON chunk that has been counted.
 
         Raises:
             NotStarted, SampleRateChanged, SessionTooLong
@@ -106,7 +192,6 @@ class SpeechSocket:
             raise SampleRateChanged(
                 f"this dictation runs at {self._rate_hz} Hz, not {rate_hz}; keep the rate, or stop and start again"
             )
-        self._audio_seq += 1
         if not pcm:
             return
         self._stall_s = max(self._settings.limits.stall_s, 1.5 * len(pcm) / (2 * rate_hz))
@@ -121,7 +206,7 @@ class SpeechSocket:
 
     async def binary(self, data: bytes) -> None:
         """A binary frame: PCM16 at `config.sample_rate`, cut anywhere."""
-        self._started()
+        self.count(None)
         await self.audio(self._carry.push(data), self._config.sample_rate)
 
     async def flush(self, flush_id: str | int | None) -> None:
@@ -214,16 +299,16 @@ class SpeechSocket:
         silence_ms: int = getattr(self._settings.endpointing, f"{wanted}_ms")
         return silence_ms
 
-    def _emit_ready(self, choice: Choice, voice: Voice, lang: str) -> None:
-        self._outbox.emit(
-            {
-                "type": "ready",
-                "provider": choice.provider.name,
-                "model": voice.model,
-                "lang": lang,
-                "reason": choice.reason,
-            }
-        )
+    def _emit_ready(self, choice: Choice, voice: Voice, lang: str, resume_token: str) -> None:
+        self._ready = {
+            "type": "ready",
+            "provider": choice.provider.name,
+            "model": voice.model,
+            "lang": lang,
+            "reason": choice.reason,
+            "resume_token": resume_token,
+        }
+        self._outbox.emit(self._ready)
 
 
 def _voice(provider: SttProvider, config: SttConfig) -> Voice:
