@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+BENCH ?=
 
 BIN := $(VENV)/bin
 READY := $(PYTHON) scripts/bootstrap.py --venv "$(VENV)"
@@ -11,7 +12,7 @@ LISTEN := $(if $(filter command,$(origin HOST)),--host "$(HOST)") $(if $(PORT),-
 ONLINE := $(if $(filter-out 0 no false,$(OFFLINE)),,--checkpoint)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint format clean python
+.PHONY: help run demo bench test check lint format clean python
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +27,10 @@ run: python  ## start the server (HOST=, PORT=, OFFLINE=1 asks no model hub)
 demo: python  ## start a server, dictate samples/ to it, show text and answers
 	@$(READY)
 	@exec $(BIN)/python scripts/demo.py
+
+bench: python  ## measure latency, accuracy and capacity (BENCH= goes to prompter bench run)
+	@$(READY) --dev
+	@exec $(BIN)/prompter bench run $(if $(BENCH),$(BENCH),samples --provider pocketsphinx --langs en)
 
 test: python  ## run the tests (ARGS= goes to pytest)
 	@$(READY) --dev

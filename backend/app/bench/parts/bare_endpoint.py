@@ -8,6 +8,12 @@ from starlette.websockets import WebSocketDisconnect
 app = FastAPI()
 
 
+@app.get("/health/ready")
+async def ready() -> dict[str, str]:
+    """Answers as the real server does, once it listens."""
+    return {"status": "ready"}
+
+
 @app.websocket("/ws/stt")
 async def bare(websocket: WebSocket) -> None:
     """Decode, count, answer."""

@@ -1,0 +1,126 @@
+"""Decode whole recordings with an engine inside this process: no server, no speech gate."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.bench.errors import BenchError
+from app.bench.load import machine
+from app.bench.load.clips import RATE_HZ
+from app.core.config import Settings
+from app.core.errors import PrompterError
+from app.providers.base import (
+    RawSttSession,
+    SttConfig,
+    SttProvider,
+    SttSession,
+    WindowRequest,
+    WindowSttSession,
+)
+from app.providers.registry import stt_registrations
+
+Window = Literal["short", "full"]
+MAX_PIECE_S, MIN_PIECE_S = 28, 15
+"""Longer recordings are cut at the quietest place between the two: a window ends at 30 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """The text of one recording, and what it cost."""
+
+    text: str
+    decode_ms: float
+    cpu_s: float
+    doubtful: tuple[str, ...] = ()
+    """Why windows were not to be believed ("repetition", "capped", "empty")."""
+
+
+class OfflineEngine:
+    """One engine, started; made by `offline_engine`."""
+
+    def __init__(self, provider: SttProvider) -> None:
+        self._provider = provider
+
+    async def decode(
+        self, samples: NDArray[np.int16], *, lang: str, model: str | None = None, window: Window = "full"
+    ) -> Offline:
+        """Decode one recording (16 kHz) in a session of its own.
+
+        Raises:
+            BenchError: the engine refused.
+        """
+        began_s = machine.cpu_s(os.getpid()) or 0.0
+        try:
+            session = await self._provider.open_session(SttConfig(lang=lang, model=model))
+        except PrompterError as error:
+            raise BenchError(error.message) from error
+        texts, spent_ms, doubts = [], 0.0, []
+        try:
+            for piece in pieces(samples):
+                text, decode_ms, doubtful = await _decode_piece(session, piece, window)
+                texts.append(text)
+                spent_ms += decode_ms
+                doubts += [doubtful] if doubtful else []
+        except PrompterError as error:
+            raise BenchError(error.message) from error
+        finally:
+            await session.aclose()
+        cost_s = (machine.cpu_s(os.getpid()) or 0.0) - began_s
+        return Offline(" ".join(filter(None, texts)), spent_ms, cost_s, tuple(doubts))
+
+
+@asynccontextmanager
+async def offline_engine(name: str, settings: Settings | None = None) -> AsyncIterator[OfflineEngine]:
+    """The engine of this name, warmed up.
+
+    Raises:
+        BenchError: there is none, or it cannot start.
+    """
+    known = stt_registrations()
+    if name not in known:
+        raise BenchError(f"no speech provider {name!r}; known: {', '.join(known)}")
+    provider: SttProvider = known[name].load()(settings or Settings(_env_file=None))
+    try:
+        try:
+            await provider.start()
+        except PrompterError as error:
+            raise BenchError(error.message) from error
+        yield OfflineEngine(provider)
+    finally:
+        await provider.aclose()
+
+
+async def _decode_piece(
+    session: SttSession | WindowSttSession | RawSttSession, piece: NDArray[np.int16], window: Window
+) -> tuple[str, float, str | None]:
+    if isinstance(session, RawSttSession):
+        raise BenchError("this engine sees raw chunks only; it has no offline decode")
+    if isinstance(session, WindowSttSession):
+        request = WindowRequest(piece, len(piece), final=True, window=window)
+        result = await session.decode(request)
+        return result.text, result.decode_ms, result.doubtful
+    stream: Any = await session.open_stream()
+    try:
+        await stream.accept(piece)
+        transcript = await stream.finish(len(piece))
+    finally:
+        await stream.aclose()
+    return transcript.text, transcript.decode_ms, None
+
+
+def pieces(samples: NDArray[np.int16]) -> list[NDArray[np.int16]]:
+    """A recording in pieces that fit into a window; nothing is lost or repeated."""
+    found = []
+    step = RATE_HZ // 5
+    while len(samples) > MAX_PIECE_S * RATE_HZ:
+        starts = range(MIN_PIECE_S * RATE_HZ, MAX_PIECE_S * RATE_HZ - step, step // 4)
+        energy = [float(np.square(samples[at : at + step].astype(np.float64)).sum()) for at in starts]
+        middle = starts[int(np.argmin(energy))] + step // 2
+        found.append(samples[:middle])
+        samples = samples[middle:]
+    return [*found, samples]

@@ -1,0 +1,1 @@
+"""The parts of the benchmark: each runs something and gives figures."""

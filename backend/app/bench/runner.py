@@ -1,0 +1,102 @@
+"""One run of the benchmark: its plan, its parts in order, its result on disk."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.bench.errors import BenchError
+from app.bench.figures import Part
+from app.bench.load import machine
+from app.bench.load.clips import find_clips
+from app.bench.load.speaker import Speech
+from app.bench.load.target import Target, base_url, own_server
+from app.bench.parts.capacity import capacity
+from app.bench.parts.dictation import dictation
+from app.bench.parts.fairness import fairness
+from app.bench.parts.ingest import ingest
+from app.bench.report import Run, write
+
+Tell = Callable[[str], None]
+PARTS = ("dictation", "capacity", "fairness", "ingest")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure."""
+
+    folder: Path
+    """Recordings."""
+    parts: Sequence[str] = PARTS
+    speech: Speech = field(default_factory=Speech)
+    langs: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    url: str | None = None
+    """A server that runs already; without it one of our own is started."""
+    speakers: int = 1
+    """Of `dictation`, at once."""
+    most: int = 64
+    """Of `capacity`."""
+    levels: Sequence[int] = ()
+    utterances: int = 7
+    offline: bool = True
+
+
+async def execute(plan: Plan, command: str, tell: Tell) -> Run:
+    """Run the parts of a plan.
+
+    Raises:
+        BenchError, and what the client raises.
+    """
+    unknown = [part for part in plan.parts if part not in PARTS]
+    if unknown:
+        raise BenchError(f"no part {unknown[0]!r}; known: {', '.join(PARTS)}")
+    clips = find_clips(plan.folder, plan.langs, plan.kinds)
+    found: list[Part] = []
+    for name in plan.parts:
+        tell(f"{name} …")
+        if name == "ingest":
+            found.append(await ingest())
+            continue
+        # A fresh server for each part: none inherits what another left in memory.
+        with _target(plan.url) as target:
+            if name == "dictation":
+                offline = plan.offline and plan.url is None
+                found.append(
+                    await dictation(target, clips, plan.speech, speakers=plan.speakers, offline=offline)
+                )
+            elif name == "capacity":
+                found.append(
+                    await capacity(
+                        target, clips, plan.speech, most=plan.most, utterances=plan.utterances,
+                        levels=plan.levels, tell=tell,
+                    )
+                )  # fmt: skip
+            else:
+                found.append(await fairness(target, clips, plan.speech, utterances=plan.utterances))
+    return describe(
+        command, found, {"provider": plan.speech.provider or "the default", "audio": plan.folder.name}
+    )
+
+
+def describe(command: str, parts: Sequence[Part], setting: dict[str, str]) -> Run:
+    """A run that ends now, on this machine."""
+    when = dt.datetime.now(dt.UTC).astimezone().isoformat(timespec="seconds")
+    return Run(when, command, machine.describe(), setting, tuple(parts))
+
+
+def save(run: Run, folder: Path) -> list[Path]:
+    """Result, report and pictures; the files."""
+    from app.bench.plots import draw  # matplotlib takes a second to load
+
+    return [*write(run, folder), *draw(run.parts, folder)]
+
+
+@contextmanager
+def _target(url: str | None) -> Iterator[Target]:
+    if url is not None:
+        yield Target(base_url(url))
+        return
+    with own_server() as target:
+        yield target

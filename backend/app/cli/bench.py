@@ -1,0 +1,177 @@
+"""`prompter bench`: measure a server as its clients see it, an engine on one's own recordings, and compare runs."""
+
+import datetime as dt
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.common import FAILED, USAGE, CommandError, notes, out
+from app.cli.common import run as run_async
+from app.cli.dictate import Lang, Model, Provider
+
+if TYPE_CHECKING:
+    from app.bench.report import Run
+
+app = typer.Typer(
+    name="bench",
+    help="Measure latency, accuracy and capacity; needs the extra `bench`.",
+    no_args_is_help=True,
+)
+
+Folder = Annotated[
+    Path,
+    typer.Argument(help="Recordings: manifest.jsonl, or a .txt beside each.", exists=True, file_okay=False),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder of the results; a new one if left out.", file_okay=False)
+]
+Langs = Annotated[
+    str, typer.Option("--langs", help="Languages of the speech to use, comma-separated; all if left out.")
+]
+Kinds = Annotated[str, typer.Option("--kinds", help="Kinds of the manifest to use, comma-separated.")]
+
+
+@app.command("run")
+def run(
+    folder: Folder,
+    parts: Annotated[
+        str, typer.Option("--parts", help="Of dictation, capacity, fairness, ingest; all if left out.")
+    ] = "",
+    provider: Provider = None,
+    model: Model = None,
+    lang: Lang = None,
+    langs: Langs = "",
+    kinds: Kinds = "",
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="A server that runs already, ws:// or http://; else one is started."),
+    ] = None,
+    speakers: Annotated[int, typer.Option(min=1, help="Sessions at once in the part dictation.")] = 1,
+    most: Annotated[int, typer.Option(min=1, help="Most speakers that the part capacity tries.")] = 64,
+    levels: Annotated[
+        str,
+        typer.Option(
+            "--levels", help="Numbers of speakers to measure, comma-separated, in place of a search."
+        ),
+    ] = "",
+    utterances: Annotated[int, typer.Option(min=1, help="Sentences of each speaker under load.")] = 7,
+    output: Out = None,
+) -> None:
+    """Speak recordings to a server in real time and measure what comes back."""
+    runner = _import("runner")
+    speech = _import("load.speaker").Speech(provider, model, lang)
+    plan = runner.Plan(
+        folder=folder, parts=_split(parts) or runner.PARTS, speech=speech, langs=_split(langs), kinds=_split(kinds),
+        url=url, speakers=speakers, most=most, levels=_numbers(levels), utterances=utterances,
+    )  # fmt: skip
+    result = _wait(runner.execute(plan, _command(), _tell))
+    _finish(result, output or _new_folder(provider or "default"))
+
+
+@app.command("accuracy")
+def accuracy(
+    folder: Folder,
+    provider: Annotated[str, typer.Option("--provider", help="Engine.")] = "whisper_local",
+    model: Model = None,
+    window: Annotated[
+        str, typer.Option("--window", help="Windows of whole-window engines: short, full, or both.")
+    ] = "short,full",
+    langs: Langs = "",
+    kinds: Kinds = "",
+    output: Out = None,
+) -> None:
+    """Words wrong, loops and cost of an engine on your own recordings, offline and without a server."""
+    from app.cli.settings import read_settings
+
+    windows = _split(window)
+    if not windows or not set(windows) <= {"short", "full"}:
+        raise CommandError(f"--window {window!r}: expected short, full, or short,full", USAGE)
+    parts, clips, runner = _import("parts.accuracy"), _import("load.clips"), _import("runner")
+    found = _wait(
+        parts.accuracy(
+            _caught(lambda: clips.find_clips(folder, _split(langs), _split(kinds))),
+            provider=provider, model=model, windows=windows, settings=read_settings(), tell=_tell,
+        )
+    )  # fmt: skip
+    setting = {"provider": provider, "model": model or "the default", "audio": folder.name}
+    _finish(runner.describe(_command(), [found], setting), output or _new_folder(f"accuracy-{provider}"))
+
+
+@app.command("compare")
+def compare(
+    before: Annotated[Path, typer.Argument(help="result.json of one run.", exists=True, dir_okay=False)],
+    after: Annotated[Path, typer.Argument(help="result.json of another.", exists=True, dir_okay=False)],
+) -> None:
+    """Say what got better or worse beyond noise; exit code 1 where anything got worse."""
+    report = _import("report")
+    one, other = (_caught(lambda path=path: report.read_run(path)) for path in (before, after))
+    changes = _import("compare").compare(one.figures, other.figures)
+    typer.echo("\n".join(report.compared(changes)))
+    if any(change.verdict == "worse" for change in changes):
+        raise typer.Exit(FAILED)
+
+
+def _import(name: str) -> Any:
+    """A module of the benchmark.
+
+    Raises:
+        CommandError: what it needs is not installed.
+    """
+    from importlib import import_module
+
+    try:
+        return import_module(f"app.bench.{name}")
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            f"the benchmark needs {error.name}; pip install 'prompter[bench]' brings it (make bench does it all)"
+        ) from error
+
+
+def _wait(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return _caught(lambda: run_async(coroutine))
+
+
+def _caught(call: Any) -> Any:
+    """What the call gives; the benchmark's own failure as a line of the command."""
+    from app.bench.errors import BenchError
+
+    try:
+        return call()
+    except BenchError as error:
+        raise CommandError(str(error)) from error
+
+
+def _finish(result: "Run", folder: Path) -> None:
+    """Write everything, show the tables."""
+    files = _import("runner").save(result, folder)
+    typer.echo(_import("report").markdown(result))
+    out().print(f"written: {', '.join(str(file) for file in files)}", markup=False)
+
+
+def _new_folder(name: str) -> Path:
+    from app.core.paths import checkout_root
+
+    stamp = dt.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    return (checkout_root() or Path()) / "bench" / "results" / f"{stamp}-{name}"
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in _split(text)]
+    except ValueError:
+        raise CommandError(f"--levels {text!r}: expected numbers like 1,8,16", USAGE) from None
+
+
+def _command() -> str:
+    return " ".join(["prompter", *sys.argv[1:]])
+
+
+def _tell(line: str) -> None:
+    notes().print(line, markup=False)
