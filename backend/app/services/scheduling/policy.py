@@ -1,8 +1,8 @@
 """The scheduler's decisions: what runs, waits, or is shed; times are passed in, there is no clock and no await.
 
 The order: finals, eager finals, feeds, first partials, partials. Within a class those sessions that stay within their
-fair share go first, then each session's first job before anybody's second, then the earliest deadline, then the
-session that was served longest ago.
+fair share go first; then turns go in rounds, each session once in a round; within a round the earliest deadline goes
+first, then the session that was served longest ago.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ STALE_S = 1.0
 """A partial that would start later than this after its audio's end is shed."""
 
 PATIENCE_S = 1.0
-"""An eager final or a feed that has waited this long counts as a final, and nobody's share is held against it."""
+"""An eager final or a feed that has waited this long stands in line with the finals."""
 
 RETRY_S = 5.0
 """When a client that was refused may try again, at the least."""
@@ -43,6 +43,10 @@ class Ticket:
     """The job's, or FINAL once promoted."""
     since: float
     """Since when it waits as what it is."""
+    line: Kind
+    """The class it waits in: its kind, or FINAL when it has waited too long."""
+    round: int
+    """Its round in that line."""
     state: State = State.WAITING
     started: float = 0.0
 
@@ -58,6 +62,10 @@ class Policy:
         self._decided: list[Ticket] = []
         self._served: dict[int, int] = {}
         self._turns = 0
+        self._rounds = dict.fromkeys(Kind, 0)
+        """Of each line, the round of the job that was started last."""
+        self._last_round: dict[int, dict[Kind, int]] = {}
+        """Of each session and line, the round that its newest job was given."""
         self._muted: set[int] = set()
         """Sessions found above their share while partials are off; they stay so until partials are on again."""
         self.costs = Costs()
@@ -66,13 +74,16 @@ class Policy:
 
     # -- what happens
 
+    def open(self, session: int, now: float) -> None:
+        """A session begins, until `forget`."""
+        self.shares.open(session, now)
+
     def submit(self, job: Job, now: float) -> Ticket:
         """A job asks for its turn; a droppable one replaces the session's droppable one that waits."""
-        ticket = Ticket(job, job.kind, now)
-        mine = self._waiting.setdefault(job.session, [])
         if job.kind in DROPPABLE:
-            for old in [each for each in mine if each.kind in DROPPABLE]:
+            for old in [each for each in self._waiting.get(job.session, ()) if each.kind in DROPPABLE]:
                 self._end(old, State.SHED)
+        ticket = Ticket(job, job.kind, now, job.kind, self._round(job.session, job.kind))
         self._waiting.setdefault(job.session, []).append(ticket)
         return ticket
 
@@ -96,6 +107,7 @@ class Policy:
         for ticket in (*self._waiting.get(session, ()), *self._running):
             if ticket.job.session == session and ticket.kind is Kind.EAGER:
                 ticket.kind, ticket.since = Kind.FINAL, now
+                self._join_finals(ticket)
                 if ticket.state is State.RUNNING:
                     self.gauge.final_started(0.0, now)
 
@@ -104,6 +116,7 @@ class Policy:
         for ticket in list(self._waiting.get(session, ())):
             self._end(ticket, State.SHED)
         self._served.pop(session, None)
+        self._last_round.pop(session, None)
         self._muted.discard(session)
         self.shares.forget(session)
 
@@ -113,10 +126,16 @@ class Policy:
         """Start what can start and shed what is not worth it; give the tickets that were started or shed."""
         crowd = self._crowd(now)
         self._mute(crowd, now)
+        for ticket in self.waiting():
+            if ticket.kind in (Kind.EAGER, Kind.FEED) and now - ticket.since >= PATIENCE_S:
+                self._join_finals(ticket)
         for ticket in [each for each in self.waiting() if self._hopeless(each, now)]:
             self._end(ticket, State.SHED)
         while len(self._running) < self.cores and (first := self._next(crowd, now)) is not None:
-            self._start(first, now)
+            if self._delays_a_final(first, now):
+                self._end(first, State.SHED)
+            else:
+                self._start(first, now)
         decided, self._decided = self._decided, []
         return decided
 
@@ -167,11 +186,14 @@ class Policy:
         partials = self.pressure_on(ticket.job.session, now).partials
         if partials == "off" or (partials == "first_only" and ticket.kind is Kind.PARTIAL):
             return True
-        return now - ticket.since > STALE_S or self._delays_a_final(ticket, now)
+        return now - ticket.since > STALE_S
 
     def _delays_a_final(self, ticket: Ticket, now: float) -> bool:
-        """Whether a final that waits, or may come of an eager one, would miss its deadline because of this job."""
-        if len(self._running) + 1 < self.cores:
+        """Whether a final that waits for its lane, or may come of an eager one, would be late because of a partial.
+
+        All others have had their turn before a partial is looked at.
+        """
+        if ticket.kind not in DROPPABLE or len(self._running) + 1 < self.cores:
             return False
         free_at = now + self.costs.estimate_s(ticket.job.engine, ticket.job.audio_s)
         return any(
@@ -189,30 +211,34 @@ class Policy:
         for session, tickets in self._waiting.items():
             above = self.shares.above(session, crowd, now)
             mine = [ticket.kind for ticket in self._running if ticket.job.session == session]
-            for rank, ticket in enumerate(tickets, len(mine)):
+            for ticket in tickets:
                 if (ticket.job.lane is not None and ticket.job.lane in lanes) or (
                     full if ticket.kind in DROPPABLE else ticket.kind is Kind.FEED and Kind.FEED in mine
                 ):
                     continue
-                key = self._urgency(ticket, rank, above, now)
+                # A deadline long past buys nothing: who is behind by his own flood would always be first.
+                deadline = max(ticket.job.deadline, ticket.since)
+                key = ticket.line, above, ticket.round, deadline, self._served.get(session, 0)
                 if best is None or key < best[0]:
                     best = key, ticket
         return best and best[1]
 
-    def _urgency(self, ticket: Ticket, rank: int, above: bool, now: float) -> tuple[float, ...]:
-        kind = ticket.kind
-        patient = kind in DROPPABLE or now - ticket.since < PATIENCE_S
-        if not patient:
-            kind, above = Kind.FINAL, False
-        # A deadline long past buys nothing: who is behind by his own flood would always be first.
-        deadline = max(ticket.job.deadline, ticket.since)
-        return kind, above, rank, deadline, self._served.get(ticket.job.session, 0)
+    def _round(self, session: int, line: Kind) -> int:
+        """The round for one more job of the session: this one, or the one after its last."""
+        last = self._last_round.setdefault(session, {})
+        last[line] = max(self._rounds[line], last.get(line, 0) + 1)
+        return last[line]
+
+    def _join_finals(self, ticket: Ticket) -> None:
+        if ticket.line is not Kind.FINAL:
+            ticket.line, ticket.round = Kind.FINAL, self._round(ticket.job.session, Kind.FINAL)
 
     def _start(self, ticket: Ticket, now: float) -> None:
         self._end(ticket, State.RUNNING)
         self._running.append(ticket)
         ticket.started = now
         self._turns += 1
+        self._rounds[ticket.line] = max(self._rounds[ticket.line], ticket.round)
         self._served[ticket.job.session] = self._turns
         if ticket.kind is Kind.FINAL:
             self.gauge.final_started(now - ticket.since, now)
@@ -224,5 +250,8 @@ class Policy:
         mine.remove(ticket)
         if not mine:
             del self._waiting[ticket.job.session]
+        last = self._last_round.get(ticket.job.session, {})
+        if state is not State.RUNNING and last.get(ticket.line) == ticket.round:
+            last[ticket.line] -= 1  # the session's turn in this round was not used
         if state is not State.CANCELLED:
             self._decided.append(ticket)

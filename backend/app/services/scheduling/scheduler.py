@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from app.core.config import SchedulerSettings
 from app.services.scheduling.jobs import Job, Shed
@@ -15,8 +16,6 @@ from app.services.scheduling.policy import Policy, State, Ticket
 from app.services.scheduling.pressure import LEVELS, Pressure
 
 T = TypeVar("T")
-
-_LOOK_EVERY_S = 1.0
 
 
 def usable_cores() -> int:
@@ -38,10 +37,13 @@ class Scheduler:
     watches and partials are degraded, a timer looks once a second whether that is over.
     """
 
-    def __init__(self, cores: int, now: Callable[[], float], *, admit_below: float = 0.85) -> None:
+    def __init__(
+        self, cores: int, now: Callable[[], float], *, admit_below: float = 0.85, look_every_s: float = 1.0
+    ) -> None:
         self._policy = Policy(cores, admit_below=admit_below)
         self.now = now
         """The clock (s) of deadlines."""
+        self._look_every_s = look_every_s
         self._turns: dict[Ticket, anyio.Event] = {}
         self._watchers: dict[int, _Watcher] = {}
         self._numbers = itertools.count(1)
@@ -49,7 +51,9 @@ class Scheduler:
 
     def new_session(self) -> int:
         """A number for `Job.session` that nobody else has; call `forget` with it at the end."""
-        return next(self._numbers)
+        number = next(self._numbers)
+        self._policy.open(number, self.now())
+        return number
 
     async def run(self, job: Job, call: Callable[[], Awaitable[T]]) -> T:
         """Wait for the job's turn, then await `call`, which holds a core until it returns.
@@ -95,6 +99,16 @@ class Scheduler:
         self._notify()
 
     @property
+    def waiting(self) -> int:
+        """Jobs in line."""
+        return sum(1 for _ in self._policy.waiting())
+
+    @property
+    def running(self) -> int:
+        """Cores that are held."""
+        return self._policy.running
+
+    @property
     def pressure(self) -> Pressure:
         """What the load asks of partials now."""
         return self._policy.pressure(self.now())
@@ -107,6 +121,7 @@ class Scheduler:
         turn = self._turns[ticket] = anyio.Event()
         try:
             await turn.wait()
+            await anyio.lowlevel.checkpoint_if_cancelled()
         except BaseException:
             if ticket.state is State.RUNNING:  # its turn came in the very moment of the cancellation
                 self._policy.finish(ticket, self.now(), learn=False)
@@ -129,7 +144,7 @@ class Scheduler:
         for session, watcher in list(self._watchers.items()):
             watcher.look(self._policy.pressure_on(session, now))
         if self._timer is None and self._policy.pressure(now).degraded:
-            self._timer = asyncio.get_running_loop().call_later(_LOOK_EVERY_S, self._look_again)
+            self._timer = asyncio.get_running_loop().call_later(self._look_every_s, self._look_again)
 
     def _look_again(self) -> None:
         self._timer = None

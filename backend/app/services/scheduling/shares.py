@@ -9,6 +9,9 @@ _MEMORY_S = 2.0
 _LOAD_MEMORY_S = 15.0
 """Time constant of the load that admission looks at: utterances and the pauses between them even out."""
 
+_YOUNG_S = 6.0
+"""A session is taken to be at least this old: its first final alone tells too little of its rate."""
+
 _GONE = 1e-3
 """A rate below this is none."""
 
@@ -36,7 +39,12 @@ class Shares:
         self._cores = cores
         self._used: dict[int, Rate] = {}
         self._sure: dict[int, Rate] = {}
+        self._opened: dict[int, float] = {}
         self._tidied = 0.0
+
+    def open(self, session: int, now: float) -> None:
+        """A session begins; until it is measured, admission takes it for one like the others."""
+        self._opened[session] = now
 
     def charge(self, session: int, took_s: float, now: float, *, sure: bool) -> None:
         """The session has used a core for this long; `sure` is work that cannot be shed."""
@@ -51,6 +59,7 @@ class Shares:
     def forget(self, session: int) -> None:
         self._used.pop(session, None)
         self._sure.pop(session, None)
+        self._opened.pop(session, None)
 
     def crowd(self, asking: set[int], now: float) -> int:
         """Sessions that share the cores: those with work here, and those that had some a moment ago."""
@@ -63,7 +72,16 @@ class Shares:
 
     def load_with_one_more(self, now: float) -> float:
         """Part of the cores that unsheddable work will take when one more speaker like these is let in."""
-        rates = [rate for each in self._sure.values() if (rate := each.now(now)) > _GONE]
+        rates = [rate for session in self._sure if (rate := self._steady(session, now)) > _GONE]
         if not rates:
             return 0.0
-        return sum(rates) * (len(rates) + 1) / len(rates) / self._cores
+        unknown = sum(
+            session not in self._sure and now - opened < _LOAD_MEMORY_S
+            for session, opened in self._opened.items()
+        )
+        return sum(rates) * (len(rates) + unknown + 1) / len(rates) / self._cores
+
+    def _steady(self, session: int, now: float) -> float:
+        """What an average that was begun with the session would be if it had been begun long ago."""
+        age_s = max(now - self._opened.get(session, -math.inf), _YOUNG_S)
+        return self._sure[session].now(now) / -math.expm1(-age_s / _LOAD_MEMORY_S)

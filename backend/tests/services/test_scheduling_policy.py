@@ -1,0 +1,357 @@
+"""The scheduler's decisions on scripted time: order, latest wins, shedding, fairness, lanes."""
+
+import time
+from collections.abc import Hashable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.services.scheduling.jobs import DROPPABLE, Job, Kind
+from app.services.scheduling.policy import PATIENCE_S, STALE_S, Policy, State, Ticket
+from tests.support.scripted_load import Asked, Machine, p95, speakers
+
+
+def job(
+    session: int = 1,
+    kind: Kind = Kind.FINAL,
+    deadline: float = 100.0,
+    *,
+    engine: str = "e",
+    lane: Hashable | None = None,
+) -> Job:
+    return Job(session, kind, 1.0, deadline, engine, lane)
+
+
+def busy(policy: Policy, cores: int, now: float = 0.0) -> list[Ticket]:
+    """Take so many cores by finals of sessions that nobody else is."""
+    tickets = [policy.submit(job(900 + n), now) for n in range(cores)]
+    assert policy.settle(now) == tickets
+    return tickets
+
+
+def order_of(policy: Policy, holding: Ticket, now: float = 0.0) -> list[Ticket]:
+    """Let one core run everything that waits; the order in which it was started."""
+    started: list[Ticket] = []
+    while True:
+        policy.finish(holding, now, learn=False)
+        decided = [ticket for ticket in policy.settle(now) if ticket.state is State.RUNNING]
+        if not decided:
+            return started
+        (holding,) = decided
+        started.append(holding)
+
+
+def test_classes_go_in_order() -> None:
+    """Finals before eager finals before feeds before first partials before partials."""
+    policy = Policy(1)
+    (holding,) = busy(policy, 1)
+    tickets = {kind: policy.submit(job(10 - kind, kind), 0.0) for kind in reversed(Kind)}
+    policy.settle(0.0)
+
+    assert order_of(policy, holding) == [tickets[kind] for kind in Kind]
+
+
+def test_within_a_class_the_earliest_deadline_then_who_was_served_longest_ago() -> None:
+    policy = Policy(1)
+    (holding,) = busy(policy, 1)
+    first = policy.submit(job(1, deadline=5.0), 0.0)
+    assert order_of(policy, holding) == [first]
+    (holding,) = busy(policy, 1)
+    late, served, fresh = (
+        policy.submit(job(session, deadline=deadline), 0.0)
+        for session, deadline in ((3, 6.0), (1, 5.0), (2, 5.0))
+    )
+
+    assert order_of(policy, holding) == [fresh, served, late]
+
+
+def test_a_deadline_in_the_past_buys_nothing() -> None:
+    """Who is behind by his own flood does not overtake for it."""
+    policy = Policy(1)
+    (holding,) = busy(policy, 1, now=10.0)
+    punctual = policy.submit(job(1, deadline=10.3), 10.0)
+    behind = policy.submit(job(2, deadline=-50.0), 10.31)
+
+    assert order_of(policy, holding, now=10.4) == [punctual, behind]
+
+
+def test_each_sessions_first_job_goes_before_anybodys_second() -> None:
+    policy = Policy(1)
+    (holding,) = busy(policy, 1)
+    flood = [policy.submit(job(1, deadline=1.0), 0.0) for _ in range(5)]
+    other = policy.submit(job(2, deadline=9.0), 0.0)
+
+    assert order_of(policy, holding)[:2] == [flood[0], other]
+
+
+def test_the_newest_partial_of_a_session_replaces_the_one_that_waits() -> None:
+    policy = Policy(1)
+    (holding,) = busy(policy, 1)
+    old = policy.submit(job(1, Kind.FIRST_PARTIAL), 0.0)
+    others = policy.submit(job(2, Kind.PARTIAL), 0.0)
+    new = policy.submit(job(1, Kind.PARTIAL), 0.1)
+
+    assert (old.state, others.state, new.state) == (State.SHED, State.WAITING, State.WAITING)
+    assert policy.settle(0.1) == [old], "its owner is told"
+    assert order_of(policy, holding, now=0.1) == [others, new]
+
+
+def test_a_stale_partial_is_shed_and_a_stale_final_is_not() -> None:
+    policy = Policy(1)
+    (holding,) = busy(policy, 1)
+    partial = policy.submit(job(1, Kind.PARTIAL), 0.0)
+    final = policy.submit(job(1, deadline=0.3), 0.0)
+    now = STALE_S + 0.01
+
+    policy.finish(holding, now)
+    assert policy.settle(now) == [partial, final]
+    assert (partial.state, final.state) == (State.SHED, State.RUNNING)
+
+
+@pytest.mark.parametrize(("cores", "at_once"), [(1, 1), (2, 1), (3, 2), (8, 7)])
+def test_partials_leave_a_core_for_finals(cores: int, at_once: int) -> None:
+    policy = Policy(cores)
+    for session in range(20):
+        policy.submit(job(session, Kind.PARTIAL), 0.0)
+    policy.settle(0.0)
+    assert policy.running == at_once
+    if cores > 1:
+        final = policy.submit(job(99), 0.0)
+        assert policy.settle(0.0) == [final]
+
+
+def test_a_partial_that_would_make_a_final_late_is_shed() -> None:
+    """A final waits for its worker; the last core is not given to a partial that would run beyond its deadline."""
+    policy = Policy(2)
+    policy.costs.learn("slow", 1.0, 2.0)
+    policy.costs.learn("e", 1.0, 0.1)
+    policy.submit(job(1, lane="w"), 0.0)
+    policy.settle(0.0)
+    policy.submit(job(2, deadline=0.5, lane="w"), 0.0)
+    slow = policy.submit(job(3, Kind.PARTIAL, engine="slow"), 0.0)
+    quick = policy.submit(job(4, Kind.PARTIAL), 0.0)
+    policy.settle(0.0)
+
+    assert (slow.state, quick.state) == (State.SHED, State.RUNNING)
+
+
+def test_a_partial_does_not_give_way_to_a_final_that_is_late_anyhow() -> None:
+    policy = Policy(2)
+    policy.costs.learn("e", 1.0, 0.1)
+    policy.submit(job(1, lane="w"), 0.0)
+    policy.settle(0.0)
+    policy.submit(job(2, deadline=0.05, lane="w"), 0.0)
+    partial = policy.submit(job(3, Kind.PARTIAL), 0.0)
+
+    assert policy.settle(0.0) == [partial]
+    assert partial.state is State.RUNNING
+
+
+def test_feeds_of_a_session_run_one_at_a_time() -> None:
+    policy = Policy(4)
+    mine = [policy.submit(job(1, Kind.FEED), 0.0) for _ in range(2)]
+    other = policy.submit(job(2, Kind.FEED), 0.0)
+
+    assert policy.settle(0.0) == [mine[0], other]
+    policy.finish(mine[0], 0.1)
+    assert policy.settle(0.1) == [mine[1]]
+
+
+def test_jobs_of_a_lane_run_one_at_a_time_and_leave_the_core_to_others() -> None:
+    policy = Policy(2)
+    first = policy.submit(job(1, Kind.FEED, deadline=1.0, lane="w0"), 0.0)
+    same = policy.submit(job(2, Kind.FEED, deadline=2.0, lane="w0"), 0.0)
+    other = policy.submit(job(3, Kind.FEED, deadline=3.0, lane="w1"), 0.0)
+
+    assert policy.settle(0.0) == [first, other]
+    policy.finish(first, 0.1)
+    assert policy.settle(0.1) == [same]
+
+
+def test_a_promoted_job_is_a_final() -> None:
+    policy = Policy(1)
+    (holding,) = busy(policy, 1)
+    other = policy.submit(job(1, Kind.EAGER, deadline=1.0), 0.0)
+    mine = policy.submit(job(2, Kind.EAGER, deadline=2.0), 0.0)
+    policy.promote(2, 0.4)
+
+    assert order_of(policy, holding, now=0.5) == [mine, other]
+
+
+@pytest.mark.parametrize("kind", [Kind.EAGER, Kind.FEED])
+def test_nothing_starves_under_endless_finals(kind: Kind) -> None:
+    """Others' finals never end; an eager final or a feed has its turn all the same, soon after its patience ends."""
+    machine = Machine(Policy(1))
+
+    def again(_: Asked, now: float) -> None:
+        machine.ask(job(1 + len(machine.asked) % 5, deadline=now + 0.3), 0.2, again)
+
+    def begin() -> None:
+        for session in range(1, 5):
+            machine.ask(job(session, deadline=0.3), 0.2, again)
+        machine.ask(job(99, kind, deadline=0.5), 0.2)
+
+    machine.at(0.0, begin)
+    machine.run(10.0)
+    (asked,) = machine.of(kind)
+    assert asked.started is not None
+    assert asked.started <= PATIENCE_S + 5 * 0.2 + 0.001
+
+
+def test_a_session_that_is_forgotten_has_nothing_in_line() -> None:
+    policy = Policy(1)
+    busy(policy, 1)
+    gone = [policy.submit(job(1, kind), 0.0) for kind in (Kind.FINAL, Kind.PARTIAL)]
+    stays = policy.submit(job(2), 0.0)
+    policy.forget(1)
+
+    assert policy.settle(0.0) == gone
+    assert all(ticket.state is State.SHED for ticket in gone)
+    assert list(policy.waiting()) == [stays]
+
+
+# -- whole runs
+
+
+def test_fifty_speakers_for_minutes_take_little_time() -> None:
+    """On cores that can hold them, all finals come, none late, and everybody's as soon as everybody else's."""
+    machine = Machine(Policy(8))
+    everybody = speakers(machine, 50, cost=0.1, utterances=20)
+    began = time.process_time()
+    machine.run(200.0)
+
+    assert time.process_time() - began < 10, "a run of three minutes must take moments"
+    assert all(len(speaker.finals_s) == 20 for speaker in everybody)
+    assert max(p95(speaker.finals_s) for speaker in everybody) < 0.9
+    assert machine.most_running == 8
+
+
+def test_at_twice_what_fits_no_final_is_lost_and_partials_give_way() -> None:
+    machine = Machine(Policy(2))
+    everybody = speakers(machine, 20, cost=0.2, utterances=10)
+    machine.run(600.0)
+
+    assert all(len(speaker.finals_s) == 10 for speaker in everybody)
+    assert machine.highest_level == 3
+    states = [asked.state for asked in machine.of(*DROPPABLE)]
+    assert states.count(State.SHED) > states.count(State.DONE)
+    assert list(machine.policy.waiting()) == []
+
+
+@pytest.mark.parametrize("floods", [1, 3])
+def test_a_flood_delays_another_by_little_more_than_one_decode(floods: int) -> None:
+    """Speaking alone against speaking beside a session that asks for finals without end, several at a time."""
+
+    def measure(floods: int) -> float:
+        machine = Machine(Policy(2))
+        (speaker,) = speakers(machine, 1, cost=0.05, utterances=40)
+
+        def again(asked: Asked, now: float) -> None:
+            machine.ask(job(asked.ticket.job.session, deadline=now - 10), 0.3, again)
+
+        def begin() -> None:
+            for session in range(100, 100 + floods):
+                for _ in range(5):
+                    machine.ask(job(session, deadline=0.0), 0.3, again)
+
+        machine.at(0.0, begin)
+        machine.run(240.0)
+        waits = [
+            asked.waited_s + asked.cost_s
+            for asked in machine.of(Kind.FINAL, Kind.EAGER, session=speaker.session)
+        ]
+        assert len(waits) == 40
+        return p95(waits)
+
+    assert measure(floods) <= 1.5 * measure(0) + 0.3
+
+
+def test_equal_floods_share_the_cores_equally() -> None:
+    machine = Machine(Policy(2))
+
+    def again(asked: Asked, now: float) -> None:
+        machine.ask(job(asked.ticket.job.session, deadline=now + 0.3), 0.1, again)
+
+    def begin() -> None:
+        for session in (1, 2, 3, 4, 5):
+            for _ in range(session):  # the greedier, the more at a time
+                machine.ask(job(session, deadline=0.3), 0.1, again)
+
+    machine.at(0.0, begin)
+    machine.run(60.0)
+    done = [len([asked for asked in machine.of(Kind.FINAL, session=s) if asked.ended]) for s in range(1, 6)]
+    assert max(done) <= 1.1 * min(done)
+
+
+# -- properties
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("submit"), st.integers(1, 5), st.sampled_from(list(Kind)), st.sampled_from([None, 1, 2])
+        ),
+        st.tuples(st.sampled_from(["promote", "forget"]), st.integers(1, 5)),
+        st.tuples(st.sampled_from(["finish", "cancel"]), st.integers(0, 30)),
+        st.tuples(st.just("pass"), st.floats(0.0, 2.0)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 4), STEPS)
+def test_every_job_ends_exactly_once_and_no_final_is_shed(
+    cores: int, steps: list[tuple[object, ...]]
+) -> None:
+    policy, now = Policy(cores), 0.0
+    tickets: list[Ticket] = []
+    told: list[Ticket] = []
+    excused: set[Ticket] = set()
+
+    def settle() -> None:
+        decided = policy.settle(now)
+        told.extend(decided)
+        running = [ticket for ticket in tickets if ticket.state is State.RUNNING]
+        assert len(running) == policy.running <= cores
+        lanes = [ticket.job.lane for ticket in running if ticket.job.lane is not None]
+        assert len(lanes) == len(set(lanes))
+        assert sum(ticket.job.kind in DROPPABLE for ticket in running) <= max(cores - 1, 1)
+        feeds = [ticket.job.session for ticket in running if ticket.job.kind is Kind.FEED]
+        assert len(feeds) == len(set(feeds))
+        slots = [ticket.job.session for ticket in policy.waiting() if ticket.job.kind in DROPPABLE]
+        assert len(slots) == len(set(slots)), "one slot for each session"
+        idle = policy.running < cores
+        stuck = [
+            t
+            for t in policy.waiting()
+            if t.kind is Kind.FINAL and (t.job.lane is None or t.job.lane not in lanes)
+        ]
+        assert not (idle and stuck), "a final waits beside an idle core"
+
+    for name, *arguments in steps:
+        match name, arguments:
+            case "submit", [int(session), Kind() as kind, lane]:
+                tickets.append(policy.submit(job(session, kind, now + 0.3, lane=lane), now))
+            case "promote", [int(session)]:
+                policy.promote(session, now)
+            case "forget", [int(session)]:
+                excused |= {ticket for ticket in policy.waiting() if ticket.job.session == session}
+                policy.forget(session)
+            case "finish", [int(number)] if running := [t for t in tickets if t.state is State.RUNNING]:
+                policy.finish(running[number % len(running)], now)
+            case "cancel", [int(number)] if tickets:
+                policy.cancel(tickets[number % len(tickets)])
+            case "pass", [float(seconds)]:
+                now += seconds
+        settle()
+    while running := [ticket for ticket in tickets if ticket.state is State.RUNNING]:
+        now += 0.01
+        policy.finish(running[0], now)
+        settle()
+
+    assert all(ticket.state in (State.DONE, State.SHED, State.CANCELLED) for ticket in tickets)
+    assert len(told) == len(set(told)), "nobody is told twice"
+    assert {ticket for ticket in tickets if ticket.state is not State.CANCELLED} == set(told)
+    shed = {ticket for ticket in tickets if ticket.state is State.SHED} - excused
+    assert all(ticket.job.kind in DROPPABLE for ticket in shed)

@@ -1,0 +1,185 @@
+"""Scripted time for the scheduler: jobs of known cost, run by `Policy` on imaginary cores, without any waiting."""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+
+from app.services.scheduling.jobs import DROPPABLE, Job, Kind
+from app.services.scheduling.policy import Policy, State, Ticket
+
+SPEECH_S = 3.0
+PAUSE_S = 3.0
+PROVISIONAL_S = 0.256
+COMMIT_S = 0.6
+
+
+@dataclass
+class Asked:
+    """One job and what became of it; `ended` is None while it waits or runs."""
+
+    ticket: Ticket
+    at: float
+    cost_s: float
+    then: Callable[["Asked", float], None] | None
+    started: float | None = None
+    ended: float | None = None
+
+    @property
+    def state(self) -> State:
+        return self.ticket.state
+
+    @property
+    def waited_s(self) -> float:
+        assert self.started is not None, f"never ran: {self.ticket}"
+        return self.started - self.at
+
+
+@dataclass
+class Machine:
+    """Imaginary cores; the rules that must hold at every moment are checked at every moment."""
+
+    policy: Policy
+    asked: list[Asked] = field(default_factory=list)
+    now: float = 0.0
+    most_running: int = 0
+    highest_level: int = 0
+    _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _by_ticket: dict[Ticket, Asked] = field(default_factory=dict)
+    _order: "count[int]" = field(default_factory=count)
+
+    def at(self, when: float, what: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (when, next(self._order), what))
+
+    def ask(self, job: Job, cost_s: float, then: Callable[[Asked, float], None] | None = None) -> Asked:
+        """Submit a job now; `then` is called when it has ended, whichever way."""
+        asked = Asked(self.policy.submit(job, self.now), self.now, cost_s, then)
+        self._by_ticket[asked.ticket] = asked
+        self.asked.append(asked)
+        return asked
+
+    def run(self, until: float) -> None:
+        while self._events and self._events[0][0] <= until:
+            self.now, _, what = heapq.heappop(self._events)
+            what()
+            self._settle()
+        self.now = until
+
+    def of(self, *kinds: Kind, session: int | None = None) -> list[Asked]:
+        return [
+            asked
+            for asked in self.asked
+            if asked.ticket.kind in kinds and session in (None, asked.ticket.job.session)
+        ]
+
+    def _settle(self) -> None:
+        decided = self.policy.settle(self.now)
+        started = [ticket for ticket in decided if ticket.state is State.RUNNING]
+        if any(ticket.kind in DROPPABLE for ticket in started):
+            busy = {ticket.job.lane for ticket in self._by_ticket if ticket.state is State.RUNNING}
+            late = [
+                t for t in self.policy.waiting() if t.kind is Kind.FINAL and t.job.lane not in busy - {None}
+            ]
+            assert not late, "a partial was started while a final waits"
+        for ticket in decided:
+            asked = self._by_ticket[ticket]
+            if ticket.state is State.RUNNING:
+                asked.started = self.now
+                self.at(self.now + asked.cost_s, lambda asked=asked: self._finish(asked))  # type: ignore[misc]
+            else:
+                assert ticket.kind in DROPPABLE, f"{ticket.kind.name} was shed"
+                self._ended(asked)
+        self.most_running = max(self.most_running, self.policy.running)
+        self.highest_level = max(self.highest_level, self.policy.gauge.level)
+        assert self.policy.running <= self.policy.cores
+
+    def _finish(self, asked: Asked) -> None:
+        self.policy.finish(asked.ticket, self.now)
+        self._ended(asked)
+
+    def _ended(self, asked: Asked) -> None:
+        assert asked.ended is None, "a job ended twice"
+        asked.ended = self.now
+        del self._by_ticket[asked.ticket]
+        if asked.then is not None:
+            self.at(self.now, lambda: asked.then(asked, self.now))  # type: ignore[misc]
+
+
+@dataclass
+class Speaker:
+    """Speaks three seconds, pauses three: partials as they are ready, an eager final, a final."""
+
+    machine: Machine
+    session: int
+    cost: float = 0.05
+    """Core seconds per second of audio of a partial; a final costs twice that."""
+    begins: float = 0.0
+    utterances: int = 10
+    pending: int = 0
+    finals_s: list[float] = field(default_factory=list)
+    """From the end of the endpoint's silence to the final."""
+
+    def start(self) -> None:
+        self.machine.at(self.begins, lambda: self.machine.policy.open(self.session, self.machine.now))
+        self.machine.at(self.begins, self._speak)
+
+    def _speak(self) -> None:
+        if not self.utterances:
+            return
+        self.utterances -= 1
+        self.pending += 1
+        machine, began = self.machine, self.machine.now
+        ends = began + SPEECH_S
+        machine.at(began + 0.6, lambda: self._partial(began, ends, Kind.FIRST_PARTIAL))
+        machine.at(ends + PROVISIONAL_S, lambda: self._eager(ends))
+        machine.at(ends + PAUSE_S, self._speak)
+
+    def _partial(self, began: float, ends: float, kind: Kind) -> None:
+        machine = self.machine
+        if machine.now > ends:
+            return
+        audio_s = machine.now - began
+        factor = machine.policy.pressure_on(self.session, machine.now).factor
+
+        def again(asked: Asked, now: float) -> None:
+            following = Kind.PARTIAL if asked.state is State.DONE else kind
+            wait_s = max(0.5, 1.2 * asked.cost_s, 0.5 * factor)
+            machine.at(max(now, asked.at + wait_s), lambda: self._partial(began, ends, following))
+
+        job = Job(self.session, kind, audio_s, machine.now + 0.5, "tiny/short")
+        machine.ask(job, self.cost * audio_s, again)
+
+    def _eager(self, ends: float) -> None:
+        machine = self.machine
+        job = Job(self.session, Kind.EAGER, SPEECH_S, ends + COMMIT_S, "tiny/full")
+        eager = machine.ask(job, 2 * self.cost * SPEECH_S, lambda _, now: self._final(ends, now))
+        machine.at(
+            ends + COMMIT_S,
+            lambda: machine.policy.promote(self.session, machine.now) if eager.ended is None else None,
+        )
+
+    def _final(self, ends: float, now: float) -> None:
+        self.finals_s.append(max(now - ends - COMMIT_S, 0.0))
+        self.pending -= 1
+        if not self.utterances and not self.pending:
+            self.machine.policy.forget(self.session)
+
+
+def speakers(
+    machine: Machine, number: int, *, cost: float, utterances: int = 10, seed: int = 1
+) -> list[Speaker]:
+    """So many that begin at different moments."""
+    random = Random(seed)
+    all_of_them = [
+        Speaker(machine, session, cost, random.uniform(0, SPEECH_S + PAUSE_S), utterances)
+        for session in range(1, number + 1)
+    ]
+    for speaker in all_of_them:
+        speaker.start()
+    return all_of_them
+
+
+def p95(values: list[float]) -> float:
+    assert values
+    return sorted(values)[min(int(0.95 * len(values)), len(values) - 1)]
