@@ -7,7 +7,7 @@ import anyio
 import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ValidationError
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from app.api.deps import Resources, get_resources
 from app.core.errors import (
@@ -84,6 +84,9 @@ class _Visit:
                 await self._read()
         except* WebSocketDisconnect as errors:
             over = _first(errors).code == _DONE
+        except* Gone:
+            if self._websocket.client_state is WebSocketState.CONNECTED:  # else the reader has told
+                over = await self._closed_with() == _DONE
         except* (PrompterError, Closing) as errors:
             why = _first(errors)
         except* Exception as errors:  # noqa: BLE001  # whatever it is, the client is told, and nobody else harmed
@@ -143,7 +146,13 @@ class _Visit:
     async def _watch(self) -> None:
         """End the visit where the session says so, or a send has found the client gone."""
         await self._line.over.wait()
-        raise self._line.why or WebSocketDisconnect(1006)
+        raise self._line.why or Gone
+
+    async def _closed_with(self) -> int:
+        """How the client left, where a send has found out before the reader could: behind what it sent last."""
+        while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
+            pass
+        return int(message.get("code", 1005))
 
     async def _tick(self) -> None:
         """Look at the clock; what that emits is sent by another task, for the clock must not wait for the client."""

@@ -1,13 +1,18 @@
-"""The uvicorn server that says what it can do once it is up, and shuts down without noise."""
+"""The uvicorn server that says what it can do once it is up, and lets everybody finish before it shuts down."""
 
 import asyncio
 import logging
+import os
+import signal
+import socket
+import sys
+from types import FrameType
 from typing import Any
 
 import anyio
 import uvicorn
 
-from app.cli.common import notes
+from app.cli.common import INTERRUPTED, notes
 from app.cli.config_sources import without_password
 from app.core.config import Settings
 
@@ -15,19 +20,50 @@ LOADING_S = 30
 """How long the description of the default engine waits; while it loads the engine only says that it loads."""
 
 
+SIGNAL_S = 0.05
+"""How often the server looks whether it has been told to end."""
+
+
 class AnnouncingServer(uvicorn.Server):
-    """Prints the address and what answers prompts at once, and the speech engine as soon as it is loaded."""
+    """Prints the address and what answers prompts at once, and the speech engine as soon as it is loaded.
+
+    The first Ctrl-C or SIGTERM lets every dictation tell what was said; uvicorn, which would close its socket first,
+    shuts down after that. A second Ctrl-C ends the process at once.
+    """
 
     def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)
         self._settings = settings
+        self._told_to_end = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # as uvicorn calls it
+        if self._told_to_end and sig == signal.SIGINT:
+            self.should_exit = self.force_exit = True
+            return
+        self._captured_signals.append(sig)
+        self._told_to_end = True
 
     async def main_loop(self) -> None:
         logging.getLogger("uvicorn.error").addFilter(_not_a_cancellation)
         async with anyio.create_task_group() as group:
             group.start_soon(self._announce)
+            group.start_soon(self._end_gently)
             await super().main_loop()
             group.cancel_scope.cancel()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does; when forced, nothing is waited for: not even an engine's running call."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+
+    async def _end_gently(self) -> None:
+        while not self._told_to_end:  # noqa: ASYNC110 - a signal handler may not touch the loop's events
+            await anyio.sleep(SIGNAL_S)
+        await _resources(self.config.loaded_app).sessions.drain()
+        self.should_exit = True
 
     async def _announce(self) -> None:
         resources = _resources(self.config.loaded_app)

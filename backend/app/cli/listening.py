@@ -9,7 +9,8 @@ from pathlib import Path
 from app.cli.common import CommandError
 
 RECEIVE_BUFFER_BYTES = 256 * 1024
-"""What the system may hold of a client under back-pressure: its next words are never behind megabytes."""
+"""What the system here may hold of a client that is held back; the client's own machine may hold as much again and
+more, so that its pings, its `stop` and its leaving still wait behind what it has sent."""
 
 UNREAD_MS = 30_000
 """How long the system keeps a connection whose client takes nothing; uvicorn itself would wait for it for ever."""

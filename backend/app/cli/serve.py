@@ -1,4 +1,4 @@
-"""`prompter serve`: bind, run the application under uvicorn, end within 2 s of Ctrl-C."""
+"""`prompter serve`: bind, run the application under uvicorn, at Ctrl-C tell what was said, then end."""
 
 import contextlib
 import os
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from app.core.config import Settings
 
 SHUTDOWN_S = 1
+PING_S = 1.0
+"""A client that is held back sends nothing that could tell that it is gone; a write does, within this time."""
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; PROMPTER_HOST if left out.")]
 Port = Annotated[
     int | None, typer.Option("--port", min=0, max=65535, help="Port; PROMPTER_PORT if left out; 0 picks one.")
@@ -65,19 +67,9 @@ def _run(settings: "Settings", listener: socket.socket, reload: bool) -> None:
         "app.main:app",
         host=settings.host,
         port=settings.port,
-        ws="websockets-sansio",
-        # A client under back-pressure answers no pings in time and is well all the same.
-        ws_ping_interval=None,
-        ws_max_size=2 * settings.limits.message_bytes,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-        # Query strings may hold what is private; failures are logged by the application.
-        access_log=False,
-        log_config=None,
-        log_level="warning",
+        **uvicorn_options(settings),
         reload=reload,
         reload_dirs=[str(Path(__file__).parents[1])] if reload else None,
-        server_header=False,
     )
     server = AnnouncingServer(config, settings)
     signal.signal(signal.SIGTERM, _end_cleanly)
@@ -85,6 +77,24 @@ def _run(settings: "Settings", listener: socket.socket, reload: bool) -> None:
         ChangeReload(config, target=server.run, sockets=[listener]).run()
     else:
         server.run(sockets=[listener])
+
+
+def uvicorn_options(settings: "Settings") -> dict[str, Any]:
+    """How uvicorn is to serve the application; tests serve with the same."""
+    return {
+        "ws": "websockets-sansio",
+        # Pings find out who is gone. Nobody has to answer: one under back-pressure cannot, and is well all the same.
+        "ws_ping_interval": PING_S,
+        "ws_ping_timeout": None,
+        "ws_max_size": 2 * settings.limits.message_bytes,
+        "ws_per_message_deflate": False,
+        "timeout_graceful_shutdown": SHUTDOWN_S,
+        # Query strings may hold what is private; failures are logged by the application.
+        "access_log": False,
+        "log_config": None,
+        "log_level": "warning",
+        "server_header": False,
+    }
 
 
 def _end_cleanly(_signal: int, _frame: object) -> None:

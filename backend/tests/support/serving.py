@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from app.api.deps import Resources
 from app.cli.listening import UNREAD_MS, bind
+from app.cli.serve import uvicorn_options
 from app.core.config import Settings
 from app.providers.registry import Registration, stt_registrations
 from app.services import engines
@@ -114,17 +115,7 @@ def _run(
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
-    config = uvicorn.Config(
-        app,
-        ws="websockets-sansio",
-        ws_ping_interval=None,
-        ws_max_size=2 * settings.limits.message_bytes,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=1,
-        access_log=False,
-        log_config=None,
-        log_level="warning",
-    )
+    config = uvicorn.Config(app, **uvicorn_options(settings))
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import orjson
 
 Event = dict[str, Any]
@@ -36,8 +37,6 @@ class Line:
     def __init__(self, send: Callable[[str], Awaitable[None]]) -> None:
         self.send = send
         """Raises Gone where the client has left."""
-        self.scope = anyio.CancelScope()
-        """Around the send that is going on."""
         self.over = anyio.Event()
         self.why: Exception | None = None
         """Why the server ends it; None where the client has left."""
@@ -68,6 +67,8 @@ class Outbox:
         self._lost_seq = 0
         """Up to here not everything of weight can be sent again."""
         self._sending = False
+        self._scope = anyio.CancelScope()
+        """Around the send that is going on."""
         self._space: anyio.Event | None = None
         self.seq = 0
         """Number of the last event that was sent."""
@@ -91,8 +92,7 @@ class Outbox:
 
     def detach(self) -> None:
         """Keep events until there is a line again; a send that is going on is given up."""
-        if self.line is not None:
-            self.line.scope.cancel()
+        self._scope.cancel()
         self.line = None
         self._again.clear()
         self._make_room()
@@ -132,6 +132,8 @@ class Outbox:
             self._sending = False
             self.sending_since = None
             self._make_room()
+        if self.line is None:  # then nothing above has waited, and a session that is ended must notice
+            await anyio.lowlevel.checkpoint_if_cancelled()
 
     async def farewell(self, event: Event) -> None:
         """Send what concerns this socket alone, behind all else; a resumed session hears nothing of it.
@@ -148,7 +150,7 @@ class Outbox:
     async def _send(self, line: Line, text: str) -> None:
         self.sending_since = self._now()
         try:
-            with anyio.CancelScope() as line.scope:
+            with anyio.CancelScope() as self._scope:
                 await line.send(text)
         except Gone:
             line.end()

@@ -1,0 +1,392 @@
+"""Sessions that survive: whatever happens to the connection, the finals are those of an unbroken session."""
+
+import asyncio
+import json
+import random
+from collections.abc import Iterator
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.fakes.engine import FakeEngine, Gate, Script, growing
+from tests.support.resuming import ResumingClient
+from tests.support.serving import Served, serving
+from tests.support.speech_client import (
+    eventually,
+    kinds,
+    sentence,
+    speech_client,
+    spoken,
+    texts,
+    without_pauses,
+)
+
+RATE_HZ = 16_000
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    # A client that is slow because the machine is busy shall not be taken for one that has stopped speaking.
+    with serving(FakeEngine(Script(hypothesis=growing)), limits={"stall_s": 20}) as served:
+        yield served
+
+
+def cut_up(pcm: bytes, rng: random.Random) -> list[bytes]:
+    """Chunks of any size; every second one, which travels as JSON, holds whole samples, if the one before does."""
+    chunks, at = [], 0
+    while at < len(pcm):
+        size = rng.randrange(1, 8000)
+        if len(chunks) % 2:
+            size += size % 2
+        chunks.append(pcm[at : at + size])
+        at += size
+    if len(chunks) % 2 == 0 and len(chunks[-1]) % 2:
+        chunks[-1] = chunks[-1][:-1]
+    return chunks
+
+
+def finals(client: ResumingClient) -> list[tuple[str, int, int, int]]:
+    return [
+        (event["text"], event["utterance_id"], event["start_ms"], event["end_ms"])
+        for event in client.events
+        if event["type"] == "final"
+    ]
+
+
+@pytest.mark.parametrize("provider", ["fake", "cloud_stub"])
+@pytest.mark.parametrize("seed", range(3))
+async def test_finals_are_those_of_an_unbroken_session(served: Served, provider: str, seed: int) -> None:
+    """Dozens of real TCP connections, aborted between messages and in the middle of them."""
+    rng = random.Random(seed)
+    chunks = cut_up(sentence(1.0) * 3, rng)
+    found = []
+    cuts = 0
+    for chance in (0.0, 0.15):
+        client = ResumingClient(served.url)
+        await client.start(provider=provider, endpointing="command")
+        await client.dictate(chunks, rng, chance, RATE_HZ)
+        assert client.connection is not None
+        await client.connection.close()
+        found.append((finals(client), client.events[-1]["stats"]))
+        cuts = client.cuts
+    assert cuts > 5
+    assert len(found[0][0]) >= 3
+    assert found[1] == found[0]
+    assert served.log == []
+
+
+async def test_a_client_that_closed_with_1000_is_gone(served: Served) -> None:
+    client = ResumingClient(served.url)
+    await client.start()
+    assert client.connection is not None
+    await client.connection.close(1000)
+    assert await refusal(served, client.token) == REFUSED
+
+
+@pytest.mark.parametrize("code", [1001, 3000, 4999])
+async def test_any_other_close_is_a_loss(served: Served, code: int) -> None:
+    client = ResumingClient(served.url)
+    await client.start()
+    assert client.connection is not None
+    await client.connection.close(code)
+    assert (await client.resume())["next_audio_seq"] == 1
+
+
+# -- tokens
+
+REFUSED = "no dictation can be resumed with this token; send `start` for a new one"
+
+
+async def refusal(served: Served, token: str, **fields: object) -> str:
+    """What a `resume` is answered; the socket can be used for a `start` afterwards."""
+    async with speech_client(served.url) as client:
+        await client.send("resume", resume_token=token, **{"last_event_seq": 1, **fields})
+        error = await client.event()
+        assert (error["type"], error["code"], error["fatal"]) == ("error", "resume_refused", False)
+        await client.start(provider="cloud_stub")
+        await client.stop()
+        return str(error["message"])
+
+
+async def test_a_wrong_token_is_refused_whether_or_not_the_session_exists(served: Served) -> None:
+    async with speech_client(served.url) as client:
+        token = (await client.start("mine"))["resume_token"]
+        answers = {
+            await refusal(served, "nonsense"),
+            await refusal(served, token[:-1]),
+            await refusal(served, "mine", session_id="mine"),
+            await refusal(served, token, session_id="yours"),
+            await refusal(served, token, session_id="mine", last_event_seq=99),
+            await refusal(served, "ñ" * 200),
+        }
+        assert answers == {REFUSED}
+        await client.answers()
+
+
+async def test_tokens_are_long_and_never_the_same(served: Served) -> None:
+    tokens = set()
+    async with speech_client(served.url) as client:
+        for _ in range(5):
+            tokens.add((await client.start(provider="cloud_stub"))["resume_token"])
+            await client.stop()
+    assert len(tokens) == 5
+    assert min(map(len, tokens)) >= 43  # 256 bits in base64
+
+
+async def test_resume_comes_first(served: Served) -> None:
+    async with speech_client(served.url) as other, speech_client(served.url) as client:
+        token = (await other.start())["resume_token"]
+        await client.start(provider="cloud_stub")
+        await client.send("resume", session_id="s1", resume_token=token, last_event_seq=1)
+        assert (await client.until("error"))[-1]["code"] == "already_started"
+        await other.answers()
+
+
+# -- what an audio message is
+
+PCM = {"format": "pcm16", "sample_rate": RATE_HZ, "data": "AAAA"}
+
+
+async def test_a_number_that_is_not_the_next_is_refused_and_names_the_next(served: Served) -> None:
+    async with speech_client(served.url) as client:
+        await client.start(provider="cloud_stub")
+        await client.send("audio", seq=1, **PCM)
+        await client.connection.send(bytes(4))
+        for wrong in (1, 2, 4, 2**40):
+            await client.send("audio", seq=wrong, **PCM)
+            error = (await client.until("error"))[-1]
+            assert error["code"] == "audio_seq_mismatch"
+            assert "the next audio message is 3" in error["message"]
+        await client.send("audio", seq="3", **PCM)
+        assert (await client.until("error"))[-1]["code"] == "invalid_message"
+        await client.send("audio", seq=3, **PCM)
+        assert texts(await client.stop(), "final") == ["(mock) transcripción final #1"]
+
+
+async def test_a_bad_chunk_counts(served: Served) -> None:
+    """The client has counted it, too."""
+    async with speech_client(served.url) as client:
+        await client.start(provider="cloud_stub")
+        await client.send("audio", seq=1, **PCM | {"data": "%%%"})
+        await client.send("audio", seq=2, **PCM | {"sample_rate": 7})
+        await client.send("audio", seq=3, **PCM)
+        assert kinds(await client.stop()) == ["error", "error", "partial", "stopped"]
+
+
+# -- takeover, window, bounds
+
+
+async def test_it_takes_over_a_socket_that_looks_open(served: Served) -> None:
+    first = ResumingClient(served.url)
+    await first.start(provider="cloud_stub")
+    assert first.connection is not None
+    old = first.connection
+    await old.send(bytes(320))
+    await first.event(old)
+    resumed = await first.resume()
+    assert resumed["next_audio_seq"] == 2
+    with pytest.raises(ConnectionClosed):
+        await old.recv()
+    assert (old.close_code, old.close_reason) == (1008, "resumed_elsewhere")
+    await first.connection.send(bytes(320))
+    assert "chunk=2" in (await first.event(first.connection))["text"]
+
+
+async def test_it_takes_over_from_a_reader_under_back_pressure() -> None:
+    engine = FakeEngine(Script(delays_s={"accept": 0.05}))
+    with serving(engine, limits={"backlog_s": 2}) as served:
+        client = ResumingClient(served.url)
+        await client.start(partials=False, endpointing="manual")
+        assert client.connection is not None
+        chunks = [without_pauses(1).tobytes()] * 20
+        old = client.connection
+        sending = asyncio.create_task(_send_all(old, chunks))
+        await eventually(lambda: bool(engine.streams) and engine.streams[0].pieces > 1)
+        resumed = await client.resume()
+        await asyncio.gather(sending, return_exceptions=True)
+        assert resumed["next_audio_seq"] < 20
+        await _send_all(client.connection, chunks[resumed["next_audio_seq"] - 1 :])
+        await client.connection.send('{"type":"stop"}')
+        while (event := await client.event(client.connection))["type"] != "stopped":
+            pass
+        assert event["stats"]["audio_ms"] == 20_000
+
+
+async def _send_all(connection: object, chunks: list[bytes]) -> None:
+    for chunk in chunks:
+        await connection.send(chunk)  # type: ignore[attr-defined]
+
+
+async def test_ten_who_resume_at_once_leave_one_owner(served: Served) -> None:
+    client = ResumingClient(served.url)
+    await client.start(provider="cloud_stub")
+    clients = [ResumingClient(served.url) for _ in range(10)]
+    for other in clients:
+        other.token, other.events = client.token, list(client.events)
+
+    async def claim(other: ResumingClient) -> None:
+        await other.resume()
+
+    await asyncio.gather(*map(claim, clients), return_exceptions=True)
+    alive = []
+    for other in clients:
+        assert other.connection is not None
+        try:
+            await other.connection.send(bytes(320))
+            if (await other.event(other.connection))["type"] == "partial":
+                alive.append(other)
+        except ConnectionClosed as error:
+            assert error.rcvd is not None
+            assert error.rcvd.code == 1008
+    assert len(alive) == 1
+
+
+async def lost_mid_sentence(served: Served, **config: object) -> ResumingClient:
+    client = ResumingClient(served.url)
+    await client.start(**config)
+    assert client.connection is not None
+    await client.connection.send(spoken().tobytes())
+    while (await client.event(client.connection))["type"] != "partial":
+        pass
+    client.connection.transport.abort()
+    return client
+
+
+async def test_at_the_end_of_the_window_what_was_said_is_finalised_and_kept() -> None:
+    engine = FakeEngine(Script(hypothesis=growing, final=lambda _: "what was said"))
+    with serving(engine, limits={"resume_s": 0.3}) as served:
+        client = await lost_mid_sentence(served)
+        await eventually(lambda: served.resources.sessions.waiting == 1)
+        assert not engine.all_closed
+        await eventually(lambda: engine.all_closed)
+        assert served.resources.transcripts.text("s1") == "what was said"
+        assert served.resources.sessions.waiting == 0
+        assert await refusal(served, client.token) == REFUSED
+        assert served.resources.sockets.open <= 1
+
+
+async def test_no_timer_runs_while_a_session_waits() -> None:
+    """Stall, idle and slow-reader limits are for clients that are there."""
+    engine = FakeEngine(Script(hypothesis=growing))
+    limits = {"stall_s": 0.05, "idle_session_s": 0.3, "slow_reader_s": 0.1}
+    with serving(engine, limits=limits) as served:
+        client = ResumingClient(served.url)
+        await client.start(endpointing="manual")
+        assert client.connection is not None
+        await client.connection.send(spoken().tobytes()[:32_000])
+        client.connection.transport.abort()
+        await eventually(lambda: served.resources.sessions.waiting == 1)
+        await asyncio.sleep(0.6)
+        assert [stream.finished for stream in engine.streams] in ([], [False])
+        await client.resume()
+        await client.connection.send('{"type":"stop"}')
+        while (await client.event(client.connection))["type"] != "stopped":
+            pass
+        assert len(finals(client)) == 1
+
+
+async def test_a_client_that_fell_silent_may_come_back() -> None:
+    """So a network that is gone without a word looks from here."""
+    with serving(FakeEngine(), limits={"idle_session_s": 0.4}) as served:
+        client = ResumingClient(served.url)
+        await client.start(provider="cloud_stub")
+        assert client.connection is not None
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                await client.connection.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4408
+        connection = await client.open()
+        ask = {"type": "resume", "resume_token": client.token, "last_event_seq": client.last_seq}
+        await connection.send(json.dumps(ask))
+        assert json.loads(await connection.recv())["type"] == "resumed"
+        await connection.send(bytes(320))
+        assert "chunk=1" in json.loads(await connection.recv())["text"]
+
+
+async def test_events_after_stop_are_not_lost(served: Served) -> None:
+    client = ResumingClient(served.url)
+    await client.start(endpointing="manual")
+    assert client.connection is not None
+    await client.connection.send(spoken().tobytes())
+    await client.connection.send('{"type":"stop"}')
+    client.connection.transport.abort()
+    await eventually(lambda: served.resources.sessions.waiting >= 1)
+    resumed = await client.resume()
+    if not resumed["stopping"]:  # the abort may have overtaken it
+        await client.connection.send('{"type":"stop"}')
+    while (await client.event(client.connection))["type"] != "stopped":
+        pass
+    assert [event["seq"] for event in client.events] == list(range(1, len(client.events) + 1))
+    # The socket is as good as any other.
+    await client.connection.send('{"type":"start","config":{"provider":"cloud_stub"}}')
+    assert (await client.event(client.connection))["type"] == "ready"
+
+
+async def test_an_engine_that_fails_meanwhile_is_told_on_return() -> None:
+    gate = Gate()
+    script = Script(hypothesis=growing, gates={"finish": gate}, failures={"finish": RuntimeError("broken")})
+    with serving(FakeEngine(script)) as served:
+        client = ResumingClient(served.url)
+        await client.start()
+        assert client.connection is not None
+        await client.connection.send(sentence())
+        await asyncio.to_thread(gate.reached.wait, 5)
+        client.connection.transport.abort()
+        await eventually(lambda: served.resources.sessions.waiting == 1)
+        gate.open()
+        connection = await client.open()
+        ask = {"type": "resume", "resume_token": client.token, "last_event_seq": client.last_seq}
+        await connection.send(json.dumps(ask))
+        events = []
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                events.append(json.loads(await connection.recv()))
+        assert events[0]["type"] == "resumed"
+        assert (events[-1]["type"], events[-1]["code"], events[-1]["fatal"]) == (
+            "error",
+            "engine_failed",
+            True,
+        )
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1011
+
+
+async def test_the_oldest_of_too_many_that_wait_is_finalised() -> None:
+    engine = FakeEngine(Script(hypothesis=growing))
+    with serving(engine, limits={"waiting_sessions": 3}) as served:
+        lost = [await lost_mid_sentence(served) for _ in range(6)]
+        await eventually(lambda: sum(session.closed for session in engine.sessions) == 3)
+        await eventually(lambda: served.resources.sessions.waiting == 3)
+        for client in lost[:3]:
+            assert await refusal(served, client.token) == REFUSED
+        for client in lost[3:]:
+            await client.resume()
+        assert all(stream.finished for stream in engine.streams[:3])
+
+
+async def test_waiting_sessions_take_no_place() -> None:
+    with serving(FakeEngine(Script(hypothesis=growing)), limits={"sockets": 2}) as served:
+        for _ in range(4):
+            await lost_mid_sentence(served)
+            await eventually(lambda: served.resources.sockets.open == 0)
+        async with speech_client(served.url) as client:
+            await client.answers()
+
+
+async def test_the_transcript_can_be_sent_after_the_client_was_lost(served: Served) -> None:
+    async with speech_client(served.url) as client:
+        await client.start("to-send", provider="cloud_stub")
+        for _ in range(3):
+            await client.audio(bytes(320))
+        await client.until("final")
+        client.connection.transport.abort()
+    assert served.resources.transcripts.text("to-send") == "(mock) transcripción final #1"
+
+
+async def test_resume_s_0_switches_it_off() -> None:
+    engine = FakeEngine(Script(hypothesis=growing))
+    with serving(engine, limits={"resume_s": 0}) as served:
+        client = await lost_mid_sentence(served)
+        await eventually(lambda: engine.all_closed)
+        assert await refusal(served, client.token) == REFUSED
