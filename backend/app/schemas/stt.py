@@ -199,6 +199,20 @@ class Final(_Text):
     words: list[WordTime] | None = Field(None, description="word times, if asked for")
 
 
+class EagerFinal(_Text):
+    """What the final will be if the pause that goes on lasts: until `turn_resumed` takes it back."""
+
+    type: Literal["eager_final"]
+    timing: Timing
+    words: list[WordTime] | None = Field(None, description="word times, if asked for")
+
+
+class TurnResumed(_Utterance):
+    """Takes the `eager_final` of this utterance back."""
+
+    type: Literal["turn_resumed"]
+
+
 class SpeechStarted(_Utterance):
     """Somebody began to speak."""
 
@@ -226,6 +240,16 @@ class Ack(_Event):
     received_ms: int = Field(ge=0, description="audio received (ms)")
     decoded_ms: int = Field(ge=0, description="of that, heard by the engine or passed over as silence (ms)")
     backlog_ms: int = Field(ge=0, description="of that, waiting for the engine (ms)")
+
+
+class Status(_Event):
+    """What the load does to this dictation's partials: sent when it changes. Finals are never dropped."""
+
+    type: Literal["status"]
+    degraded: bool = Field(description="whether partials come later than they would, or not all of them")
+    partials: Literal["on", "first_only", "off"] = Field(
+        description="`first_only`: one for each utterance; `off`: finals alone"
+    )
 
 
 class Flushed(_Event):
@@ -273,10 +297,13 @@ ServerEvent = Annotated[
     | Resumed
     | Partial
     | Final
+    | EagerFinal
+    | TurnResumed
     | SpeechStarted
     | SpeechStopped
     | UtteranceDiscarded
     | Ack
+    | Status
     | Flushed
     | Stopped
     | Pong

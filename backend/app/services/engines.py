@@ -44,8 +44,7 @@ class Engines:
 
     def __init__(self, settings: Settings, scheduler: Scheduler) -> None:
         self._settings = settings
-        self.scheduler = scheduler
-        """Who decodes next, among the engines that work on this machine's cores."""
+        self._scheduler = scheduler
         self._registrations = stt_registrations()
         self._built: dict[str, SttProvider] = {}
         self._broken: dict[str, str] = {}
@@ -73,17 +72,21 @@ class Engines:
         return Choice(provider, None)
 
     def admit(self, provider: SttProvider) -> None:
-        """Let one more dictation in; engines elsewhere and raw ones are always free.
+        """Let one more dictation in; engines that take no core here are always free.
 
         Raises:
             ServerFull: the finals of those who speak already leave no room; the message says when to try again.
         """
-        retry_s = self.scheduler.admits() if is_scheduled(provider.capabilities) else None
-        if retry_s is not None:
+        scheduler = self.scheduler_for(provider)
+        if scheduler and (retry_s := scheduler.admits()) is not None:
             raise ServerFull(
                 "the dictations going on take all that this machine can do (scheduler.admit_load);"
                 f" try again in {retry_s:.0f} s"
             )
+
+    def scheduler_for(self, provider: SttProvider) -> Scheduler | None:
+        """Who gives this engine its turns; None for one that takes no core here."""
+        return self._scheduler if is_scheduled(provider.capabilities) else None
 
     async def _choose_best(self, lang: str, model: str | None) -> Choice:
         """The first of AUTO_ORDER that is ready and speaks the language; the reason tells why not an earlier one."""

@@ -7,12 +7,14 @@ import anyio.lowlevel
 
 from app.core.config import Settings
 from app.core.errors import SessionTooLong
-from app.providers.base import SAMPLE_RATE_HZ, SttConfig, SttSession
+from app.providers.base import SAMPLE_RATE_HZ, SttConfig, SttSession, WindowSttSession
 from app.services.audio.ears import EarEvent, Ears, Ended, Started
 from app.services.audio.pcm import to_samples
 from app.services.dictation.inbox import FlushMark, Inbox, StopMark
 from app.services.dictation.outbox import Outbox
-from app.services.dictation.recogniser import Recogniser, Voice
+from app.services.dictation.recogniser import Cores, Recogniser, Voice
+from app.services.scheduling.pressure import Pressure
+from app.services.scheduling.scheduler import Scheduler
 
 _SLICE_S = 0.2
 """Long chunks are heard in slices, so that one client's file never holds the event loop for more than ~1 ms."""
@@ -21,16 +23,20 @@ _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
 class Dictation:
-    """From `ready` to `stopped`. `audio`, `flush`, `stop` come from one task; `run` is another's."""
+    """From `ready` to `stopped`. `audio`, `flush`, `stop` come from one task; `run` is another's.
+
+    `scheduler` is None for an engine that takes no core here.
+    """
 
     def __init__(
         self,
-        engine: SttSession,
+        engine: SttSession | WindowSttSession,
         config: SttConfig,
         voice: Voice,
         outbox: Outbox,
         settings: Settings,
         *,
+        scheduler: Scheduler | None,
         silence_ms: int | None,
         events: frozenset[str],
         keep: Callable[[str], None],
@@ -39,8 +45,12 @@ class Dictation:
         self._silence_ms = silence_ms
         self._outbox = outbox
         self._events = events
+        self._scheduler = scheduler
+        self._number = scheduler.new_session() if scheduler else 0
         self._inbox = Inbox()
-        self._recogniser = Recogniser(engine, config, voice, self._inbox, outbox, events=events, keep=keep)
+        self._recogniser = Recogniser(
+            engine, config, voice, self._inbox, outbox, cores, events=events, keep=keep
+        )
         self._ears: Ears | None = None
         self._rate_hz = 0
         self._feeding = False
@@ -52,7 +62,13 @@ class Dictation:
         Raises:
             EngineFailed: the engine cannot go on.
         """
-        await self._recogniser.run()
+        try:
+            if self._scheduler and "status" in self._events:
+                self._scheduler.watch(self._number, self._status)
+            await self._recogniser.run()
+        finally:
+            if self._scheduler:
+                self._scheduler.forget(self._number)
         stats = self._recogniser.stats
         self._outbox.emit(
             {
@@ -136,6 +152,9 @@ class Dictation:
                 "backlog_ms": backlog_ms,
             }
         )
+
+    def _status(self, pressure: Pressure) -> None:
+        self._outbox.emit({"type": "status", "degraded": pressure.degraded, "partials": pressure.partials})
 
     async def _room(self) -> None:
         limits = self._settings.limits

@@ -23,9 +23,11 @@ from app.services.audio.pcm import OddByteCarry
 from app.services.dictation.dictation import Dictation
 from app.services.dictation.outbox import Event, Line, Outbox
 from app.services.dictation.raw import RawDictation
-from app.services.dictation.recogniser import Voice
+from app.services.dictation.recogniser import Cores, Voice
 from app.services.engines import AUTO, Choice, Engines
 from app.services.foreign import Foreign
+from app.services.scheduling.streams import is_scheduled
+from app.services.streaming.session import Windows
 from app.services.transcripts import Transcripts
 
 ACK_EVERY_S = 1.0
@@ -130,7 +132,7 @@ class SpeechSocket:
         """Begin a dictation and answer `ready`.
 
         Raises:
-            AlreadyStarted; and what `Engines.choose` and the provider raise.
+            AlreadyStarted; and what `Engines.choose`, `Engines.admit` and the provider raise.
         """
         if self._dictation is not None:
             raise AlreadyStarted("this socket has a dictation going on; send `stop` first")
@@ -138,6 +140,7 @@ class SpeechSocket:
             await self._draining.done.wait()
         lang = self._settings.stt.lang if config.lang == AUTO else config.lang
         choice = await self._engines.choose(config.provider, lang, config.model)
+        self._engines.admit(choice.provider)
         wanted = SttConfig(lang, config.model, config.words, tuple(config.vocabulary), config.partials)
         with Foreign(choice.provider.name):
             await choice.provider.start()
@@ -157,6 +160,7 @@ class SpeechSocket:
                 voice,
                 self._outbox,
                 self._settings,
+                scheduler=self._engines.scheduler_for(choice.provider),
                 silence_ms=self._silence_ms(config),
                 events=frozenset(config.events),
                 keep=finals.append,
@@ -289,6 +293,11 @@ class SpeechSocket:
             self._transcripts.forget(session_id)
             return []
         return self._transcripts.begin(session_id)
+
+    def _cores(self, provider: SttProvider) -> Cores:
+        whisper = self._settings.stt.whisper_local
+        windows = Windows(whisper.partial_window, whisper.final_window)
+        return Cores(self._engines.scheduler, is_scheduled(provider.capabilities), windows)
 
     def _silence_ms(self, config: StartConfig) -> int | None:
         wanted = config.endpointing or self._settings.endpointing.profile
