@@ -1,8 +1,8 @@
 """One run of the benchmark: its plan, its parts in order, its result on disk."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from app.bench.parts.dictation import dictation
 from app.bench.parts.fairness import fairness
 from app.bench.parts.ingest import ingest
 from app.bench.report import Run, write
+from app.client.prompt_client import PromptClient
 
 Tell = Callable[[str], None]
 PARTS = ("dictation", "capacity", "fairness", "ingest")
@@ -60,7 +61,7 @@ async def execute(plan: Plan, command: str, tell: Tell) -> Run:
             found.append(await ingest())
             continue
         # A fresh server for each part: none inherits what another left in memory.
-        with _target(plan.url) as target:
+        async with _target(plan.url) as target:
             if name == "dictation":
                 offline = plan.offline and plan.url is None
                 found.append(
@@ -93,9 +94,11 @@ def save(run: Run, folder: Path) -> list[Path]:
     return [*write(run, folder), *draw(run.parts, folder)]
 
 
-@contextmanager
-def _target(url: str | None) -> Iterator[Target]:
+@asynccontextmanager
+async def _target(url: str | None) -> AsyncIterator[Target]:
     if url is not None:
+        async with PromptClient(base_url(url)) as client:
+            await client.providers()  # nobody there: say so before anything is measured
         yield Target(base_url(url))
         return
     with own_server() as target:

@@ -44,6 +44,8 @@ class Take:
     events: list[tuple[float, Mapping[str, Any]]] = field(default_factory=list)
     failure: str | None = None
     """Code of the error that ended the session before its end."""
+    reason: str = ""
+    """The same in words."""
     refused: bool = False
     """The server did not take the session: it is full, or this engine is not there."""
 
@@ -65,6 +67,7 @@ async def speak(
             take.events.append(((time.monotonic() - spoken.began_s) * 1000, event.data))
     except ClientError as error:
         take.failure = getattr(error, "code", "") or type(error).__name__
+        take.reason = str(error)
         take.refused = not any(data["type"] == "ready" for _, data in take.events)
     return take
 

@@ -8,6 +8,7 @@ import anyio
 import numpy as np
 from numpy.typing import NDArray
 
+from app.bench.errors import BenchError
 from app.bench.figures import Figure, Part, spread
 from app.bench.load.clips import RATE_HZ, Clip, samples_of
 from app.bench.load.speaker import TAIL_S, Speech, Take, finals, speak
@@ -44,7 +45,11 @@ class Result:
 async def dictation(
     target: Target, clips: Sequence[Clip], speech: Speech, *, speakers: int = 1, offline: bool = True
 ) -> Part:
-    """Dictate every clip, at most `speakers` at a time; then decode each offline with the same engine."""
+    """Dictate every clip, at most `speakers` at a time; then decode each offline with the same engine.
+
+    Raises:
+        BenchError: the server or the engine refuses.
+    """
     results = [Result(clip, samples_of(clip)) for clip in clips]
     limit = anyio.CapacityLimiter(speakers)
     idle_mb = target.memory_mb()
@@ -80,9 +85,15 @@ def _lang(clip: Clip) -> str | None:
 
 
 async def _warm_up(client: PromptClient, results: Sequence[Result], speech: Speech) -> None:
-    """One sentence that does not count: loading is not what is measured."""
+    """One sentence that does not count: loading is not what is measured.
+
+    Raises:
+        BenchError: the server refuses it, and would refuse the rest.
+    """
     first = next(result for result in results if result.clip.speech)
-    await speak(client, first.samples, speech, live=False)
+    take = await speak(client, first.samples, speech, live=False)
+    if take.failure is not None:
+        raise BenchError(f"the server does not take this dictation: {take.reason}")
 
 
 async def _decode_offline(results: Sequence[Result]) -> None:

@@ -1,0 +1,100 @@
+"""Folders of recordings, scenes made of them, and long recordings in pieces."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.bench.errors import BenchError
+from app.bench.load.clips import RATE_HZ, find_clips, samples_of, scene
+from app.bench.load.target import base_url
+from app.bench.offline import MAX_PIECE_S, pieces
+from tests.conftest import SAMPLES
+
+
+def test_a_folder_of_texts() -> None:
+    found = {clip.id: clip for clip in find_clips(SAMPLES)}
+    assert found["es_correo_jefe_16k"].lang == "es"
+    assert found["es_correo_jefe_16k"].text == "Escribe un correo para mi jefe."
+    assert not found["noise_48k"].speech
+    assert len(found) == 13
+
+
+def test_languages_are_chosen_and_silence_stays() -> None:
+    found = find_clips(SAMPLES, langs=["es"])
+    assert {clip.lang for clip in found if clip.speech} == {"es"}
+    assert [clip.id for clip in found if not clip.speech] == ["noise_48k", "silence_16k"]
+
+
+def test_a_manifest_goes_before_texts(tmp_path: Path) -> None:
+    row = {
+        "id": "one",
+        "file": "a.wav",
+        "lang": "en",
+        "kind": "speech-long",
+        "text": "Hi!",
+        "text_norm": "hi",
+    }
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(row) + "\n\n")
+    (clip,) = find_clips(tmp_path, kinds=["speech-long"])
+    assert (clip.id, clip.text, clip.path) == ("one", "hi", tmp_path / "a.wav")
+    with pytest.raises(BenchError, match="no speech"):
+        find_clips(tmp_path, kinds=["speech"])
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}"])
+def test_a_bad_manifest_is_named_by_its_line(tmp_path: Path, line: str) -> None:
+    (tmp_path / "manifest.jsonl").write_text('{"file":"a.wav","text":"a"}\n' + line)
+    with pytest.raises(BenchError, match="line 2"):
+        find_clips(tmp_path)
+
+
+def test_recordings_come_at_the_rate_of_engines() -> None:
+    clip = next(clip for clip in find_clips(SAMPLES) if clip.id == "en_weather_madrid_48k")
+    assert abs(len(samples_of(clip)) / RATE_HZ - 2.7) < 0.1
+
+
+def test_a_scene_says_its_clips_in_order_with_pauses() -> None:
+    loaded = [(clip, samples_of(clip)) for clip in find_clips(SAMPLES, langs=["es"]) if clip.speech]
+    one, again, other = scene(loaded, 4, 1), scene(loaded, 4, 1), scene(loaded, 4, 2)
+    assert np.array_equal(one.samples, again.samples)
+    assert [line.clip.id for line in one.lines] != [line.clip.id for line in other.lines]
+    for line, following in zip(one.lines, one.lines[1:], strict=False):
+        assert 1200 <= following.start_ms - line.end_ms <= 2000
+    first = one.lines[0]
+    heard = one.samples[int(first.start_ms * 16) : int(first.end_ms * 16)]
+    assert np.array_equal(heard, {clip.id: audio for clip, audio in loaded}[first.clip.id])
+
+
+@pytest.mark.parametrize("seconds", [1, 28, 29, 61.5])
+def test_long_recordings_are_cut_without_loss(seconds: float) -> None:
+    samples = np.random.default_rng(1).integers(-900, 900, int(seconds * RATE_HZ)).astype(np.int16)
+    cut = pieces(samples)
+    assert np.array_equal(np.concatenate(cut), samples)
+    assert all(0 < len(piece) <= MAX_PIECE_S * RATE_HZ for piece in cut)
+
+
+def test_a_cut_falls_into_silence() -> None:
+    samples = np.full(40 * RATE_HZ, 900, np.int16)
+    samples[20 * RATE_HZ : 21 * RATE_HZ] = 0
+    assert 20 <= len(pieces(samples)[0]) / RATE_HZ <= 21
+
+
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ("ws://127.0.0.1:8000/ws/stt", "http://127.0.0.1:8000"),
+        ("wss://speech.example/voice/ws/stt", "https://speech.example/voice"),
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
+        ("127.0.0.1:8000", "http://127.0.0.1:8000"),
+    ],
+)
+def test_any_address_of_a_server_will_do(given: str, base: str) -> None:
+    assert base_url(given) == base
+
+
+@pytest.mark.parametrize("given", ["ftp://127.0.0.1", "ws:///ws/stt"])
+def test_other_addresses_are_refused(given: str) -> None:
+    with pytest.raises(BenchError, match="no server"):
+        base_url(given)
