@@ -39,7 +39,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     transcripts = Transcripts(settings.limits.transcripts)
-    scheduler = make_scheduler(settings.scheduler)
+    observer = Observer()
+    scheduler = make_scheduler(settings.scheduler, shed=observer.shed)
+    observer.watch_queue(lambda: scheduler.waiting)
     engines = Engines(settings, scheduler)
     app.state.resources = Resources(
         settings=settings,
@@ -49,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         sockets=Sockets(settings.limits.sockets),
         sessions=Sessions(settings, engines, transcripts),
         scheduler=scheduler,
-        observer=Observer(),
+        observer=observer,
     )
     install_error_handlers(app)
     for door in (stt, llm, providers, health, metrics):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.services.scheduling.jobs import DROPPABLE, Job, Kind
-from app.services.scheduling.policy import PATIENCE_S, STALE_S, Policy, State, Ticket
+from app.services.scheduling.policy import MOST_WAITING, PATIENCE_S, STALE_S, Policy, State, Ticket
 from tests.support.scripted_load import Asked, Machine, p95, speakers
 
 
@@ -209,6 +209,16 @@ def test_a_session_that_is_forgotten_has_nothing_in_line() -> None:
     assert policy.settle(0.0) == gone
     assert all(ticket.state is State.SHED for ticket in gone)
     assert list(policy.waiting()) == [stays]
+
+
+def test_the_line_of_a_session_is_bounded() -> None:
+    policy = Policy(1)
+    busy(policy, 1)
+    for _ in range(MOST_WAITING):
+        policy.submit(job(1), 0.0)
+    with pytest.raises(RuntimeError, match="session 1 has"):
+        policy.submit(job(1), 0.0)
+    policy.submit(job(2), 0.0)
 
 
 # -- whole runs

@@ -184,7 +184,8 @@ async def test_a_core_is_free_only_when_the_cancelled_call_has_returned() -> Non
 
 
 async def test_a_newer_partial_sheds_the_one_that_waits() -> None:
-    scheduler, done = Scheduler(1, Clock()), []
+    shed: list[str] = []
+    scheduler, done = Scheduler(1, Clock(), shed=lambda: shed.append("a partial")), []
 
     async def ask(name: str) -> None:
         try:
@@ -200,6 +201,7 @@ async def test_a_newer_partial_sheds_the_one_that_waits() -> None:
         assert done == ["old was shed"]
         cores.release.set()
     assert done == ["old was shed", "new"]
+    assert len(shed) == 1, "the metrics hear of each"
 
 
 async def test_forgetting_a_session_sheds_what_waits_and_leaves_what_runs() -> None:

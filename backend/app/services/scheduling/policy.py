@@ -25,6 +25,9 @@ RETRY_S = 5.0
 
 RETRY_MOST_S = 30.0
 
+MOST_WAITING = 64
+"""Jobs of one session in line: calls of a dictation wait for each other, so more than a few are a fault."""
+
 
 class State(StrEnum):
     WAITING = "waiting"
@@ -83,6 +86,10 @@ class Policy:
         if job.kind in DROPPABLE:
             for old in [each for each in self._waiting.get(job.session, ()) if each.kind in DROPPABLE]:
                 self._end(old, State.SHED)
+        if len(self._waiting.get(job.session, ())) >= MOST_WAITING:
+            raise RuntimeError(
+                f"session {job.session} has {MOST_WAITING} jobs in line; its calls are to wait"
+            )
         ticket = Ticket(job, job.kind, now, job.kind, self._round(job.session, job.kind))
         self._waiting.setdefault(job.session, []).append(ticket)
         return ticket

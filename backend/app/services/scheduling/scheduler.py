@@ -11,7 +11,7 @@ import anyio
 import anyio.lowlevel
 
 from app.core.config import SchedulerSettings
-from app.services.scheduling.jobs import Job, Shed
+from app.services.scheduling.jobs import DROPPABLE, Job, Shed
 from app.services.scheduling.policy import Policy, State, Ticket
 from app.services.scheduling.pressure import LEVELS, Pressure
 
@@ -25,9 +25,10 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def make_scheduler(settings: SchedulerSettings) -> "Scheduler":
-    """The scheduler of an application with these settings."""
-    return Scheduler(settings.cores or usable_cores(), time.monotonic, admit_below=settings.admit_load)
+def make_scheduler(settings: SchedulerSettings, *, shed: Callable[[], None] = lambda: None) -> "Scheduler":
+    """The scheduler of an application with these settings; `shed` is called for each partial that is shed."""
+    cores = settings.cores or usable_cores()
+    return Scheduler(cores, time.monotonic, admit_below=settings.admit_load, shed=shed)
 
 
 class Scheduler:
@@ -38,12 +39,19 @@ class Scheduler:
     """
 
     def __init__(
-        self, cores: int, now: Callable[[], float], *, admit_below: float = 0.85, look_every_s: float = 1.0
+        self,
+        cores: int,
+        now: Callable[[], float],
+        *,
+        admit_below: float = 0.85,
+        look_every_s: float = 1.0,
+        shed: Callable[[], None] = lambda: None,
     ) -> None:
         self._policy = Policy(cores, admit_below=admit_below)
         self.now = now
         """The clock (s) of deadlines."""
         self._look_every_s = look_every_s
+        self._shed = shed
         self._turns: dict[Ticket, anyio.Event] = {}
         self._watchers: dict[int, _Watcher] = {}
         self._numbers = itertools.count(1)
@@ -136,6 +144,8 @@ class Scheduler:
         for ticket in self._policy.settle(self.now()):
             if turn := self._turns.get(ticket):
                 turn.set()
+            if ticket.state is State.SHED and ticket.kind in DROPPABLE:
+                self._shed()
         if self._watchers:
             self._notify()
 

@@ -55,6 +55,7 @@ class Shares:
             self._tidied = now
             self._used = {s: rate for s, rate in self._used.items() if rate.now(now) > _GONE}
             self._sure = {s: rate for s, rate in self._sure.items() if rate.now(now) > _GONE}
+            self._opened = {s: at for s, at in self._opened.items() if now - at < 4 * _LOAD_MEMORY_S}
 
     def forget(self, session: int) -> None:
         self._used.pop(session, None)
