@@ -37,8 +37,16 @@ class WhisperSettings(BaseModel):
     compute_type: Literal["int8", "int8_float32", "int16", "float32"] = Field(
         "int8", description="arithmetic"
     )
-    cpu_threads: int = Field(0, ge=0, le=64, description="threads of one decode; 0 means one for each core")
+    cpu_threads: int = Field(
+        1, ge=1, le=64, description="threads of one decode; `scheduler.cores` decodes run at once"
+    )
     beam_size: int = Field(5, ge=1, le=10, description="beams of a final decode")
+    partial_window: Literal["short", "full", "auto"] = Field(
+        "short", description="audio encoded for a partial: what is there, 30 s, or 30 s while cores are free"
+    )
+    final_window: Literal["short", "full", "auto"] = Field(
+        "auto", description="the same for a final; a short one that is doubtful is decoded again in full"
+    )
 
 
 class SttUpstreamSettings(BaseModel):
@@ -92,6 +100,9 @@ class EndpointingSettings(BaseModel):
     dictation_ms: int = Field(1200, ge=100, le=10_000, description="silence of the profile `dictation` (ms)")
     hands_free_ms: int = Field(
         2000, ge=100, le=10_000, description="silence of the profile `hands_free` (ms)"
+    )
+    provisional_ms: int = Field(
+        256, ge=100, le=10_000, description="silence after which the final is decoded in advance (ms)"
     )
 
 

@@ -151,11 +151,15 @@ class WindowRequest:
     speech_samples: int
     """Speech ends at this sample of `samples`."""
     final: bool
-    """A final: beams, guards, word times. Otherwise a partial: one beam, one temperature, no times."""
+    """A final: beams and guards. Otherwise a partial: one beam, one temperature."""
     window: Literal["short", "full"]
     """Encode only the audio that is there, or the engine's whole window."""
     context: str = ""
     """Text before this audio, for the prompt; empty where there is none to be trusted."""
+    words: bool = False
+    """Word times are wanted, where the engine gives them."""
+    lang: str | None = None
+    """Language that an earlier result of this dictation was sure of, as it named it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,10 @@ class WindowResult:
     text: str
     lang: str | None = None
     words: tuple[Word, ...] = ()
+    lang_sure: bool = False
+    """The language may be taken for that of what follows; asked for again through `WindowRequest.lang`."""
+    trusted: bool = False
+    """The text is sound enough to be the context of what follows."""
     doubtful: str | None = None
     """Why the window is to be tried again in full ("repetition", "capped", "empty"), where it is."""
     rejected: str | None = None

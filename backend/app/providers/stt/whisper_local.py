@@ -1,21 +1,23 @@
-"""The local Whisper engine: faster-whisper on a checkpoint from disk, one final for each utterance."""
+"""The local Whisper engine: faster-whisper on a checkpoint from disk, a window of audio at a time."""
 
 import logging
+import math
 import threading
 import time
 from importlib.util import find_spec
+from typing import Literal
 
 import anyio
-import numpy as np
 from anyio.to_thread import run_sync
 
 from app.core import checkpoints
 from app.core.checkpoints import Checkpoint
 from app.core.config import Settings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
-from app.providers.base import ProviderStatus, Samples, SttCapabilities, SttConfig, Transcript
+from app.providers.base import ProviderStatus, SttCapabilities, SttConfig, WindowRequest, WindowResult
 from app.providers.stt.whisper.decode import Decoded, Request, decode, hotwords
 from app.providers.stt.whisper.models import Loaded, ModelPool
+from app.providers.stt.whisper.short import MOST_FRAMES, decode_short
 from app.providers.stt.whisper.worker import run_blocking
 from app.schemas.providers import ProviderState
 
@@ -23,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 SURE_OF_LANGUAGE = 0.8
 """Probability from which the language of one utterance is taken for that of the whole dictation."""
+
+PARTIAL_TERMS = 8
+"""Terms of the vocabulary that partials are given: each costs time in every pass."""
 
 OTHER_NAMES = {"nb": "no", "fil": "tl", "jv": "jw", "iw": "he", "in": "id", "cmn": "zh"}
 """BCP-47 subtags that Whisper knows by another code."""
@@ -37,16 +42,14 @@ PULL = "run `prompter models pull base`"
 
 
 class WhisperLocalProvider:
-    """Owns the loaded checkpoints and the one thread that decodes."""
+    """Owns the loaded checkpoints."""
 
     name = "whisper_local"
     type = "local"
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._pool = ModelPool(settings.stt.whisper_local)
-        # One decode at a time with all cores: more at once would each take longer and none be ready sooner.
-        self._turn = anyio.CapacityLimiter(1)
+        self._pool = ModelPool(settings)
         self.capabilities = _capabilities(checkpoints.default(settings))
 
     async def status(self) -> ProviderStatus:
@@ -91,7 +94,7 @@ class WhisperLocalProvider:
         lang = OTHER_NAMES.get(config.primary_lang or "", config.primary_lang)
         if lang is not None and not loaded.speaks(lang):
             raise self._lacks_language(config, checkpoint)
-        return WhisperSession(loaded, config, lang, self._settings.stt.whisper_local.beam_size, self._turn)
+        return WhisperSession(loaded, config, lang, self._settings.stt.whisper_local.beam_size)
 
     async def aclose(self) -> None:
         """Forget the checkpoints; a decode that runs keeps its own until it ends."""
@@ -131,80 +134,73 @@ class WhisperLocalProvider:
 
 
 class WhisperSession:
-    """One dictation: its language, once that is sure, and its vocabulary."""
+    """One dictation: its checkpoint, language and vocabulary. A `WindowSttSession`."""
 
-    def __init__(
-        self, loaded: Loaded, config: SttConfig, lang: str | None, beam_size: int, turn: anyio.CapacityLimiter
-    ) -> None:
+    def __init__(self, loaded: Loaded, config: SttConfig, lang: str | None, beam_size: int) -> None:
+        self.model: str | None = loaded.checkpoint.name
         self._loaded = loaded
-        self._config = config
         self._lang = lang
         self._beam_size = beam_size
-        self._turn = turn
-        self._hotwords = hotwords(config.vocabulary)
+        self._terms = hotwords(config.vocabulary)
+        self._few_terms = hotwords(config.vocabulary[:PARTIAL_TERMS])
+        # Whose turn it is, the server decides.
+        self._threads = anyio.CapacityLimiter(math.inf)
         self._open = True
         loaded.users += 1
-
-    async def open_stream(self) -> "WhisperStream":
-        return WhisperStream(self)
 
     async def aclose(self) -> None:
         if self._open:
             self._open = False
             self._loaded.users -= 1
 
-    async def transcribe(self, samples: Samples, speech_samples: int) -> Transcript:
-        """The final of one utterance, when its turn has come."""
-        request = Request(
-            samples, speech_samples, self._lang, self._hotwords, self._config.words, self._beam_size
+    async def decode(self, request: WindowRequest) -> WindowResult:
+        """Decode at once, in a thread; cancelled, it returns when the thread has."""
+        asked = Request(
+            request.samples,
+            request.speech_samples,
+            self._lang or request.lang,
+            self._terms if request.final else self._few_terms,
+            request.words,
+            self._beam_size,
+            request.context,
+            request.final,
         )
 
         def timed(left: threading.Event) -> tuple[Decoded, float]:
             began_s = time.perf_counter()
-            decoded = decode(self._loaded.whisper, request, left)
+            decoded = self._decode(asked, request.window, left)
             return decoded, (time.perf_counter() - began_s) * 1000
 
         try:
-            decoded, decode_ms = await run_blocking(timed, self._turn)
+            decoded, decode_ms = await run_blocking(timed, self._threads)
         except (RuntimeError, ValueError) as error:
             logger.exception("checkpoint %r failed to decode", self._loaded.checkpoint.name)
             raise EngineFailed(
                 "whisper_local failed to decode an utterance; the server's log says why"
             ) from error
-        if decoded.rejected is None and decoded.lang_probability >= SURE_OF_LANGUAGE:
-            self._lang = decoded.lang
-        return Transcript(
+        return WindowResult(
             text=decoded.text,
             lang=decoded.lang,
-            model=self._loaded.checkpoint.name,
             words=decoded.words,
+            lang_sure=decoded.rejected is None and decoded.lang_probability >= SURE_OF_LANGUAGE,
+            trusted=decoded.trusted,
+            doubtful=decoded.doubtful,
             rejected=decoded.rejected,
             decode_ms=decode_ms,
         )
 
-
-class WhisperStream:
-    """One utterance: collected, then decoded as a whole."""
-
-    def __init__(self, session: WhisperSession) -> None:
-        self._session = session
-        self._pieces: list[Samples] = []
-
-    async def accept(self, samples: Samples) -> None:
-        self._pieces.append(samples.copy())  # the caller may use its buffer again
-
-    async def finish(self, speech_samples: int) -> Transcript:
-        samples = np.concatenate(self._pieces) if self._pieces else np.zeros(0, np.int16)
-        return await self._session.transcribe(samples, speech_samples)
-
-    async def aclose(self) -> None:
-        """Let go of the audio. A decode that was cancelled has ended before `finish` returned."""
-        self._pieces.clear()
+    def _decode(self, request: Request, size: Literal["short", "full"], left: threading.Event) -> Decoded:
+        whisper = self._loaded.whisper
+        if size == "short":
+            return decode_short(whisper, request, left)
+        if request.final:
+            return decode(whisper, request, left)
+        return decode_short(whisper, request, left, least_frames=MOST_FRAMES)
 
 
 def _capabilities(default: Checkpoint | None) -> SttCapabilities:
     languages = None if default is None or default.multilingual else ("en",)
-    return SttCapabilities(languages, streaming=False, words=True, vocabulary=True, network=False)
+    return SttCapabilities(languages, streaming=True, words=True, vocabulary=True, network=False)
 
 
 def _describe(checkpoint: Checkpoint) -> str:

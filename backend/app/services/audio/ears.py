@@ -7,7 +7,16 @@ from numpy.typing import NDArray
 
 from app.core.config import Settings
 from app.providers.base import SAMPLE_RATE_HZ, Samples
-from app.services.audio.endpointing import FRAME_SAMPLES, Begin, End, EndpointConfig, Endpointer, Verdict
+from app.services.audio.endpointing import (
+    FRAME_SAMPLES,
+    Begin,
+    End,
+    EndpointConfig,
+    Endpointer,
+    GoOn,
+    Pause,
+    Verdict,
+)
 from app.services.audio.gate import GATES
 from app.services.audio.history import History
 from app.services.audio.resample import Resampler
@@ -15,10 +24,11 @@ from app.services.audio.resample import Resampler
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """An utterance begins at session sample `start`, pre-roll included."""
+    """An utterance begins at session sample `start`, pre-roll included; its speech begins at `onset`."""
 
     utterance_id: int
     start: int
+    onset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,23 @@ class Heard:
     """The next audio of the utterance."""
 
     samples: Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The utterance may be over: silence from session sample `speech_end` on, until `heard_until` and maybe longer."""
+
+    utterance_id: int
+    speech_end: int
+    heard_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Speech goes on after a pause; heard at session sample `heard_until`."""
+
+    utterance_id: int
+    heard_until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +73,7 @@ class Ended:
     audio: Samples | None = None
 
 
-EarEvent = Started | Heard | Ended
+EarEvent = Started | Heard | Paused | Resumed | Ended
 
 
 class Ears:
@@ -62,6 +89,7 @@ class Ears:
             min_word_ms=settings.vad.min_word_ms,
             max_utterance_s=settings.limits.utterance_s,
             soft_utterance_s=settings.limits.utterance_soft_s,
+            provisional_ms=settings.endpointing.provisional_ms,
         )
         self._pad = settings.vad.speech_pad_ms * SAMPLE_RATE_HZ // 1000
         self._resampler = Resampler(rate_hz)
@@ -119,20 +147,31 @@ class Ears:
         for prob, level in zip(self._gate.probabilities(samples).tolist(), levels.tolist(), strict=True):
             self._framed += FRAME_SAMPLES
             decision = self._endpointer.push(prob, level)
-            if isinstance(decision, Begin):
-                events.append(self._started(max(self._sample(decision.frame) - self._pad, self._bound)))
-            elif isinstance(decision, End):
-                events += self._ended(decision)
+            match decision:
+                case Begin():
+                    onset = self._sample(decision.frame)
+                    events.append(self._started(max(onset - self._pad, self._bound), onset))
+                case Pause() | GoOn():
+                    events += self._heard(self._framed)
+                    events.append(self._turned(decision))
+                case End():
+                    events += self._ended(decision)
         events += self._heard(self._framed)
         return events
 
     def _sample(self, frame: int) -> int:
         return min(self._base + frame * FRAME_SAMPLES, self._history.end)
 
-    def _started(self, start: int) -> Started:
+    def _started(self, start: int, onset: int) -> Started:
         self._utterances += 1
         self._start = self._given = start
-        return Started(self._utterances, start)
+        return Started(self._utterances, start, onset)
+
+    def _turned(self, decision: Pause | GoOn) -> Paused | Resumed:
+        until = min(self._framed, self._history.end)
+        if isinstance(decision, Pause):
+            return Paused(self._utterances, self._sample(decision.speech_end), until)
+        return Resumed(self._utterances, until)
 
     def _heard(self, until: int) -> list[EarEvent]:
         until = min(until, self._history.end)
@@ -153,7 +192,7 @@ class Ears:
         if end.verdict is Verdict.KEEP:
             self._bound = speech_end
         if end.goes_on:
-            events.append(self._started(at))
+            events.append(self._started(at, at))
         return events
 
     def _forget(self) -> None:

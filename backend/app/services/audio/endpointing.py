@@ -42,6 +42,8 @@ class EndpointConfig:
     min_word_ms: int = 100
     max_utterance_s: float = 28.0
     soft_utterance_s: float = 20.0
+    provisional_ms: int | None = None
+    """Silence after which the utterance may be over (ms); None tells of no pauses."""
 
 
 class Verdict(StrEnum):
@@ -72,6 +74,21 @@ class End:
     goes_on: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The utterance may be over: its last voiced frame ends at `speech_end`, and it is worth keeping so far."""
+
+    speech_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Speech goes on after a `Pause`."""
+
+
+Decision = Begin | Pause | GoOn | End
+
+
 @dataclass(slots=True)
 class _Frame:
     prob: float
@@ -88,6 +105,7 @@ class _Speech:
     prob_sum: float = 0.0
     active: int = 0
     silent: int = 0
+    paused: bool = False
 
 
 class Endpointer:
@@ -103,6 +121,7 @@ class Endpointer:
     def __init__(self, config: EndpointConfig) -> None:
         self._config = config
         self._silence = frames(config.silence_ms) if config.silence_ms is not None else None
+        self._provisional = frames(config.provisional_ms) if config.provisional_ms is not None else None
         self._soft = frames(config.soft_utterance_s * 1000)
         self._hard = frames(config.max_utterance_s * 1000)
         self._count = 0
@@ -115,13 +134,16 @@ class Endpointer:
     def speaking(self) -> bool:
         return self._speech is not None
 
-    def push(self, prob: float, level: float) -> Begin | End | None:
-        """Take one frame: speech probability 0-1, and level (any unit that grows with loudness)."""
+    def push(self, prob: float, level: float) -> Decision | None:
+        """Take one frame: speech probability 0-1, and level (any unit that grows with loudness).
+
+        A `Pause` is followed by `GoOn` or by an `End` with the same end of speech.
+        """
         self._count += 1
         if self._speech is None:
             return self._listen(prob)
         self._note(self._speech, prob)
-        return self._ending(self._speech, _Frame(prob, level))
+        return self._ending(self._speech, _Frame(prob, level)) or self._pausing(self._speech)
 
     def finish(self) -> End | None:
         """End what is going on, if anything: at stop, flush, or when the client stalls."""
@@ -163,6 +185,15 @@ class Endpointer:
             return self._end(speech, self._count, short_ms=self._config.min_speech_ms)
         self._late.append(frame)
         return self._hard_cut(speech) if length >= self._hard else None
+
+    def _pausing(self, speech: _Speech) -> Pause | GoOn | None:
+        if speech.paused and not speech.silent:
+            speech.paused = False
+            return GoOn()
+        if speech.silent != self._provisional:
+            return None
+        speech.paused = self._judge(speech, self._config.min_speech_ms) is Verdict.KEEP
+        return Pause(speech.speech_end) if speech.paused else None
 
     def _hard_cut(self, speech: _Speech) -> End:
         """End in the quietest moment since the soft limit; what came after it begins the next utterance."""

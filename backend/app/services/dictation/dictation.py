@@ -15,6 +15,7 @@ from app.services.dictation.outbox import Outbox
 from app.services.dictation.recogniser import Cores, Recogniser, Voice
 from app.services.scheduling.pressure import Pressure
 from app.services.scheduling.scheduler import Scheduler
+from app.services.streaming.session import Windows
 
 _SLICE_S = 0.2
 """Long chunks are heard in slices, so that one client's file never holds the event loop for more than ~1 ms."""
@@ -48,6 +49,8 @@ class Dictation:
         self._scheduler = scheduler
         self._number = scheduler.new_session() if scheduler else 0
         self._inbox = Inbox()
+        whisper = settings.stt.whisper_local
+        cores = Cores(scheduler, self._number, Windows(whisper.partial_window, whisper.final_window))
         self._recogniser = Recogniser(
             engine, config, voice, self._inbox, outbox, cores, events=events, keep=keep
         )

@@ -1,52 +1,78 @@
-"""One dictation's engine side: takes utterances from the inbox, one at a time, and makes their events."""
+"""One dictation's engine side: takes utterances from the inbox, one at a time, into the engine's streams."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
+from anyio.abc import TaskGroup
+
 from app.core.errors import PrompterError
-from app.providers.base import SAMPLE_RATE_HZ, SttConfig, SttSession, SttStream, Transcript
-from app.services.audio.ears import Ended, Heard, Started
+from app.providers.base import (
+    SAMPLE_RATE_HZ,
+    Hypothesis,
+    SttConfig,
+    SttSession,
+    SttStream,
+    Transcript,
+    WindowSttSession,
+)
+from app.services.audio.ears import Ended, Heard, Paused, Resumed, Started
 from app.services.audio.endpointing import Verdict
 from app.services.dictation.inbox import FlushMark, Inbox, StopMark
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.stabiliser import Stabiliser
+from app.services.dictation.telling import Receipt, Stats, Teller, Told, Voice
 from app.services.foreign import Foreign, release
+from app.services.scheduling.scheduler import Scheduler
+from app.services.scheduling.streams import ScheduledStream
+from app.services.streaming.session import Windows, WindowSession
+from app.services.streaming.stream import WindowStream
+
+__all__ = ["Cores", "Recogniser", "Stats", "Voice"]
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
-@dataclass(slots=True)
-class Stats:
-    """What a dictation came to."""
-
-    speech_samples: int = 0
-    utterances: int = 0
-    finals: int = 0
-    discarded: int = 0
-
-
-@dataclass(slots=True)
-class _Utterance:
-    """The utterance inside the engine."""
-
-    id: int
-    start: int
-    stream: SttStream
-    heard: int = 0
-    revision: int = 0
-    shown: str = ""
-    stabiliser: Stabiliser = field(default_factory=Stabiliser)
-
-
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """What the events of a dictation say of their origin."""
+class Cores:
+    """How a dictation comes to this machine's cores."""
 
-    provider: str
-    model: str | None
-    lang: str | None
+    scheduler: Scheduler | None = None
+    """None for an engine that takes none: it is called as the audio comes."""
+    number: int = 0
+    """The scheduler's name for the dictation; its owner has it forgotten at the end."""
+    windows: Windows = field(default_factory=Windows)
+
+
+class _Utterance:
+    """The utterance inside the engine; hears of its partials where the engine decodes windows."""
+
+    def __init__(self, teller: Teller, work: Started, wake: Callable[[], None]) -> None:
+        self.told = Told(work.utterance_id, work.start)
+        self.onset = work.onset
+        self.stream: SttStream | WindowStream
+        self.heard = 0
+        self.pause: Paused | None = None
+        self.stabiliser = Stabiliser()
+        self._teller = teller
+        self._wake = wake
+
+    def partial(self, hypothesis: Hypothesis, covered_samples: int) -> None:
+        """A hypothesis over the first `covered_samples`."""
+        text, stable = hypothesis.text, hypothesis.stable
+        if stable is None:
+            shown = self.stabiliser.push(text, covered_samples // _SAMPLES_PER_MS)
+            text, stable = shown.text, shown.stable
+        self._teller.partial(self.told, text, stable, self.told.start + covered_samples)
+        self._wake()
+
+    def eager_final(self, transcript: Transcript) -> None:
+        """What the final will be if the pause lasts."""
+        if self.pause is not None:
+            self._teller.eager_final(self.told, self.pause, transcript)
+            self._wake()
 
 
 class Recogniser:
@@ -57,11 +83,12 @@ class Recogniser:
 
     def __init__(
         self,
-        engine: SttSession,
+        engine: SttSession | WindowSttSession,
         config: SttConfig,
         voice: Voice,
         inbox: Inbox,
         outbox: Outbox,
+        cores: Cores,
         *,
         events: frozenset[str],
         keep: Callable[[str], None],
@@ -72,13 +99,18 @@ class Recogniser:
         self._foreign = Foreign(voice.provider)
         self._inbox = inbox
         self._outbox = outbox
-        self._events = events
-        self._keep = keep
+        self._cores = cores
+        self._windows: WindowSession | None = None
+        self._teller = Teller(config, voice, outbox, events=events, keep=keep)
         self._utterance: _Utterance | None = None
         self._failed_id: int | None = None
-        self.stats = Stats()
+        self._tasks: TaskGroup
         self.decoded = 0
         """Session sample up to which the engine has heard everything that was to be heard."""
+
+    @property
+    def stats(self) -> Stats:
+        return self._teller.stats
 
     async def run(self) -> None:
         """Work until the dictation is stopped.
@@ -87,21 +119,40 @@ class Recogniser:
             EngineFailed: the engine cannot go on.
         """
         try:
-            while not isinstance(work := await self._inbox.get(), StopMark):
-                match work:
-                    case Started():
-                        await self._guarded(work.utterance_id, self._started, work)
-                    case Heard():
-                        if self._utterance is not None:
-                            await self._guarded(self._utterance.id, self._heard, work)
-                    case Ended():
-                        await self._guarded(work.utterance_id, self._ended, work)
-                    case FlushMark():
-                        self._outbox.emit({"type": "flushed", "id": work.id})
-                await self._outbox.flush()
+            async with anyio.create_task_group() as self._tasks:
+                if isinstance(self._engine, WindowSttSession):
+                    self._windows = self._windowed(self._engine)
+                try:
+                    await self._work()
+                finally:
+                    await self._close_stream()
+        except ExceptionGroup as errors:
+            # The group's own tasks tell their errors through the stream: there is one, and it is ours.
+            raise errors.exceptions[0] from None
         finally:
-            await self._close_stream()
             await release(self._voice.provider, self._engine.aclose())
+
+    def _windowed(self, engine: WindowSttSession) -> WindowSession:
+        cores, name = self._cores, self._voice.provider
+        return WindowSession(
+            engine, self._config, cores.windows, cores.scheduler, cores.number, name, self._tasks
+        )
+
+    async def _work(self) -> None:
+        while not isinstance(work := await self._inbox.get(), StopMark):
+            match work:
+                case Started():
+                    await self._guarded(work.utterance_id, self._started, work)
+                case Heard():
+                    if self._utterance is not None:
+                        await self._guarded(self._utterance.told.id, self._heard, work)
+                case Paused() | Resumed():
+                    self._turned(work)
+                case Ended():
+                    await self._guarded(work.utterance_id, self._ended, work)
+                case FlushMark():
+                    self._outbox.emit({"type": "flushed", "id": work.id})
+            await self._outbox.flush()
 
     async def _guarded(self, utterance_id: int, step: Callable[[Any], Any], work: Any) -> None:
         """Run a step; an engine's error ends the utterance, and the dictation only if it cannot go on."""
@@ -116,59 +167,72 @@ class Recogniser:
     async def _fail(self, utterance_id: int, error: PrompterError) -> None:
         self._failed_id = utterance_id
         utterance, self._utterance = self._utterance, None
-        start = utterance.start if utterance else self.decoded
-        self._discard(
-            utterance_id, start, self.decoded, "engine_error", utterance.revision if utterance else 0
-        )
+        told = utterance.told if utterance else Told(utterance_id, self.decoded)
+        self._teller.discarded(told, told.start, self.decoded, "engine_error")
         if utterance:
             await self._closed(utterance.stream)
         if error.fatal:
             for work in self._inbox.close():
                 if isinstance(work, Started):
-                    self._discard(work.utterance_id, work.start, work.start, "engine_error", 0)
+                    told = Told(work.utterance_id, work.start)
+                    self._teller.discarded(told, work.start, work.start, "engine_error")
             raise error
         self._outbox.emit({"type": "error", "code": error.code, "message": error.message, "fatal": False})
 
     async def _started(self, work: Started) -> None:
-        stream = await self._engine.open_stream()
-        self._utterance = _Utterance(work.utterance_id, work.start, stream)
+        utterance = _Utterance(self._teller, work, self._flush_soon)
+        utterance.stream = await self._open_stream(utterance)
+        self._utterance = utterance
         self.stats.utterances += 1
+
+    async def _open_stream(self, utterance: _Utterance) -> SttStream | WindowStream:
+        if self._windows is not None:
+            return WindowStream(self._windows, utterance.told.start, utterance.onset, utterance)
+        assert not isinstance(self._engine, WindowSttSession)
+        stream = await self._engine.open_stream()
+        if self._cores.scheduler is None:
+            return stream
+        return ScheduledStream(stream, self._cores.scheduler, self._cores.number, self._voice.provider)
 
     async def _heard(self, work: Heard) -> None:
         utterance = self._utterance
         assert utterance is not None
         hypothesis = await utterance.stream.accept(work.samples)
         utterance.heard += len(work.samples)
-        self.decoded = utterance.start + utterance.heard
+        self.decoded = utterance.told.start + utterance.heard
         if hypothesis is not None and self._config.partials:
-            self._show(utterance, hypothesis.text)
+            utterance.partial(hypothesis, utterance.heard)
 
-    def _show(self, utterance: _Utterance, text: str) -> None:
-        shown = utterance.stabiliser.push(text, utterance.heard // _SAMPLES_PER_MS)
-        if not shown.text or shown.text == utterance.shown:
+    def _turned(self, work: Paused | Resumed) -> None:
+        """Speech has paused, or goes on: engines that decode windows begin the final in advance."""
+        utterance = self._utterance
+        if utterance is None or not isinstance(utterance.stream, WindowStream):
             return
-        utterance.shown = shown.text
-        utterance.revision += 1
-        event = self._text_event(
-            "partial", utterance, shown.text, self.decoded, self._voice.lang, self._voice.model
-        )
-        event["stable"] = shown.stable
-        self._outbox.emit(event)
+        if isinstance(work, Paused):
+            utterance.pause = work
+            utterance.stream.pause(work.speech_end - utterance.told.start)
+        else:
+            utterance.pause = None
+            utterance.stream.resume()
+            self._teller.turn_resumed(utterance.told, work.heard_until)
 
     async def _ended(self, work: Ended) -> None:
         utterance = self._utterance
         assert utterance is not None
         waited_s = self._inbox.waited_s
         if work.verdict is not Verdict.KEEP:
-            self._discard(work.utterance_id, work.start, work.end, str(work.verdict), utterance.revision)
+            self._teller.discarded(utterance.told, work.start, work.end, str(work.verdict))
         else:
             if work.audio is not None:
                 await self._restart(utterance, work)
             began_s = time.monotonic()
             transcript = await utterance.stream.finish(work.speech_end - work.start)
-            # Time inside `finish` that was no decoding was waiting for the engine's turn.
-            waited_s += max(time.monotonic() - began_s - transcript.decode_ms / 1000, 0)
-            self._finish(utterance, work, transcript, waited_s)
+            took_ms = (time.monotonic() - began_s) * 1000
+            # A final that was begun in advance has done its work before; the rest of the time is its turn's.
+            decode_ms = min(transcript.decode_ms, took_ms) if self._windows else transcript.decode_ms
+            queue_ms = waited_s * 1000 + max(took_ms - decode_ms, 0)
+            receipt = Receipt(work.speech_end, work.heard_until, queue_ms, decode_ms)
+            self._teller.final(utterance.told, work, transcript, receipt)
         self.decoded = work.end
         await self._close_stream()
 
@@ -176,83 +240,16 @@ class Recogniser:
         """Decode the utterance anew: it was cut in hindsight, and the engine has heard beyond the cut."""
         assert work.audio is not None
         await self._closed(utterance.stream)
-        utterance.stream = await self._engine.open_stream()
+        utterance.stream = await self._open_stream(utterance)
         await utterance.stream.accept(work.audio)
 
-    def _finish(self, utterance: _Utterance, work: Ended, transcript: Transcript, waited_s: float) -> None:
-        if transcript.rejected or not transcript.text:
-            reason = transcript.rejected or "empty"
-            self._discard(work.utterance_id, work.start, work.end, reason, utterance.revision)
-            return
-        self.stats.finals += 1
-        self.stats.speech_samples += work.speech_end - work.start
-        utterance.revision += 1
-        lang = transcript.lang or self._voice.lang
-        event = self._text_event("final", utterance, transcript.text, work.end, lang, transcript.model)
-        event["timing"] = {
-            "speech_end_ms": work.speech_end // _SAMPLES_PER_MS,
-            "endpoint_ms": (work.heard_until - work.speech_end) // _SAMPLES_PER_MS,
-            "queue_ms": round(waited_s * 1000),
-            "decode_ms": round(transcript.decode_ms),
-        }
-        if self._config.words:
-            offset = work.start // _SAMPLES_PER_MS
-            event["words"] = [
-                {
-                    "word": word.text,
-                    "start_ms": offset + word.start_ms,
-                    "end_ms": offset + word.end_ms,
-                    "confidence": round(word.confidence, 3),
-                }
-                for word in transcript.words
-            ]
-        self._keep(transcript.text)
-        self._outbox.emit(event)
-
-    def _discard(self, utterance_id: int, start: int, end: int, reason: str, revision: int) -> None:
-        """The other terminal event; a client that did not ask for it has its partial taken back by an empty final."""
-        self.stats.discarded += 1
-        where = {
-            "utterance_id": utterance_id,
-            "start_ms": start // _SAMPLES_PER_MS,
-            "end_ms": max(end, start) // _SAMPLES_PER_MS,
-        }
-        if "utterance_discarded" in self._events:
-            self._outbox.emit({"type": "utterance_discarded", **where, "reason": reason})
-        elif revision:
-            timing = {"speech_end_ms": where["end_ms"], "endpoint_ms": 0, "queue_ms": 0, "decode_ms": 0}
-            self._outbox.emit(
-                {
-                    "type": "final",
-                    **where,
-                    "text": "",
-                    "revision": revision + 1,
-                    "lang": self._voice.lang,
-                    "provider": self._voice.provider,
-                    "model": self._voice.model,
-                    "timing": timing,
-                }
-            )
-
-    def _text_event(
-        self, kind: str, utterance: _Utterance, text: str, end: int, lang: str | None, model: str | None
-    ) -> dict[str, Any]:
-        return {
-            "type": kind,
-            "text": text,
-            "utterance_id": utterance.id,
-            "revision": utterance.revision,
-            "start_ms": utterance.start // _SAMPLES_PER_MS,
-            "end_ms": end // _SAMPLES_PER_MS,
-            "lang": lang,
-            "provider": self._voice.provider,
-            "model": model or self._voice.model,
-        }
+    def _flush_soon(self) -> None:
+        self._tasks.start_soon(self._outbox.flush)
 
     async def _close_stream(self) -> None:
         utterance, self._utterance = self._utterance, None
         if utterance is not None:
             await self._closed(utterance.stream)
 
-    async def _closed(self, stream: SttStream) -> None:
+    async def _closed(self, stream: SttStream | WindowStream) -> None:
         await release(self._voice.provider, stream.aclose())

@@ -23,11 +23,9 @@ from app.services.audio.pcm import OddByteCarry
 from app.services.dictation.dictation import Dictation
 from app.services.dictation.outbox import Event, Line, Outbox
 from app.services.dictation.raw import RawDictation
-from app.services.dictation.recogniser import Cores, Voice
+from app.services.dictation.recogniser import Voice
 from app.services.engines import AUTO, Choice, Engines
 from app.services.foreign import Foreign
-from app.services.scheduling.streams import is_scheduled
-from app.services.streaming.session import Windows
 from app.services.transcripts import Transcripts
 
 ACK_EVERY_S = 1.0
@@ -293,11 +291,6 @@ class SpeechSocket:
             self._transcripts.forget(session_id)
             return []
         return self._transcripts.begin(session_id)
-
-    def _cores(self, provider: SttProvider) -> Cores:
-        whisper = self._settings.stt.whisper_local
-        windows = Windows(whisper.partial_window, whisper.final_window)
-        return Cores(self._engines.scheduler, is_scheduled(provider.capabilities), windows)
 
     def _silence_ms(self, config: StartConfig) -> int | None:
         wanted = config.endpointing or self._settings.endpointing.profile

@@ -29,7 +29,7 @@ class Stabiliser:
     def push(self, text: str, audio_ms: int) -> Shown:
         """Take the newest hypothesis over `audio_ms` of the utterance."""
         words = text.split()
-        tail = words[self._continues_at(words) :]
+        tail = words[continues_at(self._stable, words) :]
         since = [
             self._tail[i][1] if i < len(self._tail) and self._tail[i][0] == normalise(word) else audio_ms
             for i, word in enumerate(tail)
@@ -43,19 +43,20 @@ class Stabiliser:
         self._tail = [(normalise(word), at) for word, at in zip(tail[settled:], since[settled:], strict=True)]
         return Shown(" ".join(self._stable + tail[settled:]), " ".join(self._stable))
 
-    def _continues_at(self, words: list[str]) -> int:
-        """The index in `words` of the first word after the stable prefix."""
-        stable = [normalise(word) for word in self._stable]
-        heard = [normalise(word) for word in words]
-        if heard[: len(stable)] == stable:
-            return len(stable)
-        blocks = SequenceMatcher(None, stable, heard, autojunk=False).get_matching_blocks()
-        matched = [block for block in blocks if block.size]
-        if not matched:
-            return min(len(stable), len(words))
-        last = matched[-1]
-        missing = len(stable) - (last.a + last.size)
-        return min(last.b + last.size + missing, len(words))
+
+def continues_at(stable: list[str], words: list[str]) -> int:
+    """The index in `words` of the first word after the stable prefix; aligned with it where they differ."""
+    settled = [normalise(word) for word in stable]
+    heard = [normalise(word) for word in words]
+    if heard[: len(settled)] == settled:
+        return len(settled)
+    blocks = SequenceMatcher(None, settled, heard, autojunk=False).get_matching_blocks()
+    matched = [block for block in blocks if block.size]
+    if not matched:
+        return min(len(settled), len(words))
+    last = matched[-1]
+    missing = len(settled) - (last.a + last.size)
+    return min(last.b + last.size + missing, len(words))
 
 
 def normalise(word: str) -> str:

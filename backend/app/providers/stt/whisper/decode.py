@@ -1,4 +1,4 @@
-"""The final decode of one utterance with faster-whisper: what goes in, how, and what comes out."""
+"""A decode with the whole window of 30 s, by faster-whisper: what goes in, how, and what comes out."""
 
 import threading
 from dataclasses import dataclass
@@ -16,14 +16,19 @@ ZERO_TAIL_SAMPLES = SAMPLE_RATE_HZ * 3 // 10
 """Silence added at the end; without it Whisper drops last words."""
 
 MOST_TERMS = 60
+PROMPT_TOKENS = 220
+"""Half of what the decoder can hold, less the control tokens: vocabulary first, then the end of the context."""
+
+LOG_PROB = -1.0
+NO_SPEECH = 0.6
 
 PARAMETERS: dict[str, Any] = {
     # One temperature: sampling draws from generators inside CTranslate2 that cannot be seeded for a call, so
     # the usual ladder gives the same audio different texts. AGAIN is the second rung instead.
     "temperature": [0.0],
     "compression_ratio_threshold": COMPRESSION_RATIO,
-    "log_prob_threshold": -1.0,
-    "no_speech_threshold": 0.6,
+    "log_prob_threshold": LOG_PROB,
+    "no_speech_threshold": NO_SPEECH,
     "condition_on_previous_text": False,
     "vad_filter": False,
 }
@@ -42,6 +47,9 @@ class Request:
     hotwords: str | None
     words: bool
     beam_size: int
+    context: str = ""
+    """Text that came before, for the prompt."""
+    final: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,10 @@ class Decoded:
     lang_probability: float
     words: tuple[Word, ...] = ()
     rejected: str | None = None
+    doubtful: str | None = None
+    """Why a short window is to be tried again in full."""
+    trusted: bool = False
+    """No guard had to touch the text."""
 
 
 def decode(model: Any, request: Request, left: threading.Event) -> Decoded:
@@ -69,8 +81,10 @@ def decode(model: Any, request: Request, left: threading.Event) -> Decoded:
     guarded = guard(raw)
     if guarded.rejected:
         return Decoded("", info.language, info.language_probability, rejected="hallucination")
-    words = _words(segments, len(request.samples), guarded.text) if request.words else ()
-    return Decoded(guarded.text, info.language, info.language_probability, words)
+    spoken = [word for segment in segments for word in segment.words or ()]
+    words = in_order(spoken, len(request.samples), guarded.text) if request.words else ()
+    trusted = guarded.text == raw and all(segment.avg_logprob >= LOG_PROB for segment in segments)
+    return Decoded(guarded.text, info.language, info.language_probability, words, trusted=trusted)
 
 
 def window(samples: Samples, speech_samples: int) -> NDArray[np.float32]:
@@ -83,9 +97,26 @@ def window(samples: Samples, speech_samples: int) -> NDArray[np.float32]:
 
 def hotwords(vocabulary: tuple[str, ...]) -> str | None:
     """The session's terms as the prompt text that faster-whisper calls hotwords."""
-    # `<|` begins the names of control tokens, which a term must not be able to write.
-    terms = [" ".join(term.replace("<|", " ").split()) for term in vocabulary[:MOST_TERMS]]
+    terms = [_plain(term) for term in vocabulary[:MOST_TERMS]]
     return ", ".join(term for term in terms if term) or None
+
+
+def context_tokens(model: Any, request: Request) -> list[int]:
+    """What came before as tokens of the prompt, as far as the vocabulary leaves room."""
+
+    def tokens(text: str) -> list[int]:
+        found: list[int] = model.hf_tokenizer.encode(f" {text}", add_special_tokens=False).ids
+        return found
+
+    if not (context := _plain(request.context)):
+        return []
+    room = PROMPT_TOKENS - (len(tokens(request.hotwords)) if request.hotwords else 0)
+    return tokens(context)[-room:] if room > 0 else []
+
+
+def _plain(text: str) -> str:
+    # `<|` begins the names of control tokens, which neither a term nor a transcript must be able to write.
+    return " ".join(text.replace("<|", " ").split())
 
 
 def _transcribe(
@@ -97,6 +128,7 @@ def _transcribe(
         beam_size=request.beam_size,
         hotwords=request.hotwords,
         word_timestamps=request.words,
+        initial_prompt=context_tokens(model, request) or None,
         **PARAMETERS,
         **changes,
     )
@@ -112,19 +144,19 @@ def _worst_ratio(segments: list[Any]) -> float:
     return max((segment.compression_ratio for segment in segments), default=0.0)
 
 
-def _words(segments: list[Any], utterance_samples: int, text: str) -> tuple[Word, ...]:
-    """Word times inside the utterance and in order, as far as the text was kept."""
+def in_order(spoken: list[Any], utterance_samples: int, text: str) -> tuple[Word, ...]:
+    """faster-whisper's words with times inside the utterance and in order, as far as the text was kept."""
     end_ms = utterance_samples * 1000 // SAMPLE_RATE_HZ
     characters = len("".join(text.split()))
     words: list[Word] = []
     earliest_ms = 0
-    for word in (word for segment in segments for word in segment.words or ()):
-        spoken = word.word.strip()
-        characters -= len("".join(spoken.split()))
+    for word in spoken:
+        shown = word.word.strip()
+        characters -= len("".join(shown.split()))
         if characters < 0:
             break
         start_ms = min(max(round(word.start * 1000), earliest_ms), end_ms)
         earliest_ms = min(max(round(word.end * 1000), start_ms), end_ms)
         confidence = min(max(float(word.probability), 0.0), 1.0)
-        words.append(Word(spoken, start_ms, earliest_ms, confidence))
+        words.append(Word(shown, start_ms, earliest_ms, confidence))
     return tuple(words)

@@ -9,7 +9,7 @@ import anyio
 import numpy as np
 
 from app.core.checkpoints import Checkpoint
-from app.core.config import WhisperSettings
+from app.core.config import Settings
 from app.core.errors import ProviderNotReady
 from app.providers.base import SAMPLE_RATE_HZ
 from app.providers.stt.whisper.worker import run_blocking
@@ -18,9 +18,6 @@ logger = logging.getLogger(__name__)
 
 MOST_LOADED = 2
 WARM_UP_TOKENS = 8
-
-TINY_BYTES = 16 << 20
-"""Below this a decode is mostly threads waiting for each other: two take 30 times longer when it is busy."""
 
 
 @dataclass(eq=False, slots=True)
@@ -42,7 +39,7 @@ class Loaded:
 class ModelPool:
     """Loads checkpoints on demand; drops the one unused for longest to make room."""
 
-    def __init__(self, settings: WhisperSettings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._loaded: dict[str, Loaded] = {}
         """By name, the one used last at the end."""
@@ -112,7 +109,7 @@ def _version(checkpoint: Checkpoint) -> tuple[Checkpoint, int]:
     return checkpoint, weights.stat().st_mtime_ns if weights.exists() else 0
 
 
-def load(checkpoint: Checkpoint, settings: WhisperSettings) -> Any:
+def load(checkpoint: Checkpoint, settings: Settings) -> Any:
     """Read a checkpoint and decode with it once. Blocking.
 
     Raises:
@@ -125,8 +122,9 @@ def load(checkpoint: Checkpoint, settings: WhisperSettings) -> Any:
         model = WhisperModel(
             str(checkpoint.path),
             device="cpu",
-            compute_type=settings.compute_type,
-            cpu_threads=settings.cpu_threads or _threads(checkpoint),
+            compute_type=settings.stt.whisper_local.compute_type,
+            cpu_threads=settings.stt.whisper_local.cpu_threads,
+            num_workers=settings.scheduler.cores or _cores(),  # decodes at once; they share the weights
             local_files_only=True,
         )
         if not _warm_up(model):
@@ -152,8 +150,5 @@ def _warm_up(model: Any) -> bool:
     return bool(np.isfinite(np.asarray(encoded)).all() and np.isfinite(result.scores[0]))
 
 
-def _threads(checkpoint: Checkpoint) -> int:
-    """Threads for one decode: the cores this process may use, or one where there is nothing to share out."""
-    if checkpoint.size_bytes < TINY_BYTES:
-        return 1
+def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,169 @@
+"""A decode of the frames that are there, without padding to 30 s: cheap, and guarded since Whisper never learned it."""
+
+import threading
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.providers.base import SAMPLE_RATE_HZ
+from app.providers.stt.whisper.decode import (
+    LOG_PROB,
+    NO_SPEECH,
+    Decoded,
+    Request,
+    context_tokens,
+    in_order,
+    window,
+)
+from app.providers.stt.whisper.guards import COMPRESSION_RATIO, compression_ratio
+
+MARGIN_FRAMES = 50
+"""Half a second of nothing after the audio: without it last words are lost (docs/decisions/0003)."""
+ROUND_FRAMES = 128
+LEAST_FRAMES = 640
+MOST_FRAMES = 3000
+
+TOKENS = 8
+TOKENS_PER_S = 8
+"""The cap on a text: faster than anybody speaks."""
+
+SURELY_NO_SPEECH = 0.9
+"""Above this the text of a partial is not shown, however sure the decoder is of it."""
+
+UNCOVERED_S = 1.2
+"""A final whose last segment ends so long before its speech has lost something."""
+
+_SECONDS_PER_TIMESTAMP = 0.02
+_PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
+
+
+class _Spoken(NamedTuple):
+    word: str
+    start: float
+    end: float
+    probability: float
+
+
+def decode_short(
+    model: Any, request: Request, left: threading.Event, *, least_frames: int = LEAST_FRAMES
+) -> Decoded:
+    """Decode one window with a `WhisperModel`, encoding only what is there, or `least_frames`. Blocking."""
+    audio = window(request.samples, request.speech_samples)
+    features = model.feature_extractor(audio)
+    encoded = model.encode(fit(features, least_frames))
+    lang, probability = _language(model, encoded, request)
+    if left.is_set():
+        return Decoded("", lang, probability)
+    tokenizer = _tokenizer(model.hf_tokenizer, model.model.is_multilingual, lang)
+    prompt = model.get_prompt(
+        tokenizer,
+        context_tokens(model, request),
+        without_timestamps=not request.final,
+        hotwords=request.hotwords,
+    )
+    most = min(TOKENS + int(TOKENS_PER_S * len(audio) / SAMPLE_RATE_HZ), model.max_length - len(prompt))
+    (result,) = model.model.generate(
+        encoded,
+        [prompt],
+        beam_size=request.beam_size if request.final else 1,
+        max_length=len(prompt) + most,
+        max_initial_timestamp_index=50,
+        return_scores=True,
+        return_no_speech_prob=True,
+        suppress_blank=True,
+        suppress_tokens=_suppressed(tokenizer),
+    )
+    tokens = result.sequences_ids[0]
+    said = [token for token in tokens if token < tokenizer.eot]
+    text = tokenizer.decode(said).strip()
+    sureness = result.scores[0] * len(tokens) / (len(tokens) + 1)
+    if result.no_speech_prob > (
+        NO_SPEECH if sureness <= LOG_PROB else 1 if request.final else SURELY_NO_SPEECH
+    ):
+        text = ""
+    covered_s = _covered_s(tokens, tokenizer.timestamp_begin)
+    doubt = _doubt(text, sureness, covered_s, request, capped=len(tokens) >= most)
+    words = _words(model, tokenizer, encoded, said, features, request, text) if request.words and text else ()
+    rejected = None if text else "no_speech"
+    return Decoded(text, lang, probability, words, rejected, doubt, trusted=not doubt)
+
+
+def fit(features: NDArray[np.float32], least: int) -> NDArray[np.float32]:
+    """The audio's frames with a margin behind them, as silent as faster-whisper's own padding."""
+    frames = features.shape[-1] - 1  # the last one lies behind the audio
+    wanted = -(-(frames + MARGIN_FRAMES) // ROUND_FRAMES) * ROUND_FRAMES
+    fitted = np.zeros((features.shape[0], min(max(wanted, least), MOST_FRAMES)), np.float32)
+    kept = min(frames, fitted.shape[1])
+    fitted[:, :kept] = features[:, :kept]
+    return fitted
+
+
+def _language(model: Any, encoded: Any, request: Request) -> tuple[str, float]:
+    if not model.model.is_multilingual:
+        return "en", 1.0
+    if request.lang is not None:
+        return request.lang, 1.0
+    token, probability = model.model.detect_language(encoded)[0][0]
+    return token[2:-2], probability
+
+
+def _doubt(
+    text: str, sureness: float, covered_s: float | None, request: Request, *, capped: bool
+) -> str | None:
+    """Why the short window is not to be trusted with this, if it is not."""
+    if not text:
+        return "empty"
+    if compression_ratio(text) > COMPRESSION_RATIO:
+        return "repetition"
+    if capped:
+        return "capped"
+    if not request.final:
+        return None
+    if sureness < LOG_PROB:
+        return "unsure"
+    if covered_s is not None and covered_s < request.speech_samples / SAMPLE_RATE_HZ - UNCOVERED_S:
+        return "uncovered"
+    return None
+
+
+def _covered_s(tokens: list[int], timestamp_begin: int) -> float | None:
+    """Where the last segment ends, if the decoder said so."""
+    stamps = [token - timestamp_begin for token in tokens if token > timestamp_begin]
+    return stamps[-1] * _SECONDS_PER_TIMESTAMP if stamps else None
+
+
+def _words(
+    model: Any,
+    tokenizer: Any,
+    encoded: Any,
+    said: list[int],
+    features: NDArray[np.float32],
+    request: Request,
+    text: str,
+) -> tuple[Any, ...]:
+    from faster_whisper.transcribe import merge_punctuations
+
+    (alignment,) = model.find_alignment(tokenizer, [said], encoded, features.shape[-1] - 1)
+    merge_punctuations(alignment, _PREPENDED, _APPENDED)
+    spoken = [
+        _Spoken(each["word"], each["start"], each["end"], each["probability"])
+        for each in alignment
+        if each["word"].strip()
+    ]
+    return in_order(spoken, len(request.samples), text)
+
+
+@lru_cache(maxsize=32)
+def _tokenizer(hf_tokenizer: Any, multilingual: bool, lang: str) -> Any:
+    from faster_whisper.tokenizer import Tokenizer
+
+    return Tokenizer(hf_tokenizer, multilingual, task="transcribe", language=lang)
+
+
+@lru_cache(maxsize=32)
+def _suppressed(tokenizer: Any) -> Any:
+    from faster_whisper.transcribe import get_suppressed_tokens
+
+    return get_suppressed_tokens(tokenizer, [-1])
