@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 import httpx2
 
 from app.client.audio import open_recording
+from app.client.dictation import Dictation
 from app.client.errors import ClientError, ServerFailed, Unreachable, from_status
 from app.client.events import Answer, Event, Segment, Transcription
 from app.client.pacing import Chunks, chunk_stream
-from app.client.speech import exchange, speech_socket
+from app.client.speech import speech_socket
 
 Endpointing = Literal["command", "conversation", "dictation", "hands_free", "manual"] | dict[str, int]
 Prompt = str | Sequence[dict[str, str]]
@@ -80,12 +81,14 @@ class PromptClient:
         endpointing: Endpointing | None = None,
         events: Sequence[str] = (),
         session_id: str | None = None,
+        resume: bool = True,
     ) -> AsyncGenerator[Event, None]:
         """Send PCM16 mono chunks as they come and give events as they come, until `stopped`.
 
         What is left out is the server's default. A server that is busy takes audio more slowly
         (back-pressure): the source is then read more slowly. Leaving the loop early ends the dictation
-        without its last finals.
+        without its last finals. A connection that breaks is made anew within 30 s and the dictation goes on,
+        told by an event `resumed`: nothing is lost or told twice. `resume=False` raises ConnectionLost instead.
 
         Raises:
             Unreachable, Refused, ServerFailed, ConnectionLost
@@ -108,11 +111,11 @@ class PromptClient:
         if session_id is not None:
             start["session_id"] = session_id
         address = f"ws{self.url.removeprefix('http')}/ws/stt"
-        async with (
-            speech_socket(address, self._headers, self._proxy) as socket,
-            aclosing(exchange(socket, start, chunks)) as exchanged,
-        ):
-            async for event in exchanged:
+        dictation = Dictation(
+            lambda: speech_socket(address, self._headers, self._proxy), start, chunks, resume=resume
+        )
+        async with aclosing(dictation.events()) as found:
+            async for event in found:
                 yield event
 
     async def transcribe(

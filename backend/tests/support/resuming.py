@@ -14,6 +14,14 @@ from app.schemas.stt import server_event
 Event = dict[str, Any]
 PATIENCE_S = 20.0
 
+OPENED: list[ClientConnection] = []
+"""Every socket of a test; `close_all` ends what the test has left."""
+
+
+async def close_all() -> None:
+    while OPENED:
+        await OPENED.pop().close()
+
 
 class ResumingClient:
     """One dictation over any number of sockets. `events` holds what an application would see: each event once."""
@@ -33,6 +41,7 @@ class ResumingClient:
         self.connection = await connect(
             self._address, proxy=None, compression=None, ping_interval=None, close_timeout=1
         )
+        OPENED.append(self.connection)
         return self.connection
 
     async def event(self, connection: ClientConnection) -> Event:

@@ -1,0 +1,221 @@
+"""One dictation over as many sockets as it takes: audio goes out while events come in, each once."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from app.client.errors import ConnectionLost, Refused, ServerError, ServerFailed, Unreachable, from_close
+from app.client.events import Event
+from app.client.outgoing import Outgoing
+from app.client.pacing import Chunks
+
+KEEP_ALIVE_S = 5.0
+"""A source that is silent this long (a pipe that waits) is covered by a ping, or the server would close."""
+SILENCE_S = 15.0
+"""A server that acknowledges once a second and then says nothing for this long is not there any more."""
+RESUME_S = 30.0
+"""How long a server waits for us, unless its operator says otherwise."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+ENDED_EARLY_S = 5.0
+"""How long a server that stopped by itself may take to close, which tells why."""
+RESUMABLE = frozenset({1001, 1005, 1006, 4408})
+"""How a socket closes when the network or something on the way has failed."""
+
+Open = Callable[[], AbstractAsyncContextManager[ClientConnection]]
+
+
+class Dictation:
+    """From `start` to `stopped`; `events` may be iterated once.
+
+    With `resume`, audio is kept until the server acknowledges it, and a lost connection is made anew.
+    """
+
+    def __init__(self, open_socket: Open, start: dict[str, Any], chunks: Chunks, *, resume: bool) -> None:
+        self._open = open_socket
+        self._resume = resume
+        self._wants_ack = "ack" in start["config"].get("events", [])
+        if resume and not self._wants_ack:
+            config = start["config"]
+            start = {**start, "config": {**config, "events": [*config.get("events", []), "ack"]}}
+        self._start = start
+        self._audio = Outgoing(chunks, keep=resume)
+        self._token = ""
+        self._seq = 0
+        self._ready = False
+        self._acked = False
+        self._stop_sent = False
+        self._failures: list[Exception] = []
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Every event, until `stopped`. Closing the generator ends the dictation without waiting for its finals.
+
+        Raises:
+            Refused: `start` was not accepted.
+            ServerFailed, ConnectionLost: the socket closed before `stopped`.
+        """
+        try:
+            hello = self._start
+            deadline_s, pause_s = 0.0, FIRST_PAUSE_S
+            while True:
+                try:
+                    async with self._open() as socket, aclosing(self._exchange(socket, hello)) as exchanged:
+                        async for event in exchanged:
+                            deadline_s = 0.0
+                            yield event
+                    return
+                except (ServerError, Unreachable) as error:
+                    now_s = time.monotonic()
+                    if not deadline_s:
+                        if not self._may_resume(error):
+                            raise
+                        lost, deadline_s, pause_s = error, now_s + RESUME_S, FIRST_PAUSE_S
+                    elif now_s >= deadline_s or not self._may_try_again(error):
+                        raise lost from None
+                hello = self._resumption()
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        finally:
+            await self._audio.aclose()
+
+    def _may_resume(self, error: Exception) -> bool:
+        """Whether the connection alone has failed."""
+        if not self._resume or not self._token or self._failures:
+            return False
+        if isinstance(error, ServerFailed):  # 1011 without an error of ours: a keep-alive on the way
+            return not error.code
+        return isinstance(error, ConnectionLost) and error.close_code in RESUMABLE
+
+    def _may_try_again(self, error: Exception) -> bool:
+        return not (isinstance(error, Refused) and error.code == "resume_refused")
+
+    def _resumption(self) -> dict[str, Any]:
+        resume = {"type": "resume", "resume_token": self._token, "last_event_seq": self._seq}
+        return resume | {key: self._start[key] for key in ("session_id",) if key in self._start}
+
+    # -- one socket
+
+    async def _exchange(self, socket: ClientConnection, hello: dict[str, Any]) -> AsyncGenerator[Event, None]:
+        sender: asyncio.Task[None] | None = None
+        try:
+            await socket.send(json.dumps(hello))
+            if hello is self._start:
+                sender = asyncio.create_task(self._send(socket))
+            async for event in self._events(socket):
+                if event.type == "resumed":
+                    self._audio.arrived(event.data["next_audio_seq"] - 1)
+                    sender = asyncio.create_task(self._send(socket, stop=not event.data["stopping"]))
+                if event.type != "ack" or self._wants_ack:
+                    yield event
+                if event.type == "stopped":
+                    if not self._stop_sent:
+                        await self._ended_early(socket)
+                    return
+        except ConnectionClosed:
+            raise self._closed(socket, {}) from None
+        except ServerError:
+            if self._failures:  # the source of the audio is what really failed
+                raise self._failures[0] from None
+            raise
+        finally:
+            if sender is not None:
+                sender.cancel()
+                await asyncio.wait([sender])
+
+    async def _events(self, socket: ClientConnection) -> AsyncIterator[Event]:
+        fatal: dict[str, Any] = {}
+        began = False
+        while True:
+            try:
+                data = json.loads(await self._receive(socket))
+            except ConnectionClosed:
+                break
+            kind = data.get("type")
+            began = began or kind in ("ready", "resumed")
+            if kind == "error" and data.get("fatal"):
+                fatal = data
+                continue
+            if kind == "error" and not began:
+                raise Refused(data.get("message", ""), data.get("code", ""))
+            self._note(data)
+            if kind != "pong":
+                yield Event.from_wire(data)
+        error = self._closed(socket, fatal)
+        if fatal and not self._may_resume(error):
+            yield Event.from_wire(fatal)
+        raise error
+
+    async def _receive(self, socket: ClientConnection) -> str | bytes:
+        watched = self._acked and not self._stop_sent
+        try:
+            async with asyncio.timeout(SILENCE_S if watched else None):
+                return await socket.recv()
+        except TimeoutError:
+            socket.transport.abort()
+            raise ConnectionLost("the server fell silent; dictate again", 1006) from None
+
+    def _note(self, data: dict[str, Any]) -> None:
+        self._seq = data.get("seq", self._seq)
+        if data.get("type") == "ready":
+            self._token = data.get("resume_token", "")
+        elif data.get("type") == "ack":
+            self._acked = True
+            self._audio.arrived(data.get("audio_seq", 0))
+
+    def _closed(self, socket: ClientConnection, fatal: dict[str, Any]) -> ServerError:
+        reason = str(fatal.get("message") or socket.close_reason or "")
+        return from_close(socket.close_code or 1006, reason, str(fatal.get("code", "")))
+
+    async def _ended_early(self, socket: ClientConnection) -> None:
+        """The server stopped before all was said; how it closes says why.
+
+        Raises:
+            Refused: the dictation reached its limit.
+            ConnectionLost: the server is restarting.
+        """
+        fatal: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(ENDED_EARLY_S):
+                while True:
+                    data = json.loads(await socket.recv())
+                    fatal = data if data.get("fatal") else fatal
+        except TimeoutError:
+            return
+        except ConnectionClosed:
+            if socket.close_code != 1000:
+                self._token = ""  # there is nothing to resume
+                raise self._closed(socket, fatal) from None
+
+    async def _send(self, socket: ClientConnection, *, stop: bool = True) -> None:
+        try:
+            async with aclosing(self._audio.frames()) as frames:  # type: ignore[type-var]
+                async for frame in _with_pings(socket, frames):
+                    await socket.send(frame)
+            self._stop_sent = True
+            if stop:
+                await socket.send('{"type":"stop"}')
+        except ConnectionClosed:
+            pass  # the receiving side tells why
+        except Exception as error:  # noqa: BLE001  # a source may fail in any way; the caller's task raises it
+            self._failures.append(error)
+            await socket.close()
+
+
+async def _with_pings(socket: ClientConnection, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while True:
+        pending = asyncio.ensure_future(anext(frames, None))
+        try:
+            while not (await asyncio.wait({pending}, timeout=KEEP_ALIVE_S))[0]:
+                await socket.send('{"type":"ping"}')
+        finally:
+            pending.cancel()
+            await asyncio.wait({pending})
+        frame = pending.result()
+        if frame is None:
+            return
+        yield frame
