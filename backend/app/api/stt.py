@@ -76,7 +76,7 @@ class _Visit:
     async def serve(self) -> None:
         """Serve until the client leaves or the socket is to be closed."""
         why: Exception | None = None
-        over = True
+        over = False
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._watch)
@@ -118,10 +118,13 @@ class _Visit:
 
     async def close(self, code: int, reason: str) -> None:
         """Close the socket without an event; a client that does not read is not waited for."""
-        with anyio.move_on_after(_GOODBYE_S), suppress(WebSocketDisconnect):
-            await self._websocket.close(code, reason)
+        if self._websocket.application_state is WebSocketState.CONNECTED:
+            with anyio.move_on_after(_GOODBYE_S), suppress(WebSocketDisconnect):
+                await self._websocket.close(code, reason)
 
     async def _send(self, text: str) -> None:
+        if self._websocket.application_state is not WebSocketState.CONNECTED:
+            raise Gone  # an earlier send has found out
         try:
             await self._websocket.send_text(text)
         except WebSocketDisconnect:
@@ -169,17 +172,18 @@ class _Visit:
     async def _say_goodbye(self, why: Exception) -> bool:
         """Tell why and close; a client that does not read is not waited for. Whether the session is over, too."""
         if isinstance(why, Closing):
-            if (why.close_code, why.reason) == RESTARTING:
+            restarting = (why.close_code, why.reason) == RESTARTING
+            if restarting:
                 with anyio.move_on_after(self._limits.stop_s):
                     await self.session.finish()
             await self.close(why.close_code, why.reason)
-            return True
+            return restarting
         assert isinstance(why, PrompterError)
         outbox = self.session.outbox
-        with anyio.move_on_after(_GOODBYE_S), suppress(WebSocketDisconnect, Gone):
+        with anyio.move_on_after(_GOODBYE_S), suppress(Gone):
             await outbox.flush()
             await outbox.farewell(_error_event(why) | {"fatal": True})
-            await self._websocket.close(why.close_code or 1011, why.code)
+            await self.close(why.close_code or 1011, why.code)
         return why.code not in _SURVIVABLE
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
@@ -103,7 +103,8 @@ class Dictation:
     async def _exchange(self, socket: ClientConnection, hello: dict[str, Any]) -> AsyncGenerator[Event, None]:
         sender: asyncio.Task[None] | None = None
         try:
-            await socket.send(json.dumps(hello))
+            with suppress(ConnectionClosed):  # what the server has said is told below
+                await socket.send(json.dumps(hello))
             if hello is self._start:
                 sender = asyncio.create_task(self._send(socket))
             async for event in self._events(socket):
@@ -116,8 +117,6 @@ class Dictation:
                     if not self._stop_sent:
                         await self._ended_early(socket)
                     return
-        except ConnectionClosed:
-            raise self._closed(socket, {}) from None
         except ServerError:
             if self._failures:  # the source of the audio is what really failed
                 raise self._failures[0] from None
