@@ -85,6 +85,31 @@ def test_each_sessions_first_job_goes_before_anybodys_second() -> None:
     assert order_of(policy, holding)[:2] == [flood[0], other]
 
 
+def test_who_used_more_than_his_share_stands_back_in_his_class() -> None:
+    """Rounds count turns; costly turns count by the share they take."""
+    policy = Policy(1)
+    policy.shares.charge(1, 5.0, 0.0, sure=True)
+    (holding,) = busy(policy, 1)
+    greedy, modest = policy.submit(job(1, deadline=1.0), 0.0), policy.submit(job(2, deadline=9.0), 0.0)
+    feed = policy.submit(job(3, Kind.FEED, deadline=0.5), 0.0)
+
+    assert order_of(policy, holding) == [modest, greedy, feed]
+
+
+@pytest.mark.parametrize("lost", ["superseded", "cancelled"])
+def test_a_turn_that_was_not_taken_costs_no_round(lost: str) -> None:
+    policy = Policy(1)
+    (holding,) = busy(policy, 1)
+    for _ in range(5):
+        ticket = policy.submit(job(1, Kind.PARTIAL, deadline=1.0), 0.0)
+        if lost == "cancelled":
+            policy.cancel(ticket)
+    mine = policy.submit(job(1, Kind.PARTIAL, deadline=1.0), 0.0)
+    other = policy.submit(job(2, Kind.PARTIAL, deadline=9.0), 0.0)
+
+    assert [t for t in order_of(policy, holding) if t.state is not State.SHED] == [mine, other]
+
+
 def test_the_newest_partial_of_a_session_replaces_the_one_that_waits() -> None:
     policy = Policy(1)
     (holding,) = busy(policy, 1)

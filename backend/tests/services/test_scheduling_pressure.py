@@ -122,6 +122,21 @@ def test_partials_are_off_for_those_above_their_share_alone() -> None:
     assert policy.pressure_on(1, 2.9).partials == "off", "no flutter while the pressure lasts"
 
 
+def test_who_was_greedy_is_not_held_to_it_when_the_pressure_comes_again() -> None:
+    policy = Policy(2)
+    policy.shares.charge(1, 4.0, 0.0, sure=True)
+    policy.shares.charge(2, 0.1, 0.0, sure=True)
+    told = []
+    for rush in (0.0, 100.0):
+        late(policy.gauge, 2.0, rush)
+        policy.submit(Job(1, Kind.FINAL, 1.0, 1.0), rush)
+        policy.settle(rush)
+        told.append(policy.pressure_on(1, rush).partials)
+        for second in range(60):
+            policy.settle(rush + second)
+    assert told == ["off", "first_only"]
+
+
 # -- admission
 
 
@@ -158,6 +173,14 @@ def test_admission_closes_before_finals_break_and_opens_when_speakers_leave() ->
     assert sorted(waits)[int(0.95 * len(waits))] < 1.4, "0.9 s beyond what a final costs"
     machine.run(400.0)
     assert machine.policy.admits(400.0) is None
+
+
+def test_who_has_left_makes_room_at_once() -> None:
+    policy = Policy(1)
+    policy.shares.charge(1, 100.0, 0.0, sure=True)
+    assert policy.admits(0.0) is not None
+    policy.forget(1)
+    assert policy.admits(0.0) is None
 
 
 def test_partials_do_not_count_for_admission() -> None:

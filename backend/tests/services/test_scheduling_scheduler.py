@@ -96,14 +96,17 @@ async def test_jobs_wait_for_their_turn_in_the_order_of_their_classes() -> None:
 
 
 async def test_an_engines_error_reaches_its_caller_and_frees_the_core() -> None:
-    scheduler = Scheduler(1, Clock())
+    clock = Clock()
+    scheduler = Scheduler(1, clock)
 
     async def fail() -> None:
+        clock.now += 5
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
         await scheduler.run(job(), fail)
     assert await scheduler.run(job(), answering("next")) == "next"
+    assert scheduler._policy.costs.estimate_s("e", 1.0) == 0, "its time tells nothing of what a decode costs"
 
 
 async def test_who_is_cancelled_while_waiting_leaves_the_line() -> None:
