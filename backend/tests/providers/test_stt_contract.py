@@ -15,12 +15,21 @@ import pytest_asyncio
 
 from app.core.config import Settings
 from app.core.errors import UnknownModel
-from app.providers.base import RawSttSession, Samples, SttConfig, SttProvider, SttSession, Transcript
+from app.providers.base import (
+    RawSttSession,
+    Samples,
+    SttConfig,
+    SttProvider,
+    SttSession,
+    Transcript,
+    WindowSttSession,
+)
 from app.providers.registry import BUILT_IN_STT, stt_registrations
 from app.schemas.providers import ProviderState
 from tests.fakes.listener import Listener
 from tests.fakes.plugin import install_plugin
 from tests.fakes.whisper import whisper
+from tests.support.windows import WindowedSession
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,9 +57,10 @@ class Subject:
         return transcript
 
     async def open(self, config: SttConfig | None = None) -> SttSession:
-        session = await self.provider.open_session(config or SttConfig(lang="en"))
+        config = config or SttConfig(lang="en")
+        session = await self.provider.open_session(config)
         assert not isinstance(session, RawSttSession)
-        return session
+        return WindowedSession(session, config) if isinstance(session, WindowSttSession) else session
 
 
 async def dictate(session: SttSession, pieces: Sequence[Samples]) -> Transcript:

@@ -72,6 +72,7 @@ class Spoken:
     text: str
     compression_ratio: float
     words: None = None
+    avg_logprob: float = -0.2
 
 
 class FakeModel:

@@ -8,21 +8,23 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import numpy as np
 import pytest
 import pytest_asyncio
+import soxr
 
 from app.core.config import Settings, SttSettings, WhisperSettings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
-from app.providers.base import Samples, SttConfig, Transcript
+from app.providers.base import Samples, SttConfig, WindowRequest, WindowResult
 from app.providers.stt.whisper import decode as decoding
 from app.providers.stt.whisper.worker import run_blocking
 from app.providers.stt.whisper_local import WhisperLocalProvider
 from app.schemas.providers import ProviderState
-from tests.fakes.whisper import ENGLISH, ROOT, SPANISH, Whisper, whisper
+from tests.conftest import read_wav
+from tests.fakes.whisper import ENGLISH, OURS, ROOT, SPANISH, Whisper, whisper
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -53,15 +55,28 @@ def settings_for(model: str = "", models_dir: Path = Path("/nowhere")) -> Settin
 
 
 async def transcribe(
-    provider: WhisperLocalProvider, samples: Samples, config: SttConfig | None = None
-) -> Transcript:
-    session = await provider.open_session(config or SttConfig())
-    stream = await session.open_stream()
-    await stream.accept(samples)
-    transcript = await stream.finish(len(samples))
-    await stream.aclose()
+    provider: WhisperLocalProvider,
+    samples: Samples,
+    config: SttConfig | None = None,
+    window: Literal["short", "full"] = "full",
+) -> WindowResult:
+    config = config or SttConfig()
+    session = await provider.open_session(config)
+    result = await session.decode(request(samples, window=window, words=config.words))
     await session.aclose()
-    return transcript
+    return result
+
+
+def request(
+    samples: Samples,
+    *,
+    final: bool = True,
+    window: Literal["short", "full"] = "full",
+    context: str = "",
+    words: bool = False,
+    lang: str | None = None,
+) -> WindowRequest:
+    return WindowRequest(samples, len(samples), final, window, context, words, lang)
 
 
 def english_only(known: Whisper, folder: Path) -> Path:
@@ -77,14 +92,39 @@ def english_only(known: Whisper, folder: Path) -> Path:
 # -- what it says
 
 
+@pytest.mark.parametrize("window", ["short", "full"])
 async def test_finals_are_what_was_said_in_the_language_detected(
+    provider: WhisperLocalProvider, known: Whisper, window: Literal["short", "full"]
+) -> None:
+    first = await transcribe(provider, known.english, window=window)
+    assert (first.text, first.lang, first.lang_sure) == (ENGLISH, "en", True)
+    assert (first.trusted, first.doubtful) == (True, None)
+    assert first.decode_ms > 0
+    second = await transcribe(provider, known.spanish, window=window)
+    assert (second.text, second.lang) == (SPANISH, "es")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "samples").glob("*.wav")), ids=lambda path: path.stem)
+async def test_a_short_window_understands_every_sample(path: Path) -> None:
+    """As the full one does; what is no speech is no text in either."""
+    if not (OURS / "model.bin").is_file():
+        pytest.skip("models/whisper-samples is missing")
+    audio, rate = read_wav(path)
+    if rate != 16_000:
+        audio = soxr.resample(audio.astype(np.float32), rate, 16_000).clip(-32768, 32767).astype(np.int16)
+    provider = WhisperLocalProvider(settings_for(str(OURS)))
+    finals = [(await transcribe(provider, audio, window=window)).text for window in ("short", "full")]
+    assert finals == [path.with_suffix(".txt").read_text(encoding="utf-8").strip()] * 2
+
+
+async def test_a_partial_of_the_whole_utterance_is_its_text(
     provider: WhisperLocalProvider, known: Whisper
 ) -> None:
-    first = await transcribe(provider, known.english)
-    assert (first.text, first.lang, first.model) == (ENGLISH, "en", known.path.name)
-    assert first.decode_ms > 0
-    second = await transcribe(provider, known.spanish)
-    assert (second.text, second.lang) == (SPANISH, "es")
+    session = await provider.open_session(SttConfig())
+    for window in ("short", "full"):
+        partial = await session.decode(request(known.english, final=False, window=window))
+        assert (partial.text, partial.words) == (ENGLISH, ())
+    await session.aclose()
 
 
 @pytest.mark.parametrize("lang", ["es", "es-MX"])
@@ -94,62 +134,55 @@ async def test_the_language_asked_for_is_used(
     assert (await transcribe(provider, known.spanish, SttConfig(lang=lang))).text == SPANISH
 
 
-async def test_a_sure_language_holds_for_the_rest_of_its_dictation_alone(
+async def test_the_language_of_an_earlier_final_is_used_where_it_is_given(
     provider: WhisperLocalProvider, known: Whisper
 ) -> None:
     session = await provider.open_session(SttConfig())
-    langs = []
-    for samples in (known.spanish, known.english):
-        stream = await session.open_stream()
-        await stream.accept(samples)
-        langs.append((await stream.finish(len(samples))).lang)
-        await stream.aclose()
+    assert (await session.decode(request(known.english, lang="es"))).lang == "es"
+    assert (await session.decode(request(known.english))).lang == "en"
     await session.aclose()
-    assert langs == ["es", "es"]
-    assert (await transcribe(provider, known.english)).lang == "en"
+    session = await provider.open_session(SttConfig(lang="en-GB"))
+    assert (await session.decode(request(known.english, lang="es"))).lang == "en"
+    await session.aclose()
 
 
-async def test_neither_doubt_nor_silence_chooses_the_language(
+async def test_neither_doubt_nor_silence_is_sure_of_the_language(
     provider: WhisperLocalProvider, known: Whisper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = iter(
-        [
-            decoding.Decoded("", "fr", 0.99, rejected="no_speech"),
-            decoding.Decoded("hola", "es", 0.5),
-            decoding.Decoded("hola", "es", 0.9),
-            decoding.Decoded("hola", "es", 1.0),
-        ]
-    )
-    asked = []
-
-    def script(model: object, request: decoding.Request, left: threading.Event) -> decoding.Decoded:
-        asked.append(request.lang)
-        return next(answers)
-
-    monkeypatch.setattr("app.providers.stt.whisper_local.decode", script)
-    session = await provider.open_session(SttConfig())
-    for _ in range(4):
-        stream = await session.open_stream()
-        await stream.finish(0)
-        await stream.aclose()
-    await session.aclose()
-    assert asked == [None, None, None, "es"]
+    answers = [
+        decoding.Decoded("", "fr", 0.99, rejected="no_speech"),
+        decoding.Decoded("hola", "es", 0.5),
+        decoding.Decoded("hola", "es", 0.9),
+    ]
+    script = iter(answers)
+    monkeypatch.setattr("app.providers.stt.whisper_local.decode", lambda *_: next(script))
+    sure = [(await transcribe(provider, known.english)).lang_sure for _ in answers]
+    assert sure == [False, False, True]
 
 
-async def test_word_times_are_those_of_the_utterance(provider: WhisperLocalProvider, known: Whisper) -> None:
+@pytest.mark.parametrize("window", ["short", "full"])
+async def test_word_times_are_those_of_the_utterance(
+    provider: WhisperLocalProvider, known: Whisper, window: Literal["short", "full"]
+) -> None:
     lead = np.zeros(8000, np.int16)
     samples = np.concatenate([lead, known.english])
-    words = (await transcribe(provider, samples, SttConfig(words=True))).words
+    words = (await transcribe(provider, samples, SttConfig(words=True), window)).words
     assert " ".join(word.text for word in words) == ENGLISH
-    assert words[0].start_ms >= 200
+    assert words[0].end_ms >= 500
     assert words[-1].end_ms <= len(samples) / 16
 
 
+@pytest.mark.parametrize("window", ["short", "full"])
 @pytest.mark.parametrize("kind", ["zeros", "hiss"])
-async def test_no_speech_is_rejected(provider: WhisperLocalProvider, kind: str) -> None:
+async def test_no_speech_is_rejected(
+    provider: WhisperLocalProvider, kind: str, window: Literal["short", "full"]
+) -> None:
     noise = np.random.default_rng(1).standard_normal(48_000) * (0 if kind == "zeros" else 100)
-    transcript = await transcribe(provider, noise.astype(np.int16))
-    assert (transcript.text, transcript.rejected) == ("", "no_speech")
+    for final in (True, False):
+        session = await provider.open_session(SttConfig())
+        result = await session.decode(request(noise.astype(np.int16), final=final, window=window))
+        await session.aclose()
+        assert (result.text, result.rejected) == ("", "no_speech")
 
 
 async def test_vocabulary_reaches_the_decoder_and_stays_in_its_session(
@@ -241,8 +274,10 @@ async def test_the_test_checkpoint_is_used_only_when_asked_for(known: Whisper, t
     await provider.start()
     with pytest.raises(ProviderNotReady):
         await provider.open_session(SttConfig())
-    transcript = await transcribe(provider, known.english, SttConfig(model="whisper-samples"))
-    assert (transcript.text, transcript.model) == (ENGLISH, "whisper-samples")
+    session = await provider.open_session(SttConfig(model="whisper-samples"))
+    assert session.model == "whisper-samples"
+    assert (await session.decode(request(known.english))).text == ENGLISH
+    await session.aclose()
 
 
 async def test_damaged_weights_are_told_once_and_make_room_for_another_engine(
@@ -326,7 +361,7 @@ async def test_two_checkpoints_are_kept_and_those_in_use_are_not_dropped(
         await provider.open_session(SttConfig(model="three"))
     await first.aclose()
     await first.aclose()
-    assert (await transcribe(provider, known.english, SttConfig(model="three"))).model == "three"
+    assert (await transcribe(provider, known.english, SttConfig(model="three"))).text == ENGLISH
     await second.aclose()
 
 
@@ -344,37 +379,7 @@ async def test_a_checkpoint_is_loaded_once_however_many_ask(
     assert loads() == 1
 
 
-# -- turns, and clients that leave
-
-
-async def test_one_utterance_is_decoded_at_a_time_in_order(
-    provider: WhisperLocalProvider, known: Whisper, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decoder = Turnstile(monkeypatch)
-    async with anyio.create_task_group() as group:
-        for place, length in enumerate((1000, 2000, 3000, 4000), start=1):
-            group.start_soon(transcribe, provider, known.english[:length])
-            await decoder.line(provider, place)
-        decoder.open.set()
-    assert decoder.lengths == [1000, 2000, 3000, 4000]
-    assert decoder.most_at_once == 1
-
-
-async def test_a_client_that_leaves_while_it_waits_is_never_decoded(
-    provider: WhisperLocalProvider, known: Whisper, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decoder = Turnstile(monkeypatch)
-    async with anyio.create_task_group() as group:
-        group.start_soon(transcribe, provider, known.english[:1000])
-        await decoder.line(provider, 1)
-        async with anyio.create_task_group() as leaving:
-            leaving.start_soon(transcribe, provider, known.english[:2000])
-            await decoder.line(provider, 2)
-            leaving.cancel_scope.cancel()
-        group.start_soon(transcribe, provider, known.english[:3000])
-        await decoder.line(provider, 2)
-        decoder.open.set()
-    assert decoder.lengths == [1000, 3000]
+# -- clients that leave
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["anyio scope", "asyncio task"])
@@ -424,33 +429,6 @@ async def test_an_engine_that_breaks_ends_with_one_error_and_no_details(
     assert "/secret" not in str(caught.value)
     monkeypatch.undo()
     assert (await transcribe(provider, known.english)).text == ENGLISH
-
-
-class Turnstile:
-    """In place of the decoder: lets calls through when `open` is set, and sees how many are inside."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.open = threading.Event()
-        self.lengths: list[int] = []
-        self.most_at_once = 0
-        self._inside = 0
-        monkeypatch.setattr("app.providers.stt.whisper_local.decode", self._decode)
-
-    def _decode(self, model: object, request: decoding.Request, left: threading.Event) -> decoding.Decoded:
-        self._inside += 1
-        self.most_at_once = max(self.most_at_once, self._inside)
-        self.lengths.append(len(request.samples))
-        assert self.open.wait(10)
-        self._inside -= 1
-        return decoding.Decoded("x", "en", 1.0)
-
-    async def line(self, provider: WhisperLocalProvider, length: int) -> None:
-        """Wait until so many utterances are inside or in the line."""
-        turn = provider._turn
-        with anyio.fail_after(10):
-            # a limiter tells nobody of its line
-            while turn.borrowed_tokens + turn.statistics().tasks_waiting != length:  # noqa: ASYNC110
-                await anyio.sleep(0.002)
 
 
 class Generator:

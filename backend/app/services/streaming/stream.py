@@ -79,7 +79,7 @@ class WindowStream:
         """Keep the audio; begin a partial where one is due."""
         self._pieces.append(samples.copy())  # the caller may use its buffer again
         self._heard += len(samples)
-        if self._partials and not self._paused and self._idle and self._is_due():
+        if self._partials and not self._paused and self.idle and self._is_due():
             self._begin(_Background(Kind.PARTIAL if self._passes else Kind.FIRST_PARTIAL), self._partial)
 
     def pause(self, speech_samples: int) -> None:
@@ -121,7 +121,8 @@ class WindowStream:
     # -- decodes in the background
 
     @property
-    def _idle(self) -> bool:
+    def idle(self) -> bool:
+        """Whether no decode runs or waits in the background."""
         return self._background is None or self._background.done.is_set()
 
     def _is_due(self) -> bool:
