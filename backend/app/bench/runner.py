@@ -9,8 +9,8 @@ from pathlib import Path
 from app.bench.errors import BenchError
 from app.bench.figures import Part
 from app.bench.load import machine
-from app.bench.load.clips import find_clips
-from app.bench.load.speaker import Speech
+from app.bench.load.clips import Clip, find_clips, samples_of
+from app.bench.load.speaker import Speech, speak
 from app.bench.load.target import Target, base_url, own_server
 from app.bench.parts.capacity import capacity
 from app.bench.parts.dictation import dictation
@@ -62,6 +62,7 @@ async def execute(plan: Plan, command: str, tell: Tell) -> Run:
             continue
         # A fresh server for each part: none inherits what another left in memory.
         async with _target(plan.url) as target:
+            await _warm_up(target, clips, plan.speech)
             if name == "dictation":
                 offline = plan.offline and plan.url is None
                 found.append(
@@ -79,6 +80,19 @@ async def execute(plan: Plan, command: str, tell: Tell) -> Run:
     return describe(
         command, found, {"provider": plan.speech.provider or "the default", "audio": plan.folder.name}
     )
+
+
+async def _warm_up(target: Target, clips: Sequence[Clip], speech: Speech) -> None:
+    """One sentence that does not count: loading is not what is measured.
+
+    Raises:
+        BenchError: the server refuses it, and would refuse the rest.
+    """
+    first = next(clip for clip in clips if clip.speech)
+    async with PromptClient(target.url) as client:
+        take = await speak(client, samples_of(first), speech, live=False)
+    if take.failure is not None:
+        raise BenchError(f"the server does not take this dictation: {take.reason}")
 
 
 def describe(command: str, parts: Sequence[Part], setting: dict[str, str]) -> Run:

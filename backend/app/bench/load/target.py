@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
 from app.bench.errors import BenchError
@@ -35,8 +37,24 @@ class Target:
     def cpu_s(self) -> float | None:
         return None if self.pid is None else machine.cpu_s(self.pid)
 
+    def fine_cpu_s(self) -> float | None:
+        return None if self.pid is None else machine.fine_cpu_s(self.pid)
+
     def memory_mb(self) -> float | None:
         return None if self.pid is None else machine.memory_mb(self.pid)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A process that serves, and what it writes to standard error."""
+
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+
+    def last_words(self) -> str:
+        self.log.seek(0)
+        lines = self.log.read().decode(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
 
 
 def base_url(url: str) -> str:
@@ -64,35 +82,39 @@ def own_server(environment: dict[str, str] | None = None) -> Iterator[Target]:
     """
     port = free_port()
     command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with started(command, environment) as process:
-        wait_until_ready(port, process)
-        yield Target(f"http://127.0.0.1:{port}", process.pid)
+    with started(command, environment) as server:
+        wait_until_ready(port, server)
+        yield Target(f"http://127.0.0.1:{port}", server.process.pid)
 
 
 @contextmanager
-def started(
-    command: list[str], environment: dict[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
+def started(command: list[str], environment: dict[str, str] | None = None) -> Iterator["Server"]:
     """A process of our own, in a group of its own so that Ctrl-C reaches us first."""
     backend = str(Path(__file__).resolve().parents[3])
     paths = [backend, *filter(None, [os.environ.get("PYTHONPATH")])]
-    process = subprocess.Popen(  # noqa: S603  # our own command
-        command,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(environment or {})},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
+    with TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: S603  # our own command
+            command,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(environment or {})},
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+        )
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield Server(process, log)
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and after a while SIGKILL."""
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def free_port() -> int:
@@ -102,7 +124,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(port: int, server: Server) -> None:
     """Until /health/ready answers 200.
 
     Raises:
@@ -110,12 +132,12 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
     """
     deadline_s = time.monotonic() + START_S
     while time.monotonic() < deadline_s:
-        if process.poll() is not None:
-            raise BenchError("the server ended while starting; `prompter serve` tells why")
+        if server.process.poll() is not None:
+            raise BenchError(f"the server ended while starting: {server.last_words()}")
         connection = HTTPConnection("127.0.0.1", port, timeout=5)
         with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException):
             connection.request("GET", "/health/ready")
             if connection.getresponse().status == HTTPStatus.OK:
                 return
         time.sleep(0.1)
-    raise BenchError(f"the server was not ready within {START_S:g} s; `prompter serve` tells why")
+    raise BenchError(f"the server was not ready within {START_S:g} s: {server.last_words()}")

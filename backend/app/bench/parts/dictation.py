@@ -8,7 +8,6 @@ import anyio
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bench.errors import BenchError
 from app.bench.figures import Figure, Part, spread
 from app.bench.load.clips import RATE_HZ, Clip, samples_of
 from app.bench.load.speaker import TAIL_S, Speech, Take, finals, speak
@@ -48,7 +47,7 @@ async def dictation(
     """Dictate every clip, at most `speakers` at a time; then decode each offline with the same engine.
 
     Raises:
-        BenchError: the server or the engine refuses.
+        BenchError: the engine has no offline decode.
     """
     results = [Result(clip, samples_of(clip)) for clip in clips]
     limit = anyio.CapacityLimiter(speakers)
@@ -63,7 +62,6 @@ async def dictation(
             async with limit:
                 result.take = await speak(client, result.samples, wanted)
 
-        await _warm_up(client, results, speech)
         before_s = target.cpu_s()
         async with anyio.create_task_group() as group:
             for result in results:
@@ -82,18 +80,6 @@ async def dictation(
 
 def _lang(clip: Clip) -> str | None:
     return None if clip.lang in ("", "none") else clip.lang
-
-
-async def _warm_up(client: PromptClient, results: Sequence[Result], speech: Speech) -> None:
-    """One sentence that does not count: loading is not what is measured.
-
-    Raises:
-        BenchError: the server refuses it, and would refuse the rest.
-    """
-    first = next(result for result in results if result.clip.speech)
-    take = await speak(client, first.samples, speech, live=False)
-    if take.failure is not None:
-        raise BenchError(f"the server does not take this dictation: {take.reason}")
 
 
 async def _decode_offline(results: Sequence[Result]) -> None:
