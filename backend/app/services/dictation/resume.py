@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 
 from app.core.config import Settings
 from app.core.errors import PrompterError, ResumeRefused
+from app.core.metrics import Observer
 from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Closing, Line, Outbox
 from app.services.dictation.socket import SpeechSocket
 from app.services.engines import Engines
@@ -32,6 +33,8 @@ _TOKENS_KEPT = 2
 class _Place:
     """What the keeper notes about a session."""
 
+    line: Line | None
+    """Of the socket that serves it, until that has left: a line that is broken is not free yet."""
     keys: list[bytes] = field(default_factory=list)
     claims: int = 0
     """Sockets that want to take it over."""
@@ -47,10 +50,14 @@ class Sessions:
     frees its engine at once.
     """
 
-    def __init__(self, settings: Settings, engines: Engines, transcripts: Transcripts) -> None:
+    def __init__(
+        self, settings: Settings, engines: Engines, transcripts: Transcripts, observer: Observer
+    ) -> None:
         self._settings = settings
         self._engines = engines
         self._transcripts = transcripts
+        self._observer = observer
+        observer.watch_sessions(lambda: sum(len(session.running) for session in self._places))
         self._group: TaskGroup | None = None
         self._places: dict[SpeechSocket, _Place] = {}
         self._by_key: dict[bytes, tuple[SpeechSocket, str | None]] = {}
@@ -77,9 +84,15 @@ class Sessions:
         limits = self._settings.limits
         outbox = Outbox(limits.outbound_events, limits.resume_events, time.monotonic)
         session = SpeechSocket(
-            self._settings, self._engines, self._transcripts, outbox, self._run_soon, self._issue_token
+            self._settings,
+            self._engines,
+            self._transcripts,
+            outbox,
+            self._observer,
+            self._run_soon,
+            self._issue_token,
         )
-        self._places[session] = _Place()
+        self._places[session] = _Place(line)
         session.attach(line)
         return session
 
@@ -98,20 +111,23 @@ class Sessions:
             if place.window is not None:
                 place.window.set()
                 place.window = None
-            while session.outbox.line is not None:
-                session.outbox.line.end(Closing(*RESUMED_ELSEWHERE))
+            while place.line is not None:
+                place.line.end(Closing(*RESUMED_ELSEWHERE))
                 await self._changed.wait()
+            place.line = line
             session.attach(line)
             session.resume(last_event_seq)
+            self._observer.reconnected()
         finally:
             place.claims -= 1
-            if session.outbox.line is None and not place.claims:
+            if place.line is None and not place.claims:
                 self._wait(session, place)
         return session
 
     async def leave(self, session: SpeechSocket, *, over: bool) -> None:
         """The session's socket is gone; wait for its client to come back, unless it is `over`."""
         place = self._places[session]
+        place.line = None
         session.outbox.detach()
         self._tell()
         if place.claims:
@@ -126,11 +142,11 @@ class Sessions:
         self.closing = True
         with anyio.move_on_after(self._settings.limits.stop_s):
             while self._places:
-                for session, place in list(self._places.items()):
+                for place in list(self._places.values()):
                     if place.window is not None:
                         place.window.set()
-                    if session.outbox.line is not None:
-                        session.outbox.line.end(Closing(*RESTARTING))
+                    if place.line is not None:
+                        place.line.end(Closing(*RESTARTING))
                 await self._changed.wait()
 
     # -- the window
