@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generation=Generation(settings, transcripts),
         transcripts=transcripts,
         sockets=Sockets(settings.limits.sockets),
-        sessions=Sessions(settings, engines, transcripts),
+        sessions=Sessions(settings, engines, transcripts, observer),
         scheduler=scheduler,
         observer=observer,
     )

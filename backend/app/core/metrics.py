@@ -35,11 +35,6 @@ class Observer:
     def session_opened(self, provider: str) -> None:
         """A dictation begins."""
         self._sessions.labels(provider).inc()
-        self._open.inc()
-
-    def session_closed(self) -> None:
-        """A dictation that was opened has ended, in whichever way."""
-        self._open.dec()
 
     def first_partial(self, provider: str, onset_s: float) -> None:
         """An utterance's first partial, `onset_s` after its speech began."""
@@ -76,6 +71,10 @@ class Observer:
     def failed(self, code: str) -> None:
         """An error was told to a client of the speech socket."""
         self._errors.labels(code).inc()
+
+    def watch_sessions(self, going_on: Callable[[], float]) -> None:
+        """Read how many dictations go on whenever the metrics are asked for: a count that cannot drift."""
+        self._open.set_function(going_on)
 
     def watch_queue(self, depth: Callable[[], float]) -> None:
         """Read how many decodes wait whenever the metrics are asked for."""

@@ -11,6 +11,7 @@ from app.providers.base import SAMPLE_RATE_HZ, SttConfig, SttSession, WindowSttS
 from app.services.audio.ears import EarEvent, Ears, Ended, Started
 from app.services.audio.pcm import to_samples
 from app.services.dictation.inbox import FlushMark, Inbox, StopMark
+from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.recogniser import Cores, Recogniser, Voice
 from app.services.scheduling.pressure import Pressure
@@ -36,6 +37,7 @@ class Dictation:
         voice: Voice,
         outbox: Outbox,
         settings: Settings,
+        meter: Meter,
         *,
         scheduler: Scheduler | None,
         silence_ms: int | None,
@@ -45,6 +47,7 @@ class Dictation:
         self._settings = settings
         self._silence_ms = silence_ms
         self._outbox = outbox
+        self._meter = meter
         self._events = events
         self._scheduler = scheduler
         self._number = scheduler.new_session() if scheduler else 0
@@ -52,7 +55,7 @@ class Dictation:
         whisper = settings.stt.whisper_local
         cores = Cores(scheduler, self._number, Windows(whisper.partial_window, whisper.final_window))
         self._recogniser = Recogniser(
-            engine, config, voice, self._inbox, outbox, cores, events=events, keep=keep
+            engine, config, voice, self._inbox, outbox, cores, meter, events=events, keep=keep
         )
         self._ears: Ears | None = None
         self._rate_hz = 0
@@ -114,6 +117,7 @@ class Dictation:
             with anyio.CancelScope(shield=True):  # whoever leaves: a chunk is heard as a whole or not at all
                 for at in range(0, len(samples), step):
                     self._take(self._ears.push(samples[at : at + step]))
+                    self._meter.received(self._ears.samples)
                     if at + step < len(samples):
                         await anyio.lowlevel.checkpoint()
             await self._room()

@@ -16,14 +16,15 @@ _MARKS = 600
 
 @dataclass(slots=True)
 class Tally:
-    """What one socket came to, for the line that its log gets at the end."""
+    """What a session came to, for the line that the log gets when its socket closes."""
 
     dictations: int = 0
     samples: int = 0
     """Audio heard, at 16 kHz."""
     finals: int = 0
     discarded: int = 0
-    errors: int = 0
+    failures: int = 0
+    """Errors told."""
 
 
 class Meter:
@@ -37,7 +38,6 @@ class Meter:
         self._tally = tally
         self._now = now
         self._marks: deque[tuple[int, float]] = deque(maxlen=_MARKS)
-        self._open = True
         self._heard = 0
         observer.session_opened(provider)
         tally.dictations += 1
@@ -65,13 +65,12 @@ class Meter:
         self._tally.finals += 1
         self._observer.final(self._provider, timing, samples * 1000 // SAMPLE_RATE_HZ)
 
+    def failed(self, code: str) -> None:
+        """An error of the engine that the dictation survives."""
+        self._tally.failures += 1
+        self._observer.failed(code)
+
     def discarded(self, reason: str) -> None:
         """An utterance came to nothing."""
         self._tally.discarded += 1
         self._observer.discarded(self._provider, reason)
-
-    def close(self) -> None:
-        """The dictation is over; safe to call again."""
-        if self._open:
-            self._open = False
-            self._observer.session_closed()

@@ -6,10 +6,13 @@ import anyio
 
 from app.core.config import Settings
 from app.core.errors import SessionTooLong
-from app.providers.base import RawSttSession
+from app.providers.base import SAMPLE_RATE_HZ, RawSttSession
+from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.recogniser import Voice
 from app.services.foreign import Foreign, release
+
+_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
 class RawDictation:
@@ -18,13 +21,14 @@ class RawDictation:
     speaking = False  # nothing to finalise when the client stalls
 
     def __init__(
-        self, engine: RawSttSession, voice: Voice, outbox: Outbox, settings: Settings, *, partials: bool,
+        self, engine: RawSttSession, voice: Voice, outbox: Outbox, settings: Settings, meter: Meter, *, partials: bool,
         keep: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._engine = engine
         self._voice = voice
         self._foreign = Foreign(voice.provider)
         self._outbox = outbox
+        self._meter = meter
         self._limit_ms = settings.limits.session_s * 1000
         self._partials = partials
         self._keep = keep
@@ -60,6 +64,7 @@ class RawDictation:
             SessionTooLong: the session's limit is reached.
         """
         self._heard_ms += len(pcm) * 500 / rate_hz
+        self._meter.received(int(self._heard_ms) * _SAMPLES_PER_MS)
         with self._foreign:
             answers = self._engine.accept_chunk(pcm)
         for kind, text in answers:
@@ -84,9 +89,10 @@ class RawDictation:
         self._revision += 1
         event = self._event("final", text)
         end_ms = int(self._heard_ms)
-        event["timing"] = {"speech_end_ms": end_ms, "endpoint_ms": 0, "queue_ms": 0, "decode_ms": 0}
+        timing = event["timing"] = {"speech_end_ms": end_ms, "endpoint_ms": 0, "queue_ms": 0, "decode_ms": 0}
         self._outbox.emit(event)
         self._keep(text)
+        self._meter.final(timing, (end_ms - self._start_ms) * _SAMPLES_PER_MS)
         self._finals += 1
         self._utterance_id += 1
         self._revision = 0

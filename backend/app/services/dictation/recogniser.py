@@ -21,6 +21,7 @@ from app.providers.base import (
 from app.services.audio.ears import Ended, Heard, Paused, Resumed, Started
 from app.services.audio.endpointing import Verdict
 from app.services.dictation.inbox import FlushMark, Inbox, StopMark
+from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.stabiliser import Stabiliser
 from app.services.dictation.telling import Receipt, Stats, Teller, Told, Voice
@@ -50,7 +51,7 @@ class _Utterance:
     """The utterance inside the engine; hears of its partials where the engine decodes windows."""
 
     def __init__(self, teller: Teller, work: Started, wake: Callable[[], None]) -> None:
-        self.told = Told(work.utterance_id, work.start)
+        self.told = Told(work.utterance_id, work.start, onset=work.onset)
         self.onset = work.onset
         self.stream: SttStream | WindowStream
         self.heard = 0
@@ -89,6 +90,7 @@ class Recogniser:
         inbox: Inbox,
         outbox: Outbox,
         cores: Cores,
+        meter: Meter,
         *,
         events: frozenset[str],
         keep: Callable[[str], None],
@@ -100,8 +102,9 @@ class Recogniser:
         self._inbox = inbox
         self._outbox = outbox
         self._cores = cores
+        self._meter = meter
         self._windows: WindowSession | None = None
-        self._teller = Teller(config, voice, outbox, events=events, keep=keep)
+        self._teller = Teller(config, voice, outbox, meter, events=events, keep=keep)
         self._utterance: _Utterance | None = None
         self._failed_id: int | None = None
         self._tasks: TaskGroup
@@ -177,6 +180,7 @@ class Recogniser:
                     told = Told(work.utterance_id, work.start)
                     self._teller.discarded(told, work.start, work.start, "engine_error")
             raise error
+        self._meter.failed(error.code)
         self._outbox.emit({"type": "error", "code": error.code, "message": error.message, "fatal": False})
 
     async def _started(self, work: Started) -> None:

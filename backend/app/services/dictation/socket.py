@@ -17,10 +17,12 @@ from app.core.errors import (
     SessionTooLong,
     SlowReader,
 )
+from app.core.metrics import Observer
 from app.providers.base import RawSttSession, SttConfig, SttProvider
 from app.schemas.stt import EndpointingConfig, StartConfig
 from app.services.audio.pcm import OddByteCarry
 from app.services.dictation.dictation import Dictation
+from app.services.dictation.meter import Meter, Tally
 from app.services.dictation.outbox import Event, Line, Outbox
 from app.services.dictation.raw import RawDictation
 from app.services.dictation.recogniser import Voice
@@ -44,6 +46,7 @@ class SpeechSocket:
         engines: Engines,
         transcripts: Transcripts,
         outbox: Outbox,
+        observer: Observer,
         run_soon: Callable[["SpeechSocket", Callable[[], Coroutine[Any, Any, None]]], None],
         issue_token: Callable[["SpeechSocket", str | None], str],
     ) -> None:
@@ -51,6 +54,8 @@ class SpeechSocket:
         self._engines = engines
         self._transcripts = transcripts
         self.outbox = self._outbox = outbox
+        self._observer = observer
+        self.tally = Tally()
         self._run_soon = run_soon
         self._issue_token = issue_token
         self._dictation: Dictation | RawDictation | None = None
@@ -147,9 +152,16 @@ class SpeechSocket:
         self._outbox.session_id = session_id
         finals = self._finals(session_id, config.store)
         voice = _voice(choice.provider, wanted)
+        meter = Meter(self._observer, choice.provider.name, self.tally)
         if isinstance(engine, RawSttSession):
             self._dictation = RawDictation(
-                engine, voice, self._outbox, self._settings, partials=config.partials, keep=finals.append
+                engine,
+                voice,
+                self._outbox,
+                self._settings,
+                meter,
+                partials=config.partials,
+                keep=finals.append,
             )
         else:
             self._dictation = Dictation(
@@ -158,6 +170,7 @@ class SpeechSocket:
                 voice,
                 self._outbox,
                 self._settings,
+                meter,
                 scheduler=self._engines.scheduler_for(choice.provider),
                 silence_ms=self._silence_ms(config),
                 events=frozenset(config.events),

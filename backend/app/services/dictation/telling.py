@@ -6,6 +6,7 @@ from typing import Any
 
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, Transcript
 from app.services.audio.ears import Ended, Paused
+from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Event, Outbox
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
@@ -40,6 +41,8 @@ class Told:
     shown: str = ""
     eager: str | None = None
     """Text of the `eager_final` that stands."""
+    onset: int = 0
+    """Session sample of its first speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Teller:
         config: SttConfig,
         voice: Voice,
         outbox: Outbox,
+        meter: Meter,
         *,
         events: frozenset[str],
         keep: Callable[[str], None],
@@ -75,6 +79,7 @@ class Teller:
         self._config = config
         self._voice = voice
         self._outbox = outbox
+        self._meter = meter
         self._events = events
         self._keep = keep
         self.stats = Stats()
@@ -87,6 +92,7 @@ class Teller:
         told.revision += 1
         event = self._text_event("partial", told, text, end, self._voice.lang, self._voice.model)
         event["stable"] = stable
+        self._meter.partial(told.onset, end, first=told.revision == 1)
         self._outbox.emit(event)
 
     def eager_final(self, told: Told, pause: Paused, transcript: Transcript) -> None:
@@ -115,11 +121,13 @@ class Teller:
         self.stats.finals += 1
         self.stats.speech_samples += work.speech_end - work.start
         self._keep(transcript.text)
+        self._meter.final(receipt.as_timing(), work.speech_end - work.start)
         self._outbox.emit(self._final_event("final", told, transcript, work.end, receipt))
 
     def discarded(self, told: Told, start: int, end: int, reason: str) -> None:
         """The other end; a client that did not ask for it has its partial taken back by an empty final."""
         self.stats.discarded += 1
+        self._meter.discarded(reason)
         self.turn_resumed(told, end)
         where = self._where(told.id, start, end)
         if "utterance_discarded" in self._events:
