@@ -1,5 +1,7 @@
 """The speech door, WS /ws/stt: reads messages, calls the socket's session, maps errors to events and close codes."""
 
+import logging
+import time
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -21,6 +23,7 @@ from app.core.errors import (
     UnknownType,
     UnsupportedFormat,
 )
+from app.providers.base import SAMPLE_RATE_HZ
 from app.schemas.stt import Flush, Ping, Resume, Start, StartConfig, Stop
 from app.services.audio.pcm import decode_base64
 from app.services.dictation.outbox import RESTARTING, Closing, Gone, Line
@@ -28,6 +31,7 @@ from app.services.dictation.resume import fault
 from app.utils.validation import explain
 
 router = APIRouter()
+logger = logging.getLogger(__name__)
 
 _TICK_S = 0.25
 _GOODBYE_S = 1.0
@@ -53,6 +57,14 @@ async def speech(websocket: WebSocket) -> None:
     resources = get_resources(websocket)
     await websocket.accept()
     visit = _Visit(websocket, resources)
+    logger.info("socket opened id=%s", visit.id)
+    try:
+        await _attend(visit, resources)
+    finally:
+        logger.info("socket closed %s", visit.summary())
+
+
+async def _attend(visit: "_Visit", resources: Resources) -> None:
     if resources.sessions.closing:
         await visit.close(*RESTARTING)
         return
@@ -70,6 +82,11 @@ class _Visit:
         self._websocket = websocket
         self._sessions = resources.sessions
         self._limits = resources.settings.limits
+        self._observer = resources.observer
+        self.id: str = websocket.state.request_id
+        self._since_s = time.monotonic()
+        self._code = 1006
+        self._resumed = False
         self._line = Line(self._send)
         self.session = self._sessions.open(self._line)
 
@@ -83,17 +100,19 @@ class _Visit:
                 group.start_soon(self._tick)
                 await self._read()
         except* WebSocketDisconnect as errors:
-            over = _first(errors).code == _DONE
+            self._code = _first(errors).code
+            over = self._code == _DONE
         except* Gone:
             if self._websocket.client_state is WebSocketState.CONNECTED:  # else the reader has told
-                over = await self._closed_with() == _DONE
+                self._code = await self._closed_with()
+                over = self._code == _DONE
         except* (PrompterError, Closing) as errors:
             why = _first(errors)
         except* Exception as errors:  # noqa: BLE001  # whatever it is, the client is told, and nobody else harmed
             why = fault(_first(errors))
         try:
             if why is not None:
-                over = await self._say_goodbye(why)
+                over = await self._say_goodbye(why) or over
         finally:
             await self._sessions.leave(self.session, over=over)
 
@@ -109,6 +128,7 @@ class _Visit:
         self.session = await self._sessions.resume(
             self._line, message.session_id, message.resume_token, message.last_event_seq
         )
+        self._resumed = True
         await self._sessions.leave(fresh, over=True)
 
     async def refuse(self, why: PrompterError) -> None:
@@ -118,9 +138,24 @@ class _Visit:
 
     async def close(self, code: int, reason: str) -> None:
         """Close the socket without an event; a client that does not read is not waited for."""
+        self._code = code
         if self._websocket.application_state is WebSocketState.CONNECTED:
             with anyio.move_on_after(_GOODBYE_S), suppress(WebSocketDisconnect):
                 await self._websocket.close(code, reason)
+
+    def summary(self) -> str:
+        """For the log: how the socket ended, and what its session has come to so far; no label, no text."""
+        tally = self.session.tally
+        return (
+            f"id={self.id} code={self._code} seconds={time.monotonic() - self._since_s:.1f}"
+            f" resumed={str(self._resumed).lower()} dictations={tally.dictations}"
+            f" audio_s={tally.samples / SAMPLE_RATE_HZ:.1f} finals={tally.finals}"
+            f" discarded={tally.discarded} errors={tally.failures}"
+        )
+
+    def _count(self, error: PrompterError) -> None:
+        self._observer.failed(error.code)
+        self.session.tally.failures += 1
 
     async def _send(self, text: str) -> None:
         if self._websocket.application_state is not WebSocketState.CONNECTED:
@@ -142,6 +177,7 @@ class _Visit:
             except PrompterError as error:
                 if error.fatal:
                     raise
+                self._count(error)
                 self.session.outbox.emit(_error_event(error))
             await self.session.outbox.flush()
             self.session.handled()
@@ -179,6 +215,7 @@ class _Visit:
             await self.close(why.close_code, why.reason)
             return restarting
         assert isinstance(why, PrompterError)
+        self._count(why)
         outbox = self.session.outbox
         with anyio.move_on_after(_GOODBYE_S), suppress(Gone):
             await outbox.flush()

@@ -23,9 +23,10 @@ def values(observer: Observer) -> dict[str, float]:
 
 def test_sessions_are_counted_while_open_and_in_all() -> None:
     observer = Observer()
+    going_on = ["one"]
+    observer.watch_sessions(lambda: len(going_on))
     observer.session_opened("fake")
     observer.session_opened("fake")
-    observer.session_closed()
     assert values(observer)["prompter_sessions_open"] == 1
     assert values(observer)['prompter_sessions_total{provider="fake"}'] == 2
 

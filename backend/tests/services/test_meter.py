@@ -1,6 +1,5 @@
 """The stopwatch of a dictation, on scripted time."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,12 +73,5 @@ def test_the_tally_of_a_socket_adds_up_its_dictations() -> None:
         it.received(16_000)
         it.final({"speech_end_ms": 900, "endpoint_ms": 1, "queue_ms": 2, "decode_ms": 3}, 14_400)
         it.discarded("empty")
-    assert tally == Tally(dictations=2, samples=32_000, finals=2, discarded=2)
-
-
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_dictation_closes_once(times: int) -> None:
-    it, observer = meter(Clock())
-    for _ in range(times):
-        it.close()
-    assert observer.registry.get_sample_value("prompter_sessions_open") == 0
+        it.failed("engine_failed")
+    assert tally == Tally(dictations=2, samples=32_000, finals=2, discarded=2, failures=2)

@@ -47,6 +47,11 @@ class Served:
     """Everything that has been logged, tracebacks included."""
 
     @property
+    def troubles(self) -> list[str]:
+        """The same without the lines that every socket leaves."""
+        return [line for line in self.log if not line.startswith("INFO app.api.stt: socket ")]
+
+    @property
     def resources(self) -> Resources:
         resources: Resources = self.app.state.resources
         return resources
