@@ -28,6 +28,8 @@ _TOKEN_BYTES = 32
 _TOKENS_KEPT = 2
 """A client may be lost before the `ready` of its next dictation arrives: then it comes with the token before."""
 
+_REFUSED = "no dictation can be resumed with this token; send `start` for a new one"
+
 
 @dataclass(slots=True)
 class _Place:
@@ -114,13 +116,15 @@ class Sessions:
             while place.line is not None:
                 place.line.end(Closing(*RESUMED_ELSEWHERE))
                 await self._changed.wait()
+            if not place.keys:
+                raise ResumeRefused(_REFUSED)  # it was over: its socket has only now told
             place.line = line
             session.attach(line)
             session.resume(last_event_seq)
             self._observer.reconnected()
         finally:
             place.claims -= 1
-            if place.line is None and not place.claims:
+            if place.line is None and place.keys and not place.claims:
                 self._wait(session, place)
         return session
 
@@ -130,11 +134,9 @@ class Sessions:
         place.line = None
         session.outbox.detach()
         self._tell()
-        if place.claims:
-            return
         if over or not session.resumable or not self._settings.limits.resume_s:
             await self._end(session)
-        else:
+        elif not place.claims:
             self._wait(session, place)
 
     async def drain(self) -> None:
@@ -202,7 +204,7 @@ class Sessions:
             or session_id not in (None, label)
             or not session.outbox.can_replay(last_event_seq)
         ):
-            raise ResumeRefused("no dictation can be resumed with this token; send `start` for a new one")
+            raise ResumeRefused(_REFUSED)
         return session
 
     def _forget_keys(self, place: _Place) -> None:

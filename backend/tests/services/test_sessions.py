@@ -1,0 +1,252 @@
+"""A thousand cuts without a network: a scripted client, lines that break anywhere, time that nobody waits for."""
+
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from app.api.deps import Resources
+from app.core.errors import ResumeRefused
+from app.providers.registry import Registration, stt_registrations
+from app.schemas.stt import StartConfig
+from app.services import engines
+from app.services.dictation.outbox import Gone, Line, Outbox
+from app.services.dictation.resume import Sessions
+from app.services.dictation.socket import SpeechSocket
+from tests.fakes.engine import FakeEngine, Script, growing
+from tests.support.serving import fake_settings
+from tests.support.speech_client import sentence
+
+CUTS = 1000
+RATE_HZ = 16_000
+
+
+class FakeWire:
+    """A line that delivers what it is given until it breaks; what is sent in that moment may or may not arrive."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.arrived: list[dict[str, Any]] = []
+        self.broken = False
+        self._rng = rng
+        self.line = Line(self._send)
+
+    async def _send(self, text: str) -> None:
+        await anyio.lowlevel.checkpoint()
+        if self.broken:
+            if self._rng.random() < 0.5:
+                raise Gone
+            return  # the system took it, and nobody will ever read it
+        self.arrived.append(json.loads(text))
+
+
+@asynccontextmanager
+async def application(engine: FakeEngine, **limits: Any) -> AsyncIterator[Sessions]:
+    from app.main import create_app
+
+    with pytest.MonkeyPatch.context() as patch:
+        table = {**stt_registrations(), "fake": Registration("fake", lambda: lambda _: engine, "tests")}
+        patch.setattr(engines, "stt_registrations", lambda: table)
+        resources: Resources = create_app(fake_settings(limits=limits)).state.resources
+    async with resources.sessions.run():
+        yield resources.sessions
+
+
+class FakePerson:
+    """Dictates chunks over lines that break, by the rules of the protocol."""
+
+    def __init__(self, sessions: Sessions, chunks: list[bytes], rng: random.Random, chance: float) -> None:
+        self._sessions = sessions
+        self._chunks = chunks
+        self._rng = rng
+        self._chance = chance
+        self.events: list[dict[str, Any]] = []
+        self.cuts = 0
+
+    async def dictate(self, provider: str) -> list[tuple[str, int]]:
+        wire = FakeWire(self._rng)
+        session = self._sessions.open(wire.line)
+        await session.start("s", StartConfig(provider=provider, endpointing="command"))
+        await session.outbox.flush()
+        self._take(wire, lose=False)
+        token = self.events[0]["resume_token"]
+        at, stopped = 0, False
+        while not stopped or self.events[-1]["type"] != "stopped":
+            if self._rng.random() < self._chance:
+                self.cuts += 1
+                session, wire, at, stopped = await self._cut(session, wire, token)
+            elif at < len(self._chunks):
+                await self._say(session, at)
+                at += 1
+            elif not stopped:
+                session.stop()
+                stopped = True
+            await session.outbox.flush()
+            await anyio.lowlevel.checkpoint()
+            self._take(wire, lose=False)
+        await self._sessions.leave(session, over=True)
+        return [(event["text"], event["end_ms"]) for event in self.events if event["type"] == "final"]
+
+    async def _say(self, session: SpeechSocket, at: int) -> None:
+        """Chunks in turn as binary frames and as JSON does it, numbered."""
+        if at % 2:
+            session.count(at + 1)
+            await session.audio(self._chunks[at], RATE_HZ)
+        else:
+            await session.binary(self._chunks[at])
+
+    async def _cut(
+        self, session: SpeechSocket, wire: FakeWire, token: str
+    ) -> tuple[SpeechSocket, FakeWire, int, bool]:
+        """Lose the line at once, a while before the server notices, or without its noticing at all."""
+        self._take(wire, lose=True)
+        wire.broken = True
+        for _ in range(self._rng.randrange(4)):
+            await session.outbox.flush()
+            await anyio.lowlevel.checkpoint()
+        fresh = FakeWire(self._rng)
+        if self._rng.random() < 0.7:
+            await self._sessions.leave(session, over=False)
+            session = await self._resume(fresh, token)
+        else:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._notice, session, wire)
+                session = await self._resume(fresh, token)
+        while not fresh.arrived:  # the recogniser's own task may be the one that sends
+            await session.outbox.flush()
+            await anyio.lowlevel.checkpoint()
+        resumed = fresh.arrived.pop(0)
+        assert (resumed["type"], resumed["seq"]) == ("resumed", self.events[-1]["seq"])
+        return session, fresh, resumed["next_audio_seq"] - 1, resumed["stopping"]
+
+    async def _notice(self, session: SpeechSocket, wire: FakeWire) -> None:
+        await wire.line.over.wait()
+        await self._sessions.leave(session, over=False)
+
+    async def _resume(self, wire: FakeWire, token: str) -> SpeechSocket:
+        return await self._sessions.resume(wire.line, "s", token, self.events[-1]["seq"])
+
+    def _take(self, wire: FakeWire, *, lose: bool) -> None:
+        """Read what has arrived; with the line the end of it is lost."""
+        keep = self._rng.randrange(len(wire.arrived) + 1) if lose and wire.arrived else len(wire.arrived)
+        for event in wire.arrived[:keep]:
+            assert event["seq"] == len(self.events) + 1, "an event is missing, or came twice"
+            self.events.append(event)
+        wire.arrived.clear()
+
+
+def random_chunks(pcm: bytes, rng: random.Random) -> list[bytes]:
+    chunks, at = [], 0
+    while at < len(pcm):
+        size = 2 * rng.randrange(1, 4000)
+        chunks.append(pcm[at : at + size])
+        at += size
+    return chunks
+
+
+@pytest.mark.parametrize("provider", ["fake", "cloud_stub"])
+async def test_a_thousand_random_cuts_lose_and_change_no_final(provider: str) -> None:
+    rng = random.Random(20)
+    engine = FakeEngine(Script(hypothesis=growing))
+    cuts = 0
+    async with application(engine, stall_s=60) as sessions:
+        while cuts < CUTS:
+            chunks = random_chunks(sentence(0.6) * 2, rng)
+            unbroken = await FakePerson(sessions, chunks, rng, 0).dictate(provider)
+            person = FakePerson(sessions, chunks, rng, 0.4)
+            assert await person.dictate(provider) == unbroken
+            assert len(unbroken) >= 2
+            cuts += person.cuts
+            engine.sessions.clear()
+        assert sessions.waiting == 0
+        assert not sessions._places
+
+
+async def test_what_waits_is_bounded() -> None:
+    """However many come and break off: so many wait, the rest is finalised, and nothing is left in the end."""
+    engine = FakeEngine()
+    async with application(engine, waiting_sessions=10) as sessions:
+        rng = random.Random(1)
+        for _ in range(100):
+            session = sessions.open(FakeWire(rng).line)
+            await session.start(None, StartConfig())
+            await session.outbox.flush()
+            await sessions.leave(session, over=False)
+            for _ in range(10):
+                await anyio.lowlevel.checkpoint()
+            assert sessions.waiting <= 10
+        assert sum(not session.closed for session in engine.sessions) == 10
+        assert len(sessions._by_key) == 10
+        await sessions.drain()
+        assert engine.all_closed
+        assert not sessions._by_key
+        assert not sessions._places
+
+
+# -- the outbox
+
+
+async def filled(events: int, kept: int, kind: str = "final") -> tuple[Outbox, FakeWire]:
+    wire = FakeWire(random.Random(1))
+    outbox = Outbox(limit=8, kept=kept, now=lambda: 0.0)
+    outbox.attach(wire.line)
+    for number in range(events):
+        outbox.emit({"type": kind, "utterance_id": number})
+        await outbox.flush()
+    return outbox, wire
+
+
+async def test_what_was_sent_is_kept_within_bounds() -> None:
+    outbox, _ = await filled(10_000, 16)
+    assert len(outbox._sent) <= 16
+    assert not outbox.can_replay(0)
+    assert outbox.can_replay(10_000 - 8)
+    assert not outbox.can_replay(10_001)
+
+
+async def test_partials_go_before_finals() -> None:
+    outbox, _ = await filled(4, 16)
+    for number in range(1000):
+        outbox.emit({"type": "partial", "utterance_id": number})
+        await outbox.flush()
+    assert len(outbox._sent) <= 16
+    assert outbox.can_replay(0)
+    again = FakeWire(random.Random(1))
+    outbox.attach(again.line)
+    outbox.replay(0, {"type": "resumed"})
+    await outbox.flush()
+    assert [event["seq"] for event in again.arrived[:5]] == [0, 1, 2, 3, 4]
+    assert [event["type"] for event in again.arrived[:5]] == ["resumed"] + ["final"] * 4
+
+
+async def test_a_farewell_is_not_told_again() -> None:
+    outbox, wire = await filled(2, 16)
+    await outbox.farewell({"type": "error"})
+    assert [event["seq"] for event in wire.arrived] == [1, 2, 3]
+    again = FakeWire(random.Random(1))
+    outbox.attach(again.line)
+    outbox.replay(1, {"type": "resumed"})
+    outbox.emit({"type": "final"})
+    await outbox.flush()
+    assert [(event["type"], event["seq"]) for event in again.arrived] == [
+        ("resumed", 1), ("final", 2), ("final", 4),
+    ]  # fmt: skip
+
+
+async def test_a_token_is_of_no_use_after_the_window() -> None:
+    engine = FakeEngine()
+    async with application(engine, resume_s=0.05) as sessions:
+        wire = FakeWire(random.Random(1))
+        session = sessions.open(wire.line)
+        await session.start("s", StartConfig())
+        await session.outbox.flush()
+        await sessions.leave(session, over=False)
+        with anyio.fail_after(5):
+            while not engine.all_closed:  # noqa: ASYNC110  # the engine has no event to wait for
+                await anyio.sleep(0.005)
+        with pytest.raises(ResumeRefused):
+            await sessions.resume(wire.line, "s", wire.arrived[0]["resume_token"], 1)
