@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.core.config import Settings
-from app.services.audio.ears import Ears, Ended, Heard, Started
+from app.services.audio.ears import EarEvent, Ears, Ended, Heard, Paused, Resumed, Started
 from app.services.audio.endpointing import Verdict
 from tests.conftest import SAMPLES, SPEECH, read_wav
 
@@ -33,7 +33,7 @@ def hear(
     return collect(events)
 
 
-def collect(events: list[Started | Heard | Ended]) -> list[Utterance]:
+def collect(events: list[EarEvent]) -> list[Utterance]:
     found: list[Utterance] = []
     parts: list[NDArray[np.int16]] = []
     for event in events:
@@ -171,3 +171,29 @@ def test_speech_without_a_pause_is_cut_once_and_whole() -> None:
     assert max(u[2] - u[1] for u in utterances) <= 28.1 * 16_000
     for before, after in itertools.pairwise(utterances):
         assert before[2] >= after[1]
+
+
+@pytest.mark.parametrize("step", [16, 320, 1600, 16_000, 10**9])
+def test_pauses_are_counted_in_samples_however_the_audio_is_cut(step: int) -> None:
+    """Each comes when all audio until then was given, and the last one is where the utterance ends."""
+    audio, rate = read_wav(SAMPLES / "en_two_requests_16k.wav")
+    ears = Ears(Settings(_env_file=None), rate, 2000)
+    events = [event for at in range(0, len(audio), step) for event in ears.push(audio[at : at + step])]
+    events += ears.flush()
+
+    given = 0
+    turns: list[tuple[str, int]] = []
+    for event in events:
+        match event:
+            case Started():
+                given = event.start
+            case Heard():
+                given += len(event.samples)
+            case Paused():
+                assert given == event.heard_until
+                assert event.heard_until - event.speech_end == 8 * 512
+                turns.append(("paused", event.speech_end))
+            case Resumed():
+                turns.append(("resumed", event.heard_until))
+    [ended] = [event for event in events if isinstance(event, Ended)]
+    assert turns == [("paused", 52_224), ("resumed", 75_776), ("paused", ended.speech_end)]

@@ -7,9 +7,12 @@ import pytest
 from app.services.audio.endpointing import (
     FRAME_MS,
     Begin,
+    Decision,
     End,
     EndpointConfig,
     Endpointer,
+    GoOn,
+    Pause,
     Verdict,
     frames,
 )
@@ -17,7 +20,7 @@ from app.services.audio.endpointing import (
 CONVERSATION = EndpointConfig(silence_ms=600)
 
 
-def play(endpointer: Endpointer, *runs: tuple[float, int], level: float = 1000) -> list[Begin | End]:
+def play(endpointer: Endpointer, *runs: tuple[float, int], level: float = 1000) -> list[Decision]:
     """Push runs of (probability, frames); give the decisions."""
     return [
         decision
@@ -153,3 +156,30 @@ def test_speech_without_end_is_cut_again_and_again() -> None:
 
     assert len(ends) >= 7
     assert max(lengths_s) <= 28.1
+
+
+PROVISIONAL = EndpointConfig(silence_ms=600, provisional_ms=256)
+
+
+def test_after_256_ms_of_silence_the_utterance_may_be_over() -> None:
+    """The end that follows has the same end of speech: nothing voiced came between."""
+    decisions = play(Endpointer(PROVISIONAL), (0.9, 30), (0.0, 8))
+    assert decisions == [Begin(0), Pause(30)]
+    decisions = play(Endpointer(PROVISIONAL), (0.9, 30), (0.0, 19))
+    assert decisions == [Begin(0), Pause(30), End(49, 30, Verdict.KEEP)]
+
+
+def test_speech_that_goes_on_is_told_at_its_first_frame_and_may_pause_again() -> None:
+    decisions = play(Endpointer(PROVISIONAL), (0.9, 30), (0.0, 18), (0.4, 1), (0.0, 8), (0.9, 3))
+    assert decisions == [Begin(0), Pause(30), GoOn(), Pause(49), GoOn()]
+
+
+def test_what_is_not_worth_keeping_does_not_pause() -> None:
+    """Nobody decodes a click."""
+    decisions = play(Endpointer(PROVISIONAL), (0.7, 4), (0.0, 19))
+    assert decisions == [Begin(0), End(23, 4, Verdict.TOO_SHORT)]
+
+
+def test_an_end_that_comes_before_the_pause_is_all_there_is() -> None:
+    config = EndpointConfig(silence_ms=100, provisional_ms=256)
+    assert play(Endpointer(config), (0.9, 30), (0.0, 10)) == [Begin(0), End(34, 30, Verdict.KEEP)]

@@ -1,0 +1,128 @@
+"""A fake whole-window engine: knows from the audio itself which words lie in a window, and obeys a script."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import anyio
+import numpy as np
+
+from app.core.errors import UnknownModel
+from app.providers.base import (
+    ProviderStatus,
+    Samples,
+    SttCapabilities,
+    SttConfig,
+    WindowRequest,
+    WindowResult,
+    Word,
+)
+from app.schemas.providers import ProviderState
+
+WORD_SAMPLES = 4800
+"""A word of the scripted speech lasts 300 ms; the samples of word n have the value n + 1."""
+
+
+def speech(words: int, first: int = 0) -> Samples:
+    """Audio that holds the words `first`, `first + 1` …"""
+    return np.repeat(np.arange(first + 1, first + words + 1, dtype=np.int16), WORD_SAMPLES)
+
+
+def said(words: int, first: int = 0) -> str:
+    """What such audio says."""
+    return " ".join(f"w{n}" for n in range(first, first + words))
+
+
+def hear(request: WindowRequest) -> WindowResult:
+    """The words whose greater part lies before the end of speech, with their times."""
+    samples = request.samples[: request.speech_samples]
+    numbers = [
+        int(n) for n in np.unique(samples) if n > 0 and np.count_nonzero(samples == n) > WORD_SAMPLES // 2
+    ]
+    found = []
+    for number in numbers:
+        places = np.flatnonzero(samples == number)
+        found.append(Word(f"w{number - 1}", int(places[0]) // 16, int(places[-1] + 1) // 16, 0.9))
+    text = " ".join(word.text for word in found)
+    return WindowResult(text, "en", tuple(found) if request.words else (), lang_sure=True, trusted=True)
+
+
+@dataclass
+class WindowScript:
+    """What the engine answers, and whether it waits before."""
+
+    answer: Callable[[WindowRequest], WindowResult] = hear
+    hold: Callable[[WindowRequest], bool] = lambda _: False
+    """Decodes that wait until the test lets them go."""
+    decode_ms: float = 1.0
+    failures: list[Exception | None] = field(default_factory=list)
+
+
+class FakeWindowSession:
+    """One dictation; two decodes at a time, or one after its close, are faults of the caller."""
+
+    model: str | None = "fake"
+
+    def __init__(self, script: WindowScript | None = None) -> None:
+        self.script = script or WindowScript()
+        self.requests: list[WindowRequest] = []
+        self.held: list[anyio.Event] = []
+        self.closed = False
+        self.running = False
+
+    @property
+    def finals(self) -> list[WindowRequest]:
+        return [request for request in self.requests if request.final]
+
+    @property
+    def partials(self) -> list[WindowRequest]:
+        return [request for request in self.requests if not request.final]
+
+    async def decode(self, request: WindowRequest) -> WindowResult:
+        assert not self.running, "two decodes of one dictation at a time"
+        assert not self.closed, "a decode after the close"
+        self.running = True
+        self.requests.append(request)
+        try:
+            if self.script.hold(request):
+                self.held.append(anyio.Event())
+                with anyio.CancelScope(shield=True):  # a decode in a thread cannot be stopped
+                    await self.held[-1].wait()
+            if self.script.failures and (failure := self.script.failures.pop(0)):
+                raise failure
+            return replace(self.script.answer(request), decode_ms=self.script.decode_ms)
+        finally:
+            self.running = False
+
+    async def aclose(self) -> None:
+        assert not self.running, "closed while a decode runs"
+        self.closed = True
+
+
+class FakeWindowEngine:
+    """The provider `fake` with windows."""
+
+    name = "fake"
+    type = "test"
+    capabilities = SttCapabilities(("en",), streaming=True, words=True, vocabulary=True, network=False)
+
+    def __init__(self, script: WindowScript | None = None) -> None:
+        self.script = script or WindowScript()
+        self.sessions: list[FakeWindowSession] = []
+
+    async def status(self) -> ProviderStatus:
+        return ProviderStatus(ProviderState.READY, "a fake for tests")
+
+    def models(self) -> list[str]:
+        return ["fake"]
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def open_session(self, config: SttConfig) -> FakeWindowSession:
+        if config.model not in (None, "fake"):
+            raise UnknownModel(f"no model {config.model!r}; expected 'fake'")
+        self.sessions.append(FakeWindowSession(self.script))
+        return self.sessions[-1]
+
+    async def aclose(self) -> None:
+        """Nothing to stop."""

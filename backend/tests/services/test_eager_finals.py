@@ -1,0 +1,225 @@
+"""What a client is told when speech pauses, goes on and ends, over a scripted engine and scripted ears."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+
+from app.core.errors import EngineFailed
+from app.core.metrics import Observer
+from app.providers.base import Samples, SttConfig, WindowRequest, WindowResult
+from app.services.audio.ears import Ended, Heard, Paused, Resumed, Started
+from app.services.audio.endpointing import Verdict
+from app.services.dictation.inbox import FlushMark, Inbox, StopMark
+from app.services.dictation.meter import Meter, Tally
+from app.services.dictation.outbox import Outbox
+from app.services.dictation.recogniser import Cores, Recogniser, Voice
+from app.services.scheduling.scheduler import Scheduler
+from tests.fakes.window_engine import WORD_SAMPLES, FakeWindowSession, WindowScript, said, speech
+
+PAUSE = 4096
+ASKED = frozenset({"eager_final", "turn_resumed"})
+
+
+class Room:
+    """One dictation: what the ears say goes in, the client's events come out."""
+
+    def __init__(self, script: WindowScript, events: frozenset[str]) -> None:
+        self.engine = FakeWindowSession(script)
+        self.kept: list[str] = []
+        self._inbox = Inbox()
+        self._outbox = Outbox(256, 256, lambda: 0.0)
+        scheduler = Scheduler(1, lambda: 0.0)
+        cores = Cores(scheduler, scheduler.new_session())
+        voice = Voice("fake", "fake", "en")
+        self.recogniser = Recogniser(
+            self.engine, SttConfig(partials=False), voice, self._inbox, self._outbox, cores,
+            Meter(Observer(), "fake", Tally()), events=events, keep=self.kept.append,
+        )  # fmt: skip
+        self.at = 0
+        self.begun = 0
+        self.ids = 0
+
+    async def hear(self, *work: Any) -> None:
+        for each in work:
+            self._inbox.put(each)
+        await self.settle()
+
+    async def settle(self) -> None:
+        for _ in range(40):
+            await anyio.lowlevel.checkpoint()
+
+    async def speak(self, words: int, first: int = 0) -> None:
+        if not first:
+            self.ids, self.begun = self.ids + 1, self.at
+            self._inbox.put(Started(self.ids, self.at, self.at))
+        await self._give(speech(words, first))
+
+    async def pause(self) -> None:
+        speech_end = self.at
+        await self._give(np.zeros(PAUSE, np.int16))
+        await self.hear(Paused(self.ids, speech_end, self.at))
+
+    async def resume(self) -> None:
+        await self.hear(Resumed(self.ids, self.at))
+
+    async def end(self, speech_end: int, verdict: Verdict = Verdict.KEEP) -> None:
+        await self.hear(Ended(self.ids, self.begun, self.at, speech_end, self.at, verdict))
+
+    async def _give(self, samples: Samples) -> None:
+        self.at += len(samples)
+        await self.hear(Heard(samples))
+
+    @property
+    def told(self) -> list[tuple[str, str | None]]:
+        return [(event["type"], event.get("text")) for event in self._outbox._queue]
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return list(self._outbox._queue)
+
+
+@asynccontextmanager
+async def room(script: WindowScript | None = None, events: frozenset[str] = ASKED) -> AsyncIterator[Room]:
+    it = Room(script or WindowScript(), events)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.recogniser.run)
+        yield it
+        await it.hear(StopMark())
+    assert it.engine.closed
+
+
+async def test_an_eager_final_is_the_final() -> None:
+    async with room() as it:
+        await it.speak(4)
+        await it.pause()
+        assert it.told == [("eager_final", said(4))]
+        await it.end(4 * WORD_SAMPLES)
+        assert it.told == [("eager_final", said(4)), ("final", said(4))]
+        eager, final = it.events
+        assert (eager["revision"], final["revision"]) == (1, 2)
+        assert eager["timing"] == {"speech_end_ms": 1200, "endpoint_ms": 256, "queue_ms": 0, "decode_ms": 1}
+        assert final["timing"]["decode_ms"] == 0
+        assert it.kept == [said(4)]
+        assert len(it.engine.finals) == 1
+
+
+async def test_speech_that_goes_on_takes_it_back_once() -> None:
+    async with room() as it:
+        await it.speak(4)
+        await it.pause()
+        await it.resume()
+        await it.speak(4, 4)
+        await it.pause()
+        await it.end(it.at - PAUSE)
+        assert it.told == [
+            ("eager_final", said(4)),
+            ("turn_resumed", None),
+            ("eager_final", said(8)),
+            ("final", said(8)),
+        ]
+        assert it.kept == [said(8)]
+
+
+async def test_a_pause_too_short_for_the_engine_is_not_told() -> None:
+    script = WindowScript(hold=lambda request: request.speech_samples == 4 * WORD_SAMPLES)
+    async with room(script) as it:
+        await it.speak(4)
+        await it.pause()
+        await it.resume()
+        it.engine.held[0].set()
+        await it.speak(4, 4)
+        await it.end(it.at)
+        assert it.told == [("final", said(8))]
+
+
+async def test_who_did_not_ask_is_told_the_final_alone_and_it_is_as_early() -> None:
+    async with room(events=frozenset()) as it:
+        await it.speak(4)
+        await it.pause()
+        assert len(it.engine.finals) == 1
+        await it.end(4 * WORD_SAMPLES)
+        assert it.told == [("final", said(4))]
+        assert it.events[0]["revision"] == 1
+        assert len(it.engine.finals) == 1
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_an_utterance_that_comes_to_nothing_takes_it_back_too(asked: bool) -> None:
+    """The detector may change its mind in the silence: music."""
+    events = ASKED | {"utterance_discarded"} if asked else ASKED
+    async with room(events=frozenset(events)) as it:
+        await it.speak(4)
+        await it.pause()
+        await it.end(4 * WORD_SAMPLES, Verdict.NO_SPEECH)
+        last = ("utterance_discarded", None) if asked else ("final", "")
+        assert it.told == [("eager_final", said(4)), ("turn_resumed", None), last]
+        assert it.kept == []
+
+
+async def test_an_end_elsewhere_than_at_the_pause_is_decoded_anew() -> None:
+    async with room() as it:
+        await it.speak(4)
+        await it.pause()
+        await it.speak(1, 4)
+        await it.end(it.at)
+        assert it.told == [("eager_final", said(4)), ("turn_resumed", None), ("final", said(5))]
+
+
+async def test_what_the_engine_rejects_is_no_eager_final() -> None:
+    def nothing(request: WindowRequest) -> WindowResult:
+        return WindowResult("", rejected="no_speech")
+
+    async with room(WindowScript(nothing), ASKED | {"utterance_discarded"}) as it:
+        await it.speak(4)
+        await it.pause()
+        await it.end(4 * WORD_SAMPLES)
+        assert [kind for kind, _ in it.told] == ["utterance_discarded"]
+        assert it.events[0]["reason"] == "no_speech"
+
+
+async def test_each_utterance_has_its_own_and_flushed_comes_after() -> None:
+    async with room() as it:
+        for words in (2, 3):
+            await it.speak(words)
+            await it.pause()
+            await it.end(it.at - PAUSE)
+        await it.hear(FlushMark("f"))
+        assert [kind for kind, _ in it.told] == ["eager_final", "final"] * 2 + ["flushed"]
+        assert [event["utterance_id"] for event in it.events[:4]] == [1, 1, 2, 2]
+
+
+async def test_an_engine_that_breaks_in_the_pause_ends_the_dictation_as_at_the_end() -> None:
+    it = Room(WindowScript(failures=[EngineFailed("broken")]), ASKED)
+    failed: list[EngineFailed] = []
+
+    async def run() -> None:
+        try:
+            await it.recogniser.run()
+        except EngineFailed as error:
+            failed.append(error)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run)
+        await it.speak(4)
+        await it.pause()
+        await it.end(4 * WORD_SAMPLES)
+    assert [error.code for error in failed] == ["engine_failed"]
+    assert it.engine.closed
+
+
+async def test_a_client_that_leaves_in_the_pause_frees_the_engine_after_its_call() -> None:
+    it = Room(WindowScript(hold=lambda _: True), ASKED)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.recogniser.run)
+        await it.speak(4)
+        await it.pause()
+        group.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await it.settle()
+            assert not it.engine.closed
+            it.engine.held[0].set()
+    assert it.engine.closed

@@ -1,0 +1,422 @@
+"""Streaming over a scripted whole-window engine: what is decoded when, what is told, and nothing lost at any cut."""
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import anyio
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.core.errors import EngineFailed
+from app.providers.base import Hypothesis, Samples, SttConfig, Transcript, WindowRequest, WindowResult
+from app.services.scheduling.pressure import Pressure
+from app.services.scheduling.scheduler import Scheduler
+from app.services.streaming.session import Windows, WindowSession
+from app.services.streaming.stream import TAIL_SAMPLES, WindowStream
+from tests.fakes.window_engine import WORD_SAMPLES, FakeWindowSession, WindowScript, hear, said, speech
+
+CHUNK = 1600
+PRE_ROLL = 6400
+
+
+@dataclass
+class Dictation:
+    """One dictation of the fake engine; remembers what its utterances tell."""
+
+    engine: FakeWindowSession
+    session: WindowSession
+    partials: list[Hypothesis] = field(default_factory=list)
+    eager: list[str] = field(default_factory=list)
+
+    def utterance(self, start: int = 0) -> WindowStream:
+        return WindowStream(self.session, start, start + PRE_ROLL, self)
+
+    def partial(self, hypothesis: Hypothesis, covered_samples: int) -> None:
+        self.partials.append(hypothesis)
+
+    def eager_final(self, transcript: Transcript) -> None:
+        self.eager.append(transcript.text)
+
+
+@asynccontextmanager
+async def dictation(
+    script: WindowScript | None = None,
+    windows: Windows | None = None,
+    config: SttConfig | None = None,
+    factor: float = 1,
+) -> AsyncIterator[Dictation]:
+    """A dictation on one core, on a clock that stands still."""
+
+    class Pressed(Scheduler):
+        pressure = Pressure(factor, "on")  # type: ignore[assignment]
+
+    engine = FakeWindowSession(script)
+    async with anyio.create_task_group() as tasks:
+        scheduler = Pressed(1, lambda: 0.0)
+        number = scheduler.new_session()
+        yield Dictation(
+            engine,
+            WindowSession(
+                engine, config or SttConfig(), windows or Windows(), scheduler, number, "fake", tasks
+            ),
+        )
+    await engine.aclose()
+
+
+async def feed(stream: WindowStream, audio: Samples, chunk: int = CHUNK) -> None:
+    """Speak, giving the engine all the time it wants after each chunk."""
+    for at in range(0, len(audio), chunk):
+        await stream.accept(audio[at : at + chunk])
+        await settle()
+
+
+async def settle() -> None:
+    """Until everything that can go on has gone on: nothing here waits for a clock or a thread."""
+    for _ in range(30):
+        await anyio.lowlevel.checkpoint()
+
+
+def silence(ms: int) -> Samples:
+    return np.zeros(16 * ms, np.int16)
+
+
+def utterance(words: int, tail_ms: int = 608) -> tuple[Samples, int]:
+    """Pre-roll, words, silence; and where the speech ends."""
+    return np.concatenate((silence(400), speech(words), silence(tail_ms))), PRE_ROLL + words * WORD_SAMPLES
+
+
+def holding(count: int) -> WindowScript:
+    """Holds the first `count` decodes until the test lets them go."""
+    left = [count]
+
+    def hold(_: WindowRequest) -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    return WindowScript(hold=hold)
+
+
+# -- partials
+
+
+async def test_partials_come_while_it_grows_and_hold_the_newest_word_back() -> None:
+    async with dictation() as it:
+        stream = it.utterance()
+        audio, end = utterance(8)
+        await feed(stream, audio[:end])
+        lengths_ms = [len(request.samples) // 16 for request in it.engine.partials]
+        assert lengths_ms[0] == 1000
+        assert {after - before for before, after in itertools.pairwise(lengths_ms)} == {500}
+        assert it.partials[-1] == Hypothesis(said(7), said(5))
+        assert all(request.window == "short" for request in it.engine.partials)
+        await stream.aclose()
+
+
+async def test_accept_never_waits_and_the_next_partial_covers_what_was_said_meanwhile() -> None:
+    async with dictation(holding(1)) as it:
+        stream = it.utterance()
+        audio, end = utterance(12)
+        await feed(stream, audio[:end])  # the first decode still runs
+        assert len(it.engine.requests) == 1
+        it.engine.held[0].set()
+        await settle()
+        await feed(stream, silence(100))
+        assert [len(request.samples) // 16 for request in it.engine.partials] == [1000, 4100]
+        await stream.aclose()
+
+
+async def test_who_asked_for_no_partials_costs_none() -> None:
+    async with dictation(config=SttConfig(partials=False)) as it:
+        stream = it.utterance()
+        audio, end = utterance(8)
+        await feed(stream, audio)
+        assert (await stream.finish(end)).text == said(8)
+        assert len(it.engine.requests) == 1
+        await stream.aclose()
+
+
+async def test_an_engine_that_fails_at_a_partial_is_asked_for_the_final_alone() -> None:
+    async with dictation(WindowScript(failures=[EngineFailed("broken")])) as it:
+        stream = it.utterance()
+        audio, end = utterance(8)
+        await feed(stream, audio)
+        assert (await stream.finish(end)).text == said(8)
+        assert len(it.engine.partials) == 1
+        await stream.aclose()
+
+
+async def test_a_partial_in_circles_is_decoded_in_full_while_cores_are_free_and_else_not_shown() -> None:
+    def loops(request: WindowRequest) -> WindowResult:
+        short = request.window == "short"
+        return WindowResult("you you you", doubtful="repetition") if short else hear(request)
+
+    for factor in (1, 2):
+        async with dictation(WindowScript(loops), factor=factor) as it:
+            stream = it.utterance()
+            await feed(stream, utterance(8)[0])
+            assert {request.window for request in it.engine.partials} == (
+                {"short", "full"} if factor == 1 else {"short"}
+            )
+            assert bool(it.partials) == (factor == 1)
+            await stream.aclose()
+
+
+# -- finals
+
+
+@pytest.mark.parametrize(
+    ("choice", "factor", "window"),
+    [("auto", 1, "full"), ("auto", 2, "short"), ("short", 1, "short"), ("full", 4, "full")],
+)
+async def test_the_window_of_a_final_is_the_setting_s(choice: str, factor: float, window: str) -> None:
+    async with dictation(windows=Windows(final=choice), factor=factor) as it:  # type: ignore[arg-type]
+        stream = it.utterance()
+        audio, end = utterance(3)
+        await feed(stream, audio)
+        assert (await stream.finish(end)).text == said(3)
+        assert [request.window for request in it.engine.finals] == [window]
+        await stream.aclose()
+
+
+@pytest.mark.parametrize("doubt", ["repetition", "capped", "empty"])
+async def test_a_doubtful_final_is_decoded_once_more_in_full(doubt: str) -> None:
+    def doubtful(request: WindowRequest) -> WindowResult:
+        return replace(hear(request), text="nonsense", doubtful=doubt)
+
+    async with dictation(WindowScript(doubtful), Windows(final="short")) as it:
+        stream = it.utterance()
+        audio, end = utterance(3)
+        await feed(stream, audio)
+        transcript = await stream.finish(end)
+        assert [request.window for request in it.engine.finals] == ["short", "full"]
+        assert (transcript.text, transcript.decode_ms) == ("nonsense", 2.0)
+        await stream.aclose()
+
+
+async def test_a_final_whose_words_end_long_before_the_speech_is_decoded_in_full() -> None:
+    def lazy(request: WindowRequest) -> WindowResult:
+        result = hear(request)
+        return replace(result, words=result.words[:2], text=said(2)) if request.window == "short" else result
+
+    async with dictation(WindowScript(lazy), Windows(final="short"), SttConfig(words=True)) as it:
+        stream = it.utterance()
+        audio, end = utterance(7)
+        await feed(stream, audio)
+        assert (await stream.finish(end)).text == said(7)
+        await stream.aclose()
+
+
+async def test_only_finals_that_were_told_choose_language_and_context() -> None:
+    """What was decoded in advance and taken back leaves no trace."""
+    async with dictation() as it:
+        first = it.utterance()
+        audio, end = utterance(8, 256)
+        await feed(first, audio)
+        first.pause(end)
+        await settle()
+        assert it.eager == [said(8)]
+        assert (it.session.memory.lang, it.session.memory.context(0, 10**6)) == (None, "")
+        first.resume()
+        await feed(first, speech(1, 8))
+        await first.finish(PRE_ROLL + len(audio) + WORD_SAMPLES)
+        await first.aclose()
+        assert it.session.memory.lang == "en"
+
+        start = 20 * 16_000
+        second = it.utterance(start)
+        audio, end = utterance(8)
+        await feed(second, audio)
+        await second.finish(end)
+        await second.aclose()
+        assert (it.engine.finals[-1].context, it.engine.finals[-1].lang) == (said(9), "en")
+        assert all(request.context == "" for request in it.engine.partials)
+        short, late = it.session.memory.context(start, 16_000), it.session.memory.context(start * 10, 10**6)
+        assert (short, late) == ("", "")
+
+
+# -- finals in advance
+
+
+async def test_the_final_is_free_when_the_one_in_advance_is_ready() -> None:
+    async with dictation() as it:
+        stream = it.utterance()
+        audio, end = utterance(4)
+        await feed(stream, audio[: end + 4096])
+        stream.pause(end)
+        await feed(stream, audio[end + 4096 :])
+        transcript = await stream.finish(end)
+        assert [transcript.text] == it.eager == [said(4)]
+        assert len(it.engine.finals) == 1
+        await stream.aclose()
+
+
+async def test_a_final_in_advance_hears_what_the_one_at_the_end_would() -> None:
+    """So that no text depends on when it was decoded."""
+    requests = []
+    for pauses in (True, False):
+        async with dictation() as it:
+            stream = it.utterance()
+            audio, end = utterance(4)
+            await feed(stream, audio[: end + 4096])
+            if pauses:
+                stream.pause(end)
+            await feed(stream, audio[end + 4096 :])
+            await stream.finish(end)
+            await stream.aclose()
+            requests += it.engine.finals
+    assert len(requests) == 2
+    assert requests[0].samples.tobytes() == requests[1].samples.tobytes()
+    assert len(requests[0].samples) == end + TAIL_SAMPLES
+
+
+async def test_an_end_that_comes_before_the_decode_is_ready_waits_for_it_and_tells_once() -> None:
+    async with dictation(holding(1), config=SttConfig(partials=False)) as it:
+        stream = it.utterance()
+        audio, end = utterance(4)
+        await feed(stream, audio)
+        stream.pause(end)
+        await settle()
+        texts = []
+
+        async def finish() -> None:
+            texts.append((await stream.finish(end)).text)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(finish)
+            await settle()
+            assert texts == []
+            it.engine.held[0].set()
+        assert (texts, it.eager, len(it.engine.finals)) == ([said(4)], [], 1)
+        await stream.aclose()
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["while it is decoded", "before"])
+async def test_speech_that_goes_on_voids_the_final_in_advance(running: bool) -> None:
+    script = WindowScript(hold=lambda request: request.final and request.speech_samples < 30_000)
+    async with dictation(script, config=SttConfig(partials=False)) as it:
+        stream = it.utterance()
+        audio, end = utterance(4, 256)
+        await feed(stream, audio)
+        stream.pause(end)
+        if running:
+            await settle()
+        stream.resume()
+        if running:
+            it.engine.held[0].set()
+        await feed(stream, speech(4, 4))
+        end = len(audio) + 4 * WORD_SAMPLES
+        assert (await stream.finish(end)).text == said(8)
+        assert it.eager == []
+        assert len(it.engine.finals) == (2 if running else 1)
+        await stream.aclose()
+
+
+async def test_a_final_in_advance_that_fails_fails_the_utterance() -> None:
+    async with dictation(
+        WindowScript(failures=[EngineFailed("broken")]), config=SttConfig(partials=False)
+    ) as it:
+        stream = it.utterance()
+        audio, end = utterance(4)
+        await feed(stream, audio)
+        stream.pause(end)
+        await settle()
+        with pytest.raises(EngineFailed):
+            await stream.finish(end)
+        await stream.aclose()
+
+
+async def test_a_client_that_leaves_frees_the_engine_after_the_running_call() -> None:
+    async with dictation(holding(1)) as it:
+        stream = it.utterance()
+        await feed(stream, utterance(8)[0])
+        closed = anyio.Event()
+
+        async def close() -> None:
+            await stream.aclose()
+            closed.set()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(close)
+            await settle()
+            assert not closed.is_set()
+            it.engine.held[0].set()
+        assert closed.is_set()
+
+
+# -- long utterances
+
+
+@pytest.mark.parametrize("chunk", [1600, 4000, 16_000])
+async def test_a_long_utterance_is_decoded_in_windows_and_nothing_repeats_or_vanishes(chunk: int) -> None:
+    async with dictation(config=SttConfig()) as it:
+        stream = it.utterance()
+        audio, end = utterance(88)
+        await feed(stream, audio[:end], chunk)
+        for shown in it.partials:
+            count = len(shown.text.split())
+            assert shown.text == said(count)
+        assert len(it.partials[-1].text.split()) >= 84
+        longest_s = max(len(request.samples) for request in it.engine.partials) / 16_000
+        assert longest_s < 14
+        assert any(request.context for request in it.engine.partials)
+        assert (await stream.finish(end)).text == said(88)
+        assert len(it.engine.finals[-1].samples) == end
+        await stream.aclose()
+
+
+async def test_without_word_times_a_long_window_is_not_cut() -> None:
+    def timeless(request: WindowRequest) -> WindowResult:
+        return replace(hear(request), words=())
+
+    async with dictation(WindowScript(timeless)) as it:
+        stream = it.utterance()
+        audio, end = utterance(60)
+        await feed(stream, audio[:end], 8000)
+        assert it.partials[-1].text == said(59)
+        await stream.aclose()
+
+
+@given(
+    chunks=st.lists(st.integers(16, 20_000), min_size=1, max_size=12),
+    flaws=st.lists(st.integers(0, 3), min_size=1, max_size=20),
+)
+@settings(max_examples=15, deadline=None)
+def test_stable_never_shrinks_whatever_the_engine_makes_of_the_newest_words(
+    chunks: list[int], flaws: list[int]
+) -> None:
+    """Its last words are wrong, missing or double at times; what is stable stays, and the final is right."""
+    count = [0]
+
+    def flawed(request: WindowRequest) -> WindowResult:
+        result = hear(request)
+        if request.final or not result.text:
+            return result
+        count[0] += 1
+        words = result.text.split()
+        flaw = flaws[count[0] % len(flaws)]
+        wrong = {0: words, 1: [*words[:-1], "hm"], 2: words[:-1], 3: [*words, words[-1]]}[flaw]
+        return replace(result, text=" ".join(wrong))
+
+    async def run() -> None:
+        async with dictation(WindowScript(flawed)) as it:
+            stream = it.utterance()
+            audio, end = utterance(60)
+            at = 0
+            while at < len(audio):
+                step = chunks[at % len(chunks)]
+                await feed(stream, audio[at : at + step], step)
+                at += step
+            stable = ""
+            for shown in it.partials:
+                assert shown.stable is not None
+                assert shown.stable.startswith(stable)
+                assert shown.text.startswith(shown.stable)
+                stable = shown.stable
+            assert (await stream.finish(end)).text == said(60)
+            await stream.aclose()
+
+    anyio.run(run)
