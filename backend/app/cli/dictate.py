@@ -30,6 +30,9 @@ Vocabulary = Annotated[
 Endpointing = Annotated[
     str | None, typer.Option(help=f"When an utterance ends: {', '.join(PROFILES)}, or silence in ms.")
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume/--no-resume", help="Go on by itself where a connection breaks.")
+]
 
 
 def dictate(
@@ -44,6 +47,7 @@ def dictate(
         int, typer.Option(min=8000, max=48_000, help="Hz of raw audio from standard input or the microphone.")
     ] = 16_000,
     fast: Annotated[bool, typer.Option("--fast", help="Send a file at full speed.")] = False,
+    resume: Resume = True,
     send: Annotated[bool, typer.Option("--send", help="Ask the model and show its answer.")] = False,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
@@ -65,6 +69,7 @@ def dictate(
         "vocabulary": split_terms(vocabulary),
         "endpointing": parse_endpointing(endpointing),
         "partials": screen.wants_partials,
+        "resume": resume,
     }
     try:
         run(

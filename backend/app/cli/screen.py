@@ -63,6 +63,9 @@ class TextScreen:
         if event.type == "ready" and self._notes.is_terminal:
             reason = f": {event.data['reason']}" if event.data.get("reason") else ""
             self._notes.print(f"{event.data.get('provider')}{reason}", style="dim", markup=False)
+        elif event.type == "resumed" and self._notes.is_terminal:
+            self._erase()
+            self._notes.print("the connection broke and is back; nothing is lost", style="dim")
         elif event.type == "partial" and self.wants_partials:
             self._erase()
             self._paint(partial_line(event, self._notes.width - 1))

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.common import DEFAULT_URL, FAILED, USAGE, CommandError, Token, Url, connect, notes, run
-from app.cli.dictate import Endpointing, Lang, Model, Provider, Vocabulary, parse_endpointing, split_terms
+from app.cli.dictate import (
+    Endpointing,
+    Lang,
+    Model,
+    Provider,
+    Resume,
+    Vocabulary,
+    parse_endpointing,
+    split_terms,
+)
 from app.client.errors import AudioError
 
 if TYPE_CHECKING:
@@ -43,6 +52,7 @@ def transcribe(
     endpointing: Endpointing = None,
     vocabulary: Vocabulary = None,
     words: Annotated[bool, typer.Option("--words", help="Ask for word times.")] = False,
+    resume: Resume = True,
     url: Url = DEFAULT_URL,
     token: Token = "",
 ) -> None:
@@ -58,6 +68,7 @@ def transcribe(
         "words": words or form in (Format.SRT, Format.VTT),
         "vocabulary": split_terms(vocabulary),
         "endpointing": parse_endpointing(endpointing),
+        "resume": resume,
     }
     failed = run(_transcribe_all(files, form, output, options, connect(url, token)))
     if failed:

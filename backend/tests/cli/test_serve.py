@@ -14,10 +14,12 @@ from pathlib import Path
 import httpx2
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from app.cli.common import CommandError
 from app.cli.listening import RECEIVE_BUFFER_BYTES, bind
 from tests.support.command import COMMAND, environment, one_line, prompter
+from tests.support.speech_client import speech_client, spoken, without_pauses
 
 ENDS_WITHIN_S = 2.0
 
@@ -103,6 +105,67 @@ async def test_it_ends_at_once_with_open_sockets(terminal: FakeTerminal, how: si
     assert "Traceback" not in said
     assert "ERROR" not in said
     assert {socket_.close_code for socket_ in sockets} == {1012}
+
+
+SPHINX = {"PROMPTER_STT__PROVIDER": "pocketsphinx", "PROMPTER_STT__POCKETSPHINX__WORKERS": "1"}
+
+
+@pytest.fixture
+def listening(clean_environment: None) -> Iterator[FakeTerminal]:
+    """A server with an engine that really listens."""
+    served = FakeTerminal(**SPHINX)
+    try:
+        yield served
+    finally:
+        served.process.kill()
+        served.process.communicate()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_what_was_said_is_told_before_it_ends(listening: FakeTerminal, how: signal.Signals) -> None:
+    url = (await asyncio.to_thread(listening.wait_for, r"listening at (http://\S+)"))[1]
+    await asyncio.to_thread(listening.wait_for, "speech engine: pocketsphinx")
+    async with speech_client(url) as client:
+        await client.start(lang="en")
+        await client.connection.send(spoken().tobytes())
+        await client.until("partial")
+        listening.process.send_signal(how)
+        assert await client.until_closed() == 1012
+    await asyncio.to_thread(listening.process.wait, 10)
+    assert [event["type"] for event in client.events[-2:]] == ["final", "stopped"]
+    assert "weather" in client.events[-2]["text"]
+    assert listening.process.returncode == 0
+    assert "Traceback" not in listening.process.communicate()[1]
+
+
+async def test_a_second_ctrl_c_ends_it_at_once(listening: FakeTerminal) -> None:
+    """Minutes of speech wait for the engine; nobody waits for them."""
+    url = (await asyncio.to_thread(listening.wait_for, r"listening at (http://\S+)"))[1]
+    await asyncio.to_thread(listening.wait_for, "speech engine: pocketsphinx")
+    async with speech_client(url) as client:
+        await client.start(lang="en", endpointing="command")
+        speech = without_pauses(100).tobytes()
+        for at in range(0, len(speech), 64_000):
+            await client.connection.send(speech[at : at + 64_000])
+        await client.until("partial")
+        listening.process.send_signal(signal.SIGINT)
+        with pytest.raises(ConnectionClosed) as refused:
+            await _until_refused(url)
+        assert refused.value.rcvd is not None
+        assert refused.value.rcvd.code == 1012
+        code, took_s, said = await asyncio.to_thread(listening.end, signal.SIGINT)
+        assert await client.until_closed() in (1006, 1012)
+        assert "stopped" not in {event["type"] for event in client.events}
+    assert code == 130
+    assert took_s < 1.5
+    assert "Traceback" not in said
+
+
+async def _until_refused(url: str) -> None:
+    """Open sockets until the server takes no more."""
+    while True:
+        async with speech_client(url) as client:
+            await client.answers()
 
 
 def test_a_port_in_use_is_one_line() -> None:

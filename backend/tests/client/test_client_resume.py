@@ -1,0 +1,198 @@
+"""PromptClient goes on by itself where the network breaks: events once, audio whole, and an end to its patience."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from app.client import dictation
+from app.client.errors import ConnectionLost, Refused
+from app.client.events import Event
+from app.client.prompt_client import PromptClient
+from app.core.config import Settings
+from tests.conftest import SAMPLES, RunServer
+from tests.fakes.engine import FakeEngine, Script, growing
+from tests.fakes.speech_server import fake_speech_server, message
+from tests.support.proxy import Network, network
+from tests.support.serving import Served, serving
+from tests.support.speech_client import eventually, sentence
+
+CHUNK = bytes(3200)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with serving(FakeEngine(Script(hypothesis=growing)), limits={"stall_s": 20}) as served:
+        yield served
+
+
+async def all_events(client: PromptClient, chunks: Any, **options: Any) -> list[Event]:
+    return [event async for event in client.dictate(chunks, **options)]
+
+
+def finals(events: list[Event]) -> list[tuple[str, int]]:
+    return [(event.text, event.data["end_ms"]) for event in events if event.type == "final"]
+
+
+async def cut_now_and_then(
+    pcm: bytes, net: Network, rng: random.Random, down_s: float
+) -> AsyncIterator[bytes]:
+    """Audio during which the network fails, for a moment or a while."""
+    for at in range(0, len(pcm), 4001):
+        if rng.random() < 0.1:
+            net.down = True
+            net.cut()
+            asyncio.get_running_loop().call_later(rng.random() * down_s, setattr, net, "down", False)
+        await asyncio.sleep(0.002)
+        yield pcm[at : at + 4001]
+
+
+@pytest.mark.parametrize("provider", ["fake", "cloud_stub"])
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_network_that_breaks_changes_nothing(served: Served, provider: str, seed: int) -> None:
+    pcm = sentence(1.0) * 3
+    options = {"provider": provider, "endpointing": "command", "session_id": "mine"}
+    whole = [pcm[at : at + 4001] for at in range(0, len(pcm), 4001)]
+    unbroken = finals(await all_events(PromptClient(served.url), whole, **options))
+    async with network(served.url) as net:
+        chunks = cut_now_and_then(pcm, net, random.Random(seed), 0.3)
+        events = await all_events(PromptClient(net.url), chunks, **options)
+        assert net.opened > 3
+    assert finals(events) == unbroken
+    assert len(unbroken) >= 3
+    told = [event.data["seq"] for event in events if event.type != "resumed"]
+    assert told == sorted(set(told))
+    assert "resumed" in {event.type for event in events}
+    assert "ack" not in {event.type for event in events}
+
+
+async def test_a_recording_survives_too(run_server: RunServer) -> None:
+    """With the engine that everybody has."""
+    url = run_server(Settings(_env_file=None, stt={"provider": "pocketsphinx"}))
+    file = SAMPLES / "en_weather_madrid_48k.wav"
+    unbroken = await PromptClient(url).transcribe(file, lang="en", words=True)
+    async with network(url) as net:
+        asking = asyncio.create_task(PromptClient(net.url).transcribe(file, lang="en", words=True))
+        await eventually(lambda: net.bytes_up > 100_000, 20)
+        net.cut()
+        assert await asking == unbroken
+        assert net.opened == 2
+
+
+async def test_it_can_be_switched_off(served: Served) -> None:
+    async with network(served.url) as net:
+
+        async def speak() -> AsyncIterator[bytes]:
+            yield CHUNK
+            net.cut()
+            await asyncio.sleep(30)
+
+        with pytest.raises(ConnectionLost):
+            await all_events(PromptClient(net.url), speak(), provider="cloud_stub", resume=False)
+        assert net.opened == 1
+
+
+async def test_its_patience_ends(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dictation, "RESUME_S", 0.5)
+    async with network(served.url) as net:
+
+        async def speak() -> AsyncIterator[bytes]:
+            yield CHUNK
+            await asyncio.sleep(0.2)
+            net.down = True
+            net.cut()
+            await asyncio.sleep(30)
+
+        with pytest.raises(ConnectionLost, match="broke off"):
+            await all_events(PromptClient(net.url), speak(), provider="cloud_stub")
+
+
+async def test_a_server_that_forgot_is_not_asked_twice() -> None:
+    """It has been started anew, say: the error is that of the loss."""
+    asked = 0
+
+    async def answer(socket: ServerConnection) -> None:
+        nonlocal asked
+        asked += 1
+        if "start" in str(await socket.recv()):
+            await socket.send(message("ready", resume_token="t"))
+            socket.transport.abort()
+            return
+        await socket.send(message("error", code="resume_refused", message="no", fatal=False))
+        await socket.wait_closed()
+
+    async with fake_speech_server(answer) as url:
+        with pytest.raises(ConnectionLost, match="broke off"):
+            await all_events(PromptClient(url), [CHUNK])
+    assert asked == 2
+
+
+@pytest.mark.parametrize(("close_code", "expected"), [(1012, ConnectionLost), (1008, Refused)])
+async def test_a_server_that_stops_by_itself_says_why(close_code: int, expected: type[Exception]) -> None:
+    """The finals have come; that not all was heard must not look like success."""
+
+    async def answer(socket: ServerConnection) -> None:
+        await socket.send(message("ready", resume_token="t"))
+        await socket.send(message("final", text="half of it"))
+        await socket.send(message("stopped", stats={}))
+        await socket.close(close_code)
+
+    async def speak() -> AsyncIterator[bytes]:
+        yield CHUNK
+        await asyncio.sleep(30)
+
+    seen: list[str] = []
+
+    async def look() -> None:
+        async for event in PromptClient(url).dictate(speak()):
+            seen.append(event.type)  # noqa: PERF401  # what came before the error counts
+
+    async with fake_speech_server(answer) as url:
+        with pytest.raises(expected):
+            await look()
+    assert seen == ["ready", "final", "stopped"]
+
+
+async def test_audio_that_is_not_acknowledged_is_bounded() -> None:
+    """A server that takes everything and acknowledges nothing is not sent more than is kept."""
+    heard = 0
+
+    async def answer(socket: ServerConnection) -> None:
+        nonlocal heard
+        await socket.recv()
+        await socket.send(message("ready", resume_token="t"))
+        async for data in socket:
+            heard += len(data)
+
+    async with fake_speech_server(answer) as url:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await all_events(PromptClient(url), (bytes(1 << 20) for _ in range(100)))
+    assert 4 << 20 <= heard < 5 << 20
+
+
+async def test_a_server_that_falls_silent_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dictation, "SILENCE_S", 0.3)
+    came_back = asyncio.Event()
+
+    async def answer(socket: ServerConnection) -> None:
+        if "start" in str(await socket.recv()):
+            await socket.send(message("ready", resume_token="t"))
+            await socket.send(message("ack", audio_seq=0))
+        else:
+            await socket.send(message("resumed", next_audio_seq=1, stopping=False))
+            await socket.send(message("stopped", stats={}))
+            await socket.close()
+            came_back.set()
+        await socket.wait_closed()
+
+    async def speak() -> AsyncIterator[bytes]:
+        yield CHUNK
+        await came_back.wait()
+
+    async with fake_speech_server(answer) as url:
+        events = await all_events(PromptClient(url), speak())
+    assert [event.type for event in events] == ["ready", "resumed", "stopped"]
