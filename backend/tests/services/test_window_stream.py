@@ -52,7 +52,7 @@ async def dictation(
     """A dictation on one core, on a clock that stands still."""
 
     class Pressed(Scheduler):
-        pressure = Pressure(factor, "on")  # type: ignore[assignment]
+        pressure = Pressure(factor, "on")
 
     engine = FakeWindowSession(script)
     async with anyio.create_task_group() as tasks:
