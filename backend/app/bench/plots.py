@@ -39,14 +39,14 @@ def _waits(part: Part) -> Canvas | None:
     rows = sorted(timing, key=lambda one: one["received_ms"] - one["speech_end_ms"])
     canvas, axes = _canvas("End of speech to final", "finals, quickest first", "ms")
     bottom = [0.0] * len(rows)
-    at = range(len(rows))
+    at = range(1, len(rows) + 1)
     for name, colour in (("endpoint", MUTED), ("queue", SECOND), ("decode", FIRST)):
         heights = [row[f"{name}_ms"] for row in rows]
         axes.bar(at, heights, bottom=bottom, color=colour, width=0.85, label=name)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
     measured = [row["received_ms"] - row["speech_end_ms"] for row in rows]
     axes.plot(at, measured, ".", color=INK, markersize=4, label="on the wire")
-    axes.legend(frameon=False, loc="upper left")
+    _legend(canvas)
     return canvas
 
 
@@ -62,8 +62,14 @@ def _capacity(part: Part) -> Canvas | None:
         axes.plot(speakers, waits, "o-", color=colour, label=f"p{share * 100:.0f}")
     axes.axhline(GOAL_MS, color=SECOND, linestyle="--", linewidth=1, label="goal for p95")
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, loc="upper left")
+    axes.set_xticks(speakers)
+    _legend(canvas)
     return canvas
+
+
+def _legend(canvas: Canvas) -> None:
+    """Below the plot, where it covers nothing."""
+    canvas.legend(frameon=False, loc="outside lower center", ncols=4)
 
 
 def _canvas(title: str, across: str, up: str) -> tuple[Canvas, Any]:

@@ -25,15 +25,24 @@ def family(pid: int) -> list[int]:
 
 def cpu_s(pid: int) -> float | None:
     """CPU seconds so far, to 10 ms. Threads that have ended count, which the finer schedstat forgets."""
-    total = 0.0
     members = family(pid)
+    return _spent_s(members) if members else None
+
+
+def children_cpu_s(pid: int) -> float:
+    """The same of all that descend from a process, without itself."""
+    return _spent_s(family(pid)[1:])
+
+
+def _spent_s(members: list[int]) -> float:
+    total = 0.0
     for one in members:
         try:
             fields = (_PROC / str(one) / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
         total += sum(int(field) for field in fields[11:13]) / _TICKS
-    return total if members else None
+    return total
 
 
 def fine_cpu_s(pid: int) -> float | None:

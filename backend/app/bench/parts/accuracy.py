@@ -36,6 +36,10 @@ async def accuracy(
     rows: list[Row] = []
     async with offline_engine(provider, settings) as engine:
         talking = [clip for clip in clips if clip.speech]
+        for window in windows if talking else ():
+            await _row(
+                engine, talking[0], model, window
+            )  # what is loaded at first use is not what is measured
         for number, clip in enumerate(talking, 1):
             tell(f"{number} of {len(talking)}: {clip.id}")
             rows += [await _row(engine, clip, model, window) for window in windows]
