@@ -130,7 +130,7 @@ async def offline(heard: list[Heard], folder: Path, provider_name: str) -> None:
 
 
 def edge_recall(heard: list[Heard], edge: int) -> float:
-    """Of the clips whose first (0) or last (-1) word is right offline, the share where streaming has it too."""
+    """Of the clips whose first (0) or last (-1) word is right offline, the share that streaming keeps."""
 
     def right(one: Heard, text: str) -> bool:
         said = text.split()
