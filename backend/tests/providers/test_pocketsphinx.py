@@ -4,6 +4,7 @@ import asyncio
 import os
 import select
 import signal
+import subprocess
 import sys
 import wave
 from collections.abc import AsyncIterator, Sequence
@@ -301,9 +302,19 @@ async def test_ctrl_c_is_not_for_the_workers(
     assert provider.worker_pids == before
 
 
-async def test_the_server_never_imports_the_engine(provider: PocketSphinxProvider) -> None:
-    assert (await provider.status()).state is ProviderState.READY
-    assert "pocketsphinx" not in sys.modules
+def test_the_server_never_imports_the_engine() -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from app.core.config import Settings\n"
+        "from app.providers.stt.pocketsphinx import PocketSphinxProvider\n"
+        "state = asyncio.run(PocketSphinxProvider(Settings(_env_file=None)).status()).state\n"
+        "print(state, 'pocketsphinx' in sys.modules)"
+    )
+    backend = Path(__file__).parents[2]
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=backend, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == ["ready", "False"]
 
 
 async def test_models(provider: PocketSphinxProvider) -> None:
