@@ -4,7 +4,6 @@ import asyncio
 import os
 import select
 import signal
-import subprocess
 import sys
 import wave
 from collections.abc import AsyncIterator, Sequence
@@ -302,7 +301,7 @@ async def test_ctrl_c_is_not_for_the_workers(
     assert provider.worker_pids == before
 
 
-def test_the_server_never_imports_the_engine() -> None:
+async def test_the_server_never_imports_the_engine() -> None:
     program = (
         "import asyncio, sys\n"
         "from app.core.config import Settings\n"
@@ -310,11 +309,11 @@ def test_the_server_never_imports_the_engine() -> None:
         "state = asyncio.run(PocketSphinxProvider(Settings(_env_file=None)).status()).state\n"
         "print(state, 'pocketsphinx' in sys.modules)"
     )
-    backend = Path(__file__).parents[2]
-    run = subprocess.run(
-        [sys.executable, "-c", program], cwd=backend, capture_output=True, text=True, check=True
+    run = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE
     )
-    assert run.stdout.split() == ["ready", "False"]
+    output, _ = await run.communicate()
+    assert output.split() == [b"ready", b"False"]
 
 
 async def test_models(provider: PocketSphinxProvider) -> None:
