@@ -22,6 +22,7 @@ class Guard:
         self._app = app
         self._insecure = settings.insecure
         self._body_bytes = settings.limits.body_bytes
+        self._check_host = not settings.insecure or bool(settings.allowed_hosts)
         self._hosts = LOOPBACK_NAMES | {
             settings.host.lower(),
             *(name.lower() for name in settings.allowed_hosts),
@@ -91,7 +92,7 @@ class Guard:
                 "only this machine may connect while there are no accounts; see `insecure` in the README"
             )
         netloc = headers.get("host", "")
-        if not self._insecure and host_name(netloc) not in self._hosts:
+        if self._check_host and host_name(netloc) not in self._hosts:
             raise NotAllowed("this name in the Host header is not allowed; add it to allowed_hosts")
         origin = headers.get("origin")
         if origin is not None and not origin_allowed(

@@ -301,9 +301,19 @@ async def test_ctrl_c_is_not_for_the_workers(
     assert provider.worker_pids == before
 
 
-async def test_the_server_never_imports_the_engine(provider: PocketSphinxProvider) -> None:
-    assert (await provider.status()).state is ProviderState.READY
-    assert "pocketsphinx" not in sys.modules
+async def test_the_server_never_imports_the_engine() -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from app.core.config import Settings\n"
+        "from app.providers.stt.pocketsphinx import PocketSphinxProvider\n"
+        "state = asyncio.run(PocketSphinxProvider(Settings(_env_file=None)).status()).state\n"
+        "print(state, 'pocketsphinx' in sys.modules)"
+    )
+    run = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await run.communicate()
+    assert output.split() == [b"ready", b"False"]
 
 
 async def test_models(provider: PocketSphinxProvider) -> None:

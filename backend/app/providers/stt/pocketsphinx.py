@@ -49,7 +49,7 @@ class PocketSphinxProvider:
             return ProviderStatus(ProviderState.LOADING, "loading its model into the worker processes")
         return ProviderStatus(
             ProviderState.READY,
-            "offline English with partials while you speak; rough: about one word in four is wrong",
+            "offline English with partials while you speak; rough: two to four words in ten are wrong",
         )
 
     def models(self) -> list[str]:

@@ -41,7 +41,7 @@ class SileroVad:
 
     def probabilities(self, samples: Samples) -> NDArray[np.float32]:
         """Speech probability of each frame; `samples` is a whole number of frames, shape (n * 512,)."""
-        audio = np.concatenate((self._context, samples.astype(np.float32) / 32768))
+        audio: NDArray[Any] = np.concatenate((self._context, samples.astype(np.float32) / 32768))
         self._context = audio[-_CONTEXT_SAMPLES:]
         window = np.lib.stride_tricks.sliding_window_view(audio, FRAME_SAMPLES + _CONTEXT_SAMPLES)[
             ::FRAME_SAMPLES

@@ -14,7 +14,6 @@ from app.providers.stt.sphinx.search import (
     RESET_BYTES,
     SAMPLE_RATE_HZ,
     SEARCH,
-    TAIL_BYTES,
 )
 
 FILLER_MARKS = ("<", "[", "+")
@@ -97,8 +96,6 @@ class Recognizer:
             self._held += pcm
             pcm = self._start_held()
         self._decode(pcm)
-        if TAIL_BYTES:
-            self._decoder.process_raw(bytes(TAIL_BYTES))
         self._decoder.end_utt()
         self._running = False
         text, cmn = self._text(), self._decoder.get_cmn()

@@ -7,16 +7,13 @@ FRAME_MS = 10
 
 BLOCK_SAMPLES = 1536
 """The piece the decoder hears at a time (96 ms, three frames of the speech gate), counted from
-the utterance's first sample. The cepstral mean moves after a piece, so pieces must not depend on how a client
-cuts its audio."""
+the utterance's first sample. The cepstral mean moves after a piece, so pieces must not depend on how a client cuts
+its audio."""
 
 BLOCK_BYTES = BLOCK_SAMPLES * BYTES_PER_SAMPLE
 
 PRIME_BYTES = 11 * BLOCK_BYTES
 """Beginning of a dictation's first utterance from which the cepstral mean is estimated (1.06 s)."""
-
-TAIL_BYTES = 0
-"""Digital silence fed after the last sample."""
 
 RESET_BYTES = 2 * BLOCK_BYTES
 """Digital silence decoded before each utterance: it overwrites the top-N codewords that the acoustic model
