@@ -43,6 +43,16 @@ def test_a_manifest_goes_before_texts(tmp_path: Path) -> None:
         find_clips(tmp_path, kinds=["speech"])
 
 
+def test_a_table(tmp_path: Path) -> None:
+    (tmp_path / "transcripts.tsv").write_text('file\tlang\ttext\na.wav\tes\t"Hola", dijo\nb.wav\tnone\t\n')
+    one, other = find_clips(tmp_path)
+    assert (one.id, one.lang, one.text) == ("a", "es", '"Hola", dijo')
+    assert not other.speech
+    (tmp_path / "transcripts.tsv").write_text("name\na.wav\n")
+    with pytest.raises(BenchError, match="needs the columns"):
+        find_clips(tmp_path)
+
+
 @pytest.mark.parametrize("line", ["{", "[]", "{}"])
 def test_a_bad_manifest_is_named_by_its_line(tmp_path: Path, line: str) -> None:
     (tmp_path / "manifest.jsonl").write_text('{"file":"a.wav","text":"a"}\n' + line)

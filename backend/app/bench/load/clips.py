@@ -1,5 +1,6 @@
-"""Recordings to speak: a folder with `manifest.jsonl`, or with a `.txt` beside each recording."""
+"""Recordings to speak: a folder with `manifest.jsonl`, `transcripts.tsv`, or a `.txt` beside each recording."""
 
+import csv
 import json
 import random
 import wave
@@ -42,8 +43,11 @@ def find_clips(folder: Path, langs: Sequence[str] = (), kinds: Sequence[str] = (
     Raises:
         BenchError: there are none.
     """
-    manifest = folder / "manifest.jsonl"
-    found = _from_manifest(manifest) if manifest.is_file() else _from_texts(folder)
+    manifest, table = folder / "manifest.jsonl", folder / "transcripts.tsv"
+    if manifest.is_file():
+        found = _from_manifest(manifest)
+    else:
+        found = _from_table(table) if table.is_file() else _from_texts(folder)
     kept = [
         clip
         for clip in found
@@ -52,7 +56,8 @@ def find_clips(folder: Path, langs: Sequence[str] = (), kinds: Sequence[str] = (
     ]
     if not any(clip.speech for clip in kept):
         raise BenchError(
-            f"no speech to use in {str(folder)!r}; expected `manifest.jsonl`, or a .txt beside each recording"
+            f"no speech to use in {str(folder)!r}; expected `manifest.jsonl`, `transcripts.tsv`,"
+            " or a .txt beside each recording"
         )
     return kept
 
@@ -74,6 +79,21 @@ def _from_manifest(manifest: Path) -> list[Clip]:
                 f"line {number} of {str(manifest)!r} is no clip; expected an object with `file` and `text`"
             ) from error
     return clips
+
+
+def _from_table(table: Path) -> list[Clip]:
+    """Columns `file`, `text` and, if there, `lang`; others are left alone."""
+    with table.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    try:
+        return [
+            Clip(Path(row["file"]).stem, table.parent / row["file"], said, row.get("lang") or "en",
+                 "speech" if said else NON_SPEECH)
+            for row in rows
+            for said in [(row["text"] or "").strip()]
+        ]  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise BenchError(f"{str(table)!r} needs the columns `file` and `text`, separated by tabs") from error
 
 
 def _from_texts(folder: Path) -> list[Clip]:
