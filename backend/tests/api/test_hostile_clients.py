@@ -313,9 +313,9 @@ async def test_a_client_that_leaves_frees_its_engine(point: str, politely: bool)
                     gate.open()
                 await eventually(lambda: engine.all_closed and served.resources.sockets.open == 1, 1.5)
                 await leaving
-            # Behind a `start` that waits, the server sees the client's leaving when it tells the final that it waits for.
-            seen_late = point == "start waits"
-            assert len(engine.streams) <= len(finished) + seen_late, "an utterance was begun for nobody"
+            # Behind a `start` that waits nobody reads how the client left: until a send finds out, it may come back.
+            if point != "start waits":
+                assert len(engine.streams) == len(finished), "an utterance was begun for nobody"
             await eventually(lambda: len(served.server.server_state.tasks) == tasks)
         assert served.troubles == []
 
