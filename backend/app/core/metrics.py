@@ -55,6 +55,10 @@ class Observer:
         if speech_ms > 0:
             self._real_time.labels(provider).observe(decode_s * 1000 / speech_ms)
 
+    def untimed_final(self, provider: str) -> None:
+        """A final of an engine that finds utterances by itself."""
+        self._utterances.labels(provider).inc()
+
     def discarded(self, provider: str, reason: str) -> None:
         """An utterance came to nothing."""
         self._utterances.labels(provider).inc()

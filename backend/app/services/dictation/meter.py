@@ -65,6 +65,11 @@ class Meter:
         self._tally.finals += 1
         self._observer.final(self._provider, timing, samples * 1000 // SAMPLE_RATE_HZ)
 
+    def untimed_final(self) -> None:
+        """A final of an engine that finds utterances by itself: there is no silence, queue or decode to time."""
+        self._tally.finals += 1
+        self._observer.untimed_final(self._provider)
+
     def failed(self, code: str) -> None:
         """An error of the engine that the dictation survives."""
         self._tally.failures += 1

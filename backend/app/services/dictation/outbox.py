@@ -117,8 +117,12 @@ class Outbox:
         else:
             self._queue.append(event)
 
-    async def flush(self) -> None:
-        """Send all that is queued; where another task is sending, return, or wait for room."""
+    async def flush(self, *, at_the_door: bool = False) -> None:
+        """Send all that is queued; where another task is sending, return, or wait for room.
+
+        `at_the_door`: the caller's task ends with the socket, so its send need not be given up from here. It sends
+        for every chunk that comes in, and a cancel scope would cost more than the rest of the sending.
+        """
         if self._sending:
             while len(self._queue) > self._limit and self._sending and self.line is not None:
                 self._space = self._space or anyio.Event()
@@ -127,7 +131,12 @@ class Outbox:
         self._sending = True
         try:
             while self.line is not None and self.waiting:
-                await self._send(self.line, self._again.popleft() if self._again else self._number())
+                text = self._again.popleft() if self._again else self._number()
+                if at_the_door:
+                    await self._send(self.line, text)
+                else:
+                    with anyio.CancelScope() as self._scope:
+                        await self._send(self.line, text)
         finally:
             self._sending = False
             self.sending_since = None
@@ -150,8 +159,7 @@ class Outbox:
     async def _send(self, line: Line, text: str) -> None:
         self.sending_since = self._now()
         try:
-            with anyio.CancelScope() as self._scope:
-                await line.send(text)
+            await line.send(text)
         except Gone:
             line.end()
             if self.line is line:
@@ -169,13 +177,16 @@ class Outbox:
         return text
 
     def _thin_out(self) -> None:
-        """Keep the newer half as it is, and of the older one what has weight, as far as there is place."""
-        half = self._kept // 2
+        """Keep the newer half as it is, and of the older one what has weight, up to a quarter.
+
+        The last quarter stays free, so that this is not done again for the very next event.
+        """
+        half, quarter = self._kept // 2, self._kept // 4
         older, newer = self._sent[:-half], self._sent[-half:]
         weighty = [entry for entry in older if not entry[1]]
-        if len(weighty) > half:
-            self._lost_seq = weighty[-half - 1][0]
-        self._sent = weighty[-half:] + newer
+        if len(weighty) > quarter:
+            self._lost_seq = weighty[-quarter - 1][0]
+        self._sent = weighty[-quarter:] + newer
 
     def _make_room(self) -> None:
         if self._space is not None:

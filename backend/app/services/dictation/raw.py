@@ -89,10 +89,10 @@ class RawDictation:
         self._revision += 1
         event = self._event("final", text)
         end_ms = int(self._heard_ms)
-        timing = event["timing"] = {"speech_end_ms": end_ms, "endpoint_ms": 0, "queue_ms": 0, "decode_ms": 0}
+        event["timing"] = {"speech_end_ms": end_ms, "endpoint_ms": 0, "queue_ms": 0, "decode_ms": 0}
         self._outbox.emit(event)
         self._keep(text)
-        self._meter.final(timing, (end_ms - self._start_ms) * _SAMPLES_PER_MS)
+        self._meter.untimed_final()
         self._finals += 1
         self._utterance_id += 1
         self._revision = 0
