@@ -390,3 +390,22 @@ def test_every_job_ends_exactly_once_and_no_final_is_shed(
     assert {ticket for ticket in tickets if ticket.state is not State.CANCELLED} == set(told)
     shed = {ticket for ticket in tickets if ticket.state is State.SHED} - excused
     assert all(ticket.job.kind in DROPPABLE for ticket in shed)
+
+
+def test_there_is_room_while_each_speaker_has_two_cores() -> None:
+    """Who has just come counts as a speaker, though nothing of his is measured yet; who has left does not."""
+    policy = Policy(4)
+    assert policy.roomy(0.0)
+    for number in (1, 2):
+        policy.open(number, 0.0)
+    assert policy.roomy(1.0)
+    policy.open(3, 1.0)
+    assert not policy.roomy(1.0)
+    policy.forget(3)
+    assert policy.roomy(1.0)
+
+
+def test_a_single_core_has_no_room() -> None:
+    policy = Policy(1)
+    policy.open(1, 0.0)
+    assert not policy.roomy(0.0)

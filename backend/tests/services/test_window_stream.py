@@ -48,15 +48,16 @@ async def dictation(
     windows: Windows | None = None,
     config: SttConfig | None = None,
     factor: float = 1,
+    cores: int = 1,
 ) -> AsyncIterator[Dictation]:
-    """A dictation on one core, on a clock that stands still."""
+    """A dictation on a clock that stands still."""
 
     class Pressed(Scheduler):
         pressure = Pressure(factor, "on")
 
     engine = FakeWindowSession(script)
     async with anyio.create_task_group() as tasks:
-        scheduler = Pressed(1, lambda: 0.0)
+        scheduler = Pressed(cores, lambda: 0.0)
         number = scheduler.new_session()
         yield Dictation(
             engine,
@@ -169,11 +170,19 @@ async def test_a_partial_in_circles_is_decoded_in_full_while_cores_are_free_and_
 
 
 @pytest.mark.parametrize(
-    ("choice", "factor", "window"),
-    [("auto", 1, "full"), ("auto", 2, "short"), ("short", 1, "short"), ("full", 4, "full")],
+    ("choice", "factor", "cores", "window"),
+    [
+        ("auto", 1, 2, "full"),
+        ("auto", 1, 1, "short"),
+        ("auto", 2, 2, "short"),
+        ("short", 1, 2, "short"),
+        ("full", 4, 1, "full"),
+    ],
 )
-async def test_the_window_of_a_final_is_the_setting_s(choice: str, factor: float, window: str) -> None:
-    async with dictation(windows=Windows(final=choice), factor=factor) as it:  # type: ignore[arg-type]
+async def test_the_window_of_a_final_is_the_setting_s(
+    choice: str, factor: float, cores: int, window: str
+) -> None:
+    async with dictation(windows=Windows(final=choice), factor=factor, cores=cores) as it:  # type: ignore[arg-type]
         stream = it.utterance()
         audio, end = utterance(3)
         await feed(stream, audio)

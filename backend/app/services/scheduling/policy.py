@@ -104,6 +104,11 @@ class Policy:
             self.costs.learn(ticket.job.engine, ticket.job.audio_s, took_s)
         self.shares.charge(ticket.job.session, took_s, now, sure=ticket.kind not in DROPPABLE)
 
+    def roomy(self, now: float) -> bool:
+        """Whether each speaker has two cores: one for what is said, one for costly finals of it."""
+        asking = {ticket.job.session for ticket in self._running} | set(self._waiting)
+        return 2 * self.shares.speakers(asking, now) <= self.cores
+
     def cancel(self, ticket: Ticket) -> None:
         """Nobody waits for it any more; a running job keeps its core until `finish`."""
         if ticket.state is State.WAITING:

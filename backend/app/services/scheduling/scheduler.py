@@ -107,6 +107,11 @@ class Scheduler:
         self._notify()
 
     @property
+    def roomy(self) -> bool:
+        """Whether there is room for work that is better and costs more: two cores for each speaker, and no delay."""
+        return self.pressure.factor <= 1 and self._policy.roomy(self.now())
+
+    @property
     def waiting(self) -> int:
         """Jobs in line."""
         return sum(1 for _ in self._policy.waiting())

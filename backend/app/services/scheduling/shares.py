@@ -66,6 +66,12 @@ class Shares:
         """Sessions that share the cores: those with work here, and those that had some a moment ago."""
         return len(asking | {session for session, rate in self._used.items() if rate.now(now) > _GONE})
 
+    def speakers(self, asking: set[int], now: float) -> int:
+        """The crowd, and those who have just come: they will speak before anything of theirs is measured."""
+        used = {session for session, rate in self._used.items() if rate.now(now) > _GONE}
+        fresh = {session for session, opened in self._opened.items() if now - opened < _LOAD_MEMORY_S}
+        return len(asking | used | fresh)
+
     def above(self, session: int, crowd: int, now: float) -> bool:
         """Whether the session used more than its part of the cores, where several share them."""
         used = self._used.get(session)

@@ -125,7 +125,7 @@ class WindowSession:
         choice = self._windows.final if is_final(turn.kind) else self._windows.partial
         if choice != "auto":
             return choice
-        return "full" if self.factor <= 1 else "short"
+        return "full" if self._scheduler is None or self._scheduler.roomy else "short"
 
     def _again(self, turn: Turn, request: WindowRequest, result: WindowResult) -> bool:
         if request.window == "full":
