@@ -16,6 +16,7 @@ from app.api.guard import Guard
 from app.core.config import Settings, load_settings
 from app.core.logging import configure
 from app.core.metrics import Observer
+from app.schemas.llm import generate_event
 from app.schemas.stt import client_message, server_event
 from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
@@ -81,14 +82,18 @@ async def _root() -> JSONResponse:
 
 
 def _describe_socket(app: FastAPI) -> None:
-    """Add the socket's messages to the API description: OpenAPI itself knows no WebSockets."""
+    """Add what OpenAPI has no place for: the socket's messages, and the events of a streamed answer."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = plain()
             models = schema.setdefault("components", {}).setdefault("schemas", {})
-            for name, adapter in (("ClientMessage", client_message), ("ServerEvent", server_event)):
+            for name, adapter in (
+                ("ClientMessage", client_message),
+                ("ServerEvent", server_event),
+                ("GenerateEvent", generate_event),
+            ):
                 described = adapter.json_schema(ref_template="#/components/schemas/{model}")
                 models.update(described.pop("$defs"))
                 models[name] = described

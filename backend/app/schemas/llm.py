@@ -1,15 +1,17 @@
 """The words of `/llm/generate`."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, field_validator
 
 
 class MessageIn(BaseModel):
     """One message of the conversation so far."""
 
     role: Literal["system", "user", "assistant"] = Field(description="who said it", examples=["user"])
-    content: str = Field(description="what was said", examples=["Summarise my notes in two sentences."])
+    content: str = Field(
+        max_length=1_000_000, description="what was said", examples=["Summarise my notes in two sentences."]
+    )
 
 
 class GenerateConfig(BaseModel):
@@ -130,3 +132,10 @@ class StreamErrorEvent(BaseModel):
 
     error: str = Field(description="what went wrong and how to go on", examples=["the upstream broke off"])
     code: str = Field(description="stable code, see the table of errors", examples=["upstream_error"])
+
+
+GenerateEvent = Annotated[
+    ContentEvent | DoneEvent | StreamErrorEvent,
+    Field(description="the data of one event of a streamed answer; the event's name tells which it is"),
+]
+generate_event: TypeAdapter[Any] = TypeAdapter(GenerateEvent)

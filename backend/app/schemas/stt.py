@@ -101,7 +101,7 @@ class Flush(_Message):
     """Finalises what has been said so far and keeps the session open."""
 
     type: Literal["flush"]
-    id: str | int | None = Field(None, description="echoed in `flushed`")
+    id: Annotated[str, Field(max_length=200)] | int | None = Field(None, description="echoed in `flushed`")
 
 
 class Stop(_Message):
@@ -114,7 +114,7 @@ class Ping(_Message):
     """Asks for a `pong`; counts as a sign of life."""
 
     type: Literal["ping"]
-    id: str | int | None = Field(None, description="echoed in `pong`")
+    id: Annotated[str, Field(max_length=200)] | int | None = Field(None, description="echoed in `pong`")
 
 
 ClientMessage = Annotated[Start | Resume | Audio | Flush | Stop | Ping, Field(discriminator="type")]
@@ -256,7 +256,7 @@ class Flushed(_Event):
     """Everything said before that `flush` is final."""
 
     type: Literal["flushed"]
-    id: str | int | None = Field(None, description="that of the `flush`")
+    id: Annotated[str, Field(max_length=200)] | int | None = Field(None, description="that of the `flush`")
 
 
 class Stats(_Message):
@@ -280,7 +280,7 @@ class Pong(_Event):
     """Answer to `ping`."""
 
     type: Literal["pong"]
-    id: str | int | None = Field(None, description="that of the `ping`")
+    id: Annotated[str, Field(max_length=200)] | int | None = Field(None, description="that of the `ping`")
 
 
 class Error(_Event):

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.core.errors import EngineFailed, PrompterError, UpstreamError
 from app.providers.base import LlmChunk, Usage
@@ -56,7 +56,7 @@ class Answer:
 
     async def _next(self) -> LlmChunk | None:
         try:
-            return await anext(self._chunks, None)
+            return _sendable(await anext(self._chunks, None))
         except PrompterError:
             raise
         except Exception as error:  # noqa: BLE001  # a provider of others may raise anything
@@ -65,3 +65,10 @@ class Answer:
             raise EngineFailed(
                 f"provider {self.provider!r} failed ({type(error).__name__}); see its documentation"
             ) from None
+
+
+def _sendable(chunk: LlmChunk | None) -> LlmChunk | None:
+    """The chunk without halves of surrogate pairs, which JSON may carry and UTF-8 cannot."""
+    if chunk is None or chunk.text.isascii():
+        return chunk
+    return replace(chunk, text=chunk.text.encode("utf-8", "replace").decode())

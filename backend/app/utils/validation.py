@@ -21,6 +21,8 @@ def explain_details(details: Sequence[ErrorDetails]) -> str:
     """The same for details that a framework has collected."""
     said: dict[str, list[str]] = {}
     for fault in details:
+        if fault["type"] == "json_invalid":
+            return "the body is not JSON"
         message = _OBJECT.sub("a JSON object", fault["msg"][:1].lower() + fault["msg"][1:])
         messages = said.setdefault(_place(fault["loc"]), [])
         if message not in messages:

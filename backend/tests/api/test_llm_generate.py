@@ -251,3 +251,14 @@ async def test_every_field_and_answer_is_described(server: str) -> None:
     for name in ("GenerateIn", "GenerateConfig", "GenerateOut", "UsageOut", "MessageIn", "ErrorBody"):
         for field, described in schema["components"]["schemas"][name]["properties"].items():
             assert described.get("description"), f"{name}.{field}"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_half_a_character_in_a_prompt_is_refused(server: str, stream: bool) -> None:
+    """JSON can carry half a surrogate pair, UTF-8 cannot: the answer would break off without a word."""
+    body = f'{{"messages":[{{"role":"user","content":"\\ud800 hi"}}],"stream":{json.dumps(stream)}}}'
+    async with httpx2.AsyncClient(base_url=server, timeout=10, trust_env=False) as client:
+        response = await client.post(
+            "/llm/generate", content=body, headers={"content-type": "application/json"}
+        )
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_request")

@@ -118,7 +118,9 @@ async def test_an_unknown_provider_lists_the_known() -> None:
 
 async def test_a_transcript_is_the_last_user_message_or_the_only_one() -> None:
     model, transcripts = FakeModel(), Transcripts(10)
-    transcripts.begin("s1").extend(["Good", "morning"])
+    dictation = transcripts.begin("s1")
+    dictation.append("Good")
+    dictation.append("morning")
     service = generation(transcripts=transcripts, fake=model)
     for before in ((), (ChatMessage("system", "be brief"),)):
         answer = await service.answer(Prompt(before, "fake", "s1"))

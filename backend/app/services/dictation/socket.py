@@ -150,7 +150,7 @@ class SpeechSocket:
             engine = await choice.provider.open_session(wanted)
         self._config, self._carry, self._rate_hz, self._audio_seq = config, OddByteCarry(), None, 0
         self._outbox.session_id = session_id
-        finals = self._finals(session_id, config.store)
+        keep = self._keep(session_id, config.store)
         voice = _voice(choice.provider, wanted)
         meter = Meter(self._observer, choice.provider.name, self.tally)
         if isinstance(engine, RawSttSession):
@@ -161,7 +161,7 @@ class SpeechSocket:
                 self._settings,
                 meter,
                 partials=config.partials,
-                keep=finals.append,
+                keep=keep,
             )
         else:
             self._dictation = Dictation(
@@ -174,7 +174,7 @@ class SpeechSocket:
                 scheduler=self._engines.scheduler_for(choice.provider),
                 silence_ms=self._silence_ms(config),
                 events=frozenset(config.events),
-                keep=finals.append,
+                keep=keep,
             )
         self._emit_ready(choice, voice, lang, self._issue_token(self, session_id))
         self._last_audio = self._last_ack = time.monotonic()
@@ -296,14 +296,14 @@ class SpeechSocket:
     def _drain(self) -> None:
         self._dictation, self._draining = None, self._dictation
 
-    def _finals(self, session_id: str | None, store: bool) -> list[str]:
-        """Where the dictation's finals are kept: under its label, or only as long as it lasts."""
+    def _keep(self, session_id: str | None, store: bool) -> Callable[[str], None]:
+        """What keeps the dictation's finals under its label, if anything does."""
         if session_id is None:
-            return []
+            return _nowhere
         if not store:
             self._transcripts.forget(session_id)
-            return []
-        return self._transcripts.begin(session_id)
+            return _nowhere
+        return self._transcripts.begin(session_id).append
 
     def _silence_ms(self, config: StartConfig) -> int | None:
         wanted = config.endpointing or self._settings.endpointing.profile
@@ -332,3 +332,7 @@ def _voice(provider: SttProvider, config: SttConfig) -> Voice:
     sole = languages[0] if len(languages) == 1 else None
     model = config.model or next(iter(provider.models()), None)
     return Voice(provider.name, model, config.primary_lang or sole)
+
+
+def _nowhere(final: str) -> None:  # a dictation without a label, or one that is not to be kept
+    """Keep nothing."""

@@ -104,12 +104,11 @@ class Teller:
         self._outbox.emit(self._final_event("eager_final", told, transcript, pause.heard_until, receipt))
 
     def turn_resumed(self, told: Told, until: int) -> None:
-        """Take the `eager_final` back, if one stands."""
+        """Take the `eager_final` back, if one stands: whoever asked for it hears of it, or would trust a lie."""
         if told.eager is None:
             return
         told.eager = None
-        if "turn_resumed" in self._events:
-            self._outbox.emit({"type": "turn_resumed", **self._where(told.id, told.start, until)})
+        self._outbox.emit({"type": "turn_resumed", **self._where(told.id, told.start, until)})
 
     def final(self, told: Told, work: Ended, transcript: Transcript, receipt: Receipt) -> None:
         """The end of an utterance: its final, or that it came to nothing."""
