@@ -6,7 +6,8 @@ import select
 import signal
 import sys
 import wave
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -82,6 +83,19 @@ async def decode(
 def said(transcript: Transcript) -> tuple[object, ...]:
     """All of a transcript that must be the same for the same audio."""
     return transcript.text, transcript.words, transcript.lang, transcript.model
+
+
+@contextmanager
+def standing_still(pids: Sequence[int]) -> Iterator[None]:
+    """The processes do nothing meanwhile."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 async def until_gone(pids: Sequence[int]) -> None:
@@ -245,18 +259,19 @@ async def test_an_utterance_that_kills_every_worker_is_given_up() -> None:
 async def test_a_client_that_leaves_frees_its_decoder(
     provider: PocketSphinxProvider, expected: dict[str, Transcript]
 ) -> None:
-    long = np.tile(read(NAMES[0]), 6)
+    samples = read(NAMES[0])
     streams = [await (await provider.open_session(WORDS)).open_stream() for _ in range(4)]
-    running = [asyncio.create_task(stream.accept(long)) for stream in streams]
-    waiting = asyncio.create_task(decode(provider, read(NAMES[1])))
-    await asyncio.sleep(0.1)  # so that all four are in the middle of a request
-    assert not any(task.done() for task in running)
-    for task in running:
-        task.cancel()
-    await asyncio.wait(running)
-    async with asyncio.timeout(1):
-        for stream in streams:
-            await stream.aclose()
+    with standing_still(provider.worker_pids):  # so that all four are in the middle of a request
+        running = [asyncio.create_task(stream.accept(samples)) for stream in streams]
+        waiting = asyncio.create_task(decode(provider, read(NAMES[1])))
+        done, _ = await asyncio.wait(running, timeout=0.1)
+        assert not done
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+        async with asyncio.timeout(1):
+            for stream in streams:
+                await stream.aclose()
     assert said(await waiting) == said(expected[NAMES[1]])
 
 
@@ -347,10 +362,11 @@ async def test_start_is_shared_and_aclose_ends_all(expected: dict[str, Transcrip
 
     stream = await (await provider.open_session(WORDS)).open_stream()
     waiting = await (await provider.open_session(WORDS)).open_stream()
-    running = asyncio.create_task(stream.accept(np.tile(read(NAMES[0]), 4)))
-    queued = asyncio.create_task(waiting.finish(0))
-    await asyncio.sleep(0.05)  # so that a request is under way
-    await provider.aclose()
+    with standing_still(pids):  # so that a request is under way
+        running = asyncio.create_task(stream.accept(read(NAMES[0])))
+        queued = asyncio.create_task(waiting.finish(0))
+        await asyncio.sleep(0)
+        await provider.aclose()
     for task in (running, queued):
         with pytest.raises(ProviderNotReady, match="stopping"):
             await task
