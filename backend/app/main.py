@@ -20,7 +20,7 @@ from app.schemas.llm import generate_event
 from app.schemas.stt import client_message, server_event
 from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
-from app.services.generation import Generation
+from app.services.llm.generation import Generation
 from app.services.scheduling.scheduler import make_scheduler
 from app.services.sockets import Sockets
 from app.services.transcripts import Transcripts

@@ -10,7 +10,7 @@ from app.core.config import Settings
 from app.core.metrics import Observer
 from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
-from app.services.generation import Generation
+from app.services.llm.generation import Generation
 from app.services.scheduling.scheduler import Scheduler
 from app.services.sockets import Sockets
 from app.services.transcripts import Transcripts

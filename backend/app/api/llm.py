@@ -12,8 +12,8 @@ from app.core.errors import PrompterError
 from app.providers.base import ChatMessage, LlmChunk, LlmConfig, Usage
 from app.schemas.errors import ErrorOut, error_answer
 from app.schemas.llm import GenerateIn, GenerateOut, UsageOut
-from app.services.answer import Answer
-from app.services.generation import Prompt
+from app.services.llm.answer import Answer
+from app.services.llm.generation import Prompt
 
 router = APIRouter(tags=["language models"])
 

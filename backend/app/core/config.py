@@ -1,5 +1,6 @@
 """Every setting of the server: one class, read once, passed down by `create_app(settings)`, never a global."""
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "OPENAI_MODEL": ("llm", "openai_compat", "model"),
 }
 """Names that other tools use, and the setting that each one fills when its own name is not given."""
+
+
+def _listed(value: object) -> object:
+    """The parts of a comma-separated text; anything else as it is."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class PocketSphinxSettings(BaseModel):
@@ -111,6 +117,14 @@ class LimitSettings(BaseModel):
 
     message_bytes: int = Field(1 << 20, ge=1024, le=16 << 20, description="largest WebSocket message (bytes)")
     body_bytes: int = Field(1 << 20, ge=1024, le=64 << 20, description="largest HTTP request body (bytes)")
+    chat_bytes: int = Field(
+        20 << 20, ge=1024, le=256 << 20, description="the same of `/v1/chat/completions`, images included"
+    )
+    upload_bytes: int = Field(
+        100 << 20, ge=1024, le=4 << 30, description="the same of `/v1/audio/transcriptions` (bytes)"
+    )
+    upload_s: float = Field(4 * 3600.0, gt=0, description="longest recording that is uploaded (s)")
+    uploads: int = Field(16, ge=1, le=1000, description="recordings that are decoded at once")
     sockets: int = Field(256, ge=1, le=100_000, description="speech sockets open at once")
     session_s: float = Field(4 * 3600.0, gt=0, description="longest session, in audio (s)")
     backlog_s: float = Field(
@@ -163,6 +177,46 @@ class SchedulerSettings(BaseModel):
     )
 
 
+LlmKind = Literal["openai", "lm_studio", "ollama", "llama_cpp", "vllm", "openrouter", "other"]
+"""Services whose habits are known; `other` is anything with OpenAI's wire."""
+
+
+class LlmProfile(BaseModel):
+    """A service that answers prompts, under a name of the operator's choice."""
+
+    kind: LlmKind | None = Field(
+        None, description="what it is; by default the profile's name where that is a kind, else `other`"
+    )
+    base_url: str = Field("", description="address that ends in /v1; empty takes the usual one of its kind")
+    api_key: SecretStr = Field(SecretStr(""), description="its key; empty sends none")
+    model: str = Field("", description="model used where a request names only the profile")
+    models: Annotated[list[str], NoDecode] = Field(
+        [], description="models to offer of a service that does not list them, comma-separated"
+    )
+    connect_timeout_s: float | None = Field(None, gt=0, le=60, description="instead of the general setting")
+    first_byte_timeout_s: float | None = Field(
+        None, gt=0, le=3600, description="instead of the general setting"
+    )
+    idle_timeout_s: float | None = Field(None, gt=0, le=3600, description="instead of the general setting")
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _listed(value)
+
+
+class LlamaSettings(BaseModel):
+    """llama.cpp inside the server, for a GGUF file."""
+
+    model: str = Field(
+        "", description="GGUF file: a path, or a name under the models folder; empty picks the only one"
+    )
+    context_tokens: int = Field(8192, ge=256, le=1 << 20, description="context of each answer (tokens)")
+    parallel: int = Field(2, ge=1, le=64, description="answers at once")
+    threads: int = Field(0, ge=0, le=1024, description="threads; 0 leaves it to llama.cpp")
+    gpu_layers: int = Field(0, ge=0, le=1000, description="layers kept on a GPU, where the wheel knows one")
+
+
 class LlmUpstreamSettings(BaseModel):
     """The OpenAI-compatible service that answers prompts."""
 
@@ -176,20 +230,39 @@ class LlmSettings(BaseModel):
 
     provider: str = Field("", description="provider used when a request names none; empty picks one")
     openai_compat: LlmUpstreamSettings = LlmUpstreamSettings()
+    llama_local: LlamaSettings = LlamaSettings()
+    profiles: dict[str, LlmProfile] = Field(
+        {}, description="services by name, see below; a name is letters, digits, `_` and `-`"
+    )
+    discover: bool = Field(True, description="look for model servers on this machine's usual ports")
+    model_aliases: Annotated[dict[str, str], NoDecode] = Field(
+        {}, description="`id=profile/model`, comma-separated: what other names mean; `*` is any unknown name"
+    )
     allowed_base_urls: Annotated[list[str], NoDecode] = Field(
         ["http://127.0.0.1:1234", "http://127.0.0.1:11434", "http://127.0.0.1:8080", "http://127.0.0.1:9931"],
         description="origins a request may name besides public HTTPS, comma-separated; localhost is 127.0.0.1",
     )
     connect_timeout_s: float = Field(5.0, gt=0, le=60, description="seconds to connect to an upstream")
-    first_byte_timeout_s: float = Field(60.0, gt=0, le=600, description="seconds to its first byte")
+    first_byte_timeout_s: float = Field(60.0, gt=0, le=3600, description="seconds to its first byte")
+    local_first_byte_timeout_s: float = Field(
+        300.0, gt=0, le=3600, description="the same of a local server, which may load the model first"
+    )
     idle_timeout_s: float = Field(60.0, gt=0, le=600, description="seconds between two pieces of its answer")
 
     @field_validator("allowed_base_urls", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return (
-            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        )
+        return _listed(value)
+
+    @field_validator("model_aliases", mode="before")
+    @classmethod
+    def _paired(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("{"):
+            return json.loads(value)
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        return {name.strip(): target.strip() for name, _, target in pairs}
 
 
 class Settings(BaseSettings):
@@ -227,9 +300,7 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return (
-            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        )
+        return _listed(value)
 
     @field_validator("models_dir", "data_dir")
     @classmethod

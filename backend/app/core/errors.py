@@ -8,15 +8,19 @@
     |   - MessageTooBig                                       closes the socket with 1009
     |   - UnknownProvider, UnknownModel, LanguageNotSupported
     |   - MissingConfig, BaseUrlNotAllowed                    a language-model request that cannot be sent
+    |   - ContextTooLong                                      more than the model can read
+    |   - AudioNotReadable                                    an upload that is no recording
     + NotAllowed (403)                                        Origin, Host or address; closes with 1008
     + NotFound (404)
     |   - ResumeRefused                                       whatever the reason, always the same words
+    |   - ModelNotFound                                       no model of that name under /v1
     + NothingFinalYet (409)
     + ProviderNotReady (503)
     + IdleTimeout, SlowReader, SessionTooLong, ServerFull    limits that end a socket
     + EngineFailed (500)                                      closes with 1011
     + UpstreamError (502)
         - UpstreamUnauthorized, UpstreamTimeout (504)
+        - UpstreamRateLimited (429), UpstreamLoading (503), UpstreamTruncated
 
 A message is safe to show: lower-case, names the thing with `!r`, says what was expected and how to go on.
 It never holds a key, audio, a transcript or a prompt.
@@ -35,6 +39,11 @@ class PrompterError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     close_code: ClassVar[int | None] = None
+
+    def __init__(self, message: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """When to try again, where that is known; a header over HTTP."""
 
     @property
     def fatal(self) -> bool:
@@ -121,6 +130,14 @@ class BaseUrlNotAllowed(BadRequest):
     code = "base_url_not_allowed"
 
 
+class ContextTooLong(BadRequest):
+    code = "context_length_exceeded"
+
+
+class AudioNotReadable(BadRequest):
+    code = "audio_not_readable"
+
+
 class NotAllowed(PrompterError):
     code = "not_allowed"
     status = 403
@@ -134,6 +151,10 @@ class NotFound(PrompterError):
 
 class ResumeRefused(NotFound):
     code = "resume_refused"
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
 
 
 class NothingFinalYet(PrompterError):
@@ -179,6 +200,13 @@ class UpstreamError(PrompterError):
     code = "upstream_error"
     status = 502
 
+    def __init__(
+        self, message: str = "", *, retry_after_s: float | None = None, upstream_status: int | None = None
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.upstream_status = upstream_status
+        """The status that the upstream answered with, where it answered; kept under /v1."""
+
 
 class UpstreamUnauthorized(UpstreamError):
     code = "upstream_unauthorized"
@@ -187,6 +215,20 @@ class UpstreamUnauthorized(UpstreamError):
 class UpstreamTimeout(UpstreamError):
     code = "upstream_timeout"
     status = 504
+
+
+class UpstreamRateLimited(UpstreamError):
+    code = "rate_limit_exceeded"
+    status = 429
+
+
+class UpstreamLoading(UpstreamError):
+    code = "upstream_loading"
+    status = 503
+
+
+class UpstreamTruncated(UpstreamError):
+    code = "upstream_truncated"
 
 
 def all_errors() -> list[type[PrompterError]]:

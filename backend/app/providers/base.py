@@ -6,9 +6,9 @@ Speech to text has three lifetimes. A `SttProvider` lives as long as the server 
 caller, who must close it.
 """
 
-from collections.abc import AsyncGenerator, Hashable, Sequence
+from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -280,6 +280,45 @@ class LlmChunk:
     finish_reason: str | None = None
     usage: Usage | None = None
     model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat completion in OpenAI's words, as `POST /v1/chat/completions` has them."""
+
+    model: str
+    """The provider's own name of the model."""
+    body: Mapping[str, Any] = field(repr=False)
+    """`messages` and every other field that may be forwarded, unknown ones included; without `model`, `stream`,
+    `stream_options`."""
+
+
+@runtime_checkable
+class ChatProvider(Protocol):
+    """What an `LlmProvider` may be as well: one that speaks OpenAI's chat wire, so that tools, images and fields
+    that we do not know pass through it.
+
+    Chunks and answers are plain JSON objects. They are canonical, whatever the upstream's habits: `choices` is
+    a list; every delta has `content` (text or None) and no null `tool_calls`; tool-call deltas have `index`; text of
+    thought stands in `reasoning_content` and `reasoning`; `finish_reason` is None until the last chunk of a choice and
+    is there in the end; `usage`, where the upstream tells it, stands in the last chunk and has its three integers.
+    """
+
+    async def models(self) -> list[str]:
+        """Names that can be asked for, at most some seconds old, within 3 s; empty where it cannot be told."""
+        ...
+
+    def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
+        """`chat.completion.chunk` objects; closing the generator closes the upstream.
+
+        Raises (on the first `anext` where that is possible, so that the caller can still choose a status):
+            UpstreamError and its kinds, ContextTooLong, BadRequest, ProviderNotReady
+        """
+        ...
+
+    async def complete(self, request: ChatRequest) -> dict[str, Any]:
+        """The whole `chat.completion`. Raises as `stream` does; cancelling closes the upstream."""
+        ...
 
 
 class LlmProvider(Protocol):

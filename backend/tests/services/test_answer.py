@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 
 from app.providers.base import LlmChunk
-from app.services.answer import Answer
+from app.services.llm.answer import Answer
 
 
 async def test_half_a_character_is_replaced() -> None:

@@ -21,7 +21,7 @@ from app.core.errors import (
 from app.providers.base import ChatMessage, LlmChunk, LlmConfig, ProviderStatus
 from app.providers.registry import Registration, llm_registrations
 from app.schemas.providers import ProviderState
-from app.services.generation import Generation, Prompt
+from app.services.llm.generation import Generation, Prompt
 from app.services.transcripts import Transcripts
 
 HELLO = (ChatMessage("user", "hello"),)

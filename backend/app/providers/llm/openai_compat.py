@@ -11,13 +11,13 @@ from app.core.errors import BadRequest, BaseUrlNotAllowed, MissingConfig, Upstre
 from app.providers.base import ChatMessage, LlmChunk, LlmConfig, ProviderStatus
 from app.providers.upstream.addresses import Reach
 from app.providers.upstream.base_url import parse, reach_of_request
-from app.providers.upstream.chat_wire import ChatReader, adapted, body_of
 from app.providers.upstream.client import Endpoint, UpstreamClient, private_of
 from app.providers.upstream.errors import Private, read_refusal, upstream_errors
 from app.providers.upstream.guard import Resolver, resolve
 from app.providers.upstream.probe import Probe
-from app.providers.upstream.sse import SseDecoder
 from app.providers.upstream.transport import Reply
+from app.providers.upstream.wire.chat import ChatReader, adapted, body_of
+from app.providers.upstream.wire.sse import SseDecoder
 from app.schemas.providers import ProviderState
 
 _PATH = "/chat/completions"

@@ -14,7 +14,7 @@ from app.providers.upstream.client import Endpoint, UpstreamClient, private_of
 from app.providers.upstream.errors import Refusal, read_refusal, upstream_errors
 from app.providers.upstream.guard import Resolver, resolve
 from app.providers.upstream.probe import Probe
-from app.providers.upstream.transcription_wire import form_of, read_transcript, wav_of
+from app.providers.upstream.wire.transcription import form_of, read_transcript, wav_of
 from app.schemas.providers import ProviderState
 
 _PATH = "/audio/transcriptions"

@@ -13,8 +13,8 @@ import httpx2
 import orjson
 
 from app.core.errors import UpstreamError, UpstreamTimeout, UpstreamUnauthorized
-from app.providers.upstream.sse import EventTooLong
 from app.providers.upstream.transport import Reply
+from app.providers.upstream.wire.sse import EventTooLong
 
 CONNECT_ERRORS = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, ssl.SSLError, anyio.EndOfStream)
 """The connection failed or was dropped: safe to try again while nothing has been answered."""

@@ -17,7 +17,7 @@ from app.core.errors import (
 from app.providers.base import ChatMessage, LlmConfig, LlmProvider, ProviderStatus
 from app.providers.registry import Registration, llm_registrations
 from app.schemas.providers import ProviderOut, ProviderState
-from app.services.answer import Answer
+from app.services.llm.answer import Answer
 from app.services.transcripts import Transcripts
 
 _PROBE_S = 3.0
