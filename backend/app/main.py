@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import time
 from typing import Any
 
 import anyio
@@ -13,6 +14,7 @@ from app.api import docs, health, llm, metrics, providers, stt
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
 from app.api.guard import Guard
+from app.api.openai import chat, models
 from app.core.config import Settings, load_settings
 from app.core.logging import configure
 from app.core.metrics import Observer
@@ -20,7 +22,10 @@ from app.schemas.llm import generate_event
 from app.schemas.stt import client_message, server_event
 from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
+from app.services.llm.catalogue import Catalogue
+from app.services.llm.completions import Completions
 from app.services.llm.generation import Generation
+from app.services.llm.providers import Providers
 from app.services.scheduling.scheduler import make_scheduler
 from app.services.sockets import Sockets
 from app.services.transcripts import Transcripts
@@ -44,18 +49,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     scheduler = make_scheduler(settings.scheduler, shed=observer.shed)
     observer.watch_queue(lambda: scheduler.waiting)
     engines = Engines(settings, scheduler)
+    language_models = Providers(settings)
+    catalogue = Catalogue(settings, language_models)
     app.state.resources = Resources(
         settings=settings,
         engines=engines,
-        generation=Generation(settings, transcripts),
+        providers=language_models,
+        generation=Generation(language_models, transcripts),
+        catalogue=catalogue,
+        completions=Completions(catalogue, observer),
         transcripts=transcripts,
         sockets=Sockets(settings.limits.sockets),
         sessions=Sessions(settings, engines, transcripts, observer),
         scheduler=scheduler,
         observer=observer,
+        begun_s=int(time()),
     )
     install_error_handlers(app)
-    for door in (stt, llm, providers, health, metrics):
+    for door in (stt, llm, chat, models, providers, health, metrics):
         app.include_router(door.router)
     docs.mount_docs(app)
     app.add_api_route("/", _root, include_in_schema=False)
@@ -73,7 +84,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         group.cancel_scope.cancel()
     await resources.engines.aclose()
-    await resources.generation.aclose()
+    await resources.providers.aclose()
 
 
 async def _root() -> JSONResponse:

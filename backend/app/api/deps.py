@@ -10,7 +10,10 @@ from app.core.config import Settings
 from app.core.metrics import Observer
 from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
+from app.services.llm.catalogue import Catalogue
+from app.services.llm.completions import Completions
 from app.services.llm.generation import Generation
+from app.services.llm.providers import Providers
 from app.services.scheduling.scheduler import Scheduler
 from app.services.sockets import Sockets
 from app.services.transcripts import Transcripts
@@ -22,12 +25,17 @@ class Resources:
 
     settings: Settings
     engines: Engines
+    providers: Providers
     generation: Generation
+    catalogue: Catalogue
+    completions: Completions
     transcripts: Transcripts
     sockets: Sockets
     sessions: Sessions
     scheduler: Scheduler
     observer: Observer
+    begun_s: int
+    """When the application was made (s since 1970)."""
 
 
 def get_resources(connection: HTTPConnection) -> Resources:

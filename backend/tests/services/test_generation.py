@@ -22,6 +22,7 @@ from app.providers.base import ChatMessage, LlmChunk, LlmConfig, ProviderStatus
 from app.providers.registry import Registration, llm_registrations
 from app.schemas.providers import ProviderState
 from app.services.llm.generation import Generation, Prompt
+from app.services.llm.providers import Providers
 from app.services.transcripts import Transcripts
 
 HELLO = (ChatMessage("user", "hello"),)
@@ -67,7 +68,7 @@ class FakeModel:
             raise self._fails
 
 
-def fakes(**models: Any) -> Callable[[], dict[str, Registration]]:
+def fakes(**models: Any) -> Callable[[Settings], dict[str, Registration]]:
     """Registrations of these models; an exception instead of one is raised when it is loaded."""
 
     def loader(model: Any) -> Callable[[], Callable[[Settings], Any]]:
@@ -78,16 +79,19 @@ def fakes(**models: Any) -> Callable[[], dict[str, Registration]]:
 
         return load
 
-    return lambda: {name: Registration(name, loader(model), "fake-package") for name, model in models.items()}
+    table = {name: Registration(name, loader(model), "fake-package") for name, model in models.items()}
+    return lambda _settings: table
+
+
+def providers(llm: LlmSettings | None = None, **models: Any) -> Providers:
+    settings = Settings(_env_file=None, llm=llm or LlmSettings(discover=False))
+    return Providers(settings, fakes(**models) if models else llm_registrations)
 
 
 def generation(
     llm: LlmSettings | None = None, transcripts: Transcripts | None = None, **models: Any
 ) -> Generation:
-    settings = Settings(_env_file=None, llm=llm or LlmSettings())
-    return Generation(
-        settings, transcripts or Transcripts(10), fakes(**models) if models else llm_registrations
-    )
+    return Generation(providers(llm, **models), transcripts or Transcripts(10))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +188,7 @@ async def test_a_provider_that_cannot_be_loaded() -> None:
 
 
 async def test_no_provider_breaks_or_delays_the_list() -> None:
-    service = generation(
+    service = providers(
         good=FakeModel(),
         slow=FakeModel(slow=True),
         slow_too=FakeModel(slow=True),
@@ -192,7 +196,7 @@ async def test_no_provider_breaks_or_delays_the_list() -> None:
         broken=ImportError("no module"),
     )
     started = time.monotonic()
-    listed = {item.name: item for item in await service.list_providers()}
+    listed = {item.name: item for item in await service.listed()}
     assert time.monotonic() - started < 4
     assert {name: item.status.value for name, item in listed.items()} == {
         "good": "ready",
@@ -206,5 +210,5 @@ async def test_no_provider_breaks_or_delays_the_list() -> None:
 
 
 async def test_the_built_in_ones_are_listed_with_the_default() -> None:
-    listed = await generation().list_providers()
+    listed = await providers().listed()
     assert [(item.name, item.default) for item in listed] == [("openai_compat", False), ("echo", True)]
