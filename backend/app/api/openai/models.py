@@ -1,5 +1,7 @@
 """`GET /v1/models`: which models can be asked for, in OpenAI's words."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 
 from app.api.deps import Resources, ResourcesDep
@@ -19,7 +21,7 @@ _REFUSED = openai_answer(
     "This Origin, Host or address may not ask",
     not_allowed=("not_allowed", "this web origin is not allowed; add it to allowed_origins", 403, None),
 )
-_LIST = {200: {"description": "All that can be asked for now"}, 403: _REFUSED}
+_LIST: dict[int | str, dict[str, Any]] = {200: {"description": "All that can be asked for now"}, 403: _REFUSED}
 
 
 @router.get("/models", summary="Models for chat", responses=_LIST)

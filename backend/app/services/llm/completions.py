@@ -127,7 +127,7 @@ class Completion:
         except PrompterError:
             self._end("failed")
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # a provider of others may raise anything
             self._end("failed")
             # Its words may hold the prompt: only the kind of error is told.
             name = self._choice.provider
