@@ -28,7 +28,7 @@ AUTO_ORDER = ("whisper_local", "pocketsphinx")
 """What `auto` considers, best first; never one that sends audio to another machine."""
 
 PROBE_TIMEOUT_S = 3.0
-WAY_OUT = "run `prompter models pull base` for about 100 languages, or name another provider in `start.config.provider`"
+WAY_OUT = "run `prompter models pull base` for about 100 languages, or name another engine"
 
 
 @dataclass(frozen=True, slots=True)
