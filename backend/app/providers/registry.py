@@ -19,6 +19,7 @@ BUILT_IN_STT = {
 }
 BUILT_IN_LLM = {
     "openai_compat": "app.providers.llm.openai_compat:OpenAiCompatProvider",
+    "llama_local": "app.providers.llm.llama_local:LlamaLocalProvider",
     "echo": "app.providers.llm.echo:EchoProvider",
 }
 PROFILE_PROVIDER = "app.providers.llm.upstream:ProfileProvider"
@@ -68,7 +69,7 @@ def llm_registrations(settings: Settings | None = None) -> dict[str, Registratio
 def _of_source(source: ProfileSource, origin: str) -> Registration:
     def load() -> Callable[[Settings], Any]:
         provider: Callable[..., Any] = _load(PROFILE_PROVIDER)
-        return lambda settings: provider(settings, source)
+        return lambda settings: provider(source, settings)
 
     return Registration(source.name, load, origin)
 

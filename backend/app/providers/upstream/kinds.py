@@ -74,6 +74,8 @@ class Kind:
     hint: str
     """How to make it ready, in one line."""
     policy: Policy = field(default_factory=Policy)
+    own_paths: tuple[str, ...] = ()
+    """Where its own interface stands, which is pasted for `/v1`."""
 
     @property
     def base_url(self) -> str:
@@ -120,6 +122,7 @@ KINDS: dict[LlmKind, Kind] = {
                 strict=False,
                 drops=frozenset({"n", "parallel_tool_calls"}),
             ),
+            own_paths=("/api", "/api/v0", "/api/v1"),
         ),
         Kind(
             "ollama",
@@ -133,6 +136,7 @@ KINDS: dict[LlmKind, Kind] = {
                 strict=False,
                 drops=frozenset({"n", "logit_bias", "parallel_tool_calls"}),
             ),
+            own_paths=("/api",),
         ),
         Kind(
             "llama_cpp",

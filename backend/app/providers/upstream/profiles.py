@@ -118,6 +118,14 @@ def kind_of(base: BaseUrl) -> Kind:
     return KINDS["other"]
 
 
+def meant(base: BaseUrl, kind: Kind) -> BaseUrl:
+    """The base URL of OpenAI's wire, where that of the service's own interface was given, or its usual host alone."""
+    if base.path in kind.own_paths:
+        return base.with_path("/v1")
+    usual = [parse(url) for url in kind.base_urls if not base.path]
+    return next((url for url in usual if url.origin == base.origin), base)
+
+
 def is_near(base: BaseUrl) -> bool:
     """Whether an address is this machine or the network around it, where a model may have to be loaded first."""
     host = base.host.strip("[]")
@@ -190,7 +198,8 @@ def _endpoint(own: _Own) -> tuple[Endpoint | None, str]:
     if not (own.api_key.isascii() and own.api_key.isprintable()):
         return None, f"{own.setting}API_KEY holds a character that no key has; copy it again"
     try:
-        endpoint = Endpoint(parse(own.base_url), own.api_key, Reach.OPERATOR)
+        base = meant(parse(own.base_url, with_query=True), own.kind)
     except BaseUrlNotAllowed as error:
         return None, f"{own.setting}BASE_URL: {error.message}"
+    endpoint = Endpoint(base, own.api_key, Reach.OPERATOR)
     return endpoint, f"set {', '.join(missing)}; {own.kind.hint}" if missing else ""
