@@ -19,7 +19,7 @@ from app.core.errors import (
     UpstreamError,
 )
 from app.providers.base import ChatMessage, LlmChunk, LlmConfig, ProviderStatus
-from app.providers.registry import Registration, llm_registrations
+from app.providers.registry import Registration
 from app.schemas.providers import ProviderState
 from app.services.llm.generation import Generation, Prompt
 from app.services.llm.providers import Providers
@@ -85,7 +85,7 @@ def fakes(**models: Any) -> Callable[[Settings], dict[str, Registration]]:
 
 def providers(llm: LlmSettings | None = None, **models: Any) -> Providers:
     settings = Settings(_env_file=None, llm=llm or LlmSettings(discover=False))
-    return Providers(settings, fakes(**models) if models else llm_registrations)
+    return Providers(settings, fakes(**models) if models else None)
 
 
 def generation(
@@ -116,7 +116,7 @@ async def test_who_answers(llm: LlmSettings, prompt: Prompt, expected: str) -> N
 
 
 async def test_an_unknown_provider_lists_the_known() -> None:
-    with pytest.raises(UnknownProvider, match="'gpt'; known are echo, openai_compat"):
+    with pytest.raises(UnknownProvider, match="'gpt'; known are echo, .*openai_compat"):
         await generation().answer(Prompt(HELLO, "gpt"))
 
 
@@ -211,4 +211,5 @@ async def test_no_provider_breaks_or_delays_the_list() -> None:
 
 async def test_the_built_in_ones_are_listed_with_the_default() -> None:
     listed = await providers().listed()
-    assert [(item.name, item.default) for item in listed] == [("openai_compat", False), ("echo", True)]
+    assert {"openai_compat", "echo"} <= {item.name for item in listed}
+    assert [item.name for item in listed if item.default] == ["echo"]

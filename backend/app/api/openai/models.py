@@ -21,7 +21,10 @@ _REFUSED = openai_answer(
     "This Origin, Host or address may not ask",
     not_allowed=("not_allowed", "this web origin is not allowed; add it to allowed_origins", 403, None),
 )
-_LIST: dict[int | str, dict[str, Any]] = {200: {"description": "All that can be asked for now"}, 403: _REFUSED}
+_LIST: dict[int | str, dict[str, Any]] = {
+    200: {"description": "All that can be asked for now"},
+    403: _REFUSED,
+}
 
 
 @router.get("/models", summary="Models for chat", responses=_LIST)

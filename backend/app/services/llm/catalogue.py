@@ -2,14 +2,14 @@
 
 import difflib
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anyio
 
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, PrompterError
-from app.providers.base import ChatProvider, LlmProvider
+from app.providers.base import ChatProvider
 from app.services.llm.providers import PROBE_S, Providers
 from app.services.llm.text_only import TextOnly
 
@@ -26,8 +26,6 @@ class Model:
     provider: str
     name: str
     """As the provider calls it; empty where the provider's name is all."""
-    found: bool
-    """Of a server that was found by looking for it, not configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +52,21 @@ class Catalogue:
         self._settings = settings
         self._providers = providers
         self._aliases = settings.llm.model_aliases
-        self._lists: dict[str, list[Model]] = {}
-        self._asked_s = float("-inf")
-        self._asking = anyio.Lock()
+        sought = [name for name in providers.names if providers.is_sought(name)]
+        self._named_lists = _Lists(providers, [name for name in providers.names if name not in sought])
+        self._sought_lists = _Lists(providers, sought)
 
     async def models(self, *, found: bool = True) -> list[Model]:
         """Every model, at most some seconds old; providers are asked in parallel and a dead one delays nobody.
 
-        Without `found` those of servers that were found by looking for them are left out.
+        Without `found` nobody is looked for: a PROMPTer asks so, which another may be looking for just then.
         """
-        async with self._asking:
-            if time.monotonic() - self._asked_s > _FRESH_S:
-                await self._ask_all()
-                self._asked_s = time.monotonic()
-        return [
-            model
-            for name in self._providers.names
-            for model in self._lists.get(name, [])
-            if found or not model.found
-        ]
+        if not found:
+            return await self._named_lists.models()
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._sought_lists.refresh)
+            group.start_soon(self._named_lists.refresh)
+        return [*await self._named_lists.models(), *await self._sought_lists.models()]
 
     async def resolve(self, asked: str | None) -> Choice:
         """Who is meant; the default where nobody is.
@@ -119,13 +113,9 @@ class Catalogue:
         chat = await self._chat(name)
         if isinstance(chat, TextOnly):
             return Choice(name, name, chat, "")
-        model = self._configured_model(name) or next(iter(await _models(chat)), "")
-        if not model:
-            raise ModelNotFound(
-                f"{name!r} has no model of its own; ask for {f'{name}/…'!r} with a model's name",
-                param="model",
-            )
-        return Choice(f"{name}/{model}", name, chat, model)
+        model = self._configured_model(name) or next(iter(await models_of(chat)), "")
+        # Without any, the provider itself knows best what it lacks.
+        return Choice(f"{name}/{model}" if model else name, name, chat, model)
 
     def _configured_model(self, name: str) -> str:
         profile = self._settings.llm.profiles.get(name)
@@ -136,28 +126,6 @@ class Catalogue:
     async def _chat(self, name: str) -> ChatProvider:
         provider = await self._providers.get(name)
         return provider if isinstance(provider, ChatProvider) else TextOnly(name, provider)
-
-    async def _ask_all(self) -> None:
-        lists: dict[str, list[Model]] = {}
-
-        async def ask(name: str) -> None:
-            with anyio.move_on_after(PROBE_S):
-                lists[name] = await self._models_of(name)
-
-        async with anyio.create_task_group() as group:
-            for name in self._providers.names:
-                group.start_soon(ask, name)
-        self._lists = lists
-
-    async def _models_of(self, name: str) -> list[Model]:
-        try:
-            provider = await self._providers.get(name)
-        except PrompterError:
-            return []  # GET /providers/llm tells why
-        found = _was_found(provider)
-        if not isinstance(provider, ChatProvider):
-            return [Model(name, name, "", found)]
-        return [Model(f"{name}/{model}", name, model, found) for model in await _models(provider)]
 
     async def _unknown(self, asked: str) -> str:
         known = [model.id for model in await self.models()]
@@ -171,13 +139,51 @@ def shown(id_: str) -> str:
     return repr(id_ if len(id_) <= _SHOWN_CHARS else f"{id_[:_SHOWN_CHARS]}…")
 
 
-async def _models(chat: ChatProvider) -> Iterable[str]:
+class _Lists:
+    """What some providers list, asked again when it is not fresh; any number may ask at once."""
+
+    def __init__(self, providers: Providers, names: Sequence[str]) -> None:
+        self._providers = providers
+        self._names = names
+        self._lists: dict[str, list[Model]] = {}
+        self._asked_s = float("-inf")
+        self._asking = anyio.Lock()
+
+    async def models(self) -> list[Model]:
+        await self.refresh()
+        return [model for name in self._names for model in self._lists.get(name, [])]
+
+    async def refresh(self) -> None:
+        async with self._asking:
+            if time.monotonic() - self._asked_s > _FRESH_S:
+                self._lists = await self._ask_all()
+                self._asked_s = time.monotonic()
+
+    async def _ask_all(self) -> dict[str, list[Model]]:
+        lists: dict[str, list[Model]] = {}
+
+        async def ask(name: str) -> None:
+            with anyio.move_on_after(PROBE_S):
+                lists[name] = await self._listed(name)
+
+        async with anyio.create_task_group() as group:
+            for name in self._names:
+                group.start_soon(ask, name)
+        return lists
+
+    async def _listed(self, name: str) -> list[Model]:
+        try:
+            provider = await self._providers.get(name)
+        except PrompterError:
+            return []  # GET /providers/llm tells why
+        if not isinstance(provider, ChatProvider):
+            return [Model(name, name, "")]
+        return [Model(f"{name}/{model}", name, model) for model in await models_of(provider)]
+
+
+async def models_of(chat: ChatProvider) -> Sequence[str]:
     """What a provider lists, nothing where it fails: its state tells why."""
     try:
         return await chat.models()
     except Exception:  # noqa: BLE001  # a provider of others must not break the list
         return []
-
-
-def _was_found(provider: LlmProvider) -> bool:
-    return bool(getattr(provider, "found", False))

@@ -15,6 +15,8 @@ from app.schemas.providers import ProviderOut, ProviderState
 
 PROBE_S = 3.0
 NAMED_IN_REQUEST = "openai_compat"
+SOUGHT = "this machine"
+"""The origin of servers that are found by looking for them."""
 _LOCAL = "llama_local"
 _FALLBACK = "echo"
 logger = logging.getLogger(__name__)
@@ -26,10 +28,10 @@ class Providers:
     def __init__(
         self,
         settings: Settings,
-        registrations: Callable[[Settings], dict[str, Registration]] = llm_registrations,
+        registrations: Callable[[Settings], dict[str, Registration]] | None = None,
     ) -> None:
         self._settings = settings
-        self._registered = registrations(settings)
+        self._registered = (registrations or llm_registrations)(settings)
         self._built: dict[str, LlmProvider] = {}
         self._building: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
@@ -37,6 +39,10 @@ class Providers:
     def names(self) -> list[str]:
         """All that are registered, in their order."""
         return list(self._registered)
+
+    def is_sought(self, name: str) -> bool:
+        """Whether it is a server that may run on this machine, which has to be looked for."""
+        return self._registered[name].origin == SOUGHT
 
     async def default(self) -> str:
         """The provider of a request that names none: never a server that was found by probing."""

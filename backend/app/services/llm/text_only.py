@@ -51,10 +51,14 @@ class TextOnly:
 
 def _config(request: ChatRequest) -> LlmConfig:
     body = request.body
+    stop = body.get("stop") or ()
     return LlmConfig(
         model=request.model,
         temperature=body.get("temperature"),
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
+        top_p=body.get("top_p"),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        seed=body.get("seed"),
     )
 
 
