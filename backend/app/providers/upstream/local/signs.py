@@ -63,8 +63,9 @@ def kind_told(expected: LlmKind, answers: Mapping[str, Heard]) -> LlmKind | None
         return "ollama"
     if models.status in (401, 403):
         # With keys required, vLLM still tells its version, and LM Studio tells nothing at all.
-        silent: LlmKind | None = "lm_studio" if expected == "lm_studio" else None
-        return "vllm" if _has_version(answers, "vllm") else silent
+        if _has_version(answers, "vllm"):
+            return "vllm"
+        return "lm_studio" if expected == "lm_studio" and FIRST_QUESTION["vllm"] in answers else None
     return "other" if models.status == 200 else None
 
 
