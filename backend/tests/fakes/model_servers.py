@@ -33,7 +33,7 @@ class ModelServer(FakeUpstream):
         return self.answers.get(request.path, self.otherwise)
 
 
-def models(*ids: str, owned_by: str = "", **headers: str) -> Reply:
+def models(*ids: str, owned_by: str = "", **headers: Any) -> Reply:
     """A list of models."""
     entries = [{"id": name, "object": "model", "owned_by": owned_by} for name in ids]
     return as_json({"object": "list", "data": entries}, **headers)

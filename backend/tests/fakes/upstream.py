@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 Ending = Literal["complete", "cut", "hang"]
 """How a reply ends: as it should, with the connection dropped, or not at all."""
@@ -67,7 +67,7 @@ class FakeUpstream:
     @asynccontextmanager
     async def serve(
         self, tls: ssl.SSLContext | None = None, listener: socket.socket | None = None
-    ) -> AsyncIterator["FakeUpstream"]:
+    ) -> AsyncIterator[Self]:
         """Serve until the block ends, on a free port or on a listener that outlives it."""
         sock = listener.dup() if listener else socket.create_server(("127.0.0.1", 0))
         server = await asyncio.start_server(self._connection, sock=sock, ssl=tls)

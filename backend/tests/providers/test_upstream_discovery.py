@@ -11,6 +11,7 @@ import pytest
 from app.core.config import LlmKind, Settings
 from app.providers.upstream.local import discovery as module
 from app.providers.upstream.local.discovery import PORTS, USER_AGENT, Discovery, sought_servers
+from app.providers.upstream.local.signs import FIRST_QUESTION
 from tests.fakes import model_servers as fakes
 from tests.fakes.model_servers import ModelServer
 from tests.fakes.upstream import as_json, silence
@@ -68,8 +69,8 @@ async def test_two_questions_where_the_usual_server_answers(make: Callable[[], M
 async def test_nobody_asks_a_prompter_for_its_models() -> None:
     """It would ask its own upstreams for theirs, us among them."""
     async with fakes.prompter().serve() as server:
-        for expected in ("lm_studio", "ollama", "llama_cpp", "vllm"):
-            await Discovery(settings(), {server.port: expected}).found()  # type: ignore[dict-item]
+        for expected in FIRST_QUESTION:
+            await Discovery(settings(), {server.port: expected}).found()
         assert len(server.paths) == 4
         assert "/v1/models" not in server.paths
 
