@@ -14,7 +14,6 @@ from app.core.checkpoints.gguf import GgufFile
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady, UpstreamLoading
 from app.providers.llm.llama.process import LlamaProcess, LoadFailed
-from app.providers.upstream.client import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +21,7 @@ FAILURES = 3
 FAILURES_WITHIN_S = 60.0
 """After so many crashes and failed loads in this time it is not started again before the first is so long ago."""
 _TRY_AGAIN_S = 5.0
+_STOPPING = "llama_local is stopping; ask again in a moment"
 
 
 class LlamaServer:
@@ -70,8 +70,8 @@ class LlamaServer:
         return max(0.0, self._failures[0] + FAILURES_WITHIN_S - time.monotonic())
 
     @asynccontextmanager
-    async def answering(self, file: GgufFile) -> AsyncIterator[Endpoint]:
-        """Where `file` answers; no other model takes its place before the block is left.
+    async def answering(self, file: GgufFile) -> AsyncIterator[LlamaProcess]:
+        """The process where `file` answers; no other model takes its place before the block is left.
 
         Raises:
             UpstreamLoading: it was not its turn, or not loaded, in time.
@@ -89,7 +89,7 @@ class LlamaServer:
                 retry_after_s=_TRY_AGAIN_S,
             ) from error
         try:
-            yield process.endpoint
+            yield process
         finally:
             self._answers -= 1
             if self._answers == 0:
@@ -110,7 +110,7 @@ class LlamaServer:
         if self.process is not None and self._file == file:
             return self.process
         if self._closed:
-            raise ProviderNotReady("llama_local is stopping; ask again in a moment")
+            raise ProviderNotReady(_STOPPING)
         if self.process is not None:
             await self._until_idle()
             await self.process.aclose()
@@ -120,6 +120,8 @@ class LlamaServer:
         self._start = asyncio.ensure_future(self._started(file))
         self._start.add_done_callback(_told)
         await asyncio.wait([self._start])
+        if self._start.cancelled():
+            raise ProviderNotReady(_STOPPING)
         try:
             return self._start.result()
         except LoadFailed as error:
