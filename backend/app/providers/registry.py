@@ -69,7 +69,7 @@ def llm_registrations(settings: Settings | None = None) -> dict[str, Registratio
 def _of_source(source: ProfileSource, origin: str) -> Registration:
     def load() -> Callable[[Settings], Any]:
         provider: Callable[..., Any] = _load(PROFILE_PROVIDER)
-        return lambda settings: provider(source, settings)
+        return lambda settings: provider(settings, source)
 
     return Registration(source.name, load, origin)
 
