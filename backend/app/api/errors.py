@@ -67,7 +67,8 @@ def install_error_handlers(app: FastAPI) -> None:
 def _field(faults: Sequence[Any]) -> str | None:
     """The first field that is wrong, as OpenAI writes it: `messages[0].role`."""
     path = ""
-    for part in faults[0]["loc"][1:] if faults else ():
+    first = faults[0] if faults and faults[0]["type"] != "json_invalid" else None
+    for part in first["loc"][1:] if first else ():
         if isinstance(part, int):
             path += f"[{part}]"
         elif not part.isidentifier() or part in ("str", "list"):

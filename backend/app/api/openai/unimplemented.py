@@ -33,6 +33,6 @@ def why_not_here(method: str, path: str) -> str | None:
         if known and rest:
             shown += "/…"
         return f"{shown} is not implemented; {_INSTEAD.get(first, _OTHERWISE)}"
-    if path.rstrip("/").endswith(_BESIDE_V1):
+    if path.rstrip("/") in _BESIDE_V1:
         return "OpenAI's API is under /v1: add /v1 to the base URL of the client"
     return None
