@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr
 
-from app.core.config import ALIASES, Settings
+from app.core.config import ALIASES, LlmProfile, Settings
 from app.core.paths import base_folder
 
 MASK = "********"
@@ -48,11 +48,11 @@ def rows(
 
 
 def _leaves(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    for name in type(model).model_fields:
+    for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             yield from _leaves(value, (*path, name))
-        elif isinstance(value, dict) and all(isinstance(item, BaseModel) for item in value.values()):
+        elif field.annotation == dict[str, LlmProfile]:
             for key, item in value.items():
                 yield from _leaves(item, (*path, name, key))
         elif value is not None:  # which no text in a .env file means

@@ -80,6 +80,7 @@ def test_profiles_are_shown_field_by_field_and_their_keys_are_not() -> None:
     assert f"{start}AZURE__KIND" not in found
     assert found["PROMPTER_LLM__MODEL_ALIASES"].value == "gpt-4o=openai/gpt-5,*=azure/a"
     assert "PROMPTER_LLM__PROFILES" not in shown({})
+    assert shown({})["PROMPTER_LLM__MODEL_ALIASES"].value == ""
 
 
 def test_the_command_prints_lines_for_a_dotenv_file() -> None:

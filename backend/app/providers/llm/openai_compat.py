@@ -14,7 +14,7 @@ from app.providers.upstream.base_url import parse, reach_of_request
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import Endpoint, UpstreamClient
 from app.providers.upstream.guard import Resolver, resolve
-from app.providers.upstream.profiles import NAMED_IN_REQUEST, Profile, is_near, kind_of
+from app.providers.upstream.profiles import NAMED_IN_REQUEST, Profile, is_near, kind_of, meant
 from app.schemas.providers import ProviderState
 
 _TRIES = 3
@@ -106,10 +106,11 @@ class OpenAiCompatProvider:
         if missing:
             raise MissingConfig(_explained(missing, own_key_needed=bool(brought and not key)))
         base = parse(url, with_query=not brought)
-        near = is_near(base)
+        kind, near = kind_of(base), is_near(base)
+        base = meant(base, kind)
         return Profile(
             name=self.name,
-            kind=kind_of(base),
+            kind=kind,
             endpoint=Endpoint(
                 base, key, reach_of_request(base, self._settings) if brought else Reach.OPERATOR
             ),
