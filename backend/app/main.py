@@ -14,7 +14,7 @@ from app.api import docs, health, llm, metrics, providers, stt
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
 from app.api.guard import Guard
-from app.api.openai import chat, models
+from app.api.openai import chat, models, transcriptions
 from app.core.config import Settings, load_settings
 from app.core.logging import configure
 from app.core.metrics import Observer
@@ -28,6 +28,7 @@ from app.services.llm.generation import Generation
 from app.services.llm.providers import Providers
 from app.services.scheduling.scheduler import make_scheduler
 from app.services.sockets import Sockets
+from app.services.transcription.transcriptions import Transcriptions
 from app.services.transcripts import Transcripts
 
 
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generation=Generation(language_models, transcripts),
         catalogue=catalogue,
         completions=Completions(catalogue, observer),
+        transcriptions=Transcriptions(settings, engines, scheduler),
         transcripts=transcripts,
         sockets=Sockets(settings.limits.sockets),
         sessions=Sessions(settings, engines, transcripts, observer),
@@ -66,7 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         begun_s=int(time()),
     )
     install_error_handlers(app)
-    for door in (stt, llm, chat, models, providers, health, metrics):
+    for door in (stt, llm, chat, models, transcriptions, providers, health, metrics):
         app.include_router(door.router)
     docs.mount_docs(app)
     app.add_api_route("/", _root, include_in_schema=False)

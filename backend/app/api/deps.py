@@ -16,6 +16,7 @@ from app.services.llm.generation import Generation
 from app.services.llm.providers import Providers
 from app.services.scheduling.scheduler import Scheduler
 from app.services.sockets import Sockets
+from app.services.transcription.transcriptions import Transcriptions
 from app.services.transcripts import Transcripts
 
 
@@ -29,6 +30,7 @@ class Resources:
     generation: Generation
     catalogue: Catalogue
     completions: Completions
+    transcriptions: Transcriptions
     transcripts: Transcripts
     sockets: Sockets
     sessions: Sessions

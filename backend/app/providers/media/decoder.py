@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from types import TracebackType
@@ -24,6 +25,7 @@ from app.providers.media.formats import KNOWN, sniff
 STALL_S = 30.0
 """A decoder that gives nothing for so long hangs; a second of audio takes milliseconds."""
 
+_BROKE = "the file is not readable: it broke its decoder"
 _KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "TMPDIR", "TEMP", "TMP")
 """What a Python needs of the environment: no key and no setting reaches the process."""
 
@@ -50,9 +52,9 @@ class Decoder:
         Raises:
             AudioNotReadable: the file is no container that is known.
         """
-        self._container = await anyio.to_thread.run_sync(sniff, self._file)
+        self._container = await anyio.to_thread.run_sync(_on_disk, self._file)
         if self._container is None:
-            raise AudioNotReadable(f"the file is no recording that can be read; expected {KNOWN}")
+            raise _unreadable("the file is no recording that can be read")
         self._process = await anyio.open_process(
             [sys.executable, "-P", worker.__file__, self._container, f"{self._longest_s:g}"],
             stdin=self._file,
@@ -103,11 +105,12 @@ class Decoder:
             elif kind == worker.TOO_LONG:
                 raise self._too_long()
             else:
-                raise AudioNotReadable(f"{body.decode()}; expected {KNOWN}")
+                raise _unreadable(body.decode())
 
     def _too_long(self) -> MessageTooBig:
         return MessageTooBig(
-            f"a recording lasts at most {self._longest_s:g} s (limits.upload_s); send it in parts"
+            f"a recording lasts at most {self._longest_s:g} s (limits.upload_s); send it in parts",
+            param="file",
         )
 
     async def _message(self) -> tuple[bytes, bytes]:
@@ -116,16 +119,25 @@ class Decoder:
                 head = await self._output.receive_exactly(worker.HEAD.size)
                 kind, size = worker.HEAD.unpack(head)
                 if size > worker.BLOCK_BYTES:
-                    raise AudioNotReadable(f"the file broke its decoder; expected {KNOWN}")
+                    raise _unreadable(_BROKE)
                 return kind, await self._output.receive_exactly(size) if size else b""
         except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
-            raise AudioNotReadable(
-                f"the file is not readable: it broke its decoder; expected {KNOWN}"
-            ) from None
+            raise _unreadable(_BROKE) from None
         except TimeoutError:
-            raise AudioNotReadable(
+            raise _unreadable(
                 f"the file is not readable: its decoder gave nothing for {STALL_S:g} s"
             ) from None
+
+
+def _unreadable(why: str) -> AudioNotReadable:
+    return AudioNotReadable(f"{why}; expected {KNOWN}", param="file")
+
+
+def _on_disk(file: BinaryIO) -> str | None:
+    """See to it that another process can read the file; which container it is."""
+    file.fileno()  # a spooled file goes to disk only now
+    file.flush()
+    return sniff(file)
 
 
 def _duration(body: bytes) -> float | None:
@@ -135,7 +147,9 @@ def _duration(body: bytes) -> float | None:
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in ours.items() if name.upper() in _KEPT}
-    return kept | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if Path(path).is_dir())}
+    spec = find_spec("av")
+    origin = spec.origin if spec else None
+    return kept | ({"PYTHONPATH": str(Path(origin).resolve().parents[1])} if origin else {})
 
 
 assert worker.RATE_HZ == SAMPLE_RATE_HZ, "the engines' rate"
