@@ -54,6 +54,8 @@ async def test_a_server_is_told_by_its_answers_on_any_port(
             assert profile.found
             assert profile.required().base.url == f"http://127.0.0.1:{server.port}/v1"
             assert profile.required().api_key == ""
+            assert profile.local
+            assert profile.kind.local
             assert profile.first_byte_timeout_s == 300
 
 
@@ -73,6 +75,12 @@ async def test_nobody_asks_a_prompter_for_its_models() -> None:
             await Discovery(settings(), {server.port: expected}).found()
         assert len(server.paths) == 4
         assert "/v1/models" not in server.paths
+
+
+async def test_a_running_prompter_is_not_found(server: str) -> None:
+    port = int(server.rpartition(":")[2])
+    for expected in FIRST_QUESTION:
+        assert await Discovery(settings(), {port: expected}).found() == {}
 
 
 async def test_a_key_is_needed_and_lm_studio_stands_at_its_port() -> None:
@@ -152,3 +160,4 @@ async def test_a_sought_server_comes_and_goes() -> None:
         assert profile is not None
         assert (profile.name, profile.kind.name, profile.found) == ("ollama", "ollama", True)
         assert await sought["lm_studio"].now() is None
+        assert all(each.local and each.kind.local for each in sought.values())

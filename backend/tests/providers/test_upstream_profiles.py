@@ -188,6 +188,13 @@ def test_what_is_near(host: str, near: bool) -> None:
     assert is_near(parse(f"http://{host}:1/v1")) is near
 
 
+def test_prompts_stay_where_the_address_is_near_whatever_the_kind() -> None:
+    assert profile("ollama").local
+    assert not profile("ollama", base_url="https://gpu.example.com/v1").local
+    assert profile("mine", base_url="http://127.0.0.1:5000").local
+    assert not profile("openai").local
+
+
 # -- names
 
 

@@ -29,7 +29,7 @@ class ProfileProvider:
     ) -> None:
         del settings  # all it needs of them is in the profile
         self.name = source.name
-        self.type = "local" if source.kind.local else "cloud"
+        self.type = "local" if source.local else "cloud"
         self._source = source
         self._resolver = resolver
         self._tries = tries

@@ -76,6 +76,8 @@ class Kind:
     policy: Policy = field(default_factory=Policy)
     own_paths: tuple[str, ...] = ()
     """Where its own interface stands, which is pasted for `/v1`."""
+    keeps_connections: bool = True
+    """A connection serves one request after the other, as its headers say."""
 
     @property
     def base_url(self) -> str:
@@ -144,6 +146,8 @@ KINDS: dict[LlmKind, Kind] = {
             ("http://127.0.0.1:8080/v1", "http://127.0.0.1:9931/v1"),
             local=True,
             hint="start it: `llama-server -m model.gguf --jinja --port 8080`",
+            # It promises to keep a connection, and closes it after a streamed answer: the next request is lost.
+            keeps_connections=False,
             policy=Policy(max_tokens="old", tool_choice="words", strict=False),
         ),
         Kind(
@@ -151,7 +155,7 @@ KINDS: dict[LlmKind, Kind] = {
             "vLLM",
             ("http://127.0.0.1:8000/v1",),
             local=True,
-            hint="start it on a port that is not PROMPTer's: `vllm serve MODEL --port 8001`",
+            hint="start it beside PROMPTer, `vllm serve MODEL --port 8001`, and name that port in a profile `vllm`",
             policy=Policy(max_tokens="old", strict=False),
         ),
         Kind(

@@ -1,7 +1,7 @@
 """Profiles: the services that the settings name, each with its kind, address, key, models and time limits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -37,6 +37,11 @@ class Profile:
     problem: str = ""
     """What the settings lack or have wrong, and which setting it is."""
 
+    @property
+    def local(self) -> bool:
+        """Whether prompts stay on this machine or the network around it."""
+        return is_near(self.endpoint.base) if self.endpoint else self.kind.local
+
     async def now(self) -> "Profile | None":
         """Itself: what the settings name does not come and go."""
         return self
@@ -49,7 +54,7 @@ class Profile:
         """
         if self.endpoint is None or self.problem:
             raise MissingConfig(self.problem)
-        return self.endpoint
+        return replace(self.endpoint, reuse=self.kind.keeps_connections)
 
 
 class ProfileSource(Protocol):
@@ -60,6 +65,9 @@ class ProfileSource(Protocol):
 
     @property
     def kind(self) -> Kind: ...
+
+    @property
+    def local(self) -> bool: ...
 
     async def now(self) -> Profile | None:
         """The profile, None where no such server is found; at most some seconds old, within 3 s."""

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -30,6 +30,14 @@ PORTS: dict[int, LlmKind] = {
     for url in kind.base_urls
 }
 """The usual port of each kind of local server; what answers there decides."""
+
+OTHER = replace(
+    KINDS["other"],
+    local=True,
+    title="Another local server",
+    hint=f"start any server with OpenAI's `/v1/chat/completions` at one of the ports {', '.join(map(str, PORTS))}",
+)
+"""One whose habits are not known, found on this machine."""
 
 _LOOPBACK = "127.0.0.1"
 _SWEEP_S = 3.0
@@ -83,7 +91,7 @@ class Discovery:
             except (UpstreamError, BaseUrlNotAllowed):
                 told = None
             if told:
-                self._found[port] = KINDS[told]
+                self._found[port] = OTHER if told == "other" else KINDS[told]
             else:
                 self._found.pop(port, None)
 
@@ -107,6 +115,10 @@ class Sought:
     def name(self) -> str:
         return self.kind.name
 
+    @property
+    def local(self) -> bool:
+        return True
+
     async def now(self) -> Profile | None:
         return (await self.discovery.found()).get(self.kind.name)
 
@@ -119,7 +131,7 @@ def sought_servers(settings: Settings, ports: Mapping[int, LlmKind] | None = Non
     own = _named(settings)
     taken = {profile.name for profile in own}
     taken |= {profile.kind.name for profile in own if profile.endpoint and _is_usual(profile)}
-    kinds = [kind for kind in KINDS.values() if kind.local or kind.name == "other"]
+    kinds = [*(kind for kind in KINDS.values() if kind.local), OTHER]
     return {kind.name: Sought(kind, discovery) for kind in kinds if kind.name not in taken}
 
 
