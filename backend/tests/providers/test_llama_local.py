@@ -26,6 +26,8 @@ from app.core.errors import (
 from app.providers.base import ChatMessage, ChatProvider, ChatRequest, LlmConfig
 from app.providers.llm.llama.process import LlamaProcess
 from app.providers.llm.llama_local import LlamaLocalProvider
+from app.providers.upstream.chat import ChatUpstream
+from app.providers.upstream.client import UpstreamClient
 from app.schemas.providers import ProviderState
 from tests.conftest import ROOT
 from tests.support.gguf import write_gguf
@@ -290,6 +292,20 @@ async def test_more_answers_than_places_wait_their_turn(make: Make) -> None:
     provider = make(parallel=2)
     answers = await gathered(*(answer(provider, request()) for _ in range(8)))
     assert [text for text, _ in answers] == [SENTENCE] * 8
+
+
+async def test_each_answer_has_a_connection_of_its_own(make: Make) -> None:
+    """llama.cpp closes one after a streamed answer though its headers promise to keep it: what is sent next is lost."""
+    provider = make()
+    await answer(provider, request())
+    process = provider.server.process
+    assert process is not None
+    client = UpstreamClient(5)
+    once = ChatUpstream(client, provider._profile(process), tries=1)
+    for _ in range(150):
+        async with aclosing(once.stream(request("tiny", max_tokens=1))) as chunks:
+            assert [chunk async for chunk in chunks]
+    await client.aclose()
 
 
 # -- who leaves, who dies, who takes whose place

@@ -104,7 +104,7 @@ class LlamaLocalProvider:
         file = await self._file_of(model)
         async with self.server.answering(file) as process:
             try:
-                yield ChatUpstream(self._client, self._profile(process), tries=1), file.name
+                yield ChatUpstream(self._client, self._profile(process)), file.name
             except UpstreamError as error:
                 # The broken answer may be seen before the end of the process that broke it.
                 with anyio.move_on_after(_NOTICED_S):

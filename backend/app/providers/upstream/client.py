@@ -31,6 +31,8 @@ class Endpoint:
     base: BaseUrl
     api_key: str = field(repr=False)
     reach: Reach
+    reuse: bool = True
+    """Whether a connection may serve a second request."""
 
 
 class UpstreamClient:
@@ -101,6 +103,8 @@ def _request_of(
     method: str, endpoint: Endpoint, path: str, body: dict[str, Any]
 ) -> Callable[[], httpx2.Request]:
     headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _USER_AGENT}
+    if not endpoint.reuse:
+        headers["Connection"] = "close"
     if endpoint.api_key:
         headers["Authorization"] = f"Bearer {endpoint.api_key}"
     if "json" in body:
