@@ -15,6 +15,7 @@ import uvicorn
 from numpy.typing import NDArray
 
 from app.core.config import Settings
+from app.providers.upstream.local import discovery
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
@@ -43,6 +44,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("PROMPTER_", "OPENAI_")) and not name.startswith("PROMPTER_TEST_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nobody_at_the_usual_ports() -> Iterator[None]:
+    """No test finds a model server that happens to run on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(discovery, "PORTS", {})
+        yield
 
 
 @contextmanager
