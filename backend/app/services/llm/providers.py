@@ -51,7 +51,9 @@ class Providers:
         own = self._settings.llm.openai_compat
         if own.base_url.strip() and own.api_key.get_secret_value() and own.model:
             return NAMED_IN_REQUEST
-        if _LOCAL in self._registered and await self._state(_LOCAL) is ProviderState.READY:
+        # One that is loading its model is still the one: who asks meanwhile waits, and gets no echo.
+        there = (ProviderState.READY, ProviderState.LOADING)
+        if _LOCAL in self._registered and await self._state(_LOCAL) in there:
             return _LOCAL
         return _FALLBACK
 
