@@ -18,6 +18,7 @@ _REASONS = {
     "refusal": "content_filter",
 }
 _FAILURES = frozenset({"error", "abort", "network_error", "insufficient_system_resource"})
+_MOST_TOKENS = 1 << 53
 _EMPTY = frozenset({"", "null", "none"})
 
 
@@ -64,16 +65,11 @@ def usage_of(value: Any) -> dict[str, Any] | None:
 
 
 def settle_thought(said: dict[str, Any]) -> None:
-    """Put the text of thought of a delta or a message under both of its names, or under none."""
-    for name in ("reasoning_content", "reasoning"):
-        if isinstance(thought := said.get(name), str) and thought:
-            said["reasoning_content"] = thought
-            if isinstance(said.get("reasoning"), str | None):
-                said["reasoning"] = thought
-            return
-    for name in ("reasoning_content", "reasoning"):
-        if name in said and not said[name]:
-            del said[name]
+    """Put the text of thought of a delta or a message under both of its names, or under none: clients want text."""
+    for thought in (said.pop("reasoning_content", None), said.pop("reasoning", None)):
+        if thought and isinstance(thought, str):
+            said.setdefault("reasoning_content", thought)
+            said.setdefault("reasoning", thought)
 
 
 def settle_content(said: dict[str, Any]) -> None:
@@ -111,4 +107,4 @@ def _text(value: Any) -> str:
 def _count(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
