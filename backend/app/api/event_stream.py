@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 _KEEP_ALIVE_S = 15.0
 _TICKS = 15
+_AT_A_TIME = 32
 _COMMENT = b": keep-alive\n\n"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -59,8 +60,13 @@ class EventStream(Response):
             async with anyio.create_task_group() as group:
                 group.start_soon(_watch_client, receive, group.cancel_scope)
                 group.start_soon(self._watch_clock, send, group.cancel_scope)
+                sent = 0
                 async for piece in events:
                     await self._send(send, piece)
+                    sent += 1
+                    if sent % _AT_A_TIME == 0:
+                        # A source that never waits would hold the loop: nobody would see that the client has left.
+                        await anyio.sleep(0)
                 group.cancel_scope.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
