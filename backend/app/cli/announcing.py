@@ -14,6 +14,7 @@ import uvicorn
 
 from app.cli.common import INTERRUPTED, notes
 from app.cli.config_sources import without_password
+from app.core.checkpoints.gguf import GgufFile, default_gguf
 from app.core.config import Settings
 
 LOADING_S = 30
@@ -72,7 +73,7 @@ class AnnouncingServer(uvicorn.Server):
         shown = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared, not bound
         address = f"http://{shown}:{self._settings.port}"
         console.print(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
-        for line in self._who_answers(resources.generation.default):
+        for line in self._who_answers(await resources.providers.default()):
             console.print(line, markup=False)
         with anyio.move_on_after(LOADING_S):
             while not resources.engines.warm:  # noqa: ASYNC110 - the server has no use for an event
@@ -84,11 +85,14 @@ class AnnouncingServer(uvicorn.Server):
         upstream = self._settings.llm.openai_compat
         if provider == "openai_compat":
             return [f"prompts are answered by: {upstream.model!r} at {without_password(upstream.base_url)}"]
+        if provider == "llama_local" and isinstance(file := default_gguf(self._settings), GgufFile):
+            return [f"prompts are answered by: llama.cpp inside, with {file.path.name}"]
         if provider != "echo":
             return [f"prompts are answered by: {provider}"]
         return [
             "prompts are answered by: echo, which only repeats them",
-            "  for a model, set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL or the same in .env",
+            "  for a model, set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL or the same in .env,",
+            "  or put a GGUF file into the models folder, with the extra `llama` installed",
         ]
 
 
