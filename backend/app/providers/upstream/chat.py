@@ -27,6 +27,7 @@ from app.providers.upstream.wire.sse import SseDecoder
 
 _PATH = "/chat/completions"
 _TRIES = 2  # clients try again themselves: their tries times ours is what a failing upstream gets
+_LONGEST_WAIT_S = 0.5  # a client is told how long to wait and does; waiting here would double its tries
 _ADAPTATIONS = 2
 _ANSWER_BYTES = 32 << 20
 _EVENT_BYTES = 16 << 20  # a picture comes in one event
@@ -137,7 +138,13 @@ class ChatUpstream:
         while True:
             within_s = max(0.0, by_s - anyio.current_time())
             async with self._client.ask(
-                "POST", endpoint, _PATH, answer_within_s=within_s, tries=self._tries, json=body
+                "POST",
+                endpoint,
+                _PATH,
+                answer_within_s=within_s,
+                tries=self._tries,
+                longest_wait_s=_LONGEST_WAIT_S,
+                json=body,
             ) as reply:
                 within_s = max(0.0, by_s - anyio.current_time())
                 with upstream_errors(host), anyio.fail_after(within_s):

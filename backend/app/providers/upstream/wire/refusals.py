@@ -17,6 +17,7 @@ _OVERFLOW = re.compile(
     r"|tokens.{1,40} must be <=",
     re.IGNORECASE,
 )
+_FIELD = re.compile(r"[A-Za-z_][\w.\[\]]{0,63}")
 _RATE = re.compile(r"rate.?limit", re.IGNORECASE)
 _LOADING = re.compile(
     r"loading|is being loaded|not (?:yet )?loaded|warming up|starting up|not ready", re.IGNORECASE
@@ -55,6 +56,17 @@ def marks(body: bytes | dict[str, Any]) -> str:
         return orjson.dumps(detail).decode()
     codes = (error.get(key) for key in ("code", "type", "param"))
     return " ".join([words, *(code for code in codes if isinstance(code, str))])
+
+
+def field_in(body: bytes) -> str | None:
+    """The field of the request that the error names, where that is the name of one."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    name = error.get("param") if isinstance(error, dict) else None
+    return name if isinstance(name, str) and _FIELD.fullmatch(name) else None
 
 
 def is_overflow(status: int, words: str) -> bool:
