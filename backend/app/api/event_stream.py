@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 import anyio
+import anyio.lowlevel
 import orjson
 from fastapi import HTTPException
 from starlette.requests import Request
@@ -66,7 +67,7 @@ class EventStream(Response):
                     sent += 1
                     if sent % _AT_A_TIME == 0:
                         # A source that never waits would hold the loop: nobody would see that the client has left.
-                        await anyio.sleep(0)
+                        await anyio.lowlevel.checkpoint()
                 group.cancel_scope.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
