@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
-import orjson
 
 from app.core.errors import PrompterError, UpstreamError
 from app.providers.base import ChatRequest
@@ -23,6 +22,7 @@ from app.providers.upstream.wire.canonical import Canonical
 from app.providers.upstream.wire.chat import Lesson, lesson_of, said_in, sent_body, taught
 from app.providers.upstream.wire.completion import NoAnswer, completion_of
 from app.providers.upstream.wire.fields import AnswerFailed
+from app.providers.upstream.wire.reading import TooDeep, json_of
 from app.providers.upstream.wire.sse import SseDecoder
 
 _PATH = "/chat/completions"
@@ -186,11 +186,15 @@ def _parsed(event: bytes, host: str, *, last: bool) -> dict[str, Any]:
 
     Raises:
         UpstreamTruncated: it ends in the middle, and nothing follows.
-        UpstreamError: it is not JSON.
+        UpstreamError: it is not JSON, or too deep.
     """
     try:
-        data = orjson.loads(event)
-    except orjson.JSONDecodeError as error:
+        data = json_of(event)
+    except TooDeep as error:
+        raise UpstreamError(
+            f"the upstream {host!r} sent an answer that nests too deeply; ask for a simpler one"
+        ) from error
+    except ValueError as error:
         if last and event.lstrip()[:1] in (b"", b"{"):
             raise truncated(host) from error
         raise UpstreamError(

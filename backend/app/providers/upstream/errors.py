@@ -42,6 +42,7 @@ _LOADING_S = 5.0
 _ERROR_BYTES = 64 << 10
 _QUOTE_CHARS = 16
 _SHORT_CHARS = 4
+_STATUS = re.compile(r"[45]\d\d", re.ASCII)
 _KEYS = re.compile(r"\b(?:sk|pk|gsk|hf|key|Bearer)[-_ ][\w*.\-]{6,}")
 """What looks like a key, whole or half starred out, also one that is not ours."""
 
@@ -164,8 +165,7 @@ def refusal_midway(data: dict[str, Any], private: Private) -> Refusal:
     """What an event refuses that came instead of a chunk."""
     error = data.get("error")
     code = error.get("code") if isinstance(error, dict) else data.get("code")
-    status = int(code) if isinstance(code, int | str) and str(code).isdecimal() else 200
-    status = status if 400 <= status < 600 else 200
+    status = int(code) if isinstance(code, int | str) and _STATUS.fullmatch(str(code)) else 200
     return Refusal(status, private.safe(told(data)), marks(data), midway=True)
 
 

@@ -17,6 +17,8 @@ _OVERFLOW = re.compile(
     r"|tokens.{1,40} must be <=",
     re.IGNORECASE,
 )
+_LONGEST_S = 24 * 3600.0
+"""Nobody waits longer; what says so is a mistake."""
 _FIELD = re.compile(r"[A-Za-z_][\w.\[\]]{0,63}")
 _RATE = re.compile(r"rate.?limit", re.IGNORECASE)
 _LOADING = re.compile(
@@ -82,16 +84,17 @@ def is_loading(status: int, words: str) -> bool:
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds after which the answer's headers say to try again."""
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
-        return milliseconds / 1000
+        return min(milliseconds / 1000, _LONGEST_S)
     value = headers.get("retry-after")
     if not value:
         return None
     if (seconds := _number(value)) is not None:
-        return seconds
+        return min(seconds, _LONGEST_S)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+        moment_s = email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
         return None
+    return min(max(0.0, moment_s - time.time()), _LONGEST_S)
 
 
 def _number(text: str | None) -> float | None:
