@@ -4,8 +4,8 @@ import httpcore2
 import pytest
 
 from app.core.errors import BaseUrlNotAllowed, UpstreamError, UpstreamTimeout, UpstreamUnauthorized
-from app.providers.upstream.errors import Private, Refusal, told, upstream_errors
-from app.providers.upstream.wire.refusals import field_in
+from app.providers.upstream.errors import Private, Refusal, upstream_errors
+from app.providers.upstream.wire.refusals import field_in, told
 
 KEY = "sk-abcdefghijklmnop"
 PROMPT = "My grandmother's secret recipe needs three eggs, a cup of flour and a pinch of saffron."
