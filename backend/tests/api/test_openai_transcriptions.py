@@ -417,6 +417,8 @@ async def test_one_too_many_is_told_when_to_come_again(client: httpx2.AsyncClien
             await eventually(gate.reached.is_set)
             refused = await transcribe(client, served, speech(1))
             gate.open()
+        # The place is given back behind the answer's last byte.
+        await eventually(lambda: served.resources.transcriptions.open == 0)
         again = await transcribe(client, served, speech(1))
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
     assert "limits.uploads" in refused.json()["error"]["message"]
