@@ -1,17 +1,29 @@
-"""An upstream that means ill, or writes JSON as Python does: an error of ours or an answer, never a fault or a flood."""
+"""An upstream that means ill, or writes JSON as Python does: an error of ours or an answer, never a flood."""
 
 from typing import Any
 
 import pytest
 
-from app.core.errors import UpstreamError, UpstreamTruncated
+from app.core.errors import BadRequest, UpstreamError, UpstreamTruncated
 from app.providers.upstream.wire.reading import MOST_LEVELS, TooDeep, json_of
 from app.providers.upstream.wire.refusals import retry_after_s
 from app.providers.upstream.wire.sse import EventTooLong, SseDecoder
-from tests.fakes.upstream import Reply, data, sse
-from tests.support.chat import answered, completed, text
+from tests.fakes.upstream import FakeUpstream, Reply, data, sse
+from tests.support.chat import answered, asking, completed, streamed, text
 
 HELLO = data({"choices": [{"index": 0, "delta": {"content": "Hello"}}]})
+
+
+@pytest.mark.parametrize("levels", [300, 900, 100_000])
+async def test_a_request_that_nests_is_sent_or_refused(levels: int) -> None:
+    deep: Any = 1
+    for _ in range(levels):
+        deep = [deep]
+    async with FakeUpstream().serve() as upstream, asking(upstream) as chat:
+        _, error = await streamed(chat, tools=deep)
+        assert (type(error), len(upstream.requests)) == (
+            (BadRequest, 0) if levels > 1000 else (type(None), 1)
+        )
 
 
 def event(body: bytes) -> bytes:
@@ -81,9 +93,13 @@ async def test_a_chunk_that_is_cut_off_stays_a_truncation() -> None:
 @pytest.mark.parametrize("line", [b"data:\n", b"data: \n", b"data:x\n"])
 def test_lines_without_an_end_of_their_event_have_a_bound(line: bytes) -> None:
     decoder = SseDecoder(1000)
-    with pytest.raises(EventTooLong):
+
+    def flood() -> None:
         for _ in range(1000):
             decoder.feed(line)
+
+    with pytest.raises(EventTooLong):
+        flood()
 
 
 @pytest.mark.parametrize("code", ["9" * 5000, "٥٠٠", True, -1, 10**30, {}, None])

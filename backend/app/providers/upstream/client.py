@@ -10,7 +10,7 @@ import anyio
 import httpx2
 import orjson
 
-from app.core.errors import UpstreamError
+from app.core.errors import BadRequest, UpstreamError
 from app.providers.upstream.addresses import Reach
 from app.providers.upstream.base_url import BaseUrl
 from app.providers.upstream.errors import CONNECT_ERRORS, Private, upstream_errors
@@ -129,5 +129,9 @@ def _request_of(
 def _json_bytes(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
-    except TypeError:  # half a surrogate pair, or an integer beyond 64 bits: JSON has both, orjson neither
+    except TypeError:
+        pass  # half a surrogate pair, an integer beyond 64 bits, 255 levels: JSON has them all, orjson none
+    try:
         return json.dumps(value).encode("ascii")
+    except RecursionError as error:
+        raise BadRequest("the request nests too deeply; send simpler fields") from error

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from app.core.errors import BadRequest
 from app.providers.base import ChatMessage, ChatRequest, LlmConfig, LlmProvider, Role, Usage
@@ -89,7 +89,7 @@ def _texts(name: str, at: int, parts: list[dict[str, Any]]) -> list[str]:
                 f"{name!r} reads text alone, no {part['type'][:40]!r}; leave it out or choose another model",
                 param=f"messages[{at}].content",
             )
-        texts.append(cast("str", text or ""))
+        texts.append(text or "")
     return texts
 
 

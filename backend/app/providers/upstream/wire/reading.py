@@ -1,4 +1,4 @@
-"""The JSON of answers, read with patience: half a character, a NaN or a wrong byte costs itself, not the answer; pure."""
+"""The JSON of answers, read with patience: half a character or a NaN costs itself, not the answer; pure."""
 
 import json
 from typing import Any
