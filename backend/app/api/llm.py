@@ -25,7 +25,7 @@ _STREAM_EXAMPLE = (
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The answer; with `stream: true` as events: `message` …, then `done` or `error`",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM_EXAMPLE}},
+        "content": {"text/event-stream": {"example": _STREAM_EXAMPLE}},
     },
     400: error_answer(
         "Cannot be asked: `missing_config`, `base_url_not_allowed`, `unknown_provider`, `context_length_exceeded`, "

@@ -30,7 +30,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "model": ChatCompletionOut,
         "description": "The answer; with `stream: true` as `chat.completion.chunk` events and `[DONE]`. A stream that "
         "breaks tells an `error` event before `[DONE]`",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM_EXAMPLE}},
+        "content": {"text/event-stream": {"example": _STREAM_EXAMPLE}},
     },
     400: openai_answer(
         "Cannot be asked",
