@@ -39,6 +39,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     404: error_answer(
         "No such dictation", "not_found", "no dictation has this session_id; speak to /ws/stt with it first"
     ),
+    408: error_answer(
+        "The body did not come",
+        "idle_timeout",
+        "the body brought nothing for 30 s (limits.request_s); send it again",
+    ),
     409: error_answer(
         "Nothing of that dictation is final yet",
         "nothing_final_yet",

@@ -259,7 +259,7 @@ async def test_a_whole_run_tells_no_secret(served: Served, upstream: Background)
     heard.told("resources", repr(served.resources))
     assert not heard.found
     assert heard.answers > 150
-    assert len(served.log) > 20
+    assert len(served.log) > 10
     asked = json.dumps(upstream.about("submarines"))
     assert PROMPT in asked, "the upstream was sent what it needs"
 

@@ -64,6 +64,15 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             "model",
         ),
     ),
+    408: openai_answer(
+        "The body did not come",
+        idle_timeout=(
+            "idle_timeout",
+            "the body brought nothing for 30 s (limits.request_s); send it again",
+            408,
+            None,
+        ),
+    ),
     413: openai_answer(
         "The body is over the limit",
         message_too_big=(
