@@ -2,6 +2,8 @@
 
 import os
 import sys
+import threading
+import traceback
 from typing import Annotated
 
 import typer
@@ -47,12 +49,16 @@ def prompter(
 
 def main() -> None:
     """The entry point: run what the command line says and exit with its code."""
-    code = execute(sys.argv[1:] or ["--help"])
-    if code != INTERRUPTED:
+    try:
+        code = execute(sys.argv[1:] or ["--help"])
+    except Exception:  # noqa: BLE001  # a fault of ours: told as Python tells it, and ended as everything else
+        traceback.print_exc()
+        code = FAILED
+    if not any(thread.name.startswith("AnyIO worker") for thread in threading.enumerate()):
         sys.exit(code)
     sys.stdout.flush()
     sys.stderr.flush()
-    # A worker thread may be blocked reading a silent pipe; a normal exit would wait for it.
+    # That thread may be blocked reading a silent pipe; a normal exit would wait for it.
     os._exit(code)
 
 

@@ -200,9 +200,35 @@ def test_ctrl_c_ends_a_dictation_quietly(server: str, clean_environment: None) -
         assert json.loads(process.stdout.readline())["type"] == "ready"
         assert json.loads(process.stdout.readline())["type"] == "partial"
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 130
-        assert process.stderr is not None
-        assert process.stderr.read() == b""
+        assert ended(process) == (130, b"")
+
+
+def test_a_refused_dictation_ends_while_its_pipe_says_nothing(server: str, clean_environment: None) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "dictate", "-", "--provider", "nobody", "--url", server],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    assert process.stdin is not None
+    with process:
+        process.stdin.write(bytes(3200))
+        process.stdin.flush()
+        code, told = ended(process)
+    assert code == 4
+    assert b"no speech provider 'nobody'" in told
+
+
+def ended(process: "subprocess.Popen[bytes]") -> tuple[int, bytes]:
+    """Its exit code, and what it had to say; its standard input stays open."""
+    assert process.stderr is not None
+    try:
+        code = process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail(f"it did not end; it said {process.stderr.read()!r}")
+    return code, process.stderr.read()
 
 
 # -- transcribe

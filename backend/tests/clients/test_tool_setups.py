@@ -54,7 +54,7 @@ def test_python(setups: str) -> None:
 
 def test_javascript(setups: str, javascript: str) -> None:
     """Written beside the packages, as an import finds them from the file that names them."""
-    script = JAVASCRIPT / "node_modules" / ".readme.mjs"
+    script = JAVASCRIPT / "node_modules" / f".readme-{os.getpid()}.mjs"
     script.write_text(block(setups, "js"))
     try:
         assert printed(javascript, str(script)).splitlines() == ["Hello world", SAID, "Hello world"]
