@@ -49,6 +49,13 @@ VENDORS: dict[str, frozenset[str]] = {
     "rich": frozenset({"cli"}),
     "fastapi": frozenset({"api", "main"}),
     "sqlite3": frozenset({"storage"}),
+    "sqlalchemy": frozenset({"storage"}),
+    "alembic": frozenset({"storage"}),
+    "asyncpg": frozenset({"storage"}),
+    "aiosqlite": frozenset({"storage"}),
+    "jwt": frozenset({"services"}),
+    "pwdlib": frozenset({"services"}),
+    "cryptography": frozenset({"cli"}),
 }
 """Libraries, and the only rooms that know them."""
 
