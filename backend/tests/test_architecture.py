@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "api": BASE | {"services", "providers", "api"},
     "main": BASE | {"api", "services", "providers", "storage"},
     "client": frozenset({"schemas", "core", "client"}),
-    "cli": frozenset({"schemas", "core", "client", "cli", "main", "bench"}),
+    "cli": frozenset({"schemas", "core", "client", "cli", "main", "bench", "storage"}),
     "bench": frozenset({"schemas", "core", "client", "providers", "bench"}),
     "prompter": frozenset({"client", "core", "schemas", "providers"}),
 }
@@ -67,6 +67,7 @@ VENDOR_EXCEPTIONS = {
 FULL_FOLDER = 10
 FULLER: dict[str, str] = {
     "app/cli": "one file for each command, and what the commands share",
+    "app/storage": "the ground, and one file for each aggregate",
 }
 """Folders of more files, each with its reason."""
 
