@@ -264,6 +264,10 @@ class UpstreamTruncated(UpstreamError):
     code = "upstream_truncated"
 
 
+class CannotStart(Exception):
+    """The server cannot begin; one line for whoever starts it, never for a client."""
+
+
 def all_errors() -> list[type[PrompterError]]:
     """Every class of the tree, the base first: what docs and tests are held against."""
     found: list[type[PrompterError]] = [PrompterError]
