@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
 from app.storage.engines import WAIT_S, database_url, postgres_engine, sqlite_engine
+from app.utils.ids import new_id
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.url = database_url(settings)
+        self.run_id = new_id()
+        """This process, as the answers that it streams name it."""
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._turn = anyio.Semaphore(1) if self.is_sqlite else None
         self._writer: AsyncEngine
@@ -70,7 +73,7 @@ class Database:
         Raises:
             StorageUnavailable: the database cannot be read now.
         """
-        with _translated("read"):
+        with translated("read"):
             async with AsyncSession(self._reader, autoflush=False) as session:
                 yield session
 
@@ -83,7 +86,7 @@ class Database:
         Raises:
             StorageUnavailable: nothing was kept; the database is locked, full or gone.
         """
-        with _translated("written"):
+        with translated("written"):
             async with self._my_turn():
                 with anyio.CancelScope(shield=True):
                     async with (
@@ -119,7 +122,7 @@ class Database:
 
 
 @contextmanager
-def _translated(doing: str) -> Iterator[None]:
+def translated(doing: str) -> Iterator[None]:
     """What the drivers raise when the database cannot serve, as the one error that clients know."""
     try:
         yield

@@ -1,8 +1,6 @@
 """How connections are made: SQLite's pragmas and its BEGIN, PostgreSQL's time limits, the pools of both."""
 
 import logging
-from typing import Any
-
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -11,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.config import Settings
+from app.core.errors import StorageUnavailable
 
 BUSY_MS = 5000
 """How long SQLite waits for a lock that another process holds, a backup for instance."""
@@ -91,15 +90,23 @@ def sqlite_engine(url: URL, *, write: bool, foreign_keys: bool = True) -> AsyncE
     return engine
 
 
-def postgres_engine(url: URL, **options: Any) -> AsyncEngine:
-    """The engine of PostgreSQL; reading and writing share its pool."""
-    return create_async_engine(
-        url,
-        pool_size=PG_CONNECTIONS,
-        max_overflow=0,
-        pool_timeout=WAIT_S,
-        pool_pre_ping=True,  # a server that was restarted fails nobody
-        hide_parameters=True,
-        connect_args={"timeout": 5, "command_timeout": 15, "server_settings": _PG_LIMITS},
-        **options,
-    )
+def postgres_engine(url: URL) -> AsyncEngine:
+    """The engine of PostgreSQL; reading and writing share its pool.
+
+    Raises:
+        StorageUnavailable: the driver is not installed.
+    """
+    try:
+        return create_async_engine(
+            url,
+            pool_size=PG_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=WAIT_S,
+            pool_pre_ping=True,  # a server that was restarted fails nobody
+            hide_parameters=True,
+            connect_args={"timeout": 5, "command_timeout": 15, "server_settings": _PG_LIMITS},
+        )
+    except ModuleNotFoundError as error:
+        raise StorageUnavailable(
+            "PostgreSQL needs the driver asyncpg: pip install 'prompter[postgres]'"
+        ) from error

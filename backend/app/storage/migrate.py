@@ -1,8 +1,9 @@
 """The database's schema: where it stands, and bringing it up or down."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.core.errors import StorageUnavailable
 from app.storage.engines import postgres_engine, sqlite_engine
 
+T = TypeVar("T")
 _PG_LOCK = 7_094_051_002
 """Any number: who upgrades holds it, so two at once do not."""
 
@@ -62,6 +64,11 @@ async def upgrade(url: URL, revision: str = "head") -> Schema:
     return await _with_connection(url, up)
 
 
+def upgrade_here(url: URL) -> Schema:
+    """`upgrade` for a worker thread: alembic itself would hold the event loop up."""
+    return asyncio.run(upgrade(url))
+
+
 async def downgrade(url: URL, revision: str) -> Schema:
     """Bring the schema down to a revision; `base` leaves nothing, the data included."""
 
@@ -97,7 +104,7 @@ def _one_at_a_time(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PG_LOCK})
 
 
-async def _with_connection(url: URL, work: Callable[[Connection], Any]) -> Any:
+async def _with_connection(url: URL, work: Callable[[Connection], T]) -> T:
     """Run `work` in one transaction; foreign keys off on SQLite, where a table is changed by copying it."""
     engine = _engine(url)
     try:

@@ -10,9 +10,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from app.storage.types import Json, PlainText, UtcTime, utc_now
 from app.utils.ids import new_id
 
-LOCAL_USER_ID = UUID("00000000-0000-7000-8000-000000000001")
-"""Who owns everything in mode `none`; the first admin adopts it, so switching to accounts loses nothing."""
-
 
 class Base(DeclarativeBase):
     """Constraints have names, or migrations could not change them."""

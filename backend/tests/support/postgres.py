@@ -83,7 +83,7 @@ def migrated(settings: Settings) -> None:
 
 
 def settings_for(folder: Path, url: str = "") -> Settings:
-    return Settings(_env_file=None, data_dir=folder, storage=StorageSettings(url=url))  # type: ignore[arg-type]
+    return Settings(_env_file=None, data_dir=folder, storage=StorageSettings(url=url))
 
 
 @pytest.fixture(scope="session")
