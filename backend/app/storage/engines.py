@@ -1,6 +1,7 @@
 """How connections are made: SQLite's pragmas and its BEGIN, PostgreSQL's time limits, the pools of both."""
 
 import logging
+
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
