@@ -6,24 +6,30 @@ from typing import Any
 
 import anyio
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 
 from app import __version__
 from app.api import docs, health, llm, metrics, providers, stt
+from app.api.access.gate import Gate
+from app.api.accounts import auth, keys
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
-from app.api.guard import Guard
+from app.api.guard import Guard, cross_origin
 from app.core.config import Settings, load_settings
 from app.core.logging import configure
 from app.core.metrics import Observer
 from app.schemas.llm import generate_event
 from app.schemas.stt import client_message, server_event
+from app.services.accounts.accounts import Accounts
 from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
 from app.services.llm.generation import Generation
 from app.services.scheduling.scheduler import make_scheduler
 from app.services.sockets import Sockets
 from app.services.transcripts import Transcripts
+from app.storage import lifecycle
+from app.storage.database import Database
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -44,6 +50,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     scheduler = make_scheduler(settings.scheduler, shed=observer.shed)
     observer.watch_queue(lambda: scheduler.waiting)
     engines = Engines(settings, scheduler)
+    database = Database(settings)
+    app.state.database = database
     app.state.resources = Resources(
         settings=settings,
         engines=engines,
@@ -53,12 +61,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         sessions=Sessions(settings, engines, transcripts, observer),
         scheduler=scheduler,
         observer=observer,
+        accounts=Accounts(settings, database),
     )
     install_error_handlers(app)
-    for door in (stt, llm, providers, health, metrics):
+    for door in (stt, llm, providers, auth, keys, health, metrics):
         app.include_router(door.router)
     docs.mount_docs(app)
     app.add_api_route("/", _root, include_in_schema=False)
+    # Each stands before those above it: the guard first, then other origins, then the gate.
+    app.add_middleware(Gate, settings=settings)
+    if settings.allowed_origins:
+        app.add_middleware(CORSMiddleware, **cross_origin(settings))
     app.add_middleware(Guard, settings=settings)
     _describe_socket(app)
     return app
@@ -68,7 +81,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Warm the default engine in the background; at the end stop sessions, engines and upstreams."""
     resources: Resources = app.state.resources
-    async with resources.sessions.run(), anyio.create_task_group() as group:
+    resources.accounts.start()
+    async with (
+        lifecycle.running(app.state.database, resources.settings),
+        resources.sessions.run(),
+        anyio.create_task_group() as group,
+    ):
         group.start_soon(resources.engines.warm_up)
         yield
         group.cancel_scope.cancel()

@@ -6,8 +6,11 @@ from typing import Annotated, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from app.core.caller import Caller
 from app.core.config import Settings
+from app.core.errors import Unauthorized
 from app.core.metrics import Observer
+from app.services.accounts.accounts import Accounts
 from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
 from app.services.llm.generation import Generation
@@ -28,6 +31,7 @@ class Resources:
     sessions: Sessions
     scheduler: Scheduler
     observer: Observer
+    accounts: Accounts
 
 
 def get_resources(connection: HTTPConnection) -> Resources:
@@ -36,3 +40,18 @@ def get_resources(connection: HTTPConnection) -> Resources:
 
 
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
+
+
+def get_caller(connection: HTTPConnection) -> Caller:
+    """Who asks, as the gate has found out.
+
+    Raises:
+        Unauthorized: this route is open to everyone, and should not have asked.
+    """
+    caller: Caller | None = connection.state.caller
+    if caller is None:
+        raise Unauthorized("this needs `Authorization: Bearer` with an access token or an API key")
+    return caller
+
+
+CallerDep = Annotated[Caller, Depends(get_caller)]

@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from math import ceil
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -22,7 +23,18 @@ def error_body(code: str, message: str, request_id: str) -> dict[str, dict[str, 
 
 
 def error_response(error: PrompterError, request_id: str) -> JSONResponse:
-    return JSONResponse(error_body(error.code, error.message, request_id), status_code=error.status)
+    body = error_body(error.code, error.message, request_id)
+    return JSONResponse(body, status_code=error.status, headers=error_headers(error))
+
+
+def error_headers(error: PrompterError) -> dict[str, str]:
+    """What an answer says beside its body: how to ask again, and when."""
+    headers = {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(ceil(error.retry_after_s))
+    return headers
 
 
 def log_unexpected(error: Exception, path: str) -> None:

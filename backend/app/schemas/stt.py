@@ -64,6 +64,13 @@ class StartConfig(_Message):
     )
 
 
+class Auth(_Message):
+    """Says who the client is: the first message where the handshake did not, or later with a newer token."""
+
+    type: Literal["auth"]
+    token: str = Field(max_length=4096, repr=False, description="an access token or an API key")
+
+
 class Start(_Message):
     """Begins a dictation."""
 
@@ -117,7 +124,7 @@ class Ping(_Message):
     id: Annotated[str, Field(max_length=200)] | int | None = Field(None, description="echoed in `pong`")
 
 
-ClientMessage = Annotated[Start | Resume | Audio | Flush | Stop | Ping, Field(discriminator="type")]
+ClientMessage = Annotated[Auth | Start | Resume | Audio | Flush | Stop | Ping, Field(discriminator="type")]
 
 
 # -- server to client -------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Finished text of recent dictations, by the client's own label, so that a prompt can be sent by `session_id`."""
 
 from collections import OrderedDict
+from typing import NamedTuple
+from uuid import UUID
 
 from app.core.errors import NotFound, NothingFinalYet
 
@@ -8,10 +10,17 @@ MOST_CHARACTERS = 1 << 20
 """Of one dictation; a longer one keeps its end."""
 
 
+class Label(NamedTuple):
+    """A client's own name for a dictation: those of others are others."""
+
+    owner: UUID
+    session_id: str
+
+
 class Transcript:
     """One dictation's finals; appended to while it goes on."""
 
-    def __init__(self, transcripts: "Transcripts", label: str) -> None:
+    def __init__(self, transcripts: "Transcripts", label: Label) -> None:
         self._transcripts = transcripts
         self._label = label
         self._finals: list[str] = []
@@ -35,9 +44,9 @@ class Transcripts:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._kept: OrderedDict[str, Transcript] = OrderedDict()
+        self._kept: OrderedDict[Label, Transcript] = OrderedDict()
 
-    def begin(self, label: str) -> Transcript:
+    def begin(self, label: Label) -> Transcript:
         """Start a dictation under this label, in place of an earlier one."""
         transcript = Transcript(self, label)
         self._kept[label] = transcript
@@ -45,17 +54,17 @@ class Transcripts:
         self._make_room()
         return transcript
 
-    def renew(self, label: str, transcript: Transcript) -> None:
+    def renew(self, label: Label, transcript: Transcript) -> None:
         """The dictation has a new final; one that a later dictation of its label replaced stays replaced."""
         if self._kept.setdefault(label, transcript) is transcript:
             self._kept.move_to_end(label)
             self._make_room()
 
-    def forget(self, label: str) -> None:
+    def forget(self, label: Label) -> None:
         """Keep nothing of this label: its newest dictation asked not to be kept."""
         self._kept.pop(label, None)
 
-    def text(self, label: str) -> str:
+    def text(self, label: Label) -> str:
         """The finals of the latest dictation of this label, joined by spaces.
 
         Raises:

@@ -8,10 +8,10 @@ from app.core.errors import NotFound
 from app.services.accounts.api_keys import Keys
 from app.services.accounts.identity import Identity
 from app.services.accounts.log_ins import LogIns
-from app.services.accounts.passwords import Passwords
-from app.services.accounts.signing_key import signing_key
+from app.services.accounts.secrets.passwords import Passwords
+from app.services.accounts.secrets.signing_key import signing_key
+from app.services.accounts.secrets.tokens import AccessTokens
 from app.services.accounts.standing import Standing
-from app.services.accounts.tokens import AccessTokens
 from app.storage.database import Database
 
 

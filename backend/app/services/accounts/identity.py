@@ -8,8 +8,8 @@ from uuid import UUID
 from app.core.caller import Caller, Role
 from app.core.errors import StorageUnavailable, Unauthorized
 from app.services.accounts.api_keys import scopes_of
-from app.services.accounts.keys import hash_of, looks_like_key, prefix_of, same
-from app.services.accounts.tokens import AccessTokens
+from app.services.accounts.secrets.keys import hash_of, looks_like_key, prefix_of, same
+from app.services.accounts.secrets.tokens import AccessTokens
 from app.storage.database import Database
 from app.storage.users import ApiKey, ApiKeys, Refreshes, User
 

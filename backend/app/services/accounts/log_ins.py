@@ -10,11 +10,11 @@ from uuid import UUID
 from app.core.caller import Caller
 from app.core.config import AccountSettings
 from app.core.errors import TooManyAttempts, Unauthorized
-from app.services.accounts.keys import hash_of
 from app.services.accounts.names import name_key
-from app.services.accounts.passwords import Passwords
+from app.services.accounts.secrets.keys import hash_of
+from app.services.accounts.secrets.passwords import Passwords
+from app.services.accounts.secrets.tokens import REFRESH_PREFIX, AccessTokens, new_refresh
 from app.services.accounts.throttle import Throttle, address_key
-from app.services.accounts.tokens import REFRESH_PREFIX, AccessTokens, new_refresh
 from app.storage.database import Database
 from app.storage.users import Refreshes, User, Users
 from app.utils.ids import new_id
@@ -69,11 +69,14 @@ class LogIns:
         async with self._database.read() as session:
             user = await Users(session).by_name(key)
         stored = user.password_hash if user is not None and user.disabled_at is None else None
-        right, rehashed = await self._passwords.check(password, stored)
+        try:
+            right, rehashed = await self._passwords.check(password, stored)
+        except TooManyAttempts:
+            self._give_back(key, place)
+            raise
         if user is None or not right:
             raise Unauthorized(WRONG)
-        self._by_name.give_back(key, self._clock())
-        self._by_address.give_back(place, self._clock())
+        self._give_back(key, place)
         return await self._begin(user, rehashed)
 
     async def renew(self, refresh_token: str) -> LogIn:
@@ -120,13 +123,20 @@ class LogIns:
         self._by_name.take(key, now_s)
         self._by_address.take(place, now_s)
 
+    def _give_back(self, key: str, place: str) -> None:
+        self._by_name.give_back(key, self._clock())
+        self._by_address.give_back(place, self._clock())
+
     async def _begin(self, user: User, rehashed: str | None) -> LogIn:
         now = datetime.now(UTC)
         async with self._database.write() as session:
-            refreshes = Refreshes(session)
+            users, refreshes = Users(session), Refreshes(session)
+            current = await users.by_id(user.id)
+            if current is None or current.disabled_at or current.token_version != user.token_version:
+                raise Unauthorized(WRONG)  # disabled, or given another password, while this one was checked
             await refreshes.forget_expired(now)
             if rehashed is not None:
-                await Users(session).change(user.id, password_hash=rehashed)
+                await users.change(user.id, password_hash=rehashed)
             return await self._issue(refreshes, user, new_id(), now)
 
     async def _issue(self, refreshes: Refreshes, user: User, family: UUID, now: datetime) -> LogIn:

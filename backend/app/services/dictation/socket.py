@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
+from uuid import UUID
 
 import anyio
 
@@ -28,7 +29,7 @@ from app.services.dictation.raw import RawDictation
 from app.services.dictation.recogniser import Voice
 from app.services.engines import AUTO, Choice, Engines
 from app.services.foreign import Foreign
-from app.services.transcripts import Transcripts
+from app.services.transcripts import Label, Transcripts
 
 ACK_EVERY_S = 1.0
 
@@ -45,6 +46,7 @@ class SpeechSocket:
         settings: Settings,
         engines: Engines,
         transcripts: Transcripts,
+        owner: UUID,
         outbox: Outbox,
         observer: Observer,
         run_soon: Callable[["SpeechSocket", Callable[[], Coroutine[Any, Any, None]]], None],
@@ -53,6 +55,8 @@ class SpeechSocket:
         self._settings = settings
         self._engines = engines
         self._transcripts = transcripts
+        self.owner = owner
+        """The user who speaks; nobody else resumes this or hears of it."""
         self.outbox = self._outbox = outbox
         self._observer = observer
         self.tally = Tally()
@@ -300,10 +304,11 @@ class SpeechSocket:
         """What keeps the dictation's finals under its label, if anything does."""
         if session_id is None:
             return _nowhere
+        label = Label(self.owner, session_id)
         if not store:
-            self._transcripts.forget(session_id)
+            self._transcripts.forget(label)
             return _nowhere
-        return self._transcripts.begin(session_id).append
+        return self._transcripts.begin(label).append
 
     def _silence_ms(self, config: StartConfig) -> int | None:
         wanted = config.endpointing or self._settings.endpointing.profile

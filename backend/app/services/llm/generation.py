@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import anyio
 import anyio.to_thread
@@ -18,7 +19,7 @@ from app.providers.base import ChatMessage, LlmConfig, LlmProvider, ProviderStat
 from app.providers.registry import Registration, llm_registrations
 from app.schemas.providers import ProviderOut, ProviderState
 from app.services.llm.answer import Answer
-from app.services.transcripts import Transcripts
+from app.services.transcripts import Label, Transcripts
 
 _PROBE_S = 3.0
 _NAMED_IN_REQUEST = "openai_compat"
@@ -33,6 +34,8 @@ class Prompt:
     messages: Sequence[ChatMessage] = field(repr=False)
     provider: str | None = None
     session_id: str | None = None
+    owner: UUID | None = None
+    """Whose dictation `session_id` names."""
     config: LlmConfig = field(default_factory=LlmConfig)
 
 
@@ -66,7 +69,9 @@ class Generation:
         """
         messages = list(prompt.messages)
         if prompt.session_id is not None:
-            messages.append(ChatMessage("user", self._transcripts.text(prompt.session_id)))
+            assert prompt.owner is not None, "a dictation is always somebody's"
+            said = self._transcripts.text(Label(prompt.owner, prompt.session_id))
+            messages.append(ChatMessage("user", said))
         if not messages:
             raise BadRequest("nothing to send: expected `messages`, or the `session_id` of a dictation")
         # Who brings an address or a key means the one provider that uses them; an echo would hide a mistake.
