@@ -9,16 +9,24 @@ READY := $(PYTHON) scripts/bootstrap.py --venv "$(VENV)"
 CODE := backend scripts $(wildcard bench)
 # HOST counts only on make's own command line: some shells and tools export a variable of that name.
 LISTEN := $(if $(filter command,$(origin HOST)),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
+CLIENTS := backend/tests/clients_js
+NPM_QUIET := --ignore-scripts --no-audit --no-fund --loglevel=error
 ONLINE := $(if $(filter-out 0 no false,$(OFFLINE)),,--checkpoint)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench test check lint format clean python
+.PHONY: help run demo bench test check lint format clean python clients
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 python:
 	@command -v "$(PYTHON)" >/dev/null || { echo "prompter: no $(PYTHON) here; install Python 3.11 or newer, or name one: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
+
+clients:  ## the JavaScript packages that tests speak to the server with, where npm is there
+	@if [ ! "$(CLIENTS)/node_modules/.package-lock.json" -nt "$(CLIENTS)/package-lock.json" ]; then \
+	    (command -v npm && cd "$(CLIENTS)" && npm ci $(NPM_QUIET)) >/dev/null || \
+	        echo "prompter: no npm, or npm ci failed: the tests of JavaScript clients are left out" >&2; \
+	fi
 
 run: python  ## start the server (HOST=, PORT=, OFFLINE=1 asks no model hub)
 	@$(READY) $(ONLINE)
@@ -32,11 +40,11 @@ bench: python  ## measure latency, accuracy and capacity (BENCH= goes to prompte
 	@$(READY) --dev
 	@exec $(BIN)/prompter bench run $(if $(BENCH),$(BENCH),samples --provider pocketsphinx --langs en)
 
-test: python  ## run the tests (ARGS= goes to pytest)
+test: python clients  ## run the tests (ARGS= goes to pytest)
 	@$(READY) --dev
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: python  ## lint, types and tests, as CI runs them
+check: python clients  ## lint, types and tests, as CI runs them
 	@$(READY) --dev
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
@@ -54,5 +62,5 @@ format: python  ## put the code in form
 	@$(BIN)/ruff format $(CODE)
 
 clean:  ## remove what was built (models/ and data/ stay)
-	@rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist backend/*.egg-info
+	@rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist backend/*.egg-info $(CLIENTS)/node_modules
 	@find backend scripts -name __pycache__ -type d -prune -exec rm -rf {} +

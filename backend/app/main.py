@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import time
 from typing import Any
 
 import anyio
@@ -16,6 +17,7 @@ from app.api.accounts import auth, keys
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
 from app.api.guard import Guard, cross_origin
+from app.api.openai import chat, models, transcriptions
 from app.core.config import Settings, load_settings
 from app.core.logging import configure
 from app.core.metrics import Observer
@@ -24,9 +26,13 @@ from app.schemas.stt import client_message, server_event
 from app.services.accounts.accounts import Accounts
 from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
+from app.services.llm.catalogue import Catalogue
+from app.services.llm.completions import Completions
 from app.services.llm.generation import Generation
+from app.services.llm.providers import Providers
 from app.services.scheduling.scheduler import make_scheduler
 from app.services.sockets import Sockets
+from app.services.transcription.transcriptions import Transcriptions
 from app.services.transcripts import Transcripts
 from app.storage import lifecycle
 from app.storage.database import Database
@@ -52,19 +58,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     engines = Engines(settings, scheduler)
     database = Database(settings)
     app.state.database = database
+    language_models = Providers(settings)
+    catalogue = Catalogue(settings, language_models)
     app.state.resources = Resources(
         settings=settings,
         engines=engines,
-        generation=Generation(settings, transcripts),
+        providers=language_models,
+        generation=Generation(language_models, transcripts),
+        catalogue=catalogue,
+        completions=Completions(catalogue, observer),
+        transcriptions=Transcriptions(settings, engines, scheduler),
         transcripts=transcripts,
         sockets=Sockets(settings.limits.sockets),
         sessions=Sessions(settings, engines, transcripts, observer),
         scheduler=scheduler,
         observer=observer,
         accounts=Accounts(settings, database),
+        begun_s=int(time()),
     )
     install_error_handlers(app)
-    for door in (stt, llm, providers, auth, keys, health, metrics):
+    for door in (stt, llm, chat, models, transcriptions, providers, auth, keys, health, metrics):
         app.include_router(door.router)
     docs.mount_docs(app)
     app.add_api_route("/", _root, include_in_schema=False)
@@ -91,7 +104,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         group.cancel_scope.cancel()
     await resources.engines.aclose()
-    await resources.generation.aclose()
+    await resources.providers.aclose()
 
 
 async def _root() -> JSONResponse:

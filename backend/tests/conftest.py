@@ -16,6 +16,7 @@ import uvicorn
 from numpy.typing import NDArray
 
 from app.core.config import Settings
+from app.providers.upstream.local import discovery
 from tests.support.data_folder import own_data_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
 
 
 _folders = count()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nobody_at_the_usual_ports() -> Iterator[None]:
+    """No test finds a model server that happens to run on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(discovery, "PORTS", {})
+        yield
 
 
 @contextmanager

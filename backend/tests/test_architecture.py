@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "api": BASE | {"services", "providers", "api"},
     "main": BASE | {"api", "services", "providers", "storage"},
     "client": frozenset({"schemas", "core", "client"}),
-    "cli": frozenset({"schemas", "core", "client", "cli", "main", "bench", "storage"}),
+    "cli": frozenset({"schemas", "core", "utils", "client", "cli", "main", "bench", "storage"}),
     "bench": frozenset({"schemas", "core", "client", "providers", "bench"}),
     "prompter": frozenset({"client", "core", "schemas", "providers"}),
 }
@@ -44,7 +44,7 @@ VENDORS: dict[str, frozenset[str]] = {
     "whisper_normalizer": frozenset({"bench"}),
     "matplotlib": frozenset({"bench"}),
     "sounddevice": frozenset({"cli"}),
-    "av": frozenset({"client"}),
+    "av": frozenset({"client", "providers"}),
     "typer": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
     "fastapi": frozenset({"api", "main"}),

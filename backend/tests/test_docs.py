@@ -66,12 +66,19 @@ def code_blocks(page: str, language: str) -> list[str]:
 
 
 def settings_of(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any, str]]:
-    """Environment name, default and description of every setting."""
+    """Environment name, default and description of every setting; `NAME` is one that the operator chooses."""
     for name, field in model.model_fields.items():
         if isinstance(field.default, BaseModel):
             yield from settings_of(type(field.default), (*path, name))
+        elif named := nested(field.annotation):
+            yield from settings_of(named[0], (*path, name, "NAME"))
         else:
             yield f"PROMPTER_{'__'.join((*path, name)).upper()}", field.default, field.description or ""
+
+
+def unnamed(setting: str) -> str:
+    """A setting of a profile as the tables show it."""
+    return re.sub(r"(__PROFILES__)\w+?__", r"\1NAME__", setting)
 
 
 def as_cell(default: Any) -> str:
@@ -82,6 +89,8 @@ def as_cell(default: Any) -> str:
         default = str(default).lower()
     if isinstance(default, list):
         default = ",".join(default)
+    if default is None or default == {}:
+        default = ""
     shown = f"{default:g}" if isinstance(default, float) else str(default)
     return f"`{shown}`" if shown else ""
 
@@ -120,7 +129,7 @@ def test_settings_that_pages_name_exist(page: str) -> None:
     names = {name for name, _, _ in settings_of(Settings)}
     others = {"PROMPTER_URL", "PROMPTER_TOKEN"}
     for found in re.findall(r"\bPROMPTER_[A-Z_]*[A-Z](?!\w|…|__)", text_of(page)):
-        assert found in names | others, f"{page} names {found}"
+        assert unnamed(found) in names | others, f"{page} names {found}"
     groups = "|".join(
         name for name, field in Settings.model_fields.items() if isinstance(field.default, BaseModel)
     )
@@ -135,7 +144,7 @@ def test_the_example_of_an_env_file_is_valid(tmp_path: Path) -> None:
     example.write_text("\n".join(line for line in lines if re.match(r"[A-Z_]+=", line)))
     names = set(dotenv_values(example))
     assert len(names) > 10
-    assert names <= {name for name, _, _ in settings_of(Settings)} | set(ALIASES)
+    assert {unnamed(name) for name in names} <= {name for name, _, _ in settings_of(Settings)} | set(ALIASES)
     settings = Settings(_env_file=example)
     assert settings.llm.openai_compat.model == dotenv_values(example)["OPENAI_MODEL"]
 
@@ -245,7 +254,8 @@ def test_every_route_that_the_protocol_lists_answers(server: str) -> None:
     listed = [row[0].strip("`") for row in table_rows(section(PROTOCOL, "## HTTP")) if "`GET " in row[0]]
     assert len(listed) > 5
     with httpx2.Client(trust_env=False) as client:
-        answers = {route: client.get(server + route.removeprefix("GET ")).status_code for route in listed}
+        paths = {route: route.removeprefix("GET ").replace("{model_id}", "echo") for route in listed}
+        answers = {route: client.get(server + path).status_code for route, path in paths.items()}
     assert {status for route, status in answers.items() if route != "GET /health/ready"} == {200}
     assert answers["GET /health/ready"] in (200, 503)
 

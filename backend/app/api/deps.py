@@ -13,9 +13,13 @@ from app.core.metrics import Observer
 from app.services.accounts.accounts import Accounts
 from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
+from app.services.llm.catalogue import Catalogue
+from app.services.llm.completions import Completions
 from app.services.llm.generation import Generation
+from app.services.llm.providers import Providers
 from app.services.scheduling.scheduler import Scheduler
 from app.services.sockets import Sockets
+from app.services.transcription.transcriptions import Transcriptions
 from app.services.transcripts import Transcripts
 
 
@@ -25,13 +29,19 @@ class Resources:
 
     settings: Settings
     engines: Engines
+    providers: Providers
     generation: Generation
+    catalogue: Catalogue
+    completions: Completions
+    transcriptions: Transcriptions
     transcripts: Transcripts
     sockets: Sockets
     sessions: Sessions
     scheduler: Scheduler
     observer: Observer
     accounts: Accounts
+    begun_s: int
+    """When the application was made (s since 1970)."""
 
 
 def get_resources(connection: HTTPConnection) -> Resources:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
+from time import monotonic
 from typing import Any, TypeVar
 
 import anyio
@@ -64,15 +65,15 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send, body: bytes) -> None:
-        self._since_s, self._sending = anyio.current_time(), True
+        self._since_s, self._sending = monotonic(), True
         await send({"type": "http.response.body", "body": body, "more_body": True})
         self._sending = False
 
     async def _watch_clock(self, send: Send, scope: anyio.CancelScope) -> None:
-        self._since_s = anyio.current_time()
+        self._since_s = monotonic()
         while True:
             await anyio.sleep(min(self._keep_alive_s, self._slow_reader_s) / _TICKS)
-            quiet_s = anyio.current_time() - self._since_s
+            quiet_s = monotonic() - self._since_s
             if self._sending and quiet_s > self._slow_reader_s:
                 scope.cancel()
             elif not self._sending and quiet_s > self._keep_alive_s:

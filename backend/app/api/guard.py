@@ -1,6 +1,7 @@
-"""The guard before every door: peer, Host and Origin are checked, and each request gets an id."""
+"""The guard before every door: peer, Host, Origin and sizes are checked, and each request gets an id."""
 
 import logging
+import re
 import uuid
 from typing import Any
 
@@ -8,12 +9,20 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import __version__
 from app.api.errors import error_response, log_unexpected
-from app.core.config import Settings
+from app.api.openai.unimplemented import under_v1
+from app.core.config import LimitSettings, Settings
 from app.core.errors import MessageTooBig, NotAllowed, PrompterError
 from app.core.security import LOOPBACK_NAMES, host_name, is_loopback, origin_allowed
 
 logger = logging.getLogger(__name__)
+
+BODY_LIMITS = {"/v1/chat/completions": "chat_bytes", "/v1/audio/transcriptions": "upload_bytes"}
+"""Routes whose bodies may be larger, and the limit of each; `body_bytes` is that of all others."""
+OURS = "X-Prompter"
+"""The header by which one PROMPTer knows another, and does not take it for a model server."""
+_SLASHES = re.compile(r"/{2,}")
 
 
 def cross_origin(settings: Settings) -> dict[str, Any]:
@@ -35,7 +44,7 @@ class Guard:
         self._app = app
         self._accounts = settings.accounts.mode == "accounts"
         self._from_anywhere = settings.insecure or self._accounts
-        self._body_bytes = settings.limits.body_bytes
+        self._limits = settings.limits
         self._check_host = self._accounts or not settings.insecure or bool(settings.allowed_hosts)
         self._hosts = LOOPBACK_NAMES | {
             settings.host.lower(),
@@ -49,6 +58,8 @@ class Guard:
             return
         request_id = uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        scope = _normalised(scope)
+        limit = _limit(self._limits, scope["path"])
 
         started = False
 
@@ -56,49 +67,32 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message).setdefault("X-Request-ID", request_id)
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Request-ID", request_id)
+                headers[OURS] = __version__
             await send(message)
 
         try:
-            self._check(scope)
+            self._check(scope, limit)
         except (NotAllowed, MessageTooBig) as refusal:
             logger.warning("refused a request: %s", refusal.message)
-            await self._refuse(scope, receive, send_with_id, refusal, request_id)
+            await self._refuse(scope, receive, send_with_id, refusal)
             return
         try:
             if scope["type"] == "websocket":
                 # Its messages carry no headers, and come too often for a wrapper.
                 await self._app(scope, receive, send)
             else:
-                await self._app(scope, self._limited(receive), send_with_id)
+                await self._app(scope, _counted(receive, limit), send_with_id)
         except Exception as error:  # noqa: BLE001  # further out it would be logged with its words
             log_unexpected(error, scope["path"])
             if scope["type"] == "http" and not started:
                 failure = PrompterError("something failed on the server; its log has the place")
-                await self._refuse(scope, receive, send_with_id, failure, request_id)
+                await self._refuse(scope, receive, send_with_id, failure)
             elif scope["type"] == "http":
                 raise RuntimeError("an answer broke off; the line before this one tells where") from None
 
-    def _limited(self, receive: Receive) -> Receive:
-        """Count a body that comes without its length."""
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            if message["type"] == "http.request":
-                received += len(message.get("body", b""))
-                if received > self._body_bytes:
-                    raise HTTPException(413, self._too_big)  # the one kind that FastAPI lets through here
-            return message
-
-        return counted
-
-    @property
-    def _too_big(self) -> str:
-        return f"a body holds at most {self._body_bytes} bytes (limits.body_bytes); send less at a time"
-
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope, limit: tuple[str, int]) -> None:
         headers = Headers(scope=scope)
         peer = (scope.get("client") or ("127.0.0.1", 0))[0]  # none over a UNIX socket, whose peer is local
         if not self._from_anywhere and not is_loopback(peer):
@@ -114,8 +108,8 @@ class Guard:
         ):
             raise NotAllowed("this web origin is not allowed; add it to allowed_origins")
         length = headers.get("content-length", "")
-        if scope["type"] == "http" and length.isdecimal() and int(length) > self._body_bytes:
-            raise MessageTooBig(self._too_big)
+        if scope["type"] == "http" and length.isdecimal() and int(length) > limit[1]:
+            raise MessageTooBig(_too_big(*limit))
 
     def _is_own(self, scope: Scope, netloc: str) -> bool:
         """Whether a server for many is called by the very address that it was reached at: no name can be that."""
@@ -123,11 +117,46 @@ class Guard:
         return self._accounts and bool(reached) and host_name(netloc) == reached.lower()
 
     @staticmethod
-    async def _refuse(
-        scope: Scope, receive: Receive, send: Send, refusal: PrompterError, request_id: str
-    ) -> None:
+    async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: PrompterError) -> None:
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": refusal.close_code, "reason": refusal.code})
             return
-        await error_response(refusal, request_id)(scope, receive, send)
+        await error_response(refusal, scope)(scope, receive, send)
+
+
+def _normalised(scope: Scope) -> Scope:
+    """Under /v1 slashes too many are taken off: some clients join a base URL and a path carelessly."""
+    path: str = _SLASHES.sub("/", scope["path"])
+    if scope["type"] != "http" or not under_v1(path):
+        return scope
+    path = path.rstrip("/")
+    if path == scope["path"]:
+        return scope
+    return {**scope, "path": path, "raw_path": path.encode("utf-8", "surrogateescape")}
+
+
+def _limit(limits: LimitSettings, path: str) -> tuple[str, int]:
+    """The name and value of the limit on a body sent there (bytes)."""
+    name = BODY_LIMITS.get(path, "body_bytes")
+    return name, getattr(limits, name)
+
+
+def _counted(receive: Receive, limit: tuple[str, int]) -> Receive:
+    """Count a body that comes without its length."""
+    received = 0
+
+    async def counted() -> Message:
+        nonlocal received
+        message = await receive()
+        if message["type"] == "http.request":
+            received += len(message.get("body", b""))
+            if received > limit[1]:
+                raise HTTPException(413, _too_big(*limit))  # the one kind that FastAPI lets through here
+        return message
+
+    return counted
+
+
+def _too_big(name: str, limit_bytes: int) -> str:
+    return f"a body holds at most {limit_bytes} bytes here (limits.{name}); send less at a time"

@@ -29,7 +29,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM_EXAMPLE}},
     },
     400: error_answer(
-        "Cannot be asked: `missing_config`, `base_url_not_allowed`, `unknown_provider`, `bad_request`",
+        "Cannot be asked: `missing_config`, `base_url_not_allowed`, `unknown_provider`, `context_length_exceeded`, "
+        "`bad_request`",
         "missing_config",
         "openai_compat needs api_key; give it in `config`, or set PROMPTER_LLM__OPENAI_COMPAT__API_KEY",
     ),
@@ -45,6 +46,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "nothing of this dictation is final yet; send `stop` or `flush` and wait for `final`",
     ),
     413: error_answer("The body is over the limit", "message_too_big", "the body is over 1048576 bytes"),
+    429: error_answer(
+        "The upstream wants fewer requests; see `Retry-After`",
+        "rate_limit_exceeded",
+        "the upstream 'api.example.com' wants fewer requests; try again in 20 s",
+    ),
     500: error_answer(
         "A provider failed", "engine_failed", "provider 'mine' failed (ValueError); see its documentation"
     ),
@@ -54,7 +60,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "the upstream 'api.example.com' did not accept the API key (status 401); check api_key",
     ),
     503: error_answer(
-        "The provider cannot be used",
+        "The provider cannot be used, or its upstream is loading a model (`upstream_loading`)",
         "provider_not_ready",
         "provider 'mine' cannot be loaded (ImportError); install it again",
     ),
@@ -136,6 +142,9 @@ def _prompt(body: GenerateIn, caller: Caller) -> Prompt:
             model=config.model.strip(),
             temperature=config.temperature,
             max_tokens=config.max_tokens,
+            top_p=config.top_p,
+            stop=(config.stop,) if isinstance(config.stop, str) else tuple(config.stop or ()),
+            seed=config.seed,
         ),
     )
 

@@ -1,6 +1,7 @@
 """Which source gave each setting its value: the environment, `.env`, another tool's name, or the default."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -8,10 +9,11 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr
 
-from app.core.config import ALIASES, Settings
+from app.core.config import ALIASES, LlmProfile, Settings
 from app.core.paths import base_folder
 
 MASK = "********"
+_QUERY_VALUE = re.compile(r"([?&](?!api-version=)[^=&,]+=)[^&,]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,14 @@ def rows(
 
 
 def _leaves(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    for name in type(model).model_fields:
+    for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             yield from _leaves(value, (*path, name))
-        else:
+        elif field.annotation == dict[str, LlmProfile]:
+            for key, item in value.items():
+                yield from _leaves(item, (*path, name, key))
+        elif value is not None:  # which no text in a .env file means
             yield (*path, name), value
 
 
@@ -59,13 +64,17 @@ def _shown(value: object) -> str:
         return MASK if value.get_secret_value() else ""
     if isinstance(value, list):
         return ",".join(_shown(item) for item in value)
+    if isinstance(value, dict):
+        return ",".join(f"{key}={_shown(item)}" for key, item in value.items())
     if isinstance(value, bool):
         return str(value).lower()
     return without_password(str(value))
 
 
 def without_password(text: str) -> str:
-    """An address may carry a password: `https://user:password@host`."""
+    """An address may carry a password, `https://user:password@host`, or a key in its query."""
+    if "://" in text:
+        text = _QUERY_VALUE.sub(rf"\1{MASK}", text)
     parts = urlsplit(text) if "://" in text and "@" in text else None
     if parts is None or not parts.netloc.count("@"):
         return text

@@ -1,56 +1,77 @@
-"""`prompter models`: the Whisper checkpoints of this machine, and fetching another one."""
+"""`prompter models`: the Whisper checkpoints and GGUF files of this machine, and fetching a checkpoint."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app.cli.common import NOT_REACHABLE, AsJson, CommandError, notes, out
 from app.cli.settings import read_settings
+from app.core.config import Settings
 
 HUB_SILENT = (
     "the model hub does not answer, so there is no Whisper checkpoint yet; "
     "fetch one later with: prompter models pull base"
 )
 
-app = typer.Typer(help="Checkpoints of the local Whisper engine on this machine.", no_args_is_help=True)
+app = typer.Typer(help="Whisper checkpoints and GGUF files on this machine.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
-    """List the checkpoints that are there; * marks the one used unasked."""
-    from app.core.checkpoints import default, list_checkpoints
+    """List the checkpoints and GGUF files that are there; * marks those used unasked."""
+    from app.core.checkpoints import default
 
     settings = read_settings()
-    used = default(settings)
-    found = list_checkpoints(settings)
+    items = _models(settings)
     if as_json:
-        items = [
-            {
-                "name": item.name,
-                "path": str(item.path),
-                "size_bytes": item.size_bytes,
-                "multilingual": item.multilingual,
-                "default": item == used,
-            }
-            for item in found
-        ]
         typer.echo(json.dumps(items, ensure_ascii=False))
         return
-    for item in found:
-        langs = (
-            "only its test sentences"
-            if item.test_only
-            else "about 100 languages"
-            if item.multilingual
-            else "en"
-        )
-        mark = "*" if item == used else " "
+    for item in items:
+        mark = "*" if item["default"] else " "
         out().print(
-            f"{mark} {item.name:<18} {item.size_bytes / 1e6:7.1f} MB  {langs}  {item.path}", markup=False
+            f"{mark} {item['name']:<18} {item['size_bytes'] / 1e6:7.1f} MB  {_use(item)}  {item['path']}",
+            markup=False,
         )
-    if used is None:
+    if default(settings) is None:
         notes().print("no checkpoint is used unasked; fetch one with: prompter models pull base")
+
+
+def _models(settings: Settings) -> list[dict[str, Any]]:
+    from app.core.checkpoints import default, list_checkpoints
+    from app.core.checkpoints.gguf import default_gguf, list_gguf
+
+    used: tuple[object, ...] = (default(settings), default_gguf(settings))
+    checkpoints = [
+        {
+            "kind": "whisper",
+            "name": item.name,
+            "path": str(item.path),
+            "size_bytes": item.size_bytes,
+            "multilingual": item.multilingual,
+            "test_only": item.test_only,
+            "default": item in used,
+        }
+        for item in list_checkpoints(settings)
+    ]
+    return checkpoints + [
+        {
+            "kind": "gguf",
+            "name": item.name,
+            "path": str(item.path),
+            "size_bytes": item.size_bytes,
+            "default": item in used,
+        }
+        for item in list_gguf(settings)
+    ]
+
+
+def _use(item: dict[str, Any]) -> str:
+    if item["kind"] == "gguf":
+        return "answers prompts"
+    if item["test_only"]:
+        return "only its test sentences"
+    return "about 100 languages" if item["multilingual"] else "en"
 
 
 @app.command("pull")

@@ -131,7 +131,7 @@ def render(file: Path, result: "Transcription", form: Format) -> str:
     import json
     from dataclasses import asdict
 
-    from app.cli.subtitles import to_srt, to_vtt
+    from app.utils.subtitles import to_srt, to_vtt
 
     if form is Format.SRT:
         return to_srt(result.segments)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -178,6 +179,10 @@ class SchedulerSettings(BaseModel):
     )
 
 
+BUILT_IN_LLM_NAMES = ("openai_compat", "llama_local", "echo")
+"""Providers of language models that are always there; no profile can take their names."""
+_PROFILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
 LlmKind = Literal["openai", "lm_studio", "ollama", "llama_cpp", "vllm", "openrouter", "other"]
 """Services whose habits are known; `other` is anything with OpenAI's wire."""
 
@@ -188,11 +193,11 @@ class LlmProfile(BaseModel):
     kind: LlmKind | None = Field(
         None, description="what it is; by default the profile's name where that is a kind, else `other`"
     )
-    base_url: str = Field("", description="address that ends in /v1; empty takes the usual one of its kind")
+    base_url: str = Field("", description="its address; empty takes the usual one of its kind")
     api_key: SecretStr = Field(SecretStr(""), description="its key; empty sends none")
     model: str = Field("", description="model used where a request names only the profile")
     models: Annotated[list[str], NoDecode] = Field(
-        [], description="models to offer of a service that does not list them, comma-separated"
+        [], description="models to offer, comma-separated; empty offers those that it lists"
     )
     connect_timeout_s: float | None = Field(None, gt=0, le=60, description="instead of the general setting")
     first_byte_timeout_s: float | None = Field(
@@ -249,6 +254,18 @@ class LlmSettings(BaseModel):
         300.0, gt=0, le=3600, description="the same of a local server, which may load the model first"
     )
     idle_timeout_s: float = Field(60.0, gt=0, le=600, description="seconds between two pieces of its answer")
+
+    @field_validator("profiles")
+    @classmethod
+    def _named(cls, value: dict[str, LlmProfile]) -> dict[str, LlmProfile]:
+        for name in value:
+            if not _PROFILE_NAME.fullmatch(name):
+                raise ValueError(
+                    f"no profile can be called {name[:80]!r}; expected 1 to 64 letters, digits, '_' and '-'"
+                )
+            if name in BUILT_IN_LLM_NAMES:
+                raise ValueError(f"a built-in provider is called {name!r}; give the profile another name")
+        return value
 
     @field_validator("allowed_base_urls", mode="before")
     @classmethod

@@ -45,10 +45,14 @@ class PrompterError(Exception):
     status: ClassVar[int] = 500
     close_code: ClassVar[int | None] = None
 
-    def __init__(self, message: str = "", *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str = "", *, retry_after_s: float | None = None, param: str | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         """When to try again, where that is known; a header over HTTP."""
+        self.param = param
+        """The field of the request that was wrong, where one was; told under /v1."""
 
     @property
     def fatal(self) -> bool:

@@ -72,6 +72,14 @@ class Observer:
         """A client came back to its session."""
         self._reconnects.inc()
 
+    def answered(self, provider: str, outcome: str) -> None:
+        """A language model's answer is over: "completed", "failed", or its client "left"."""
+        self._answers.labels(provider, outcome).inc()
+
+    def first_token(self, provider: str, wait_s: float) -> None:
+        """A streamed answer's first piece, `wait_s` after the request."""
+        self._first_token.labels(provider).observe(wait_s)
+
     def failed(self, code: str) -> None:
         """An error was told to a client of the speech socket."""
         self._errors.labels(code).inc()
@@ -100,6 +108,9 @@ class Observer:
         self._depth = self._gauge("queue_depth", "decodes that wait for their turn")
         self._shed = self._counter("partials_shed", "partials that gave way to more urgent work")
         self._reconnects = self._counter("reconnects", "clients that came back to their session")
+        self._answers = self._counter(
+            "answers", "chat completions under /v1, by how they ended", "provider", "outcome"
+        )
         self._errors = self._counter("errors", "errors told to clients of the speech socket", "code")
 
     def _make_times(self) -> None:
@@ -113,6 +124,9 @@ class Observer:
         self._queue = self._seconds("queue", "a final's wait for the engine")
         self._decode = self._seconds("decode", "a final's decoding")
         self._to_final = self._seconds("end_of_speech_to_final", "endpoint, queue and decode together")
+        self._first_token = self._seconds(
+            "time_to_first_token", "from a request for a streamed chat completion to its first piece"
+        )
         self._real_time = Histogram(
             "prompter_real_time_factor", "seconds of decoding for a second of speech, finals alone",
             ("provider",), buckets=_REAL_TIME_FACTOR, registry=self.registry,

@@ -8,6 +8,8 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from app.core.config import Settings
+from app.providers.upstream.local.discovery import sought_servers
+from app.providers.upstream.profiles import ProfileSource, profiles_of
 
 BUILT_IN_STT = {
     "whisper_local": "app.providers.stt.whisper_local:WhisperLocalProvider",
@@ -17,8 +19,10 @@ BUILT_IN_STT = {
 }
 BUILT_IN_LLM = {
     "openai_compat": "app.providers.llm.openai_compat:OpenAiCompatProvider",
+    "llama_local": "app.providers.llm.llama_local:LlamaLocalProvider",
     "echo": "app.providers.llm.echo:EchoProvider",
 }
+PROFILE_PROVIDER = "app.providers.llm.upstream:ProfileProvider"
 STT_GROUP = "prompter.stt_providers"
 LLM_GROUP = "prompter.llm_providers"
 
@@ -30,7 +34,7 @@ class Registration:
     name: str
     load: Callable[[], Callable[[Settings], Any]]
     origin: str
-    """ "built-in", or the distribution that brought it."""
+    """ "built-in", "settings", "this machine", or the distribution that brought it."""
 
 
 def registered(group: str, built_in: dict[str, str]) -> dict[str, Registration]:
@@ -46,8 +50,28 @@ def stt_registrations() -> dict[str, Registration]:
     return registered(STT_GROUP, BUILT_IN_STT)
 
 
-def llm_registrations() -> dict[str, Registration]:
-    return registered(LLM_GROUP, BUILT_IN_LLM)
+def llm_registrations(settings: Settings | None = None) -> dict[str, Registration]:
+    """Who can answer prompts: what is built in, the profiles of `settings`, what packages bring, and the servers that
+    may run on this machine. Who comes first keeps a name."""
+    everybody = registered(LLM_GROUP, BUILT_IN_LLM)
+    if settings is None:
+        return everybody
+    found = {name: everybody[name] for name in BUILT_IN_LLM}
+    for name, profile in profiles_of(settings).items():
+        found.setdefault(name, _of_source(profile, "settings"))
+    for name, registration in everybody.items():
+        found.setdefault(name, registration)
+    for name, server in sought_servers(settings).items():
+        found.setdefault(name, _of_source(server, "this machine"))
+    return found
+
+
+def _of_source(source: ProfileSource, origin: str) -> Registration:
+    def load() -> Callable[[Settings], Any]:
+        provider: Callable[..., Any] = _load(PROFILE_PROVIDER)
+        return lambda settings: provider(settings, source)
+
+    return Registration(source.name, load, origin)
 
 
 def _load(reference: str) -> Callable[[Settings], Any]:

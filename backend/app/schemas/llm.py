@@ -26,11 +26,25 @@ class GenerateConfig(BaseModel):
     api_key: SecretStr = Field(
         SecretStr(""), description="its key; used for this request alone", examples=["sk-…"]
     )
-    model: str = Field("", max_length=500, description="the model's name there", examples=["gpt-5-mini"])
+    model: str = Field(
+        "",
+        max_length=500,
+        description="the model's name there, or `profile/model`, which needs no `base_url` and no `api_key`",
+        examples=["gpt-5-mini"],
+    )
     temperature: float | None = Field(
         None, ge=0, le=2, description="randomness; the model's default if absent", examples=[0.7]
     )
     max_tokens: int | None = Field(None, ge=1, description="longest answer (tokens)", examples=[500])
+    top_p: float | None = Field(
+        None, ge=0, le=1, description="share of the likeliest tokens to choose from", examples=[0.9]
+    )
+    stop: str | Annotated[list[str], Field(max_length=16)] | None = Field(
+        None, description="texts that end the answer", examples=[["\n\n"]]
+    )
+    seed: int | None = Field(
+        None, description="the same seed, the same answer, if the model can", examples=[7]
+    )
 
     @field_validator("base_url", "api_key", "model", mode="before")
     @classmethod

@@ -28,7 +28,7 @@ AUTO_ORDER = ("whisper_local", "pocketsphinx")
 """What `auto` considers, best first; never one that sends audio to another machine."""
 
 PROBE_TIMEOUT_S = 3.0
-WAY_OUT = "run `prompter models pull base` for about 100 languages, or name another provider in `start.config.provider`"
+WAY_OUT = "run `prompter models pull base` for about 100 languages, or name another engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,14 @@ class Engines:
         return self._built.get(name)
 
     # -- listing
+
+    def checkpoints(self) -> dict[str, list[str]]:
+        """The models of every engine that can be loaded, by its name; those that `auto` considers first."""
+        names = [*AUTO_ORDER, *(name for name in self._registrations if name not in AUTO_ORDER)]
+        built = {
+            name: self._build(self._registrations[name]) for name in names if name in self._registrations
+        }
+        return {name: _models(provider) for name, provider in built.items() if provider is not None}
 
     async def list_providers(self) -> list[SttProviderOut]:
         """Every provider with its state; a slow or failing probe costs at most PROBE_TIMEOUT_S and hides nothing."""

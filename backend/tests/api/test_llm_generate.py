@@ -33,7 +33,7 @@ def asked_server(listener: socket.socket) -> Iterator[str]:
     """A server whose own upstream is the fake."""
     base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     own = LlmUpstreamSettings(base_url=base_url, api_key=SecretStr(KEY), model="tiny")
-    llm = LlmSettings(openai_compat=own, first_byte_timeout_s=2, idle_timeout_s=2)
+    llm = LlmSettings(openai_compat=own, local_first_byte_timeout_s=2, idle_timeout_s=2)
     with running(Settings(_env_file=None, llm=llm)) as url:
         yield url
 
@@ -105,13 +105,13 @@ async def test_what_breaks_off_ends_with_an_error_event(
     assert found[0] == ("message", {"content": "Hel"})
     assert [name for name, _ in found] == ["message", "error"]
     assert set(found[1][1]) == {"error", "code"}
-    assert found[1][1]["code"] == "upstream_error"
+    assert found[1][1]["code"] == "upstream_truncated"
 
 
 async def test_what_breaks_off_is_no_whole_answer(client: httpx2.AsyncClient, upstream: FakeUpstream) -> None:
     upstream.script.append(chat("Hel", finish_reason=None, done=False))
     response = await generate(client)
-    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_error")
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_truncated")
     assert "Hel" not in response.text
 
 

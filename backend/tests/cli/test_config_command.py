@@ -62,6 +62,27 @@ def test_secrets_are_masked() -> None:
     assert found["PROMPTER_LLM__OPENAI_COMPAT__BASE_URL"].value == f"https://{MASK}@models.example:8443/v1"
 
 
+def test_profiles_are_shown_field_by_field_and_their_keys_are_not() -> None:
+    start = "PROMPTER_LLM__PROFILES__"
+    found = shown(
+        {
+            f"{start}OPENAI__API_KEY": SECRET,
+            f"{start}AZURE__BASE_URL": f"https://me:{SECRET}@x.example/v1?api-version=1&key={SECRET}",
+            f"{start}AZURE__MODELS": "a,b",
+            "PROMPTER_LLM__MODEL_ALIASES": "gpt-4o=openai/gpt-5,*=azure/a",
+        }
+    )
+    assert SECRET not in repr(found)
+    assert found[f"{start}OPENAI__API_KEY"] == Row(f"{start}OPENAI__API_KEY", MASK, "environment")
+    assert found[f"{start}AZURE__API_KEY"].value == ""
+    assert found[f"{start}AZURE__BASE_URL"].value == f"https://{MASK}@x.example/v1?api-version=1&key={MASK}"
+    assert found[f"{start}AZURE__MODELS"].value == "a,b"
+    assert f"{start}AZURE__KIND" not in found
+    assert found["PROMPTER_LLM__MODEL_ALIASES"].value == "gpt-4o=openai/gpt-5,*=azure/a"
+    assert "PROMPTER_LLM__PROFILES" not in shown({})
+    assert shown({})["PROMPTER_LLM__MODEL_ALIASES"].value == ""
+
+
 def test_the_command_prints_lines_for_a_dotenv_file() -> None:
     env = {"PROMPTER_PORT": "8123", "OPENAI_API_KEY": SECRET}
     done = prompter("config", env=env)

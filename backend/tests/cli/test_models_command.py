@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes.hub import FakeHub
 from tests.support.command import one_line, prompter
+from tests.support.tiny_llama import write_tiny_llama
 
 BASE = "Systran/faster-whisper-base"
 FILES = {
@@ -74,3 +75,12 @@ def test_offline_is_not_asked(hub: FakeHub, tmp_path: Path) -> None:
     assert done.returncode == 3
     assert one_line(done.stderr)
     assert not hub.requests
+
+
+def test_a_gguf_file_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    write_tiny_llama(tmp_path / "models" / "tiny.gguf")
+    env = place(tmp_path, "http://127.0.0.1:9")
+    items = json.loads(prompter("models", "list", "--json", env=env).stdout)
+    assert [(item["kind"], item["name"], item["default"]) for item in items] == [("gguf", "tiny", True)]
+    assert prompter("models", "list", env=env).stdout.startswith("* tiny ")

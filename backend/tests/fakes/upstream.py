@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 Ending = Literal["complete", "cut", "hang"]
 """How a reply ends: as it should, with the connection dropped, or not at all."""
@@ -28,6 +28,8 @@ class Reply:
     """Before the status line."""
     silent: bool = False
     """Not even the status line is sent."""
+    content_length: int | None = None
+    """Said to be the length of the body, which is then not chunked; a body may be shorter."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class FakeUpstream:
     @asynccontextmanager
     async def serve(
         self, tls: ssl.SSLContext | None = None, listener: socket.socket | None = None
-    ) -> AsyncIterator["FakeUpstream"]:
+    ) -> AsyncIterator[Self]:
         """Serve until the block ends, on a free port or on a listener that outlives it."""
         sock = listener.dup() if listener else socket.create_server(("127.0.0.1", 0))
         server = await asyncio.start_server(self._connection, sock=sock, ssl=tls)
@@ -113,7 +115,8 @@ class FakeUpstream:
                 await asyncio.sleep(reply.wait_s)
                 writer.write(_head(reply, "keep-alive" if self.keeps_connections else "close"))
             for piece in reply.pieces:
-                writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                plain = reply.content_length is not None
+                writer.write(piece if plain else b"%x\r\n%s\r\n" % (len(piece), piece))
                 await writer.drain()
                 await asyncio.wait([gone], timeout=reply.pause_s)
                 if gone.done():
@@ -124,7 +127,8 @@ class FakeUpstream:
                 self.left.set()
             elif reply.ending == "complete" and not reply.silent:
                 gone.cancel()  # what comes next is another request
-                writer.write(b"0\r\n\r\n")
+                if reply.content_length is None:
+                    writer.write(b"0\r\n\r\n")
                 await writer.drain()
         finally:
             gone.cancel()
@@ -164,6 +168,19 @@ def error(status: int, message: str, **headers: str) -> Reply:
     )
 
 
+def sse(*events: object, done: bool = True, ending: Ending = "complete", pause_s: float = 0.0) -> Reply:
+    """A stream of these events as they are: bytes go out untouched, anything else as `data:` lines."""
+    pieces = [event if isinstance(event, bytes) else data(event) for event in events]
+    if done:
+        pieces.append(b"data: [DONE]\n\n")
+    return Reply(pieces, headers={"Content-Type": "text/event-stream"}, ending=ending, pause_s=pause_s)
+
+
+def data(body: object) -> bytes:
+    """One event."""
+    return b"data: %s\n\n" % json.dumps(body).encode()
+
+
 def dropped() -> Reply:
     """The connection ends without an answer."""
     return Reply(silent=True, ending="cut")
@@ -180,7 +197,9 @@ def _chunk(data: dict[str, Any]) -> bytes:
 
 
 def _head(reply: Reply, connection: str) -> bytes:
-    headers = {"Transfer-Encoding": "chunked", "Connection": connection, **reply.headers}
+    length = reply.content_length
+    framing = {"Transfer-Encoding": "chunked"} if length is None else {"Content-Length": str(length)}
+    headers = {**framing, "Connection": connection, **reply.headers}
     lines = [f"HTTP/1.1 {reply.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode()
 

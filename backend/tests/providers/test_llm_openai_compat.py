@@ -208,7 +208,7 @@ async def test_silence_before_the_first_byte_times_out() -> None:
         upstream.script.append(silence())
         started = time.monotonic()
         with pytest.raises(UpstreamTimeout):
-            await ask(provider(upstream, first_byte_timeout_s=0.3))
+            await ask(provider(upstream, local_first_byte_timeout_s=0.3))
         assert time.monotonic() - started < 2
         await asyncio.wait_for(upstream.left.wait(), 1)
 
@@ -237,7 +237,7 @@ async def test_keep_alive_comments_are_no_progress() -> None:
     async with FakeUpstream().serve() as upstream:
         upstream.script.append(Reply([b": still here\n\n"] * 200, pause_s=0.02))
         with pytest.raises(UpstreamTimeout):
-            await ask(provider(upstream, first_byte_timeout_s=0.5))
+            await ask(provider(upstream, local_first_byte_timeout_s=0.5))
 
 
 async def test_a_whole_answer_survives_a_missing_goodbye() -> None:

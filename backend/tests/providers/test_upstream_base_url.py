@@ -125,3 +125,41 @@ def test_the_operator_lists_what_lies_elsewhere() -> None:
     assert reach_of_request(parse("http://LLM.lan:8000/other"), listed) is Reach.LISTED
     with pytest.raises(BaseUrlNotAllowed):
         reach_of_request(parse("http://llm.lan:8001/v1"), listed)
+
+
+@pytest.mark.parametrize(
+    ("text", "under"),
+    [
+        ("https://x.example/openai?api-version=1", "https://x.example/openai/models?api-version=1"),
+        ("https://x.example/v1/chat/completions/?a=b%20c&d", "https://x.example/v1/models?a=b%20c&d"),
+        ("https://x.example?a=%2F@b", "https://x.example/models?a=%2F@b"),
+        ("https://x.example/v1?", "https://x.example/v1/models"),
+        ("https://x.example/v1", "https://x.example/v1/models"),
+    ],
+)
+def test_the_operators_query_stays(text: str, under: str) -> None:
+    base = parse(text, with_query=True)
+    assert base.at("/models") == under
+    assert "?" not in base.url
+
+
+@pytest.mark.parametrize("text", ["https://host/v1#x", "https://user@host/v1?a=b", "https://host/v1?a=b#c"])
+def test_a_query_allows_nothing_else(text: str) -> None:
+    with pytest.raises(BaseUrlNotAllowed):
+        parse(text, with_query=True)
+
+
+def test_what_a_base_url_may_mean() -> None:
+    """Only where there is no path is there a doubt."""
+    assert [base.url for base in parse("https://host:8443/").forms] == [
+        "https://host:8443/v1",
+        "https://host:8443",
+    ]
+    assert [base.url for base in parse("https://host/v1beta/openai").forms] == ["https://host/v1beta/openai"]
+    assert parse("https://host/models").path == ""
+
+
+def test_another_path_of_the_same_place() -> None:
+    base = parse("http://localhost:11434/api?x=1", with_query=True).with_path("/v1")
+    assert (base.at("/models"), base.path) == ("http://localhost:11434/v1/models?x=1", "/v1")
+    assert base.with_path("").url == "http://localhost:11434"

@@ -43,7 +43,7 @@ def order_of(policy: Policy, holding: Ticket, now: float = 0.0) -> list[Ticket]:
 
 
 def test_classes_go_in_order() -> None:
-    """Finals before eager finals before feeds before first partials before partials."""
+    """Finals before eager finals before feeds before first partials before partials before recordings."""
     policy = Policy(1)
     (holding,) = busy(policy, 1)
     tickets = {kind: policy.submit(job(10 - kind, kind), 0.0) for kind in reversed(Kind)}
@@ -144,6 +144,82 @@ def test_partials_leave_a_core_for_finals(cores: int, at_once: int) -> None:
     if cores > 1:
         final = policy.submit(job(99), 0.0)
         assert policy.settle(0.0) == [final]
+
+
+@pytest.mark.parametrize(("cores", "at_once"), [(1, 1), (2, 1), (3, 2), (8, 7)])
+def test_recordings_leave_a_core_for_those_who_speak(cores: int, at_once: int) -> None:
+    policy = Policy(cores)
+    for session in range(20):
+        policy.submit(job(session, Kind.FILE), 0.0)
+    policy.settle(0.0)
+    assert policy.running == at_once
+    if cores > 1:
+        partial = policy.submit(job(99, Kind.PARTIAL), 0.0)
+        assert policy.settle(0.0) == [partial], "the least of what is live does not wait for a recording"
+
+
+def test_a_recording_is_never_shed_and_never_grows_urgent() -> None:
+    policy = Policy(1)
+    (holding,) = busy(policy, 1)
+    recording = policy.submit(job(1, Kind.FILE, deadline=0.3), 0.0)
+    late = PATIENCE_S + STALE_S + 60.0
+    newest = policy.submit(job(2, Kind.PARTIAL), late)
+
+    assert order_of(policy, holding, now=late) == [newest, recording]
+
+
+def test_recordings_take_turns() -> None:
+    policy = Policy(1)
+    (holding,) = busy(policy, 1)
+    long = [policy.submit(job(1, Kind.FILE, deadline=1.0), 0.0) for _ in range(3)]
+    short = policy.submit(job(2, Kind.FILE, deadline=9.0), 0.0)
+
+    assert order_of(policy, holding)[:2] == [long[0], short]
+
+
+def test_recordings_take_nobodys_share() -> None:
+    """Neither admission, nor who is above his share, nor whether there is room for better finals, hears of them."""
+    with_them, without = Policy(4), Policy(4)
+    for policy in (with_them, without):
+        policy.open(1, 0.0)
+        ticket = policy.submit(job(1), 0.0)
+        policy.settle(0.0)
+        policy.finish(ticket, 1.0)
+    for session in range(10, 20):
+        ticket = with_them.submit(job(session, Kind.FILE), 1.0)
+        with_them.settle(1.0)
+        with_them.finish(ticket, 9.0)
+        with_them.submit(job(session, Kind.FILE), 9.0)
+    for policy in (with_them, without):
+        policy.settle(9.0)
+
+    assert with_them.shares.load_with_one_more(9.0) == without.shares.load_with_one_more(9.0) > 0
+    assert with_them.roomy(9.0) is without.roomy(9.0) is True
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 12), st.integers(0, 1000))
+def test_a_final_waits_for_one_recordings_decode_at_the_most(cores: int, files: int, seed: int) -> None:
+    """However many recordings there are: what a speaker's final waits is bounded by what one decode takes."""
+    decode_s = 2.0
+    machine = Machine(Policy(cores))
+    said = speakers(machine, 1, cost=0.02, utterances=5, seed=seed)
+
+    def upload(session: int) -> None:
+        machine.ask(
+            Job(session, Kind.FILE, 20.0, machine.now + 0.3, "tiny/full/file"),
+            decode_s,
+            lambda _, now: upload(session) if now < 40 else None,
+        )
+
+    for session in range(100, 100 + files):
+        machine.at(0.0, lambda session=session: upload(session))  # type: ignore[misc]
+    machine.run(200.0)
+
+    waits = [asked.waited_s for asked in machine.of(Kind.FINAL, Kind.EAGER)]
+    assert len(said[0].finals_s) == 5
+    assert max(waits) <= (decode_s if cores == 1 else 0.2) + 1e-6
+    assert all(asked.state is State.DONE for asked in machine.of(Kind.FILE))
 
 
 def test_a_partial_that_would_make_a_final_late_is_shed() -> None:

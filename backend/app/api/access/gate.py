@@ -34,7 +34,7 @@ class Gate:
         except PrompterError as refusal:
             if scope["type"] == "websocket":
                 await receive()
-            await error_response(refusal, scope["state"]["request_id"])(scope, receive, send)
+            await error_response(refusal, scope)(scope, receive, send)
             return
         scope["state"]["caller"] = caller
         if scope["type"] == "http":

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx2
 
@@ -19,16 +19,35 @@ class BaseUrl:
     """A checked base URL, without a trailing slash."""
 
     url: str
+    """Without its query."""
     origin: str
     """Scheme, host and port; `localhost` counts as 127.0.0.1."""
     host: str
     scheme: str
+    path: str = ""
+    """From its slash on, empty where there is none."""
+    query: str = ""
+    """Without the question mark: Azure's `api-version=…`."""
+
+    def at(self, path: str) -> str:
+        """The address of what lies under it, with its query."""
+        return f"{self.url}{path}?{self.query}" if self.query else self.url + path
+
+    def with_path(self, path: str) -> "BaseUrl":
+        """The same place with another path."""
+        return replace(self, url=self.url.removesuffix(self.path) + path, path=path)
+
+    @property
+    def forms(self) -> tuple["BaseUrl", ...]:
+        """What may be meant, likeliest first. Many leave out `/v1`, and some services have none: one must ask."""
+        return (self,) if self.path else (self.with_path("/v1"), self)
 
 
-def parse(text: str) -> BaseUrl:
+def parse(text: str, *, with_query: bool = False) -> BaseUrl:
     """Normalise a base URL: spaces, trailing slashes and a pasted `/chat/completions` or `/models` go.
 
-    The parser is that of the HTTP client itself, so that no second opinion about the host can arise.
+    The parser is that of the HTTP client itself, so that no second opinion about the host can arise. A query is only
+    for the operator's own addresses.
 
     Raises:
         BaseUrlNotAllowed: it is not a plain http or https address.
@@ -42,12 +61,13 @@ def parse(text: str) -> BaseUrl:
         raise BaseUrlNotAllowed(
             "base_url is no address; expected something like 'https://host/v1'"
         ) from error
-    _check(url, text)
-    path = url.raw_path.decode("ascii").rstrip("/")
+    _check(url, text, with_query=with_query)
+    path, _, query = url.raw_path.decode("ascii").partition("?")
+    path = path.rstrip("/")
     for suffix in _PASTED:
         path = path.removesuffix(suffix)
-    origin = _origin(url)
-    return BaseUrl(url=_authority(url) + path.rstrip("/"), origin=origin, host=url.host, scheme=url.scheme)
+    path = path.rstrip("/")
+    return BaseUrl(_authority(url) + path, _origin(url), url.host, url.scheme, path, query)
 
 
 def reach_of_request(base: BaseUrl, settings: Settings) -> Reach:
@@ -72,19 +92,19 @@ def reach_of_request(base: BaseUrl, settings: Settings) -> Reach:
     )
 
 
-def _check(url: httpx2.URL, text: str) -> None:
+def _check(url: httpx2.URL, text: str, *, with_query: bool) -> None:
     if url.scheme not in ("http", "https"):
         raise BaseUrlNotAllowed("base_url has another scheme; expected https, or http for an allowed origin")
     if url.port is not None and not 0 < url.port < 65536:
         raise BaseUrlNotAllowed("base_url has a port that does not exist; expected 1 to 65535")
     if not url.host:
         raise BaseUrlNotAllowed("base_url has no host; expected something like 'https://host/v1'")
-    authority = text.partition("//")[2].partition("/")[0]
+    authority = text.partition("//")[2].partition("/")[0].partition("?")[0]
     if url.userinfo or "@" in authority:
         raise BaseUrlNotAllowed("base_url holds a user name or password; put the key in api_key")
     if "%" in authority:
         raise BaseUrlNotAllowed("base_url has an escape or a zone id in its host; write a plain host name")
-    if url.query or url.fragment or "?" in text or "#" in text:
+    if url.fragment or "#" in text or (not with_query and (url.query or "?" in text)):
         raise BaseUrlNotAllowed(
             "base_url has a query or a fragment; expected an address that ends in its path"
         )

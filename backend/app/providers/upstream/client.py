@@ -1,7 +1,6 @@
 """One client for all upstreams: builds requests, tries again before the first byte, keeps time."""
 
-import email.utils
-import time
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 import anyio
 import httpx2
+import orjson
 
 from app.core.errors import UpstreamError
 from app.providers.upstream.addresses import Reach
@@ -16,6 +16,7 @@ from app.providers.upstream.base_url import BaseUrl
 from app.providers.upstream.errors import CONNECT_ERRORS, Private, upstream_errors
 from app.providers.upstream.guard import Resolver, resolve
 from app.providers.upstream.transport import GuardedTransport, Reply
+from app.providers.upstream.wire.refusals import retry_after_s
 
 _USER_AGENT = "prompter"
 _BACKOFF_S = 0.25
@@ -30,6 +31,8 @@ class Endpoint:
     base: BaseUrl
     api_key: str = field(repr=False)
     reach: Reach
+    reuse: bool = True
+    """Whether a connection may serve a second request."""
 
 
 class UpstreamClient:
@@ -83,7 +86,7 @@ class UpstreamClient:
             except CONNECT_ERRORS:
                 await anyio.sleep(wait_s)
                 continue
-            asked_s = _retry_after_s(reply.headers.get("retry-after"))
+            asked_s = retry_after_s(reply.headers) or 0.0
             if reply.status not in _SECOND_CHANCE or asked_s > _LONGEST_WAIT_S:
                 return reply
             await reply.aclose()
@@ -100,20 +103,18 @@ def _request_of(
     method: str, endpoint: Endpoint, path: str, body: dict[str, Any]
 ) -> Callable[[], httpx2.Request]:
     headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _USER_AGENT}
+    if not endpoint.reuse:
+        headers["Connection"] = "close"
     if endpoint.api_key:
         headers["Authorization"] = f"Bearer {endpoint.api_key}"
-    return lambda: httpx2.Request(method, endpoint.base.url + path, headers=headers, **body)
+    if "json" in body:
+        headers["Content-Type"] = "application/json"
+        body = {"content": _json_bytes(body["json"])}
+    return lambda: httpx2.Request(method, endpoint.base.at(path), headers=headers, **body)
 
 
-def _retry_after_s(value: str | None) -> float:
-    """Seconds that a Retry-After header asks for, 0 where it asks for none."""
-    if not value:
-        return 0.0
+def _json_bytes(value: Any) -> bytes:
     try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return 0.0
+        return orjson.dumps(value)
+    except TypeError:  # half a surrogate pair, or an integer beyond 64 bits: JSON has both, orjson neither
+        return json.dumps(value).encode("ascii")

@@ -4,17 +4,27 @@ import re
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 import httpcore2
 import httpx2
-import orjson
 
-from app.core.errors import UpstreamError, UpstreamTimeout, UpstreamUnauthorized
+from app.core.errors import (
+    ContextTooLong,
+    PrompterError,
+    UpstreamError,
+    UpstreamLoading,
+    UpstreamRateLimited,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnauthorized,
+)
 from app.providers.upstream.transport import Reply
+from app.providers.upstream.wire.refusals import is_loading, is_overflow, marks, retry_after_s, told
 from app.providers.upstream.wire.sse import EventTooLong
+from app.providers.upstream.wire.tool_calls import TooManyCalls
 
 CONNECT_ERRORS = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, ssl.SSLError, anyio.EndOfStream)
 """The connection failed or was dropped: safe to try again while nothing has been answered."""
@@ -28,6 +38,7 @@ _BROKEN = (
     anyio.ClosedResourceError,
 )
 _DETAIL_CHARS = 300
+_LOADING_S = 5.0
 _ERROR_BYTES = 64 << 10
 _QUOTE_CHARS = 16
 _SHORT_CHARS = 4
@@ -36,8 +47,11 @@ _KEYS = re.compile(r"\b(?:sk|pk|gsk|hf|key|Bearer)[-_ ][\w*.\-]{6,}")
 
 
 @contextmanager
-def upstream_errors(host: str) -> Iterator[None]:
-    """Turn what the transport raises into UpstreamError and UpstreamTimeout; our own errors pass."""
+def upstream_errors(host: str, *, begun: bool = False) -> Iterator[None]:
+    """Turn what the transport raises into UpstreamError and UpstreamTimeout; our own errors pass.
+
+    `begun`: an answer is on its way, so what breaks leaves it incomplete (UpstreamTruncated).
+    """
     try:
         yield
     except _TIMEOUTS as error:
@@ -45,14 +59,25 @@ def upstream_errors(host: str) -> Iterator[None]:
             f"the upstream {host!r} did not answer in time; try again, or raise the limit"
         ) from error
     except _BROKEN as error:
+        if begun:
+            raise truncated(host) from error
         raise UpstreamError(
             f"the upstream {host!r} cannot be reached or broke off ({type(error).__name__}); "
             "check base_url and that it runs"
         ) from error
     except EventTooLong as error:
         raise UpstreamError(f"the upstream {host!r} sent an event without end") from error
+    except TooManyCalls as error:
+        raise UpstreamError(f"the upstream {host!r} sent tool calls without end") from error
     except (httpcore2.UnsupportedProtocol, httpx2.InvalidURL) as error:
         raise UpstreamError(f"the upstream {host!r} cannot be asked; check base_url") from error
+
+
+def truncated(host: str) -> UpstreamTruncated:
+    """The error of an answer that ended before it was finished."""
+    return UpstreamTruncated(
+        f"the upstream {host!r} broke off: its answer is incomplete (upstream_truncated); ask again"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,49 +103,66 @@ class Private:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer with an error status."""
+    """An answer with an error status, or an error in the middle of an answer."""
 
     status: int
+    """Of the answer; in the middle of one its `code`, 200 where that is none."""
     detail: str
     """The upstream's own words, made safe."""
+    words: str = field(default="", repr=False)
+    """The same as they were, with its codes: to be looked through, never shown."""
+    retry_after_s: float | None = None
+    midway: bool = False
 
-    def error(self, host: str) -> UpstreamError:
+    def error(self, host: str) -> PrompterError:
         """The error to raise for it."""
+        where = f"the upstream {host!r}"
+        words = f": {self.detail}" if self.detail else ""
+        told: dict[str, Any] = {"upstream_status": self.status if self.status >= 300 else None}
+        if self.retry_after_s is not None:
+            told["retry_after_s"] = self.retry_after_s
         if self.status in (401, 403):
             # Its own words often quote half of the key.
-            return UpstreamUnauthorized(
-                f"the upstream {host!r} did not accept the API key (status {self.status}); check api_key"
+            text = f"{where} did not accept the API key (status {self.status}); check api_key"
+            return UpstreamUnauthorized(text, **told)
+        if is_overflow(self.status, self.words):
+            text = (
+                f"{where} says that this is more than its model can read; send less, or give it more context"
             )
+            return ContextTooLong(text + words)
         if 300 <= self.status < 400:
-            return UpstreamError(
-                f"the upstream {host!r} redirects (status {self.status}), which is not followed; "
-                "give its final address"
+            text = f"{where} redirects (status {self.status}), which is not followed; give its final address"
+            return UpstreamError(text, **told)
+        status = f" (status {self.status})" if self.status >= 300 else ""
+        if is_loading(self.status, self.words):
+            told.setdefault("retry_after_s", _LOADING_S)
+            return UpstreamLoading(
+                f"{where} is still loading its model{status}; try again soon{words}", **told
             )
-        hint = "; base_url usually ends in /v1" if self.status == 404 else ""
-        words = f": {self.detail}" if self.detail else ""
-        return UpstreamError(f"the upstream {host!r} answered with status {self.status}{hint}{words}")
+        if self.midway:
+            text = f"{where} failed in the middle of its answer{status}{words}"
+        else:
+            hint = "; base_url usually ends in /v1" if self.status == 404 else ""
+            text = f"{where} answered with status {self.status}{hint}{words}"
+        return (UpstreamRateLimited if self.status == 429 else UpstreamError)(text, **told)
 
 
 async def read_refusal(reply: Reply, private: Private) -> Refusal | None:
     """What an answer refuses, or None where it is a success."""
     if 200 <= reply.status < 300:
         return None
-    return Refusal(reply.status, private.safe(told(await reply.body(_ERROR_BYTES))))
+    body = await reply.body(_ERROR_BYTES)
+    words = told(body)
+    return Refusal(reply.status, private.safe(words), marks(body), retry_after_s(reply.headers))
 
 
-def told(body: bytes | dict[str, Any]) -> str:
-    """The message inside an error body: OpenAI's shape, those of its imitators, or the plain text."""
-    if isinstance(body, bytes):
-        try:
-            parsed = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            text = body.decode("utf-8", "replace")
-            return "" if text.lstrip().startswith("<") else text  # an HTML page tells nobody anything
-    else:
-        parsed = body
-    while isinstance(parsed, dict):
-        parsed = next((parsed[key] for key in ("error", "message", "detail") if parsed.get(key)), "")
-    return parsed if isinstance(parsed, str) else ""
+def refusal_midway(data: dict[str, Any], private: Private) -> Refusal:
+    """What an event refuses that came instead of a chunk."""
+    error = data.get("error")
+    code = error.get("code") if isinstance(error, dict) else data.get("code")
+    status = int(code) if isinstance(code, int | str) and str(code).isdecimal() else 200
+    status = status if 400 <= status < 600 else 200
+    return Refusal(status, private.safe(told(data)), marks(data), midway=True)
 
 
 def _quotes(line: str, said: str) -> bool:

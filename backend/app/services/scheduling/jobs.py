@@ -16,6 +16,8 @@ class Kind(IntEnum):
     """The next audio of an engine that hears it as it comes: never dropped."""
     FIRST_PARTIAL = 3
     PARTIAL = 4
+    FILE = 5
+    """Part of a recording that was uploaded: behind all who speak, and never dropped."""
 
 
 DROPPABLE = frozenset({Kind.FIRST_PARTIAL, Kind.PARTIAL})

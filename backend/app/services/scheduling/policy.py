@@ -1,11 +1,11 @@
 """The scheduler's decisions: what runs, waits, or is shed; times are passed in, there is no clock and no await.
 
-The order: finals, eager finals, feeds, first partials, partials. Within a class those sessions that stay within their
-fair share go first; then turns go in rounds, each session once in a round; within a round the earliest deadline goes
-first, then the session that was served longest ago.
+The order: finals, eager finals, feeds, first partials, partials, recordings. Within a class those sessions that stay
+within their fair share go first; then turns go in rounds, each session once in a round; within a round the earliest
+deadline goes first, then the session that was served longest ago.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -102,12 +102,12 @@ class Policy:
         took_s = now - ticket.started
         if learn:
             self.costs.learn(ticket.job.engine, ticket.job.audio_s, took_s)
-        self.shares.charge(ticket.job.session, took_s, now, sure=ticket.kind not in DROPPABLE)
+        if ticket.kind is not Kind.FILE:  # what gives way to everybody takes nobody's share
+            self.shares.charge(ticket.job.session, took_s, now, sure=ticket.kind not in DROPPABLE)
 
     def roomy(self, now: float) -> bool:
         """Whether each speaker has two cores: one for what is said, one for costly finals of it."""
-        asking = {ticket.job.session for ticket in self._running} | set(self._waiting)
-        return 2 * self.shares.speakers(asking, now) <= self.cores
+        return 2 * self.shares.speakers(self._asking(), now) <= self.cores
 
     def cancel(self, ticket: Ticket) -> None:
         """Nobody waits for it any more; a running job keeps its core until `finish`."""
@@ -180,16 +180,19 @@ class Policy:
 
     # -- inside
 
+    def _asking(self) -> set[int]:
+        """Speakers with work that waits or runs."""
+        live = [ticket for ticket in (*self.waiting(), *self._running) if ticket.kind is not Kind.FILE]
+        return {ticket.job.session for ticket in live}
+
     def _crowd(self, now: float) -> int:
-        asking = {*self._waiting, *(ticket.job.session for ticket in self._running)}
-        return self.shares.crowd(asking, now)
+        return self.shares.crowd(self._asking(), now)
 
     def _mute(self, crowd: int, now: float) -> None:
         if self.gauge.look(now).partials != "off":
             self._muted.clear()
             return
-        known = {*self._waiting, *(ticket.job.session for ticket in self._running)}
-        self._muted |= {session for session in known if self.shares.above(session, crowd, now)}
+        self._muted |= {session for session in self._asking() if self.shares.above(session, crowd, now)}
 
     def _hopeless(self, ticket: Ticket, now: float) -> bool:
         """Whether a droppable job is no longer worth running, or is not to be run under this pressure."""
@@ -217,16 +220,18 @@ class Policy:
 
     def _next(self, crowd: int, now: float) -> Ticket | None:
         lanes = {ticket.job.lane for ticket in self._running}
-        droppable = sum(ticket.kind in DROPPABLE for ticket in self._running)
-        full = droppable >= max(self.cores - 1, 1)
+        full = self._full(DROPPABLE)
+        files_full = self._full({Kind.FILE})
         best: tuple[tuple[float, ...], Ticket] | None = None
         for session, tickets in self._waiting.items():
             above = self.shares.above(session, crowd, now)
             mine = [ticket.kind for ticket in self._running if ticket.job.session == session]
             for ticket in tickets:
-                if (ticket.job.lane is not None and ticket.job.lane in lanes) or (
-                    full if ticket.kind in DROPPABLE else ticket.kind is Kind.FEED and Kind.FEED in mine
-                ):
+                if ticket.job.lane is not None and ticket.job.lane in lanes:
+                    continue
+                if (full and ticket.kind in DROPPABLE) or (files_full and ticket.kind is Kind.FILE):
+                    continue
+                if ticket.kind is Kind.FEED and Kind.FEED in mine:
                     continue
                 # A deadline long past buys nothing: who is behind by his own flood would always be first.
                 deadline = max(ticket.job.deadline, ticket.since)
@@ -234,6 +239,10 @@ class Policy:
                 if best is None or key < best[0]:
                     best = key, ticket
         return best and best[1]
+
+    def _full(self, kinds: Collection[Kind]) -> bool:
+        """Whether as many of these run as may: they leave a core free, where there are two."""
+        return sum(ticket.kind in kinds for ticket in self._running) >= max(self.cores - 1, 1)
 
     def _round(self, session: int, line: Kind) -> int:
         """The round for one more job of the session: this one, or the one after its last."""

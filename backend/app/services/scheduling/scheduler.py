@@ -57,11 +57,20 @@ class Scheduler:
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
 
-    def new_session(self) -> int:
-        """A number for `Job.session` that nobody else has; call `forget` with it at the end."""
+    def new_session(self, *, live: bool = True) -> int:
+        """A number for `Job.session` that nobody else has; call `forget` with it at the end.
+
+        Admission and shares count those who are `live`; recordings are not.
+        """
         number = next(self._numbers)
-        self._policy.open(number, self.now())
+        if live:
+            self._policy.open(number, self.now())
         return number
+
+    @property
+    def background(self) -> int:
+        """Cores that work may take which gives way to speakers."""
+        return max(self._policy.cores - 1, 1)
 
     async def run(self, job: Job, call: Callable[[], Awaitable[T]]) -> T:
         """Wait for the job's turn, then await `call`, which holds a core until it returns.

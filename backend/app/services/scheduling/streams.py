@@ -34,8 +34,13 @@ class ScheduledStream:
     that no core stands idle while two jobs want the same worker, and waits for its worker without holding a core.
     """
 
-    def __init__(self, stream: SttStream, scheduler: Scheduler, session: int, engine: str) -> None:
+    def __init__(
+        self, stream: SttStream, scheduler: Scheduler, session: int, engine: str, *, live: bool = True
+    ) -> None:
+        """Not `live`, all of its turns come behind those of speakers."""
         self._stream = stream
+        self._feed_kind = Kind.FEED if live else Kind.FILE
+        self._final_kind = Kind.FINAL if live else Kind.FILE
         self._placed = stream if isinstance(stream, PlacedSttStream) else None
         self._scheduler = scheduler
         self._session = session
@@ -52,7 +57,7 @@ class ScheduledStream:
     async def finish(self, speech_samples: int) -> Transcript:
         if self._placed is not None:
             await self._placed.placed()
-        job = self._job(Kind.FINAL, self._audio_s, FINAL_WITHIN_S)
+        job = self._job("final", self._final_kind, self._audio_s, FINAL_WITHIN_S)
         return await self._scheduler.run(job, lambda: self._stream.finish(speech_samples))
 
     async def aclose(self) -> None:
@@ -63,11 +68,10 @@ class ScheduledStream:
         self._audio_s += audio_s
         if self._placed is not None and self._placed.lane is None:
             return await self._stream.accept(samples)
-        return await self._scheduler.run(
-            self._job(Kind.FEED, audio_s, audio_s), lambda: self._stream.accept(samples)
-        )
+        job = self._job("feed", self._feed_kind, audio_s, audio_s)
+        return await self._scheduler.run(job, lambda: self._stream.accept(samples))
 
-    def _job(self, kind: Kind, audio_s: float, within_s: float) -> Job:
+    def _job(self, what: str, kind: Kind, audio_s: float, within_s: float) -> Job:
         lane = self._placed.lane if self._placed is not None else None
         deadline = self._scheduler.now() + within_s
-        return Job(self._session, kind, audio_s, deadline, f"{self._engine}/{kind.name.lower()}", lane)
+        return Job(self._session, kind, audio_s, deadline, f"{self._engine}/{what}", lane)

@@ -52,12 +52,13 @@ class WindowSession:
         scheduler: Scheduler | None,
         number: int,
         name: str,
-        tasks: TaskGroup,
+        tasks: TaskGroup | None,
     ) -> None:
         self.config = config
         self.memory = Memory()
         self.tasks = tasks
-        """Runs the decodes that nobody waits for yet; its owner waits for them before it closes the engine."""
+        """Runs the decodes that nobody waits for yet; its owner waits for them before it closes the engine. None where
+        there are none: neither partials nor pauses."""
         self._engine = engine
         self._windows = windows
         self._scheduler = scheduler
@@ -137,7 +138,7 @@ class WindowSession:
 
 
 def is_final(kind: Kind) -> bool:
-    return kind in (Kind.FINAL, Kind.EAGER)
+    return kind in (Kind.FINAL, Kind.EAGER, Kind.FILE)
 
 
 UNCOVERED_MS = 1200

@@ -51,9 +51,18 @@ class WindowStream:
     `accept` never waits for a decode. `aclose` returns when no decode of this utterance runs any more.
     """
 
-    def __init__(self, session: WindowSession, start: int, onset: int, listener: Listener) -> None:
-        """The utterance begins at session sample `start`, its speech at `onset`."""
+    def __init__(
+        self,
+        session: WindowSession,
+        start: int,
+        onset: int,
+        listener: Listener,
+        *,
+        final: Kind = Kind.FINAL,
+    ) -> None:
+        """The utterance begins at session sample `start`, its speech at `onset`; its final is of the kind `final`."""
         self._session = session
+        self._final_kind = final
         self._listener = listener
         self._start = start
         self._onset_s = (onset - start) / SAMPLE_RATE_HZ
@@ -102,7 +111,7 @@ class WindowStream:
             await eager.done.wait()
         else:
             self._call_off()
-            eager = _Background(Kind.FINAL, speech_samples)
+            eager = _Background(self._final_kind, speech_samples)
             eager.result = await self._final(eager)
         if eager.failure is not None:
             raise eager.failure
@@ -130,6 +139,7 @@ class WindowStream:
 
     def _begin(self, job: _Background, work: Callable[[_Background], Awaitable[None]]) -> None:
         before, self._background = self._background, job
+        assert self._session.tasks is not None
         self._session.tasks.start_soon(self._run, job, work, before)
 
     def _call_off(self) -> None:

@@ -1,119 +1,89 @@
-"""OpenAI's chat wire, pure: the body of a request, and the reader of its streamed answer."""
+"""OpenAI's chat wire, pure: bodies of requests, what refusals teach about them, and text out of chunks."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Literal
 
-import orjson
+from app.providers.base import ChatMessage, LlmConfig, Usage
 
-from app.core.errors import UpstreamError
-from app.providers.base import ChatMessage, LlmChunk, LlmConfig, Usage
-from app.providers.upstream.errors import Private, told
+Lesson = Literal["no usage", "new name", "old name"]
+"""What an upstream refused: `stream_options`; `max_tokens`; or its newer name `max_completion_tokens`."""
+_NOT_SAID = frozenset({"role", "type", "id", "name", "tool_call_id", "detail", "format"})
 
 
-def body_of(messages: Sequence[ChatMessage], config: LlmConfig, model: str) -> dict[str, Any]:
-    """The request body for a streamed answer with usage."""
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": [asdict(message) for message in messages],
-        "stream": True,
-        "stream_options": {"include_usage": True},
+def body_of(messages: Sequence[ChatMessage], config: LlmConfig) -> dict[str, Any]:
+    """The body of a chat request for plain messages."""
+    options = {
+        "temperature": config.temperature,
+        "max_tokens": config.max_tokens,
+        "top_p": config.top_p,
+        "stop": list(config.stop) or None,
+        "seed": config.seed,
     }
-    if config.temperature is not None:
-        body["temperature"] = config.temperature
-    if config.max_tokens is not None:
-        body["max_tokens"] = config.max_tokens
-    return body
+    given = {name: value for name, value in options.items() if value is not None}
+    return {"messages": [asdict(message) for message in messages]} | given
 
 
-def adapted(body: dict[str, Any], detail: str) -> dict[str, Any] | None:
-    """The body for an upstream that refused this one with these words, or None where nothing helps."""
-    if "stream_options" in body and ("stream_options" in detail or "include_usage" in detail):
-        return {key: value for key, value in body.items() if key != "stream_options"}
-    if "max_tokens" in body and "max_completion_tokens" in detail:
+def sent_body(body: Mapping[str, Any], model: str, *, stream: bool) -> dict[str, Any]:
+    """The body as it goes out; a streamed answer is asked for its usage."""
+    asked: dict[str, Any] = {"model": model, **body, "stream": stream}
+    asked.pop("stream_options", None)
+    return asked | {"stream_options": {"include_usage": True}} if stream else asked
+
+
+def lesson_of(body: Mapping[str, Any], words: str) -> Lesson | None:
+    """What a refusal of this body in these words teaches, None where nothing helps."""
+    if "stream_options" in body and ("stream_options" in words or "include_usage" in words):
+        return "no usage"
+    if "max_tokens" in body and "max_completion_tokens" in words:
         # OpenAI's reasoning models know only the new name, most other servers only the old one.
-        rest = {key: value for key, value in body.items() if key != "max_tokens"}
-        return rest | {"max_completion_tokens": body["max_tokens"]}
+        return "new name"
+    if "max_completion_tokens" in body and "max_completion_tokens" in words:
+        return "old name"
     return None
 
 
-@dataclass(slots=True)
-class ChatReader:
-    """Reads the events of one answer. Afterwards says how it ended."""
-
-    host: str
-    private: Private
-    finish_reason: str | None = None
-    usage: Usage | None = None
-    model: str | None = None
-    done: bool = False
-    """`[DONE]` was seen: nothing follows."""
-
-    def read_all(self, events: Sequence[bytes]) -> tuple[str, UpstreamError | None]:
-        """The text of events that came together, and the failure that ended them: what came before counts."""
-        texts: list[str] = []
-        for event in events:
-            try:
-                texts.append(self.read(event))
-            except UpstreamError as error:
-                return "".join(texts), error
-        return "".join(texts), None
-
-    def read(self, event: bytes) -> str:
-        """The text that an event adds, often none.
-
-        Raises:
-            UpstreamError: it tells of a failure, or is not JSON.
-        """
-        if event.startswith(b"[DONE]"):
-            self.done = True
-            return ""
-        try:
-            data = orjson.loads(event)
-        except orjson.JSONDecodeError as error:
-            raise UpstreamError(f"the upstream {self.host!r} sent an event that is not JSON") from error
-        if not isinstance(data, dict):
-            return ""
-        if data.get("error") or data.get("object") == "error":
-            words = self.private.safe(told(data))
-            raise UpstreamError(f"the upstream {self.host!r} failed in the middle of its answer: {words}")
-        return self._chunk(data)
-
-    def last(self) -> LlmChunk:
-        """The closing chunk, once the body has ended.
-
-        Raises:
-            UpstreamError: it ended without saying that it was finished.
-        """
-        if self.finish_reason is None and not self.done:
-            raise UpstreamError(
-                f"the upstream {self.host!r} broke off: its answer is incomplete (upstream_truncated)"
-            )
-        return LlmChunk(finish_reason=self.finish_reason or "stop", usage=self.usage, model=self.model)
-
-    def _chunk(self, data: dict[str, Any]) -> str:
-        if isinstance(model := data.get("model"), str) and model:
-            self.model = model
-        self.usage = _usage(data.get("usage")) or self.usage
-        choices = data.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if not isinstance(choice, dict):
-            return ""
-        if isinstance(reason := choice.get("finish_reason"), str) and reason:
-            self.finish_reason = reason
-        # An upstream that ignores `stream` answers with one whole `message`.
-        piece = choice.get("delta") or choice.get("message")
-        if not isinstance(piece, dict):
-            return ""
-        text = piece.get("content") or piece.get("refusal")
-        return text if isinstance(text, str) else ""
+def taught(body: dict[str, Any], lesson: Lesson) -> dict[str, Any]:
+    """The body as one who has learned the lesson sends it."""
+    if lesson == "no usage":
+        return {name: value for name, value in body.items() if name != "stream_options"}
+    old, new = "max_tokens", "max_completion_tokens"
+    wrong, right = (old, new) if lesson == "new name" else (new, old)
+    if wrong not in body:
+        return body
+    return {name: value for name, value in body.items() if name != wrong} | {right: body[wrong]}
 
 
-def _usage(data: Any) -> Usage | None:
-    if not isinstance(data, dict):
+def said_in(body: Mapping[str, Any]) -> list[str]:
+    """Every text of the conversation: what error messages must not hold."""
+    return list(_texts(body.get("messages")))
+
+
+def text_of(chunk: dict[str, Any]) -> str:
+    """The text that a canonical chunk adds to the first choice, often none."""
+    for choice in chunk["choices"]:
+        if choice["index"] == 0:
+            delta = choice["delta"]
+            text = delta["content"] or delta.get("refusal")
+            return text if isinstance(text, str) else ""
+    return ""
+
+
+def usage_in(chunk: dict[str, Any]) -> Usage | None:
+    """The usage that a canonical chunk tells."""
+    usage = chunk.get("usage")
+    if not usage:
         return None
-    prompt, completion = data.get("prompt_tokens"), data.get("completion_tokens")
-    if not isinstance(prompt, int) or not isinstance(completion, int):
-        return None
-    total = data.get("total_tokens")
-    return Usage(prompt, completion, total if isinstance(total, int) else prompt + completion)
+    return Usage(usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"])
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            if name not in _NOT_SAID:
+                yield from _texts(part)

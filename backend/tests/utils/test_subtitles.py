@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cli.subtitles import CUE_CHARACTERS, CUE_MS, cues_of, to_srt, to_vtt
 from app.client.events import Segment, Word
+from app.utils.subtitles import CUE_CHARACTERS, CUE_MS, cues_of, to_srt, to_vtt
 
 TWO = (Segment("Hello there.", 0, 1500), Segment("And <you> & me?", 3_723_004, 3_725_000))
 

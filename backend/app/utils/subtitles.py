@@ -2,9 +2,9 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-
-from app.client.events import Segment, Word
+from typing import Protocol
 
 LINE_CHARACTERS = 42
 CUE_CHARACTERS = 2 * LINE_CHARACTERS
@@ -12,7 +12,34 @@ CUE_CHARACTERS = 2 * LINE_CHARACTERS
 CUE_MS = 7000
 
 
-def to_srt(segments: Sequence[Segment]) -> str:
+class Timed(Protocol):
+    """A word, and when it was said."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def start_ms(self) -> int: ...
+    @property
+    def end_ms(self) -> int: ...
+
+
+class Spoken(Timed, Protocol):
+    """An utterance; its words where their times are known."""
+
+    @property
+    def words(self) -> Sequence[Timed]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What stands on the screen at a time."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+def to_srt(segments: Sequence[Spoken]) -> str:
     """SubRip: numbered cues, times with a comma."""
     cues = [
         f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{_lines(cue.text)}\n"
@@ -21,7 +48,7 @@ def to_srt(segments: Sequence[Segment]) -> str:
     return "\n".join(cues)
 
 
-def to_vtt(segments: Sequence[Segment]) -> str:
+def to_vtt(segments: Sequence[Spoken]) -> str:
     """WebVTT: a header, times with a full stop, and the characters that would be markup escaped."""
     cues = []
     for cue in cues_of(segments):
@@ -30,28 +57,28 @@ def to_vtt(segments: Sequence[Segment]) -> str:
     return "WEBVTT\n" + "".join(cues)
 
 
-def cues_of(segments: Sequence[Segment]) -> list[Segment]:
+def cues_of(segments: Sequence[Spoken]) -> list[Cue]:
     """One cue an utterance, or several where word times allow to cut a long one; none overlaps the next."""
     cues = [cue for segment in segments for cue in _split(segment)]
     clipped = [
-        Segment(cue.text, cue.start_ms, max(cue.start_ms + 1, min(cue.end_ms, after.start_ms)))
+        Cue(cue.text, cue.start_ms, max(cue.start_ms + 1, min(cue.end_ms, after.start_ms)))
         for cue, after in pairwise(cues)
     ]
     return clipped + cues[-1:]
 
 
-def _split(segment: Segment) -> Iterable[Segment]:
+def _split(segment: Spoken) -> Iterable[Cue]:
     fits = len(segment.text) <= CUE_CHARACTERS and segment.end_ms - segment.start_ms <= CUE_MS
     if fits or not segment.words:
-        return [segment]
-    cues: list[list[Word]] = [[]]
+        return [Cue(segment.text, segment.start_ms, segment.end_ms)]
+    cues: list[list[Timed]] = [[]]
     for word in segment.words:
         now = cues[-1]
         characters = sum(len(w.text) + 1 for w in now) + len(word.text)
         if now and (characters > CUE_CHARACTERS or word.end_ms - now[0].start_ms > CUE_MS):
             cues.append([])
         cues[-1].append(word)
-    return [Segment(" ".join(w.text.strip() for w in cue), cue[0].start_ms, cue[-1].end_ms) for cue in cues]
+    return [Cue(" ".join(w.text.strip() for w in cue), cue[0].start_ms, cue[-1].end_ms) for cue in cues]
 
 
 def _lines(text: str) -> str:

@@ -1,0 +1,1 @@
+"""The doors of OpenAI's API: everything under /v1."""

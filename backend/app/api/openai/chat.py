@@ -1,0 +1,175 @@
+"""`POST /v1/chat/completions`: any model behind OpenAI's chat wire, whole or as a stream of chunks."""
+
+from collections.abc import AsyncGenerator, Iterator
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.api.deps import ResourcesDep
+from app.api.event_stream import EventStream, unless_gone
+from app.core.errors import BadRequest
+from app.schemas.openai.chat import ChatCompletionIn, ChatCompletionOut, ChatMessageIn
+from app.schemas.openai.errors import openai_answer
+from app.services.llm.completions import Asked, Completion
+
+router = APIRouter(prefix="/v1", tags=["openai"])
+
+_STREAM_EXAMPLE = (
+    'data: {"id":"chatcmpl-5f0c","object":"chat.completion.chunk","created":1795190400,"model":"echo","choices":'
+    '[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}\n\n'
+    'data: {"id":"chatcmpl-5f0c","object":"chat.completion.chunk","created":1795190400,"model":"echo","choices":'
+    '[{"index":0,"delta":{"content":"Say hello"},"logprobs":null,"finish_reason":null}]}\n\n'
+    'data: {"id":"chatcmpl-5f0c","object":"chat.completion.chunk","created":1795190400,"model":"echo","choices":'
+    '[{"index":0,"delta":{"content":""},"logprobs":null,"finish_reason":"stop"}]}\n\n'
+    "data: [DONE]\n\n"
+)
+_HOST = "'api.example.com'"
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": ChatCompletionOut,
+        "description": "The answer; with `stream: true` as `chat.completion.chunk` events and `[DONE]`. A stream that "
+        "breaks tells an `error` event before `[DONE]`",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM_EXAMPLE}},
+    },
+    400: openai_answer(
+        "Cannot be asked",
+        bad_request=("bad_request", "`messages`: field required", 400, "messages"),
+        context_length_exceeded=(
+            "context_length_exceeded",
+            f"the upstream {_HOST} can read fewer tokens than these messages have; send less",
+            400,
+            "messages",
+        ),
+    ),
+    401: openai_answer(
+        "The upstream refuses the server's key",
+        upstream_unauthorized=(
+            "upstream_unauthorized",
+            f"the upstream {_HOST} did not accept the API key (status 401); check api_key",
+            401,
+            None,
+        ),
+    ),
+    403: openai_answer(
+        "This Origin, Host or address may not ask, or the upstream says so of the server's key",
+        not_allowed=("not_allowed", "this web origin is not allowed; add it to allowed_origins", 403, None),
+    ),
+    404: openai_answer(
+        "No such model",
+        model_not_found=(
+            "model_not_found",
+            "there is no model 'gpt-9'; GET /v1/models lists those there are",
+            404,
+            "model",
+        ),
+    ),
+    413: openai_answer(
+        "The body is over the limit",
+        message_too_big=(
+            "message_too_big",
+            "a body holds at most 20971520 bytes here (limits.chat_bytes); send less at a time",
+            413,
+            None,
+        ),
+    ),
+    429: openai_answer(
+        "The upstream wants fewer requests; see `Retry-After`",
+        rate_limit_exceeded=(
+            "rate_limit_exceeded",
+            f"the upstream {_HOST} wants fewer requests; try again in 20 s",
+            429,
+            None,
+        ),
+    ),
+    502: openai_answer(
+        "The upstream failed, or its answer broke off",
+        upstream_error=("upstream_error", f"the upstream {_HOST} answered with status 500", 502, None),
+    ),
+    503: openai_answer(
+        "The provider cannot be used yet: it loads its model, or is not configured",
+        upstream_loading=(
+            "upstream_loading",
+            f"the upstream {_HOST} is loading its model; try again in 5 s",
+            503,
+            None,
+        ),
+    ),
+    504: openai_answer(
+        "The upstream did not answer in time",
+        upstream_timeout=("upstream_timeout", f"the upstream {_HOST} did not answer in time", 504, None),
+    ),
+    "default": openai_answer("Any other error, in the same shape"),
+}
+_SCHEMES = ("https://", "http://", "data:")
+
+
+async def begun(
+    body: ChatCompletionIn, request: Request, resources: ResourcesDep
+) -> AsyncGenerator[Completion, None]:
+    """The completion, of a stream with its first chunk there; closed when all is sent."""
+    _check_urls(body.messages)
+    await _check_characters(request)
+    usage = body.stream_options is not None and bool(body.stream_options.include_usage)
+    completion = await resources.completions.begin(
+        Asked(body.model, body.model_dump(exclude_unset=True), include_usage=usage)
+    )
+    try:
+        if body.stream:
+            await unless_gone(request, completion.open())
+        yield completion
+    finally:
+        await completion.aclose()
+
+
+@router.post(
+    "/chat/completions",
+    response_class=Response,
+    responses=_RESPONSES,
+    summary="Ask a model in OpenAI's words",
+)
+async def chat_completions(
+    body: ChatCompletionIn,
+    request: Request,
+    resources: ResourcesDep,
+    completion: Annotated[Completion, Depends(begun)],
+) -> Response:
+    """Send a conversation to any model of `/v1/models` and get its answer, tools and images included.
+
+    A request says what to ask, never whom: a field that names an address or a key is refused. A client that leaves
+    ends the upstream's work within a second.
+    """
+    if body.stream:
+        return EventStream(completion.events(), slow_reader_s=resources.settings.limits.slow_reader_s)
+    answer = await unless_gone(request, completion.whole())
+    return Response(orjson.dumps(answer), media_type="application/json")
+
+
+def _check_urls(messages: list[ChatMessageIn]) -> None:
+    """No address but those of the web, which the upstream may fetch: this server fetches none."""
+    for at, message in enumerate(messages):
+        for part in message.content if isinstance(message.content, list) else ():
+            for url in _urls(part.model_extra or {}):
+                if not url.strip().lower().startswith(_SCHEMES):
+                    raise BadRequest(
+                        "a URL in a message must begin with https://, http:// or data:",
+                        param=f"messages[{at}].content",
+                    )
+
+
+def _urls(fields: dict[str, Any]) -> Iterator[str]:
+    """The addresses that a part holds: `image_url`, `video_url`, `file_url` …, plain or as an object with `url`."""
+    for name, value in fields.items():
+        found = value.get("url", value.get("file_url")) if isinstance(value, dict) else value
+        if isinstance(found, str) and ("url" in name or isinstance(value, dict)):
+            yield found
+
+
+async def _check_characters(request: Request) -> None:
+    """JSON can carry half of a surrogate pair, UTF-8 cannot: no upstream could be sent it."""
+    raw = await request.body()
+    if b"\\ud" in raw or b"\\uD" in raw:
+        try:
+            orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            raise BadRequest("a text holds half of a character (a lone surrogate); send whole ones") from None

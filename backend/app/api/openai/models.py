@@ -1,0 +1,91 @@
+"""`GET /v1/models`: which models can be asked for, in OpenAI's words."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from app.api.deps import Resources, ResourcesDep
+from app.core.errors import ModelNotFound
+from app.schemas.openai.errors import openai_answer
+from app.schemas.openai.models import ModelList, ModelOut
+from app.services.llm.catalogue import Model
+
+router = APIRouter(prefix="/v1", tags=["openai"])
+
+DISCOVERER = "prompter-discovery"
+"""How the User-Agent of a PROMPTer begins that looks for servers; two that find each other must not list for ever."""
+WHISPER = "whisper-1"
+"""OpenAI's name of the default speech engine."""
+
+_REFUSED = openai_answer(
+    "This Origin, Host or address may not ask",
+    not_allowed=("not_allowed", "this web origin is not allowed; add it to allowed_origins", 403, None),
+)
+_LIST: dict[int | str, dict[str, Any]] = {
+    200: {"description": "All that can be asked for now"},
+    403: _REFUSED,
+}
+
+
+@router.get("/models", summary="Models for chat", responses=_LIST)
+async def models(request: Request, resources: ResourcesDep) -> ModelList:
+    """Every model of every provider that tells its models, as `provider/model`; `echo` is always among them.
+
+    Providers are asked in parallel; one that does not answer within 3 s is left out.
+    """
+    found = not request.headers.get("user-agent", "").startswith(DISCOVERER)
+    listed = await resources.catalogue.models(found=found)
+    return ModelList(data=[_chat_model(model, resources) for model in listed])
+
+
+@router.get("/audio/models", summary="Models for transcription", responses=_LIST)
+async def audio_models(resources: ResourcesDep) -> ModelList:
+    """The speech engines that can be used now, and `whisper-1`, which means the default one."""
+    return ModelList(data=await _speech_models(resources))
+
+
+@router.get(
+    "/models/{model_id:path}",
+    summary="One model",
+    responses={
+        200: {"description": "It can be asked for"},
+        403: _REFUSED,
+        404: openai_answer(
+            "Nobody is called so",
+            model_not_found=(
+                "model_not_found",
+                "there is no model 'gpt-9'; GET /v1/models lists those there are",
+                404,
+                "model",
+            ),
+        ),
+        "default": openai_answer("Any other error, in the same shape"),
+    },
+)
+async def model(model_id: str, resources: ResourcesDep) -> ModelOut:
+    """A model for chat or for transcription, by its id, its bare name, or an alias."""
+    try:
+        if model_id != WHISPER:  # the alias `*` must not take the one name that every client of speech sends
+            choice = await resources.catalogue.resolve(model_id)
+            return _out(choice.id, choice.provider, resources)
+    except ModelNotFound:
+        speech = {one.id: one for one in await _speech_models(resources)}
+        if model_id not in speech:
+            raise
+        return speech[model_id]
+    return (await _speech_models(resources))[-1]
+
+
+def _chat_model(one: Model, resources: Resources) -> ModelOut:
+    return _out(one.id, one.provider, resources, f"{one.name} ({one.provider})" if one.name else one.id)
+
+
+def _out(model_id: str, owner: str, resources: Resources, name: str = "") -> ModelOut:
+    return ModelOut(id=model_id, created=resources.begun_s, owned_by=owner, name=name or model_id)
+
+
+async def _speech_models(resources: Resources) -> list[ModelOut]:
+    engines = await resources.engines.list_providers()
+    ready = [_out(engine.name, engine.name, resources) for engine in engines if engine.status == "ready"]
+    default = next((engine.name for engine in engines if engine.default), "auto")
+    return [*ready, _out(WHISPER, default, resources, f"{default}, by OpenAI's name")]

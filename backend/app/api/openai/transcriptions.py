@@ -1,0 +1,128 @@
+"""`POST /v1/audio/transcriptions`: a recording to text, whole or as it becomes text."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.responses import PlainTextResponse
+
+from app.api.deps import ResourcesDep
+from app.api.event_stream import EventStream, unless_gone
+from app.api.openai.transcription_docs import BODY, RESPONSES
+from app.api.openai.uploads import received
+from app.core.errors import BadRequest, PrompterError
+from app.schemas.openai.audio import TranscriptionIn
+from app.schemas.openai.errors import openai_error_of
+from app.services.transcription import render
+from app.services.transcription.ask import Ask, language, silence_ms, vocabulary
+from app.services.transcription.recording import Recording
+from app.services.transcription.said import Progress, Said, Whole
+from app.utils.subtitles import to_srt, to_vtt
+
+router = APIRouter(prefix="/v1", tags=["openai"])
+
+_TIMED = ("srt", "vtt")
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A recording whose work has begun, and what was asked."""
+
+    recording: Recording
+    fields: TranscriptionIn
+
+
+async def begun(request: Request, resources: ResourcesDep) -> AsyncGenerator[Begun, None]:
+    """The recording with its first second heard, so that a failure has its status; closed when all is sent."""
+    async with (
+        resources.transcriptions.place(),
+        received(request, resources.settings.limits) as upload,
+    ):
+        recording = resources.transcriptions.recording(upload.file, _ask(upload.fields))
+        try:
+            await unless_gone(request, recording.open())
+            yield Begun(recording, upload.fields)
+        finally:
+            await recording.aclose()
+
+
+@router.post(
+    "/audio/transcriptions",
+    response_class=Response,
+    responses=RESPONSES,
+    openapi_extra={"requestBody": BODY},
+    summary="Transcribe a recording",
+)
+async def transcribe(
+    request: Request, resources: ResourcesDep, begun: Annotated[Begun, Depends(begun)]
+) -> Response:
+    """Send a recording of any usual format and get its text.
+
+    It is cut at pauses and recognised behind those who speak: the longer they speak, the longer it takes. A client
+    that leaves ends the work within a second of the running call.
+    """
+    if begun.fields.stream:
+        return EventStream(_events(begun.recording), slow_reader_s=resources.settings.limits.slow_reader_s)
+    return _answer(await unless_gone(request, begun.recording.whole()), begun.fields)
+
+
+def _ask(fields: TranscriptionIn) -> Ask:
+    if fields.response_format == "diarized_json":
+        raise BadRequest(
+            "`response_format` 'diarized_json' needs an engine that tells speakers apart, and there is none here;"
+            " take 'verbose_json'",
+            param="response_format",
+        )
+    words = fields.response_format in _TIMED or "word" in fields.timestamp_granularities
+    return Ask(
+        model=fields.model.strip(),
+        lang=language(fields.language, fields.languages),
+        words=words and fields.response_format not in ("json", "text"),
+        vocabulary=vocabulary(fields.prompt, fields.keywords),
+        silence_ms=silence_ms(fields.chunking_strategy),
+    )
+
+
+def _answer(whole: Whole, fields: TranscriptionIn) -> Response:
+    match fields.response_format:
+        case "text":
+            return PlainTextResponse(whole.text + "\n")
+        case "srt":
+            return PlainTextResponse(to_srt(whole.utterances))
+        case "vtt":
+            return PlainTextResponse(to_vtt(whole.utterances))
+        case "verbose_json":
+            words = "word" in fields.timestamp_granularities
+            return _json(render.verbose(whole, words=words).model_dump(exclude_none=True))
+    return _json(render.plain(whole).model_dump())
+
+
+def _json(body: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(body), media_type="application/json")
+
+
+async def _events(recording: Recording) -> AsyncGenerator[bytes, None]:
+    first = True
+    try:
+        while (step := await recording.next()) is not None:
+            if isinstance(step, Said):
+                yield _event(render.delta(step, first=first))
+                first = False
+            else:
+                yield _comment(step)
+    except PrompterError as error:
+        yield _event(openai_error_of(error))
+        return
+    yield _event(render.done(recording.so_far))
+
+
+def _event(body: dict[str, Any]) -> bytes:
+    return b"data: %s\n\n" % orjson.dumps(body)
+
+
+def _comment(progress: Progress) -> bytes:
+    """How far it is, for whoever wants to know: clients skip comments."""
+    told = {"done_s": round(progress.done_s, 1), "duration_s": progress.duration_s}
+    return b": progress %s\n\n" % orjson.dumps(told)

@@ -1,0 +1,178 @@
+"""A recording on its way in: a form or JSON, kept in a temporary file that is gone when the request is."""
+
+import binascii
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import IO, Any, BinaryIO, cast
+
+import anyio
+import anyio.to_thread
+import orjson
+import pybase64
+from fastapi import HTTPException, Request
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+
+from app.core.config import LimitSettings
+from app.core.errors import BadRequest, IdleTimeout, InvalidBase64, MessageTooBig, PrompterError
+from app.schemas.openai.audio import TranscriptionIn, TranscriptionJsonIn
+from app.utils.validation import explain
+
+QUIET_S = 30.0
+"""An upload that brings nothing for so long is over: it holds a place that others want."""
+FIELDS_BYTES = 1 << 20
+"""All fields of a form but the file."""
+MOST_FIELDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A recording and what goes with it."""
+
+    file: BinaryIO
+    """On disk from a megabyte on, without a name; closed by `received`."""
+    fields: TranscriptionIn
+
+
+@asynccontextmanager
+async def received(request: Request, limits: LimitSettings) -> AsyncIterator[Upload]:
+    """Read the request's body; the file lives until the block ends.
+
+    Raises:
+        BadRequest, InvalidBase64, MessageTooBig, IdleTimeout; HTTPException where the client has left.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        form = await _form(request)
+        try:
+            yield Upload(_file_of(form), _fields_of(form))
+        finally:
+            await form.close()
+    elif kind == "application/json":
+        with tempfile.TemporaryFile() as file:
+            fields = await _from_json(request, limits.chat_bytes, file)
+            yield Upload(cast("BinaryIO", file), fields)
+    else:
+        raise BadRequest("send multipart/form-data with a `file`, or JSON with `input_audio`")
+
+
+class _Form(MultiPartParser):
+    """Bounds the fields as a whole: each alone would still add up."""
+
+    _fields_bytes = 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is None:
+            self._fields_bytes += end - start
+            if self._fields_bytes > FIELDS_BYTES:
+                raise MultiPartException("the fields hold too much")
+        super().on_part_data(data, start, end)
+
+
+async def _form(request: Request) -> FormData:
+    parser = _Form(
+        request.headers,
+        _body(request),
+        max_files=1,
+        max_fields=MOST_FIELDS,
+        max_part_size=FIELDS_BYTES,
+    )
+    try:
+        return await parser.parse()
+    except MultiPartException as error:
+        # Its words are the framework's; a form has one file, and fields of a megabyte at most.
+        raise BadRequest(
+            f"the form cannot be read ({error.message.rstrip('.').lower()}); send one `file`, and fields of"
+            f" at most {FIELDS_BYTES} bytes"
+        ) from None
+
+
+async def _body(request: Request) -> AsyncGenerator[bytes, None]:
+    """The body as it comes."""
+    stream = request.stream()
+    while True:
+        try:
+            with anyio.fail_after(QUIET_S):
+                chunk = await anext(stream, None)
+        except TimeoutError:
+            raise IdleTimeout(f"the upload brought nothing for {QUIET_S:g} s; send it again") from None
+        except ClientDisconnect:
+            raise HTTPException(499, "the client has left") from None
+        if chunk is None:
+            return
+        yield chunk
+
+
+def _file_of(form: FormData) -> BinaryIO:
+    found = form.get("file")
+    if not isinstance(found, UploadFile):
+        raise BadRequest("`file`: field required, a recording with a file name", param="file")
+    return found.file
+
+
+def _fields_of(form: FormData) -> TranscriptionIn:
+    """Names come as `keywords` or `keywords[]`, an object's fields as `chunking_strategy[type]`."""
+    fields: dict[str, Any] = {}
+    for name, value in form.multi_items():
+        if not isinstance(value, str):
+            continue
+        outer, bracket, inner = name.partition("[")
+        inner = inner.rstrip("]")
+        if bracket and inner:
+            there = fields.get(outer)
+            fields[outer] = {**(there if isinstance(there, dict) else {}), inner: value}
+        elif bracket:
+            there = fields.get(outer)
+            fields[outer] = [*(there if isinstance(there, list) else []), value]
+        elif outer in fields and isinstance(fields[outer], str):
+            fields[outer] = [fields[outer], value]
+        elif outer in fields and isinstance(fields[outer], list):
+            fields[outer].append(value)
+        else:
+            fields[outer] = value
+    return _checked(TranscriptionIn, fields)
+
+
+async def _from_json(request: Request, limit_bytes: int, file: IO[bytes]) -> TranscriptionIn:
+    """Write the recording to `file`, give the rest. This form is for short ones: its body is held in memory."""
+    body = bytearray()
+    async for chunk in _body(request):
+        body += chunk
+        if len(body) > limit_bytes:
+            raise MessageTooBig(
+                f"a JSON body holds at most {limit_bytes} bytes (limits.chat_bytes); send multipart/form-data"
+            )
+    return await anyio.to_thread.run_sync(_unpacked, body, file)
+
+
+def _unpacked(body: bytearray, file: IO[bytes]) -> TranscriptionIn:
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise BadRequest("the body is not JSON") from None
+    fields = _checked(TranscriptionJsonIn, said)
+    assert isinstance(fields, TranscriptionJsonIn)
+    data = fields.input_audio.data
+    if data.startswith("data:"):
+        data = data.partition(",")[2]
+    try:
+        file.write(pybase64.b64decode(data, validate=True))
+    except (binascii.Error, ValueError):
+        raise InvalidBase64(
+            "`input_audio.data` is not valid base64; expected the standard alphabet with padding",
+            param="input_audio.data",
+        ) from None
+    return fields
+
+
+def _checked(model: type[TranscriptionIn], fields: Any) -> TranscriptionIn:
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        place = error.errors(include_url=False, include_input=False, include_context=False)[0]["loc"]
+        refusal: PrompterError = BadRequest(explain(error), param=str(place[0]) if place else None)
+        raise refusal from None

@@ -1,0 +1,94 @@
+"""Which GGUF files are on this machine, and which one llama.cpp answers with."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core.config import Settings
+from app.core.paths import resolve
+
+SETTING = "PROMPTER_LLM__LLAMA_LOCAL__MODEL"
+
+_MAGIC = b"GGUF"
+_LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}$")
+_FIRST_PART = re.compile(r"-00001-of-\d{5}$")
+
+
+@dataclass(frozen=True, slots=True)
+class GgufFile:
+    """One model file; of a model in parts, the first part."""
+
+    name: str
+    path: Path
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoGguf:
+    """Why there is none, and how to go on."""
+
+    reason: str
+
+
+def list_gguf(settings: Settings) -> list[GgufFile]:
+    """The file in settings, then those in the models folder and in its folders; of two with one name, the first."""
+    found: dict[str, GgufFile] = {}
+    for path in (*_in_settings(settings), *_in_models_folder(settings.models_dir)):
+        if (file := read_gguf(path)) and file.name not in found:
+            found[file.name] = file
+    return list(found.values())
+
+
+def default_gguf(settings: Settings) -> GgufFile | NoGguf:
+    """The file that answers when a request names none: the one in settings, else the only one."""
+    files = list_gguf(settings)
+    if asked := settings.llm.llama_local.model.strip():
+        named = next((file for file in files if asked in (file.name, file.path.name)), None)
+        return named or next(
+            (file for file in files if file.path == resolve(Path(asked))), _missing(asked, files)
+        )
+    if len(files) == 1:
+        return files[0]
+    if files:
+        return NoGguf(f"several GGUF files are there: {_names(files)}; set {SETTING} to one of them")
+    return NoGguf(f"put a GGUF file into {settings.models_dir}, or set {SETTING} to its path")
+
+
+def read_gguf(path: Path) -> GgufFile | None:
+    """What can be told of a file without loading it; None where it is no model."""
+    stem = path.name.removesuffix(".gguf")
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                return None
+        return GgufFile(_FIRST_PART.sub("", stem), path, path.stat().st_size)
+    except OSError:
+        return None
+
+
+def _in_settings(settings: Settings) -> Iterator[Path]:
+    asked = settings.llm.llama_local.model.strip()
+    if asked and (path := resolve(Path(asked))).is_file():
+        yield path
+
+
+def _in_models_folder(folder: Path) -> Iterator[Path]:
+    """GGUF files by name; not the later parts of a model in parts, nor the eyes of a model that sees."""
+    try:
+        paths = sorted((*folder.glob("*.gguf"), *folder.glob("*/*.gguf")))
+    except OSError:
+        return
+    for path in paths:
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not (hidden or path.name.startswith("mmproj") or _LATER_PART.search(path.stem)):
+            yield path
+
+
+def _missing(asked: str, files: list[GgufFile]) -> NoGguf:
+    there = f"; there are {_names(files)}" if files else ""
+    return NoGguf(f"{SETTING} names {asked!r}, which is no GGUF file{there}")
+
+
+def _names(files: list[GgufFile]) -> str:
+    return ", ".join(repr(file.name) for file in files)

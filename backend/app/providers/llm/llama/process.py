@@ -1,0 +1,138 @@
+"""The llama.cpp process as the server sees it: started, watched, ended."""
+
+import asyncio
+import multiprocessing
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
+
+import anyio.to_thread
+
+from app.core.checkpoints.gguf import GgufFile
+from app.core.config import Settings
+from app.providers.llm.llama import child
+from app.providers.llm.llama.child import FAILED, Load
+from app.providers.upstream.addresses import Reach
+from app.providers.upstream.base_url import parse
+from app.providers.upstream.client import Endpoint
+
+SPAWN = multiprocessing.get_context("spawn")
+EXIT_TIMEOUT_S = 0.5
+_ADDRESS_BYTES = 256
+
+
+class LoadFailed(Exception):
+    """llama.cpp did not take the model, or its process ended while it loaded."""
+
+
+class LlamaProcess:
+    """One process with one model; made by `start`, ended by `aclose`."""
+
+    def __init__(self, process: BaseProcess, connection: socket.socket) -> None:
+        self.ended = asyncio.Event()
+        self.on_death: Callable[[], None] = lambda: None
+        """Called when it ends though nobody closed it."""
+        self._process = process
+        self._connection = connection
+        self._pid: int | None = None
+        self._endpoint: Endpoint | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(cls, file: GgufFile, settings: Settings) -> "LlamaProcess":
+        """Start a process and load the model, which takes as long as it takes.
+
+        Nobody else can use it: it listens on loopback, and its key is known here alone.
+
+        Raises:
+            LoadFailed
+        """
+        load = _load(file, settings)
+        ours, theirs = socket.socketpair()
+        process = SPAWN.Process(target=child.main, args=(theirs, load), name="prompter-llama", daemon=True)
+        self = cls(process, ours)
+        try:
+            with theirs:
+                await anyio.to_thread.run_sync(_start_without_sigint, process)
+            self._pid = process.pid  # which a reaped process cannot tell
+            ours.setblocking(False)
+            said = await asyncio.get_running_loop().sock_recv(ours, _ADDRESS_BYTES)
+            if said in (b"", FAILED):
+                raise LoadFailed
+            base = parse(said.decode().strip() + "/v1")
+        except BaseException:
+            await self.aclose()
+            raise
+        self._endpoint = Endpoint(base, load.api_key, Reach.OPERATOR)
+        self._watching = asyncio.ensure_future(self._watch())
+        return self
+
+    @property
+    def pid(self) -> int | None:
+        return self._pid
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it answers, with its key."""
+        assert self._endpoint is not None, "start() has returned"
+        return self._endpoint
+
+    async def aclose(self) -> None:
+        """End the process: it leaves when its socket closes, or is killed after half a second."""
+        self.on_death = lambda: None
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        with anyio.CancelScope(shield=True):
+            await (self._watching or self._reaped())
+
+    async def _watch(self) -> None:
+        """The process says nothing more: what arrives is the end of its socket."""
+        with suppress(OSError):
+            await asyncio.get_running_loop().sock_recv(self._connection, 1)
+        self.ended.set()
+        self.on_death()
+        await self._reaped()
+
+    async def _reaped(self) -> None:
+        self.ended.set()
+        await anyio.to_thread.run_sync(_reap, self._process)
+        self._connection.close()
+
+
+def _load(file: GgufFile, settings: Settings) -> Load:
+    own = settings.llm.llama_local
+    return Load(
+        path=file.path,
+        name=file.name,
+        context_tokens=own.context_tokens,
+        parallel=own.parallel,
+        threads=own.threads,
+        gpu_layers=own.gpu_layers,
+        debug=settings.log_level == "debug",
+        api_key=secrets.token_urlsafe(32),
+    )
+
+
+def _start_without_sigint(process: BaseProcess) -> None:
+    """Start the process with SIGINT blocked, so that Ctrl-C cannot hit it before it ignores the signal."""
+    if not hasattr(signal, "pthread_sigmask"):
+        process.start()
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _reap(process: BaseProcess) -> None:
+    if process.pid is None:
+        return
+    process.join(EXIT_TIMEOUT_S)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+    process.close()

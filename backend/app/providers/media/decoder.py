@@ -1,0 +1,155 @@
+"""A recording being decoded: one process of its own for each, which ends with it."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import anyio
+import anyio.to_thread
+import numpy as np
+from anyio.abc import ByteReceiveStream, Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from app.core.errors import AudioNotReadable, MessageTooBig
+from app.providers.base import SAMPLE_RATE_HZ, Samples
+from app.providers.media import worker
+from app.providers.media.formats import KNOWN, sniff
+
+STALL_S = 30.0
+"""A decoder that gives nothing for so long hangs; a second of audio takes milliseconds."""
+
+_BROKE = "the file is not readable: it broke its decoder"
+_KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "TMPDIR", "TEMP", "TMP")
+"""What a Python needs of the environment: no key and no setting reaches the process."""
+
+
+class Decoder:
+    """`async with Decoder(file, longest_s) as decoder: while (block := await decoder.block()) is not None`.
+
+    The file is read by the process through a handle of its own; it must have a descriptor and stays the caller's. A
+    process is cheap (0.1 s, 30 MB) and hostile files meet none but their own.
+    """
+
+    def __init__(self, file: BinaryIO, longest_s: float) -> None:
+        self._file = file
+        self._longest_s = longest_s
+        self._container: str | None = None
+        self._process: Process | None = None
+        self._output: BufferedByteReceiveStream
+        self.duration_s: float | None = None
+        """What the file says of its length: known from the first block on, if at all, and not to be trusted."""
+
+    async def __aenter__(self) -> Self:
+        """Start the process.
+
+        Raises:
+            AudioNotReadable: the file is no container that is known.
+        """
+        self._container = await anyio.to_thread.run_sync(_on_disk, self._file)
+        if self._container is None:
+            raise _unreadable("the file is no recording that can be read")
+        self._process = await anyio.open_process(
+            [sys.executable, "-P", worker.__file__, self._container, f"{self._longest_s:g}"],
+            stdin=self._file,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env=_environment(os.environ),
+            cwd=tempfile.gettempdir(),
+        )
+        output = self._process.stdout
+        assert isinstance(output, ByteReceiveStream)
+        self._output = BufferedByteReceiveStream(output)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """End the process, whatever it does."""
+        if self._process is None:
+            return
+        with anyio.CancelScope(shield=True):
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._process.wait()
+            await self._process.aclose()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def block(self) -> Samples | None:
+        """The next second of audio, or less at the end; None behind the last.
+
+        Raises:
+            AudioNotReadable: it cannot be decoded, or not within the limits of time and memory.
+            MessageTooBig: it is too long.
+        """
+        while True:
+            kind, body = await self._message()
+            if kind == worker.PCM:
+                return np.frombuffer(body, np.int16)
+            if kind == worker.DONE:
+                return None
+            if kind == worker.ABOUT:
+                self.duration_s = _duration(body)
+                # A WAV written to a pipe claims two gigabytes; what others claim they hold.
+                if self._container != "wav" and (self.duration_s or 0) > self._longest_s:
+                    raise self._too_long()
+            elif kind == worker.TOO_LONG:
+                raise self._too_long()
+            else:
+                raise _unreadable(body.decode())
+
+    def _too_long(self) -> MessageTooBig:
+        return MessageTooBig(
+            f"a recording lasts at most {self._longest_s:g} s (limits.upload_s); send it in parts",
+            param="file",
+        )
+
+    async def _message(self) -> tuple[bytes, bytes]:
+        try:
+            with anyio.fail_after(STALL_S):
+                head = await self._output.receive_exactly(worker.HEAD.size)
+                kind, size = worker.HEAD.unpack(head)
+                if size > worker.BLOCK_BYTES:
+                    raise _unreadable(_BROKE)
+                return kind, await self._output.receive_exactly(size) if size else b""
+        except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
+            raise _unreadable(_BROKE) from None
+        except TimeoutError:
+            raise _unreadable(
+                f"the file is not readable: its decoder gave nothing for {STALL_S:g} s"
+            ) from None
+
+
+def _unreadable(why: str) -> AudioNotReadable:
+    return AudioNotReadable(f"{why}; expected {KNOWN}", param="file")
+
+
+def _on_disk(file: BinaryIO) -> str | None:
+    """See to it that another process can read the file; which container it is."""
+    file.fileno()  # a spooled file goes to disk only now
+    file.flush()
+    return sniff(file)
+
+
+def _duration(body: bytes) -> float | None:
+    duration_s = json.loads(body)["duration_s"]
+    return float(duration_s) if duration_s and 0 < duration_s < 1e7 else None
+
+
+def _environment(ours: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in ours.items() if name.upper() in _KEPT}
+    spec = find_spec("av")
+    origin = spec.origin if spec else None
+    return kept | ({"PYTHONPATH": str(Path(origin).resolve().parents[1])} if origin else {})
+
+
+assert worker.RATE_HZ == SAMPLE_RATE_HZ, "the engines' rate"

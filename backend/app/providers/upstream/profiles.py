@@ -1,0 +1,213 @@
+"""Profiles: the services that the settings name, each with its kind, address, key, models and time limits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from typing import Protocol
+
+from app.core.config import LlmKind, LlmProfile, Settings
+from app.core.errors import BaseUrlNotAllowed, MissingConfig
+from app.providers.upstream.addresses import Reach, is_loopback_host
+from app.providers.upstream.base_url import BaseUrl, parse
+from app.providers.upstream.client import Endpoint
+from app.providers.upstream.kinds import KINDS, Kind
+
+NAMED_IN_REQUEST = "openai_compat"
+"""The profile whose address, key and model stand in `llm.openai_compat`, and which a request may replace."""
+_CLOUD_HOSTS: dict[str, LlmKind] = {"api.openai.com": "openai", "openrouter.ai": "openrouter"}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One service that answers prompts: where, with which key, and what can be asked of it."""
+
+    name: str
+    kind: Kind
+    endpoint: Endpoint | None
+    """None where `problem` says why."""
+    model: str
+    """Used where a request names only the profile; empty means the first that the service lists."""
+    models: tuple[str, ...]
+    """Those to offer; empty offers what the service lists."""
+    connect_timeout_s: float
+    first_byte_timeout_s: float
+    idle_timeout_s: float
+    found: bool = False
+    """Found on this machine, not named in the settings."""
+    problem: str = ""
+    """What the settings lack or have wrong, and which setting it is."""
+
+    @property
+    def local(self) -> bool:
+        """Whether prompts stay on this machine or the network around it."""
+        return is_near(self.endpoint.base) if self.endpoint else self.kind.local
+
+    async def now(self) -> "Profile | None":
+        """Itself: what the settings name does not come and go."""
+        return self
+
+    def required(self) -> Endpoint:
+        """Where to ask.
+
+        Raises:
+            MissingConfig: the settings lack something.
+        """
+        if self.endpoint is None or self.problem:
+            raise MissingConfig(self.problem)
+        return replace(self.endpoint, reuse=self.kind.keeps_connections)
+
+
+class ProfileSource(Protocol):
+    """Gives a profile when it is needed: that of the settings, or a local server that may be there."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def local(self) -> bool: ...
+
+    async def now(self) -> Profile | None:
+        """The profile, None where no such server is found; at most some seconds old, within 3 s."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What the settings say of one profile."""
+
+    name: str
+    kind: Kind
+    setting: str
+    """How its settings begin in the environment."""
+    base_url: str
+    api_key: str = field(repr=False)
+    model: str
+    models: tuple[str, ...] = ()
+    timeouts: LlmProfile = field(default_factory=lambda: LlmProfile.model_validate({}))
+    needs: Sequence[str] = ()
+    """Which of base_url, api_key and model must be there."""
+
+
+def profiles_of(settings: Settings) -> dict[str, Profile]:
+    """The profiles in settings by name, `openai_compat` among them where it is configured; nothing is asked."""
+    own = [_of_settings(name, profile) for name, profile in settings.llm.profiles.items()]
+    compat = _compat(settings)
+    configured = compat.base_url or compat.api_key or compat.model
+    return {each.name: _profile(each, settings) for each in ([compat] if configured else []) + own}
+
+
+def found_profile(name: str, kind: Kind, base_url: str, settings: Settings) -> Profile:
+    """The profile of a server found on this machine: without a key, since nobody gave it one."""
+    own = _Own(name, kind, "", base_url, "", "")
+    profile = _profile(own, settings)
+    return Profile(
+        name=name,
+        kind=kind,
+        endpoint=profile.endpoint,
+        model="",
+        models=(),
+        connect_timeout_s=profile.connect_timeout_s,
+        first_byte_timeout_s=profile.first_byte_timeout_s,
+        idle_timeout_s=profile.idle_timeout_s,
+        found=True,
+    )
+
+
+def kind_of(base: BaseUrl) -> Kind:
+    """What probably answers at an address: a cloud by its host, a local server by its usual port."""
+    if name := _CLOUD_HOSTS.get(base.host.lower()):
+        return KINDS[name]
+    for kind in KINDS.values():
+        if kind.local and any(parse(url).origin == base.origin for url in kind.base_urls):
+            return kind
+    return KINDS["other"]
+
+
+def meant(base: BaseUrl, kind: Kind) -> BaseUrl:
+    """The base URL of OpenAI's wire, where that of the service's own interface was given, or its usual host alone."""
+    if base.path in kind.own_paths:
+        return base.with_path("/v1")
+    usual = [parse(url) for url in kind.base_urls if not base.path]
+    return next((url for url in usual if url.origin == base.origin), base)
+
+
+def is_near(base: BaseUrl) -> bool:
+    """Whether an address is this machine or the network around it, where a model may have to be loaded first."""
+    host = base.host.strip("[]")
+    if is_loopback_host(host) or host.endswith((".local", ".lan", ".internal")):
+        return True
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host
+
+
+def _of_settings(name: str, profile: LlmProfile) -> _Own:
+    named = KINDS.get(name)  # type: ignore[call-overload]  # any text may be asked for
+    kind = KINDS[profile.kind] if profile.kind else named or KINDS["other"]
+    return _Own(
+        name=name,
+        kind=kind,
+        setting=f"PROMPTER_LLM__PROFILES__{name.upper()}__",
+        base_url=profile.base_url.strip() or kind.base_url,
+        api_key=profile.api_key.get_secret_value().strip(),
+        model=profile.model.strip(),
+        models=tuple(profile.models),
+        timeouts=profile,
+        needs=("base_url",) if kind.local or kind.name == "other" else ("base_url", "api_key"),
+    )
+
+
+def _compat(settings: Settings) -> _Own:
+    own = settings.llm.openai_compat
+    url = own.base_url.strip()
+    try:
+        kind = kind_of(parse(url))
+    except BaseUrlNotAllowed:
+        kind = KINDS["other"]
+    return _Own(
+        name=NAMED_IN_REQUEST,
+        kind=kind,
+        setting="PROMPTER_LLM__OPENAI_COMPAT__",
+        base_url=url,
+        api_key=own.api_key.get_secret_value().strip(),
+        model=own.model.strip(),
+        needs=("base_url", "api_key", "model"),
+    )
+
+
+def _profile(own: _Own, settings: Settings) -> Profile:
+    endpoint, problem = _endpoint(own)
+    limits = settings.llm
+    near = own.kind.local or (endpoint is not None and is_near(endpoint.base))
+    first_byte_s = limits.local_first_byte_timeout_s if near else limits.first_byte_timeout_s
+    return Profile(
+        name=own.name,
+        kind=own.kind,
+        endpoint=endpoint,
+        model=own.model,
+        models=own.models,
+        connect_timeout_s=own.timeouts.connect_timeout_s or limits.connect_timeout_s,
+        first_byte_timeout_s=own.timeouts.first_byte_timeout_s or first_byte_s,
+        idle_timeout_s=own.timeouts.idle_timeout_s or limits.idle_timeout_s,
+        problem=problem,
+    )
+
+
+def _endpoint(own: _Own) -> tuple[Endpoint | None, str]:
+    """Where it is, and what keeps it from being asked."""
+    values = {"base_url": own.base_url, "api_key": own.api_key, "model": own.model}
+    missing = [own.setting + name.upper() for name in own.needs if not values[name]]
+    if not own.base_url:
+        return None, f"set {', '.join(missing)}"
+    if not (own.api_key.isascii() and own.api_key.isprintable()):
+        return None, f"{own.setting}API_KEY holds a character that no key has; copy it again"
+    try:
+        base = meant(parse(own.base_url, with_query=True), own.kind)
+    except BaseUrlNotAllowed as error:
+        return None, f"{own.setting}BASE_URL: {error.message}"
+    endpoint = Endpoint(base, own.api_key, Reach.OPERATOR)
+    return endpoint, f"set {', '.join(missing)}; {own.kind.hint}" if missing else ""

@@ -1,0 +1,131 @@
+"""The words of `/v1/audio/transcriptions`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+Texts = Annotated[
+    list[Annotated[str, Field(max_length=10_000)]], BeforeValidator(_listed), Field(max_length=1000)
+]
+
+
+class InputAudio(BaseModel):
+    """A recording inside a JSON body."""
+
+    data: str = Field(repr=False, description="base64 of the file", examples=["UklGRiQAAABXQVZF"])
+    format: str = Field(
+        "", max_length=100, description="what it is; not believed: the file itself tells", examples=["wav"]
+    )
+
+
+class TranscriptionIn(BaseModel):
+    """What goes with a recording; fields that are not here are ignored."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    model: str = Field(
+        "",
+        max_length=200,
+        description="a speech engine (`pocketsphinx`), a checkpoint (`whisper_local/base`, `base`), or `whisper-1`, "
+        "which means the default one",
+        examples=["whisper-1"],
+    )
+    language: str | None = Field(
+        None, max_length=100, description="a code (`es`, `en-GB`) or an English name", examples=["en"]
+    )
+    languages: Texts = Field([], description="the same; used where it holds one")
+    prompt: str = Field(
+        "", max_length=100_000, description="terms likely to be said, for engines that can use them"
+    )
+    keywords: Texts = Field([], description="the same as a list")
+    response_format: ResponseFormat = Field(
+        "json", description="`diarized_json` is refused: no engine tells speakers"
+    )
+    temperature: Annotated[float | None, BeforeValidator(_empty_is_none)] = Field(
+        None, ge=0, le=2, description="accepted; the engines choose their own"
+    )
+    stream: Annotated[bool | None, BeforeValidator(_empty_is_none)] = Field(
+        None, description="true: server-sent events, each utterance as it becomes text"
+    )
+    timestamp_granularities: Annotated[list[Literal["word", "segment"]], BeforeValidator(_listed)] = Field(
+        [], max_length=10, description="`word` adds word times to `verbose_json`"
+    )
+    chunking_strategy: Any = Field(
+        None, description="`auto`, or `{type: server_vad, silence_duration_ms}`: the pause at which to cut"
+    )
+
+
+class TranscriptionJsonIn(TranscriptionIn):
+    """The same as JSON, with the recording inside."""
+
+    input_audio: InputAudio = Field(description="the recording")
+
+
+class DurationUsage(BaseModel):
+    """What was used."""
+
+    type: Literal["duration"] = Field("duration", description="always `duration`")
+    seconds: float = Field(description="length of the recording (s)", examples=[3.43])
+
+
+class TranscriptionOut(BaseModel):
+    """A recording's text."""
+
+    text: str = Field(
+        description="the whole text", examples=["Write a Python function that reverses a list."]
+    )
+    usage: DurationUsage
+
+
+class WordOut(BaseModel):
+    """One word."""
+
+    word: str = Field(description="the word", examples=["Write"])
+    start: float = Field(description="where it begins (s)", examples=[0.42])
+    end: float = Field(description="where it ends (s)", examples=[0.66])
+
+
+class SegmentOut(BaseModel):
+    """One utterance. What engines do not tell has a value that no client takes for a fault."""
+
+    id: int = Field(description="number of the utterance: 0, 1, 2 …", examples=[0])
+    seek: int = Field(description="where it begins, in hundredths of a second", examples=[42])
+    start: float = Field(description="where it begins (s)", examples=[0.42])
+    end: float = Field(description="where it ends (s)", examples=[3.2])
+    text: str = Field(description="its text", examples=["Write a Python function that reverses a list."])
+    tokens: list[int] = Field(description="always empty")
+    temperature: float = Field(description="always 0", examples=[0.0])
+    avg_logprob: float = Field(
+        description="mean logarithm of the words' confidence, 0 where it is not known", examples=[-0.2]
+    )
+    compression_ratio: float = Field(
+        description="length of the text over that of its compression", examples=[0.9]
+    )
+    no_speech_prob: float = Field(description="always 0: what is no speech is left out", examples=[0.0])
+
+
+class VerboseTranscriptionOut(BaseModel):
+    """A recording's text with its times."""
+
+    task: Literal["transcribe"] = Field("transcribe", description="always `transcribe`")
+    language: str = Field(
+        description="English name in lower case; `unknown` where nothing tells", examples=["english"]
+    )
+    duration: float = Field(description="length of the recording (s)", examples=[3.43])
+    text: str = Field(
+        description="the whole text", examples=["Write a Python function that reverses a list."]
+    )
+    segments: list[SegmentOut] = Field(description="one entry an utterance")
+    words: list[WordOut] | None = Field(None, description="where word times were asked for")
+    usage: DurationUsage

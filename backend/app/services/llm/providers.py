@@ -1,0 +1,131 @@
+"""The language-model providers of one application: built when first asked for, listed with their states."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+
+import anyio
+import anyio.to_thread
+
+from app.core.config import Settings
+from app.core.errors import ProviderNotReady, UnknownProvider
+from app.providers.base import LlmProvider, ProviderStatus
+from app.providers.registry import Registration, llm_registrations
+from app.schemas.providers import ProviderOut, ProviderState
+
+PROBE_S = 3.0
+NAMED_IN_REQUEST = "openai_compat"
+SOUGHT = "this machine"
+"""The origin of servers that are found by looking for them."""
+_LOCAL = "llama_local"
+_FALLBACK = "echo"
+logger = logging.getLogger(__name__)
+
+
+class Providers:
+    """Providers by name. `registrations` is the seam by which tests and plugins bring others."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        registrations: Callable[[Settings], dict[str, Registration]] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._registered = (registrations or llm_registrations)(settings)
+        self._built: dict[str, LlmProvider] = {}
+        self._building: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+
+    @property
+    def names(self) -> list[str]:
+        """All that are registered, in their order."""
+        return list(self._registered)
+
+    def is_sought(self, name: str) -> bool:
+        """Whether it is a server that may run on this machine, which has to be looked for."""
+        return self._registered[name].origin == SOUGHT
+
+    async def default(self) -> str:
+        """The provider of a request that names none: never a server that was found by probing."""
+        if self._settings.llm.provider:
+            return self._settings.llm.provider
+        own = self._settings.llm.openai_compat
+        if own.base_url.strip() and own.api_key.get_secret_value() and own.model:
+            return NAMED_IN_REQUEST
+        # One that is loading its model is still the one: who asks meanwhile waits, and gets no echo.
+        there = (ProviderState.READY, ProviderState.LOADING)
+        if _LOCAL in self._registered and await self._state(_LOCAL) in there:
+            return _LOCAL
+        return _FALLBACK
+
+    async def get(self, name: str) -> LlmProvider:
+        """The provider of that name, built now if need be.
+
+        Raises:
+            UnknownProvider, ProviderNotReady
+        """
+        if (built := self._built.get(name)) is not None:
+            return built
+        registration = self._registered.get(name)
+        if registration is None:
+            raise UnknownProvider(
+                f"unknown provider {name!r}; known are {', '.join(sorted(self._registered))}"
+            )
+        async with self._building[name]:
+            if name not in self._built:
+                try:
+                    factory = await anyio.to_thread.run_sync(registration.load, abandon_on_cancel=True)
+                    self._built[name] = factory(self._settings)
+                except Exception as error:  # a package of others may fail in any way
+                    raise ProviderNotReady(
+                        f"provider {name!r} of {registration.origin!r} cannot be loaded "
+                        f"({type(error).__name__}); install it again"
+                    ) from error
+        return self._built[name]
+
+    async def listed(self) -> list[ProviderOut]:
+        """All providers with their states, asked in parallel; none delays the list beyond 3 s."""
+        found: dict[str, ProviderOut] = {}
+        default = await self.default()
+
+        async def ask(name: str) -> None:
+            kind, status = await self._status(name)
+            found[name] = ProviderOut(
+                name=name,
+                type=kind,
+                status=status.state,
+                description=status.description,
+                default=name == default,
+            )
+
+        async with anyio.create_task_group() as group:
+            for name in self._registered:
+                group.start_soon(ask, name)
+        return [found[name] for name in self._registered]
+
+    async def aclose(self) -> None:
+        for name, provider in self._built.items():
+            try:
+                await provider.aclose()
+            except Exception as error:  # noqa: BLE001  # one that fails must not keep the others open
+                logger.warning("provider %s did not close: %s", name, type(error).__name__)
+
+    async def _state(self, name: str) -> ProviderState:
+        return (await self._status(name))[1].state
+
+    async def _status(self, name: str) -> tuple[str, ProviderStatus]:
+        """Kind and state of one, whatever it does."""
+        kind = "unknown"
+        try:
+            with anyio.fail_after(PROBE_S):
+                provider = await self.get(name)
+                kind = provider.type
+                status = await provider.status()
+        except TimeoutError:
+            status = ProviderStatus(
+                ProviderState.UNREACHABLE, f"did not tell its state within {PROBE_S:.0f} s"
+            )
+        except ProviderNotReady as error:
+            status = ProviderStatus(ProviderState.NOT_INSTALLED, error.message)
+        except Exception as error:  # noqa: BLE001  # a provider of others must not break the list
+            status = ProviderStatus(ProviderState.UNREACHABLE, f"its check failed ({type(error).__name__})")
+        return kind, status

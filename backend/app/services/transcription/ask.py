@@ -1,0 +1,71 @@
+"""What was asked for with a recording, in our own words; pure."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.errors import BadRequest, LanguageNotSupported
+from app.utils.languages import tag_of
+
+MOST_TERMS = 200
+TERM_CHARACTERS = 100
+SILENCE_MS = range(100, 10_001)
+
+_BETWEEN_TERMS = re.compile(r"[,;\n\r\t]+|[.!?:](?:\s+|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How a recording is to be understood."""
+
+    model: str = ""
+    lang: str | None = None
+    """BCP-47; None takes that of the settings."""
+    words: bool = False
+    vocabulary: tuple[str, ...] = ()
+    silence_ms: int | None = None
+    """Pause at which to cut; None takes that of the profile `dictation`."""
+
+
+def language(said: str | None, among: Iterable[str] = ()) -> str | None:
+    """The tag of the language named; where none is, that of `among` if it holds a single one.
+
+    Raises:
+        LanguageNotSupported: it is no language.
+    """
+    several = [one for one in among if one.strip()]
+    said = said or (several[0] if len(several) == 1 else "")
+    if not said.strip() or said.strip().lower() == "auto":
+        return None
+    if (tag := tag_of(said)) is None:
+        raise LanguageNotSupported(
+            "`language` names no language; give a code like 'es' or 'en-GB', an English name like 'spanish', or"
+            " leave it out",
+            param="language",
+        )
+    return tag
+
+
+def vocabulary(prompt: str, keywords: Iterable[str]) -> tuple[str, ...]:
+    """Terms to listen for: the keywords, then what the prompt lists or says."""
+    terms: dict[str, None] = {}
+    for text in (*keywords, *_BETWEEN_TERMS.split(prompt)):
+        if term := " ".join(text.split())[:TERM_CHARACTERS].strip():
+            terms[term] = None
+    return tuple(terms)[:MOST_TERMS]
+
+
+def silence_ms(strategy: Any) -> int | None:
+    """The pause that OpenAI's `chunking_strategy` asks for, where it asks for one ("auto" does not)."""
+    said = strategy.get("silence_duration_ms") if isinstance(strategy, dict) else None
+    if said in (None, ""):
+        return None
+    try:
+        wanted = int(float(said))
+    except (TypeError, ValueError, OverflowError):
+        raise BadRequest(
+            "`chunking_strategy.silence_duration_ms` must be a number of milliseconds",
+            param="chunking_strategy",
+        ) from None
+    return min(max(wanted, SILENCE_MS[0]), SILENCE_MS[-1])

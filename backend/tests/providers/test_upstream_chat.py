@@ -1,0 +1,488 @@
+"""One upstream asked for chat completions: how answers end, what errors mean, tries, time limits, leaving."""
+
+import asyncio
+import logging
+import time
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.core.config import Settings
+from app.core.errors import (
+    ContextTooLong,
+    MissingConfig,
+    PrompterError,
+    ProviderNotReady,
+    UpstreamError,
+    UpstreamLoading,
+    UpstreamRateLimited,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnauthorized,
+)
+from app.providers.base import ChatMessage, ChatProvider, LlmConfig
+from app.providers.llm.openai_compat import OpenAiCompatProvider
+from app.providers.llm.upstream import ProfileProvider
+from app.providers.upstream.base_url import parse
+from app.providers.upstream.kinds import KINDS, Kind
+from app.providers.upstream.profiles import Profile
+from app.schemas.providers import ProviderState
+from tests.fakes.upstream import FakeUpstream, Reply, as_json, chat, data, dropped, error, silence, sse
+from tests.support.chat import (
+    KEY,
+    MESSAGES,
+    PROMPT,
+    answered,
+    asking,
+    completed,
+    reasons,
+    request,
+    streamed,
+    text,
+    usage,
+)
+
+USAGE = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
+WHOLE = as_json(
+    {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}
+)
+CUT = {"finish_reason": None, "done": False}
+
+
+# -- what is sent -------------------------------------------------------------------------------------------------
+
+
+async def test_the_body_passes_through_with_the_model_and_a_wish_for_usage() -> None:
+    fields: dict[str, Any] = {
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "top_k": 5,
+        "x": {"y": 1},
+    }
+    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+        upstream.script.extend([chat("Hi"), WHOLE])
+        await streamed(asked, **fields)
+        await asked.complete(request(**fields))
+        first, second = upstream.requests
+    assert first.json == {
+        "model": "tiny",
+        "messages": MESSAGES,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        **fields,
+    }
+    assert second.json == {"model": "tiny", "messages": MESSAGES, "stream": False, **fields}
+    assert (first.path, first.headers["authorization"]) == ("/v1/chat/completions", f"Bearer {KEY}")
+    assert first.headers["content-type"] == "application/json"
+
+
+async def test_what_json_has_and_orjson_has_not_is_sent_all_the_same() -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+        await streamed(asked, user="half \ud83d", seed=1 << 70)
+        assert upstream.requests[0].json["seed"] == 1 << 70
+
+
+# -- how answers end ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["[DONE]", "no [DONE]"])
+async def test_a_finish_reason_is_an_end(done: bool) -> None:
+    chunks, failure = await answered(chat("Hi", usage=USAGE, done=done))
+    assert (text(chunks), reasons(chunks), usage(chunks), failure) == ("Hi", ["stop"], USAGE, None)
+
+
+async def test_done_without_a_reason_is_a_stop() -> None:
+    chunks, failure = await answered(chat("Hi", finish_reason=None))
+    assert (reasons(chunks), failure) == (["stop"], None)
+
+
+@pytest.mark.parametrize("ending", ["complete", "cut"])
+@pytest.mark.parametrize("texts", [(), ("Hel",)])
+async def test_an_end_without_either_is_an_error(texts: tuple[str, ...], ending: Any) -> None:
+    chunks, failure = await answered(chat(*texts, ending=ending, **CUT))
+    assert text(chunks) == "".join(texts)
+    assert isinstance(failure, UpstreamTruncated)
+    assert reasons(chunks) == []
+
+
+@pytest.mark.parametrize("reply", [sse(done=False), as_json(None), Reply([b"{"]), Reply([b'data: {"cho'])])
+async def test_no_answer_at_all_is_an_error(reply: Reply) -> None:
+    chunks, failure = await answered(reply)
+    assert chunks == []
+    assert isinstance(failure, UpstreamTruncated)
+
+
+async def test_one_choice_of_two_cut_off_is_an_error() -> None:
+    halves = [{"choices": [{"index": n, "delta": {"content": "a"}}]} for n in range(2)]
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    _, failure = await answered(sse(*halves, end, done=False))
+    assert isinstance(failure, UpstreamTruncated)
+
+
+@pytest.mark.parametrize("ending", ["cut", "hang"])
+async def test_an_answer_whose_goodbye_is_lost_is_whole(ending: Any) -> None:
+    chunks, failure = await answered(chat("Hi", done=False, ending=ending), idle_timeout_s=0.3)
+    assert (text(chunks), reasons(chunks), failure) == ("Hi", ["stop"], None)
+
+
+BODY = b'{"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}'
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply([BODY[:30]], content_length=len(BODY)),
+        Reply([BODY[:30]], ending="cut"),
+        Reply([BODY[:30]]),
+        Reply([]),
+    ],
+    ids=["Content-Length", "chunked", "JSON", "empty"],
+)
+async def test_a_whole_answer_that_is_cut_off_is_an_error(reply: Reply) -> None:
+    with pytest.raises(UpstreamTruncated):
+        await completed(reply)
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply([b"<html>hello</html>"]), "not JSON; check base_url"),
+        (as_json({"hello": "world"}), "without a choice; check base_url"),
+        (
+            as_json({"choices": [{"message": {"content": "x"}, "finish_reason": "error"}]}),
+            "failed in the middle",
+        ),
+    ],
+)
+async def test_what_is_no_answer_is_told(reply: Reply, words: str) -> None:
+    with pytest.raises(UpstreamError, match=words):
+        await completed(reply)
+
+
+async def test_a_whole_answer() -> None:
+    answer = await completed(WHOLE)
+    assert answer["choices"][0]["message"]["content"] == "Hi"
+
+
+async def test_what_came_before_nonsense_is_told_first() -> None:
+    said = {"choices": [{"index": 0, "delta": {"content": "Hel"}}]}
+    chunks, failure = await answered(Reply([data(said) + b"data: not json\n\n"]))
+    assert text(chunks) == "Hel"
+    assert "not JSON" in str(failure)
+
+
+# -- errors -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "kind"),
+    [
+        (400, "unknown field", UpstreamError),
+        (401, "bad key", UpstreamUnauthorized),
+        (402, "no credits", UpstreamError),
+        (403, "not yours", UpstreamUnauthorized),
+        (404, "no such model", UpstreamError),
+        (429, "slow down", UpstreamRateLimited),
+        (429, "rate limit: too many tokens per minute", UpstreamRateLimited),
+        (500, "oops", UpstreamError),
+        (503, "Loading model", UpstreamLoading),
+        (503, "overloaded", UpstreamError),
+        (400, "This model's maximum context length is 4096 tokens", ContextTooLong),
+        (413, "prompt is too long: 9000 tokens > 4096 maximum", ContextTooLong),
+        (422, "`inputs` tokens + `max_new_tokens` must be <= 4096", ContextTooLong),
+        (400, "rate limit reached: too many tokens", UpstreamError),
+        (500, "context length", UpstreamError),
+    ],
+)
+@pytest.mark.parametrize("whole", [False, True], ids=["stream", "whole"])
+async def test_errors_keep_their_meaning(
+    status: int, words: str, kind: type[PrompterError], whole: bool
+) -> None:
+    reply = error(status, words, Retry_After="20")
+    if whole:
+        with pytest.raises(PrompterError) as caught:
+            await completed(reply)
+        failure: Any = caught.value
+    else:
+        _, failure = await answered(reply)
+    assert type(failure) is kind
+    if isinstance(failure, UpstreamError):
+        assert failure.upstream_status == status
+        assert failure.retry_after_s == 20
+    if status not in (401, 403):
+        assert words in failure.message
+
+
+async def test_a_code_is_enough_to_know_an_overflow() -> None:
+    body = {"error": {"message": "Please reduce your messages.", "code": "context_length_exceeded"}}
+    _, failure = await answered(as_json(body, 400))
+    assert isinstance(failure, ContextTooLong)
+
+
+@pytest.mark.parametrize(("ms", "after_s"), [("6500", 6.5), ("x", 7.0), ("-1", 7.0), ("inf", 7.0)])
+async def test_retry_after_in_milliseconds(ms: str, after_s: float) -> None:
+    _, failure = await answered(error(429, "slow down", Retry_After="7", Retry_After_Ms=ms))
+    assert failure is not None
+    assert failure.retry_after_s == after_s
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        error(400, f"bad input: {PROMPT}"),
+        sse({"choices": [{"delta": {"content": "a"}}]}, {"error": {"message": f"{KEY} said {PROMPT}"}}),
+        sse({"choices": [{"delta": {}, "finish_reason": "error", "error": {"message": PROMPT}}]}),
+    ],
+)
+async def test_neither_key_nor_prompt_is_in_an_error_or_a_log(
+    reply: Reply, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        _, failure = await answered(reply)
+    assert failure is not None
+    logging.getLogger("test").debug("raised", exc_info=failure)
+    for private in (KEY, PROMPT, "purple submarine"):
+        assert private not in failure.message
+        assert private not in caplog.text
+
+
+async def test_parts_of_a_prompt_are_private_too() -> None:
+    said = {"role": "user", "content": [{"type": "text", "text": PROMPT}]}
+    called = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": PROMPT}}]}
+    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+        for message in (said, called):
+            upstream.script.append(error(400, f"bad: {PROMPT}"))
+            _, failure = await streamed(asked, messages=[message])
+            assert failure is not None
+            assert "submarine" not in failure.message
+
+
+# -- tries --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "first", [error(429, "x", Retry_After="0"), error(500, "x"), error(408, "x"), dropped()]
+)
+async def test_one_failure_before_the_first_byte_is_tried_again(first: Reply) -> None:
+    chunks, failure = await answered(first, chat("Hi"))
+    assert (text(chunks), failure) == ("Hi", None)
+
+
+@pytest.mark.parametrize(
+    ("replies", "count"),
+    [
+        ([error(500, "x")] * 3, 2),
+        ([dropped()] * 3, 2),
+        ([error(400, "x")] * 3, 1),
+        ([error(429, "x", Retry_After="60")] * 3, 1),
+        ([chat("Hel", **CUT)] * 3, 1),
+    ],
+    ids=["500", "dropped", "400", "long Retry-After", "after the first byte"],
+)
+async def test_an_upstream_gets_few_tries(replies: list[Reply], count: int) -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+        upstream.script.extend(replies)
+        assert (await streamed(asked))[1] is not None
+        assert len(upstream.requests) == count
+
+
+async def test_all_tries_share_the_time_to_the_first_byte() -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream, first_byte_timeout_s=0.6) as asked:
+        upstream.script.extend([error(400, "no stream_options"), error(500, "x"), silence()])
+        started = time.monotonic()
+        _, failure = await streamed(asked)
+        assert isinstance(failure, UpstreamTimeout)
+        assert time.monotonic() - started < 1.5
+
+
+async def test_a_refused_wish_for_usage_is_remembered_for_all_models() -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+        upstream.script.append(error(422, "extra fields: stream_options"))
+        for _ in range(2):
+            assert (await streamed(asked))[1] is None
+        sent = ["stream_options" in asked.json for asked in upstream.requests]
+        assert sent == [True, False, False]
+
+
+async def test_what_did_not_help_is_not_remembered() -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+        upstream.script.extend([error(400, "no stream_options"), error(400, "bad anyway")])
+        assert (await streamed(asked))[1] is not None
+        await streamed(asked)
+        assert ["stream_options" in asked.json for asked in upstream.requests] == [True, False, True]
+
+
+# -- time ---------------------------------------------------------------------------------------------------------
+
+
+async def test_the_first_byte_has_its_time() -> None:
+    for reply in (silence(), Reply([b": ping\n\n"] * 100, pause_s=0.05), Reply([], ending="hang")):
+        _, failure = await answered(reply, first_byte_timeout_s=0.3)
+        assert isinstance(failure, UpstreamTimeout)
+
+
+async def test_comments_are_no_progress_between_events() -> None:
+    begun = data({"choices": [{"index": 0, "delta": {"content": "Hel"}}]})
+    reply = Reply([begun] + [b": ping\n\n"] * 100, pause_s=0.05)
+    chunks, failure = await answered(reply, idle_timeout_s=0.3)
+    assert text(chunks) == "Hel"
+    assert isinstance(failure, UpstreamTimeout)
+
+
+async def test_a_long_answer_has_no_limit_of_its_own() -> None:
+    reply = chat(*"abcdefgh", pause_s=0.1)
+    chunks, failure = await answered(reply, idle_timeout_s=0.4, first_byte_timeout_s=0.4)
+    assert (text(chunks), failure) == ("abcdefgh", None)
+
+
+async def test_a_slow_reader_is_no_slow_upstream() -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream, idle_timeout_s=0.3) as asked:
+        upstream.script.append(chat("Hel", "lo", pause_s=0.05))
+        seen = []
+        async for chunk in asked.stream(request()):
+            seen.append(chunk)
+            await asyncio.sleep(0.4 if len(seen) == 2 else 0)
+        assert text(seen) == "Hello"
+
+
+async def test_a_whole_answer_may_take_longer_than_a_first_byte() -> None:
+    answer = await completed(replace(WHOLE, wait_s=0.8), first_byte_timeout_s=0.3)
+    assert answer["choices"]
+    with pytest.raises(UpstreamTimeout):
+        await completed(silence(), first_byte_timeout_s=0.03)
+
+
+# -- leaving ------------------------------------------------------------------------------------------------------
+
+
+async def test_closing_the_stream_closes_the_upstream_within_a_second() -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+        upstream.script.append(chat("Hel", ending="hang", **CUT))
+        async with aclosing(asked.stream(request())) as chunks:
+            await anext(chunks)
+        await asyncio.wait_for(upstream.left.wait(), 1)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("reply", [silence(), Reply([b"{"], ending="hang")])
+async def test_cancelling_closes_the_upstream_within_a_second(reply: Reply, whole: bool) -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+        upstream.script.append(reply)
+        work = asked.complete(request()) if whole else anext(asked.stream(request()))
+        task = asyncio.ensure_future(work)
+        await asyncio.wait_for(upstream.asked.wait(), 5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait_for(upstream.left.wait(), 1)
+
+
+async def test_a_connection_serves_the_next_answer() -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+        upstream.keeps_connections = True
+        upstream.script.extend([chat("Hi"), WHOLE, chat("Hi")])
+        await streamed(asked)
+        await asked.complete(request())
+        await streamed(asked)
+        assert upstream.connections == 1
+
+
+# -- providers ----------------------------------------------------------------------------------------------------
+
+
+class _Missing:
+    """A local server that is not there."""
+
+    name = "ollama"
+    kind: Kind = KINDS["ollama"]
+    local = True
+
+    async def now(self) -> Profile | None:
+        return None
+
+
+def settings() -> Settings:
+    return Settings(_env_file=None)
+
+
+async def test_a_profile_answers_as_text_and_as_chunks() -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+        provider = ProfileProvider(settings(), asked._profile)
+        assert isinstance(provider, ChatProvider)
+        upstream.script.append(chat("Hi", usage=USAGE))
+        config = LlmConfig(top_p=0.5, stop=("END",), seed=7)
+        chunks = [chunk async for chunk in provider.generate([ChatMessage("user", "hi")], config)]
+        assert "".join(chunk.text for chunk in chunks) == "Hi"
+        assert (chunks[-1].finish_reason, chunks[-1].usage is None, chunks[-1].model) == (
+            "stop",
+            False,
+            "tiny",
+        )
+        sent = upstream.requests[0].json
+        assert (sent["model"], sent["top_p"], sent["stop"], sent["seed"]) == ("tiny", 0.5, ["END"], 7)
+        await provider.aclose()
+
+
+async def test_a_profile_without_a_model_takes_the_first_that_is_listed() -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream, model="") as asked:
+        provider = ProfileProvider(settings(), asked._profile)
+        assert await provider.models() == ["tiny"]
+        upstream.script.append(WHOLE)
+        await provider.complete(replace(request(), model=""))
+        assert upstream.requests[-1].json["model"] == "tiny"
+        upstream.models = as_json({"data": []})
+        other = ProfileProvider(settings(), asked._profile)
+        with pytest.raises(MissingConfig, match="needs a model"):
+            await other.complete(replace(request(), model=""))
+        await provider.aclose()
+        await other.aclose()
+
+
+async def test_a_base_url_without_its_v1_is_found_out() -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+        bare = asked._profile.required()
+        profile = replace(asked._profile, endpoint=replace(bare, base=parse(upstream.origin)))
+        provider = ProfileProvider(settings(), profile)
+        assert text([chunk async for chunk in provider.stream(request())]) == "Hello world"
+        assert upstream.requests[-1].path == "/v1/chat/completions"
+        await provider.aclose()
+
+
+async def test_a_server_that_is_not_there_says_how_to_start_it() -> None:
+    provider = ProfileProvider(settings(), _Missing())
+    assert (provider.name, provider.type) == ("ollama", "local")
+    status = await provider.status()
+    assert status.state is ProviderState.UNREACHABLE
+    assert "ollama serve" in status.description
+    assert await provider.models() == []
+    with pytest.raises(ProviderNotReady, match="ollama serve"):
+        await provider.complete(request())
+    await provider.aclose()
+
+
+async def test_a_profile_that_lacks_something_says_what() -> None:
+    async with FakeUpstream().serve() as upstream, asking(upstream, problem="set X__API_KEY") as asked:
+        provider = ProfileProvider(settings(), asked._profile)
+        assert (await provider.status()).state is ProviderState.NOT_CONFIGURED
+        assert await provider.models() == []
+        with pytest.raises(MissingConfig, match="set X__API_KEY"):
+            await anext(provider.stream(request()))
+        assert upstream.connections == 0
+
+
+async def test_openai_compat_speaks_the_chat_wire_with_its_own_upstream_alone() -> None:
+    async with FakeUpstream().serve() as upstream:
+        own = {"base_url": upstream.base_url, "api_key": KEY, "model": "tiny"}
+        provider = OpenAiCompatProvider(Settings(_env_file=None, llm={"openai_compat": own}))
+        assert isinstance(provider, ChatProvider)
+        assert await provider.models() == ["tiny"]
+        upstream.script.append(WHOLE)
+        named = replace(request(base_url="https://elsewhere.example/v1"), model="other")
+        assert (await provider.complete(named))["choices"]
+        assert upstream.requests[-1].json["model"] == "other"
+        assert text([chunk async for chunk in provider.stream(request())]) == "Hello world"
+        await provider.aclose()
+    empty = OpenAiCompatProvider(settings())
+    assert await empty.models() == []
+    with pytest.raises(MissingConfig):
+        await empty.complete(request())

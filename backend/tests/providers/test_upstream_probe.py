@@ -1,0 +1,200 @@
+"""The probe: one question for state, models and true address, shared by all who ask."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from app.core.config import LlmKind
+from app.providers.upstream import probe as module
+from app.providers.upstream.addresses import Reach
+from app.providers.upstream.base_url import parse
+from app.providers.upstream.client import Endpoint, UpstreamClient
+from app.providers.upstream.kinds import KINDS
+from app.providers.upstream.probe import Probe
+from app.schemas.providers import ProviderState
+from tests.fakes import model_servers as fakes
+from tests.fakes.model_servers import PAGE, ModelServer, models
+from tests.fakes.upstream import Reply, as_json, dropped, error, silence
+
+KEY = "sk-canary-4711"
+
+
+@asynccontextmanager
+async def probing(
+    url: str, model: str = "", listed: Sequence[str] = (), kind: LlmKind = "other", key: str = KEY
+) -> AsyncIterator[Probe]:
+    client = UpstreamClient(1.0)
+    try:
+        yield Probe(client, Endpoint(parse(url), key, Reach.OPERATOR), model, listed, KINDS[kind])
+    finally:
+        await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("reply", "state", "ids", "words"),
+    [
+        (models("a", "b"), ProviderState.READY, ["a", "b"], "2 models at"),
+        (models("a"), ProviderState.READY, ["a"], "'a' at"),
+        (models("text-embedding-x", "a", "a"), ProviderState.READY, ["a", "text-embedding-x"], "2 models"),
+        (as_json([{"id": "a"}]), ProviderState.READY, ["a"], "'a' at"),
+        (
+            as_json({"data": [{"id": "a\n"}, {"id": ""}, {"id": 1}, "b", {"id": "c"}]}),
+            ProviderState.READY,
+            ["c"],
+            "'c'",
+        ),
+        (models(), ProviderState.NO_MODEL, [], "has no model"),
+        (PAGE, ProviderState.NO_MODEL, [], "check base_url"),
+        (as_json({"error": "Unexpected endpoint"}), ProviderState.NO_MODEL, [], "check base_url"),
+        (error(404, "no"), ProviderState.NO_MODEL, [], "lists no models"),
+        (error(401, f"bad {KEY}"), ProviderState.UNAUTHORIZED, [], "did not accept the API key"),
+        (error(403, "no"), ProviderState.UNAUTHORIZED, [], "did not accept the API key"),
+        (error(503, "Loading model"), ProviderState.LOADING, [], "Loading model"),
+        (error(500, "oops"), ProviderState.UNREACHABLE, [], "status 500"),
+        (
+            Reply(status=302, headers={"Location": "http://127.0.0.1/x"}),
+            ProviderState.UNREACHABLE,
+            [],
+            "redirects",
+        ),
+        (dropped(), ProviderState.UNREACHABLE, [], "cannot be reached"),
+    ],
+)
+async def test_state_and_models(reply: Reply, state: ProviderState, ids: list[str], words: str) -> None:
+    async with ModelServer({"/v1/models": reply}).serve() as server, probing(server.base_url) as probe:
+        status = await probe.status()
+        assert status.state is state
+        assert words in status.description
+        assert KEY not in status.description
+        assert await probe.models() == ids
+        assert server.paths == ["/v1/models"]
+        assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_one_that_lists_nothing_has_the_models_of_the_settings(status: int) -> None:
+    async with ModelServer({}, error(status, "no")).serve() as server:
+        async with probing(server.base_url, "sonar") as probe:
+            assert (await probe.status()).state is ProviderState.READY
+            assert await probe.models() == ["sonar"]
+        async with probing(server.base_url, "sonar", ["sonar", "sonar-pro"]) as probe:
+            assert await probe.models() == ["sonar", "sonar-pro"]
+
+
+async def test_the_settings_choose_of_what_is_listed() -> None:
+    """OpenRouter lists thousands."""
+    async with ModelServer({"/v1/models": models(*"abc")}).serve() as server:
+        async with probing(server.base_url, listed=["b", "z"]) as probe:
+            assert await probe.models() == ["b", "z"]
+        async with probing(server.base_url, "z") as probe:
+            assert "does not list that name" in (await probe.status()).description
+
+
+async def test_a_llama_that_loads_is_loading_though_it_lists_its_model() -> None:
+    async with fakes.llama_cpp(loading=True).serve() as server:
+        async with probing(server.base_url, kind="llama_cpp") as probe:
+            assert (await probe.status()).state is ProviderState.LOADING
+            assert server.paths == ["/v1/models", "/health"]
+        server.answers["/health"] = as_json({"status": "ok"})
+        async with probing(server.base_url, kind="llama_cpp") as probe:
+            assert (await probe.status()).state is ProviderState.READY
+
+
+async def test_a_local_server_that_is_off_says_how_to_start_it() -> None:
+    async with ModelServer({}).serve() as server:
+        url = server.base_url
+    async with probing(url, kind="lm_studio") as probe:
+        assert "lms server start" in (await probe.status()).description
+    async with fakes.ollama().serve() as server, probing(server.base_url, kind="ollama") as probe:
+        server.answers["/v1/models"] = models()
+        assert "ollama pull" in (await probe.status()).description
+
+
+async def test_any_number_ask_once() -> None:
+    async with fakes.ollama().serve() as server, probing(server.base_url) as probe:
+        async with anyio.create_task_group() as group:
+            for ask in (probe.status, probe.models, probe.endpoint) * 4:
+                group.start_soon(ask)
+        assert server.paths == ["/v1/models"]
+
+
+async def test_one_that_leaves_does_not_spoil_the_answer_of_others() -> None:
+    async with fakes.ollama().serve() as server, probing(server.base_url) as probe:
+        server.answers["/v1/models"] = silence()
+        async with anyio.create_task_group() as group:
+            group.start_soon(probe.status)
+            await server.asked.wait()
+            group.cancel_scope.cancel()
+        server.answers["/v1/models"] = models("a")
+        assert await probe.models() == ["a"]
+
+
+async def test_what_is_known_grows_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_NOT_READY_REMEMBERED_S", 0.0)
+    async with ModelServer({}, error(500, "oops")).serve() as server, probing(server.base_url) as probe:
+        assert (await probe.status()).state is ProviderState.UNREACHABLE
+        server.answers["/v1/models"] = models("a")
+        assert (await probe.status()).state is ProviderState.READY
+        server.answers["/v1/models"] = models("b")
+        assert await probe.models() == ["a"]
+
+
+async def test_silence_lasts_less_than_three_seconds() -> None:
+    async with ModelServer({}, silence()).serve() as server, probing(server.origin) as probe:
+        started_s = time.monotonic()
+        assert (await probe.status()).state is ProviderState.UNREACHABLE
+        assert await probe.models() == []
+        assert time.monotonic() - started_s < 3
+
+
+# -- the true address
+
+
+@pytest.mark.parametrize(
+    ("answers", "otherwise", "path", "asked"),
+    [
+        ({"/v1/models": models("a")}, error(404, "no"), "/v1", 1),
+        ({"/models": models("a")}, error(404, "no"), "", 2),
+        ({"/models": models("a")}, PAGE, "", 2),
+        ({"/v1/models": models("a")}, PAGE, "/v1", 1),
+        ({"/v1/models": error(401, "no key")}, error(404, "no"), "/v1", 1),
+        ({"/v1/models": error(503, "Loading model")}, error(404, "no"), "/v1", 1),
+        ({}, error(404, "no"), "", 2),
+    ],
+)
+async def test_a_base_url_without_a_path(
+    answers: dict[str, Reply], otherwise: Reply, path: str, asked: int
+) -> None:
+    async with ModelServer(answers, otherwise).serve() as server, probing(server.origin + "/", "m") as probe:
+        assert (await probe.endpoint()).base.url == server.origin + path
+        assert (await probe.endpoint()).api_key == KEY
+        await probe.status()
+        assert len(server.paths) == asked
+
+
+async def test_what_was_found_stays_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REMEMBERED_S", 0.0)
+    monkeypatch.setattr(module, "_NOT_READY_REMEMBERED_S", 0.0)
+    async with fakes.ollama().serve() as server, probing(server.origin) as probe:
+        await probe.status()
+        server.answers["/v1/models"] = error(404, "gone for now")
+        assert (await probe.status()).state is ProviderState.NO_MODEL
+        assert (await probe.endpoint()).base.path == "/v1"
+
+
+async def test_while_nobody_answers_the_likeliest_form_is_taken() -> None:
+    async with ModelServer({}).serve() as server:
+        origin = server.origin
+    async with probing(origin) as probe:
+        assert (await probe.endpoint()).base.url == f"{origin}/v1"
+
+
+async def test_with_a_path_nobody_is_asked() -> None:
+    async with ModelServer({}).serve() as server, probing(f"{server.origin}/api/v1") as probe:
+        endpoint: Any = await probe.endpoint()
+        assert endpoint.base.url == f"{server.origin}/api/v1"
+        assert server.paths == []

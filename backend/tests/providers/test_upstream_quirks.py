@@ -1,0 +1,520 @@
+"""Each upstream's habits, as it sends them, come out as one wire: `test_<upstream>__<quirk>`."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from app.core.config import Settings
+from app.core.errors import (
+    ContextTooLong,
+    UpstreamError,
+    UpstreamLoading,
+    UpstreamRateLimited,
+    UpstreamTruncated,
+)
+from app.providers.llm.upstream import ProfileProvider
+from app.schemas.providers import ProviderState
+from tests.fakes.upstream import FakeUpstream, as_json, error, sse
+from tests.support.chat import (
+    answered,
+    asking,
+    calls,
+    completed,
+    reasons,
+    request,
+    streamed,
+    text,
+    usage,
+)
+
+USAGE = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
+TOOL = {"type": "function", "function": {"name": "get_time", "parameters": {}, "strict": True}}
+
+
+def chunk(
+    delta: dict[str, Any] | None = None, finish_reason: str | None = None, **fields: Any
+) -> dict[str, Any]:
+    """A chunk as OpenAI sends it."""
+    choice = {"index": 0, "delta": delta or {}, "logprobs": None, "finish_reason": finish_reason}
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1795190400, "model": "tiny"}
+    return head | {"choices": [choice]} | fields
+
+
+def said(content: str) -> dict[str, Any]:
+    return chunk({"content": content})
+
+
+async def sent(kind: Any, **fields: Any) -> dict[str, Any]:
+    """The body that an upstream of this kind gets."""
+    async with FakeUpstream().serve() as upstream, asking(upstream, kind) as chat:
+        await streamed(chat, **fields)
+        body: dict[str, Any] = upstream.requests[0].json
+        return body
+
+
+async def adapted(kind: Any, refusals: int = 1, **fields: Any) -> list[dict[str, Any]]:
+    """The bodies sent to an upstream that refuses twice-used words first, over two answers."""
+    words = fields.pop("words")
+    async with FakeUpstream().serve() as upstream, asking(upstream, kind) as chat:
+        upstream.script.extend([error(400, words)] * refusals)
+        for _ in range(2):
+            assert (await streamed(chat, **fields))[1] is None
+        return [asked.json for asked in upstream.requests]
+
+
+# -- OpenAI --------------------------------------------------------------------------------------------------------
+
+
+async def test_openai__reasoning_models_refuse_max_tokens_and_sampling() -> None:
+    body = await sent("openai", max_tokens=7)
+    assert (body.get("max_tokens"), body["max_completion_tokens"]) == (None, 7)
+
+
+async def test_openai__a_model_that_wants_the_new_name_is_remembered() -> None:
+    words = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+    bodies = await adapted("other", words=words, max_tokens=7)
+    assert [sorted(body.keys() & {"max_tokens", "max_completion_tokens"}) for body in bodies] == [
+        ["max_tokens"],
+        ["max_completion_tokens"],
+        ["max_completion_tokens"],
+    ]
+
+
+async def test_openai__developer_stays_and_becomes_system_elsewhere() -> None:
+    messages = [{"role": "developer", "content": "be brief"}, {"role": "user", "content": "hi"}]
+    assert (await sent("openai", messages=messages))["messages"][0]["role"] == "developer"
+    assert (await sent("ollama", messages=messages))["messages"][0]["role"] == "system"
+
+
+async def test_openai__usage_comes_in_a_chunk_without_choices() -> None:
+    chunks, _ = await answered(
+        sse(said("Hi"), chunk(finish_reason="stop", usage=None), chunk(choices=[], usage=USAGE))
+    )
+    assert (text(chunks), reasons(chunks), usage(chunks)) == ("Hi", ["stop"], USAGE)
+
+
+async def test_openai__tool_calls_in_pieces_with_logprobs_and_unknown_fields() -> None:
+    head = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "get_time", "arguments": ""}}
+    pieces = [{"index": 0, "function": {"arguments": part}} for part in ('{"tz":', '"UTC"}')]
+    events = [chunk({"role": "assistant", "content": None, "tool_calls": [head]}, service_tier="flex")]
+    events += [chunk({"tool_calls": [piece]}) for piece in pieces]
+    chunks, _ = await answered(sse(*events, chunk(finish_reason="tool_calls")))
+    assert (calls(chunks), reasons(chunks)) == ([("call_1", "get_time", '{"tz":"UTC"}')], ["tool_calls"])
+    assert (chunks[0]["service_tier"], chunks[0]["choices"][0]["logprobs"]) == ("flex", None)
+
+
+# -- LM Studio -----------------------------------------------------------------------------------------------------
+
+
+async def test_lm_studio__empty_function_names() -> None:
+    parts = [
+        {"index": 0, "id": "1", "type": "function", "function": {"name": "", "arguments": ""}},
+        {"index": 0, "id": "1", "type": "function", "function": {"name": "get_time", "arguments": ""}},
+        {"index": 0, "id": "1", "type": "function", "function": {"name": "", "arguments": "{}"}},
+        {"index": 1, "id": "2", "type": "function", "function": {"name": None, "arguments": ""}},
+    ]
+    chunks, _ = await answered(
+        sse(*(chunk({"tool_calls": [part]}) for part in parts), chunk(finish_reason="tool_calls")),
+        kind="lm_studio",
+    )
+    assert calls(chunks) == [("1", "get_time", "{}")]
+
+
+async def test_lm_studio__tool_choice_is_a_word_there() -> None:
+    named = {"type": "function", "function": {"name": "get_time"}}
+    assert (await sent("lm_studio", tools=[TOOL], tool_choice=named))["tool_choice"] == "required"
+
+
+async def test_lm_studio__reasoning_has_another_name() -> None:
+    chunks, _ = await answered(
+        sse(chunk({"reasoning": "hmm"}), said("Hi"), chunk(finish_reason="stop")), kind="lm_studio"
+    )
+    assert text(chunks, "reasoning_content") == text(chunks, "reasoning") == "hmm"
+    assert text(chunks) == "Hi"
+
+
+async def test_lm_studio__loads_a_model_before_the_first_byte() -> None:
+    late = sse(said("Hi"), chunk(finish_reason="stop"))
+    chunks, failure = await answered(
+        type(late)(late.pieces, headers=late.headers, wait_s=0.6),
+        kind="lm_studio",
+        idle_timeout_s=0.3,
+        first_byte_timeout_s=3,
+    )
+    assert (text(chunks), failure) == ("Hi", None)
+
+
+async def test_lm_studio__context_overflow_in_its_words() -> None:
+    words = (
+        "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded "
+        "with context length of only 4096 tokens, which is not enough."
+    )
+    _, failure = await answered(error(400, words), kind="lm_studio")
+    assert isinstance(failure, ContextTooLong)
+    assert "4096" in failure.message
+
+
+async def test_lm_studio__knows_no_usage_before_0_3_18() -> None:
+    bodies = await adapted("lm_studio", words="Unrecognized key(s): 'stream_options'")
+    assert ["stream_options" in body for body in bodies] == [True, False, False]
+
+
+# -- Ollama --------------------------------------------------------------------------------------------------------
+
+
+async def test_ollama__a_whole_tool_call_in_one_delta() -> None:
+    call = {
+        "index": 0,
+        "id": "call_9",
+        "type": "function",
+        "function": {"name": "f", "arguments": '{"a":1}'},
+    }
+    chunks, _ = await answered(
+        sse(
+            chunk({"role": "assistant", "content": "", "tool_calls": [call]}),
+            chunk({"role": "assistant", "content": ""}, "tool_calls"),
+        ),
+        kind="ollama",
+    )
+    assert (calls(chunks), reasons(chunks)) == ([("call_9", "f", '{"a":1}')], ["tool_calls"])
+
+
+async def test_ollama__parallel_calls_all_numbered_zero() -> None:
+    made = [{"index": 0, "id": f"call_{n}", "function": {"name": f"f{n}", "arguments": {}}} for n in range(2)]
+    chunks, _ = await answered(
+        sse(*(chunk({"tool_calls": [call]}) for call in made), chunk(finish_reason="stop")), kind="ollama"
+    )
+    assert calls(chunks) == [("call_0", "f0", "{}"), ("call_1", "f1", "{}")]
+
+
+async def test_ollama__the_role_in_every_delta_and_reasoning() -> None:
+    deltas = [{"role": "assistant", "content": "", "reasoning": "so"}, {"role": "assistant", "content": "Hi"}]
+    chunks, _ = await answered(
+        sse(*map(chunk, deltas), chunk({"role": "assistant", "content": ""}, "stop")), kind="ollama"
+    )
+    assert (text(chunks, "role"), text(chunks, "reasoning"), text(chunks)) == ("assistant", "so", "Hi")
+
+
+async def test_ollama__a_stream_that_just_ends() -> None:
+    chunks, failure = await answered(sse(said("Hel"), done=False), kind="ollama")
+    assert text(chunks) == "Hel"
+    assert isinstance(failure, UpstreamTruncated)
+
+
+@pytest.mark.parametrize("line", [b'{"error":"GPU on fire"}\n', b'{"error": "GPU on fire"}'])
+async def test_ollama__a_bare_json_error_line(line: bytes) -> None:
+    chunks, failure = await answered(sse(said("Hel"), line, done=False), kind="ollama")
+    assert text(chunks) == "Hel"
+    assert failure is not None
+    assert "GPU on fire" in failure.message
+
+
+async def test_ollama__fields_that_it_does_not_have() -> None:
+    body = await sent(
+        "ollama", max_completion_tokens=7, tools=[TOOL], tool_choice="auto", n=1, logit_bias={"1": 1}
+    )
+    assert body["max_tokens"] == 7
+    assert not body.keys() & {"max_completion_tokens", "tool_choice", "n", "logit_bias"}
+    assert "strict" not in body["tools"][0]["function"]
+
+
+async def test_ollama__a_full_queue() -> None:
+    words = "server busy, please try again. maximum pending requests exceeded"
+    _, failure = await answered(*[error(503, words)] * 2, kind="ollama")
+    assert type(failure) is UpstreamError
+    assert failure.upstream_status == 503
+
+
+# -- llama.cpp -----------------------------------------------------------------------------------------------------
+
+LOADING = as_json({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}, 503)
+
+
+async def test_llama_cpp__loading_with_a_numeric_code() -> None:
+    _, failure = await answered(LOADING, LOADING, kind="llama_cpp")
+    assert isinstance(failure, UpstreamLoading)
+    assert (failure.upstream_status, failure.retry_after_s) == (503, 5.0)
+    assert "Loading model" in failure.message
+
+
+async def test_llama_cpp__ready_a_moment_later() -> None:
+    chunks, failure = await answered(LOADING, sse(said("Hi"), chunk(finish_reason="stop")), kind="llama_cpp")
+    assert (text(chunks), failure) == ("Hi", None)
+
+
+async def test_llama_cpp__no_content_key_and_a_null_in_the_first_delta() -> None:
+    chunks, _ = await answered(
+        sse(
+            chunk({"role": "assistant", "content": None}),
+            chunk({"reasoning_content": "so"}),
+            said("Hi"),
+            chunk({}, "stop"),
+        ),
+        kind="llama_cpp",
+    )
+    assert [choice["choices"][0]["delta"]["content"] for choice in chunks] == [None, "", "Hi", ""]
+    assert text(chunks, "reasoning") == "so"
+
+
+async def test_llama_cpp__timings_are_kept() -> None:
+    timings = {"prompt_n": 11, "predicted_per_second": 42.5}
+    chunks, _ = await answered(
+        sse(
+            said("Hi"),
+            chunk({}, "stop", timings=timings),
+            chunk(choices=[], usage=USAGE, timings=timings),
+        ),
+        kind="llama_cpp",
+    )
+    assert (chunks[-1]["timings"], chunks[-1]["usage"], chunks[-2]["timings"]) == (timings, USAGE, timings)
+
+
+async def test_llama_cpp__exceed_context_size_error() -> None:
+    body = {
+        "error": {
+            "code": 400,
+            "message": "the request exceeds the available memory",
+            "type": "exceed_context_size_error",
+            "n_ctx": 512,
+        }
+    }
+    _, failure = await answered(as_json(body, 400), kind="llama_cpp")
+    assert isinstance(failure, ContextTooLong)
+
+
+# -- vLLM ----------------------------------------------------------------------------------------------------------
+
+
+async def test_vllm__only_reasoning_on_output() -> None:
+    events = [
+        chunk({"role": "assistant", "content": ""}),
+        chunk({"reasoning": "so", "content": None}),
+        said("Hi"),
+    ]
+    chunks, _ = await answered(sse(*events, chunk({"content": ""}, "stop", stop_reason=None)), kind="vllm")
+    assert text(chunks, "reasoning_content") == "so"
+    message = {"role": "assistant", "content": "Hi", "reasoning": "so", "reasoning_content": None}
+    whole = await completed(
+        as_json({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}), "vllm"
+    )
+    assert whole["choices"][0]["message"]["reasoning_content"] == "so"
+
+
+async def test_vllm__usage_in_every_chunk() -> None:
+    counted = [USAGE | {"completion_tokens": n, "total_tokens": 11 + n} for n in (1, 2)]
+    chunks, _ = await answered(
+        sse(
+            said("Hi") | {"usage": counted[0]},
+            chunk({}, "stop", usage=counted[1]),
+            chunk(choices=[], usage=counted[1]),
+        ),
+        kind="vllm",
+    )
+    assert usage(chunks) == USAGE
+
+
+async def test_vllm__overflow_that_names_max_completion_tokens_is_not_adapted() -> None:
+    words = (
+        "'max_tokens' or 'max_completion_tokens' is too large: 9000. "
+        "This model's maximum context length is 4096 tokens"
+    )
+    async with FakeUpstream().serve() as upstream, asking(upstream, "vllm") as chat:
+        upstream.script.append(
+            as_json({"object": "error", "message": words, "type": "BadRequestError", "code": 400}, 400)
+        )
+        _, failure = await streamed(chat, max_tokens=9000)
+        assert isinstance(failure, ContextTooLong)
+        assert len(upstream.requests) == 1
+
+
+# -- OpenRouter ----------------------------------------------------------------------------------------------------
+
+
+async def test_openrouter__comments() -> None:
+    ping = b": OPENROUTER PROCESSING\n\n"
+    chunks, _ = await answered(
+        sse(ping, ping, said("Hi"), ping, chunk(finish_reason="stop", native_finish_reason="STOP"), ping),
+        kind="openrouter",
+    )
+    assert text(chunks) == "Hi"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(502, UpstreamError), (429, UpstreamRateLimited), ("server_error", UpstreamError)],
+)
+async def test_openrouter__an_error_after_200(code: int | str, kind: type[UpstreamError]) -> None:
+    broken = chunk({"content": ""}, "error") | {
+        "error": {"code": code, "message": "Provider disconnected", "metadata": {"provider_name": "X"}}
+    }
+    chunks, failure = await answered(sse(said("Hel"), broken), kind="openrouter")
+    assert text(chunks) == "Hel"
+    assert type(failure) is kind
+    assert "Provider disconnected" in failure.message
+    assert isinstance(failure, UpstreamError)
+    assert failure.upstream_status == (code if isinstance(code, int) else None)
+
+
+async def test_openrouter__an_error_with_200_in_a_whole_answer() -> None:
+    with pytest.raises(UpstreamError, match="Provider returned error") as caught:
+        await completed(as_json({"error": {"code": 502, "message": "Provider returned error"}}), "openrouter")
+    assert caught.value.upstream_status == 502
+
+
+async def test_openrouter__402_without_credits() -> None:
+    body = {"error": {"code": 402, "message": "Insufficient credits. Add more"}}
+    async with FakeUpstream().serve() as upstream, asking(upstream, "openrouter") as chat:
+        upstream.script.append(as_json(body, 402))
+        _, failure = await streamed(chat)
+        assert isinstance(failure, UpstreamError)
+        assert failure.upstream_status == 402
+        assert "Insufficient credits" in failure.message
+        assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_openrouter__retry_after(status: int) -> None:
+    _, failure = await answered(error(status, "slow down", Retry_After="30"), kind="openrouter")
+    assert isinstance(failure, UpstreamError)
+    assert (failure.upstream_status, failure.retry_after_s) == (status, 30.0)
+
+
+# -- Gemini --------------------------------------------------------------------------------------------------------
+
+
+async def test_gemini__calls_without_index_keep_their_extra_content() -> None:
+    signature = {"google": {"thought_signature": "abc"}}
+    made = [
+        {
+            "id": f"function-call-{n}",
+            "type": "function",
+            "extra_content": signature,
+            "function": {"name": f"f{n}", "arguments": "{}"},
+        }
+        for n in range(2)
+    ]
+    chunks, _ = await answered(
+        sse(*(chunk({"role": "assistant", "tool_calls": [call]}, "stop") for call in made))
+    )
+    assert calls(chunks) == [("function-call-0", "f0", "{}"), ("function-call-1", "f1", "{}")]
+    told = [delta["delta"]["tool_calls"][0] for c in chunks[:2] for delta in c["choices"]]
+    assert [call["extra_content"] for call in told] == [signature] * 2
+    assert [call["index"] for call in told] == [0, 1]
+
+
+async def test_gemini__a_finish_reason_in_every_chunk() -> None:
+    chunks, _ = await answered(
+        sse(chunk({"content": "Hel"}, "stop", usage=USAGE), chunk({"content": "lo"}, "stop", usage=USAGE))
+    )
+    assert (text(chunks), reasons(chunks), usage(chunks)) == ("Hello", ["stop"], USAGE)
+
+
+async def test_gemini__thought_signatures_go_back_to_it() -> None:
+    call = {
+        "id": "1",
+        "type": "function",
+        "extra_content": {"google": {"thought_signature": "abc"}},
+        "function": {"name": "f", "arguments": "{}"},
+    }
+    messages = [{"role": "assistant", "content": None, "tool_calls": [call]}]
+    assert (await sent("other", messages=messages))["messages"] == messages
+
+
+# -- no /models, and what any of them may do -----------------------------------------------------------------------
+
+
+async def test_no_models__a_service_that_does_not_list_them() -> None:
+    async with FakeUpstream().serve() as upstream:
+        upstream.models = error(404, "Not Found")
+        async with asking(upstream) as chat:
+            provider = ProfileProvider(Settings(_env_file=None), chat._profile)
+        assert (await provider.status()).state is ProviderState.READY
+        assert await provider.models() == ["tiny"]
+        assert text([chunk async for chunk in provider.stream(request())]) == "Hello world"
+        await provider.aclose()
+
+
+CRLF = json.dumps(said("Hi"))
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        f"data: {CRLF}\r\n\r\ndata: {json.dumps(chunk(finish_reason='stop'))}\r\n\r\n".encode(),
+        re.sub("(?m)^", "data: ", json.dumps(said("Hi"), indent=1)).encode()
+        + b"\n\ndata: "
+        + json.dumps(chunk(finish_reason="stop")).encode()
+        + b"\n\n",
+        f"data: {CRLF}\n\ndata: {json.dumps(chunk(finish_reason='stop'))}".encode(),
+        f"event: message\nid: 1\ndata:{CRLF}\n\ndata:{json.dumps(chunk(finish_reason='stop'))}\n\n".encode(),
+    ],
+    ids=["CRLF", "multi-line data", "missing last blank line", "other fields and no space"],
+)
+async def test_any__framing(stream: bytes) -> None:
+    for size in (1, 7, len(stream)):
+        pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
+        chunks, failure = await answered(sse(*pieces, done=False))
+        assert (text(chunks), reasons(chunks), failure) == ("Hi", ["stop"], None)
+
+
+async def test_any__missing_usage_is_not_made_up() -> None:
+    chunks, _ = await answered(sse(said("Hi"), chunk(finish_reason="stop")))
+    assert usage(chunks) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"prompt_tokens": 11, "completion_tokens": 2}, USAGE),
+        ({"prompt_tokens": 11, "completion_tokens": 2.0, "total_tokens": None}, USAGE),
+        ({"prompt_tokens": None, "completion_tokens": 2, "total_tokens": 13}, USAGE),
+        ({"prompt_tokens": None, "completion_tokens": None}, None),
+    ],
+)
+async def test_any__usage_in_halves(told: dict[str, Any], expected: dict[str, Any] | None) -> None:
+    chunks, _ = await answered(sse(said("Hi"), chunk(finish_reason="stop"), chunk(choices=None, usage=told)))
+    assert usage(chunks) == expected
+
+
+@pytest.mark.parametrize(("tools", "reason"), [(False, "stop"), (True, "tool_calls")])
+async def test_any__missing_finish_before_done(tools: bool, reason: str) -> None:
+    call = {"index": 0, "id": "1", "function": {"name": "f", "arguments": "{}"}}
+    chunks, failure = await answered(sse(chunk({"tool_calls": [call]}) if tools else said("Hi")))
+    assert (reasons(chunks), failure) == ([reason], None)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("eos", "stop"),
+        ("MAX_TOKENS", "length"),
+        ("tool_use", "stop"),
+        ("SAFETY", "content_filter"),
+        ("", "stop"),
+    ],
+)
+async def test_any__finish_reasons_of_their_own(theirs: str, ours: str) -> None:
+    chunks, _ = await answered(sse(said("Hi"), chunk(finish_reason=theirs)))
+    assert reasons(chunks) == [ours]
+
+
+async def test_any__stream_is_ignored_and_a_whole_answer_comes() -> None:
+    message = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+    }
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}], "usage": USAGE}
+    chunks, _ = await answered(as_json(body))
+    assert (calls(chunks), reasons(chunks), usage(chunks)) == ([("1", "f", "{}")], ["tool_calls"], USAGE)
+
+
+async def test_any__content_in_parts() -> None:
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "so"}]},
+        {"type": "text", "text": "Hi"},
+    ]
+    chunks, _ = await answered(sse(chunk({"content": parts}), chunk(finish_reason="stop")))
+    assert (text(chunks), text(chunks, "reasoning")) == ("Hi", "so")

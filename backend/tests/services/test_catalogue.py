@@ -1,0 +1,158 @@
+"""Who is meant by a model's id, and a list that no provider can break or delay."""
+
+import time
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from app.core.config import LlmProfile, LlmSettings, LlmUpstreamSettings, Settings
+from app.core.errors import ModelNotFound
+from app.services.llm.catalogue import Catalogue
+from app.services.llm.providers import Providers
+from app.services.llm.text_only import TextOnly
+from tests.fakes.chat_provider import FakeChat, table
+
+
+class FakeBrokenChat(FakeChat):
+    """Cannot list its models."""
+
+    async def models(self) -> list[str]:
+        raise ValueError("secret")
+
+
+def catalogue(llm: LlmSettings | None = None, **models: Any) -> Catalogue:
+    settings = Settings(_env_file=None, llm=llm or LlmSettings())
+    return Catalogue(settings, Providers(settings, lambda _settings: table(**models)))
+
+
+NAMED: dict[str, Any] = {
+    "one": FakeChat(lists=("qwen3:8b", "openai/gpt-oss-20b", "both")),
+    "two": FakeChat(lists=("llama", "both", "Llama")),
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "provider", "model", "full"),
+    [
+        ("one/qwen3:8b", "one", "qwen3:8b", "one/qwen3:8b"),
+        ("one/openai/gpt-oss-20b", "one", "openai/gpt-oss-20b", "one/openai/gpt-oss-20b"),
+        ("one/not-in-its-list", "one", "not-in-its-list", "one/not-in-its-list"),
+        ("qwen3:8b", "one", "qwen3:8b", "one/qwen3:8b"),
+        ("openai/gpt-oss-20b", "one", "openai/gpt-oss-20b", "one/openai/gpt-oss-20b"),
+        ("llama", "two", "llama", "two/llama"),
+        ("Llama", "two", "Llama", "two/Llama"),
+        ("one", "one", "qwen3:8b", "one/qwen3:8b"),
+        ("echo", "echo", "", "echo"),
+        ("", "echo", "", "echo"),
+        (None, "echo", "", "echo"),
+    ],
+)
+async def test_who_is_meant(asked: str | None, provider: str, model: str, full: str) -> None:
+    choice = await catalogue(**NAMED).resolve(asked)
+    assert (choice.provider, choice.model, choice.id) == (provider, model, full)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("nobody", "there is no model 'nobody'; GET /v1/models lists"),
+        ("LLAMA", "there is no model 'LLAMA'"),
+        ("two/", "there is no model 'two/'"),
+        ("echo/else", "there is no model 'echo/else'"),
+        ("three/llama", "did you mean 'two/llama'"),
+        ("both", "several providers have 'both': ask for one of 'one/both', 'two/both'"),
+        ("x" * 5000, "'" + "x" * 100 + "…'"),
+        ("*", "there is no model '*'"),
+    ],
+)
+async def test_nobody_is_meant(asked: str, words: str) -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        await catalogue(**NAMED).resolve(asked)
+    assert words in caught.value.message
+    assert len(caught.value.message) < 500
+    assert caught.value.param == "model"
+
+
+async def test_aliases() -> None:
+    """An alias goes before a bare name, `*` after everything; none leads to another."""
+    aliases = {
+        "claude": "one/qwen3:8b",
+        "llama": "one/both",
+        "lost": "three/x",
+        "again": "claude",
+        "*": "two/llama",
+    }
+    made = catalogue(LlmSettings(model_aliases=aliases), **NAMED)
+    for asked, full in {"claude": "one/qwen3:8b", "llama": "one/both", "Llama": "two/Llama", "any": "two/llama",
+                        "echo/x": "two/llama", "*": "two/llama", "echo": "echo"}.items():  # fmt: skip
+        assert (await made.resolve(asked)).id == full, asked
+    for asked, words in {"lost": "alias 'lost' leads to 'three/x'", "again": "leads to 'claude'"}.items():
+        with pytest.raises(ModelNotFound, match=words):
+            await made.resolve(asked)
+
+
+async def test_a_full_id_asks_nobody_for_a_list() -> None:
+    fake = FakeChat()
+    await catalogue(fake=fake).resolve("fake/anything")
+    assert fake.listings == 0
+
+
+@pytest.mark.parametrize(
+    ("llm", "full"),
+    [
+        (LlmSettings(provider="two"), "two/llama"),
+        (LlmSettings(profiles={"two": LlmProfile(model="set")}, provider="two"), "two/set"),
+        (
+            LlmSettings(
+                openai_compat=LlmUpstreamSettings(base_url="https://a/v1", api_key=SecretStr("k"), model="m")
+            ),
+            "openai_compat/m",
+        ),
+    ],
+)
+async def test_the_default(llm: LlmSettings, full: str) -> None:
+    assert (await catalogue(llm, openai_compat=FakeChat(), two=NAMED["two"]).resolve(None)).id == full
+
+
+async def test_the_default_is_the_local_model_where_it_is_ready_and_never_one_found() -> None:
+    local = FakeChat(lists=("small",))
+    assert (await catalogue(llama_local=local).resolve(None)).id == "llama_local/small"
+    assert (await catalogue(lm_studio_sought=FakeChat()).resolve(None)).id == "echo"
+
+
+async def test_a_text_only_provider_is_wrapped() -> None:
+    assert isinstance((await catalogue().resolve("echo")).chat, TextOnly)
+
+
+async def test_the_list_has_full_ids_and_a_dead_provider_delays_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.services.llm.catalogue.PROBE_S", 0.3)
+    dead, found = FakeChat(slow_s=60), FakeChat(lists=("local",))
+    made = catalogue(dead=dead, dead_too=dead, broken=FakeBrokenChat(), lm_sought=found, **NAMED)
+    begun_s = time.monotonic()
+    listed = [model.id for model in await made.models()]
+    assert time.monotonic() - begun_s < 2
+    assert "echo" in listed
+    assert {"one/qwen3:8b", "one/openai/gpt-oss-20b", "two/llama", "lm_sought/local"} <= set(listed)
+    assert not [id_ for id_ in listed if id_.startswith(("dead", "broken"))]
+
+
+async def test_a_list_for_another_server_looks_for_nobody() -> None:
+    """Two servers that look for each other must not wait for each other."""
+    found = FakeChat(lists=("local",))
+    made = catalogue(lm_sought=found, **NAMED)
+    listed = [model.id for model in await made.models(found=False)]
+    assert "two/llama" in listed
+    assert "lm_sought/local" not in listed
+    assert found.listings == 0
+
+
+async def test_lists_are_asked_for_once_in_a_while() -> None:
+    fake = FakeChat()
+    made = catalogue(fake=fake)
+    for _ in range(3):
+        await made.models()
+        await made.resolve("tiny")
+    assert fake.listings == 1

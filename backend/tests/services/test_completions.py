@@ -1,0 +1,300 @@
+"""The canonical stream and the whole answer, whatever a provider gives; what is sent on and what is refused."""
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import pytest
+
+from app.core.config import LlmSettings, Settings
+from app.core.errors import BadRequest, EngineFailed, UpstreamError, UpstreamTruncated
+from app.core.metrics import Observer
+from app.providers.base import ChatMessage, LlmChunk, LlmConfig, ProviderStatus
+from app.schemas.providers import ProviderState
+from app.services.llm.catalogue import Catalogue
+from app.services.llm.completions import Asked, Completion, Completions
+from app.services.llm.fields import FORWARDED, ROUTING, forwarded
+from app.services.llm.providers import Providers
+from tests.fakes.chat_provider import FakeChat, delta, table, usage
+
+SAID = [{"role": "user", "content": "Say hello to me"}]
+
+
+class FakeText:
+    """A provider that knows only text, and tells what it was sent."""
+
+    name, type = "text", "test"
+
+    def __init__(self) -> None:
+        self.messages: Sequence[ChatMessage] = ()
+        self.config = LlmConfig()
+
+    async def status(self) -> ProviderStatus:
+        return ProviderStatus(ProviderState.READY, "a fake")
+
+    async def generate(
+        self, messages: Sequence[ChatMessage], config: LlmConfig
+    ) -> AsyncGenerator[LlmChunk, None]:
+        self.messages, self.config = messages, config
+        yield LlmChunk("Hel")
+        yield LlmChunk("lo", "length")
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+async def begin(
+    provider: Any, body: dict[str, Any] | None = None, *, observer: Observer | None = None, **asked: Any
+) -> Completion:
+    settings = Settings(_env_file=None, llm=LlmSettings(discover=False))
+    catalogue = Catalogue(settings, Providers(settings, lambda _settings: table(fake=provider)))
+    completions = Completions(catalogue, observer or Observer())
+    return await completions.begin(Asked("fake", {"messages": SAID, **(body or {})}, **asked))
+
+
+async def streamed(provider: Any, body: dict[str, Any] | None = None, **asked: Any) -> list[Any]:
+    """The data of every event; the last is the text [DONE]."""
+    completion = await begin(provider, body, **asked)
+    await completion.open()
+    sent = b"".join([event async for event in completion.events()])
+    await completion.aclose()
+    events = sent.decode().split("\n\n")
+    assert events.pop() == ""
+    assert all(event.startswith("data: ") and "\n" not in event for event in events)
+    data = [event.removeprefix("data: ") for event in events]
+    assert data[-1] == "[DONE]"
+    return [*(json.loads(event) for event in data[:-1]), "[DONE]"]
+
+
+def deltas(events: list[Any]) -> list[Any]:
+    return [event["choices"][0]["delta"] for event in events[:-1] if event.get("choices")]
+
+
+# -- streams
+
+
+async def test_the_order_of_a_stream() -> None:
+    events = await streamed(FakeChat())
+    assert deltas(events) == [
+        {"role": "assistant", "content": ""},
+        {"content": "Hel"},
+        {"content": "lo"},
+        {"content": ""},
+    ]
+    assert [event["choices"][0]["finish_reason"] for event in events[:-1]] == [None, None, None, "stop"]
+    heads = {(event["id"], event["object"], event["created"], event["model"]) for event in events[:-1]}
+    assert len(heads) == 1
+    (head,) = heads
+    assert head[0].startswith("chatcmpl-")
+    assert head[1] == "chat.completion.chunk"
+    assert head[3] == "fake/tiny"
+    assert not any("usage" in event for event in events[:-1])
+
+
+async def test_usage_comes_last_and_only_if_asked_for() -> None:
+    events = await streamed(FakeChat(), include_usage=True)
+    *chunks, last, _ = events
+    assert all(chunk["usage"] is None for chunk in chunks)
+    assert last["choices"] == []
+    assert last["usage"] == {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
+    assert last["timings"] == {"predicted_ms": 7}
+    assert (last["id"], last["model"]) == (chunks[0]["id"], "fake/tiny")
+
+
+@pytest.mark.parametrize(
+    "told", [[], [{"choices": [], "usage": {"prompt_tokens": 3}}], [{"choices": [], "usage": None}]]
+)
+async def test_usage_is_estimated_where_nobody_tells(told: list[Any]) -> None:
+    thought = delta(
+        "", reasoning_content="hm, what?", tool_calls=[{"index": 0, "function": {"arguments": "{}"}}]
+    )
+    script = [delta("Hello"), thought, delta("", finish="stop"), *told]
+    events = await streamed(FakeChat(script), include_usage=True)
+    assert events[-2]["usage"] == {
+        "prompt_tokens": 4, "completion_tokens": 4, "total_tokens": 8, "estimated": True,
+    }  # fmt: skip
+
+
+async def test_usage_in_the_last_chunk_is_told_in_one_of_its_own() -> None:
+    last = delta("", finish="stop") | {"usage": usage(5, 6)["usage"]}
+    events = await streamed(FakeChat([delta("Hello"), last]), include_usage=True)
+    assert events[-3]["usage"] is None
+    assert events[-2]["usage"]["total_tokens"] == 11
+
+
+async def test_the_role_is_told_first_whatever_the_upstream_does() -> None:
+    call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    script = [delta(None, role="assistant", tool_calls=[call]), delta("", finish="tool_calls")]
+    assert deltas(await streamed(FakeChat(script))) == [
+        {"role": "assistant", "content": ""},
+        {"content": None, "tool_calls": [call]},
+        {"content": ""},
+    ]
+    alone = [delta("", role="assistant"), delta("x"), delta("", finish="stop")]
+    assert [each["content"] for each in deltas(await streamed(FakeChat(alone)))] == ["", "x", ""]
+
+
+async def test_several_choices_have_a_beginning_each() -> None:
+    script = [delta("a"), delta("b", index=1), delta("", finish="stop"), delta("", index=1, finish="length")]
+    events = await streamed(FakeChat(script), {"n": 2})
+    told = [(event["choices"][0]["index"], event["choices"][0]["delta"].get("role")) for event in events[:-1]]
+    assert told == [(0, "assistant"), (0, None), (1, "assistant"), (1, None), (0, None), (1, None)]
+
+
+async def test_unknown_fields_survive() -> None:
+    script = [delta("x", annotations=[1]) | {"system_fingerprint": "fp"}, delta("", finish="stop")]
+    events = await streamed(FakeChat(script))
+    assert events[1]["system_fingerprint"] == "fp"
+    assert deltas(events)[1] == {"content": "x", "annotations": [1]}
+
+
+async def test_a_break_in_mid_stream_is_an_event_and_an_end() -> None:
+    fake = FakeChat([delta("Hel"), UpstreamTruncated("the upstream 'x' broke off")])
+    events = await streamed(fake, include_usage=True)
+    assert events[-2] == {
+        "error": {
+            "message": "the upstream 'x' broke off",
+            "type": "server_error",
+            "param": None,
+            "code": "upstream_truncated",
+        }
+    }
+    assert fake.closed == 1
+
+
+async def test_a_provider_of_others_that_crashes_is_named_without_its_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    events = await streamed(FakeChat([delta("Hel"), ValueError("Say hello to me")]))
+    assert events[-2]["error"]["code"] == "engine_failed"
+    assert events[-2]["error"]["message"].startswith("provider 'fake' failed (ValueError)")
+    assert "hello" not in events[-2]["error"]["message"] + caplog.text
+
+
+@pytest.mark.parametrize(("script", "error"), [([UpstreamError("no")], UpstreamError), ([], EngineFailed)])
+async def test_a_failure_before_the_first_chunk_is_raised(script: Any, error: type[Exception]) -> None:
+    completion = await begin(FakeChat(script))
+    with pytest.raises(error):
+        await completion.open()
+    await completion.aclose()
+
+
+async def test_closing_closes_the_upstream_and_outcomes_are_counted() -> None:
+    observer, fake = Observer(), FakeChat()
+    completion = await begin(fake, observer=observer)
+    await completion.open()
+    assert (fake.opened, fake.closed) == (1, 0)
+    await completion.aclose()
+    assert fake.closed == 1
+    await streamed(fake, observer=observer)
+    await streamed(FakeChat([delta("x"), UpstreamError("no")]), observer=observer)
+    lines = observer.render().decode().splitlines()
+    for outcome in ("left", "completed", "failed"):
+        assert f'prompter_answers_total{{outcome="{outcome}",provider="fake"}} 1.0' in lines
+    assert 'prompter_time_to_first_token_seconds_count{provider="fake"} 3.0' in lines
+
+
+# -- whole answers
+
+
+async def test_a_whole_answer() -> None:
+    answer = await (await begin(FakeChat())).whole()
+    assert answer["id"].startswith("chatcmpl-")
+    assert (answer["object"], answer["model"], answer["timings"]) == (
+        "chat.completion",
+        "fake/tiny",
+        {"x": 1},
+    )
+    assert type(answer["created"]) is int
+    assert answer["choices"][0]["message"] == {"role": "assistant", "content": "Hello"}
+    assert answer["usage"] == {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
+
+
+async def test_a_whole_answer_without_usage() -> None:
+    answer = await (await begin(FakeChat([delta("Hello"), delta("", finish="stop")]))).whole()
+    assert answer["usage"] == {
+        "prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 6, "estimated": True,
+    }  # fmt: skip
+
+
+# -- what is sent on
+
+
+async def test_what_an_upstream_gets() -> None:
+    fake = FakeChat()
+    body = {
+        "model": "fake", "stream": True, "stream_options": {"include_usage": True}, "temperature": 0.5, "seed": None,
+        "top_k": 7, "chat_template_kwargs": {"x": 1}, "unheard_of": 1,
+    }  # fmt: skip
+    await streamed(fake, body)
+    assert fake.requests[0].model == "tiny"
+    assert fake.requests[0].body == {
+        "messages": SAID, "temperature": 0.5, "top_k": 7, "chat_template_kwargs": {"x": 1},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(ROUTING))
+async def test_fields_that_choose_where_to_ask_are_refused(name: str) -> None:
+    fake = FakeChat()
+    with pytest.raises(BadRequest, match=f"`{name}` may not be sent") as caught:
+        await begin(fake, {name: "x"})
+    assert caught.value.param == name
+    assert not fake.requests
+
+
+def test_what_is_sent_on_and_what_is_refused_have_nothing_in_common() -> None:
+    assert not FORWARDED & ROUTING
+    assert forwarded({"messages": [], "api_key": None}) == {"messages": []}
+
+
+# -- providers that know only text
+
+
+async def test_a_text_only_provider_reads_every_form_of_content() -> None:
+    text = FakeText()
+    parts = [{"type": "text", "text": "two "}, {"type": "text", "text": "parts"}]
+    messages = [
+        {"role": "developer", "content": parts},
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": None, "tool_calls": []},
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]},
+        {"role": "tool", "tool_call_id": "c1", "content": parts},
+        {"role": "user", "content": []},
+    ]
+    options = {"temperature": 0.1, "top_p": 0.2, "stop": "x", "seed": 3, "max_completion_tokens": 4}
+    events = await streamed(text, {"messages": messages, **options, "tools": [{}]}, include_usage=True)
+    assert [(message.role, message.content) for message in text.messages] == [
+        ("system", "two parts"),
+        ("user", "hi"),
+        ("assistant", ""),
+        ("assistant", "no"),
+        ("user", "two parts"),
+        ("user", ""),
+    ]
+    assert text.config == LlmConfig(temperature=0.1, max_tokens=4, top_p=0.2, stop=("x",), seed=3)
+    assert "".join(each["content"] for each in deltas(events)) == "Hello"
+    assert events[-3]["choices"][0]["finish_reason"] == "length"
+    assert events[-2]["usage"]["estimated"] is True
+    assert events[0]["model"] == "fake"
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
+        ({"n": 2}, "n"),
+        ({"messages": [*SAID, {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]},
+         "messages[1].content"),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
+         "messages[0].content"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_a_text_only_provider_cannot_do_is_refused(
+    body: dict[str, Any], param: str, stream: bool
+) -> None:
+    completion = await begin(FakeText(), body)
+    with pytest.raises(BadRequest, match="choose another model") as caught:
+        await (completion.open() if stream else completion.whole())
+    assert caught.value.param == param

@@ -1,0 +1,125 @@
+"""What clients say of a recording, in our words: languages, models, terms, pauses."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.errors import BadRequest, LanguageNotSupported, ModelNotFound
+from app.services.transcription.ask import MOST_TERMS, TERM_CHARACTERS, language, silence_ms, vocabulary
+from app.services.transcription.models import OPENAI_NAMES, Named, find, known
+from app.utils.languages import NAMES, name_of, tag_of
+
+ENGINES = {
+    "whisper_local": ["base", "org/large"],
+    "pocketsphinx": ["en-us"],
+    "openai_compat": ["whisper-1"],
+    "cloud_stub": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "tag"),
+    [
+        ("es", "es"), ("ES", "es"), ("es-MX", "es-mx"), ("es_MX", "es-mx"), ("Spanish", "es"), ("spa", "es"),
+        (" english ", "en"), ("castilian", "es"), ("yue", "yue"), ("cantonese", "yue"), ("eng-US", "en-us"),
+        ("haitian creole", "ht"), ("zh-Hant-TW", "zh-hant-tw"), ("xx", "xx"),
+    ],
+)  # fmt: skip
+def test_languages_by_any_of_their_names(said: str, tag: str) -> None:
+    assert tag_of(said) == language(said) == tag
+
+
+@pytest.mark.parametrize("said", ["klingon on", "e", "español", "123", "en-", "en--us", "x" * 50, "../en"])
+def test_what_is_no_language(said: str) -> None:
+    assert tag_of(said) is None
+    with pytest.raises(LanguageNotSupported, match="leave it out") as caught:
+        language(said)
+    assert caught.value.param == "language"
+    assert said not in caught.value.message, "the input is never repeated"
+
+
+@pytest.mark.parametrize("said", [None, "", "  ", "auto", "AUTO"])
+def test_no_language_leaves_it_to_the_server(said: str | None) -> None:
+    assert language(said) is None
+
+
+def test_the_one_of_several_languages() -> None:
+    assert language(None, ["es"]) == "es"
+    assert language(None, ["es", "en"]) is None
+    assert language("fr", ["es"]) == "fr"
+
+
+def test_names_come_back() -> None:
+    assert {tag_of(name) for name in NAMES.values()} == set(NAMES)
+    assert (name_of("es-MX"), name_of("tlh"), name_of(None)) == ("spanish", "tlh", "unknown")
+
+
+@pytest.mark.parametrize("name", ["", *OPENAI_NAMES])
+def test_openais_names_mean_the_default_engine(name: str) -> None:
+    """Also where an upstream has a model of that name: audio must not leave by a name that every client sends."""
+    assert find(name, ENGINES) == Named(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("auto", Named("auto")),
+        ("pocketsphinx", Named("pocketsphinx")),
+        ("cloud_stub", Named("cloud_stub")),
+        ("base", Named("whisper_local", "base")),
+        ("whisper_local/base", Named("whisper_local", "base")),
+        ("org/large", Named("whisper_local", "org/large")),
+        ("whisper_local/org/large", Named("whisper_local", "org/large")),
+        ("openai_compat/whisper-1", Named("openai_compat", "whisper-1")),
+    ],
+)
+def test_engines_and_their_checkpoints(name: str, wanted: Named) -> None:
+    assert find(name, ENGINES) == wanted
+
+
+@pytest.mark.parametrize("name", ["tiny", "pocketsphinx/base", "whisper_local/", "/base", "gpt-9"])
+def test_nobody_is_called_so(name: str) -> None:
+    with pytest.raises(ModelNotFound, match="whisper-1, auto, whisper_local, pocketsphinx") as caught:
+        find(name, ENGINES)
+    assert caught.value.param == "model"
+
+
+def test_every_known_name_is_found() -> None:
+    for name in known(ENGINES):
+        find(name, ENGINES)
+
+
+def test_a_prompt_is_terms() -> None:
+    assert vocabulary("ZyntriQix, Digique Plus; CynapseFive. And so on\nO.R.B.I.T.", ["Ada", " Ada ", ""]) == (
+        "Ada", "ZyntriQix", "Digique Plus", "CynapseFive", "And so on", "O.R.B.I.T",
+    )  # fmt: skip
+
+
+@given(st.text(max_size=3000), st.lists(st.text(max_size=300), max_size=300))
+def test_terms_are_bounded(prompt: str, keywords: list[str]) -> None:
+    terms = vocabulary(prompt, keywords)
+    assert len(terms) <= MOST_TERMS
+    assert all(0 < len(term) <= TERM_CHARACTERS and term == term.strip() for term in terms)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "wanted"),
+    [
+        (None, None),
+        ("auto", None),
+        ({"type": "server_vad"}, None),
+        ({"type": "server_vad", "silence_duration_ms": "800"}, 800),
+        ({"silence_duration_ms": 1}, 100),
+        ({"silence_duration_ms": 1e9}, 10_000),
+        ({"silence_duration_ms": ""}, None),
+        (["auto", "auto"], None),
+    ],
+)
+def test_pauses(strategy: object, wanted: int | None) -> None:
+    assert silence_ms(strategy) == wanted
+
+
+@pytest.mark.parametrize("said", ["soon", float("nan"), float("inf"), [1], {}])
+def test_pauses_that_are_none(said: object) -> None:
+    with pytest.raises(BadRequest, match="number of milliseconds"):
+        silence_ms({"silence_duration_ms": said})

@@ -1,0 +1,82 @@
+"""The forms of an answer: what is joined, what is timed, what clients require."""
+
+import openai.types.audio as sdk
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.services.transcription import render
+from app.services.transcription.said import Said, SaidWord, Whole, language_of
+from app.utils.subtitles import to_srt, to_vtt
+
+WORDS = (SaidWord("Hello", 400, 700, 0.9), SaidWord("there.", 700, 1100, 0.8))
+TWO = Whole(
+    (Said("Hello there.", 400, 1100, WORDS, "en"), Said("Good bye.", 5000, 6000, (), "en")), 7.25, "en"
+)
+
+
+def test_plain() -> None:
+    assert render.plain(TWO).model_dump() == {
+        "text": "Hello there. Good bye.",
+        "usage": {"type": "duration", "seconds": 7.25},
+    }
+
+
+def test_verbose_has_all_that_the_sdk_requires() -> None:
+    body = render.verbose(TWO, words=True).model_dump(exclude_none=True)
+    read = sdk.TranscriptionVerbose.model_validate(body)
+    assert (read.language, read.duration, read.text) == ("english", 7.25, "Hello there. Good bye.")
+    assert [(s.id, s.seek, s.start, s.end) for s in read.segments or ()] == [
+        (0, 40, 0.4, 1.1),
+        (1, 500, 5.0, 6.0),
+    ]
+    assert [(w.word, w.start, w.end) for w in read.words or ()] == [("Hello", 0.4, 0.7), ("there.", 0.7, 1.1)]
+    assert body["task"] == "transcribe"
+    assert all(set(segment) == set(sdk.TranscriptionSegment.model_fields) for segment in body["segments"])
+
+
+def test_words_only_where_they_are_asked_for() -> None:
+    assert "words" not in render.verbose(TWO, words=False).model_dump(exclude_none=True)
+
+
+def test_no_segment_looks_like_a_fault() -> None:
+    """Clients drop segments by Whisper's rules: low probability, high compression, no speech."""
+    for segment in render.verbose(TWO, words=False).segments:
+        assert segment.avg_logprob > -1
+        assert segment.compression_ratio < 2.4
+        assert segment.no_speech_prob < 0.6
+
+
+def test_subtitles_take_utterances_as_they_are() -> None:
+    assert to_srt(TWO.utterances).startswith("1\n00:00:00,400 --> 00:00:01,100\nHello there.\n")
+    assert to_vtt(TWO.utterances).startswith("WEBVTT\n\n00:00:00.400 --> ")
+
+
+@given(st.lists(st.tuples(st.text(min_size=1, max_size=20), st.sampled_from(["en", "es", "ja", "zh", None]))))
+def test_deltas_joined_are_the_text(said: list[tuple[str, str | None]]) -> None:
+    whole = Whole(tuple(Said(text, 0, 1, (), lang) for text, lang in said), 1.0, None)
+    deltas = [render.delta(each, first=number == 0)["delta"] for number, each in enumerate(whole.utterances)]
+    assert "".join(deltas) == whole.text == render.done(whole)["text"]
+
+
+def test_what_is_written_without_spaces_is_joined_so() -> None:
+    whole = Whole((Said("今日は", 0, 1, (), "ja"), Said("雨です", 1, 2, (), "ja")), 1.0, "ja")
+    assert whole.text == "今日は雨です"
+
+
+@pytest.mark.parametrize(
+    ("langs", "asked", "wanted"),
+    [(["en", "es", "es"], None, "es"), ([None], "fr", "fr"), ([], None, None), (["en"], "es", "en")],
+)
+def test_the_language_is_that_of_most_of_it(
+    langs: list[str | None], asked: str | None, wanted: str | None
+) -> None:
+    said = tuple(Said("x", 0, 1000, (), lang) for lang in langs)
+    assert language_of(said, asked) == wanted
+
+
+def test_nothing_said() -> None:
+    nothing = Whole((), 3.0, None)
+    assert render.plain(nothing).text == ""
+    assert render.verbose(nothing, words=True).model_dump(exclude_none=True)["words"] == []
+    assert to_srt(nothing.utterances) == ""

@@ -1,0 +1,151 @@
+"""Asking one upstream for chat completions: what comes back, and the error that ended it."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from app.core.config import LlmKind
+from app.core.errors import PrompterError
+from app.providers.base import ChatRequest
+from app.providers.upstream.addresses import Reach
+from app.providers.upstream.base_url import parse
+from app.providers.upstream.chat import ChatUpstream
+from app.providers.upstream.client import Endpoint, UpstreamClient
+from app.providers.upstream.kinds import KINDS
+from app.providers.upstream.profiles import Profile
+from tests.fakes.upstream import FakeUpstream, Reply
+
+KEY = "sk-server-0123456789abcdef"
+PROMPT = "tell nobody about the purple submarine"
+MESSAGES = [{"role": "user", "content": PROMPT}]
+
+
+@asynccontextmanager
+async def asking(
+    upstream: FakeUpstream, kind: LlmKind = "other", **fields: Any
+) -> AsyncIterator[ChatUpstream]:
+    """A `ChatUpstream` for the fake; `fields` are those of its profile (`idle_timeout_s=0.2`)."""
+    client = UpstreamClient(5)
+    endpoint = Endpoint(parse(upstream.base_url), KEY, Reach.OPERATOR)
+    profile = Profile(
+        name=kind,
+        kind=KINDS[kind],
+        endpoint=endpoint,
+        model="tiny",
+        models=(),
+        connect_timeout_s=5,
+        first_byte_timeout_s=5,
+        idle_timeout_s=5,
+    )
+    try:
+        yield ChatUpstream(client, replace(profile, **fields))
+    finally:
+        await client.aclose()
+
+
+def request(**fields: Any) -> ChatRequest:
+    return ChatRequest("tiny", {"messages": MESSAGES, **fields})
+
+
+async def streamed(chat: ChatUpstream, **fields: Any) -> tuple[list[dict[str, Any]], PrompterError | None]:
+    """The chunks that came, and the error that ended them."""
+    chunks: list[dict[str, Any]] = []
+    try:
+        async with aclosing(chat.stream(request(**fields))) as source:
+            async for chunk in source:
+                chunks.append(chunk)  # noqa: PERF401  # kept one by one: an error ends the loop
+    except PrompterError as error:
+        return chunks, error
+    return chunks, None
+
+
+async def answered(
+    *replies: Reply, kind: LlmKind = "other", **fields: Any
+) -> tuple[list[dict[str, Any]], PrompterError | None]:
+    """The same of a fake that answers so; its stream is checked to be canonical."""
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.extend(replies)
+        async with asking(upstream, kind, **fields) as chat:
+            chunks, error = await streamed(chat)
+    assert_canonical(chunks, whole=error is None)
+    return chunks, error
+
+
+async def completed(reply: Reply, kind: LlmKind = "other", **fields: Any) -> dict[str, Any]:
+    """The whole answer of a fake that answers so."""
+    async with FakeUpstream().serve() as upstream:
+        upstream.script.append(reply)
+        async with asking(upstream, kind, **fields) as chat:
+            return await chat.complete(request())
+
+
+def text(chunks: list[dict[str, Any]], field: str = "content", index: int = 0) -> str:
+    """The text of one choice."""
+    deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"] if choice["index"] == index]
+    return "".join(delta.get(field) or "" for delta in deltas)
+
+
+def reasons(chunks: list[dict[str, Any]]) -> list[str]:
+    """The finish reasons, in order."""
+    found = [choice["finish_reason"] for chunk in chunks for choice in chunk["choices"]]
+    return [reason for reason in found if reason is not None]
+
+
+def calls(chunks: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """The tool calls put together as clients do it: id, name, arguments."""
+    joined: dict[int, list[str]] = {}
+    for chunk in chunks:
+        for choice in chunk["choices"]:
+            for call in choice["delta"].get("tool_calls", []):
+                parts = joined.setdefault(call["index"], ["", "", ""])
+                parts[0] += call.get("id", "")
+                parts[1] += call["function"].get("name", "")
+                parts[2] += call["function"]["arguments"]
+    return [(parts[0], parts[1], parts[2]) for _, parts in sorted(joined.items())]
+
+
+def usage(chunks: list[dict[str, Any]]) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = chunks[-1].get("usage") if chunks else None
+    return found
+
+
+def assert_canonical(chunks: list[dict[str, Any]], *, whole: bool) -> None:
+    """What `ChatProvider` promises of its chunks, whoever is upstream."""
+    ended: set[int] = set()
+    begun: set[int] = set()
+    told: set[tuple[int, int]] = set()
+    for place, chunk in enumerate(chunks):
+        assert chunk["object"] == "chat.completion.chunk"
+        assert {name: chunk[name] for name in ("id", "created", "model")} == {
+            name: chunks[0][name] for name in ("id", "created", "model")
+        }
+        assert isinstance(chunk["choices"], list)
+        if "usage" in chunk:
+            assert (place, chunk["choices"]) == (len(chunks) - 1, [])
+            counts = [chunk["usage"][f"{name}_tokens"] for name in ("prompt", "completion", "total")]
+            assert all(type(count) is int for count in counts)
+        for choice in chunk["choices"]:
+            index, delta = choice["index"], choice["delta"]
+            assert index not in ended, "nothing follows a finish reason"
+            assert delta["content"] is None or isinstance(delta["content"], str)
+            assert delta.get("role") == (None if index in begun else "assistant")
+            begun.add(index)
+            assert delta.get("reasoning_content") == delta.get("reasoning")
+            if "tool_calls" in delta:
+                assert delta["tool_calls"]
+            for call in delta.get("tool_calls", []):
+                assert isinstance(call["function"]["arguments"], str)
+                known = (index, call["index"]) in told
+                assert known == ("name" not in call["function"]) == ("id" not in call)
+                told.add((index, call["index"]))
+            if choice["finish_reason"] is not None:
+                assert choice["finish_reason"] in (
+                    "stop",
+                    "length",
+                    "tool_calls",
+                    "content_filter",
+                    "function_call",
+                )
+                ended.add(index)
+    assert not whole or (begun == ended and begun), "every choice has its end"

@@ -1,0 +1,84 @@
+"""Recordings in the containers that browsers, phones and SDKs send, made from samples."""
+
+import io
+from fractions import Fraction
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+FORMS: dict[str, tuple[str, str, str, dict[str, str]]] = {
+    "webm": ("webm", "libopus", "flt", {}),
+    "ogg": ("ogg", "libopus", "flt", {}),
+    "mp4": ("mp4", "aac", "fltp", {}),
+    "m4a": ("ipod", "aac", "fltp", {}),
+    "fragmented.mp4": ("mp4", "aac", "fltp", {"movflags": "frag_keyframe+empty_moov"}),
+    "aac": ("adts", "aac", "fltp", {}),
+    "mp3": ("mp3", "libmp3lame", "fltp", {}),
+    "wav": ("wav", "pcm_s16le", "s16", {}),
+    "float.wav": ("wav", "pcm_f32le", "flt", {}),
+    "flac": ("flac", "flac", "s16", {}),
+}
+"""Name -> container, codec, sample format, options of the container."""
+
+
+def encoded(
+    samples: NDArray[np.int16], rate_hz: int, form: str, *, out_hz: int = 48_000, layout: str = "mono"
+) -> bytes:
+    """A recording of `samples` (mono, at `rate_hz`) in one of FORMS."""
+    container, codec, sample_format, options = FORMS[form]
+    into = io.BytesIO()
+    with av.open(into, "w", format=container, options=options) as output:
+        stream = output.add_stream(codec, rate=out_hz)
+        assert isinstance(stream, av.AudioStream)
+        stream.codec_context.layout = layout
+        stream.codec_context.format = sample_format
+        stream.codec_context.time_base = Fraction(1, out_hz)
+        resampler = av.AudioResampler(
+            sample_format, layout, out_hz, frame_size=stream.codec_context.frame_size or 1024
+        )
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), "s16", "mono")
+        frame.sample_rate = rate_hz
+        frame.pts = 0
+        for part in (*resampler.resample(frame), *resampler.resample(None)):
+            output.mux(stream.encode(part))
+        output.mux(stream.encode(None))
+    return into.getvalue()
+
+
+def video(seconds: int = 1) -> bytes:
+    """An mp4 that has pictures and no sound."""
+    into = io.BytesIO()
+    with av.open(into, "w", format="mp4") as output:
+        stream = output.add_stream("mpeg4", rate=10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width = stream.height = 32
+        for _ in range(10 * seconds):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "rgb24")
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return into.getvalue()
+
+
+def silent_flac(seconds: int, rate_hz: int = 8000) -> bytes:
+    """Hours of silence in little: blocks of 65535 equal samples."""
+    into = io.BytesIO()
+    with av.open(into, "w", format="flac") as output:
+        stream = output.add_stream("flac", rate=rate_hz, options={"frame_size": "65535"})
+        assert isinstance(stream, av.AudioStream)
+        stream.codec_context.layout = "mono"
+        stream.codec_context.format = "s16"
+        block = np.zeros((1, 65_535), np.int16)
+        for at in range(0, seconds * rate_hz, 65_535):
+            frame = av.AudioFrame.from_ndarray(block, "s16", "mono")
+            frame.sample_rate, frame.pts = rate_hz, at
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return into.getvalue()
+
+
+def similar(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
+    """Correlation of the loudness of two recordings over time (10 ms steps), however a codec shifted or phased them."""
+    length = min(len(one), len(other)) // 160 * 160
+    loud = [np.abs(each[:length].astype(np.float64)).reshape(-1, 160).mean(axis=1) for each in (one, other)]
+    return float(np.corrcoef(loud[0], loud[1])[0, 1])
