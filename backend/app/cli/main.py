@@ -8,7 +8,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from app import __version__
-from app.cli import ask, bench, config, dictate, models, providers, serve, transcribe
+from app.cli import ask, bench, config, db, dictate, models, providers, serve, tls, transcribe, users
 from app.cli.common import EXIT_CODES, FAILED, INTERRUPTED, NOT_REACHABLE, REFUSED, USAGE, CommandError
 from app.client.errors import ClientError, Refused, Unreachable
 
@@ -27,6 +27,9 @@ app.command("ask")(ask.ask)
 app.command("providers")(providers.providers)
 app.add_typer(models.app, name="models")
 app.command("config")(config.config)
+app.add_typer(users.app, name="users")
+app.add_typer(db.app, name="db")
+app.command("tls")(tls.tls)
 app.add_typer(bench.app, name="bench")
 
 

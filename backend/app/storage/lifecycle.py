@@ -13,7 +13,7 @@ from app.core.config import Settings
 from app.core.errors import StorageUnavailable
 from app.storage import answers, conversations, dictations, migrate
 from app.storage.data_folder import held
-from app.storage.database import Database, translated
+from app.storage.database import Database
 from app.storage.tables import UserRow
 from app.storage.types import utc_now
 
@@ -35,7 +35,7 @@ async def running(database: Database, settings: Settings) -> AsyncIterator[None]
         if database.is_sqlite:
             stack.enter_context(held(settings.data_dir))
         stack.push_async_callback(database.aclose)
-        await _make_ready(database)
+        await make_ready(database)
         await _tidy(database, settings, lease_s=0.0 if database.is_sqlite else answers.LEASE_S)
         stack.push_async_callback(_end_run, database)
         async with anyio.create_task_group() as group:
@@ -45,13 +45,12 @@ async def running(database: Database, settings: Settings) -> AsyncIterator[None]
             group.cancel_scope.cancel()
 
 
-async def _make_ready(database: Database) -> None:
+async def make_ready(database: Database) -> None:
     """Bring SQLite to the newest schema, in a thread; PostgreSQL has to be there already, as others use it too."""
-    with translated("opened"):
-        if database.is_sqlite:
-            await anyio.to_thread.run_sync(migrate.upgrade_here, database.url)
-            return
-        schema = await migrate.schema_of(database.url)
+    if database.is_sqlite:
+        await anyio.to_thread.run_sync(migrate.upgrade_here, database.url)
+        return
+    schema = await migrate.look(database.url)
     migrate.refuse_newer(schema)
     if not schema.up_to_date:
         raise StorageUnavailable(

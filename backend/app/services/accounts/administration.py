@@ -32,6 +32,14 @@ class Administration:
         async with self._database.read() as session:
             await _check_free(Users(session), checked_name(name), role)
 
+    async def known(self, name: str) -> User:
+        """
+        Raises:
+            NotFound
+        """
+        async with self._database.read() as session:
+            return await _named(Users(session), name)
+
     async def add(self, name: str, password: str, role: Role) -> User:
         """A new user. The first admin takes over what was kept while there were no accounts.
 
