@@ -11,6 +11,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
+from app.storage.one_hop import OneHopConnection
 
 BUSY_MS = 5000
 """How long SQLite waits for a lock that another process holds, a backup for instance."""
@@ -70,6 +71,7 @@ def sqlite_engine(url: URL, *, write: bool, foreign_keys: bool = True) -> AsyncE
         max_overflow=0,
         pool_timeout=WAIT_S,
         hide_parameters=True,  # errors go to the log; prompts do not
+        connect_args={"async_creator_fn": OneHopConnection},
     )
     begin = "BEGIN IMMEDIATE" if write else "BEGIN"
     pragmas = {**_PRAGMAS, "foreign_keys": "ON" if foreign_keys else "OFF"}

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.errors import StorageUnavailable
+from app.storage.database import translated
 from app.storage.engines import postgres_engine, sqlite_engine
 
 T = TypeVar("T")
@@ -44,8 +45,33 @@ def scripts(connection: Connection | None = None) -> Config:
 
 
 async def schema_of(url: URL) -> Schema:
-    """Where the database at `url` stands."""
+    """`look`, with the driver's own errors."""
     return await _with_connection(url, _look)
+
+
+def newest() -> str:
+    """The revision that this program wants."""
+    return str(ScriptDirectory.from_config(scripts()).get_current_head())
+
+
+async def look(url: URL) -> Schema:
+    """Where the database at `url` stands.
+
+    Raises:
+        StorageUnavailable: it cannot be read.
+    """
+    with translated("read"):
+        return await schema_of(url)
+
+
+async def bring_up(url: URL) -> Schema:
+    """Bring the schema to the newest revision.
+
+    Raises:
+        StorageUnavailable: it cannot be written, or a newer program has made it.
+    """
+    with translated("written"):
+        return await upgrade(url)
 
 
 async def upgrade(url: URL, revision: str = "head") -> Schema:
@@ -65,8 +91,8 @@ async def upgrade(url: URL, revision: str = "head") -> Schema:
 
 
 def upgrade_here(url: URL) -> Schema:
-    """`upgrade` for a worker thread: alembic itself would hold the event loop up."""
-    return asyncio.run(upgrade(url))
+    """`bring_up` for a worker thread: alembic itself would hold the event loop up."""
+    return asyncio.run(bring_up(url))
 
 
 async def downgrade(url: URL, revision: str) -> Schema:
@@ -95,7 +121,7 @@ def _look(connection: Connection) -> Schema:
     directory = ScriptDirectory.from_config(scripts())
     current = MigrationContext.configure(connection).get_current_revision()
     known = current is None or current in {script.revision for script in directory.walk_revisions()}
-    return Schema(current, str(directory.get_current_head()), known)
+    return Schema(current, newest(), known)
 
 
 def _one_at_a_time(connection: Connection) -> None:

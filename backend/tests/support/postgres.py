@@ -63,7 +63,7 @@ class PostgresServer:
     def start(self) -> None:
         options = (
             f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.data} "
-            "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
+            "-c fsync=off -c full_page_writes=off -c max_connections=60"
         )
         log = str(self.data / "log.txt")
         self.run("pg_ctl", "-D", str(self.data), "-l", log, "-o", options, "-w", "start")

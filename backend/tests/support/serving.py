@@ -28,6 +28,7 @@ _LOGGERS = (
     "app.api",
     "app.services",
     "app.providers",
+    "app.storage",
     "app.core",
     "uvicorn",
     "uvicorn.error",
