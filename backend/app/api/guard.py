@@ -37,6 +37,19 @@ def cross_origin(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _in_one_line(send: Send) -> Send:
+    """Why a server cannot start is a sentence for whoever starts it; a fault of ours keeps its trace."""
+
+    async def told(message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed":
+            kind, _, sentence = message["message"].strip().rpartition("\n")[2].partition(": ")
+            if kind.startswith(f"{PrompterError.__module__}."):
+                message = {**message, "message": f"cannot start: {sentence}"}
+        await send(message)
+
+    return told
+
+
 class Guard:
     """ASGI middleware. A refused request answers 403; a refused socket is closed before it is accepted."""
 
@@ -54,7 +67,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _in_one_line(send))
             return
         request_id = uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id

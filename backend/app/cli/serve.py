@@ -99,6 +99,7 @@ def _check_tls(settings: "Settings") -> None:
 
 def _run(settings: "Settings", listener: socket.socket, reload: bool) -> None:
     import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import ChangeReload
 
     from app.cli.announcing import AnnouncingServer
@@ -115,8 +116,12 @@ def _run(settings: "Settings", listener: socket.socket, reload: bool) -> None:
     signal.signal(signal.SIGTERM, _end_cleanly)
     if reload:
         ChangeReload(config, target=server.run, sockets=[listener]).run()
-    else:
+        return
+    try:
         server.run(sockets=[listener])
+    except SystemExit as end:
+        # uvicorn's own code for a start that failed, which has been told, means something else here.
+        raise SystemExit(REFUSED if end.code == STARTUP_FAILURE else end.code) from None
 
 
 def uvicorn_options(settings: "Settings") -> dict[str, Any]:

@@ -7,6 +7,7 @@ from app.api.access.bearer import token_of
 from app.api.access.introduction import Introductions
 from app.api.access.rules import Rule, check, find
 from app.api.errors import error_response
+from app.api.openai.unimplemented import why_not_here
 from app.core.caller import LOCAL, Caller
 from app.core.config import Settings
 from app.core.errors import NotFound, PrompterError, Unauthorized
@@ -59,7 +60,8 @@ async def _admit(scope: Scope, accounts: Accounts) -> tuple[Rule | None, Caller 
         if caller is None:
             raise Unauthorized("this needs `Authorization: Bearer` with an access token or an API key")
         takes = f"; this address takes {', '.join(methods)}" if methods else ""
-        raise NotFound(f"nothing answers here{takes}")
+        hint = why_not_here(scope.get("method", "a socket at"), scope["path"])
+        raise NotFound(hint or f"nothing answers here{takes}")
     if caller is not None or scope["type"] == "http":
         check(rule, caller, _at_the_machine(scope))
     return rule, caller

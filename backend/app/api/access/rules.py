@@ -57,7 +57,8 @@ RULES: tuple[Rule, ...] = (
     _rule("GET /providers/stt", "caller"),
     _rule("GET /providers/llm", "caller"),
     _rule("GET /v1/models", "caller"),
-    _rule("GET /v1/models/{model:path}", "caller"),
+    _rule("GET /v1/models/{model_id:path}", "caller"),
+    _rule("GET /v1/audio/models", "caller"),
     # what is kept: conversations, and what was dictated, which a key made for speaking cannot read
     _rule("GET /api/models", "caller", "chat"),
     _rule("GET,POST /api/conversations", "caller", "chat"),
