@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,7 @@ from app.cli.config_sources import without_password
 from app.cli.settings import read_settings
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
+    from app.storage.engines import DatabaseUrl
 
 app = typer.Typer(help="The database of this machine's server.", no_args_is_help=True)
 
@@ -90,7 +90,7 @@ def backup(
     )
 
 
-def _url() -> "URL":
+def _url() -> "DatabaseUrl":
     """Raises:
     CommandError: the setting cannot be read.
     """
@@ -102,12 +102,12 @@ def _url() -> "URL":
         raise CommandError(str(error)) from error
 
 
-def _is_missing(url: "URL") -> bool:
+def _is_missing(url: "DatabaseUrl") -> bool:
     """Whether it is an SQLite file that is not there; looking at it would make it."""
     return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
 
 
-def _shown(url: Any) -> str:
+def _shown(url: "DatabaseUrl") -> str:
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     return without_password(url.set(drivername="postgresql").render_as_string(hide_password=False))

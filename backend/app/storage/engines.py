@@ -13,6 +13,8 @@ from app.core.config import Settings
 from app.core.errors import StorageUnavailable
 from app.storage.one_hop import OneHopConnection
 
+DatabaseUrl = URL
+"""Where a database is; its password does not show when it is printed."""
 BUSY_MS = 5000
 """How long SQLite waits for a lock that another process holds, a backup for instance."""
 READERS = 8
