@@ -14,6 +14,7 @@ from app import __version__
 from app.api import docs, health, llm, metrics, providers, stt
 from app.api.access.gate import Gate
 from app.api.accounts import auth, keys
+from app.api.chat import conversations, stream
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
 from app.api.guard import Guard, cross_origin
@@ -24,6 +25,8 @@ from app.core.metrics import Observer
 from app.schemas.llm import generate_event
 from app.schemas.stt import client_message, server_event
 from app.services.accounts.accounts import Accounts
+from app.services.chat.answers import Answers
+from app.services.chat.conversations import Conversations
 from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
 from app.services.llm.catalogue import Catalogue
@@ -60,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.database = database
     language_models = Providers(settings)
     catalogue = Catalogue(settings, language_models)
+    answers = Answers(settings, database, catalogue, observer)
     app.state.resources = Resources(
         settings=settings,
         engines=engines,
@@ -74,10 +78,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         scheduler=scheduler,
         observer=observer,
         accounts=Accounts(settings, database),
+        answers=answers,
+        conversations=Conversations(database, answers),
         begun_s=int(time()),
     )
     install_error_handlers(app)
-    for door in (stt, llm, chat, models, transcriptions, providers, auth, keys, health, metrics):
+    for door in (
+        *(stt, llm, chat, models, transcriptions, conversations, stream),
+        *(providers, auth, keys, health, metrics),
+    ):
         app.include_router(door.router)
     docs.mount_docs(app)
     app.add_api_route("/", _root, include_in_schema=False)
@@ -97,6 +106,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources.accounts.start()
     async with (
         lifecycle.running(app.state.database, resources.settings),
+        resources.answers.running(),
         resources.sessions.run(),
         anyio.create_task_group() as group,
     ):

@@ -11,6 +11,8 @@ from app.core.config import Settings
 from app.core.errors import Unauthorized
 from app.core.metrics import Observer
 from app.services.accounts.accounts import Accounts
+from app.services.chat.answers import Answers
+from app.services.chat.conversations import Conversations
 from app.services.dictation.resume import Sessions
 from app.services.engines import Engines
 from app.services.llm.catalogue import Catalogue
@@ -40,6 +42,8 @@ class Resources:
     scheduler: Scheduler
     observer: Observer
     accounts: Accounts
+    answers: Answers
+    conversations: Conversations
     begun_s: int
     """When the application was made (s since 1970)."""
 

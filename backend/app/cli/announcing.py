@@ -63,7 +63,10 @@ class AnnouncingServer(uvicorn.Server):
     async def _end_gently(self) -> None:
         while not self._told_to_end:  # noqa: ASYNC110 - a signal handler may not touch the loop's events
             await anyio.sleep(SIGNAL_S)
-        await _resources(self.config.loaded_app).sessions.drain()
+        resources = _resources(self.config.loaded_app)
+        async with anyio.create_task_group() as group:
+            group.start_soon(resources.sessions.drain)
+            group.start_soon(resources.answers.drain)
         self.should_exit = True
 
     async def _announce(self) -> None:
@@ -75,7 +78,7 @@ class AnnouncingServer(uvicorn.Server):
         console.print(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
         for line in self._who_may_enter():
             console.print(line, markup=False)
-        for line in self._who_answers(resources.generation.default):
+        for line in self._who_answers(await resources.providers.default()):
             console.print(line, markup=False)
         with anyio.move_on_after(LOADING_S):
             while not resources.engines.warm:  # noqa: ASYNC110 - the server has no use for an event

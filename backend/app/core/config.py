@@ -336,6 +336,13 @@ class ChatSettings(BaseModel):
     )
     system_prompt: str = Field("", description="system prompt of conversations that have none of their own")
     answer_s: float = Field(600.0, gt=0, le=3600, description="longest answer (s)")
+    answer_chars: int = Field(
+        1_000_000, ge=1000, le=10_000_000, description="the same in characters, its reasoning included"
+    )
+    answers: int = Field(256, ge=1, le=100_000, description="answers that are made at once")
+    message_chars: int = Field(
+        100_000, ge=1000, le=10_000_000, description="longest message of a user (characters)"
+    )
 
 
 class Settings(BaseSettings):

@@ -20,6 +20,7 @@
     + Busy (409)                                              the conversation has an answer under way
     + TooManyAttempts (429)                                   wrong passwords; closes with 1008
     + ProviderNotReady (503)
+    + Interrupted (503)                                       the server ended while it answered
     + StorageUnavailable (503)                                the database is locked, full or gone
     + IdleTimeout, SlowReader, SessionTooLong, ServerFull    limits that end a socket
     + EngineFailed (500)                                      closes with 1011
@@ -196,6 +197,11 @@ class TooManyAttempts(PrompterError):
 
 class ProviderNotReady(PrompterError):
     code = "provider_not_ready"
+    status = 503
+
+
+class Interrupted(PrompterError):
+    code = "interrupted"
     status = 503
 
 

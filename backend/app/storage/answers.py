@@ -29,6 +29,7 @@ class Result(TypedDict, total=False):
     reasoning: str | None
     model: str | None
     provider: str | None
+    finish_reason: str | None
     usage: dict[str, Any] | None
     error: dict[str, Any] | None
     tool_data: list[Any] | None

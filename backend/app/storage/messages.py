@@ -32,6 +32,7 @@ class Message:
     status: Status
     model: str | None
     provider: str | None
+    finish_reason: str | None
     usage: dict[str, Any] | None
     error: dict[str, Any] | None
     tool_data: list[Any] | None
@@ -210,13 +211,13 @@ async def fork(
     session.add(copy)
     await session.flush()
     await search.index_title(session, user_id, copy.id, copy.title)
-    taken = ("role", "content", "reasoning", "status", "model", "provider", "usage", "error", "tool_data")
+    taken = ("role", "content", "reasoning", "status", "model", "provider", "finish_reason", "usage", "error")
     leaf_id = leaf_id or source.active_leaf_id
     found = await _ancestry(session, conversation_id, leaf_id) if leaf_id else []
     if leaf_id and not found:
         raise unknown_message(leaf_id)
     for row in found:
-        values = {name: getattr(row, name) for name in taken}
+        values = {name: getattr(row, name) for name in (*taken, "tool_data")}
         added = MessageRow(
             conversation_id=copy.id, parent_id=copy.active_leaf_id, created_at=row.created_at, **values
         )
@@ -238,6 +239,7 @@ def message_of(row: MessageRow) -> Message:
         row.status,  # type: ignore[arg-type]
         row.model,
         row.provider,
+        row.finish_reason,
         row.usage,
         row.error,
         row.tool_data,
