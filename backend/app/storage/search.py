@@ -10,6 +10,7 @@ from sqlalchemy import (
     Row,
     Select,
     Text,
+    Uuid,
     cast,
     column,
     delete,
@@ -94,6 +95,20 @@ def conversations_with(session: AsyncSession, user_id: UUID, query: str) -> Sele
     return select(found.c.conversation_id).where(found.c.conversation_id.is_not(None))
 
 
+def dictations_with(session: AsyncSession, user_id: UUID, query: str) -> Select[UUID] | None:
+    """The ids of dictations in one final of which all words stand together. None where the query has no word."""
+    words = query_words(query)
+    if not words:
+        return None
+    found = _matching(session, words, user_id).subquery()
+    entry, final = SearchEntryRow, DictationFinalRow
+    return (
+        select(final.dictation_id)
+        .join(entry, entry.final_id == final.id)
+        .where(entry.id.in_(select(found.c.id)))
+    )
+
+
 async def index_title(session: AsyncSession, user_id: UUID, conversation_id: UUID, title: str) -> None:
     """Make a conversation findable by its title, and no longer by the former one."""
     folded = " ".join(words_of(title))
@@ -142,17 +157,26 @@ def _matching(session: AsyncSession, words: list[str], user_id: UUID) -> Select[
     """Entries of this user with all the words, and their rank. Words are letters and digits: nothing to escape."""
     entry = SearchEntryRow
     if is_sqlite(session):
+        # The plus keeps SQLite from reading all entries of the user instead of those that match.
+        owner = literal_column("+search_entries.user_id", Uuid())
         query = " AND ".join(f'"{word}"' for word in words) + " *"
         return (
             select(entry.id, entry.conversation_id, _index.c.rank.label("rank"))
             .select_from(_index)
             .join(entry, entry.id == _index.c.rowid)
-            .where(_index.c.search_index.op("MATCH")(query), entry.user_id == user_id)
+            .where(_index.c.search_index.op("MATCH")(query), owner == user_id)
         )
     asked = cast(literal(" & ".join(f"'{word}'" for word in words) + ":*", Text), TSQUERY)
+    # Materialized, or PostgreSQL would walk all entries backwards and hope that twenty match soon.
+    matching = (
+        select(entry.id)
+        .where(literal_column(_VECTOR).op("@@")(asked), entry.user_id == user_id)
+        .cte("matching")
+        .prefix_with("MATERIALIZED")
+    )
     rank = func.ts_rank(func.to_tsvector(literal_column("'simple'::regconfig"), entry.folded), asked)
-    return select(entry.id, entry.conversation_id, rank.label("rank")).where(
-        literal_column(_VECTOR).op("@@")(asked), entry.user_id == user_id
+    return select(entry.id, entry.conversation_id, rank.label("rank")).join(
+        matching, matching.c.id == entry.id
     )
 
 
