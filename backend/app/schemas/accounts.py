@@ -26,7 +26,7 @@ class RefreshIn(BaseModel):
     """The token to renew with; a browser leaves it out and sends the cookie."""
 
     refresh_token: str | None = Field(
-        None, max_length=200, repr=False, description="the newest refresh token", examples=["rt_3n8y…"]
+        None, max_length=4096, repr=False, description="the newest refresh token", examples=["rt_3n8y…"]
     )
 
 
