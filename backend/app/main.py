@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from time import time
 from typing import Any
 
@@ -28,6 +29,9 @@ from app.services.accounts.accounts import Accounts
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Conversations
 from app.services.dictation.resume import Sessions
+from app.services.dictations.keeper import Keeper
+from app.services.dictations.shelf import Dictations, latest_text
+from app.services.dictations.writer import Writer
 from app.services.engines import Engines
 from app.services.llm.catalogue import Catalogue
 from app.services.llm.completions import Completions
@@ -54,13 +58,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
-    transcripts = Transcripts(settings.limits.transcripts)
     observer = Observer()
     scheduler = make_scheduler(settings.scheduler, shed=observer.shed)
     observer.watch_queue(lambda: scheduler.waiting)
     engines = Engines(settings, scheduler)
     database = Database(settings)
     app.state.database = database
+    transcripts = Transcripts(settings.limits.transcripts, partial(latest_text, database))
+    writer = Writer(database, settings.limits.unstored_finals, observer)
     language_models = Providers(settings)
     catalogue = Catalogue(settings, language_models)
     answers = Answers(settings, database, catalogue, observer)
@@ -74,12 +79,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         transcriptions=Transcriptions(settings, engines, scheduler),
         transcripts=transcripts,
         sockets=Sockets(settings.limits.sockets),
-        sessions=Sessions(settings, engines, transcripts, observer),
+        sessions=Sessions(settings, engines, Keeper(writer, transcripts), observer),
         scheduler=scheduler,
         observer=observer,
         accounts=Accounts(settings, database),
         answers=answers,
         conversations=Conversations(database, answers),
+        dictations=Dictations(database, writer, transcripts),
+        writer=writer,
         begun_s=int(time()),
     )
     install_error_handlers(app)
@@ -107,6 +114,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with (
         lifecycle.running(app.state.database, resources.settings),
         resources.answers.running(),
+        resources.writer.running(resources.settings.limits.stop_s),
         resources.sessions.run(),
         anyio.create_task_group() as group,
     ):

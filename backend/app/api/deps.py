@@ -14,6 +14,8 @@ from app.services.accounts.accounts import Accounts
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Conversations
 from app.services.dictation.resume import Sessions
+from app.services.dictations.shelf import Dictations
+from app.services.dictations.writer import Writer
 from app.services.engines import Engines
 from app.services.llm.catalogue import Catalogue
 from app.services.llm.completions import Completions
@@ -44,6 +46,8 @@ class Resources:
     accounts: Accounts
     answers: Answers
     conversations: Conversations
+    dictations: Dictations
+    writer: Writer
     begun_s: int
     """When the application was made (s since 1970)."""
 

@@ -150,6 +150,9 @@ class LimitSettings(BaseModel):
         256, ge=8, le=10_000, description="events that wait for a client, unanswered `flush`es included"
     )
     transcripts: int = Field(1000, ge=1, le=100_000, description="finished sessions whose transcript is kept")
+    unstored_finals: int = Field(
+        10_000, ge=0, le=1_000_000, description="finals that wait for the database; further ones are not kept"
+    )
     resume_s: float = Field(
         30.0,
         ge=0,

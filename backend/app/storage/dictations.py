@@ -126,10 +126,21 @@ async def get(
     return _dictation(row, len(finals), first), finals
 
 
+async def latest_text(session: AsyncSession, user_id: UUID, session_label: str) -> str | None:
+    """The finals of the user's last dictation of this label, joined by spaces; None where there is none."""
+    row = DictationRow
+    mine = select(row.id).where(row.user_id == user_id, row.session_label == session_label)
+    latest = await session.scalar(mine.order_by(row.started_at.desc(), row.id.desc()).limit(1))
+    if latest is None:
+        return None
+    said = select(DictationFinalRow.text).where(DictationFinalRow.dictation_id == latest)
+    return " ".join(await session.scalars(said.order_by(DictationFinalRow.n)))
+
+
 async def newest(
-    session: AsyncSession, user_id: UUID, *, limit: int = 50, before: str | None = None
+    session: AsyncSession, user_id: UUID, *, limit: int = 50, before: str | None = None, q: str = ""
 ) -> Page[Dictation]:
-    """One page, the last started first.
+    """One page, the last started first; with `q` only those of which one final has all its words.
 
     Raises:
         BadRequest: `before` is no cursor.
@@ -147,6 +158,11 @@ async def newest(
     statement = select(row, counted, func.coalesce(first, "")).where(row.user_id == user_id)
     if before is not None:
         statement = statement.where(older_than(before, row.started_at, row.id))
+    if q.strip():
+        matching = search.dictations_with(session, user_id, q)
+        if matching is None:
+            return Page((), None)
+        statement = statement.where(row.id.in_(matching))
     ordered = statement.order_by(row.started_at.desc(), row.id.desc()).limit(limit + 1)
     return paged([_dictation(*each) for each in await session.execute(ordered)], limit, "started_at")
 

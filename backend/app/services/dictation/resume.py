@@ -20,8 +20,8 @@ from app.core.errors import PrompterError, ResumeRefused
 from app.core.metrics import Observer
 from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Closing, Line, Outbox
 from app.services.dictation.socket import SpeechSocket
+from app.services.dictations.keeper import Keeper
 from app.services.engines import Engines
-from app.services.transcripts import Transcripts
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +53,10 @@ class Sessions:
     frees its engine at once.
     """
 
-    def __init__(
-        self, settings: Settings, engines: Engines, transcripts: Transcripts, observer: Observer
-    ) -> None:
+    def __init__(self, settings: Settings, engines: Engines, keeper: Keeper, observer: Observer) -> None:
         self._settings = settings
         self._engines = engines
-        self._transcripts = transcripts
+        self._keeper = keeper
         self._observer = observer
         observer.watch_sessions(lambda: sum(len(session.running) for session in self._places))
         self._group: TaskGroup | None = None
@@ -89,7 +87,7 @@ class Sessions:
         session = SpeechSocket(
             self._settings,
             self._engines,
-            self._transcripts,
+            self._keeper,
             owner,
             outbox,
             self._observer,

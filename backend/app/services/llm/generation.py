@@ -34,12 +34,12 @@ class Generation:
         """An answer that is not open yet.
 
         Raises:
-            BadRequest, UnknownProvider, NotFound, NothingFinalYet, ProviderNotReady
+            BadRequest, UnknownProvider, NotFound, NothingFinalYet, ProviderNotReady, StorageUnavailable
         """
         messages = list(prompt.messages)
         if prompt.session_id is not None:
             assert prompt.owner is not None, "a dictation is always somebody's"
-            said = self._transcripts.text(Label(prompt.owner, prompt.session_id))
+            said = await self._transcripts.find(Label(prompt.owner, prompt.session_id))
             messages.append(ChatMessage("user", said))
         if not messages:
             raise BadRequest("nothing to send: expected `messages`, or the `session_id` of a dictation")
