@@ -18,7 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
-from app.storage.engines import WAIT_S, database_url, postgres_engine, sqlite_engine
+from app.storage.engines import (
+    PG_CONNECTIONS,
+    READERS,
+    WAIT_S,
+    database_url,
+    postgres_engine,
+    sqlite_engine,
+)
 from app.utils.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -45,7 +52,8 @@ class Database:
     """One database, SQLite or PostgreSQL; opens connections when they are first needed.
 
     Transactions are short: nobody waits for a model inside one. A transaction is committed when its block ends and
-    rolled back when the block raises. On SQLite one writes at a time and readers never wait for it.
+    rolled back when the block raises. On SQLite one writes at a time and readers never wait for it. The wait for a
+    turn can be cancelled, a transaction cannot: it is short, and a driver that is cancelled loses its connection.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -53,18 +61,19 @@ class Database:
         self.run_id = new_id()
         """This process, as the answers that it streams name it."""
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._turn = anyio.Semaphore(1) if self.is_sqlite else None
         self._writer: AsyncEngine
         self._reader: AsyncEngine
         if self.is_sqlite:
             self._writer = sqlite_engine(self.url, write=True)
             self._reader = sqlite_engine(self.url, write=False)
+            self._writing, self._reading = anyio.Semaphore(1), anyio.Semaphore(READERS)
         else:
             self._writer = postgres_engine(self.url)
             # As on SQLite: what one block reads is of one moment.
             self._reader = self._writer.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+            self._writing = self._reading = anyio.Semaphore(PG_CONNECTIONS)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -74,20 +83,20 @@ class Database:
             StorageUnavailable: the database cannot be read now.
         """
         with translated("read"):
-            async with AsyncSession(self._reader, autoflush=False) as session:
-                yield session
+            async with _turn(self._reading):
+                with anyio.CancelScope(shield=True):
+                    async with AsyncSession(self._reader, autoflush=False) as session:
+                        yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A session whose changes are all kept when the block ends, or none.
 
-        It is not cancelled half-way: the wait for its turn is, the transaction is not.
-
         Raises:
             StorageUnavailable: nothing was kept; the database is locked, full or gone.
         """
         with translated("written"):
-            async with self._my_turn():
+            async with _turn(self._writing):
                 with anyio.CancelScope(shield=True):
                     async with (
                         AsyncSession(self._writer, expire_on_commit=False) as session,
@@ -102,23 +111,21 @@ class Database:
             if self.is_sqlite:
                 await self._reader.dispose()
 
-    @asynccontextmanager
-    async def _my_turn(self) -> AsyncIterator[None]:
-        """SQLite has one writer: the others wait here, in order, instead of asking its lock again and again."""
-        if self._turn is None:
-            yield
-            return
-        try:
-            with anyio.fail_after(WAIT_S):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise StorageUnavailable(
-                f"the database has too much to write: no turn within {WAIT_S:.0f} s; nothing was kept, try again"
-            ) from None
-        try:
-            yield
-        finally:
-            self._turn.release()
+
+@asynccontextmanager
+async def _turn(turns: anyio.Semaphore) -> AsyncIterator[None]:
+    """Wait here, in order, rather than at SQLite's lock, which who comes last may get first."""
+    try:
+        with anyio.fail_after(WAIT_S):
+            await turns.acquire()
+    except TimeoutError:
+        raise StorageUnavailable(
+            f"the database has too much to do: no turn within {WAIT_S:.0f} s; nothing was kept, try again"
+        ) from None
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 @contextmanager

@@ -142,7 +142,7 @@ class MessageRow(Base):
     status: Mapped[str] = mapped_column(String(16))
     model: Mapped[str | None]
     provider: Mapped[str | None]
-    finish_reason: Mapped[str | None] = mapped_column(String(32))
+    finish_reason: Mapped[str | None]
     """Why the model ended: `stop`, `length` …"""
     usage: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]

@@ -172,7 +172,7 @@ def _conversations() -> None:
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("model", sa.Text()),
         sa.Column("provider", sa.Text()),
-        sa.Column("finish_reason", sa.String(length=32)),
+        sa.Column("finish_reason", sa.Text()),
         sa.Column("usage", sa.JSON()),
         sa.Column("error", sa.JSON()),
         sa.Column("tool_data", sa.JSON()),
