@@ -15,7 +15,7 @@ from app import __version__
 from app.api import docs, health, llm, metrics, providers, stt
 from app.api.access.gate import Gate
 from app.api.accounts import auth, keys
-from app.api.chat import conversations, stream
+from app.api.chat import conversations, dictations, realtime, stream
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
 from app.api.guard import Guard, cross_origin
@@ -28,6 +28,7 @@ from app.schemas.stt import client_message, server_event
 from app.services.accounts.accounts import Accounts
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Conversations
+from app.services.chat.realtime import RealtimeSessions
 from app.services.dictation.resume import Sessions
 from app.services.dictations.keeper import Keeper
 from app.services.dictations.shelf import Dictations, latest_text
@@ -85,13 +86,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         accounts=Accounts(settings, database),
         answers=answers,
         conversations=Conversations(database, answers),
+        realtime=RealtimeSessions(database, answers),
         dictations=Dictations(database, writer, transcripts),
         writer=writer,
         begun_s=int(time()),
     )
     install_error_handlers(app)
     for door in (
-        *(stt, llm, chat, models, transcriptions, conversations, stream),
+        *(stt, llm, chat, models, transcriptions, conversations, stream, realtime, dictations),
         *(providers, auth, keys, health, metrics),
     ):
         app.include_router(door.router)

@@ -13,6 +13,7 @@ from app.core.metrics import Observer
 from app.services.accounts.accounts import Accounts
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Conversations
+from app.services.chat.realtime import RealtimeSessions
 from app.services.dictation.resume import Sessions
 from app.services.dictations.shelf import Dictations
 from app.services.dictations.writer import Writer
@@ -46,6 +47,7 @@ class Resources:
     accounts: Accounts
     answers: Answers
     conversations: Conversations
+    realtime: RealtimeSessions
     dictations: Dictations
     writer: Writer
     begun_s: int

@@ -2,12 +2,16 @@
 
 from uuid import UUID
 
+from app.core.errors import NotFound
 from app.services.dictations.writer import Writer
 from app.services.transcripts import Label, Transcripts
 from app.storage import dictations
 from app.storage.common import Page
 from app.storage.database import Database
 from app.storage.dictations import Dictation, Final
+from app.utils.ids import parse_id
+
+__all__ = ["Dictation", "Dictations", "Final", "latest_text"]
 
 
 class Dictations:
@@ -33,24 +37,36 @@ class Dictations:
         async with self._database.read() as session:
             return await dictations.newest(session, user_id, limit=limit, before=before, q=q)
 
-    async def get(self, user_id: UUID, dictation_id: UUID) -> tuple[Dictation, tuple[Final, ...]]:
-        """Raises: NotFound"""
+    async def get(self, user_id: UUID, dictation_id: str) -> tuple[Dictation, tuple[Final, ...]]:
+        """A dictation and its finals in order.
+
+        Raises:
+            NotFound: this user has no such dictation; a malformed id is of none.
+        """
+        id_ = _known(dictation_id)
         await self._writer.settled()
         async with self._database.read() as session:
-            return await dictations.get(session, user_id, dictation_id)
+            return await dictations.get(session, user_id, id_)
 
-    async def delete(self, user_id: UUID, dictation_id: UUID) -> None:
+    async def delete(self, user_id: UUID, dictation_id: str) -> None:
         """With its finals, also those in memory. Of one that goes on nothing more is kept.
 
         Raises:
-            NotFound
+            NotFound: as of `get`.
         """
+        id_ = _known(dictation_id)
         async with self._database.write() as session:
-            await dictations.remove(session, user_id, dictation_id)
-        self._transcripts.erase(dictation_id)
+            await dictations.remove(session, user_id, id_)
+        self._transcripts.erase(id_)
 
 
 async def latest_text(database: Database, label: Label) -> str | None:
     """What was said in the latest stored dictation of a label; None where there is none."""
     async with database.read() as session:
         return await dictations.latest_text(session, label.owner, label.session_id)
+
+
+def _known(dictation_id: str) -> UUID:
+    if (found := parse_id(dictation_id)) is None:
+        raise NotFound("no dictation has this id; list yours with GET /api/dictations")
+    return found
