@@ -9,6 +9,7 @@ from app.storage.common import Page
 from app.storage.conversations import DEFAULT_TITLE, Changes, Conversation
 from app.storage.database import Database
 from app.storage.messages import Message
+from app.storage.types import storable
 
 
 class Conversations:
@@ -84,5 +85,5 @@ class Conversations:
 
 
 def one_line(title: str) -> str:
-    """A title without line breaks and spaces around it."""
-    return " ".join(title.split())
+    """A title without line breaks, spaces around it, and what no database takes."""
+    return storable(" ".join(title.split()))
