@@ -43,6 +43,8 @@ def held(folder: Path) -> Iterator[None]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(folder / "prompter.lock", timeout=0, thread_local=False)
         lock.acquire()
+        # Made here, or SQLite would let everybody on this machine read it; its log gets the same mode.
+        os.close(os.open(folder / "prompter.db", os.O_CREAT | os.O_RDWR, 0o600))
     except Timeout:
         raise StorageUnavailable(
             f"another server uses the data folder {str(folder)!r}: stop it, give this one its own folder "

@@ -68,9 +68,15 @@ async def test_a_backup_of_a_running_server_can_be_put_back(tmp_path: Path) -> N
 
 
 async def test_a_backup_of_a_stopped_server(tmp_path: Path) -> None:
+    """The database is private too, also in a folder that others may read."""
     settings = settings_for(tmp_path)
+    await anyio.to_thread.run_sync(tmp_path.chmod, 0o755)
     async with lifecycle.running(Database(settings), settings):
-        pass
+        files = await anyio.to_thread.run_sync(lambda: list(tmp_path.glob("prompter.db*")))
+        assert {(path.name, path.stat().st_mode & 0o777) for path in files} >= {
+            ("prompter.db", 0o600),
+            ("prompter.db-wal", 0o600),
+        }
     assert (await command("db", "backup", tmp_path / "copy.db", env=env_of(settings)))[0] == 0
     with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
         assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
