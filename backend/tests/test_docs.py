@@ -127,7 +127,7 @@ def test_the_limits_of_the_protocol_are_settings() -> None:
 def test_settings_that_pages_name_exist(page: str) -> None:
     """Environment names and dotted names alike; a page cannot promise what nobody reads."""
     names = {name for name, _, _ in settings_of(Settings)}
-    others = {"PROMPTER_URL", "PROMPTER_TOKEN"}
+    others = {"PROMPTER_URL", "PROMPTER_TOKEN", "PROMPTER_CAFILE"}
     for found in re.findall(r"\bPROMPTER_[A-Z_]*[A-Z](?!\w|…|__)", text_of(page)):
         assert unnamed(found) in names | others, f"{page} names {found}"
     groups = "|".join(

@@ -506,11 +506,11 @@ def test_a_server_without_accounts_has_one_user(server: str) -> None:
         me = http.get("/api/auth/me").json()
         assert (me["name"], me["role"], me["mode"], me["via"]) == ("local", "admin", "none", "local")
         assert http.get("/api/auth/me", headers={"Authorization": "Bearer DUMMY_KEY"}).json() == me
+        assert http.get("/api/keys").json() == []
         for response in (
             log_in(http, "local", ""),
             http.post("/api/auth/refresh", json={"refresh_token": "rt_x"}),
             http.post("/api/auth/logout"),
-            http.get("/api/keys"),
             http.post("/api/keys", json={"name": "x", "scopes": ["llm"]}),
         ):
             assert "PROMPTER_ACCOUNTS__MODE" in refused(response, 404, "not_found")
