@@ -16,6 +16,9 @@ from app.api.access.rules import RULES, SOCKET, Rule, find
 from app.core.caller import Scope
 from app.core.config import Settings
 from app.main import create_app
+from app.storage.database import Database
+from app.storage.tables import DictationRow
+from app.utils.ids import new_id
 from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, Person, Team, bearer
 from tests.support.serving import Served, serving
@@ -146,11 +149,13 @@ REFUSED = ("disabled", "disabled key", "expired", "logged out", "tampered", "exp
            "unknown key", "rubbish")  # fmt: skip
 
 
-def ask(cast: Cast, method: str, path: str, token: str | None) -> httpx2.Response:
+def ask(
+    cast: Cast, method: str, path: str, token: str | None, body: dict[str, Any] | None = None
+) -> httpx2.Response:
     """From a peer that is not at the machine itself, as far as the server can tell."""
     headers = {"X-Forwarded-For": "127.0.0.1", **({} if token is None else bearer(token))}
     with httpx2.Client(base_url=cast.served.url, trust_env=False, headers=headers) as http:
-        body: dict[str, Any] | None = {} if method in ("POST", "PATCH", "PUT") else None
+        body = {} if body is None and method in ("POST", "PATCH", "PUT") else body
         return http.request(method, path, json=body)
 
 
@@ -218,10 +223,55 @@ def _key(cast: Cast) -> str:
     return str(cast.team.key(cast.owner, "stt")[1])
 
 
-MAKERS: dict[str, Callable[[Cast], str]] = {"key_id": _key}
+def _conversation(cast: Cast) -> str:
+    return str(_asked(cast, "/api/conversations", {"title": "mine"}).json()["id"])
+
+
+def _session(cast: Cast) -> str:
+    return str(_asked(cast, "/api/chat/realtime/sessions", {"title": "mine"}).json()["id"])
+
+
+def _answer(cast: Cast) -> str:
+    said = {"conversation_id": _conversation(cast), "message": "mine", "model": "echo"}
+    match = re.search(r'"message_id": ?"([0-9a-f-]{36})"', _asked(cast, "/api/chat/stream", said).text)
+    assert match
+    return match[1]
+
+
+def _dictation(cast: Cast) -> str:
+    row = DictationRow(id=new_id(), user_id=cast.owner.id)
+
+    async def add(database: Database) -> None:
+        async with database.write() as session:
+            session.add(row)
+
+    dictation_id = str(row.id)
+    cast.team.do(add)
+    return dictation_id
+
+
+def _asked(cast: Cast, path: str, body: dict[str, Any]) -> httpx2.Response:
+    with httpx2.Client(
+        base_url=cast.served.url, trust_env=False, headers=bearer(cast.tokens["owner"])
+    ) as http:
+        return http.post(path, json=body)
+
+
+MAKERS: dict[str, Callable[[Cast], str]] = {
+    "key_id": _key,
+    "conversation_id": _conversation,
+    "session_id": _session,
+    "message_id": _answer,
+    "dictation_id": _dictation,
+}
 """By a path's parameter: how one of the owner's is made. A new parameter has to say it here."""
 NOBODYS = {"path", "model_id"}
 """Parameters that name nothing of anybody's."""
+BODIES: dict[str, dict[str, Any]] = {
+    "PATCH /api/conversations/{conversation_id}": {"title": "changed"},
+    "POST /api/chat/realtime/sessions/{session_id}/stream": {"content": "hello", "model": "echo"},
+}
+"""Bodies that a route needs before it looks for what its path names."""
 OWNED = [
     (method, path, match[1])
     for method, path in GUARDED
@@ -231,14 +281,32 @@ OWNED = [
 
 @pytest.mark.parametrize(("method", "path", "parameter"), OWNED)
 def test_what_is_anothers_is_not_there(cast: Cast, method: str, path: str, parameter: str) -> None:
+    """In the very words in which nothing is there; and it is there for its owner afterwards."""
     assert parameter in MAKERS, f"{path}: tell in MAKERS how a {parameter} is made"
-    where = sample(path, **{parameter: MAKERS[parameter](cast)})
-    missing = sample(path, **{parameter: str(cast.owner.id)})
+    body, ids = BODIES.get(named(method, path)), {"theirs": MAKERS[parameter](cast), "nobodys": str(new_id())}
     for kind in ("other", "admin"):
-        theirs, nobodys = (ask(cast, method, one, cast.tokens[kind]) for one in (where, missing))
-        assert theirs.status_code == nobodys.status_code == 404
-        assert theirs.json()["error"]["message"] == nobodys.json()["error"]["message"]
-    assert ask(cast, method, where, cast.tokens["owner"]).status_code < 400
+        said = set()
+        for one in ids.values():
+            answer = ask(cast, method, sample(path, **{parameter: one}), cast.tokens[kind], body)
+            assert answer.status_code == 404, answer.text
+            said.add(answer.json()["error"]["message"].replace(one, "…"))
+        assert len(said) == 1
+    mine = ask(cast, method, sample(path, **{parameter: ids["theirs"]}), cast.tokens["owner"], body)
+    assert mine.status_code < 400, mine.text
+
+
+def test_nor_where_a_body_names_it(cast: Cast) -> None:
+    body = {"conversation_id": _conversation(cast), "message": "hello", "model": "echo"}
+    assert ask(cast, "POST", "/api/chat/stream", cast.tokens["other"], body).status_code == 404
+    assert ask(cast, "POST", "/api/chat/stream", cast.tokens["owner"], body).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/conversations", "/api/dictations", "/api/keys"])
+def test_lists_hold_ones_own_alone(cast: Cast, path: str) -> None:
+    made = {"/api/conversations": _conversation, "/api/dictations": _dictation, "/api/keys": _key}[path](cast)
+    assert made in ask(cast, "GET", path, cast.tokens["owner"]).text
+    for kind in ("other", "admin"):
+        assert made not in ask(cast, "GET", path, cast.tokens[kind]).text
 
 
 # -- sockets
