@@ -109,7 +109,7 @@ async def _take_in(session: AsyncSession, batch: Batch) -> Taken:
         known = set(await session.scalars(select(UserRow.id).where(UserRow.id.in_(users))))
         rows = [_begun_row(begun) for begun in batch.begun if begun.user_id in known]
         await _insert(session, DictationRow, rows)
-    ids = {arrival.dictation_id for arrival in finals}
+    ids = {arrival.dictation_id for arrival in batch.finals}
     statement = select(DictationRow.id, DictationRow.user_id).where(DictationRow.id.in_(ids))
     owners = {row.id: row.user_id for row in await session.execute(statement)} if ids else {}
     taken = [arrival for arrival in finals if arrival.dictation_id in owners]

@@ -89,7 +89,7 @@ async def get_dictation(
     name = f"dictation-{dictation.started_at:%Y-%m-%d-%H%M}.{format}"
     return Response(
         written(finals, format),
-        media_type=MEDIA_TYPES[format],
+        media_type=f"{MEDIA_TYPES[format]}; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',
             "X-Content-Type-Options": "nosniff",
