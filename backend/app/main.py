@@ -148,6 +148,8 @@ def _describe_socket(app: FastAPI) -> None:
                 described = adapter.json_schema(ref_template="#/components/schemas/{model}")
                 models.update(described.pop("$defs"))
                 models[name] = described
+            schema["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+            schema["security"] = [{"bearer": []}, {}]  # without accounts nothing is needed
             app.openapi_schema = schema
         return app.openapi_schema
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from app.api.deps import CallerDep, ResourcesDep
 from app.core.errors import Forbidden, Unauthorized
 from app.schemas.accounts import LoggedOutOut, LogInIn, LogInOut, MeOut, RefreshIn, UserOut
-from app.schemas.errors import error_answer, guarded
+from app.schemas.errors import ANY_OTHER, error_answer, guarded
 from app.services.accounts.log_ins import LogIn
 
 router = APIRouter(prefix="/api/auth", tags=["accounts"])
@@ -48,6 +48,7 @@ UNAUTHORIZED = error_answer(
             "too_many_attempts",
             "too many wrong passwords; try again in 60 s",
         ),
+        **ANY_OTHER,
     },
 )
 async def log_in(body: LogInIn, request: Request, response: Response, resources: ResourcesDep) -> LogInOut:
@@ -74,6 +75,7 @@ async def log_in(body: LogInIn, request: Request, response: Response, resources:
             "the cookie counts only with the header X-Prompter-Refresh; send it with any value",
         ),
         404: _NO_ACCOUNTS,
+        **ANY_OTHER,
     },
 )
 async def refresh(

@@ -9,7 +9,7 @@ from app.api.accounts.auth import UNAUTHORIZED
 from app.api.deps import CallerDep, ResourcesDep
 from app.core.errors import NotFound
 from app.schemas.accounts import KeyDeletedOut, KeyIn, KeyOut, NewKeyOut
-from app.schemas.errors import error_answer, guarded
+from app.schemas.errors import ANY_OTHER, error_answer, guarded
 from app.services.accounts.api_keys import ApiKey
 from app.utils.ids import parse_id
 
@@ -31,7 +31,7 @@ _GONE = error_answer(
 @router.get(
     "",
     summary="List one's keys",
-    responses={**guarded("Newest first, without secrets"), **_REFUSED, 404: _GONE},
+    responses={**guarded("Newest first, without secrets"), **_REFUSED},
 )
 async def list_keys(caller: CallerDep, resources: ResourcesDep) -> list[KeyOut]:
     """Those that have expired are listed until they are deleted; without accounts there are none."""
@@ -49,6 +49,7 @@ async def list_keys(caller: CallerDep, resources: ResourcesDep) -> list[KeyOut]:
         400: error_answer("A body that cannot be read", "bad_request", "`scopes`: field required"),
         **_REFUSED,
         404: _GONE,
+        **ANY_OTHER,
     },
 )
 async def make_key(body: KeyIn, caller: CallerDep, response: Response, resources: ResourcesDep) -> NewKeyOut:
@@ -62,7 +63,7 @@ async def make_key(body: KeyIn, caller: CallerDep, response: Response, resources
 @router.delete(
     "/{key_id}",
     summary="Delete a key",
-    responses={**guarded("It opens nothing any more"), **_REFUSED, 404: _GONE},
+    responses={**guarded("It opens nothing any more"), **_REFUSED, 404: _GONE, **ANY_OTHER},
 )
 async def delete_key(key_id: str, caller: CallerDep, resources: ResourcesDep) -> KeyDeletedOut:
     """At once, on every server process; its open sockets close within a minute."""
