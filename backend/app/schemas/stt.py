@@ -57,7 +57,7 @@ class StartConfig(_Message):
         None, description="profile, or `{silence_ms}`; the server's default if absent", examples=["dictation"]
     )
     store: bool = Field(
-        True, strict=True, description="whether the transcript may be kept for `/llm/generate`"
+        True, strict=True, description="whether finals are kept: `GET /api/dictations`, `/llm/generate`"
     )
     events: list[OptionalEvent] = Field(
         [], description="additional event types to send", examples=[["speech_started"]]
