@@ -1,5 +1,6 @@
 """`/api/conversations`: make, list, read, change and delete conversations, and stop their answers."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -19,10 +20,7 @@ from app.schemas.chat import (
     StoredErrorOut,
 )
 from app.schemas.errors import guarded
-from app.services.chat.conversations import one_line
-from app.storage.conversations import DEFAULT_TITLE, Changes, Conversation
-from app.storage.messages import Message
-from app.storage.types import utc_now
+from app.services.chat.conversations import DEFAULT_TITLE, Changes, Conversation, Message, one_line
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
 
@@ -213,7 +211,7 @@ def _changes(body: ConversationChangeIn) -> Changes:
     if "settings" in given:
         changes["settings"] = _kept(body.settings)
     if "archived" in given:
-        changes["archived_at"] = utc_now() if body.archived else None
+        changes["archived_at"] = datetime.now(UTC) if body.archived else None
     return changes
 
 

@@ -7,15 +7,24 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Header, Response
 
-from app.api.chat.common import MALFORMED, NO_CONVERSATION, STORAGE, known, known_message
-from app.api.deps import CallerDep, ResourcesDep
+from app.api.chat.common import (
+    BUSY,
+    MALFORMED,
+    NO_CONVERSATION,
+    STORAGE,
+    TOO_BIG,
+    known,
+    known_message,
+)
+from app.api.deps import CallerDep, Resources, ResourcesDep
 from app.api.event_stream import EventStream
+from app.core.caller import Caller
 from app.core.errors import PrompterError
 from app.schemas.chat import ChatStreamIn
 from app.schemas.errors import error_answer
+from app.services.chat.answers import Parent, Turn
 from app.services.chat.events import Event, Failed, Place, Said, Thought
 from app.services.chat.run import Options
-from app.storage.messages import Parent, Turn
 
 router = APIRouter(prefix="/api/chat", tags=["conversations"])
 
@@ -26,7 +35,7 @@ _EXAMPLE = (
     'id: 9.0.end\nevent: done\ndata: {"status":"completed","message_id":"0198…","model":"echo","provider":"echo",'
     '"finish_reason":"stop","usage":null}\n\n'
 )
-_STREAM: dict[str, Any] = {
+STREAM: dict[str, Any] = {
     "description": "Events: `start`, `message` and `reasoning` …, then `done` or `error`; each has an `id`",
     "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
 }
@@ -37,19 +46,11 @@ _STREAM: dict[str, Any] = {
     response_class=Response,
     summary="Send a message, and stream its answer",
     responses={
-        200: _STREAM,
+        200: STREAM,
         400: MALFORMED,
         404: NO_CONVERSATION,
-        409: error_answer(
-            "An answer is under way in this conversation",
-            "busy",
-            "conversation '0197…' has an answer under way; wait for it or stop it",
-        ),
-        413: error_answer(
-            "The message is too long",
-            "message_too_big",
-            "a message holds at most 100000 characters (chat.message_chars), this one 100001; send less at a time",
-        ),
+        409: BUSY,
+        413: TOO_BIG,
         **STORAGE,
     },
 )
@@ -64,9 +65,7 @@ async def send(body: ChatStreamIn, caller: CallerDep, resources: ResourcesDep) -
     turn = await resources.answers.send(
         caller.user_id, conversation_id, body.message, parent=parent, options=_options(body)
     )
-    events = await resources.answers.follow(caller.user_id, turn.assistant.id)
-    patience_s = resources.settings.limits.slow_reader_s
-    return EventStream(_begun(turn, events), slow_reader_s=patience_s)
+    return await told(turn, caller, resources)
 
 
 @router.get(
@@ -74,8 +73,7 @@ async def send(body: ChatStreamIn, caller: CallerDep, resources: ResourcesDep) -
     response_class=Response,
     summary="Follow an answer, or go on following it",
     responses={
-        200: _STREAM,
-        204: {"description": "All of it has been told: `Last-Event-ID` is that of the last event"},
+        200: STREAM,
         400: MALFORMED,
         404: error_answer("There is no such answer of yours", "not_found", "no message '0197…'"),
         **STORAGE,
@@ -90,13 +88,20 @@ async def follow(
         Header(max_length=100, description="the `id` of the last event that came; the beginning if absent"),
     ] = "",
 ) -> Response:
-    """While it is made, after it has ended, and after the server was started again: the texts of all events
-    together are the answer."""
+    """While it is made, after it has ended, and after the server was started again: the texts of all events together
+    are the answer. Whoever sends the `id` of the last event has heard all, and gets an empty 204.
+    """
     place = Place.of(last_event_id)
     events = await resources.answers.follow(caller.user_id, known_message(message_id), place)
     if place.over:
         return Response(status_code=204)  # by which an EventSource knows that it need not come again
     return EventStream(_written(events), slow_reader_s=resources.settings.limits.slow_reader_s)
+
+
+async def told(turn: Turn, caller: Caller, resources: Resources) -> Response:
+    """The answer of a turn, from its beginning."""
+    events = await resources.answers.follow(caller.user_id, turn.assistant.id)
+    return EventStream(_begun(turn, events), slow_reader_s=resources.settings.limits.slow_reader_s)
 
 
 async def _begun(turn: Turn, events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:

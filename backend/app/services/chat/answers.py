@@ -1,6 +1,5 @@
 """Every answer that is being made: begun by a message, followed by readers, stopped, and ended with the server."""
 
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from uuid import UUID
@@ -18,7 +17,7 @@ from app.storage import conversations, messages
 from app.storage.database import Database
 from app.storage.messages import Message, Parent, Turn
 
-logger = logging.getLogger(__name__)
+__all__ = ["Answers", "Message", "Parent", "Turn"]
 
 POLL_S = 1.0
 """How often an answer is looked at that another process makes."""

@@ -11,6 +11,8 @@ from app.storage.database import Database
 from app.storage.messages import Message
 from app.storage.types import storable
 
+__all__ = ["DEFAULT_TITLE", "Changes", "Conversation", "Conversations", "Message", "one_line"]
+
 
 class Conversations:
     """What belongs to one user does not exist for another: `NotFound`, in the same words as of what is not there."""
