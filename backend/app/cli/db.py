@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.common import AsJson, CommandError, notes, out, run
-from app.cli.config_sources import without_password
 from app.cli.settings import read_settings
 
 if TYPE_CHECKING:
@@ -108,6 +107,8 @@ def _is_missing(url: "DatabaseUrl") -> bool:
 
 
 def _shown(url: "DatabaseUrl") -> str:
+    from app.cli.config_sources import without_password
+
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     return without_password(url.set(drivername="postgresql").render_as_string(hide_password=False))
