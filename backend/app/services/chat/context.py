@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from app.storage.messages import Message
 
+_ROLES = ("user", "assistant")
+"""Of the messages that are sent; there is one system prompt, and it stands before them."""
 _TOKEN_BYTES = 4
 _MESSAGE_TOKENS = 4
 """What the frame of a message costs: its role and its ends."""
@@ -26,7 +28,7 @@ def context(branch: Sequence[Message], system: str, *, last: int, budget_tokens:
     fit. None is cut in the middle, and the first one is a user's, or a model would see an answer to nothing. Messages
     of one role that follow each other, as after an answer that failed, are sent as one: many models take no others.
     """
-    said = [_sent(message) for message in branch if message.content.strip() and message.role != "tool"][
+    said = [_sent(message) for message in branch if message.content.strip() and message.role in _ROLES][
         -last:
     ]
     left = budget_tokens - (estimated_tokens(system) if system else 0)
