@@ -336,7 +336,7 @@ def test_both_readmes_show_the_same_commands() -> None:
     def plain(page: str) -> list[str]:
         return [
             re.sub(r"\s+# .*", "", block)
-            for language in ("sh", "powershell", "python")
+            for language in ("sh", "powershell", "python", "js", "yaml")
             for block in code_blocks(page, language)
         ]
 

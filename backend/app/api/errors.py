@@ -18,7 +18,8 @@ from app.utils.validation import explain_details
 
 logger = logging.getLogger(__name__)
 
-_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "message_too_big"}
+_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "idle_timeout",
+               413: "message_too_big"}  # fmt: skip
 
 
 def error_body(code: str, message: str, request_id: str) -> dict[str, dict[str, str]]:

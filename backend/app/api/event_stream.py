@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 import anyio
+import anyio.lowlevel
 import orjson
 from fastapi import HTTPException
 from starlette.requests import Request
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 _KEEP_ALIVE_S = 15.0
 _TICKS = 15
+_AT_A_TIME = 32
 _COMMENT = b": keep-alive\n\n"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -59,8 +61,13 @@ class EventStream(Response):
             async with anyio.create_task_group() as group:
                 group.start_soon(_watch_client, receive, group.cancel_scope)
                 group.start_soon(self._watch_clock, send, group.cancel_scope)
+                sent = 0
                 async for piece in events:
                     await self._send(send, piece)
+                    sent += 1
+                    if sent % _AT_A_TIME == 0:
+                        # A source that never waits would hold the loop: nobody would see that the client has left.
+                        await anyio.lowlevel.checkpoint()
                 group.cancel_scope.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -5,6 +5,7 @@ import re
 import uuid
 from typing import Any
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +23,9 @@ BODY_LIMITS = {"/v1/chat/completions": "chat_bytes", "/v1/audio/transcriptions":
 """Routes whose bodies may be larger, and the limit of each; `body_bytes` is that of all others."""
 OURS = "X-Prompter"
 """The header by which one PROMPTer knows another, and does not take it for a model server."""
+LEAST_BYTES_S = 256
+"""A body that comes slower, after twice `request_s`, holds a place that others want; the slowest voice has twice as
+much."""
 _SLASHES = re.compile(r"/{2,}")
 
 
@@ -96,7 +100,7 @@ class Guard:
                 # Its messages carry no headers, and come too often for a wrapper.
                 await self._app(scope, receive, send)
             else:
-                await self._app(scope, _counted(receive, limit), send_with_id)
+                await self._app(scope, _bounded(receive, limit, self._limits.request_s), send_with_id)
         except Exception as error:  # noqa: BLE001  # further out it would be logged with its words
             log_unexpected(error, scope["path"])
             if scope["type"] == "http" and not started:
@@ -155,20 +159,41 @@ def _limit(limits: LimitSettings, path: str) -> tuple[str, int]:
     return name, getattr(limits, name)
 
 
-def _counted(receive: Receive, limit: tuple[str, int]) -> Receive:
-    """Count a body that comes without its length."""
-    received = 0
+def _bounded(receive: Receive, limit: tuple[str, int], wait_s: float) -> Receive:
+    """Count a body that comes without its length, and see that it comes.
 
-    async def counted() -> Message:
-        nonlocal received
-        message = await receive()
+    What is raised is the one kind of error that FastAPI lets through here.
+    """
+    received = 0
+    whole = False
+    began_s = anyio.current_time()
+
+    async def bounded() -> Message:
+        nonlocal received, whole
+        if whole:  # who waits now waits for the client to leave
+            return await receive()
+        now_s = anyio.current_time()
+        left_s = began_s + 2 * wait_s + received / LEAST_BYTES_S - now_s
+        try:
+            with anyio.fail_after(min(wait_s, max(0.0, left_s))):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, _too_slow(wait_s), {"Connection": "close"}) from None
         if message["type"] == "http.request":
             received += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if received > limit[1]:
-                raise HTTPException(413, _too_big(*limit))  # the one kind that FastAPI lets through here
+                raise HTTPException(413, _too_big(*limit))
         return message
 
-    return counted
+    return bounded
+
+
+def _too_slow(wait_s: float) -> str:
+    return (
+        f"the body brought nothing for {wait_s:g} s (limits.request_s), or less than {LEAST_BYTES_S} bytes a second; "
+        "send it again"
+    )
 
 
 def _too_big(name: str, limit_bytes: int) -> str:

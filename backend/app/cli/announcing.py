@@ -14,6 +14,7 @@ import uvicorn
 
 from app.cli.common import INTERRUPTED, notes
 from app.cli.config_sources import without_password
+from app.core.checkpoints.gguf import GgufFile, default_gguf
 from app.core.config import Settings
 from app.core.security import is_loopback
 
@@ -101,11 +102,14 @@ class AnnouncingServer(uvicorn.Server):
         upstream = self._settings.llm.openai_compat
         if provider == "openai_compat":
             return [f"prompts are answered by: {upstream.model!r} at {without_password(upstream.base_url)}"]
+        if provider == "llama_local" and isinstance(file := default_gguf(self._settings), GgufFile):
+            return [f"prompts are answered by: llama.cpp inside, with {file.path.name}"]
         if provider != "echo":
             return [f"prompts are answered by: {provider}"]
         return [
             "prompts are answered by: echo, which only repeats them",
-            "  for a model, set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL or the same in .env",
+            "  for a model, set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL or the same in .env,",
+            "  or put a GGUF file into the models folder, with the extra `llama` installed",
         ]
 
 

@@ -100,6 +100,19 @@ def accuracy(
     _finish(runner.describe(_command(), [found], setting), output or _new_folder(f"accuracy-{provider}"))
 
 
+@app.command("gateway")
+def gateway(
+    crowd: Annotated[int, typer.Option(min=1, help="Streams at once that may lose nothing.")] = 100,
+    output: Out = None,
+) -> None:
+    """What the server adds to a language model's answers: time to the first token, CPU for a chunk, memory."""
+    parts, runner = _import("parts.gateway"), _import("runner")
+    found = _wait(parts.gateway(crowd=crowd))
+    _finish(
+        runner.describe(_command(), [found], {"upstream": "a fake one"}), output or _new_folder("gateway")
+    )
+
+
 @app.command("compare")
 def compare(
     before: Annotated[Path, typer.Argument(help="result.json of one run.", exists=True, dir_okay=False)],

@@ -1,13 +1,15 @@
 """`prompter models`: the Whisper checkpoints and GGUF files of this machine, and fetching a checkpoint."""
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.common import NOT_REACHABLE, AsJson, CommandError, notes, out
 from app.cli.settings import read_settings
-from app.core.config import Settings
+
+if TYPE_CHECKING:
+    from app.core.config import Settings
 
 HUB_SILENT = (
     "the model hub does not answer, so there is no Whisper checkpoint yet; "
@@ -37,7 +39,7 @@ def list_models(as_json: AsJson = False) -> None:
         notes().print("no checkpoint is used unasked; fetch one with: prompter models pull base")
 
 
-def _models(settings: Settings) -> list[dict[str, Any]]:
+def _models(settings: "Settings") -> list[dict[str, Any]]:
     from app.core.checkpoints import default, list_checkpoints
     from app.core.checkpoints.gguf import default_gguf, list_gguf
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -126,12 +127,16 @@ def _run(settings: "Settings", listener: socket.socket, reload: bool) -> None:
 
 def uvicorn_options(settings: "Settings") -> dict[str, Any]:
     """How uvicorn is to serve the application; tests serve with the same."""
+    from app.cli.http_protocol import BoundedHttpProtocol
+
+    limits = settings.limits
     return {
+        "http": partial(BoundedHttpProtocol, header_bytes=limits.header_bytes, header_s=limits.request_s),
         "ws": "websockets-sansio",
         # Pings find out who is gone. Nobody has to answer: one under back-pressure cannot, and is well all the same.
         "ws_ping_interval": PING_S,
         "ws_ping_timeout": None,
-        "ws_max_size": 2 * settings.limits.message_bytes,
+        "ws_max_size": 2 * limits.message_bytes,
         "ws_per_message_deflate": False,
         "timeout_graceful_shutdown": SHUTDOWN_S,
         # Query strings may hold what is private; failures are logged by the application.

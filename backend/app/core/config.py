@@ -118,6 +118,12 @@ class LimitSettings(BaseModel):
     """What keeps one client from harming the rest."""
 
     message_bytes: int = Field(1 << 20, ge=1024, le=16 << 20, description="largest WebSocket message (bytes)")
+    header_bytes: int = Field(
+        64 << 10, ge=1024, le=16 << 20, description="longest address and headers of a request (bytes)"
+    )
+    request_s: float = Field(
+        30.0, gt=0, le=600, description="time in which headers are complete and a body brings something (s)"
+    )
     body_bytes: int = Field(1 << 20, ge=1024, le=64 << 20, description="largest HTTP request body (bytes)")
     chat_bytes: int = Field(
         20 << 20, ge=1024, le=256 << 20, description="the same of `/v1/chat/completions`, images included"

@@ -244,9 +244,14 @@ class UpstreamError(PrompterError):
     status = 502
 
     def __init__(
-        self, message: str = "", *, retry_after_s: float | None = None, upstream_status: int | None = None
+        self,
+        message: str = "",
+        *,
+        retry_after_s: float | None = None,
+        param: str | None = None,
+        upstream_status: int | None = None,
     ) -> None:
-        super().__init__(message, retry_after_s=retry_after_s)
+        super().__init__(message, retry_after_s=retry_after_s, param=param)
         self.upstream_status = upstream_status
         """The status that the upstream answered with, where it answered; kept under /v1."""
 

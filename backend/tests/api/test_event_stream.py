@@ -82,6 +82,17 @@ async def test_a_client_that_leaves_in_a_wait_closes_the_source_at_once() -> Non
     assert source.closed
 
 
+async def test_a_source_that_never_waits_does_not_hide_that_its_client_has_left() -> None:
+    async def hasty() -> AsyncGenerator[bytes, None]:
+        for _ in range(10_000):
+            yield b"word"
+
+    client = FakeClient(reads=20_000)
+    client.gone.set()
+    await EventStream(hasty(), slow_reader_s=5)({"type": "http"}, client.receive, client.send)
+    assert len(client.bodies) < 1000
+
+
 async def test_work_gives_its_result_or_its_error_while_the_client_is_there() -> None:
     async def good() -> int:
         return 7

@@ -115,8 +115,9 @@ def recording() -> Path:
 @cache
 def node() -> str:
     """A Node that is new enough: the one that npm brought, else the machine's own."""
-    brought = JAVASCRIPT / "node_modules" / ".bin" / "node"
-    for path in (str(brought) if brought.exists() else None, shutil.which("node")):
+    # Older npm links no commands of packages for one platform.
+    brought = [str(path) for path in JAVASCRIPT.glob("node_modules/node-*/bin/node*")]
+    for path in (*brought, shutil.which("node")):
         if path and _major(path) >= NODE_MAJOR:
             return path
     return ""

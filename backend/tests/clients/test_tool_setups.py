@@ -1,4 +1,4 @@
-"""What the READMEs tell people to paste into their tools does what they say, word for word."""
+"""What the README tells people to paste into their tools does what it says, word for word."""
 
 import os
 import re
@@ -16,13 +16,16 @@ SECTIONS = {"README.md": "## Use it from your tools", "README.es.md": "## Usarlo
 SAID = "What is the weather like in Madrid today?"
 
 
-@pytest.fixture(params=SECTIONS)
-def setups(request: pytest.FixtureRequest, prompter: str) -> str:
-    """The section, with this server's address and model in place of the reader's."""
-    text: str = (ROOT / request.param).read_text(encoding="utf-8")
-    section = text.partition(f"\n{SECTIONS[request.param]}\n")[2].partition("\n## ")[0]
-    assert section.count("http://127.0.0.1:8000/v1") > 5
-    return section.replace("http://127.0.0.1:8000/v1", prompter).replace("ollama/qwen3:8b", "fake/tiny")
+def section(page: str) -> str:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return text.partition(f"\n{SECTIONS[page]}\n")[2].partition("\n## ")[0]
+
+
+@pytest.fixture
+def setups(prompter: str) -> str:
+    """The section, with this server's address and model in place of the reader's; code is the same in both pages."""
+    here = section("README.md").replace("http://127.0.0.1:8000/v1", prompter)
+    return here.replace("ollama/qwen3:8b", "fake/tiny")
 
 
 def block(setups: str, language: str) -> str:
@@ -71,9 +74,17 @@ def test_llm_without(setups: str, tmp_path: Path) -> None:
     assert said == "Hello world\n"
 
 
-def test_what_is_entered_in_forms(setups: str, prompter: str) -> None:
-    """The addresses that the tests with Cline's and Open WebUI's requests use."""
-    entered = [line for line in setups.splitlines() if line.startswith(("| Cline", "| Open WebUI"))]
-    assert len(entered) == 3
-    assert all(re.search(rf"URL `{re.escape(prompter)}`", line) for line in entered)
-    assert "STT Model `whisper-1`" in entered[2]
+@pytest.mark.parametrize("page", SECTIONS)
+def test_what_is_entered_in_forms(page: str) -> None:
+    """The same in both languages, and what the tests with Cline's and Open WebUI's requests use."""
+    rows = [line for line in section(page).splitlines() if re.match(r"\| (Cline|Open WebUI|`llm`)", line)]
+    assert len(rows) == 4
+    assert all("`http://127.0.0.1:8000/v1`" in row for row in rows[:3])
+    assert "STT Model `whisper-1`" in rows[2]
+    entered = section(page).replace("perfil/modelo", "profile/model")
+    assert code_in(entered) == code_in(section("README.md"))
+
+
+def code_in(text: str) -> list[str]:
+    """What stands between backticks, blocks left out."""
+    return sorted(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.S | re.M)))

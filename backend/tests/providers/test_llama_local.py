@@ -15,7 +15,7 @@ import httpx2
 import orjson
 import pytest
 
-from app.core.config import LlamaSettings, LlmSettings, Settings
+from app.core.config import LlamaSettings, LlmProfile, LlmSettings, Settings
 from app.core.errors import (
     ContextTooLong,
     ModelNotFound,
@@ -28,6 +28,7 @@ from app.providers.llm.llama.process import LlamaProcess
 from app.providers.llm.llama_local import LlamaLocalProvider
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import UpstreamClient
+from app.providers.upstream.profiles import profiles_of
 from app.schemas.providers import ProviderState
 from tests.conftest import ROOT
 from tests.support.gguf import write_gguf
@@ -306,6 +307,12 @@ async def test_each_answer_has_a_connection_of_its_own(make: Make) -> None:
         async with aclosing(once.stream(request("tiny", max_tokens=1))) as chunks:
             assert [chunk async for chunk in chunks]
     await client.aclose()
+
+
+@pytest.mark.parametrize(("name", "reused"), [("llama_cpp", False), ("ollama", True)])
+def test_the_same_holds_for_its_server_elsewhere(name: str, reused: bool) -> None:
+    settings = Settings(_env_file=None, llm=LlmSettings(profiles={name: LlmProfile()}))
+    assert profiles_of(settings)[name].required().reuse is reused
 
 
 # -- who leaves, who dies, who takes whose place

@@ -2,6 +2,7 @@
 
 import copy
 import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -299,7 +300,7 @@ def test_a_chunk_costs_microseconds() -> None:
     )
     piece = b"data: %s\n\n" % orjson.dumps(body)
 
-    def least(cost: Any) -> float:
+    def least(cost: Callable[[], float]) -> float:
         return min(cost() for _ in range(5))
 
     def bare() -> float:

@@ -48,7 +48,7 @@ USAGE = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
 WHOLE = as_json(
     {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}
 )
-CUT = {"finish_reason": None, "done": False}
+CUT: dict[str, Any] = {"finish_reason": None, "done": False}
 
 
 # -- what is sent -------------------------------------------------------------------------------------------------

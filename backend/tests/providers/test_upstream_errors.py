@@ -4,7 +4,8 @@ import httpcore2
 import pytest
 
 from app.core.errors import BaseUrlNotAllowed, UpstreamError, UpstreamTimeout, UpstreamUnauthorized
-from app.providers.upstream.errors import Private, Refusal, told, upstream_errors
+from app.providers.upstream.errors import Private, Refusal, upstream_errors
+from app.providers.upstream.wire.refusals import field_in, told
 
 KEY = "sk-abcdefghijklmnop"
 PROMPT = "My grandmother's secret recipe needs three eggs, a cup of flour and a pinch of saffron."
@@ -27,6 +28,22 @@ PROMPT = "My grandmother's secret recipe needs three eggs, a cup of flour and a 
 )
 def test_the_message_is_found_in_every_shape(body: bytes, expected: str) -> None:
     assert told(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"error": {"param": "temperature"}}', "temperature"),
+        (b'{"error": {"param": "messages[0].content"}}', "messages[0].content"),
+        (b'{"error": {"param": "tell nobody about it"}}', None),
+        (b'{"error": {"param": 3}}', None),
+        (b'{"error": "temperature"}', None),
+        (b'[{"error": {"param": "n"}}]', None),
+        (b"temperature", None),
+    ],
+)
+def test_the_refused_field_is_taken_only_where_it_is_a_name(body: bytes, expected: str | None) -> None:
+    assert field_in(body) == expected
 
 
 def test_keys_are_struck_out() -> None:

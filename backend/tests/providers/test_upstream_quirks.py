@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,8 +69,13 @@ async def adapted(kind: Any, refusals: int = 1, **fields: Any) -> list[dict[str,
 
 
 async def test_openai__reasoning_models_refuse_max_tokens_and_sampling() -> None:
-    body = await sent("openai", max_tokens=7)
+    async with FakeUpstream().serve() as upstream, asking(upstream, "openai") as chat:
+        asked = replace(request(max_tokens=7, temperature=0.5, top_p=0.9), model="o3-mini")
+        async for _ in chat.stream(asked):
+            pass
+        body = upstream.requests[0].json
     assert (body.get("max_tokens"), body["max_completion_tokens"]) == (None, 7)
+    assert not body.keys() & {"temperature", "top_p"}
 
 
 async def test_openai__a_model_that_wants_the_new_name_is_remembered() -> None:

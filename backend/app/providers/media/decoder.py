@@ -62,6 +62,7 @@ class Decoder:
             stderr=DEVNULL,
             env=_environment(os.environ),
             cwd=tempfile.gettempdir(),
+            start_new_session=True,  # Ctrl-C is the server's affair
         )
         output = self._process.stdout
         assert isinstance(output, ByteReceiveStream)

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
-import orjson
 
 from app.core.errors import PrompterError, UpstreamError
 from app.providers.base import ChatRequest
@@ -23,10 +22,12 @@ from app.providers.upstream.wire.canonical import Canonical
 from app.providers.upstream.wire.chat import Lesson, lesson_of, said_in, sent_body, taught
 from app.providers.upstream.wire.completion import NoAnswer, completion_of
 from app.providers.upstream.wire.fields import AnswerFailed
+from app.providers.upstream.wire.reading import TooDeep, json_of
 from app.providers.upstream.wire.sse import SseDecoder
 
 _PATH = "/chat/completions"
 _TRIES = 2  # clients try again themselves: their tries times ours is what a failing upstream gets
+_LONGEST_WAIT_S = 0.5  # a client is told how long to wait and does; waiting here would double its tries
 _ADAPTATIONS = 2
 _ANSWER_BYTES = 32 << 20
 _EVENT_BYTES = 16 << 20  # a picture comes in one event
@@ -137,7 +138,13 @@ class ChatUpstream:
         while True:
             within_s = max(0.0, by_s - anyio.current_time())
             async with self._client.ask(
-                "POST", endpoint, _PATH, answer_within_s=within_s, tries=self._tries, json=body
+                "POST",
+                endpoint,
+                _PATH,
+                answer_within_s=within_s,
+                tries=self._tries,
+                longest_wait_s=_LONGEST_WAIT_S,
+                json=body,
             ) as reply:
                 within_s = max(0.0, by_s - anyio.current_time())
                 with upstream_errors(host), anyio.fail_after(within_s):
@@ -179,11 +186,15 @@ def _parsed(event: bytes, host: str, *, last: bool) -> dict[str, Any]:
 
     Raises:
         UpstreamTruncated: it ends in the middle, and nothing follows.
-        UpstreamError: it is not JSON.
+        UpstreamError: it is not JSON, or too deep.
     """
     try:
-        data = orjson.loads(event)
-    except orjson.JSONDecodeError as error:
+        data = json_of(event)
+    except TooDeep as error:
+        raise UpstreamError(
+            f"the upstream {host!r} sent an answer that nests too deeply; ask for a simpler one"
+        ) from error
+    except ValueError as error:
         if last and event.lstrip()[:1] in (b"", b"{"):
             raise truncated(host) from error
         raise UpstreamError(

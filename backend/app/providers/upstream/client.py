@@ -10,7 +10,7 @@ import anyio
 import httpx2
 import orjson
 
-from app.core.errors import UpstreamError
+from app.core.errors import BadRequest, UpstreamError
 from app.providers.upstream.addresses import Reach
 from app.providers.upstream.base_url import BaseUrl
 from app.providers.upstream.errors import CONNECT_ERRORS, Private, upstream_errors
@@ -49,19 +49,28 @@ class UpstreamClient:
 
     @asynccontextmanager
     async def ask(
-        self, method: str, endpoint: Endpoint, path: str, *, answer_within_s: float, tries: int, **body: Any
+        self,
+        method: str,
+        endpoint: Endpoint,
+        path: str,
+        *,
+        answer_within_s: float,
+        tries: int,
+        longest_wait_s: float = _LONGEST_WAIT_S,
+        **body: Any,
     ) -> AsyncIterator[Reply]:
         """Send and give the reply, whatever its status; leaving the block closes it.
 
         `body` is `json`, or `data` and `files`, as httpx2 takes them. Tries again on a broken
-        connection, 408, 429 and 5xx, in `answer_within_s` altogether: nothing of an answer is read by then.
+        connection, 408, 429 and 5xx, in `answer_within_s` altogether: nothing of an answer is read by then. A
+        refusal that asks to wait longer than `longest_wait_s` is the reply.
 
         Raises:
             BaseUrlNotAllowed, UpstreamError, UpstreamTimeout
         """
         request = _request_of(method, endpoint, path, body)
         with upstream_errors(endpoint.base.host), anyio.fail_after(answer_within_s):
-            reply = await self._tried(self._transports[endpoint.reach], request, tries)
+            reply = await self._tried(self._transports[endpoint.reach], request, tries, longest_wait_s)
         try:
             if reply.headers.get("content-encoding", "identity") != "identity":
                 # It was asked for plain bytes; unpacking what a stranger packed has no bound.
@@ -77,7 +86,11 @@ class UpstreamClient:
             await transport.aclose()
 
     async def _tried(
-        self, transport: GuardedTransport, request: Callable[[], httpx2.Request], tries: int
+        self,
+        transport: GuardedTransport,
+        request: Callable[[], httpx2.Request],
+        tries: int,
+        longest_wait_s: float,
     ) -> Reply:
         for left in range(tries - 1, 0, -1):
             wait_s = _BACKOFF_S * 2 ** (tries - 1 - left)
@@ -87,7 +100,7 @@ class UpstreamClient:
                 await anyio.sleep(wait_s)
                 continue
             asked_s = retry_after_s(reply.headers) or 0.0
-            if reply.status not in _SECOND_CHANCE or asked_s > _LONGEST_WAIT_S:
+            if reply.status not in _SECOND_CHANCE or asked_s > longest_wait_s:
                 return reply
             await reply.aclose()
             await anyio.sleep(max(wait_s, asked_s))
@@ -116,5 +129,9 @@ def _request_of(
 def _json_bytes(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
-    except TypeError:  # half a surrogate pair, or an integer beyond 64 bits: JSON has both, orjson neither
+    except TypeError:
+        pass  # half a surrogate pair, an integer beyond 64 bits, 255 levels: JSON has them all, orjson none
+    try:
         return json.dumps(value).encode("ascii")
+    except RecursionError as error:
+        raise BadRequest("the request nests too deeply; send simpler fields") from error

@@ -22,7 +22,7 @@ from app.core.errors import (
     UpstreamUnauthorized,
 )
 from app.providers.upstream.transport import Reply
-from app.providers.upstream.wire.refusals import is_loading, is_overflow, marks, retry_after_s, told
+from app.providers.upstream.wire.refusals import field_in, is_loading, is_overflow, marks, retry_after_s, told
 from app.providers.upstream.wire.sse import EventTooLong
 from app.providers.upstream.wire.tool_calls import TooManyCalls
 
@@ -42,6 +42,7 @@ _LOADING_S = 5.0
 _ERROR_BYTES = 64 << 10
 _QUOTE_CHARS = 16
 _SHORT_CHARS = 4
+_STATUS = re.compile(r"[45]\d\d", re.ASCII)
 _KEYS = re.compile(r"\b(?:sk|pk|gsk|hf|key|Bearer)[-_ ][\w*.\-]{6,}")
 """What looks like a key, whole or half starred out, also one that is not ours."""
 
@@ -113,12 +114,15 @@ class Refusal:
     """The same as they were, with its codes: to be looked through, never shown."""
     retry_after_s: float | None = None
     midway: bool = False
+    param: str | None = None
+    """The field that it refuses, where it names one."""
 
     def error(self, host: str) -> PrompterError:
         """The error to raise for it."""
         where = f"the upstream {host!r}"
         words = f": {self.detail}" if self.detail else ""
-        told: dict[str, Any] = {"upstream_status": self.status if self.status >= 300 else None}
+        status = self.status if self.status >= 300 else None
+        told: dict[str, Any] = {"upstream_status": status, "param": self.param}
         if self.retry_after_s is not None:
             told["retry_after_s"] = self.retry_after_s
         if self.status in (401, 403):
@@ -133,14 +137,14 @@ class Refusal:
         if 300 <= self.status < 400:
             text = f"{where} redirects (status {self.status}), which is not followed; give its final address"
             return UpstreamError(text, **told)
-        status = f" (status {self.status})" if self.status >= 300 else ""
+        numbered = f" (status {self.status})" if status else ""
         if is_loading(self.status, self.words):
             told.setdefault("retry_after_s", _LOADING_S)
             return UpstreamLoading(
-                f"{where} is still loading its model{status}; try again soon{words}", **told
+                f"{where} is still loading its model{numbered}; try again soon{words}", **told
             )
         if self.midway:
-            text = f"{where} failed in the middle of its answer{status}{words}"
+            text = f"{where} failed in the middle of its answer{numbered}{words}"
         else:
             hint = "; base_url usually ends in /v1" if self.status == 404 else ""
             text = f"{where} answered with status {self.status}{hint}{words}"
@@ -153,15 +157,15 @@ async def read_refusal(reply: Reply, private: Private) -> Refusal | None:
         return None
     body = await reply.body(_ERROR_BYTES)
     words = told(body)
-    return Refusal(reply.status, private.safe(words), marks(body), retry_after_s(reply.headers))
+    wait_s = retry_after_s(reply.headers)
+    return Refusal(reply.status, private.safe(words), marks(body), wait_s, param=field_in(body))
 
 
 def refusal_midway(data: dict[str, Any], private: Private) -> Refusal:
     """What an event refuses that came instead of a chunk."""
     error = data.get("error")
     code = error.get("code") if isinstance(error, dict) else data.get("code")
-    status = int(code) if isinstance(code, int | str) and str(code).isdecimal() else 200
-    status = status if 400 <= status < 600 else 200
+    status = int(code) if isinstance(code, int | str) and _STATUS.fullmatch(str(code)) else 200
     return Refusal(status, private.safe(told(data)), marks(data), midway=True)
 
 

@@ -1,7 +1,7 @@
 """Profiles: the services that the settings name, each with its kind, address, key, models and time limits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -54,7 +54,7 @@ class Profile:
         """
         if self.endpoint is None or self.problem:
             raise MissingConfig(self.problem)
-        return replace(self.endpoint, reuse=self.kind.keeps_connections)
+        return self.endpoint
 
 
 class ProfileSource(Protocol):
@@ -209,5 +209,5 @@ def _endpoint(own: _Own) -> tuple[Endpoint | None, str]:
         base = meant(parse(own.base_url, with_query=True), own.kind)
     except BaseUrlNotAllowed as error:
         return None, f"{own.setting}BASE_URL: {error.message}"
-    endpoint = Endpoint(base, own.api_key, Reach.OPERATOR)
+    endpoint = Endpoint(base, own.api_key, Reach.OPERATOR, own.kind.keeps_connections)
     return endpoint, f"set {', '.join(missing)}; {own.kind.hint}" if missing else ""

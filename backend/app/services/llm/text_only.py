@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from app.core.errors import BadRequest
 from app.providers.base import ChatMessage, ChatRequest, LlmConfig, LlmProvider, Role, Usage
@@ -81,13 +81,15 @@ def _message(name: str, at: int, said: Mapping[str, Any]) -> ChatMessage:
 def _texts(name: str, at: int, parts: list[dict[str, Any]]) -> list[str]:
     texts = []
     for part in parts:
-        text = part.get("text") if part["type"] == "text" else part.get("refusal")
+        text = part.get(part["type"]) if part["type"] in ("text", "refusal") else None
+        if text is not None and not isinstance(text, str):
+            raise BadRequest(f"`{part['type']}` of a part is a text", param=f"messages[{at}].content")
         if part["type"] not in ("text", "refusal"):
             raise BadRequest(
                 f"{name!r} reads text alone, no {part['type'][:40]!r}; leave it out or choose another model",
                 param=f"messages[{at}].content",
             )
-        texts.append(cast("str", text or ""))
+        texts.append(text or "")
     return texts
 
 

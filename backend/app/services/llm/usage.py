@@ -26,7 +26,9 @@ def said_chars(piece: Mapping[str, Any]) -> int:
     """Characters of a message or a delta: text, thought, and what it asks of tools."""
     chars = len(piece.get("content") or "") + len(piece.get("reasoning_content") or "")
     for call in piece.get("tool_calls") or ():
-        chars += len(call.get("function", {}).get("arguments") or "")
+        function = call.get("function")
+        arguments = function.get("arguments") if isinstance(function, dict) else None
+        chars += len(arguments) if isinstance(arguments, str) else 0
     return chars
 
 

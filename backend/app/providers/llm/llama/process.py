@@ -66,7 +66,7 @@ class LlamaProcess:
         except BaseException:
             await self.aclose()
             raise
-        self._endpoint = Endpoint(base, load.api_key, Reach.OPERATOR)
+        self._endpoint = Endpoint(base, load.api_key, Reach.OPERATOR, reuse=False)
         self._watching = asyncio.ensure_future(self._watch())
         return self
 

@@ -17,6 +17,9 @@ _OVERFLOW = re.compile(
     r"|tokens.{1,40} must be <=",
     re.IGNORECASE,
 )
+_LONGEST_S = 24 * 3600.0
+"""Nobody waits longer; what says so is a mistake."""
+_FIELD = re.compile(r"[A-Za-z_][\w.\[\]]{0,63}")
 _RATE = re.compile(r"rate.?limit", re.IGNORECASE)
 _LOADING = re.compile(
     r"loading|is being loaded|not (?:yet )?loaded|warming up|starting up|not ready", re.IGNORECASE
@@ -57,6 +60,17 @@ def marks(body: bytes | dict[str, Any]) -> str:
     return " ".join([words, *(code for code in codes if isinstance(code, str))])
 
 
+def field_in(body: bytes) -> str | None:
+    """The field of the request that the error names, where that is the name of one."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    name = error.get("param") if isinstance(error, dict) else None
+    return name if isinstance(name, str) and _FIELD.fullmatch(name) else None
+
+
 def is_overflow(status: int, words: str) -> bool:
     """Whether the conversation is longer than the model can read."""
     return status in _OVERFLOW_STATUSES and bool(_OVERFLOW.search(words)) and not _RATE.search(words)
@@ -70,16 +84,17 @@ def is_loading(status: int, words: str) -> bool:
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds after which the answer's headers say to try again."""
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
-        return milliseconds / 1000
+        return min(milliseconds / 1000, _LONGEST_S)
     value = headers.get("retry-after")
     if not value:
         return None
     if (seconds := _number(value)) is not None:
-        return seconds
+        return min(seconds, _LONGEST_S)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+        moment_s = email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
         return None
+    return min(max(0.0, moment_s - time.time()), _LONGEST_S)
 
 
 def _number(text: str | None) -> float | None:

@@ -59,5 +59,5 @@ class SseDecoder:
         if line.startswith(b"data:"):
             value = line[5:].removeprefix(b" ")
             self._data.append(value)
-            self._size += len(value)
+            self._size += len(line) + 1  # an empty line costs too
         return None
