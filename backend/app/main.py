@@ -15,7 +15,8 @@ from app import __version__
 from app.api import docs, health, llm, metrics, providers, stt
 from app.api.access.gate import Gate
 from app.api.accounts import auth, keys
-from app.api.chat import conversations, dictations, realtime, stream
+from app.api.chat import branches, conversations, dictations, export, realtime, search, stream
+from app.api.chat import models as chat_models
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
 from app.api.guard import Guard, cross_origin
@@ -27,7 +28,9 @@ from app.schemas.llm import generate_event
 from app.schemas.stt import client_message, server_event
 from app.services.accounts.accounts import Accounts
 from app.services.chat.answers import Answers
+from app.services.chat.branches import Branches
 from app.services.chat.conversations import Conversations
+from app.services.chat.export.export import Export
 from app.services.chat.realtime import RealtimeSessions
 from app.services.dictation.resume import Sessions
 from app.services.dictations.keeper import Keeper
@@ -39,6 +42,7 @@ from app.services.llm.completions import Completions
 from app.services.llm.generation import Generation
 from app.services.llm.providers import Providers
 from app.services.scheduling.scheduler import make_scheduler
+from app.services.search import Search
 from app.services.sockets import Sockets
 from app.services.transcription.transcriptions import Transcriptions
 from app.services.transcripts import Transcripts
@@ -86,6 +90,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         accounts=Accounts(settings, database),
         answers=answers,
         conversations=Conversations(database, answers),
+        branches=Branches(database, answers),
+        export=Export(database),
+        search=Search(database),
         realtime=RealtimeSessions(database, answers),
         dictations=Dictations(database, writer, transcripts),
         writer=writer,
@@ -94,6 +101,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_error_handlers(app)
     for door in (
         *(stt, llm, chat, models, transcriptions, conversations, stream, realtime, dictations),
+        *(branches, export, search, chat_models),
         *(providers, auth, keys, health, metrics),
     ):
         app.include_router(door.router)

@@ -12,7 +12,9 @@ from app.core.errors import Unauthorized
 from app.core.metrics import Observer
 from app.services.accounts.accounts import Accounts
 from app.services.chat.answers import Answers
+from app.services.chat.branches import Branches
 from app.services.chat.conversations import Conversations
+from app.services.chat.export.export import Export
 from app.services.chat.realtime import RealtimeSessions
 from app.services.dictation.resume import Sessions
 from app.services.dictations.shelf import Dictations
@@ -23,6 +25,7 @@ from app.services.llm.completions import Completions
 from app.services.llm.generation import Generation
 from app.services.llm.providers import Providers
 from app.services.scheduling.scheduler import Scheduler
+from app.services.search import Search
 from app.services.sockets import Sockets
 from app.services.transcription.transcriptions import Transcriptions
 from app.services.transcripts import Transcripts
@@ -47,6 +50,9 @@ class Resources:
     accounts: Accounts
     answers: Answers
     conversations: Conversations
+    branches: Branches
+    export: Export
+    search: Search
     realtime: RealtimeSessions
     dictations: Dictations
     writer: Writer

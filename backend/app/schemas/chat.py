@@ -1,5 +1,6 @@
 """The words of conversations, and of the answers that are streamed in them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -48,6 +49,9 @@ class ConversationChangeIn(ConversationIn):
     archived: bool | None = Field(
         None, description="put away, or back; it stays in the list", examples=[True]
     )
+    active_leaf_id: str | None = Field(
+        None, max_length=200, description="a message: its branch is shown, down to its newest message"
+    )
 
 
 class ConversationOut(BaseModel):
@@ -91,6 +95,9 @@ class MessageOut(BaseModel):
     id: UUID = Field(description="the message's id")
     parent_id: UUID | None = Field(
         description="the message that it follows; messages with the same one are versions of each other"
+    )
+    version_ids: Sequence[UUID] = Field(
+        description="this message and its other versions, oldest first: edits of a question, answers to one"
     )
     role: Literal["system", "user", "assistant", "tool"] = Field(description="who said it")
     content: str = Field(description="what was said; of a streamed answer what was saved so far")
@@ -136,6 +143,33 @@ class ChatStreamIn(ChatOptions):
         None,
         max_length=200,
         description="the message that it follows; the last one of the branch that is shown if absent",
+    )
+
+
+class AnswerAgainIn(ChatOptions):
+    """How to answer; the body may be left out."""
+
+    model: str | None = Field(
+        None,
+        max_length=500,
+        description="who answers this time; the conversation's model if absent",
+        examples=["echo"],
+    )
+
+
+class EditIn(AnswerAgainIn):
+    """Another version of a message, to be answered."""
+
+    message: str = Field(
+        repr=False, description="what it says now; at most `chat.message_chars`", examples=["Say goodbye"]
+    )
+
+
+class ForkIn(BaseModel):
+    """A copy of a branch; the body may be left out."""
+
+    title: str | None = Field(
+        None, max_length=TITLE_CHARS, description="the new conversation's title; the old one's if absent"
     )
 
 

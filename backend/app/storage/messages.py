@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Select, exists, literal, select
+from sqlalchemy import CTE, Select, exists, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Busy, NotFound
@@ -14,11 +14,20 @@ from app.storage import search
 from app.storage.conversations import DEFAULT_TITLE, title_from, unknown_conversation
 from app.storage.tables import ConversationRow, MessageRow
 from app.storage.types import utc_now
+from app.utils.ids import new_id
 
 Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["streaming", "complete", "interrupted", "failed"]
 Parent = UUID | Literal["leaf"] | None
 """What a message follows: another one, the last one of the shown branch, or nothing (the beginning)."""
+
+_COPIED = 200
+"""How many messages are copied at a time: a long conversation never stands in memory whole."""
+_TAKEN = (
+    *("role", "content", "reasoning", "status", "model", "provider", "finish_reason", "usage", "error"),
+    *("tool_data", "created_at"),
+)
+"""What of a message its copy has, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +188,15 @@ async def show(session: AsyncSession, user_id: UUID, message_id: UUID) -> UUID:
 
     Raises:
         NotFound: this user has no such message.
+        Busy: an answer is under way.
     """
     message = await get(session, user_id, message_id)
+    conversation = await _lock(session, user_id, message.conversation_id)
     below = select(MessageRow.id).where(MessageRow.id == message_id).cte("below", recursive=True)
     below = below.union_all(select(MessageRow.id).join(below, MessageRow.parent_id == below.c.id))
     # Ids rise with time and children are younger than parents: the newest one below has no children.
     newest = select(below.c.id).order_by(below.c.id.desc()).limit(1)
     leaf_id: UUID = (await session.execute(newest)).scalar_one()
-    conversation = await _conversation(session, user_id, message.conversation_id)
     conversation.active_leaf_id = leaf_id
     return leaf_id
 
@@ -211,21 +221,40 @@ async def fork(
     session.add(copy)
     await session.flush()
     await search.index_title(session, user_id, copy.id, copy.title)
-    taken = ("role", "content", "reasoning", "status", "model", "provider", "finish_reason", "usage", "error")
     leaf_id = leaf_id or source.active_leaf_id
-    found = await _ancestry(session, conversation_id, leaf_id) if leaf_id else []
-    if leaf_id and not found:
+    way = await _way_ids(session, conversation_id, leaf_id) if leaf_id else []
+    if leaf_id and not way:
         raise unknown_message(leaf_id)
-    for row in found:
-        values = {name: getattr(row, name) for name in (*taken, "tool_data")}
-        added = MessageRow(
-            conversation_id=copy.id, parent_id=copy.active_leaf_id, created_at=row.created_at, **values
-        )
-        session.add(added)
-        await session.flush()
-        search.index_message(session, user_id, copy.id, added.id, added.content)
-        copy.active_leaf_id = added.id
+    for begin in range(0, len(way), _COPIED):
+        await _copy(session, way[begin : begin + _COPIED], copy)
     return copy.id
+
+
+async def branch_ids(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Sequence[UUID]:
+    """The ids of the messages of the shown branch, from the beginning on.
+
+    Raises:
+        NotFound: this user has no such conversation.
+    """
+    conversation = await _conversation(session, user_id, conversation_id)
+    leaf_id = conversation.active_leaf_id
+    return await _way_ids(session, conversation_id, leaf_id) if leaf_id else []
+
+
+async def _copy(session: AsyncSession, ids: Sequence[UUID], into: ConversationRow) -> None:
+    """Put copies of these messages at the end of a conversation, each one following the one before."""
+    found = await session.scalars(select(MessageRow).where(MessageRow.id.in_(ids)))
+    rows = {row.id: row for row in found}
+    copies: list[dict[str, Any]] = []
+    for id_ in ids:
+        values = {name: getattr(rows[id_], name) for name in _TAKEN}
+        copies.append(
+            {"id": new_id(), "conversation_id": into.id, "parent_id": into.active_leaf_id, **values}
+        )
+        into.active_leaf_id = copies[-1]["id"]
+    await session.execute(insert(MessageRow), copies)
+    copy_of = {id_: copy["id"] for id_, copy in zip(ids, copies, strict=True)}
+    await search.index_copies(session, into.user_id, into.id, copy_of)
 
 
 def message_of(row: MessageRow) -> Message:
@@ -337,6 +366,17 @@ async def _ancestry(
     session: AsyncSession, conversation_id: UUID, leaf_id: UUID, last: int | None = None
 ) -> Sequence[MessageRow]:
     """The rows from the root to a leaf of this conversation: one statement, a step by key for each message."""
+    way = _way(conversation_id, leaf_id, last)
+    statement = select(MessageRow).join(way, way.c.id == MessageRow.id).order_by(way.c.depth.desc())
+    return (await session.scalars(statement)).all()
+
+
+async def _way_ids(session: AsyncSession, conversation_id: UUID, leaf_id: UUID) -> Sequence[UUID]:
+    way = _way(conversation_id, leaf_id, None)
+    return (await session.scalars(select(way.c.id).order_by(way.c.depth.desc()))).all()
+
+
+def _way(conversation_id: UUID, leaf_id: UUID, last: int | None) -> CTE:
     way = (
         select(MessageRow.id, MessageRow.parent_id, literal(1).label("depth"))
         .where(MessageRow.id == leaf_id, MessageRow.conversation_id == conversation_id)
@@ -345,6 +385,4 @@ async def _ancestry(
     step = select(MessageRow.id, MessageRow.parent_id, way.c.depth + 1).join(
         way, MessageRow.id == way.c.parent_id
     )
-    way = way.union_all(step if last is None else step.where(way.c.depth < last))
-    statement = select(MessageRow).join(way, way.c.id == MessageRow.id).order_by(way.c.depth.desc())
-    return (await session.scalars(statement)).all()
+    return way.union_all(step if last is None else step.where(way.c.depth < last))

@@ -1,5 +1,6 @@
 """Search over titles, messages and dictations: SQLite's FTS5 or PostgreSQL's full text, the same finds on both."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -15,6 +16,7 @@ from sqlalchemy import (
     column,
     delete,
     func,
+    insert,
     literal,
     literal_column,
     select,
@@ -67,6 +69,7 @@ async def find(
     limit: int = 20,
     before: int | None = None,
     order: Order = "newest",
+    kind: Kind | None = None,
 ) -> tuple[Hit, ...]:
     """Where all words of the query stand, the last one as a beginning; newest first unless by relevance."""
     words = query_words(query)
@@ -75,6 +78,8 @@ async def find(
     entries = _matching(session, words, user_id)
     if before is not None:
         entries = entries.where(SearchEntryRow.id < before)
+    if kind is not None:
+        entries = entries.where(SearchEntryRow.kind == kind)
     entries = entries.order_by(_id(session).desc()).limit(limit if order == "newest" else RANKED)
     found = entries.subquery()
     best = found.c.rank.asc() if is_sqlite(session) else found.c.rank.desc()
@@ -133,6 +138,27 @@ def index_message(
                 folded=" ".join(words),
             )
         )
+
+
+async def index_copies(
+    session: AsyncSession, user_id: UUID, conversation_id: UUID, copy_of: Mapping[UUID, UUID]
+) -> None:
+    """Make copies of messages findable where the messages are."""
+    entry = SearchEntryRow
+    found = select(entry.message_id, entry.folded).where(entry.message_id.in_(copy_of)).order_by(entry.id)
+    copies = [
+        {
+            "user_id": user_id,
+            "kind": "message",
+            "conversation_id": conversation_id,
+            "message_id": copy_of[message_id],
+            "folded": folded,
+        }
+        for message_id, folded in await session.execute(found)
+        if message_id is not None
+    ]
+    if copies:
+        await session.execute(insert(entry), copies)
 
 
 def index_final(session: AsyncSession, user_id: UUID, final_id: UUID, text: str) -> None:

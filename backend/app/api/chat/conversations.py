@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Body, Query, Response
 
-from app.api.chat.common import MALFORMED, NO_CONVERSATION, STORAGE, known
+from app.api.chat.common import BUSY, MALFORMED, NO_CONVERSATION, STORAGE, known, known_message
 from app.api.deps import CallerDep, ResourcesDep
 from app.schemas.chat import (
     ChatOptions,
@@ -77,7 +77,7 @@ async def make_conversation(
         system_prompt=body.system_prompt or None,
         settings=_kept(body.settings),
     )
-    return _detail(made)
+    return detail(made)
 
 
 @router.get(
@@ -89,7 +89,7 @@ async def get_conversation(
     conversation_id: str, caller: CallerDep, resources: ResourcesDep
 ) -> ConversationDetailOut:
     """Its title, its model, and what is sent along with its messages."""
-    return _detail(await resources.conversations.get(caller.user_id, known(conversation_id)))
+    return detail(await resources.conversations.get(caller.user_id, known(conversation_id)))
 
 
 @router.patch(
@@ -99,18 +99,18 @@ async def get_conversation(
         **guarded("The conversation as it is now"),
         400: MALFORMED,
         404: NO_CONVERSATION,
+        409: BUSY,
         **STORAGE,
     },
 )
 async def change_conversation(
     conversation_id: str, body: ConversationChangeIn, caller: CallerDep, resources: ResourcesDep
 ) -> ConversationDetailOut:
-    """Fields that are left out stay as they are."""
+    """Fields that are left out stay as they are. With `active_leaf_id` another branch is shown, and gone on with."""
     id_ = known(conversation_id)
-    changes = _changes(body)
-    if not changes:
-        return _detail(await resources.conversations.get(caller.user_id, id_))
-    return _detail(await resources.conversations.change(caller.user_id, id_, **changes))
+    show = known_message(body.active_leaf_id) if body.active_leaf_id is not None else None
+    changed = await resources.conversations.change(caller.user_id, id_, show=show, **_changes(body))
+    return detail(changed)
 
 
 @router.delete(
@@ -140,11 +140,18 @@ async def list_messages(
     ] = False,
     limit: Annotated[int, Query(ge=1, le=10_000, description="only the last ones")] = 1000,
 ) -> list[MessageOut]:
-    """Those of the branch that is shown. An answer under way has what was saved of it; follow it by its id."""
-    found = await resources.conversations.messages(
+    """Those of the branch that is shown. An answer under way has what was saved of it; follow it by its id.
+
+    `version_ids` tell what else was answered or asked in the same place: `PATCH` the conversation's `active_leaf_id`
+    with one of them to show it.
+    """
+    found, versions = await resources.branches.messages(
         caller.user_id, known(conversation_id), all_branches=branches, last=limit
     )
-    return [MessageOut(**said(message)) for message in found]
+    return [
+        MessageOut(**said(message), version_ids=versions.get(message.parent_id, (message.id,)))
+        for message in found
+    ]
 
 
 @router.post(
@@ -189,7 +196,7 @@ def said(message: Message) -> dict[str, Any]:
     }
 
 
-def _detail(conversation: Conversation) -> ConversationDetailOut:
+def detail(conversation: Conversation) -> ConversationDetailOut:
     return ConversationDetailOut(
         **listed(conversation),
         system_prompt=conversation.system_prompt,

@@ -11,6 +11,7 @@ from app.api.chat.common import (
     BUSY,
     MALFORMED,
     NO_CONVERSATION,
+    NO_MESSAGE,
     STORAGE,
     TOO_BIG,
     known,
@@ -21,7 +22,6 @@ from app.api.event_stream import EventStream
 from app.core.caller import Caller
 from app.core.errors import PrompterError
 from app.schemas.chat import ChatStreamIn
-from app.schemas.errors import error_answer
 from app.services.chat.answers import Parent, Turn
 from app.services.chat.events import Event, Failed, Place, Said, Thought
 from app.services.chat.run import Options
@@ -75,7 +75,7 @@ async def send(body: ChatStreamIn, caller: CallerDep, resources: ResourcesDep) -
     responses={
         200: STREAM,
         400: MALFORMED,
-        404: error_answer("There is no such answer of yours", "not_found", "no message '0197…'"),
+        404: NO_MESSAGE,
         **STORAGE,
     },
 )

@@ -57,10 +57,24 @@ class Conversations:
         async with self._database.read() as session:
             return await conversations.get(session, user_id, conversation_id)
 
-    async def change(self, user_id: UUID, conversation_id: UUID, **changes: Unpack[Changes]) -> Conversation:
-        """Raises: NotFound"""
+    async def change(
+        self, user_id: UUID, conversation_id: UUID, *, show: UUID | None = None, **changes: Unpack[Changes]
+    ) -> Conversation:
+        """Change what is given; `show` is a message whose branch is to be shown, down to its newest leaf.
+
+        Raises:
+            NotFound: this user has no such conversation, or it no such message.
+            Busy: an answer is under way, and another branch is to be shown.
+        """
         async with self._database.write() as session:
-            return await conversations.change(session, user_id, conversation_id, **changes)
+            if show is not None:
+                message = await messages.get(session, user_id, show)
+                if message.conversation_id != conversation_id:
+                    raise messages.unknown_message(show)
+                await messages.show(session, user_id, show)
+            if changes:
+                return await conversations.change(session, user_id, conversation_id, **changes)
+            return await conversations.get(session, user_id, conversation_id)
 
     async def delete(self, user_id: UUID, conversation_id: UUID) -> None:
         """With all its messages; an answer under way ends.
