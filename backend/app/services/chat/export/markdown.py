@@ -65,7 +65,9 @@ def harmless(text: str) -> bool:
                 fence = ""
             continue
         opening = _OPENING.match(line)
-        if opening and (not opening[1] or (len(opening[1]) <= 3 and not nested)):
+        if opening and len(opening[1]) <= 3:
+            if nested and opening[1]:
+                return False  # it may begin a fence, or end one
             fence, indent, loose = opening[2], len(opening[1]), False
             continue
         nested = nested or "\t" in line or "```" in line or "~~~" in line
