@@ -1,8 +1,11 @@
 """What the commands share: exit codes, options that point to a server, the two consoles."""
 
+import contextlib
+import os
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -45,6 +48,15 @@ class CommandError(Exception):
     def __init__(self, message: str, exit_code: int = FAILED) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def leave(exit_code: int) -> NoReturn:
+    """End the process now. A normal end would wait for threads that may be blocked, and then take the interpreter
+    apart, which with all that a server has loaded is half a second of computing."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # whoever read it has left
+            stream.flush()
+    os._exit(exit_code)
 
 
 def connect(url: str, token: str, cafile: Path | None = None) -> "PromptClient":

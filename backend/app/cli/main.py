@@ -1,6 +1,5 @@
 """The `prompter` command: its parts, and one place where every failure becomes a line and an exit code."""
 
-import os
 import sys
 from typing import Annotated
 
@@ -9,7 +8,16 @@ from typer.exceptions import Abort, TyperException
 
 from app import __version__
 from app.cli import ask, bench, config, db, dictate, models, providers, serve, tls, transcribe, users
-from app.cli.common import EXIT_CODES, FAILED, INTERRUPTED, NOT_REACHABLE, REFUSED, USAGE, CommandError
+from app.cli.common import (
+    EXIT_CODES,
+    FAILED,
+    INTERRUPTED,
+    NOT_REACHABLE,
+    REFUSED,
+    USAGE,
+    CommandError,
+    leave,
+)
 from app.client.errors import ClientError, Refused, Unreachable
 
 app = typer.Typer(
@@ -53,10 +61,7 @@ def main() -> None:
     code = execute(sys.argv[1:] or ["--help"])
     if code != INTERRUPTED:
         sys.exit(code)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # A worker thread may be blocked reading a silent pipe; a normal exit would wait for it.
-    os._exit(code)
+    leave(code)  # a worker thread may be blocked reading a silent pipe
 
 
 def execute(arguments: list[str]) -> int:
