@@ -7,10 +7,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.conftest import ROOT
+from tests.fakes.engine import FakeEngine
+from tests.support.accounts import ACCOUNTS, Team
 from tests.support.chatting import content, read_events
+from tests.support.serving import serving
 from tests.support.talking import Talk, talking
 
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
@@ -40,7 +44,24 @@ def shell(command: str, talk: Talk, folder: Path, **names: str) -> str:
     return done.stdout.decode()
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+NO_CURL = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+
+
+@NO_CURL
+def test_conversations_and_answers(tmp_path: Path) -> None:
+    with talking() as (talk, _):
+        (make,) = examples("Conversations")
+        made = json.loads(shell(make, talk, tmp_path))
+        assert (made["title"], made["model"]) == ("New Conversation", "echo")
+        send, follow = examples("Answers")
+        events = read_events(shell(send, talk, tmp_path, ID=made["id"]))
+        assert content(events) == "Say hello"
+        rest = read_events(shell(follow, talk, tmp_path, MESSAGE_ID=events[0].data["message_id"]))
+        assert content(rest) == "hello"
+        assert rest[-1] == events[-1]
+
+
+@NO_CURL
 def test_branches_export_search_and_models(tmp_path: Path) -> None:
     with talking() as (talk, _):
         id_ = talk.conversation(title="Plans")
@@ -67,3 +88,16 @@ def test_branches_export_search_and_models(tmp_path: Path) -> None:
         assert len(json.loads(run(search))) == 5
         (models,) = examples("Models")
         assert json.loads(run(models)) == ["echo"]
+
+
+@NO_CURL
+def test_a_key_is_made(tmp_path: Path) -> None:
+    """The example of docs/protocol.md."""
+    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    (command,) = (line for line in page.splitlines() if line.startswith("curl ") and "/api/keys" in line)
+    with serving(FakeEngine(), accounts=ACCOUNTS) as served:
+        team = Team(served.resources.settings)
+        token = team.token(team.add("ada"))
+        with httpx2.Client(base_url=served.url, trust_env=False) as http:
+            made = json.loads(shell(command, Talk(http), tmp_path, TOKEN=token))
+    assert (made["name"], made["scopes"], made["key"][:3]) == ("editor", ["llm"], "pk_")
