@@ -77,3 +77,19 @@ async def test_only_one_kind_is_found(database: Database, ana: UUID) -> None:
             for order in get_args(search.Order):
                 hits = await search.find(session, ana, "volc", kind=kind, order=order)
                 assert [hit.kind for hit in hits] == [kind]
+
+
+async def test_of_very_many_versions_a_message_tells_the_nearest(database: Database, ana: UUID) -> None:
+    """Each of ten thousand telling of all others would be gigabytes."""
+    async with database.write() as session:
+        id_ = (await conversations.create(session, ana)).id
+        for n in range(250):
+            await messages.append(session, ana, id_, f"{n}", parent=None)
+    async with database.read() as session:
+        found = await message_pages.versions(session, ana, id_)
+        every = await messages.tree(session, ana, id_)
+    ids = [message.id for message in every]
+    for at, begin in ((0, 0), (60, 10), (249, 150)):
+        assert list(message_pages.beside(found, every[at])) == ids[begin : begin + 100]
+        assert ids[at] in message_pages.beside(found, every[at])
+    assert message_pages.beside({}, every[7]) == (ids[7],)
