@@ -2,34 +2,52 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from time import time
 from typing import Any
 
 import anyio
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 
 from app import __version__
 from app.api import docs, health, llm, metrics, providers, stt
+from app.api.access.gate import Gate
+from app.api.accounts import auth, keys
+from app.api.chat import branches, conversations, dictations, export, realtime, search, stream
+from app.api.chat import models as chat_models
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
-from app.api.guard import Guard
+from app.api.guard import Guard, cross_origin
 from app.api.openai import chat, models, transcriptions
 from app.core.config import Settings, load_settings
 from app.core.logging import configure
 from app.core.metrics import Observer
 from app.schemas.llm import generate_event
 from app.schemas.stt import client_message, server_event
+from app.services.accounts.accounts import Accounts
+from app.services.chat.answers import Answers
+from app.services.chat.branches import Branches
+from app.services.chat.conversations import Conversations
+from app.services.chat.export.export import Export
+from app.services.chat.realtime import RealtimeSessions
 from app.services.dictation.resume import Sessions
+from app.services.dictations.keeper import Keeper
+from app.services.dictations.shelf import Dictations, latest_text
+from app.services.dictations.writer import Writer
 from app.services.engines import Engines
 from app.services.llm.catalogue import Catalogue
 from app.services.llm.completions import Completions
 from app.services.llm.generation import Generation
 from app.services.llm.providers import Providers
 from app.services.scheduling.scheduler import make_scheduler
+from app.services.search import Search
 from app.services.sockets import Sockets
 from app.services.transcription.transcriptions import Transcriptions
 from app.services.transcripts import Transcripts
+from app.storage import lifecycle
+from app.storage.database import Database
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -43,15 +61,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=docs.DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # an address with a slash too many is unknown, with accounts and without
         lifespan=_lifespan,
     )
-    transcripts = Transcripts(settings.limits.transcripts)
     observer = Observer()
     scheduler = make_scheduler(settings.scheduler, shed=observer.shed)
     observer.watch_queue(lambda: scheduler.waiting)
     engines = Engines(settings, scheduler)
+    database = Database(settings)
+    app.state.database = database
+    transcripts = Transcripts(settings.limits.transcripts, partial(latest_text, database))
+    writer = Writer(database, settings.limits.unstored_finals, observer)
     language_models = Providers(settings)
     catalogue = Catalogue(settings, language_models)
+    answers = Answers(settings, database, catalogue, observer)
     app.state.resources = Resources(
         settings=settings,
         engines=engines,
@@ -62,16 +85,33 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         transcriptions=Transcriptions(settings, engines, scheduler),
         transcripts=transcripts,
         sockets=Sockets(settings.limits.sockets),
-        sessions=Sessions(settings, engines, transcripts, observer),
+        sessions=Sessions(settings, engines, Keeper(writer, transcripts), observer),
         scheduler=scheduler,
         observer=observer,
+        accounts=Accounts(settings, database),
+        answers=answers,
+        conversations=Conversations(database, answers),
+        branches=Branches(database, answers),
+        export=Export(database),
+        search=Search(database),
+        realtime=RealtimeSessions(database, answers),
+        dictations=Dictations(database, writer, transcripts),
+        writer=writer,
         begun_s=int(time()),
     )
     install_error_handlers(app)
-    for door in (stt, llm, chat, models, transcriptions, providers, health, metrics):
+    for door in (
+        *(stt, llm, chat, models, transcriptions, conversations, stream, realtime, dictations),
+        *(branches, export, search, chat_models),
+        *(providers, auth, keys, health, metrics),
+    ):
         app.include_router(door.router)
     docs.mount_docs(app)
     app.add_api_route("/", _root, include_in_schema=False)
+    # Each stands before those above it: the guard first, then other origins, then the gate.
+    app.add_middleware(Gate, settings=settings)
+    if settings.allowed_origins:
+        app.add_middleware(CORSMiddleware, **cross_origin(settings))
     app.add_middleware(Guard, settings=settings)
     _describe_socket(app)
     return app
@@ -81,7 +121,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Warm the default engine in the background; at the end stop sessions, engines and upstreams."""
     resources: Resources = app.state.resources
-    async with resources.sessions.run(), anyio.create_task_group() as group:
+    resources.accounts.start()
+    async with (
+        lifecycle.running(app.state.database, resources.settings),
+        resources.answers.running(),
+        resources.writer.running(resources.settings.limits.stop_s),
+        resources.sessions.run(),
+        anyio.create_task_group() as group,
+    ):
         group.start_soon(resources.engines.warm_up)
         yield
         group.cancel_scope.cancel()
@@ -110,6 +157,8 @@ def _describe_socket(app: FastAPI) -> None:
                 described = adapter.json_schema(ref_template="#/components/schemas/{model}")
                 models.update(described.pop("$defs"))
                 models[name] = described
+            schema["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+            schema["security"] = [{"bearer": []}, {}]  # without accounts nothing is needed
             app.openapi_schema = schema
         return app.openapi_schema
 

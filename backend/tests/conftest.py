@@ -7,6 +7,7 @@ import time
 import wave
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from app.core.config import Settings
 from app.providers.upstream.local import discovery
+from tests.support.data_folder import own_data_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
@@ -39,11 +41,16 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the developer's own shell reaches a test."""
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No setting of the developer's own shell reaches a test, and nothing of a test the checkout's data folder."""
     for name in list(os.environ):
         if name.startswith(("PROMPTER_", "OPENAI_")) and not name.startswith("PROMPTER_TEST_"):
             monkeypatch.delenv(name)
+    folder = tmp_path_factory.getbasetemp() / f"data-{next(_folders)}"  # made by whoever keeps something
+    monkeypatch.setenv("PROMPTER_DATA_DIR", str(folder))
+
+
+_folders = count()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -57,6 +64,11 @@ def nobody_at_the_usual_ports() -> Iterator[None]:
 @contextmanager
 def running(settings: Settings, **options: object) -> Iterator[str]:
     """A real server in a thread of its own; gives its base URL."""
+    with own_data_folder(settings) as own:
+        yield from _running(own, **options)
+
+
+def _running(settings: Settings, **options: object) -> Iterator[str]:
     from app.main import create_app
 
     listener = socket.socket()

@@ -6,15 +6,26 @@ from typing import Annotated, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from app.core.caller import Caller
 from app.core.config import Settings
+from app.core.errors import Unauthorized
 from app.core.metrics import Observer
+from app.services.accounts.accounts import Accounts
+from app.services.chat.answers import Answers
+from app.services.chat.branches import Branches
+from app.services.chat.conversations import Conversations
+from app.services.chat.export.export import Export
+from app.services.chat.realtime import RealtimeSessions
 from app.services.dictation.resume import Sessions
+from app.services.dictations.shelf import Dictations
+from app.services.dictations.writer import Writer
 from app.services.engines import Engines
 from app.services.llm.catalogue import Catalogue
 from app.services.llm.completions import Completions
 from app.services.llm.generation import Generation
 from app.services.llm.providers import Providers
 from app.services.scheduling.scheduler import Scheduler
+from app.services.search import Search
 from app.services.sockets import Sockets
 from app.services.transcription.transcriptions import Transcriptions
 from app.services.transcripts import Transcripts
@@ -36,6 +47,15 @@ class Resources:
     sessions: Sessions
     scheduler: Scheduler
     observer: Observer
+    accounts: Accounts
+    answers: Answers
+    conversations: Conversations
+    branches: Branches
+    export: Export
+    search: Search
+    realtime: RealtimeSessions
+    dictations: Dictations
+    writer: Writer
     begun_s: int
     """When the application was made (s since 1970)."""
 
@@ -51,3 +71,18 @@ async def _resources(connection: HTTPConnection) -> Resources:
 
 
 ResourcesDep = Annotated[Resources, Depends(_resources)]
+
+
+async def get_caller(connection: HTTPConnection) -> Caller:
+    """Who asks, as the gate has found out.
+
+    Raises:
+        Unauthorized: this route is open to everyone, and should not have asked.
+    """
+    caller: Caller | None = connection.state.caller
+    if caller is None:
+        raise Unauthorized("this needs `Authorization: Bearer` with an access token or an API key")
+    return caller
+
+
+CallerDep = Annotated[Caller, Depends(get_caller)]

@@ -3,6 +3,7 @@
 import logging
 import re
 import uuid
+from typing import Any
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
@@ -28,14 +29,40 @@ much."""
 _SLASHES = re.compile(r"/{2,}")
 
 
+def cross_origin(settings: Settings) -> dict[str, Any]:
+    """What the pages of listed origins may do, besides those of the server itself; never any page's."""
+    return {
+        "allow_origins": settings.allowed_origins,
+        "allow_credentials": True,
+        "allow_methods": ["GET", "POST", "PATCH", "DELETE"],
+        "allow_headers": ["Authorization", "Content-Type", "Last-Event-ID", "X-Prompter-Refresh"],
+        "expose_headers": ["Link", "Retry-After", "X-Request-ID"],
+        "max_age": 600,
+    }
+
+
+def _in_one_line(send: Send) -> Send:
+    """Why a server cannot start is a sentence for whoever starts it; a fault of ours keeps its trace."""
+
+    async def told(message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed":
+            kind, _, sentence = message["message"].strip().rpartition("\n")[2].partition(": ")
+            if kind.startswith(f"{PrompterError.__module__}."):
+                message = {**message, "message": f"cannot start: {sentence}"}
+        await send(message)
+
+    return told
+
+
 class Guard:
     """ASGI middleware. A refused request answers 403; a refused socket is closed before it is accepted."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._insecure = settings.insecure
+        self._accounts = settings.accounts.mode == "accounts"
+        self._from_anywhere = settings.insecure or self._accounts
         self._limits = settings.limits
-        self._check_host = not settings.insecure or bool(settings.allowed_hosts)
+        self._check_host = self._accounts or not settings.insecure or bool(settings.allowed_hosts)
         self._hosts = LOOPBACK_NAMES | {
             settings.host.lower(),
             *(name.lower() for name in settings.allowed_hosts),
@@ -44,7 +71,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _in_one_line(send))
             return
         request_id = uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
@@ -85,12 +112,12 @@ class Guard:
     def _check(self, scope: Scope, limit: tuple[str, int]) -> None:
         headers = Headers(scope=scope)
         peer = (scope.get("client") or ("127.0.0.1", 0))[0]  # none over a UNIX socket, whose peer is local
-        if not self._insecure and not is_loopback(peer):
+        if not self._from_anywhere and not is_loopback(peer):
             raise NotAllowed(
                 "only this machine may connect while there are no accounts; see `insecure` in the README"
             )
         netloc = headers.get("host", "")
-        if self._check_host and host_name(netloc) not in self._hosts:
+        if self._check_host and host_name(netloc) not in self._hosts and not self._is_own(scope, netloc):
             raise NotAllowed("this name in the Host header is not allowed; add it to allowed_hosts")
         origin = headers.get("origin")
         if origin is not None and not origin_allowed(
@@ -100,6 +127,11 @@ class Guard:
         length = headers.get("content-length", "")
         if scope["type"] == "http" and length.isdecimal() and int(length) > limit[1]:
             raise MessageTooBig(_too_big(*limit))
+
+    def _is_own(self, scope: Scope, netloc: str) -> bool:
+        """Whether a server for many is called by the very address that it was reached at: no name can be that."""
+        reached = (scope.get("server") or ("",))[0]
+        return self._accounts and bool(reached) and host_name(netloc) == reached.lower()
 
     @staticmethod
     async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: PrompterError) -> None:

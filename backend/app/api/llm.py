@@ -6,8 +6,9 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from app.api.deps import ResourcesDep
+from app.api.deps import CallerDep, ResourcesDep
 from app.api.event_stream import EventStream, event, unless_gone
+from app.core.caller import Caller
 from app.core.errors import PrompterError
 from app.providers.base import ChatMessage, LlmChunk, LlmConfig, Usage
 from app.schemas.errors import ErrorOut, error_answer
@@ -77,9 +78,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def opened(body: GenerateIn, request: Request, resources: ResourcesDep) -> AsyncGenerator[Answer, None]:
+async def opened(
+    body: GenerateIn, request: Request, resources: ResourcesDep, caller: CallerDep
+) -> AsyncGenerator[Answer, None]:
     """The answer with its first piece there, so that a failure has its status; closed when all is sent."""
-    answer = await resources.generation.answer(_prompt(body))
+    answer = await resources.generation.answer(_prompt(body, caller))
     try:
         await unless_gone(request, answer.open())
         yield answer
@@ -131,12 +134,13 @@ async def _events(answer: Answer) -> AsyncGenerator[bytes, None]:
     )
 
 
-def _prompt(body: GenerateIn) -> Prompt:
+def _prompt(body: GenerateIn, caller: Caller) -> Prompt:
     config = body.config
     return Prompt(
         messages=[ChatMessage(message.role, message.content) for message in body.messages],
         provider=body.provider or None,
         session_id=body.session_id,
+        owner=caller.user_id,
         config=LlmConfig(
             base_url=config.base_url.strip(),
             api_key=config.api_key.get_secret_value().strip(),

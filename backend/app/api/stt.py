@@ -4,6 +4,7 @@ import logging
 import time
 from contextlib import suppress
 from typing import Any, TypeVar
+from uuid import UUID
 
 import anyio
 import orjson
@@ -13,6 +14,7 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from app.api.access.bearer import spoken
 from app.api.deps import Resources, get_resources
 from app.core.errors import (
     AlreadyStarted,
@@ -26,7 +28,8 @@ from app.core.errors import (
     UnsupportedFormat,
 )
 from app.providers.base import SAMPLE_RATE_HZ
-from app.schemas.stt import Flush, Ping, Resume, Start, StartConfig, Stop
+from app.schemas.stt import Auth, Flush, Ping, Resume, Start, StartConfig, Stop
+from app.services.accounts.standing import Standing
 from app.services.audio.pcm import decode_base64
 from app.services.dictation.outbox import RESTARTING, Closing, Gone, Line
 from app.services.dictation.resume import fault
@@ -41,14 +44,15 @@ _GOODBYE_S = 1.0
 _DONE = 1000
 
 _MODELS: dict[str, type[BaseModel]] = {
+    "auth": Auth,
     "start": Start,
     "resume": Resume,
     "flush": Flush,
     "stop": Stop,
     "ping": Ping,
 }
-_SURVIVABLE = frozenset({"idle_timeout", "slow_reader"})
-"""What a network that went silent looks like from here: the client may come back and resume."""
+_SURVIVABLE = frozenset({"idle_timeout", "slow_reader", "unauthorized"})
+"""What a network that went silent looks like from here, or a token that ran out: the client may come back."""
 _E = TypeVar("_E", bound=BaseException)
 KNOWN_TYPES = ("audio", *_MODELS)
 
@@ -63,7 +67,7 @@ class SpeechDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
         resources = get_resources(websocket)
-        await websocket.accept()
+        await websocket.accept(spoken(scope))
         visit = _Visit(websocket, send, resources)
         logger.info("socket opened id=%s", visit.id)
         try:
@@ -92,6 +96,7 @@ class _Visit:
     def __init__(self, websocket: WebSocket, send: Send, resources: Resources) -> None:
         self._websocket = websocket
         self._asgi_send = send
+        self._standing: Standing = websocket.state.standing
         self._sessions = resources.sessions
         self._limits = resources.settings.limits
         self._observer = resources.observer
@@ -100,7 +105,7 @@ class _Visit:
         self._code = 1006
         self._resumed = False
         self._line = Line(self._send)
-        self.session = self._sessions.open(self._line)
+        self.session = self._sessions.open(self._line, self._owner)
 
     async def serve(self) -> None:
         """Serve until the client leaves or the socket is to be closed."""
@@ -109,6 +114,7 @@ class _Visit:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._watch)
+                group.start_soon(self._standing.watch)
                 group.start_soon(self._tick)
                 await self._read()
         except* WebSocketDisconnect as errors:
@@ -128,6 +134,18 @@ class _Visit:
         finally:
             await self._sessions.leave(self.session, over=over)
 
+    @property
+    def _owner(self) -> UUID:
+        return self._standing.caller.user_id
+
+    async def authenticate(self, message: Auth) -> None:
+        """Go on with a newer token.
+
+        Raises:
+            Unauthorized
+        """
+        await self._standing.renew(message.token)
+
     async def resume(self, message: Resume) -> None:
         """Go on with a session that lost its socket.
 
@@ -138,7 +156,7 @@ class _Visit:
             raise AlreadyStarted("`resume` is the first message on a new socket; open another one for it")
         fresh = self.session
         self.session = await self._sessions.resume(
-            self._line, message.session_id, message.resume_token, message.last_event_seq
+            self._line, self._owner, message.session_id, message.resume_token, message.last_event_seq
         )
         self._resumed = True
         await self._sessions.leave(fresh, over=True)
@@ -287,6 +305,8 @@ async def _control(body: dict[str, Any], visit: _Visit) -> None:
     except ValidationError as error:
         raise _refusal(error) from None
     match message:
+        case Auth():
+            await visit.authenticate(message)
         case Start():
             await visit.session.start(message.session_id, message.config or StartConfig())
         case Resume():

@@ -2,20 +2,19 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
-import sys
 from types import FrameType
 from typing import Any
 
 import anyio
 import uvicorn
 
-from app.cli.common import INTERRUPTED, notes
+from app.cli.common import INTERRUPTED, leave, notes
 from app.cli.config_sources import without_password
 from app.core.checkpoints.gguf import GgufFile, default_gguf
 from app.core.config import Settings
+from app.core.security import is_loopback
 
 LOADING_S = 30
 """How long the description of the default engine waits; while it loads the engine only says that it loads."""
@@ -56,14 +55,15 @@ class AnnouncingServer(uvicorn.Server):
         """As uvicorn does; when forced, nothing is waited for: not even an engine's running call."""
         await super().shutdown(sockets)
         if self.force_exit:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(INTERRUPTED)
+            leave(INTERRUPTED)
 
     async def _end_gently(self) -> None:
         while not self._told_to_end:  # noqa: ASYNC110 - a signal handler may not touch the loop's events
             await anyio.sleep(SIGNAL_S)
-        await _resources(self.config.loaded_app).sessions.drain()
+        resources = _resources(self.config.loaded_app)
+        async with anyio.create_task_group() as group:
+            group.start_soon(resources.sessions.drain)
+            group.start_soon(resources.answers.drain)
         self.should_exit = True
 
     async def _announce(self) -> None:
@@ -71,8 +71,10 @@ class AnnouncingServer(uvicorn.Server):
         console = notes()
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         shown = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared, not bound
-        address = f"http://{shown}:{self._settings.port}"
+        address = f"{'https' if self._settings.tls_cert else 'http'}://{shown}:{self._settings.port}"
         console.print(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
+        for line in self._who_may_enter():
+            console.print(line, markup=False)
         for line in self._who_answers(await resources.providers.default()):
             console.print(line, markup=False)
         with anyio.move_on_after(LOADING_S):
@@ -80,6 +82,17 @@ class AnnouncingServer(uvicorn.Server):
                 await anyio.sleep(0.05)
         for line in await resources.engines.describe_default():
             console.print(line, markup=False)
+
+    def _who_may_enter(self) -> list[str]:
+        if self._settings.accounts.mode == "none":
+            return []
+        lines = ["accounts: everybody logs in; add people with: prompter users add NAME"]
+        if not self._settings.tls_cert and not is_loopback(self._settings.host):
+            lines.append(
+                "  passwords travel in the clear, and browsers give no microphone: use --tls-cert and --tls-key, or a "
+                "reverse proxy with https"
+            )
+        return lines
 
     def _who_answers(self, provider: str) -> list[str]:
         upstream = self._settings.llm.openai_compat

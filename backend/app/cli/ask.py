@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.common import DEFAULT_URL, USAGE, AsJson, CommandError, Token, Url, connect, run
+from app.cli.common import DEFAULT_URL, USAGE, AsJson, CaFile, CommandError, Token, Url, connect, run
 
 if TYPE_CHECKING:
     from app.client.prompt_client import PromptClient
@@ -25,12 +25,13 @@ def ask(
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
     token: Token = "",
+    cafile: CaFile = None,
 ) -> None:
     """Ask the language model."""
     prompt = (sys.stdin.read() if text == "-" else text).strip()
     if not prompt:
         raise CommandError("the prompt is empty", USAGE)
-    run(_ask(connect(url, token), prompt, provider, model, as_json))
+    run(_ask(connect(url, token, cafile), prompt, provider, model, as_json))
 
 
 async def _ask(

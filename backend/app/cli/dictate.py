@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.common import DEFAULT_URL, USAGE, AsJson, CommandError, Token, Url, connect, run
+from app.cli.common import DEFAULT_URL, USAGE, AsJson, CaFile, CommandError, Token, Url, connect, run
 
 if TYPE_CHECKING:
     from app.cli.screen import Screen
@@ -52,6 +52,7 @@ def dictate(
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
     token: Token = "",
+    cafile: CaFile = None,
 ) -> None:
     """Turn speech into text while it is spoken: finished utterances go to standard output, one a line.
 
@@ -78,7 +79,7 @@ def dictate(
                 config,
                 screen,
                 send,
-                connect(url, token),
+                connect(url, token, cafile),
             )
         )
     finally:

@@ -1,6 +1,5 @@
 """The `prompter` command: its parts, and one place where every failure becomes a line and an exit code."""
 
-import os
 import sys
 import threading
 import traceback
@@ -10,8 +9,17 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from app import __version__
-from app.cli import ask, bench, config, dictate, models, providers, serve, transcribe
-from app.cli.common import EXIT_CODES, FAILED, INTERRUPTED, NOT_REACHABLE, REFUSED, USAGE, CommandError
+from app.cli import ask, bench, config, db, dictate, models, providers, serve, tls, transcribe, users
+from app.cli.common import (
+    EXIT_CODES,
+    FAILED,
+    INTERRUPTED,
+    NOT_REACHABLE,
+    REFUSED,
+    USAGE,
+    CommandError,
+    leave,
+)
 from app.client.errors import ClientError, Refused, Unreachable
 
 app = typer.Typer(
@@ -29,6 +37,9 @@ app.command("ask")(ask.ask)
 app.command("providers")(providers.providers)
 app.add_typer(models.app, name="models")
 app.command("config")(config.config)
+app.add_typer(users.app, name="users")
+app.add_typer(db.app, name="db")
+app.command("tls")(tls.tls)
 app.add_typer(bench.app, name="bench")
 
 
@@ -56,10 +67,7 @@ def main() -> None:
         code = FAILED
     if not any(thread.name.startswith("AnyIO worker") for thread in threading.enumerate()):
         sys.exit(code)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # That thread may be blocked reading a silent pipe; a normal exit would wait for it.
-    os._exit(code)
+    leave(code)  # that thread may be blocked reading a silent pipe
 
 
 def execute(arguments: list[str]) -> int:

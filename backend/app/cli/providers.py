@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from app.cli.common import DEFAULT_URL, AsJson, Token, Url, connect, out, run
+from app.cli.common import DEFAULT_URL, AsJson, CaFile, Token, Url, connect, out, run
 
 if TYPE_CHECKING:
     from app.client.prompt_client import PromptClient
 
 
-def providers(as_json: AsJson = False, url: Url = DEFAULT_URL, token: Token = "") -> None:
+def providers(
+    as_json: AsJson = False, url: Url = DEFAULT_URL, token: Token = "", cafile: CaFile = None
+) -> None:
     """List speech engines and language-model providers; * marks what is used unasked."""
-    found = run(_list(connect(url, token)))
+    found = run(_list(connect(url, token, cafile)))
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return

@@ -1,6 +1,5 @@
 """`prompter serve`: bind, run the application under uvicorn, at Ctrl-C tell what was said, then end."""
 
-import contextlib
 import os
 import signal
 import socket
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.common import REFUSED, CommandError
+from app.cli.common import FAILED, OK, REFUSED, USAGE, CommandError, leave
 from app.cli.listening import bind
 
 if TYPE_CHECKING:
@@ -31,35 +30,81 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow other machines, although there are no accounts.")
     ] = False,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option("--tls-cert", help="Certificate (PEM), for https; `prompter tls` makes one."),
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its key (PEM).")] = None,
     reload: Annotated[bool, typer.Option("--reload", help="Start again when the code changes.")] = False,
 ) -> None:
     """Start the server.
 
-    It listens on this machine alone unless --insecure says otherwise; it never downloads anything.
+    It listens on this machine alone unless there are accounts, or --insecure says otherwise; it never downloads
+    anything.
     """
     from app.cli.settings import read_settings
     from app.core.security import is_loopback
 
-    changes: dict[str, Any] = {"host": host, "port": port, "insecure": insecure or None}
+    changes: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "insecure": insecure or None,
+        "tls_cert": tls_cert and str(tls_cert.absolute()),
+        "tls_key": tls_key and str(tls_key.absolute()),
+    }
     given = {name: value for name, value in changes.items() if value is not None}
     settings = read_settings().model_copy(update=given)
-    if not settings.insecure and not is_loopback(settings.host):
+    open_to_all = settings.accounts.mode == "none" and not settings.insecure
+    if open_to_all and not is_loopback(settings.host):
         raise CommandError(
             f"{settings.host!r} lets other machines in, and there are no accounts to keep strangers out; "
-            "listen on 127.0.0.1, or say --insecure (PROMPTER_INSECURE=true) if you trust the whole network",
+            "listen on 127.0.0.1, set PROMPTER_ACCOUNTS__MODE=accounts, or say --insecure "
+            "(PROMPTER_INSECURE=true) if you trust the whole network",
             REFUSED,
         )
+    _check_tls(settings)
     listener = bind(settings.host, settings.port)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     # The application reads its settings itself, also in the processes that --reload starts.
-    for name in ("host", "port", "insecure"):
+    for name in ("host", "port", "insecure", "tls_cert", "tls_key"):
         os.environ[f"PROMPTER_{name.upper()}"] = str(getattr(settings, name))
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         _run(settings, listener, reload)
+    except KeyboardInterrupt:
+        pass  # Ctrl-C is how one ends it
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else FAILED)
+    leave(OK)
+
+
+def _check_tls(settings: "Settings") -> None:
+    """
+    Raises:
+        CommandError: the certificate or its key is missing, or they do not belong together.
+    """
+    import ssl
+
+    if not settings.tls_cert and not settings.tls_key:
+        return
+    if not settings.tls_cert or not settings.tls_key:
+        raise CommandError(
+            "a certificate needs its key, and a key its certificate: --tls-cert and --tls-key", USAGE
+        )
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            settings.tls_cert, settings.tls_key
+        )
+    except OSError as error:  # the errors of TLS are a kind of these
+        reason = (getattr(error, "reason", None) or error.strerror or "not PEM").lower().replace("_", " ")
+        raise CommandError(
+            f"{settings.tls_cert!r} and {settings.tls_key!r} cannot be used ({reason}); "
+            "expected a certificate and its own key, both PEM; `prompter tls` makes a pair"
+        ) from error
 
 
 def _run(settings: "Settings", listener: socket.socket, reload: bool) -> None:
     import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import ChangeReload
 
     from app.cli.announcing import AnnouncingServer
@@ -76,8 +121,12 @@ def _run(settings: "Settings", listener: socket.socket, reload: bool) -> None:
     signal.signal(signal.SIGTERM, _end_cleanly)
     if reload:
         ChangeReload(config, target=server.run, sockets=[listener]).run()
-    else:
+        return
+    try:
         server.run(sockets=[listener])
+    except SystemExit as end:
+        # uvicorn's own code for a start that failed, which has been told, means something else here.
+        raise SystemExit(REFUSED if end.code == STARTUP_FAILURE else end.code) from None
 
 
 def uvicorn_options(settings: "Settings") -> dict[str, Any]:
@@ -99,6 +148,8 @@ def uvicorn_options(settings: "Settings") -> dict[str, Any]:
         "log_config": None,
         "log_level": "warning",
         "server_header": False,
+        "ssl_certfile": settings.tls_cert or None,
+        "ssl_keyfile": settings.tls_key or None,
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.common import DEFAULT_URL, FAILED, USAGE, CommandError, Token, Url, connect, notes, run
+from app.cli.common import DEFAULT_URL, FAILED, USAGE, CaFile, CommandError, Token, Url, connect, notes, run
 from app.cli.dictate import (
     Endpointing,
     Lang,
@@ -55,6 +55,7 @@ def transcribe(
     resume: Resume = True,
     url: Url = DEFAULT_URL,
     token: Token = "",
+    cafile: CaFile = None,
 ) -> None:
     """Transcribe recordings as fast as the server can, with a progress bar on standard error."""
     if len(files) > 1 and form in (Format.SRT, Format.VTT) and output is None:
@@ -70,7 +71,7 @@ def transcribe(
         "endpointing": parse_endpointing(endpointing),
         "resume": resume,
     }
-    failed = run(_transcribe_all(files, form, output, options, connect(url, token)))
+    failed = run(_transcribe_all(files, form, output, options, connect(url, token, cafile)))
     if failed:
         raise typer.Exit(FAILED)
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import ssl
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -38,16 +39,20 @@ class PromptClient:
 
         asyncio.run(main())
 
+    `cafile` is the certificate to trust instead of the system's: that which `prompter tls` has made.
     One client may run several dictations at once. Errors are those of `app.client.errors`.
     """
 
-    def __init__(self, url: str = "http://127.0.0.1:8000", token: str | None = None) -> None:
+    def __init__(
+        self, url: str = "http://127.0.0.1:8000", token: str | None = None, cafile: str | Path | None = None
+    ) -> None:
         url = url if "://" in url else f"http://{url}"
         parts = urlsplit(url.rstrip("/"))
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise Unreachable(f"{url!r} is no server's address; expected one like http://127.0.0.1:8000")
         self.url = parts.geturl()
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._tls = _tls(cafile) if cafile is not None else None
         self._proxy = not _is_loopback(parts.hostname)
         self._http: httpx2.AsyncClient | None = None
 
@@ -55,7 +60,11 @@ class PromptClient:
         # A proxy from the environment serves the world outside, never this machine.
         timeout = httpx2.Timeout(15, read=300)
         self._http = httpx2.AsyncClient(
-            base_url=self.url, headers=self._headers, timeout=timeout, trust_env=self._proxy
+            base_url=self.url,
+            headers=self._headers,
+            timeout=timeout,
+            trust_env=self._proxy,
+            verify=self._tls or True,
         )
         return self
 
@@ -112,7 +121,10 @@ class PromptClient:
             start["session_id"] = session_id
         address = f"ws{self.url.removeprefix('http')}/ws/stt"
         dictation = Dictation(
-            lambda: speech_socket(address, self._headers, self._proxy), start, chunks, resume=resume
+            lambda: speech_socket(address, self._headers, self._proxy, self._tls),
+            start,
+            chunks,
+            resume=resume,
         )
         async with aclosing(dictation.events()) as found:
             async for event in found:
@@ -257,6 +269,17 @@ def _http_error(response: httpx2.Response) -> ClientError:
         return from_status(response.status_code, str(error["message"]), str(error.get("code", "")))
     except (ValueError, KeyError, TypeError):
         return from_status(response.status_code, "")
+
+
+def _tls(cafile: str | Path) -> ssl.SSLContext:
+    """
+    Raises:
+        Unreachable: the file holds no certificates.
+    """
+    try:
+        return ssl.create_default_context(cafile=cafile)
+    except OSError as error:
+        raise Unreachable(f"{str(cafile)!r} holds no certificates to trust; expected a PEM file") from error
 
 
 def _is_loopback(host: str) -> bool:

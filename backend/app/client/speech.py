@@ -1,6 +1,7 @@
 """An open speech socket, or a clear error."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,9 @@ from app.client.errors import Unreachable, from_status
 
 
 @asynccontextmanager
-async def speech_socket(url: str, headers: dict[str, str], proxy: bool) -> AsyncIterator[ClientConnection]:
+async def speech_socket(
+    url: str, headers: dict[str, str], proxy: bool, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[ClientConnection]:
     """An open socket.
 
     No keep-alive pings and no compression: a server that takes no more audio for a while is not dead, and
@@ -26,6 +29,7 @@ async def speech_socket(url: str, headers: dict[str, str], proxy: bool) -> Async
             max_size=None,
             close_timeout=1,
             proxy=True if proxy else None,
+            ssl=tls,
         )
     except InvalidStatus as error:
         raise from_status(error.response.status_code, _refusal(error, url)) from error

@@ -16,6 +16,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "OPENAI_API_KEY": ("llm", "openai_compat", "api_key"),
     "OPENAI_BASE_URL": ("llm", "openai_compat", "base_url"),
     "OPENAI_MODEL": ("llm", "openai_compat", "model"),
+    "JWT_SECRET_KEY": ("accounts", "jwt_secret_key"),
 }
 """Names that other tools use, and the setting that each one fills when its own name is not given."""
 
@@ -155,6 +156,9 @@ class LimitSettings(BaseModel):
         256, ge=8, le=10_000, description="events that wait for a client, unanswered `flush`es included"
     )
     transcripts: int = Field(1000, ge=1, le=100_000, description="finished sessions whose transcript is kept")
+    unstored_finals: int = Field(
+        10_000, ge=0, le=1_000_000, description="finals that wait for the database; further ones are not kept"
+    )
     resume_s: float = Field(
         30.0,
         ge=0,
@@ -288,6 +292,68 @@ class LlmSettings(BaseModel):
         return {name.strip(): target.strip() for name, _, target in pairs}
 
 
+class StorageSettings(BaseModel):
+    """Where conversations, dictations and accounts are kept."""
+
+    url: SecretStr = Field(
+        SecretStr(""),
+        description="`postgresql://user:password@host/name`; empty keeps SQLite in the data folder",
+    )
+    retention_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="age at which dictations and idle conversations go; 0 keeps all (days)",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value().partition("://")[0] not in ("", "postgresql", "postgres"):
+            raise ValueError("expected `postgresql://user:password@host/name`, or nothing for SQLite")
+        return value
+
+
+class AccountSettings(BaseModel):
+    """Who may use the server."""
+
+    mode: Literal["none", "accounts"] = Field(
+        "none", description="`none` is one user on this machine; `accounts` asks everybody who they are"
+    )
+    jwt_secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="key of access tokens, 32 bytes or more; empty makes one in the data folder",
+    )
+    access_minutes: int = Field(15, ge=1, le=1440, description="life of an access token (min)")
+    refresh_days: int = Field(30, ge=1, le=365, description="life of a login that is used (days)")
+    login_attempts: int = Field(
+        5, ge=1, le=1000, description="wrong passwords of an account or address before it has to wait"
+    )
+    login_window_s: float = Field(
+        300.0, ge=1, le=86_400, description="time within which they count, and the wait (s)"
+    )
+
+
+class ChatSettings(BaseModel):
+    """Conversations with a model."""
+
+    context_messages: int = Field(
+        10, ge=1, le=1000, description="last messages of the branch sent to the model"
+    )
+    context_tokens: int = Field(
+        8000, ge=256, le=2_000_000, description="budget of what is sent, estimated (tokens)"
+    )
+    system_prompt: str = Field("", description="system prompt of conversations that have none of their own")
+    answer_s: float = Field(600.0, gt=0, le=3600, description="longest answer (s)")
+    answer_chars: int = Field(
+        1_000_000, ge=1000, le=10_000_000, description="the same in characters, its reasoning included"
+    )
+    answers: int = Field(256, ge=1, le=100_000, description="answers that are made at once")
+    message_chars: int = Field(
+        100_000, ge=1000, le=10_000_000, description="longest message of a user (characters)"
+    )
+
+
 class Settings(BaseSettings):
     """All settings. Environment names start with `PROMPTER_`; nested ones join with `__`; `.env` is read."""
 
@@ -310,6 +376,8 @@ class Settings(BaseSettings):
     )
     models_dir: Path = Field(Path("models"), description="folder of checkpoints")
     data_dir: Path = Field(Path("data"), description="folder of what the server keeps")
+    tls_cert: str = Field("", description="certificate file (PEM) for https; empty serves plain http")
+    tls_key: str = Field("", description="its key file (PEM)")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level that is logged"
     )
@@ -319,6 +387,9 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     llm: LlmSettings = LlmSettings()
+    storage: StorageSettings = StorageSettings()
+    accounts: AccountSettings = AccountSettings()
+    chat: ChatSettings = ChatSettings()
 
     @field_validator("allowed_origins", "allowed_hosts", mode="before")
     @classmethod
@@ -329,6 +400,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return resolve(value)
+
+    @field_validator("tls_cert", "tls_key")
+    @classmethod
+    def _absolute_if_given(cls, value: str) -> str:
+        return str(resolve(Path(value))) if value else ""
 
     @classmethod
     def settings_customise_sources(

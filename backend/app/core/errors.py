@@ -10,12 +10,18 @@
     |   - MissingConfig, BaseUrlNotAllowed                    a language-model request that cannot be sent
     |   - ContextTooLong                                      more than the model can read
     |   - AudioNotReadable                                    an upload that is no recording
+    + Unauthorized (401)                                      no valid token or key; closes with 1008
     + NotAllowed (403)                                        Origin, Host or address; closes with 1008
+    + Forbidden (403)                                         a known caller without the role or scope
     + NotFound (404)
     |   - ResumeRefused                                       whatever the reason, always the same words
     |   - ModelNotFound                                       no model of that name under /v1
     + NothingFinalYet (409)
+    + Busy (409)                                              the conversation has an answer under way
+    + TooManyAttempts (429)                                   wrong passwords; closes with 1008
     + ProviderNotReady (503)
+    + Interrupted (503)                                       the server ended while it answered
+    + StorageUnavailable (503)                                the database is locked, full or gone
     + IdleTimeout, SlowReader, SessionTooLong, ServerFull    limits that end a socket
     + EngineFailed (500)                                      closes with 1011
     + UpstreamError (502)
@@ -142,8 +148,20 @@ class AudioNotReadable(BadRequest):
     code = "audio_not_readable"
 
 
+class Unauthorized(PrompterError):
+    code = "unauthorized"
+    status = 401
+    close_code = 1008
+
+
 class NotAllowed(PrompterError):
     code = "not_allowed"
+    status = 403
+    close_code = 1008
+
+
+class Forbidden(PrompterError):
+    code = "forbidden"
     status = 403
     close_code = 1008
 
@@ -166,8 +184,29 @@ class NothingFinalYet(PrompterError):
     status = 409
 
 
+class Busy(PrompterError):
+    code = "busy"
+    status = 409
+
+
+class TooManyAttempts(PrompterError):
+    code = "too_many_attempts"
+    status = 429
+    close_code = 1008
+
+
 class ProviderNotReady(PrompterError):
     code = "provider_not_ready"
+    status = 503
+
+
+class Interrupted(PrompterError):
+    code = "interrupted"
+    status = 503
+
+
+class StorageUnavailable(PrompterError):
+    code = "storage_unavailable"
     status = 503
 
 
@@ -238,6 +277,10 @@ class UpstreamLoading(UpstreamError):
 
 class UpstreamTruncated(UpstreamError):
     code = "upstream_truncated"
+
+
+class CannotStart(Exception):
+    """The server cannot begin; one line for whoever starts it, never for a client."""
 
 
 def all_errors() -> list[type[PrompterError]]:

@@ -84,6 +84,18 @@ class Observer:
         """An error was told to a client of the speech socket."""
         self._errors.labels(code).inc()
 
+    def finals_stored(self, finals: int) -> None:
+        """So many finals are in the database."""
+        self._stored.inc(finals)
+
+    def finals_lost(self, finals: int) -> None:
+        """So many are not and will not be: there is no room to wait, or the database refuses them."""
+        self._lost.inc(finals)
+
+    def watch_unstored(self, waiting: Callable[[], float]) -> None:
+        """Read how many finals wait for the database whenever the metrics are asked for."""
+        self._unstored.set_function(waiting)
+
     def watch_sessions(self, going_on: Callable[[], float]) -> None:
         """Read how many dictations go on whenever the metrics are asked for: a count that cannot drift."""
         self._open.set_function(going_on)
@@ -111,6 +123,9 @@ class Observer:
         self._answers = self._counter(
             "answers", "chat completions under /v1, by how they ended", "provider", "outcome"
         )
+        self._stored = self._counter("finals_stored", "finals kept in the database")
+        self._lost = self._counter("finals_lost", "finals that should have been kept and were not")
+        self._unstored = self._gauge("finals_unstored", "finals that wait for the database")
         self._errors = self._counter("errors", "errors told to clients of the speech socket", "code")
 
     def _make_times(self) -> None:

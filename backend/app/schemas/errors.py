@@ -26,6 +26,12 @@ class ErrorOut(BaseModel):
     error: ErrorBody
 
 
+ANY_OTHER: dict[int | str, dict[str, Any]] = {
+    "default": {"model": ErrorOut, "description": "Any other error, in the same shape"}
+}
+"""Beside the `responses` of a route that takes input; without it FastAPI promises a status that is never sent."""
+
+
 def guarded(answer: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that takes no input: its answer, and the guard's refusal."""
     return {

@@ -57,11 +57,18 @@ class StartConfig(_Message):
         None, description="profile, or `{silence_ms}`; the server's default if absent", examples=["dictation"]
     )
     store: bool = Field(
-        True, strict=True, description="whether the transcript may be kept for `/llm/generate`"
+        True, strict=True, description="whether finals are kept: `GET /api/dictations`, `/llm/generate`"
     )
     events: list[OptionalEvent] = Field(
         [], description="additional event types to send", examples=[["speech_started"]]
     )
+
+
+class Auth(_Message):
+    """Says who the client is: the first message where the handshake did not, or later with a newer token."""
+
+    type: Literal["auth"]
+    token: str = Field(max_length=4096, repr=False, description="an access token or an API key")
 
 
 class Start(_Message):
@@ -117,7 +124,7 @@ class Ping(_Message):
     id: Annotated[str, Field(max_length=200)] | int | None = Field(None, description="echoed in `pong`")
 
 
-ClientMessage = Annotated[Start | Resume | Audio | Flush | Stop | Ping, Field(discriminator="type")]
+ClientMessage = Annotated[Auth | Start | Resume | Audio | Flush | Stop | Ping, Field(discriminator="type")]
 
 
 # -- server to client -------------------------------------------------------------------------------------------

@@ -193,3 +193,25 @@ async def test_a_refusal_is_logged_without_what_was_sent(served: Served, http: h
     await http.get("/health?secret=midnight", headers={"Origin": "https://midnight.example"})
     assert len(served.troubles) == 1
     assert "midnight" not in served.troubles[0]
+
+
+# -- with accounts
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_with_accounts_other_machines_are_let_in_by_names_that_are_known(kind: str) -> None:
+    """By the very address they reached, which no name that was pointed there can be; `insecure` changes nothing."""
+    settings = {"accounts": {"mode": "accounts"}, "allowed_hosts": ["box.lan"]}
+
+    def asking(host: str, **headers: str) -> Scope:
+        return {**request_from("192.168.1.7", kind, host=host, **headers), "server": ("192.168.1.2", 8000)}
+
+    for host in ("192.168.1.2:8000", "192.168.1.2", "box.lan", "BOX.lan:443", "localhost"):
+        for insecure in (False, True):
+            assert await passes(asking(host), **settings, insecure=insecure)
+    for host in ("192.168.1.3:8000", "evil.example", "192.168.1.2.evil.example", "box.lan.evil.example", ""):
+        for insecure in (False, True):
+            assert not await passes(asking(host), **settings, insecure=insecure)
+    assert not await passes(asking("box.lan", origin="https://evil.example"), **settings)
+    without_accounts = {**asking("192.168.1.2:8000"), "client": ("127.0.0.1", 5)}
+    assert not await passes(without_accounts), "the address counts only where there are accounts"

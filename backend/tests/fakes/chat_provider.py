@@ -41,7 +41,7 @@ HELLO: tuple[dict[str, Any], ...] = (
 class FakeChat:
     """Answers with `script`, in which an exception is raised and None waits for ever."""
 
-    script: Sequence[dict[str, Any] | BaseException | None] = HELLO
+    script: Sequence[Any] = HELLO
     lists: Sequence[str] = ("tiny",)
     slow_s: float = 0.0
     """How long it takes to list its models."""

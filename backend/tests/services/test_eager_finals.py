@@ -37,7 +37,7 @@ class Room:
         voice = Voice("fake", "fake", "en")
         self.recogniser = Recogniser(
             self.engine, SttConfig(partials=False), voice, self._inbox, self._outbox, cores,
-            Meter(Observer(), "fake", Tally()), events=events, keep=self.kept.append,
+            Meter(Observer(), "fake", Tally()), events=events, keep=lambda event: self.kept.append(event["text"]),
         )  # fmt: skip
         self.at = 0
         self.begun = 0

@@ -8,6 +8,7 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
+from app.core.caller import LOCAL_USER_ID
 from app.core.config import LlmSettings, LlmUpstreamSettings, Settings
 from app.core.errors import (
     BadRequest,
@@ -23,7 +24,7 @@ from app.providers.registry import Registration
 from app.schemas.providers import ProviderState
 from app.services.llm.generation import Generation, Prompt
 from app.services.llm.providers import Providers
-from app.services.transcripts import Transcripts
+from app.services.transcripts import Label, Transcripts
 
 HELLO = (ChatMessage("user", "hello"),)
 CONFIGURED = LlmUpstreamSettings(base_url="https://api.example/v1", api_key=SecretStr("k"), model="m")
@@ -122,24 +123,24 @@ async def test_an_unknown_provider_lists_the_known() -> None:
 
 async def test_a_transcript_is_the_last_user_message_or_the_only_one() -> None:
     model, transcripts = FakeModel(), Transcripts(10)
-    dictation = transcripts.begin("s1")
+    dictation = transcripts.begin(Label(LOCAL_USER_ID, "s1"))
     dictation.append("Good")
     dictation.append("morning")
     service = generation(transcripts=transcripts, fake=model)
     for before in ((), (ChatMessage("system", "be brief"),)):
-        answer = await service.answer(Prompt(before, "fake", "s1"))
+        answer = await service.answer(Prompt(before, "fake", "s1", LOCAL_USER_ID))
         await answer.whole()
         assert model.sent == [*before, ChatMessage("user", "Good morning")]
 
 
 async def test_a_transcript_that_is_not_there() -> None:
     transcripts = Transcripts(10)
-    transcripts.begin("s1")
+    transcripts.begin(Label(LOCAL_USER_ID, "s1"))
     service = generation(transcripts=transcripts)
     with pytest.raises(NothingFinalYet):
-        await service.answer(Prompt(HELLO, session_id="s1"))
+        await service.answer(Prompt(HELLO, session_id="s1", owner=LOCAL_USER_ID))
     with pytest.raises(NotFound):
-        await service.answer(Prompt((), session_id="s2"))
+        await service.answer(Prompt((), session_id="s2", owner=LOCAL_USER_ID))
 
 
 async def test_nothing_to_send() -> None:

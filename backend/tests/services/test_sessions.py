@@ -11,6 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from app.api.deps import Resources
+from app.core.caller import LOCAL_USER_ID
 from app.core.errors import ResumeRefused
 from app.providers.registry import Registration, stt_registrations
 from app.schemas.stt import StartConfig
@@ -69,7 +70,7 @@ class FakePerson:
 
     async def dictate(self, provider: str) -> list[tuple[str, int]]:
         wire = FakeWire(self._rng)
-        session = self._sessions.open(wire.line)
+        session = self._sessions.open(wire.line, LOCAL_USER_ID)
         await session.start("s", StartConfig(provider=provider, endpointing="command"))
         await session.outbox.flush()
         self._take(wire, lose=False)
@@ -128,7 +129,7 @@ class FakePerson:
         await self._sessions.leave(session, over=False)
 
     async def _resume(self, wire: FakeWire, token: str) -> SpeechSocket:
-        return await self._sessions.resume(wire.line, "s", token, self.events[-1]["seq"])
+        return await self._sessions.resume(wire.line, LOCAL_USER_ID, "s", token, self.events[-1]["seq"])
 
     def _take(self, wire: FakeWire, *, lose: bool) -> None:
         """Read what has arrived; with the line the end of it is lost."""
@@ -172,7 +173,7 @@ async def test_what_waits_is_bounded() -> None:
     async with application(engine, waiting_sessions=10) as sessions:
         rng = random.Random(1)
         for _ in range(100):
-            session = sessions.open(FakeWire(rng).line)
+            session = sessions.open(FakeWire(rng).line, LOCAL_USER_ID)
             await session.start(None, StartConfig())
             await session.outbox.flush()
             await sessions.leave(session, over=False)
@@ -241,7 +242,7 @@ async def test_a_token_is_of_no_use_after_the_window() -> None:
     engine = FakeEngine()
     async with application(engine, resume_s=0.05) as sessions:
         wire = FakeWire(random.Random(1))
-        session = sessions.open(wire.line)
+        session = sessions.open(wire.line, LOCAL_USER_ID)
         await session.start("s", StartConfig())
         await session.outbox.flush()
         await sessions.leave(session, over=False)
@@ -249,4 +250,4 @@ async def test_a_token_is_of_no_use_after_the_window() -> None:
             while not engine.all_closed:  # noqa: ASYNC110  # the engine has no event to wait for
                 await anyio.sleep(0.005)
         with pytest.raises(ResumeRefused):
-            await sessions.resume(wire.line, "s", wire.arrived[0]["resume_token"], 1)
+            await sessions.resume(wire.line, LOCAL_USER_ID, "s", wire.arrived[0]["resume_token"], 1)

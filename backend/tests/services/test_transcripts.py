@@ -2,63 +2,78 @@
 
 import pytest
 
+from app.core.caller import LOCAL_USER_ID
 from app.core.errors import NotFound, NothingFinalYet
-from app.services.transcripts import MOST_CHARACTERS, Transcripts
+from app.services.transcripts import MOST_CHARACTERS, Label, Transcripts
+from app.utils.ids import new_id
+
+
+def mine(session_id: str) -> Label:
+    return Label(LOCAL_USER_ID, session_id)
+
+
+def test_labels_of_others_are_others() -> None:
+    transcripts = Transcripts(10)
+    transcripts.begin(mine("a")).append("mine")
+    with pytest.raises(NotFound):
+        transcripts.text(Label(new_id(), "a"))
+    transcripts.forget(Label(new_id(), "a"))
+    assert transcripts.text(mine("a")) == "mine"
 
 
 def test_the_finals_of_a_dictation_are_joined() -> None:
     transcripts = Transcripts(10)
-    dictation = transcripts.begin("a")
+    dictation = transcripts.begin(mine("a"))
     with pytest.raises(NothingFinalYet):
-        transcripts.text("a")
+        transcripts.text(mine("a"))
     dictation.append("one")
     dictation.append("two")
-    assert transcripts.text("a") == "one two"
+    assert transcripts.text(mine("a")) == "one two"
     with pytest.raises(NotFound):
-        transcripts.text("b")
+        transcripts.text(mine("b"))
 
 
 def test_a_new_dictation_of_a_label_replaces_the_old_one_for_good() -> None:
     transcripts = Transcripts(10)
-    old, new = transcripts.begin("a"), transcripts.begin("a")
+    old, new = transcripts.begin(mine("a")), transcripts.begin(mine("a"))
     new.append("new")
     old.append("old")
-    assert transcripts.text("a") == "new"
+    assert transcripts.text(mine("a")) == "new"
 
 
 def test_dictations_without_text_make_room_first() -> None:
     """Who starts and stops a thousand times forgets nobody's words."""
     transcripts = Transcripts(3)
-    transcripts.begin("said").append("words")
+    transcripts.begin(mine("said")).append("words")
     for number in range(100):
-        transcripts.begin(f"empty {number}")
-    assert transcripts.text("said") == "words"
+        transcripts.begin(mine(f"empty {number}"))
+    assert transcripts.text(mine("said")) == "words"
 
 
 def test_a_dictation_that_goes_on_comes_back_with_all_its_finals() -> None:
     transcripts = Transcripts(2)
-    going_on = transcripts.begin("a")
+    going_on = transcripts.begin(mine("a"))
     going_on.append("one")
     for label in ("b", "c"):
-        transcripts.begin(label).append("other")
+        transcripts.begin(mine(label)).append("other")
     with pytest.raises(NotFound):
-        transcripts.text("a")
+        transcripts.text(mine("a"))
     going_on.append("two")
-    assert transcripts.text("a") == "one two"
+    assert transcripts.text(mine("a")) == "one two"
 
 
 def test_an_endless_dictation_keeps_its_end() -> None:
     transcripts = Transcripts(1)
-    dictation = transcripts.begin("a")
+    dictation = transcripts.begin(mine("a"))
     for number in range(20):
         dictation.append(f"{number}" + "x" * (MOST_CHARACTERS // 10))
-    assert len(transcripts.text("a")) <= MOST_CHARACTERS + 20
-    assert "19x" in transcripts.text("a")
+    assert len(transcripts.text(mine("a"))) <= MOST_CHARACTERS + 20
+    assert "19x" in transcripts.text(mine("a"))
 
 
 def test_forgetting_a_label_leaves_nothing() -> None:
     transcripts = Transcripts(2)
-    transcripts.begin("a").append("one")
-    transcripts.forget("a")
+    transcripts.begin(mine("a")).append("one")
+    transcripts.forget(mine("a"))
     with pytest.raises(NotFound):
-        transcripts.text("a")
+        transcripts.text(mine("a"))

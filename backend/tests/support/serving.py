@@ -20,6 +20,7 @@ from app.core.config import Settings
 from app.providers.registry import Registration, stt_registrations
 from app.services import engines
 from tests.fakes.engine import FakeEngine
+from tests.support.data_folder import own_data_folder
 
 # Not "app" itself, whose handlers every new application sets anew.
 _LOGGERS = (
@@ -27,6 +28,7 @@ _LOGGERS = (
     "app.api",
     "app.services",
     "app.providers",
+    "app.storage",
     "app.core",
     "uvicorn",
     "uvicorn.error",
@@ -100,9 +102,15 @@ def serving(
     With small `send_buffer_bytes` the kernel takes little for a client that does not read; after `unread_ms` it
     drops such a client.
     """
+    with own_data_folder(fake_settings(**fields)) as settings:
+        yield from _serving(engine, settings, send_buffer_bytes, unread_ms)
+
+
+def _serving(
+    engine: FakeEngine, settings: Settings, send_buffer_bytes: int, unread_ms: int
+) -> Iterator[Served]:
     from app.main import create_app
 
-    settings = fake_settings(**fields)
     table = {**stt_registrations(), "fake": Registration("fake", lambda: lambda _: engine, "tests")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "stt_registrations", lambda: table)

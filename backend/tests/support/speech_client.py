@@ -77,10 +77,10 @@ class Client:
 
 
 @asynccontextmanager
-async def speech_client(url: str, **options: Any) -> AsyncIterator[Client]:
-    """Open /ws/stt on a server."""
+async def speech_client(url: str, path: str = "/ws/stt", **options: Any) -> AsyncIterator[Client]:
+    """Open a socket of a server."""
     options = {"proxy": None, "compression": None, "ping_interval": None, "close_timeout": 1} | options
-    async with connect(url.replace("http", "ws", 1) + "/ws/stt", **options) as connection:
+    async with connect(url.replace("http", "ws", 1) + path, **options) as connection:
         yield Client(connection)
 
 

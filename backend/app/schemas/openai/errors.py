@@ -56,8 +56,10 @@ def openai_status(error: PrompterError) -> int:
 
 
 def error_headers(error: PrompterError, status: int) -> dict[str, str]:
-    """When to try again, or that it must not be tried by itself: SDKs read both."""
+    """When to try again, or that it must not be tried by itself: SDKs read both; and what to log in with."""
     headers = {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(0, math.ceil(error.retry_after_s)))
     useless = isinstance(error, ProviderNotReady) and error.retry_after_s is None

@@ -12,7 +12,7 @@ from app.services.audio.ears import EarEvent, Ears, Ended, Started
 from app.services.audio.pcm import to_samples
 from app.services.dictation.inbox import FlushMark, Inbox, StopMark
 from app.services.dictation.meter import Meter
-from app.services.dictation.outbox import Outbox
+from app.services.dictation.outbox import Event, Outbox
 from app.services.dictation.recogniser import Cores, Recogniser, Voice
 from app.services.scheduling.pressure import Pressure
 from app.services.scheduling.scheduler import Scheduler
@@ -42,7 +42,7 @@ class Dictation:
         scheduler: Scheduler | None,
         silence_ms: int | None,
         events: frozenset[str],
-        keep: Callable[[str], None],
+        keep: Callable[[Event], None],
     ) -> None:
         self._settings = settings
         self._silence_ms = silence_ms

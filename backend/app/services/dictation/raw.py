@@ -8,7 +8,7 @@ from app.core.config import Settings
 from app.core.errors import SessionTooLong
 from app.providers.base import SAMPLE_RATE_HZ, RawSttSession
 from app.services.dictation.meter import Meter
-from app.services.dictation.outbox import Outbox
+from app.services.dictation.outbox import Event, Outbox
 from app.services.dictation.recogniser import Voice
 from app.services.foreign import Foreign, release
 
@@ -22,7 +22,7 @@ class RawDictation:
 
     def __init__(
         self, engine: RawSttSession, voice: Voice, outbox: Outbox, settings: Settings, meter: Meter, *, partials: bool,
-        keep: Callable[[str], None],
+        keep: Callable[[Event], None],
     ) -> None:  # fmt: skip
         self._engine = engine
         self._voice = voice
@@ -90,8 +90,8 @@ class RawDictation:
         event = self._event("final", text)
         end_ms = int(self._heard_ms)
         event["timing"] = {"speech_end_ms": end_ms, "endpoint_ms": 0, "queue_ms": 0, "decode_ms": 0}
+        self._keep(event)
         self._outbox.emit(event)
-        self._keep(text)
         self._meter.untimed_final()
         self._finals += 1
         self._utterance_id += 1

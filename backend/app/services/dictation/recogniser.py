@@ -22,7 +22,7 @@ from app.services.audio.ears import Ended, Heard, Paused, Resumed, Started
 from app.services.audio.endpointing import Verdict
 from app.services.dictation.inbox import FlushMark, Inbox, StopMark
 from app.services.dictation.meter import Meter
-from app.services.dictation.outbox import Outbox
+from app.services.dictation.outbox import Event, Outbox
 from app.services.dictation.stabiliser import Stabiliser
 from app.services.dictation.telling import Receipt, Stats, Teller, Told, Voice
 from app.services.foreign import Foreign, release
@@ -93,7 +93,7 @@ class Recogniser:
         meter: Meter,
         *,
         events: frozenset[str],
-        keep: Callable[[str], None],
+        keep: Callable[[Event], None],
     ) -> None:
         self._engine = engine
         self._config = config

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,8 +20,8 @@ from app.core.errors import PrompterError, ResumeRefused
 from app.core.metrics import Observer
 from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Closing, Line, Outbox
 from app.services.dictation.socket import SpeechSocket
+from app.services.dictations.keeper import Keeper
 from app.services.engines import Engines
-from app.services.transcripts import Transcripts
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +53,10 @@ class Sessions:
     frees its engine at once.
     """
 
-    def __init__(
-        self, settings: Settings, engines: Engines, transcripts: Transcripts, observer: Observer
-    ) -> None:
+    def __init__(self, settings: Settings, engines: Engines, keeper: Keeper, observer: Observer) -> None:
         self._settings = settings
         self._engines = engines
-        self._transcripts = transcripts
+        self._keeper = keeper
         self._observer = observer
         observer.watch_sessions(lambda: sum(len(session.running) for session in self._places))
         self._group: TaskGroup | None = None
@@ -81,14 +80,15 @@ class Sessions:
 
     # -- sockets come and go
 
-    def open(self, line: Line) -> SpeechSocket:
-        """A session for a new socket."""
+    def open(self, line: Line, owner: UUID) -> SpeechSocket:
+        """A session for a new socket of this user."""
         limits = self._settings.limits
         outbox = Outbox(limits.outbound_events, limits.resume_events, time.monotonic)
         session = SpeechSocket(
             self._settings,
             self._engines,
-            self._transcripts,
+            self._keeper,
+            owner,
             outbox,
             self._observer,
             self._run_soon,
@@ -99,14 +99,14 @@ class Sessions:
         return session
 
     async def resume(
-        self, line: Line, session_id: str | None, token: str, last_event_seq: int
+        self, line: Line, owner: UUID, session_id: str | None, token: str, last_event_seq: int
     ) -> SpeechSocket:
         """The session of this token, from now on on this line; what its client missed is queued.
 
         Raises:
-            ResumeRefused: there is none, no more, or not for this label; always the same words.
+            ResumeRefused: there is none, no more, not of this user or label; always the same words.
         """
-        session = self._find(session_id, token, last_event_seq)
+        session = self._find(owner, session_id, token, last_event_seq)
         place = self._places[session]
         place.claims += 1
         try:
@@ -194,13 +194,14 @@ class Sessions:
             del self._by_key[keys.pop(0)]
         return token
 
-    def _find(self, session_id: str | None, token: str, last_event_seq: int) -> SpeechSocket:
+    def _find(self, owner: UUID, session_id: str | None, token: str, last_event_seq: int) -> SpeechSocket:
         """Only hashes meet here: how long the search takes tells nothing about any token."""
         key = _key(token)
         session, label = self._by_key.get(key, (None, None))
         if (
             session is None
             or not any(hmac.compare_digest(key, known) for known in self._places[session].keys)
+            or session.owner != owner
             or session_id not in (None, label)
             or not session.outbox.can_replay(last_event_seq)
         ):

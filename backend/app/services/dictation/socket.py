@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import anyio
 
@@ -26,9 +28,9 @@ from app.services.dictation.meter import Meter, Tally
 from app.services.dictation.outbox import Event, Line, Outbox
 from app.services.dictation.raw import RawDictation
 from app.services.dictation.recogniser import Voice
+from app.services.dictations.keeper import Keeper, Kept
 from app.services.engines import AUTO, Choice, Engines
 from app.services.foreign import Foreign
-from app.services.transcripts import Transcripts
 
 ACK_EVERY_S = 1.0
 
@@ -44,7 +46,8 @@ class SpeechSocket:
         self,
         settings: Settings,
         engines: Engines,
-        transcripts: Transcripts,
+        keeper: Keeper,
+        owner: UUID,
         outbox: Outbox,
         observer: Observer,
         run_soon: Callable[["SpeechSocket", Callable[[], Coroutine[Any, Any, None]]], None],
@@ -52,7 +55,9 @@ class SpeechSocket:
     ) -> None:
         self._settings = settings
         self._engines = engines
-        self._transcripts = transcripts
+        self._keeper = keeper
+        self.owner = owner
+        """The user who speaks; nobody else resumes this or hears of it."""
         self.outbox = self._outbox = outbox
         self._observer = observer
         self.tally = Tally()
@@ -150,7 +155,7 @@ class SpeechSocket:
             engine = await choice.provider.open_session(wanted)
         self._config, self._carry, self._rate_hz, self._audio_seq = config, OddByteCarry(), None, 0
         self._outbox.session_id = session_id
-        keep = self._keep(session_id, config.store)
+        kept = self._keeper.begin(self.owner, session_id, store=config.store)
         voice = _voice(choice.provider, wanted)
         meter = Meter(self._observer, choice.provider.name, self.tally)
         if isinstance(engine, RawSttSession):
@@ -161,7 +166,7 @@ class SpeechSocket:
                 self._settings,
                 meter,
                 partials=config.partials,
-                keep=keep,
+                keep=kept.final,
             )
         else:
             self._dictation = Dictation(
@@ -174,11 +179,11 @@ class SpeechSocket:
                 scheduler=self._engines.scheduler_for(choice.provider),
                 silence_ms=self._silence_ms(config),
                 events=frozenset(config.events),
-                keep=keep,
+                keep=kept.final,
             )
         self._emit_ready(choice, voice, lang, self._issue_token(self, session_id))
         self._last_audio = self._last_ack = time.monotonic()
-        self._run_soon(self, self._dictation.run)
+        self._run_soon(self, partial(_run, self._dictation, kept))
 
     def count(self, seq: int | None) -> None:
         """An audio message has come, good or bad; its own number, if it has one, must be the next.
@@ -296,15 +301,6 @@ class SpeechSocket:
     def _drain(self) -> None:
         self._dictation, self._draining = None, self._dictation
 
-    def _keep(self, session_id: str | None, store: bool) -> Callable[[str], None]:
-        """What keeps the dictation's finals under its label, if anything does."""
-        if session_id is None:
-            return _nowhere
-        if not store:
-            self._transcripts.forget(session_id)
-            return _nowhere
-        return self._transcripts.begin(session_id).append
-
     def _silence_ms(self, config: StartConfig) -> int | None:
         wanted = config.endpointing or self._settings.endpointing.profile
         if isinstance(wanted, EndpointingConfig):
@@ -334,5 +330,8 @@ def _voice(provider: SttProvider, config: SttConfig) -> Voice:
     return Voice(provider.name, model, config.primary_lang or sole)
 
 
-def _nowhere(final: str) -> None:  # a dictation without a label, or one that is not to be kept
-    """Keep nothing."""
+async def _run(dictation: Dictation | RawDictation, kept: Kept) -> None:
+    try:
+        await dictation.run()
+    finally:
+        kept.end()

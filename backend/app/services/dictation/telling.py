@@ -74,7 +74,7 @@ class Teller:
         meter: Meter,
         *,
         events: frozenset[str],
-        keep: Callable[[str], None],
+        keep: Callable[[Event], None],
     ) -> None:
         self._config = config
         self._voice = voice
@@ -119,9 +119,10 @@ class Teller:
             return
         self.stats.finals += 1
         self.stats.speech_samples += work.speech_end - work.start
-        self._keep(transcript.text)
         self._meter.final(receipt.as_timing(), work.speech_end - work.start)
-        self._outbox.emit(self._final_event("final", told, transcript, work.end, receipt))
+        event = self._final_event("final", told, transcript, work.end, receipt)
+        self._keep(event)
+        self._outbox.emit(event)
 
     def discarded(self, told: Told, start: int, end: int, reason: str) -> None:
         """The other end; a client that did not ask for it has its partial taken back by an empty final."""

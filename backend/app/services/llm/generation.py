@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 from app.core.errors import BadRequest
 from app.providers.base import ChatMessage, ChatProvider, LlmConfig
 from app.services.llm.answer import Answer
 from app.services.llm.providers import NAMED_IN_REQUEST, Providers
-from app.services.transcripts import Transcripts
+from app.services.transcripts import Label, Transcripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class Prompt:
     messages: Sequence[ChatMessage] = field(repr=False)
     provider: str | None = None
     session_id: str | None = None
+    owner: UUID | None = None
+    """Whose dictation `session_id` names."""
     config: LlmConfig = field(default_factory=LlmConfig)
 
 
@@ -31,11 +34,13 @@ class Generation:
         """An answer that is not open yet.
 
         Raises:
-            BadRequest, UnknownProvider, NotFound, NothingFinalYet, ProviderNotReady
+            BadRequest, UnknownProvider, NotFound, NothingFinalYet, ProviderNotReady, StorageUnavailable
         """
         messages = list(prompt.messages)
         if prompt.session_id is not None:
-            messages.append(ChatMessage("user", self._transcripts.text(prompt.session_id)))
+            assert prompt.owner is not None, "a dictation is always somebody's"
+            said = await self._transcripts.find(Label(prompt.owner, prompt.session_id))
+            messages.append(ChatMessage("user", said))
         if not messages:
             raise BadRequest("nothing to send: expected `messages`, or the `session_id` of a dictation")
         name, config = await self._chosen(prompt)

@@ -1,0 +1,1 @@
+"""The doors of accounts: logging in and out, and API keys."""

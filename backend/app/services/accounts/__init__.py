@@ -1,0 +1,1 @@
+"""Who may use the server: passwords, tokens, keys, and what holds back those who guess."""

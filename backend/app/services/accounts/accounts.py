@@ -1,0 +1,84 @@
+"""The accounts of one application: made from its settings, and all that its doors ask of them."""
+
+from typing import Literal
+
+from app.core.caller import LOCAL, Caller
+from app.core.config import Settings
+from app.core.errors import NotFound
+from app.services.accounts.api_keys import Keys
+from app.services.accounts.identity import Identity
+from app.services.accounts.log_ins import LogIns
+from app.services.accounts.secrets.passwords import Passwords
+from app.services.accounts.secrets.signing_key import signing_key
+from app.services.accounts.secrets.tokens import AccessTokens
+from app.services.accounts.standing import Standing
+from app.storage.database import Database
+
+
+class Accounts:
+    """Who may use this server. In mode `none` that is one user, and nobody is asked."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.mode: Literal["none", "accounts"] = settings.accounts.mode
+        self._settings = settings
+        self._database = database
+        self._log_ins: LogIns | None = None
+        self._identity: Identity | None = None
+        self._keys = Keys(database)
+
+    def start(self) -> None:
+        """Read the key that signs tokens, or make it; before the first request.
+
+        Raises:
+            CannotStart: there is no key to be had.
+        """
+        if self.mode == "none":
+            return
+        ours = self._settings.accounts
+        key = signing_key(ours.jwt_secret_key, self._settings.data_dir)
+        tokens = AccessTokens(key, ours.access_minutes)
+        self._identity = Identity(self._database, tokens)
+        self._log_ins = LogIns(ours, self._database, Passwords(), tokens)
+
+    async def caller(self, token: str) -> Caller:
+        """Who sends this token or key.
+
+        Raises:
+            Unauthorized
+        """
+        if self.mode == "none":
+            return LOCAL
+        return await self._known.of(token)
+
+    def standing(self, caller: Caller) -> Standing:
+        """The caller of a socket, who may lose the right to it while it is open."""
+        return Standing(caller, self._identity)
+
+    @property
+    def log_ins(self) -> LogIns:
+        """
+        Raises:
+            NotFound: this server has no accounts.
+        """
+        if self.mode == "none":
+            raise NotFound(_NO_ACCOUNTS)
+        assert self._log_ins is not None, "the accounts have not been started"
+        return self._log_ins
+
+    @property
+    def keys(self) -> Keys:
+        """
+        Raises:
+            NotFound: this server has no accounts.
+        """
+        if self.mode == "none":
+            raise NotFound(_NO_ACCOUNTS)
+        return self._keys
+
+    @property
+    def _known(self) -> Identity:
+        assert self._identity is not None, "the accounts have not been started"
+        return self._identity
+
+
+_NO_ACCOUNTS = "this server has no accounts; PROMPTER_ACCOUNTS__MODE=accounts gives it some"

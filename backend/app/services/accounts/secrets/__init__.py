@@ -1,0 +1,1 @@
+"""What proves who one is: passwords, tokens, keys, and the key that signs."""

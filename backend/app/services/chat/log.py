@@ -1,0 +1,107 @@
+"""What one running answer has said so far, read by any number of readers, each at its own pace."""
+
+import io
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+import anyio
+
+from app.services.chat.characters import Characters
+from app.services.chat.events import MOST_CHARS, End, Event, Place, Said, Thought
+
+
+class Growing:
+    """Text that grows at its end, and can be read from any place without making the rest anew."""
+
+    def __init__(self) -> None:
+        self._buffer = io.StringIO()
+        self._characters = Characters()
+        self.size = 0
+        """In characters."""
+
+    def add(self, piece: str) -> int:
+        """Take the next piece; by how many characters it has grown."""
+        clean = self._characters.whole(piece)
+        self._buffer.seek(self.size)
+        grown = self._buffer.write(clean)
+        self.size += grown
+        return grown
+
+    def after(self, at: int) -> str:
+        """What stands behind a place, up to what one event may hold."""
+        if at >= self.size:
+            return ""
+        self._buffer.seek(at)
+        return self._buffer.read(MOST_CHARS)
+
+    def __str__(self) -> str:
+        return self._buffer.getvalue()
+
+
+class Log:
+    """The text and the reasoning of one answer, and its end.
+
+    Nothing is kept for a reader but its place: one that is slow is told more at a time, and costs nothing meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.text = Growing()
+        self.reasoning = Growing()
+        self.end: End | None = None
+        self._news = anyio.Event()
+        self._waiting = 0
+
+    @property
+    def chars(self) -> int:
+        """Of text and reasoning."""
+        return self.text.size + self.reasoning.size
+
+    @property
+    def place(self) -> Place:
+        """Where a reader is who has everything."""
+        return Place(self.text.size, self.reasoning.size)
+
+    def say(self, piece: str) -> int:
+        """Take a piece of the answer; by how many characters it has grown."""
+        grown = self.text.add(piece)
+        self._wake()
+        return grown
+
+    def think(self, piece: str) -> int:
+        """The same of a piece of reasoning."""
+        grown = self.reasoning.add(piece)
+        self._wake()
+        return grown
+
+    def close(self, end: End) -> None:
+        """Nothing comes any more; only the first end counts."""
+        if self.end is None:
+            self.end = end
+            self._wake()
+
+    async def read(self, place: Place) -> AsyncGenerator[Event, None]:
+        """Everything behind a place, as it comes, to the end."""
+        while True:
+            if thought := self.reasoning.after(place.reasoning):
+                place = Place(place.text, place.reasoning + len(thought))
+                yield Thought(place, thought)
+            elif said := self.text.after(place.text):
+                place = Place(place.text + len(said), place.reasoning)
+                yield Said(place, said)
+            elif self.end is not None:
+                yield replace(self.end, place=replace(place, over=True))
+                return
+            else:
+                await self._more()
+
+    async def _more(self) -> None:
+        self._waiting += 1
+        try:
+            await self._news.wait()
+        finally:
+            self._waiting -= 1
+
+    def _wake(self) -> None:
+        if self._waiting:
+            self._news.set()
+            self._news = anyio.Event()

@@ -1,0 +1,126 @@
+"""Answers while they are streamed: saved now and then, ended once, and never left streaming by a dead process."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypedDict, Unpack
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.storage import search
+from app.storage.common import changed, is_sqlite
+from app.storage.tables import ConversationRow, MessageRow, RunRow
+from app.storage.types import utc_now
+
+BEAT_S = 15.0
+"""How often a process says that it is alive."""
+LEASE_S = 60.0
+"""How long after its last beat others believe it."""
+INTERRUPTED: dict[str, Any] = {
+    "code": "interrupted",
+    "message": "the server ended while it answered; what had arrived is here",
+}
+
+
+class Result(TypedDict, total=False):
+    """What is known of an answer at its end, besides its text."""
+
+    reasoning: str | None
+    model: str | None
+    provider: str | None
+    finish_reason: str | None
+    usage: dict[str, Any] | None
+    error: dict[str, Any] | None
+    tool_data: list[Any] | None
+
+
+async def checkpoint(
+    session: AsyncSession, message_id: UUID, run_id: UUID, content: str, reasoning: str | None = None
+) -> bool:
+    """Save what has arrived; False where the message is gone or not this process's any more: then stop."""
+    values = {"content": content, "reasoning": reasoning, "updated_at": utc_now()}
+    mine = (MessageRow.id == message_id, *_streamed_by(run_id))
+    return await changed(session, update(MessageRow).where(*mine).values(**values)) == 1
+
+
+async def end(
+    session: AsyncSession,
+    message_id: UUID,
+    run_id: UUID,
+    status: Literal["complete", "interrupted", "failed"],
+    content: str,
+    **result: Unpack[Result],
+) -> bool:
+    """Save an answer for good and make it findable; False where it is gone or not this process's any more."""
+    statement = select(MessageRow, ConversationRow.user_id).join(
+        ConversationRow, ConversationRow.id == MessageRow.conversation_id
+    )
+    mine = (MessageRow.id == message_id, *_streamed_by(run_id))
+    found = (await session.execute(statement.where(*mine).with_for_update(of=MessageRow))).one_or_none()
+    if found is None:
+        return False
+    row, user_id = found
+    for name, value in {**result, "content": content}.items():
+        setattr(row, name, value)
+    _close(session, row, user_id, status)
+    return True
+
+
+async def beat(session: AsyncSession, run_id: UUID) -> None:
+    """Say that this process is alive."""
+    now = await _now(session)
+    if not await changed(session, update(RunRow).where(RunRow.id == run_id).values(heartbeat_at=now)):
+        session.add(RunRow(id=run_id, started_at=now, heartbeat_at=now))
+
+
+async def interrupt_dead(session: AsyncSession, run_id: UUID, *, lease_s: float = LEASE_S) -> int:
+    """Mark as interrupted what processes were streaming whose lease has run out; how many answers that were.
+
+    SQLite has one process at a time, so with a lease of 0 every other one is dead. A process that only was slow
+    finds its answer taken at its next checkpoint, and stops.
+    """
+    limit = await _now(session) - timedelta(seconds=lease_s)
+    alive = select(RunRow.id).where(or_(RunRow.id == run_id, RunRow.heartbeat_at > limit))
+    count = await _interrupt(session, or_(MessageRow.run_id.is_(None), MessageRow.run_id.not_in(alive)))
+    await session.execute(delete(RunRow).where(RunRow.id != run_id, RunRow.heartbeat_at <= limit))
+    return count
+
+
+async def end_run(session: AsyncSession, run_id: UUID) -> int:
+    """This process ends: what it was still streaming is interrupted; how many answers that were."""
+    count = await _interrupt(session, MessageRow.run_id == run_id)
+    await session.execute(delete(RunRow).where(RunRow.id == run_id))
+    return count
+
+
+async def _interrupt(session: AsyncSession, whose: ColumnElement[bool]) -> int:
+    statement = select(MessageRow, ConversationRow.user_id).join(
+        ConversationRow, ConversationRow.id == MessageRow.conversation_id
+    )
+    statement = statement.where(MessageRow.status == "streaming", whose)
+    locked = statement.with_for_update(of=MessageRow, skip_locked=True)
+    found: Sequence[Any] = (await session.execute(locked)).all()
+    for row, user_id in found:
+        row.error = INTERRUPTED
+        _close(session, row, user_id, "interrupted")
+    return len(found)
+
+
+def _close(session: AsyncSession, row: MessageRow, user_id: UUID, status: str) -> None:
+    row.status = status
+    row.run_id = None
+    row.updated_at = utc_now()
+    search.index_message(session, user_id, row.conversation_id, row.id, row.content)
+
+
+def _streamed_by(run_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    return MessageRow.status == "streaming", MessageRow.run_id == run_id
+
+
+async def _now(session: AsyncSession) -> datetime:
+    """The time of leases: that of PostgreSQL, which all its processes share; SQLite has only one process."""
+    if is_sqlite(session):
+        return utc_now()
+    now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return now

@@ -1,0 +1,62 @@
+"""What the repositories share: cursors of lists, counts of changed rows, which database it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar, cast
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, CursorResult, Delete, Update, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.core.errors import BadRequest
+from app.utils.ids import parse_id
+
+T = TypeVar("T")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list, newest first."""
+
+    items: tuple[T, ...]
+    next_before: str | None
+    """The cursor of the next page; None where this is the last one."""
+
+
+def cursor_of(moment: datetime, id: UUID) -> str:  # noqa: A002  # it is one
+    """Where a page ends: the place of its last item, which may change or go without harm."""
+    return f"{(moment - _EPOCH) // timedelta(microseconds=1)}-{id}"
+
+
+def older_than(
+    cursor: str, moment: InstrumentedAttribute[datetime], key: InstrumentedAttribute[UUID]
+) -> ColumnElement[bool]:
+    """The condition of everything behind a cursor in a list that is newest first.
+
+    Raises:
+        BadRequest: it is no cursor.
+    """
+    micros, _, rest = cursor.partition("-")
+    if (id_ := parse_id(rest)) is None or not (micros.isdecimal() and micros.isascii() and len(micros) <= 17):
+        raise BadRequest("`before` is no cursor; take it from the `Link` header of the page before")
+    return tuple_(moment, key) < (_EPOCH + timedelta(microseconds=int(micros)), id_)
+
+
+def paged(items: Sequence[T], limit: int, moment: str) -> Page[T]:
+    """A page of `limit` out of what was read, which is one more where there is a next one."""
+    kept = tuple(items[:limit])
+    last: Any = kept[-1] if kept and len(items) > limit else None
+    return Page(kept, last and cursor_of(getattr(last, moment), last.id))
+
+
+async def changed(session: AsyncSession, statement: Update | Delete) -> int:
+    """Run a statement; how many rows it changed."""
+    options = {"synchronize_session": False}
+    return cast("CursorResult[Any]", await session.execute(statement, execution_options=options)).rowcount
+
+
+def is_sqlite(session: AsyncSession) -> bool:
+    return session.get_bind().dialect.name == "sqlite"

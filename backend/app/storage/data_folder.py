@@ -1,0 +1,98 @@
+"""The data folder of an SQLite server: made, private, on a local disk, and used by one server at a time."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from app.core.errors import StorageUnavailable
+
+logger = logging.getLogger(__name__)
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "ceph",
+        "9p",
+        "glusterfs",
+        "lustre",
+        "afs",
+        "davfs",
+        "fuse.sshfs",
+    }
+)
+_MOUNTS = Path("/proc/self/mounts")
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep the folder for this server; a backup may read the database all the same.
+
+    Raises:
+        StorageUnavailable: another server has it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(folder / "prompter.lock", timeout=0, thread_local=False)
+        lock.acquire()
+        make_private(folder)
+    except Timeout:
+        raise StorageUnavailable(
+            f"another server uses the data folder {str(folder)!r}: stop it, give this one its own folder "
+            "(PROMPTER_DATA_DIR), or use PostgreSQL (PROMPTER_STORAGE__URL), which several may share"
+        ) from None
+    except OSError as error:
+        raise StorageUnavailable(
+            f"the data folder {str(folder)!r} cannot be written ({error.strerror or type(error).__name__}): "
+            "give it to the user that runs the server, or set PROMPTER_DATA_DIR"
+        ) from error
+    try:
+        _warn_of_network(folder)
+        yield
+    finally:
+        lock.release()
+
+
+def make_private(folder: Path) -> None:
+    """Make the folder and its database, where they are not there, for this user alone.
+
+    SQLite would let everybody on this machine read the file; its log gets the same mode.
+
+    Raises:
+        OSError
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(folder / "prompter.db", os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def file_system_of(folder: Path, mounts: str) -> str:
+    """The type of the file system that a folder is on, by a table as /proc/self/mounts has it; or nothing."""
+    found, kind = Path("/"), ""
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) > 2:
+            place = Path(fields[1].replace("\\040", " "))
+            if folder.is_relative_to(place) and place.is_relative_to(found):
+                found, kind = place, fields[2]
+    return kind
+
+
+def _warn_of_network(folder: Path) -> None:
+    """Best effort: SQLite's write-ahead log needs memory that machines do not share."""
+    kind = ""
+    if _MOUNTS.is_file():
+        kind = file_system_of(folder.resolve(), _MOUNTS.read_text(encoding="utf-8", errors="replace"))
+    if kind in NETWORK_FILE_SYSTEMS or (sys.platform == "win32" and os.fspath(folder).startswith("\\\\")):
+        logger.warning(
+            "the data folder is on a network file system (%s), where SQLite may lose data: "
+            "put PROMPTER_DATA_DIR on a local disk, or use PostgreSQL",
+            kind or "a share",
+        )

@@ -1,0 +1,222 @@
+"""Dictations of a user and their finals: what was said, for its speaker to see and to delete."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import NotFound
+from app.storage import search
+from app.storage.common import Page, changed, older_than, paged
+from app.storage.tables import DictationFinalRow, DictationRow
+from app.storage.types import utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class NewFinal:
+    """A final as its session gives it."""
+
+    n: int
+    """0, 1, 2 … in its dictation."""
+    utterance_id: str
+    text: str
+    raw_text: str | None = None
+    """As the engine gave it, where `text` was bettered."""
+    start_ms: int | None = None
+    end_ms: int | None = None
+    lang: str | None = None
+    words: list[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Final(NewFinal):
+    """A final as it is kept."""
+
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dictation:
+    id: UUID
+    user_id: UUID
+    session_label: str | None
+    lang: str | None
+    provider: str | None
+    model: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    """None while it goes on, or where the server ended before it did."""
+    finals: int
+    """How many there are."""
+    first_text: str
+    """The first final that is not empty; what a list shows."""
+
+
+async def start(
+    session: AsyncSession,
+    user_id: UUID,
+    *,
+    session_label: str | None = None,
+    lang: str | None = None,
+    provider: str | None = None,
+    model: str | None = None,
+) -> UUID:
+    """A new dictation; its id."""
+    row = DictationRow(
+        user_id=user_id, session_label=session_label, lang=lang, provider=provider, model=model
+    )
+    session.add(row)
+    await session.flush()
+    return row.id
+
+
+async def add_finals(
+    session: AsyncSession, user_id: UUID, dictation_id: UUID, finals: Sequence[NewFinal]
+) -> None:
+    """Keep finals and make them findable.
+
+    Raises:
+        NotFound: this user has no such dictation any more.
+    """
+    mine = exists().where(DictationRow.id == dictation_id, DictationRow.user_id == user_id)
+    if not await session.scalar(select(mine)):
+        raise unknown_dictation(dictation_id)
+    for final in finals:
+        row = DictationFinalRow(
+            dictation_id=dictation_id,
+            n=final.n,
+            utterance_id=final.utterance_id,
+            text=final.text,
+            raw_text=final.raw_text,
+            start_ms=final.start_ms,
+            end_ms=final.end_ms,
+            lang=final.lang,
+            words=final.words,
+        )
+        session.add(row)
+        await session.flush()
+        search.index_final(session, user_id, row.id, final.text)
+
+
+async def end(session: AsyncSession, user_id: UUID, dictation_id: UUID) -> None:
+    """A dictation is over; one that was deleted meanwhile is no fault."""
+    mine = (DictationRow.id == dictation_id, DictationRow.user_id == user_id)
+    await session.execute(update(DictationRow).where(*mine).values(ended_at=utc_now()))
+
+
+async def get(
+    session: AsyncSession, user_id: UUID, dictation_id: UUID
+) -> tuple[Dictation, tuple[Final, ...]]:
+    """A dictation and its finals in order.
+
+    Raises:
+        NotFound: this user has no such dictation.
+    """
+    mine = (DictationRow.id == dictation_id, DictationRow.user_id == user_id)
+    row = await session.scalar(select(DictationRow).where(*mine))
+    if row is None:
+        raise unknown_dictation(dictation_id)
+    statement = select(DictationFinalRow).where(DictationFinalRow.dictation_id == dictation_id)
+    finals = tuple(map(_final, await session.scalars(statement.order_by(DictationFinalRow.n))))
+    first = next((final.text for final in finals if final.text), "")
+    return _dictation(row, len(finals), first), finals
+
+
+async def latest_text(session: AsyncSession, user_id: UUID, session_label: str) -> str | None:
+    """The finals of the user's last dictation of this label, joined by spaces; None where there is none."""
+    row = DictationRow
+    mine = select(row.id).where(row.user_id == user_id, row.session_label == session_label)
+    latest = await session.scalar(mine.order_by(row.started_at.desc(), row.id.desc()).limit(1))
+    if latest is None:
+        return None
+    said = select(DictationFinalRow.text).where(DictationFinalRow.dictation_id == latest)
+    return " ".join(await session.scalars(said.order_by(DictationFinalRow.n)))
+
+
+async def newest(
+    session: AsyncSession, user_id: UUID, *, limit: int = 50, before: str | None = None, q: str = ""
+) -> Page[Dictation]:
+    """One page, the last started first; with `q` only those of which one final has all its words.
+
+    Raises:
+        BadRequest: `before` is no cursor.
+    """
+    row, final = DictationRow, DictationFinalRow
+    counted = select(func.count()).where(final.dictation_id == row.id).correlate(row).scalar_subquery()
+    first = (
+        select(final.text)
+        .where(final.dictation_id == row.id, final.text != "")
+        .order_by(final.n)
+        .limit(1)
+        .correlate(row)
+        .scalar_subquery()
+    )
+    statement = select(row, counted, func.coalesce(first, "")).where(row.user_id == user_id)
+    if before is not None:
+        statement = statement.where(older_than(before, row.started_at, row.id))
+    if q.strip():
+        matching = search.dictations_with(session, user_id, q)
+        if matching is None:
+            return Page((), None)
+        statement = statement.where(row.id.in_(matching))
+    ordered = statement.order_by(row.started_at.desc(), row.id.desc()).limit(limit + 1)
+    return paged([_dictation(*each) for each in await session.execute(ordered)], limit, "started_at")
+
+
+async def remove(session: AsyncSession, user_id: UUID, dictation_id: UUID) -> None:
+    """Delete a dictation with its finals.
+
+    Raises:
+        NotFound: this user has no such dictation.
+    """
+    mine = (DictationRow.id == dictation_id, DictationRow.user_id == user_id)
+    if not await changed(session, delete(DictationRow).where(*mine)):
+        raise unknown_dictation(dictation_id)
+
+
+async def remove_all(session: AsyncSession, user_id: UUID) -> int:
+    """Delete every dictation of a user; how many there were."""
+    return await changed(session, delete(DictationRow).where(DictationRow.user_id == user_id))
+
+
+async def remove_old(session: AsyncSession, since: datetime, limit: int) -> int:
+    """Delete up to `limit` dictations of all users that were started before."""
+    old = select(DictationRow.id).where(DictationRow.started_at < since).limit(limit)
+    return await changed(session, delete(DictationRow).where(DictationRow.id.in_(old)))
+
+
+def unknown_dictation(dictation_id: UUID) -> NotFound:
+    return NotFound(f"no dictation {str(dictation_id)!r}; list yours with GET /api/dictations")
+
+
+def _dictation(row: DictationRow, finals: int, first_text: str) -> Dictation:
+    return Dictation(
+        row.id,
+        row.user_id,
+        row.session_label,
+        row.lang,
+        row.provider,
+        row.model,
+        row.started_at,
+        row.ended_at,
+        finals,
+        first_text,
+    )
+
+
+def _final(row: DictationFinalRow) -> Final:
+    return Final(
+        row.n,
+        row.utterance_id,
+        row.text,
+        row.raw_text,
+        row.start_ms,
+        row.end_ms,
+        row.lang,
+        row.words,
+        row.created_at,
+    )

@@ -1,0 +1,117 @@
+"""How connections are made: SQLite's pragmas and its BEGIN, PostgreSQL's time limits, the pools of both."""
+
+import logging
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.core.config import Settings
+from app.core.errors import StorageUnavailable
+from app.storage.one_hop import OneHopConnection
+
+DatabaseUrl = URL
+"""Where a database is; its password does not show when it is printed."""
+BUSY_MS = 5000
+"""How long SQLite waits for a lock that another process holds, a backup for instance."""
+READERS = 8
+PG_CONNECTIONS = 10
+WAIT_S = 10.0
+"""How long a transaction waits for its turn: the one writer of SQLite, a connection of a pool."""
+
+_PRAGMAS = {
+    "busy_timeout": BUSY_MS,
+    "journal_mode": "WAL",
+    "synchronous": "NORMAL",  # a power cut may lose the last transactions, a crash of the process none
+    "foreign_keys": "ON",
+    "cache_size": -4096,  # KiB for each connection
+    "temp_store": "MEMORY",
+    "journal_size_limit": 64 << 20,
+    "secure_delete": "FAST",  # what is deleted is overwritten where that costs no further writing
+}
+_PG_LIMITS = {
+    "application_name": "prompter",
+    "statement_timeout": "10s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "60s",
+    "jit": "off",  # costs more than such short queries take
+}
+
+# At its debug level the driver logs every statement with its values, which hold prompts.
+logging.getLogger("aiosqlite").setLevel(logging.INFO)
+
+
+def database_url(settings: Settings) -> URL:
+    """The address of the database that the settings name, with the driver that we use.
+
+    Raises:
+        ValueError: it cannot be read; the message does not repeat it, as it may hold a password.
+    """
+    given = settings.storage.url.get_secret_value()
+    if not given:
+        return URL.create("sqlite+aiosqlite", database=str(settings.data_dir / "prompter.db"))
+    try:
+        url = make_url(given).set(drivername="postgresql+asyncpg")
+    except ArgumentError:
+        raise ValueError(
+            "storage.url cannot be read: expected `postgresql://user:password@host/name`"
+        ) from None
+    query = dict(url.query)
+    if mode := query.pop("sslmode", None):  # libpq's name for what the driver calls `ssl`
+        query["ssl"] = mode
+    return url.set(query=query)
+
+
+def sqlite_engine(url: URL, *, write: bool, foreign_keys: bool = True) -> AsyncEngine:
+    """The engine of the one writer, or of the readers, which cannot write by mistake."""
+    engine = create_async_engine(
+        url,
+        pool_size=1 if write else READERS,
+        max_overflow=0,
+        pool_timeout=WAIT_S,
+        hide_parameters=True,  # errors go to the log; prompts do not
+        connect_args={"async_creator_fn": OneHopConnection},
+    )
+    begin = "BEGIN IMMEDIATE" if write else "BEGIN"
+    pragmas = {**_PRAGMAS, "foreign_keys": "ON" if foreign_keys else "OFF"}
+    if not write:
+        pragmas["query_only"] = "ON"
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself; `begun` does
+        cursor = connection.cursor()
+        for name, value in pragmas.items():
+            cursor.execute(f"PRAGMA {name}={value}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def postgres_engine(url: URL) -> AsyncEngine:
+    """The engine of PostgreSQL; reading and writing share its pool.
+
+    Raises:
+        StorageUnavailable: the driver is not installed.
+    """
+    try:
+        return create_async_engine(
+            url,
+            pool_size=PG_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=WAIT_S,
+            pool_pre_ping=True,  # a server that was restarted fails nobody
+            hide_parameters=True,
+            connect_args={"timeout": 5, "command_timeout": 15, "server_settings": _PG_LIMITS},
+        )
+    except ModuleNotFoundError as error:
+        raise StorageUnavailable(
+            "PostgreSQL needs the driver asyncpg: pip install 'prompter[postgres]'"
+        ) from error

@@ -1,0 +1,241 @@
+"""Every table: names, types, keys and indexes; the migrations make exactly this."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, MetaData, String, Uuid, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.storage.types import Json, PlainText, UtcTime, utc_now
+from app.utils.ids import new_id
+
+
+class Base(DeclarativeBase):
+    """Constraints have names, or migrations could not change them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  # SQLAlchemy reads it so
+        UUID: Uuid,
+        str: PlainText,
+        datetime: UtcTime,
+        dict[str, Any]: Json,
+        list[Any]: Json,
+        list[str]: Json,
+    }
+
+
+def _owner() -> Any:
+    return mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+
+
+class UserRow(Base):
+    """One person."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    """As it was given."""
+    name_key: Mapped[str] = mapped_column(unique=True)
+    """Case folded: `Ana` and `ana` are one."""
+    password_hash: Mapped[str]
+    """Empty: no password opens this account."""
+    role: Mapped[str] = mapped_column(String(16))
+    token_version: Mapped[int] = mapped_column(default=0)
+    """Tokens that carry another number are dead: raised by logging out everywhere."""
+    disabled_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class RefreshTokenRow(Base):
+    """One link of a login's chain of refresh tokens; a used one that comes again ends its family."""
+
+    __tablename__ = "refresh_tokens"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = _owner()
+    family: Mapped[UUID] = mapped_column(index=True)
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ApiKeyRow(Base):
+    """One key of a user; what was shown once is kept as a hash."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = _owner()
+    name: Mapped[str]
+    prefix: Mapped[str] = mapped_column(String(16), index=True)
+    """Its first characters: enough to recognise it."""
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class RunRow(Base):
+    """One server process that is alive: its heartbeat is its lease on the answers that it streams."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    heartbeat_at: Mapped[datetime]
+
+
+class ConversationRow(Base):
+    """One conversation: a tree of messages and what is sent along with them."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (Index("ix_conversations_newest", "user_id", "updated_at", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    title: Mapped[str]
+    model: Mapped[str | None]
+    system_prompt: Mapped[str | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    active_leaf_id: Mapped[UUID | None]
+    """The last message of the branch that is shown; no constraint, as messages point at conversations already."""
+    archived_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class MessageRow(Base):
+    """One message; those with the same parent are branches of each other."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        Index("ix_messages_conversation_id_id", "conversation_id", "id"),
+        Index(
+            "ix_messages_streaming",
+            "run_id",
+            sqlite_where=text("status = 'streaming'"),
+            postgresql_where=text("status = 'streaming'"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    # No cascade: SQLite follows one no deeper than 1000 rows, and the conversation's takes the whole tree.
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id"), index=True)
+    role: Mapped[str] = mapped_column(String(16))
+    content: Mapped[str] = mapped_column(default="")
+    reasoning: Mapped[str | None]
+    status: Mapped[str] = mapped_column(String(16))
+    model: Mapped[str | None]
+    provider: Mapped[str | None]
+    finish_reason: Mapped[str | None]
+    """Why the model ended: `stop`, `length` …"""
+    usage: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    tool_data: Mapped[list[Any] | None]
+    run_id: Mapped[UUID | None]
+    """The process that streams it; None once it has ended."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class DictationRow(Base):
+    """One dictation: from `start` to `stop`."""
+
+    __tablename__ = "dictations"
+    __table_args__ = (Index("ix_dictations_newest", "user_id", "started_at", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    session_label: Mapped[str | None]
+    """The `session_id` of its client: a label, not unique."""
+    lang: Mapped[str | None]
+    provider: Mapped[str | None]
+    model: Mapped[str | None]
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[datetime | None]
+
+
+class DictationFinalRow(Base):
+    """One final of a dictation; `n` counts 0, 1, 2 …"""
+
+    __tablename__ = "dictation_finals"
+    __table_args__ = (Index("uq_dictation_finals_n", "dictation_id", "n", unique=True),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    dictation_id: Mapped[UUID] = mapped_column(ForeignKey("dictations.id", ondelete="CASCADE"))
+    n: Mapped[int]
+    utterance_id: Mapped[str]
+    text: Mapped[str]
+    raw_text: Mapped[str | None]
+    """As the engine gave it, where `text` was bettered."""
+    start_ms: Mapped[int | None]
+    end_ms: Mapped[int | None]
+    lang: Mapped[str | None]
+    words: Mapped[list[Any] | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class SearchEntryRow(Base):
+    """What can be found: the folded words of one title, message or final; its index lives in the database."""
+
+    __tablename__ = "search_entries"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    """Rises with time: newest first is an order of ids."""
+    user_id: Mapped[UUID] = _owner()
+    kind: Mapped[str] = mapped_column(String(16))
+    conversation_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("conversations.id", ondelete="CASCADE"), index=True
+    )
+    message_id: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), index=True)
+    final_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("dictation_finals.id", ondelete="CASCADE"), index=True
+    )
+    folded: Mapped[str]
+
+
+class AttachmentRow(Base):
+    """Room for files that belong to a message; nothing uses it yet."""
+
+    __tablename__ = "attachments"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = _owner()
+    message_id: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    media_type: Mapped[str]
+    size_bytes: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ShareRow(Base):
+    """Room for links that show a branch to others; nothing uses it yet."""
+
+    __tablename__ = "shares"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = _owner()
+    conversation_id: Mapped[UUID] = mapped_column(
+        ForeignKey("conversations.id", ondelete="CASCADE"), index=True
+    )
+    leaf_id: Mapped[UUID]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    live: Mapped[bool] = mapped_column(Boolean, default=True)
+    expires_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -1,0 +1,321 @@
+"""`/api/dictations` over HTTP, and what a speech session leaves there, whatever happens to its socket or server."""
+
+import asyncio
+import os
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from app.storage import engines
+from tests.fakes.engine import FakeEngine, Script
+from tests.support.accounts import ACCOUNTS, Team, bearer
+from tests.support.command import COMMAND, environment
+from tests.support.postgres import free_port
+from tests.support.resuming import ResumingClient, close_all
+from tests.support.serving import Served, serving
+from tests.support.speech_client import Client, sentence, speech_client, texts
+
+CHUNK = bytes(3200)
+UNKNOWN = "0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b"
+FIRST = "(mock) transcripción final #1"
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with serving(FakeEngine(Script(final=lambda _: "hola Ñandú")), limits={"stall_s": 20}) as served:
+        yield served
+
+
+@pytest.fixture
+async def http(served: Served) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=20) as client:
+        for dictation in (await client.get("/api/dictations?limit=200")).json():
+            await client.delete(f"/api/dictations/{dictation['id']}")
+        yield client
+    await close_all()
+
+
+async def mocked(client: Client, finals: int, label: str | None = "s1", **config: Any) -> list[str]:
+    """A dictation with the mock, to its end; the texts of its finals."""
+    await client.start(label, provider="cloud_stub", **config)
+    for _ in range(3 * finals):
+        await client.connection.send(CHUNK)
+    return texts(await client.stop())
+
+
+async def listed(http: httpx2.AsyncClient, **query: Any) -> list[dict[str, Any]]:
+    answer = await http.get("/api/dictations", params=query)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+async def test_what_was_said_is_there_at_once(served: Served, http: httpx2.AsyncClient) -> None:
+    async with speech_client(served.url) as client:
+        said = await mocked(client, 2)
+    (shown,) = await listed(http)
+    assert {name: shown[name] for name in ("session_id", "provider", "model", "lang", "finals", "text")} == {
+        "session_id": "s1", "provider": "cloud_stub", "model": None, "lang": None, "finals": 2, "text": FIRST,
+    }  # fmt: skip
+    assert shown["started_at"] <= shown["ended_at"]
+    whole = (await http.get(f"/api/dictations/{shown['id']}")).json()
+    assert whole["text"] == " ".join(said)
+    assert whole["items"][1] | {"created_at": ""} == {
+        "n": 1, "utterance_id": "2", "text": said[1], "raw_text": said[1], "start_ms": 300, "end_ms": 600,
+        "lang": None, "words": None, "created_at": "",
+    }  # fmt: skip
+
+
+async def test_a_dictation_is_there_while_it_goes_on(served: Served, http: httpx2.AsyncClient) -> None:
+    async with speech_client(served.url) as client:
+        await client.start("s1", provider="cloud_stub")
+        for chunks in (1, 2):
+            for _ in range(chunks):
+                await client.connection.send(CHUNK)
+            await client.until("partial")
+        await client.until("final")
+        (shown,) = await listed(http)
+        assert (shown["finals"], shown["ended_at"]) == (1, None)
+
+
+async def test_an_engines_finals_are_kept_with_their_words(served: Served, http: httpx2.AsyncClient) -> None:
+    async with speech_client(served.url) as client:
+        await client.start("s1", words=True, endpointing="command")
+        await client.audio(sentence())
+        told = [event for event in await client.stop() if event["type"] == "final"]
+    (shown,) = await listed(http, q="nandu")
+    whole = (await http.get(f"/api/dictations/{shown['id']}")).json()
+    for kept, event in zip(whole["items"], told, strict=True):
+        assert [kept[name] for name in ("text", "start_ms", "end_ms", "lang")] == [
+            event[name] for name in ("text", "start_ms", "end_ms", "lang")
+        ]
+        assert kept["words"] == (event["words"] or None)
+
+
+async def test_one_dictation_for_each_start_and_none_without_a_final(
+    served: Served, http: httpx2.AsyncClient
+) -> None:
+    async with speech_client(served.url) as client:
+        for finals in (1, 0, 2):
+            await mocked(client, finals, None)
+    assert [(shown["finals"], shown["session_id"]) for shown in await listed(http)] == [(2, None), (1, None)]
+
+
+async def test_what_is_not_to_be_stored_is_not(served: Served, http: httpx2.AsyncClient) -> None:
+    async with speech_client(served.url) as client:
+        await mocked(client, 2, store=False)
+    assert await listed(http) == []
+    asked = await http.post("/llm/generate", json={"session_id": "s1", "provider": "echo"})
+    assert asked.status_code == 404
+
+
+@pytest.mark.parametrize("provider", ["fake", "cloud_stub"])
+async def test_a_lost_socket_makes_no_second_dictation(
+    served: Served, http: httpx2.AsyncClient, provider: str
+) -> None:
+    rng = random.Random(7)
+    pcm = sentence(1.0) * 2
+    chunks = [pcm[at : at + 6400] for at in range(0, len(pcm), 6400)]
+    client = ResumingClient(served.url)
+    await client.start(provider=provider, endpointing="command")
+    await client.dictate(chunks, rng, 0.2, 16_000)
+    assert client.cuts
+    (shown,) = await listed(http)
+    whole = (await http.get(f"/api/dictations/{shown['id']}")).json()
+    assert [final["text"] for final in whole["items"]] == texts(client.events)
+    assert shown["ended_at"]
+
+
+async def test_pages(served: Served, http: httpx2.AsyncClient) -> None:
+    async with speech_client(served.url) as client:
+        for number in range(5):
+            await mocked(client, 1, f"s{number}")
+    seen: list[str] = []
+    way = "/api/dictations?limit=2&q=final"
+    while way:
+        page = await http.get(way)
+        seen += [shown["session_id"] for shown in page.json()]
+        link = re.fullmatch(r'<(/api/dictations\?[^>]+)>; rel="next"', page.headers.get("Link", ""))
+        way = link[1] if link else ""
+    assert seen == ["s4", "s3", "s2", "s1", "s0"]
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "limit=x", "before=x", "before=1-2-3", "q=" + "x" * 501]
+)
+async def test_what_a_list_cannot_be_asked(http: httpx2.AsyncClient, query: str) -> None:
+    answer = await http.get(f"/api/dictations?{query}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
+
+
+async def test_exports(served: Served, http: httpx2.AsyncClient) -> None:
+    async with speech_client(served.url) as client:
+        await mocked(client, 2)
+    (shown,) = await listed(http)
+    files = {
+        "txt": ("text/plain", "{0}\n{1}\n"),
+        "srt": (
+            "application/x-subrip",
+            "1\n00:00:00,000 --> 00:00:00,300\n{0}\n\n2\n00:00:00,300 --> 00:00:00,600\n{1}\n",
+        ),
+        "vtt": (
+            "text/vtt",
+            "WEBVTT\n\n00:00:00.000 --> 00:00:00.300\n{0}\n\n00:00:00.300 --> 00:00:00.600\n{1}\n",
+        ),
+    }
+    for form, (media, body) in files.items():
+        answer = await http.get(f"/api/dictations/{shown['id']}?format={form}")
+        assert answer.headers["Content-Type"] == f"{media}; charset=utf-8"
+        assert re.fullmatch(
+            rf'attachment; filename="dictation-[\d-]+\.{form}"', answer.headers["Content-Disposition"]
+        )
+        assert answer.text == body.format(FIRST, FIRST.replace("1", "2"))
+    assert (await http.get(f"/api/dictations/{shown['id']}?format=exe")).status_code == 400
+
+
+async def test_what_is_deleted_is_gone_everywhere(served: Served, http: httpx2.AsyncClient) -> None:
+    """Of a dictation that goes on nothing more is kept; its client hears no difference."""
+    async with speech_client(served.url) as client:
+        await client.start("s1", provider="cloud_stub")
+        for _ in range(3):
+            await client.connection.send(CHUNK)
+        await client.until("final")
+        (shown,) = await listed(http)
+        way = f"/api/dictations/{shown['id']}"
+        assert (await http.delete(way)).json() == {"status": "deleted"}
+        for _ in range(3):
+            await client.connection.send(CHUNK)
+        assert texts(await client.stop()) == [FIRST.replace("1", "2")]
+    assert await listed(http) == []
+    for answer in (await http.get(way), await http.delete(way), await http.get(f"/api/dictations/{UNKNOWN}")):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+    asked = await http.post("/llm/generate", json={"session_id": "s1", "provider": "echo"})
+    assert asked.status_code == 404
+    assert served.troubles == []
+
+
+async def test_nobody_sees_what_another_said() -> None:
+    with serving(FakeEngine(), accounts=ACCOUNTS) as served:
+        team = Team(served.resources.settings)
+        ana, bob = (bearer(team.token(team.add(name))) for name in ("ana", "bob"))
+        async with speech_client(served.url, additional_headers=ana) as client:
+            said = " ".join(await mocked(client, 2))
+        async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as http:
+            asked = {"session_id": "s1", "provider": "echo"}
+            (mine,) = (await http.get("/api/dictations", headers=ana)).json()
+            way = f"/api/dictations/{mine['id']}"
+            assert (await http.post("/llm/generate", json=asked, headers=ana)).json()["text"] == said
+            assert (await http.get("/api/dictations", headers=bob)).json() == []
+            assert (await http.post("/llm/generate", json=asked, headers=bob)).status_code == 404
+            for answer in (await http.get(way, headers=bob), await http.delete(way, headers=bob)):
+                assert answer.status_code == 404
+            async with speech_client(served.url, additional_headers=bob) as client:
+                await mocked(client, 1)
+            assert (await http.post("/llm/generate", json=asked, headers=ana)).json()["text"] == said
+            assert (await http.post("/llm/generate", json=asked, headers=bob)).json()["text"] == FIRST
+            assert (await http.get(way, headers=ana)).json()["text"] == said
+
+
+# -- servers that end, and databases that do not serve
+
+
+def stored(folder: Path) -> list[tuple[str, int]]:
+    """Label and number of finals of what is in a data folder."""
+    with closing(sqlite3.connect(folder / "prompter.db")) as database:
+        rows = database.execute(
+            "SELECT session_label, count(*) FROM dictation_finals JOIN dictations ON dictations.id = dictation_id "
+            "GROUP BY dictation_id ORDER BY started_at"
+        )
+        return [(row[0], row[1]) for row in rows]
+
+
+async def test_what_was_final_when_the_server_ended_is_kept(tmp_path: Path) -> None:
+    """The dictation goes on when the server is told to end; nobody has asked for it before."""
+    with serving(FakeEngine(), data_dir=tmp_path) as served:
+        async with speech_client(served.url) as client:
+            await client.start("s1", provider="cloud_stub")
+            for _ in range(30):
+                await client.connection.send(CHUNK)
+            for _ in range(10):
+                await client.until("final")
+            served.server.should_exit = True
+            await client.until_closed()
+    assert stored(tmp_path) == [("s1", 10)]
+
+
+async def test_a_locked_database_delays_no_dictation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(engines._PRAGMAS, "busy_timeout", 50)
+    with (
+        serving(FakeEngine(), data_dir=tmp_path) as served,
+        closing(sqlite3.connect(tmp_path / "prompter.db", isolation_level=None)) as lock,
+    ):
+        lock.execute("BEGIN IMMEDIATE")
+        async with speech_client(served.url) as client, asyncio.timeout(10):
+            assert len(await mocked(client, 50)) == 50
+        async with httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=20) as http:
+            assert (await http.get("/api/dictations")).json() == []
+            metrics = (await http.get("/metrics")).text
+            assert "prompter_finals_unstored 51.0" in metrics  # and the end
+        lock.execute("ROLLBACK")
+    told = [line for line in served.log if "finals cannot be kept now" in line]
+    assert len(told) == 1
+    assert not any("transcripción" in line for line in served.log)
+    assert stored(tmp_path) == [("s1", 50)]
+
+
+@contextmanager
+def process(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """A server of its own, for tests that kill it."""
+    port = free_port()
+    env = environment(PROMPTER_DATA_DIR=str(folder), PROMPTER_STT__PROVIDER="cloud_stub")
+    command = [*COMMAND, "serve", "--port", str(port)]
+    server = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield f"http://127.0.0.1:{port}", server
+    finally:
+        server.kill()
+        server.wait(10)
+
+
+async def up(http: httpx2.AsyncClient) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await http.get("/health")
+                return
+            except httpx2.TransportError:
+                await asyncio.sleep(0.05)
+
+
+async def test_what_was_listed_survives_kill_9(tmp_path: Path) -> None:
+    """And is still the label's latest dictation for `/llm/generate`."""
+    with process(tmp_path) as (url, server):
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=20) as http:
+            await up(http)
+            async with speech_client(url) as client:
+                await client.start("s1")
+                for _ in range(60):
+                    await client.connection.send(CHUNK)
+                for _ in range(20):
+                    await client.until("final")
+                (before,) = await listed(http)
+                server.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+                server.wait(10)
+    assert before["finals"] == 20
+    with process(tmp_path) as (url, _):
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=20) as http:
+            await up(http)
+            (after,) = await listed(http)
+            assert after == before
+            asked = {"session_id": "s1", "provider": "echo"}
+            said = (await http.post("/llm/generate", json=asked)).json()["text"]
+            assert said.count("(mock)") == 20

@@ -1,0 +1,244 @@
+"""`prompter users` and `prompter tls`, and a server with accounts and https, as an administrator meets them."""
+
+import json
+import os
+import ssl
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from app.client.errors import Refused, Unreachable
+from app.client.prompt_client import PromptClient
+from app.core.caller import LOCAL_USER_ID
+from app.services.accounts.secrets.signing_key import FILE_NAME
+from tests.cli.test_serve import FakeTerminal
+from tests.support.accounts import PASSWORD, bearer
+from tests.support.command import one_line, prompter, prompter_process
+
+GOOD = f"{PASSWORD}\n".encode()
+
+
+def users() -> list[dict[str, object]]:
+    listed: list[dict[str, object]] = json.loads(prompter("users", "list", "--json").stdout)
+    return listed
+
+
+def test_users_from_first_to_last() -> None:
+    nobody = prompter("users", "list")
+    assert nobody.stdout == ""
+    assert "prompter users add NAME --admin" in nobody.stderr
+    added = prompter("users", "add", "Ada", "--admin", "--password-stdin", stdin=GOOD)
+    assert (added.returncode, added.stdout) == (0, "added admin Ada\n")
+    assert "belongs to this user now" in added.stderr
+    assert "PROMPTER_ACCOUNTS__MODE=accounts" in added.stderr
+    assert prompter("users", "add", "bob", "--password-stdin", stdin=GOOD).stdout == "added user bob\n"
+    assert prompter("users", "disable", "BOB").returncode == 0
+    assert [(user["name"], user["role"], user["disabled"]) for user in users()] == [
+        ("Ada", "admin", False),
+        ("bob", "user", True),
+    ]
+    assert users()[0]["id"] == str(LOCAL_USER_ID)
+    shown = prompter("users", "list").stdout.splitlines()
+    assert [line.split() for line in shown] == [["Ada", "admin"], ["bob", "user", "disabled"]]
+    assert prompter("users", "enable", "bob").returncode == 0
+    assert (
+        prompter("users", "passwd", "bob", "--password-stdin", stdin=b"another good one\r\n").returncode == 0
+    )
+    assert prompter("users", "delete", "bob", "--yes").returncode == 0
+    assert [user["name"] for user in users()] == ["Ada"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are for POSIX")
+@pytest.mark.parametrize("first", ["users", "server"])
+def test_nobody_else_can_read_what_is_kept(tmp_path: Path, first: str) -> None:
+    """Whichever of them makes the folder."""
+    folder = tmp_path / "deep" / "data"
+    env = {"PROMPTER_DATA_DIR": str(folder), "PROMPTER_ACCOUNTS__MODE": "accounts"}
+    if first == "users":
+        assert prompter("users", "list", env=env).returncode == 0
+    else:
+        served = FakeTerminal(PROMPTER_STT__PROVIDER="cloud_stub", **env)
+        with served.process:
+            served.wait_for("listening at")
+            served.process.kill()
+            served.process.communicate()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert modes["prompter.db"] == 0o600
+    assert modes.get(FILE_NAME, 0o600) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "said"),
+    [
+        (("add", "ada", "--password-stdin"), b"short\n", 4, "a password has 10 to 1024 characters"),
+        (("add", "ada", "--password-stdin"), b"", 4, "a password has 10 to 1024 characters"),
+        (("add", "a b", "--password-stdin"), GOOD, 4, "letters, digits"),
+        (("add", "ada"), GOOD, 2, "--password-stdin"),
+        (("add", "ada", PASSWORD), b"", 2, "unexpected extra argument"),
+        (("passwd", "nobody", "--password-stdin"), GOOD, 4, "there is no user 'nobody'"),
+        (("disable", "nobody"), b"", 4, "there is no user 'nobody'"),
+        (("delete", "nobody", "--yes"), b"", 4, "there is no user 'nobody'"),
+        (("delete", "local", "--yes"), b"", 4, "there is no user 'local'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    arguments: tuple[str, ...], stdin: bytes, code: int, said: str
+) -> None:
+    done = prompter("users", *arguments, stdin=stdin)
+    assert done.returncode == code
+    assert said in one_line(done.stderr)
+    assert PASSWORD not in one_line(done.stderr).replace("argument", "") or arguments[-1] == PASSWORD
+    assert users() == []
+
+
+def test_deleting_has_to_be_meant() -> None:
+    prompter("users", "add", "ada", "--password-stdin", stdin=GOOD)
+    assert "--yes" in one_line(prompter("users", "delete", "ada").stderr)
+    assert len(users()) == 1
+
+
+def test_a_data_folder_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = prompter("users", "list", env={"PROMPTER_DATA_DIR": str(tmp_path / "file")})
+    assert done.returncode != 0
+    one_line(done.stderr)
+
+
+def test_nothing_is_asked_where_there_is_no_terminal() -> None:
+    done = prompter_process("users", "add", "ada")
+    assert done.returncode == 2
+    assert "no terminal" in one_line(done.stderr)
+
+
+# -- a certificate of one's own
+
+
+def test_a_certificate_for_this_machine(tmp_path: Path) -> None:
+    made = prompter("tls", "box.lan", "192.0.2.9", "señal.example", "--folder", tmp_path)
+    assert made.returncode == 0
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    assert made.stdout == f"--tls-cert {cert} --tls-key {key}\n"
+    assert "SHA-256" in made.stderr
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    context.load_verify_locations(cert)
+    if os.name == "posix":
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    from cryptography import x509
+
+    parsed = x509.load_pem_x509_certificate(cert.read_bytes())
+    names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    dns = names.get_values_for_type(x509.DNSName)
+    addresses = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    assert {"localhost", "box.lan", "xn--seal-hqa.example"} <= set(dns)
+    assert {"127.0.0.1", "::1", "192.0.2.9"} <= addresses
+    assert not parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+
+    again = prompter("tls", "--folder", tmp_path)
+    assert again.returncode == 4
+    assert "--force" in one_line(again.stderr)
+    before = key.read_bytes()
+    assert prompter("tls", "--folder", tmp_path, "--force").returncode == 0
+    assert key.read_bytes() != before
+
+
+def test_names_and_folders_that_are_none(tmp_path: Path) -> None:
+    assert "neither a name nor an address" in one_line(prompter("tls", "a" * 70, "--folder", tmp_path).stderr)
+    (tmp_path / "file").touch()
+    assert "cannot be written" in one_line(prompter("tls", "--folder", tmp_path / "file").stderr)
+
+
+def test_a_certificate_and_its_key_belong_together(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        prompter("tls", "--folder", tmp_path / name)
+    cert, other_key = tmp_path / "a" / "cert.pem", tmp_path / "b" / "key.pem"
+    (tmp_path / "empty").touch()
+    for arguments in (
+        ("--tls-cert", cert),
+        ("--tls-key", other_key),
+        ("--tls-cert", cert, "--tls-key", other_key),
+        ("--tls-cert", cert, "--tls-key", tmp_path / "none"),
+        ("--tls-cert", tmp_path / "empty", "--tls-key", tmp_path / "empty"),
+    ):
+        done = prompter("serve", "--port", "0", *arguments)
+        assert done.returncode in (1, 2)
+        assert "certificate" in one_line(done.stderr)
+
+
+# -- a server for a team
+
+
+@pytest.fixture
+def folder(tmp_path: Path, clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PROMPTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("PROMPTER_ACCOUNTS__MODE", "accounts")
+    monkeypatch.setenv("PROMPTER_STT__PROVIDER", "cloud_stub")
+    return tmp_path
+
+
+@pytest.fixture
+def team_server(folder: Path) -> Iterator[tuple[FakeTerminal, Path]]:
+    """On every address, over https, with one admin who was added while it runs; the certificate."""
+    prompter("tls", "--folder", folder / "tls")
+    cert, key = folder / "tls" / "cert.pem", folder / "tls" / "key.pem"
+    served = FakeTerminal("--host", "0.0.0.0", "--tls-cert", str(cert), "--tls-key", str(key))
+    try:
+        yield served, cert
+    finally:
+        served.process.kill()
+        served.process.communicate()
+
+
+async def test_a_server_for_a_team_over_https(team_server: tuple[FakeTerminal, Path]) -> None:
+    served, cert = team_server
+    url = served.wait_for(r"listening at (https://127\.0\.0\.1:\d+)")[1]
+    served.wait_for("prompter users add NAME")
+    prompter_process("users", "add", "Ada", "--admin", "--password-stdin", stdin=GOOD)
+    trusted = ssl.create_default_context(cafile=cert)
+    async with httpx2.AsyncClient(base_url=url, verify=trusted, trust_env=False) as http:
+        login = {"name": "ada", "password": PASSWORD, "cookie": True}
+        made = await http.post("/api/auth/login", json=login)
+        assert "; Secure" in made.headers["set-cookie"]
+        token = made.json()["access_token"]
+        body = {"name": "cli", "scopes": ["stt", "llm"]}
+        key = (await http.post("/api/keys", json=body, headers=bearer(token))).json()["key"]
+    async with PromptClient(url, key, cafile=cert) as client:
+        events = [event.type async for event in client.dictate([bytes(6400)], provider="cloud_stub")]
+        assert events[-1] == "stopped"
+        assert (await client.generate("hello", provider="echo")).text == "hello"
+    async with PromptClient(url, "pk_wrong", cafile=cert) as client:
+        with pytest.raises(Refused, match="not valid"):
+            await client.providers()
+        with pytest.raises(Refused, match="not valid"):
+            async for _ in client.dictate([bytes(6400)]):
+                pass
+    async with PromptClient(url, key) as client:
+        with pytest.raises(Unreachable):
+            await client.providers()
+    with pytest.raises(Unreachable, match="no certificates"):
+        PromptClient(url, key, cafile=cert.with_name("none"))
+    asked = prompter_process("ask", "hello", "--url", url, "--cafile", cert, env={"PROMPTER_TOKEN": key})
+    assert asked.stdout.strip() == "hello"
+
+
+def test_accounts_without_https_are_told_what_that_means(folder: Path) -> None:
+    served = FakeTerminal("--host", "0.0.0.0")
+    with served.process:
+        served.wait_for("passwords travel in the clear")
+        served.process.kill()
+
+
+@pytest.mark.parametrize("key", ["short", ""])
+def test_a_key_that_signs_nothing_safely_is_one_line(folder: Path, key: str) -> None:
+    (folder / "data").mkdir()
+    (folder / "data" / FILE_NAME).write_text(key)
+    (folder / "data" / FILE_NAME).chmod(0o600)
+    done = prompter_process("serve", "--port", "0")
+    assert done.returncode == 4
+    assert "cannot start: " in done.stderr
+    assert "at least 32" in done.stderr
+    assert "Traceback" not in done.stderr

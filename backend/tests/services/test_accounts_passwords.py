@@ -1,0 +1,180 @@
+"""Passwords, names, and the key that signs: what is taken, what is refused, and what it costs."""
+
+import os
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import anyio
+import pytest
+from pydantic import SecretStr
+
+from app.core.errors import BadRequest, CannotStart, TooManyAttempts
+from app.services.accounts.names import checked_name, name_key
+from app.services.accounts.secrets import passwords as module
+from app.services.accounts.secrets.passwords import LONGEST, SHORTEST, Passwords
+from app.services.accounts.secrets.signing_key import FILE_NAME, signing_key
+
+GOOD = "correct horse battery staple"
+
+
+@pytest.fixture
+def cheap() -> Passwords:
+    return Passwords(memory_kib=64, passes=1, lanes=1)
+
+
+async def test_a_password_is_known_again_and_no_other_is(cheap: Passwords) -> None:
+    stored = await cheap.hash(GOOD)
+    assert stored.startswith("$argon2id$v=19$m=64,t=1,p=1$")
+    assert await cheap.check(GOOD, stored) == (True, None)
+    for wrong in (GOOD.upper(), GOOD + " ", GOOD[:-1], "", "x" * 5000, GOOD + "\x00"):
+        assert await cheap.check(wrong, stored) == (False, None)
+    assert await cheap.hash(GOOD) != stored, "each has a salt of its own"
+
+
+@pytest.mark.parametrize("stored", [None, "", "rubbish", "$argon2id$rubbish", "$2b$12$" + "a" * 53, "plain"])
+async def test_without_a_hash_there_is_no_password(cheap: Passwords, stored: str | None) -> None:
+    for password in (GOOD, "", "plain", stored or "x"):
+        assert await cheap.check(password, stored) == (False, None)
+
+
+async def test_a_hash_of_other_parameters_is_made_anew(cheap: Passwords) -> None:
+    stored = await cheap.hash(GOOD)
+    dearer = Passwords(memory_kib=128, passes=1, lanes=1)
+    right, rehashed = await dearer.check(GOOD, stored)
+    assert right
+    assert rehashed is not None
+    assert await dearer.check(GOOD, rehashed) == (True, None)
+    assert await dearer.check("wrong password", stored) == (False, None)
+
+
+async def test_accents_are_the_same_however_a_keyboard_makes_them(cheap: Passwords) -> None:
+    stored = await cheap.hash("contraseña segura")
+    assert await cheap.check("contrasen\u0303a segura", stored) == (True, None)
+    assert (await cheap.check("\ud800\udfff" * 8, stored))[0] is False
+
+
+@pytest.mark.parametrize("password", ["", "x" * (SHORTEST - 1), "x" * (LONGEST + 1)])
+async def test_a_new_password_is_neither_short_nor_endless(cheap: Passwords, password: str) -> None:
+    with pytest.raises(BadRequest, match="10 to 1024 characters"):
+        await cheap.hash(password)
+
+
+async def test_few_are_computed_at_once_and_the_loop_goes_on(
+    cheap: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes 64 MiB: two at a time, so many in line, and one more is sent away."""
+    inside, most, lock, gate = 0, 0, threading.Lock(), threading.Event()
+
+    def slow(_password: bytes, _stored: str) -> tuple[bool, str | None]:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        gate.wait(20)
+        with lock:
+            inside -= 1
+        return True, None
+
+    monkeypatch.setattr(cheap._hash, "verify_and_update", slow)
+    refusals = 0
+
+    async def log_in() -> None:
+        nonlocal refusals
+        try:
+            await cheap.check(GOOD, "x")
+        except TooManyAttempts:
+            refusals += 1
+
+    async with anyio.create_task_group() as group:
+        for _ in range(module.WAITING + 5):
+            group.start_soon(log_in)
+        with anyio.fail_after(5):
+            while refusals < 5 or inside < module.AT_ONCE:  # noqa: ASYNC110  # threads have no event of the loop
+                await anyio.sleep(0.005)
+        gate.set()
+    assert (refusals, most) == (5, module.AT_ONCE)
+    gate.set()
+    assert await cheap.check(GOOD, "x") == (True, None), "places are given back"
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "Ada", "ada.lovelace", "ada@example.org", "ñandú", "李", "a" * 64, "7up"]
+)
+def test_names(name: str) -> None:
+    assert checked_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "a b", "-a", "_a", ".", "a\n", "a\x00", "a" * 65, "a/b", "<b>", "\u202eada", "\ud800", "'; --"],
+)
+def test_what_is_no_name(name: str) -> None:
+    with pytest.raises(BadRequest):
+        checked_name(name)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Ada", "ADA"),
+        ("straße", "STRASSE"),
+        ("ñandú", "N\u0303ANDU\u0301"),
+        ("Ａda", "ada"),
+        ("ﬁn", "FIN"),
+    ],
+)
+def test_names_that_look_the_same_are_the_same(one: str, other: str) -> None:
+    assert name_key(one) == name_key(other)
+
+
+# -- the key that signs
+
+NONE = SecretStr("")
+
+
+def test_a_key_is_made_once_for_this_user_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "not yet there"
+    key = signing_key(NONE, folder)
+    assert len(key) >= 32
+    assert stat.S_IMODE((folder / FILE_NAME).stat().st_mode) == 0o600
+    assert signing_key(NONE, folder) == key
+    assert [path.name for path in folder.iterdir()] == [FILE_NAME], "no draft is left"
+
+
+def test_servers_that_start_at_once_agree(tmp_path: Path) -> None:
+    for attempt in range(10):
+        folder = tmp_path / str(attempt)
+        with ThreadPoolExecutor(8) as threads:
+            keys = list(threads.map(lambda _, folder=folder: signing_key(NONE, folder), range(8)))
+        assert len(set(keys)) == 1
+
+
+def test_a_key_of_the_settings_comes_first(tmp_path: Path) -> None:
+    assert signing_key(SecretStr("k" * 32), tmp_path) == b"k" * 32
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="has 31 bytes; expected at least 32") as refused:
+        signing_key(SecretStr("k" * 31), tmp_path)
+    assert "kkk" not in str(refused.value)
+    (tmp_path / FILE_NAME).touch(0o600)
+    with pytest.raises(CannotStart, match="has 0 bytes"):
+        signing_key(NONE, tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="not beside this checkout: only POSIX has these modes")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    signing_key(NONE, tmp_path)
+    (tmp_path / FILE_NAME).chmod(mode)
+    with pytest.raises(CannotStart, match="remove it"):
+        signing_key(NONE, tmp_path)
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotStart, match="data_dir"):
+        signing_key(NONE, tmp_path / "file")

@@ -1,0 +1,168 @@
+"""Access tokens: what is signed is read, and nothing else is."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+
+from app.services.accounts.secrets import keys
+from app.services.accounts.secrets.tokens import LONGEST, AccessTokens, new_refresh
+from app.utils.ids import new_id
+
+KEY = b"a key that is long enough for HS256, by far"
+USER, SESSION = new_id(), new_id()
+
+
+def now() -> datetime:
+    """Not when the file was read: tests may come much later."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def tokens() -> AccessTokens:
+    return AccessTokens(KEY, minutes=15)
+
+
+def test_what_is_signed_is_read(tokens: AccessTokens) -> None:
+    began = now()
+    token, signed = tokens.sign(USER, SESSION, 3, began)
+    assert tokens.read(token) == signed
+    assert (signed.user_id, signed.session_id, signed.epoch) == (USER, SESSION, 3)
+    assert timedelta(minutes=14, seconds=59) <= signed.expires_at - began <= timedelta(minutes=15)
+    assert tokens.sign(USER, SESSION, 3, now())[0] != token, "each has a jti of its own"
+
+
+def test_it_ends(tokens: AccessTokens) -> None:
+    token, _ = tokens.sign(USER, SESSION, 0, now() - timedelta(minutes=15, seconds=1))
+    assert tokens.read(token) is None
+
+
+def claims(**changed: Any) -> dict[str, Any]:
+    issued = int(now().timestamp())
+    plain = {
+        "sub": str(USER),
+        "sid": str(SESSION),
+        "jti": "j1",
+        "iat": issued,
+        "exp": issued + 60,
+        "epoch": 0,
+        "type": "access",
+    }
+    return {name: value for name, value in (plain | changed).items() if value is not None}
+
+
+def test_the_plain_claims_are_good(tokens: AccessTokens) -> None:
+    """So that what follows fails for its own reason."""
+    assert tokens.read(jwt.encode(claims(), KEY, "HS256")) is not None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({name: None} for name in claims()),
+        {"exp": 1_700_000_000},
+        {"iat": 4_000_000_000},
+        {"nbf": 4_000_000_000},
+        {"type": "refresh"},
+        {"type": ["access"]},
+        {"sub": ""},
+        {"sub": "ada"},
+        {"epoch": "0"},
+        {"epoch": True},
+        {"epoch": 1.0},
+        {"sid": 7},
+        {"aud": "another service"},
+        {"exp": 1e400},
+        {"exp": "tomorrow"},
+    ],
+    ids=str,
+)
+def test_other_claims_are_refused(tokens: AccessTokens, changed: dict[str, Any]) -> None:
+    assert tokens.read(jwt.encode(claims(**changed), KEY, "HS256")) is None
+
+
+def unsigned(header: dict[str, Any], body: dict[str, Any], signature: str = "") -> str:
+    parts = (
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, body)
+    )
+    return ".".join([*parts, signature])
+
+
+@pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", "", "HS256"])
+def test_an_unsigned_token_is_refused(tokens: AccessTokens, name: str) -> None:
+    assert tokens.read(unsigned({"alg": name, "typ": "JWT"}, claims())) is None
+
+
+@pytest.mark.parametrize("name", ["HS384", "HS512"])
+def test_another_algorithm_is_refused(tokens: AccessTokens, name: str) -> None:
+    long_key = KEY * 3
+    assert AccessTokens(long_key, 15).read(jwt.encode(claims(), long_key, "HS256")) is not None
+    assert AccessTokens(long_key, 15).read(jwt.encode(claims(), long_key, name)) is None
+
+
+def test_a_key_of_the_sender_is_not_used(tokens: AccessTokens) -> None:
+    own = b"the sender's own key, long enough for HS256"
+    jwk = {"kty": "oct", "k": base64.urlsafe_b64encode(own).decode()}
+    token = jwt.encode(
+        claims(), own, "HS256", headers={"jwk": jwk, "kid": "../../dev/null", "jku": "http://x"}
+    )
+    assert tokens.read(token) is None
+
+
+def test_a_changed_token_is_refused(tokens: AccessTokens) -> None:
+    """Any one character: of the header, the claims or the signature."""
+    token, _ = tokens.sign(USER, SESSION, 0, now())
+    for at, character in enumerate(token):
+        # The last character of a part may hold bits that no byte uses; those change nothing.
+        changed = token[:at] + ("A" if character != "A" else "B") + token[at + 1 :]
+        if (found := tokens.read(changed)) is not None:
+            assert at == len(token) - 1
+            assert found == tokens.read(token)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b.c",
+        "é.é.é",
+        "\ud800",
+        "x" * (LONGEST + 1),
+        new_refresh(),
+        keys.new_key().secret,
+    ],
+    ids=lambda token: ascii(token)[:20],
+)
+def test_what_is_no_token_is_refused(tokens: AccessTokens, token: str) -> None:
+    assert tokens.read(token) is None
+
+
+def test_a_token_of_another_server_is_refused(tokens: AccessTokens) -> None:
+    other = AccessTokens(b"another key that is long enough for HS256", 15)
+    assert tokens.read(other.sign(USER, SESSION, 0, now())[0]) is None
+
+
+def test_keys_hold_256_bits_and_are_found_by_their_beginning() -> None:
+    made = [keys.new_key() for _ in range(100)]
+    assert len({key.secret for key in made}) == 100
+    for key in made:
+        assert keys.looks_like_key(key.secret)
+        assert len(base64.urlsafe_b64decode(key.secret.removeprefix("pk_") + "=")) == 32
+        assert key.prefix == keys.prefix_of(key.secret)
+        assert keys.same(key.hash, keys.hash_of(key.secret))
+        assert not keys.same(key.hash, keys.hash_of(key.secret[:-1]))
+        assert key.secret not in repr(key)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "pk_", "pk_" + "a" * 42, "pk_" + "a" * 44, "pk_" + "é" * 43, "sk_" + "a" * 43]
+)
+def test_what_is_no_key_is_not_looked_up(text: str) -> None:
+    assert not keys.looks_like_key(text)
+    assert not keys.looks_like_key(keys.new_key().secret + "\n")

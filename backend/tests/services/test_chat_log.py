@@ -1,0 +1,107 @@
+"""The log of a running answer, the places of its readers, and characters that come in halves."""
+
+import re
+from contextlib import aclosing
+
+import anyio
+import anyio.lowlevel
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.errors import BadRequest
+from app.services.chat.characters import Characters
+from app.services.chat.events import MOST_CHARS, Event, Failed, Place, Said, Thought, between
+from app.services.chat.log import Growing, Log
+from app.utils.ids import new_id
+
+END = Failed(Place(), new_id(), "interrupted", "the end")
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+
+
+async def everything(log: Log, place: Place) -> list[Event]:
+    async with aclosing(log.read(place)) as events:
+        return [event async for event in events]
+
+
+@given(st.lists(TEXTS), st.integers(0, 400))
+def test_text_grows_and_can_be_read_from_anywhere(pieces: list[str], at: int) -> None:
+    growing, whole = Growing(), ""
+    for piece in pieces:
+        whole += piece
+        assert growing.add(piece) == len(piece)
+        assert growing.after(at) == whole[at:]
+    assert (str(growing), growing.size) == (whole, len(whole))
+
+
+async def test_a_reader_hears_all_however_late_it_comes() -> None:
+    log, heard = Log(), list[list[Event]]()
+
+    async def listen() -> None:
+        heard.append(await everything(log, Place()))
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            for piece in ("a", "b", "", "c"):
+                group.start_soon(listen)
+                await anyio.lowlevel.checkpoint()
+                log.think(piece.upper())
+                log.say(piece)
+            log.close(END)
+            group.start_soon(listen)
+    for events in heard:
+        assert "".join(event.text for event in events if isinstance(event, Said)) == "abc"
+        assert "".join(event.text for event in events if isinstance(event, Thought)) == "ABC"
+        assert events[-1].place == Place(3, 3, over=True)
+    assert len(heard) == 5
+    assert len(heard[-1]) == 3  # one piece of each, and the end
+
+
+async def test_only_the_first_end_counts() -> None:
+    log = Log()
+    log.close(END)
+    log.close(Failed(Place(), END.message_id, "internal_error", "another"))
+    assert [type(event) for event in await everything(log, Place())] == [Failed]
+    assert log.end is END
+
+
+async def test_a_reader_that_is_far_behind_catches_up_in_pieces() -> None:
+    log, text = Log(), "x" * (2 * MOST_CHARS + 1)
+    log.say(text)
+    log.close(END)
+    live = [event.text for event in await everything(log, Place()) if isinstance(event, Said)]
+    stored = [event.text for event in between(Place(), text, "")]
+    assert live == stored
+    assert [len(piece) for piece in live] == [MOST_CHARS, MOST_CHARS, 1]
+
+
+@pytest.mark.parametrize("place", [Place(), Place(12, 3), Place(5, 0, over=True)])
+def test_a_place_can_be_read_again(place: Place) -> None:
+    assert Place.of(str(place)) == place
+
+
+@pytest.mark.parametrize(
+    "event_id", ["1", "1.", "a.b", "-1.2", "1.2.3", "1.2.end.", "9" * 10 + ".0", "١.٢", "1.2\n3"]
+)
+def test_what_is_no_place_is_refused(event_id: str) -> None:
+    with pytest.raises(BadRequest, match="Last-Event-ID"):
+        Place.of(event_id)
+
+
+def test_no_place_is_the_beginning() -> None:
+    assert Place.of("") == Place.of(" ") == Place()
+
+
+@given(st.text(), st.data())
+def test_characters_are_whole_however_they_are_cut(text: str, data: st.DataObject) -> None:
+    """Text as JSON carries it, in UTF-16, cut anywhere; what has no other half is replaced."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    halves = [units[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2)]
+    characters, whole = Characters(), ""
+    while halves:
+        count = data.draw(st.integers(1, len(halves)))
+        whole += characters.whole("".join(halves[:count]))
+        halves = halves[count:]
+    wanted = re.sub("[\0\ud800-\udfff]", "\ufffd", units.decode("utf-16-le", "surrogatepass"))
+    assert whole == wanted or whole == wanted[:-1]  # a half at the very end still waits for the other
+    assert whole == wanted or "\ud800" <= text[-1] <= "\udbff"

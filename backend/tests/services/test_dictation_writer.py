@@ -1,0 +1,339 @@
+"""Finals on their way into the database: kept once, in time, and never at anybody's expense."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import anyio
+import pytest
+
+from app.core.errors import NotFound, NothingFinalYet, StorageUnavailable
+from app.core.metrics import Observer
+from app.services.dictations import writer as writing
+from app.services.dictations.keeper import Keeper
+from app.services.dictations.recording import Recording
+from app.services.dictations.shelf import Dictations, latest_text
+from app.services.dictations.writer import Writer
+from app.services.transcripts import Label, Transcripts
+from app.storage import dictation_intake, dictations, search
+from app.storage.common import Page
+from app.storage.database import Database
+from app.storage.dictation_intake import Arrival, Batch, Begun
+from app.storage.dictations import Dictation, NewFinal
+from app.storage.types import utc_now
+from app.storage.users import Users
+from app.utils.ids import new_id
+
+SECRET = "the purple submarine"
+
+
+def said(text: str, utterance_id: int = 1, **more: Any) -> dict[str, Any]:
+    """The event of a final."""
+    where = {"utterance_id": utterance_id, "start_ms": 10, "end_ms": 900}
+    return {
+        "type": "final",
+        "text": text,
+        "lang": "es",
+        "provider": "fake",
+        "model": "small",
+        **where,
+        **more,
+    }
+
+
+class FakeDatabase(Database):
+    """A database that refuses, or takes what it is given and then seems not to have."""
+
+    def __init__(self, database: Database) -> None:
+        self.__dict__.update(database.__dict__)
+        self.down = False
+        self.breaks_after_commit = False
+        self.tries = 0
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Any]:
+        self.tries += 1
+        if self.down:
+            raise StorageUnavailable("the database cannot be written: the disk is full")
+        async with super().write() as session:
+            yield session
+        if self.breaks_after_commit:
+            self.breaks_after_commit = False
+            raise StorageUnavailable("the database cannot be written: it cannot be reached")
+
+
+class Room:
+    """A writer and who reads behind it."""
+
+    def __init__(self, database: Database, user_id: UUID, limit: int = 1000) -> None:
+        self.database = FakeDatabase(database)
+        self.user_id = user_id
+        self.observer = Observer()
+        self.writer = Writer(self.database, limit, self.observer)
+        self.transcripts = Transcripts(10, lambda label: latest_text(database, label))
+        self.keeper = Keeper(self.writer, self.transcripts)
+        self.dictations = Dictations(database, self.writer, self.transcripts)
+
+    def recording(self, label: str | None = "s1", user_id: UUID | None = None) -> Recording:
+        return Recording(self.writer.put, user_id or self.user_id, label)
+
+    async def page(self) -> Page[Dictation]:
+        return await self.dictations.newest(self.user_id, limit=50)
+
+    async def texts(self, dictation_id: UUID) -> list[str]:
+        _, finals = await self.dictations.get(self.user_id, str(dictation_id))
+        return [final.text for final in finals]
+
+    def count(self, name: str) -> float:
+        lines = self.observer.render().decode().splitlines()
+        return float(next(line.split()[1] for line in lines if line.startswith(f"prompter_finals_{name} ")))
+
+
+@asynccontextmanager
+async def running(room: Room, flush_s: float = 5.0) -> AsyncIterator[Room]:
+    async with room.writer.running(flush_s):
+        yield room
+
+
+@pytest.fixture
+async def room(database: Database, ana: UUID) -> AsyncIterator[Room]:
+    room, ready, over = Room(database, ana), anyio.Event(), anyio.Event()
+
+    async def run() -> None:  # a task of its own: fixtures begin and end in different ones
+        async with running(room):
+            ready.set()
+            await over.wait()
+
+    task = asyncio.create_task(run())
+    await ready.wait()
+    yield room
+    over.set()
+    await task
+
+
+async def test_a_dictation_is_kept_as_its_client_was_told(room: Room) -> None:
+    words = [{"word": "hola", "start_ms": 10, "end_ms": 300, "confidence": 0.9}]
+    recording = room.recording()
+    recording.final(said("hola", words=words))
+    recording.final(said("adiós", 2, lang="pt"))
+    kept, finals = await room.dictations.get(room.user_id, str(recording.id))
+    assert (kept.session_label, kept.lang, kept.provider, kept.model) == ("s1", "es", "fake", "small")
+    assert (kept.finals, kept.ended_at) == (2, None)
+    first, second = finals
+    assert (first.n, first.utterance_id, first.text, first.words) == (0, "1", "hola", words)
+    assert (first.start_ms, first.end_ms, first.raw_text) == (10, 900, None)
+    assert (second.n, second.text, second.lang, second.words) == (1, "adiós", "pt", None)
+    recording.end()
+    (listed,) = (await room.page()).items
+    assert listed.ended_at is not None
+    assert listed.ended_at >= listed.started_at
+    assert room.count("stored_total") == 2
+
+
+async def test_what_was_said_can_be_found(room: Room) -> None:
+    recording = room.recording()
+    recording.final(said("¿Qué tiempo hará mañana?"))
+    room.recording().final(said("otra cosa"))
+    found = await room.dictations.newest(room.user_id, limit=50, q="MANANA tiempo")
+    assert [each.id for each in found.items] == [recording.id]
+    assert (await room.dictations.newest(room.user_id, limit=50, q="¿?")).items == ()
+    async with room.database.read() as session:
+        (hit,) = await search.find(session, room.user_id, "mañana")
+    assert hit.dictation_id == recording.id
+
+
+async def test_a_dictation_without_finals_leaves_nothing(room: Room) -> None:
+    empty = room.recording()
+    empty.final(said(""))
+    empty.final(said(" \n"))
+    empty.end()
+    spoken = room.recording()
+    spoken.final(said("hola"))
+    assert [each.id for each in (await room.page()).items] == [spoken.id]
+
+
+async def test_of_a_deleted_dictation_nothing_more_is_kept(room: Room) -> None:
+    """Neither in the database nor in memory, and its neighbour does not notice."""
+    kept = room.keeper.begin(room.user_id, "s1", store=True)
+    other = room.keeper.begin(room.user_id, "s2", store=True)
+    kept.final(said("one"))
+    (listed,) = (await room.page()).items
+    await room.dictations.delete(room.user_id, str(listed.id))
+    kept.final(said("two"))
+    other.final(said("three"))
+    kept.final(said("four"))
+    kept.end()
+    assert [each.first_text for each in (await room.page()).items] == ["three"]
+    with pytest.raises(NotFound):
+        await room.transcripts.find(Label(room.user_id, "s1"))
+    assert await room.transcripts.find(Label(room.user_id, "s2")) == "three"
+
+
+async def test_what_is_anothers_cannot_be_deleted(room: Room) -> None:
+    recording = room.recording()
+    recording.final(said("mine"))
+    await room.writer.settled()
+    for stranger in (new_id(), UUID(int=0)):
+        with pytest.raises(NotFound):
+            await room.dictations.delete(stranger, str(recording.id))
+        with pytest.raises(NotFound):
+            await room.dictations.get(stranger, str(recording.id))
+    for malformed in ("", "x", "../" * 9, "%00"):
+        with pytest.raises(NotFound):
+            await room.dictations.get(room.user_id, malformed)
+    assert await room.texts(recording.id) == ["mine"]
+
+
+async def test_a_user_who_is_gone_costs_nobody_anything(room: Room) -> None:
+    gone, going_on = room.recording(user_id=new_id()), room.recording()
+    for number in range(3):
+        gone.final(said(f"gone {number}"))
+        going_on.final(said(f"said {number}"))
+    assert await room.texts(going_on.id) == ["said 0", "said 1", "said 2"]
+    assert gone.gone
+    assert room.count("lost_total") == 0
+
+
+async def test_a_user_who_is_deleted_while_speaking(room: Room, ana: UUID) -> None:
+    recording = room.recording()
+    recording.final(said("one"))
+    await room.writer.settled()
+    async with room.database.write() as session:
+        await Users(session).remove(ana)
+    recording.final(said("two"))
+    recording.end()
+    await room.writer.settled()
+    assert recording.gone
+    assert (await room.page()).items == ()
+
+
+async def test_while_the_database_is_down_finals_wait(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody waits for them; the log says so once, without their text; then each is kept once."""
+    monkeypatch.setattr(writing, "RETRY_S", (0.02, 0.05))
+    caplog.set_level(logging.INFO)
+    room.database.down = True
+    recording = room.recording()
+    with anyio.fail_after(5):
+        for number in range(20):
+            recording.final(said(f"{SECRET} {number}"))
+            await room.writer.settled()
+        while room.database.tries < 4:  # noqa: ASYNC110  # the fake tells nobody
+            await anyio.sleep(0.01)
+        assert room.count("unstored") == 20
+        room.database.down = False
+        while room.count("unstored"):  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+    assert await room.texts(recording.id) == [f"{SECRET} {number}" for number in range(20)]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+    assert SECRET not in caplog.text
+
+
+async def test_what_was_kept_although_it_seemed_not_is_kept_once(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "RETRY_S", (0.01, 0.01))
+    room.database.breaks_after_commit = True
+    recording = room.recording()
+    recording.final(said("one"))
+    recording.final(said("two"))
+    with anyio.fail_after(5):
+        while not recording.stored:  # noqa: ASYNC110  # see above
+            await anyio.sleep(0.01)
+    recording.final(said("three"))
+    assert await room.texts(recording.id) == ["one", "two", "three"]
+    async with room.database.read() as session:
+        assert len(await search.find(session, room.user_id, "two")) == 1
+
+
+async def test_beyond_the_limit_finals_are_lost_and_counted(
+    database: Database, ana: UUID, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = Room(database, ana, limit=5)
+    room.database.down = True
+    async with running(room):
+        recording = room.recording()
+        for number in range(9):
+            recording.final(said(f"{SECRET} {number}"))
+        assert (room.count("unstored"), room.count("lost_total")) == (5, 4)
+        assert [record for record in caplog.records if SECRET in record.getMessage()] == []
+        assert len([record for record in caplog.records if "unstored_finals" in record.getMessage()]) == 1
+        room.database.down = False
+    assert await room.texts(recording.id) == [f"{SECRET} {number}" for number in range(5)]
+
+
+async def test_a_long_final_counts_as_several(database: Database, ana: UUID) -> None:
+    """What waits is bounded in bytes, whatever an engine says at once."""
+    room = Room(database, ana, limit=100)
+    recording = room.recording()
+    for _ in range(10):
+        recording.final(said("x" * 60_000))
+    assert (room.count("unstored"), room.count("lost_total")) == (2, 8)
+
+
+async def test_what_waits_is_written_when_the_server_ends(database: Database, ana: UUID) -> None:
+    room = Room(database, ana)
+    recordings = [room.recording(f"s{number}") for number in range(3)]
+    async with running(room, 0.0):
+        for number in range(600):
+            recordings[number % 3].final(said(f"said {number}"))
+        for recording in recordings:
+            recording.end()
+    for first, recording in enumerate(recordings):
+        assert await room.texts(recording.id) == [f"said {number}" for number in range(first, 600, 3)]
+    assert all(each.ended_at for each in (await room.page()).items)
+
+
+async def test_the_end_of_the_server_waits_for_no_broken_database(
+    database: Database, ana: UUID, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = Room(database, ana)
+    room.database.down = True
+    with anyio.fail_after(5):
+        async with running(room):
+            room.recording().final(said(SECRET))
+    assert "1 finals could not be kept" in caplog.text
+    assert SECRET not in caplog.text
+
+
+async def test_what_the_database_refuses_costs_no_other_dictation(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of ours, such as two finals of one number, stays with its dictation."""
+    good, bad = (
+        Begun(new_id(), room.user_id, label, "es", "fake", None, utc_now()) for label in ("good", "bad")
+    )
+    finals = [
+        Arrival(new_id(), begun.id, NewFinal(n, "1", SECRET), utc_now())
+        for begun, n in ((good, 0), (bad, 0), (good, 1), (bad, 0))
+    ]
+    taken = await dictation_intake.take_in(room.database, Batch((good, bad), finals))
+    assert (taken.there, taken.kept, taken.refused) == (frozenset({good.id}), 2, 2)
+    assert SECRET not in caplog.text
+    async with room.database.read() as session:
+        assert [each.id for each in (await dictations.newest(session, room.user_id)).items] == [good.id]
+
+
+async def test_after_a_restart_the_stored_dictation_answers(room: Room, database: Database) -> None:
+    """The latest of its label; of its owner alone; and no earlier one in place of one that was not to be kept."""
+    for text in ("earlier", "later"):
+        kept = room.keeper.begin(room.user_id, "s1", store=True)
+        kept.final(said(text))
+        kept.final(said("again"))
+    room.keeper.begin(room.user_id, "s1", store=True).end()
+    await room.writer.settled()
+    mine = Label(room.user_id, "s1")
+    with pytest.raises(NothingFinalYet):
+        await room.transcripts.find(mine)
+    restarted = Room(database, room.user_id)
+    assert await restarted.transcripts.find(mine) == "later again"
+    for other in (Label(room.user_id, "s2"), Label(new_id(), "s1")):
+        with pytest.raises(NotFound):
+            await restarted.transcripts.find(other)
+    restarted.keeper.begin(room.user_id, "s1", store=False).final(said("secret"))
+    with pytest.raises(NotFound):
+        await restarted.transcripts.find(mine)

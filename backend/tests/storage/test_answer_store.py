@@ -1,0 +1,147 @@
+"""Answers in the database: saved while they stream, ended once, and marked when their process is gone."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+
+from app.core.config import Settings
+from app.storage import answers, conversations, lifecycle, messages, search
+from app.storage.database import Database
+from app.storage.messages import Message, Turn
+from app.storage.tables import RunRow
+from app.storage.types import utc_now
+from app.utils.ids import new_id
+
+
+async def asked(database: Database, user_id: UUID, run_id: UUID) -> Turn:
+    """A turn whose answer is under way, in a conversation of its own."""
+    async with database.write() as session:
+        conversation = await conversations.create(session, user_id)
+        return await messages.append_turn(session, user_id, conversation.id, "hola", run_id=run_id)
+
+
+async def stored(database: Database, user_id: UUID, message_id: UUID) -> Message:
+    async with database.read() as session:
+        return await messages.get(session, user_id, message_id)
+
+
+async def test_an_answer_is_saved_on_its_way_and_ended_once(database: Database, ana: UUID) -> None:
+    run = database.run_id
+    turn = await asked(database, ana, run)
+    assert (turn.assistant.status, turn.assistant.content) == ("streaming", "")
+    async with database.write() as session:
+        assert await answers.checkpoint(session, turn.assistant.id, run, "Buenos", "pienso")
+    partial = await stored(database, ana, turn.assistant.id)
+    assert (partial.status, partial.content, partial.reasoning) == ("streaming", "Buenos", "pienso")
+    async with database.write() as session:
+        assert await answers.end(
+            session,
+            turn.assistant.id,
+            run,
+            "complete",
+            "Buenos días",
+            reasoning="pienso",
+            usage={"total_tokens": 3},
+            model="m",
+            provider="p",
+        )
+    whole = await stored(database, ana, turn.assistant.id)
+    assert (whole.status, whole.content, whole.usage) == ("complete", "Buenos días", {"total_tokens": 3})
+    assert (whole.model, whole.provider, whole.reasoning) == ("m", "p", "pienso")
+    assert whole.updated_at > whole.created_at
+    async with database.write() as session:
+        assert not await answers.end(session, turn.assistant.id, run, "failed", "otra cosa")
+        assert not await answers.checkpoint(session, turn.assistant.id, run, "otra cosa")
+    assert (await stored(database, ana, turn.assistant.id)).content == "Buenos días"
+    async with database.read() as session:
+        found = await search.find(session, ana, "dias")
+    assert [hit.message_id for hit in found] == [turn.assistant.id]
+
+
+async def test_a_conversation_that_is_deleted_ends_its_answer(database: Database, ana: UUID) -> None:
+    turn = await asked(database, ana, database.run_id)
+    async with database.write() as session:
+        await conversations.remove(session, ana, turn.user.conversation_id)
+    async with database.write() as session:
+        assert not await answers.checkpoint(session, turn.assistant.id, database.run_id, "x")
+        assert not await answers.end(session, turn.assistant.id, database.run_id, "complete", "x")
+
+
+async def test_another_process_cannot_write_an_answer(database: Database, ana: UUID) -> None:
+    turn = await asked(database, ana, database.run_id)
+    async with database.write() as session:
+        assert not await answers.checkpoint(session, turn.assistant.id, new_id(), "x")
+        assert not await answers.end(session, turn.assistant.id, new_id(), "complete", "x")
+    assert (await stored(database, ana, turn.assistant.id)).status == "streaming"
+
+
+async def test_only_answers_of_dead_processes_are_interrupted(database: Database, ana: UUID) -> None:
+    """One lease ran out, one process never had one, one is alive, one is this process."""
+    late, unknown, alive, mine = (new_id() for _ in range(4))
+    turns = {run: await asked(database, ana, run) for run in (late, unknown, alive, mine)}
+    async with database.write() as session:
+        for run in (late, alive, mine):
+            await answers.beat(session, run)
+        assert await answers.checkpoint(session, turns[late].assistant.id, late, "Había llegado")
+    async with database.write() as session:
+        past = utc_now() - timedelta(seconds=answers.LEASE_S + 5)
+        await session.execute(update(RunRow).where(RunRow.id == late).values(heartbeat_at=past))
+    async with database.write() as session:
+        assert await answers.interrupt_dead(session, mine) == 2
+        assert await answers.interrupt_dead(session, mine) == 0
+    states = {run: await stored(database, ana, turn.assistant.id) for run, turn in turns.items()}
+    assert [states[run].status for run in (late, unknown, alive, mine)] == [
+        "interrupted",
+        "interrupted",
+        "streaming",
+        "streaming",
+    ]
+    assert (states[late].content, states[late].error) == ("Había llegado", answers.INTERRUPTED)
+    async with database.read() as session:
+        assert len(await search.find(session, ana, "habia llegado")) == 1
+    async with database.write() as session:  # the late one was only slow, and learns it
+        await answers.beat(session, late)
+        assert not await answers.checkpoint(session, turns[late].assistant.id, late, "x")
+
+
+async def test_a_beat_renews_the_lease(database: Database, ana: UUID) -> None:
+    turn = await asked(database, ana, run := new_id())
+    async with database.write() as session:
+        past = utc_now() - timedelta(seconds=answers.LEASE_S + 5)
+        session.add(RunRow(id=run, started_at=past, heartbeat_at=past))
+    async with database.write() as session:
+        await answers.beat(session, run)
+        assert await answers.interrupt_dead(session, database.run_id) == 0
+    assert (await stored(database, ana, turn.assistant.id)).status == "streaming"
+
+
+async def test_a_start_marks_what_a_crash_left(
+    storage_settings: Settings, database: Database, ana: UUID
+) -> None:
+    """SQLite has one process, so all others are dead; on PostgreSQL a lease says so."""
+    turn = await asked(database, ana, run := new_id())
+    async with lifecycle.running(database, storage_settings):
+        assert (await stored(database, ana, turn.assistant.id)).status == "interrupted"
+        async with database.write() as session:
+            conversation = turn.user.conversation_id
+            answer = await messages.append_answer(session, ana, conversation, run_id=database.run_id)
+        async with database.read() as session:
+            assert await session.get(RunRow, run) is None
+            assert await session.get(RunRow, database.run_id) is not None
+    async with database.read() as session:  # a clean end leaves nothing streaming and no lease
+        assert (await messages.get(session, ana, answer.id)).status == "interrupted"
+        assert await session.get(RunRow, database.run_id) is None
+
+
+@pytest.mark.parametrize("status", ["interrupted", "failed"])
+async def test_an_answer_that_breaks_off_keeps_what_had_arrived(
+    database: Database, ana: UUID, status: str
+) -> None:
+    turn = await asked(database, ana, database.run_id)
+    error = {"code": "upstream_truncated", "message": "it broke off"}
+    async with database.write() as session:
+        await answers.end(session, turn.assistant.id, database.run_id, status, "a medias", error=error)  # type: ignore[arg-type]
+    kept = await stored(database, ana, turn.assistant.id)
+    assert (kept.status, kept.content, kept.error) == (status, "a medias", error)

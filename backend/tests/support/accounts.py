@@ -1,0 +1,120 @@
+"""People with accounts on a served application, made beside the server: in its database, with its signing key."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+import httpx2
+from sqlalchemy import update
+
+from app.core.caller import Caller, Role, Scope
+from app.core.config import Settings
+from app.services.accounts.administration import Administration
+from app.services.accounts.api_keys import Keys
+from app.services.accounts.secrets.passwords import Passwords
+from app.services.accounts.secrets.signing_key import FILE_NAME
+from app.services.accounts.secrets.tokens import AccessTokens
+from app.storage.database import Database
+from app.storage.tables import ApiKeyRow
+from app.storage.users import Refreshes
+from app.utils.ids import new_id
+
+T = TypeVar("T")
+PASSWORD = "correct horse battery staple"
+ACCOUNTS = {"mode": "accounts"}
+
+
+@dataclass(frozen=True)
+class Person:
+    id: UUID
+    name: str
+    role: Role
+
+
+def cheap_passwords() -> Passwords:
+    """Hashes of older parameters: a log-in takes them, and stores better ones."""
+    return Passwords(memory_kib=64, passes=1, lanes=1)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+class Team:
+    """The people of one server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.tokens = AccessTokens((settings.data_dir / FILE_NAME).read_bytes(), 15)
+
+    def do(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        """Work on the database in a loop of its own, as another process would."""
+
+        async def done() -> T:
+            database = Database(self._settings)
+            try:
+                return await work(database)
+            finally:
+                await database.aclose()
+
+        with ThreadPoolExecutor(1) as threads:
+            return threads.submit(lambda: asyncio.run(done())).result(30)
+
+    def administer(self, work: Callable[[Administration], Awaitable[T]]) -> T:
+        return self.do(lambda database: work(Administration(database, cheap_passwords())))
+
+    def add(self, name: str, role: Role = "user") -> Person:
+        user = self.administer(lambda accounts: accounts.add(name, PASSWORD, role))
+        return Person(user.id, name, role)
+
+    def session(self, person: Person, ago: timedelta = timedelta(0)) -> tuple[str, UUID]:
+        """An access token as a log-in gives it, and the id of that log-in; opened some time ago."""
+        now, family = datetime.now(UTC) - ago, new_id()
+
+        async def add(database: Database) -> None:
+            async with database.write() as session:
+                await Refreshes(session).add(person.id, family, family.hex, now + timedelta(days=30), now)
+
+        self.do(add)
+        return self.tokens.sign(person.id, family, 0, now)[0], family
+
+    def token(self, person: Person) -> str:
+        return self.session(person)[0]
+
+    def end_session(self, family: UUID) -> None:
+        async def end(database: Database) -> None:
+            async with database.write() as session:
+                await Refreshes(session).revoke_family(family, datetime.now(UTC))
+
+        self.do(end)
+
+    def key(self, person: Person, *scopes: Scope, expired: bool = False) -> tuple[str, UUID]:
+        """An API key, and its id."""
+        caller = Caller(person.id, person.name, person.role, "session")
+
+        async def make(database: Database) -> tuple[str, UUID]:
+            made, secret = await Keys(database).make(caller, "of a test", scopes, timedelta(days=1))
+            if expired:
+                async with database.write() as session:
+                    over = datetime.now(UTC) - timedelta(seconds=1)
+                    await session.execute(
+                        update(ApiKeyRow).where(ApiKeyRow.id == made.id).values(expires_at=over)
+                    )
+            return secret, made.id
+
+        return self.do(make)
+
+    def revoke_key(self, person: Person, key_id: UUID) -> None:
+        caller = Caller(person.id, person.name, person.role, "session")
+        self.do(lambda database: Keys(database).revoke(caller, key_id))
+
+    def disable(self, person: Person) -> None:
+        self.administer(lambda accounts: accounts.disable(person.name))
+
+
+def log_in(http: httpx2.Client, name: str, password: str = PASSWORD, **more: object) -> httpx2.Response:
+    return http.post("/api/auth/login", json={"name": name, "password": password, **more})

@@ -1,0 +1,111 @@
+"""Conversations in tests: services around a fake model, and what a client reads of a stream of events."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import anyio
+import orjson
+
+from app.core.config import Settings
+from app.core.metrics import Observer
+from app.services.chat.answers import Answers
+from app.services.chat.conversations import Conversations
+from app.services.chat.events import Done, Event, Failed, Place, Said, Thought
+from app.services.llm.catalogue import Catalogue
+from app.services.llm.providers import Providers
+from app.storage.database import Database
+from app.storage.messages import Message, Turn
+from tests.fakes.chat_provider import FakeChat, table
+
+
+@dataclass(frozen=True)
+class Chat:
+    """The services of conversations, and one user of them."""
+
+    answers: Answers
+    conversations: Conversations
+    user_id: UUID
+
+    async def sent(self, text: str = "hello", **options: Any) -> Turn:
+        """A message in a conversation of its own."""
+        conversation = await self.conversations.create(self.user_id)
+        return await self.answers.send(self.user_id, conversation.id, text, **options)
+
+    async def heard(self, message_id: UUID, place: Place | None = None) -> list[Event]:
+        """All events of an answer behind a place."""
+        with anyio.fail_after(20):
+            async with aclosing(await self.answers.follow(self.user_id, message_id, place)) as events:
+                return [event async for event in events]
+
+    async def stored(self, message: Message) -> Message:
+        """A message as it is stored now."""
+        found = await self.conversations.messages(self.user_id, message.conversation_id, all_branches=True)
+        return next(each for each in found if each.id == message.id)
+
+    async def saved(self, message: Message, text: str) -> None:
+        """Wait until so much of an answer is stored."""
+        with anyio.fail_after(20):
+            while (await self.stored(message)).content != text:  # noqa: ASYNC110  # a database tells nobody
+                await anyio.sleep(0.02)
+
+
+@asynccontextmanager
+async def chatting(
+    database: Database, settings: Settings, user_id: UUID, model: FakeChat, **chat: Any
+) -> AsyncIterator[Chat]:
+    """Services with this model for everybody who names none; `chat` are settings (`answer_s=1`)."""
+    changed = settings.model_copy(
+        update={
+            "chat": settings.chat.model_copy(update=chat),
+            "llm": settings.llm.model_copy(update={"provider": "fake", "discover": False}),
+        }
+    )
+    providers = Providers(changed, lambda _: table(fake=model))
+    answers = Answers(changed, database, Catalogue(changed, providers), Observer())
+    async with answers.running():
+        yield Chat(answers, Conversations(database, answers), user_id)
+
+
+def text_of(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Said))
+
+
+def thoughts_of(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Thought))
+
+
+def done(events: list[Event]) -> Done:
+    assert isinstance(events[-1], Done), events[-1]
+    return events[-1]
+
+
+def failed(events: list[Event]) -> Failed:
+    assert isinstance(events[-1], Failed), events[-1]
+    return events[-1]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One event as a client reads it."""
+
+    id: str
+    name: str
+    data: dict[str, Any]
+
+
+def read_events(body: str) -> list[Sent]:
+    """The whole events of a body; one that was cut off is no event."""
+    events = []
+    for block in body.split("\n\n")[:-1]:
+        if block.startswith(":"):
+            continue
+        fields = dict(line.split(": ", 1) for line in block.split("\n"))
+        events.append(Sent(fields["id"], fields["event"], orjson.loads(fields["data"])))
+    return events
+
+
+def content(events: list[Sent], name: str = "message") -> str:
+    return "".join(event.data["content"] for event in events if event.name == name)

@@ -1,0 +1,144 @@
+"""Databases for tests: an SQLite file or a real PostgreSQL of the session's own, already at the newest schema."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from app.core.config import Settings, StorageSettings
+from app.storage.database import Database
+from app.storage.engines import database_url
+from app.storage.migrate import upgrade
+
+_names = count()
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server; every database of it is thrown away with it."""
+
+    bin: Path
+    data: Path
+    port: int
+    user: str | None
+    """Whom its programs run as: it refuses root."""
+
+    def run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(self.bin / program), *arguments],
+            user=self.user,
+            group=self.user,
+            extra_groups=[] if self.user else None,
+            cwd="/",
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{program}: {done.stderr or done.stdout}"
+
+    def url(self, name: str) -> str:
+        return f"postgresql://prompter@127.0.0.1:{self.port}/{name}"
+
+    def create(self, template: str = "template0") -> str:
+        """A new database; its address."""
+        name = f"test_{next(_names)}"
+        where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "prompter")
+        self.run("createdb", *where, "-T", template, name)
+        return self.url(name)
+
+    def stop(self, mode: str = "immediate") -> None:
+        self.run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "stop")
+
+    def start(self) -> None:
+        options = (
+            f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.data} "
+            "-c fsync=off -c full_page_writes=off -c max_connections=60"
+        )
+        log = str(self.data / "log.txt")
+        self.run("pg_ctl", "-D", str(self.data), "-l", log, "-o", options, "-w", "start")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def migrated(settings: Settings) -> None:
+    """Bring the database of these settings to the newest schema, whatever loop is running here."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(upgrade(database_url(settings)))).result()
+
+
+def settings_for(folder: Path, url: str = "") -> Settings:
+    return Settings(_env_file=None, data_dir=folder, storage=StorageSettings(url=url))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """PostgreSQL from the system's own package, on a free port, without waiting for the disk."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda path: int(path.parts[4]))
+    if not found:
+        pytest.skip("PostgreSQL is not installed: no /usr/lib/postgresql/*/bin")
+    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    folder = Path(tempfile.mkdtemp(prefix="prompter-postgres-"))
+    server = PostgresServer(found[-1].parent, folder / "data", free_port(), "postgres" if as_root else None)
+    try:
+        if as_root:
+            shutil.chown(folder, "postgres", "postgres")
+        server.run(
+            "initdb", "-D", str(server.data), "-U", "prompter", "-E", "UTF8", "--no-sync", "-A", "trust"
+        )
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database at the newest schema, to be copied."""
+    url = postgres_server.create()
+    migrated(settings_for(tmp_path_factory.mktemp("postgres"), url))
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file at the newest schema, to be copied."""
+    settings = settings_for(tmp_path_factory.mktemp("sqlite"))
+    migrated(settings)
+    return settings.data_dir / "prompter.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def storage_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings with a database of the test's own at the newest schema; once on each kind of database."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "prompter.db")
+        return settings_for(tmp_path)
+    template = request.getfixturevalue("postgres_template")
+    return settings_for(tmp_path, request.getfixturevalue("postgres_server").create(template))
+
+
+@pytest.fixture
+async def database(storage_settings: Settings) -> AsyncIterator[Database]:
+    """An open database at the newest schema; the test runs once on SQLite and once on PostgreSQL."""
+    database = Database(storage_settings)
+    yield database
+    await database.aclose()
