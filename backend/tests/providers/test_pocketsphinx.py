@@ -1,6 +1,7 @@
 """The embedded engine with its real worker processes: same audio, same text, whatever happens around it."""
 
 import asyncio
+import multiprocessing
 import os
 import select
 import signal
@@ -9,8 +10,11 @@ import wave
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import jiwer
 import numpy as np
 import pytest
@@ -375,6 +379,25 @@ async def test_start_is_shared_and_aclose_ends_all(expected: dict[str, Transcrip
     await until_gone(pids)
     with pytest.raises(ProviderNotReady, match="not started"):
         await provider.open_session(WORDS)
+
+
+@pytest.mark.parametrize("ready", [False, True])
+async def test_a_server_that_ends_while_they_start_leaves_none(ready: bool) -> None:
+    """Its task group cancels them again and again while they clear up."""
+    before = set(multiprocessing.active_children())
+
+    def mine() -> set[BaseProcess]:
+        return set(multiprocessing.active_children()) - before
+
+    pool = Pool(2, 1)
+    async with anyio.create_task_group() as group:
+        group.start_soon(pool.start)
+        while ready and len(mine()) < 2:  # noqa: ASYNC110  # processes tell nobody
+            await anyio.sleep(0.01)
+        await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+    await pool.aclose()
+    assert not mine()
 
 
 PARENT = """

@@ -54,7 +54,7 @@ class WorkerProcess(asyncio.Protocol):
         self = cls(process, decoders)
         try:
             with theirs:
-                await anyio.to_thread.run_sync(_start_without_sigint, process)
+                await _spawned(process)
             ours.setblocking(False)
             await self._connect(ours)
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -62,6 +62,8 @@ class WorkerProcess(asyncio.Protocol):
         except BaseException as error:
             if self._transport is None:
                 ours.close()
+            if process.pid is not None:
+                process.kill()  # it has nothing to finish, and would not look up before its model is loaded
             await self.aclose()
             if isinstance(error, TimeoutError):
                 raise WorkerDied(running=True) from error
@@ -124,6 +126,16 @@ class WorkerProcess(asyncio.Protocol):
             if not reply.done():
                 reply.set_exception(WorkerDied(running=place == 0))
         self._waiting.clear()
+
+
+async def _spawned(process: BaseProcess) -> None:
+    """Start it, to the end also while being cancelled: half started it could not be ended."""
+    starting = asyncio.ensure_future(anyio.to_thread.run_sync(_start_without_sigint, process))
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting])
+        raise
 
 
 def _start_without_sigint(process: BaseProcess) -> None:
