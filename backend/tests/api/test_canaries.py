@@ -24,6 +24,8 @@ from tests.support.command import prompter
 from tests.support.serving import Served, serving
 from tests.support.speech_client import sentence, speech_client
 
+pytestmark = pytest.mark.once
+
 SERVER_KEY = "sk-canary-server-3f9a1c77d2"
 PROFILE_KEY = "plainkeywithoutanyprefix-8b1e"
 REQUEST_KEY = "sk-canary-request-6e02b4a91f"

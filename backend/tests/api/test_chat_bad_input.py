@@ -29,6 +29,8 @@ from tests.support.chatting import content, read_events
 from tests.support.server_process import ServerProcess, server_process
 from tests.support.serving import serving
 
+pytestmark = pytest.mark.once
+
 SOON_S = 30
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another process's files")
 

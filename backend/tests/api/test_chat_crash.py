@@ -12,6 +12,8 @@ from app.storage.types import utc_now
 from tests.support.crashing import Crashes
 from tests.support.postgres import PostgresServer, settings_for
 
+pytestmark = pytest.mark.once
+
 KILLS = 5
 """`bench/crashes.py` does the same 100 times."""
 

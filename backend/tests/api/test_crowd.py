@@ -5,10 +5,13 @@ import json
 import time
 
 import httpx2
+import pytest
 
 from app.bench.load.target import Target, own_server
 from tests.fakes.upstream import FakeUpstream, Reply, Request, data
 from tests.support.speech_client import eventually
+
+pytestmark = pytest.mark.once
 
 CROWD = 100
 CHUNKS = 60

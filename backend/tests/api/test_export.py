@@ -107,6 +107,7 @@ def test_an_answer_that_broke_off_says_so() -> None:
         assert "\n\nHel\n\n*(failed: provider 'fake' failed" in exported(talk, id_)
 
 
+@pytest.mark.once
 def test_ten_thousand_messages() -> None:
     texts = [f"message {n} ```" for n in range(10_000)]
     with talking() as (talk, served):

@@ -21,6 +21,8 @@ from app.core.config import LlmProfile, LlmSettings, Settings
 from tests.conftest import running
 from tests.fakes.chat_upstream import in_background
 
+pytestmark = pytest.mark.once
+
 AWAY = (502, 503, 504)
 CHECKS = [
     openapi.content_type_conformance,

@@ -127,6 +127,7 @@ def test_nobody_finds_what_is_anothers() -> None:
             assert refusal(nobody.get("/api/search?q=secret")) == (401, "unauthorized")
 
 
+@pytest.mark.once
 def test_ten_thousand_finds() -> None:
     with talking() as (talk, served):
         id_ = talk.conversation()

@@ -12,6 +12,8 @@ import pytest
 from tests.clients.conftest import JAVASCRIPT
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.once
+
 SECTIONS = {"README.md": "## Use it from your tools", "README.es.md": "## Usarlo desde sus herramientas"}
 SAID = "What is the weather like in Madrid today?"
 
