@@ -67,10 +67,36 @@ def connect(url: str, token: str, cafile: Path | None = None) -> "PromptClient":
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run the asynchronous part of a command; Ctrl-C cancels it and goes on as KeyboardInterrupt."""
-    import asyncio
+    """Run the asynchronous part of a command; Ctrl-C cancels it and goes on as KeyboardInterrupt.
 
-    return asyncio.run(main)
+    asyncio's own handler is Python code that runs once the loop wakes: a Ctrl-C in the moment before the loop
+    begins to wait, or one that the system hands to another thread, would wait for the next event, and a silent
+    server sends none. A handler of the loop's wakes it.
+    """
+    import asyncio
+    import signal
+
+    interrupted = False
+
+    async def until_ctrl_c() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def cancel() -> None:
+            nonlocal interrupted
+            interrupted = True
+            task.cancel()
+
+        with contextlib.suppress(NotImplementedError):  # Windows, where the loop wakes by itself
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, cancel)
+        return await main
+
+    try:
+        return asyncio.run(until_ctrl_c())
+    except asyncio.CancelledError:
+        if interrupted:
+            raise KeyboardInterrupt from None
+        raise
 
 
 def out() -> "Console":
