@@ -87,7 +87,8 @@ def run(main: Coroutine[Any, Any, T]) -> T:
             interrupted = True
             task.cancel()
 
-        with contextlib.suppress(NotImplementedError):  # Windows, where the loop wakes by itself
+        # Not on Windows, where the loop wakes by itself, nor in a thread, which no signal reaches.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, cancel)
         return await main
 
