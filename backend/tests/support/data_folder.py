@@ -1,14 +1,22 @@
 """No server of a test keeps anything in the checkout's own data folder, and no two share one."""
 
+import atexit
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from app.core.config import Settings
 from app.core.paths import resolve
+from app.storage import migrate
+from app.storage.data_folder import make_private
+from app.storage.engines import database_url
+
+NAME = "prompter.db"
 
 
 @contextmanager
@@ -19,7 +27,25 @@ def own_data_folder(settings: Settings) -> Iterator[Settings]:
         yield settings
         return
     folder = Path(tempfile.mkdtemp(prefix="prompter-data-"))
+    own = settings.model_copy(update={"data_dir": folder})
+    if not own.storage.url.get_secret_value():
+        shutil.copy(_empty_database(), folder / NAME)
     try:
-        yield settings.model_copy(update={"data_dir": folder})
+        yield own
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def _empty_database() -> Path:
+    """A database with the newest schema, made once: a thousand servers need not each make its tables."""
+    folder = Path(tempfile.mkdtemp(prefix="prompter-data-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    settings = Settings(_env_file=None, data_dir=folder)
+    make_private(folder)
+    # In a thread, where no event loop of a test runs.
+    making = threading.Thread(target=migrate.upgrade_here, args=(database_url(settings),))
+    making.start()
+    making.join()
+    assert [file.name for file in folder.iterdir()] == [NAME]
+    return folder / NAME
