@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import uvicorn
@@ -18,6 +19,15 @@ from numpy.typing import NDArray
 from app.core.config import Settings
 from app.providers.upstream.local import discovery
 from tests.support.data_folder import own_data_folder
+
+hypothesis.settings.register_profile(
+    "prompter",
+    deadline=None,  # a busy machine is no fault of the code
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    # Where everything is required, a run that fails fails again.
+    derandomize=bool(os.environ.get("PROMPTER_TEST_REQUIRE_ALL")),
+)
+hypothesis.settings.load_profile("prompter")
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"

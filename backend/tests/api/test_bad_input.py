@@ -240,7 +240,7 @@ maybe: st.SearchStrategy[Any] = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     body=st.fixed_dictionaries(
         {},

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 import anyio
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import AudioNotReadable, MessageTooBig, PrompterError
@@ -137,7 +137,7 @@ async def test_a_length_that_is_claimed_is_refused_at_once() -> None:
     assert time.process_time() - began_s < 5
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(st.sampled_from(["webm", "ogg", "mp4", "mp3", "flac", "wav", "aac"]), st.data())
 def test_random_damage_never_breaks_more_than_its_file(form: str, data: st.DataObject) -> None:
     """Bytes at random places, and random bytes behind a true head: text or a refusal, never anything else."""

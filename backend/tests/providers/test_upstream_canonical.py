@@ -274,13 +274,13 @@ CHUNK = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(CHUNK, max_size=5))
 def test_whatever_comes_is_canonical(chunks: list[dict[str, Any]]) -> None:
     orjson.dumps(canonical(*chunks))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(CHUNK)
 def test_whatever_whole_answer_comes_is_read_or_refused(answer: dict[str, Any]) -> None:
     try:

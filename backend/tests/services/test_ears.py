@@ -82,7 +82,7 @@ def test_cuts_leave_no_trace_at_any_rate(rate: int) -> None:
 
 
 @given(st.lists(st.integers(1, 9000), min_size=1, max_size=20))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_any_cut_leaves_no_trace(steps: list[int]) -> None:
     """The same for cuts of any length."""
     audio, rate = read_wav(SAMPLES / "en_send_email_8k.wav")

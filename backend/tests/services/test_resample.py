@@ -19,7 +19,7 @@ def tone(hz: float, rate_hz: int, seconds: float, level: float = 0.5) -> np.ndar
 @given(
     rate=st.sampled_from(RATES), seed=st.integers(0, 1000), cuts=st.lists(st.integers(1, 5000), max_size=30)
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_cuts_leave_no_trace(rate: int, seed: int, cuts: list[int]) -> None:
     """Any cut gives the same samples, bit by bit, as the whole in one piece."""
     audio = np.random.default_rng(seed).integers(-32768, 32768, rate, dtype=np.int16)

@@ -197,7 +197,7 @@ def test_recordings_take_nobodys_share() -> None:
     assert with_them.roomy(9.0) is without.roomy(9.0) is True
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 4), st.integers(1, 12), st.integers(0, 1000))
 def test_a_final_waits_for_one_recordings_decode_at_the_most(cores: int, files: int, seed: int) -> None:
     """However many recordings there are: what a speaker's final waits is bounded by what one decode takes."""
@@ -410,7 +410,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(1, 4), STEPS)
 def test_every_job_ends_exactly_once_and_no_final_is_shed(
     cores: int, steps: list[tuple[object, ...]]

@@ -393,7 +393,7 @@ async def test_without_word_times_a_long_window_is_not_cut() -> None:
     chunks=st.lists(st.integers(16, 20_000), min_size=1, max_size=12),
     flaws=st.lists(st.integers(0, 3), min_size=1, max_size=20),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_stable_never_shrinks_whatever_the_engine_makes_of_the_newest_words(
     chunks: list[int], flaws: list[int]
 ) -> None:
