@@ -1,0 +1,4 @@
+/** Texts of logging in and of keys, in English. */
+export const accounts = {
+  logIn: "Log in",
+};

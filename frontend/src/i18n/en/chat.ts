@@ -1,0 +1,4 @@
+/** Texts of the chat, in English. */
+export const chat = {
+  region: "Conversation",
+};

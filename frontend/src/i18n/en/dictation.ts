@@ -1,0 +1,4 @@
+/** Texts of dictation, in English. */
+export const dictation = {
+  region: "Dictation",
+};

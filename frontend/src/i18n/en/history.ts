@@ -1,0 +1,4 @@
+/** Texts of the sidebar, in English. */
+export const history = {
+  region: "Conversations",
+};

@@ -1,0 +1,4 @@
+/** Texts of the settings and the guide, in English. */
+export const settings = {
+  title: "Settings",
+};

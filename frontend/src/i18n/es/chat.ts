@@ -1,0 +1,4 @@
+/** Texts of the chat, in Spanish. */
+export const chat = {
+  region: "Conversación",
+};

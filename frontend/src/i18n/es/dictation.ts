@@ -1,0 +1,4 @@
+/** Texts of dictation, in Spanish. */
+export const dictation = {
+  region: "Dictado",
+};

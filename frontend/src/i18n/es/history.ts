@@ -1,0 +1,4 @@
+/** Texts of the sidebar, in Spanish. */
+export const history = {
+  region: "Conversaciones",
+};

@@ -1,0 +1,4 @@
+/** Texts of the settings and the guide, in Spanish. */
+export const settings = {
+  title: "Ajustes",
+};
