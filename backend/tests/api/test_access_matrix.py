@@ -26,6 +26,7 @@ from tests.support.speech_client import speech_client
 
 OPEN_TO_ALL = {
     "GET /",
+    "GET /assets/{path:path}",
     "GET /health",
     "GET /health/ready",
     "GET /docs",

@@ -50,7 +50,7 @@ export const DEFAULTS: Settings = {
   guided: false,
 };
 
-/** public/theme.js reads the same key. */
+/** public/assets/theme.js reads the same key. */
 export const STORE_KEY = "prompter.settings";
 
 /** Take over what has the right type; anything else, an older page's or a vandal's, keeps its default. */
