@@ -4,7 +4,7 @@
  */
 
 export interface paths {
-    "/llm/generate": {
+    "/api/auth/login": {
         parameters: {
             query?: never;
             header?: never;
@@ -14,19 +14,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask a language model
-         * @description Send `messages`, the transcript of a dictation (`session_id`), or both, and get an answer.
-         *
-         *     A client that leaves ends the upstream's work within a second.
+         * Log in
+         * @description A wrong password and an unknown name are answered alike, after the same time.
          */
-        post: operations["generate_llm_generate_post"];
+        post: operations["log_in_api_auth_login_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/chat/completions": {
+    "/api/auth/logout": {
         parameters: {
             query?: never;
             header?: never;
@@ -36,20 +34,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask a model in OpenAI's words
-         * @description Send a conversation to any model of `/v1/models` and get its answer, tools and images included.
-         *
-         *     A request says what to ask, never whom: a field that names an address or a key is refused. A client that leaves
-         *     ends the upstream's work within a second.
+         * Log out
+         * @description Its open sockets close within a minute. Other log-ins of the same user stay.
          */
-        post: operations["chat_completions_v1_chat_completions_post"];
+        post: operations["log_out_api_auth_logout_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/models": {
+    "/api/auth/me": {
         parameters: {
             query?: never;
             header?: never;
@@ -57,12 +52,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Models for chat
-         * @description Every model of every provider that tells its models, as `provider/model`; `echo` is always among them.
-         *
-         *     Providers are asked in parallel; one that does not answer within 3 s is left out.
+         * Who one is
+         * @description Without accounts there is one local user, so that a client can ask this first.
          */
-        get: operations["models_v1_models_get"];
+        get: operations["me_api_auth_me_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -71,47 +64,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/audio/models": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Models for transcription
-         * @description The speech engines that can be used now, and `whisper-1`, which means the default one.
-         */
-        get: operations["audio_models_v1_audio_models_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/models/{model_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * One model
-         * @description A model for chat or for transcription, by its id, its bare name, or an alias.
-         */
-        get: operations["model_v1_models__model_id__get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/audio/transcriptions": {
+    "/api/auth/refresh": {
         parameters: {
             query?: never;
             header?: never;
@@ -121,13 +74,98 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Transcribe a recording
-         * @description Send a recording of any usual format and get its text.
-         *
-         *     It is cut at pauses and recognised behind those who speak: the longer they speak, the longer it takes. A client
-         *     that leaves ends the work within a second of the running call.
+         * Renew a log-in
+         * @description Programs send the token in the body; browsers send the cookie, and the header that pages of others cannot.
          */
-        post: operations["transcribe_v1_audio_transcriptions_post"];
+        post: operations["refresh_api_auth_refresh_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chat/realtime/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a session
+         * @description A session is a conversation, and stands among them; its `initial_message` waits there for an answer.
+         */
+        post: operations["make_session_api_chat_realtime_sessions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chat/realtime/sessions/{session_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say something in a session, and stream the answer
+         * @description Store the message, ask the model, and send the answer as it comes; it is stored before `done` is sent.
+         *
+         *     The model is sent an `initial_message` that nobody has answered along with what is said after it. Without
+         *     `content` that message itself is answered. A client that leaves does not end the answer: follow it again with
+         *     `GET /api/chat/stream/{message_id}`.
+         */
+        post: operations["stream_api_chat_realtime_sessions__session_id__stream_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chat/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message, and stream its answer
+         * @description Store the message, ask the model, and send the answer as it comes.
+         *
+         *     The answer belongs to the conversation: it goes on when the client leaves, and is stored before `done` is sent.
+         *     Follow it again with `GET /api/chat/stream/{message_id}`, never by sending the message a second time.
+         */
+        post: operations["send_api_chat_stream_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chat/stream/{message_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow an answer, or go on following it
+         * @description While it is made, after it has ended, and after the server was started again: the texts of all events together
+         *     are the answer. Whoever sends the `id` of the last event has heard all, and gets an empty 204.
+         */
+        get: operations["follow_api_chat_stream__message_id__get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -186,6 +224,28 @@ export interface paths {
         patch: operations["change_conversation_api_conversations__conversation_id__patch"];
         trace?: never;
     };
+    "/api/conversations/{conversation_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export a conversation
+         * @description Of an answer under way it has what was saved.
+         *
+         *     A message stands in the Markdown as it was written; one that could show HTML or images stands in a block of code.
+         */
+        get: operations["export_api_conversations__conversation_id__export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations/{conversation_id}/messages": {
         parameters: {
             query?: never;
@@ -223,94 +283,6 @@ export interface paths {
          * @description What had arrived is kept; whoever follows the answer is told `done` with the status `stopped`.
          */
         post: operations["stop_api_conversations__conversation_id__stop_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/chat/stream": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send a message, and stream its answer
-         * @description Store the message, ask the model, and send the answer as it comes.
-         *
-         *     The answer belongs to the conversation: it goes on when the client leaves, and is stored before `done` is sent.
-         *     Follow it again with `GET /api/chat/stream/{message_id}`, never by sending the message a second time.
-         */
-        post: operations["send_api_chat_stream_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/chat/stream/{message_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Follow an answer, or go on following it
-         * @description While it is made, after it has ended, and after the server was started again: the texts of all events together
-         *     are the answer. Whoever sends the `id` of the last event has heard all, and gets an empty 204.
-         */
-        get: operations["follow_api_chat_stream__message_id__get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/chat/realtime/sessions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Begin a session
-         * @description A session is a conversation, and stands among them; its `initial_message` waits there for an answer.
-         */
-        post: operations["make_session_api_chat_realtime_sessions_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/chat/realtime/sessions/{session_id}/stream": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Say something in a session, and stream the answer
-         * @description Store the message, ask the model, and send the answer as it comes; it is stored before `done` is sent.
-         *
-         *     The model is sent an `initial_message` that nobody has answered along with what is said after it. Without
-         *     `content` that message itself is answered. A client that leaves does not end the answer: follow it again with
-         *     `GET /api/chat/stream/{message_id}`.
-         */
-        post: operations["stream_api_chat_realtime_sessions__session_id__stream_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -361,7 +333,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/messages/{message_id}/regenerate": {
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List one's keys
+         * @description Those that have expired are listed until they are deleted; without accounts there are none.
+         */
+        get: operations["list_keys_api_keys_get"];
+        put?: never;
+        /**
+         * Make a key
+         * @description Use it as `Authorization: Bearer`, or as the API key of an OpenAI SDK.
+         */
+        post: operations["make_key_api_keys_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{key_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -370,14 +366,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        post?: never;
         /**
-         * Answer again, and stream the answer
-         * @description One more answer beside this one, or to this message of the user; it is shown, and the old one is kept.
-         *
-         *     The events are those of `POST /api/chat/stream`, and as there nobody who leaves ends the answer.
+         * Delete a key
+         * @description At once, on every server process; its open sockets close within a minute.
          */
-        post: operations["regenerate_api_messages__message_id__regenerate_post"];
-        delete?: never;
+        delete: operations["delete_key_api_keys__key_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -426,42 +420,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/conversations/{conversation_id}/export": {
+    "/api/messages/{message_id}/regenerate": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
+        get?: never;
+        put?: never;
         /**
-         * Export a conversation
-         * @description Of an answer under way it has what was saved.
+         * Answer again, and stream the answer
+         * @description One more answer beside this one, or to this message of the user; it is shown, and the old one is kept.
          *
-         *     A message stands in the Markdown as it was written; one that could show HTML or images stands in a block of code.
+         *     The events are those of `POST /api/chat/stream`, and as there nobody who leaves ends the answer.
          */
-        get: operations["export_api_conversations__conversation_id__export_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/search": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Search what one has kept
-         * @description A list of one page. Neither case nor accents count, and signs mean nothing.
-         */
-        get: operations["search_api_search_get"];
-        put?: never;
-        post?: never;
+        post: operations["regenerate_api_messages__message_id__regenerate_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -491,7 +465,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/providers/stt": {
+    "/api/search": {
         parameters: {
             query?: never;
             header?: never;
@@ -499,157 +473,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Speech engines
-         * @description Every engine, ready or not; answers within about 3 s whatever a provider does.
+         * Search what one has kept
+         * @description A list of one page. Neither case nor accents count, and signs mean nothing.
          */
-        get: operations["speech_engines_providers_stt_get"];
+        get: operations["search_api_search_get"];
         put?: never;
         post?: never;
         delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/providers/llm": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Language-model providers
-         * @description Every provider of language models, ready or not; answers within about 3 s whatever an upstream does.
-         */
-        get: operations["language_models_providers_llm_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/auth/login": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Log in
-         * @description A wrong password and an unknown name are answered alike, after the same time.
-         */
-        post: operations["log_in_api_auth_login_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/auth/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Renew a log-in
-         * @description Programs send the token in the body; browsers send the cookie, and the header that pages of others cannot.
-         */
-        post: operations["refresh_api_auth_refresh_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/auth/logout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Log out
-         * @description Its open sockets close within a minute. Other log-ins of the same user stay.
-         */
-        post: operations["log_out_api_auth_logout_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/auth/me": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Who one is
-         * @description Without accounts there is one local user, so that a client can ask this first.
-         */
-        get: operations["me_api_auth_me_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/keys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List one's keys
-         * @description Those that have expired are listed until they are deleted; without accounts there are none.
-         */
-        get: operations["list_keys_api_keys_get"];
-        put?: never;
-        /**
-         * Make a key
-         * @description Use it as `Authorization: Bearer`, or as the API key of an OpenAI SDK.
-         */
-        post: operations["make_key_api_keys_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/keys/{key_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Delete a key
-         * @description At once, on every server process; its open sockets close within a minute.
-         */
-        delete: operations["delete_key_api_keys__key_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -695,6 +525,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/llm/generate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a language model
+         * @description Send `messages`, the transcript of a dictation (`session_id`), or both, and get an answer.
+         *
+         *     A client that leaves ends the upstream's work within a second.
+         */
+        post: operations["generate_llm_generate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -715,27 +567,204 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/providers/llm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Language-model providers
+         * @description Every provider of language models, ready or not; answers within about 3 s whatever an upstream does.
+         */
+        get: operations["language_models_providers_llm_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/providers/stt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Speech engines
+         * @description Every engine, ready or not; answers within about 3 s whatever a provider does.
+         */
+        get: operations["speech_engines_providers_stt_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audio/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models for transcription
+         * @description The speech engines that can be used now, and `whisper-1`, which means the default one.
+         */
+        get: operations["audio_models_v1_audio_models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audio/transcriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Transcribe a recording
+         * @description Send a recording of any usual format and get its text.
+         *
+         *     It is cut at pauses and recognised behind those who speak: the longer they speak, the longer it takes. A client
+         *     that leaves ends the work within a second of the running call.
+         */
+        post: operations["transcribe_v1_audio_transcriptions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a model in OpenAI's words
+         * @description Send a conversation to any model of `/v1/models` and get its answer, tools and images included.
+         *
+         *     A request says what to ask, never whom: a field that names an address or a key is refused. A client that leaves
+         *     ends the upstream's work within a second.
+         */
+        post: operations["chat_completions_v1_chat_completions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models for chat
+         * @description Every model of every provider that tells its models, as `provider/model`; `echo` is always among them.
+         *
+         *     Providers are asked in parallel; one that does not answer within 3 s is left out.
+         */
+        get: operations["models_v1_models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One model
+         * @description A model for chat or for transcription, by its id, its bare name, or an alias.
+         */
+        get: operations["model_v1_models__model_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Ack
+         * @description Once a second: how far the server is.
+         */
+        Ack: {
+            /**
+             * Audio Seq
+             * @description audio messages received
+             */
+            audio_seq: number;
+            /**
+             * Backlog Ms
+             * @description of that, waiting for the engine (ms)
+             */
+            backlog_ms: number;
+            /**
+             * Decoded Ms
+             * @description of that, heard by the engine or passed over as silence (ms)
+             */
+            decoded_ms: number;
+            /**
+             * Received Ms
+             * @description audio received (ms)
+             */
+            received_ms: number;
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "ack";
+        };
+        /**
          * AnswerAgainIn
          * @description How to answer; the body may be left out.
          */
         AnswerAgainIn: {
-            /**
-             * Temperature
-             * @description randomness
-             * @example 0.7
-             */
-            temperature?: number | null;
-            /**
-             * Top P
-             * @description share of the likeliest tokens to choose from
-             * @example 0.9
-             */
-            top_p?: number | null;
             /**
              * Max Tokens
              * @description longest answer (tokens)
@@ -748,6 +777,67 @@ export interface components {
              * @example echo
              */
             model?: string | null;
+            /**
+             * Temperature
+             * @description randomness
+             * @example 0.7
+             */
+            temperature?: number | null;
+            /**
+             * Top P
+             * @description share of the likeliest tokens to choose from
+             * @example 0.9
+             */
+            top_p?: number | null;
+        };
+        /**
+         * Audio
+         * @description One chunk of audio. Binary frames after `start` are the same without the wrapping.
+         */
+        Audio: {
+            /**
+             * Data
+             * @description base64 of the samples; an even number of bytes
+             */
+            data: string;
+            /**
+             * Format
+             * @description signed 16-bit little-endian mono
+             * @constant
+             */
+            format: "pcm16";
+            /**
+             * Sample Rate
+             * @description rate (Hz), the same all through a session
+             */
+            sample_rate: number;
+            /**
+             * Seq
+             * @description number of this audio message since `start`: 1, 2, 3 …, if given
+             * @default null
+             */
+            seq: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "audio";
+        };
+        /**
+         * Auth
+         * @description Says who the client is: the first message where the handshake did not, or later with a newer token.
+         */
+        Auth: {
+            /**
+             * Token
+             * @description an access token or an API key
+             */
+            token: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "auth";
         };
         /**
          * ChatCompletionIn
@@ -782,6 +872,18 @@ export interface components {
          */
         ChatCompletionIn: {
             /**
+             * Max Completion Tokens
+             * @description longest answer (tokens)
+             * @example 500
+             */
+            max_completion_tokens?: number | null;
+            /**
+             * Max Tokens
+             * @description the older name of the same
+             * @example 500
+             */
+            max_tokens?: number | null;
+            /**
              * Messages
              * @description the conversation, oldest first
              * @example [
@@ -798,6 +900,36 @@ export interface components {
              * @example echo
              */
             model?: string | null;
+            /**
+             * N
+             * @description answers wanted
+             * @example 1
+             */
+            n?: number | null;
+            /**
+             * Response Format
+             * @description JSON, or JSON of a schema
+             * @example {
+             *       "type": "json_object"
+             *     }
+             */
+            response_format?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Seed
+             * @description the same seed, the same answer, if it can
+             * @example 7
+             */
+            seed?: number | null;
+            /**
+             * Stop
+             * @description texts that end the answer
+             * @example [
+             *       "\n\n"
+             *     ]
+             */
+            stop?: string | string[] | null;
             /**
              * Stream
              * @description true sends chunks as server-sent events
@@ -818,43 +950,13 @@ export interface components {
              */
             temperature?: number | null;
             /**
-             * Top P
-             * @description share of the likeliest tokens to choose from
-             * @example 0.9
+             * Tool Choice
+             * @description `auto`, `none`, `required`, or one function
+             * @example auto
              */
-            top_p?: number | null;
-            /**
-             * Max Completion Tokens
-             * @description longest answer (tokens)
-             * @example 500
-             */
-            max_completion_tokens?: number | null;
-            /**
-             * Max Tokens
-             * @description the older name of the same
-             * @example 500
-             */
-            max_tokens?: number | null;
-            /**
-             * N
-             * @description answers wanted
-             * @example 1
-             */
-            n?: number | null;
-            /**
-             * Stop
-             * @description texts that end the answer
-             * @example [
-             *       "\n\n"
-             *     ]
-             */
-            stop?: string | string[] | null;
-            /**
-             * Seed
-             * @description the same seed, the same answer, if it can
-             * @example 7
-             */
-            seed?: number | null;
+            tool_choice?: string | {
+                [key: string]: unknown;
+            } | null;
             /**
              * Tools
              * @description functions that the model may ask the client to call
@@ -864,23 +966,11 @@ export interface components {
                 [key: string]: unknown;
             }[] | null;
             /**
-             * Tool Choice
-             * @description `auto`, `none`, `required`, or one function
-             * @example auto
+             * Top P
+             * @description share of the likeliest tokens to choose from
+             * @example 0.9
              */
-            tool_choice?: string | {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Response Format
-             * @description JSON, or JSON of a schema
-             * @example {
-             *       "type": "json_object"
-             *     }
-             */
-            response_format?: {
-                [key: string]: unknown;
-            } | null;
+            top_p?: number | null;
         } & {
             [key: string]: unknown;
         };
@@ -890,17 +980,10 @@ export interface components {
          */
         ChatCompletionOut: {
             /**
-             * Id
-             * @description names this answer
-             * @example chatcmpl-5905e6dbcbfa455399569db40f8d8c9a
+             * Choices
+             * @description one or more answers
              */
-            id: string;
-            /**
-             * Object
-             * @description always `chat.completion`
-             * @constant
-             */
-            object: "chat.completion";
+            choices: components["schemas"]["ChoiceOut"][];
             /**
              * Created
              * @description when it was asked for (s since 1970)
@@ -908,16 +991,23 @@ export interface components {
              */
             created: number;
             /**
+             * Id
+             * @description names this answer
+             * @example chatcmpl-5905e6dbcbfa455399569db40f8d8c9a
+             */
+            id: string;
+            /**
              * Model
              * @description who answers, by its full id
              * @example lm_studio/qwen3-8b
              */
             model: string;
             /**
-             * Choices
-             * @description one or more answers
+             * Object
+             * @description always `chat.completion`
+             * @constant
              */
-            choices: components["schemas"]["ChoiceOut"][];
+            object: "chat.completion";
             /** @description what it cost */
             usage: components["schemas"]["ChatUsageOut"];
         } & {
@@ -929,18 +1019,18 @@ export interface components {
          */
         ChatMessageIn: {
             /**
+             * Content
+             * @description what was said: text or parts, of every role
+             * @example Say hello
+             */
+            content?: string | components["schemas"]["PartIn"][] | null;
+            /**
              * Role
              * @description who said it
              * @example user
              * @enum {string}
              */
             role: "developer" | "system" | "user" | "assistant" | "tool" | "function";
-            /**
-             * Content
-             * @description what was said: text or parts, of every role
-             * @example Say hello
-             */
-            content?: string | components["schemas"]["PartIn"][] | null;
         } & {
             [key: string]: unknown;
         };
@@ -950,17 +1040,17 @@ export interface components {
          */
         ChatMessageOut: {
             /**
-             * Role
-             * @description always `assistant`
-             * @constant
-             */
-            role: "assistant";
-            /**
              * Content
              * @description the text; null beside `tool_calls`
              * @example Say hello
              */
             content: string | null;
+            /**
+             * Role
+             * @description always `assistant`
+             * @constant
+             */
+            role: "assistant";
         } & {
             [key: string]: unknown;
         };
@@ -970,6 +1060,12 @@ export interface components {
          */
         ChatOptions: {
             /**
+             * Max Tokens
+             * @description longest answer (tokens)
+             * @example 500
+             */
+            max_tokens?: number | null;
+            /**
              * Temperature
              * @description randomness
              * @example 0.7
@@ -981,12 +1077,6 @@ export interface components {
              * @example 0.9
              */
             top_p?: number | null;
-            /**
-             * Max Tokens
-             * @description longest answer (tokens)
-             * @example 500
-             */
-            max_tokens?: number | null;
         };
         /**
          * ChatStreamIn
@@ -994,29 +1084,17 @@ export interface components {
          */
         ChatStreamIn: {
             /**
-             * Temperature
-             * @description randomness
-             * @example 0.7
+             * Conversation Id
+             * @description where it is said
+             * @example 0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b
              */
-            temperature?: number | null;
-            /**
-             * Top P
-             * @description share of the likeliest tokens to choose from
-             * @example 0.9
-             */
-            top_p?: number | null;
+            conversation_id: string;
             /**
              * Max Tokens
              * @description longest answer (tokens)
              * @example 500
              */
             max_tokens?: number | null;
-            /**
-             * Conversation Id
-             * @description where it is said
-             * @example 0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b
-             */
-            conversation_id: string;
             /**
              * Message
              * @description what the user says; at most `chat.message_chars`
@@ -1034,6 +1112,18 @@ export interface components {
              * @description the message that it follows; the last one of the branch that is shown if absent
              */
             parent_id?: string | null;
+            /**
+             * Temperature
+             * @description randomness
+             * @example 0.7
+             */
+            temperature?: number | null;
+            /**
+             * Top P
+             * @description share of the likeliest tokens to choose from
+             * @example 0.9
+             */
+            top_p?: number | null;
         };
         /**
          * ChatUsageOut
@@ -1041,28 +1131,28 @@ export interface components {
          */
         ChatUsageOut: {
             /**
-             * Prompt Tokens
-             * @description tokens read
-             * @example 11
-             */
-            prompt_tokens: number;
-            /**
              * Completion Tokens
              * @description tokens written
              * @example 2
              */
             completion_tokens: number;
             /**
+             * Estimated
+             * @description true where the upstream does not tell: four characters are taken for a token
+             */
+            estimated?: boolean | null;
+            /**
+             * Prompt Tokens
+             * @description tokens read
+             * @example 11
+             */
+            prompt_tokens: number;
+            /**
              * Total Tokens
              * @description both
              * @example 13
              */
             total_tokens: number;
-            /**
-             * Estimated
-             * @description true where the upstream does not tell: four characters are taken for a token
-             */
-            estimated?: boolean | null;
         } & {
             [key: string]: unknown;
         };
@@ -1072,6 +1162,12 @@ export interface components {
          */
         ChoiceOut: {
             /**
+             * Finish Reason
+             * @description `stop`, `length`, `tool_calls`, `content_filter` or `function_call`
+             * @example stop
+             */
+            finish_reason: string;
+            /**
              * Index
              * @description which one
              * @example 0
@@ -1079,14 +1175,21 @@ export interface components {
             index: number;
             /** @description the answer */
             message: components["schemas"]["ChatMessageOut"];
-            /**
-             * Finish Reason
-             * @description `stop`, `length`, `tool_calls`, `content_filter` or `function_call`
-             * @example stop
-             */
-            finish_reason: string;
         } & {
             [key: string]: unknown;
+        };
+        ClientMessage: components["schemas"]["Auth"] | components["schemas"]["Start"] | components["schemas"]["Resume"] | components["schemas"]["Audio"] | components["schemas"]["Flush"] | components["schemas"]["Stop"] | components["schemas"]["Ping"];
+        /**
+         * ContentEvent
+         * @description `event: message`: the next piece of a streamed answer.
+         */
+        ContentEvent: {
+            /**
+             * Content
+             * @description text to append
+             * @example Say
+             */
+            content: string;
         };
         /**
          * ConversationChangeIn
@@ -1094,25 +1197,10 @@ export interface components {
          */
         ConversationChangeIn: {
             /**
-             * Title
-             * @description its title; without one it is called `New Conversation` until its first message names it
-             * @example Holiday plans
+             * Active Leaf Id
+             * @description a message: its branch is shown, down to its newest message
              */
-            title?: string | null;
-            /**
-             * Model
-             * @description who answers, as `GET /api/models` lists them; the server's default if absent
-             * @example echo
-             */
-            model?: string | null;
-            /**
-             * System Prompt
-             * @description sent before all messages, whatever is left out of them; the server's own if absent
-             * @example Answer in one sentence.
-             */
-            system_prompt?: string | null;
-            /** @description how its answers are asked for */
-            settings?: components["schemas"]["ChatOptions"] | null;
+            active_leaf_id?: string | null;
             /**
              * Archived
              * @description put away, or back; it stays in the list
@@ -1120,10 +1208,25 @@ export interface components {
              */
             archived?: boolean | null;
             /**
-             * Active Leaf Id
-             * @description a message: its branch is shown, down to its newest message
+             * Model
+             * @description who answers, as `GET /api/models` lists them; the server's default if absent
+             * @example echo
              */
-            active_leaf_id?: string | null;
+            model?: string | null;
+            /** @description how its answers are asked for */
+            settings?: components["schemas"]["ChatOptions"] | null;
+            /**
+             * System Prompt
+             * @description sent before all messages, whatever is left out of them; the server's own if absent
+             * @example Answer in one sentence.
+             */
+            system_prompt?: string | null;
+            /**
+             * Title
+             * @description its title; without one it is called `New Conversation` until its first message names it
+             * @example Holiday plans
+             */
+            title?: string | null;
         };
         /**
          * ConversationDeletedOut
@@ -1144,17 +1247,16 @@ export interface components {
          */
         ConversationDetailOut: {
             /**
-             * Id
-             * Format: uuid
-             * @description the conversation's id
+             * Active Leaf Id
+             * @description the last message of the branch that is shown; null where there is none
              */
-            id: string;
+            active_leaf_id: string | null;
             /**
-             * Title
-             * @description its title
-             * @example Holiday plans
+             * Archived
+             * @description whether it has been put away
+             * @example false
              */
-            title: string;
+            archived: boolean;
             /**
              * Created At
              * Format: date-time
@@ -1162,11 +1264,11 @@ export interface components {
              */
             created_at: string;
             /**
-             * Updated At
-             * Format: date-time
-             * @description when its last message came, or it was last changed
+             * Id
+             * Format: uuid
+             * @description the conversation's id
              */
-            updated_at: string;
+            id: string;
             /**
              * Message Count
              * @description messages of all branches
@@ -1179,24 +1281,25 @@ export interface components {
              * @example echo
              */
             model: string | null;
-            /**
-             * Archived
-             * @description whether it has been put away
-             * @example false
-             */
-            archived: boolean;
+            /** @description how its answers are asked for */
+            settings: components["schemas"]["ChatOptions"];
             /**
              * System Prompt
              * @description its own system prompt; null for the server's
              */
             system_prompt: string | null;
-            /** @description how its answers are asked for */
-            settings: components["schemas"]["ChatOptions"];
             /**
-             * Active Leaf Id
-             * @description the last message of the branch that is shown; null where there is none
+             * Title
+             * @description its title
+             * @example Holiday plans
              */
-            active_leaf_id: string | null;
+            title: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description when its last message came, or it was last changed
+             */
+            updated_at: string;
         };
         /**
          * ConversationIn
@@ -1204,25 +1307,25 @@ export interface components {
          */
         ConversationIn: {
             /**
-             * Title
-             * @description its title; without one it is called `New Conversation` until its first message names it
-             * @example Holiday plans
-             */
-            title?: string | null;
-            /**
              * Model
              * @description who answers, as `GET /api/models` lists them; the server's default if absent
              * @example echo
              */
             model?: string | null;
+            /** @description how its answers are asked for */
+            settings?: components["schemas"]["ChatOptions"] | null;
             /**
              * System Prompt
              * @description sent before all messages, whatever is left out of them; the server's own if absent
              * @example Answer in one sentence.
              */
             system_prompt?: string | null;
-            /** @description how its answers are asked for */
-            settings?: components["schemas"]["ChatOptions"] | null;
+            /**
+             * Title
+             * @description its title; without one it is called `New Conversation` until its first message names it
+             * @example Holiday plans
+             */
+            title?: string | null;
         };
         /**
          * ConversationOut
@@ -1230,17 +1333,11 @@ export interface components {
          */
         ConversationOut: {
             /**
-             * Id
-             * Format: uuid
-             * @description the conversation's id
+             * Archived
+             * @description whether it has been put away
+             * @example false
              */
-            id: string;
-            /**
-             * Title
-             * @description its title
-             * @example Holiday plans
-             */
-            title: string;
+            archived: boolean;
             /**
              * Created At
              * Format: date-time
@@ -1248,11 +1345,11 @@ export interface components {
              */
             created_at: string;
             /**
-             * Updated At
-             * Format: date-time
-             * @description when its last message came, or it was last changed
+             * Id
+             * Format: uuid
+             * @description the conversation's id
              */
-            updated_at: string;
+            id: string;
             /**
              * Message Count
              * @description messages of all branches
@@ -1266,11 +1363,17 @@ export interface components {
              */
             model: string | null;
             /**
-             * Archived
-             * @description whether it has been put away
-             * @example false
+             * Title
+             * @description its title
+             * @example Holiday plans
              */
-            archived: boolean;
+            title: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description when its last message came, or it was last changed
+             */
+            updated_at: string;
         };
         /**
          * DictationDeletedOut
@@ -1291,42 +1394,6 @@ export interface components {
          */
         DictationDetailOut: {
             /**
-             * Id
-             * Format: uuid
-             * @description the dictation's id
-             */
-            id: string;
-            /**
-             * Session Id
-             * @description the label that its client gave in `start`; not unique
-             * @example s1
-             */
-            session_id: string | null;
-            /**
-             * Lang
-             * @description language of its first final, where known
-             * @example es
-             */
-            lang: string | null;
-            /**
-             * Provider
-             * @description the engine that recognised it
-             * @example whisper_local
-             */
-            provider: string | null;
-            /**
-             * Model
-             * @description its model, where it has one by name
-             * @example base
-             */
-            model: string | null;
-            /**
-             * Started At
-             * Format: date-time
-             * @description when it was begun
-             */
-            started_at: string;
-            /**
              * Ended At
              * @description when it was over; null while it goes on, or where the server ended before it did
              */
@@ -1338,16 +1405,52 @@ export interface components {
              */
             finals: number;
             /**
-             * Text
-             * @description all finals, joined by spaces
-             * @example ¿Qué tiempo hace mañana?
+             * Id
+             * Format: uuid
+             * @description the dictation's id
              */
-            text: string;
+            id: string;
             /**
              * Items
              * @description its finals, in order
              */
             items: components["schemas"]["StoredFinalOut"][];
+            /**
+             * Lang
+             * @description language of its first final, where known
+             * @example es
+             */
+            lang: string | null;
+            /**
+             * Model
+             * @description its model, where it has one by name
+             * @example base
+             */
+            model: string | null;
+            /**
+             * Provider
+             * @description the engine that recognised it
+             * @example whisper_local
+             */
+            provider: string | null;
+            /**
+             * Session Id
+             * @description the label that its client gave in `start`; not unique
+             * @example s1
+             */
+            session_id: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             * @description when it was begun
+             */
+            started_at: string;
+            /**
+             * Text
+             * @description all finals, joined by spaces
+             * @example ¿Qué tiempo hace mañana?
+             */
+            text: string;
         };
         /**
          * DictationOut
@@ -1355,42 +1458,6 @@ export interface components {
          */
         DictationOut: {
             /**
-             * Id
-             * Format: uuid
-             * @description the dictation's id
-             */
-            id: string;
-            /**
-             * Session Id
-             * @description the label that its client gave in `start`; not unique
-             * @example s1
-             */
-            session_id: string | null;
-            /**
-             * Lang
-             * @description language of its first final, where known
-             * @example es
-             */
-            lang: string | null;
-            /**
-             * Provider
-             * @description the engine that recognised it
-             * @example whisper_local
-             */
-            provider: string | null;
-            /**
-             * Model
-             * @description its model, where it has one by name
-             * @example base
-             */
-            model: string | null;
-            /**
-             * Started At
-             * Format: date-time
-             * @description when it was begun
-             */
-            started_at: string;
-            /**
              * Ended At
              * @description when it was over; null while it goes on, or where the server ended before it did
              */
@@ -1401,6 +1468,42 @@ export interface components {
              * @example 2
              */
             finals: number;
+            /**
+             * Id
+             * Format: uuid
+             * @description the dictation's id
+             */
+            id: string;
+            /**
+             * Lang
+             * @description language of its first final, where known
+             * @example es
+             */
+            lang: string | null;
+            /**
+             * Model
+             * @description its model, where it has one by name
+             * @example base
+             */
+            model: string | null;
+            /**
+             * Provider
+             * @description the engine that recognised it
+             * @example whisper_local
+             */
+            provider: string | null;
+            /**
+             * Session Id
+             * @description the label that its client gave in `start`; not unique
+             * @example s1
+             */
+            session_id: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             * @description when it was begun
+             */
+            started_at: string;
             /**
              * Text
              * @description how it begins: its first final, up to 200 characters
@@ -1409,10 +1512,42 @@ export interface components {
             text: string;
         };
         /**
+         * DoneEvent
+         * @description `event: done`: the streamed answer is whole; the last event.
+         */
+        DoneEvent: {
+            /**
+             * Finish Reason
+             * @description as in the whole answer
+             * @example stop
+             */
+            finish_reason: string;
+            /**
+             * Message Id
+             * @description names this answer
+             * @example msg_5f0c9d3e5a6b7c8d9e0f0d9f6c1e8a7b
+             */
+            message_id: string;
+            /**
+             * Status
+             * @description always `completed`
+             * @constant
+             */
+            status: "completed";
+            /** @description null where the upstream does not tell */
+            usage: components["schemas"]["UsageOut"] | null;
+        };
+        /**
          * DurationUsage
          * @description What was used.
          */
         DurationUsage: {
+            /**
+             * Seconds
+             * @description length of the recording (s)
+             * @example 3.43
+             */
+            seconds: number;
             /**
              * Type
              * @description always `duration`
@@ -1420,18 +1555,101 @@ export interface components {
              * @constant
              */
             type: "duration";
+        };
+        /**
+         * EagerFinal
+         * @description What the final will be if the pause that goes on lasts: until `turn_resumed` takes it back.
+         */
+        EagerFinal: {
             /**
-             * Seconds
-             * @description length of the recording (s)
-             * @example 3.43
+             * End Ms
+             * @description from the session's first sample (ms)
              */
-            seconds: number;
+            end_ms: number;
+            /**
+             * Lang
+             * @description language, where known
+             */
+            lang: string | null;
+            /**
+             * Model
+             * @description its model, where it has one by name
+             * @example en-us
+             */
+            model: string | null;
+            /**
+             * Provider
+             * @description engine that recognised it
+             * @example pocketsphinx
+             */
+            provider: string;
+            /**
+             * Revision
+             * @description 1, 2, 3 … inside an utterance
+             */
+            revision: number;
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * Start Ms
+             * @description from the session's first sample (ms)
+             */
+            start_ms: number;
+            /**
+             * Text
+             * @description what was said, as far as the engine knows
+             * @example what is the weather
+             */
+            text: string;
+            timing: components["schemas"]["Timing"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "eager_final";
+            /**
+             * Utterance Id
+             * @description number of the utterance in its session: 1, 2, 3 …
+             */
+            utterance_id: number;
+            /**
+             * Words
+             * @description word times, if asked for
+             * @default null
+             */
+            words: components["schemas"]["WordTime"][] | null;
         };
         /**
          * EditIn
          * @description Another version of a message, to be answered.
          */
         EditIn: {
+            /**
+             * Max Tokens
+             * @description longest answer (tokens)
+             * @example 500
+             */
+            max_tokens?: number | null;
+            /**
+             * Message
+             * @description what it says now; at most `chat.message_chars`
+             * @example Say goodbye
+             */
+            message: string;
+            /**
+             * Model
+             * @description who answers this time; the conversation's model if absent
+             * @example echo
+             */
+            model?: string | null;
             /**
              * Temperature
              * @description randomness
@@ -1444,24 +1662,54 @@ export interface components {
              * @example 0.9
              */
             top_p?: number | null;
+        };
+        /**
+         * EndpointingConfig
+         * @description A silence of the client's own choice.
+         */
+        EndpointingConfig: {
             /**
-             * Max Tokens
-             * @description longest answer (tokens)
-             * @example 500
+             * Silence Ms
+             * @description silence that ends an utterance (ms)
+             * @example 800
              */
-            max_tokens?: number | null;
+            silence_ms: number;
+        };
+        /**
+         * Error
+         * @description Something was wrong; the session goes on unless `fatal`.
+         */
+        Error: {
             /**
-             * Model
-             * @description who answers this time; the conversation's model if absent
-             * @example echo
+             * Code
+             * @description stable code, see the table of errors
              */
-            model?: string | null;
+            code: string;
+            /**
+             * Fatal
+             * @description whether the socket closes now
+             */
+            fatal: boolean;
             /**
              * Message
-             * @description what it says now; at most `chat.message_chars`
-             * @example Say goodbye
+             * @description what was wrong and how to go on
              */
             message: string;
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "error";
         };
         /**
          * ErrorBody
@@ -1495,6 +1743,121 @@ export interface components {
             error: components["schemas"]["ErrorBody"];
         };
         /**
+         * Final
+         * @description Text of one utterance: never changes. Empty only where a partial has to be taken back.
+         */
+        Final: {
+            /**
+             * End Ms
+             * @description from the session's first sample (ms)
+             */
+            end_ms: number;
+            /**
+             * Lang
+             * @description language, where known
+             */
+            lang: string | null;
+            /**
+             * Model
+             * @description its model, where it has one by name
+             * @example en-us
+             */
+            model: string | null;
+            /**
+             * Provider
+             * @description engine that recognised it
+             * @example pocketsphinx
+             */
+            provider: string;
+            /**
+             * Revision
+             * @description 1, 2, 3 … inside an utterance
+             */
+            revision: number;
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * Start Ms
+             * @description from the session's first sample (ms)
+             */
+            start_ms: number;
+            /**
+             * Text
+             * @description what was said, as far as the engine knows
+             * @example what is the weather
+             */
+            text: string;
+            timing: components["schemas"]["Timing"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "final";
+            /**
+             * Utterance Id
+             * @description number of the utterance in its session: 1, 2, 3 …
+             */
+            utterance_id: number;
+            /**
+             * Words
+             * @description word times, if asked for
+             * @default null
+             */
+            words: components["schemas"]["WordTime"][] | null;
+        };
+        /**
+         * Flush
+         * @description Finalises what has been said so far and keeps the session open.
+         */
+        Flush: {
+            /**
+             * Id
+             * @description echoed in `flushed`
+             * @default null
+             */
+            id: string | number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "flush";
+        };
+        /**
+         * Flushed
+         * @description Everything said before that `flush` is final.
+         */
+        Flushed: {
+            /**
+             * Id
+             * @description that of the `flush`
+             * @default null
+             */
+            id: string | number | null;
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "flushed";
+        };
+        /**
          * ForkIn
          * @description A copy of a branch; the body may be left out.
          */
@@ -1511,13 +1874,6 @@ export interface components {
          */
         GenerateConfig: {
             /**
-             * Base Url
-             * @description address that ends in /v1: public https or an allowed origin; needs `api_key` beside it
-             * @default
-             * @example https://api.openai.com/v1
-             */
-            base_url: string;
-            /**
              * Api Key
              * Format: password
              * @description its key; used for this request alone
@@ -1526,18 +1882,12 @@ export interface components {
              */
             api_key: string;
             /**
-             * Model
-             * @description the model's name there, or `profile/model`, which needs no `base_url` and no `api_key`
+             * Base Url
+             * @description address that ends in /v1: public https or an allowed origin; needs `api_key` beside it
              * @default
-             * @example gpt-5-mini
+             * @example https://api.openai.com/v1
              */
-            model: string;
-            /**
-             * Temperature
-             * @description randomness; the model's default if absent
-             * @example 0.7
-             */
-            temperature?: number | null;
+            base_url: string;
             /**
              * Max Tokens
              * @description longest answer (tokens)
@@ -1545,11 +1895,18 @@ export interface components {
              */
             max_tokens?: number | null;
             /**
-             * Top P
-             * @description share of the likeliest tokens to choose from
-             * @example 0.9
+             * Model
+             * @description the model's name there, or `profile/model`, which needs no `base_url` and no `api_key`
+             * @default
+             * @example gpt-5-mini
              */
-            top_p?: number | null;
+            model: string;
+            /**
+             * Seed
+             * @description the same seed, the same answer, if the model can
+             * @example 7
+             */
+            seed?: number | null;
             /**
              * Stop
              * @description texts that end the answer
@@ -1559,12 +1916,20 @@ export interface components {
              */
             stop?: string | string[] | null;
             /**
-             * Seed
-             * @description the same seed, the same answer, if the model can
-             * @example 7
+             * Temperature
+             * @description randomness; the model's default if absent
+             * @example 0.7
              */
-            seed?: number | null;
+            temperature?: number | null;
+            /**
+             * Top P
+             * @description share of the likeliest tokens to choose from
+             * @example 0.9
+             */
+            top_p?: number | null;
         };
+        /** @description the data of one event of a streamed answer; the event's name tells which it is */
+        GenerateEvent: components["schemas"]["ContentEvent"] | components["schemas"]["DoneEvent"] | components["schemas"]["StreamErrorEvent"];
         /**
          * GenerateIn
          * @description A prompt: messages, a dictation's transcript, or both.
@@ -1598,6 +1963,18 @@ export interface components {
          */
         GenerateIn: {
             /**
+             * @description where and how to ask
+             * @default {
+             *       "api_key": "",
+             *       "base_url": "",
+             *       "model": ""
+             *     }
+             * @example {
+             *       "model": "gpt-5-mini"
+             *     }
+             */
+            config: components["schemas"]["GenerateConfig"];
+            /**
              * Messages
              * @description the conversation, oldest first
              * @default []
@@ -1610,17 +1987,17 @@ export interface components {
              */
             messages: components["schemas"]["MessageIn"][];
             /**
-             * Session Id
-             * @description label of a dictation: its finished transcript is sent as the last user message
-             * @example s1
-             */
-            session_id?: string | null;
-            /**
              * Provider
              * @description who answers, see `/providers/llm`; the default if absent
              * @example echo
              */
             provider?: string | null;
+            /**
+             * Session Id
+             * @description label of a dictation: its finished transcript is sent as the last user message
+             * @example s1
+             */
+            session_id?: string | null;
             /**
              * Stream
              * @description true sends the answer as server-sent events
@@ -1628,18 +2005,6 @@ export interface components {
              * @example false
              */
             stream: boolean;
-            /**
-             * @description where and how to ask
-             * @default {
-             *       "base_url": "",
-             *       "api_key": "",
-             *       "model": ""
-             *     }
-             * @example {
-             *       "model": "gpt-5-mini"
-             *     }
-             */
-            config: components["schemas"]["GenerateConfig"];
         };
         /**
          * GenerateOut
@@ -1647,11 +2012,11 @@ export interface components {
          */
         GenerateOut: {
             /**
-             * Provider
-             * @description who answered
-             * @example echo
+             * Finish Reason
+             * @description `stop`, `length` (cut at max_tokens), `content_filter` …
+             * @example stop
              */
-            provider: string;
+            finish_reason: string;
             /**
              * Model
              * @description with which model, as the upstream names it
@@ -1659,17 +2024,17 @@ export interface components {
              */
             model: string | null;
             /**
+             * Provider
+             * @description who answered
+             * @example echo
+             */
+            provider: string;
+            /**
              * Text
              * @description the answer
              * @example Say hello
              */
             text: string;
-            /**
-             * Finish Reason
-             * @description `stop`, `length` (cut at max_tokens), `content_filter` …
-             * @example stop
-             */
-            finish_reason: string;
             /** @description null where the upstream does not tell */
             usage: components["schemas"]["UsageOut"] | null;
         };
@@ -1692,32 +2057,16 @@ export interface components {
          */
         HitOut: {
             /**
-             * Kind
-             * @description what the words stand in
-             * @enum {string}
-             */
-            kind: "title" | "message" | "dictation";
-            /**
              * Conversation Id
              * @description the conversation; null for a dictation
              */
             conversation_id: string | null;
             /**
-             * Title
-             * @description its title
-             * @example Holiday plans
+             * Created At
+             * Format: date-time
+             * @description when it was said
              */
-            title: string | null;
-            /**
-             * Message Id
-             * @description the message, which may stand in a branch that is not shown; null for the rest
-             */
-            message_id: string | null;
-            /**
-             * Role
-             * @description who said it
-             */
-            role: ("system" | "user" | "assistant" | "tool") | null;
+            created_at: string;
             /**
              * Dictation Id
              * @description the dictation; null for the rest
@@ -1729,17 +2078,11 @@ export interface components {
              */
             final_n: number | null;
             /**
-             * Created At
-             * Format: date-time
-             * @description when it was said
+             * Kind
+             * @description what the words stand in
+             * @enum {string}
              */
-            created_at: string;
-            /**
-             * Snippet
-             * @description the text around the first match, on one line
-             * @example a hotel near the beach
-             */
-            snippet: string;
+            kind: "title" | "message" | "dictation";
             /**
              * Matches
              * @description start and end of each match in the snippet (characters of Unicode, not bytes or UTF-16)
@@ -1754,6 +2097,28 @@ export interface components {
                 number,
                 number
             ][];
+            /**
+             * Message Id
+             * @description the message, which may stand in a branch that is not shown; null for the rest
+             */
+            message_id: string | null;
+            /**
+             * Role
+             * @description who said it
+             */
+            role: ("system" | "user" | "assistant" | "tool") | null;
+            /**
+             * Snippet
+             * @description the text around the first match, on one line
+             * @example a hotel near the beach
+             */
+            snippet: string;
+            /**
+             * Title
+             * @description its title
+             * @example Holiday plans
+             */
+            title: string | null;
         };
         /**
          * KeyDeletedOut
@@ -1774,6 +2139,12 @@ export interface components {
          */
         KeyIn: {
             /**
+             * Expires Days
+             * @description life in days; null for no end
+             * @example 90
+             */
+            expires_days?: number | null;
+            /**
              * Name
              * @description what it is for, in your own words
              * @example my editor
@@ -1788,12 +2159,6 @@ export interface components {
              *     ]
              */
             scopes: ("stt" | "llm" | "chat" | "metrics")[];
-            /**
-             * Expires Days
-             * @description life in days; null for no end
-             * @example 90
-             */
-            expires_days?: number | null;
         };
         /**
          * KeyOut
@@ -1801,11 +2166,27 @@ export interface components {
          */
         KeyOut: {
             /**
+             * Created At
+             * Format: date-time
+             * @description when it was made
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * @description when it ends; null for never
+             */
+            expires_at: string | null;
+            /**
              * Id
              * Format: uuid
              * @description by which it is deleted
              */
             id: string;
+            /**
+             * Last Used At
+             * @description when it was last used, to the minute; null for never
+             */
+            last_used_at: string | null;
             /**
              * Name
              * @description what it is for
@@ -1827,22 +2208,6 @@ export interface components {
              *     ]
              */
             scopes: ("stt" | "llm" | "chat" | "metrics")[];
-            /**
-             * Created At
-             * Format: date-time
-             * @description when it was made
-             */
-            created_at: string;
-            /**
-             * Expires At
-             * @description when it ends; null for never
-             */
-            expires_at: string | null;
-            /**
-             * Last Used At
-             * @description when it was last used, to the minute; null for never
-             */
-            last_used_at: string | null;
         };
         /**
          * LlmProviderList
@@ -1861,6 +2226,12 @@ export interface components {
          */
         LogInIn: {
             /**
+             * Cookie
+             * @description for a browser: keep the refresh token in a cookie that no script can read, and out of the body
+             * @default false
+             */
+            cookie: boolean;
+            /**
              * Name
              * @description the user's name, in any case
              * @example ada
@@ -1872,12 +2243,6 @@ export interface components {
              * @example correct horse battery staple
              */
             password: string;
-            /**
-             * Cookie
-             * @description for a browser: keep the refresh token in a cookie that no script can read, and out of the body
-             * @default false
-             */
-            cookie: boolean;
         };
         /**
          * LogInOut
@@ -1891,18 +2256,17 @@ export interface components {
              */
             access_token: string;
             /**
-             * Token Type
-             * @description always `bearer`
-             * @default bearer
-             * @constant
-             */
-            token_type: "bearer";
-            /**
              * Expires In
              * @description life of the access token (s)
              * @example 900
              */
             expires_in: number;
+            /**
+             * Refresh Expires At
+             * Format: date-time
+             * @description end of the log-in, unless it is renewed before
+             */
+            refresh_expires_at: string;
             /**
              * Refresh Token
              * @description renews the log-in once, and gives the next one; null where it went into the cookie
@@ -1910,11 +2274,12 @@ export interface components {
              */
             refresh_token: string | null;
             /**
-             * Refresh Expires At
-             * Format: date-time
-             * @description end of the log-in, unless it is renewed before
+             * Token Type
+             * @description always `bearer`
+             * @default bearer
+             * @constant
              */
-            refresh_expires_at: string;
+            token_type: "bearer";
             /** @description who has logged in */
             user: components["schemas"]["UserOut"];
         };
@@ -1937,11 +2302,22 @@ export interface components {
          */
         MeOut: {
             /**
+             * Expires At
+             * @description end of this token or key; null if it has none
+             */
+            expires_at: string | null;
+            /**
              * Id
              * Format: uuid
              * @description the user's id
              */
             id: string;
+            /**
+             * Mode
+             * @description `none`: this server asks nobody; `accounts`: it does
+             * @enum {string}
+             */
+            mode: "none" | "accounts";
             /**
              * Name
              * @description the user's name
@@ -1956,18 +2332,6 @@ export interface components {
              */
             role: "admin" | "user";
             /**
-             * Mode
-             * @description `none`: this server asks nobody; `accounts`: it does
-             * @enum {string}
-             */
-            mode: "none" | "accounts";
-            /**
-             * Via
-             * @description `session`: logged in; `key`: an API key; `local`: nobody was asked
-             * @enum {string}
-             */
-            via: "local" | "session" | "key";
-            /**
              * Scopes
              * @description what this token may be used for
              * @example [
@@ -1977,10 +2341,11 @@ export interface components {
              */
             scopes: ("stt" | "llm" | "chat" | "metrics")[];
             /**
-             * Expires At
-             * @description end of this token or key; null if it has none
+             * Via
+             * @description `session`: logged in; `key`: an API key; `local`: nobody was asked
+             * @enum {string}
              */
-            expires_at: string | null;
+            via: "local" | "session" | "key";
         };
         /**
          * MessageIn
@@ -1988,18 +2353,18 @@ export interface components {
          */
         MessageIn: {
             /**
+             * Content
+             * @description what was said
+             * @example Summarise my notes in two sentences.
+             */
+            content: string;
+            /**
              * Role
              * @description who said it
              * @example user
              * @enum {string}
              */
             role: "system" | "user" | "assistant";
-            /**
-             * Content
-             * @description what was said
-             * @example Summarise my notes in two sentences.
-             */
-            content: string;
         };
         /**
          * MessageOut
@@ -2007,37 +2372,52 @@ export interface components {
          */
         MessageOut: {
             /**
+             * Content
+             * @description what was said; of a streamed answer what was saved so far
+             */
+            content: string;
+            /** @description why an answer broke off; null where it did not */
+            error: components["schemas"]["StoredErrorOut"] | null;
+            /**
+             * Finish Reason
+             * @description why the model ended: `stop`, `length` …
+             * @example stop
+             */
+            finish_reason: string | null;
+            /**
              * Id
              * Format: uuid
              * @description the message's id
              */
             id: string;
             /**
+             * Model
+             * @description who answered, or was asked to
+             * @example echo
+             */
+            model: string | null;
+            /**
              * Parent Id
              * @description the message that it follows; messages with the same one are versions of each other
              */
             parent_id: string | null;
             /**
-             * Version Ids
-             * @description this message and its other versions, oldest first: edits of a question, answers to one
+             * Provider
+             * @description the provider of that model
+             * @example echo
              */
-            version_ids: string[];
+            provider: string | null;
+            /**
+             * Reasoning
+             * @description what the model thought before it answered, where it tells
+             */
+            reasoning: string | null;
             /**
              * Role
              * @description who said it
              * @enum {string}
              */
             role: "system" | "user" | "assistant" | "tool";
-            /**
-             * Content
-             * @description what was said; of a streamed answer what was saved so far
-             */
-            content: string;
-            /**
-             * Reasoning
-             * @description what the model thought before it answered, where it tells
-             */
-            reasoning: string | null;
             /**
              * Status
              * @description `streaming`: under way; `interrupted`: stopped, or cut short; `failed`: `error` tells why
@@ -2051,32 +2431,17 @@ export interface components {
              */
             timestamp: string;
             /**
-             * Model
-             * @description who answered, or was asked to
-             * @example echo
-             */
-            model: string | null;
-            /**
-             * Provider
-             * @description the provider of that model
-             * @example echo
-             */
-            provider: string | null;
-            /**
-             * Finish Reason
-             * @description why the model ended: `stop`, `length` …
-             * @example stop
-             */
-            finish_reason: string | null;
-            /**
              * Usage
              * @description tokens read, written, and both; with `estimated` where nobody has counted
              */
             usage: {
                 [key: string]: unknown;
             } | null;
-            /** @description why an answer broke off; null where it did not */
-            error: components["schemas"]["StoredErrorOut"] | null;
+            /**
+             * Version Ids
+             * @description this message and its other versions, oldest first: edits of a question, answers to one
+             */
+            version_ids: string[];
         };
         /**
          * ModelList
@@ -2084,17 +2449,17 @@ export interface components {
          */
         ModelList: {
             /**
+             * Data
+             * @description every one that can be asked for now
+             */
+            data: components["schemas"]["ModelOut"][];
+            /**
              * Object
              * @description always `list`
              * @default list
              * @constant
              */
             object: "list";
-            /**
-             * Data
-             * @description every one that can be asked for now
-             */
-            data: components["schemas"]["ModelOut"][];
         };
         /**
          * ModelOut
@@ -2102,11 +2467,23 @@ export interface components {
          */
         ModelOut: {
             /**
+             * Created
+             * @description when the server began to offer it (s since 1970)
+             * @example 1795190400
+             */
+            created: number;
+            /**
              * Id
              * @description what a request calls it
              * @example lm_studio/qwen3-8b
              */
             id: string;
+            /**
+             * Name
+             * @description the same for people
+             * @example qwen3-8b (lm_studio)
+             */
+            name: string;
             /**
              * Object
              * @description always `model`
@@ -2115,23 +2492,11 @@ export interface components {
              */
             object: "model";
             /**
-             * Created
-             * @description when the server began to offer it (s since 1970)
-             * @example 1795190400
-             */
-            created: number;
-            /**
              * Owned By
              * @description the provider that answers, see `/providers/llm`
              * @example lm_studio
              */
             owned_by: string;
-            /**
-             * Name
-             * @description the same for people
-             * @example qwen3-8b (lm_studio)
-             */
-            name: string;
         };
         /**
          * NewKeyOut
@@ -2139,11 +2504,33 @@ export interface components {
          */
         NewKeyOut: {
             /**
+             * Created At
+             * Format: date-time
+             * @description when it was made
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * @description when it ends; null for never
+             */
+            expires_at: string | null;
+            /**
              * Id
              * Format: uuid
              * @description by which it is deleted
              */
             id: string;
+            /**
+             * Key
+             * @description the key itself: shown this once, kept nowhere
+             * @example pk_x7Kq2mPa…
+             */
+            key: string;
+            /**
+             * Last Used At
+             * @description when it was last used, to the minute; null for never
+             */
+            last_used_at: string | null;
             /**
              * Name
              * @description what it is for
@@ -2165,28 +2552,6 @@ export interface components {
              *     ]
              */
             scopes: ("stt" | "llm" | "chat" | "metrics")[];
-            /**
-             * Created At
-             * Format: date-time
-             * @description when it was made
-             */
-            created_at: string;
-            /**
-             * Expires At
-             * @description when it ends; null for never
-             */
-            expires_at: string | null;
-            /**
-             * Last Used At
-             * @description when it was last used, to the minute; null for never
-             */
-            last_used_at: string | null;
-            /**
-             * Key
-             * @description the key itself: shown this once, kept nowhere
-             * @example pk_x7Kq2mPa…
-             */
-            key: string;
         };
         /**
          * OpenAiErrorBody
@@ -2194,17 +2559,17 @@ export interface components {
          */
         OpenAiErrorBody: {
             /**
+             * Code
+             * @description stable code, see the table of errors
+             * @example model_not_found
+             */
+            code: string | null;
+            /**
              * Message
              * @description what was wrong and how to go on; never holds keys, prompts or the input
              * @example there is no model 'gpt-9'; GET /v1/models lists those there are
              */
             message: string;
-            /**
-             * Type
-             * @description `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or `server_error`
-             * @example invalid_request_error
-             */
-            type: string;
             /**
              * Param
              * @description the field that was wrong, where one was
@@ -2212,11 +2577,11 @@ export interface components {
              */
             param: string | null;
             /**
-             * Code
-             * @description stable code, see the table of errors
-             * @example model_not_found
+             * Type
+             * @description `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or `server_error`
+             * @example invalid_request_error
              */
-            code: string | null;
+            type: string;
         };
         /**
          * OpenAiErrorOut
@@ -2231,19 +2596,132 @@ export interface components {
          */
         PartIn: {
             /**
-             * Type
-             * @description which kind of part it is
-             * @example text
-             */
-            type: string;
-            /**
              * Text
              * @description what was said, of a `text` part
              * @example Say hello
              */
             text?: string | null;
+            /**
+             * Type
+             * @description which kind of part it is
+             * @example text
+             */
+            type: string;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * Partial
+         * @description Text so far: replaced by the next one of its utterance.
+         */
+        Partial: {
+            /**
+             * End Ms
+             * @description from the session's first sample (ms)
+             */
+            end_ms: number;
+            /**
+             * Lang
+             * @description language, where known
+             */
+            lang: string | null;
+            /**
+             * Model
+             * @description its model, where it has one by name
+             * @example en-us
+             */
+            model: string | null;
+            /**
+             * Provider
+             * @description engine that recognised it
+             * @example pocketsphinx
+             */
+            provider: string;
+            /**
+             * Revision
+             * @description 1, 2, 3 … inside an utterance
+             */
+            revision: number;
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * Stable
+             * @description prefix of `text` that will not change any more
+             */
+            stable: string;
+            /**
+             * Start Ms
+             * @description from the session's first sample (ms)
+             */
+            start_ms: number;
+            /**
+             * Text
+             * @description what was said, as far as the engine knows
+             * @example what is the weather
+             */
+            text: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "partial";
+            /**
+             * Utterance Id
+             * @description number of the utterance in its session: 1, 2, 3 …
+             */
+            utterance_id: number;
+        };
+        /**
+         * Ping
+         * @description Asks for a `pong`; counts as a sign of life.
+         */
+        Ping: {
+            /**
+             * Id
+             * @description echoed in `pong`
+             * @default null
+             */
+            id: string | number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "ping";
+        };
+        /**
+         * Pong
+         * @description Answer to `ping`.
+         */
+        Pong: {
+            /**
+             * Id
+             * @description that of the `ping`
+             * @default null
+             */
+            id: string | number | null;
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "pong";
         };
         /**
          * ProviderOut
@@ -2251,32 +2729,32 @@ export interface components {
          */
         ProviderOut: {
             /**
-             * Name
-             * @description what a request calls it
-             * @example pocketsphinx
+             * Default
+             * @description used when a request names none
              */
-            name: string;
-            /**
-             * Type
-             * @description kind: embedded, local, cloud, mock …
-             * @example embedded
-             */
-            type: string;
-            /**
-             * @description whether it can be used now
-             * @example ready
-             */
-            status: components["schemas"]["ProviderState"];
+            default: boolean;
             /**
              * Description
              * @description what it is, or how to make it ready
              */
             description: string;
             /**
-             * Default
-             * @description used when a request names none
+             * Name
+             * @description what a request calls it
+             * @example pocketsphinx
              */
-            default: boolean;
+            name: string;
+            /**
+             * @description whether it can be used now
+             * @example ready
+             */
+            status: components["schemas"]["ProviderState"];
+            /**
+             * Type
+             * @description kind: embedded, local, cloud, mock …
+             * @example embedded
+             */
+            type: string;
         };
         /**
          * ProviderState
@@ -2295,6 +2773,55 @@ export interface components {
              * @enum {string}
              */
             status: "ready" | "loading";
+        };
+        /**
+         * Ready
+         * @description The engine is loaded; audio may be sent (earlier audio is kept, not lost).
+         */
+        Ready: {
+            /**
+             * Lang
+             * @description language in force
+             */
+            lang: string;
+            /**
+             * Model
+             * @description its model, where it has one by name
+             * @default null
+             */
+            model: string | null;
+            /**
+             * Provider
+             * @description engine chosen
+             */
+            provider: string;
+            /**
+             * Reason
+             * @description why this engine was chosen, where the server chose
+             * @default null
+             */
+            reason: string | null;
+            /**
+             * Resume Token
+             * @description key to take this dictation up on another socket; keep it secret
+             * @default
+             */
+            resume_token: string;
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "ready";
         };
         /**
          * RealtimeMessageIn
@@ -2320,17 +2847,17 @@ export interface components {
          */
         RealtimeSessionIn: {
             /**
-             * Title
-             * @description its title; without one its first message names it
-             * @example Holiday plans
-             */
-            title?: string | null;
-            /**
              * Initial Message
              * @description stored as the first message of the user; no model is asked yet
              * @example Where is it warm in May?
              */
             initial_message?: string | null;
+            /**
+             * Title
+             * @description its title; without one its first message names it
+             * @example Holiday plans
+             */
+            title?: string | null;
         };
         /**
          * RealtimeSessionOut
@@ -2338,17 +2865,17 @@ export interface components {
          */
         RealtimeSessionOut: {
             /**
+             * Created At
+             * Format: date-time
+             * @description when it was made
+             */
+            created_at: string;
+            /**
              * Id
              * Format: uuid
              * @description the session's id, which is that of its conversation
              */
             id: string;
-            /**
-             * User Id
-             * Format: uuid
-             * @description whose it is
-             */
-            user_id: string;
             /**
              * Title
              * @description its title
@@ -2356,17 +2883,17 @@ export interface components {
              */
             title: string;
             /**
-             * Created At
-             * Format: date-time
-             * @description when it was made
-             */
-            created_at: string;
-            /**
              * Updated At
              * Format: date-time
              * @description when its last message came
              */
             updated_at: string;
+            /**
+             * User Id
+             * Format: uuid
+             * @description whose it is
+             */
+            user_id: string;
         };
         /**
          * RefreshIn
@@ -2381,51 +2908,68 @@ export interface components {
             refresh_token?: string | null;
         };
         /**
+         * Resume
+         * @description Takes up a dictation whose socket was lost; the first message on a new socket.
+         */
+        Resume: {
+            /**
+             * Last Event Seq
+             * @description `seq` of the last event that arrived
+             */
+            last_event_seq: number;
+            /**
+             * Resume Token
+             * @description that of the dictation's `ready`: the key
+             */
+            resume_token: string;
+            /**
+             * Session Id
+             * @description the label given in `start`
+             * @default null
+             */
+            session_id: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "resume";
+        };
+        /**
+         * Resumed
+         * @description The dictation goes on here; what was missed follows.
+         */
+        Resumed: {
+            /**
+             * Next Audio Seq
+             * @description number of the audio message to go on with
+             */
+            next_audio_seq: number;
+            /**
+             * Seq
+             * @description the `last_event_seq` of the `resume`
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * Stopping
+             * @description whether `stop` has been handled already
+             */
+            stopping: boolean;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "resumed";
+        };
+        /**
          * SegmentOut
          * @description One utterance. What engines do not tell has a value that no client takes for a fault.
          */
         SegmentOut: {
-            /**
-             * Id
-             * @description number of the utterance: 0, 1, 2 …
-             * @example 0
-             */
-            id: number;
-            /**
-             * Seek
-             * @description where it begins, in hundredths of a second
-             * @example 42
-             */
-            seek: number;
-            /**
-             * Start
-             * @description where it begins (s)
-             * @example 0.42
-             */
-            start: number;
-            /**
-             * End
-             * @description where it ends (s)
-             * @example 3.2
-             */
-            end: number;
-            /**
-             * Text
-             * @description its text
-             * @example Write a Python function that reverses a list.
-             */
-            text: string;
-            /**
-             * Tokens
-             * @description always empty
-             */
-            tokens: number[];
-            /**
-             * Temperature
-             * @description always 0
-             * @example 0
-             */
-            temperature: number;
             /**
              * Avg Logprob
              * @description mean logarithm of the words' confidence, 0 where it is not known
@@ -2439,11 +2983,299 @@ export interface components {
              */
             compression_ratio: number;
             /**
+             * End
+             * @description where it ends (s)
+             * @example 3.2
+             */
+            end: number;
+            /**
+             * Id
+             * @description number of the utterance: 0, 1, 2 …
+             * @example 0
+             */
+            id: number;
+            /**
              * No Speech Prob
              * @description always 0: what is no speech is left out
              * @example 0
              */
             no_speech_prob: number;
+            /**
+             * Seek
+             * @description where it begins, in hundredths of a second
+             * @example 42
+             */
+            seek: number;
+            /**
+             * Start
+             * @description where it begins (s)
+             * @example 0.42
+             */
+            start: number;
+            /**
+             * Temperature
+             * @description always 0
+             * @example 0
+             */
+            temperature: number;
+            /**
+             * Text
+             * @description its text
+             * @example Write a Python function that reverses a list.
+             */
+            text: string;
+            /**
+             * Tokens
+             * @description always empty
+             */
+            tokens: number[];
+        };
+        ServerEvent: components["schemas"]["Ready"] | components["schemas"]["Resumed"] | components["schemas"]["Partial"] | components["schemas"]["Final"] | components["schemas"]["EagerFinal"] | components["schemas"]["TurnResumed"] | components["schemas"]["SpeechStarted"] | components["schemas"]["SpeechStopped"] | components["schemas"]["UtteranceDiscarded"] | components["schemas"]["Ack"] | components["schemas"]["Status"] | components["schemas"]["Flushed"] | components["schemas"]["Stopped"] | components["schemas"]["Pong"] | components["schemas"]["Error"];
+        /**
+         * SpeechStarted
+         * @description Somebody began to speak.
+         */
+        SpeechStarted: {
+            /**
+             * End Ms
+             * @description from the session's first sample (ms)
+             */
+            end_ms: number;
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * Start Ms
+             * @description from the session's first sample (ms)
+             */
+            start_ms: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "speech_started";
+            /**
+             * Utterance Id
+             * @description number of the utterance in its session: 1, 2, 3 …
+             */
+            utterance_id: number;
+        };
+        /**
+         * SpeechStopped
+         * @description The utterance has ended; its final follows.
+         */
+        SpeechStopped: {
+            /**
+             * End Ms
+             * @description from the session's first sample (ms)
+             */
+            end_ms: number;
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * Start Ms
+             * @description from the session's first sample (ms)
+             */
+            start_ms: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "speech_stopped";
+            /**
+             * Utterance Id
+             * @description number of the utterance in its session: 1, 2, 3 …
+             */
+            utterance_id: number;
+        };
+        /**
+         * Start
+         * @description Begins a dictation.
+         */
+        Start: {
+            /**
+             * @description how to understand it; defaults if absent
+             * @default null
+             */
+            config: components["schemas"]["StartConfig"] | null;
+            /**
+             * Session Id
+             * @description the client's own label, echoed in every event
+             * @default null
+             */
+            session_id: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "start";
+        };
+        /**
+         * StartConfig
+         * @description How a dictation is to be understood; every field is optional.
+         */
+        StartConfig: {
+            /**
+             * Endpointing
+             * @description profile, or `{silence_ms}`; the server's default if absent
+             * @default null
+             * @example dictation
+             */
+            endpointing: ("command" | "conversation" | "dictation" | "hands_free" | "manual") | components["schemas"]["EndpointingConfig"] | null;
+            /**
+             * Events
+             * @description additional event types to send
+             * @default []
+             * @example [
+             *       "speech_started"
+             *     ]
+             */
+            events: ("speech_started" | "speech_stopped" | "utterance_discarded" | "eager_final" | "turn_resumed" | "ack" | "status")[];
+            /**
+             * Lang
+             * @description language as a BCP-47 tag, or `auto`
+             * @default auto
+             * @example es
+             * @example en-GB
+             */
+            lang: string;
+            /**
+             * Model
+             * @description the engine's model; its default if absent
+             * @default null
+             * @example base
+             */
+            model: string | null;
+            /**
+             * Partials
+             * @description whether to send partials
+             * @default true
+             */
+            partials: boolean;
+            /**
+             * Provider
+             * @description engine; the server's default if absent
+             * @default null
+             * @example cloud_stub
+             */
+            provider: string | null;
+            /**
+             * Sample Rate
+             * @description rate of binary frames (Hz)
+             * @default 16000
+             */
+            sample_rate: number;
+            /**
+             * Store
+             * @description whether finals are kept: `GET /api/dictations`, `/llm/generate`
+             * @default true
+             */
+            store: boolean;
+            /**
+             * Vocabulary
+             * @description terms likely to be said
+             * @default []
+             * @example [
+             *       "FastAPI",
+             *       "kubectl"
+             *     ]
+             */
+            vocabulary: string[];
+            /**
+             * Words
+             * @description whether finals carry word times
+             * @default false
+             */
+            words: boolean;
+        };
+        /**
+         * Stats
+         * @description What a dictation came to.
+         */
+        Stats: {
+            /**
+             * Audio Ms
+             * @description audio received (ms)
+             */
+            audio_ms: number;
+            /**
+             * Discarded
+             * @description utterances that came to nothing
+             */
+            discarded: number;
+            /**
+             * Finals
+             * @description finals with text
+             */
+            finals: number;
+            /**
+             * Speech Ms
+             * @description speech in the finals (ms)
+             */
+            speech_ms: number;
+            /**
+             * Utterances
+             * @description utterances begun
+             */
+            utterances: number;
+        };
+        /**
+         * Status
+         * @description What the load does to this dictation's partials: sent when it changes. Finals are never dropped.
+         */
+        Status: {
+            /**
+             * Degraded
+             * @description whether partials come later than they would, or not all of them
+             */
+            degraded: boolean;
+            /**
+             * Partials
+             * @description `first_only`: one for each utterance; `off`: finals alone
+             * @enum {string}
+             */
+            partials: "on" | "first_only" | "off";
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "status";
+        };
+        /**
+         * Stop
+         * @description Ends the dictation: the server drains, sends every final, then `stopped`.
+         */
+        Stop: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "stop";
         };
         /**
          * StopOut
@@ -2451,16 +3283,38 @@ export interface components {
          */
         StopOut: {
             /**
+             * Message Id
+             * @description the answer that was stopped; what had arrived is kept
+             */
+            message_id: string | null;
+            /**
              * Status
              * @description `idle`: no answer was under way
              * @enum {string}
              */
             status: "stopped" | "idle";
+        };
+        /**
+         * Stopped
+         * @description The dictation is over; the socket stays open for another `start`.
+         */
+        Stopped: {
             /**
-             * Message Id
-             * @description the answer that was stopped; what had arrived is kept
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
              */
-            message_id: string | null;
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            stats: components["schemas"]["Stats"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "stopped";
         };
         /**
          * StoredErrorOut
@@ -2484,35 +3338,11 @@ export interface components {
          */
         StoredFinalOut: {
             /**
-             * N
-             * @description its number in the dictation: 0, 1, 2 …
-             * @example 0
+             * Created At
+             * Format: date-time
+             * @description when it became final
              */
-            n: number;
-            /**
-             * Utterance Id
-             * @description the utterance that it ended
-             * @example 1
-             */
-            utterance_id: string;
-            /**
-             * Text
-             * @description what was said
-             * @example ¿Qué tiempo hace mañana?
-             */
-            text: string;
-            /**
-             * Raw Text
-             * @description the same as the engine gave it
-             * @example ¿Qué tiempo hace mañana?
-             */
-            raw_text: string;
-            /**
-             * Start Ms
-             * @description from the dictation's first sample (ms)
-             * @example 480
-             */
-            start_ms: number | null;
+            created_at: string;
             /**
              * End Ms
              * @description from the dictation's first sample (ms)
@@ -2526,18 +3356,60 @@ export interface components {
              */
             lang: string | null;
             /**
+             * N
+             * @description its number in the dictation: 0, 1, 2 …
+             * @example 0
+             */
+            n: number;
+            /**
+             * Raw Text
+             * @description the same as the engine gave it
+             * @example ¿Qué tiempo hace mañana?
+             */
+            raw_text: string;
+            /**
+             * Start Ms
+             * @description from the dictation's first sample (ms)
+             * @example 480
+             */
+            start_ms: number | null;
+            /**
+             * Text
+             * @description what was said
+             * @example ¿Qué tiempo hace mañana?
+             */
+            text: string;
+            /**
+             * Utterance Id
+             * @description the utterance that it ended
+             * @example 1
+             */
+            utterance_id: string;
+            /**
              * Words
              * @description word times as in the final: `word`, `start_ms`, `end_ms`, `confidence`; null where `start` did not ask for them
              */
             words: {
                 [key: string]: unknown;
             }[] | null;
+        };
+        /**
+         * StreamErrorEvent
+         * @description `event: error`: the streamed answer broke off; the last event.
+         */
+        StreamErrorEvent: {
             /**
-             * Created At
-             * Format: date-time
-             * @description when it became final
+             * Code
+             * @description stable code, see the table of errors
+             * @example upstream_error
              */
-            created_at: string;
+            code: string;
+            /**
+             * Error
+             * @description what went wrong and how to go on
+             * @example the upstream broke off
+             */
+            error: string;
         };
         /**
          * StreamOptionsIn
@@ -2567,21 +3439,6 @@ export interface components {
              */
             languages: string[] | null;
             /**
-             * Streaming
-             * @description gives partials while you speak
-             */
-            streaming: boolean;
-            /**
-             * Words
-             * @description gives word times
-             */
-            words: boolean;
-            /**
-             * Vocabulary
-             * @description uses the list of terms in `start`
-             */
-            vocabulary: boolean;
-            /**
              * Network
              * @description sends audio to another machine
              */
@@ -2591,6 +3448,21 @@ export interface components {
              * @description sees every chunk, without speech detection
              */
             raw_audio: boolean;
+            /**
+             * Streaming
+             * @description gives partials while you speak
+             */
+            streaming: boolean;
+            /**
+             * Vocabulary
+             * @description uses the list of terms in `start`
+             */
+            vocabulary: boolean;
+            /**
+             * Words
+             * @description gives word times
+             */
+            words: boolean;
         };
         /**
          * SttProviderList
@@ -2608,33 +3480,18 @@ export interface components {
          * @description One speech engine.
          */
         SttProviderOut: {
-            /**
-             * Name
-             * @description what a request calls it
-             * @example pocketsphinx
-             */
-            name: string;
-            /**
-             * Type
-             * @description kind: embedded, local, cloud, mock …
-             * @example embedded
-             */
-            type: string;
-            /**
-             * @description whether it can be used now
-             * @example ready
-             */
-            status: components["schemas"]["ProviderState"];
-            /**
-             * Description
-             * @description what it is, or how to make it ready
-             */
-            description: string;
+            /** @description what it can do */
+            capabilities: components["schemas"]["SttCapabilitiesOut"];
             /**
              * Default
              * @description used when a request names none
              */
             default: boolean;
+            /**
+             * Description
+             * @description what it is, or how to make it ready
+             */
+            description: string;
             /**
              * Models
              * @description names that `start.config.model` may ask for
@@ -2643,8 +3500,49 @@ export interface components {
              *     ]
              */
             models: string[];
-            /** @description what it can do */
-            capabilities: components["schemas"]["SttCapabilitiesOut"];
+            /**
+             * Name
+             * @description what a request calls it
+             * @example pocketsphinx
+             */
+            name: string;
+            /**
+             * @description whether it can be used now
+             * @example ready
+             */
+            status: components["schemas"]["ProviderState"];
+            /**
+             * Type
+             * @description kind: embedded, local, cloud, mock …
+             * @example embedded
+             */
+            type: string;
+        };
+        /**
+         * Timing
+         * @description A latency receipt of a final.
+         */
+        Timing: {
+            /**
+             * Decode Ms
+             * @description final decode (ms)
+             */
+            decode_ms: number;
+            /**
+             * Endpoint Ms
+             * @description silence waited for before the utterance was closed (ms)
+             */
+            endpoint_ms: number;
+            /**
+             * Queue Ms
+             * @description waiting for an engine (ms)
+             */
+            queue_ms: number;
+            /**
+             * Speech End Ms
+             * @description end of speech, from the session's first sample (ms)
+             */
+            speech_end_ms: number;
         };
         /**
          * TranscriptionOut
@@ -2660,22 +3558,58 @@ export interface components {
             usage: components["schemas"]["DurationUsage"];
         };
         /**
+         * TurnResumed
+         * @description Takes the `eager_final` of this utterance back.
+         */
+        TurnResumed: {
+            /**
+             * End Ms
+             * @description from the session's first sample (ms)
+             */
+            end_ms: number;
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * Start Ms
+             * @description from the session's first sample (ms)
+             */
+            start_ms: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "turn_resumed";
+            /**
+             * Utterance Id
+             * @description number of the utterance in its session: 1, 2, 3 …
+             */
+            utterance_id: number;
+        };
+        /**
          * UsageOut
          * @description What the answer cost; `echo` counts words.
          */
         UsageOut: {
-            /**
-             * Prompt Tokens
-             * @description tokens read
-             * @example 11
-             */
-            prompt_tokens: number;
             /**
              * Completion Tokens
              * @description tokens written
              * @example 2
              */
             completion_tokens: number;
+            /**
+             * Prompt Tokens
+             * @description tokens read
+             * @example 11
+             */
+            prompt_tokens: number;
             /**
              * Total Tokens
              * @description both
@@ -2709,10 +3643,68 @@ export interface components {
             role: "admin" | "user";
         };
         /**
+         * UtteranceDiscarded
+         * @description An utterance that came to nothing.
+         */
+        UtteranceDiscarded: {
+            /**
+             * End Ms
+             * @description from the session's first sample (ms)
+             */
+            end_ms: number;
+            /**
+             * Reason
+             * @description `too_short`, `no_speech`, `empty`, `hallucination` or `engine_error`
+             */
+            reason: string;
+            /**
+             * Seq
+             * @description number of this event on its socket: 1, 2, 3 …
+             */
+            seq: number;
+            /**
+             * Session Id
+             * @description the client's label, null before `start`
+             */
+            session_id: string | null;
+            /**
+             * Start Ms
+             * @description from the session's first sample (ms)
+             */
+            start_ms: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "utterance_discarded";
+            /**
+             * Utterance Id
+             * @description number of the utterance in its session: 1, 2, 3 …
+             */
+            utterance_id: number;
+        };
+        /**
          * VerboseTranscriptionOut
          * @description A recording's text with its times.
          */
         VerboseTranscriptionOut: {
+            /**
+             * Duration
+             * @description length of the recording (s)
+             * @example 3.43
+             */
+            duration: number;
+            /**
+             * Language
+             * @description English name in lower case; `unknown` where nothing tells
+             * @example english
+             */
+            language: string;
+            /**
+             * Segments
+             * @description one entry an utterance
+             */
+            segments: components["schemas"]["SegmentOut"][];
             /**
              * Task
              * @description always `transcribe`
@@ -2721,34 +3713,17 @@ export interface components {
              */
             task: "transcribe";
             /**
-             * Language
-             * @description English name in lower case; `unknown` where nothing tells
-             * @example english
-             */
-            language: string;
-            /**
-             * Duration
-             * @description length of the recording (s)
-             * @example 3.43
-             */
-            duration: number;
-            /**
              * Text
              * @description the whole text
              * @example Write a Python function that reverses a list.
              */
             text: string;
-            /**
-             * Segments
-             * @description one entry an utterance
-             */
-            segments: components["schemas"]["SegmentOut"][];
+            usage: components["schemas"]["DurationUsage"];
             /**
              * Words
              * @description where word times were asked for
              */
             words?: components["schemas"]["WordOut"][] | null;
-            usage: components["schemas"]["DurationUsage"];
         };
         /**
          * WordOut
@@ -2756,11 +3731,11 @@ export interface components {
          */
         WordOut: {
             /**
-             * Word
-             * @description the word
-             * @example Write
+             * End
+             * @description where it ends (s)
+             * @example 0.66
              */
-            word: string;
+            end: number;
             /**
              * Start
              * @description where it begins (s)
@@ -2768,927 +3743,11 @@ export interface components {
              */
             start: number;
             /**
-             * End
-             * @description where it ends (s)
-             * @example 0.66
-             */
-            end: number;
-        };
-        /**
-         * Audio
-         * @description One chunk of audio. Binary frames after `start` are the same without the wrapping.
-         */
-        Audio: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "audio";
-            /**
-             * Format
-             * @description signed 16-bit little-endian mono
-             * @constant
-             */
-            format: "pcm16";
-            /**
-             * Sample Rate
-             * @description rate (Hz), the same all through a session
-             */
-            sample_rate: number;
-            /**
-             * Data
-             * @description base64 of the samples; an even number of bytes
-             */
-            data: string;
-            /**
-             * Seq
-             * @description number of this audio message since `start`: 1, 2, 3 …, if given
-             * @default null
-             */
-            seq: number | null;
-        };
-        /**
-         * Auth
-         * @description Says who the client is: the first message where the handshake did not, or later with a newer token.
-         */
-        Auth: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "auth";
-            /**
-             * Token
-             * @description an access token or an API key
-             */
-            token: string;
-        };
-        /**
-         * EndpointingConfig
-         * @description A silence of the client's own choice.
-         */
-        EndpointingConfig: {
-            /**
-             * Silence Ms
-             * @description silence that ends an utterance (ms)
-             * @example 800
-             */
-            silence_ms: number;
-        };
-        /**
-         * Flush
-         * @description Finalises what has been said so far and keeps the session open.
-         */
-        Flush: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "flush";
-            /**
-             * Id
-             * @description echoed in `flushed`
-             * @default null
-             */
-            id: string | number | null;
-        };
-        /**
-         * Ping
-         * @description Asks for a `pong`; counts as a sign of life.
-         */
-        Ping: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "ping";
-            /**
-             * Id
-             * @description echoed in `pong`
-             * @default null
-             */
-            id: string | number | null;
-        };
-        /**
-         * Resume
-         * @description Takes up a dictation whose socket was lost; the first message on a new socket.
-         */
-        Resume: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "resume";
-            /**
-             * Session Id
-             * @description the label given in `start`
-             * @default null
-             */
-            session_id: string | null;
-            /**
-             * Resume Token
-             * @description that of the dictation's `ready`: the key
-             */
-            resume_token: string;
-            /**
-             * Last Event Seq
-             * @description `seq` of the last event that arrived
-             */
-            last_event_seq: number;
-        };
-        /**
-         * Start
-         * @description Begins a dictation.
-         */
-        Start: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "start";
-            /**
-             * Session Id
-             * @description the client's own label, echoed in every event
-             * @default null
-             */
-            session_id: string | null;
-            /**
-             * @description how to understand it; defaults if absent
-             * @default null
-             */
-            config: components["schemas"]["StartConfig"] | null;
-        };
-        /**
-         * StartConfig
-         * @description How a dictation is to be understood; every field is optional.
-         */
-        StartConfig: {
-            /**
-             * Lang
-             * @description language as a BCP-47 tag, or `auto`
-             * @default auto
-             * @example es
-             * @example en-GB
-             */
-            lang: string;
-            /**
-             * Provider
-             * @description engine; the server's default if absent
-             * @default null
-             * @example cloud_stub
-             */
-            provider: string | null;
-            /**
-             * Model
-             * @description the engine's model; its default if absent
-             * @default null
-             * @example base
-             */
-            model: string | null;
-            /**
-             * Sample Rate
-             * @description rate of binary frames (Hz)
-             * @default 16000
-             */
-            sample_rate: number;
-            /**
-             * Partials
-             * @description whether to send partials
-             * @default true
-             */
-            partials: boolean;
-            /**
-             * Words
-             * @description whether finals carry word times
-             * @default false
-             */
-            words: boolean;
-            /**
-             * Vocabulary
-             * @description terms likely to be said
-             * @default []
-             * @example [
-             *       "FastAPI",
-             *       "kubectl"
-             *     ]
-             */
-            vocabulary: string[];
-            /**
-             * Endpointing
-             * @description profile, or `{silence_ms}`; the server's default if absent
-             * @default null
-             * @example dictation
-             */
-            endpointing: ("command" | "conversation" | "dictation" | "hands_free" | "manual") | components["schemas"]["EndpointingConfig"] | null;
-            /**
-             * Store
-             * @description whether finals are kept: `GET /api/dictations`, `/llm/generate`
-             * @default true
-             */
-            store: boolean;
-            /**
-             * Events
-             * @description additional event types to send
-             * @default []
-             * @example [
-             *       "speech_started"
-             *     ]
-             */
-            events: ("speech_started" | "speech_stopped" | "utterance_discarded" | "eager_final" | "turn_resumed" | "ack" | "status")[];
-        };
-        /**
-         * Stop
-         * @description Ends the dictation: the server drains, sends every final, then `stopped`.
-         */
-        Stop: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "stop";
-        };
-        ClientMessage: components["schemas"]["Auth"] | components["schemas"]["Start"] | components["schemas"]["Resume"] | components["schemas"]["Audio"] | components["schemas"]["Flush"] | components["schemas"]["Stop"] | components["schemas"]["Ping"];
-        /**
-         * Ack
-         * @description Once a second: how far the server is.
-         */
-        Ack: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "ack";
-            /**
-             * Audio Seq
-             * @description audio messages received
-             */
-            audio_seq: number;
-            /**
-             * Received Ms
-             * @description audio received (ms)
-             */
-            received_ms: number;
-            /**
-             * Decoded Ms
-             * @description of that, heard by the engine or passed over as silence (ms)
-             */
-            decoded_ms: number;
-            /**
-             * Backlog Ms
-             * @description of that, waiting for the engine (ms)
-             */
-            backlog_ms: number;
-        };
-        /**
-         * EagerFinal
-         * @description What the final will be if the pause that goes on lasts: until `turn_resumed` takes it back.
-         */
-        EagerFinal: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * Utterance Id
-             * @description number of the utterance in its session: 1, 2, 3 …
-             */
-            utterance_id: number;
-            /**
-             * Start Ms
-             * @description from the session's first sample (ms)
-             */
-            start_ms: number;
-            /**
-             * End Ms
-             * @description from the session's first sample (ms)
-             */
-            end_ms: number;
-            /**
-             * Text
-             * @description what was said, as far as the engine knows
-             * @example what is the weather
-             */
-            text: string;
-            /**
-             * Revision
-             * @description 1, 2, 3 … inside an utterance
-             */
-            revision: number;
-            /**
-             * Lang
-             * @description language, where known
-             */
-            lang: string | null;
-            /**
-             * Provider
-             * @description engine that recognised it
-             * @example pocketsphinx
-             */
-            provider: string;
-            /**
-             * Model
-             * @description its model, where it has one by name
-             * @example en-us
-             */
-            model: string | null;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "eager_final";
-            timing: components["schemas"]["Timing"];
-            /**
-             * Words
-             * @description word times, if asked for
-             * @default null
-             */
-            words: components["schemas"]["WordTime"][] | null;
-        };
-        /**
-         * Error
-         * @description Something was wrong; the session goes on unless `fatal`.
-         */
-        Error: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "error";
-            /**
-             * Code
-             * @description stable code, see the table of errors
-             */
-            code: string;
-            /**
-             * Message
-             * @description what was wrong and how to go on
-             */
-            message: string;
-            /**
-             * Fatal
-             * @description whether the socket closes now
-             */
-            fatal: boolean;
-        };
-        /**
-         * Final
-         * @description Text of one utterance: never changes. Empty only where a partial has to be taken back.
-         */
-        Final: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * Utterance Id
-             * @description number of the utterance in its session: 1, 2, 3 …
-             */
-            utterance_id: number;
-            /**
-             * Start Ms
-             * @description from the session's first sample (ms)
-             */
-            start_ms: number;
-            /**
-             * End Ms
-             * @description from the session's first sample (ms)
-             */
-            end_ms: number;
-            /**
-             * Text
-             * @description what was said, as far as the engine knows
-             * @example what is the weather
-             */
-            text: string;
-            /**
-             * Revision
-             * @description 1, 2, 3 … inside an utterance
-             */
-            revision: number;
-            /**
-             * Lang
-             * @description language, where known
-             */
-            lang: string | null;
-            /**
-             * Provider
-             * @description engine that recognised it
-             * @example pocketsphinx
-             */
-            provider: string;
-            /**
-             * Model
-             * @description its model, where it has one by name
-             * @example en-us
-             */
-            model: string | null;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "final";
-            timing: components["schemas"]["Timing"];
-            /**
-             * Words
-             * @description word times, if asked for
-             * @default null
-             */
-            words: components["schemas"]["WordTime"][] | null;
-        };
-        /**
-         * Flushed
-         * @description Everything said before that `flush` is final.
-         */
-        Flushed: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "flushed";
-            /**
-             * Id
-             * @description that of the `flush`
-             * @default null
-             */
-            id: string | number | null;
-        };
-        /**
-         * Partial
-         * @description Text so far: replaced by the next one of its utterance.
-         */
-        Partial: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * Utterance Id
-             * @description number of the utterance in its session: 1, 2, 3 …
-             */
-            utterance_id: number;
-            /**
-             * Start Ms
-             * @description from the session's first sample (ms)
-             */
-            start_ms: number;
-            /**
-             * End Ms
-             * @description from the session's first sample (ms)
-             */
-            end_ms: number;
-            /**
-             * Text
-             * @description what was said, as far as the engine knows
-             * @example what is the weather
-             */
-            text: string;
-            /**
-             * Revision
-             * @description 1, 2, 3 … inside an utterance
-             */
-            revision: number;
-            /**
-             * Lang
-             * @description language, where known
-             */
-            lang: string | null;
-            /**
-             * Provider
-             * @description engine that recognised it
-             * @example pocketsphinx
-             */
-            provider: string;
-            /**
-             * Model
-             * @description its model, where it has one by name
-             * @example en-us
-             */
-            model: string | null;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "partial";
-            /**
-             * Stable
-             * @description prefix of `text` that will not change any more
-             */
-            stable: string;
-        };
-        /**
-         * Pong
-         * @description Answer to `ping`.
-         */
-        Pong: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "pong";
-            /**
-             * Id
-             * @description that of the `ping`
-             * @default null
-             */
-            id: string | number | null;
-        };
-        /**
-         * Ready
-         * @description The engine is loaded; audio may be sent (earlier audio is kept, not lost).
-         */
-        Ready: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "ready";
-            /**
-             * Provider
-             * @description engine chosen
-             */
-            provider: string;
-            /**
-             * Model
-             * @description its model, where it has one by name
-             * @default null
-             */
-            model: string | null;
-            /**
-             * Lang
-             * @description language in force
-             */
-            lang: string;
-            /**
-             * Reason
-             * @description why this engine was chosen, where the server chose
-             * @default null
-             */
-            reason: string | null;
-            /**
-             * Resume Token
-             * @description key to take this dictation up on another socket; keep it secret
-             * @default
-             */
-            resume_token: string;
-        };
-        /**
-         * Resumed
-         * @description The dictation goes on here; what was missed follows.
-         */
-        Resumed: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description the `last_event_seq` of the `resume`
-             */
-            seq: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "resumed";
-            /**
-             * Next Audio Seq
-             * @description number of the audio message to go on with
-             */
-            next_audio_seq: number;
-            /**
-             * Stopping
-             * @description whether `stop` has been handled already
-             */
-            stopping: boolean;
-        };
-        /**
-         * SpeechStarted
-         * @description Somebody began to speak.
-         */
-        SpeechStarted: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * Utterance Id
-             * @description number of the utterance in its session: 1, 2, 3 …
-             */
-            utterance_id: number;
-            /**
-             * Start Ms
-             * @description from the session's first sample (ms)
-             */
-            start_ms: number;
-            /**
-             * End Ms
-             * @description from the session's first sample (ms)
-             */
-            end_ms: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "speech_started";
-        };
-        /**
-         * SpeechStopped
-         * @description The utterance has ended; its final follows.
-         */
-        SpeechStopped: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * Utterance Id
-             * @description number of the utterance in its session: 1, 2, 3 …
-             */
-            utterance_id: number;
-            /**
-             * Start Ms
-             * @description from the session's first sample (ms)
-             */
-            start_ms: number;
-            /**
-             * End Ms
-             * @description from the session's first sample (ms)
-             */
-            end_ms: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "speech_stopped";
-        };
-        /**
-         * Stats
-         * @description What a dictation came to.
-         */
-        Stats: {
-            /**
-             * Audio Ms
-             * @description audio received (ms)
-             */
-            audio_ms: number;
-            /**
-             * Speech Ms
-             * @description speech in the finals (ms)
-             */
-            speech_ms: number;
-            /**
-             * Utterances
-             * @description utterances begun
-             */
-            utterances: number;
-            /**
-             * Finals
-             * @description finals with text
-             */
-            finals: number;
-            /**
-             * Discarded
-             * @description utterances that came to nothing
-             */
-            discarded: number;
-        };
-        /**
-         * Status
-         * @description What the load does to this dictation's partials: sent when it changes. Finals are never dropped.
-         */
-        Status: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "status";
-            /**
-             * Degraded
-             * @description whether partials come later than they would, or not all of them
-             */
-            degraded: boolean;
-            /**
-             * Partials
-             * @description `first_only`: one for each utterance; `off`: finals alone
-             * @enum {string}
-             */
-            partials: "on" | "first_only" | "off";
-        };
-        /**
-         * Stopped
-         * @description The dictation is over; the socket stays open for another `start`.
-         */
-        Stopped: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "stopped";
-            stats: components["schemas"]["Stats"];
-        };
-        /**
-         * Timing
-         * @description A latency receipt of a final.
-         */
-        Timing: {
-            /**
-             * Speech End Ms
-             * @description end of speech, from the session's first sample (ms)
-             */
-            speech_end_ms: number;
-            /**
-             * Endpoint Ms
-             * @description silence waited for before the utterance was closed (ms)
-             */
-            endpoint_ms: number;
-            /**
-             * Queue Ms
-             * @description waiting for an engine (ms)
-             */
-            queue_ms: number;
-            /**
-             * Decode Ms
-             * @description final decode (ms)
-             */
-            decode_ms: number;
-        };
-        /**
-         * TurnResumed
-         * @description Takes the `eager_final` of this utterance back.
-         */
-        TurnResumed: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * Utterance Id
-             * @description number of the utterance in its session: 1, 2, 3 …
-             */
-            utterance_id: number;
-            /**
-             * Start Ms
-             * @description from the session's first sample (ms)
-             */
-            start_ms: number;
-            /**
-             * End Ms
-             * @description from the session's first sample (ms)
-             */
-            end_ms: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "turn_resumed";
-        };
-        /**
-         * UtteranceDiscarded
-         * @description An utterance that came to nothing.
-         */
-        UtteranceDiscarded: {
-            /**
-             * Session Id
-             * @description the client's label, null before `start`
-             */
-            session_id: string | null;
-            /**
-             * Seq
-             * @description number of this event on its socket: 1, 2, 3 …
-             */
-            seq: number;
-            /**
-             * Utterance Id
-             * @description number of the utterance in its session: 1, 2, 3 …
-             */
-            utterance_id: number;
-            /**
-             * Start Ms
-             * @description from the session's first sample (ms)
-             */
-            start_ms: number;
-            /**
-             * End Ms
-             * @description from the session's first sample (ms)
-             */
-            end_ms: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "utterance_discarded";
-            /**
-             * Reason
-             * @description `too_short`, `no_speech`, `empty`, `hallucination` or `engine_error`
-             */
-            reason: string;
+             * Word
+             * @description the word
+             * @example Write
+             */
+            word: string;
         };
         /**
          * WordTime
@@ -3696,86 +3755,27 @@ export interface components {
          */
         WordTime: {
             /**
-             * Word
-             * @description as it stands in `text`
-             * @example weather
+             * Confidence
+             * @description how sure the engine is, 0 to 1
              */
-            word: string;
-            /**
-             * Start Ms
-             * @description from the session's first sample (ms)
-             */
-            start_ms: number;
+            confidence: number;
             /**
              * End Ms
              * @description from the session's first sample (ms)
              */
             end_ms: number;
             /**
-             * Confidence
-             * @description how sure the engine is, 0 to 1
+             * Start Ms
+             * @description from the session's first sample (ms)
              */
-            confidence: number;
+            start_ms: number;
+            /**
+             * Word
+             * @description as it stands in `text`
+             * @example weather
+             */
+            word: string;
         };
-        ServerEvent: components["schemas"]["Ready"] | components["schemas"]["Resumed"] | components["schemas"]["Partial"] | components["schemas"]["Final"] | components["schemas"]["EagerFinal"] | components["schemas"]["TurnResumed"] | components["schemas"]["SpeechStarted"] | components["schemas"]["SpeechStopped"] | components["schemas"]["UtteranceDiscarded"] | components["schemas"]["Ack"] | components["schemas"]["Status"] | components["schemas"]["Flushed"] | components["schemas"]["Stopped"] | components["schemas"]["Pong"] | components["schemas"]["Error"];
-        /**
-         * ContentEvent
-         * @description `event: message`: the next piece of a streamed answer.
-         */
-        ContentEvent: {
-            /**
-             * Content
-             * @description text to append
-             * @example Say
-             */
-            content: string;
-        };
-        /**
-         * DoneEvent
-         * @description `event: done`: the streamed answer is whole; the last event.
-         */
-        DoneEvent: {
-            /**
-             * Status
-             * @description always `completed`
-             * @constant
-             */
-            status: "completed";
-            /**
-             * Message Id
-             * @description names this answer
-             * @example msg_5f0c9d3e5a6b7c8d9e0f0d9f6c1e8a7b
-             */
-            message_id: string;
-            /**
-             * Finish Reason
-             * @description as in the whole answer
-             * @example stop
-             */
-            finish_reason: string;
-            /** @description null where the upstream does not tell */
-            usage: components["schemas"]["UsageOut"] | null;
-        };
-        /**
-         * StreamErrorEvent
-         * @description `event: error`: the streamed answer broke off; the last event.
-         */
-        StreamErrorEvent: {
-            /**
-             * Error
-             * @description what went wrong and how to go on
-             * @example the upstream broke off
-             */
-            error: string;
-            /**
-             * Code
-             * @description stable code, see the table of errors
-             * @example upstream_error
-             */
-            code: string;
-        };
-        /** @description the data of one event of a streamed answer; the event's name tells which it is */
-        GenerateEvent: components["schemas"]["ContentEvent"] | components["schemas"]["DoneEvent"] | components["schemas"]["StreamErrorEvent"];
     };
     responses: never;
     parameters: never;
@@ -3785,7 +3785,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    generate_llm_generate_post: {
+    log_in_api_auth_login_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3794,31 +3794,20 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["GenerateIn"];
+                "application/json": components["schemas"]["LogInIn"];
             };
         };
         responses: {
-            /** @description The answer; with `stream: true` as events: `message` …, then `done` or `error` */
+            /** @description Tokens: one for minutes, and one that renews it */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GenerateOut"];
-                    /**
-                     * @example event: message
-                     *     data: {"content":"Say "}
-                     *
-                     *     event: message
-                     *     data: {"content":"hello"}
-                     *
-                     *     event: done
-                     *     data: {"status":"completed","message_id":"msg_5f0c","finish_reason":"stop","usage":null}
-                     */
-                    "text/event-stream": string;
+                    "application/json": components["schemas"]["LogInOut"];
                 };
             };
-            /** @description Cannot be asked: `missing_config`, `base_url_not_allowed`, `unknown_provider`, `context_length_exceeded`, `bad_request` */
+            /** @description A body that cannot be read */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3827,8 +3816,26 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "code": "missing_config",
-                     *         "message": "openai_compat needs api_key; give it in `config`, or set PROMPTER_LLM__OPENAI_COMPAT__API_KEY",
+                     *         "code": "bad_request",
+                     *         "message": "`name`: field required",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Unknown, disabled, or the wrong password: always the same words */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "the name or the password is wrong",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -3846,7 +3853,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_allowed",
-                     *         "message": "origin 'https://other' is not allowed",
+                     *         "message": "this web origin is not allowed; add it to allowed_origins",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -3854,7 +3861,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description No such dictation */
+            /** @description This server has no accounts */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3864,7 +3871,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no dictation has this session_id; speak to /ws/stt with it first",
+                     *         "message": "this server has no accounts; PROMPTER_ACCOUNTS__MODE=accounts gives it some",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -3872,8 +3879,8 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description Nothing of that dictation is final yet */
-            409: {
+            /** @description Too many wrong passwords; `Retry-After` says how long to wait */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3881,8 +3888,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "code": "nothing_final_yet",
-                     *         "message": "nothing of this dictation is final yet; send `stop` or `flush` and wait for `final`",
+                     *         "code": "too_many_attempts",
+                     *         "message": "too many wrong passwords; try again in 60 s",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -3890,7 +3897,311 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description The body is over the limit */
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    log_out_api_auth_logout_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description This log-in's tokens are void at once, on every server process */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoggedOutOut"];
+                };
+            };
+            /** @description No token, or one that is not valid any more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_allowed",
+                     *         "message": "this web origin is not allowed; add it to allowed_origins",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This server has no accounts */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "this server has no accounts; PROMPTER_ACCOUNTS__MODE=accounts gives it some",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    me_api_auth_me_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller of this request */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeOut"];
+                };
+            };
+            /** @description No token, or one that is not valid any more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_allowed",
+                     *         "message": "this web origin is not allowed; add it to allowed_origins",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    refresh_api_auth_refresh_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RefreshIn"] | null;
+            };
+        };
+        responses: {
+            /** @description New tokens; the refresh token that was sent is used up */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogInOut"];
+                };
+            };
+            /** @description A body that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`name`: field required",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description It is not valid any more. One that comes twice ends its log-in, for one of the two is a thief */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this log-in has ended; log in again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The cookie came without the header `X-Prompter-Refresh`, or this origin may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "the cookie counts only with the header X-Prompter-Refresh; send it with any value",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This server has no accounts */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "this server has no accounts; PROMPTER_ACCOUNTS__MODE=accounts gives it some",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    make_session_api_chat_realtime_sessions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RealtimeSessionIn"] | null;
+            };
+        };
+        responses: {
+            /** @description The new session */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RealtimeSessionOut"];
+                };
+            };
+            /** @description A body or a parameter that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`limit`: input should be less than 201",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The message is too long */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3900,7 +4211,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "message_too_big",
-                     *         "message": "the body is over 1048576 bytes",
+                     *         "message": "a message holds at most 100000 characters (chat.message_chars), this one 100001; send less at a time",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -3908,61 +4219,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description The upstream wants fewer requests; see `Retry-After` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "rate_limit_exceeded",
-                     *         "message": "the upstream 'api.example.com' wants fewer requests; try again in 20 s",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description A provider failed */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "engine_failed",
-                     *         "message": "provider 'mine' failed (ValueError); see its documentation",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description The upstream failed, or refused the API key (`upstream_unauthorized`) */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "upstream_unauthorized",
-                     *         "message": "the upstream 'api.example.com' did not accept the API key (status 401); check api_key",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description The provider cannot be used, or its upstream is loading a model (`upstream_loading`) */
+            /** @description The database cannot serve now; nothing is half written */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3971,26 +4228,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "code": "provider_not_ready",
-                     *         "message": "provider 'mine' cannot be loaded (ImportError); install it again",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description The upstream did not answer in time */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "upstream_timeout",
-                     *         "message": "the upstream 'api.example.com' did not answer in time",
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -4009,224 +4248,145 @@ export interface operations {
             };
         };
     };
-    chat_completions_v1_chat_completions_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ChatCompletionIn"];
-            };
-        };
-        responses: {
-            /** @description The answer; with `stream: true` as `chat.completion.chunk` events and `[DONE]`. A stream that breaks tells an `error` event before `[DONE]` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example data: {"id":"chatcmpl-5f0c","object":"chat.completion.chunk","created":1795190400,"model":"echo","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}
-                     *
-                     *     data: {"id":"chatcmpl-5f0c","object":"chat.completion.chunk","created":1795190400,"model":"echo","choices":[{"index":0,"delta":{"content":"Say hello"},"logprobs":null,"finish_reason":null}]}
-                     *
-                     *     data: {"id":"chatcmpl-5f0c","object":"chat.completion.chunk","created":1795190400,"model":"echo","choices":[{"index":0,"delta":{"content":""},"logprobs":null,"finish_reason":"stop"}]}
-                     *
-                     *     data: [DONE]
-                     */
-                    "text/event-stream": string;
-                    "application/json": components["schemas"]["ChatCompletionOut"];
-                };
-            };
-            /** @description Cannot be asked */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-            /** @description The upstream refuses the server's key */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-            /** @description This Origin, Host or address may not ask, or the upstream says so of the server's key */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-            /** @description No such model */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-            /** @description The body is over the limit */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-            /** @description The upstream wants fewer requests; see `Retry-After` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-            /** @description The upstream failed, or its answer broke off */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-            /** @description The provider cannot be used yet: it loads its model, or is not configured */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-            /** @description The upstream did not answer in time */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-            /** @description Any other error, in the same shape */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-        };
-    };
-    models_v1_models_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All that can be asked for now */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ModelList"];
-                };
-            };
-            /** @description This Origin, Host or address may not ask */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-        };
-    };
-    audio_models_v1_audio_models_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All that can be asked for now */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ModelList"];
-                };
-            };
-            /** @description This Origin, Host or address may not ask */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-        };
-    };
-    model_v1_models__model_id__get: {
+    stream_api_chat_realtime_sessions__session_id__stream_post: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                model_id: string;
+                session_id: string;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RealtimeMessageIn"];
+            };
+        };
         responses: {
-            /** @description It can be asked for */
+            /** @description Events: `start`, `content` …, then `done` or `error` */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelOut"];
+                    /**
+                     * @example data: {"type":"start","session_id":"0197…","message_id":"0198…"}
+                     *
+                     *     data: {"type":"content","content":"Say "}
+                     *
+                     *     data: {"type":"content","content":"hello"}
+                     *
+                     *     data: {"type":"done","message_id":"0198…","full_content":"Say hello"}
+                     */
+                    "text/event-stream": string;
                 };
             };
-            /** @description This Origin, Host or address may not ask */
+            /** @description A body or a parameter that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`limit`: input should be less than 201",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description Nobody is called so */
+            /** @description There is no such session of yours */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description An answer is under way in this session */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "busy",
+                     *         "message": "conversation '0197…' has an answer under way; wait for it or stop it",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The message is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "message_too_big",
+                     *         "message": "a message holds at most 100000 characters (chat.message_chars), this one 100001; send less at a time",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
             /** @description Any other error, in the same shape */
@@ -4235,250 +4395,156 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
         };
     };
-    transcribe_v1_audio_transcriptions_post: {
+    send_api_chat_stream_post: {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** @description Lists may be named with or without `[]`; the form may come in chunks, without its length */
         requestBody: {
             content: {
-                "multipart/form-data": {
-                    /**
-                     * Model
-                     * @description a speech engine (`pocketsphinx`), a checkpoint (`whisper_local/base`, `base`), or `whisper-1`, which means the default one
-                     * @default
-                     * @example whisper-1
-                     */
-                    model?: string;
-                    /**
-                     * Language
-                     * @description a code (`es`, `en-GB`) or an English name
-                     * @example en
-                     */
-                    language?: string | null;
-                    /**
-                     * Languages
-                     * @description the same; used where it holds one
-                     * @default []
-                     */
-                    languages?: string[];
-                    /**
-                     * Prompt
-                     * @description terms likely to be said, for engines that can use them
-                     * @default
-                     */
-                    prompt?: string;
-                    /**
-                     * Keywords
-                     * @description the same as a list
-                     * @default []
-                     */
-                    keywords?: string[];
-                    /**
-                     * Response Format
-                     * @description `diarized_json` is refused: no engine tells speakers
-                     * @default json
-                     * @enum {string}
-                     */
-                    response_format?: "json" | "text" | "srt" | "verbose_json" | "vtt" | "diarized_json";
-                    /**
-                     * Temperature
-                     * @description accepted; the engines choose their own
-                     */
-                    temperature?: number | null;
-                    /**
-                     * Stream
-                     * @description true: server-sent events, each utterance as it becomes text
-                     */
-                    stream?: boolean | null;
-                    /**
-                     * Timestamp Granularities
-                     * @description `word` adds word times to `verbose_json`
-                     * @default []
-                     */
-                    timestamp_granularities?: ("word" | "segment")[];
-                    /**
-                     * Chunking Strategy
-                     * @description `auto`, or `{type: server_vad, silence_duration_ms}`: the pause at which to cut
-                     */
-                    chunking_strategy?: unknown;
-                    /**
-                     * Format: binary
-                     * @description wav, mp3, m4a/mp4, aac, ogg, webm/matroska or flac, whatever its name says
-                     */
-                    file: string;
-                };
-                "application/json": {
-                    /**
-                     * Model
-                     * @description a speech engine (`pocketsphinx`), a checkpoint (`whisper_local/base`, `base`), or `whisper-1`, which means the default one
-                     * @default
-                     * @example whisper-1
-                     */
-                    model?: string;
-                    /**
-                     * Language
-                     * @description a code (`es`, `en-GB`) or an English name
-                     * @example en
-                     */
-                    language?: string | null;
-                    /**
-                     * Languages
-                     * @description the same; used where it holds one
-                     * @default []
-                     */
-                    languages?: string[];
-                    /**
-                     * Prompt
-                     * @description terms likely to be said, for engines that can use them
-                     * @default
-                     */
-                    prompt?: string;
-                    /**
-                     * Keywords
-                     * @description the same as a list
-                     * @default []
-                     */
-                    keywords?: string[];
-                    /**
-                     * Response Format
-                     * @description `diarized_json` is refused: no engine tells speakers
-                     * @default json
-                     * @enum {string}
-                     */
-                    response_format?: "json" | "text" | "srt" | "verbose_json" | "vtt" | "diarized_json";
-                    /**
-                     * Temperature
-                     * @description accepted; the engines choose their own
-                     */
-                    temperature?: number | null;
-                    /**
-                     * Stream
-                     * @description true: server-sent events, each utterance as it becomes text
-                     */
-                    stream?: boolean | null;
-                    /**
-                     * Timestamp Granularities
-                     * @description `word` adds word times to `verbose_json`
-                     * @default []
-                     */
-                    timestamp_granularities?: ("word" | "segment")[];
-                    /**
-                     * Chunking Strategy
-                     * @description `auto`, or `{type: server_vad, silence_duration_ms}`: the pause at which to cut
-                     */
-                    chunking_strategy?: unknown;
-                    /**
-                     * InputAudio
-                     * @description the recording
-                     */
-                    input_audio: {
-                        /**
-                         * Data
-                         * @description base64 of the file
-                         * @example UklGRiQAAABXQVZF
-                         */
-                        data: string;
-                        /**
-                         * Format
-                         * @description what it is; not believed: the file itself tells
-                         * @default
-                         * @example wav
-                         */
-                        format?: string;
-                    };
-                };
+                "application/json": components["schemas"]["ChatStreamIn"];
             };
         };
         responses: {
-            /** @description The text, in the `response_format` asked for; with `stream: true` as `transcript.text.delta` events and a `transcript.text.done`. A stream that breaks ends with an `error` event */
+            /** @description Events: `start`, `message` and `reasoning` …, then `done` or `error`; each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example Send an email. */
-                    "text/plain": string;
                     /**
-                     * @example : progress {"done_s":0.0,"duration_s":3.43}
+                     * @example id: 0.0
+                     *     event: start
+                     *     data: {"conversation_id":"0197…","message_id":"0198…","user_message_id":"0198…","title":"Say hello"}
                      *
-                     *     data: {"type":"transcript.text.delta","delta":"Send an email.","start":0.42,"end":1.9}
+                     *     id: 4.0
+                     *     event: message
+                     *     data: {"content":"Say "}
                      *
-                     *     data: {"type":"transcript.text.done","text":"Send an email.","usage":{"type":"duration","seconds":3.43}}
+                     *     id: 9.0
+                     *     event: message
+                     *     data: {"content":"hello"}
+                     *
+                     *     id: 9.0.end
+                     *     event: done
+                     *     data: {"status":"completed","message_id":"0198…","model":"echo","provider":"echo","finish_reason":"stop","usage":null}
                      */
                     "text/event-stream": string;
-                    "application/json": components["schemas"]["TranscriptionOut"] | components["schemas"]["VerboseTranscriptionOut"];
                 };
             };
-            /** @description Cannot be transcribed */
+            /** @description A body or a parameter that cannot be read */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`limit`: input should be less than 201",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description This Origin, Host or address may not ask */
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description No such engine */
+            /** @description There is no such conversation of yours */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description The upload stood still */
-            408: {
+            /** @description An answer is under way in this conversation */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "busy",
+                     *         "message": "conversation '0197…' has an answer under way; wait for it or stop it",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description Too big, or too long */
+            /** @description The message is too long */
             413: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "message_too_big",
+                     *         "message": "a message holds at most 100000 characters (chat.message_chars), this one 100001; send less at a time",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description The engine failed */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
-                };
-            };
-            /** @description The engine cannot be used, or too many recordings are being transcribed; see `Retry-After` */
+            /** @description The database cannot serve now; nothing is half written */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
             /** @description Any other error, in the same shape */
@@ -4487,7 +4553,130 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    follow_api_chat_stream__message_id__get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the `id` of the last event that came; the beginning if absent */
+                "last-event-id"?: string;
+            };
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events: `start`, `message` and `reasoning` …, then `done` or `error`; each has an `id` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id: 0.0
+                     *     event: start
+                     *     data: {"conversation_id":"0197…","message_id":"0198…","user_message_id":"0198…","title":"Say hello"}
+                     *
+                     *     id: 4.0
+                     *     event: message
+                     *     data: {"content":"Say "}
+                     *
+                     *     id: 9.0
+                     *     event: message
+                     *     data: {"content":"hello"}
+                     *
+                     *     id: 9.0.end
+                     *     event: done
+                     *     data: {"status":"completed","message_id":"0198…","model":"echo","provider":"echo","finish_reason":"stop","usage":null}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A body or a parameter that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`limit`: input should be less than 201",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such message of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no message '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; see GET /api/conversations/{id}/messages",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
         };
@@ -4966,6 +5155,115 @@ export interface operations {
             };
         };
     };
+    export_api_conversations__conversation_id__export_get: {
+        parameters: {
+            query?: {
+                /** @description `markdown`: the branch that is shown, to be read; `json`: all that is stored */
+                format?: "markdown" | "json";
+            };
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A file, named after the conversation */
+            200: {
+                headers: {
+                    /** @description `attachment`, with the file's name */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                    "text/markdown": string;
+                };
+            };
+            /** @description A body or a parameter that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`limit`: input should be less than 201",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such conversation of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     list_messages_api_conversations__conversation_id__messages_get: {
         parameters: {
             query?: {
@@ -5159,544 +5457,6 @@ export interface operations {
             };
         };
     };
-    send_api_chat_stream_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ChatStreamIn"];
-            };
-        };
-        responses: {
-            /** @description Events: `start`, `message` and `reasoning` …, then `done` or `error`; each has an `id` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example id: 0.0
-                     *     event: start
-                     *     data: {"conversation_id":"0197…","message_id":"0198…","user_message_id":"0198…","title":"Say hello"}
-                     *
-                     *     id: 4.0
-                     *     event: message
-                     *     data: {"content":"Say "}
-                     *
-                     *     id: 9.0
-                     *     event: message
-                     *     data: {"content":"hello"}
-                     *
-                     *     id: 9.0.end
-                     *     event: done
-                     *     data: {"status":"completed","message_id":"0198…","model":"echo","provider":"echo","finish_reason":"stop","usage":null}
-                     */
-                    "text/event-stream": string;
-                };
-            };
-            /** @description A body or a parameter that cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "bad_request",
-                     *         "message": "`limit`: input should be less than 201",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "forbidden",
-                     *         "message": "this key lacks the scope 'chat'",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description There is no such conversation of yours */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_found",
-                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description An answer is under way in this conversation */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "busy",
-                     *         "message": "conversation '0197…' has an answer under way; wait for it or stop it",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description The message is too long */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "message_too_big",
-                     *         "message": "a message holds at most 100000 characters (chat.message_chars), this one 100001; send less at a time",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description The database cannot serve now; nothing is half written */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Any other error, in the same shape */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    follow_api_chat_stream__message_id__get: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description the `id` of the last event that came; the beginning if absent */
-                "last-event-id"?: string;
-            };
-            path: {
-                message_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Events: `start`, `message` and `reasoning` …, then `done` or `error`; each has an `id` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example id: 0.0
-                     *     event: start
-                     *     data: {"conversation_id":"0197…","message_id":"0198…","user_message_id":"0198…","title":"Say hello"}
-                     *
-                     *     id: 4.0
-                     *     event: message
-                     *     data: {"content":"Say "}
-                     *
-                     *     id: 9.0
-                     *     event: message
-                     *     data: {"content":"hello"}
-                     *
-                     *     id: 9.0.end
-                     *     event: done
-                     *     data: {"status":"completed","message_id":"0198…","model":"echo","provider":"echo","finish_reason":"stop","usage":null}
-                     */
-                    "text/event-stream": string;
-                };
-            };
-            /** @description A body or a parameter that cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "bad_request",
-                     *         "message": "`limit`: input should be less than 201",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "forbidden",
-                     *         "message": "this key lacks the scope 'chat'",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description There is no such message of yours */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_found",
-                     *         "message": "no message '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; see GET /api/conversations/{id}/messages",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description The database cannot serve now; nothing is half written */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Any other error, in the same shape */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    make_session_api_chat_realtime_sessions_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["RealtimeSessionIn"] | null;
-            };
-        };
-        responses: {
-            /** @description The new session */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RealtimeSessionOut"];
-                };
-            };
-            /** @description A body or a parameter that cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "bad_request",
-                     *         "message": "`limit`: input should be less than 201",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "forbidden",
-                     *         "message": "this key lacks the scope 'chat'",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description The message is too long */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "message_too_big",
-                     *         "message": "a message holds at most 100000 characters (chat.message_chars), this one 100001; send less at a time",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description The database cannot serve now; nothing is half written */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Any other error, in the same shape */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    stream_api_chat_realtime_sessions__session_id__stream_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                session_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RealtimeMessageIn"];
-            };
-        };
-        responses: {
-            /** @description Events: `start`, `content` …, then `done` or `error` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example data: {"type":"start","session_id":"0197…","message_id":"0198…"}
-                     *
-                     *     data: {"type":"content","content":"Say "}
-                     *
-                     *     data: {"type":"content","content":"hello"}
-                     *
-                     *     data: {"type":"done","message_id":"0198…","full_content":"Say hello"}
-                     */
-                    "text/event-stream": string;
-                };
-            };
-            /** @description A body or a parameter that cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "bad_request",
-                     *         "message": "`limit`: input should be less than 201",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "forbidden",
-                     *         "message": "this key lacks the scope 'chat'",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description There is no such session of yours */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_found",
-                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description An answer is under way in this session */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "busy",
-                     *         "message": "conversation '0197…' has an answer under way; wait for it or stop it",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description The message is too long */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "message_too_big",
-                     *         "message": "a message holds at most 100000 characters (chat.message_chars), this one 100001; send less at a time",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description The database cannot serve now; nothing is half written */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Any other error, in the same shape */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
     list_dictations_api_dictations_get: {
         parameters: {
             query?: {
@@ -5810,8 +5570,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DictationDetailOut"];
-                    "text/plain": string;
                     "application/x-subrip": string;
+                    "text/plain": string;
                     "text/vtt": string;
                 };
             };
@@ -5983,49 +5743,26 @@ export interface operations {
             };
         };
     };
-    regenerate_api_messages__message_id__regenerate_post: {
+    list_keys_api_keys_get: {
         parameters: {
             query?: never;
             header?: never;
-            path: {
-                message_id: string;
-            };
+            path?: never;
             cookie?: never;
         };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["AnswerAgainIn"] | null;
-            };
-        };
+        requestBody?: never;
         responses: {
-            /** @description Events: `start`, `message` and `reasoning` …, then `done` or `error`; each has an `id` */
+            /** @description Newest first, without secrets */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example id: 0.0
-                     *     event: start
-                     *     data: {"conversation_id":"0197…","message_id":"0198…","user_message_id":"0198…","title":"Say hello"}
-                     *
-                     *     id: 4.0
-                     *     event: message
-                     *     data: {"content":"Say "}
-                     *
-                     *     id: 9.0
-                     *     event: message
-                     *     data: {"content":"hello"}
-                     *
-                     *     id: 9.0.end
-                     *     event: done
-                     *     data: {"status":"completed","message_id":"0198…","model":"echo","provider":"echo","finish_reason":"stop","usage":null}
-                     */
-                    "text/event-stream": string;
+                    "application/json": components["schemas"]["KeyOut"][];
                 };
             };
-            /** @description A body or a parameter that cannot be read */
-            400: {
+            /** @description No token, or one that is not valid any more */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6033,8 +5770,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "code": "bad_request",
-                     *         "message": "`limit`: input should be less than 201",
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6042,7 +5779,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            /** @description An API key may not do this, or this Origin, Host or address may not ask */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6052,7 +5789,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "forbidden",
-                     *         "message": "this key lacks the scope 'chat'",
+                     *         "message": "this needs somebody who has logged in; an API key is not enough",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6060,7 +5797,85 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description There is no such message of yours */
+        };
+    };
+    make_key_api_keys_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyIn"];
+            };
+        };
+        responses: {
+            /** @description The key, shown this once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKeyOut"];
+                };
+            };
+            /** @description A body that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`scopes`: field required",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description No token, or one that is not valid any more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description An API key may not do this, or this Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this needs somebody who has logged in; an API key is not enough",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such key of yours, or no accounts */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6070,7 +5885,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no message '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; see GET /api/conversations/{id}/messages",
+                     *         "message": "you have no key of this id",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6078,8 +5893,39 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description An answer is under way in this conversation */
-            409: {
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    delete_key_api_keys__key_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It opens nothing any more */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyDeletedOut"];
+                };
+            };
+            /** @description No token, or one that is not valid any more */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6087,8 +5933,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "code": "busy",
-                     *         "message": "conversation '0197…' has an answer under way; wait for it or stop it",
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6096,8 +5942,8 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description The database cannot serve now; nothing is half written */
-            503: {
+            /** @description An API key may not do this, or this Origin, Host or address may not ask */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6105,8 +5951,26 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "code": "forbidden",
+                     *         "message": "this needs somebody who has logged in; an API key is not enough",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such key of yours, or no accounts */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "you have no key of this id",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6410,30 +6274,45 @@ export interface operations {
             };
         };
     };
-    export_api_conversations__conversation_id__export_get: {
+    regenerate_api_messages__message_id__regenerate_post: {
         parameters: {
-            query?: {
-                /** @description `markdown`: the branch that is shown, to be read; `json`: all that is stored */
-                format?: "markdown" | "json";
-            };
+            query?: never;
             header?: never;
             path: {
-                conversation_id: string;
+                message_id: string;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["AnswerAgainIn"] | null;
+            };
+        };
         responses: {
-            /** @description A file, named after the conversation */
+            /** @description Events: `start`, `message` and `reasoning` …, then `done` or `error`; each has an `id` */
             200: {
                 headers: {
-                    /** @description `attachment`, with the file's name */
-                    "Content-Disposition"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/markdown": string;
-                    "application/json": string;
+                    /**
+                     * @example id: 0.0
+                     *     event: start
+                     *     data: {"conversation_id":"0197…","message_id":"0198…","user_message_id":"0198…","title":"Say hello"}
+                     *
+                     *     id: 4.0
+                     *     event: message
+                     *     data: {"content":"Say "}
+                     *
+                     *     id: 9.0
+                     *     event: message
+                     *     data: {"content":"hello"}
+                     *
+                     *     id: 9.0.end
+                     *     event: done
+                     *     data: {"status":"completed","message_id":"0198…","model":"echo","provider":"echo","finish_reason":"stop","usage":null}
+                     */
+                    "text/event-stream": string;
                 };
             };
             /** @description A body or a parameter that cannot be read */
@@ -6472,7 +6351,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description There is no such conversation of yours */
+            /** @description There is no such message of yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6482,7 +6361,25 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+                     *         "message": "no message '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; see GET /api/conversations/{id}/messages",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description An answer is under way in this conversation */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "busy",
+                     *         "message": "conversation '0197…' has an answer under way; wait for it or stop it",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6514,6 +6411,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    models_api_models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All that can be asked for now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            /** @description This Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_allowed",
+                     *         "message": "this web origin is not allowed; add it to allowed_origins",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
@@ -6597,724 +6532,6 @@ export interface operations {
                      *       "error": {
                      *         "code": "storage_unavailable",
                      *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Any other error, in the same shape */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    models_api_models_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All that can be asked for now */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": string[];
-                };
-            };
-            /** @description This Origin, Host or address may not ask */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_allowed",
-                     *         "message": "this web origin is not allowed; add it to allowed_origins",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    speech_engines_providers_stt_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All engines */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SttProviderList"];
-                };
-            };
-            /** @description This Origin, Host or address may not ask */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_allowed",
-                     *         "message": "this web origin is not allowed; add it to allowed_origins",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    language_models_providers_llm_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All providers */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LlmProviderList"];
-                };
-            };
-            /** @description This Origin, Host or address may not ask */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_allowed",
-                     *         "message": "this web origin is not allowed; add it to allowed_origins",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    log_in_api_auth_login_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["LogInIn"];
-            };
-        };
-        responses: {
-            /** @description Tokens: one for minutes, and one that renews it */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LogInOut"];
-                };
-            };
-            /** @description A body that cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "bad_request",
-                     *         "message": "`name`: field required",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Unknown, disabled, or the wrong password: always the same words */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "unauthorized",
-                     *         "message": "the name or the password is wrong",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description This Origin, Host or address may not ask */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_allowed",
-                     *         "message": "this web origin is not allowed; add it to allowed_origins",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description This server has no accounts */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_found",
-                     *         "message": "this server has no accounts; PROMPTER_ACCOUNTS__MODE=accounts gives it some",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Too many wrong passwords; `Retry-After` says how long to wait */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "too_many_attempts",
-                     *         "message": "too many wrong passwords; try again in 60 s",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Any other error, in the same shape */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    refresh_api_auth_refresh_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["RefreshIn"] | null;
-            };
-        };
-        responses: {
-            /** @description New tokens; the refresh token that was sent is used up */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LogInOut"];
-                };
-            };
-            /** @description A body that cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "bad_request",
-                     *         "message": "`name`: field required",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description It is not valid any more. One that comes twice ends its log-in, for one of the two is a thief */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "unauthorized",
-                     *         "message": "this log-in has ended; log in again",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description The cookie came without the header `X-Prompter-Refresh`, or this origin may not ask */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "forbidden",
-                     *         "message": "the cookie counts only with the header X-Prompter-Refresh; send it with any value",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description This server has no accounts */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_found",
-                     *         "message": "this server has no accounts; PROMPTER_ACCOUNTS__MODE=accounts gives it some",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Any other error, in the same shape */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    log_out_api_auth_logout_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description This log-in's tokens are void at once, on every server process */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LoggedOutOut"];
-                };
-            };
-            /** @description No token, or one that is not valid any more */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "unauthorized",
-                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description This Origin, Host or address may not ask */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_allowed",
-                     *         "message": "this web origin is not allowed; add it to allowed_origins",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description This server has no accounts */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_found",
-                     *         "message": "this server has no accounts; PROMPTER_ACCOUNTS__MODE=accounts gives it some",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    me_api_auth_me_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The caller of this request */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MeOut"];
-                };
-            };
-            /** @description No token, or one that is not valid any more */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "unauthorized",
-                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description This Origin, Host or address may not ask */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_allowed",
-                     *         "message": "this web origin is not allowed; add it to allowed_origins",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    list_keys_api_keys_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Newest first, without secrets */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["KeyOut"][];
-                };
-            };
-            /** @description No token, or one that is not valid any more */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "unauthorized",
-                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description An API key may not do this, or this Origin, Host or address may not ask */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "forbidden",
-                     *         "message": "this needs somebody who has logged in; an API key is not enough",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    make_key_api_keys_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["KeyIn"];
-            };
-        };
-        responses: {
-            /** @description The key, shown this once */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NewKeyOut"];
-                };
-            };
-            /** @description A body that cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "bad_request",
-                     *         "message": "`scopes`: field required",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description No token, or one that is not valid any more */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "unauthorized",
-                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description An API key may not do this, or this Origin, Host or address may not ask */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "forbidden",
-                     *         "message": "this needs somebody who has logged in; an API key is not enough",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description There is no such key of yours, or no accounts */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_found",
-                     *         "message": "you have no key of this id",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Any other error, in the same shape */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    delete_key_api_keys__key_id__delete: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                key_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It opens nothing any more */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["KeyDeletedOut"];
-                };
-            };
-            /** @description No token, or one that is not valid any more */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "unauthorized",
-                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description An API key may not do this, or this Origin, Host or address may not ask */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "forbidden",
-                     *         "message": "this needs somebody who has logged in; an API key is not enough",
-                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description There is no such key of yours, or no accounts */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "code": "not_found",
-                     *         "message": "you have no key of this id",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -7423,6 +6640,230 @@ export interface operations {
             };
         };
     };
+    generate_llm_generate_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GenerateIn"];
+            };
+        };
+        responses: {
+            /** @description The answer; with `stream: true` as events: `message` …, then `done` or `error` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerateOut"];
+                    /**
+                     * @example event: message
+                     *     data: {"content":"Say "}
+                     *
+                     *     event: message
+                     *     data: {"content":"hello"}
+                     *
+                     *     event: done
+                     *     data: {"status":"completed","message_id":"msg_5f0c","finish_reason":"stop","usage":null}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Cannot be asked: `missing_config`, `base_url_not_allowed`, `unknown_provider`, `context_length_exceeded`, `bad_request` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "missing_config",
+                     *         "message": "openai_compat needs api_key; give it in `config`, or set PROMPTER_LLM__OPENAI_COMPAT__API_KEY",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_allowed",
+                     *         "message": "origin 'https://other' is not allowed",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description No such dictation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no dictation has this session_id; speak to /ws/stt with it first",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nothing of that dictation is final yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "nothing_final_yet",
+                     *         "message": "nothing of this dictation is final yet; send `stop` or `flush` and wait for `final`",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "message_too_big",
+                     *         "message": "the body is over 1048576 bytes",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The upstream wants fewer requests; see `Retry-After` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "rate_limit_exceeded",
+                     *         "message": "the upstream 'api.example.com' wants fewer requests; try again in 20 s",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description A provider failed */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "engine_failed",
+                     *         "message": "provider 'mine' failed (ValueError); see its documentation",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The upstream failed, or refused the API key (`upstream_unauthorized`) */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "upstream_unauthorized",
+                     *         "message": "the upstream 'api.example.com' did not accept the API key (status 401); check api_key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The provider cannot be used, or its upstream is loading a model (`upstream_loading`) */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "provider_not_ready",
+                     *         "message": "provider 'mine' cannot be loaded (ImportError); install it again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The upstream did not answer in time */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "upstream_timeout",
+                     *         "message": "the upstream 'api.example.com' did not answer in time",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     metrics_metrics_get: {
         parameters: {
             query?: never;
@@ -7458,6 +6899,565 @@ export interface operations {
                      */
                     "application/json": unknown;
                     "text/plain": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    language_models_providers_llm_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All providers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LlmProviderList"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_allowed",
+                     *         "message": "this web origin is not allowed; add it to allowed_origins",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    speech_engines_providers_stt_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All engines */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SttProviderList"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_allowed",
+                     *         "message": "this web origin is not allowed; add it to allowed_origins",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    audio_models_v1_audio_models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All that can be asked for now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+        };
+    };
+    transcribe_v1_audio_transcriptions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Lists may be named with or without `[]`; the form may come in chunks, without its length */
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Chunking Strategy
+                     * @description `auto`, or `{type: server_vad, silence_duration_ms}`: the pause at which to cut
+                     */
+                    chunking_strategy?: unknown;
+                    /**
+                     * InputAudio
+                     * @description the recording
+                     */
+                    input_audio: {
+                        /**
+                         * Data
+                         * @description base64 of the file
+                         * @example UklGRiQAAABXQVZF
+                         */
+                        data: string;
+                        /**
+                         * Format
+                         * @description what it is; not believed: the file itself tells
+                         * @default
+                         * @example wav
+                         */
+                        format?: string;
+                    };
+                    /**
+                     * Keywords
+                     * @description the same as a list
+                     * @default []
+                     */
+                    keywords?: string[];
+                    /**
+                     * Language
+                     * @description a code (`es`, `en-GB`) or an English name
+                     * @example en
+                     */
+                    language?: string | null;
+                    /**
+                     * Languages
+                     * @description the same; used where it holds one
+                     * @default []
+                     */
+                    languages?: string[];
+                    /**
+                     * Model
+                     * @description a speech engine (`pocketsphinx`), a checkpoint (`whisper_local/base`, `base`), or `whisper-1`, which means the default one
+                     * @default
+                     * @example whisper-1
+                     */
+                    model?: string;
+                    /**
+                     * Prompt
+                     * @description terms likely to be said, for engines that can use them
+                     * @default
+                     */
+                    prompt?: string;
+                    /**
+                     * Response Format
+                     * @description `diarized_json` is refused: no engine tells speakers
+                     * @default json
+                     * @enum {string}
+                     */
+                    response_format?: "json" | "text" | "srt" | "verbose_json" | "vtt" | "diarized_json";
+                    /**
+                     * Stream
+                     * @description true: server-sent events, each utterance as it becomes text
+                     */
+                    stream?: boolean | null;
+                    /**
+                     * Temperature
+                     * @description accepted; the engines choose their own
+                     */
+                    temperature?: number | null;
+                    /**
+                     * Timestamp Granularities
+                     * @description `word` adds word times to `verbose_json`
+                     * @default []
+                     */
+                    timestamp_granularities?: ("word" | "segment")[];
+                };
+                "multipart/form-data": {
+                    /**
+                     * Chunking Strategy
+                     * @description `auto`, or `{type: server_vad, silence_duration_ms}`: the pause at which to cut
+                     */
+                    chunking_strategy?: unknown;
+                    /**
+                     * Format: binary
+                     * @description wav, mp3, m4a/mp4, aac, ogg, webm/matroska or flac, whatever its name says
+                     */
+                    file: string;
+                    /**
+                     * Keywords
+                     * @description the same as a list
+                     * @default []
+                     */
+                    keywords?: string[];
+                    /**
+                     * Language
+                     * @description a code (`es`, `en-GB`) or an English name
+                     * @example en
+                     */
+                    language?: string | null;
+                    /**
+                     * Languages
+                     * @description the same; used where it holds one
+                     * @default []
+                     */
+                    languages?: string[];
+                    /**
+                     * Model
+                     * @description a speech engine (`pocketsphinx`), a checkpoint (`whisper_local/base`, `base`), or `whisper-1`, which means the default one
+                     * @default
+                     * @example whisper-1
+                     */
+                    model?: string;
+                    /**
+                     * Prompt
+                     * @description terms likely to be said, for engines that can use them
+                     * @default
+                     */
+                    prompt?: string;
+                    /**
+                     * Response Format
+                     * @description `diarized_json` is refused: no engine tells speakers
+                     * @default json
+                     * @enum {string}
+                     */
+                    response_format?: "json" | "text" | "srt" | "verbose_json" | "vtt" | "diarized_json";
+                    /**
+                     * Stream
+                     * @description true: server-sent events, each utterance as it becomes text
+                     */
+                    stream?: boolean | null;
+                    /**
+                     * Temperature
+                     * @description accepted; the engines choose their own
+                     */
+                    temperature?: number | null;
+                    /**
+                     * Timestamp Granularities
+                     * @description `word` adds word times to `verbose_json`
+                     * @default []
+                     */
+                    timestamp_granularities?: ("word" | "segment")[];
+                };
+            };
+        };
+        responses: {
+            /** @description The text, in the `response_format` asked for; with `stream: true` as `transcript.text.delta` events and a `transcript.text.done`. A stream that breaks ends with an `error` event */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscriptionOut"] | components["schemas"]["VerboseTranscriptionOut"];
+                    /**
+                     * @example : progress {"done_s":0.0,"duration_s":3.43}
+                     *
+                     *     data: {"type":"transcript.text.delta","delta":"Send an email.","start":0.42,"end":1.9}
+                     *
+                     *     data: {"type":"transcript.text.done","text":"Send an email.","usage":{"type":"duration","seconds":3.43}}
+                     */
+                    "text/event-stream": string;
+                    /** @example Send an email. */
+                    "text/plain": string;
+                };
+            };
+            /** @description Cannot be transcribed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description No such engine */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upload stood still */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Too big, or too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The engine failed */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The engine cannot be used, or too many recordings are being transcribed; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+        };
+    };
+    chat_completions_v1_chat_completions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatCompletionIn"];
+            };
+        };
+        responses: {
+            /** @description The answer; with `stream: true` as `chat.completion.chunk` events and `[DONE]`. A stream that breaks tells an `error` event before `[DONE]` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatCompletionOut"];
+                    /**
+                     * @example data: {"id":"chatcmpl-5f0c","object":"chat.completion.chunk","created":1795190400,"model":"echo","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}
+                     *
+                     *     data: {"id":"chatcmpl-5f0c","object":"chat.completion.chunk","created":1795190400,"model":"echo","choices":[{"index":0,"delta":{"content":"Say hello"},"logprobs":null,"finish_reason":null}]}
+                     *
+                     *     data: {"id":"chatcmpl-5f0c","object":"chat.completion.chunk","created":1795190400,"model":"echo","choices":[{"index":0,"delta":{"content":""},"logprobs":null,"finish_reason":"stop"}]}
+                     *
+                     *     data: [DONE]
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Cannot be asked */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream refuses the server's key */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the upstream says so of the server's key */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream wants fewer requests; see `Retry-After` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream failed, or its answer broke off */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The provider cannot be used yet: it loads its model, or is not configured */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream did not answer in time */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+        };
+    };
+    models_v1_models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All that can be asked for now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+        };
+    };
+    model_v1_models__model_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It can be asked for */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Nobody is called so */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
                 };
             };
         };
