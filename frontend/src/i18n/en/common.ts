@@ -12,4 +12,7 @@ export const common = {
   loading: "Loading …",
   skipToContent: "Skip to the conversation",
   unreachable: "The server does not answer.",
+  somethingFailed: "Something on this page failed.",
+  reload: "Load the page again",
+  keyboard: "Keyboard shortcuts",
 };

@@ -12,4 +12,7 @@ export const common = {
   loading: "Cargando …",
   skipToContent: "Ir a la conversación",
   unreachable: "El servidor no responde.",
+  somethingFailed: "Algo falló en esta página.",
+  reload: "Volver a cargar la página",
+  keyboard: "Atajos de teclado",
 };

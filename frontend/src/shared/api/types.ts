@@ -9,6 +9,7 @@ export type Conversation = Schemas["ConversationOut"];
 export type ConversationDetail = Schemas["ConversationDetailOut"];
 export type Message = Schemas["MessageOut"];
 export type Dictation = Schemas["DictationOut"];
+export type DictationDetail = Schemas["DictationDetailOut"];
 export type Key = Schemas["KeyOut"];
 export type NewKey = Schemas["NewKeyOut"];
 export type SttProvider = Schemas["SttProviderOut"];
