@@ -17,3 +17,4 @@ export type LlmProvider = Schemas["ProviderOut"];
 export type ProviderState = Schemas["ProviderState"];
 export type Me = Schemas["MeOut"];
 export type LogIn = Schemas["LogInOut"];
+export type Hit = Schemas["HitOut"];
