@@ -1,4 +1,4 @@
-// What the user does to the text: an edit moves the utterances around it, and owns every word that it touches.
+/** What the user does to the text: an edit moves the utterances around it, and owns every word that it touches. */
 
 import type { Caret, ComposerModel, Span, Step } from "./model";
 import { wordsOf } from "./words";
@@ -23,25 +23,23 @@ export function editBetween(before: string, after: string, caretEnd: number): Ed
   };
 }
 
-/** The model after the user has edited it. */
+/** The model after the user has edited it; letters of one word, and deletions in a row, are undone at once. */
 export function typed(model: ComposerModel, text: string, caret: Caret): ComposerModel {
   if (text === model.text) return { ...model, caret };
   const edit = editBetween(model.text, text, caret.end);
-  const step = { ...edit, removed: model.text.slice(edit.start, edit.start + edit.removed) };
-  return { ...applied(model, edit), caret, undo: pushed(model.undo, step), redo: [] };
+  const isDeletion = edit.inserted === "";
+  const goesOn = isDeletion
+    ? model.typingAt === edit.start + edit.removed
+    : edit.removed === 0 && model.typingAt === edit.start && !/\s/u.test(edit.inserted);
+  const spans = model.spans.flatMap((span) => spanAfter(span, edit, model.text, text));
+  const undo = goesOn ? model.undo : pushed(model, null);
+  return { ...model, text, caret, spans, undo, redo: [], typingAt: edit.start + edit.inserted.length };
 }
 
-/** The model with an edit made in its text; the caret comes to stand behind it. */
-export function applied(model: ComposerModel, edit: Edit): ComposerModel {
-  const end = edit.start + edit.removed;
-  const text = model.text.slice(0, edit.start) + edit.inserted + model.text.slice(end);
-  const at = edit.start + edit.inserted.length;
-  return {
-    ...model,
-    text,
-    caret: { start: at, end: at },
-    spans: model.spans.flatMap((span) => spanAfter(span, edit, model.text, text)),
-  };
+/** The history with the page as it is now; `key` is the utterance that is about to begin. */
+export function pushed(model: ComposerModel, key: string | null): readonly Step[] {
+  const { text, caret, spans } = model;
+  return [...model.undo.slice(1 - STEPS_KEPT), { text, caret, spans, key }];
 }
 
 /** Where an utterance stands after an edit: none when it was final and nothing is left of it. */
@@ -59,13 +57,13 @@ function spanAfter(span: Span, edit: Edit, before: string, after: string): Span[
     return whole ? [] : [{ ...span, ...finalAfter(span, edit) }];
   }
   if (editEnd < span.live || (editEnd === span.live && span.live > span.start && !touches(after, edit))) {
-    const start = Math.min(span.start, edit.start);
-    return [{ ...moved(span, shift), start }];
+    return [{ ...moved(span, shift), start: startAfter(span, edit) }];
   }
   return [frozen(span, edit, before, after)];
 }
 
-function moved(span: Span, shift: number): Span {
+/** The span, and all in it, further on. */
+export function moved(span: Span, shift: number): Span {
   return {
     ...span,
     start: span.start + shift,
@@ -76,18 +74,20 @@ function moved(span: Span, shift: number): Span {
 }
 
 function finalAfter(span: Span, edit: Edit): Pick<Span, "start" | "live" | "stable" | "end"> {
-  const behind = edit.start + edit.inserted.length;
-  const start = edit.start < span.start ? behind : span.start;
   const editEnd = edit.start + edit.removed;
   const end = editEnd > span.end ? edit.start : span.end + edit.inserted.length - edit.removed;
-  return { start, live: end, stable: end, end };
+  return { start: startAfter(span, edit), live: end, stable: end, end };
+}
+
+/** What is typed over the head of an utterance stands before it. */
+function startAfter(span: Span, edit: Edit): number {
+  return edit.start < span.start ? edit.start + edit.inserted.length : span.start;
 }
 
 /** A live utterance that was edited: all up to the edit, and the word that it touches, is the user's from now on. */
 function frozen(span: Span, edit: Edit, before: string, after: string): Span {
   const editEnd = edit.start + edit.removed;
   const behind = edit.start + edit.inserted.length;
-  const start = Math.min(span.start, edit.start);
   const words = wordsOf(before.slice(span.live, span.end));
   const within = editEnd - span.live;
   const joins = touches(after, edit);
@@ -97,30 +97,13 @@ function frozen(span: Span, edit: Edit, before: string, after: string): Span {
   const live = behind + overhang;
   const end = Math.max(live, editEnd >= span.end ? behind : span.end + edit.inserted.length - edit.removed);
   const stable = Math.min(end, Math.max(live, span.stable + edit.inserted.length - edit.removed));
-  return { ...span, start, live, stable, end, skip: span.skip + taken.length };
+  return { ...span, start: startAfter(span, edit), live, stable, end, skip: span.skip + taken.length };
 }
 
 /** Whether what follows the edit has grown together with it into one word. */
 function touches(after: string, edit: Edit): boolean {
   const at = edit.start + edit.inserted.length;
   return /\S/u.test(after.charAt(at)) && /\S/u.test(after.charAt(at - 1));
-}
-
-/** The history with one more step; letters of one word, and deletions in a row, are one step. */
-function pushed(steps: readonly Step[], step: Step): readonly Step[] {
-  const last = steps.at(-1);
-  const rest = steps.slice(-STEPS_KEPT, -1);
-  if (last !== undefined && last.key === undefined) {
-    const isWord = step.removed === "" && last.removed === "" && !/\s/u.test(step.inserted);
-    if (isWord && !/\s$/u.test(last.inserted) && last.start + last.inserted.length === step.start) {
-      return [...rest, { ...last, inserted: last.inserted + step.inserted }];
-    }
-    const isDeletion = step.inserted === "" && last.inserted === "";
-    if (isDeletion && step.start + step.removed.length === last.start) {
-      return [...rest, { ...last, start: step.start, removed: step.removed + last.removed }];
-    }
-  }
-  return [...steps.slice(-STEPS_KEPT), step];
 }
 
 function commonHead(one: string, other: string): number {

@@ -1,4 +1,4 @@
-// The text being composed: what was typed, what was dictated, the caret, and what can be undone. Values only.
+/** The text being composed: what was typed, what was dictated, the caret, and what can be undone. Values only. */
 
 /** A selection; `start` equals `end` where nothing is selected. In characters, as a textarea counts them. */
 export interface Caret {
@@ -26,23 +26,36 @@ export interface Span {
   skip: number;
 }
 
-/** One thing that can be undone: an edit at `start`, or (with `key`) an utterance, wherever it stands now. */
-export interface Step {
-  key?: string;
-  start: number;
-  removed: string;
-  inserted: string;
+/** What was told of an utterance last. */
+export interface Said {
+  text: string;
+  stable: string;
+  state: Span["state"];
 }
 
-export interface ComposerModel {
+/** The text at some time. */
+export interface Page {
   text: string;
   caret: Caret;
-  /** In the order of the text; they do not overlap. */
+  /** Those that are not final lie in the order of the text and do not overlap. */
   spans: readonly Span[];
+}
+
+/** The page as it was before one thing happened: an edit, or (with `key`) an utterance. */
+export interface Step extends Page {
+  key: string | null;
+}
+
+export interface ComposerModel extends Page {
   undo: readonly Step[];
   redo: readonly Step[];
-  /** Utterances that were sent or undone while they were live: what is still told of them is not wanted. */
-  gone: readonly string[];
+  /** Where the typing ended that the next letter belongs to as one step; null where a new step begins. */
+  typingAt: number | null;
+  /**
+   * Utterances by key. An older page that is gone back to shows what was told since; one without a span was sent or
+   * undone while it was open, and what is still told of it is not shown.
+   */
+  said: Readonly<Record<string, Said>>;
 }
 
 export const EMPTY: ComposerModel = {
@@ -51,7 +64,8 @@ export const EMPTY: ComposerModel = {
   spans: [],
   undo: [],
   redo: [],
-  gone: [],
+  typingAt: null,
+  said: {},
 };
 
 /** A stretch of text that is shown in one way. */
@@ -87,5 +101,5 @@ export function isUnsettled(model: ComposerModel): boolean {
 export function undoKind(model: ComposerModel): "utterance" | "typing" | null {
   const step = model.undo.at(-1);
   if (step === undefined) return null;
-  return step.key === undefined ? "typing" : "utterance";
+  return step.key === null ? "typing" : "utterance";
 }

@@ -1,4 +1,4 @@
-// Words of an utterance: where they stand, how two hypotheses of it match, and where a space is needed.
+/** Words of an utterance: where they stand, how two hypotheses of it match, and where a space is needed. */
 
 /** One word and its place in its text, in characters. */
 export interface Word {
