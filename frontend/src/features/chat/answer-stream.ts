@@ -21,7 +21,9 @@ export interface StreamOptions {
 }
 
 /** Waits before each try to come back; after the last one it is given up. */
-export const RETRY_MS: readonly number[] = [250, 500, 1000, 2000, 4000, 8000, 8000, 8000, 15_000, 15_000, 30_000, 30_000];
+export const RETRY_MS: readonly number[] = [
+  250, 500, 1000, 2000, 4000, 8000, 8000, 8000, 15_000, 15_000, 30_000, 30_000,
+];
 const SILENCE_MS = 45_000;
 
 /**

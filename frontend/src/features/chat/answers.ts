@@ -4,7 +4,7 @@ import { ApiError } from "@/shared/api/errors";
 import type { Message } from "@/shared/api/types";
 
 import { answerEvents, type AnswerAsk, type StreamOptions } from "./answer-stream";
-import { after, begun, isUnderWay, type LiveAnswer } from "./live-answer";
+import { after, begun, isUnderWay, type LiveAnswer, type Problem } from "./live-answer";
 
 export interface AnswersOptions {
   api: Pick<ApiClient, "response" | "json">;
@@ -22,6 +22,7 @@ interface Run {
 
 export class Answers {
   readonly #runs = new Map<string, Run>();
+  readonly #refusals = new Map<string, Problem>();
   readonly #listeners = new Set<() => void>();
   #told = true;
 
@@ -36,7 +37,12 @@ export class Answers {
     return this.#runs.get(conversationId)?.live ?? null;
   }
 
-  /** Say something. True once it is stored; false: it is not, and `problem` says why. */
+  /** Why the last thing that was asked for here was refused: nothing of it was stored. */
+  refusal(conversationId: string): Problem | null {
+    return this.#refusals.get(conversationId) ?? null;
+  }
+
+  /** Say something. True once it is stored; false: it is not, and `refusal` says why. */
   send(conversationId: string, text: string, stored: readonly Message[], model?: string): Promise<boolean> {
     const body = { conversation_id: conversationId, message: text, ...(model ? { model } : {}) };
     const live = begun({ kind: "send", question: text });
@@ -44,13 +50,28 @@ export class Answers {
   }
 
   /** Say something else instead of a message; the same promise. */
-  edit(conversationId: string, message: Message, text: string, stored: readonly Message[]): Promise<boolean> {
-    const live = begun({ kind: "edit", question: text, replaces: message.id });
-    return this.#begin(conversationId, live, { path: `/api/messages/${message.id}/edit`, body: { message: text } }, stored);
+  edit(
+    conversationId: string,
+    messageId: string,
+    text: string,
+    stored: readonly Message[],
+  ): Promise<boolean> {
+    const live = begun({ kind: "edit", question: text, replaces: messageId });
+    return this.#begin(
+      conversationId,
+      live,
+      { path: `/api/messages/${messageId}/edit`, body: { message: text } },
+      stored,
+    );
   }
 
   /** One more answer beside this one, or to this question, whose answer is `replaces`. */
-  again(conversationId: string, messageId: string, replaces: string | null, model?: string): Promise<boolean> {
+  again(
+    conversationId: string,
+    messageId: string,
+    replaces: string | null,
+    model?: string,
+  ): Promise<boolean> {
     const live = begun({ kind: "again", replaces });
     const ask = { path: `/api/messages/${messageId}/regenerate`, body: model ? { model } : {} };
     return this.#begin(conversationId, live, ask, []);
@@ -80,6 +101,8 @@ export class Answers {
   dismiss(conversationId: string): void {
     const run = this.#runs.get(conversationId);
     if (run && !isUnderWay(run.live)) this.#drop(conversationId, run);
+    this.#refusals.delete(conversationId);
+    this.#tell();
   }
 
   #begin(id: string, live: LiveAnswer, ask: AnswerAsk, stored: readonly Message[]): Promise<boolean> {
@@ -87,14 +110,25 @@ export class Answers {
     if (old && isUnderWay(old.live)) return Promise.resolve(false);
     const run: Run = { live, leave: new AbortController() };
     this.#runs.set(id, run);
+    if (live.kind !== "follow") this.#refusals.delete(id); // following is nobody's wish, and answers none
     this.#tell();
     return new Promise((resolve) => void this.#follow(id, run, ask, stored, resolve));
   }
 
-  async #follow(id: string, run: Run, ask: AnswerAsk, stored: readonly Message[], kept: (is: boolean) => void) {
+  async #follow(
+    id: string,
+    run: Run,
+    ask: AnswerAsk,
+    stored: readonly Message[],
+    kept: (is: boolean) => void,
+  ) {
     const { api, wait } = this.options;
     try {
-      for await (const event of answerEvents(ask, { api, signal: run.leave.signal, ...(wait ? { wait } : {}) })) {
+      for await (const event of answerEvents(ask, {
+        api,
+        signal: run.leave.signal,
+        ...(wait ? { wait } : {}),
+      })) {
         this.#set(run, after(run.live, event));
         if (event.type !== "start") continue;
         kept(true);
@@ -103,33 +137,27 @@ export class Answers {
     } catch (error) {
       if (run.leave.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
-      const again = await this.#failed(id, run, error, stored);
-      kept(run.live.phase !== "refused");
-      if (again !== null) this.follow(id, again);
+      kept(await this.#failed(id, run, error, stored));
       return;
     }
     if (await this.options.reload(id)) this.#drop(id, run);
   }
 
-  /** After a refusal, or when the server was gone. Gives the id of the answer to go on with, if there is one. */
-  async #failed(id: string, run: Run, error: ApiError, stored: readonly Message[]): Promise<string | null> {
+  /** After a refusal, or when the server was gone: whether what was said is stored all the same. */
+  async #failed(id: string, run: Run, error: ApiError, stored: readonly Message[]): Promise<boolean> {
     const problem = { code: error.code, message: error.message };
     const messages = await this.options.reload(id);
     const { messageId, question } = run.live;
-    if (messageId !== null) {
-      if (messages) this.#drop(id, run);
-      else this.#set(run, { ...run.live, phase: "broken", problem });
-      return null;
+    if (messageId !== null && messages === null) {
+      this.#set(run, { ...run.live, phase: "broken", problem });
+      return true;
     }
+    this.#drop(id, run); // what is under way is in the messages, and is followed from there
+    if (messageId !== null) return true;
     // The answer to what was sent got lost, but not necessarily what was sent: it is never sent twice.
-    const asked = error.status === 0 && question !== null ? newQuestion(messages ?? [], stored, question) : null;
-    if (asked === null) {
-      this.#set(run, { ...run.live, phase: "refused", problem });
-      return null;
-    }
-    this.#drop(id, run);
-    const answer = messages?.find(({ parent_id, status }) => parent_id === asked.id && status === "streaming");
-    return answer?.id ?? null;
+    if (error.status === 0 && question !== null && isNew(messages ?? [], stored, question)) return true;
+    this.#refusals.set(id, problem);
+    return false;
   }
 
   #drop(id: string, run: Run): void {
@@ -152,8 +180,8 @@ export class Answers {
   }
 }
 
-/** The message that says this and was not there before. */
-function newQuestion(messages: readonly Message[], before: readonly Message[], text: string): Message | null {
+/** Whether a message says this that was not there before. */
+function isNew(messages: readonly Message[], before: readonly Message[], text: string): boolean {
   const old = new Set(before.map(({ id }) => id));
-  return messages.find(({ id, role, content }) => role === "user" && content === text && !old.has(id)) ?? null;
+  return messages.some(({ id, role, content }) => role === "user" && content === text && !old.has(id));
 }

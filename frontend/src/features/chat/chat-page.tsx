@@ -1,8 +1,132 @@
 /** A conversation, or the beginning of one. */
+import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { useLocation } from "wouter";
 
-/** `conversationId` null: nothing has been said yet; the first message makes the conversation and goes to `#/c/<id>`. */
-export function ChatPage({ conversationId }: { conversationId: string | null }) {
+import { useSettings } from "@/shared/settings/store";
+import { toasts } from "@/shared/ui/toasts";
+
+import "./chat.css";
+import { ChatHeader } from "./chat-header";
+import { Composer } from "./composer";
+import { ConversationView } from "./conversation-view";
+import type { Draft } from "./draft";
+import { PlainField } from "./plain-field";
+import { Refusal } from "./refusal";
+import { useChatKeys } from "./use-chat-keys";
+import { useConversationChat } from "./use-conversation-chat";
+import { usePlainDraft } from "./use-plain-draft";
+
+/** What dictation puts into the composer. */
+export interface ComposerParts {
+  draft: Draft;
+  field: ReactNode;
+  microphone: ReactNode;
+  below?: ReactNode;
+}
+
+interface Props {
+  /** Null: nothing has been said yet; the first message makes the conversation and goes to `#/c/<id>`. */
+  conversationId: string | null;
+  /** Without it, one can only type. */
+  composer?: ComposerParts;
+}
+
+export function ChatPage({ conversationId, composer }: Props) {
   const { t } = useTranslation();
-  return <section aria-label={t("chat.region")} data-conversation={conversationId} className="flex-1" />;
+  const [, go] = useLocation();
+  const goTo = useRef((id: string) => go(`/c/${id}`)).current;
+  const [{ chatModel }, change] = useSettings();
+  const plain = usePlainDraft();
+  const draft = composer?.draft ?? plain.draft;
+  const chat = useConversationChat(conversationId, goTo);
+  const [editedId, setEditedId] = useState<string | null>(null);
+  const isTaking = useRef(false);
+  const model = conversationId === null ? chatModel : (chat.conversation?.model ?? "");
+  const last = (role: string) => chat.shown.findLast((message) => message.role === role);
+
+  useEffect(() => {
+    setEditedId(null);
+    draft.focus();
+    // Only another conversation takes the focus, not another word.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [conversationId]);
+  useEffect(() => {
+    document.title = chat.title ? `${chat.title} · PROMPTer` : "PROMPTer";
+  }, [chat.title]);
+
+  const send = async (): Promise<void> => {
+    if (chat.isAnswering || isTaking.current) return;
+    isTaking.current = true;
+    try {
+      const { text, whole } = await draft.take();
+      if (text.trim() === "") return;
+      if (!whole) toasts.show({ text: t("chat.partial"), tone: "info" });
+      if (!(await chat.say(text, model))) draft.restore(text);
+    } finally {
+      isTaking.current = false;
+    }
+  };
+
+  useChatKeys({
+    stop: () => {
+      if (chat.isAnswering) chat.stop();
+      return chat.isAnswering;
+    },
+    compose: () => draft.focus(),
+    again: () => {
+      const answer = last("assistant");
+      if (answer && !chat.isAnswering) chat.actions?.again(answer);
+    },
+    copyAnswer: () => void navigator.clipboard?.writeText(last("assistant")?.content ?? ""),
+    startNew: () => go("/"),
+  });
+
+  const editLast = (event: KeyboardEvent): void => {
+    const own = last("user");
+    if (event.key !== "ArrowUp" || !draft.isEmpty || !own || chat.isAnswering) return;
+    if (!(event.target instanceof HTMLTextAreaElement) || event.target.value !== "") return;
+    event.preventDefault();
+    setEditedId(own.id);
+  };
+
+  return (
+    <section aria-label={t("chat.region")} className="flex min-h-0 flex-1 flex-col">
+      <ChatHeader
+        conversationId={conversationId}
+        title={chat.title}
+        model={model}
+        onModel={conversationId === null ? (chosen) => change({ chatModel: chosen }) : chat.setModel}
+      />
+      <ConversationView
+        conversationId={conversationId}
+        chat={chat}
+        editedId={editedId}
+        onEdit={(id) => {
+          setEditedId(id);
+          if (id === null) draft.focus();
+        }}
+        onIdea={(text) => {
+          draft.restore(text);
+          draft.focus();
+        }}
+        onNew={() => go("/")}
+      />
+      {chat.problem && <Refusal problem={chat.problem} onDismiss={chat.dismiss} />}
+      <div onKeyDown={editLast}>
+        <Composer
+          field={
+            composer?.field ?? <PlainField field={plain.field} text={plain.text} onText={plain.setText} />
+          }
+          microphone={composer?.microphone}
+          below={composer?.below}
+          isEmpty={draft.isEmpty}
+          isAnswering={chat.isAnswering}
+          isStopping={chat.live?.stopping ?? false}
+          onSend={() => void send()}
+          onStop={chat.stop}
+        />
+      </div>
+    </section>
+  );
 }

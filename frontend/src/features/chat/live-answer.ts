@@ -5,9 +5,9 @@ import type { Usage } from "./chat-events";
 /**
  * `sending`: not known to be stored. `waiting`: stored, no word yet. `lost`: the line broke and is tried again.
  * `ended`: whole, stopped or failed; the stored message takes its place as soon as it is read.
- * `broken`: given up; the answer may go on at the server. `refused`: nothing was stored.
+ * `broken`: given up; the answer may go on at the server.
  */
-export type Phase = "sending" | "waiting" | "streaming" | "lost" | "ended" | "broken" | "refused";
+export type Phase = "sending" | "waiting" | "streaming" | "lost" | "ended" | "broken";
 
 export interface Problem {
   code: string;
@@ -64,7 +64,13 @@ export function after(live: LiveAnswer, event: AnswerEvent): LiveAnswer {
     case "back":
       return { ...live, phase: live.content || live.reasoning ? "streaming" : "waiting" };
     case "done":
-      return { ...live, phase: "ended", model: event.model, usage: event.usage, finishReason: event.finishReason };
+      return {
+        ...live,
+        phase: "ended",
+        model: event.model,
+        usage: event.usage,
+        finishReason: event.finishReason,
+      };
     case "error":
       return { ...live, phase: "ended", problem: { code: event.code, message: event.message } };
   }
@@ -72,5 +78,5 @@ export function after(live: LiveAnswer, event: AnswerEvent): LiveAnswer {
 
 /** Whether words are still to come. */
 export function isUnderWay(live: LiveAnswer | null): boolean {
-  return live !== null && !["ended", "broken", "refused"].includes(live.phase);
+  return live !== null && live.phase !== "ended" && live.phase !== "broken";
 }

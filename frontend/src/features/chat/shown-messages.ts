@@ -13,16 +13,20 @@ export interface Shown extends Omit<Message, "status"> {
 export const QUESTION_ON_ITS_WAY = "question";
 export const ANSWER_ON_ITS_WAY = "answer";
 
-export function shownMessages(stored: readonly Message[], live: LiveAnswer | null): Shown[] {
-  const known = stored.map((message) => ({ ...message, live: null }));
-  if (live === null || live.phase === "refused") return known;
-  if (live.messageId !== null && stored.some(({ id }) => id === live.messageId)) {
+/** The stored messages as such; `shownMessages` gives those that do not change on as they are. */
+export function fromStored(stored: readonly Message[]): Shown[] {
+  return stored.map((message) => ({ ...message, live: null }));
+}
+
+export function shownMessages(known: readonly Shown[], live: LiveAnswer | null): readonly Shown[] {
+  if (live === null) return known;
+  if (live.messageId !== null && known.some(({ id }) => id === live.messageId)) {
     return known.map((message) => (message.id === live.messageId ? merged(message, live) : message));
   }
   // An edit that may still be refused leaves its message, and the field it is written in, where they are.
   if (live.kind === "follow" || (live.kind === "edit" && live.phase === "sending")) return known;
   const cut = live.replaces === null ? -1 : known.findIndex(({ id }) => id === live.replaces);
-  const before: Shown[] = cut < 0 ? known : known.slice(0, cut);
+  const before = cut < 0 ? known : known.slice(0, cut);
   const asked = live.question !== null && !before.some(({ id }) => id === live.userMessageId);
   return [...before, ...(asked ? [question(live, before)] : []), answer(live)];
 }
@@ -39,7 +43,8 @@ function merged(message: Shown, live: LiveAnswer): Shown {
     live: over ? null : live.phase,
     // Right after a reload less has come over the line than is stored.
     content: over || live.content.length < message.content.length ? message.content : live.content,
-    reasoning: over || live.reasoning.length < (message.reasoning ?? "").length ? message.reasoning : live.reasoning,
+    reasoning:
+      over || live.reasoning.length < (message.reasoning ?? "").length ? message.reasoning : live.reasoning,
     usage: message.usage ?? (live.usage as Message["usage"]),
     error: message.error ?? live.problem,
   };

@@ -1,0 +1,30 @@
+/** The page's answers on their way, joined to its server state. */
+import { useSyncExternalStore } from "react";
+
+import { api } from "@/shared/api/client";
+
+import { Answers } from "./answers";
+import type { LiveAnswer, Problem } from "./live-answer";
+import { reloadMessages } from "./queries";
+
+const HIDDEN_MS = 200;
+
+/** In the next frame; a page in the background has none. */
+function soon(change: () => void): void {
+  if (document.hidden) setTimeout(change, HIDDEN_MS);
+  else requestAnimationFrame(change);
+}
+
+export const answers = new Answers({ api, reload: reloadMessages, soon });
+
+export function useLiveAnswer(conversationId: string | null): LiveAnswer | null {
+  return useSyncExternalStore(answers.subscribe, () =>
+    conversationId === null ? null : answers.get(conversationId),
+  );
+}
+
+export function useRefusal(conversationId: string | null): Problem | null {
+  return useSyncExternalStore(answers.subscribe, () =>
+    conversationId === null ? null : answers.refusal(conversationId),
+  );
+}

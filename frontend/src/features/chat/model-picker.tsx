@@ -1,0 +1,28 @@
+/** Who answers: one of the models that the server knows now, and the chosen one even where it is gone. */
+import { useTranslation } from "react-i18next";
+
+import { useModels } from "./queries";
+
+export function ModelPicker({ model, onChoose }: { model: string; onChoose: (model: string) => void }) {
+  const { t } = useTranslation();
+  const { data, isError } = useModels();
+  const models = data ?? [];
+  const isGone = model !== "" && !models.includes(model);
+  return (
+    <select
+      aria-label={t("chat.model")}
+      title={isError ? t("chat.modelsFailed") : t("chat.model")}
+      className="h-9 min-w-0 max-w-[9rem] cursor-pointer truncate rounded-lg bg-transparent px-2 text-sm text-muted hover:bg-raised hover:text-ink sm:max-w-[16rem]"
+      value={model}
+      onChange={(event) => onChoose(event.target.value)}
+    >
+      <option value="">{t("chat.modelDefault")}</option>
+      {isGone && <option value={model}>{model}</option>}
+      {models.map((id) => (
+        <option key={id} value={id}>
+          {id}
+        </option>
+      ))}
+    </select>
+  );
+}
