@@ -3,8 +3,11 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { Router } from "wouter";
 import { useHashLocation } from "wouter/use-hash-location";
 
+import { Gate } from "@/features/accounts/gate";
 import { queryClient } from "@/shared/api/query-client";
+import { Toaster } from "@/shared/ui/toaster";
 
+import { ErrorBoundary } from "./error-boundary";
 import { Shell } from "./shell";
 import { useAppearance } from "./use-appearance";
 
@@ -14,8 +17,13 @@ export function App() {
   return (
     <QueryClientProvider client={queryClient}>
       <Router hook={useHashLocation}>
-        <Shell />
+        <ErrorBoundary>
+          <Gate>
+            <Shell />
+          </Gate>
+        </ErrorBoundary>
       </Router>
+      <Toaster />
     </QueryClientProvider>
   );
 }

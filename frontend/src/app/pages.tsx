@@ -1,0 +1,34 @@
+/** Which page an address shows, and what the features lend each other there; features never import each other. */
+import { Route, Switch } from "wouter";
+
+import { KeysSection } from "@/features/accounts/keys-section";
+import { useMe } from "@/features/accounts/use-me";
+import { ChatPage } from "@/features/chat/chat-page";
+import { Guide } from "@/features/settings/guide";
+import { SettingsPage } from "@/features/settings/settings-page";
+
+const microphone = null;
+
+export function Pages() {
+  return (
+    <Switch>
+      <Route path="/settings">
+        <SettingsRoute />
+      </Route>
+      <Route path="/c/:id">{({ id }) => <ChatPage key={id} conversationId={id} />}</Route>
+      <Route>
+        <ChatPage key="new" conversationId={null} />
+      </Route>
+    </Switch>
+  );
+}
+
+function SettingsRoute() {
+  const me = useMe();
+  const account = me.data?.mode === "accounts" && me.data.via === "session" ? <KeysSection /> : null;
+  return <SettingsPage microphone={microphone} account={account} />;
+}
+
+export function FirstVisit() {
+  return <Guide microphone={microphone} />;
+}
