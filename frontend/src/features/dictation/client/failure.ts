@@ -3,6 +3,7 @@
 export type FailureKind =
   | "no_permission"
   | "no_device"
+  | "device_busy"
   | "device_lost"
   | "insecure"
   | "unsupported"

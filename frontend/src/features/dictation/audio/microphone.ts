@@ -1,0 +1,122 @@
+/** An open microphone: a stream, a context and a worklet, all of which are given back when it is closed. */
+
+import type { Failure, FailureKind } from "../client/failure";
+import type { Piece } from "./recorder";
+import workletUrl from "./recorder.worklet.ts?worker&url";
+
+export interface MicrophoneOptions {
+  /** "" is the browser's choice. */
+  deviceId: string;
+  echoCancellation: boolean;
+  noiseSuppression: boolean;
+}
+
+export interface MicrophoneEvents {
+  onPiece: (piece: Piece) => void;
+  /** The device was pulled out, or the permission taken back. */
+  onLost: () => void;
+}
+
+/** How long the audio thread may take to hand over what it has. */
+const FLUSH_MS = 300;
+
+export class MicrophoneError extends Error {
+  constructor(readonly failure: Failure) {
+    super(failure.kind);
+    this.name = "MicrophoneError";
+  }
+}
+
+export class Microphone {
+  #flushed: (() => void) | null = null;
+
+  private constructor(
+    private readonly stream: MediaStream,
+    private readonly context: AudioContext,
+    private readonly node: AudioWorkletNode,
+  ) {}
+
+  /**
+   * Ask for the microphone and listen.
+   *
+   * @throws MicrophoneError with the kind of failure.
+   */
+  static async open(options: MicrophoneOptions, events: MicrophoneEvents): Promise<Microphone> {
+    const stream = await openStream(options);
+    const context = new AudioContext({ latencyHint: "interactive" });
+    try {
+      await context.audioWorklet.addModule(workletUrl);
+      if (context.state === "suspended") await context.resume();
+      const node = new AudioWorkletNode(context, "prompter-recorder", { numberOfOutputs: 0 });
+      const microphone = new Microphone(stream, context, node);
+      microphone.#listen(events);
+      return microphone;
+    } catch (error) {
+      stopTracks(stream);
+      await context.close();
+      throw new MicrophoneError({ kind: "unsupported", detail: error instanceof Error ? error.message : "" });
+    }
+  }
+
+  /** Muted it records silence, so that an utterance comes to its end. */
+  mute(isMuted: boolean): void {
+    for (const track of this.stream.getAudioTracks()) track.enabled = !isMuted;
+  }
+
+  /** Resolves when `onPiece` has got everything that was said before the call. */
+  flush(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#flushed = resolve;
+      setTimeout(resolve, FLUSH_MS);
+      this.node.port.postMessage("flush");
+    });
+  }
+
+  async close(): Promise<void> {
+    stopTracks(this.stream);
+    this.node.port.onmessage = null;
+    this.node.port.postMessage("end");
+    this.node.disconnect();
+    if (this.context.state !== "closed") await this.context.close();
+  }
+
+  #listen({ onPiece, onLost }: MicrophoneEvents): void {
+    this.node.port.onmessage = ({ data }: MessageEvent<Piece | "flushed">) => {
+      if (data !== "flushed") return onPiece(data);
+      this.#flushed?.();
+    };
+    this.context.createMediaStreamSource(this.stream).connect(this.node);
+    for (const track of this.stream.getAudioTracks()) track.onended = onLost;
+  }
+}
+
+async function openStream({ deviceId, echoCancellation, noiseSuppression }: MicrophoneOptions): Promise<MediaStream> {
+  // Browsers leave mediaDevices out where a page has no https and is not on this machine.
+  const devices = navigator.mediaDevices as MediaDevices | undefined;
+  if (devices === undefined) throw new MicrophoneError({ kind: "insecure", detail: "" });
+  const wanted = { echoCancellation, noiseSuppression, autoGainControl: noiseSuppression, channelCount: 1 };
+  try {
+    return await devices.getUserMedia({ audio: deviceId === "" ? wanted : { ...wanted, deviceId: { exact: deviceId } } });
+  } catch (error) {
+    const name = error instanceof DOMException ? error.name : "";
+    // The chosen device is not there today: any other is better than none.
+    if (deviceId !== "" && (name === "OverconstrainedError" || name === "NotFoundError")) {
+      return await openStream({ deviceId: "", echoCancellation, noiseSuppression });
+    }
+    throw new MicrophoneError({ kind: REFUSALS[name] ?? "no_device", detail: "" });
+  }
+}
+
+const REFUSALS: Record<string, FailureKind> = {
+  NotAllowedError: "no_permission",
+  SecurityError: "no_permission",
+  NotFoundError: "no_device",
+  NotReadableError: "device_busy",
+};
+
+function stopTracks(stream: MediaStream): void {
+  for (const track of stream.getTracks()) {
+    track.onended = null;
+    track.stop();
+  }
+}
