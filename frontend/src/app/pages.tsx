@@ -4,6 +4,7 @@ import { Route, Switch } from "wouter";
 import { KeysSection } from "@/features/accounts/keys-section";
 import { useMe } from "@/features/accounts/use-me";
 import { ChatPage } from "@/features/chat/chat-page";
+import { DictationsPage } from "@/features/chat/dictations/dictations-page";
 import { Guide } from "@/features/settings/guide";
 import { SettingsPage } from "@/features/settings/settings-page";
 
@@ -15,9 +16,11 @@ export function Pages() {
       <Route path="/settings">
         <SettingsRoute />
       </Route>
-      <Route path="/c/:id">{({ id }) => <ChatPage key={id} conversationId={id} />}</Route>
+      <Route path="/dictations/:id?">{({ id }) => <DictationsPage dictationId={id ?? null} />}</Route>
+      {/* No keys: the text being composed, and a dictation, outlive the way from one conversation to the next. */}
+      <Route path="/c/:id">{({ id }) => <ChatPage conversationId={id} />}</Route>
       <Route>
-        <ChatPage key="new" conversationId={null} />
+        <ChatPage conversationId={null} />
       </Route>
     </Switch>
   );

@@ -79,7 +79,6 @@ export function ChatPage({ conversationId, composer }: Props) {
       if (answer && !chat.isAnswering) chat.actions?.again(answer);
     },
     copyAnswer: () => void navigator.clipboard?.writeText(last("assistant")?.content ?? ""),
-    startNew: () => go("/"),
   });
 
   const editLast = (event: KeyboardEvent): void => {

@@ -7,7 +7,6 @@ export interface ChatKeys {
   compose(): void;
   again(): void;
   copyAnswer(): void;
-  startNew(): void;
 }
 
 export function useChatKeys(keys: ChatKeys): void {
@@ -33,7 +32,7 @@ function actOf(event: KeyboardEvent, keys: ChatKeys): (() => boolean | void) | n
   // By its place: Option and a letter types a sign on a Mac.
   if (altKey)
     return (
-      { KeyR: () => keys.again(), KeyC: () => keys.copyAnswer(), KeyN: () => keys.startNew() }[code] ?? null
+      { KeyR: () => keys.again(), KeyC: () => keys.copyAnswer() }[code] ?? null
     );
   return key === "/" && !isText(event.target) ? () => keys.compose() : null;
 }

@@ -17,7 +17,7 @@ export function Welcome({ onIdea }: { onIdea: (text: string) => void }) {
         <Mic size={28} aria-hidden />
       </span>
       <h2 className="text-2xl font-semibold tracking-tight sm:text-3xl">{t("chat.welcome.title")}</h2>
-      <p className="mt-3 max-w-md text-muted">{t("chat.welcome.lead")}</p>
+      <p className="mt-3 max-w-lg text-balance text-muted">{t("chat.welcome.lead")}</p>
       <ul
         aria-label={t("chat.welcome.suggestions")}
         className="mt-8 grid w-full gap-2 text-left sm:grid-cols-2"
