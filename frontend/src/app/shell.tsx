@@ -1,5 +1,5 @@
 /** The frame: conversations at the side, the chosen page in the middle. */
-import { CircleHelp, Settings } from "lucide-react";
+import { AudioLines, CircleHelp, Settings } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
@@ -74,6 +74,10 @@ function Foot({ onOpen, onSheet }: { onOpen: () => void; onSheet: () => void }) 
   const { t } = useTranslation();
   return (
     <div className="space-y-1">
+      <Link href="/dictations" onClick={onOpen} className="button-quiet w-full justify-start px-3">
+        <AudioLines size={17} aria-hidden />
+        {t("chat.dictations.title")}
+      </Link>
       <div className="flex">
         <Link href="/settings" onClick={onOpen} className="button-quiet flex-1 justify-start px-3">
           <Settings size={17} aria-hidden />

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Key } from "@/shared/api/types";
+import { localeOf } from "@/shared/lib/dates";
 
 import { NewKeyForm } from "./new-key-form";
 import { useDeleteKey, useKeys } from "./use-keys";
@@ -43,7 +44,7 @@ function KeyRow({ apiKey }: { apiKey: Key }) {
   const { t, i18n } = useTranslation();
   const remove = useDeleteKey();
   const [sure, setSure] = useState(false);
-  const day = (when: string) => new Date(when).toLocaleDateString(i18n.language);
+  const day = (when: string) => new Date(when).toLocaleDateString(localeOf(i18n.language));
   return (
     <li className="flex items-center gap-3 px-3 py-2 text-sm">
       <span className="min-w-0 flex-1">

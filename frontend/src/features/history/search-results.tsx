@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
 import type { Hit } from "@/shared/api/types";
+import { shortWhen } from "@/shared/lib/dates";
 
 import { pieces } from "./pieces";
 
@@ -34,13 +35,12 @@ export function SearchResults({ hits, words, onOpen }: { hits: readonly Hit[]; w
 function Found({ hit, onOpen }: { hit: Hit; onOpen: () => void }) {
   const { t, i18n } = useTranslation();
   const { icon: Icon, text } = KINDS[hit.kind];
-  const when = new Date(hit.created_at).toLocaleDateString(i18n.language, { day: "numeric", month: "short", year: "numeric" });
   return (
     <Link href={addressOf(hit)} onClick={onOpen} className="block rounded-lg px-3 py-2 hover:bg-raised">
       <span className="flex items-center gap-1.5 text-xs text-muted">
         <Icon size={13} aria-hidden />
         <span className="truncate">{hit.kind === "title" ? t(text) : (hit.title ?? t(text))}</span>
-        <span className="ml-auto shrink-0">{when}</span>
+        <span className="ml-auto shrink-0">{shortWhen(hit.created_at, i18n.language)}</span>
       </span>
       <span className="mt-0.5 line-clamp-2 text-sm">
         {pieces(hit.snippet, hit.matches as [number, number][]).map((piece, place) =>
@@ -58,6 +58,5 @@ function Found({ hit, onOpen }: { hit: Hit; onOpen: () => void }) {
 }
 
 function addressOf(hit: Hit): string {
-  if (hit.dictation_id !== null) return `/d/${hit.dictation_id}`;
-  return `/c/${hit.conversation_id}${hit.message_id === null ? "" : `?m=${hit.message_id}`}`;
+  return hit.dictation_id === null ? `/c/${hit.conversation_id}` : `/dictations/${hit.dictation_id}`;
 }

@@ -52,7 +52,7 @@ export function Segments<T extends string>({ label, value, options, onChange }: 
         {options.map(([key, text]) => (
           <label
             key={key}
-            className="flex-1 cursor-pointer rounded-md px-3 py-1.5 text-center text-sm text-muted has-[:checked]:bg-raised has-[:checked]:font-medium has-[:checked]:text-ink has-[:focus-visible]:outline has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-accent"
+            className="flex flex-1 cursor-pointer items-center justify-center rounded-md px-3 py-1.5 text-center text-sm text-muted has-[:checked]:bg-raised has-[:checked]:font-medium has-[:checked]:text-ink has-[:focus-visible]:outline has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-accent"
           >
             <input
               type="radio"

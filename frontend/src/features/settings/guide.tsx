@@ -42,7 +42,7 @@ export function Guide({ microphone }: { microphone: ReactNode }) {
             {t("settings.back")}
           </button>
         )}
-        <button type="button" className="button-brand" onClick={last ? end : () => setStep(step + 1)}>
+        <button type="button" data-first className="button-brand" onClick={last ? end : () => setStep(step + 1)}>
           {t(last ? "settings.start" : "settings.next")}
         </button>
       </div>

@@ -38,10 +38,23 @@ function Provider({ item }: { item: LlmProvider | SttProvider }) {
         </span>
         {item.default && <span className="rounded-full bg-accent/15 px-2 py-0.5 text-xs text-accent">{t("settings.inUse")}</span>}
       </div>
-      <p className="mt-1 break-words text-muted">{item.description}</p>
+      <p className="mt-1 break-words text-muted">{withCode(item.description)}</p>
       {"capabilities" in item && item.capabilities.network && (
         <p className="mt-1 text-xs text-warn">{t("settings.network")}</p>
       )}
     </li>
+  );
+}
+
+/** What stands between backticks is something to type. */
+function withCode(text: string) {
+  return text.split("`").map((part, place) =>
+    place % 2 === 0 ? (
+      part
+    ) : (
+      <code key={place} className="rounded bg-raised px-1 py-0.5 text-xs text-ink">
+        {part}
+      </code>
+    ),
   );
 }

@@ -29,6 +29,8 @@ export function SpeechSection({ microphone }: { microphone: ReactNode }) {
   const chosen = items.find((item) => (settings.sttProvider === "" ? item.default : item.name === settings.sttProvider));
   const languages = spokenLanguages(chosen?.capabilities.languages ?? null, settings.speechLang, i18n.language);
   const names = items.filter((item) => item.name !== "auto").map((item) => item.name);
+  const inUse = items.find((item) => item.default)?.name;
+  const serverChoice = inUse === undefined ? t("settings.serverChoice") : t("settings.engineNow", { name: inUse });
   const engineNames = settings.sttProvider === "" ? names : [...new Set([...names, settings.sttProvider])];
   return (
     <Section title={t("settings.speech")}>
@@ -41,7 +43,7 @@ export function SpeechSection({ microphone }: { microphone: ReactNode }) {
       <Choice
         label={t("settings.engine")}
         value={settings.sttProvider}
-        options={[["", t("settings.serverChoice")], ...engineNames.map((name) => [name, name] as const)]}
+        options={[["", serverChoice], ...engineNames.map((name) => [name, name] as const)]}
         onChange={(sttProvider) => change({ sttProvider, sttModel: "" })}
         {...(chosen && chosen.status !== "ready" ? { hint: chosen.description } : {})}
       />

@@ -39,13 +39,14 @@ export function Modal({ title, onClose, children, className = "max-w-lg" }: Moda
   );
 }
 
-/** Opens a dialog as a modal one while its component is there; gives the focus back afterwards. */
+/** Opens a dialog as a modal one while its component is there, with the focus on `data-first`; gives it back afterwards. */
 export function useModal() {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
     if (dialog !== null && !dialog.open) dialog.showModal();
+    dialog?.querySelector<HTMLElement>("[data-first]")?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
