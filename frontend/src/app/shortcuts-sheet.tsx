@@ -61,7 +61,10 @@ function Group({ title, rows }: { title: string; rows: readonly Row[] }) {
             <dt>{text}</dt>
             <dd className="flex shrink-0 gap-1">
               {pressed.map((key) => (
-                <kbd key={key} className="rounded-md border border-line bg-page px-2 py-0.5 font-sans text-xs text-muted">
+                <kbd
+                  key={key}
+                  className="rounded-md border border-line bg-page px-2 py-0.5 font-sans text-xs text-muted"
+                >
                   {key}
                 </kbd>
               ))}

@@ -30,10 +30,7 @@ function actOf(event: KeyboardEvent, keys: ChatKeys): (() => boolean | void) | n
   if (ctrlKey || metaKey || shiftKey)
     return key === "/" && !isText(event.target) ? () => keys.compose() : null;
   // By its place: Option and a letter types a sign on a Mac.
-  if (altKey)
-    return (
-      { KeyR: () => keys.again(), KeyC: () => keys.copyAnswer() }[code] ?? null
-    );
+  if (altKey) return { KeyR: () => keys.again(), KeyC: () => keys.copyAnswer() }[code] ?? null;
   return key === "/" && !isText(event.target) ? () => keys.compose() : null;
 }
 
