@@ -5,10 +5,12 @@ import { KeysSection } from "@/features/accounts/keys-section";
 import { useMe } from "@/features/accounts/use-me";
 import { ChatPage } from "@/features/chat/chat-page";
 import { DictationsPage } from "@/features/chat/dictations/dictations-page";
+import { MicrophoneTest } from "@/features/dictation/components/microphone-test";
+import { useDictationComposer } from "@/features/dictation/hooks/use-dictation-composer";
 import { Guide } from "@/features/settings/guide";
 import { SettingsPage } from "@/features/settings/settings-page";
 
-const microphone = null;
+const microphone = <MicrophoneTest />;
 
 export function Pages() {
   return (
@@ -18,12 +20,16 @@ export function Pages() {
       </Route>
       <Route path="/dictations/:id?">{({ id }) => <DictationsPage dictationId={id ?? null} />}</Route>
       {/* No keys: the text being composed, and a dictation, outlive the way from one conversation to the next. */}
-      <Route path="/c/:id">{({ id }) => <ChatPage conversationId={id} />}</Route>
+      <Route path="/c/:id">{({ id }) => <ChatRoute conversationId={id} />}</Route>
       <Route>
-        <ChatPage conversationId={null} />
+        <ChatRoute conversationId={null} />
       </Route>
     </Switch>
   );
+}
+
+function ChatRoute({ conversationId }: { conversationId: string | null }) {
+  return <ChatPage conversationId={conversationId} composer={useDictationComposer()} />;
 }
 
 function SettingsRoute() {

@@ -48,3 +48,8 @@ export type SessionEvent =
   | { type: "final"; key: string; text: string; receipt: Receipt | null }
   /** The dictation is begun anew: what was open is said again, under other keys. */
   | { type: "restarted" };
+
+/** What the address of the page makes of the socket's. */
+export function socketUrl(page: Location): string {
+  return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}/ws/stt`;
+}

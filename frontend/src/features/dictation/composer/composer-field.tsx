@@ -1,12 +1,12 @@
 /** The field that holds the composed text: a textarea, behind which the certain words are solid, the others faint. */
 
-import { useLayoutEffect, useRef, type KeyboardEvent, type Ref, type SyntheticEvent } from "react";
+import { useLayoutEffect, useRef, useSyncExternalStore, type KeyboardEvent, type Ref, type SyntheticEvent } from "react";
 
+import type { ComposerStore } from "./composer-store";
 import { piecesOf, type Piece } from "./model";
-import type { Composer } from "./use-composer";
 
-interface ComposerFieldProps {
-  composer: Composer;
+export interface ComposerFieldProps {
+  composer: ComposerStore;
   /** Name for screen readers. */
   label: string;
   placeholder?: string;
@@ -26,7 +26,8 @@ const LAYER = "col-start-1 row-start-1 m-0 w-full whitespace-pre-wrap break-word
 
 /** Grows with its text up to the height of its parent's `max-h-*`, which scrolls. */
 export function ComposerField({ composer, label, placeholder, isDisabled, onKeyDown, ref }: ComposerFieldProps) {
-  const { model, dispatch, setComposing } = composer;
+  const { dispatch, setComposing } = composer;
+  const model = useSyncExternalStore(composer.subscribe, composer.get);
   const own = useRef<HTMLTextAreaElement>(null);
 
   useLayoutEffect(() => {

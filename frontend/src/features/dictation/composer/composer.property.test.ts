@@ -52,9 +52,9 @@ function actionOf(move: Move, model: ComposerModel, utterance: number): Composer
     case "final":
       return { type: "final", key: String(utterance), text: move.words.join(" ") };
     case "restart":
-      return { type: "restarted" };
+      return { type: "restarted", dictation: "" };
     case "end":
-      return { type: "ended" };
+      return { type: "ended", dictation: "" };
     default:
       return { type: move.kind };
   }
@@ -131,7 +131,7 @@ describe("any typing and dictation at once", () => {
           model = composerReducer(model, actionOf(move, model, utterance));
           if (move.kind === "final") utterance += 1;
         }
-        const ended = composerReducer(model, { type: "ended" });
+        const ended = composerReducer(model, { type: "ended", dictation: "" });
         let back = ended;
         while (back.undo.length > 0) back = composerReducer(back, { type: "undo" });
         check(back);

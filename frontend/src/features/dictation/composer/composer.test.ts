@@ -122,13 +122,28 @@ describe("undo", () => {
 
 describe("the end of a dictation", () => {
   it("keeps what was on screen when nothing more is told", () => {
-    const model = run([partial("1", "half a sen"), { type: "ended" }, final("1", "too late")]);
+    const model = run([partial("1", "half a sen"), { type: "ended", dictation: "" }, final("1", "too late")]);
     expect([model.text, isUnsettled(model)]).toEqual(["half a sen", false]);
   });
 
   it("of one that is begun anew lets the same words take the same place", () => {
-    const model = run([partial("1", "half a"), typed("half a (typed)|"), { type: "restarted" }, partial("b1", "half"), final("b1", "Half a sentence.")]);
+    const model = run([partial("1", "half a"), typed("half a (typed)|"), { type: "restarted", dictation: "" }, partial("b1", "half"), final("b1", "Half a sentence.")]);
     expect(model.text).toBe("Half a sentence. (typed)");
+  });
+
+  it("leaves the utterances of another dictation as they are", () => {
+    const model = run([partial("a.1:1", "one"), partial("b.1:1", "two"), { type: "ended", dictation: "a" }]);
+    expect(model.spans.map(({ key, state }) => [key, state])).toEqual([
+      ["a.1:1", "final"],
+      ["b.1:1", "live"],
+    ]);
+  });
+
+  it("by cancelling takes back what is not final, and leaves what was typed", () => {
+    const model = run([final("a.1:1", "One."), partial("a.1:2", "two three"), typed("One. TWO| three")]);
+    expect(model.text).toBe("One. TWO three");
+    const after = run([{ type: "cancelled", dictation: "a" }, final("a.1:2", "Two three.")], model);
+    expect(after.text).toBe("One. TWO");
   });
 
   it("by sending drops what comes late, and takes what is new", () => {

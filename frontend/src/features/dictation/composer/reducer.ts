@@ -3,7 +3,7 @@
 import { typed } from "./edit";
 import { redone, undone } from "./history";
 import type { Caret, ComposerModel } from "./model";
-import { frozenAll, heard, orphaned, sent } from "./utterance";
+import { frozen, heard, orphaned, sent, withdrawn } from "./utterance";
 
 export type ComposerAction =
   /** The user has edited: the whole text, and the caret where the edit left it. */
@@ -12,10 +12,12 @@ export type ComposerAction =
   | { type: "partial"; key: string; text: string; stable: string }
   /** Empty where the utterance came to nothing. */
   | { type: "final"; key: string; text: string }
-  /** The dictation is begun anew, from the start of what is open. */
-  | { type: "restarted" }
-  /** The dictation is over: nothing changes by itself any more. */
-  | { type: "ended" }
+  /** A dictation, which the keys of its utterances begin with, is begun anew, from the start of what is open. */
+  | { type: "restarted"; dictation: string }
+  /** The dictation is over: nothing of it changes by itself any more. */
+  | { type: "ended"; dictation: string }
+  /** The same, and what was not final yet is taken back. */
+  | { type: "cancelled"; dictation: string }
   | { type: "sent" }
   /** Another text altogether: a draft, a message to be edited, one that could not be sent. */
   | { type: "replaced"; text: string }
@@ -33,9 +35,11 @@ export function composerReducer(model: ComposerModel, action: ComposerAction): C
     case "final":
       return heard(model, { ...action, stable: action.text }, true);
     case "restarted":
-      return orphaned(model);
+      return orphaned(model, action.dictation);
     case "ended":
-      return frozenAll(model);
+      return frozen(model, action.dictation);
+    case "cancelled":
+      return withdrawn(model, action.dictation);
     case "sent":
       return sent(model);
     case "replaced":

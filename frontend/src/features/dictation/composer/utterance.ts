@@ -21,13 +21,20 @@ export function heard(model: ComposerModel, told: Told, isFinal: boolean): Compo
 }
 
 /** The dictation broke off: the next one says its open utterances again, in the same places. */
-export function orphaned(model: ComposerModel): ComposerModel {
-  return inState(model, (state) => (state === "live" ? "orphan" : state));
+export function orphaned(model: ComposerModel, dictation: string): ComposerModel {
+  return inState(model, dictation, (state) => (state === "live" ? "orphan" : state));
 }
 
-/** No more is told of any utterance: what there is stays. */
-export function frozenAll(model: ComposerModel): ComposerModel {
-  return inState(model, () => "final");
+/** No more is told of any utterance of a dictation: what there is stays. */
+export function frozen(model: ComposerModel, dictation: string): ComposerModel {
+  return inState(model, dictation, () => "final");
+}
+
+/** A dictation was cancelled: what is not final of it goes, but for what the user has edited. */
+export function withdrawn(model: ComposerModel, dictation: string): ComposerModel {
+  return Object.keys(model.said)
+    .filter((key) => dictationOf(key) === dictation && model.said[key]?.state !== "final")
+    .reduce((next, key) => heard(next, { key, text: "", stable: "" }, true), model);
 }
 
 /** The text was sent: the model without it. What is still told of its utterances is dropped. */
@@ -50,15 +57,24 @@ export function refreshed(model: ComposerModel, only?: string): ComposerModel {
   }, model);
 }
 
-function inState(model: ComposerModel, to: (state: Said["state"]) => Said["state"]): ComposerModel {
-  const entries = Object.entries(model.said).map(([key, said]) => [key, { ...said, state: to(said.state) }] as const);
+/** Keys are `dictation.number:utterance`. */
+function dictationOf(key: string): string {
+  return key.slice(0, Math.max(0, key.indexOf(".")));
+}
+
+function inState(model: ComposerModel, dictation: string, to: (state: Said["state"]) => Said["state"]): ComposerModel {
+  const entries = Object.entries(model.said).map(([key, said]) =>
+    dictationOf(key) === dictation ? ([key, { ...said, state: to(said.state) }] as const) : ([key, said] as const),
+  );
   return refreshed({ ...model, said: Object.fromEntries(entries) });
 }
 
 /** The model with the utterance in it: where it was, where the orphan was that it says again, or at the caret. */
 function withPlaceFor(model: ComposerModel, told: Told): ComposerModel {
   if (told.key in model.said) return model;
-  const orphan = Object.keys(model.said).find((key) => model.said[key]?.state === "orphan");
+  const orphan = Object.keys(model.said).find(
+    (key) => model.said[key]?.state === "orphan" && dictationOf(key) === dictationOf(told.key),
+  );
   if (orphan !== undefined) return renamed(model, orphan, told.key);
   if (told.text.trim() === "") return model;
   const at = placeAt(model);

@@ -1,0 +1,77 @@
+/** What dictation is doing, as one value; and how what happens to it changes that. Pure. */
+
+import type { Failure } from "./client/failure";
+import type { Engine, SessionEvent, SessionState } from "./client/messages";
+
+export type DictationState =
+  | { kind: "idle" }
+  /** The browser asks for the microphone, and the server loads its engine. What is said meanwhile is kept. */
+  | { kind: "opening" }
+  | {
+      kind: "listening";
+      engine: Engine;
+      isSpeaking: boolean;
+      isMuted: boolean;
+      /** Whether the server is so busy that words show late, or only once they are final. */
+      isDegraded: boolean;
+    }
+  /** The microphone goes on; what is said is kept until the server is back. */
+  | { kind: "reconnecting"; isMuted: boolean }
+  /** The microphone is off; the last words become final. */
+  | { kind: "finishing" }
+  | { kind: "failed"; failure: Failure };
+
+export type DictationEvent =
+  | { type: "opened" }
+  | { type: "muted"; isMuted: boolean }
+  | { type: "stopped" }
+  | { type: "failed"; failure: Failure }
+  | SessionEvent;
+
+export const IDLE: DictationState = { kind: "idle" };
+
+export function isRecording({ kind }: DictationState): boolean {
+  return kind === "opening" || kind === "listening" || kind === "reconnecting";
+}
+
+export function dictationReducer(state: DictationState, event: DictationEvent): DictationState {
+  switch (event.type) {
+    case "opened":
+      return { kind: "opening" };
+    case "muted":
+      if (state.kind !== "listening" && state.kind !== "reconnecting") return state;
+      return { ...state, isMuted: event.isMuted };
+    case "stopped":
+      return isRecording(state) ? { kind: "finishing" } : state;
+    case "failed":
+      return { kind: "failed", failure: event.failure };
+    case "state":
+      if (state.kind === "failed") return state; // the microphone failed first; its session ends on that account
+      return afterSession(state, event.state);
+    case "speech":
+      return state.kind === "listening" ? { ...state, isSpeaking: event.isSpeaking } : state;
+    case "load":
+      return state.kind === "listening" ? { ...state, isDegraded: event.partials !== "on" } : state;
+    default:
+      return state;
+  }
+}
+
+function afterSession(state: DictationState, session: SessionState): DictationState {
+  const isMuted = "isMuted" in state && state.isMuted;
+  switch (session.kind) {
+    case "connecting":
+      return state;
+    case "ready":
+      if (!isRecording(state)) return state;
+      return { kind: "listening", engine: session.engine, isSpeaking: false, isMuted, isDegraded: false };
+    case "reconnecting":
+      return isRecording(state) ? { kind: "reconnecting", isMuted } : state;
+    case "finishing":
+      return { kind: "finishing" };
+    case "ended":
+      return IDLE;
+    case "failed":
+      return { kind: "failed", failure: session.failure };
+  }
+}
