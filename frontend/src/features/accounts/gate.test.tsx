@@ -12,10 +12,13 @@ import { AccountButton } from "./account-button";
 import { Gate } from "./gate";
 
 const me = { id: "1", name: "ada", role: "user", mode: "accounts", via: "session", scopes: [], expires_at: null };
+const fresh = vi.hoisted(() => vi.fn());
+vi.mock("@/shared/lib/fresh-page", () => ({ freshPage: fresh }));
 let server: FakeServer;
 let password = "right";
 
 beforeEach(() => {
+  fresh.mockReset();
   password = "right";
   server = new FakeServer()
     .on("GET /api/auth/me", ({ headers }) => (headers.has("Authorization") ? json(me) : refusal(401, "unauthorized")))
@@ -78,8 +81,8 @@ test("a wrong password says so; the right one opens the page; out again", async 
   expect(await screen.findByLabelText("draft")).toBeVisible();
   expect(server.asked.findLast(({ path }) => path.endsWith("login"))?.body).toEqual({ name: "ada", password: "right", cookie: true });
   await userEvent.click(screen.getByRole("button", { name: "Log out" }));
-  expect(await screen.findByRole("heading", { name: "Log in to PROMPTer" })).toBeVisible();
-  expect(screen.queryByLabelText("draft")).toBeNull();
+  await waitFor(() => expect(fresh).toHaveBeenCalled());
+  expect(session.state).toBe("out");
 });
 
 test("a session that ends asks over the page, and what was typed is still there", async () => {
@@ -92,6 +95,19 @@ test("a session that ends asks over the page, and what was typed is still there"
   await logIn("right");
   await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
   expect(screen.getByLabelText("draft")).toHaveValue("not lost");
+  expect(fresh).not.toHaveBeenCalled();
+});
+
+test("somebody else who logs in then finds nothing of it", async () => {
+  show();
+  await logIn("right");
+  await screen.findByLabelText("draft");
+  session.end();
+  await screen.findByRole("dialog", { name: "Log in" });
+  server.on("POST /api/auth/login", () => json({ access_token: "t", expires_in: 900, user: { id: "2", name: "bob", role: "user" } }));
+  await logIn("right");
+  await waitFor(() => expect(fresh).toHaveBeenCalled());
+  expect(session.state).toBe("out");
 });
 
 test("too many attempts say how long to wait", async () => {

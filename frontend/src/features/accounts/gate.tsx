@@ -24,7 +24,8 @@ export function Gate({ children }: { children: ReactNode }) {
   );
 }
 
-/** A session that ended while the page was in use: over the page, so that nothing typed or dictated is lost. */
+/** A session that ended while the page was in use: over the page, so that nothing typed or dictated is lost,
+ * and before all of it, for somebody else may sit there now. */
 function LogInAgain() {
   const { t } = useTranslation();
   const ref = useModal();
@@ -33,7 +34,7 @@ function LogInAgain() {
       ref={ref}
       aria-label={t("accounts.logIn")}
       onCancel={(event) => event.preventDefault()}
-      className="w-[calc(100%-2rem)] max-w-sm rounded-2xl border border-line bg-surface p-6 text-ink shadow-2xl backdrop:bg-black/60"
+      className="w-[calc(100%-2rem)] max-w-sm rounded-2xl border border-line bg-surface p-6 text-ink shadow-2xl backdrop:bg-page"
     >
       <p className="mb-4 text-sm text-muted">{t("accounts.again")}</p>
       <LogInForm />

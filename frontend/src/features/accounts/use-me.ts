@@ -7,6 +7,7 @@ import { ApiError, refusalOf } from "@/shared/api/errors";
 import { keys } from "@/shared/api/query-keys";
 import { session, type SessionState } from "@/shared/api/session";
 import type { LogIn, Me } from "@/shared/api/types";
+import { freshPage } from "@/shared/lib/fresh-page";
 
 export function useMe() {
   return useQuery({ queryKey: keys.me, queryFn: ({ signal }) => api.json<Me>("/api/auth/me", { signal }), staleTime: Infinity });
@@ -27,8 +28,10 @@ export function useLogIn() {
     },
     onSuccess: async (tokens) => {
       const before = client.getQueryData<Me>(keys.me);
-      // What one user saw must not be there for the next.
-      if (before !== undefined && before.id !== tokens.user.id) client.clear();
+      if (before !== undefined && before.id !== tokens.user.id) {
+        freshPage(); // The cookie of the new log-in is there already.
+        return;
+      }
       session.accept(tokens);
       await client.invalidateQueries();
     },
@@ -36,13 +39,12 @@ export function useLogIn() {
 }
 
 export function useLogOut() {
-  const client = useQueryClient();
   return useMutation({
     mutationFn: () => api.response("/api/auth/logout", { method: "POST" }),
     // Also when the server is gone or has ended the session itself: here it is over.
     onSettled: () => {
       session.end();
-      client.clear();
+      freshPage();
     },
   });
 }
