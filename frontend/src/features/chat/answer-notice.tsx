@@ -42,7 +42,7 @@ export function Notice({
       <TriangleAlert size={16} aria-hidden className="shrink-0 text-warn" />
       <p className="min-w-0 flex-1 basis-48 break-words">
         {title && <strong className="mr-1 font-semibold">{title}.</strong>}
-        {text}
+        {sentence(text)}
       </p>
       {onRetry && (
         <button type="button" className="button" onClick={onRetry}>
@@ -52,4 +52,9 @@ export function Notice({
       )}
     </div>
   );
+}
+
+/** The server's messages begin small, to be read after a name. */
+export function sentence(text: string): string {
+  return text.charAt(0).toLocaleUpperCase() + text.slice(1);
 }

@@ -24,7 +24,7 @@ export interface StreamOptions {
 export const RETRY_MS: readonly number[] = [
   250, 500, 1000, 2000, 4000, 8000, 8000, 8000, 15_000, 15_000, 30_000, 30_000,
 ];
-const SILENCE_MS = 45_000;
+const SILENCE_MS = 35_000; // the server sends a comment every 15 s
 
 /**
  * The events of an answer, ended by `done` or `error`.

@@ -41,7 +41,7 @@ export function ChatPage({ conversationId, composer }: Props) {
   const draft = composer?.draft ?? plain.draft;
   const chat = useConversationChat(conversationId, goTo);
   const [editedId, setEditedId] = useState<string | null>(null);
-  const isTaking = useRef(false);
+  const [isTaking, setTaking] = useState(false);
   const model = conversationId === null ? chatModel : (chat.conversation?.model ?? "");
   const last = (role: string) => chat.shown.findLast((message) => message.role === role);
 
@@ -56,15 +56,15 @@ export function ChatPage({ conversationId, composer }: Props) {
   }, [chat.title]);
 
   const send = async (): Promise<void> => {
-    if (chat.isAnswering || isTaking.current) return;
-    isTaking.current = true;
+    if (chat.isAnswering || isTaking) return;
+    setTaking(true);
     try {
       const { text, whole } = await draft.take();
       if (text.trim() === "") return;
       if (!whole) toasts.show({ text: t("chat.partial"), tone: "info" });
       if (!(await chat.say(text, model))) draft.restore(text);
     } finally {
-      isTaking.current = false;
+      setTaking(false);
     }
   };
 
@@ -121,6 +121,7 @@ export function ChatPage({ conversationId, composer }: Props) {
           below={composer?.below}
           isEmpty={draft.isEmpty}
           isAnswering={chat.isAnswering}
+          isTaking={isTaking}
           isStopping={chat.live?.stopping ?? false}
           onSend={() => void send()}
           onStop={chat.stop}

@@ -1,5 +1,5 @@
 /** The frame around the text being composed: the field, the microphone, and the button that sends or stops. */
-import { ArrowUp, Square } from "lucide-react";
+import { ArrowUp, LoaderCircle, Square } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -11,6 +11,8 @@ interface Props {
   below?: ReactNode;
   isEmpty: boolean;
   isAnswering: boolean;
+  /** The last words of a dictation are waited for. */
+  isTaking: boolean;
   isStopping: boolean;
   onSend: () => void;
   onStop: () => void;
@@ -22,6 +24,7 @@ export function Composer({
   below,
   isEmpty,
   isAnswering,
+  isTaking,
   isStopping,
   onSend,
   onStop,
@@ -49,8 +52,12 @@ export function Composer({
               <Square size={16} aria-hidden fill="currentColor" />
             </Round>
           ) : (
-            <Round label={t("chat.send")} disabled={isEmpty}>
-              <ArrowUp size={20} aria-hidden />
+            <Round label={t(isTaking ? "chat.taking" : "chat.send")} disabled={isEmpty || isTaking}>
+              {isTaking ? (
+                <LoaderCircle size={20} aria-hidden className="animate-spin" />
+              ) : (
+                <ArrowUp size={20} aria-hidden />
+              )}
             </Round>
           )}
         </div>

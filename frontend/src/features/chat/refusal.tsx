@@ -2,6 +2,7 @@
 import { TriangleAlert, X } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
+import { sentence } from "./answer-notice";
 import type { Problem } from "./live-answer";
 
 export function Refusal({ problem, onDismiss }: { problem: Problem; onDismiss: () => void }) {
@@ -11,7 +12,7 @@ export function Refusal({ problem, onDismiss }: { problem: Problem; onDismiss: (
       ? t("chat.problems.unreachable")
       : problem.code === "busy"
         ? t("chat.problems.busy")
-        : problem.message;
+        : sentence(problem.message);
   return (
     <div className="mx-auto mb-2 w-full max-w-3xl px-3 sm:px-4">
       <div

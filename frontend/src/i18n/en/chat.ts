@@ -8,6 +8,7 @@ export const chat = {
   composer: "Your message",
   placeholder: "Speak or write …",
   send: "Send",
+  taking: "Waiting for the last words …",
   stop: "Stop the answer",
   stopping: "Stopping …",
   sending: "Sending …",

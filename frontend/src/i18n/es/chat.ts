@@ -8,6 +8,7 @@ export const chat = {
   composer: "Tu mensaje",
   placeholder: "Habla o escribe …",
   send: "Enviar",
+  taking: "Esperando las últimas palabras …",
   stop: "Parar la respuesta",
   stopping: "Parando …",
   sending: "Enviando …",
