@@ -108,8 +108,9 @@ def dev(options: argparse.Namespace) -> int:
     """Server and Vite, each with reload; when one ends, so does the other."""
     path = with_packages()
     say("the page, reloaded when it changes, is at http://127.0.0.1:5173; the server behind it at port 8000")
+    server = {**os.environ, "PYTHONPATH": str(ROOT / "backend")}
     children = [
-        subprocess.Popen([options.python, "-m", "app.cli", "serve", "--reload"], cwd=str(ROOT)),
+        subprocess.Popen([options.python, "-m", "app.cli", "serve", "--reload"], cwd=str(ROOT), env=server),
         subprocess.Popen(["node", "node_modules/vite/bin/vite.js"], cwd=str(WEB), env=env(path)),
     ]
     try:
@@ -176,8 +177,14 @@ def run(path: str, *command: str) -> None:
     Raises:
         CannotBuild: it failed; what it said is in the log.
     """
+    found = shutil.which(command[0], path=path) or command[0]  # on Windows npm is a script with an ending
     done = subprocess.run(
-        command, cwd=str(WEB), env=env(path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        [found, *command[1:]],
+        cwd=str(WEB),
+        env=env(path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     if done.returncode != 0:
         log = ROOT / "build" / LOG
