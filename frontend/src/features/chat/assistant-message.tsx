@@ -87,10 +87,5 @@ function Progress({ message }: { message: Shown }) {
   const { t } = useTranslation();
   if (message.live === "lost") return <p className="mt-2 text-sm text-warn">{t("chat.reconnecting")}</p>;
   if (message.content !== "" || message.reasoning) return null;
-  if (message.live !== "sending" && message.live !== "waiting") return null;
-  return (
-    <p className="mt-1 text-sm text-muted">
-      {t(message.live === "sending" ? "chat.sending" : "chat.waiting")}
-    </p>
-  );
+  return message.live === "waiting" ? <p className="mt-1 text-sm text-muted">{t("chat.waiting")}</p> : null;
 }

@@ -37,7 +37,7 @@ export async function reloadMessages(id: string): Promise<readonly Message[] | n
   void queryClient.invalidateQueries({ queryKey: keys.conversations });
   void queryClient.invalidateQueries({ queryKey: keys.conversation(id) });
   try {
-    return await queryClient.fetchQuery({ ...readMessages(id), staleTime: 0 });
+    return await queryClient.fetchQuery({ ...readMessages(id), staleTime: 0, retry: false });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return error.status === 404 ? [] : null;

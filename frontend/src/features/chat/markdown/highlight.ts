@@ -84,11 +84,16 @@ export type Coloured = ReturnType<ReturnType<typeof createLowlight>["highlight"]
 const lowlight = createLowlight();
 
 /** The code in colours, or null for a language that is not known. */
-export async function highlight(code: string, language: string): Promise<Coloured | null> {
+export async function highlight(
+  code: string,
+  language: string,
+): Promise<{ tree: Coloured; tookMs: number } | null> {
   const asked = language.toLowerCase();
   const name = OTHER_NAMES[asked] ?? asked;
   const load = Object.hasOwn(LANGUAGES, name) ? LANGUAGES[name] : undefined;
   if (!load) return null;
   if (!lowlight.registered(name)) lowlight.register(name, (await load()).default);
-  return lowlight.highlight(name, code);
+  const start = performance.now();
+  const tree = lowlight.highlight(name, code);
+  return { tree, tookMs: performance.now() - start };
 }

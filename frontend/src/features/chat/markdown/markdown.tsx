@@ -5,6 +5,7 @@ import ReactMarkdown, { type Components } from "react-markdown";
 import rehypeSanitize from "rehype-sanitize";
 import remarkGfm from "remark-gfm";
 
+import { blocksOf } from "./blocks";
 import { CodeBlock } from "./code-block";
 import { ImageLink } from "./image-link";
 import "./markdown.css";
@@ -41,17 +42,32 @@ const COMPONENTS: Components = {
 export const Markdown = memo(function Markdown({ text, live = false }: { text: string; live?: boolean }) {
   return (
     <div className={live ? "markdown markdown-live" : "markdown"}>
-      <ReactMarkdown remarkPlugins={REMARK} rehypePlugins={REHYPE} components={COMPONENTS}>
-        {text}
-      </ReactMarkdown>
+      {blocksOf(text).map((block, index) => (
+        <Block key={index} text={block} />
+      ))}
     </div>
+  );
+});
+
+/** What stands finished above the cursor is not parsed again for each word. */
+const Block = memo(function Block({ text }: { text: string }) {
+  return (
+    <ReactMarkdown remarkPlugins={REMARK} rehypePlugins={REHYPE} components={COMPONENTS}>
+      {text}
+    </ReactMarkdown>
   );
 });
 
 type Nodes = Element["children"] | Root["children"];
 
 function htmlAsText() {
-  return (tree: Root): void => replaceRaw(tree.children);
+  return (tree: Root): void => {
+    replaceRaw(tree.children);
+    tree.children.forEach((node, index) => {
+      if (node.type !== "text" || node.value.trim() === "") return;
+      tree.children[index] = { type: "element", tagName: "p", properties: {}, children: [node] };
+    });
+  };
 }
 
 function replaceRaw(nodes: Nodes): void {
