@@ -1,6 +1,7 @@
 /** All keys on one sheet. */
 import { useTranslation } from "react-i18next";
 
+import { keyName } from "@/shared/lib/key-name";
 import { useSettings } from "@/shared/settings/store";
 import { Modal } from "@/shared/ui/modal";
 
@@ -14,7 +15,7 @@ export function ShortcutsSheet({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
   const [{ pushToTalkKey }] = useSettings();
   const everywhere: Row[] = [
-    [[pushToTalkKey.replace(/^Key/, "")], t("common.keyTalk")],
+    [[keyName(pushToTalkKey, t("common.keySpace"))], t("common.keyTalk")],
     [["/"], t("chat.keyboard.compose")],
     [[COMMAND, "Shift", "O"], t("common.keyNew")],
     [[COMMAND, "K"], t("common.keySearch")],

@@ -22,12 +22,12 @@ export function ConversationView({ conversationId, chat, editedId, onEdit, onIde
   const { t } = useTranslation();
   const box = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
-  const { away, toEnd } = useFollowScroll(box, content, `${conversationId} ${chat.status}`);
+  const isBlank = chat.status === "new" || (chat.status === "there" && chat.shown.length === 0);
+  const { away, toEnd } = useFollowScroll(box, content, `${conversationId} ${chat.status}`, isBlank);
   const isAsking = chat.live?.phase === "sending";
   useEffect(() => {
     if (isAsking) toEnd(); // whoever says something wants to see it
   }, [isAsking, toEnd]);
-  const isBlank = chat.status === "new" || (chat.status === "there" && chat.shown.length === 0);
   return (
     <div className="relative min-h-0 flex-1">
       <div
@@ -57,7 +57,7 @@ export function ConversationView({ conversationId, chat, editedId, onEdit, onIde
           )}
         </div>
       </div>
-      {away && (
+      {away && !isBlank && (
         <button
           type="button"
           className="absolute bottom-3 left-1/2 grid h-10 w-10 -translate-x-1/2 place-items-center rounded-full border border-line bg-surface shadow-lg hover:bg-raised"

@@ -3,11 +3,12 @@ import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useSta
 
 import { distance, follows, NEAR_PX, nextTop, type Scroll } from "./follow-scroll";
 
-/** `place`: of what is shown; with another one it begins at the end. */
+/** `place`: of what is shown; with another one it begins at the end, or where `isStill` at the beginning, to stay there. */
 export function useFollowScroll(
   box: RefObject<HTMLElement | null>,
   content: RefObject<HTMLElement | null>,
-  place: string,
+  place: string | null,
+  isStill: boolean,
 ) {
   const following = useRef(true);
   const last = useRef<Scroll>({ top: 0, height: 0, view: 0 });
@@ -22,7 +23,11 @@ export function useFollowScroll(
     last.current = scrollOf(element);
   }, [box]);
 
-  useLayoutEffect(toEnd, [toEnd, place]);
+  useLayoutEffect(() => {
+    if (!isStill) return toEnd();
+    following.current = false;
+    if (box.current) box.current.scrollTop = 0;
+  }, [box, toEnd, place, isStill]);
 
   useEffect(() => {
     const element = box.current;

@@ -2,6 +2,7 @@
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { keyName } from "@/shared/lib/key-name";
 import { useSettings } from "@/shared/settings/store";
 
 /** Keys that a page cannot have, or that would shut a person in. */
@@ -32,13 +33,8 @@ export function KeyField() {
         }}
         onKeyUp={(event) => listening || event.code === "Space" ? event.preventDefault() : undefined}
       >
-        <kbd className="font-sans">{listening ? t("settings.pressKey") : readable(settings.pushToTalkKey)}</kbd>
+        <kbd className="font-sans">{listening ? t("settings.pressKey") : keyName(settings.pushToTalkKey, t("common.keySpace"))}</kbd>
       </button>
     </div>
   );
-}
-
-/** `KeyB` is B, `Digit1` is 1; the rest is readable as it is. */
-export function readable(code: string): string {
-  return code.replace(/^(Key|Digit)/, "").replace(/(?<=[a-z])(?=[A-Z0-9])/g, " ");
 }

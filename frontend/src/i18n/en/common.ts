@@ -27,5 +27,6 @@ export const common = {
   keyRename: "Rename the conversation in focus",
   keyDelete: "Delete the conversation in focus",
   keyDeleteName: "Delete",
+  keySpace: "Space",
   keySheet: "This sheet",
 };

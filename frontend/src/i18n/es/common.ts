@@ -27,5 +27,6 @@ export const common = {
   keyRename: "Cambiar el nombre de la conversación enfocada",
   keyDelete: "Eliminar la conversación enfocada",
   keyDeleteName: "Supr",
+  keySpace: "Espacio",
   keySheet: "Esta hoja",
 };

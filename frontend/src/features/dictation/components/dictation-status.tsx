@@ -4,6 +4,7 @@ import { TriangleAlert, X } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
+import { keyName } from "@/shared/lib/key-name";
 import { useSettings } from "@/shared/settings/store";
 
 import type { Failure } from "../client/failure";
@@ -16,13 +17,18 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
   const { t } = useTranslation();
   const { state, heard } = useDictationView(dictation);
   const [{ pushToTalkKey }] = useSettings();
-  const text = t(textOf(state), { key: pushToTalkKey.replace(/^(Key|Digit)/u, "") });
+  const text = t(textOf(state), { key: keyName(pushToTalkKey, t("common.keySpace")) });
   return (
     <>
       {state.kind === "failed" && <FailureNotice failure={state.failure} dictation={dictation} />}
       <div className="flex min-h-7 items-center justify-center gap-3 px-2 pt-1 text-xs text-muted">
         {/* Short words only: the state is heard as it changes, and does not talk over the speaker. */}
-        <span role="status" data-testid="dictation-state" data-state={state.kind}>
+        <span
+          role="status"
+          data-testid="dictation-state"
+          data-state={state.kind}
+          className={state.kind === "idle" ? "[@media(hover:none)]:hidden" : ""} // it speaks of a key
+        >
           {state.kind === "failed" ? "" : text}
         </span>
         {heard !== null && <LatencyReceipt receipt={heard.receipt} />}
