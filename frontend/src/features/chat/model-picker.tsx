@@ -17,12 +17,28 @@ export function ModelPicker({ model, onChoose }: { model: string; onChoose: (mod
       onChange={(event) => onChoose(event.target.value)}
     >
       <option value="">{t("chat.modelDefault")}</option>
-      {isGone && <option value={model}>{model}</option>}
-      {models.map((id) => (
-        <option key={id} value={id}>
-          {id}
-        </option>
+      {isGone && <option value={model}>{nameOf(model)}</option>}
+      {[...grouped(models)].map(([provider, ids]) => (
+        <optgroup key={provider} label={provider}>
+          {ids.map((id) => (
+            <option key={id} value={id}>
+              {nameOf(id)}
+            </option>
+          ))}
+        </optgroup>
       ))}
     </select>
   );
+}
+
+/** Ids are `provider/model`, or a provider's name. */
+const nameOf = (id: string): string => id.slice(id.indexOf("/") + 1);
+
+function grouped(models: readonly string[]): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const id of models) {
+    const provider = id.split("/", 1)[0] ?? id;
+    groups.set(provider, [...(groups.get(provider) ?? []), id]);
+  }
+  return groups;
 }

@@ -13,7 +13,7 @@ export function UsageNote({ message }: { message: Shown }) {
   const detail = t(usage?.estimated ? "chat.tokensEstimated" : "chat.tokensDetail", { read, written });
   const time = message.timestamp ? new Date(message.timestamp) : null;
   return (
-    <p className="ml-1 flex min-w-0 flex-wrap gap-x-2 text-xs text-muted">
+    <p className="flex min-w-0 flex-wrap px-2 gap-x-2 text-xs text-muted">
       {message.model && <span className="max-w-48 truncate">{message.model}</span>}
       {count > 0 && (
         <span title={detail}>

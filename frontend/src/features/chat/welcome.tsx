@@ -12,7 +12,7 @@ export function Welcome({ onIdea }: { onIdea: (text: string) => void }) {
   const { data: models } = useModels();
   const isEchoOnly = models !== undefined && models.every((id) => id === "echo");
   return (
-    <div className="m-auto flex w-full max-w-2xl flex-col items-center px-4 py-8 text-center">
+    <div className="m-auto flex w-full max-w-2xl flex-col items-center text-center sm:px-4 sm:py-6">
       <span className="mb-5 grid h-14 w-14 place-items-center rounded-2xl bg-brand text-white shadow-lg">
         <Mic size={28} aria-hidden />
       </span>
