@@ -102,10 +102,10 @@ describe("ChatPage", () => {
     server.refuseNext({ status: 413, code: "message_too_big", message: "send less at a time" });
     const { user, field } = open(server);
     await user.type(field(), "far too much{Enter}");
-    expect(await screen.findByRole("alert")).toHaveTextContent("Not sent. Send less at a time");
+    expect(await screen.findByRole("alert")).toHaveTextContent("That did not work. Send less at a time");
     await waitFor(() => expect(field()).toHaveValue("far too much"));
     await user.click(screen.getByRole("button", { name: "Dismiss" }));
-    expect(screen.queryByRole("alert")).toBeNull();
+    await waitFor(() => expect(screen.queryByRole("alert")).toBeNull());
   });
 
   it("stops an answer by Escape", async () => {

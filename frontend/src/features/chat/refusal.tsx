@@ -21,7 +21,7 @@ export function Refusal({ problem, onDismiss }: { problem: Problem; onDismiss: (
       >
         <TriangleAlert size={16} aria-hidden className="shrink-0 text-danger" />
         <p className="min-w-0 flex-1 break-words">
-          <strong className="font-semibold">{t("chat.problems.notSent")}.</strong> {text}
+          <strong className="font-semibold">{t("chat.problems.refused")}.</strong> {text}
         </p>
         <button type="button" className="button-quiet" aria-label={t("chat.dismiss")} onClick={onDismiss}>
           <X size={16} aria-hidden />
