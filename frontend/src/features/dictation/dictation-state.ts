@@ -34,6 +34,11 @@ export function isRecording({ kind }: DictationState): boolean {
   return kind === "opening" || kind === "listening" || kind === "reconnecting";
 }
 
+/** Whether there is something that can be cancelled. */
+export function isBusy(state: DictationState): boolean {
+  return isRecording(state) || state.kind === "finishing";
+}
+
 export function dictationReducer(state: DictationState, event: DictationEvent): DictationState {
   switch (event.type) {
     case "opened":

@@ -74,6 +74,8 @@ export class FakeServer {
         return this.#resume(socket, message);
       case "flush":
         return this.tell({ type: "flushed", id: message["id"] });
+      case "ping":
+        return this.tell({ type: "pong", id: null });
       case "stop":
         if (socket.dictation !== null) socket.dictation.isStopping = true;
         return this.tell({ type: "stopped", stats: {} });

@@ -7,7 +7,9 @@ import type { Saying } from "./messages";
 
 /** Without audio for this long a ping goes out, or the server would close. */
 const KEEP_ALIVE_MS = 5000;
-/** A server that acknowledges once a second and then says nothing for this long is not there any more. */
+/** A server acknowledges audio once a second; one that is silent for this long is asked whether it is there. */
+const ASK_MS = 2000;
+/** … and with nothing heard for this long it is not. */
 const SILENCE_MS = 6000;
 /** An address where nobody answers. */
 const CONNECT_MS = 8000;
@@ -30,7 +32,7 @@ export class Link {
   readonly #timer: ReturnType<typeof setInterval>;
   #heardAtMs = performance.now();
   #spokeAtMs = performance.now();
-  /** From the first `ack` on, which then comes once a second. */
+  /** Once the engine is loaded, which takes the time that it takes. */
   #isWatched = false;
   #error: Ended["error"] = null;
   #isOver = false;
@@ -80,8 +82,7 @@ export class Link {
     if (this.#isOver || typeof data !== "string") return;
     this.#heardAtMs = performance.now();
     const event = JSON.parse(data) as ServerEvent;
-    if (event.type === "ack") this.#isWatched = true;
-    if (event.type === "stopped") this.#isWatched = false;
+    if (event.type === "ready" || event.type === "resumed") this.#isWatched = true;
     if (event.type === "error" && event.fatal) {
       this.#error = { code: event.code, message: event.message };
       return; // the close that follows says the rest
@@ -91,10 +92,11 @@ export class Link {
 
   #check(): void {
     const nowMs = performance.now();
-    const patienceMs = this.#socket.readyState === WebSocket.CONNECTING ? CONNECT_MS : SILENCE_MS;
-    const isWatched = this.#isWatched || this.#socket.readyState === WebSocket.CONNECTING;
-    if (isWatched && nowMs - this.#heardAtMs > patienceMs) this.abandon();
-    else if (nowMs - this.#spokeAtMs >= KEEP_ALIVE_MS) this.send({ type: "ping" });
+    const silenceMs = nowMs - this.#heardAtMs;
+    const isConnecting = this.#socket.readyState === WebSocket.CONNECTING;
+    if (isConnecting ? silenceMs > CONNECT_MS : this.#isWatched && silenceMs > SILENCE_MS) return this.abandon();
+    const isAsked = this.#isWatched && silenceMs >= ASK_MS;
+    if (isAsked || nowMs - this.#spokeAtMs >= KEEP_ALIVE_MS) this.send({ type: "ping" });
   }
 
   #end(code: number, reason: string): void {

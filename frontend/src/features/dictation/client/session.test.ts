@@ -130,13 +130,29 @@ describe("a dictation", () => {
     const { session } = begin(server);
     session.audio(frame(1));
     await settle();
-    server.tell({ type: "ack", audio_seq: 1 });
-    await settle();
     server.socket.isDead = true;
     session.audio(frame(2));
     await settle(8000);
     expect(server.sockets).toHaveLength(2);
     expect(marksOf(server.dictation.heard)).toEqual([1, 2]);
+    session.cancel();
+  });
+
+  it("notices that too while it waits for the last words", async () => {
+    const server = new FakeServer();
+    const { session, states } = begin(server);
+    await settle();
+    server.socket.isDead = true;
+    session.stop();
+    await settle(8000);
+    expect(states().at(-1)).toBe("ended");
+  });
+
+  it("does not take a server for dead that has nothing to say", async () => {
+    const server = new FakeServer();
+    const { session } = begin(server);
+    await settle(30_000);
+    expect(server.sockets).toHaveLength(1);
     session.cancel();
   });
 

@@ -69,6 +69,7 @@ export function ComposerField({ composer, label, placeholder, isDisabled, onKeyD
           else if (ref) ref.current = field;
         }}
         rows={1}
+        data-composer=""
         aria-label={label}
         placeholder={placeholder}
         disabled={isDisabled}

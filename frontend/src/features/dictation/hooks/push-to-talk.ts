@@ -8,8 +8,13 @@ const PRESSABLE = "button, a[href], summary, input, [role=menuitem], [role=butto
 export function isForTalking(code: string, chosen: string, target: EventTarget | null): boolean {
   if (code !== chosen) return false;
   if (!(target instanceof Element)) return true;
-  if (writes(code) && target.closest(TEXT) !== null) return false;
+  if (writes(code) && target.closest(TEXT) !== null) return isEmptyComposer(target);
   return !(code === "Space" && target.closest(PRESSABLE) !== null);
+}
+
+/** The composer has the focus most of the time, and no text begins with a space: held there, the key is for talking. */
+function isEmptyComposer(target: Element): boolean {
+  return target instanceof HTMLTextAreaElement && "composer" in target.dataset && target.value === "";
 }
 
 /** Whether the key puts a character where text is written, or moves about in it. */

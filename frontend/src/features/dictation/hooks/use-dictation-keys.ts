@@ -5,7 +5,7 @@ import { useEffect } from "react";
 import { useSettings } from "@/shared/settings/store";
 
 import type { Dictation } from "../dictation";
-import { isRecording } from "../dictation-state";
+import { isBusy, isRecording } from "../dictation-state";
 import { isForTalking } from "./push-to-talk";
 
 export function useDictationKeys(dictation: Dictation): void {
@@ -18,11 +18,12 @@ export function useDictationKeys(dictation: Dictation): void {
     };
     const pressed = (event: KeyboardEvent): void => {
       if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]") !== null) return;
-      if (event.key === "Escape" && isRecording(dictation.get().state)) {
+      if (event.key === "Escape" && isBusy(dictation.get().state)) {
         event.preventDefault();
         isHeld = false;
         return dictation.cancel();
       }
+      if (isHeld && event.code === pushToTalkKey) return event.preventDefault(); // it repeats
       if (event.ctrlKey && !pushToTalkKey.startsWith("Control")) return;
       if (event.metaKey || !isForTalking(event.code, pushToTalkKey, event.target)) return;
       event.preventDefault(); // Space would scroll
