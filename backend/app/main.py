@@ -61,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=docs.DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # an address with a slash too many is unknown, with accounts and without
         lifespan=_lifespan,
     )
     observer = Observer()

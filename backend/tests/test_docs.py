@@ -254,7 +254,9 @@ def test_the_protocol_lists_every_route() -> None:
 def test_every_route_that_the_protocol_lists_answers(server: str) -> None:
     """A GET that is listed is no 404."""
     listed = [row[0].strip("`") for row in table_rows(section(PROTOCOL, "## HTTP")) if "`GET " in row[0]]
-    listed = [route for route in listed if "_id}" not in route.replace("{model_id}", "")]  # nothing has that id
+    listed = [
+        route for route in listed if "_id}" not in route.replace("{model_id}", "")
+    ]  # nothing has that id
     assert len(listed) > 5
     with httpx2.Client(trust_env=False) as client:
         paths = {route: route.removeprefix("GET ").replace("{model_id}", "echo") for route in listed}

@@ -26,7 +26,7 @@ _STREAM_EXAMPLE = (
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The answer; with `stream: true` as events: `message` …, then `done` or `error`",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM_EXAMPLE}},
+        "content": {"text/event-stream": {"example": _STREAM_EXAMPLE}},
     },
     400: error_answer(
         "Cannot be asked: `missing_config`, `base_url_not_allowed`, `unknown_provider`, `context_length_exceeded`, "
@@ -39,6 +39,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     ),
     404: error_answer(
         "No such dictation", "not_found", "no dictation has this session_id; speak to /ws/stt with it first"
+    ),
+    408: error_answer(
+        "The body did not come",
+        "idle_timeout",
+        "the body brought nothing for 30 s (limits.request_s); send it again",
     ),
     409: error_answer(
         "Nothing of that dictation is final yet",

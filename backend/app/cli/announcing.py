@@ -2,17 +2,15 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
-import sys
 from types import FrameType
 from typing import Any
 
 import anyio
 import uvicorn
 
-from app.cli.common import INTERRUPTED, notes
+from app.cli.common import INTERRUPTED, leave, notes
 from app.cli.config_sources import without_password
 from app.core.checkpoints.gguf import GgufFile, default_gguf
 from app.core.config import Settings
@@ -57,9 +55,7 @@ class AnnouncingServer(uvicorn.Server):
         """As uvicorn does; when forced, nothing is waited for: not even an engine's running call."""
         await super().shutdown(sockets)
         if self.force_exit:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(INTERRUPTED)
+            leave(INTERRUPTED)
 
     async def _end_gently(self) -> None:
         while not self._told_to_end:  # noqa: ASYNC110 - a signal handler may not touch the loop's events

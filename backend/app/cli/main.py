@@ -1,7 +1,8 @@
 """The `prompter` command: its parts, and one place where every failure becomes a line and an exit code."""
 
-import os
 import sys
+import threading
+import traceback
 from typing import Annotated
 
 import typer
@@ -9,7 +10,16 @@ from typer.exceptions import Abort, TyperException
 
 from app import __version__
 from app.cli import ask, bench, config, db, dictate, models, providers, serve, tls, transcribe, users
-from app.cli.common import EXIT_CODES, FAILED, INTERRUPTED, NOT_REACHABLE, REFUSED, USAGE, CommandError
+from app.cli.common import (
+    EXIT_CODES,
+    FAILED,
+    INTERRUPTED,
+    NOT_REACHABLE,
+    REFUSED,
+    USAGE,
+    CommandError,
+    leave,
+)
 from app.client.errors import ClientError, Refused, Unreachable
 
 app = typer.Typer(
@@ -50,13 +60,14 @@ def prompter(
 
 def main() -> None:
     """The entry point: run what the command line says and exit with its code."""
-    code = execute(sys.argv[1:] or ["--help"])
-    if code != INTERRUPTED:
+    try:
+        code = execute(sys.argv[1:] or ["--help"])
+    except Exception:  # noqa: BLE001  # a fault of ours: told as Python tells it, and ended as everything else
+        traceback.print_exc()
+        code = FAILED
+    if not any(thread.name.startswith("AnyIO worker") for thread in threading.enumerate()):
         sys.exit(code)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # A worker thread may be blocked reading a silent pipe; a normal exit would wait for it.
-    os._exit(code)
+    leave(code)  # that thread may be blocked reading a silent pipe
 
 
 def execute(arguments: list[str]) -> int:

@@ -1,6 +1,5 @@
 """`prompter serve`: bind, run the application under uvicorn, at Ctrl-C tell what was said, then end."""
 
-import contextlib
 import os
 import signal
 import socket
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.common import REFUSED, USAGE, CommandError
+from app.cli.common import FAILED, OK, REFUSED, USAGE, CommandError, leave
 from app.cli.listening import bind
 
 if TYPE_CHECKING:
@@ -69,8 +68,13 @@ def serve(
     # The application reads its settings itself, also in the processes that --reload starts.
     for name in ("host", "port", "insecure", "tls_cert", "tls_key"):
         os.environ[f"PROMPTER_{name.upper()}"] = str(getattr(settings, name))
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         _run(settings, listener, reload)
+    except KeyboardInterrupt:
+        pass  # Ctrl-C is how one ends it
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else FAILED)
+    leave(OK)
 
 
 def _check_tls(settings: "Settings") -> None:

@@ -118,6 +118,7 @@ def _administer(work: "Callable[[Administration], Awaitable[T]]") -> T:
     """
     from app.core.errors import PrompterError
     from app.services.accounts.administration import Administration
+    from app.storage.data_folder import make_private
     from app.storage.database import Database
     from app.storage.lifecycle import make_ready
 
@@ -127,7 +128,7 @@ def _administer(work: "Callable[[Administration], Awaitable[T]]") -> T:
         database = Database(settings)
         try:
             if database.is_sqlite:
-                settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private(settings.data_dir)
             await make_ready(database)
             return await work(Administration(database))
         finally:

@@ -97,7 +97,8 @@ class MessageOut(BaseModel):
         description="the message that it follows; messages with the same one are versions of each other"
     )
     version_ids: Sequence[UUID] = Field(
-        description="this message and its other versions, oldest first: edits of a question, answers to one"
+        description="this message and its other versions, oldest first: edits of a question, answers to one; of more "
+        "than 100 those nearest to it"
     )
     role: Literal["system", "user", "assistant", "tool"] = Field(description="who said it")
     content: str = Field(description="what was said; of a streamed answer what was saved so far")

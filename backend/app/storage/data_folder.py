@@ -43,8 +43,7 @@ def held(folder: Path) -> Iterator[None]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(folder / "prompter.lock", timeout=0, thread_local=False)
         lock.acquire()
-        # Made here, or SQLite would let everybody on this machine read it; its log gets the same mode.
-        os.close(os.open(folder / "prompter.db", os.O_CREAT | os.O_RDWR, 0o600))
+        make_private(folder)
     except Timeout:
         raise StorageUnavailable(
             f"another server uses the data folder {str(folder)!r}: stop it, give this one its own folder "
@@ -60,6 +59,18 @@ def held(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def make_private(folder: Path) -> None:
+    """Make the folder and its database, where they are not there, for this user alone.
+
+    SQLite would let everybody on this machine read the file; its log gets the same mode.
+
+    Raises:
+        OSError
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(folder / "prompter.db", os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def file_system_of(folder: Path, mounts: str) -> str:

@@ -1,5 +1,6 @@
 """Messages of long conversations: which there are, then some at a time; and which are versions of each other."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from app.storage.tables import ConversationRow, MessageRow
 
 Versions = Mapping[UUID | None, tuple[UUID, ...]]
 """By parent: the messages that follow it, oldest first; only where there are several."""
+MOST_BESIDE = 100
+"""Of one message: each of ten thousand versions telling of all others would be gigabytes."""
 
 
 async def ids_of(
@@ -52,3 +55,11 @@ async def versions(session: AsyncSession, user_id: UUID, conversation_id: UUID) 
     for parent_id, id_ in await session.execute(statement):
         found.setdefault(parent_id, []).append(id_)
     return {parent_id: tuple(ids) for parent_id, ids in found.items() if len(ids) > 1}
+
+
+def beside(found: Versions, message: Message) -> Sequence[UUID]:
+    """A message and its other versions, oldest first; of very many those nearest to it."""
+    ids = found.get(message.parent_id, (message.id,))
+    at = bisect_left(ids, message.id)
+    begin = max(min(at - MOST_BESIDE // 2, len(ids) - MOST_BESIDE), 0)
+    return ids[begin : begin + MOST_BESIDE]

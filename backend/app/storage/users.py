@@ -60,8 +60,9 @@ class Users:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def by_id(self, user_id: UUID) -> User | None:
-        return _user(await self._session.get(UserRow, user_id))
+    async def by_id(self, user_id: UUID, *, lock: bool = False) -> User | None:
+        """`lock` keeps other server processes from what would change this user's log-ins at the same time."""
+        return _user(await self._session.get(UserRow, user_id, with_for_update=lock or None))
 
     async def by_name(self, name_key: str) -> User | None:
         return _user(await self._session.scalar(select(UserRow).where(UserRow.name_key == name_key)))

@@ -33,6 +33,8 @@ def explain_details(details: Sequence[ErrorDetails]) -> str:
 
 def _place(location: tuple[int | str, ...]) -> str:
     """The path to a field as its sender knows it: without the branches of a union, which pydantic adds."""
+    if location[:1] == ("header",):  # whose names are ours, unlike those in a body
+        return str(location[-1])
     parts: list[str] = []
     for part in location:
         if part == "body" and not parts:

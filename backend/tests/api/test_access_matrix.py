@@ -24,6 +24,8 @@ from tests.support.accounts import ACCOUNTS, Person, Team, bearer
 from tests.support.serving import Served, serving
 from tests.support.speech_client import speech_client
 
+pytestmark = pytest.mark.once
+
 OPEN_TO_ALL = {
     "GET /",
     "GET /assets/{path:path}",

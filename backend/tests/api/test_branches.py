@@ -284,6 +284,7 @@ def person(served: Served, team: Team, name: str) -> Talk:
     return Talk(client_of(served, headers=bearer(team.token(team.add(name)))))
 
 
+@pytest.mark.once
 def test_a_long_conversation_is_read_forked_and_shown() -> None:
     """10,000 messages."""
     with talking() as (talk, served):

@@ -71,7 +71,7 @@ async def until(client: httpx2.AsyncClient, id_: str, status: str) -> dict[str, 
     with anyio.fail_after(SOON_S):
         while True:
             messages: list[dict[str, Any]] = (await client.get(f"/api/conversations/{id_}/messages")).json()
-            if messages[-1]["status"] == status:
+            if messages and messages[-1]["status"] == status:
                 return messages[-1]
             await anyio.sleep(0.02)
 

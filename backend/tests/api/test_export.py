@@ -107,6 +107,7 @@ def test_an_answer_that_broke_off_says_so() -> None:
         assert "\n\nHel\n\n*(failed: provider 'fake' failed" in exported(talk, id_)
 
 
+@pytest.mark.once
 def test_ten_thousand_messages() -> None:
     texts = [f"message {n} ```" for n in range(10_000)]
     with talking() as (talk, served):
@@ -220,8 +221,8 @@ def test_what_could_be_live_stands_in_a_block_as_it_was_written(text: str) -> No
     assert heading.type == "heading_open"
 
 
-PARTS = ["<img src=x>", "`", "``", "```", "~~~", "\n", "\n\n", " ", "  ", "    ", "\t", "- ", "> ", "1. ", "a", "\\", "|",
-         "![x](y)", "[a]: b", "---", "\r", "*", "`````", "<b", ">", "# "]  # fmt: skip
+PARTS = ["<img src=x>", "`", "``", "```", "~~~", "\n", "\n\n", " ", "  ", "    ", "\t", "- ", "> ", "1. ", "a", "\\",
+         "|", "![x](y)", "[a]: b", "---", "\r", "*", "`````", "<b", ">", "# "]  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -253,9 +254,9 @@ def test_a_title_means_nothing() -> None:
         text = exported(talk, id_)
     assert live(text) == []
     parsed = MarkdownIt("commonmark").parse(text)
-    assert [token.content for token in parsed if token.type == "inline"][0] == escaped(title)
-    children = next(token.children for token in parsed if token.type == "inline")
-    assert "".join(child.content for child in children or ()) == " ".join(title.split())
+    heading = next(token for token in parsed if token.type == "inline")
+    assert heading.content == escaped(title)
+    assert "".join(child.content for child in heading.children or ()) == " ".join(title.split())
 
 
 # -- names

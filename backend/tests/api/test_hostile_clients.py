@@ -30,6 +30,8 @@ from tests.support.speech_client import (
     without_pauses,
 )
 
+pytestmark = pytest.mark.once
+
 PAGE_BYTES = 4096
 
 

@@ -12,6 +12,8 @@ from tests.fakes.engine import FakeEngine
 from tests.support.serving import Served, serving
 from tests.support.speech_client import eventually
 
+pytestmark = pytest.mark.once
+
 REQUEST_S = 0.5
 HELLO = b'{"model":"echo","messages":[{"role":"user","content":"hello"}]}'
 

@@ -19,6 +19,7 @@ import uvicorn
 from app.core.config import LlamaSettings, LlmSettings, Settings
 from app.main import create_app
 from app.providers.llm.llama_local import LlamaLocalProvider
+from tests.support.data_folder import own_data_folder
 from tests.support.speech_client import eventually, gathered
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
@@ -60,11 +61,16 @@ class Running:
 @contextmanager
 def serving(models: Path, **llama: Any) -> Iterator[Running]:
     """A server with a models folder, in a thread."""
-    settings = Settings(
+    given = Settings(
         _env_file=None,
         models_dir=models,
         llm=LlmSettings(llama_local=LlamaSettings(**{"threads": 1} | llama), discover=False),
     )
+    with own_data_folder(given) as settings:
+        yield from _serving(settings)
+
+
+def _serving(settings: Settings) -> Iterator[Running]:
     app = create_app(settings)
     config = uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)

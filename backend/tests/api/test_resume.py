@@ -397,7 +397,9 @@ async def test_the_transcript_can_be_sent_after_the_client_was_lost(served: Serv
             await client.audio(bytes(320))
         await client.until("final")
         client.connection.transport.abort()
-    assert served.resources.transcripts.text(Label(LOCAL_USER_ID, "to-send")) == "(mock) transcripción final #1"
+    assert (
+        served.resources.transcripts.text(Label(LOCAL_USER_ID, "to-send")) == "(mock) transcripción final #1"
+    )
 
 
 async def test_resume_s_0_switches_it_off() -> None:

@@ -24,6 +24,8 @@ from app.services.llm.fields import ROUTING
 from tests.conftest import RunServer, running
 from tests.fakes.upstream import FakeUpstream, Reply, as_json
 
+pytestmark = pytest.mark.once
+
 KEY = "sk-canary-0123456789abcdef"
 MESSAGES = [{"role": "user", "content": "hello"}]
 PUBLIC = "8.8.8.8"

@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import SAMPLES
 from tests.support.command import one_line, prompter, prompter_process
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

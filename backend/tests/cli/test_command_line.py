@@ -1,14 +1,18 @@
 """The command as a script sees it: exit codes, one line for an error, nothing but results on its output."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from app.cli.common import run
 from tests.conftest import SAMPLES, read_wav
 from tests.support.command import BACKEND, COMMAND, environment, one_line, prompter, prompter_process
 
@@ -200,9 +204,54 @@ def test_ctrl_c_ends_a_dictation_quietly(server: str, clean_environment: None) -
         assert json.loads(process.stdout.readline())["type"] == "ready"
         assert json.loads(process.stdout.readline())["type"] == "partial"
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 130
-        assert process.stderr is not None
-        assert process.stderr.read() == b""
+        assert ended(process) == (130, b"")
+
+
+def test_ctrl_c_wakes_a_loop_that_waits() -> None:
+    """Also where the system hands the signal to another thread: nothing interrupts the waiting one."""
+
+    def press_ctrl_c() -> None:
+        time.sleep(0.2)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    async def wait_for_a_server_that_says_nothing() -> None:
+        await asyncio.sleep(8)
+
+    other = threading.Thread(target=press_ctrl_c)
+    other.start()
+    began_s = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(wait_for_a_server_that_says_nothing())
+    assert time.monotonic() - began_s < 4
+    other.join()
+
+
+def test_a_refused_dictation_ends_while_its_pipe_says_nothing(server: str, clean_environment: None) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "dictate", "-", "--provider", "nobody", "--url", server],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    assert process.stdin is not None
+    with process:
+        process.stdin.write(bytes(3200))
+        process.stdin.flush()
+        code, told = ended(process)
+    assert code == 4
+    assert b"no speech provider 'nobody'" in told
+
+
+def ended(process: "subprocess.Popen[bytes]") -> tuple[int, bytes]:
+    """Its exit code, and what it had to say; its standard input stays open."""
+    assert process.stderr is not None
+    try:
+        code = process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail(f"it did not end; it said {process.stderr.read()!r}")
+    return code, process.stderr.read()
 
 
 # -- transcribe

@@ -51,6 +51,26 @@ def test_users_from_first_to_last() -> None:
     assert [user["name"] for user in users()] == ["Ada"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes are for POSIX")
+@pytest.mark.parametrize("first", ["users", "server"])
+def test_nobody_else_can_read_what_is_kept(tmp_path: Path, first: str) -> None:
+    """Whichever of them makes the folder."""
+    folder = tmp_path / "deep" / "data"
+    env = {"PROMPTER_DATA_DIR": str(folder), "PROMPTER_ACCOUNTS__MODE": "accounts"}
+    if first == "users":
+        assert prompter("users", "list", env=env).returncode == 0
+    else:
+        served = FakeTerminal(PROMPTER_STT__PROVIDER="cloud_stub", **env)
+        with served.process:
+            served.wait_for("listening at")
+            served.process.kill()
+            served.process.communicate()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert modes["prompter.db"] == 0o600
+    assert modes.get(FILE_NAME, 0o600) == 0o600
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "code", "said"),
     [

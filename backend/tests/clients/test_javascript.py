@@ -11,6 +11,8 @@ from tests.clients.conftest import JAVASCRIPT
 from tests.conftest import SAMPLES
 from tests.fakes.chat_upstream import Background
 
+pytestmark = pytest.mark.once
+
 FILES = sorted(JAVASCRIPT.glob("*.test.js"))
 
 

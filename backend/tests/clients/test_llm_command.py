@@ -11,6 +11,8 @@ import pytest
 
 from tests.fakes.chat_upstream import Background
 
+pytestmark = pytest.mark.once
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 PROMPTER_MODELS = """
 - model_id: prompter

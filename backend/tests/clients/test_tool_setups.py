@@ -12,6 +12,8 @@ import pytest
 from tests.clients.conftest import JAVASCRIPT
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.once
+
 SECTIONS = {"README.md": "## Use it from your tools", "README.es.md": "## Usarlo desde sus herramientas"}
 SAID = "What is the weather like in Madrid today?"
 
@@ -54,7 +56,7 @@ def test_python(setups: str) -> None:
 
 def test_javascript(setups: str, javascript: str) -> None:
     """Written beside the packages, as an import finds them from the file that names them."""
-    script = JAVASCRIPT / "node_modules" / ".readme.mjs"
+    script = JAVASCRIPT / "node_modules" / f".readme-{os.getpid()}.mjs"
     script.write_text(block(setups, "js"))
     try:
         assert printed(javascript, str(script)).splitlines() == ["Hello world", SAID, "Hello world"]

@@ -1,6 +1,7 @@
 """The embedded engine with its real worker processes: same audio, same text, whatever happens around it."""
 
 import asyncio
+import multiprocessing
 import os
 import select
 import signal
@@ -9,8 +10,11 @@ import wave
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import jiwer
 import numpy as np
 import pytest
@@ -108,6 +112,13 @@ async def until_gone(pids: Sequence[int]) -> None:
         ready, _, _ = await asyncio.to_thread(select.select, [descriptor], [], [], 10)
         os.close(descriptor)
         assert ready, f"process {pid} is still there"
+
+
+async def until_replaced(provider: PocketSphinxProvider, killed: Sequence[int]) -> None:
+    """Wait until the pool is whole again, without those that a test killed."""
+    async with asyncio.timeout(60):
+        while len(pids := set(provider.worker_pids)) < 2 or pids & set(killed):  # noqa: ASYNC110  # it tells nobody
+            await asyncio.sleep(0.02)
 
 
 async def test_speech_becomes_text_while_it_is_spoken(provider: PocketSphinxProvider) -> None:
@@ -208,7 +219,7 @@ async def test_a_killed_worker_costs_no_word(
 
     assert said(final) == said(expected[NAMES[0]])
     assert said(await decode(provider, read(NAMES[1]))) == said(expected[NAMES[1]])
-    assert not set(before) & set(provider.worker_pids)
+    await until_replaced(provider, before)
 
 
 async def test_a_worker_killed_during_the_final_costs_no_word(
@@ -226,6 +237,7 @@ async def test_a_worker_killed_during_the_final_costs_no_word(
         os.kill(pid, signal.SIGKILL)
     assert said(await final) == said(expected[NAMES[0]])
     await stream.aclose()
+    await until_replaced(provider, victims)
 
 
 class FakeDyingLease(Lease):
@@ -375,6 +387,25 @@ async def test_start_is_shared_and_aclose_ends_all(expected: dict[str, Transcrip
     await until_gone(pids)
     with pytest.raises(ProviderNotReady, match="not started"):
         await provider.open_session(WORDS)
+
+
+@pytest.mark.parametrize("ready", [False, True])
+async def test_a_server_that_ends_while_they_start_leaves_none(ready: bool) -> None:
+    """Its task group cancels them again and again while they clear up."""
+    before = set(multiprocessing.active_children())
+
+    def mine() -> set[BaseProcess]:
+        return set(multiprocessing.active_children()) - before
+
+    pool = Pool(2, 1)
+    async with anyio.create_task_group() as group:
+        group.start_soon(pool.start)
+        while ready and len(mine()) < 2:  # noqa: ASYNC110  # processes tell nobody
+            await anyio.sleep(0.01)
+        await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+    await pool.aclose()
+    assert not mine()
 
 
 PARENT = """

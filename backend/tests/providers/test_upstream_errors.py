@@ -3,7 +3,13 @@
 import httpcore2
 import pytest
 
-from app.core.errors import BaseUrlNotAllowed, UpstreamError, UpstreamTimeout, UpstreamUnauthorized
+from app.core.errors import (
+    BaseUrlNotAllowed,
+    ServerFull,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnauthorized,
+)
 from app.providers.upstream.errors import Private, Refusal, upstream_errors
 from app.providers.upstream.wire.refusals import field_in, told
 
@@ -98,3 +104,9 @@ def test_each_failure_has_its_class(raised: Exception, expected: type[Exception]
     with pytest.raises(expected) as caught, upstream_errors("host"):
         raise raised
     assert type(caught.value) is expected
+
+
+def test_no_connection_left_is_no_fault_of_the_upstream() -> None:
+    with pytest.raises(ServerFull) as caught, upstream_errors("host"):
+        raise httpcore2.PoolTimeout
+    assert caught.value.retry_after_s

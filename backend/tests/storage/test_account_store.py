@@ -97,6 +97,33 @@ async def test_a_refresh_token_is_used_once_in_all_processes(one: FakeProcess, o
         await one.identity.of(won[0].access_token)
 
 
+@pytest.mark.parametrize("how", ["log out", "password"])
+async def test_what_ends_beside_a_renewal_ends(one: FakeProcess, other: FakeProcess, how: str) -> None:
+    """The renewal's new token is either void, or was never made."""
+
+    async def renew(made: LogIn) -> LogIn | None:
+        try:
+            return await one.log_ins.renew(made.refresh_token)
+        except Unauthorized:
+            return None
+
+    async def end(caller: Caller) -> None:
+        if how == "log out":
+            await other.log_ins.end(caller)
+        else:
+            await other.administration.set_password("ada", PASSWORD)
+
+    for _ in range(20):
+        made = await one.open()
+        caller = await one.identity.of(made.access_token)
+        renewed, _ = await asyncio.gather(renew(made), end(caller))
+        if renewed is not None:
+            with pytest.raises(Unauthorized):
+                await one.log_ins.renew(renewed.refresh_token)
+            with pytest.raises(Unauthorized):
+                await one.identity.of(renewed.access_token)
+
+
 async def test_disabled_in_one_is_out_in_the_other(one: FakeProcess, other: FakeProcess) -> None:
     made = await one.open("bob")
     bob = await one.identity.of(made.access_token)

@@ -7,14 +7,31 @@ from urllib.parse import urlsplit
 
 
 class Network:
-    """Connections that pass through; `cut` breaks all of them off, `down` refuses new ones meanwhile."""
+    """Connections that pass through; `cut` breaks all of them off, `down` refuses new ones meanwhile.
+
+    With `cut_after_bytes` each new connection is cut when so much of it has come from the server.
+    """
 
     def __init__(self) -> None:
         self.url = ""
         self.opened = 0
         self.down = False
         self.bytes_up = 0
+        self.cut_after_bytes: int | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def accept(self, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self.serve(target, reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self) -> None:
+        """Cut all connections, also those that are being made."""
+        self.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def cut(self) -> None:
         """As a network does it: no goodbye, and what is on the way is lost."""
@@ -28,23 +45,37 @@ class Network:
             return
         self.opened += 1
         address = urlsplit(target)
-        there, out = await asyncio.open_connection(address.hostname, address.port)
+        try:
+            there, out = await asyncio.open_connection(address.hostname, address.port)
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         self._writers |= {writer, out}
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pass_on(reader, out, up=True))
-                group.create_task(self._pass_on(there, writer, up=False))
+                group.create_task(self._pass_on(there, writer, up=False, most_bytes=self.cut_after_bytes))
         finally:
             self._writers -= {writer, out}
             writer.transport.abort()
             out.transport.abort()
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool) -> None:
+    async def _pass_on(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        up: bool,
+        most_bytes: int | None = None,
+    ) -> None:
+        left = most_bytes
         with suppress(OSError):
             while data := await reader.read(4096):
                 self.bytes_up += len(data) if up else 0
-                writer.write(data)
+                writer.write(data[:left])
                 await writer.drain()
+                if left is not None and (left := left - len(data)) <= 0:
+                    break
         with suppress(OSError):
             writer.close()
 
@@ -53,10 +84,10 @@ class Network:
 async def network(url: str) -> AsyncIterator[Network]:
     """A network in front of the server at `url`; talk to `Network.url`."""
     found = Network()
-    server = await asyncio.start_server(lambda *streams: found.serve(url, *streams), "127.0.0.1", 0)
+    server = await asyncio.start_server(lambda *streams: found.accept(url, *streams), "127.0.0.1", 0)
     found.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield found
     finally:
         server.close()
-        found.cut()
+        await found.aclose()

@@ -20,6 +20,7 @@ from app.schemas.chat import (
     StoredErrorOut,
 )
 from app.schemas.errors import guarded
+from app.services.chat.branches import beside
 from app.services.chat.conversations import DEFAULT_TITLE, Changes, Conversation, Message, one_line
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
@@ -148,10 +149,7 @@ async def list_messages(
     found, versions = await resources.branches.messages(
         caller.user_id, known(conversation_id), all_branches=branches, last=limit
     )
-    return [
-        MessageOut(**said(message), version_ids=versions.get(message.parent_id, (message.id,)))
-        for message in found
-    ]
+    return [MessageOut(**said(message), version_ids=beside(versions, message)) for message in found]
 
 
 @router.post(

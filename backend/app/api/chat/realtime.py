@@ -126,4 +126,4 @@ def _words(event: Event, whole: list[str]) -> dict[str, Any] | None:
 
 
 def _line(data: dict[str, Any]) -> bytes:
-    return b"data: %s\n\n" % orjson.dumps(data)
+    return b"data: %s\n\n" % orjson.dumps(data, default=str)

@@ -153,8 +153,12 @@ def written(event: Event) -> bytes:
 
 
 def sse(place: Place, name: str, data: dict[str, Any]) -> bytes:
-    """One event of this name, whose id is the place behind it."""
-    return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(place).encode(), name.encode(), orjson.dumps(data))
+    """One event of this name, whose id is the place behind it. PostgreSQL's ids need `default`."""
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (
+        str(place).encode(),
+        name.encode(),
+        orjson.dumps(data, default=str),
+    )
 
 
 def _options(body: ChatStreamIn) -> Options:

@@ -30,7 +30,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "model": ChatCompletionOut,
         "description": "The answer; with `stream: true` as `chat.completion.chunk` events and `[DONE]`. A stream that "
         "breaks tells an `error` event before `[DONE]`",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM_EXAMPLE}},
+        "content": {"text/event-stream": {"example": _STREAM_EXAMPLE}},
     },
     400: openai_answer(
         "Cannot be asked",
@@ -62,6 +62,15 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             "there is no model 'gpt-9'; GET /v1/models lists those there are",
             404,
             "model",
+        ),
+    ),
+    408: openai_answer(
+        "The body did not come",
+        idle_timeout=(
+            "idle_timeout",
+            "the body brought nothing for 30 s (limits.request_s); send it again",
+            408,
+            None,
         ),
     ),
     413: openai_answer(

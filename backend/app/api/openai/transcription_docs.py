@@ -50,7 +50,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "events and a `transcript.text.done`. A stream that breaks ends with an `error` event",
         "content": {
             "text/plain": {"schema": {"type": "string"}, "example": "Send an email.\n"},
-            "text/event-stream": {"schema": {"type": "string"}, "example": _STREAM_EXAMPLE},
+            "text/event-stream": {"example": _STREAM_EXAMPLE},
         },
     },
     400: openai_answer(

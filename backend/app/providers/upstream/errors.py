@@ -14,6 +14,7 @@ import httpx2
 from app.core.errors import (
     ContextTooLong,
     PrompterError,
+    ServerFull,
     UpstreamError,
     UpstreamLoading,
     UpstreamRateLimited,
@@ -39,6 +40,7 @@ _BROKEN = (
 )
 _DETAIL_CHARS = 300
 _LOADING_S = 5.0
+_FULL_S = 5.0
 _ERROR_BYTES = 64 << 10
 _QUOTE_CHARS = 16
 _SHORT_CHARS = 4
@@ -49,12 +51,17 @@ _KEYS = re.compile(r"\b(?:sk|pk|gsk|hf|key|Bearer)[-_ ][\w*.\-]{6,}")
 
 @contextmanager
 def upstream_errors(host: str, *, begun: bool = False) -> Iterator[None]:
-    """Turn what the transport raises into UpstreamError and UpstreamTimeout; our own errors pass.
+    """Turn what the transport raises into UpstreamError, UpstreamTimeout or ServerFull; our own errors pass.
 
     `begun`: an answer is on its way, so what breaks leaves it incomplete (UpstreamTruncated).
     """
     try:
         yield
+    except httpcore2.PoolTimeout as error:
+        raise ServerFull(
+            f"as many answers of {host!r} are under way as there are connections; try again in {_FULL_S:g} s",
+            retry_after_s=_FULL_S,
+        ) from error
     except _TIMEOUTS as error:
         raise UpstreamTimeout(
             f"the upstream {host!r} did not answer in time; try again, or raise the limit"

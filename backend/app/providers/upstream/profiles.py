@@ -1,7 +1,7 @@
 """Profiles: the services that the settings name, each with its kind, address, key, models and time limits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -102,18 +102,7 @@ def profiles_of(settings: Settings) -> dict[str, Profile]:
 def found_profile(name: str, kind: Kind, base_url: str, settings: Settings) -> Profile:
     """The profile of a server found on this machine: without a key, since nobody gave it one."""
     own = _Own(name, kind, "", base_url, "", "")
-    profile = _profile(own, settings)
-    return Profile(
-        name=name,
-        kind=kind,
-        endpoint=profile.endpoint,
-        model="",
-        models=(),
-        connect_timeout_s=profile.connect_timeout_s,
-        first_byte_timeout_s=profile.first_byte_timeout_s,
-        idle_timeout_s=profile.idle_timeout_s,
-        found=True,
-    )
+    return replace(_profile(own, settings), found=True)
 
 
 def kind_of(base: BaseUrl) -> Kind:

@@ -91,7 +91,7 @@ class LogIns:
         async with self._database.write() as session:
             refreshes = Refreshes(session)
             found = await refreshes.by_hash(hash_of(refresh_token))
-            user = await Users(session).by_id(found.user_id) if found is not None else None
+            user = await Users(session).by_id(found.user_id, lock=True) if found is not None else None
             valid = (
                 found is not None
                 and user is not None
@@ -111,6 +111,8 @@ class LogIns:
         """Log out: this log-in's tokens are void at once."""
         assert caller.credential_id is not None, "only a log-in can end"
         async with self._database.write() as session:
+            # Not beside a renewal, whose new token would not be seen yet and live on.
+            await Users(session).by_id(caller.user_id, lock=True)
             await Refreshes(session).revoke_family(caller.credential_id, datetime.now(UTC))
 
     def _count(self, key: str, place: str) -> None:
@@ -131,7 +133,7 @@ class LogIns:
         now = datetime.now(UTC)
         async with self._database.write() as session:
             users, refreshes = Users(session), Refreshes(session)
-            current = await users.by_id(user.id)
+            current = await users.by_id(user.id, lock=True)
             if current is None or current.disabled_at or current.token_version != user.token_version:
                 raise Unauthorized(WRONG)  # disabled, or given another password, while this one was checked
             await refreshes.forget_expired(now)

@@ -9,8 +9,10 @@ from app.services.chat.run import Options
 from app.storage import conversations, message_pages, messages
 from app.storage.conversations import Conversation
 from app.storage.database import Database
-from app.storage.message_pages import Versions
+from app.storage.message_pages import Versions, beside
 from app.storage.messages import Message, Turn
+
+__all__ = ["Branches", "beside"]
 
 
 class Branches:

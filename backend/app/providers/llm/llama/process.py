@@ -3,7 +3,6 @@
 import asyncio
 import multiprocessing
 import secrets
-import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from app.providers.llm.llama.child import FAILED, Load
 from app.providers.upstream.addresses import Reach
 from app.providers.upstream.base_url import parse
 from app.providers.upstream.client import Endpoint
+from app.utils.child_processes import end, start_without_sigint
 
 SPAWN = multiprocessing.get_context("spawn")
 EXIT_TIMEOUT_S = 0.5
@@ -56,7 +56,7 @@ class LlamaProcess:
         self = cls(process, ours)
         try:
             with theirs:
-                await anyio.to_thread.run_sync(_start_without_sigint, process)
+                await anyio.to_thread.run_sync(start_without_sigint, process)
             self._pid = process.pid  # which a reaped process cannot tell
             ours.setblocking(False)
             said = await asyncio.get_running_loop().sock_recv(ours, _ADDRESS_BYTES)
@@ -98,7 +98,7 @@ class LlamaProcess:
 
     async def _reaped(self) -> None:
         self.ended.set()
-        await anyio.to_thread.run_sync(_reap, self._process)
+        await anyio.to_thread.run_sync(end, self._process, EXIT_TIMEOUT_S)
         self._connection.close()
 
 
@@ -114,25 +114,3 @@ def _load(file: GgufFile, settings: Settings) -> Load:
         debug=settings.log_level == "debug",
         api_key=secrets.token_urlsafe(32),
     )
-
-
-def _start_without_sigint(process: BaseProcess) -> None:
-    """Start the process with SIGINT blocked, so that Ctrl-C cannot hit it before it ignores the signal."""
-    if not hasattr(signal, "pthread_sigmask"):
-        process.start()
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _reap(process: BaseProcess) -> None:
-    if process.pid is None:
-        return
-    process.join(EXIT_TIMEOUT_S)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-    process.close()

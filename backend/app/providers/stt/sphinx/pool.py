@@ -7,6 +7,8 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
+
 from app.core.errors import EngineFailed, PrompterError, ProviderNotReady
 from app.providers.stt.sphinx.wire import Head
 from app.providers.stt.sphinx.worker_process import WorkerDied, WorkerProcess
@@ -57,14 +59,18 @@ class Pool:
         """
         starts = [asyncio.ensure_future(WorkerProcess.start(self._decoders)) for _ in range(self._size)]
         try:
-            for worker in await asyncio.gather(*starts):
+            # Not `gather`: cancelled again and again, as by a server that ends meanwhile, it would cancel the
+            # clearing up of those it waits for.
+            done, _ = await asyncio.wait(starts, return_when=asyncio.FIRST_EXCEPTION)
+            for worker in [start.result() for start in starts if start in done]:
                 self._admit(worker)
         except BaseException as error:
             for start in starts:
                 start.cancel()
-            for outcome in await asyncio.gather(*starts, return_exceptions=True):
-                if isinstance(outcome, WorkerProcess):
-                    await outcome.aclose()
+            with anyio.CancelScope(shield=True):
+                for outcome in await asyncio.gather(*starts, return_exceptions=True):
+                    if isinstance(outcome, WorkerProcess):
+                        await outcome.aclose()
             if isinstance(error, WorkerDied):
                 raise ProviderNotReady(
                     "the provider 'pocketsphinx' cannot start its workers; their own error output says why"

@@ -3,7 +3,6 @@
 import asyncio
 import heapq
 import multiprocessing
-import signal
 import socket
 from collections import deque
 from multiprocessing.process import BaseProcess
@@ -13,6 +12,7 @@ import anyio.to_thread
 
 from app.providers.stt.sphinx import worker
 from app.providers.stt.sphinx.wire import Head, Unpacker, pack
+from app.utils.child_processes import end, start_without_sigint
 
 SPAWN = multiprocessing.get_context("spawn")
 START_TIMEOUT_S = 60.0
@@ -54,7 +54,7 @@ class WorkerProcess(asyncio.Protocol):
         self = cls(process, decoders)
         try:
             with theirs:
-                await anyio.to_thread.run_sync(_start_without_sigint, process)
+                await _spawned(process)
             ours.setblocking(False)
             await self._connect(ours)
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -62,6 +62,8 @@ class WorkerProcess(asyncio.Protocol):
         except BaseException as error:
             if self._transport is None:
                 ours.close()
+            if process.pid is not None:
+                process.kill()  # it has nothing to finish, and would not look up before its model is loaded
             await self.aclose()
             if isinstance(error, TimeoutError):
                 raise WorkerDied(running=True) from error
@@ -97,7 +99,7 @@ class WorkerProcess(asyncio.Protocol):
             self._transport.abort()
             await self.ended.wait()
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(_reap, self._process)
+            await anyio.to_thread.run_sync(end, self._process, EXIT_TIMEOUT_S)
 
     async def _connect(self, ours: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -126,23 +128,11 @@ class WorkerProcess(asyncio.Protocol):
         self._waiting.clear()
 
 
-def _start_without_sigint(process: BaseProcess) -> None:
-    """Start the process with SIGINT blocked, so that Ctrl-C cannot hit it before it ignores the signal."""
-    if not hasattr(signal, "pthread_sigmask"):
-        process.start()
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+async def _spawned(process: BaseProcess) -> None:
+    """Start it, to the end also while being cancelled: half started it could not be ended."""
+    starting = asyncio.ensure_future(anyio.to_thread.run_sync(start_without_sigint, process))
     try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _reap(process: BaseProcess) -> None:
-    if process.pid is None:
-        return
-    process.join(EXIT_TIMEOUT_S)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-    process.close()
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting])
+        raise

@@ -40,7 +40,7 @@ def signing_key(configured: SecretStr, data_dir: Path) -> bytes:
 
 def _make(path: Path) -> None:
     """Two servers that start at once agree: whoever comes first links its file, complete, under the name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{FILE_NAME}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

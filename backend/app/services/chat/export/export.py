@@ -88,17 +88,18 @@ def _turns(page: Sequence[Message]) -> str:
 async def _json(
     conversation: Conversation, at: datetime, pages: AsyncGenerator[tuple[Message, ...], None]
 ) -> AsyncGenerator[bytes, None]:
-    """A message on each line, so that a long file can be looked at."""
+    """A message on each line, so that a long file can be looked at. Ids of PostgreSQL are a kind of UUID of its own,
+    which only `default` can write."""
     head = {"format": "prompter.conversation", "version": VERSION, "exported_at": at}
     about = {
         field.name: getattr(conversation, field.name)
         for field in fields(Conversation)
         if field.name not in ("user_id", "message_count")
     }
-    yield orjson.dumps({**head, "conversation": about})[:-1] + b',"messages":['
+    yield orjson.dumps({**head, "conversation": about}, default=str)[:-1] + b',"messages":['
     separator = b"\n"
     async for page in pages:
-        lines = [orjson.dumps(_values(message)) for message in page]
+        lines = [orjson.dumps(_values(message), default=str) for message in page]
         yield separator + b",\n".join(lines)
         separator = b",\n"
     yield b"\n]}\n"

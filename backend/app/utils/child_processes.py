@@ -1,0 +1,38 @@
+"""Processes that a server begins and ends from several threads at once."""
+
+import signal
+import time
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+
+NOTICED_S = 5.0
+"""How long another thread may take to write down an exit that it has seen."""
+
+
+def start_without_sigint(process: BaseProcess) -> None:
+    """Start the process with SIGINT blocked, so that Ctrl-C cannot hit it before it ignores the signal."""
+    if not hasattr(signal, "pthread_sigmask"):
+        process.start()
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end(process: BaseProcess, patience_s: float) -> None:
+    """Let a process leave by itself for so long, then kill it; frees what it held. Nothing if it never started.
+
+    `multiprocessing` looks after all children whenever one is started. Where that thread takes the exit
+    status first, `join` returns here before `exitcode` is known, and `close` would raise.
+    """
+    if process.pid is None:
+        return
+    if not wait([process.sentinel], patience_s):
+        process.kill()
+    process.join()
+    deadline_s = time.monotonic() + NOTICED_S
+    while process.exitcode is None and time.monotonic() < deadline_s:
+        time.sleep(0.001)
+    process.close()

@@ -1,0 +1,277 @@
+"""A whole run with canaries for keys, prompts, transcripts and answers: afterwards none stands where it must not.
+
+What a client sends may come back only in the answer to it; nothing of it is ever in a log, a header, an error, the
+metrics or the configuration.
+"""
+
+import io
+import json
+import wave
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from app.core.config import LlmProfile, LlmSettings, LlmUpstreamSettings
+from tests.fakes.chat_habits import HABITS, error_of
+from tests.fakes.chat_upstream import Background, in_background
+from tests.fakes.engine import FakeEngine, Script
+from tests.fakes.upstream import Reply
+from tests.support.command import prompter
+from tests.support.serving import Served, serving
+from tests.support.speech_client import sentence, speech_client
+
+pytestmark = pytest.mark.once
+
+SERVER_KEY = "sk-canary-server-3f9a1c77d2"
+PROFILE_KEY = "plainkeywithoutanyprefix-8b1e"
+REQUEST_KEY = "sk-canary-request-6e02b4a91f"
+PROMPT = "the canary prompt tells of seventeen violet submarines under the ice of lake Baikal"
+SECOND = "and the canary tool said that the vault stands open since half past four in the night"
+TRANSCRIPT = "the canary transcript speaks of an uncle who hides his gold beneath the lemon tree"
+VOCABULARY = "Canaryvocabularius Quetzalcoatlus"
+ADDRESS = "canary-path-5d1f"
+MESSAGES = [
+    {"role": "system", "content": [{"type": "text", "text": SECOND}]},
+    {"role": "user", "content": PROMPT},
+]
+SECRETS = {
+    "server key": SERVER_KEY,
+    "profile key": PROFILE_KEY,
+    "request key": REQUEST_KEY,
+    "prompt": "seventeen violet submarines",
+    "second": "vault stands open",
+    "transcript": "gold beneath the lemon tree",
+    "vocabulary": "Quetzalcoatlus",
+    "address": ADDRESS,
+}
+
+
+def quotes(status: int) -> Any:
+    """Refuses, and tells the key and the prompt that it was sent."""
+
+    def habit(body: dict[str, Any]) -> Reply:
+        return error_of(status, f"{PROFILE_KEY} {SERVER_KEY} {REQUEST_KEY} may not ask: {json.dumps(body)}")
+
+    return habit
+
+
+def quotes_late(body: dict[str, Any]) -> Reply:
+    told = json.dumps({"error": {"message": f"{PROFILE_KEY} {SERVER_KEY} {REQUEST_KEY}: {PROMPT} {SECOND}"}})
+    pieces = [b'data: {"choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n', f"data: {told}\n\n".encode()]
+    return Reply(pieces, headers={"Content-Type": "text/event-stream"})
+
+
+def garbles(body: dict[str, Any]) -> Reply:
+    return Reply([f"data: <{PROMPT}>\n\n".encode()], headers={"Content-Type": "text/event-stream"})
+
+
+def moves(body: dict[str, Any]) -> Reply:
+    return Reply(status=307, headers={"Location": f"https://public.example/{SERVER_KEY}?{ADDRESS}"})
+
+
+QUOTING = {
+    **{f"quotes-{status}": quotes(status) for status in (400, 401, 403, 404, 413, 422, 429, 500, 503)},
+    "quotes-late": quotes_late,
+    "garbles": garbles,
+    "moves": moves,
+}
+
+
+@pytest.fixture
+def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Background]:
+    for name, habit in QUOTING.items():
+        monkeypatch.setitem(HABITS, name, habit)
+    with in_background() as background:
+        yield background
+
+
+@pytest.fixture
+def served(upstream: Background) -> Iterator[Served]:
+    profile = LlmProfile(base_url=upstream.base_url, api_key=SecretStr(PROFILE_KEY), model="tiny")
+    llm = LlmSettings(
+        discover=False,
+        openai_compat=LlmUpstreamSettings(
+            base_url=upstream.base_url, api_key=SecretStr(SERVER_KEY), model="tiny"
+        ),
+        profiles={"mine": profile},
+        allowed_base_urls=[upstream.base_url.removesuffix("/v1")],
+        first_byte_timeout_s=0.15,
+        local_first_byte_timeout_s=0.15,
+        idle_timeout_s=0.5,
+    )
+    script = Script(final=lambda _: TRANSCRIPT, hypothesis=lambda _: TRANSCRIPT)
+    with serving(FakeEngine(script), log_level="debug", llm=llm) as served:
+        yield served
+
+
+class Heard:
+    """Everything that the server said, and where no secret may be in it."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self.answers = 0
+
+    def told(self, where: str, text: str, *but: str) -> None:
+        """No canary but these is in the text."""
+        self.found += [
+            f"{name} in {where}" for name, secret in SECRETS.items() if secret in text and name not in but
+        ]
+
+    def answer(self, where: str, response: httpx2.Response, *but: str) -> None:
+        """No canary is in the headers, nor in the body of an error; those of a success may hold `but`."""
+        self.answers += 1
+        self.told(f"{where}: headers", str(response.headers.multi_items()))
+        self.told(f"{where}: body", response.text, *(but if response.status_code < 300 else ()))
+
+
+def wav(pcm: bytes) -> bytes:
+    into = io.BytesIO()
+    with wave.open(into, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(pcm)
+    return into.getvalue()
+
+
+async def dictate(served: Served, heard: Heard) -> None:
+    """Speak, and say everything wrong that can be said wrong."""
+    async with speech_client(served.url) as client:
+        await client.start(session_id="canary", vocabulary=[VOCABULARY])
+        await client.audio(sentence())
+        for wrong in (
+            {"type": PROMPT},
+            {"type": "audio", "format": PROMPT, "sample_rate": 16_000, "data": PROMPT},
+            {"type": "start", "config": {"provider": PROMPT, "vocabulary": [VOCABULARY]}},
+            {"type": "flush", "id": {"x": PROMPT}},
+        ):
+            await client.connection.send(json.dumps(wrong))
+        await client.connection.send(PROMPT)
+        await client.stop()
+        for event in client.events:
+            spoken = ("transcript",) if event["type"] in ("partial", "final") else ()
+            heard.told(f"event {event['type']}", json.dumps(event, ensure_ascii=False), *spoken)
+        assert any(event["type"] == "final" and event["text"] == TRANSCRIPT for event in client.events)
+
+
+async def chat(http: httpx2.AsyncClient, heard: Heard, base_url: str) -> None:
+    """Every habit of the upstream, whole and streamed, under /v1 and beside it, with each key."""
+    for model in [name for name in HABITS if name != "endless"]:
+        for stream in (False, True):
+            body = {"model": f"mine/{model}", "messages": MESSAGES, "stream": stream, "user": SECOND}
+            heard.answer(f"/v1 {model} {stream=}", await http.post("/v1/chat/completions", json=body))
+            for config in (
+                {"model": model},
+                {"model": model, "base_url": base_url, "api_key": REQUEST_KEY},
+            ):
+                said = [{"role": "user", "content": PROMPT}]
+                asked = {"messages": said, "provider": "openai_compat", "config": config, "stream": stream}
+                heard.answer(f"/llm {model} {stream=}", await http.post("/llm/generate", json=asked))
+    echo = {"model": "echo", "messages": [{"role": "user", "content": PROMPT}]}
+    heard.answer("echo", await http.post("/v1/chat/completions", json=echo), "prompt")
+    heard.answer("transcript", await http.post("/llm/generate", json={"session_id": "canary", "provider": "echo"}),
+                 "transcript")  # fmt: skip
+
+
+WRONG: list[Any] = [
+    {},
+    {"messages": PROMPT},
+    {"messages": [{"role": PROMPT, "content": PROMPT}]},
+    {"messages": MESSAGES, "temperature": PROMPT},
+    {"messages": MESSAGES, "api_key": REQUEST_KEY},
+    {"messages": MESSAGES, "base_url": f"https://public.example/{ADDRESS}", "extra_headers": {"x": REQUEST_KEY}},
+    {"messages": MESSAGES, "provider": "nobody", "config": {"api_key": REQUEST_KEY, "base_url": f"http://10.0.0.1/{ADDRESS}"}},
+    {"messages": MESSAGES, "config": {"api_key": [REQUEST_KEY], "model": {"x": PROMPT}}},
+    {"messages": MESSAGES, "config": {"api_key": f"{REQUEST_KEY}\n", "base_url": f"https://u:{REQUEST_KEY}@h/v1"}},
+    {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": f"file:///{ADDRESS}"}]}]},
+    [PROMPT],
+    PROMPT,
+]  # fmt: skip
+
+
+async def blunder(http: httpx2.AsyncClient, heard: Heard) -> None:
+    """Bodies, fields, headers and addresses that are wrong, each with something that must not be told."""
+    headers = {"Authorization": f"Bearer {REQUEST_KEY}", "X-Api-Key": REQUEST_KEY}
+    for path in ("/v1/chat/completions", "/llm/generate", "/v1/audio/transcriptions"):
+        for body in WRONG:
+            heard.answer(f"{path} {body!r:.40}", await http.post(path, json=body, headers=headers))
+        for raw in (PROMPT, "{" + PROMPT, f'{{"messages": "{PROMPT}\\ud800"}}', "[" * 5000 + PROMPT):
+            response = await http.post(
+                path, content=raw, headers={**headers, "Content-Type": "application/json"}
+            )
+            heard.answer(f"{path} raw", response)
+    for path in ("/v1/embeddings", "/v1/responses", f"/v1/{ADDRESS}", f"/{ADDRESS}?key={REQUEST_KEY}"):
+        heard.answer(path, await http.post(path, content=PROMPT, headers=headers))
+    origin = {**headers, "Origin": f"https://{ADDRESS}.example"}
+    heard.answer("origin", await http.get(f"/v1/models?key={REQUEST_KEY}", headers=origin))
+    heard.answer("host", await http.get("/v1/models", headers={**headers, "Host": f"{ADDRESS}.example"}))
+
+
+async def transcribe(http: httpx2.AsyncClient, heard: Heard) -> None:
+    file = wav(sentence())
+    for form in ("json", "text", "verbose_json", "srt", "vtt", "diarized_json", PROMPT):
+        for stream in ("", "true"):
+            data = {"response_format": form, "prompt": PROMPT, "keywords[]": VOCABULARY, "stream": stream}
+            files = {"file": (f"{ADDRESS}.wav", file, "audio/wav")}
+            response = await http.post("/v1/audio/transcriptions", data=data, files=files)
+            heard.answer(f"transcription {form} {stream}", response, "transcript")
+    for data, content in (
+        ({"language": PROMPT}, file),
+        ({}, PROMPT.encode()),
+        ({"temperature": PROMPT}, file),
+    ):
+        files = {"file": (f"{ADDRESS}.wav", content, PROMPT)}
+        heard.answer(
+            "bad form", await http.post("/v1/audio/transcriptions", data=data, files=files), "transcript"
+        )
+
+
+async def leave(http: httpx2.AsyncClient) -> None:
+    """Leave answers in the middle."""
+    for model in ("endless", "silent"):
+        body = {"model": f"mine/{model}", "messages": MESSAGES, "stream": True}
+        with suppress(httpx2.ReadTimeout):
+            async with http.stream("POST", "/v1/chat/completions", json=body, timeout=0.3) as response:
+                async for _ in response.aiter_raw():
+                    break
+
+
+async def test_a_whole_run_tells_no_secret(served: Served, upstream: Background) -> None:
+    heard = Heard()
+    async with httpx2.AsyncClient(base_url=served.url, timeout=20, trust_env=False) as http:
+        await dictate(served, heard)
+        await chat(http, heard, upstream.base_url)
+        await blunder(http, heard)
+        await transcribe(http, heard)
+        await leave(http)
+        for path in (
+            "/metrics",
+            "/openapi.json",
+            "/providers/llm",
+            "/providers/stt",
+            "/v1/models",
+            "/health/ready",
+        ):
+            heard.answer(path, await http.get(path))
+    heard.told("log", "\n".join(served.log))
+    heard.told("resources", repr(served.resources))
+    assert not heard.found
+    assert heard.answers > 150
+    assert len(served.log) > 10
+    asked = json.dumps(upstream.about("submarines"))
+    assert PROMPT in asked, "the upstream was sent what it needs"
+
+
+def test_the_configuration_tells_no_secret() -> None:
+    environment = {
+        "PROMPTER_LLM__OPENAI_COMPAT__API_KEY": SERVER_KEY,
+        "PROMPTER_STT__OPENAI_COMPAT__API_KEY": REQUEST_KEY,
+        "PROMPTER_LLM__PROFILES__MINE__API_KEY": PROFILE_KEY,
+    }
+    heard = Heard()
+    heard.told("prompter config", prompter("config", env=environment).stdout)
+    assert not heard.found

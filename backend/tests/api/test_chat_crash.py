@@ -1,0 +1,45 @@
+"""`kill -9` while four people listen: nothing acknowledged is lost, and what was cut short says so."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from app.storage.database import Database
+from app.storage.tables import RunRow
+from app.storage.types import utc_now
+from tests.support.crashing import Crashes
+from tests.support.postgres import PostgresServer, settings_for
+
+pytestmark = pytest.mark.once
+
+KILLS = 5
+"""`bench/crashes.py` does the same 100 times."""
+
+
+@pytest.mark.timeout(300)
+async def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+    crashes = Crashes(tmp_path, seed=5)
+    await crashes.run(KILLS)
+    assert crashes.tally["kills"] == KILLS
+    assert crashes.tally["interrupted"]
+    assert crashes.tally["complete, and told so"]
+
+
+@pytest.mark.timeout(300)
+async def test_nor_on_postgresql(
+    tmp_path: Path, postgres_server: PostgresServer, postgres_template: str
+) -> None:
+    """There others may be alive: an answer is a dead process's when its lease has run out, here at once."""
+    url = postgres_server.create(postgres_template)
+
+    async def a_minute_later() -> None:
+        database = Database(settings_for(tmp_path, url))
+        async with database.write() as session:
+            await session.execute(update(RunRow).values(heartbeat_at=utc_now() - timedelta(hours=1)))
+        await database.aclose()
+
+    crashes = Crashes(tmp_path, seed=2, between=a_minute_later, PROMPTER_STORAGE__URL=url)
+    await crashes.run(2)
+    assert crashes.tally["interrupted"]

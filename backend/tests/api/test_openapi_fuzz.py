@@ -1,0 +1,111 @@
+"""The API description against a running server: schemathesis makes requests of it, right and wrong, and reads answers.
+
+No undocumented status or media type, no answer beside its schema, and no 5xx but those of an upstream that is away.
+"""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings, strategies
+from hypothesis.errors import Unsatisfiable
+from pydantic import SecretStr
+from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi import checks as openapi
+
+from app.core.config import LlmProfile, LlmSettings, Settings
+from tests.conftest import running
+from tests.fakes.chat_upstream import in_background
+
+pytestmark = pytest.mark.once
+
+AWAY = (502, 503, 504)
+CHECKS = [
+    openapi.content_type_conformance,
+    openapi.response_headers_conformance,
+    openapi.response_schema_conformance,
+]
+EXAMPLES = 50
+"""For each route and way."""
+WHO = ("", "echo", "mine/tiny", "mine/busy", "mine/locked", "mine/full", "mine/late", "away")
+"""Who is asked; the first leaves it to what was made up."""
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A server with echo, a profile that answers and one whose service is away."""
+    with in_background() as upstream, socket.create_server(("127.0.0.1", 0)) as closed:
+        away = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+        closed.close()
+        key = SecretStr("sk-mine-0123456789")
+        profiles = {
+            "mine": LlmProfile(base_url=upstream.base_url, api_key=key, model="tiny"),
+            "away": LlmProfile(base_url=away, model="tiny"),
+        }
+        aliases = {"*": "echo"}
+        llm = LlmSettings(discover=False, profiles=profiles, model_aliases=aliases, connect_timeout_s=0.5)
+        with running(Settings(_env_file=None, llm=llm, stt={"provider": "cloud_stub"})) as url:
+            yield url
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
+@pytest.fixture(scope="module")
+def operations(url: str, session: requests.Session) -> list[Any]:
+    """Every route and method of the description."""
+    described = session.get(f"{url}/openapi.json").json()
+    schema = schemathesis.openapi.from_dict(described)
+    schema.config.update(base_url=url)
+    found = list(schema.get_all_operations())
+    return [each.ok() for each in found if isinstance(each, Ok)]
+
+
+def answers(operation: Any, session: requests.Session, mode: GenerationMode) -> set[int]:
+    """Ask one route in many ways, hold each answer against the description; the statuses that came."""
+    documented = set(operation.definition.raw["responses"])
+    if not operation.body:
+        documented.add("413")  # whoever sends a megabyte to a route that takes nothing
+    statuses: set[int] = set()
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), who=strategies.sampled_from(WHO))
+    def ask(case: Case[Any], who: str) -> None:
+        if who and isinstance(case.body, dict):  # nobody would make up these names
+            case.body |= {"model": who} if "/v1/" in case.path else {"provider": who.partition("/")[0]}
+        response = case.call(session=session, timeout=20)
+        statuses.add(response.status_code)
+        assert str(response.status_code) in documented, response.text
+        assert response.status_code < 500 or response.status_code in AWAY, response.text
+        case.validate_response(response, checks=CHECKS)
+
+    try:
+        ask()
+    except Unsatisfiable:
+        assert not operation.body, "a route that takes nothing cannot be sent anything wrong"
+    return statuses
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_answers_are_as_described(
+    operations: list[Any], session: requests.Session, mode: GenerationMode
+) -> None:
+    came = {operation.label: answers(operation, session, mode) for operation in operations}
+    if mode is GenerationMode.POSITIVE:
+        for route in ("POST /v1/chat/completions", "POST /llm/generate"):
+            assert came[route] >= {200, 502}

@@ -1,0 +1,26 @@
+"""The doors of conversations on both databases: ids, times and JSON come out alike."""
+
+from app.core.config import Settings
+from tests.support.chatting import content, read_events
+from tests.support.talking import talking
+
+
+def test_an_answer_is_made_again_followed_exported_and_found(storage_settings: Settings) -> None:
+    with talking(storage=storage_settings.storage, data_dir=storage_settings.data_dir) as (talk, served):
+        id_ = talk.conversation(title="Plans")
+        asked, answer = talk.say(id_, "hello")
+        again = talk.events(f"/api/messages/{answer}/regenerate")
+        assert (again[0].data["user_message_id"], content(again)) == (asked, "hello")
+        followed = talk.http.get(f"/api/chat/stream/{answer}")
+        assert read_events(followed.text)[-1].data["message_id"] == answer
+        assert talk.show(id_, answer).json()["active_leaf_id"] == answer
+        assert len(talk.messages(id_)[1]["version_ids"]) == 2
+        assert talk.http.post(f"/api/messages/{answer}/fork").json()["message_count"] == 2
+        exported = talk.http.get(f"/api/conversations/{id_}/export?format=json").json()
+        assert [message["parent_id"] for message in exported["messages"]] == [None, asked, asked]
+        found = talk.http.get("/api/search?q=plans").json()
+        assert {hit["kind"] for hit in found} == {"title"}
+        session = talk.http.post("/api/chat/realtime/sessions", json={}).json()["id"]
+        told = talk.http.post(f"/api/chat/realtime/sessions/{session}/stream", json={"content": "hi"})
+        assert '"type":"done"' in told.text
+        assert not [line for line in served.log if "Traceback" in line]
