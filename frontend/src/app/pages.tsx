@@ -7,7 +7,7 @@ import { ChatPage } from "@/features/chat/chat-page";
 import { DictationsPage } from "@/features/chat/dictations/dictations-page";
 import { MicrophoneTest } from "@/features/dictation/components/microphone-test";
 import { useDictationComposer } from "@/features/dictation/hooks/use-dictation-composer";
-import { Guide } from "@/features/settings/guide";
+import { Guide } from "@/features/settings/guide/guide";
 import { SettingsPage } from "@/features/settings/settings-page";
 
 const microphone = <MicrophoneTest />;

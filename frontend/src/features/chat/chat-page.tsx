@@ -7,15 +7,15 @@ import { useSettings } from "@/shared/settings/store";
 import { toasts } from "@/shared/ui/toasts";
 
 import "./chat.css";
-import { ChatHeader } from "./chat-header";
-import { Composer } from "./composer";
-import { ConversationView } from "./conversation-view";
-import type { Draft } from "./draft";
-import { PlainField } from "./plain-field";
-import { Refusal } from "./refusal";
+import { Composer } from "./composer/composer";
+import type { Draft } from "./composer/draft";
+import { PlainField } from "./composer/plain-field";
+import { Refusal } from "./composer/refusal";
+import { usePlainDraft } from "./composer/use-plain-draft";
+import { ChatHeader } from "./head/chat-header";
 import { useChatKeys } from "./use-chat-keys";
 import { useConversationChat } from "./use-conversation-chat";
-import { usePlainDraft } from "./use-plain-draft";
+import { ConversationView } from "./view/conversation-view";
 
 /** What dictation puts into the composer. */
 export interface ComposerParts {

@@ -1,7 +1,7 @@
 /** A fake of the server's conversations, over fetch: a tree of messages whose answers repeat what was said. */
 import type { Message } from "@/shared/api/types";
 
-import { sse } from "./fake-chat-server";
+import { sse } from "./stream/fake-chat-server";
 
 interface Refusal {
   status: number;

@@ -7,10 +7,10 @@ import { queryClient } from "@/shared/api/query-client";
 import { keys } from "@/shared/api/query-keys";
 import type { ConversationDetail, Message } from "@/shared/api/types";
 
-import { answers, useLiveAnswer, useRefusal } from "./chat-answers";
-import { isUnderWay, type Problem } from "./live-answer";
+import { fromStored, shownMessages, type Shown } from "./messages/shown-messages";
 import { reloadMessages, useConversation, useMessages } from "./queries";
-import { fromStored, shownMessages, type Shown } from "./shown-messages";
+import { answers, useLiveAnswer, useRefusal } from "./stream/chat-answers";
+import { isUnderWay, type Problem } from "./stream/live-answer";
 
 const NONE: readonly Message[] = [];
 

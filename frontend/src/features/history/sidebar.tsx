@@ -6,10 +6,10 @@ import { Link, useLocation, useRoute } from "wouter";
 
 import { Brand } from "@/shared/ui/brand";
 
-import { ConversationList } from "./conversation-list";
-import { SearchResults } from "./search-results";
-import { useSearch } from "./use-search";
-import { useDeletion } from "./use-conversations";
+import { ConversationList } from "./list/conversation-list";
+import { useDeletion } from "./list/use-conversations";
+import { SearchResults } from "./search/search-results";
+import { useSearch } from "./search/use-search";
 
 interface SidebarProps {
   onCollapse: () => void;

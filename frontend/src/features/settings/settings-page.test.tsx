@@ -9,7 +9,7 @@ import { DEFAULTS, parseSettings, STORE_KEY } from "@/shared/settings/settings";
 import { settingsStore } from "@/shared/settings/store";
 import { FakeServer, json } from "@/test/fake-server";
 
-import { Guide } from "./guide";
+import { Guide } from "./guide/guide";
 import { SettingsPage } from "./settings-page";
 
 const can = { languages: ["en"], streaming: true, words: true, vocabulary: false, network: false, raw_audio: false };

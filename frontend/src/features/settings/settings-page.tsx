@@ -5,10 +5,10 @@ import { useTranslation } from "react-i18next";
 import { useSettings } from "@/shared/settings/store";
 import { SidebarButton } from "@/shared/ui/sidebar-button";
 
-import { AppearanceSection } from "./appearance-section";
-import { Section } from "./fields";
-import { ModelSection } from "./model-section";
-import { SpeechSection } from "./speech-section";
+import { Section } from "./fields/fields";
+import { AppearanceSection } from "./sections/appearance-section";
+import { ModelSection } from "./sections/model-section";
+import { SpeechSection } from "./sections/speech-section";
 
 interface SettingsPageProps {
   /** What the dictation brings: the choice of a microphone, and its test. */

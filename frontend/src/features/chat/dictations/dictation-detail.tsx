@@ -11,9 +11,9 @@ import { keys } from "@/shared/api/query-keys";
 import type { DictationDetail as Detail } from "@/shared/api/types";
 import { toasts } from "@/shared/ui/toasts";
 
-import { Notice } from "../answer-notice";
-import { CopyButton } from "../copy-button";
-import { download } from "../download";
+import { Notice } from "../messages/answer-notice";
+import { CopyButton } from "../parts/copy-button";
+import { download } from "../parts/download";
 import { useDictation } from "../queries";
 import { clock } from "./clock";
 

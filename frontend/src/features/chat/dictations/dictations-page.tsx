@@ -6,7 +6,7 @@ import { Link } from "wouter";
 import type { Dictation } from "@/shared/api/types";
 import { SidebarButton } from "@/shared/ui/sidebar-button";
 
-import { Notice } from "../answer-notice";
+import { Notice } from "../messages/answer-notice";
 import { useDictations } from "../queries";
 import { DictationDetail } from "./dictation-detail";
 

@@ -2,7 +2,7 @@
 import { memo, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
-import { CopyButton } from "../copy-button";
+import { CopyButton } from "../parts/copy-button";
 import type { Coloured } from "./highlight";
 import { useHighlight } from "./use-highlight";
 

@@ -1,9 +1,9 @@
 /** One message of a conversation, and what can be done with it. */
 import { memo } from "react";
 
+import type { ConversationActions } from "../use-conversation-chat";
 import { AssistantMessage } from "./assistant-message";
 import type { Shown } from "./shown-messages";
-import type { ConversationActions } from "./use-conversation-chat";
 import { UserMessage } from "./user-message";
 
 export interface MessageProps {

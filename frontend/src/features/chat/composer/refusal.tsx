@@ -2,8 +2,8 @@
 import { TriangleAlert, X } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
-import { sentence } from "./answer-notice";
-import type { Problem } from "./live-answer";
+import { sentence } from "../messages/answer-notice";
+import type { Problem } from "../stream/live-answer";
 
 export function Refusal({ problem, onDismiss }: { problem: Problem; onDismiss: () => void }) {
   const { t } = useTranslation();

@@ -10,8 +10,8 @@ import { session } from "@/shared/api/session";
 import type { Conversation } from "@/shared/api/types";
 import { toasts } from "@/shared/ui/toasts";
 
+import { PendingDeletions } from "../deletions/pending-deletions";
 import { page } from "./pages";
-import { PendingDeletions } from "./pending-deletions";
 
 const FIRST = "/api/conversations?limit=50";
 

@@ -3,9 +3,9 @@ import { useTranslation } from "react-i18next";
 
 import { useSettings } from "@/shared/settings/store";
 
-import { Choice, Section } from "./fields";
-import { ProviderSection } from "./provider-section";
-import { useLanguageModels, useModelIds } from "./use-providers";
+import { Choice, Section } from "../fields/fields";
+import { ProviderSection } from "../providers/provider-section";
+import { useLanguageModels, useModelIds } from "../providers/use-providers";
 
 export function ModelSection() {
   const { t } = useTranslation();

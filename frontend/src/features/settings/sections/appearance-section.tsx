@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next";
 
 import { useSettings } from "@/shared/settings/store";
 
-import { Section, Segments } from "./fields";
+import { Section, Segments } from "../fields/fields";
 
 export function AppearanceSection() {
   const { t } = useTranslation();

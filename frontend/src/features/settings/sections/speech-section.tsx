@@ -4,12 +4,12 @@ import { useTranslation } from "react-i18next";
 
 import { useSettings } from "@/shared/settings/store";
 
-import { Choice, Section, Switch } from "./fields";
-import { KeyField } from "./key-field";
-import { spokenLanguages } from "./languages";
-import { ProviderSection } from "./provider-section";
-import { useSpeechEngines } from "./use-providers";
-import { VocabularyField } from "./vocabulary-field";
+import { Choice, Section, Switch } from "../fields/fields";
+import { KeyField } from "../fields/key-field";
+import { spokenLanguages } from "../fields/languages";
+import { VocabularyField } from "../fields/vocabulary-field";
+import { ProviderSection } from "../providers/provider-section";
+import { useSpeechEngines } from "../providers/use-providers";
 
 const PROFILES = [
   ["", "settings.profileServer"],

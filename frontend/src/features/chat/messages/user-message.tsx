@@ -2,7 +2,7 @@
 import { Pencil } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
-import { CopyButton } from "./copy-button";
+import { CopyButton } from "../parts/copy-button";
 import { EditMessage } from "./edit-message";
 import type { MessageProps } from "./message-item";
 import { VersionSwitch } from "./version-switch";

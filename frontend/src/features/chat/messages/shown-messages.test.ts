@@ -1,7 +1,7 @@
 /** What stands on the screen while an answer is on its way. */
 import { describe, expect, it } from "vitest";
 
-import { after, begun, type LiveAnswer } from "./live-answer";
+import { after, begun, type LiveAnswer } from "../stream/live-answer";
 import { ANSWER_ON_ITS_WAY, fromStored, isSettled, type Shown, shownMessages } from "./shown-messages";
 
 const message = (

@@ -2,10 +2,10 @@
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import type { LiveAnswer } from "./live-answer";
+import type { LiveAnswer } from "../stream/live-answer";
+import type { ConversationActions } from "../use-conversation-chat";
 import { MessageItem } from "./message-item";
 import { isSettled, type Shown } from "./shown-messages";
-import type { ConversationActions } from "./use-conversation-chat";
 
 interface Props {
   shown: readonly Shown[];

@@ -3,11 +3,11 @@ import { useTranslation } from "react-i18next";
 
 import { useSettings } from "@/shared/settings/store";
 
-import { Choice } from "./fields";
-import { spokenLanguages } from "./languages";
-import { ModelChoice } from "./model-section";
-import { ProviderList } from "./provider-list";
-import { useModelIds, useSpeechEngines } from "./use-providers";
+import { Choice } from "../fields/fields";
+import { spokenLanguages } from "../fields/languages";
+import { ProviderList } from "../providers/provider-list";
+import { useModelIds, useSpeechEngines } from "../providers/use-providers";
+import { ModelChoice } from "../sections/model-section";
 
 export function EngineStep() {
   const { t, i18n } = useTranslation();

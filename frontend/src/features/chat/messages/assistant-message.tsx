@@ -3,9 +3,9 @@ import { GitFork, type LucideIcon, RefreshCw } from "lucide-react";
 import { useDeferredValue } from "react";
 import { useTranslation } from "react-i18next";
 
+import { Markdown } from "../markdown/markdown";
+import { CopyButton } from "../parts/copy-button";
 import { AnswerNotice } from "./answer-notice";
-import { CopyButton } from "./copy-button";
-import { Markdown } from "./markdown/markdown";
 import type { MessageProps } from "./message-item";
 import type { Shown } from "./shown-messages";
 import { UsageNote } from "./usage-note";

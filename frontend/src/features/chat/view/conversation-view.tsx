@@ -3,9 +3,9 @@ import { ArrowDown } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
-import { Notice } from "./answer-notice";
-import { MessageList } from "./message-list";
-import type { useConversationChat } from "./use-conversation-chat";
+import { Notice } from "../messages/answer-notice";
+import { MessageList } from "../messages/message-list";
+import type { useConversationChat } from "../use-conversation-chat";
 import { useFollowScroll } from "./use-follow-scroll";
 import { Welcome } from "./welcome";
 

@@ -1,7 +1,7 @@
 /** Who answered, and how many tokens it took. */
 import { useTranslation } from "react-i18next";
 
-import type { Usage } from "./chat-events";
+import type { Usage } from "../stream/chat-events";
 import type { Shown } from "./shown-messages";
 
 export function UsageNote({ message }: { message: Shown }) {

@@ -3,7 +3,7 @@ import { Mic } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
-import { useModels } from "./queries";
+import { useModels } from "../queries";
 
 const IDEAS = ["explain", "mail", "plan", "list"] as const;
 

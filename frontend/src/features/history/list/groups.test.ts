@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 
 import type { Conversation } from "@/shared/api/types";
 
+import { pieces } from "../search/pieces";
 import { ageOf, grouped } from "./groups";
 import { nextOf } from "./pages";
-import { pieces } from "./pieces";
 
 const now = new Date(2026, 10, 21, 0, 30);
 

@@ -1,7 +1,7 @@
 /** What stands on the screen: the stored messages, and over them the answer on its way. */
 import type { Message } from "@/shared/api/types";
 
-import { isUnderWay, type LiveAnswer } from "./live-answer";
+import { isUnderWay, type LiveAnswer } from "../stream/live-answer";
 
 /** A message on the screen. */
 export interface Shown extends Omit<Message, "status"> {

@@ -1,7 +1,7 @@
 /** Who answers: one of the models that the server knows now, and the chosen one even where it is gone. */
 import { useTranslation } from "react-i18next";
 
-import { useModels } from "./queries";
+import { useModels } from "../queries";
 
 export function ModelPicker({ model, onChoose }: { model: string; onChoose: (model: string) => void }) {
   const { t } = useTranslation();

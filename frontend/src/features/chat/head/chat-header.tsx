@@ -6,8 +6,8 @@ import { ApiError } from "@/shared/api/errors";
 import { SidebarButton } from "@/shared/ui/sidebar-button";
 import { toasts } from "@/shared/ui/toasts";
 
-import { download } from "./download";
-import { Menu } from "./menu";
+import { download } from "../parts/download";
+import { Menu } from "../parts/menu";
 import { ModelPicker } from "./model-picker";
 
 interface Props {

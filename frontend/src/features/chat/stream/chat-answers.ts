@@ -3,9 +3,9 @@ import { useSyncExternalStore } from "react";
 
 import { api } from "@/shared/api/client";
 
+import { reloadMessages } from "../queries";
 import { Answers } from "./answers";
 import type { LiveAnswer, Problem } from "./live-answer";
-import { reloadMessages } from "./queries";
 
 const HIDDEN_MS = 200;
 
