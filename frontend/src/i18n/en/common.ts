@@ -1,9 +1,7 @@
 /** Texts that more than one feature uses, in English. */
 export const common = {
-  appName: "PROMPTer",
   cancel: "Cancel",
   close: "Close",
-  save: "Save",
   retry: "Try again",
   copy: "Copy",
   copied: "Copied",

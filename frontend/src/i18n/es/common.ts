@@ -1,9 +1,7 @@
 /** Texts that more than one feature uses, in Spanish. */
 export const common = {
-  appName: "PROMPTer",
   cancel: "Cancelar",
   close: "Cerrar",
-  save: "Guardar",
   retry: "Reintentar",
   copy: "Copiar",
   copied: "Copiado",
