@@ -6,7 +6,7 @@ import type { Engine, SessionEvent, SessionState } from "./client/messages";
 export type DictationState =
   | { kind: "idle" }
   /** The browser asks for the microphone, and the server loads its engine. What is said meanwhile is kept. */
-  | { kind: "opening" }
+  | { kind: "opening"; isMuted: boolean }
   | {
       kind: "listening";
       engine: Engine;
@@ -42,10 +42,9 @@ export function isBusy(state: DictationState): boolean {
 export function dictationReducer(state: DictationState, event: DictationEvent): DictationState {
   switch (event.type) {
     case "opened":
-      return { kind: "opening" };
+      return { kind: "opening", isMuted: false };
     case "muted":
-      if (state.kind !== "listening" && state.kind !== "reconnecting") return state;
-      return { ...state, isMuted: event.isMuted };
+      return "isMuted" in state ? { ...state, isMuted: event.isMuted } : state;
     case "stopped":
       return isRecording(state) ? { kind: "finishing" } : state;
     case "failed":

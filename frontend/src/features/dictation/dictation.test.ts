@@ -112,6 +112,20 @@ describe("switching on and off", () => {
     dictation.cancel();
   });
 
+  it("mutes while the microphone is still asked for", async () => {
+    const { microphones, dictation } = made();
+    let allow = (): void => undefined;
+    microphones.prompt = new Promise((resolve) => (allow = resolve));
+    dictation.start();
+    dictation.mute(true);
+    expect(dictation.get().state).toEqual({ kind: "opening", isMuted: true });
+    allow();
+    await settle();
+    expect(microphones.last.isMuted).toBe(true);
+    expect(dictation.get().state).toMatchObject({ kind: "listening", isMuted: true });
+    dictation.cancel();
+  });
+
   it("by cancelling takes back what is not final", async () => {
     const { server, microphones, dictation, text, kind } = made();
     dictation.start();
@@ -161,6 +175,60 @@ describe("sending", () => {
     server.isDown = false;
     await settle(3000);
     expect(text()).toBe("");
+  });
+
+  it("waits for the dictation before, too", async () => {
+    const { server, microphones, dictation } = made();
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    server.say("partial", 1, "one");
+    await settle();
+    const first = server.dictation;
+    const { socket } = server;
+    socket.isMute = true; // it takes its time
+    void dictation.stop();
+    await settle();
+    dictation.start();
+    await settle();
+    let taken: unknown = null;
+    void takeText(dictation).then((result) => (taken = result));
+    await settle(100);
+    expect(taken).toBe(null);
+    socket.isMute = false;
+    const times = { speech_end_ms: 100, endpoint_ms: 0, queue_ms: 0, decode_ms: 0 };
+    socket.give({ type: "final", utterance_id: 1, text: "One.", end_ms: 100, timing: times, seq: first.events.length });
+    socket.give({ type: "stopped", stats: {}, seq: first.events.length + 1 });
+    await settle();
+    expect(taken).toEqual({ text: "One.", whole: true });
+  });
+
+  it.each(["no_permission", "no_device"] as const)("does not call a typed text cut off, after %s", async (failure) => {
+    const { microphones, dictation } = made();
+    microphones.failure = { kind: failure, detail: "" };
+    dictation.start();
+    await settle();
+    dictation.composer.dispatch({ type: "typed", text: "by hand", caret: { start: 7, end: 7 } });
+    expect(await takeText(dictation)).toEqual({ text: "by hand", whole: true });
+  });
+
+  it("has the whole text where only the microphone was lost, and not where the server failed", async () => {
+    const { server, microphones, dictation } = made();
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    microphones.last.unplug();
+    server.say("final", 1, "All of it.", 100);
+    await settle();
+    expect(await takeText(dictation)).toEqual({ text: "All of it.", whole: true });
+    dictation.start();
+    await settle();
+    server.say("partial", 2, "half of");
+    await settle();
+    const taken = takeText(dictation);
+    server.socket.drop(1013);
+    await settle();
+    expect(await taken).toEqual({ text: "half of", whole: false });
   });
 
   it("goes on listening where it is hands-free", async () => {

@@ -30,6 +30,8 @@ export class Dictation {
   #view: DictationView = { state: IDLE, heard: null };
   #level = 0;
   #run: Run | null = null;
+  /** Those of which a final may come: the last, and one before it that is not done yet. */
+  readonly #unfinished = new Set<Run>();
   #count = 0;
   readonly #listeners = new Set<() => void>();
   readonly #levelListeners = new Set<() => void>();
@@ -62,7 +64,7 @@ export class Dictation {
     const id = `d${this.#count}`;
     const isCurrent = (): boolean => id === `d${this.#count}`;
     this.#move({ type: "opened" });
-    this.#run = new Run({
+    const run = new Run({
       id,
       connect,
       credentials,
@@ -72,6 +74,9 @@ export class Dictation {
       onLevel: (level) => isCurrent() && this.#setLevel(level),
       onMicrophoneFailed: (failure) => isCurrent() && this.#move({ type: "failed", failure }),
     });
+    this.#run = run;
+    this.#unfinished.add(run);
+    void run.ended.then(() => this.#unfinished.delete(run));
   };
 
   /** Switch it off: the last words become final. Resolves when they have, or never will. */
@@ -94,14 +99,15 @@ export class Dictation {
 
   /** Wait for the finals of all that was said, then (unless hands-free) be off; false after two seconds without. */
   readonly settle = async (): Promise<boolean> => {
-    const run = this.#run;
-    if (run === null) return true;
-    const goesOn = run.isHandsFree && isRecording(this.#view.state);
+    const goesOn = this.#run?.isHandsFree === true && isRecording(this.#view.state);
+    if (!goesOn) this.#move({ type: "stopped" });
+    const runs = [...this.#unfinished].map((run) => (goesOn && run === this.#run ? run.flush() : run.stop()));
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), SETTLE_MS)));
-    const isWhole = await Promise.race([(goesOn ? run.flush() : this.stop()).then(() => true), late]);
+    const all = Promise.all(runs).then((each) => each.every(Boolean));
+    const isWhole = await Promise.race([all, late]);
     clearTimeout(timer);
-    return isWhole && this.#view.state.kind !== "failed";
+    return isWhole;
   };
 
   /** Muted, it stays on and hears silence. */

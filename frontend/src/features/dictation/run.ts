@@ -31,19 +31,20 @@ export interface RunOptions extends Pick<SessionOptions, "id" | "connect" | "cre
 export class Run {
   readonly id: string;
   readonly isHandsFree: boolean;
-  /** No final follows. */
-  readonly ended: Promise<void>;
+  /** Resolves when no final follows: whether all that was said has come to one. */
+  readonly ended: Promise<boolean>;
   readonly #options: RunOptions;
   readonly #session: DictationSession;
   #microphone: Awaited<ReturnType<OpenMicrophone>> | null = null;
   #isOff = false;
+  #isWhole = true;
   #isMuted = false;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.id = options.id;
     this.isHandsFree = options.wishes.isHandsFree;
-    let end = (): void => undefined;
+    let end: (isWhole: boolean) => void = () => undefined;
     this.ended = new Promise((resolve) => (end = resolve));
     this.#session = new DictationSession({
       connect: options.connect,
@@ -52,22 +53,23 @@ export class Run {
       config: options.wishes.config,
       onEvent: (event) => {
         if (isEnd(event)) this.#hush();
+        if (event.type === "state" && event.state.kind === "failed") this.#isWhole = false;
         options.onEvent(event);
-        if (isEnd(event)) end();
+        if (isEnd(event)) end(this.#isWhole);
       },
     });
     void this.#listen();
   }
 
   /** Switch the microphone off; resolves when all that was said is final, or never will be. */
-  async stop(): Promise<void> {
-    if (this.#microphone === null && !this.#isOff) return this.cancel(); // nothing was heard yet
+  async stop(): Promise<boolean> {
+    if (this.#microphone === null) this.cancel(); // nothing was heard yet
     if (!this.#isOff) {
       await this.#microphone?.flush();
       this.#session.stop();
       this.#hush();
     }
-    await this.ended;
+    return await this.ended;
   }
 
   cancel(): void {
@@ -76,9 +78,10 @@ export class Run {
   }
 
   /** Resolves when all that was said so far is final, or never will be. */
-  async flush(): Promise<void> {
+  async flush(): Promise<boolean> {
     await this.#microphone?.flush();
     await this.#session.flush();
+    return this.#isWhole;
   }
 
   mute(isMuted: boolean): void {

@@ -43,8 +43,9 @@ export class Microphone {
    */
   static async open(options: MicrophoneOptions, events: MicrophoneEvents): Promise<Microphone> {
     const stream = await openStream(options);
-    const context = new AudioContext({ latencyHint: "interactive" });
+    let context: AudioContext | null = null;
     try {
+      context = new AudioContext({ latencyHint: "interactive" });
       await context.audioWorklet.addModule(workletUrl);
       if (context.state === "suspended") await context.resume();
       const node = new AudioWorkletNode(context, "prompter-recorder", { numberOfOutputs: 0 });
@@ -53,7 +54,7 @@ export class Microphone {
       return microphone;
     } catch (error) {
       stopTracks(stream);
-      await context.close();
+      await context?.close();
       throw new MicrophoneError({ kind: "unsupported", detail: error instanceof Error ? error.message : "" });
     }
   }

@@ -51,7 +51,7 @@ export class FakeServer {
   tell(event: Wire, dictation = this.dictation): void {
     const numbered = { ...event, seq: dictation.events.length + 1, session_id: "s" };
     dictation.events.push(numbered);
-    if (this.socket.dictation === dictation) this.socket.give(numbered);
+    if (this.socket.dictation === dictation && !this.socket.isMute) this.socket.give(numbered);
   }
 
   say(type: "partial" | "final", utterance: number, text: string, endMs = 0): void {
@@ -107,6 +107,8 @@ export class FakeSocket {
   closedWith: number | null = null;
   /** Nothing arrives any more, in either direction, and nobody notices. */
   isDead = false;
+  /** What the server says of itself is lost, until then. */
+  isMute = false;
 
   constructor(private readonly server: FakeServer) {
     queueMicrotask(() => {

@@ -1,4 +1,4 @@
-/** When to look again for a server that was lost: at once, after growing pauses, and when the network comes back. */
+/** When to look again for a server that was lost: at once, after growing pauses, and when network or reader come back. */
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
@@ -12,6 +12,7 @@ export class Retry {
 
   constructor(private readonly attempt: () => void) {
     addEventListener("online", this.#now);
+    document.addEventListener("visibilitychange", this.#seen); // hidden, a page's timers sleep for up to a minute
   }
 
   get isLost(): boolean {
@@ -39,7 +40,12 @@ export class Retry {
   dispose(): void {
     this.found();
     removeEventListener("online", this.#now);
+    document.removeEventListener("visibilitychange", this.#seen);
   }
+
+  readonly #seen = (): void => {
+    if (document.visibilityState === "visible") this.#now();
+  };
 
   readonly #now = (): void => {
     if (!this.isLost) return;

@@ -109,7 +109,10 @@ describe("a dictation", () => {
     expect(server.dictations).toHaveLength(1);
   });
 
-  it("tries at once when the network comes back", async () => {
+  it.each([
+    ["the network comes back", () => dispatchEvent(new Event("online"))],
+    ["the page is looked at again", () => document.dispatchEvent(new Event("visibilitychange"))],
+  ])("tries at once when %s", async (_, comesBack) => {
     const server = new FakeServer();
     const { session, states } = begin(server);
     await settle();
@@ -118,7 +121,7 @@ describe("a dictation", () => {
     await settle(9000);
     server.isDown = false;
     const tries = server.sockets.length;
-    dispatchEvent(new Event("online"));
+    comesBack();
     await settle();
     expect(server.sockets).toHaveLength(tries + 1);
     expect(states().at(-1)).toBe("ready");

@@ -1,6 +1,6 @@
 /** The field that holds the composed text: a textarea, behind which the certain words are solid, the others faint. */
 
-import { useLayoutEffect, useRef, useSyncExternalStore, type KeyboardEvent, type Ref, type SyntheticEvent } from "react";
+import { useEffect, useLayoutEffect, useRef, useSyncExternalStore, type KeyboardEvent, type Ref, type SyntheticEvent } from "react";
 
 import type { ComposerStore } from "./composer-store";
 import { piecesOf, type Piece } from "./model";
@@ -38,6 +38,9 @@ export function ComposerField({ composer, label, placeholder, isDisabled, onKeyD
     const box = field.parentElement?.parentElement;
     if (box && end === model.text.length) box.scrollTop = box.scrollHeight;
   }, [model]);
+
+  // A field that goes away in the middle of a character does not hear of its end.
+  useEffect(() => () => setComposing(false), [setComposing]);
 
   const caretMoved = ({ currentTarget: field }: SyntheticEvent<HTMLTextAreaElement>): void => {
     const { selectionStart: start, selectionEnd: end } = field;

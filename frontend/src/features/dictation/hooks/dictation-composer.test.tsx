@@ -106,6 +106,16 @@ it("keeps its hands off a text that an input method is composing", async () => {
   expect(field).toHaveValue("Later.");
 });
 
+it("goes on writing where its field went away in the middle of a character", async () => {
+  const { server, field, told, page, dictation } = shown();
+  dictation.start();
+  await told(() => undefined);
+  fireEvent.compositionStart(field);
+  await told(() => server.say("final", 1, "Later."));
+  page.unmount();
+  expect(dictation.composer.get().text).toBe("Later.");
+});
+
 it("listens while the key is held, and not longer", async () => {
   const { server, microphones, told, dictation } = shown();
   await told(() => void fireEvent.keyDown(document.body, { code: "Space", key: " " }));
@@ -119,6 +129,22 @@ it("listens while the key is held, and not longer", async () => {
   await told(() => void fireEvent.blur(window)); // the key is let go of in another window
   expect(dictation.get().state.kind).toBe("idle");
   expect(microphones.last.isClosed).toBe(true);
+});
+
+it("writes no spaces while the key is still down after Escape, and listens when it is pressed again", async () => {
+  const { server, field, told, dictation } = shown();
+  field.focus();
+  const press = (repeat: boolean) => fireEvent.keyDown(field, { code: "Space", key: " ", repeat });
+  await told(() => void press(false));
+  await told(() => server.say("final", 1, "Stays."));
+  await told(() => void fireEvent.keyDown(field, { key: "Escape", code: "Escape" }));
+  expect(dictation.get().state.kind).toBe("idle");
+  expect(press(true)).toBe(false); // its default, to write a space, is prevented
+  expect(dictation.get().state.kind).toBe("idle");
+  fireEvent.keyUp(field, { code: "Space", key: " " });
+  expect(press(false)).toBe(true); // in a text it is a space
+  await told(() => void fireEvent.keyDown(document.body, { code: "Space", key: " " }));
+  expect(dictation.get().state.kind).toBe("listening");
 });
 
 it("ends with Escape, and takes back what was not final", async () => {

@@ -11,38 +11,41 @@ import { isForTalking } from "./push-to-talk";
 export function useDictationKeys(dictation: Dictation): void {
   const [{ pushToTalkKey }] = useSettings();
   useEffect(() => {
-    let isHeld = false;
-    const release = (): void => {
-      if (isHeld) void dictation.stop();
-      isHeld = false;
+    /** `done`: still down after Escape or in another window, and not to be written as so many spaces. */
+    let key: "up" | "talking" | "done" = "up";
+    const release = (to: "up" | "done"): void => {
+      if (key === "talking") void dictation.stop();
+      if (key !== "up") key = to;
     };
     const pressed = (event: KeyboardEvent): void => {
       if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]") !== null) return;
       if (event.key === "Escape" && isBusy(dictation.get().state)) {
         event.preventDefault();
-        isHeld = false;
+        if (key === "talking") key = "done";
         return dictation.cancel();
       }
-      if (isHeld && event.code === pushToTalkKey) return event.preventDefault(); // it repeats
+      if (event.code === pushToTalkKey && !event.repeat) key = "up"; // let go of where nobody saw it
+      if (event.code === pushToTalkKey && key !== "up") return event.preventDefault();
       if (event.ctrlKey && !pushToTalkKey.startsWith("Control")) return;
       if (event.metaKey || !isForTalking(event.code, pushToTalkKey, event.target)) return;
       event.preventDefault(); // Space would scroll
       if (event.repeat || isRecording(dictation.get().state)) return;
-      isHeld = true;
+      key = "talking";
       dictation.start();
     };
     const released = (event: KeyboardEvent): void => {
-      if (event.code === pushToTalkKey) release();
+      if (event.code === pushToTalkKey) release("up");
     };
+    const left = (): void => release("done");
     // Before the chat's: an Escape that ends a dictation does not stop an answer too.
     addEventListener("keydown", pressed, { capture: true });
     addEventListener("keyup", released, { capture: true });
-    addEventListener("blur", release);
+    addEventListener("blur", left);
     return () => {
       removeEventListener("keydown", pressed, { capture: true });
       removeEventListener("keyup", released, { capture: true });
-      removeEventListener("blur", release);
-      release();
+      removeEventListener("blur", left);
+      left();
     };
   }, [dictation, pushToTalkKey]);
 }
