@@ -1,6 +1,6 @@
 /** The chat as it is used: say, see the answer, edit, go through versions, be refused. */
 import { QueryClientProvider } from "@tanstack/react-query";
-import { render, screen, waitFor, within } from "@testing-library/react";
+import { act, render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Router } from "wouter";
@@ -8,6 +8,7 @@ import { memoryLocation } from "wouter/memory-location";
 
 import { queryClient } from "@/shared/api/query-client";
 import { settingsStore } from "@/shared/settings/store";
+import { toasts } from "@/shared/ui/toasts";
 
 import { ChatPage } from "./chat-page";
 import { FakeConversations } from "./fake-conversations";
@@ -20,7 +21,7 @@ class StillObserver implements ResizeObserver {
 
 function open(server: FakeConversations, path = "/") {
   vi.stubGlobal("fetch", server.fetch);
-  const { hook, history } = memoryLocation({ path, record: true });
+  const { hook, history, navigate } = memoryLocation({ path, record: true });
   const Page = () => {
     const [at] = hook();
     return <ChatPage conversationId={at.startsWith("/c/") ? at.slice(3) : null} />;
@@ -35,6 +36,7 @@ function open(server: FakeConversations, path = "/") {
   return {
     user: userEvent.setup(),
     history,
+    navigate,
     field: () => screen.getByRole("textbox", { name: "Your message" }),
   };
 }
@@ -115,6 +117,55 @@ describe("ChatPage", () => {
     await screen.findByText("echo: hi");
     await user.keyboard("{Escape}");
     await waitFor(() => expect(server.isStopped).toBe(true));
+  });
+
+  it("does not call back who has left while the conversation is made, nor keeps them from writing", async () => {
+    const server = new FakeConversations();
+    const { user, history, navigate, field } = open(server);
+    const release = server.hold("POST /api/conversations");
+    await user.type(field(), "hi{Enter}");
+    expect(screen.getByRole("button", { name: "Waiting for the server …" })).toBeDisabled();
+    act(() => navigate("/c/nowhere"));
+    await user.type(field(), "and another");
+    expect(screen.getByRole("button", { name: "Send" })).toBeEnabled();
+    release();
+    await waitFor(() => expect(server.messages.map(({ content }) => content)).toEqual(["hi", "echo: hi"]));
+    expect(history.at(-1)).toBe("/c/nowhere");
+    expect(field()).toHaveValue("and another");
+  });
+
+  it("shows the chosen model at once, and sends with it", async () => {
+    const server = new FakeConversations();
+    const { user, field } = open(server);
+    await user.type(field(), "hi{Enter}");
+    await screen.findByRole("button", { name: "Answer again" });
+    server.hold("PATCH /api/conversations/c");
+    await user.selectOptions(await screen.findByRole("combobox"), "echo");
+    expect(screen.getByRole("combobox")).toHaveValue("echo");
+    await user.type(field(), "more{Enter}");
+    await waitFor(() => expect(server.messages).toHaveLength(4));
+    const sent = server.asked.findLast(({ request }) => request === "POST /api/chat/stream");
+    expect(sent?.body).toMatchObject({ message: "more", model: "echo" });
+  });
+
+  it("asks no more for an answer whose conversation is gone", async () => {
+    const server = new FakeConversations({ holds: true });
+    await server.fetch("/api/conversations", { method: "POST" });
+    await server.fetch("/api/chat/stream", { method: "POST", body: '{"message":"hi"}' });
+    open(server, "/c/c");
+    await screen.findByText(/no such conversation|not there/i);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(server.asked.filter(({ request }) => request.includes("/api/chat/stream/"))).toHaveLength(1);
+    expect(answers()).toEqual([]);
+  });
+
+  it("copies the last answer by its key, and says so", async () => {
+    const { user, field } = open(new FakeConversations());
+    await user.type(field(), "hi{Enter}");
+    await screen.findByRole("button", { name: "Answer again" });
+    await user.keyboard("{Alt>}c{/Alt}");
+    await waitFor(async () => expect(await navigator.clipboard.readText()).toBe("echo: hi"));
+    expect(toasts.get().at(-1)?.text).toBe("Copied");
   });
 
   it("says that a conversation is gone, and offers a new one", async () => {

@@ -13,6 +13,7 @@ import { PlainField } from "./composer/plain-field";
 import { Refusal } from "./composer/refusal";
 import { usePlainDraft } from "./composer/use-plain-draft";
 import { ChatHeader } from "./head/chat-header";
+import { copyText } from "./parts/copy-text";
 import { useChatKeys } from "./use-chat-keys";
 import { useConversationChat } from "./use-conversation-chat";
 import { ConversationView } from "./view/conversation-view";
@@ -56,16 +57,12 @@ export function ChatPage({ conversationId, composer }: Props) {
   }, [chat.title]);
 
   const send = async (): Promise<void> => {
-    if (chat.isAnswering || isTaking) return;
+    if (chat.isAnswering || chat.isMaking || isTaking) return;
     setTaking(true);
-    try {
-      const { text, whole } = await draft.take();
-      if (text.trim() === "") return;
-      if (!whole) toasts.show({ text: t("chat.partial"), tone: "info" });
-      if (!(await chat.say(text, model))) draft.restore(text);
-    } finally {
-      setTaking(false);
-    }
+    const { text, whole } = await draft.take().finally(() => setTaking(false));
+    if (text.trim() === "") return;
+    if (!whole) toasts.show({ text: t("chat.partial"), tone: "info" });
+    if (!(await chat.say(text, model))) draft.restore(text);
   };
 
   useChatKeys({
@@ -78,7 +75,14 @@ export function ChatPage({ conversationId, composer }: Props) {
       const answer = last("assistant");
       if (answer && !chat.isAnswering) chat.actions?.again(answer);
     },
-    copyAnswer: () => void navigator.clipboard?.writeText(last("assistant")?.content ?? ""),
+    copyAnswer: () => {
+      const answer = last("assistant");
+      if (!answer) return;
+      void copyText(answer.content).then(
+        () => toasts.show({ text: t("common.copied"), tone: "info" }),
+        () => toasts.show({ text: t("chat.copyFailed"), tone: "error" }),
+      );
+    },
   });
 
   const editLast = (event: KeyboardEvent): void => {
@@ -122,6 +126,7 @@ export function ChatPage({ conversationId, composer }: Props) {
           isEmpty={draft.isEmpty}
           isAnswering={chat.isAnswering}
           isTaking={isTaking}
+          isMaking={chat.isMaking}
           isStopping={chat.live?.stopping ?? false}
           onSend={() => void send()}
           onStop={chat.stop}

@@ -18,6 +18,10 @@ export class FakeConversations {
   #leaf: string | null = null;
   #isMade = false;
   #refusal: Refusal | null = null;
+  #end = (): void => undefined;
+  #held: { request: string; until: Promise<void> } | null = null;
+  /** All that was asked, in order. */
+  readonly asked: { request: string; body: Record<string, unknown> }[] = [];
 
   /** `holds`: answers do not end. */
   constructor(private readonly options: { holds?: boolean } = {}) {}
@@ -26,26 +30,48 @@ export class FakeConversations {
     this.#refusal = refusal;
   }
 
-  readonly fetch = (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
-    const path = String(input);
+  /** Requests like this one are not answered before the function returned is called. */
+  hold(request: string): () => void {
+    let release = (): void => undefined;
+    this.#held = { request, until: new Promise((resolve) => (release = resolve)) };
+    return release;
+  }
+
+  /** As if another page had deleted the conversation. */
+  deleteAll(): void {
+    this.#isMade = false;
+    this.messages.length = 0;
+  }
+
+  readonly fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
+    const request = `${init.method ?? "GET"} ${String(input)}`;
     const body = JSON.parse(String(init.body ?? "{}")) as { message?: string; active_leaf_id?: string };
-    return Promise.resolve(this.#answer(`${init.method ?? "GET"} ${path}`, body));
+    this.asked.push({ request, body });
+    if (this.#held?.request === request) await this.#held.until;
+    return this.#answer(request, body);
   };
 
   #answer(request: string, body: { message?: string; active_leaf_id?: string }): Response {
     const message = /messages\/([^/]+)\//.exec(request)?.[1];
     if (request.endsWith("/api/models")) return json(["echo"]);
     if (request.includes("nowhere")) return refused(NOT_FOUND);
+    if (request.startsWith("GET /api/chat/stream/")) return this.#followed(request.split("/").at(-1));
     if (request === "POST /api/conversations") return this.#made();
     if (request === "POST /api/chat/stream") return this.#say(body.message ?? "", this.#leaf);
     if (request.endsWith("/edit"))
       return this.#say(body.message ?? "", this.#get(message)?.parent_id ?? null);
     if (request.endsWith("/regenerate"))
       return this.#told(this.#get(this.#get(message)?.parent_id), " (again)");
-    if (request.endsWith("/stop")) return json({ status: "stopped" }, () => (this.isStopped = true));
-    if (request.endsWith("/messages")) return json(this.#branch());
+    if (request.endsWith("/stop")) return this.#stopped();
+    if (request.includes("/messages?")) return this.#isMade ? json(this.#branch()) : refused(NOT_FOUND);
     if (request.startsWith("PATCH")) this.#leaf = this.#lastOf(body.active_leaf_id ?? "");
     return this.#isMade ? json(this.#conversation()) : refused(NOT_FOUND);
+  }
+
+  #stopped(): Response {
+    this.isStopped = true;
+    this.#end();
+    return json({ status: "stopped" });
   }
 
   #made(): Response {
@@ -77,9 +103,26 @@ export class FakeConversations {
       new ReadableStream({
         start: (controller) => {
           events.forEach((event) => controller.enqueue(new TextEncoder().encode(event)));
-          if (!this.options.holds) controller.close();
+          if (!this.options.holds) return controller.close();
+          this.#end = () => {
+            answer.status = "complete";
+            const end = sse("1.0.end", "done", { status: "stopped", message_id: answer.id });
+            controller.enqueue(new TextEncoder().encode(end));
+            controller.close();
+          };
         },
       }),
+    );
+  }
+
+  /** An answer under way that ends here with its conversation. */
+  #followed(id: string | undefined): Response {
+    const said = this.#get(id);
+    if (!said) return refused(NOT_FOUND);
+    this.deleteAll();
+    return new Response(
+      sse("1.0", "message", { content: said.content }) +
+        sse("1.0.end", "error", { error: "the conversation of this answer has been deleted", code: "not_found" }),
     );
   }
 
@@ -126,8 +169,7 @@ export class FakeConversations {
   }
 }
 
-function json(body: unknown, before?: () => void): Response {
-  before?.();
+function json(body: unknown): Response {
   return new Response(JSON.stringify(body), { headers: { "Content-Type": "application/json" } });
 }
 

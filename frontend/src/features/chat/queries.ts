@@ -7,9 +7,17 @@ import { queryClient } from "@/shared/api/query-client";
 import { keys } from "@/shared/api/query-keys";
 import type { ConversationDetail, Dictation, DictationDetail, Message } from "@/shared/api/types";
 
+/** The server's limit. What is shown at first is less: see message-list. */
+const LONGEST_MESSAGES = 10_000;
+/** A server that hangs is not waited for for ever; a slow line brings a long conversation within it. */
+const READ_MS = 60_000;
+
 const readMessages = (id: string) => ({
   queryKey: keys.messages(id),
-  queryFn: () => api.json<Message[]>(`/api/conversations/${encodeURIComponent(id)}/messages`),
+  queryFn: () =>
+    api.json<Message[]>(`/api/conversations/${encodeURIComponent(id)}/messages?limit=${LONGEST_MESSAGES}`, {
+      signal: AbortSignal.timeout(READ_MS),
+    }),
 });
 
 export function useConversation(id: string | null) {

@@ -1,5 +1,5 @@
 /** Everything that one can do in a conversation, joined: what is stored, what is on its way, and what is said next. */
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { api } from "@/shared/api/client";
 import { ApiError } from "@/shared/api/errors";
@@ -19,6 +19,8 @@ export interface ConversationActions {
   again(message: Shown): void;
   show(messageId: string): void;
   fork(messageId: string): void;
+  /** Looks again for the answer that was given up. */
+  resume(): void;
 }
 
 export function useConversationChat(conversationId: string | null, goTo: (id: string) => void) {
@@ -27,16 +29,28 @@ export function useConversationChat(conversationId: string | null, goTo: (id: st
   const live = useLiveAnswer(conversationId);
   const refusal = useRefusal(conversationId);
   const [problem, setProblem] = useState<Problem | null>(null);
+  const [isMaking, setMaking] = useState(false);
+  const visit = useRef(0);
+  useEffect(() => {
+    visit.current += 1;
+    setProblem(null);
+    setMaking(false);
+  }, [conversationId]);
   const stored = messages.data ?? NONE;
   const known = useMemo(() => fromStored(stored), [stored]);
-  const shown = useMemo(() => shownMessages(known, live), [known, live]);
-  useEffect(() => setProblem(null), [conversationId]);
+  const status = statusOf(
+    conversationId,
+    conversation.error ?? messages.error,
+    live !== null || messages.data !== undefined,
+  );
+  const shown = useMemo(() => (status === "gone" ? [] : shownMessages(known, live)), [status, known, live]);
 
   // An answer that this page did not ask for, or asked for before it was reloaded.
   const open = stored.find(({ status }) => status === "streaming")?.id ?? null;
   useEffect(() => {
-    if (conversationId !== null && open !== null && live === null) answers.follow(conversationId, open);
-  }, [conversationId, open, live]);
+    if (conversationId === null || open === null || live !== null) return;
+    if (status === "there") answers.follow(conversationId, open); // what is gone has nothing more to say
+  }, [conversationId, open, live, status]);
 
   /** A change on the server, its refusal shown. */
   const attempt = useCallback(async (change: () => Promise<void>) => {
@@ -61,13 +75,15 @@ export function useConversationChat(conversationId: string | null, goTo: (id: st
         }),
       fork: (id) =>
         void attempt(async () => {
+          const from = visit.current;
           const made = await api.json<ConversationDetail>(`/api/messages/${id}/fork`, {
             method: "POST",
             body: {},
           });
           await queryClient.invalidateQueries({ queryKey: keys.conversations });
-          goTo(made.id);
+          if (visit.current === from) goTo(made.id);
         }),
+      resume: () => void answers.resume(conversationId),
     };
   }, [conversationId, stored, attempt, goTo]);
 
@@ -75,16 +91,21 @@ export function useConversationChat(conversationId: string | null, goTo: (id: st
   const say = useCallback(
     async (text: string, model: string): Promise<boolean> => {
       let id = conversationId;
+      const from = visit.current;
       setProblem(null);
       try {
+        setMaking(id === null);
         id ??= (await makeConversation(model)).id;
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         setProblem({ code: error.code, message: error.message });
         return false;
+      } finally {
+        if (visit.current === from) setMaking(false);
       }
-      const kept = answers.send(id, text, stored);
-      if (conversationId === null) goTo(id);
+      const kept = answers.send(id, text, stored, model);
+      // Not for who has gone elsewhere meanwhile: it goes on without them.
+      if (conversationId === null && visit.current === from) goTo(id);
       const isKept = await kept;
       void queryClient.invalidateQueries({ queryKey: keys.conversations }); // it has a title now
       void queryClient.invalidateQueries({ queryKey: keys.conversation(id) });
@@ -95,7 +116,18 @@ export function useConversationChat(conversationId: string | null, goTo: (id: st
 
   const setModel = useCallback(
     (model: string) => {
-      if (conversationId !== null) void attempt(() => change(conversationId, { model: model || null }));
+      if (conversationId === null) return;
+      const key = keys.conversation(conversationId);
+      const before = queryClient.getQueryData<ConversationDetail>(key);
+      if (before) queryClient.setQueryData(key, { ...before, model: model || null }); // chosen is chosen
+      void attempt(async () => {
+        try {
+          await change(conversationId, { model: model || null });
+        } catch (error) {
+          queryClient.setQueryData(key, before);
+          throw error;
+        }
+      });
     },
     [conversationId, attempt],
   );
@@ -103,14 +135,12 @@ export function useConversationChat(conversationId: string | null, goTo: (id: st
   return {
     conversation: conversation.data ?? null,
     title: conversation.data?.title ?? null,
-    status: statusOf(
-      conversationId,
-      conversation.error ?? messages.error,
-      shown.length > 0 || messages.data !== undefined,
-    ),
+    status,
     shown,
     live,
     isAnswering: isUnderWay(live),
+    /** The conversation for the first message is being made. */
+    isMaking,
     problem: problem ?? refusal,
     dismiss: () => {
       setProblem(null);

@@ -9,6 +9,7 @@ export const chat = {
   placeholder: "Speak or write …",
   send: "Send",
   taking: "Waiting for the last words …",
+  making: "Waiting for the server …",
   stop: "Stop the answer",
   stopping: "Stopping …",
   sending: "Sending …",

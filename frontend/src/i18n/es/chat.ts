@@ -9,6 +9,7 @@ export const chat = {
   placeholder: "Habla o escribe …",
   send: "Enviar",
   taking: "Esperando las últimas palabras …",
+  making: "Esperando al servidor …",
   stop: "Parar la respuesta",
   stopping: "Parando …",
   sending: "Enviando …",

@@ -13,6 +13,8 @@ interface Props {
   isAnswering: boolean;
   /** The last words of a dictation are waited for. */
   isTaking: boolean;
+  /** The conversation is being made. */
+  isMaking: boolean;
   isStopping: boolean;
   onSend: () => void;
   onStop: () => void;
@@ -25,6 +27,7 @@ export function Composer({
   isEmpty,
   isAnswering,
   isTaking,
+  isMaking,
   isStopping,
   onSend,
   onStop,
@@ -52,8 +55,11 @@ export function Composer({
               <Square size={16} aria-hidden fill="currentColor" />
             </Round>
           ) : (
-            <Round label={t(isTaking ? "chat.taking" : "chat.send")} disabled={isEmpty || isTaking}>
-              {isTaking ? (
+            <Round
+              label={t(isTaking ? "chat.taking" : isMaking ? "chat.making" : "chat.send")}
+              disabled={isEmpty || isTaking || isMaking}
+            >
+              {isTaking || isMaking ? (
                 <LoaderCircle size={20} aria-hidden className="animate-spin" />
               ) : (
                 <ArrowUp size={20} aria-hidden />

@@ -16,7 +16,7 @@ export const CodeBlock = memo(function CodeBlock({ code, language }: { code: str
         <CopyButton text={code} label={t("chat.copyCode")} />
       </figcaption>
       {/* Reachable by Tab, for who scrolls by keyboard. */}
-      <pre tabIndex={0}>
+      <pre tabIndex={0} dir="ltr">
         <code>
           {colours ? coloured(colours.tree.children) : null}
           {colours ? code.slice(colours.code.length) : code}

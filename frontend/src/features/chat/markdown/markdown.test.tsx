@@ -56,6 +56,12 @@ describe("Markdown", () => {
     expect(page.querySelector("code")?.textContent).toBe("if a < b:\n    print('<b>')");
   });
 
+  it("lets each block run as its words do, and code always from the left", () => {
+    const page = html("שלום עולם\n\nHello\n\n- אחת\n\n```\nlet שלום\n```");
+    const directions = [...page.querySelectorAll("p, ul, pre")].map((block) => block.getAttribute("dir"));
+    expect(directions).toEqual(["auto", "auto", "auto", "ltr"]);
+  });
+
   it("shows a table, a list of tasks and code in an unknown language", () => {
     const page = html("| a | b |\n|---|---|\n| 1 | 2 |\n\n- [x] done\n\n```klingon\nqapla'\n```");
     expect(screen.getByRole("table")).toBeInTheDocument();

@@ -7,12 +7,13 @@ import remarkGfm from "remark-gfm";
 
 import { blocksOf } from "./blocks";
 import { CodeBlock } from "./code-block";
+import { directionByText } from "./direction";
 import { ImageLink } from "./image-link";
 import "./markdown.css";
 
 const REMARK = [remarkGfm];
 // Written HTML is text like any other: shown, never run, and not swallowed by the sanitiser either.
-const REHYPE = [htmlAsText, rehypeSanitize];
+const REHYPE = [htmlAsText, rehypeSanitize, directionByText];
 
 const COMPONENTS: Components = {
   a: ({ href, children, title }) =>

@@ -8,12 +8,14 @@ interface Props {
   message: Shown;
   canRetry: boolean;
   onRetry: () => void;
+  /** Looks again for an answer that was given up. */
+  onResume: (() => void) | null;
 }
 
-export function AnswerNotice({ message, canRetry, onRetry }: Props) {
+export function AnswerNotice({ message, canRetry, onRetry, onResume }: Props) {
   const { t } = useTranslation();
   const { error, status, live } = message;
-  if (live === "broken") return <Notice text={t("chat.problems.broken")} />;
+  if (live === "broken") return <Notice text={t("chat.problems.broken")} onRetry={onResume} />;
   if (error?.code === "stopped")
     return <p className="mt-2 text-sm text-muted">{t("chat.problems.stopped")}</p>;
   const retry = canRetry ? onRetry : null;

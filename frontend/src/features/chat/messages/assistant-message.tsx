@@ -24,6 +24,7 @@ export function AssistantMessage({ message, isSettled, actions }: MessageProps) 
         message={message}
         canRetry={isSettled && actions !== null}
         onRetry={() => actions?.again(message)}
+        onResume={actions && actions.resume}
       />
       {!isLive && (
         <div className="message-actions -ml-2">
@@ -78,7 +79,7 @@ function Reasoning({ text, isOpen }: { text: string; isOpen: boolean }) {
       open={isOpen}
     >
       <summary className="cursor-pointer select-none">{t("chat.reasoning")}</summary>
-      <div className="mt-2 whitespace-pre-wrap break-words leading-6">{text}</div>
+      <div dir="auto" className="mt-2 whitespace-pre-wrap break-words leading-6">{text}</div>
     </details>
   );
 }

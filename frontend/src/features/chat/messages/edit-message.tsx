@@ -40,6 +40,7 @@ export function EditMessage({ text, onSend, onCancel }: Props) {
     <form onSubmit={submit} className="w-full rounded-2xl border border-line bg-raised p-3">
       <textarea
         ref={field}
+        dir="auto"
         aria-label={t("chat.editField")}
         className="field-sizing max-h-[50vh] w-full resize-none bg-transparent leading-7 outline-none"
         rows={Math.min(12, value.split("\n").length + 1)}

@@ -3,6 +3,8 @@ import { Check, Copy } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { copyText } from "./copy-text";
+
 const SAID_MS = 1500;
 
 export function CopyButton({
@@ -33,19 +35,4 @@ export function CopyButton({
       {showLabel && said}
     </button>
   );
-}
-
-/** Without https there is no clipboard but on localhost; the old way works there still. */
-async function copyText(text: string): Promise<void> {
-  if ("clipboard" in navigator) {
-    await navigator.clipboard.writeText(text);
-    return;
-  }
-  const field = document.createElement("textarea");
-  field.value = text;
-  document.body.append(field);
-  field.select();
-  const copied = document.execCommand("copy");
-  field.remove();
-  if (!copied) throw new Error("the browser did not copy");
 }

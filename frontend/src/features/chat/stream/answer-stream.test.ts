@@ -70,6 +70,21 @@ describe("answerEvents", () => {
     expect(types).toContain("lost");
   });
 
+  it("takes a server that does not even answer for lost, and asks it again only for what is stored", async () => {
+    const { text } = await follow(
+      [
+        { says: [START, piece("4.0", "Say ")], then: "break" },
+        "nothing",
+        { says: [piece("9.0", "hello"), DONE], then: "end" },
+      ],
+      { silenceMs: 5 },
+    );
+    expect(text).toBe("Say hello");
+    const { error, server } = await follow(["nothing"], { silenceMs: 5 });
+    expect(error).toMatchObject({ code: "unreachable", status: 0 });
+    expect(server.asked).toHaveLength(1);
+  });
+
   it("never sends a message again whose answer got lost", async () => {
     const { error, server } = await follow([{ says: [], then: "break" }]);
     expect(error).toMatchObject({ code: "unreachable", status: 0 });

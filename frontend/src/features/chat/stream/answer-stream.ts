@@ -16,7 +16,7 @@ export interface StreamOptions {
   signal: AbortSignal;
   /** Ends early when the browser is online again. */
   wait?: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** A line that says nothing for so long, not even a comment, is taken for lost. */
+  /** A line that says nothing for so long, not even that it is open or a comment, is taken for lost. */
   silenceMs?: number;
 }
 
@@ -64,13 +64,23 @@ async function open(
   ask: AnswerAsk,
   messageId: string | null,
   lastId: string,
-  { api, signal }: StreamOptions,
+  { api, signal, silenceMs }: StreamOptions,
 ): Promise<Response> {
-  if (messageId === null && "path" in ask) {
-    return await api.response(ask.path, { method: "POST", body: ask.body, signal });
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), silenceMs ?? SILENCE_MS);
+  const either = AbortSignal.any([signal, late.signal]);
+  try {
+    if (messageId === null && "path" in ask) {
+      return await api.response(ask.path, { method: "POST", body: ask.body, signal: either });
+    }
+    const headers: Record<string, string> = lastId ? { "Last-Event-ID": lastId } : {};
+    return await api.response(`/api/chat/stream/${messageId}`, { headers, signal: either });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw late.signal.aborted ? unreachable() : error;
+  } finally {
+    clearTimeout(timer);
   }
-  const headers: Record<string, string> = lastId ? { "Last-Event-ID": lastId } : {};
-  return await api.response(`/api/chat/stream/${messageId}`, { headers, signal });
 }
 
 /** The events of one line, until it ends or is silent for too long. A line that breaks ends here as well. */

@@ -102,4 +102,20 @@ describe("Answers", () => {
       problem: { code: "unauthorized" },
     });
   });
+
+  it("looks again for an answer that was given up, and gives way to it once the server is there", async () => {
+    const whole = [message("u", "user", "Say hello"), message("a", "assistant", "Say hello")];
+    const { answers, ended } = given(
+      [{ says: [START], then: "break" }, new ApiError("unauthorized", "log in", 401)],
+      null,
+      null,
+      whole,
+    );
+    await answers.send("c", "Say hello", []);
+    await ended;
+    await answers.resume("c");
+    expect(answers.get("c")?.phase).toBe("broken");
+    await answers.resume("c");
+    expect(answers.get("c")).toBeNull();
+  });
 });

@@ -97,6 +97,15 @@ export class Answers {
     }
   }
 
+  /** Look again for an answer that was given up: what is stored of it, or what still comes. */
+  async resume(conversationId: string): Promise<void> {
+    const run = this.#runs.get(conversationId);
+    if (run?.live.phase !== "broken") return;
+    this.#set(run, { ...run.live, phase: "lost" });
+    if (await this.options.reload(conversationId)) this.#drop(conversationId, run);
+    else this.#set(run, { ...run.live, phase: "broken" });
+  }
+
   /** Put away what was refused or given up. */
   dismiss(conversationId: string): void {
     const run = this.#runs.get(conversationId);

@@ -13,7 +13,8 @@ export interface Line {
   then: "end" | "break" | "silence";
 }
 
-export type Answer = Line | ApiError;
+/** `nothing`: the server takes the request and is not heard of again. */
+export type Answer = Line | ApiError | "nothing";
 
 export class FakeChatServer implements Pick<ApiClient, "response" | "json"> {
   readonly asked: Asked[] = [];
@@ -23,6 +24,7 @@ export class FakeChatServer implements Pick<ApiClient, "response" | "json"> {
   response = (path: string, ask: Ask = {}): Promise<Response> => {
     this.asked.push({ path, ask });
     const answer = this.answers.shift() ?? gone();
+    if (answer === "nothing") return untilAborted(ask.signal);
     return answer instanceof ApiError
       ? Promise.reject(answer)
       : Promise.resolve(new Response(bodyOf(answer)));
@@ -32,6 +34,12 @@ export class FakeChatServer implements Pick<ApiClient, "response" | "json"> {
     this.asked.push({ path, ask });
     return Promise.resolve({} as T);
   };
+}
+
+function untilAborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) =>
+    signal?.addEventListener("abort", () => reject(new DOMException("left", "AbortError"))),
+  );
 }
 
 export const gone = () => new ApiError("unreachable", "the server does not answer", 0);
