@@ -8,7 +8,7 @@ from teller import FAILS, SLOW
 
 QUESTION = "Explain how a hash map works, with a short example in Python."
 NO_PERMISSION = (
-    "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
+    "void (navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') })"
 )
 LOOKS = (("dark", "en", False), ("light", "es", False), ("light", "es", True), ("dark", "en", True))
 """Theme, language, narrow."""
@@ -94,14 +94,14 @@ def failing(studio: Studio, url: str) -> None:
         studio.shoot(page, "error-not-there")
     with studio.page(url, theme="light", narrow=True) as page:
         page.evaluate(
-            "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
+            "void (navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') })"
         )
         page.get_by_role("button", name="Dictate", exact=True).click()
         page.get_by_role("alert").wait_for()
         studio.shoot(page, "error-microphone-light-mobile")
         page.context.route("**/api/**", lambda route: route.abort())
         page.locator("[data-composer]").fill("Is anybody there?")
-        page.get_by_role("button", name="Send").click()
+        page.get_by_role("button", name="Send", exact=True).click()
         page.get_by_text("The server does not answer").first.wait_for()
         studio.shoot(page, "error-no-server-light-mobile")
 
@@ -146,7 +146,7 @@ def reconnecting(studio: Studio, url: str) -> None:
 def settings(studio: Studio, url: str) -> None:
     for theme, lang, narrow in LOOKS:
         with studio.page(f"{url}/#/settings", theme=theme, lang=lang, narrow=narrow) as page:
-            page.get_by_text("pocketsphinx").first.wait_for()
+            page.locator("main ul li").first.wait_for()
             page.wait_for_timeout(800)
             for part, top in enumerate((0, 640, 1280, 1920)):
                 page.evaluate(f"document.querySelector('main .overflow-y-auto').scrollTo(0, {top})")
@@ -174,6 +174,7 @@ def sidebar(studio: Studio, url: str) -> None:
     with studio.page(url, theme="light") as page:
         page.locator("nav li").first.hover()
         studio.shoot(page, "sidebar-hover-light")
+        page.locator("nav li", has_text="Turn this list").hover()
         page.get_by_role("button", name=re.compile("^Delete “Turn")).click()
         studio.shoot(page, "sidebar-deleted-light", 400)
         page.get_by_role("button", name="Undo").click()

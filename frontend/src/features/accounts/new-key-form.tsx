@@ -2,6 +2,8 @@
 import { useState, type FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 
+import { Select } from "@/shared/ui/select";
+
 import { useMakeKey, type KeyScope } from "./use-keys";
 
 const SCOPES = { stt: "accounts.scopeStt", llm: "accounts.scopeLlm", chat: "accounts.scopeChat" } as const;
@@ -40,14 +42,14 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
       </fieldset>
       <label className="block space-y-1.5">
         <span>{t("accounts.expires")}</span>
-        <select className="field" value={days ?? ""} onChange={(event) => setDays(event.target.value === "" ? null : Number(event.target.value))}>
+        <Select value={days ?? ""} onChange={(event) => setDays(event.target.value === "" ? null : Number(event.target.value))}>
           {LIVES_DAYS.map((count) => (
             <option key={count} value={count}>
               {t("accounts.days", { count })}
             </option>
           ))}
           <option value="">{t("accounts.never")}</option>
-        </select>
+        </Select>
       </label>
       {make.error && (
         <p role="alert" className="text-danger">

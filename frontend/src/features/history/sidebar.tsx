@@ -37,7 +37,7 @@ export function Sidebar({ onCollapse, onOpen, foot }: SidebarProps) {
         </button>
       </div>
       <div className="space-y-2 px-3 pb-2">
-        <Link href="/" onClick={onOpen} className="button-brand w-full">
+        <Link href="/" onClick={onOpen} className="button w-full">
           <SquarePen size={16} aria-hidden />
           {t("history.new")}
         </Link>

@@ -6,6 +6,7 @@ export const dictation = {
   mute: "Mute the microphone",
   unmute: "Unmute the microphone",
   handsFree: "Hands-free: go on listening after sending",
+  handsFreeShort: "Hands-free",
   undo: "Take back the last utterance",
   toSettings: "To the settings",
   idle: "Hold {{key}} to speak",

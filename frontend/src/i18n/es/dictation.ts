@@ -6,6 +6,7 @@ export const dictation = {
   mute: "Silenciar el micrófono",
   unmute: "Activar el micrófono",
   handsFree: "Manos libres: seguir escuchando después de enviar",
+  handsFreeShort: "Manos libres",
   undo: "Quitar la última frase dictada",
   toSettings: "A los ajustes",
   idle: "Mantén {{key}} para hablar",

@@ -36,7 +36,7 @@ export function Composer({
   return (
     <form
       aria-label={t("chat.composer")}
-      className="mx-auto w-full max-w-3xl px-3 pb-3 sm:px-4"
+      className="relative mx-auto w-full max-w-3xl px-3 pb-3 before:pointer-events-none before:absolute before:inset-x-0 before:-top-6 before:h-6 before:bg-gradient-to-t before:from-page before:to-transparent sm:px-4"
       onSubmit={(event) => {
         event.preventDefault();
         onSend();
@@ -85,7 +85,7 @@ function Round({ label, disabled, onClick, children }: RoundProps) {
   return (
     <button
       type={onClick ? "button" : "submit"}
-      className="grid h-10 w-10 shrink-0 place-items-center rounded-full bg-brand text-white transition hover:brightness-110 disabled:cursor-not-allowed disabled:opacity-40"
+      className="grid h-10 w-10 shrink-0 place-items-center rounded-full bg-brand text-white transition hover:brightness-110 disabled:cursor-not-allowed disabled:bg-raised disabled:bg-none disabled:text-muted"
       aria-label={label}
       title={label}
       disabled={disabled}

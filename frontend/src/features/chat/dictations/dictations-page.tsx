@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
 import type { Dictation } from "@/shared/api/types";
+import { localeOf } from "@/shared/lib/dates";
 import { SidebarButton } from "@/shared/ui/sidebar-button";
 
 import { Notice } from "../messages/answer-notice";
@@ -83,7 +84,7 @@ function Row({ dictation }: { dictation: Dictation }) {
       </span>
       <span className="mt-1 flex flex-wrap gap-x-3 text-xs text-muted">
         <time dateTime={dictation.started_at}>
-          {new Date(dictation.started_at).toLocaleString(i18n.language)}
+          {new Date(dictation.started_at).toLocaleString(localeOf(i18n.language), { dateStyle: "medium", timeStyle: "short" })}
         </time>
         <span>{t("chat.dictations.finals", { count: dictation.finals })}</span>
         {dictation.provider && <span>{dictation.provider}</span>}

@@ -57,9 +57,18 @@ describe("Markdown", () => {
   });
 
   it("lets each block run as its words do, and code always from the left", () => {
-    const page = html("שלום עולם\n\nHello\n\n- אחת\n\n```\nlet שלום\n```");
-    const directions = [...page.querySelectorAll("p, ul, pre")].map((block) => block.getAttribute("dir"));
-    expect(directions).toEqual(["auto", "auto", "auto", "ltr"]);
+    const page = html("`x` שלום עולם\n\nHello\n\n- אחת\n\n- two\n\n> مرحبا\n\n| א |\n|--|\n| b |\n\n```\nשלום\n```");
+    const directions = [...page.querySelectorAll("p, ul, li, blockquote, table, pre")].map(
+      (block) => `${block.tagName} ${block.closest("[dir]")?.getAttribute("dir") ?? "ltr"}`,
+    );
+    expect(directions).toEqual([
+      "P rtl",
+      "P ltr",
+      ...["UL rtl", "LI rtl", "P rtl", "LI ltr", "P ltr"],
+      ...["BLOCKQUOTE rtl", "P rtl"],
+      "TABLE rtl",
+      "PRE ltr",
+    ]);
   });
 
   it("shows a table, a list of tasks and code in an unknown language", () => {

@@ -32,9 +32,9 @@ const COMPONENTS: Components = {
     const language = Array.isArray(names) ? String(names[0]).replace("language-", "") : "";
     return <CodeBlock code={textOf(code).replace(/\n$/, "")} language={language} />;
   },
-  table: ({ children }) => (
+  table: ({ children, dir }) => (
     <div className="markdown-table" tabIndex={0} role="group">
-      <table>{children}</table>
+      <table dir={dir}>{children}</table>
     </div>
   ),
 };

@@ -1,6 +1,8 @@
 /** Who answered, and how many tokens it took. */
 import { useTranslation } from "react-i18next";
 
+import { localeOf } from "@/shared/lib/dates";
+
 import type { Usage } from "../stream/chat-events";
 import type { Shown } from "./shown-messages";
 
@@ -14,7 +16,7 @@ export function UsageNote({ message }: { message: Shown }) {
   const time = message.timestamp ? new Date(message.timestamp) : null;
   return (
     <p className="flex min-w-0 flex-wrap px-2 gap-x-2 text-xs text-muted">
-      {message.model && <span className="max-w-48 truncate">{message.model}</span>}
+      {message.model && <span className="max-w-48 truncate" title={message.model}>{message.model.slice(message.model.indexOf("/") + 1)}</span>}
       {count > 0 && (
         <span title={detail}>
           {usage?.estimated ? "≈ " : ""}
@@ -25,10 +27,10 @@ export function UsageNote({ message }: { message: Shown }) {
       {time && (
         <time
           dateTime={message.timestamp}
-          title={time.toLocaleString(i18n.language)}
+          title={time.toLocaleString(localeOf(i18n.language))}
           className="hidden sm:inline"
         >
-          {time.toLocaleTimeString(i18n.language, { hour: "2-digit", minute: "2-digit" })}
+          {time.toLocaleTimeString(localeOf(i18n.language), { hour: "2-digit", minute: "2-digit" })}
         </time>
       )}
     </p>

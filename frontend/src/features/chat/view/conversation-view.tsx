@@ -60,7 +60,7 @@ export function ConversationView({ conversationId, chat, editedId, onEdit, onIde
       {away && !isBlank && (
         <button
           type="button"
-          className="absolute bottom-3 left-1/2 grid h-10 w-10 -translate-x-1/2 place-items-center rounded-full border border-line bg-surface shadow-lg hover:bg-raised"
+          className="absolute bottom-3 left-1/2 z-10 grid h-10 w-10 -translate-x-1/2 place-items-center rounded-full border border-line bg-surface shadow-lg hover:bg-raised"
           aria-label={t("chat.newest")}
           title={t("chat.newest")}
           onClick={toEnd}

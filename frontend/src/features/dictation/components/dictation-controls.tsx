@@ -45,6 +45,7 @@ export function DictationControls({ dictation }: { dictation: Dictation }) {
         }}
       >
         <HandsFree size={18} aria-hidden />
+        <span className="hidden sm:inline">{t("dictation.handsFreeShort")}</span>
       </Tool>
       {undoKind(model) === "utterance" && (
         <Tool label={t("dictation.undo")} onClick={() => dictation.composer.dispatch({ type: "undo" })}>
@@ -61,7 +62,7 @@ function MicrophoneButton({ dictation }: { dictation: Dictation }) {
   const isOn = isRecording(state);
   const label = t(isOn ? "dictation.stop" : "dictation.start");
   const isBusy = state.kind === "opening" || state.kind === "reconnecting" || state.kind === "finishing";
-  const look = isOn ? "bg-danger/15 text-danger hover:bg-danger/25" : "bg-raised text-ink hover:brightness-110";
+  const look = isOn ? "bg-danger/15 text-danger hover:bg-danger/25" : "bg-brand text-white hover:brightness-110";
   return (
     <button
       type="button"
@@ -90,7 +91,7 @@ function Tool({ label, isPressed, isDisabled = false, onClick, children }: ToolP
   return (
     <button
       type="button"
-      className={`button-quiet ${isPressed ? "text-accent" : ""}`}
+      className={`button-quiet ${isPressed ? "bg-accent/15 text-accent" : ""}`}
       aria-label={label}
       aria-pressed={isPressed}
       title={label}

@@ -21,13 +21,13 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
   return (
     <>
       {state.kind === "failed" && <FailureNotice failure={state.failure} dictation={dictation} />}
-      <div className="flex min-h-7 items-center justify-center gap-3 px-2 pt-1 text-xs text-muted">
+      <div className="flex min-h-7 items-center justify-center gap-3 px-2 pt-1 text-center text-xs text-muted">
         {/* Short words only: the state is heard as it changes, and does not talk over the speaker. */}
         <span
           role="status"
           data-testid="dictation-state"
           data-state={state.kind}
-          className={state.kind === "idle" ? "[@media(hover:none)]:hidden" : ""} // it speaks of a key
+          className={lookOf(state)}
         >
           {state.kind === "failed" ? "" : text}
         </span>
@@ -56,6 +56,12 @@ function textOf(state: DictationState) {
       if (state.isDegraded) return "dictation.degraded";
       return state.isSpeaking ? "dictation.hearing" : "dictation.listening";
   }
+}
+
+function lookOf(state: DictationState): string {
+  if (state.kind === "idle") return "[@media(hover:none)]:hidden"; // it speaks of a key
+  const isOdd = state.kind === "reconnecting" || (state.kind === "listening" && (state.isMuted || state.isDegraded));
+  return isOdd ? "font-medium text-warn" : "";
 }
 
 const LOOK_AT_SETTINGS: ReadonlySet<Failure["kind"]> = new Set(["not_ready", "engine_failed", "refused"]);

@@ -5,6 +5,7 @@ import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useSettings } from "@/shared/settings/store";
+import { Select } from "@/shared/ui/select";
 
 import { MicrophoneProbe } from "../audio/microphone-probe";
 import { useDevices } from "../hooks/use-devices";
@@ -30,8 +31,7 @@ export function MicrophoneTest() {
     <div className="space-y-3">
       <label className="grid gap-1.5 sm:grid-cols-[14rem_1fr] sm:items-center sm:gap-4">
         <span className="text-sm">{t("settings.microphone")}</span>
-        <select
-          className="field"
+        <Select
           value={devices.some(({ deviceId }) => deviceId === settings.microphone) ? settings.microphone : ""}
           onChange={({ target }) => {
             change({ microphone: target.value });
@@ -46,7 +46,7 @@ export function MicrophoneTest() {
                 {label || t("dictation.test.device", { number: index + 1 })}
               </option>
             ))}
-        </select>
+        </Select>
       </label>
       <div className="flex flex-wrap items-center gap-3">
         <button type="button" className="button" aria-pressed={isOn} onClick={toggle}>

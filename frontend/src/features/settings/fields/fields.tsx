@@ -1,6 +1,8 @@
 /** The few kinds of controls that settings are made of. */
 import { useId, type ReactNode } from "react";
 
+import { Select } from "@/shared/ui/select";
+
 interface ChoiceProps<T extends string> {
   label: string;
   value: T;
@@ -18,9 +20,8 @@ export function Choice<T extends string>({ label, value, options, onChange, hint
         {label}
       </label>
       <div>
-        <select
+        <Select
           id={id}
-          className="field"
           value={value}
           aria-describedby={hint ? hintId : undefined}
           onChange={(event) => onChange(event.target.value as T)}
@@ -30,7 +31,7 @@ export function Choice<T extends string>({ label, value, options, onChange, hint
               {text}
             </option>
           ))}
-        </select>
+        </Select>
         {hint && (
           <p id={hintId} className="mt-1 text-xs text-muted">
             {hint}

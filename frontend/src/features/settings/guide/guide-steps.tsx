@@ -6,7 +6,7 @@ import { useSettings } from "@/shared/settings/store";
 import { Choice } from "../fields/fields";
 import { spokenLanguages } from "../fields/languages";
 import { ProviderList } from "../providers/provider-list";
-import { useModelIds, useSpeechEngines } from "../providers/use-providers";
+import { useLanguageModels, useModelIds, useSpeechEngines } from "../providers/use-providers";
 import { ModelChoice } from "../sections/model-section";
 
 export function EngineStep() {
@@ -42,9 +42,11 @@ export function EngineStep() {
 export function ModelStep() {
   const { t } = useTranslation();
   const { data: ids } = useModelIds();
+  const inUse = useLanguageModels().data?.items.find((item) => item.default);
   const onlyEcho = ids?.every((id) => id === "echo" || id.startsWith("echo/")) ?? false;
   return (
     <>
+      {!onlyEcho && inUse && <ProviderList label={t("settings.guideModelReady", { name: inUse.name })} items={[inUse]} />}
       {onlyEcho && (
         <div className="rounded-xl border border-line p-4 text-muted">
           <p className="text-ink">{t("settings.echoModel")}</p>

@@ -28,15 +28,19 @@ export function Guide({ microphone }: { microphone: ReactNode }) {
         <h3 className="font-semibold">{t(TITLES[step] ?? TITLES[0])}</h3>
         <span className="ml-auto text-xs text-muted">{t("settings.guideStep", { step: step + 1, steps: TITLES.length })}</span>
       </div>
-      <div className="min-h-40 space-y-4 text-sm" aria-live="polite">
+      <div className="min-h-52 space-y-4 text-sm" aria-live="polite">
         {step === 0 && <EngineStep />}
         {step === 1 && <ModelStep />}
         {step === 2 && microphone}
       </div>
       <div className="mt-6 flex items-center gap-2">
-        <button type="button" className="button-quiet mr-auto" onClick={end}>
-          {t("settings.skip")}
-        </button>
+        <span className="mr-auto">
+          {!last && (
+            <button type="button" className="button-quiet" onClick={end}>
+              {t("settings.skip")}
+            </button>
+          )}
+        </span>
         {step > 0 && (
           <button type="button" className="button" onClick={() => setStep(step - 1)}>
             {t("settings.back")}

@@ -38,7 +38,7 @@ function Provider({ item }: { item: LlmProvider | SttProvider }) {
         </span>
         {item.default && <span className="rounded-full bg-accent/15 px-2 py-0.5 text-xs text-accent">{t("settings.inUse")}</span>}
       </div>
-      <p className="mt-1 break-words text-muted">{withCode(item.description)}</p>
+      <p lang="en" className="mt-1 break-words text-muted">{withCode(item.description)}</p>
       {"capabilities" in item && item.capabilities.network && (
         <p className="mt-1 text-xs text-warn">{t("settings.network")}</p>
       )}
