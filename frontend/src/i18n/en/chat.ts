@@ -23,6 +23,8 @@ export const chat = {
   imageNotLoaded: "Not loaded, so that its host does not learn who reads. Opens in a new tab.",
   code: "Code, {{language}}",
   plainText: "text",
+  done: "Done",
+  toDo: "To do",
   copyCode: "Copy the code",
   copyMessage: "Copy",
   copyFailed: "The browser did not let it be copied",

@@ -23,6 +23,8 @@ export const chat = {
   imageNotLoaded: "No se ha cargado, para que su servidor no sepa quién lee. Se abre en otra pestaña.",
   code: "Código, {{language}}",
   plainText: "texto",
+  done: "Hecho",
+  toDo: "Por hacer",
   copyCode: "Copiar el código",
   copyMessage: "Copiar",
   copyFailed: "El navegador no ha dejado copiarlo",

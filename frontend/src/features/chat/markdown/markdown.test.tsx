@@ -74,7 +74,7 @@ describe("Markdown", () => {
   it("shows a table, a list of tasks and code in an unknown language", () => {
     const page = html("| a | b |\n|---|---|\n| 1 | 2 |\n\n- [x] done\n\n```klingon\nqapla'\n```");
     expect(screen.getByRole("table")).toBeInTheDocument();
-    expect(screen.getByRole("checkbox")).toBeDisabled();
+    expect(screen.getByRole("checkbox", { name: "Done" })).toBeDisabled();
     expect(page).toHaveTextContent("qapla'");
   });
 });

@@ -10,6 +10,7 @@ import { CodeBlock } from "./code-block";
 import { directionByText } from "./direction";
 import { ImageLink } from "./image-link";
 import "./markdown.css";
+import { TaskBox } from "./task-box";
 
 const REMARK = [remarkGfm];
 // Written HTML is text like any other: shown, never run, and not swallowed by the sanitiser either.
@@ -25,6 +26,7 @@ const COMPONENTS: Components = {
       <span>{children}</span> // #… would be a page of this app, and a bare path a route of its server
     ),
   img: ({ src, alt }) => <ImageLink src={typeof src === "string" ? src : ""} alt={alt ?? ""} />,
+  input: ({ checked }) => <TaskBox isDone={checked === true} />, // the sanitiser leaves boxes of tasks alone
   pre: ({ node }) => {
     const code = node?.children[0];
     if (code?.type !== "element") return null;
