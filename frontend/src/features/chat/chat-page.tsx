@@ -61,8 +61,8 @@ export function ChatPage({ conversationId, composer }: Props) {
     setTaking(true);
     const { text, whole } = await draft.take().finally(() => setTaking(false));
     if (text.trim() === "") return;
+    if (!(await chat.say(text, model))) return draft.restore(text);
     if (!whole) toasts.show({ text: t("chat.partial"), tone: "info" });
-    if (!(await chat.say(text, model))) draft.restore(text);
   };
 
   useChatKeys({

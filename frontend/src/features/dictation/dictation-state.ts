@@ -17,8 +17,8 @@ export type DictationState =
     }
   /** The microphone goes on; what is said is kept until the server is back. */
   | { kind: "reconnecting"; isMuted: boolean }
-  /** The microphone is off; the last words become final. */
-  | { kind: "finishing" }
+  /** The microphone is off; the last words become final, once a server that was lost is back. */
+  | { kind: "finishing"; isLost: boolean }
   | { kind: "failed"; failure: Failure };
 
 export type DictationEvent =
@@ -46,7 +46,7 @@ export function dictationReducer(state: DictationState, event: DictationEvent): 
     case "muted":
       return "isMuted" in state ? { ...state, isMuted: event.isMuted } : state;
     case "stopped":
-      return isRecording(state) ? { kind: "finishing" } : state;
+      return isRecording(state) ? { kind: "finishing", isLost: state.kind === "reconnecting" } : state;
     case "failed":
       return { kind: "failed", failure: event.failure };
     case "state":
@@ -70,9 +70,10 @@ function afterSession(state: DictationState, session: SessionState): DictationSt
       if (!isRecording(state)) return state;
       return { kind: "listening", engine: session.engine, isSpeaking: false, isMuted, isDegraded: false };
     case "reconnecting":
-      return isRecording(state) ? { kind: "reconnecting", isMuted } : state;
+      if (isRecording(state)) return { kind: "reconnecting", isMuted };
+      return state.kind === "finishing" ? { ...state, isLost: true } : state;
     case "finishing":
-      return { kind: "finishing" };
+      return { kind: "finishing", isLost: false };
     case "ended":
       return IDLE;
     case "failed":

@@ -286,6 +286,27 @@ describe("what goes wrong", () => {
     expect(dictation.get().state).toMatchObject({ kind: "failed", failure: { kind: "device_lost" } });
   });
 
+  it("is a server that is lost while the last words are awaited: it is said, and they come when it is back", async () => {
+    const { server, microphones, dictation, text } = made();
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    server.say("partial", 1, "the la");
+    await settle();
+    const { dictation: heard } = server;
+    server.isDown = true;
+    server.socket.drop(1006);
+    await settle();
+    void dictation.stop();
+    expect(dictation.get().state).toEqual({ kind: "finishing", isLost: true });
+    await settle(500);
+    expect(dictation.get().state).toEqual({ kind: "finishing", isLost: true });
+    server.isDown = false;
+    server.tell({ type: "final", utterance_id: 1, text: "The last.", end_ms: 100, timing: {} }, heard);
+    await settle(3000);
+    expect([text(), dictation.get().state.kind]).toEqual(["The last.", "idle"]);
+  });
+
   it("is a server that fails: the microphone is closed and the text stays", async () => {
     const { server, microphones, dictation, text, kind } = made();
     dictation.start();

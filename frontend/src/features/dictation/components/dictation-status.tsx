@@ -21,7 +21,7 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
   return (
     <>
       {state.kind === "failed" && <FailureNotice failure={state.failure} dictation={dictation} />}
-      <div className="flex min-h-7 items-center justify-center gap-3 px-2 pt-1 text-center text-xs text-muted">
+      <div className="relative flex min-h-7 items-center justify-center gap-3 px-2 pt-1 text-center text-xs text-muted">
         {/* Short words only: the state is heard as it changes, and does not talk over the speaker. */}
         <span
           role="status"
@@ -50,7 +50,7 @@ function textOf(state: DictationState) {
     case "reconnecting":
       return "dictation.reconnecting";
     case "finishing":
-      return "dictation.finishing";
+      return state.isLost ? "dictation.reconnecting" : "dictation.finishing";
     case "listening":
       if (state.isMuted) return "dictation.muted";
       if (state.isDegraded) return "dictation.degraded";

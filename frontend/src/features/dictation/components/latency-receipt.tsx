@@ -18,7 +18,7 @@ export function LatencyReceipt({ receipt }: { receipt: Receipt }) {
     [t("dictation.receipt.decode"), receipt.decodeMs],
   ] as const;
   return (
-    <span className="group relative inline-flex">
+    <span className="group inline-flex">
       <button
         type="button"
         className="inline-flex items-center gap-1 rounded-md px-1 hover:text-ink"
@@ -33,7 +33,7 @@ export function LatencyReceipt({ receipt }: { receipt: Receipt }) {
       <span
         id={id}
         role="tooltip"
-        className="invisible absolute bottom-full right-0 z-20 mb-1 w-72 rounded-xl border border-line bg-surface p-3
+        className="invisible absolute bottom-full right-2 z-20 w-72 max-w-full sm:right-16 rounded-xl border border-line bg-surface p-3
           text-left shadow-xl group-focus-within:visible group-hover:visible"
       >
         <span className="mb-1 block font-medium text-ink">{t("dictation.receipt.title", { total })}</span>

@@ -48,14 +48,14 @@ export function MicrophoneTest() {
             ))}
         </Select>
       </label>
-      <div className="flex flex-wrap items-center gap-3">
+      <div className="flex flex-wrap items-center gap-3 sm:ml-60">
         <button type="button" className="button" aria-pressed={isOn} onClick={toggle}>
           {isOn ? <Square size={15} aria-hidden /> : <Mic size={15} aria-hidden />}
           {t(isOn ? "dictation.test.stop" : "dictation.test.start")}
         </button>
         {isOn && <LevelMeter source={probe} className="h-2 min-w-24 flex-1" />}
       </div>
-      <p role="status" className={`text-sm ${state.kind === "failed" ? "text-danger" : isHeard ? "text-good" : "text-muted"}`}>
+      <p role="status" className={`text-sm sm:ml-60 ${state.kind === "failed" ? "text-danger" : isHeard ? "text-good" : "text-muted"}`}>
         {state.kind === "failed" && t(`dictation.failures.${state.failure.kind}`)}
         {isOn && t(isHeard ? "dictation.test.heard" : "dictation.test.speak")}
         {state.kind === "off" && t(wasOn && isHeard ? "dictation.test.heard" : "dictation.test.private")}
