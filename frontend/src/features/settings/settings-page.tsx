@@ -21,25 +21,27 @@ export function SettingsPage({ microphone, account }: SettingsPageProps) {
   const { t } = useTranslation();
   const [, change] = useSettings();
   return (
-    <div className="h-full overflow-y-auto">
-      <header className="sticky top-0 z-10 flex h-14 items-center gap-2 border-b border-line bg-page/90 px-3 backdrop-blur sm:px-5">
+    <section aria-label={t("settings.title")} className="flex min-h-0 flex-1 flex-col">
+      <header className="flex h-14 shrink-0 items-center gap-1 border-b border-line px-2 sm:px-4">
         <SidebarButton />
-        <h1 className="text-base font-semibold">{t("settings.title")}</h1>
+        <h1 className="px-1 text-sm font-semibold">{t("settings.title")}</h1>
       </header>
-      <div className="mx-auto max-w-3xl space-y-5 p-4 pb-16 sm:p-6">
-        <AppearanceSection />
-        <SpeechSection microphone={microphone} />
-        <ModelSection />
-        {account !== null && <Section title={t("settings.account")}>{account}</Section>}
-        <div className="flex flex-wrap gap-3">
-          <button type="button" className="button" onClick={() => change({ guided: false })}>
-            {t("settings.again")}
-          </button>
-          <a className="button" href="/docs">
-            {t("settings.apiDocs")}
-          </a>
+      <div className="min-h-0 flex-1 overflow-y-auto">
+        <div className="mx-auto max-w-3xl space-y-5 p-4 pb-16 sm:p-6">
+          <AppearanceSection />
+          <SpeechSection microphone={microphone} />
+          <ModelSection />
+          {account !== null && <Section title={t("settings.account")}>{account}</Section>}
+          <div className="flex flex-wrap gap-3">
+            <button type="button" className="button" onClick={() => change({ guided: false })}>
+              {t("settings.again")}
+            </button>
+            <a className="button" href="/docs">
+              {t("settings.apiDocs")}
+            </a>
+          </div>
         </div>
       </div>
-    </div>
+    </section>
   );
 }

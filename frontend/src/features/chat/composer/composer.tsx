@@ -36,7 +36,7 @@ export function Composer({
   return (
     <form
       aria-label={t("chat.composer")}
-      className="relative mx-auto w-full max-w-3xl px-3 pb-3 before:pointer-events-none before:absolute before:inset-x-0 before:-top-6 before:h-6 before:bg-gradient-to-t before:from-page before:to-transparent sm:px-4"
+      className="mx-auto w-full max-w-3xl px-3 pb-3 sm:px-4"
       onSubmit={(event) => {
         event.preventDefault();
         onSend();

@@ -57,6 +57,7 @@ export function ConversationView({ conversationId, chat, editedId, onEdit, onIde
           )}
         </div>
       </div>
+      <div aria-hidden className="pointer-events-none absolute inset-x-4 bottom-0 h-6 bg-gradient-to-t from-page" />
       {away && !isBlank && (
         <button
           type="button"

@@ -18,3 +18,8 @@ export function pieces(snippet: string, matches: readonly (readonly [number, num
   cut.push({ text: characters.slice(at).join(""), matched: false });
   return cut.filter((piece) => piece.text !== "");
 }
+
+/** Without the signs of Markdown, which is not shown as such in two lines. */
+export function plain(text: string): string {
+  return text.replace(/\*\*|__|`+|^#{1,6} /gm, "");
+}

@@ -6,7 +6,7 @@ import { Link } from "wouter";
 import type { Hit } from "@/shared/api/types";
 import { shortWhen } from "@/shared/lib/dates";
 
-import { pieces } from "./pieces";
+import { pieces, plain } from "./pieces";
 
 const KINDS = {
   title: { icon: Type, text: "history.inTitle" },
@@ -38,7 +38,7 @@ function Found({ hit, onOpen }: { hit: Hit; onOpen: () => void }) {
   return (
     <Link href={addressOf(hit)} onClick={onOpen} className="block rounded-lg px-3 py-2 hover:bg-raised">
       <span className="flex items-center gap-1.5 text-xs text-muted">
-        <Icon size={13} aria-hidden />
+        <Icon size={13} aria-hidden className="shrink-0" />
         <span className="truncate">{hit.kind === "title" ? t(text) : (hit.title ?? t(text))}</span>
         <span className="ml-auto shrink-0">{shortWhen(hit.created_at, i18n.language)}</span>
       </span>
@@ -46,10 +46,10 @@ function Found({ hit, onOpen }: { hit: Hit; onOpen: () => void }) {
         {pieces(hit.snippet, hit.matches as [number, number][]).map((piece, place) =>
           piece.matched ? (
             <mark key={place} className="rounded bg-accent/25 text-ink">
-              {piece.text}
+              {plain(piece.text)}
             </mark>
           ) : (
-            piece.text
+            plain(piece.text)
           ),
         )}
       </span>

@@ -21,6 +21,7 @@ export function VocabularyField() {
         <textarea
           id={id}
           rows={3}
+          placeholder={t("settings.vocabularyExample")}
           className="field resize-y"
           aria-describedby={`${id}-hint`}
           value={typed}

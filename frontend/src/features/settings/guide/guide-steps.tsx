@@ -5,7 +5,7 @@ import { useSettings } from "@/shared/settings/store";
 
 import { Choice } from "../fields/fields";
 import { spokenLanguages } from "../fields/languages";
-import { ProviderList } from "../providers/provider-list";
+import { ProviderList, withCode } from "../providers/provider-list";
 import { useLanguageModels, useModelIds, useSpeechEngines } from "../providers/use-providers";
 import { ModelChoice } from "../sections/model-section";
 
@@ -50,7 +50,7 @@ export function ModelStep() {
       {onlyEcho && (
         <div className="rounded-xl border border-line p-4 text-muted">
           <p className="text-ink">{t("settings.echoModel")}</p>
-          <p className="mt-2">{t("settings.connectHint")}</p>
+          <p className="mt-2">{withCode(t("settings.connectHint"))}</p>
         </div>
       )}
       <ModelChoice />

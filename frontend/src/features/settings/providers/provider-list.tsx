@@ -46,15 +46,19 @@ function Provider({ item }: { item: LlmProvider | SttProvider }) {
   );
 }
 
-/** What stands between backticks is something to type. */
-function withCode(text: string) {
-  return text.split("`").map((part, place) =>
-    place % 2 === 0 ? (
-      part
-    ) : (
-      <code key={place} className="rounded bg-raised px-1 py-0.5 text-xs text-ink">
-        {part}
-      </code>
-    ),
-  );
+/** Between backticks, or with the look of a setting's name: something to type. */
+const TO_TYPE = /`([^`]+)`|((?:[A-Z]+_|__)[A-Z_]*[A-Z])/;
+
+export function withCode(text: string) {
+  return text
+    .split(TO_TYPE)
+    .map((part, place) =>
+      place % 3 === 0 || part === undefined ? (
+        part
+      ) : (
+        <code key={place} className="break-all rounded bg-raised px-1 py-0.5 text-xs text-ink">
+          {part}
+        </code>
+      ),
+    );
 }

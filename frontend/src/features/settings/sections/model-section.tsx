@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { useSettings } from "@/shared/settings/store";
 
 import { Choice, Section } from "../fields/fields";
+import { withCode } from "../providers/provider-list";
 import { ProviderSection } from "../providers/provider-section";
 import { useLanguageModels, useModelIds } from "../providers/use-providers";
 
@@ -14,7 +15,7 @@ export function ModelSection() {
     <Section title={t("settings.models")}>
       <ModelChoice />
       <ProviderSection title={t("settings.providers")} query={providers} />
-      <p className="text-sm text-muted">{t("settings.connectHint")}</p>
+      <p className="text-sm text-muted">{withCode(t("settings.connectHint"))}</p>
     </Section>
   );
 }
