@@ -12,6 +12,7 @@ import { toasts } from "@/shared/ui/toasts";
 
 import { ChatPage } from "./chat-page";
 import { FakeConversations } from "./fake-conversations";
+import { AT_ONCE } from "./messages/use-earlier";
 
 class StillObserver implements ResizeObserver {
   observe(): void {}
@@ -108,6 +109,22 @@ describe("ChatPage", () => {
     await waitFor(() => expect(field()).toHaveValue("far too much"));
     await user.click(screen.getByRole("button", { name: "Dismiss" }));
     await waitFor(() => expect(screen.queryByRole("alert")).toBeNull());
+  });
+
+  it("begins a long conversation with its last messages, and shows more for the asking", async () => {
+    const server = new FakeConversations();
+    await server.fetch("/api/conversations", { method: "POST" });
+    for (let n = 1; n <= 50; n += 1)
+      await server.fetch("/api/chat/stream", { method: "POST", body: JSON.stringify({ message: `no. ${n}` }) });
+    vi.stubGlobal("IntersectionObserver", StillObserver);
+    const { user } = open(server, "/c/c");
+    await screen.findByText("echo: no. 50");
+    expect(answers()).toHaveLength(AT_ONCE / 2);
+    await user.click(screen.getByRole("button", { name: "Show earlier messages" }));
+    expect(answers()).toHaveLength(AT_ONCE);
+    await user.click(screen.getByRole("button", { name: "Show earlier messages" }));
+    expect(answers()).toHaveLength(50);
+    expect(screen.queryByRole("button", { name: "Show earlier messages" })).toBeNull();
   });
 
   it("stops an answer by Escape", async () => {

@@ -1,5 +1,5 @@
 /** A conversation, or the beginning of one. */
-import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useLocation } from "wouter";
 
@@ -56,6 +56,14 @@ export function ChatPage({ conversationId, composer }: Props) {
     document.title = chat.title ? `${chat.title} · PROMPTer` : "PROMPTer";
   }, [chat.title]);
 
+  const focus = useRef(draft.focus);
+  useEffect(() => void (focus.current = draft.focus));
+  // One for ever: no message is drawn anew for a word that is typed.
+  const onEdit = useCallback((id: string | null) => {
+    setEditedId(id);
+    if (id === null) focus.current();
+  }, []);
+
   const send = async (): Promise<void> => {
     if (chat.isAnswering || chat.isMaking || isTaking) return;
     setTaking(true);
@@ -105,10 +113,7 @@ export function ChatPage({ conversationId, composer }: Props) {
         conversationId={conversationId}
         chat={chat}
         editedId={editedId}
-        onEdit={(id) => {
-          setEditedId(id);
-          if (id === null) draft.focus();
-        }}
+        onEdit={onEdit}
         onIdea={(text) => {
           draft.restore(text);
           draft.focus();

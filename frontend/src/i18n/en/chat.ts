@@ -16,6 +16,7 @@ export const chat = {
   waiting: "Waiting for the first word …",
   reconnecting: "The line was lost. Coming back; nothing is sent twice …",
   newest: "To the newest",
+  earlier: "Show earlier messages",
   answered: "Answer: {{text}}",
   answering: "An answer is coming.",
   image: "image",

@@ -16,6 +16,7 @@ export const chat = {
   waiting: "Esperando la primera palabra …",
   reconnecting: "Se perdió la conexión. Volviendo; nada se envía dos veces …",
   newest: "Ir a lo último",
+  earlier: "Mostrar mensajes anteriores",
   answered: "Respuesta: {{text}}",
   answering: "Llega una respuesta.",
   image: "imagen",

@@ -1,13 +1,16 @@
 /** The messages, oldest first. Screen readers are told when an answer begins and what it said, not every word. */
-import { useEffect, useRef, useState } from "react";
+import { memo, type RefObject, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { LiveAnswer } from "../stream/live-answer";
 import type { ConversationActions } from "../use-conversation-chat";
 import { MessageItem } from "./message-item";
 import { isSettled, type Shown } from "./shown-messages";
+import { useEarlier } from "./use-earlier";
 
 interface Props {
+  /** What the messages scroll in. */
+  box: RefObject<HTMLElement | null>;
   shown: readonly Shown[];
   live: LiveAnswer | null;
   actions: ConversationActions | null;
@@ -15,12 +18,18 @@ interface Props {
   onEdit: (id: string | null) => void;
 }
 
-export function MessageList({ shown, live, actions, editedId, onEdit }: Props) {
+export const MessageList = memo(function MessageList({ box, shown, live, actions, editedId, onEdit }: Props) {
   const { t } = useTranslation();
+  const { hidden, edge, showMore } = useEarlier(shown.length, box);
   return (
     <>
+      {hidden > 0 && (
+        <button ref={edge} type="button" className="button mx-auto mb-6" onClick={showMore}>
+          {t("chat.earlier")}
+        </button>
+      )}
       <ol aria-label={t("chat.messages")} className="space-y-6">
-        {shown.map((message) => (
+        {shown.slice(hidden).map((message) => (
           <li key={message.id} id={`m-${message.id}`}>
             <MessageItem
               message={message}
@@ -35,7 +44,7 @@ export function MessageList({ shown, live, actions, editedId, onEdit }: Props) {
       <Announcer shown={shown} />
     </>
   );
-}
+});
 
 const SPOKEN_CHARS = 1000;
 

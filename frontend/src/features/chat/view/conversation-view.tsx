@@ -48,6 +48,8 @@ export function ConversationView({ conversationId, chat, editedId, onEdit, onIde
           {isBlank && <Welcome onIdea={onIdea} />}
           {chat.shown.length > 0 && (
             <MessageList
+              key={conversationId}
+              box={box}
               shown={chat.shown}
               live={chat.live}
               actions={chat.actions}
