@@ -14,7 +14,8 @@ from server import ROOT, server
 from studio import spoken, studio
 from teller import teller
 
-SPEECH = ("es_estado_pedido_16k", "es_correo_jefe_16k")
+SPANISH = ("es_estado_pedido_16k", "es_correo_jefe_16k")
+ENGLISH = ("en_reverse_list_16k", "en_translate_letter_16k")
 ON_CONVERSATION = (states.conversation,)
 READY = (
     states.guide,
@@ -43,24 +44,24 @@ def main() -> int:
     )
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, teller() as model:
-        recording = spoken(Path(folder) / "speech.wav", *SPEECH)
-        with studio(options.out, recording, options.only) as taken:
-            with server(model) as url:
-                address = states.fill(url, taken)
-                for state in (*READY, *ON_CONVERSATION):
-                    if taken.wants(state.__name__):
-                        state(taken, address if state in ON_CONVERSATION else url)
-            if taken.wants("unready"):
-                with server(model, ready=False) as url:
-                    states.unready(taken, url)
-            if taken.wants("log_in"):
-                with server(model, accounts=True) as url:
-                    states.log_in(taken, url)
-    for complaint in dict.fromkeys(taken.complaints):
+    complaints: list[str] = []
+    with tempfile.TemporaryDirectory() as folder, teller() as model, server(model) as url:
+        recording = spoken(Path(folder) / "es.wav", *SPANISH)
+        with studio(options.out, recording, options.only, complaints) as taken:
+            address = states.fill(url, taken)
+            for state in (*READY, *ON_CONVERSATION):
+                taken.take(state, address if state in ON_CONVERSATION else url)
+            with server(model, ready=False) as bare:
+                taken.take(states.unready, bare)
+            with server(model, accounts=True) as shut:
+                taken.take(states.log_in, shut)
+        recording = spoken(Path(folder) / "en.wav", *ENGLISH)
+        with studio(options.out, recording, options.only, complaints) as taken:
+            taken.take(states.asking_on, address)
+    for complaint in dict.fromkeys(complaints):
         print(f"prompter: {complaint}", file=sys.stderr)
     print(options.out)
-    return 1 if any("px too wide" in complaint for complaint in taken.complaints) else 0
+    return 1 if any("px too wide" in complaint for complaint in complaints) else 0
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ from studio import Studio
 from teller import FAILS, SLOW
 
 QUESTION = "Explain how a hash map works, with a short example in Python."
-NO_PERMISSION = (
-    "void (navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') })"
-)
+NO_PERMISSION = "void (navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') })"
 LOOKS = (("dark", "en", False), ("light", "es", False), ("light", "es", True), ("dark", "en", True))
 """Theme, language, narrow."""
 ORDER = "¿Cuál es el estado del pedido ORD001?"
@@ -122,6 +120,15 @@ def dictating(studio: Studio, url: str) -> None:
                 studio.shoot(page, f"muted-{theme}-{lang}")
 
 
+def asking_on(studio: Studio, url: str) -> None:
+    """A dictation under a conversation: the first picture of the README."""
+    with studio.page(url) as page:
+        page.locator("table").wait_for()
+        page.get_by_role("button", name="Dictate", exact=True).click()
+        page.locator("[data-kind=stable]", has_text="function").wait_for()
+        studio.shoot(page, "asking-on", 0)
+
+
 def reconnecting(studio: Studio, url: str) -> None:
     for theme, lang, narrow in (("dark", "en", False), ("light", "es", True)):
         with studio.page("about:blank", theme=theme, lang=lang, narrow=narrow) as page:
@@ -171,6 +178,9 @@ def sidebar(studio: Studio, url: str) -> None:
             ).click()
             page.locator("dialog nav a").first.wait_for()
             studio.shoot(page, f"drawer-{theme}-{lang}-mobile", 500)
+            page.get_by_role("button", name=re.compile("^(Delete|Eliminar) “?«?Turn")).click()
+            studio.shoot(page, f"drawer-deleted-{theme}-{lang}-mobile", 400)
+            page.get_by_role("button", name=re.compile("^(Undo|Deshacer)$")).click()
     with studio.page(url, theme="light") as page:
         page.locator("nav li").first.hover()
         studio.shoot(page, "sidebar-hover-light")

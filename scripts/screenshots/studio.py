@@ -3,7 +3,7 @@
 import json
 import shutil
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,9 +18,8 @@ _PAUSE_S = 0.25
 class Studio:
     """Makes pages and takes their pictures; `only` names the ones that are wanted, none of them means all."""
 
-    def __init__(self, browser: Browser, out: Path, only: list[str]) -> None:
-        self._browser, self._out, self._only = browser, out, only
-        self.complaints: list[str] = []
+    def __init__(self, browser: Browser, out: Path, only: list[str], complaints: list[str]) -> None:
+        self._browser, self._out, self._only, self._complaints = browser, out, only, complaints
 
     @contextmanager
     def page(
@@ -50,8 +49,9 @@ class Studio:
         finally:
             context.close()
 
-    def wants(self, name: str) -> bool:
-        return not self._only or any(wanted in name for wanted in self._only)
+    def take(self, state: "Callable[[Studio, str], None]", url: str) -> None:
+        if not self._only or state.__name__ in self._only:
+            state(self, url)
 
     def shoot(self, page: Page, name: str, pause_ms: int = 250) -> None:
         """One picture, after what moves has come to rest."""
@@ -59,15 +59,15 @@ class Studio:
         page.screenshot(path=self._out / f"{name}.png")
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if wide > 0:
-            self.complaints.append(f"{name}: {wide} px too wide")
+            self._complaints.append(f"{name}: {wide} px too wide")
 
     def _complain(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):
-            self.complaints.append(text)
+            self._complaints.append(text)
 
 
 @contextmanager
-def studio(out: Path, recording: Path, only: list[str]) -> Iterator[Studio]:
+def studio(out: Path, recording: Path, only: list[str], complaints: list[str]) -> Iterator[Studio]:
     path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if path is None:
         raise RuntimeError("no Chromium here; install it (Debian: apt install chromium)")
@@ -75,7 +75,7 @@ def studio(out: Path, recording: Path, only: list[str]) -> Iterator[Studio]:
     with sync_playwright() as playwright:
         microphone = f"--use-file-for-fake-audio-capture={recording}%noloop"
         browser = playwright.chromium.launch(executable_path=path, args=[*fake, microphone])
-        yield Studio(browser, out, only)
+        yield Studio(browser, out, only, complaints)
         browser.close()
 
 

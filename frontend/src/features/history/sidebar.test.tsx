@@ -96,5 +96,5 @@ test("no conversations, and none to be had, are told apart", async () => {
   expect(await screen.findByRole("alert")).toHaveTextContent("could not be loaded");
   server.on("GET /api/conversations", () => json([]));
   await userEvent.click(screen.getByRole("button", { name: "Try again" }));
-  expect(await screen.findByText("What you talk about will stand here.")).toBeVisible();
+  expect(await screen.findByText("Your conversations will appear here.")).toBeVisible();
 });

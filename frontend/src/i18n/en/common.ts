@@ -13,7 +13,7 @@ export const common = {
   somethingFailed: "Something on this page failed.",
   reload: "Load the page again",
   keyboard: "Keyboard shortcuts",
-  keyTalk: "Hold to speak, outside text fields",
+  keyTalk: "Hold to speak, outside text or in the empty field",
   keySend: "Send",
   keyLine: "New line",
   keyEscape: "Stop, cancel, close",

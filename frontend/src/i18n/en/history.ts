@@ -9,7 +9,7 @@ export const history = {
   clearSearch: "Clear the search",
   results: "Results",
   nothingFound: "Nothing found for “{{words}}”.",
-  empty: "What you talk about will stand here.",
+  empty: "Your conversations will appear here.",
   renameOf: "Rename “{{title}}”",
   deleteOf: "Delete “{{title}}”",
   deleted: "“{{title}}” was deleted.",

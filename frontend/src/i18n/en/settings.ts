@@ -58,6 +58,7 @@ export const settings = {
   guideMicrophone: "Can you be heard?",
   guideEngineReady: "{{name}} turns your speech into text.",
   guideEngineLoading: "{{name}} is loading; you can go on meanwhile.",
+  guideEngineOther: "The engine that this server is set to is not ready. Choose one that is, or do what it asks for:",
   guideModelReady: "{{name}} answers where you choose nothing else.",
   guideEngineMissing: "No speech engine is ready yet. What to do:",
   guideStep: "Step {{step}} of {{steps}}",

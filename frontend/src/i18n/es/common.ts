@@ -13,7 +13,7 @@ export const common = {
   somethingFailed: "Algo falló en esta página.",
   reload: "Volver a cargar la página",
   keyboard: "Atajos de teclado",
-  keyTalk: "Mantener para hablar, fuera de campos de texto",
+  keyTalk: "Mantener para hablar, fuera de un texto o con el campo vacío",
   keySend: "Enviar",
   keyLine: "Línea nueva",
   keyEscape: "Parar, cancelar, cerrar",

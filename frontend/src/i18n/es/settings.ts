@@ -58,6 +58,7 @@ export const settings = {
   guideMicrophone: "¿Se te oye?",
   guideEngineReady: "{{name}} convierte tu voz en texto.",
   guideEngineLoading: "{{name}} se está cargando; puedes seguir mientras tanto.",
+  guideEngineOther: "El motor elegido en este servidor no está listo. Elige uno que lo esté o haz lo que pide:",
   guideModelReady: "Responde {{name}} si no eliges otra cosa.",
   guideEngineMissing: "Aún no hay ningún motor de voz listo. Qué hacer:",
   guideStep: "Paso {{step}} de {{steps}}",

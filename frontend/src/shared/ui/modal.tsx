@@ -3,6 +3,8 @@ import { useEffect, useId, useRef, type ReactNode } from "react";
 import { X } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
+import { topDialog } from "./top-dialog";
+
 interface ModalProps {
   title: string;
   onClose: () => void;
@@ -45,10 +47,13 @@ export function useModal() {
   useEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
-    if (dialog !== null && !dialog.open) dialog.showModal();
-    dialog?.querySelector<HTMLElement>("[data-first]")?.focus();
+    if (dialog === null) return;
+    if (!dialog.open) dialog.showModal();
+    topDialog.add(dialog);
+    dialog.querySelector<HTMLElement>("[data-first]")?.focus();
     return () => {
-      dialog?.close();
+      topDialog.remove(dialog);
+      dialog.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);

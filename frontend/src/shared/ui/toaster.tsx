@@ -1,22 +1,26 @@
 /** Where notices appear; screen readers are told them politely. */
 import { X } from "lucide-react";
 import { useSyncExternalStore } from "react";
+import { createPortal } from "react-dom";
 import { useTranslation } from "react-i18next";
 
 import { toasts, type Toast } from "./toasts";
+import { topDialog } from "./top-dialog";
 
 export function Toaster() {
   const shown = useSyncExternalStore(toasts.subscribe, toasts.get);
-  return (
+  const dialog = useSyncExternalStore(topDialog.subscribe, topDialog.get);
+  const notices = (
     <div
       role="status"
-      className="pointer-events-none fixed inset-x-0 bottom-4 z-50 flex flex-col items-center gap-2 px-4"
+      className="pointer-events-none fixed inset-x-0 bottom-40 z-50 flex flex-col items-center gap-2 px-4"
     >
       {shown.map((toast) => (
         <Notice key={toast.id} toast={toast} />
       ))}
     </div>
   );
+  return dialog === null ? notices : createPortal(notices, dialog);
 }
 
 function Notice({ toast }: { toast: Toast }) {

@@ -6,6 +6,7 @@ import { Link } from "wouter";
 
 import { keyName } from "@/shared/lib/key-name";
 import { useSettings } from "@/shared/settings/store";
+import { WithCode } from "@/shared/ui/with-code";
 
 import type { Failure } from "../client/failure";
 import type { Dictation } from "../dictation";
@@ -73,7 +74,7 @@ function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Di
       <TriangleAlert size={18} className="mt-0.5 shrink-0 text-danger" aria-hidden />
       <div className="min-w-0 flex-1">
         <p>{t(`dictation.failures.${failure.kind}`)}</p>
-        {failure.detail !== "" && <p className="mt-1 break-words text-xs text-muted">{failure.detail}</p>}
+        {failure.detail !== "" && <p className="mt-1 break-words text-xs text-muted"><WithCode text={failure.detail} /></p>}
         <div className="mt-2 flex gap-2">
           <button type="button" className="button" onClick={dictation.start}>
             {t("common.retry")}

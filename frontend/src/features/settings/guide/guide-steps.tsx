@@ -2,10 +2,11 @@
 import { useTranslation } from "react-i18next";
 
 import { useSettings } from "@/shared/settings/store";
+import { WithCode } from "@/shared/ui/with-code";
 
 import { Choice } from "../fields/fields";
 import { spokenLanguages } from "../fields/languages";
-import { ProviderList, withCode } from "../providers/provider-list";
+import { ProviderList } from "../providers/provider-list";
 import { useLanguageModels, useModelIds, useSpeechEngines } from "../providers/use-providers";
 import { ModelChoice } from "../sections/model-section";
 
@@ -15,12 +16,22 @@ export function EngineStep() {
   const engines = useSpeechEngines();
   const items = engines.data?.items ?? [];
   const inUse = items.find((item) => item.default);
+  const real = items.filter((item) => item.type !== "mock" && item.name !== "auto");
+  const usable = real.filter((item) => item.status === "ready");
   if (engines.isPending) return <p>{t("common.loading")}</p>;
   if (inUse === undefined || !["ready", "loading"].includes(inUse.status)) {
     return (
       <>
-        <p>{t("settings.guideEngineMissing")}</p>
-        <ProviderList label={t("settings.engines")} items={items.filter((item) => item.type !== "mock")} />
+        <p>{t(usable.length > 0 ? "settings.guideEngineOther" : "settings.guideEngineMissing")}</p>
+        {usable.length > 0 && (
+          <Choice
+            label={t("settings.engine")}
+            value={settings.sttProvider}
+            options={[["", t("settings.serverChoice")], ...usable.map(({ name }) => [name, name] as const)]}
+            onChange={(sttProvider) => change({ sttProvider, sttModel: "" })}
+          />
+        )}
+        <ProviderList label={t("settings.engines")} items={real} />
       </>
     );
   }
@@ -50,7 +61,7 @@ export function ModelStep() {
       {onlyEcho && (
         <div className="rounded-xl border border-line p-4 text-muted">
           <p className="text-ink">{t("settings.echoModel")}</p>
-          <p className="mt-2">{withCode(t("settings.connectHint"))}</p>
+          <p className="mt-2"><WithCode text={t("settings.connectHint")} /></p>
         </div>
       )}
       <ModelChoice />

@@ -2,6 +2,7 @@
 import { useTranslation } from "react-i18next";
 
 import type { LlmProvider, ProviderState, SttProvider } from "@/shared/api/types";
+import { WithCode } from "@/shared/ui/with-code";
 
 const STATES = {
   ready: ["settings.stateReady", "bg-good"],
@@ -38,27 +39,10 @@ function Provider({ item }: { item: LlmProvider | SttProvider }) {
         </span>
         {item.default && <span className="rounded-full bg-accent/15 px-2 py-0.5 text-xs text-accent">{t("settings.inUse")}</span>}
       </div>
-      <p lang="en" className="mt-1 break-words text-muted">{withCode(item.description)}</p>
+      <p lang="en" className="mt-1 break-words text-muted"><WithCode text={item.description} /></p>
       {"capabilities" in item && item.capabilities.network && (
         <p className="mt-1 text-xs text-warn">{t("settings.network")}</p>
       )}
     </li>
   );
-}
-
-/** Between backticks, or with the look of a setting's name: something to type. */
-const TO_TYPE = /`([^`]+)`|((?:[A-Z]+_|__)[A-Z_]*[A-Z])/;
-
-export function withCode(text: string) {
-  return text
-    .split(TO_TYPE)
-    .map((part, place) =>
-      place % 3 === 0 || part === undefined ? (
-        part
-      ) : (
-        <code key={place} className="break-all rounded bg-raised px-1 py-0.5 text-xs text-ink">
-          {part}
-        </code>
-      ),
-    );
 }

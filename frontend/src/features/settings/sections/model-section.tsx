@@ -2,9 +2,9 @@
 import { useTranslation } from "react-i18next";
 
 import { useSettings } from "@/shared/settings/store";
+import { WithCode } from "@/shared/ui/with-code";
 
 import { Choice, Section } from "../fields/fields";
-import { withCode } from "../providers/provider-list";
 import { ProviderSection } from "../providers/provider-section";
 import { useLanguageModels, useModelIds } from "../providers/use-providers";
 
@@ -15,7 +15,7 @@ export function ModelSection() {
     <Section title={t("settings.models")}>
       <ModelChoice />
       <ProviderSection title={t("settings.providers")} query={providers} />
-      <p className="text-sm text-muted">{withCode(t("settings.connectHint"))}</p>
+      <p className="text-sm text-muted"><WithCode text={t("settings.connectHint")} /></p>
     </Section>
   );
 }
