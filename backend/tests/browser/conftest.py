@@ -31,14 +31,14 @@ BUILD_S = 110
 OpenPage = Callable[..., Awaitable[WebApp]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> str:
     """The machine's own browser: none is downloaded."""
     found = next(filter(None, map(shutil.which, COMMANDS)), None)
     return found or pytest.skip("no Chromium on this machine: apt-get install chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def built_page() -> None:
     """The page as `make web` makes it."""
     command = [sys.executable, str(ROOT / "scripts" / "web.py"), "build"]
@@ -49,7 +49,7 @@ def built_page() -> None:
         (pytest.skip if lacks else pytest.fail)(done.stderr)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def upstream() -> AsyncIterator[PageUpstream]:
     """The chat service behind the server."""
     async with PageUpstream().serve() as fake:
@@ -69,14 +69,14 @@ def browser_settings(upstream: PageUpstream, **fields: Any) -> Settings:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def web_server(built_page: None, upstream: PageUpstream) -> Iterator[str]:
     """The address of the page, on a server that asks nobody who they are."""
     with running(browser_settings(upstream)) as url:
         yield url
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browsers(chromium: str) -> AsyncIterator[Callable[..., Awaitable[Browser]]]:
     """Browsers by the switches that they are started with, which hold as long as they run."""
     async with async_playwright() as playwright, AsyncExitStack() as stack:

@@ -62,8 +62,7 @@ async def test_a_key_is_held_to_speak(open_page: OpenPage) -> None:
     await expect(app.composer).to_be_focused()
     await app.page.keyboard.down("Space")
     await app.in_state("listening")
-    await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("weather like")
-    await app.page.wait_for_timeout(1500)  # a person holds it until the sentence is over, which nothing tells
+    await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("today")
     await app.page.keyboard.up("Space")
     await app.in_state("idle")
     await expect(app.composer).to_have_value(said(ENGLISH))
@@ -102,17 +101,17 @@ async def test_what_was_typed_is_left_alone(open_page: OpenPage) -> None:
 
 
 async def test_a_lost_connection_loses_no_word(open_page: OpenPage, web_server: str) -> None:
-    """It breaks off in the middle of a sentence, stays away for a second, and the text is whole."""
+    """It breaks off in the middle of a sentence, stays away for a while, and the text is whole."""
     async with network(web_server) as line:
         app = await open_page(line.url, says=LONG)
         app.expect_trouble("WebSocket connection|Failed to load resource|ERR_")
         await app.button("Dictate").click()
         await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("terminal")
         line.down = True
-        line.cut()
-        await app.in_state("reconnecting")
-        await expect(app.state).to_contain_text("Reconnecting")
-        await app.page.wait_for_timeout(1000)  # how long the line is down
+        async with app.page.expect_websocket():  # it has tried, and was refused
+            line.cut()
+            await app.in_state("reconnecting")
+            await expect(app.state).to_contain_text("Reconnecting")
         line.down = False
         await app.in_state("listening")
         await expect(app.composer).to_have_value(said(LONG))

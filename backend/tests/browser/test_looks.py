@@ -6,9 +6,18 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import BROWSER, OpenPage
+from tests.fakes.page_upstream import PageUpstream
 
 pytestmark = BROWSER
 
+GETS_IN = """(origin) => {
+    const script = document.createElement("script");
+    script.textContent = "document.title = 'owned'";
+    document.body.append(script);
+    const image = document.createElement("img");
+    image.src = origin + "/tracker.png";
+    document.body.append(image);
+}"""
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
@@ -105,3 +114,16 @@ async def test_axe_on_a_telephone(open_page: OpenPage) -> None:
     await app.button("Mostrar conversaciones").click()
     await expect(app.page.get_by_role("dialog")).to_be_visible()
     assert (welcome, await app.findings()) == ([], [])
+
+
+async def test_the_page_keeps_to_itself(open_page: OpenPage, upstream: PageUpstream) -> None:
+    """What were to get in would neither be fetched nor run; and these tests would be told."""
+    app = await open_page()
+    app.expect_trouble("Content Security Policy|^error: CSP: ")
+    async with (
+        app.page.expect_console_message(lambda message: "CSP: inline" in message.text),
+        app.page.expect_console_message(lambda message: f"CSP: {upstream.origin}" in message.text),
+    ):
+        await app.page.evaluate(GETS_IN, upstream.origin)
+    assert await app.page.title() != "owned"
+    assert [request.path for request in upstream.requests if "tracker" in request.path] == []
