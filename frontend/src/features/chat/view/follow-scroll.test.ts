@@ -10,6 +10,9 @@ describe("follows", () => {
   it("yields to a reader who goes up, however little", () => {
     expect(follows(true, at(1500), at(1490))).toBe(false);
   });
+  it("yields also while the text grows in every frame", () => {
+    expect(follows(true, at(1500), at(1400, 2200))).toBe(false);
+  });
   it("follows again at the end", () => {
     expect(follows(false, at(1000), at(1480))).toBe(true);
     expect(follows(false, at(1000), at(1300))).toBe(false);

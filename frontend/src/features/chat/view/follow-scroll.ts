@@ -18,8 +18,9 @@ export function distance({ top, height, view }: Scroll): number {
 
 /** Whether to follow after a scroll from `before` to `now`: whoever goes up reads, whoever comes to the end follows. */
 export function follows(following: boolean, before: Scroll, now: Scroll): boolean {
-  // A page that got shorter or taller moves its text by itself; that is nobody's wish.
-  const byReader = before.height === now.height && before.view === now.view;
+  // Text that gets shorter, or a field below that grows, moves it by itself; that is nobody's wish. Text that grows
+  // does not: a fast answer grows in every frame, and still yields.
+  const byReader = now.height >= before.height && before.view === now.view;
   if (byReader && now.top < before.top - MOVED_PX) return false;
   return distance(now) <= NEAR_PX ? true : following;
 }
