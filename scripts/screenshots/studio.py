@@ -12,7 +12,7 @@ from server import ROOT
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 WIDE, NARROW = (1280, 800), (360, 740)
-_PAUSE_S = 0.25
+_PAUSE = bytes(2 * 16_000 // 3)  # a third of a second
 
 
 class Studio:
@@ -85,8 +85,9 @@ def spoken(target: Path, *names: str) -> Path:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16_000)
+        file.writeframes(_PAUSE)  # a busy machine may open the microphone late
         for name in names:
             with wave.open(str(ROOT / "samples" / f"{name}.wav")) as sample:
                 file.writeframes(sample.readframes(sample.getnframes()))
-            file.writeframes(bytes(int(_PAUSE_S * 16_000) * 2))
+            file.writeframes(_PAUSE)
     return target

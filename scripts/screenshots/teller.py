@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 NAME = "gemma-3-12b"
@@ -88,8 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
             "total_tokens": 24 + len(text) // 4,
         }
         end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage}
-        self._event(end)
-        self.wfile.write(b"data: [DONE]\n\n")
+        with suppress(BrokenPipeError):  # Stop was pressed
+            self._event(end)
+            self.wfile.write(b"data: [DONE]\n\n")
         return None
 
     def _event(self, chunk: dict[str, object]) -> None:

@@ -18,7 +18,7 @@ export function LatencyReceipt({ receipt }: { receipt: Receipt }) {
     [t("dictation.receipt.decode"), receipt.decodeMs],
   ] as const;
   return (
-    <span className="group inline-flex">
+    <span className="group inline-flex shrink-0 whitespace-nowrap">
       <button
         type="button"
         className="inline-flex items-center gap-1 rounded-md px-1 hover:text-ink"
@@ -36,14 +36,14 @@ export function LatencyReceipt({ receipt }: { receipt: Receipt }) {
         className="invisible absolute bottom-full right-2 z-20 w-72 max-w-full sm:right-16 rounded-xl border border-line bg-surface p-3
           text-left shadow-xl group-focus-within:visible group-hover:visible"
       >
-        <span className="mb-1 block font-medium text-ink">{t("dictation.receipt.title", { total })}</span>
+        <span className="mb-1 block whitespace-normal font-medium text-ink">{t("dictation.receipt.title", { total })}</span>
         {rows.map(([name, ms]) => (
           <span key={name} className="flex justify-between gap-4">
             <span>{name}</span>
             <span className="tabular-nums">{t("dictation.seconds", { seconds: seconds(ms) })}</span>
           </span>
         ))}
-        <span className="mt-1 block break-words">{receipt.model}</span>
+        <span className="mt-1 block whitespace-normal break-words">{receipt.model}</span>
       </span>
     </span>
   );

@@ -24,6 +24,8 @@ const LOOKS: Record<Piece["kind"], string> = {
 /** Both layers must break their lines alike. */
 const LAYER = "col-start-1 row-start-1 m-0 w-full whitespace-pre-wrap break-words border-0 p-0 font-sans text-base leading-6";
 
+const leadOf = (text: string): number => text.length - text.trimStart().length;
+
 /** Grows with its text up to the height of its parent's `max-h-*`, which scrolls. */
 export function ComposerField({ composer, label, placeholder, isDisabled, onKeyDown, ref }: ComposerFieldProps) {
   const { dispatch, setComposing } = composer;
@@ -59,8 +61,10 @@ export function ComposerField({ composer, label, placeholder, isDisabled, onKeyD
     <div className="grid">
       <div aria-hidden className={`${LAYER} pointer-events-none z-10 min-h-6 text-ink`} data-testid="composer-pieces">
         {piecesOf(model).map((piece, index) => (
-          <span key={index} data-kind={piece.kind} className={LOOKS[piece.kind]}>
-            {piece.text}
+          <span key={index} data-kind={piece.kind}>
+            {/* A space before the words would be underlined at the end of a line. */}
+            {piece.text.slice(0, leadOf(piece.text))}
+            <span className={LOOKS[piece.kind]}>{piece.text.slice(leadOf(piece.text))}</span>
           </span>
         ))}
         {"\u200b"}
