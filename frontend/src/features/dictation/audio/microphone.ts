@@ -17,8 +17,9 @@ export interface MicrophoneEvents {
   onLost: () => void;
 }
 
-/** How long the audio thread may take to hand over what it has. */
-const FLUSH_MS = 300;
+/** How long the audio thread may take to answer. */
+const ANSWER_MS = 300;
+type Answer = "flushed" | "over";
 
 export class MicrophoneError extends Error {
   constructor(readonly failure: Failure) {
@@ -28,13 +29,17 @@ export class MicrophoneError extends Error {
 }
 
 export class Microphone {
-  #flushed: (() => void) | null = null;
+  readonly #source: MediaStreamAudioSourceNode;
+  readonly #answers = new Set<(answer: Answer) => void>();
+  #onPiece: MicrophoneEvents["onPiece"] = () => undefined;
 
   private constructor(
     private readonly stream: MediaStream,
     private readonly context: AudioContext,
     private readonly node: AudioWorkletNode,
-  ) {}
+  ) {
+    this.#source = context.createMediaStreamSource(stream);
+  }
 
   /**
    * Ask for the microphone and listen.
@@ -66,27 +71,42 @@ export class Microphone {
 
   /** Resolves when `onPiece` has got everything that was said before the call. */
   flush(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#flushed = resolve;
-      setTimeout(resolve, FLUSH_MS);
-      this.node.port.postMessage("flush");
-    });
+    return this.#ask("flush", "flushed");
   }
 
+  /** Nothing is heard from the call on. */
   async close(): Promise<void> {
+    this.#onPiece = () => undefined;
     stopTracks(this.stream);
+    // In this order: of a context that is closed before its worklet is over Chromium keeps everything for good.
+    this.#source.disconnect();
+    await this.#ask("end", "over");
     this.node.port.onmessage = null;
-    this.node.port.postMessage("end");
-    this.node.disconnect();
+    this.node.port.close();
     if (this.context.state !== "closed") await this.context.close();
   }
 
+  #ask(question: "flush" | "end", wanted: Answer): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (answer: Answer): void => {
+        if (answer !== wanted) return;
+        clearTimeout(timer);
+        this.#answers.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(() => done(wanted), ANSWER_MS);
+      this.#answers.add(done);
+      this.node.port.postMessage(question);
+    });
+  }
+
   #listen({ onPiece, onLost }: MicrophoneEvents): void {
-    this.node.port.onmessage = ({ data }: MessageEvent<Piece | "flushed">) => {
-      if (data !== "flushed") return onPiece(data);
-      this.#flushed?.();
+    this.#onPiece = onPiece;
+    this.node.port.onmessage = ({ data }: MessageEvent<Piece | Answer>) => {
+      if (typeof data === "string") this.#answers.forEach((answered) => answered(data));
+      else this.#onPiece(data);
     };
-    this.context.createMediaStreamSource(this.stream).connect(this.node);
+    this.#source.connect(this.node);
     for (const track of this.stream.getAudioTracks()) track.onended = onLost;
   }
 }

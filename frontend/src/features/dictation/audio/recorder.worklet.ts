@@ -15,7 +15,7 @@ class RecorderProcessor extends AudioWorkletProcessor {
 
   constructor() {
     super();
-    // "flush" asks for what is left; "end" lets the browser drop this node.
+    // "flush" asks for what is left; after "end" the browser may drop this node.
     this.port.onmessage = ({ data }: MessageEvent<"flush" | "end">) => {
       this.#isOver = data === "end";
       if (data !== "flush") return;
@@ -26,6 +26,7 @@ class RecorderProcessor extends AudioWorkletProcessor {
 
   process([channels]: Float32Array[][]): boolean {
     if (channels !== undefined && channels.length > 0) this.#tell(this.#recorder.push(channels));
+    if (this.#isOver) this.port.postMessage("over");
     return !this.#isOver;
   }
 
