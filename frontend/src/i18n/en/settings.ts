@@ -25,7 +25,7 @@ export const settings = {
   profileHandsFree: "2 s: hands-free",
   profileManual: "never by itself",
   vocabulary: "Words you use",
-  vocabularyExample: "Ana Iglesias\nKubernetes",
+  vocabularyExample: "e.g. Ana Iglesias\nKubernetes",
   vocabularyHint: "Names and terms, one a line. Engines that take no vocabulary ignore them.",
   tooManyTerms: "Only 200 terms of 100 characters are kept.",
   echo: "Echo cancellation",

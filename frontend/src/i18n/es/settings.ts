@@ -25,7 +25,7 @@ export const settings = {
   profileHandsFree: "2 s: manos libres",
   profileManual: "nunca por sí sola",
   vocabulary: "Palabras que usas",
-  vocabularyExample: "Ana Iglesias\nKubernetes",
+  vocabularyExample: "p. ej. Ana Iglesias\nKubernetes",
   vocabularyHint: "Nombres y términos, uno por línea. Los motores sin vocabulario los pasan por alto.",
   tooManyTerms: "Solo se conservan 200 términos de 100 caracteres.",
   echo: "Cancelación de eco",
