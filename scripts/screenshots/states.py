@@ -7,7 +7,10 @@ from studio import Studio
 from teller import FAILS, SLOW
 
 QUESTION = "Explain how a hash map works, with a short example in Python."
-NO_PERMISSION = "void (navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') })"
+NO_PERMISSION = (
+    "void (navigator.mediaDevices.getUserMedia ="
+    " async () => { throw new DOMException('', 'NotAllowedError') })"
+)
 LOOKS = (("dark", "en", False), ("light", "es", False), ("light", "es", True), ("dark", "en", True))
 """Theme, language, narrow."""
 ORDER = "¿Cuál es el estado del pedido ORD001?"

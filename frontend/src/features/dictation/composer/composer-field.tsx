@@ -1,6 +1,6 @@
 /** The field that holds the composed text: a textarea, behind which the certain words are solid, the others faint. */
 
-import { useEffect, useLayoutEffect, useRef, useSyncExternalStore, type KeyboardEvent, type Ref, type SyntheticEvent } from "react";
+import { Fragment, useEffect, useLayoutEffect, useRef, useSyncExternalStore, type KeyboardEvent, type Ref, type SyntheticEvent } from "react";
 
 import type { ComposerStore } from "./composer-store";
 import { piecesOf, type Piece } from "./model";
@@ -24,7 +24,8 @@ const LOOKS: Record<Piece["kind"], string> = {
 /** Both layers must break their lines alike. */
 const LAYER = "col-start-1 row-start-1 m-0 w-full whitespace-pre-wrap break-words border-0 p-0 font-sans text-base leading-6";
 
-const leadOf = (text: string): number => text.length - text.trimStart().length;
+/** Characters of the space before underlined words, whose line would hang in the air at the end of the row above. */
+const leadOf = ({ kind, text }: Piece): number => (kind === "stable" ? text.length - text.trimStart().length : 0);
 
 /** Grows with its text up to the height of its parent's `max-h-*`, which scrolls. */
 export function ComposerField({ composer, label, placeholder, isDisabled, onKeyDown, ref }: ComposerFieldProps) {
@@ -61,11 +62,12 @@ export function ComposerField({ composer, label, placeholder, isDisabled, onKeyD
     <div className="grid">
       <div aria-hidden className={`${LAYER} pointer-events-none z-10 min-h-6 text-ink`} data-testid="composer-pieces">
         {piecesOf(model).map((piece, index) => (
-          <span key={index} data-kind={piece.kind}>
-            {/* A space before the words would be underlined at the end of a line. */}
-            {piece.text.slice(0, leadOf(piece.text))}
-            <span className={LOOKS[piece.kind]}>{piece.text.slice(leadOf(piece.text))}</span>
-          </span>
+          <Fragment key={index}>
+            {piece.text.slice(0, leadOf(piece))}
+            <span data-kind={piece.kind} className={LOOKS[piece.kind]}>
+              {piece.text.slice(leadOf(piece))}
+            </span>
+          </Fragment>
         ))}
         {"\u200b"}
       </div>
