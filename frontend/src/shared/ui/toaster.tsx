@@ -13,7 +13,7 @@ export function Toaster() {
   const notices = (
     <div
       role="status"
-      className="pointer-events-none fixed inset-x-0 bottom-40 z-50 flex flex-col items-center gap-2 px-4"
+      className="pointer-events-none fixed inset-x-0 bottom-40 z-50 flex flex-col items-center gap-2 px-4 md:[#root:has(aside)_&]:left-72"
     >
       {shown.map((toast) => (
         <Notice key={toast.id} toast={toast} />
