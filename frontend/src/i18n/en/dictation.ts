@@ -42,6 +42,8 @@ export const dictation = {
     unsupported: "This browser cannot record here. Take a newer one.",
     no_server: "The server does not answer. What stands in the field is kept.",
     not_ready: "The speech engine is not ready.",
+    unknown_engine: "The engine or model that is set is not on this server. Choose another in the settings.",
+    language: "No speech engine here understands the language that is set. Choose another language or engine in the settings.",
     busy: "The server is full. Try again in a moment.",
     unauthorized: "Your log-in has ended. Log in again.",
     not_allowed: "The server does not allow this page or account to dictate.",

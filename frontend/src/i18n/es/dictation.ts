@@ -42,6 +42,8 @@ export const dictation = {
     unsupported: "Este navegador no puede grabar aquí. Usa uno más nuevo.",
     no_server: "El servidor no responde. Se guarda lo que está en el campo.",
     not_ready: "El motor de voz no está listo.",
+    unknown_engine: "El motor o el modelo elegido no está en este servidor. Elige otro en los ajustes.",
+    language: "Ningún motor de voz de aquí entiende el idioma elegido. Elige otro idioma o motor en los ajustes.",
     busy: "El servidor está lleno. Inténtalo dentro de un momento.",
     unauthorized: "Tu sesión ha terminado. Vuelve a entrar.",
     not_allowed: "El servidor no permite dictar a esta página o cuenta.",

@@ -9,6 +9,8 @@ export type FailureKind =
   | "unsupported"
   | "no_server"
   | "not_ready"
+  | "unknown_engine"
+  | "language"
   | "busy"
   | "unauthorized"
   | "not_allowed"
@@ -24,9 +26,9 @@ export interface Failure {
 
 const KINDS: Record<string, FailureKind> = {
   provider_not_ready: "not_ready",
-  unknown_provider: "not_ready",
-  unknown_model: "not_ready",
-  language_not_supported: "not_ready",
+  unknown_provider: "unknown_engine",
+  unknown_model: "unknown_engine",
+  language_not_supported: "language",
   server_full: "busy",
   too_many_attempts: "busy",
   unauthorized: "unauthorized",

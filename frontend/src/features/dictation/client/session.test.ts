@@ -228,7 +228,8 @@ describe("what cannot go on", () => {
 
   it.each([
     ["provider_not_ready", "not_ready"],
-    ["language_not_supported", "not_ready"],
+    ["language_not_supported", "language"],
+    ["unknown_model", "unknown_engine"],
     ["invalid_message", "refused"],
   ])("is a start refused with %s", async (code, kind) => {
     const server = new FakeServer();

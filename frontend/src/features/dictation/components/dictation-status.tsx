@@ -65,7 +65,13 @@ function lookOf(state: DictationState): string {
   return isOdd ? "font-medium text-warn" : "";
 }
 
-const LOOK_AT_SETTINGS: ReadonlySet<Failure["kind"]> = new Set(["not_ready", "engine_failed", "refused"]);
+const LOOK_AT_SETTINGS: ReadonlySet<Failure["kind"]> = new Set([
+  "not_ready",
+  "unknown_engine",
+  "language",
+  "engine_failed",
+  "refused",
+]);
 
 function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Dictation }) {
   const { t } = useTranslation();
@@ -74,7 +80,7 @@ function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Di
       <TriangleAlert size={18} className="mt-0.5 shrink-0 text-danger" aria-hidden />
       <div className="min-w-0 flex-1">
         <p>{t(`dictation.failures.${failure.kind}`)}</p>
-        {failure.detail !== "" && <p className="mt-1 break-words text-xs text-muted"><WithCode text={failure.detail} /></p>}
+        {failure.detail !== "" && <p lang="en" className="mt-1 break-words text-xs text-muted"><WithCode text={failure.detail} /></p>}
         <div className="mt-2 flex gap-2">
           <button type="button" className="button" onClick={dictation.start}>
             {t("common.retry")}

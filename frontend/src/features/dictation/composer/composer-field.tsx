@@ -1,6 +1,6 @@
 /** The field that holds the composed text: a textarea, behind which the certain words are solid, the others faint. */
 
-import { Fragment, useEffect, useLayoutEffect, useRef, useSyncExternalStore, type KeyboardEvent, type Ref, type SyntheticEvent } from "react";
+import { Fragment, useEffect, useLayoutEffect, useRef, useSyncExternalStore, type KeyboardEvent, type Ref } from "react";
 
 import type { ComposerStore } from "./composer-store";
 import { piecesOf, type Piece } from "./model";
@@ -45,11 +45,18 @@ export function ComposerField({ composer, label, placeholder, isDisabled, onKeyD
   // A field that goes away in the middle of a character does not hear of its end.
   useEffect(() => () => setComposing(false), [setComposing]);
 
-  const caretMoved = ({ currentTarget: field }: SyntheticEvent<HTMLTextAreaElement>): void => {
-    const { selectionStart: start, selectionEnd: end } = field;
-    if (field.value !== model.text || (start === model.caret.start && end === model.caret.end)) return;
-    dispatch({ type: "caret_moved", caret: { start, end } });
-  };
+  // Not React's onSelect: a finger that drags the caret is no key and no mouse, and React does not hear of it.
+  useEffect(() => {
+    const caretMoved = (): void => {
+      const field = own.current;
+      const { text, caret } = composer.get();
+      if (field === null || document.activeElement !== field || field.value !== text) return;
+      const { selectionStart: start, selectionEnd: end } = field;
+      if (start !== caret.start || end !== caret.end) dispatch({ type: "caret_moved", caret: { start, end } });
+    };
+    document.addEventListener("selectionchange", caretMoved);
+    return () => document.removeEventListener("selectionchange", caretMoved);
+  }, [composer, dispatch]);
 
   const keyDown = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
     const step = stepOf(event);
@@ -92,7 +99,6 @@ export function ComposerField({ composer, label, placeholder, isDisabled, onKeyD
             caret: { start: target.selectionStart, end: target.selectionEnd },
           })
         }
-        onSelect={caretMoved}
         onCompositionStart={() => setComposing(true)}
         onCompositionEnd={() => setComposing(false)}
         onKeyDown={keyDown}
