@@ -104,7 +104,7 @@ export function ChatPage({ conversationId, composer }: Props) {
   return (
     <section aria-label={t("chat.region")} className="flex min-h-0 flex-1 flex-col">
       <ChatHeader
-        conversationId={conversationId}
+        conversationId={chat.status === "gone" ? null : conversationId}
         title={chat.title}
         model={model}
         onModel={conversationId === null ? (chosen) => change({ chatModel: chosen }) : chat.setModel}

@@ -10,7 +10,7 @@ import type { ConversationDetail, Dictation, DictationDetail, Message } from "@/
 /** The server's limit. What is shown at first is less: see message-list. */
 const LONGEST_MESSAGES = 10_000;
 /** A server that hangs is not waited for for ever; a slow line brings a long conversation within it. */
-const READ_MS = 60_000;
+const READ_MS = 120_000;
 
 const readMessages = (id: string) => ({
   queryKey: keys.messages(id),
@@ -38,6 +38,12 @@ export function useModels() {
     queryFn: () => api.json<string[]>("/api/models"),
     staleTime: 60_000,
   });
+}
+
+/** It has changed elsewhere: whatever shows it reads it anew. */
+export function staleConversation(id: string): void {
+  for (const queryKey of [keys.conversations, keys.conversation(id), keys.messages(id)])
+    void queryClient.invalidateQueries({ queryKey });
 }
 
 /** Reads a conversation anew; null where the server cannot be reached, nothing where it is gone. */

@@ -9,7 +9,7 @@ import type { ConversationDetail, Message } from "@/shared/api/types";
 
 import { fromStored, shownMessages, type Shown } from "./messages/shown-messages";
 import { reloadMessages, useConversation, useMessages } from "./queries";
-import { answers, useLiveAnswer, useRefusal } from "./stream/chat-answers";
+import { answers, others, useLiveAnswer, useRefusal } from "./stream/chat-answers";
 import { isUnderWay, type Problem } from "./stream/live-answer";
 
 const NONE: readonly Message[] = [];
@@ -71,6 +71,7 @@ export function useConversationChat(conversationId: string | null, goTo: (id: st
       show: (id) =>
         void attempt(async () => {
           await change(conversationId, { active_leaf_id: id });
+          others.tell(conversationId);
           await reloadMessages(conversationId);
         }),
       fork: (id) =>
@@ -134,7 +135,7 @@ export function useConversationChat(conversationId: string | null, goTo: (id: st
 
   return {
     conversation: conversation.data ?? null,
-    title: conversation.data?.title ?? null,
+    title: status === "gone" ? null : (conversation.data?.title ?? null),
     status,
     shown,
     live,

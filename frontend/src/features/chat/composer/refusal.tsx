@@ -5,14 +5,17 @@ import { useTranslation } from "react-i18next";
 import { sentence } from "../messages/answer-notice";
 import type { Problem } from "../stream/live-answer";
 
+/** What the page says better than the server, which speaks to programs too. */
+const OWN_WORDS: Record<string, "chat.problems.unreachable" | "chat.problems.busy" | "chat.notThere" | undefined> = {
+  unreachable: "chat.problems.unreachable",
+  busy: "chat.problems.busy",
+  not_found: "chat.notThere",
+};
+
 export function Refusal({ problem, onDismiss }: { problem: Problem; onDismiss: () => void }) {
   const { t } = useTranslation();
-  const text =
-    problem.code === "unreachable"
-      ? t("chat.problems.unreachable")
-      : problem.code === "busy"
-        ? t("chat.problems.busy")
-        : sentence(problem.message);
+  const known = OWN_WORDS[problem.code];
+  const text = known ? t(known) : sentence(problem.message);
   return (
     <div className="mx-auto mb-2 w-full max-w-3xl px-3 sm:px-4">
       <div

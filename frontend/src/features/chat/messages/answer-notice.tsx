@@ -43,8 +43,7 @@ export function Notice({
     <div className="mt-3 flex flex-wrap items-center gap-x-3 gap-y-2 rounded-lg border border-warn/50 bg-warn/10 px-3 py-2 text-sm">
       <TriangleAlert size={16} aria-hidden className="shrink-0 text-warn" />
       <p className="min-w-0 flex-1 basis-48 break-words">
-        {title && <strong className="mr-1 font-semibold">{title}.</strong>}
-        {sentence(text)}
+        {title && <strong className="font-semibold">{title}.</strong>} {sentence(text)}
       </p>
       {onRetry && (
         <button type="button" className="button" onClick={onRetry}>

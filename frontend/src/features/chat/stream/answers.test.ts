@@ -33,14 +33,16 @@ function message(
 function given(script: Answer[], ...reloads: (Message[] | null)[]) {
   const server = new FakeChatServer(script);
   const reload = () => Promise.resolve(reloads.shift() ?? null);
-  const answers = new Answers({ api: server, reload, wait: () => Promise.resolve() });
+  const told: string[] = [];
+  const tell = (id: string) => void told.push(id);
+  const answers = new Answers({ api: server, reload, tell, wait: () => Promise.resolve() });
   const ended = new Promise<void>((resolve) => {
     answers.subscribe(() => {
       const live = answers.get("c");
       if (live === null || live.phase === "broken" || live.phase === "ended") resolve();
     });
   });
-  return { server, answers, ended };
+  return { server, answers, ended, told };
 }
 
 describe("Answers", () => {
@@ -53,6 +55,19 @@ describe("Answers", () => {
     expect(await answers.send("c", "Say hello", [])).toBe(true);
     await ended;
     await expect.poll(() => answers.get("c")).toBeNull();
+  });
+
+  it("tells other pages when an answer begins and when it is over, but not of one that it only follows", async () => {
+    const line: Answer = { says: [START, DONE], then: "end" };
+    const { answers, ended, told } = given([line], []);
+    await answers.send("c", "Say hello", []);
+    expect(told).toEqual(["c"]);
+    await ended;
+    await expect.poll(() => told).toEqual(["c", "c"]);
+    const other = given([{ says: [DONE], then: "end" }], []);
+    other.answers.follow("c", "a");
+    await other.ended;
+    expect(other.told).toEqual([]);
   });
 
   it("keeps a refused text out of the conversation, and says why", async () => {

@@ -10,6 +10,8 @@ export interface AnswersOptions {
   api: Pick<ApiClient, "response" | "json">;
   /** Reads the conversation anew and gives its messages; null where the server cannot be reached. */
   reload: (conversationId: string) => Promise<readonly Message[] | null>;
+  /** An answer that was asked for here has begun, or is over: for pages that show the same conversation. */
+  tell?: (conversationId: string) => void;
   /** Calls once, soon: many words that come at once are one change. */
   soon?: (change: () => void) => void;
   wait?: NonNullable<StreamOptions["wait"]>;
@@ -141,6 +143,7 @@ export class Answers {
         this.#set(run, after(run.live, event));
         if (event.type !== "start") continue;
         kept(true);
+        this.#tellOthers(id, run);
         if (run.live.stopping) void this.stop(id);
       }
     } catch (error) {
@@ -149,7 +152,13 @@ export class Answers {
       kept(await this.#failed(id, run, error, stored));
       return;
     }
+    this.#tellOthers(id, run);
     if (await this.options.reload(id)) this.#drop(id, run);
+  }
+
+  /** Who only follows tells nobody: the one that was followed has told. */
+  #tellOthers(id: string, run: Run): void {
+    if (run.live.kind !== "follow") this.options.tell?.(id);
   }
 
   /** After a refusal, or when the server was gone: whether what was said is stored all the same. */

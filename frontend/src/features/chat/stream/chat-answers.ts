@@ -3,9 +3,10 @@ import { useSyncExternalStore } from "react";
 
 import { api } from "@/shared/api/client";
 
-import { reloadMessages } from "../queries";
+import { reloadMessages, staleConversation } from "../queries";
 import { Answers } from "./answers";
 import type { LiveAnswer, Problem } from "./live-answer";
+import { otherPages } from "./other-pages";
 
 const HIDDEN_MS = 200;
 
@@ -15,7 +16,10 @@ function soon(change: () => void): void {
   else requestAnimationFrame(change);
 }
 
-export const answers = new Answers({ api, reload: reloadMessages, soon });
+/** The same conversations, shown elsewhere in this browser. */
+export const others = otherPages(staleConversation);
+
+export const answers = new Answers({ api, reload: reloadMessages, soon, tell: others.tell });
 
 export function useLiveAnswer(conversationId: string | null): LiveAnswer | null {
   return useSyncExternalStore(answers.subscribe, () =>
