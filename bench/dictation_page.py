@@ -1,4 +1,4 @@
-"""The web app's dictation in a real browser, with a recording as microphone: how long until the text, and what is left open.
+"""Dictation in a real browser, with a recording as microphone: how long to the text, and what is left open.
 
 python bench/dictation_page.py speed [--clip samples/X.wav] [--engine whisper_local --model whisper-samples] [--runs 10]
 python bench/dictation_page.py leaks [--runs 50]
@@ -29,9 +29,17 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 WEB = ROOT / "backend" / "app" / "web"
-# Tells each change of the composed text when it is painted, and when the microphone began to play its file.
+# Tells each change of the composed text when it is painted, when the microphone began to play its file, and
+# what became of audio contexts.
 WATCH = """
 window.seen = [];
+window.contexts = [];
+window.AudioContext = class extends AudioContext {
+  constructor(...wanted) {
+    super(...wanted);
+    contexts.push(new WeakRef(this));
+  }
+};
 const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 navigator.mediaDevices.getUserMedia = async (...wanted) => {
   const stream = await open(...wanted);
@@ -53,7 +61,9 @@ STATE = "document.querySelector('[data-testid=dictation-state]')?.dataset.state"
 
 def main() -> None:
     """Measure one thing."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("speed", "leaks", "paint"))
     parser.add_argument("--clip", type=Path, default=ROOT / "samples" / "en_weather_madrid_48k.wav")
     parser.add_argument("--engine", default="", help="the server's choice where left out")
@@ -141,13 +151,15 @@ def speed(page: Page, clip: Path, runs: int) -> dict[str, Any]:
         page.get_by_role("button", name="Dictate", exact=True).click()
         page.wait_for_selector("[data-testid=receipt]")
         wait_for(lambda: page.evaluate("seen.length > 0 && !seen.at(-1).isOpen && seen.at(-1).text !== ''"))
-        rows.append(page.evaluate(f"""(() => {{
+        rows.append(
+            page.evaluate(f"""(() => {{
           const spokenMs = openedAtMs + {end_ms};
           const final = seen.find((one) => !one.isOpen && one.text !== '');
           const first = seen.find((one) => one.text !== '');
           return {{ text: final.text, finalMs: final.atMs - spokenMs, firstMs: first.atMs - openedAtMs,
             receiptMs: Number(document.querySelector('[data-testid=receipt]').dataset.totalMs) }};
-        }})()"""))
+        }})()""")
+        )
         page.get_by_role("button", name="Stop dictating").click()
         wait_for(lambda: page.evaluate(STATE) == "idle")
         page.reload()
@@ -191,20 +203,23 @@ def leaks(page: Page, runs: int) -> dict[str, Any]:
     """Dictate and send so often in one page, and count what it holds at every tenth time."""
     cdp = page.context.new_cdp_session(page)
     cdp.send("Performance.enable")
-    cdp.send("WebAudio.enable")
     cdp.send("Network.enable")
-    open_now = {"contexts": 0, "sockets": 0}
-    for name, event, by in (
-        ("contexts", "WebAudio.contextCreated", 1),
-        ("contexts", "WebAudio.contextWillBeDestroyed", -1),
-        ("sockets", "Network.webSocketCreated", 1),
-        ("sockets", "Network.webSocketClosed", -1),
-    ):
-        cdp.on(event, lambda _, name=name, by=by: open_now.update({name: open_now[name] + by}))
+    sockets = {"made": 0, "closed": 0}
+    cdp.on("Network.webSocketCreated", lambda _: sockets.update(made=sockets["made"] + 1))
+    cdp.on("Network.webSocketClosed", lambda _: sockets.update(closed=sockets["closed"] + 1))
     rows = []
     for run in range(runs + 1):
         if run % 10 == 0:
-            rows.append({"dictations": run, **held(cdp), **open_now})
+            page.wait_for_timeout(500)  # a context closes after its microphone
+            alive = "contexts.map((one) => one.deref()).filter(Boolean)"
+            memory = held(cdp)
+            kept, unclosed = page.evaluate(
+                f"[{alive}.length, {alive}.filter((one) => one.state !== 'closed').length]"
+            )
+            left = {"contexts_in_memory": kept, "contexts_open": unclosed}
+            rows.append(
+                {"dictations": run, **memory, **left, "sockets_open": sockets["made"] - sockets["closed"]}
+            )
         page.get_by_role("button", name="Dictate", exact=True).click()
         wait_for(lambda: page.evaluate("document.querySelector('[data-composer]').value.length > 5"))
         page.get_by_role("button", name="Stop dictating").click()
@@ -217,7 +232,10 @@ def held(cdp: CDPSession) -> dict[str, Any]:
     cdp.send("HeapProfiler.collectGarbage")
     metrics = {one["name"]: one["value"] for one in cdp.send("Performance.getMetrics")["metrics"]}
     names = ("Nodes", "JSEventListeners", "AudioHandlers", "AudioWorkletProcessors")
-    return {"heap_mb": round(metrics["JSHeapUsedSize"] / 1e6, 2), **{name: metrics.get(name) for name in names}}
+    return {
+        "heap_mb": round(metrics["JSHeapUsedSize"] / 1e6, 2),
+        **{name: metrics.get(name) for name in names},
+    }
 
 
 # -- how soon and how much
