@@ -6,6 +6,7 @@ BENCH ?=
 
 BIN := $(VENV)/bin
 READY := $(PYTHON) scripts/bootstrap.py --venv "$(VENV)"
+WEB := $(PYTHON) scripts/web.py --python "$(abspath $(BIN))/python"
 CODE := backend scripts $(wildcard bench)
 # HOST counts only on make's own command line: some shells and tools export a variable of that name.
 LISTEN := $(if $(filter command,$(origin HOST)),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
@@ -14,7 +15,7 @@ NPM_QUIET := --ignore-scripts --no-audit --no-fund --loglevel=error
 ONLINE := $(if $(filter-out 0 no false,$(OFFLINE)),,--checkpoint)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench test check lint format clean python clients
+.PHONY: help run dev web types shots demo bench test check lint format clean python clients
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -30,7 +31,23 @@ clients:  ## the JavaScript packages that tests speak to the server with, where 
 
 run: python  ## start the server (HOST=, PORT=, OFFLINE=1 asks no model hub)
 	@$(READY) $(ONLINE)
+	@$(WEB) --if-possible build
 	@exec $(BIN)/prompter serve $(LISTEN)
+
+dev: python  ## server and web app, both reloaded when the code changes
+	@$(READY) --dev
+	@exec $(WEB) dev
+
+web: python  ## build the web app into backend/app/web
+	@exec $(WEB) build
+
+types: python  ## write the web app's types of the wire from the server
+	@$(READY) --dev
+	@exec $(WEB) types
+
+shots: python web  ## take pictures of the web app in its main states (ARGS= names some; needs Chromium)
+	@$(READY) --dev
+	@$(BIN)/python scripts/screenshots $(ARGS)
 
 demo: python  ## start a server, dictate samples/ to it, show text and answers
 	@$(READY)
@@ -44,11 +61,12 @@ test: python clients  ## run the tests (ARGS= goes to pytest)
 	@$(READY) --dev
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: python clients  ## lint, types and tests, as CI runs them
+check: python clients  ## lint, types and tests, the web app's included, as CI runs them
 	@$(READY) --dev
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy
+	@$(WEB) $(if $(PROMPTER_TEST_REQUIRE_ALL),,--if-possible) check
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: python  ## lint and types only
@@ -62,5 +80,6 @@ format: python  ## put the code in form
 	@$(BIN)/ruff format $(CODE)
 
 clean:  ## remove what was built (models/ and data/ stay)
-	@rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist backend/*.egg-info $(CLIENTS)/node_modules
+	@rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist backend/*.egg-info backend/app/web \
+	    frontend/node_modules $(CLIENTS)/node_modules
 	@find backend scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,10 +9,9 @@ from typing import Any
 import anyio
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import JSONResponse
 
 from app import __version__
-from app.api import docs, health, llm, metrics, providers, stt
+from app.api import health, llm, metrics, providers, stt
 from app.api.access.gate import Gate
 from app.api.accounts import auth, keys
 from app.api.chat import branches, conversations, dictations, export, realtime, search, stream
@@ -21,6 +20,7 @@ from app.api.deps import Resources
 from app.api.errors import install_error_handlers
 from app.api.guard import Guard, cross_origin
 from app.api.openai import chat, models, transcriptions
+from app.api.pages import docs, web
 from app.core.config import Settings, load_settings
 from app.core.logging import configure
 from app.core.metrics import Observer
@@ -107,7 +107,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     ):
         app.include_router(door.router)
     docs.mount_docs(app)
-    app.add_api_route("/", _root, include_in_schema=False)
+    web.mount_web(app)
     # Each stands before those above it: the guard first, then other origins, then the gate.
     app.add_middleware(Gate, settings=settings)
     if settings.allowed_origins:
@@ -134,11 +134,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         group.cancel_scope.cancel()
     await resources.engines.aclose()
     await resources.providers.aclose()
-
-
-async def _root() -> JSONResponse:
-    """What stands at `/` until there is a web app."""
-    return JSONResponse({"status": "Chat API is running"})
 
 
 def _describe_socket(app: FastAPI) -> None:

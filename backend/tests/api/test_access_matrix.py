@@ -28,6 +28,7 @@ pytestmark = pytest.mark.once
 
 OPEN_TO_ALL = {
     "GET /",
+    "GET /assets/{path:path}",
     "GET /health",
     "GET /health/ready",
     "GET /docs",

@@ -35,6 +35,7 @@ def _rule(route: str, who: Who, *scopes: Scope) -> Rule:
 RULES: tuple[Rule, ...] = (
     # what a browser needs before anybody can log in, and what watches the process
     _rule("GET /", "everyone"),
+    _rule("GET /assets/{path:path}", "everyone"),
     _rule("GET /health", "everyone"),
     _rule("GET /health/ready", "everyone"),
     _rule("GET /docs", "everyone"),

@@ -1,0 +1,147 @@
+"""The web app in a real Chromium, against a real server: the page built once, WAVs as microphones, and its troubles."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright, expect
+from pydantic import SecretStr
+
+from app.core.config import LlmSettings, LlmUpstreamSettings, Settings
+from tests.browser.web_app import WebApp
+from tests.conftest import ROOT, running
+from tests.fakes.page_upstream import PageUpstream
+from tests.fakes.whisper import OURS
+
+BROWSER = [pytest.mark.once, pytest.mark.asyncio(loop_scope="session")]
+"""The marks of each test module here: one browser, in one loop, on one Python."""
+SETTLES_MS = 15_000
+"""How long anything on the page may take on a machine that does other work too."""
+COMMANDS = ("chromium", "chromium-browser", "google-chrome")
+BUILD_S = 110
+
+OpenPage = Callable[..., Awaitable[WebApp]]
+
+
+@pytest.fixture(scope="package")
+def chromium() -> str:
+    """The machine's own browser: none is downloaded."""
+    found = next(filter(None, map(shutil.which, COMMANDS)), None)
+    return found or pytest.skip("no Chromium on this machine: apt-get install chromium")
+
+
+@pytest.fixture(scope="package")
+def built_page() -> None:
+    """The page as `make web` makes it."""
+    command = [sys.executable, str(ROOT / "scripts" / "web.py"), "build"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_S, check=False)
+    if done.returncode != 0:
+        # Only what this machine lacks is a reason to skip; a page that cannot be built has failed.
+        lacks = "no npm here" in done.stderr or "is needed to build the web app" in done.stderr
+        (pytest.skip if lacks else pytest.fail)(done.stderr)
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def upstream() -> AsyncIterator[PageUpstream]:
+    """The chat service behind the server."""
+    async with PageUpstream().serve() as fake:
+        yield fake
+
+
+def browser_settings(upstream: PageUpstream, **fields: Any) -> Settings:
+    """A server that understands the samples, and answers by `upstream`."""
+    if not (OURS / "model.bin").is_file():
+        pytest.skip("models/whisper-samples is missing")
+    service = LlmUpstreamSettings(base_url=upstream.base_url, api_key=SecretStr("sk-x"), model="tiny")
+    return Settings(
+        _env_file=None,
+        stt={"provider": "whisper_local", "whisper_local": {"model": str(OURS)}},
+        llm=LlmSettings(openai_compat=service, discover=False),
+        **fields,
+    )
+
+
+@pytest.fixture(scope="package")
+def web_server(built_page: None, upstream: PageUpstream) -> Iterator[str]:
+    """The address of the page, on a server that asks nobody who they are."""
+    with running(browser_settings(upstream)) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def browsers(chromium: str) -> AsyncIterator[Callable[..., Awaitable[Browser]]]:
+    """Browsers by the switches that they are started with, which hold as long as they run."""
+    async with async_playwright() as playwright, AsyncExitStack() as stack:
+        started: dict[tuple[str, ...], Browser] = {}
+
+        async def browser(*switches: str) -> Browser:
+            if switches not in started:
+                one = await playwright.chromium.launch(
+                    executable_path=chromium, args=["--no-proxy-server", *switches]
+                )
+                started[switches] = one
+                stack.push_async_callback(one.close)
+            return started[switches]
+
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_page(browsers: Callable[..., Awaitable[Browser]], web_server: str) -> AsyncIterator[OpenPage]:
+    """Open the web app as somebody who has never been there, but for `settings`; at the end it had no trouble."""
+    expect.set_options(timeout=SETTLES_MS)
+    opened: list[WebApp] = []
+    async with AsyncExitStack() as stack:
+
+        async def open_(
+            address: str = "",
+            *,
+            says: Path | None = None,
+            switches: tuple[str, ...] = (),
+            settings: dict[str, object] | None = None,
+            axe: bool = False,
+            **context: Any,
+        ) -> WebApp:
+            browser = await browsers(*(switches or microphone(says)))
+            options = {"locale": "en-US", "viewport": {"width": 1280, "height": 800}, **context}
+            made = await browser.new_context(**options)
+            stack.push_async_callback(made.close)
+            made.set_default_timeout(SETTLES_MS)
+            app = WebApp(await made.new_page(), address or web_server)
+            await app.prepare({"guided": True, **(settings or {})}, axe_source() if axe else "")
+            opened.append(app)
+            await app.load()
+            return app
+
+        yield open_
+        for app in opened:
+            app.check_troubles()
+
+
+def microphone(says: Path | None) -> tuple[str, ...]:
+    """Chromium's switches for a microphone that says a recording once; the beginning is when it is switched on."""
+    fake = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+    return (*fake, f"--use-file-for-fake-audio-capture={says}%noloop") if says else fake
+
+
+@cache
+def axe_source() -> str:
+    path = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+    if not path.exists():
+        pytest.skip("axe-core is not installed: npm ci in frontend")
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def direct(monkeypatch: pytest.MonkeyPatch, clean_environment: None) -> None:
+    """Nothing goes through a proxy to reach this machine."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)

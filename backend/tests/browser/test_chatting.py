@@ -1,0 +1,112 @@
+"""Chatting in the browser: stop, answer again, edit, versions, delete and undo; what is stored is what is shown."""
+
+from playwright.async_api import expect
+
+from tests.browser.conftest import BROWSER, OpenPage
+from tests.fakes.paced_upstream import answer_to
+
+pytestmark = BROWSER
+
+
+async def test_stop_and_answer_again(open_page: OpenPage) -> None:
+    """Stopped, what had come stays; asked again, there are two versions to go between."""
+    app = await open_page()
+    await app.ask("Stop me, I am slow")
+    await expect(app.answers).to_contain_text("«5»")
+    await app.button("Stop the answer").click()
+    await app.has_answered()
+    await expect(app.answers).to_contain_text("Stopped.")
+    await expect(app.answers).to_contain_text("«5»")
+    await app.answers.get_by_role("button", name="Answer again").first.click()
+    await expect(app.answers.get_by_role("group", name="Version 2 of 2")).to_have_count(
+        0
+    )  # not while it comes
+    await expect(app.answers).to_contain_text("«3»")
+    await app.page.keyboard.press("Escape")
+    await app.has_answered()
+    await expect(app.answers.get_by_role("group", name="Version 2 of 2")).to_be_visible()
+
+
+async def test_edit_and_go_between_the_branches(open_page: OpenPage) -> None:
+    """An edited question has an answer of its own, and the first ones are still there, also after a reload."""
+    app = await open_page()
+    await app.ask("First wording")
+    await app.has_answered()
+    await app.button("Edit").click()
+    field = app.page.get_by_role("textbox", name="Edit your message")
+    await field.fill("Second wording")
+    await field.press("Enter")
+    await expect(app.answers).to_contain_text(answer_to("Second wording")[-1])
+    await app.has_answered()
+    await expect(app.mine).to_have_text("Second wording2/2")
+    await app.button("Previous version").click()
+    await expect(app.mine).to_contain_text("First wording")
+    await expect(app.answers).to_contain_text(answer_to("First wording")[-1])
+    await app.page.reload()
+    await expect(app.mine).to_contain_text("First wording")
+    await app.button("Next version").click()
+    await expect(app.answers).to_contain_text(answer_to("Second wording")[-1])
+
+
+async def test_reload_in_mid_stream(open_page: OpenPage) -> None:
+    """The answer belongs to the conversation: it goes on where it was, without a gap."""
+    app = await open_page()
+    await app.ask("Load again, and be brisk")
+    await expect(app.answers).to_contain_text("«2»")
+    await app.page.reload()
+    await app.has_answered()
+    await expect(app.answers).to_contain_text("".join(answer_to("Load again, and be brisk")))
+
+
+async def test_delete_and_undo(open_page: OpenPage) -> None:
+    """Undone in time, nothing has happened; not undone, it is gone for the server too."""
+    app = await open_page()
+    await app.ask("Throw this away")
+    await app.has_answered()
+    row = app.conversation("Throw this away")
+    await row.hover()
+    await app.button("Delete “Throw this away”").click()
+    await expect(row).to_have_count(0)
+    await app.button("Undo").click()
+    await expect(row).to_be_visible()
+    await row.click()
+    await expect(app.mine).to_contain_text("Throw this away")
+    await row.hover()
+    await app.button("Delete “Throw this away”").click()
+    await expect(row).to_have_count(0)
+    await app.page.reload()  # leaving the page is the end of regret
+    await expect(app.page.get_by_role("heading", name="What's on your mind?")).to_be_visible()
+    await expect(app.page.get_by_role("link", name="Settings")).to_be_visible()
+    await expect(row).to_have_count(0)
+
+
+async def test_markup_of_a_model_runs_nothing(open_page: OpenPage) -> None:
+    """Raw HTML is text, `javascript:` is no link, and images of others are not fetched."""
+    app = await open_page()
+    asked: list[str] = []
+    app.page.on("request", lambda request: asked.append(request.url))
+    hostile = (
+        "<img src=x onerror=\"document.title='owned'\"> <script>document.title='owned'</script> "
+        "[press](javascript:document.title='owned') ![picture](https://example.com/tracker.png) short"
+    )
+    await app.ask(hostile)
+    await app.has_answered()
+    await expect(app.mine).to_contain_text("<script>")
+    await expect(app.page.locator("article img, article script, article a[href^=javascript]")).to_have_count(
+        0
+    )
+    assert await app.page.title() != "owned"
+    assert [url for url in asked if not url.startswith((app.url, "data:", "blob:"))] == []
+
+
+async def test_search_finds_and_opens(open_page: OpenPage) -> None:
+    app = await open_page()
+    await app.ask("Where is the xylophone")
+    await app.has_answered()
+    await app.page.keyboard.press("Control+Shift+O")
+    await expect(app.page.get_by_role("heading", name="What's on your mind?")).to_be_visible()
+    await app.page.keyboard.press("Control+k")
+    await expect(app.page.get_by_role("searchbox")).to_be_focused()
+    await app.page.keyboard.type("xylophone")
+    await app.page.get_by_role("navigation").get_by_role("link", name="xylophone").first.click()
+    await expect(app.mine).to_contain_text("Where is the xylophone")

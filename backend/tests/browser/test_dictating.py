@@ -1,0 +1,141 @@
+"""Dictating in the browser: a recording is the microphone, and what it says comes to stand in the composer."""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import BROWSER, OpenPage
+from tests.conftest import SAMPLES
+from tests.fakes.paced_upstream import answer_to
+from tests.support.proxy import network
+
+pytestmark = BROWSER
+
+ENGLISH = SAMPLES / "en_weather_madrid_48k.wav"
+SPANISH = SAMPLES / "es_correo_jefe_16k.wav"
+LONG = SAMPLES / "en_two_requests_16k.wav"
+TRIES = 5
+"""How often the page asks for a server that is not there: it is 3 s until then, and 5 s until the next."""
+DENIED = ("--use-fake-ui-for-media-stream=deny", "--use-fake-device-for-media-stream")
+NO_DEVICE = ("--use-fake-ui-for-media-stream", "--disable-audio-input")
+
+
+def said(path: Path) -> str:
+    return path.with_suffix(".txt").read_text(encoding="utf-8").strip()
+
+
+@pytest.mark.parametrize("recording", [ENGLISH, SPANISH], ids=["english", "spanish"])
+async def test_speak_see_fix_send(open_page: OpenPage, recording: Path) -> None:
+    """Dictate → the text appears → edit → send → the answer streams → reload → still there."""
+    app = await open_page(says=recording)
+    await app.button("Dictate").click()
+    await app.in_state("listening")
+    pieces = app.page.get_by_test_id("composer-pieces")
+    await expect(pieces.locator("[data-kind=unstable], [data-kind=stable]").first).to_be_visible()
+    await expect(app.composer).to_have_value(said(recording))
+    await app.button("Stop dictating").click()
+    await app.in_state("idle")
+    await expect(app.page.get_by_test_id("heard")).to_have_text(said(recording))
+    await expect(app.page.get_by_test_id("receipt")).to_be_visible()
+
+    prompt = f"{said(recording)} And be brisk"
+    await app.composer.press("End")
+    await app.type(" And be brisk")
+    await app.composer.press("Enter")
+    await expect(app.composer).to_have_value("")
+    await expect(app.mine).to_contain_text(prompt)
+    pieces_of_answer = answer_to(prompt)
+    await expect(app.answers).to_contain_text("«3»")
+    assert await app.answers.get_attribute("aria-busy") == "true", "it shows while it comes"
+    await app.has_answered()
+    await expect(app.answers).to_contain_text("".join(pieces_of_answer))
+
+    await app.page.reload()
+    await expect(app.mine).to_contain_text(prompt)
+    await expect(app.answers).to_contain_text("".join(pieces_of_answer))
+    await expect(app.conversation(prompt[:40])).to_have_count(0)  # its title is the server's own
+    await expect(app.page.get_by_role("navigation").get_by_role("link").first).to_contain_text(prompt[:12])
+
+
+async def test_a_key_is_held_to_speak(open_page: OpenPage) -> None:
+    """Space in the empty composer; letting go finishes, and no space is written."""
+    app = await open_page(says=ENGLISH)
+    await expect(app.composer).to_be_focused()
+    await app.page.keyboard.down("Space")
+    await app.in_state("listening")
+    await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("today")
+    await app.page.keyboard.up("Space")
+    await app.in_state("idle")
+    await expect(app.composer).to_have_value(said(ENGLISH))
+
+
+async def test_send_waits_for_the_last_words(open_page: OpenPage) -> None:
+    """Enter while the last words are still being understood sends all of them."""
+    app = await open_page(says=ENGLISH)
+    await app.button("Dictate").click()
+    await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("weather like")
+    await expect(app.state).to_have_text("Listening")  # it was speech, and is silence
+    await app.composer.press("Enter")
+    await expect(app.mine).to_contain_text(said(ENGLISH))
+    await app.in_state("idle")
+    await expect(app.composer).to_have_value("")
+
+
+async def test_what_was_typed_is_left_alone(open_page: OpenPage) -> None:
+    """Before the words and behind them, while they come; undo takes back typing, then the utterance as a whole."""
+    app = await open_page(says=ENGLISH)
+    await app.type("So ")
+    await app.button("Dictate").click()
+    await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("What")
+    await app.composer.press("Control+Home")
+    await app.type("Tell me. ")
+    await expect(app.composer).to_have_value(f"Tell me. So {said(ENGLISH)}")
+    await app.button("Stop dictating").click()
+    await app.in_state("idle")
+    for _ in "Tell me. ":  # a word at a time, or less where words came between
+        if (await app.composer.input_value()).startswith("So"):
+            break
+        await app.composer.press("Control+z")
+    await expect(app.composer).to_have_value(f"So {said(ENGLISH)}")
+    await app.button("Take back the last utterance").click()
+    await expect(app.composer).to_have_value("So ")
+
+
+async def test_a_lost_connection_loses_no_word(open_page: OpenPage, web_server: str) -> None:
+    """It breaks off in the middle of a sentence and comes back in the middle of the next; the text is whole."""
+    async with network(web_server) as line:
+        app = await open_page(line.url, says=LONG)
+        app.expect_trouble("WebSocket connection|Failed to load resource|ERR_")
+        await app.button("Dictate").click()
+        await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("terminal")
+        line.down = True
+        tries = count(1)
+        async with app.page.expect_websocket(lambda _: next(tries) == TRIES):
+            line.cut()
+            await app.in_state("reconnecting")
+            await expect(app.state).to_contain_text("Reconnecting")
+        line.down = False
+        await app.in_state("listening")
+        await expect(app.composer).to_have_value(said(LONG))
+
+
+@pytest.mark.parametrize(
+    ("switches", "words"),
+    [(DENIED, "may not use the microphone"), (NO_DEVICE, "no microphone")],
+    ids=["denied", "no device"],
+)
+async def test_without_a_microphone_it_says_what_to_do(
+    open_page: OpenPage, switches: tuple[str, ...], words: str
+) -> None:
+    app = await open_page(switches=switches)
+    app.expect_trouble("WebSocket is closed before the connection is established")  # nobody needs it any more
+    await app.button("Dictate").click()
+    notice = app.page.get_by_role("alert")
+    await expect(notice).to_contain_text(words)
+    await expect(notice.get_by_role("button", name="Try again")).to_be_visible()
+    await app.button("Close").click()
+    await expect(notice).to_have_count(0)
+    await app.type("typing works without")
+    await expect(app.composer).to_have_value("typing works without")

@@ -1,0 +1,61 @@
+"""Accounts in the browser: the log-in page, what is behind it, the way out, and nothing left for the next one."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.async_api import expect
+
+from app.core.config import Settings
+from tests.browser.conftest import BROWSER, OpenPage, browser_settings
+from tests.conftest import running
+from tests.fakes.page_upstream import PageUpstream
+from tests.support.accounts import ACCOUNTS, PASSWORD, Team
+
+pytestmark = BROWSER
+
+
+@pytest.fixture(scope="module")
+def team_server(
+    built_page: None, upstream: PageUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The page of a server with accounts, on which Ada and Bob have one."""
+    settings: Settings = browser_settings(
+        upstream, accounts=ACCOUNTS, data_dir=tmp_path_factory.mktemp("accounts")
+    )
+    with running(settings) as url:
+        team = Team(settings)
+        team.add("ada", "admin")
+        team.add("bob")
+        yield url
+
+
+async def test_log_in_and_out(open_page: OpenPage, team_server: str) -> None:
+    app = await open_page(team_server)
+    app.expect_trouble("401")  # browsers report each refusal
+    name, password = app.page.get_by_label("Name"), app.page.get_by_label("Password", exact=True)
+    await expect(app.page.get_by_role("heading", name="Log in to PROMPTer")).to_be_visible()
+    await name.fill("ada")
+    await password.fill("not her password")
+    await password.press("Enter")
+    await expect(app.page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
+    await password.fill(PASSWORD)
+    await app.button("Log in").click()
+    await app.ask("For Ada alone")
+    await app.has_answered()
+    await app.page.reload()
+    await expect(app.mine).to_contain_text("For Ada alone")
+
+    address = app.page.url
+    await app.button("Log out").click()
+    await expect(app.page.get_by_role("heading", name="Log in to PROMPTer")).to_be_visible()
+    await app.page.reload()
+    await expect(app.page.get_by_role("heading", name="Log in to PROMPTer")).to_be_visible()
+
+    await name.fill("bob")
+    await password.fill(PASSWORD)
+    await password.press("Enter")
+    await expect(app.composer).to_be_visible()
+    await expect(app.page.get_by_text("For Ada alone")).to_have_count(0)
+    app.expect_trouble("404")
+    await app.page.goto(address)
+    await expect(app.page.get_by_text("There is no such conversation")).to_be_visible()

@@ -1,0 +1,129 @@
+"""What the page looks like to others: in Spanish, on a telephone, to axe; by its states, light and dark."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import BROWSER, OpenPage
+from tests.fakes.page_upstream import PageUpstream
+
+pytestmark = BROWSER
+
+GETS_IN = """(origin) => {
+    const script = document.createElement("script");
+    script.textContent = "document.title = 'owned'";
+    document.body.append(script);
+    const image = document.createElement("img");
+    image.src = origin + "/tracker.png";
+    document.body.append(image);
+}"""
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+
+
+async def test_spanish_browsers_get_spanish(open_page: OpenPage) -> None:
+    app = await open_page(locale="es-ES")
+    await expect(app.page.get_by_role("heading", name="¿En qué estás pensando?")).to_be_visible()
+    await expect(app.button("Dictar")).to_be_visible()
+    assert await app.page.evaluate("document.documentElement.lang") == "es"
+    await app.page.goto(f"{app.url}/#/settings")
+    await app.page.get_by_text("English", exact=True).click()
+    await expect(app.page.get_by_role("heading", name="Settings", exact=True)).to_be_visible()
+    assert await app.page.evaluate("document.documentElement.lang") == "en"
+
+
+async def test_a_narrow_page_does_not_scroll_sideways(open_page: OpenPage) -> None:
+    """Code and tables scroll by themselves, and the conversations are behind a button."""
+    app = await open_page(**PHONE)
+    assert await app.overflow_px() == 0, "welcome"
+    await app.ask("Please show me a showpiece")
+    await app.has_answered()
+    await expect(app.page.get_by_role("table")).to_be_visible()
+    assert await app.overflow_px() == 0, "conversation"
+    await app.ask("Averyveryveryverylongwordthatnobodywouldeverwriteexceptatesterwithatelephone" * 3)
+    await app.has_answered()
+    assert await app.overflow_px() == 0, "a long word"
+    await app.button("Show conversations").click()
+    await expect(app.page.get_by_role("dialog")).to_be_visible()
+    assert await app.overflow_px() == 0, "drawer"
+    await app.page.get_by_role("dialog").get_by_role("link", name="Settings").click()
+    await expect(app.page.get_by_role("heading", name="Settings", exact=True)).to_be_visible()
+    assert await app.overflow_px() == 0, "settings"
+    await app.page.goto(f"{app.url}/#/dictations")
+    await expect(app.page.get_by_role("heading", name="Dictations")).to_be_visible()
+    assert await app.overflow_px() == 0, "dictations"
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+async def test_axe_finds_nothing_serious(open_page: OpenPage, theme: str) -> None:
+    """In the states that one meets."""
+    app = await open_page(axe=True, settings={"theme": theme, "guided": False}, reduced_motion="reduce")
+    found: dict[str, list[str]] = {}
+    for step in range(3):
+        await expect(app.page.get_by_role("dialog")).to_contain_text(f"Step {step + 1} of 3")
+        found[f"guide, step {step + 1}"] = await app.findings()
+        await app.button("Next" if step < 2 else "Start speaking").click()
+    await expect(app.page.get_by_role("dialog")).to_have_count(0)
+    found["welcome"] = await app.findings()
+    await app.ask("Please show me a showpiece")
+    await app.has_answered()
+    found["conversation"] = await app.findings()
+    await app.button("Edit").click()
+    found["editing"] = await app.findings()
+    await app.page.keyboard.press("Escape")
+    await app.button("Delete “Please show me a showpiece”").first.focus()
+    found["actions of a row"] = await app.findings()
+    await app.button("Keyboard shortcuts").click()
+    found["keys"] = await app.findings()
+    await app.page.keyboard.press("Escape")
+    await expect(app.page.get_by_role("dialog")).to_have_count(0)
+    await app.page.keyboard.press("Control+k")
+    await expect(app.page.get_by_role("searchbox")).to_be_focused()
+    await app.page.keyboard.type("showpiece")
+    await expect(app.page.get_by_role("list", name="Results")).to_be_visible()
+    found["search"] = await app.findings()
+    await app.page.goto(f"{app.url}/#/settings")
+    await expect(app.page.get_by_role("heading", name="Settings", exact=True)).to_be_visible()
+    await expect(app.page.get_by_role("listitem").filter(has_text="pocketsphinx").first).to_be_visible()
+    found["settings"] = await app.findings()
+    await app.page.goto(f"{app.url}/#/dictations")
+    await expect(app.page.get_by_role("heading", name="Dictations")).to_be_visible()
+    found["dictations"] = await app.findings()
+    await app.page.goto(f"{app.url}/#/c/nothing-of-this-name")
+    app.expect_trouble("404")
+    await expect(app.page.get_by_text("There is no such conversation")).to_be_visible()
+    found["not there"] = await app.findings()
+    assert {state: one for state, one in found.items() if one} == {}
+
+
+async def test_axe_while_one_dictates(open_page: OpenPage) -> None:
+    app = await open_page(axe=True, reduced_motion="reduce")  # a microphone that beeps
+    await app.button("Dictate").click()
+    await app.in_state("listening")
+    listening = await app.findings()
+    await app.button("Mute the microphone").click()
+    await expect(app.state).to_have_text("Muted")
+    muted = await app.findings()
+    assert (listening, muted) == ([], [])
+
+
+async def test_axe_on_a_telephone(open_page: OpenPage) -> None:
+    app = await open_page(axe=True, locale="es-ES", **PHONE)
+    await expect(app.page.get_by_role("heading", name="¿En qué estás pensando?")).to_be_visible()
+    welcome = await app.findings()
+    await app.button("Mostrar conversaciones").click()
+    await expect(app.page.get_by_role("dialog")).to_be_visible()
+    assert (welcome, await app.findings()) == ([], [])
+
+
+async def test_the_page_keeps_to_itself(open_page: OpenPage, upstream: PageUpstream) -> None:
+    """What were to get in would neither be fetched nor run; and these tests would be told."""
+    app = await open_page()
+    app.expect_trouble("Content Security Policy|^error: CSP: ")
+    async with (
+        app.page.expect_console_message(lambda message: "CSP: inline" in message.text),
+        app.page.expect_console_message(lambda message: f"CSP: {upstream.origin}" in message.text),
+    ):
+        await app.page.evaluate(GETS_IN, upstream.origin)
+    assert await app.page.title() != "owned"
+    assert [request.path for request in upstream.requests if "tracker" in request.path] == []

@@ -1,0 +1,120 @@
+"""The web app as a person has it before them: what it is made of, by roles and names, and what they do with it."""
+
+import json
+import re
+from typing import Any
+
+from playwright.async_api import ConsoleMessage, Error, Locator, Page, expect
+
+STORE_KEY = "prompter.settings"
+MOST_TABS = 80
+_VIOLATIONS = (
+    "document.addEventListener('securitypolicyviolation', e => console.error('CSP: ' + e.blockedURI))"
+)
+
+
+class WebApp:
+    """One page of one browser."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.troubles: list[str] = []
+        self._expected: list[re.Pattern[str]] = []
+        page.on("console", self._said)
+        page.on("pageerror", self._failed)
+
+    # -- what there is
+
+    @property
+    def composer(self) -> Locator:
+        return self.page.locator("[data-composer]")
+
+    @property
+    def state(self) -> Locator:
+        """What dictation is doing; its `data-state` is the name."""
+        return self.page.get_by_test_id("dictation-state")
+
+    @property
+    def mine(self) -> Locator:
+        return self.page.get_by_role("article", name="You")
+
+    @property
+    def answers(self) -> Locator:
+        return self.page.get_by_role("article", name="Answer")
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def conversation(self, title: str) -> Locator:
+        """The link in the sidebar."""
+        return self.page.get_by_role("navigation").get_by_role("link", name=title, exact=True)
+
+    # -- what one does
+
+    async def prepare(self, settings: dict[str, object], axe: str) -> None:
+        """Before the first page: what the browser remembers of an earlier visit, and who looks on."""
+        key, value = json.dumps(STORE_KEY), json.dumps(json.dumps(settings))
+        kept = f"localStorage.getItem({key}) ?? localStorage.setItem({key}, {value})"
+        await self.page.add_init_script(f"{kept}; {_VIOLATIONS}; {axe}")
+
+    async def load(self) -> None:
+        await self.page.goto(self.url)
+
+    async def type(self, text: str) -> None:
+        await self.composer.press_sequentially(text)
+
+    async def ask(self, text: str) -> None:
+        """Write it and send it."""
+        await self.composer.fill(text)
+        await self.composer.press("Enter")
+
+    async def in_state(self, name: str) -> None:
+        """Wait until dictation is doing that."""
+        await expect(self.state).to_have_attribute("data-state", name)
+
+    async def has_answered(self, answer: Locator | None = None) -> None:
+        """Wait until the (last) answer is whole."""
+        await expect(answer or self.answers.last).to_have_attribute("aria-busy", "false")
+
+    async def tab_to(self, target: Locator, key: str = "Tab") -> None:
+        """Go there by keyboard alone."""
+        for _ in range(MOST_TABS):
+            if await target.evaluate("one => one === document.activeElement"):
+                return
+            await self.page.keyboard.press(key)
+        raise AssertionError(f"{MOST_TABS} times {key} do not lead to {target}")
+
+    # -- what nobody should see
+
+    def expect_trouble(self, pattern: str) -> None:
+        """The browser will report what matches, for a test has brought it about."""
+        self._expected.append(re.compile(pattern))
+
+    def check_troubles(self) -> None:
+        left = [text for text in self.troubles if not any(known.search(text) for known in self._expected)]
+        assert not left, "the browser reported: " + "\n".join(left)
+
+    async def findings(self) -> list[str]:
+        """What axe finds wrong with the page as it is, its serious and critical findings."""
+        found: dict[str, Any] = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{one['id']} ({one['impact']}): {node['html'][:200]} {node['failureSummary']}"
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+
+    async def overflow_px(self) -> int:
+        """How far the page can be scrolled sideways, which it should not."""
+        width: int = await self.page.evaluate(
+            "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
+        )
+        return width
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.troubles.append(f"{message.type}: {message.text}")
+
+    def _failed(self, error: Error) -> None:
+        self.troubles.append(f"uncaught: {error}")

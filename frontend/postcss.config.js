@@ -1,0 +1,2 @@
+// Tailwind makes the one style sheet.
+export default { plugins: { tailwindcss: {}, autoprefixer: {} } };

@@ -1,0 +1,43 @@
+/** Which page an address shows, and what the features lend each other there; features never import each other. */
+import { Route, Switch } from "wouter";
+
+import { KeysSection } from "@/features/accounts/keys-section";
+import { useMe } from "@/features/accounts/use-me";
+import { ChatPage } from "@/features/chat/chat-page";
+import { DictationsPage } from "@/features/chat/dictations/dictations-page";
+import { MicrophoneTest } from "@/features/dictation/components/microphone-test";
+import { useDictationComposer } from "@/features/dictation/hooks/use-dictation-composer";
+import { Guide } from "@/features/settings/guide/guide";
+import { SettingsPage } from "@/features/settings/settings-page";
+
+const microphone = <MicrophoneTest />;
+
+export function Pages() {
+  return (
+    <Switch>
+      <Route path="/settings">
+        <SettingsRoute />
+      </Route>
+      <Route path="/dictations/:id?">{({ id }) => <DictationsPage dictationId={id ?? null} />}</Route>
+      {/* No keys: the text being composed, and a dictation, outlive the way from one conversation to the next. */}
+      <Route path="/c/:id">{({ id }) => <ChatRoute conversationId={id} />}</Route>
+      <Route>
+        <ChatRoute conversationId={null} />
+      </Route>
+    </Switch>
+  );
+}
+
+function ChatRoute({ conversationId }: { conversationId: string | null }) {
+  return <ChatPage conversationId={conversationId} composer={useDictationComposer()} />;
+}
+
+function SettingsRoute() {
+  const me = useMe();
+  const account = me.data?.mode === "accounts" && me.data.via === "session" ? <KeysSection /> : null;
+  return <SettingsPage microphone={microphone} account={account} />;
+}
+
+export function FirstVisit() {
+  return <Guide microphone={microphone} />;
+}

@@ -1,0 +1,78 @@
+/** All keys on one sheet. */
+import { useTranslation } from "react-i18next";
+
+import { keyName } from "@/shared/lib/key-name";
+import { useSettings } from "@/shared/settings/store";
+import { Modal } from "@/shared/ui/modal";
+
+const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
+const COMMAND = MAC ? "⌘" : "Ctrl";
+const ALT = MAC ? "⌥" : "Alt";
+
+type Row = [keys: string[], text: string];
+
+export function ShortcutsSheet({ onClose }: { onClose: () => void }) {
+  const { t } = useTranslation();
+  const [{ pushToTalkKey }] = useSettings();
+  const everywhere: Row[] = [
+    [[keyName(pushToTalkKey, t("common.keySpace"))], t("common.keyTalk")],
+    [["/"], t("chat.keyboard.compose")],
+    [[COMMAND, "Shift", "O"], t("common.keyNew")],
+    [[COMMAND, "K"], t("common.keySearch")],
+    [[COMMAND, "B"], t("common.keySidebar")],
+    [[COMMAND, ","], t("common.keySettings")],
+    [["Esc"], t("common.keyEscape")],
+    [["?"], t("common.keySheet")],
+  ];
+  const writing: Row[] = [
+    [["Enter"], t("common.keySend")],
+    [["Shift", "Enter"], t("common.keyLine")],
+    [[COMMAND, "Z"], t("common.keyUndo")],
+    [["↑"], t("chat.keyboard.editLast")],
+  ];
+  const conversation: Row[] = [
+    [[ALT, "R"], t("chat.keyboard.again")],
+    [[ALT, "C"], t("chat.keyboard.copyAnswer")],
+  ];
+  const conversations: Row[] = [
+    [["F2"], t("common.keyRename")],
+    [[t("common.keyDeleteName")], t("common.keyDelete")],
+  ];
+  return (
+    <Modal title={t("common.keyboard")} onClose={onClose} className="max-w-3xl">
+      <div className="grid gap-x-10 gap-y-6 md:grid-cols-2">
+        <Group title={t("chat.keyboard.groups.everywhere")} rows={everywhere} />
+        <div className="space-y-6">
+          <Group title={t("chat.keyboard.groups.writing")} rows={writing} />
+          <Group title={t("chat.keyboard.groups.conversation")} rows={conversation} />
+          <Group title={t("chat.keyboard.groups.conversations")} rows={conversations} />
+        </div>
+      </div>
+    </Modal>
+  );
+}
+
+function Group({ title, rows }: { title: string; rows: readonly Row[] }) {
+  return (
+    <section>
+      <h3 className="mb-1 text-xs font-semibold text-muted">{title}</h3>
+      <dl className="divide-y divide-line text-sm">
+        {rows.map(([pressed, text]) => (
+          <div key={text} className="flex items-center justify-between gap-4 py-1.5">
+            <dt>{text}</dt>
+            <dd className="flex shrink-0 gap-1">
+              {pressed.map((key) => (
+                <kbd
+                  key={key}
+                  className="rounded-md border border-line bg-page px-2 py-0.5 font-sans text-xs text-muted"
+                >
+                  {key}
+                </kbd>
+              ))}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}

@@ -1,0 +1,21 @@
+/** Plain keys are letters while one types; the page's keys do not depend on case. */
+import { expect, test } from "vitest";
+
+import { shortcutOf } from "./shortcuts";
+
+const key = (name: string, held: Partial<Record<"ctrlKey" | "metaKey" | "altKey" | "shiftKey", boolean>> = {}) => ({
+  ...{ key: name, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false },
+  ...held,
+});
+
+test.each([
+  [key("?", { shiftKey: true }), false, "sheet"],
+  [key("?", { shiftKey: true }), true, null],
+  [key("k", { ctrlKey: true }), true, "search"],
+  [key("K", { metaKey: true }), true, "search"],
+  [key("O", { ctrlKey: true, shiftKey: true }), false, "new"],
+  [key("k"), false, null],
+  [key("k", { ctrlKey: true, altKey: true }), false, null],
+])("%o while typing is %s: %s", (event, typing, expected) => {
+  expect(shortcutOf(event, typing)).toBe(expected);
+});

@@ -1,0 +1,75 @@
+/** One's API keys: make, see once, delete. */
+import { KeyRound, Trash2 } from "lucide-react";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+
+import type { Key } from "@/shared/api/types";
+import { localeOf } from "@/shared/lib/dates";
+
+import { NewKeyForm } from "./new-key-form";
+import { useDeleteKey, useKeys } from "./use-keys";
+
+export function KeysSection() {
+  const { t } = useTranslation();
+  const list = useKeys();
+  const [making, setMaking] = useState(false);
+  return (
+    <section aria-labelledby="keys-title" className="space-y-3">
+      <div className="flex items-start justify-between gap-4">
+        <div>
+          <h3 id="keys-title" className="text-sm font-semibold">
+            {t("accounts.keys")}
+          </h3>
+          <p className="text-sm text-muted">{t("accounts.keysHint")}</p>
+        </div>
+        {!making && (
+          <button type="button" className="button shrink-0" onClick={() => setMaking(true)}>
+            <KeyRound size={15} aria-hidden />
+            {t("accounts.newKey")}
+          </button>
+        )}
+      </div>
+      {making && <NewKeyForm onDone={() => setMaking(false)} />}
+      {list.data?.length === 0 && !making && <p className="text-sm text-muted">{t("accounts.noKeys")}</p>}
+      <ul className="divide-y divide-line rounded-xl border border-line empty:hidden">
+        {list.data?.map((key) => (
+          <KeyRow key={key.id} apiKey={key} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function KeyRow({ apiKey }: { apiKey: Key }) {
+  const { t, i18n } = useTranslation();
+  const remove = useDeleteKey();
+  const [sure, setSure] = useState(false);
+  const day = (when: string) => new Date(when).toLocaleDateString(localeOf(i18n.language));
+  return (
+    <li className="flex items-center gap-3 px-3 py-2 text-sm">
+      <span className="min-w-0 flex-1">
+        <span className="block truncate font-medium">{apiKey.name}</span>
+        <span className="block truncate text-xs text-muted">
+          {`${apiKey.prefix}… · ${apiKey.scopes.join(", ")} · `}
+          {apiKey.last_used_at === null ? t("accounts.neverUsed") : t("accounts.lastUsed", { when: day(apiKey.last_used_at) })}
+          {apiKey.expires_at !== null && ` · ${t("accounts.until", { when: day(apiKey.expires_at) })}`}
+        </span>
+      </span>
+      {sure ? (
+        <>
+          <span className="text-xs text-muted">{t("accounts.endKeySure")}</span>
+          <button type="button" className="button text-danger" onClick={() => remove.mutate(apiKey.id)}>
+            {t("common.delete")}
+          </button>
+          <button type="button" className="button-quiet" onClick={() => setSure(false)}>
+            {t("common.cancel")}
+          </button>
+        </>
+      ) : (
+        <button type="button" className="button-quiet" aria-label={t("accounts.endKey", { name: apiKey.name })} onClick={() => setSure(true)}>
+          <Trash2 size={16} aria-hidden />
+        </button>
+      )}
+    </li>
+  );
+}

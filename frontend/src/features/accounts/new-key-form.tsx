@@ -1,0 +1,89 @@
+/** Makes a key, and shows it the one time that it can be seen. */
+import { useState, type FormEvent } from "react";
+import { useTranslation } from "react-i18next";
+
+import { Select } from "@/shared/ui/select";
+
+import { useMakeKey, type KeyScope } from "./use-keys";
+
+const SCOPES = { stt: "accounts.scopeStt", llm: "accounts.scopeLlm", chat: "accounts.scopeChat" } as const;
+const LIVES_DAYS = [30, 90, 365] as const;
+
+export function NewKeyForm({ onDone }: { onDone: () => void }) {
+  const { t } = useTranslation();
+  const make = useMakeKey();
+  const [name, setName] = useState("");
+  const [scopes, setScopes] = useState<KeyScope[]>(["stt", "llm"]);
+  const [days, setDays] = useState<number | null>(90);
+  if (make.data !== undefined) return <MadeKey secret={make.data.key} onDone={onDone} />;
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    make.mutate({ name: name.trim(), scopes, expires_days: days });
+  };
+  return (
+    <form onSubmit={submit} className="space-y-3 rounded-xl border border-line p-4 text-sm">
+      <label className="block space-y-1.5">
+        <span>{t("accounts.keyName")}</span>
+        <input className="field" autoFocus required maxLength={100} value={name} onChange={(event) => setName(event.target.value)} />
+      </label>
+      <fieldset className="flex flex-wrap gap-x-5 gap-y-2">
+        <legend className="mb-1.5">{t("accounts.keyScopes")}</legend>
+        {(Object.keys(SCOPES) as KeyScope[]).map((scope) => (
+          <label key={scope} className="flex items-center gap-2">
+            <input
+              type="checkbox"
+              className="size-4 accent-indigo-500"
+              checked={scopes.includes(scope)}
+              onChange={(event) => setScopes(event.target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))}
+            />
+            {t(SCOPES[scope])}
+          </label>
+        ))}
+      </fieldset>
+      <label className="block space-y-1.5">
+        <span>{t("accounts.expires")}</span>
+        <Select value={days ?? ""} onChange={(event) => setDays(event.target.value === "" ? null : Number(event.target.value))}>
+          {LIVES_DAYS.map((count) => (
+            <option key={count} value={count}>
+              {t("accounts.days", { count })}
+            </option>
+          ))}
+          <option value="">{t("accounts.never")}</option>
+        </Select>
+      </label>
+      {make.error && (
+        <p role="alert" className="text-danger">
+          {make.error.message}
+        </p>
+      )}
+      <div className="flex justify-end gap-2">
+        <button type="button" className="button" onClick={onDone}>
+          {t("common.cancel")}
+        </button>
+        <button type="submit" className="button-brand" disabled={make.isPending || scopes.length === 0 || name.trim() === ""}>
+          {t("accounts.makeKey")}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function MadeKey({ secret, onDone }: { secret: string; onDone: () => void }) {
+  const { t } = useTranslation();
+  const [copied, setCopied] = useState(false);
+  const copy = () => void navigator.clipboard.writeText(secret).then(() => setCopied(true));
+  return (
+    <div role="status" className="space-y-3 rounded-xl border border-accent/60 p-4 text-sm">
+      <p>{t("accounts.keyShownOnce")}</p>
+      <code className="block select-all break-all rounded-lg bg-page p-3 text-xs">{secret}</code>
+      <div className="flex justify-end gap-2">
+        <button type="button" className="button" onClick={copy}>
+          {t(copied ? "common.copied" : "common.copy")}
+        </button>
+        <button type="button" className="button-brand" onClick={onDone}>
+          {t("common.close")}
+        </button>
+      </div>
+    </div>
+  );
+}

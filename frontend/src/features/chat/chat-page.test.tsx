@@ -1,0 +1,193 @@
+/** The chat as it is used: say, see the answer, edit, go through versions, be refused. */
+import { QueryClientProvider } from "@tanstack/react-query";
+import { act, render, screen, waitFor, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { Router } from "wouter";
+import { memoryLocation } from "wouter/memory-location";
+
+import { queryClient } from "@/shared/api/query-client";
+import { settingsStore } from "@/shared/settings/store";
+import { toasts } from "@/shared/ui/toasts";
+
+import { ChatPage } from "./chat-page";
+import { FakeConversations } from "./fake-conversations";
+import { AT_ONCE } from "./messages/use-earlier";
+
+class StillObserver implements ResizeObserver {
+  observe(): void {}
+  unobserve(): void {}
+  disconnect(): void {}
+}
+
+function open(server: FakeConversations, path = "/") {
+  vi.stubGlobal("fetch", server.fetch);
+  const { hook, history, navigate } = memoryLocation({ path, record: true });
+  const Page = () => {
+    const [at] = hook();
+    return <ChatPage conversationId={at.startsWith("/c/") ? at.slice(3) : null} />;
+  };
+  render(
+    <QueryClientProvider client={queryClient}>
+      <Router hook={hook}>
+        <Page />
+      </Router>
+    </QueryClientProvider>,
+  );
+  return {
+    user: userEvent.setup(),
+    history,
+    navigate,
+    field: () => screen.getByRole("textbox", { name: "Your message" }),
+  };
+}
+
+const answers = () =>
+  screen.queryAllByRole("article", { name: "Answer" }).map((article) => article.textContent);
+
+beforeEach(() => {
+  queryClient.clear();
+  settingsStore.change({ chatModel: "" });
+  vi.stubGlobal("ResizeObserver", StillObserver);
+  vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener() {}, removeEventListener() {} }));
+});
+
+describe("ChatPage", () => {
+  it("makes a conversation of the first message and shows its answer", async () => {
+    const { user, history, field } = open(new FakeConversations());
+    await user.type(field(), "Say **hello**{Enter}");
+    await waitFor(() => expect(screen.getByRole("heading", { level: 1 })).toHaveTextContent("Say **hello**"));
+    await waitFor(() => expect(answers()[0]).toContain("echo: Say hello"));
+    expect(screen.getByRole("article", { name: "You" })).toHaveTextContent("Say **hello**"); // as it was said
+    expect(history.at(-1)).toMatch(/^\/c\//);
+    expect(field()).toHaveValue("");
+    await waitFor(() =>
+      expect(screen.getByText("Answer: echo: Say **hello**")).toHaveAttribute("aria-live", "polite"),
+    );
+  });
+
+  it("sends nothing for Enter in an empty field, and a new line for Shift+Enter", async () => {
+    const server = new FakeConversations();
+    const { user, field } = open(server);
+    await user.type(field(), "  {Enter}");
+    await user.type(field(), "one{Shift>}{Enter}{/Shift}two");
+    expect(field()).toHaveValue("one\ntwo");
+    expect(server.messages).toEqual([]);
+  });
+
+  it("answers again, and goes back to the first version", async () => {
+    const { user, field } = open(new FakeConversations());
+    await user.type(field(), "hi{Enter}");
+    await user.click(await screen.findByRole("button", { name: "Answer again" }));
+    await screen.findByRole("group", { name: "Version 2 of 2" });
+    expect(answers()[0]).toContain("echo: hi (again)");
+    await user.click(screen.getByRole("button", { name: "Previous version" }));
+    await screen.findByRole("group", { name: "Version 1 of 2" });
+    expect(answers()[0]).not.toContain("(again)");
+  });
+
+  it("edits the last message from the empty field; Escape leaves it as it was", async () => {
+    const { user, field } = open(new FakeConversations());
+    await user.type(field(), "hi{Enter}");
+    await screen.findByRole("button", { name: "Answer again" });
+    await user.type(field(), "{ArrowUp}");
+    const edit = await screen.findByRole("textbox", { name: "Edit your message" });
+    await user.type(edit, " there{Escape}");
+    expect(screen.getByRole("article", { name: "You" })).toHaveTextContent(/^hi$/);
+    await user.click(screen.getByRole("button", { name: "Edit" }));
+    await user.type(screen.getByRole("textbox", { name: "Edit your message" }), " there{Enter}");
+    await waitFor(() => expect(answers()[0]).toContain("echo: hi there"));
+    expect(screen.getByRole("group", { name: "Version 2 of 2" })).toBeInTheDocument();
+  });
+
+  it("gives a refused text back, and says why until it is put away", async () => {
+    const server = new FakeConversations();
+    server.refuseNext({ status: 413, code: "message_too_big", message: "send less at a time" });
+    const { user, field } = open(server);
+    await user.type(field(), "far too much{Enter}");
+    expect(await screen.findByRole("alert")).toHaveTextContent("That did not work. Send less at a time");
+    await waitFor(() => expect(field()).toHaveValue("far too much"));
+    await user.click(screen.getByRole("button", { name: "Dismiss" }));
+    await waitFor(() => expect(screen.queryByRole("alert")).toBeNull());
+  });
+
+  it("begins a long conversation with its last messages, and shows more for the asking", async () => {
+    const server = new FakeConversations();
+    await server.fetch("/api/conversations", { method: "POST" });
+    for (let n = 1; n <= AT_ONCE / 2 + 5; n += 1)
+      await server.fetch("/api/chat/stream", { method: "POST", body: JSON.stringify({ message: `no. ${n}` }) });
+    vi.stubGlobal("IntersectionObserver", StillObserver);
+    const { user } = open(server, "/c/c");
+    await screen.findByText(`echo: no. ${AT_ONCE / 2 + 5}`);
+    const shown = () => document.querySelectorAll("article").length; // roles take jsdom seconds here
+    expect(shown()).toBe(AT_ONCE);
+    await user.click(screen.getByText("Show earlier messages"));
+    expect(shown()).toBe(AT_ONCE + 10);
+    expect(screen.queryByText("Show earlier messages")).toBeNull();
+  });
+
+  it("stops an answer by Escape", async () => {
+    const server = new FakeConversations({ holds: true });
+    const { user, field } = open(server);
+    await user.type(field(), "hi{Enter}");
+    await screen.findByText("echo: hi");
+    await user.keyboard("{Escape}");
+    await waitFor(() => expect(server.isStopped).toBe(true));
+  });
+
+  it("does not call back who has left while the conversation is made, nor keeps them from writing", async () => {
+    const server = new FakeConversations();
+    const { user, history, navigate, field } = open(server);
+    const release = server.hold("POST /api/conversations");
+    await user.type(field(), "hi{Enter}");
+    expect(screen.getByRole("button", { name: "Waiting for the server …" })).toBeDisabled();
+    act(() => navigate("/c/nowhere"));
+    await user.type(field(), "and another");
+    expect(screen.getByRole("button", { name: "Send" })).toBeEnabled();
+    release();
+    await waitFor(() => expect(server.messages.map(({ content }) => content)).toEqual(["hi", "echo: hi"]));
+    expect(history.at(-1)).toBe("/c/nowhere");
+    expect(field()).toHaveValue("and another");
+  });
+
+  it("shows the chosen model at once, and sends with it", async () => {
+    const server = new FakeConversations();
+    const { user, field } = open(server);
+    await user.type(field(), "hi{Enter}");
+    await screen.findByRole("button", { name: "Answer again" });
+    server.hold("PATCH /api/conversations/c");
+    await user.selectOptions(await screen.findByRole("combobox"), "echo");
+    expect(screen.getByRole("combobox")).toHaveValue("echo");
+    await user.type(field(), "more{Enter}");
+    await waitFor(() => expect(server.messages).toHaveLength(4));
+    const sent = server.asked.findLast(({ request }) => request === "POST /api/chat/stream");
+    expect(sent?.body).toMatchObject({ message: "more", model: "echo" });
+  });
+
+  it("asks no more for an answer whose conversation is gone", async () => {
+    const server = new FakeConversations({ holds: true });
+    await server.fetch("/api/conversations", { method: "POST" });
+    await server.fetch("/api/chat/stream", { method: "POST", body: '{"message":"hi"}' });
+    open(server, "/c/c");
+    await screen.findByText(/no such conversation|not there/i);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(server.asked.filter(({ request }) => request.includes("/api/chat/stream/"))).toHaveLength(1);
+    expect(answers()).toEqual([]);
+  });
+
+  it("copies the last answer by its key, and says so", async () => {
+    const { user, field } = open(new FakeConversations());
+    await user.type(field(), "hi{Enter}");
+    await screen.findByRole("button", { name: "Answer again" });
+    await user.keyboard("{Alt>}c{/Alt}");
+    await waitFor(async () => expect(await navigator.clipboard.readText()).toBe("echo: hi"));
+    expect(toasts.get().at(-1)?.text).toBe("Copied");
+  });
+
+  it("says that a conversation is gone, and offers a new one", async () => {
+    const { user, history } = open(new FakeConversations(), "/c/nowhere");
+    const view = await screen.findByText(/no such conversation/);
+    await user.click(within(view.parentElement ?? view).getByRole("button", { name: "Start a new one" }));
+    expect(history.at(-1)).toBe("/");
+  });
+});

@@ -1,0 +1,178 @@
+/** A fake of the server's conversations, over fetch: a tree of messages whose answers repeat what was said. */
+import type { Message } from "@/shared/api/types";
+
+import { sse } from "./stream/fake-chat-server";
+
+interface Refusal {
+  status: number;
+  code: string;
+  message: string;
+}
+
+const NOT_FOUND = { status: 404, code: "not_found", message: "no such conversation" };
+
+export class FakeConversations {
+  /** All of them, oldest first, of the one conversation there is. */
+  readonly messages: Message[] = [];
+  isStopped = false;
+  #leaf: string | null = null;
+  #isMade = false;
+  #refusal: Refusal | null = null;
+  #end = (): void => undefined;
+  #held: { request: string; until: Promise<void> } | null = null;
+  /** All that was asked, in order. */
+  readonly asked: { request: string; body: Record<string, unknown> }[] = [];
+
+  /** `holds`: answers do not end. */
+  constructor(private readonly options: { holds?: boolean } = {}) {}
+
+  refuseNext(refusal: Refusal): void {
+    this.#refusal = refusal;
+  }
+
+  /** Requests like this one are not answered before the function returned is called. */
+  hold(request: string): () => void {
+    let release = (): void => undefined;
+    this.#held = { request, until: new Promise((resolve) => (release = resolve)) };
+    return release;
+  }
+
+  /** As if another page had deleted the conversation. */
+  deleteAll(): void {
+    this.#isMade = false;
+    this.messages.length = 0;
+  }
+
+  readonly fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
+    const request = `${init.method ?? "GET"} ${String(input)}`;
+    const body = JSON.parse(String(init.body ?? "{}")) as { message?: string; active_leaf_id?: string };
+    this.asked.push({ request, body });
+    if (this.#held?.request === request) await this.#held.until;
+    return this.#answer(request, body);
+  };
+
+  #answer(request: string, body: { message?: string; active_leaf_id?: string }): Response {
+    const message = /messages\/([^/]+)\//.exec(request)?.[1];
+    if (request.endsWith("/api/models")) return json(["echo"]);
+    if (request.includes("nowhere")) return refused(NOT_FOUND);
+    if (request.startsWith("GET /api/chat/stream/")) return this.#followed(request.split("/").at(-1));
+    if (request === "POST /api/conversations") return this.#made();
+    if (request === "POST /api/chat/stream") return this.#say(body.message ?? "", this.#leaf);
+    if (request.endsWith("/edit"))
+      return this.#say(body.message ?? "", this.#get(message)?.parent_id ?? null);
+    if (request.endsWith("/regenerate"))
+      return this.#told(this.#get(this.#get(message)?.parent_id), " (again)");
+    if (request.endsWith("/stop")) return this.#stopped();
+    if (request.includes("/messages?")) return this.#isMade ? json(this.#branch()) : refused(NOT_FOUND);
+    if (request.startsWith("PATCH")) this.#leaf = this.#lastOf(body.active_leaf_id ?? "");
+    return this.#isMade ? json(this.#conversation()) : refused(NOT_FOUND);
+  }
+
+  #stopped(): Response {
+    this.isStopped = true;
+    this.#end();
+    return json({ status: "stopped" });
+  }
+
+  #made(): Response {
+    this.#isMade = true;
+    return json(this.#conversation());
+  }
+
+  #conversation() {
+    return { id: "c", title: this.messages[0]?.content ?? "New Conversation", model: null };
+  }
+
+  #say(text: string, parent: string | null): Response {
+    const refusal = this.#refusal;
+    this.#refusal = null;
+    if (refusal) return refused(refusal);
+    return this.#told(this.#add("user", text, parent), "");
+  }
+
+  #told(question: Message | undefined, tail: string): Response {
+    if (!question) return refused(NOT_FOUND);
+    const content = `echo: ${question.content}${tail}`;
+    const answer = this.#add("assistant", content, question.id);
+    if (this.options.holds) answer.status = "streaming";
+    const ids = { conversation_id: "c", message_id: answer.id, user_message_id: question.id, title: "" };
+    const events = [sse("0.0", "start", ids), sse("1.0", "message", { content })];
+    if (!this.options.holds)
+      events.push(sse("1.0.end", "done", { status: "completed", message_id: answer.id }));
+    return new Response(
+      new ReadableStream({
+        start: (controller) => {
+          events.forEach((event) => controller.enqueue(new TextEncoder().encode(event)));
+          if (!this.options.holds) return controller.close();
+          this.#end = () => {
+            answer.status = "complete";
+            const end = sse("1.0.end", "done", { status: "stopped", message_id: answer.id });
+            controller.enqueue(new TextEncoder().encode(end));
+            controller.close();
+          };
+        },
+      }),
+    );
+  }
+
+  /** An answer under way that ends here with its conversation. */
+  #followed(id: string | undefined): Response {
+    const said = this.#get(id);
+    if (!said) return refused(NOT_FOUND);
+    this.deleteAll();
+    return new Response(
+      sse("1.0", "message", { content: said.content }) +
+        sse("1.0.end", "error", { error: "the conversation of this answer has been deleted", code: "not_found" }),
+    );
+  }
+
+  #add(role: "user" | "assistant", content: string, parent: string | null): Message {
+    const id = `m${this.messages.length}`;
+    const made: Message = {
+      id,
+      role,
+      content,
+      parent_id: parent,
+      version_ids: [],
+      status: "complete",
+      reasoning: null,
+      timestamp: "2026-11-21T04:00:00Z",
+      model: null,
+      provider: null,
+      finish_reason: null,
+      usage: null,
+      error: null,
+    };
+    this.messages.push(made);
+    this.#leaf = id;
+    return made;
+  }
+
+  #get(id: string | null | undefined): Message | undefined {
+    return this.messages.find((message) => message.id === id);
+  }
+
+  #lastOf(id: string): string {
+    const next = this.messages.findLast(({ parent_id }) => parent_id === id);
+    return next ? this.#lastOf(next.id) : id;
+  }
+
+  #branch(): Message[] {
+    const branch: Message[] = [];
+    for (let at = this.#get(this.#leaf); at; at = this.#get(at.parent_id)) branch.unshift(at);
+    return branch.map((message) => ({
+      ...message,
+      version_ids: this.messages
+        .filter(({ parent_id }) => parent_id === message.parent_id)
+        .map(({ id }) => id),
+    }));
+  }
+}
+
+function json(body: unknown): Response {
+  return new Response(JSON.stringify(body), { headers: { "Content-Type": "application/json" } });
+}
+
+function refused({ status, code, message }: Refusal): Response {
+  return new Response(JSON.stringify({ error: { code, message, request_id: "r" } }), { status });
+}

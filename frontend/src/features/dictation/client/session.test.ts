@@ -1,0 +1,309 @@
+/** A dictation over good and bad connections: every byte arrives once, every text is told once, the end is told. */
+
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import { FakeServer } from "./fake-server";
+import type { SessionEvent } from "./messages";
+import { DictationSession } from "./session";
+
+const nobody = { token: () => Promise.resolve(null), renew: () => Promise.resolve(false) };
+
+function begin(server: FakeServer, credentials = nobody as ConstructorParameters<typeof DictationSession>[0]["credentials"]) {
+  const events: SessionEvent[] = [];
+  const options = { connect: server.connect, credentials, id: "s", config: { lang: "es" } };
+  const session = new DictationSession({ ...options, onEvent: (event) => events.push(event) });
+  const states = () => events.flatMap((event) => (event.type === "state" ? [event.state.kind] : []));
+  return { session, events, states };
+}
+
+/** 100 ms of audio, recognisable. */
+function frame(mark: number): ArrayBuffer {
+  return new Uint8Array(3200).fill(mark % 251).buffer;
+}
+
+function marksOf(heard: readonly number[]): number[] {
+  return heard.filter((_, index) => index % 3200 === 0);
+}
+
+const settle = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+describe("a dictation", () => {
+  it("sends what was said before it was ready, tells texts, and ends after the last final", async () => {
+    const server = new FakeServer();
+    const { session, events, states } = begin(server);
+    session.audio(frame(1));
+    session.audio(frame(2));
+    await settle();
+    expect(server.dictation.start).toMatchObject({ session_id: "s", config: { lang: "es", sample_rate: 16_000 } });
+    expect(marksOf(server.dictation.heard)).toEqual([1, 2]);
+    server.say("partial", 1, "hola");
+    session.stop();
+    session.audio(frame(3));
+    server.say("final", 1, "Hola.", 200);
+    await settle();
+    expect(states()).toEqual(["ready", "finishing", "ended"]);
+    expect(events.filter((event) => event.type === "partial" || event.type === "final")).toEqual([
+      { type: "partial", key: "s.1:1", text: "hola", stable: "" },
+      {
+        type: "final",
+        key: "s.1:1",
+        text: "Hola.",
+        receipt: { totalMs: 0, endpointMs: 300, queueMs: 10, decodeMs: 20, model: "fake" },
+      },
+    ]);
+    expect(marksOf(server.dictations[0]?.heard ?? [])).toEqual([1, 2]);
+    expect(server.socket.closedWith).toBe(1000);
+  });
+
+  it("answers a flush when the server has", async () => {
+    const server = new FakeServer();
+    const { session } = begin(server);
+    session.audio(frame(1));
+    let isFlushed = false;
+    void session.flush().then(() => (isFlushed = true));
+    expect(isFlushed).toBe(false);
+    await settle();
+    expect(isFlushed).toBe(true);
+    expect(server.socket.received.map(({ type }) => type)).toEqual(["start", "flush"]);
+    session.cancel();
+    await session.flush();
+  });
+
+  it("measures from the end of speech to the text on the page", async () => {
+    const server = new FakeServer();
+    const { session, events } = begin(server);
+    await settle();
+    for (let mark = 0; mark < 10; mark += 1) {
+      await settle(100);
+      session.audio(frame(mark));
+    }
+    await settle(250);
+    server.say("final", 1, "one", 600); // of 1000 ms
+    await settle();
+    expect(events.at(-1)).toMatchObject({ receipt: { totalMs: 650 } });
+    session.cancel();
+  });
+
+  it("goes on where the connection broke off, and says stop when it had come to that", async () => {
+    const server = new FakeServer();
+    const { session, events, states } = begin(server);
+    session.audio(frame(1));
+    await settle();
+    server.isDown = true;
+    const { dictation } = server;
+    server.socket.drop(1006);
+    session.audio(frame(2));
+    server.tell({ type: "partial", utterance_id: 1, text: "missed", stable: "" }, dictation);
+    await settle(5000);
+    session.stop();
+    expect(states()).toContain("reconnecting");
+    server.isDown = false;
+    await settle(2000);
+    expect(marksOf(dictation.heard)).toEqual([1, 2]);
+    expect(events.filter((event) => event.type === "partial")).toHaveLength(1);
+    expect(states().at(-1)).toBe("ended");
+    expect(server.dictations).toHaveLength(1);
+  });
+
+  it.each([
+    ["the network comes back", () => dispatchEvent(new Event("online"))],
+    ["the page is looked at again", () => document.dispatchEvent(new Event("visibilitychange"))],
+  ])("tries at once when %s", async (_, comesBack) => {
+    const server = new FakeServer();
+    const { session, states } = begin(server);
+    await settle();
+    server.isDown = true;
+    server.socket.drop(1006);
+    await settle(9000);
+    server.isDown = false;
+    const tries = server.sockets.length;
+    comesBack();
+    await settle();
+    expect(server.sockets).toHaveLength(tries + 1);
+    expect(states().at(-1)).toBe("ready");
+    session.cancel();
+  });
+
+  it("notices a server that fell silent", async () => {
+    const server = new FakeServer();
+    const { session } = begin(server);
+    session.audio(frame(1));
+    await settle();
+    server.socket.isDead = true;
+    session.audio(frame(2));
+    await settle(8000);
+    expect(server.sockets).toHaveLength(2);
+    expect(marksOf(server.dictation.heard)).toEqual([1, 2]);
+    session.cancel();
+  });
+
+  it("notices that too while it waits for the last words", async () => {
+    const server = new FakeServer();
+    const { session, states } = begin(server);
+    await settle();
+    server.socket.isDead = true;
+    session.stop();
+    await settle(8000);
+    expect(states().at(-1)).toBe("ended");
+  });
+
+  it("does not take a server for dead that has nothing to say", async () => {
+    const server = new FakeServer();
+    const { session } = begin(server);
+    await settle(30_000);
+    expect(server.sockets).toHaveLength(1);
+    session.cancel();
+  });
+
+  it("says again to another dictation what no final has come of", async () => {
+    const server = new FakeServer();
+    const { session, events } = begin(server);
+    [1, 2, 3].forEach((mark) => session.audio(frame(mark)));
+    await settle();
+    server.say("final", 1, "one", 100);
+    server.tell({ type: "ack", audio_seq: 3 });
+    server.say("partial", 2, "two thr");
+    await settle();
+    server.forgets = true;
+    server.socket.drop(1012);
+    session.audio(frame(4));
+    await settle(500);
+    expect(marksOf(server.dictation.heard)).toEqual([2, 3, 4]);
+    server.say("final", 1, "Two three four.", 300);
+    await settle();
+    const told = events.flatMap((event) =>
+      event.type === "final" || event.type === "partial" ? [event.key] : event.type === "restarted" ? ["again"] : [],
+    );
+    expect(told).toEqual(["s.1:1", "s.1:2", "again", "s.2:1"]);
+    session.cancel();
+  });
+
+  it("loses and doubles nothing, wherever its connections break", async () => {
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.constant("speak") },
+      fc.constantFrom("drop", "acknowledge", "wait", "flush", "forget"),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const server = new FakeServer();
+        const { session, states } = begin(server);
+        let mark = 0;
+        let isForgotten = false;
+        for (const one of steps) {
+          if (one === "speak") session.audio(frame((mark += 1)));
+          if (one === "wait") await settle(3000);
+          if (one === "flush") void session.flush();
+          if (server.dictations.length === 0) continue;
+          if (one === "drop") server.socket.drop(1006);
+          if (one === "acknowledge") server.tell({ type: "ack", audio_seq: server.dictation.frames });
+          if (one === "forget") {
+            server.socket.drop(1012);
+            isForgotten = true;
+          }
+        }
+        session.stop();
+        await settle(5000);
+        expect(states().at(-1)).toBe("ended");
+        const all = Array.from({ length: mark }, (_, index) => index + 1);
+        expect(marksOf(server.dictation.heard)).toEqual(all); // nothing was final: a new one hears it all again
+        if (!isForgotten) expect(server.dictations).toHaveLength(1);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe("what cannot go on", () => {
+  it("is no server, at the first try", async () => {
+    const server = new FakeServer();
+    server.isDown = true;
+    const { events } = begin(server);
+    await settle();
+    expect(events.at(-1)).toEqual({ type: "state", state: { kind: "failed", failure: { kind: "no_server", detail: "" } } });
+  });
+
+  it.each([
+    ["provider_not_ready", "not_ready"],
+    ["language_not_supported", "language"],
+    ["unknown_model", "unknown_engine"],
+    ["invalid_message", "refused"],
+  ])("is a start refused with %s", async (code, kind) => {
+    const server = new FakeServer();
+    server.refusals = [{ type: "error", code, message: "pull a model", fatal: false }];
+    const { events } = begin(server);
+    await settle();
+    expect(events.at(-1)).toMatchObject({ state: { failure: { kind, detail: "pull a model" } } });
+    expect(server.socket.closedWith).toBe(1000);
+  });
+
+  it.each([
+    ["server_full", 1013, "busy"],
+    ["not_allowed", 1008, "not_allowed"],
+    ["engine_failed", 1011, "engine_failed"],
+  ])("is a socket closed with %s", async (code, closeCode, kind) => {
+    const server = new FakeServer();
+    const { events } = begin(server);
+    await settle();
+    server.socket.give({ type: "error", code, message: "why", fatal: true, seq: 2 });
+    await settle();
+    server.socket.drop(closeCode, code);
+    await settle();
+    expect(events.at(-1)).toMatchObject({ state: { failure: { kind, detail: "why" } } });
+  });
+
+  it("is a dictation that goes on in another tab", async () => {
+    const server = new FakeServer();
+    const { states, events } = begin(server);
+    await settle();
+    server.socket.drop(1008, "resumed_elsewhere");
+    await settle(5000);
+    expect(states().at(-1)).toBe("failed");
+    expect(events.at(-1)).toMatchObject({ state: { failure: { kind: "taken_over" } } });
+  });
+
+  it("is a server that stays away for two minutes; flushes do not hang on it", async () => {
+    const server = new FakeServer();
+    const { session, states } = begin(server);
+    await settle();
+    server.isDown = true;
+    server.socket.drop(1006);
+    const flushed = session.flush();
+    await settle(119_000);
+    expect(states().at(-1)).toBe("reconnecting");
+    await settle(4000);
+    expect(states().at(-1)).toBe("failed");
+    await flushed;
+  });
+});
+
+describe("with accounts", () => {
+  it("shows the token first, and the next one before that runs out", async () => {
+    const server = new FakeServer();
+    let token = "one";
+    const { session } = begin(server, { token: () => Promise.resolve(token), renew: () => Promise.resolve(false) });
+    await settle();
+    token = "two";
+    await settle(21_000);
+    const shown = server.socket.received.filter(({ type }) => type === "auth" || type === "start");
+    expect(shown.map(({ type, token: text }) => text ?? type)).toEqual(["one", "start", "two"]);
+    session.cancel();
+  });
+
+  it.each([true, false])("renews a refused token once (renewed: %s)", async (canRenew) => {
+    const server = new FakeServer();
+    const renew = vi.fn(() => Promise.resolve(canRenew));
+    const { session, states } = begin(server, { token: () => Promise.resolve("old"), renew });
+    await settle();
+    server.socket.give({ type: "error", code: "unauthorized", message: "", fatal: true, seq: 2 });
+    await settle();
+    server.socket.drop(1008, "unauthorized");
+    await settle(3000);
+    expect(renew).toHaveBeenCalledTimes(1);
+    expect(states().at(-1)).toBe(canRenew ? "ready" : "failed");
+    session.cancel();
+  });
+});

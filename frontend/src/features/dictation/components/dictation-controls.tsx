@@ -1,0 +1,104 @@
+/** The microphone: on and off, mute, hands-free, and taking an utterance back. */
+
+import { Infinity as HandsFree, LoaderCircle, Mic, MicOff, Square, Undo2 } from "lucide-react";
+import type { ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+
+import { useSettings } from "@/shared/settings/store";
+import type { EndpointingProfile } from "@/shared/settings/settings";
+
+import { undoKind } from "../composer/model";
+import type { Dictation } from "../dictation";
+import { isRecording } from "../dictation-state";
+import { useComposerModel, useDictationView } from "../hooks/use-dictation";
+import { LevelMeter } from "./level-meter";
+
+/** What hands-free takes the place of, to go back to. */
+let profileBefore: EndpointingProfile = "";
+
+export function DictationControls({ dictation }: { dictation: Dictation }) {
+  const { t } = useTranslation();
+  const { state } = useDictationView(dictation);
+  const model = useComposerModel(dictation);
+  const [{ endpointing }, change] = useSettings();
+  const isOn = isRecording(state);
+  const isMuted = "isMuted" in state && state.isMuted;
+  const isHandsFree = endpointing === "hands_free";
+  return (
+    <div role="group" aria-label={t("dictation.region")} className="flex min-w-0 items-center gap-1">
+      <MicrophoneButton dictation={dictation} />
+      {isOn && (
+        <>
+          <LevelMeter source={dictation} className="mx-1 h-1.5 w-12 sm:w-20" />
+          <Tool label={t(isMuted ? "dictation.unmute" : "dictation.mute")} isPressed={isMuted} onClick={() => dictation.mute(!isMuted)}>
+            {isMuted ? <MicOff size={18} aria-hidden /> : <Mic size={18} aria-hidden />}
+          </Tool>
+        </>
+      )}
+      <Tool
+        label={t("dictation.handsFree")}
+        isPressed={isHandsFree}
+        isDisabled={isOn}
+        onClick={() => {
+          if (!isHandsFree) profileBefore = endpointing;
+          change({ endpointing: isHandsFree ? profileBefore : "hands_free" });
+        }}
+      >
+        <HandsFree size={18} aria-hidden />
+        <span className="hidden sm:inline">{t("dictation.handsFreeShort")}</span>
+      </Tool>
+      {undoKind(model) === "utterance" && (
+        <Tool label={t("dictation.undo")} onClick={() => dictation.composer.dispatch({ type: "undo" })}>
+          <Undo2 size={18} aria-hidden />
+        </Tool>
+      )}
+    </div>
+  );
+}
+
+function MicrophoneButton({ dictation }: { dictation: Dictation }) {
+  const { t } = useTranslation();
+  const { state } = useDictationView(dictation);
+  const isOn = isRecording(state);
+  const label = t(isOn ? "dictation.stop" : "dictation.start");
+  const isBusy = state.kind === "opening" || state.kind === "reconnecting" || state.kind === "finishing";
+  const look = isOn ? "bg-danger/15 text-danger hover:bg-danger/25" : "bg-brand text-white hover:brightness-110";
+  return (
+    <button
+      type="button"
+      className={`relative grid h-10 w-10 shrink-0 place-items-center rounded-full transition ${look}`}
+      aria-label={label}
+      aria-pressed={isOn}
+      title={label}
+      data-state={state.kind}
+      onClick={dictation.toggle}
+    >
+      {isBusy && <LoaderCircle size={40} strokeWidth={1} className="absolute animate-spin text-accent" aria-hidden />}
+      {isOn ? <Square size={16} fill="currentColor" aria-hidden /> : <Mic size={20} aria-hidden />}
+    </button>
+  );
+}
+
+interface ToolProps {
+  label: string;
+  isPressed?: boolean;
+  isDisabled?: boolean;
+  onClick: () => void;
+  children: ReactNode;
+}
+
+function Tool({ label, isPressed, isDisabled = false, onClick, children }: ToolProps) {
+  return (
+    <button
+      type="button"
+      className={`button-quiet ${isPressed ? "bg-accent/15 text-accent" : ""}`}
+      aria-label={label}
+      aria-pressed={isPressed}
+      title={label}
+      disabled={isDisabled}
+      onClick={onClick}
+    >
+      {children}
+    </button>
+  );
+}

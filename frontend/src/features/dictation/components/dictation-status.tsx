@@ -1,0 +1,100 @@
+/** One line that says what dictation is doing or what is wrong with it; finals are read to screen readers, partials are not. */
+
+import { TriangleAlert, X } from "lucide-react";
+import { useTranslation } from "react-i18next";
+import { Link } from "wouter";
+
+import { keyName } from "@/shared/lib/key-name";
+import { useSettings } from "@/shared/settings/store";
+import { WithCode } from "@/shared/ui/with-code";
+
+import type { Failure } from "../client/failure";
+import type { Dictation } from "../dictation";
+import type { DictationState } from "../dictation-state";
+import { useDictationView } from "../hooks/use-dictation";
+import { LatencyReceipt } from "./latency-receipt";
+
+export function DictationStatus({ dictation }: { dictation: Dictation }) {
+  const { t } = useTranslation();
+  const { state, heard } = useDictationView(dictation);
+  const [{ pushToTalkKey }] = useSettings();
+  const text = t(textOf(state), { key: keyName(pushToTalkKey, t("common.keySpace")) });
+  return (
+    <>
+      {state.kind === "failed" && <FailureNotice failure={state.failure} dictation={dictation} />}
+      <div className="relative flex min-h-7 items-center justify-center gap-3 px-2 pt-1 text-center text-xs text-muted">
+        {/* Short words only: the state is heard as it changes, and does not talk over the speaker. */}
+        <span
+          role="status"
+          data-testid="dictation-state"
+          data-state={state.kind}
+          className={lookOf(state)}
+        >
+          {state.kind === "failed" ? "" : text}
+        </span>
+        {heard !== null && <LatencyReceipt receipt={heard.receipt} />}
+      </div>
+      <div className="sr-only" aria-live="polite" data-testid="heard">
+        {heard?.text}
+      </div>
+    </>
+  );
+}
+
+function textOf(state: DictationState) {
+  switch (state.kind) {
+    case "idle":
+    case "failed":
+      return "dictation.idle";
+    case "opening":
+      return "dictation.opening";
+    case "reconnecting":
+      return "dictation.reconnecting";
+    case "finishing":
+      return state.isLost ? "dictation.reconnecting" : "dictation.finishing";
+    case "listening":
+      if (state.isMuted) return "dictation.muted";
+      if (state.isDegraded) return "dictation.degraded";
+      return state.isSpeaking ? "dictation.hearing" : "dictation.listening";
+  }
+}
+
+function lookOf(state: DictationState): string {
+  if (state.kind === "idle") return "[@media(hover:none)]:hidden"; // it speaks of a key
+  const isOdd = state.kind === "reconnecting" || (state.kind === "listening" && (state.isMuted || state.isDegraded));
+  return isOdd ? "font-medium text-warn" : "";
+}
+
+const LOOK_AT_SETTINGS: ReadonlySet<Failure["kind"]> = new Set([
+  "not_ready",
+  "unknown_engine",
+  "language",
+  "engine_failed",
+  "refused",
+]);
+
+function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Dictation }) {
+  const { t } = useTranslation();
+  return (
+    <div role="alert" className="mt-2 flex items-start gap-2 rounded-xl border border-danger/40 bg-danger/10 p-3 text-sm">
+      <TriangleAlert size={18} className="mt-0.5 shrink-0 text-danger" aria-hidden />
+      <div className="min-w-0 flex-1">
+        <p>{t(`dictation.failures.${failure.kind}`)}</p>
+        {failure.detail !== "" && <p lang="en" className="mt-1 break-words text-xs text-muted"><WithCode text={failure.detail} /></p>}
+        <div className="mt-2 flex gap-2">
+          <button type="button" className="button" onClick={dictation.start}>
+            {t("common.retry")}
+          </button>
+          {LOOK_AT_SETTINGS.has(failure.kind) && (
+            <Link href="/settings" className="button">
+              {t("dictation.toSettings")}
+            </Link>
+          )}
+        </div>
+      </div>
+      <button type="button" className="button-quiet -my-1" aria-label={t("common.close")} onClick={dictation.dismiss}>
+        <X size={16} aria-hidden />
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,65 @@
+/** For settings and the first visit: which microphone, and whether one is heard. Nothing leaves the page. */
+
+import { Mic, Square } from "lucide-react";
+import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { useTranslation } from "react-i18next";
+
+import { useSettings } from "@/shared/settings/store";
+import { Select } from "@/shared/ui/select";
+
+import { MicrophoneProbe } from "../audio/microphone-probe";
+import { useDevices } from "../hooks/use-devices";
+import { wishesOf } from "../wishes";
+import { LevelMeter } from "./level-meter";
+
+export function MicrophoneTest() {
+  const { t } = useTranslation();
+  const [settings, change] = useSettings();
+  const probe = useMemo(() => new MicrophoneProbe(), []);
+  const { state, isHeard } = useSyncExternalStore(probe.subscribe, probe.get);
+  const devices = useDevices(state.kind === "on");
+  const [wasOn, setWasOn] = useState(false);
+  useEffect(() => () => probe.stop(), [probe]);
+
+  const toggle = (): void => {
+    if (state.kind === "on" || state.kind === "opening") return probe.stop();
+    setWasOn(true);
+    void probe.start(wishesOf(settings).microphone);
+  };
+  const isOn = state.kind === "on";
+  return (
+    <div className="space-y-3">
+      <label className="grid gap-1.5 sm:grid-cols-[14rem_1fr] sm:items-center sm:gap-4">
+        <span className="text-sm">{t("settings.microphone")}</span>
+        <Select
+          value={devices.some(({ deviceId }) => deviceId === settings.microphone) ? settings.microphone : ""}
+          onChange={({ target }) => {
+            change({ microphone: target.value });
+            if (isOn) void probe.start({ ...wishesOf(settings).microphone, deviceId: target.value });
+          }}
+        >
+          <option value="">{t("dictation.test.anyDevice")}</option>
+          {devices
+            .filter(({ deviceId }) => deviceId !== "default")
+            .map(({ deviceId, label }, index) => (
+              <option key={deviceId} value={deviceId}>
+                {label || t("dictation.test.device", { number: index + 1 })}
+              </option>
+            ))}
+        </Select>
+      </label>
+      <div className="flex flex-wrap items-center gap-3 sm:ml-60">
+        <button type="button" className="button" aria-pressed={isOn} onClick={toggle}>
+          {isOn ? <Square size={15} aria-hidden /> : <Mic size={15} aria-hidden />}
+          {t(isOn ? "dictation.test.stop" : "dictation.test.start")}
+        </button>
+        {isOn && <LevelMeter source={probe} className="h-2 min-w-24 flex-1" />}
+      </div>
+      <p role="status" className={`text-sm sm:ml-60 ${state.kind === "failed" ? "text-danger" : isHeard ? "text-good" : "text-muted"}`}>
+        {state.kind === "failed" && t(`dictation.failures.${state.failure.kind}`)}
+        {isOn && t(isHeard ? "dictation.test.heard" : "dictation.test.speak")}
+        {state.kind === "off" && t(wasOn && isHeard ? "dictation.test.heard" : "dictation.test.private")}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,82 @@
+/** What dictation is doing, as one value; and how what happens to it changes that. Pure. */
+
+import type { Failure } from "./client/failure";
+import type { Engine, SessionEvent, SessionState } from "./client/messages";
+
+export type DictationState =
+  | { kind: "idle" }
+  /** The browser asks for the microphone, and the server loads its engine. What is said meanwhile is kept. */
+  | { kind: "opening"; isMuted: boolean }
+  | {
+      kind: "listening";
+      engine: Engine;
+      isSpeaking: boolean;
+      isMuted: boolean;
+      /** Whether the server is so busy that words show late, or only once they are final. */
+      isDegraded: boolean;
+    }
+  /** The microphone goes on; what is said is kept until the server is back. */
+  | { kind: "reconnecting"; isMuted: boolean }
+  /** The microphone is off; the last words become final, once a server that was lost is back. */
+  | { kind: "finishing"; isLost: boolean }
+  | { kind: "failed"; failure: Failure };
+
+export type DictationEvent =
+  | { type: "opened" }
+  | { type: "muted"; isMuted: boolean }
+  | { type: "stopped" }
+  | { type: "failed"; failure: Failure }
+  | SessionEvent;
+
+export const IDLE: DictationState = { kind: "idle" };
+
+export function isRecording({ kind }: DictationState): boolean {
+  return kind === "opening" || kind === "listening" || kind === "reconnecting";
+}
+
+/** Whether there is something that can be cancelled. */
+export function isBusy(state: DictationState): boolean {
+  return isRecording(state) || state.kind === "finishing";
+}
+
+export function dictationReducer(state: DictationState, event: DictationEvent): DictationState {
+  switch (event.type) {
+    case "opened":
+      return { kind: "opening", isMuted: false };
+    case "muted":
+      return "isMuted" in state ? { ...state, isMuted: event.isMuted } : state;
+    case "stopped":
+      return isRecording(state) ? { kind: "finishing", isLost: state.kind === "reconnecting" } : state;
+    case "failed":
+      return { kind: "failed", failure: event.failure };
+    case "state":
+      if (state.kind === "failed") return state; // the microphone failed first; its session ends on that account
+      return afterSession(state, event.state);
+    case "speech":
+      return state.kind === "listening" ? { ...state, isSpeaking: event.isSpeaking } : state;
+    case "load":
+      return state.kind === "listening" ? { ...state, isDegraded: event.partials !== "on" } : state;
+    default:
+      return state;
+  }
+}
+
+function afterSession(state: DictationState, session: SessionState): DictationState {
+  const isMuted = "isMuted" in state && state.isMuted;
+  switch (session.kind) {
+    case "connecting":
+      return state;
+    case "ready":
+      if (!isRecording(state)) return state;
+      return { kind: "listening", engine: session.engine, isSpeaking: false, isMuted, isDegraded: false };
+    case "reconnecting":
+      if (isRecording(state)) return { kind: "reconnecting", isMuted };
+      return state.kind === "finishing" ? { ...state, isLost: true } : state;
+    case "finishing":
+      return { kind: "finishing", isLost: false };
+    case "ended":
+      return IDLE;
+    case "failed":
+      return { kind: "failed", failure: session.failure };
+  }
+}

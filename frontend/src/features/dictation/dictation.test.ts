@@ -1,0 +1,321 @@
+/** Microphone, socket and text together: each way to begin, to end and to fail leaves nothing open and loses nothing. */
+
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import { FakeServer } from "./client/fake-server";
+import { ComposerStore } from "./composer/composer-store";
+import { Dictation } from "./dictation";
+import { restoreText, takeText } from "./draft";
+import { FakeMicrophones } from "./fake-microphone";
+
+function made({ isHandsFree = false } = {}) {
+  const server = new FakeServer();
+  const microphones = new FakeMicrophones();
+  const dictation = new Dictation({
+    composer: new ComposerStore(),
+    connect: server.connect,
+    credentials: { token: () => Promise.resolve(null), renew: () => Promise.resolve(false) },
+    wishes: () => ({
+      config: { lang: "en" },
+      microphone: { deviceId: "", echoCancellation: true, noiseSuppression: true },
+      isHandsFree,
+    }),
+    openMicrophone: microphones.open,
+  });
+  const text = () => dictation.composer.get().text;
+  return { server, microphones, dictation, text, kind: () => dictation.get().state.kind };
+}
+
+const settle = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
+const sound = () => new ArrayBuffer(3200);
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+describe("switching on and off", () => {
+  it("listens, writes, and ends with the last words", async () => {
+    const { server, microphones, dictation, text, kind } = made();
+    dictation.start();
+    expect(kind()).toBe("opening");
+    await settle();
+    expect(kind()).toBe("listening");
+    microphones.last.hear(sound());
+    server.say("partial", 1, "hello");
+    await settle();
+    expect([text(), dictation.level()]).toEqual(["hello", 0.1]);
+    microphones.last.rest = new ArrayBuffer(100);
+    void dictation.stop();
+    expect(kind()).toBe("finishing");
+    server.say("final", 1, "Hello.", 90);
+    await settle();
+    expect([kind(), text(), dictation.level()]).toEqual(["idle", "Hello.", 0]);
+    expect(server.dictations[0]?.heard.length).toBe(3300);
+    expect(microphones.last.isClosed).toBe(true);
+    expect(dictation.get().heard).toMatchObject({ text: "Hello.", receipt: { model: "fake" } });
+  });
+
+  it("may be done again while the last words of before are still awaited", async () => {
+    const { server, microphones, dictation, text, kind } = made();
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    server.say("partial", 1, "one");
+    const first = server.socket;
+    first.isDead = true; // its finals are late
+    void dictation.stop();
+    await settle();
+    dictation.start();
+    await settle();
+    server.say("final", 1, "Two.");
+    await settle();
+    expect([kind(), text()]).toEqual(["listening", "one Two."]);
+    expect(microphones.opened.map(({ isClosed }) => isClosed)).toEqual([true, false]);
+    dictation.cancel();
+  });
+
+  it("before the microphone was allowed ends at once, and closes it when it comes", async () => {
+    const { microphones, dictation, kind } = made();
+    let allow = (): void => undefined;
+    microphones.prompt = new Promise((resolve) => (allow = resolve));
+    dictation.start();
+    await settle();
+    void dictation.stop();
+    await settle();
+    expect(kind()).toBe("idle");
+    allow();
+    await settle();
+    expect(microphones.last.isClosed).toBe(true);
+  });
+
+  it("leaves no microphone and no socket open, after any number of times", async () => {
+    const { server, microphones, dictation } = made();
+    for (let count = 0; count < 50; count += 1) {
+      dictation.start();
+      await settle();
+      microphones.last.hear(sound());
+      if (count % 2 === 0) void dictation.stop();
+      else dictation.cancel();
+      await settle();
+    }
+    expect(microphones.opened.filter(({ isClosed }) => !isClosed)).toEqual([]);
+    expect(server.sockets.filter(({ closedWith }) => closedWith !== 1000)).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("mutes, also before there is a microphone", async () => {
+    const { microphones, dictation } = made();
+    dictation.start();
+    await settle();
+    dictation.mute(true);
+    expect(microphones.last.isMuted).toBe(true);
+    expect(dictation.get().state).toMatchObject({ kind: "listening", isMuted: true });
+    dictation.cancel();
+  });
+
+  it("mutes while the microphone is still asked for", async () => {
+    const { microphones, dictation } = made();
+    let allow = (): void => undefined;
+    microphones.prompt = new Promise((resolve) => (allow = resolve));
+    dictation.start();
+    dictation.mute(true);
+    expect(dictation.get().state).toEqual({ kind: "opening", isMuted: true });
+    allow();
+    await settle();
+    expect(microphones.last.isMuted).toBe(true);
+    expect(dictation.get().state).toMatchObject({ kind: "listening", isMuted: true });
+    dictation.cancel();
+  });
+
+  it("by cancelling takes back what is not final", async () => {
+    const { server, microphones, dictation, text, kind } = made();
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    server.say("final", 1, "Stays.", 100);
+    server.say("partial", 2, "goes");
+    await settle();
+    expect(text()).toBe("Stays. goes");
+    dictation.cancel();
+    expect([text(), kind(), microphones.last.isClosed]).toEqual(["Stays.", "idle", true]);
+  });
+});
+
+describe("sending", () => {
+  it("waits for the last final, then is off", async () => {
+    const { server, microphones, dictation, text, kind } = made();
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    server.say("partial", 1, "send th");
+    await settle();
+    const taken = takeText(dictation);
+    server.say("final", 1, "Send this.", 100);
+    await settle();
+    expect(await taken).toEqual({ text: "Send this.", whole: true });
+    expect([text(), kind()]).toEqual(["", "idle"]);
+  });
+
+  it("takes what is on the screen after two seconds, and says so; a final that is late is not sent twice", async () => {
+    const { server, microphones, dictation, text } = made();
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    server.say("partial", 1, "half a sen");
+    await settle();
+    const { dictation: heard } = server;
+    server.isDown = true;
+    server.socket.drop(1006);
+    let taken: unknown = null;
+    void takeText(dictation).then((result) => (taken = result));
+    await settle(1900);
+    expect(taken).toBe(null);
+    await settle(200);
+    expect(taken).toEqual({ text: "half a sen", whole: false });
+    server.tell({ type: "final", utterance_id: 1, text: "Half a sentence.", end_ms: 100, timing: {} }, heard);
+    server.isDown = false;
+    await settle(3000);
+    expect(text()).toBe("");
+  });
+
+  it("waits for the dictation before, too", async () => {
+    const { server, microphones, dictation } = made();
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    server.say("partial", 1, "one");
+    await settle();
+    const first = server.dictation;
+    const { socket } = server;
+    socket.isMute = true; // it takes its time
+    void dictation.stop();
+    await settle();
+    dictation.start();
+    await settle();
+    let taken: unknown = null;
+    void takeText(dictation).then((result) => (taken = result));
+    await settle(100);
+    expect(taken).toBe(null);
+    socket.isMute = false;
+    const times = { speech_end_ms: 100, endpoint_ms: 0, queue_ms: 0, decode_ms: 0 };
+    socket.give({ type: "final", utterance_id: 1, text: "One.", end_ms: 100, timing: times, seq: first.events.length });
+    socket.give({ type: "stopped", stats: {}, seq: first.events.length + 1 });
+    await settle();
+    expect(taken).toEqual({ text: "One.", whole: true });
+  });
+
+  it.each(["no_permission", "no_device"] as const)("does not call a typed text cut off, after %s", async (failure) => {
+    const { microphones, dictation } = made();
+    microphones.failure = { kind: failure, detail: "" };
+    dictation.start();
+    await settle();
+    dictation.composer.dispatch({ type: "typed", text: "by hand", caret: { start: 7, end: 7 } });
+    expect(await takeText(dictation)).toEqual({ text: "by hand", whole: true });
+  });
+
+  it("has the whole text where only the microphone was lost, and not where the server failed", async () => {
+    const { server, microphones, dictation } = made();
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    microphones.last.unplug();
+    server.say("final", 1, "All of it.", 100);
+    await settle();
+    expect(await takeText(dictation)).toEqual({ text: "All of it.", whole: true });
+    dictation.start();
+    await settle();
+    server.say("partial", 2, "half of");
+    await settle();
+    const taken = takeText(dictation);
+    server.socket.drop(1013);
+    await settle();
+    expect(await taken).toEqual({ text: "half of", whole: false });
+  });
+
+  it("goes on listening where it is hands-free", async () => {
+    const { server, microphones, dictation, kind } = made({ isHandsFree: true });
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    server.say("final", 1, "One.", 100);
+    await settle();
+    const taken = takeText(dictation);
+    await settle();
+    expect(await taken).toEqual({ text: "One.", whole: true });
+    expect(server.socket.received.map(({ type }) => type)).toContain("flush");
+    expect([kind(), microphones.last.isClosed]).toEqual(["listening", false]);
+    dictation.cancel();
+  });
+
+  it("puts back what could not be sent, before what was said since", async () => {
+    const { server, dictation, text } = made({ isHandsFree: true });
+    dictation.start();
+    await settle();
+    server.say("partial", 1, "next");
+    await settle();
+    restoreText(dictation, "Not sent.");
+    server.say("final", 1, "Next one.");
+    await settle();
+    expect(text()).toBe("Not sent.\nNext one.");
+    dictation.cancel();
+  });
+});
+
+describe("what goes wrong", () => {
+  it.each(["no_permission", "no_device"] as const)("is said: %s", async (failure) => {
+    const { server, microphones, dictation } = made();
+    microphones.failure = { kind: failure, detail: "" };
+    dictation.start();
+    await settle();
+    expect(dictation.get().state).toEqual({ kind: "failed", failure: { kind: failure, detail: "" } });
+    expect(server.socket.closedWith).toBe(1000);
+    dictation.dismiss();
+    expect(dictation.get().state.kind).toBe("idle");
+  });
+
+  it("is a device that was pulled out: what was said still becomes final", async () => {
+    const { server, microphones, dictation, text } = made();
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    server.say("partial", 1, "said be");
+    await settle();
+    microphones.last.unplug();
+    server.say("final", 1, "Said before.", 100);
+    await settle();
+    expect(text()).toBe("Said before.");
+    expect(dictation.get().state).toMatchObject({ kind: "failed", failure: { kind: "device_lost" } });
+  });
+
+  it("is a server that is lost while the last words are awaited: it is said, and they come when it is back", async () => {
+    const { server, microphones, dictation, text } = made();
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    server.say("partial", 1, "the la");
+    await settle();
+    const { dictation: heard } = server;
+    server.isDown = true;
+    server.socket.drop(1006);
+    await settle();
+    void dictation.stop();
+    expect(dictation.get().state).toEqual({ kind: "finishing", isLost: true });
+    await settle(500);
+    expect(dictation.get().state).toEqual({ kind: "finishing", isLost: true });
+    server.isDown = false;
+    server.tell({ type: "final", utterance_id: 1, text: "The last.", end_ms: 100, timing: {} }, heard);
+    await settle(3000);
+    expect([text(), dictation.get().state.kind]).toEqual(["The last.", "idle"]);
+  });
+
+  it("is a server that fails: the microphone is closed and the text stays", async () => {
+    const { server, microphones, dictation, text, kind } = made();
+    dictation.start();
+    await settle();
+    server.say("partial", 1, "stays here");
+    server.socket.give({ type: "error", code: "engine_failed", message: "why", fatal: true, seq: 9 });
+    await settle();
+    server.socket.drop(1011, "engine_failed");
+    await settle();
+    expect([kind(), text(), microphones.last.isClosed]).toEqual(["failed", "stays here", true]);
+  });
+});

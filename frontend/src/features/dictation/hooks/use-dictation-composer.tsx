@@ -1,0 +1,75 @@
+/** All that the chat's composer gets from dictation: the field, the microphone, its state, and the text to send. */
+
+import { useCallback, useEffect, useMemo, useRef, type KeyboardEvent, type ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+
+import { ComposerField } from "../composer/composer-field";
+import { DictationControls } from "../components/dictation-controls";
+import { DictationStatus } from "../components/dictation-status";
+import { isRecording } from "../dictation-state";
+import { takeText, restoreText } from "../draft";
+import { dictation as theDictation } from "../the-dictation";
+import { useAutoSend } from "./use-auto-send";
+import { useComposerModel, useDictationView } from "./use-dictation";
+import { useDictationKeys } from "./use-dictation-keys";
+import { useWakeLock } from "./use-wake-lock";
+
+interface DictationComposer {
+  draft: {
+    isEmpty: boolean;
+    take: () => Promise<{ text: string; whole: boolean }>;
+    restore: (text: string) => void;
+    focus: () => void;
+  };
+  field: ReactNode;
+  microphone: ReactNode;
+  below: ReactNode;
+}
+
+export function useDictationComposer(dictation = theDictation): DictationComposer {
+  const { t } = useTranslation();
+  const field = useRef<HTMLTextAreaElement>(null);
+  const { state } = useDictationView(dictation);
+  const { text } = useComposerModel(dictation);
+  const isSpeaking = state.kind === "finishing" || (state.kind === "listening" && state.isSpeaking);
+  const isEmpty = text.trim() === "" && !isSpeaking;
+  useDictationKeys(dictation);
+  useWakeLock(isRecording(state));
+  useEffect(() => () => void dictation.stop(), [dictation]); // nobody is listened to whom nothing tells
+  useAutoSend(
+    dictation,
+    useCallback(() => field.current?.form?.requestSubmit(), []),
+  );
+  const draft = useMemo(
+    () => ({
+      isEmpty,
+      take: () => takeText(dictation),
+      restore: (back: string) => restoreText(dictation, back),
+      focus: () => field.current?.focus(),
+    }),
+    [dictation, isEmpty],
+  );
+  return {
+    draft,
+    field: (
+      <div className="max-h-[40vh] overflow-y-auto px-2 py-2">
+        <ComposerField
+          ref={field}
+          composer={dictation.composer}
+          label={t("chat.composer")}
+          placeholder={t("chat.placeholder")}
+          onKeyDown={submitOnEnter}
+        />
+      </div>
+    ),
+    microphone: <DictationControls dictation={dictation} />,
+    below: <DictationStatus dictation={dictation} />,
+  };
+}
+
+/** Enter sends and Shift+Enter does not; nor does the Enter that ends a composition (Japanese, accents). */
+function submitOnEnter(event: KeyboardEvent<HTMLTextAreaElement>): void {
+  if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+  event.preventDefault();
+  event.currentTarget.form?.requestSubmit();
+}

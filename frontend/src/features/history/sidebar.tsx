@@ -1,0 +1,97 @@
+/** The conversations at the side: new, search, the list by age. */
+import { PanelLeftClose, Search, SquarePen, X } from "lucide-react";
+import { useState, type ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+import { Link, useLocation, useRoute } from "wouter";
+
+import { Brand } from "@/shared/ui/brand";
+
+import { ConversationList } from "./list/conversation-list";
+import { useDeletion } from "./list/use-conversations";
+import { SearchResults } from "./search/search-results";
+import { useSearch } from "./search/use-search";
+
+interface SidebarProps {
+  onCollapse: () => void;
+  /** A page was opened: a drawer closes. */
+  onOpen: () => void;
+  /** What stands at its foot: settings, account. */
+  foot: ReactNode;
+}
+
+export function Sidebar({ onCollapse, onOpen, foot }: SidebarProps) {
+  const { t } = useTranslation();
+  const [typed, setTyped] = useState("");
+  const search = useSearch(typed);
+  const [, go] = useLocation();
+  const [, here] = useRoute("/c/:id");
+  const remove = useDeletion();
+  return (
+    <div className="flex h-full flex-col">
+      <div className="flex items-center justify-between px-3 pb-2 pt-3">
+        <Link href="/" onClick={onOpen} className="rounded-lg px-1" aria-label={`PROMPTer: ${t("history.new")}`}>
+          <Brand />
+        </Link>
+        <button type="button" className="button-quiet" aria-label={t("history.collapse")} title={t("history.collapse")} onClick={onCollapse}>
+          <PanelLeftClose size={18} aria-hidden />
+        </button>
+      </div>
+      <div className="space-y-2 px-3 pb-2">
+        <Link href="/" onClick={onOpen} className="button w-full">
+          <SquarePen size={16} aria-hidden />
+          {t("history.new")}
+        </Link>
+        <SearchField typed={typed} onType={setTyped} />
+      </div>
+      <nav aria-label={t("history.region")} className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
+        {search.words !== "" && typed.trim() !== "" ? (
+          search.data && <SearchResults hits={search.data} words={search.words} onOpen={onOpen} />
+        ) : (
+          <ConversationList
+            current={here?.id ?? null}
+            onOpen={onOpen}
+            onDelete={(conversation) => {
+              remove(conversation);
+              if (conversation.id === here?.id) go("/");
+            }}
+          />
+        )}
+      </nav>
+      <div className="border-t border-line p-2">{foot}</div>
+    </div>
+  );
+}
+
+function SearchField({ typed, onType }: { typed: string; onType: (typed: string) => void }) {
+  const { t } = useTranslation();
+  return (
+    <div className="relative">
+      <Search size={15} aria-hidden className="pointer-events-none absolute left-3 top-3 text-muted" />
+      <input
+        type="search"
+        className="field px-9 [&::-webkit-search-cancel-button]:hidden"
+        aria-label={t("history.searchHint")}
+        placeholder={t("history.search")}
+        maxLength={500}
+        value={typed}
+        onChange={(event) => onType(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key !== "Escape" || typed === "") return;
+          event.stopPropagation();
+          event.preventDefault();
+          onType("");
+        }}
+      />
+      {typed !== "" && (
+        <button
+          type="button"
+          className="absolute right-1 top-1 grid size-8 place-items-center rounded-md text-muted hover:text-ink"
+          aria-label={t("history.clearSearch")}
+          onClick={() => onType("")}
+        >
+          <X size={15} aria-hidden />
+        </button>
+      )}
+    </div>
+  );
+}

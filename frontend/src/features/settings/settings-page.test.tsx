@@ -1,0 +1,81 @@
+/** Settings are shown, changed and remembered; the guide leads through and is not shown again. */
+import { QueryClientProvider } from "@tanstack/react-query";
+import { render, screen, waitFor } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+
+import { queryClient } from "@/shared/api/query-client";
+import { DEFAULTS, parseSettings, STORE_KEY } from "@/shared/settings/settings";
+import { settingsStore } from "@/shared/settings/store";
+import { FakeServer, json } from "@/test/fake-server";
+
+import { Guide } from "./guide/guide";
+import { SettingsPage } from "./settings-page";
+
+const can = { languages: ["en"], streaming: true, words: true, vocabulary: false, network: false, raw_audio: false };
+const engine = (name: string, status: string, more = {}) => ({
+  ...{ name, type: "local", status, description: `about ${name}; run \`make ${name}\``, default: false, models: [], capabilities: can },
+  ...more,
+});
+
+beforeEach(() => {
+  settingsStore.change(DEFAULTS);
+  const server = new FakeServer()
+    .on("GET /providers/stt", () =>
+      json({ items: [engine("whisper", "no_model", { models: ["base"] }), engine("sphinx", "ready", { default: true })] }),
+    )
+    .on("GET /providers/llm", () => json({ items: [{ ...engine("echo", "ready", { default: true }), capabilities: undefined }] }))
+    .on("GET /api/models", () => json(["echo"]));
+  vi.stubGlobal("fetch", server.fetch);
+});
+afterEach(() => {
+  queryClient.clear();
+  vi.unstubAllGlobals();
+});
+
+const kept = () => parseSettings(localStorage.getItem(STORE_KEY));
+const show = (what: React.ReactNode) => render(<QueryClientProvider client={queryClient}>{what}</QueryClientProvider>);
+const page = () => show(<SettingsPage microphone={null} account={null} />);
+
+test("choices are kept", async () => {
+  page();
+  await screen.findByRole("option", { name: "whisper" });
+  await userEvent.selectOptions(screen.getByLabelText("Speech engine"), "whisper");
+  await userEvent.selectOptions(screen.getByLabelText("Model of the engine"), "base");
+  await userEvent.click(screen.getByRole("radio", { name: "Light" }));
+  await userEvent.click(screen.getByRole("switch", { name: "Echo cancellation" }));
+  await userEvent.type(screen.getByLabelText("Words you use"), "Ana{Enter}PROMPTer");
+  expect(kept()).toMatchObject({
+    ...{ sttProvider: "whisper", sttModel: "base", theme: "light", echoCancellation: false, vocabulary: ["Ana", "PROMPTer"] },
+  });
+});
+
+test("an engine that is not ready says what to do, with what to type set apart", async () => {
+  page();
+  const todo = await screen.findByText("make whisper");
+  expect(todo.tagName).toBe("CODE");
+  expect(screen.getByRole("list", { name: "Speech engines" })).toHaveTextContent(/sphinx.*ready.*in use.*whisper.*no model/);
+});
+
+test("the key to speak is pressed to be chosen, and Escape keeps the old one", async () => {
+  page();
+  await userEvent.click(screen.getByRole("button", { name: "Space" }));
+  await userEvent.keyboard("{Escape}");
+  expect(kept().pushToTalkKey).toBe("Space");
+  await userEvent.click(screen.getByRole("button", { name: "Space" }));
+  await userEvent.keyboard("[F9]");
+  expect(screen.getByRole("button", { name: "F9" })).toBeVisible();
+  expect(kept().pushToTalkKey).toBe("F9");
+});
+
+test("the guide leads through three steps, once", async () => {
+  show(<Guide microphone={<p>speak now</p>} />);
+  expect(await screen.findByRole("list", { name: "sphinx turns your speech into text." })).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: "Next" }));
+  expect(await screen.findByText(/echo only repeats/)).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: "Next" }));
+  expect(screen.getByText("speak now")).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: "Start speaking" }));
+  await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+  expect(kept().guided).toBe(true);
+});

@@ -1,0 +1,9 @@
+/** All texts in English; the Spanish ones have the same shape. */
+import { accounts } from "./accounts";
+import { chat } from "./chat";
+import { common } from "./common";
+import { dictation } from "./dictation";
+import { history } from "./history";
+import { settings } from "./settings";
+
+export const en = { common, dictation, chat, history, settings, accounts };

@@ -1,0 +1,13 @@
+/** The page speaks the browser's language where it can. */
+import { expect, test } from "vitest";
+
+import { languageOf } from "./i18n";
+
+test.each([
+  ["", ["es-MX", "en"], "es"],
+  ["", ["de", "en-GB", "es"], "en"],
+  ["", ["de"], "en"],
+  ["es", ["en"], "es"],
+])("chosen %j and preferred %j give %s", (chosen, preferred, expected) => {
+  expect(languageOf(chosen, preferred)).toBe(expected);
+});

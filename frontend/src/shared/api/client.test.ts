@@ -1,0 +1,81 @@
+/** The token is added, renewed once and never twice at a time; refusals have one shape. */
+import { expect, test } from "vitest";
+
+import { FakeServer, json, refusal } from "@/test/fake-server";
+
+import { ApiClient } from "./client";
+import { ApiError } from "./errors";
+import { Session } from "./session";
+
+const tokens = (access_token: string, expires_in = 900) => ({ access_token, expires_in });
+
+function set() {
+  const server = new FakeServer();
+  let nowMs = 0;
+  const session = new Session(server.fetch, () => nowMs);
+  return { server, session, client: new ApiClient(session, server.fetch), pass: (ms: number) => (nowMs += ms) };
+}
+
+const bearer = (server: FakeServer) => server.asked.map(({ headers }) => headers.get("Authorization"));
+
+test("a server that asks nobody gets no token", async () => {
+  const { server, client } = set();
+  server.on("GET /a", () => json([1]));
+  expect(await client.json("/a")).toEqual([1]);
+  expect(bearer(server)).toEqual([null]);
+});
+
+test("a token is sent, and renewed before it ends", async () => {
+  const { server, session, client, pass } = set();
+  server.on("GET /a", () => json(1)).on("POST /api/auth/refresh", () => json(tokens("second")));
+  session.accept(tokens("first", 60));
+  await client.json("/a");
+  pass(31_000);
+  await client.json("/a");
+  expect(server.routes).toEqual(["GET /a", "POST /api/auth/refresh", "GET /a"]);
+  expect(bearer(server)).toEqual(["Bearer first", null, "Bearer second"]);
+  expect(server.asked[1]?.headers.get("X-Prompter-Refresh")).toBe("1");
+});
+
+test("many refused at once renew once, for a refresh token that comes twice ends the log-in", async () => {
+  const { server, session, client } = set();
+  server
+    .on("GET /a", ({ headers }) => (headers.get("Authorization") === "Bearer new" ? json(1) : refusal(401, "unauthorized")))
+    .on("POST /api/auth/refresh", () => json(tokens("new")));
+  session.accept(tokens("old"));
+  await Promise.all([client.json("/a"), client.json("/a"), client.json("/a")]);
+  expect(server.routes.filter((route) => route.includes("refresh"))).toHaveLength(1);
+});
+
+test("a log-in that is over ends the session; a server that is away does not", async () => {
+  const { server, session, client } = set();
+  server.on("GET /a", () => refusal(401, "unauthorized"));
+  session.accept(tokens("old"));
+  await expect(client.json("/a")).rejects.toMatchObject({ status: 401 });
+  expect(session.state).toBe("in");
+  server.on("POST /api/auth/refresh", () => refusal(401, "unauthorized"));
+  await expect(client.json("/a")).rejects.toMatchObject({ code: "unauthorized" });
+  expect(session.state).toBe("out");
+  expect(await session.token()).toBeNull();
+});
+
+test("refusals carry what the server said", async () => {
+  const { server, client } = set();
+  server.on("GET /a", () => refusal(429, "too_many_attempts", { "Retry-After": "7" }));
+  const error: unknown = await client.json("/a").catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(ApiError);
+  expect(error).toMatchObject({ code: "too_many_attempts", status: 429, requestId: "r1", retryAfterS: 7 });
+});
+
+test("no JSON, and no server, are errors that can be shown too", async () => {
+  const { server, client } = set();
+  server.on("GET /a", () => new Response("<h1>Bad gateway</h1>", { status: 502 }));
+  await expect(client.json("/a")).rejects.toMatchObject({ code: "http_error", status: 502, retryAfterS: null });
+  await expect(client.json("/nowhere")).rejects.toMatchObject({ code: "unreachable", status: 0 });
+});
+
+test("what was aborted stays an abort", async () => {
+  const session = new Session();
+  const client = new ApiClient(session, () => Promise.reject(new DOMException("gone", "AbortError")));
+  await expect(client.json("/a")).rejects.toMatchObject({ name: "AbortError" });
+});

@@ -1,0 +1,16 @@
+/** What a person chose is taken over, and nothing else that may lie in the store. */
+import { expect, test } from "vitest";
+
+import { DEFAULTS, parseSettings } from "./settings";
+
+test("what was chosen is there again", () => {
+  const chosen = { ...DEFAULTS, theme: "light" as const, vocabulary: ["PROMPTer"], autoSend: true };
+  expect(parseSettings(JSON.stringify(chosen))).toEqual(chosen);
+});
+
+test.each([null, "", "{", "[1]", "7", '{"theme":"pink","autoSend":"yes","vocabulary":[1],"__proto__":{"x":1}}'])(
+  "%j gives the defaults",
+  (text) => {
+    expect(parseSettings(text)).toEqual(DEFAULTS);
+  },
+);

@@ -1,0 +1,46 @@
+/** Short notices at the edge of the page, each with at most one thing to do about it. */
+
+export interface Toast {
+  id: number;
+  text: string;
+  tone: "info" | "error";
+  action?: { label: string; run: () => void };
+}
+
+interface NewToast extends Omit<Toast, "id"> {
+  /** How long it stays; time to read, and to reach the action. */
+  stayMs?: number;
+}
+
+type Listener = () => void;
+
+class Toasts {
+  #shown: readonly Toast[] = [];
+  #next = 1;
+  readonly #listeners = new Set<Listener>();
+
+  readonly get = (): readonly Toast[] => this.#shown;
+
+  readonly subscribe = (listener: Listener): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  show({ stayMs = 6000, ...toast }: NewToast): number {
+    const id = this.#next++;
+    this.#set([...this.#shown, { ...toast, id }]);
+    setTimeout(() => this.dismiss(id), stayMs);
+    return id;
+  }
+
+  dismiss(id: number): void {
+    this.#set(this.#shown.filter((toast) => toast.id !== id));
+  }
+
+  #set(shown: readonly Toast[]): void {
+    this.#shown = shown;
+    this.#listeners.forEach((listener) => listener());
+  }
+}
+
+export const toasts = new Toasts();

@@ -1,0 +1,45 @@
+/** A server of the tests: answers by method and path, and remembers what it was asked. */
+
+export interface Asked {
+  method: string;
+  path: string;
+  headers: Headers;
+  body: unknown;
+}
+
+type Answer = (asked: Asked) => Response | Promise<Response>;
+
+export class FakeServer {
+  readonly asked: Asked[] = [];
+  readonly #answers = new Map<string, Answer>();
+
+  /** `route`: "GET /api/…", without the query. */
+  on(route: string, answer: Answer): this {
+    this.#answers.set(route, answer);
+    return this;
+  }
+
+  readonly fetch: typeof fetch = async (input, init) => {
+    const path = String(input);
+    const method = init?.method ?? "GET";
+    const body: unknown = typeof init?.body === "string" ? JSON.parse(init.body) : null;
+    const asked = { method, path, headers: new Headers(init?.headers), body };
+    this.asked.push(asked);
+    const answer = this.#answers.get(`${method} ${path.split("?")[0]}`);
+    if (answer === undefined) throw new TypeError(`nobody answers ${method} ${path}`);
+    return answer(asked);
+  };
+
+  /** The routes asked so far, in order. */
+  get routes(): string[] {
+    return this.asked.map(({ method, path }) => `${method} ${path}`);
+  }
+}
+
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json", ...headers } });
+}
+
+export function refusal(status: number, code: string, headers: Record<string, string> = {}): Response {
+  return json({ error: { code, message: `it is ${code}`, request_id: "r1" } }, status, headers);
+}

@@ -1,0 +1,22 @@
+/** What every test of the page stands on: matchers of the DOM, English texts, and a clean page after each. */
+import "@testing-library/jest-dom/vitest";
+import { cleanup } from "@testing-library/react";
+import { afterEach, beforeAll } from "vitest";
+
+import { startI18n } from "@/i18n/i18n";
+
+// jsdom has no modal dialogs and no media queries.
+HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
+  this.open = true;
+};
+HTMLDialogElement.prototype.close ??= function (this: HTMLDialogElement) {
+  this.open = false;
+};
+globalThis.matchMedia ??= (media: string) =>
+  Object.assign(new EventTarget(), { media, matches: media.includes("min-width") }) as unknown as MediaQueryList;
+
+beforeAll(() => startI18n("en"));
+afterEach(() => {
+  cleanup();
+  localStorage.clear();
+});

@@ -1,0 +1,56 @@
+/** How the page is built, served while it is worked on, and tested. */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+import react from "@vitejs/plugin-react";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
+
+// make dev says where the server is; with changeOrigin false the server sees one origin, the page's.
+const server = process.env.PROMPTER_DEV_SERVER ?? "http://127.0.0.1:8000";
+const doors = ["/api", "/providers", "/llm", "/v1", "/health", "/docs", "/openapi.json", "/metrics"];
+
+/** Lays a .gz beside every text file, for the server to send as it is. */
+function compressed(): Plugin {
+  return {
+    name: "compressed",
+    apply: "build",
+    writeBundle({ dir }) {
+      const folder = join(dir ?? "", "assets");
+      for (const name of readdirSync(folder).filter((file) => /\.(js|css|svg)$/.test(file))) {
+        writeFileSync(join(folder, `${name}.gz`), gzipSync(readFileSync(join(folder, name)), { level: 9 }));
+      }
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [react(), compressed()],
+  resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
+  build: {
+    // Inside the Python package: one place for checkout and wheel.
+    outDir: "../backend/app/web",
+    emptyOutDir: true,
+    assetsInlineLimit: 0, // data: addresses are not 'self'
+    modulePreload: { polyfill: false },
+    target: "es2022",
+  },
+  server: {
+    host: "127.0.0.1",
+    port: 5173,
+    strictPort: true,
+    proxy: {
+      ...Object.fromEntries(doors.map((door) => [door, { target: server, changeOrigin: false }])),
+      "/ws": { target: server, ws: true, changeOrigin: false },
+    },
+  },
+  test: {
+    environment: "jsdom",
+    setupFiles: ["src/test/setup.ts"],
+    include: ["src/**/*.test.{ts,tsx}"],
+    restoreMocks: true,
+    css: false,
+  },
+});

@@ -1,0 +1,267 @@
+"""The states that are looked at: how to come to each, on a server that is set up."""
+
+import re
+
+from playwright.sync_api import Page, WebSocketRoute, expect
+from studio import Studio
+from teller import FAILS, SLOW
+
+QUESTION = "Explain how a hash map works, with a short example in Python."
+NO_PERMISSION = (
+    "void (navigator.mediaDevices.getUserMedia ="
+    " async () => { throw new DOMException('', 'NotAllowedError') })"
+)
+LOOKS = (("dark", "en", False), ("light", "es", False), ("light", "es", True), ("dark", "en", True))
+"""Theme, language, narrow."""
+ORDER = "¿Cuál es el estado del pedido ORD001?"
+
+
+def say(page: Page, text: str) -> None:
+    """Send it, and wait for the whole answer."""
+    page.locator("[data-composer]").fill(text)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("#/c/"))
+    expect(
+        page.get_by_role("button", name=re.compile("^(Answer again|Responder otra vez)")).last
+    ).to_be_visible()
+
+
+def fill(url: str, studio: Studio) -> str:
+    """Hold the conversations that the pictures show; the address of the one with code and a table."""
+    with studio.page(url) as page:
+        for text in ("Turn this list into tasks: paint, brushes, ladder", ORDER):
+            page.goto(url)
+            say(page, text)
+        page.goto(f"{url}/#/")
+        page.reload()
+        say(page, QUESTION)
+        return page.url
+
+
+def welcome(studio: Studio, url: str) -> None:
+    for theme, lang, narrow in (("dark", "en", False), ("light", "es", False), ("dark", "es", True)):
+        with studio.page(url, theme=theme, lang=lang, narrow=narrow) as page:
+            page.get_by_role("heading", level=2).first.wait_for()
+            studio.shoot(page, f"welcome-{theme}-{lang}{'-mobile' * narrow}", 700)
+
+
+def conversation(studio: Studio, url: str) -> None:
+    for theme, lang, narrow in (("dark", "en", False), ("light", "en", False), ("light", "es", True)):
+        with studio.page(url, theme=theme, lang=lang, narrow=narrow) as page:
+            page.locator("table").wait_for()
+            name = f"conversation-{theme}-{lang}{'-mobile' * narrow}"
+            studio.shoot(page, f"{name}-end", 700)
+            page.locator("pre").first.scroll_into_view_if_needed()
+            page.mouse.move(640, 300)
+            page.mouse.wheel(0, -2000)
+            studio.shoot(page, name, 700)
+
+
+def messages(studio: Studio, url: str) -> None:
+    """What can be done with a message: edited, versions switched, a model chosen, exported."""
+    with studio.page(url) as page:
+        say(page, ORDER)
+        page.get_by_role("button", name="Answer again").last.click()
+        page.get_by_role("button", name="Previous version").last.wait_for()
+        page.wait_for_timeout(600)
+        page.get_by_text(ORDER).last.hover()
+        studio.shoot(page, "message-versions")
+        page.get_by_role("button", name="Export").click()
+        studio.shoot(page, "message-export")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Edit", exact=True).last.click()
+        studio.shoot(page, "message-edit")
+
+
+def streaming(studio: Studio, url: str) -> None:
+    with studio.page(url) as page:
+        page.locator("[data-composer]").fill(SLOW)
+        page.keyboard.press("Enter")
+        page.get_by_text("Inland through").wait_for()
+        studio.shoot(page, "streaming", 600)
+        page.get_by_role("button", name="Stop the answer").click()
+        page.get_by_text("Stopped.").wait_for()
+        studio.shoot(page, "stopped")
+
+
+def failing(studio: Studio, url: str) -> None:
+    with studio.page(url) as page:
+        page.locator("[data-composer]").fill(FAILS)
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Try again").first.wait_for()
+        studio.shoot(page, "error-answer")
+        page.goto(f"{url}/#/c/00000000-0000-7000-8000-000000000000")
+        page.get_by_role("button", name="Start a new one").wait_for()
+        studio.shoot(page, "error-not-there")
+    with studio.page(url, theme="light", narrow=True) as page:
+        page.evaluate(
+            "void (navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') })"
+        )
+        page.get_by_role("button", name="Dictate", exact=True).click()
+        page.get_by_role("alert").wait_for()
+        studio.shoot(page, "error-microphone-light-mobile")
+        page.context.route("**/api/**", lambda route: route.abort())
+        page.locator("[data-composer]").fill("Is anybody there?")
+        page.get_by_role("button", name="Send", exact=True).click()
+        page.get_by_text("The server does not answer").first.wait_for()
+        studio.shoot(page, "error-no-server-light-mobile")
+
+
+def dictating(studio: Studio, url: str) -> None:
+    for theme, lang, narrow in (("dark", "en", False), ("light", "es", False), ("dark", "es", True)):
+        with studio.page(url, theme=theme, lang=lang, narrow=narrow) as page:
+            page.locator("[data-composer]").fill("Ana: ")
+            page.get_by_role("button", name=re.compile("^(Dictate|Dictar)$")).click()
+            words = page.locator("[data-kind=stable]:not(:empty) ~ [data-kind=unstable]:not(:empty)")
+            words.first.wait_for()
+            studio.shoot(page, f"dictating-{theme}-{lang}{'-mobile' * narrow}", 0)
+            page.get_by_test_id("receipt").wait_for()
+            page.get_by_test_id("receipt").hover()
+            studio.shoot(page, f"dictated-{theme}-{lang}{'-mobile' * narrow}")
+            if not narrow:
+                page.get_by_role("button", name=re.compile("^(Mute|Silenciar)")).click()
+                studio.shoot(page, f"muted-{theme}-{lang}")
+
+
+def asking_on(studio: Studio, url: str) -> None:
+    """A dictation under a conversation: the first picture of the README."""
+    with studio.page(url) as page:
+        page.locator("table").wait_for()
+        page.get_by_role("button", name="Dictate", exact=True).click()
+        page.locator("[data-kind=stable]", has_text="function").wait_for()
+        studio.shoot(page, "asking-on", 0)
+
+
+def reconnecting(studio: Studio, url: str) -> None:
+    for theme, lang, narrow in (("dark", "en", False), ("light", "es", True)):
+        with studio.page("about:blank", theme=theme, lang=lang, narrow=narrow) as page:
+            sockets: list[WebSocketRoute] = []
+
+            def through(socket: WebSocketRoute, sockets: list[WebSocketRoute] = sockets) -> None:
+                if sockets:
+                    socket.close(code=1012)
+                else:
+                    socket.connect_to_server()
+                sockets.append(socket)
+
+            page.route_web_socket(re.compile("/ws/stt"), through)
+            page.goto(url)
+            page.get_by_role("button", name=re.compile("^(Dictate|Dictar)$")).click()
+            page.locator("[data-kind=stable]:not(:empty)").first.wait_for()
+            sockets[0].close(code=1012)
+            page.locator("[data-testid=dictation-state][data-state=reconnecting]").wait_for()
+            studio.shoot(page, f"reconnecting-{theme}-{lang}{'-mobile' * narrow}", 100)
+
+
+def settings(studio: Studio, url: str) -> None:
+    for theme, lang, narrow in LOOKS:
+        with studio.page(f"{url}/#/settings", theme=theme, lang=lang, narrow=narrow) as page:
+            page.locator("main ul li").first.wait_for()
+            page.wait_for_timeout(800)
+            for part, top in enumerate((0, 640, 1280, 1920)):
+                page.evaluate(f"document.querySelector('main .overflow-y-auto').scrollTo(0, {top})")
+                studio.shoot(page, f"settings-{theme}-{lang}{'-mobile' * narrow}-{part + 1}", 150)
+
+
+def search(studio: Studio, url: str) -> None:
+    with studio.page(url) as page:
+        page.get_by_role("searchbox").fill("hash")
+        page.locator("mark").first.wait_for()
+        studio.shoot(page, "search")
+        page.get_by_role("searchbox").fill("xylophone")
+        page.get_by_text("Nothing found").wait_for()
+        studio.shoot(page, "search-nothing")
+
+
+def sidebar(studio: Studio, url: str) -> None:
+    for theme, lang in (("dark", "es"), ("light", "en")):
+        with studio.page(url, theme=theme, lang=lang, narrow=True) as page:
+            page.get_by_role(
+                "button", name=re.compile("^(Show conversations|Mostrar conversaciones)")
+            ).click()
+            page.locator("dialog nav a").first.wait_for()
+            studio.shoot(page, f"drawer-{theme}-{lang}-mobile", 500)
+            page.get_by_role("button", name=re.compile("^(Delete|Eliminar) “?«?Turn")).click()
+            studio.shoot(page, f"drawer-deleted-{theme}-{lang}-mobile", 400)
+            page.get_by_role("button", name=re.compile("^(Undo|Deshacer)$")).click()
+    with studio.page(url, theme="light") as page:
+        page.locator("nav li").first.hover()
+        studio.shoot(page, "sidebar-hover-light")
+        page.locator("nav li", has_text="Turn this list").hover()
+        page.get_by_role("button", name=re.compile("^Delete “Turn")).click()
+        studio.shoot(page, "sidebar-deleted-light", 400)
+        page.get_by_role("button", name="Undo").click()
+        page.locator("nav li a").first.focus()
+        page.keyboard.press("F2")
+        studio.shoot(page, "sidebar-rename-light")
+
+
+def sheet(studio: Studio, url: str) -> None:
+    for theme, lang, narrow in (("dark", "en", False), ("light", "es", False), ("dark", "es", True)):
+        with studio.page(url, theme=theme, lang=lang, narrow=narrow) as page:
+            page.locator("[data-composer]").wait_for()
+            page.evaluate("document.activeElement.blur()")
+            page.keyboard.press("?")
+            page.get_by_role("dialog").wait_for()
+            studio.shoot(page, f"keys-{theme}-{lang}{'-mobile' * narrow}")
+
+
+def dictations(studio: Studio, url: str) -> None:
+    for theme, lang, narrow in (("dark", "en", False), ("light", "es", True)):
+        with studio.page(f"{url}/#/dictations", theme=theme, lang=lang, narrow=narrow) as page:
+            page.locator("main li a").first.wait_for()
+            name = f"dictations-{theme}-{lang}{'-mobile' * narrow}"
+            studio.shoot(page, name)
+            page.locator("main li a").first.click()
+            studio.shoot(page, f"{name}-one", 800)
+
+
+def guide(studio: Studio, url: str) -> None:
+    """The first visit; also on a server where nothing is set up, by `unready` in its name."""
+    for theme, lang, narrow in (("dark", "en", False), ("light", "es", True)):
+        with studio.page(url, theme=theme, lang=lang, narrow=narrow, guided=False) as page:
+            for step in (1, 2, 3):
+                page.get_by_role("dialog").wait_for()
+                studio.shoot(page, f"guide-{theme}-{lang}{'-mobile' * narrow}-{step}", 700)
+                page.locator("[data-first]").click()
+
+
+def unready(studio: Studio, url: str) -> None:
+    with studio.page(url, guided=False) as page:
+        for step in (1, 2):
+            page.get_by_role("dialog").wait_for()
+            studio.shoot(page, f"unready-guide-{step}", 1000)
+            page.locator("[data-first]").click()
+        page.keyboard.press("Escape")
+        studio.shoot(page, "unready-welcome", 500)
+        page.get_by_role("button", name="Dictate", exact=True).click()
+        page.get_by_role("alert").wait_for()
+        studio.shoot(page, "unready-dictating")
+
+
+def log_in(studio: Studio, url: str) -> None:
+    from server import PASSWORD, PERSON
+
+    for theme, lang, narrow in (("dark", "en", False), ("light", "es", True)):
+        with studio.page(url, theme=theme, lang=lang, narrow=narrow) as page:
+            name, password = page.locator("input").first, page.locator("input").last
+            name.wait_for()
+            studio.shoot(page, f"log-in-{theme}-{lang}{'-mobile' * narrow}")
+            name.fill(PERSON)
+            password.fill("a wrong one")
+            page.keyboard.press("Enter")
+            page.get_by_role("alert").wait_for()
+            studio.shoot(page, f"log-in-wrong-{theme}-{lang}{'-mobile' * narrow}")
+            if narrow:
+                continue
+            password.fill(PASSWORD)
+            page.keyboard.press("Enter")
+            page.get_by_role("button", name="Log out").wait_for()
+            studio.shoot(page, "logged-in", 700)
+            page.goto(f"{url}/#/settings")
+            page.get_by_role("button", name="New key").click()
+            page.get_by_label("What is it for?").fill("my editor")
+            studio.shoot(page, "key-new")
+            page.get_by_role("button", name="Make the key").click()
+            page.get_by_text("Copy it now").wait_for()
+            studio.shoot(page, "key-made")
