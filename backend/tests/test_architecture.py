@@ -19,13 +19,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "utils": BASE,
     "storage": BASE | {"storage"},
     "providers": BASE | {"providers"},
-    "services": BASE | {"providers", "storage", "services"},
+    "toolsets": BASE | {"providers", "toolsets"},
+    "services": BASE | {"providers", "toolsets", "storage", "services"},
     "api": BASE | {"services", "providers", "api"},
     "main": BASE | {"api", "services", "providers", "storage"},
     "client": frozenset({"schemas", "core", "client"}),
     "cli": frozenset({"schemas", "core", "utils", "client", "cli", "main", "bench", "storage"}),
     "bench": frozenset({"schemas", "core", "client", "providers", "bench"}),
-    "prompter": frozenset({"client", "core", "schemas", "providers"}),
+    "prompter": frozenset({"client", "core", "schemas", "providers", "toolsets"}),
 }
 """Room by room, the rooms it may import. `app` itself (its version) is free to all."""
 
@@ -38,6 +39,7 @@ VENDORS: dict[str, frozenset[str]] = {
     "httpx": frozenset(),
     "httpx2": frozenset({"providers", "client"}),
     "openai": frozenset({"providers"}),
+    "pydantic_ai": frozenset({"providers"}),
     "websockets": frozenset({"client"}),
     "faster_whisper": frozenset({"providers"}),
     "ctranslate2": frozenset({"providers"}),

@@ -3,13 +3,15 @@
 import difflib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import anyio
 
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, PrompterError
 from app.providers.base import ChatProvider
+from app.services.assistants.acting import Acting
 from app.services.llm.providers import PROBE_S, Providers
 from app.services.llm.text_only import TextOnly
 
@@ -38,6 +40,17 @@ class Choice:
     chat: ChatProvider
     model: str
     """The provider's own name of the model; empty for one that has no choice."""
+
+    def acting_for(self, acting: Acting) -> "Choice":
+        """The same for one answer: an assistant learns whose rights it has, a plain model needs to know nothing."""
+        return replace(self, chat=self.chat.acting_for(acting)) if isinstance(self.chat, Acts) else self
+
+
+@runtime_checkable
+class Acts(Protocol):
+    """What a `ChatProvider` is as well that acts for somebody: an assistant. Unbound, it answers nothing."""
+
+    def acting_for(self, acting: Acting) -> ChatProvider: ...
 
 
 class Catalogue:
