@@ -77,8 +77,8 @@ def settings_of(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[
 
 
 def unnamed(setting: str) -> str:
-    """A setting of a profile as the tables show it."""
-    return re.sub(r"(__PROFILES__)\w+?__", r"\1NAME__", setting)
+    """A setting of a profile or an assistant as the tables show it."""
+    return re.sub(r"(__PROFILES__|__ASSISTANTS__NAMED__)\w+?__", r"\1NAME__", setting)
 
 
 def as_cell(default: Any) -> str:

@@ -7,15 +7,11 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from app.core.caller import Caller
+from app.providers.agent.events import ToolFailed
+
+__all__ = ["FunctionToolset", "Searching", "Tool", "ToolContext", "ToolFailed", "Toolset"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-class ToolFailed(Exception):
-    """A tool could not do it; the message is for the model and the user: lower-case, no secrets, how to go on.
-
-    Whatever else a tool raises is told as the kind of error alone.
-    """
 
 
 class Searching(Protocol):
