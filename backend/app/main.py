@@ -15,7 +15,7 @@ from app import __version__
 from app.api import docs, health, llm, metrics, providers, stt
 from app.api.access.gate import Gate
 from app.api.accounts import auth, keys
-from app.api.chat import branches, conversations, dictations, export, realtime, search, stream
+from app.api.chat import approvals, branches, conversations, dictations, export, realtime, search, stream
 from app.api.chat import models as chat_models
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
@@ -102,7 +102,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_error_handlers(app)
     for door in (
         *(stt, llm, chat, models, transcriptions, conversations, stream, realtime, dictations),
-        *(branches, export, search, chat_models),
+        *(branches, approvals, export, search, chat_models),
         *(providers, auth, keys, health, metrics),
     ):
         app.include_router(door.router)
