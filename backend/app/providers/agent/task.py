@@ -1,17 +1,33 @@
 """What a run with tools is given, and what it gives; nothing here needs pydantic-ai."""
 
+import importlib
 import importlib.util
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app.providers.agent.events import ApprovalRequired, Decision
+import anyio.to_thread
+
+from app.providers.agent.events import ApprovalRequired, Decision, ToolEvent
 from app.providers.base import ChatProvider
 
 COMMAND = "pip install 'prompter[tools]', or pip install '.[tools]' in a checkout"
 
 Limit = Literal["rounds", "seconds", "chars", "nothing"]
 """What ended a run before its model did: a limit; `nothing` is a model that said nothing, twice."""
+
+
+Run = Callable[["Task"], "AsyncGenerator[Delta | ToolEvent | Ended, None]"]
+
+
+async def loaded() -> Run:
+    """The loop. Importing pydantic-ai takes a second, off the event loop and only once."""
+    return await anyio.to_thread.run_sync(_load, abandon_on_cancel=True)
+
+
+def _load() -> Run:
+    run: Run = importlib.import_module("app.providers.agent.run").run
+    return run
 
 
 def is_installed() -> bool:
