@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 
 ROOM_EXCEPTIONS = {
     ("app.cli.users", "services"): "accounts are looked after at the machine, whether a server runs or not",
+    ("app.cli.demo_data", "toolsets"): "demo data are made at the machine, whether a server runs or not",
 }
 """Single modules that may import one room more, each with its reason."""
 
@@ -70,6 +71,10 @@ VENDOR_EXCEPTIONS = {
     ("app.bench.parts.bare_endpoint", "fastapi"): "the least endpoint is what ingest is measured against",
     ("app.bench.parts.gateway", "httpx2"): "a plain client is what the gateway's cost is measured with",
     ("app.core.hub", "httpx2"): "fetching checkpoints serves the command line and never the server",
+    (
+        "app.toolsets.loft.demo_shop",
+        "sqlite3",
+    ): "the demo shop is a file of its own, none of what the server keeps",
 }
 
 FULL_FOLDER = 10

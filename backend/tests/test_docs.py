@@ -401,13 +401,21 @@ async def test_the_examples_of_plugins_run() -> None:
     for block in code_blocks("docs/plugins.md", "python"):
         exec(block, names)  # the page is ours
     settings = Settings(_env_file=None)
-    from prompter import ChatMessage, LlmConfig, SttConfig
+    from app.core.caller import LOCAL
+    from prompter import ChatMessage, LlmConfig, SttConfig, ToolContext, ToolFailed
 
     model = names["Shout"](settings)
     pieces = [piece async for piece in model.generate([ChatMessage("user", "hello")], LlmConfig())]
     assert "".join(piece.text for piece in pieces) == "HELLO"
     assert pieces[-1].finish_reason == "stop"
     assert (await model.status()).state is ProviderState.READY
+
+    toolset = names["dice"](settings)
+    (tool,) = toolset.tools()
+    context = ToolContext(caller=LOCAL, lang="en", search=None)  # type: ignore[arg-type]  # rolls need none
+    assert 1 <= tool.function(context, sides=6) <= 6
+    with pytest.raises(ToolFailed):
+        tool.function(context, sides=1)
 
     engine = names["Length"](settings)
     await engine.start()

@@ -19,7 +19,7 @@ from app.providers.upstream.transport import Reply
 from app.providers.upstream.wire.reading import json_of
 from app.toolsets.base import ToolFailed
 from app.toolsets.loft.models import Customer, Order, OrderDetails, Product, Source
-from app.toolsets.loft.shop import MOST_CUSTOMERS
+from app.toolsets.loft.shop import MOST, same_email, same_id, same_phone
 
 T = TypeVar("T")
 _TRIES = 3
@@ -40,32 +40,32 @@ class HttpShop:
         self._client = UpstreamClient(settings.llm.connect_timeout_s, resolver)
 
     async def customers_by_phone(self, phone: str) -> list[Customer]:
-        return await self._customers(phone=phone)
+        found = await self._get(_CUSTOMERS, "/customers", {"phone": phone}) or []
+        return _those([each for each in found if same_phone(each.phone or "", phone)], found)
 
     async def customers_by_email(self, email: str) -> list[Customer]:
-        return await self._customers(email=email)
+        found = await self._get(_CUSTOMERS, "/customers", {"email": email}) or []
+        return _those([each for each in found if same_email(each.email or "", email)], found)
 
     async def orders_of(self, customer_id: str, limit: int) -> list[Order] | None:
         path = f"/customers/{quote(customer_id, safe='')}/orders"
         found = await self._get(_ORDERS, path, {"limit": limit}, may_miss=True)
-        for order in found or []:
-            _same(order.customer_id, customer_id)
-        return None if found is None else found[:limit]
+        if found is None:
+            return None
+        of_them = [each for each in found if same_id(each.customer_id, customer_id)]
+        return sorted(_those(of_them, found), key=lambda order: order.created_at, reverse=True)[:limit]
 
     async def order(self, order_id: str) -> OrderDetails | None:
         found = await self._get(_ORDER, f"/orders/{quote(order_id, safe='')}", {}, may_miss=True)
-        if found is not None:
-            _same(found.id, order_id)
-        return found
+        if found is None:
+            return None
+        return next(iter(_those([found] if same_id(found.id, order_id) else [], [found])), None)
 
     async def products(self, words: str, limit: int) -> list[Product]:
         return (await self._get(_PRODUCTS, "/products", {"q": words, "limit": limit}) or [])[:limit]
 
     async def aclose(self) -> None:
         await self._client.aclose()
-
-    async def _customers(self, **query: str) -> list[Customer]:
-        return (await self._get(_CUSTOMERS, "/customers", query) or [])[:MOST_CUSTOMERS]
 
     async def _get(
         self, shape: TypeAdapter[T], path: str, query: Mapping[str, Any], *, may_miss: bool = False
@@ -94,7 +94,9 @@ class HttpShop:
     def _endpoint(self) -> Endpoint:
         key = self._own.api_key.get_secret_value().strip()
         if not (key.isascii() and key.isprintable()):
-            raise ToolFailed("LOFT_API_KEY holds a character that no key has; whoever runs the server can fix it")
+            raise ToolFailed(
+                "LOFT_API_KEY holds a character that no key has; whoever runs the server can fix it"
+            )
         try:
             base = parse(self._own.api_url)
         except BaseUrlNotAllowed as error:
@@ -133,7 +135,9 @@ def _read(shape: TypeAdapter[T], body: bytes) -> T:
         return shape.validate_python(json_of(body))
     except ValidationError as error:
         # Where, not what: values are the shop's.
-        places = {".".join(map(str, each["loc"])): each["type"] for each in error.errors(include_url=False)[:5]}
+        places = {
+            ".".join(map(str, each["loc"])): each["type"] for each in error.errors(include_url=False)[:5]
+        }
         logger.warning("the LOFT API's answer is not what it is documented to be: %s", places)
     except ValueError:
         logger.warning("the LOFT API's answer is no JSON")
@@ -153,10 +157,13 @@ def _says_not_found(body: bytes) -> bool:
     return "not_found" in (said.get("code"), told)
 
 
-def _same(got: str, asked: str) -> None:
-    """Raises:
-    ToolFailed: the shop tells of somebody else.
+def _those(asked_for: list[T], sent: list[T]) -> list[T]:
+    """What the shop sent, where it is what was asked for; a shop that ignores the question tells of strangers.
+
+    Raises:
+        ToolFailed: it tells of others.
     """
-    if got.casefold() != asked.casefold():
+    if len(asked_for) < len(sent):
         logger.warning("the LOFT API answered with something else than it was asked for")
         raise ToolFailed(f"the shop answered with something else than was asked for; {_NO_GUESS}")
+    return asked_for[:MOST]
