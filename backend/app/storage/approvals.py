@@ -1,5 +1,6 @@
 """What tools ask their user before they run, and what the user said: asked once, decided once."""
 
+import re
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -14,6 +15,7 @@ from app.storage.tables import ToolApprovalRow
 from app.storage.types import utc_now
 
 Decision = Literal["approved", "denied", "expired"]
+_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 async def ask(session: AsyncSession, message_id: UUID, call_id: str, expires_at: datetime) -> None:
@@ -32,9 +34,11 @@ async def decide(
         ApprovalOver: it was decided otherwise, its time is over, or its answer has ended.
     """
     message = await get(session, user_id, message_id)
-    row = await _row(session, message_id, call_id)
+    row = await _row(session, message_id, call_id) if _CALL_ID.fullmatch(call_id) else None
     if row is None:
-        raise NotFound(f"this answer asks about no call {call_id[:64]!r}; see its event `approval_required`")
+        raise NotFound(
+            "this answer asks about no such call; see the `call_id` of its event `approval_required`"
+        )
     if row.decision == decision:
         return decision
     if row.decision is not None:
@@ -71,4 +75,4 @@ async def _settle(session: AsyncSession, message_id: UUID, call_id: str, decisio
 
 
 async def _row(session: AsyncSession, message_id: UUID, call_id: str) -> ToolApprovalRow | None:
-    return await session.get(ToolApprovalRow, (message_id, call_id[:64]))
+    return await session.get(ToolApprovalRow, (message_id, call_id))

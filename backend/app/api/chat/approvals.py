@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/messages", tags=["conversations"])
         404: error_answer(
             "There is no such answer of yours, or it asks about no such call",
             "not_found",
-            "this answer asks about no call 'call_1'; see its event `approval_required`",
+            "this answer asks about no such call; see the `call_id` of its event `approval_required`",
         ),
         409: error_answer(
             "The call waits no more",
