@@ -87,7 +87,7 @@ def test_branches_export_search_and_models(tmp_path: Path) -> None:
         (search,) = examples("Search")
         assert len(json.loads(run(search))) == 5
         (models,) = examples("Models")
-        assert json.loads(run(models)) == ["echo"]
+        assert json.loads(run(models)) == ["echo", "loft-chat"]
 
 
 @NO_CURL
