@@ -13,7 +13,8 @@ ENDS: frozenset[Name] = frozenset(("tool_result", "tool_error"))
 _NAMES = frozenset(get_args(Name))
 _MOST_DEEP = 12
 _MOST_ITEMS = 200
-_MOST_CHARS = 32_000
+MOST_CHARS = 32_000
+"""Of one text; more is what nobody reads, and every list of messages would carry."""
 _INTEGERS = 1 << 53
 """What every reader of JSON takes."""
 
@@ -72,7 +73,7 @@ def plain(value: Any, deep: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return storable(value if len(value) <= _MOST_CHARS else f"{value[:_MOST_CHARS]}…")
+        return storable(value if len(value) <= MOST_CHARS else f"{value[:MOST_CHARS]}…")
     if isinstance(value, int):
         return value if abs(value) < _INTEGERS else str(value) if value.bit_length() < _INT_BITS else "…"
     if isinstance(value, float):

@@ -17,7 +17,7 @@ from app.services.assistants.events import ApprovalRequired, Decision, ToolCall,
 from app.services.chat.log import Log
 from app.storage import answers, approvals
 from app.storage.database import Database
-from app.storage.happenings import Name, cut_short, dumped, unended
+from app.storage.happenings import MOST_CHARS, Name, cut_short, dumped, unended
 from app.storage.types import utc_now
 
 POLL_S = 1.0
@@ -56,7 +56,8 @@ class Hosting:
         if isinstance(event, ToolCall):
             self._happen("tool_call", {**about, "arguments": event.arguments})
         elif isinstance(event, ToolResult):
-            told = {"result": event.result, "truncated": event.truncated, "ms": event.ms}
+            truncated = event.truncated or len(event.result) > MOST_CHARS
+            told = {"result": event.result, "truncated": truncated, "ms": event.ms}
             self._happen("tool_result", {**about, **told})
         else:
             told = {"code": event.code, "error": event.message, "ms": event.ms}
