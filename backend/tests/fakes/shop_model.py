@@ -1,4 +1,4 @@
-"""A fake model with one habit: asks a shop's tools what a question needs, and says what they answered."""
+"""A fake model with one habit: asks a shop's tools, or the search, what a question needs, and says what they told."""
 
 import json
 import re
@@ -15,6 +15,7 @@ _ASKED = (
     (re.compile(r"\+?\d[\d ]{7,}\d"), "get_customer_by_phone", "phone"),
     (re.compile(r"\S+@\S+\w"), "get_customer_by_email", "email"),
     (re.compile(r"(?<=precio de la )\w+"), "search_products", "query"),
+    (re.compile(r"(?<=dije de )\w+"), "search_conversations", "query"),
 )
 
 
@@ -51,6 +52,8 @@ def _sentence(told: dict[str, Any]) -> str:
         return f"Ahora no puedo consultarlo: {told['error']}."
     if not told["found"]:
         return "No existe."
+    if "places" in told:
+        return f"Dijo: {'; '.join(each['text'] for each in told['places'])}."
     demo = " (datos de demostración)" if told["source"] == "demo data" else ""
     if "order" in told:
         order = told["order"]
