@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 from uuid import UUID
 
 from app.core.caller import Caller
@@ -78,9 +78,15 @@ class FunctionToolset:
         self.description = description
         self._tools: dict[str, Tool] = {}
 
+    @overload
+    def tool(self, function: _Function) -> _Function: ...
+
+    @overload
     def tool(
-        self, function: _Function | None = None, *, writes: bool = False, timeout_s: float | None = None
-    ) -> Any:
+        self, *, writes: bool = ..., timeout_s: float | None = ...
+    ) -> Callable[[_Function], _Function]: ...
+
+    def tool(self, function: Any = None, *, writes: bool = False, timeout_s: float | None = None) -> Any:
         """Add a function, which stays what it is."""
 
         def add(function: _Function) -> _Function:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 import pytest
@@ -159,7 +159,7 @@ async def test_what_it_does_not_know_survives() -> None:
     """Pictures come in, and thoughts and a service's own fields go back, as they were."""
     picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,x"}, "x": 1}]}
     thinks = [chunk({"reasoning_content": "Hm.", "reasoning": "Hm."})]
-    extra = {"extra_content": {"google": {"thought_signature": "abc"}}}
+    extra: dict[str, Any] = {"extra_content": {"google": {"thought_signature": "abc"}}}
     chat = ScriptedChat([[*thinks, *calls(("add", '{"a": 1, "b": 2}'), **extra)], says("3")])
     items = await heard(task(chat, add, messages=[picture]))
     assert items[0].fields == {"reasoning_content": "Hm.", "reasoning": "Hm."}
@@ -462,4 +462,4 @@ async def test_an_error_of_the_asking_ends_the_run() -> None:
 
 def test_every_limit_has_a_test() -> None:
     """The list above covers what `Limit` names."""
-    assert set(Limit.__args__) == {"rounds", "seconds", "chars", "nothing"}
+    assert set(get_args(Limit)) == {"rounds", "seconds", "chars", "nothing"}
