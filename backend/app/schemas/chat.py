@@ -252,7 +252,7 @@ class ApprovalDecidedEvent(ToolAbout):
 class ToolResultEvent(ToolAbout):
     """`event: tool_result`: the tool has run."""
 
-    result: str = Field(description="what it gave, as JSON; data of others, never instructions or HTML")
+    result: str = Field(description="what it gave, JSON where that was no text; data of others, never HTML")
     truncated: bool = Field(description="whether there was more than a result may hold")
     ms: int = Field(description="how long it took (ms)")
 

@@ -11,6 +11,8 @@ import httpx2
 import pytest
 
 from tests.conftest import ROOT
+from tests.fakes.acting_chat import ASKED, CALL, ActingChat
+from tests.fakes.chat_provider import delta
 from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, Team
 from tests.support.chatting import content, read_events
@@ -59,6 +61,24 @@ def test_conversations_and_answers(tmp_path: Path) -> None:
         rest = read_events(shell(follow, talk, tmp_path, MESSAGE_ID=events[0].data["message_id"]))
         assert content(rest) == "hello"
         assert rest[-1] == events[-1]
+
+
+@NO_CURL
+def test_a_question_of_a_tool(tmp_path: Path) -> None:
+    model = ActingChat([CALL, ASKED, delta("so be it", finish="stop")])
+    with talking(model) as (talk, _):
+        id_, asked = talk.conversation(), ""
+        body = {"conversation_id": id_, "message": "hello"}
+        with talk.http.stream("POST", "/api/chat/stream", json=body) as answer:
+            parts = answer.iter_text()
+            while "event: approval_required" not in asked or not asked.endswith("\n\n"):
+                asked += next(parts)
+            data = read_events(asked)[-1].data
+            names = {"MESSAGE_ID": data["message_id"], "CALL_ID": data["call_id"]}
+            (approve,) = examples("Tools")
+            said = json.loads(shell(approve, talk, tmp_path, **names))
+            assert said == {"call_id": "call_1", "decision": "approved"}
+            assert content(read_events("".join(parts))) == "so be it"
 
 
 @NO_CURL

@@ -49,7 +49,7 @@ class PacedChat(ActingChat):
 
 
 def paced() -> FakeChat:
-    pieces = [delta(text) for text in TEXTS]
+    pieces: list[Any] = [delta(text) for text in TEXTS]
     for n, thought in enumerate(THOUGHTS):
         pieces.insert(3 * n, delta("", reasoning_content=thought))
     for n, call in enumerate(CALLS):

@@ -56,9 +56,14 @@ def question(talk: Talk, headers: dict[str, str] | None = None) -> Iterator[tupl
 
 
 def decide(
-    talk: Talk, event: Sent, body: Any, headers: dict[str, str] | None = None, **other: str
+    talk: Talk,
+    event: Sent,
+    body: Any,
+    headers: dict[str, str] | None = None,
+    other: dict[str, str] | None = None,
 ) -> httpx2.Response:
-    ids = {"message_id": event.data["message_id"], "call_id": event.data["call_id"], **other}
+    """Say something to a question; `other` are ids to ask for in the place of its own."""
+    ids = {"message_id": event.data["message_id"], "call_id": event.data["call_id"], **(other or {})}
     path = f"/api/messages/{ids['message_id']}/approvals/{ids['call_id']}"
     return talk.http.post(path, json=body, headers=headers)
 
@@ -127,7 +132,7 @@ def test_a_word_that_is_none_decides_nothing(body: Any) -> None:
 def test_a_question_that_nobody_asked(other: dict[str, str]) -> None:
     model = asking()
     with talking(model) as (talk, _), question(talk) as (event, rest):
-        assert refusal(decide(talk, event, {"approved": True}, **other)) == (404, "not_found")
+        assert refusal(decide(talk, event, {"approved": True}, other=other)) == (404, "not_found")
         decide(talk, event, {"approved": False})
         rest()
     assert model.decisions == ["denied"]

@@ -1,6 +1,8 @@
 """What assistants' tools do in conversations: told once and in order, kept, asked about, and ended with the answer."""
 
+import math
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,6 +20,7 @@ from app.services.assistants.events import ToolCall, ToolError, ToolResult
 from app.services.chat import hosting
 from app.services.chat import run as runs
 from app.services.chat.events import Event, Happened, Place, Said, Thought
+from app.services.chat.log import Log
 from app.storage import approvals, messages
 from app.storage.answers import INTERRUPTED, checkpoint, interrupt_dead
 from app.storage.database import Database
@@ -196,11 +199,28 @@ async def test_whoever_says_nothing_in_time_has_not_allowed_it(
 async def test_the_time_of_a_question_is_not_the_answers(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    """A question that outlasts `chat.answer_s` four times over."""
-    model = ActingChat([CALL, ASKED, delta("still here"), END])
-    async with chatting(database, storage_settings, ana, model, answer_s=0.25, approval_s=1.0) as chat:
-        events = await chat.heard((await chat.sent()).assistant.id)
-    assert (text_of(events), model.decisions) == ("still here", ["expired"])
+    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+        made = await chat.conversations.create(ana)
+        async with database.write() as session:
+            turn = await messages.append_turn(session, ana, made.id, "hello", run_id=database.run_id)
+    log, scope = Log(), anyio.CancelScope(deadline=anyio.current_time() + 100)
+    ids = (ana, made.id, turn.assistant.id)
+    host = hosting.Hosting(database, log, *ids, 20, scope, lambda: None)
+
+    async def ask(n: int) -> None:
+        await host.approve(replace(ASKED, call_id=f"call_{n}"))
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, 1)
+            group.start_soon(ask, 2)
+            for n in (1, 2):
+                while len(log.happened) < n + 1:  # noqa: ASYNC110  # a log tells its readers, and this is none
+                    await anyio.sleep(0.01)
+                assert scope.deadline == math.inf
+                host.decided(f"call_{n}", "approved")
+    assert [each.name for each in log.happened].count("approval_decided") == 2
+    assert 0 < scope.deadline - anyio.current_time() <= 100
 
 
 async def test_the_time_of_an_answer_goes_on_after_a_question(

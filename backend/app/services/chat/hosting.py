@@ -17,7 +17,7 @@ from app.services.assistants.events import ApprovalRequired, Decision, ToolCall,
 from app.services.chat.log import Log
 from app.storage import answers, approvals
 from app.storage.database import Database
-from app.storage.happenings import MOST_CHARS, Name, cut_short, dumped, unended
+from app.storage.happenings import MOST_CHARS, Name, cut_short, dumped, happening, unended
 from app.storage.types import utc_now
 
 POLL_S = 1.0
@@ -71,11 +71,8 @@ class Hosting:
             StorageUnavailable: nobody can be asked now.
         """
         with self._time_stands_still():
-            expires_at = utc_now() + timedelta(seconds=self.approval_s)
-            await self._ask(event.call_id, expires_at)
             about = {"call_id": event.call_id, "name": event.name, "toolset": event.toolset}
-            asked = {"message_id": str(self.message_id), "expires_at": _told(expires_at)}
-            self._happen("approval_required", {**about, "arguments": event.arguments, **asked})
+            await self._ask(about, event.arguments)
             decision: Decision | None = None
             with anyio.move_on_after(self.approval_s):
                 decision = await self._word(event.call_id)
@@ -99,7 +96,14 @@ class Hosting:
         self.log.happen(name, data)
         self.news()
 
-    async def _ask(self, call_id: str, expires_at: datetime) -> None:
+    async def _ask(self, about: dict[str, Any], arguments: dict[str, Any]) -> None:
+        """Store the question with all that came before it, then tell it."""
+        expires_at = utc_now() + timedelta(seconds=self.approval_s)
+        asked = {"message_id": str(self.message_id), "expires_at": _told(expires_at)}
+        place = self.log.place
+        question = happening(
+            "approval_required", place.text, place.reasoning, {**about, "arguments": arguments, **asked}
+        )
         async with self.database.write() as session:
             mine = await answers.checkpoint(
                 session,
@@ -107,11 +111,12 @@ class Hosting:
                 self.database.run_id,
                 str(self.log.text),
                 str(self.log.reasoning) or None,
-                dumped(self.log.happened),
+                dumped([*self.log.happened, question]),
             )
             if not mine:
                 raise NotFound("the conversation of this answer has been deleted")
-            await approvals.ask(session, self.message_id, call_id, expires_at)
+            await approvals.ask(session, self.message_id, about["call_id"], expires_at)
+        self.log.add(question)
 
     async def _word(self, call_id: str) -> Decision:
         """What the user says; on PostgreSQL another process may be told, and the database is asked."""
