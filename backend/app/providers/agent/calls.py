@@ -4,6 +4,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -41,22 +42,20 @@ class Calls:
 
     def tool(self, tool: AgentTool) -> Tool[Any]:
         """The function as pydantic-ai calls it: its arguments checked against its annotations."""
+        described = _described(tool.function)
 
-        @functools.wraps(tool.function)
         async def call(context: RunContext[Any], **arguments: Any) -> str:
             return await self._made(tool, context.tool_call_id or "", arguments)
 
-        signature = inspect.signature(tool.function)
-        first, *others = signature.parameters.values()
-        call.__annotations__ = {**tool.function.__annotations__, first.name: RunContext[Any], "return": str}
-        call.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=[
-                first.replace(annotation=RunContext[Any]),
-                *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in others),
-            ],
-            return_annotation=str,
+        schema = replace(described.function_schema, function=call)
+        return Tool(
+            call,
+            takes_ctx=True,
+            name=tool.name,
+            description=described.description,
+            strict=False,
+            function_schema=schema,
         )
-        return Tool(call, takes_ctx=True, name=tool.name, strict=False)
 
     async def failed(
         self, call_id: str, name: str, toolset: str, message: str, *, code: str, ms: int = 0
@@ -117,6 +116,27 @@ class Calls:
         if decision == "denied":
             return "the user did not allow it", "denied"
         return "nobody approved it in time; ask the user whether to try again", "approval_expired"
+
+
+@functools.lru_cache(1024)
+def _described(function: Callable[..., Any]) -> Tool[Any]:
+    """What a model is told of a function, read off its annotations and docstring: milliseconds, so only once."""
+
+    @functools.wraps(function)
+    async def described(context: RunContext[Any], **arguments: Any) -> str:
+        raise NotImplementedError
+
+    signature = inspect.signature(function)
+    first, *others = signature.parameters.values()
+    described.__annotations__ = {**function.__annotations__, first.name: RunContext[Any], "return": str}
+    described.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[
+            first.replace(annotation=RunContext[Any]),
+            *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in others),
+        ],
+        return_annotation=str,
+    )
+    return Tool(described, takes_ctx=True)
 
 
 async def _called(tool: AgentTool, arguments: dict[str, Any]) -> Any:
