@@ -108,6 +108,7 @@ def test_what_is_left_over(one: Decimal, other: Decimal) -> None:
         ("sqrt(-1)", "no value"),
         ("9^9^9^9", "over 10^9999"),
         ("exp(10^9)", "over 10^9999"),
+        ("10^6000 * 10^6000", "over 10^9999"),
         ("sqrt 4", "in parentheses"),
         ("sqrt(1, 2)", "takes 1 of them"),
         ("round(1, 2, 3)", "takes 1 to 2"),

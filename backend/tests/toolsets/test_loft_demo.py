@@ -153,6 +153,8 @@ async def test_a_file_that_is_no_shop(settings: Settings, context: ToolContext) 
 async def test_the_tools_cannot_write(tools: LoftToolset, settings: Settings, context: ToolContext) -> None:
     before = demo_shop.path_of(settings).read_bytes()
     await tools.search_products(context, "'; DROP TABLE products; --")
+    with pytest.raises(ToolFailed):
+        demo_shop.DemoShop(settings)._rows("DELETE FROM products", ())
     assert demo_shop.path_of(settings).read_bytes() == before
     assert not any(tool.writes for tool in tools.tools())
 
