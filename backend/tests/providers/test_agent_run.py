@@ -1,12 +1,14 @@
 """The loop of a model and its tools: what is told in which order, what the model is sent, and every way it can end."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import anyio
+import orjson
 import pytest
 
 from app.core.errors import NotFound, UpstreamError, UpstreamTruncated
@@ -212,6 +214,31 @@ async def test_a_wrong_call_is_told_and_the_model_may_try_again(
     assert isinstance(
         json.loads(chat.bodies[1]["messages"][1]["tool_calls"][0]["function"]["arguments"]), dict
     )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ['{"query": ' + "[" * 300 + "]" * 300 + "}", '{"query": "\\ud800"}', "\ud800", '{"query": NaN}'],
+)
+async def test_arguments_that_cannot_be_told_are_still_text(arguments: str) -> None:
+    """Whatever a model writes, what is told of it can be sent on."""
+    chat = ScriptedChat([calls(("find", arguments), ('x"><b>\ud800' * 100, "{}")), says("Hm.")])
+    items = await heard(task(chat, find))
+    for item in items:
+        if isinstance(item, ToolCall | ToolResult | ToolError):
+            orjson.dumps(item)
+            assert len(item.name) <= 80
+    for answer in chat.answers:
+        head = answer["content"].split("\n")[0]
+        assert re.fullmatch(r'<tool_output tool="[\w.-]{1,64}">', head)
+
+
+async def test_arguments_without_end_are_cut() -> None:
+    piece = {"index": 0, "function": {"arguments": "x" * 100}}
+    call = {"index": 0, "id": "0", "function": {"name": "find", "arguments": ""}}
+    chat = ScriptedChat([[chunk({"tool_calls": [call]}), *[chunk({"tool_calls": [piece]})] * 1000, None]])
+    items = await heard(task(chat, find, answer_chars=1000))
+    assert ending_of(items).limit == "chars"
 
 
 async def test_wrong_calls_without_end_end_with_the_rounds() -> None:

@@ -22,7 +22,7 @@ from pydantic_ai.settings import ModelSettings
 from app.providers.agent.calls import Calls, Tell
 from app.providers.agent.events import ToolCall
 from app.providers.agent.task import Delta, Limit, Task
-from app.providers.agent.wire import Reply, arguments_of, fenced
+from app.providers.agent.wire import Reply, arguments_of, capped, fenced
 from app.providers.base import ChatRequest
 
 pydantic_ai.BANNER_ENABLED = False  # a server's terminal is not the library's
@@ -53,7 +53,6 @@ class ProviderModel(Model[Any]):
         self._toolset_of = {tool.name: tool.toolset for tool in task.tools}
         self.replies: list[Reply] = []
         self._told_calls = 0
-        self._told_chars = 0
 
     @property
     def model_name(self) -> str:
@@ -83,7 +82,7 @@ class ProviderModel(Model[Any]):
         if tools := _offered(model_request_parameters):
             fields |= {"tools": tools} | ({"tool_choice": "none"} if last else {})
         reply = await self._heard({**fields, "messages": self._sent(messages)})
-        reply.named(self._told_calls)
+        reply.end(self._told_calls)
         self._told_calls += len(reply.calls)
         self.replies.append(reply)
         if final and reply.calls:  # it was told to answer, and did not
@@ -96,6 +95,7 @@ class ProviderModel(Model[Any]):
         reply = Reply()
         apart = _APART if any(before.text for before in self.replies) else ""
         begun = bool(self.replies)
+        said_before = sum(before.chars for before in self.replies)
         async with aclosing(self._task.chat.stream(ChatRequest(self._task.model, body))) as chunks:
             async for chunk in chunks:
                 told = reply.take(chunk)
@@ -104,15 +104,15 @@ class ProviderModel(Model[Any]):
                 if told or not begun:
                     begun = True
                     await self._tell(Delta(told))
-                self._told_chars += sum(map(len, told.values()))
-                if self._told_chars > self._task.bounds.answer_chars:
+                if said_before + reply.chars > self._task.bounds.answer_chars:
                     raise LimitReached("chars")
         return reply
 
     async def _announce(self, call: Mapping[str, Any]) -> None:
         name, text = call["function"]["name"], call["function"].get("arguments") or ""
         self._calls.arguments[call["id"]] = text
-        await self._tell(ToolCall(call["id"], name, self._toolset_of.get(name, ""), arguments_of(text)))
+        toolset = self._toolset_of.get(name, "")
+        await self._tell(ToolCall(call["id"], name, toolset, arguments_of(text)))
 
     async def _tell_unmade(self, messages: Sequence[ModelMessage]) -> None:
         """The calls that pydantic-ai refused itself: unknown tools, wrong arguments."""
@@ -124,7 +124,7 @@ class ProviderModel(Model[Any]):
                 name = call["function"]["name"]
                 message, code = said.get(call["id"], "it was not called"), "bad_arguments"
                 if name not in self._toolset_of:
-                    message, code = f"there is no tool {name[:80]!r}", "unknown_tool"
+                    message, code = f"there is no tool {name!r}", "unknown_tool"
                 toolset = self._toolset_of.get(name, "")
                 await self._calls.failed(call["id"], name, toolset, message, code=code)
 
@@ -137,7 +137,7 @@ class ProviderModel(Model[Any]):
                 sent.append(self.replies[place].message())
                 place += 1
             elif place:  # the first request stands for the conversation
-                sent += _answers(message)
+                sent += _answers(message, self._task.bounds.output_chars)
         return sent
 
 
@@ -165,14 +165,14 @@ def _parts(reply: Reply) -> list[TextPart | ToolCallPart]:
     return parts
 
 
-def _answers(request: ModelRequest) -> list[dict[str, Any]]:
+def _answers(request: ModelRequest, most_chars: int) -> list[dict[str, Any]]:
     """What came back to the model after a round."""
     found: list[dict[str, Any]] = []
     for part in request.parts:
         if isinstance(part, ToolReturnPart):
             text = part.model_response_str()
             if part.outcome != "success":  # pydantic-ai's own words; they may quote the model
-                text = fenced(part.tool_name, text)
+                text = fenced(part.tool_name, capped(text, most_chars)[0])
             found.append({"role": "tool", "tool_call_id": part.tool_call_id, "content": text})
         elif isinstance(part, UserPromptPart | SystemPromptPart | RetryFeedbackPart):
             found.append({"role": "user", "content": str(part.content)})

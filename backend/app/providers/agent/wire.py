@@ -1,6 +1,6 @@
 """A model's answer put together from its chunks, and what tools say as a model is shown it; pure."""
 
-import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +8,10 @@ import orjson
 
 _TAG = "tool_output"
 _LEFT_OUT = "\n… (cut: {} more characters)"
-_ARGUMENT_CHARS = 100_000
+_NAME_CHARS = 64
+MADE_UP_CHARS = 80
+"""What is kept of the name of a tool, which a model may make up."""
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 class Reply:
@@ -22,6 +25,8 @@ class Reply:
         self.finish_reason = ""
         self.usage: dict[str, Any] | None = None
         self.text = ""
+        self.chars = 0
+        """Of all that the model wrote: text, thought, and what it asks of tools."""
         self._thought: dict[str, str] = {}
         self._calls: dict[int, dict[str, Any]] = {}
 
@@ -37,21 +42,28 @@ class Reply:
             delta = choice.get("delta") or {}
             if content := delta.get("content"):
                 self.text += content
+                self.chars += len(content)
                 told["content"] = content
             for name in ("reasoning_content", "reasoning"):
                 if thought := delta.get(name):
                     self._thought[name] = self._thought.get(name, "") + thought
                     told[name] = thought
+                    self.chars += len(thought) if name == "reasoning_content" else 0
             for piece in delta.get("tool_calls") or ():
                 self._call(piece)
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
             break  # one answer was asked for
         return told
 
-    def named(self, told_before: int) -> None:
-        """Name the calls, after so many in rounds before."""
+    def end(self, told_before: int) -> None:
+        """The round is over: name its calls, after so many in rounds before, and make all of it fit to be sent."""
+        self.text = sendable(self.text)
+        self._thought = {name: sendable(thought) for name, thought in self._thought.items()}
         for place, call in enumerate(self.calls, told_before + 1):
             call["id"] = f"call_{place}"
+            own = call["function"]
+            own["name"] = sendable(own["name"][:MADE_UP_CHARS])
+            own["arguments"] = sendable(own.get("arguments") or "")
 
     def message(self) -> dict[str, Any]:
         """What was said, as the next round is sent it."""
@@ -65,11 +77,12 @@ class Reply:
         if call is None:
             fields = {name: value for name, value in piece.items() if name != "index"}
             self._calls[piece["index"]] = {"type": "function", **fields, "function": dict(function)}
+            self.chars += len(function.get("name") or "") + len(function.get("arguments") or "")
             return
         own = call["function"]
-        # A model that never ends its arguments is stopped by the limit of time; what is kept of them ends here.
-        if len(own.get("arguments") or "") < _ARGUMENT_CHARS:
-            own["arguments"] = (own.get("arguments") or "") + (function.get("arguments") or "")
+        more = function.get("arguments") or ""
+        own["arguments"] = (own.get("arguments") or "") + more
+        self.chars += len(more)
         call.update({name: value for name, value in piece.items() if name not in ("index", "function", "id")})
 
 
@@ -82,10 +95,16 @@ def _readable(function: dict[str, Any]) -> dict[str, Any]:
 def arguments_of(text: str) -> dict[str, Any]:
     """The arguments of a call; `{"_raw": text}` where they are no JSON object."""
     try:
-        found = json.loads(text or "{}")
-    except (ValueError, RecursionError):
+        found = orjson.loads(text or "{}")
+        orjson.dumps(found)  # what nests too deeply can be read, and not be told
+    except (ValueError, TypeError):
         return {"_raw": text}
     return found if isinstance(found, dict) else {"_raw": text}
+
+
+def sendable(text: str) -> str:
+    """The text without halves of surrogate pairs, which JSON may carry and UTF-8 cannot."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def as_text(result: Any) -> str:
@@ -95,7 +114,7 @@ def as_text(result: Any) -> str:
         TypeError: it holds something that JSON has no word for.
     """
     if isinstance(result, str):
-        return result
+        return sendable(result)
     return orjson.dumps(result, default=_plain).decode()
 
 
@@ -109,7 +128,7 @@ def capped(text: str, chars: int) -> tuple[str, bool]:
 def fenced(name: str, text: str) -> str:
     """What a tool said between marks that it cannot write itself."""
     inside = text.replace(f"</{_TAG}", f"<\\/{_TAG}").replace(f"<{_TAG}", f"<\\{_TAG}")
-    return f'<{_TAG} tool="{name}">\n{inside}\n</{_TAG}>'
+    return f'<{_TAG} tool="{_UNSAFE.sub("_", name)[:_NAME_CHARS]}">\n{inside}\n</{_TAG}>'
 
 
 def _plain(value: Any) -> Any:
