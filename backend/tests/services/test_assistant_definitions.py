@@ -1,6 +1,8 @@
 """Which assistants there are: files, settings, what overrides what, and what a mistake in a file comes to."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,11 @@ from pydantic import ValidationError
 from app.core.assistants import AssistantDefinition, AssistantLimits, AssistantSettings
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
+from app.providers.agent.task import loaded
 from app.services.assistants.definitions import defined
 from app.services.assistants.tools import Toolsets
 from app.services.assistants.words import opened, stopped
+from tests.conftest import ROOT
 
 GOOD = """
 name = "helper"
@@ -138,6 +142,29 @@ async def test_approval_of_each_tool() -> None:
     assert found["calculate"] == "ask"
     assert "current_time" not in found
     assert found["days_between"] == "allow"
+
+
+def test_nothing_of_pydantic_ai_is_loaded_at_start() -> None:
+    """What is optional costs nothing until an assistant answers."""
+    code = (
+        "import sys; from app.core.config import Settings; from app.main import create_app;"
+        "create_app(Settings(_env_file=None)); print('pydantic_ai' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT / "backend",
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"
+
+
+async def test_a_broken_pydantic_ai_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "app.providers.agent.run", None)
+    with pytest.raises(ProviderNotReady, match=r"cannot be loaded .*prompter\[tools\]"):
+        await loaded()
 
 
 # -- its words

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import anyio.to_thread
 
+from app.core.errors import ProviderNotReady
 from app.providers.agent.events import ApprovalRequired, Decision, ToolEvent
 from app.providers.base import ChatProvider
 
@@ -21,8 +22,15 @@ Run = Callable[["Task"], "AsyncGenerator[Delta | ToolEvent | Ended, None]"]
 
 
 async def loaded() -> Run:
-    """The loop. Importing pydantic-ai takes a second, off the event loop and only once."""
-    return await anyio.to_thread.run_sync(_load, abandon_on_cancel=True)
+    """The loop. Importing pydantic-ai takes a second, off the event loop and only once.
+
+    Raises:
+        ProviderNotReady: it is there, and broken.
+    """
+    try:
+        return await anyio.to_thread.run_sync(_load, abandon_on_cancel=True)
+    except ImportError as error:
+        raise ProviderNotReady(f"pydantic-ai cannot be loaded ({error.name}); {COMMAND}") from error
 
 
 def _load() -> Run:
