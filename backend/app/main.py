@@ -14,7 +14,7 @@ from app import __version__
 from app.api import health, llm, metrics, providers, stt
 from app.api.access.gate import Gate
 from app.api.accounts import auth, keys
-from app.api.chat import branches, conversations, dictations, export, realtime, search, stream
+from app.api.chat import approvals, branches, conversations, dictations, export, realtime, search, stream
 from app.api.chat import models as chat_models
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
@@ -27,6 +27,7 @@ from app.core.metrics import Observer
 from app.schemas.llm import generate_event
 from app.schemas.stt import client_message, server_event
 from app.services.accounts.accounts import Accounts
+from app.services.assistants.assistants import Assistants
 from app.services.chat.answers import Answers
 from app.services.chat.branches import Branches
 from app.services.chat.conversations import Conversations
@@ -73,14 +74,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     transcripts = Transcripts(settings.limits.transcripts, partial(latest_text, database))
     writer = Writer(database, settings.limits.unstored_finals, observer)
     language_models = Providers(settings)
-    catalogue = Catalogue(settings, language_models)
+    kept = Search(database)
+    assistants = Assistants(settings, kept, language_models.names)
+    catalogue = Catalogue(settings, language_models, assistants)
     answers = Answers(settings, database, catalogue, observer)
     app.state.resources = Resources(
         settings=settings,
         engines=engines,
         providers=language_models,
-        generation=Generation(language_models, transcripts),
+        generation=Generation(language_models, transcripts, catalogue),
         catalogue=catalogue,
+        assistants=assistants,
         completions=Completions(catalogue, observer),
         transcriptions=Transcriptions(settings, engines, scheduler),
         transcripts=transcripts,
@@ -93,7 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         conversations=Conversations(database, answers),
         branches=Branches(database, answers),
         export=Export(database),
-        search=Search(database),
+        search=kept,
         realtime=RealtimeSessions(database, answers),
         dictations=Dictations(database, writer, transcripts),
         writer=writer,
@@ -102,7 +106,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_error_handlers(app)
     for door in (
         *(stt, llm, chat, models, transcriptions, conversations, stream, realtime, dictations),
-        *(branches, export, search, chat_models),
+        *(branches, approvals, export, search, chat_models),
         *(providers, auth, keys, health, metrics),
     ):
         app.include_router(door.router)
@@ -133,6 +137,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         group.cancel_scope.cancel()
     await resources.engines.aclose()
+    await resources.assistants.aclose()
     await resources.providers.aclose()
 
 

@@ -1,8 +1,8 @@
 """The public face of PROMPTer: the client, and what a package that brings an engine of its own has to know.
 
 A client imports `PromptClient` and its errors. An engine implements `SttProvider` or `LlmProvider` and
-registers under the entry-point group `prompter.stt_providers` or `prompter.llm_providers`; it imports nothing
-but this.
+registers under the entry-point group `prompter.stt_providers` or `prompter.llm_providers`, a `Toolset` under
+`prompter.toolsets`; they import nothing but this.
 """
 
 from app.client.audio import open_recording
@@ -38,6 +38,7 @@ from app.providers.base import (
     Word,
 )
 from app.schemas.providers import ProviderState
+from app.toolsets.base import FunctionToolset, Tool, ToolContext, ToolFailed, Toolset
 
 __all__ = [
     "Answer",
@@ -47,6 +48,7 @@ __all__ = [
     "ConnectionLost",
     "EngineFailed",
     "Event",
+    "FunctionToolset",
     "Hypothesis",
     "LlmChunk",
     "LlmConfig",
@@ -68,6 +70,10 @@ __all__ = [
     "SttProvider",
     "SttSession",
     "SttStream",
+    "Tool",
+    "ToolContext",
+    "ToolFailed",
+    "Toolset",
     "Transcript",
     "Transcription",
     "UnknownModel",

@@ -54,7 +54,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No setting of the developer's own shell reaches a test, and nothing of a test the checkout's data folder."""
     for name in list(os.environ):
-        if name.startswith(("PROMPTER_", "OPENAI_")) and not name.startswith("PROMPTER_TEST_"):
+        if name.startswith(("PROMPTER_", "OPENAI_", "LOFT_")) and not name.startswith("PROMPTER_TEST_"):
             monkeypatch.delenv(name)
     folder = tmp_path_factory.getbasetemp() / f"data-{next(_folders)}"  # made by whoever keeps something
     monkeypatch.setenv("PROMPTER_DATA_DIR", str(folder))

@@ -19,18 +19,20 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "utils": BASE,
     "storage": BASE | {"storage"},
     "providers": BASE | {"providers"},
-    "services": BASE | {"providers", "storage", "services"},
+    "toolsets": BASE | {"providers", "toolsets"},
+    "services": BASE | {"providers", "toolsets", "storage", "services"},
     "api": BASE | {"services", "providers", "api"},
     "main": BASE | {"api", "services", "providers", "storage"},
     "client": frozenset({"schemas", "core", "client"}),
     "cli": frozenset({"schemas", "core", "utils", "client", "cli", "main", "bench", "storage"}),
     "bench": frozenset({"schemas", "core", "client", "providers", "bench"}),
-    "prompter": frozenset({"client", "core", "schemas", "providers"}),
+    "prompter": frozenset({"client", "core", "schemas", "providers", "toolsets"}),
 }
 """Room by room, the rooms it may import. `app` itself (its version) is free to all."""
 
 ROOM_EXCEPTIONS = {
     ("app.cli.users", "services"): "accounts are looked after at the machine, whether a server runs or not",
+    ("app.cli.demo_data", "toolsets"): "demo data are made at the machine, whether a server runs or not",
 }
 """Single modules that may import one room more, each with its reason."""
 
@@ -38,6 +40,7 @@ VENDORS: dict[str, frozenset[str]] = {
     "httpx": frozenset(),
     "httpx2": frozenset({"providers", "client"}),
     "openai": frozenset({"providers"}),
+    "pydantic_ai": frozenset({"providers"}),
     "websockets": frozenset({"client"}),
     "faster_whisper": frozenset({"providers"}),
     "ctranslate2": frozenset({"providers"}),
@@ -68,6 +71,10 @@ VENDOR_EXCEPTIONS = {
     ("app.bench.parts.bare_endpoint", "fastapi"): "the least endpoint is what ingest is measured against",
     ("app.bench.parts.gateway", "httpx2"): "a plain client is what the gateway's cost is measured with",
     ("app.core.hub", "httpx2"): "fetching checkpoints serves the command line and never the server",
+    (
+        "app.toolsets.loft.demo_shop",
+        "sqlite3",
+    ): "the demo shop is a file of its own, none of what the server keeps",
 }
 
 FULL_FOLDER = 10

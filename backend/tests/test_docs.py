@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -18,12 +19,14 @@ from pydantic import BaseModel, SecretStr
 from typer.core import TyperCommand, TyperGroup
 
 from app.cli.main import app as command_line
+from app.core.assistants import AssistantDefinition
 from app.core.config import ALIASES, Settings
 from app.core.errors import all_errors
 from app.main import create_app
 from app.providers.registry import BUILT_IN_LLM, BUILT_IN_STT
 from app.schemas import stt
 from app.schemas.providers import ProviderState
+from app.toolsets.registry import BUILT_IN_TOOLSETS, toolset_registrations
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.es.md")
@@ -77,8 +80,8 @@ def settings_of(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[
 
 
 def unnamed(setting: str) -> str:
-    """A setting of a profile as the tables show it."""
-    return re.sub(r"(__PROFILES__)\w+?__", r"\1NAME__", setting)
+    """A setting of a profile or an assistant as the tables show it."""
+    return re.sub(r"(__PROFILES__|__ASSISTANTS__NAMED__)\w+?__", r"\1NAME__", setting)
 
 
 def as_cell(default: Any) -> str:
@@ -395,19 +398,40 @@ def test_the_python_examples_run(server: str, number: int) -> None:
     assert "stopped " in printed[-2:]
 
 
+@pytest.mark.parametrize("page", READMES)
+def test_the_example_of_an_assistant_is_valid(page: str) -> None:
+    """As it stands there: its toolsets exist, and so does the tool that it asks for."""
+    example = next(block for block in code_blocks(page, "toml") if "toolsets" in block)
+    definition = AssistantDefinition.model_validate(tomllib.loads(example))
+    toolsets = [toolset_registrations()[name].load()(Settings()) for name in definition.toolsets]
+    names = {tool.name for toolset in toolsets for tool in toolset.tools()}
+    assert definition.approval
+    assert set(definition.approval) <= names
+    listed = {row[0].strip("`") for row in table_rows(text_of(page)) if len(row) == 2}
+    assert set(BUILT_IN_TOOLSETS) <= listed
+
+
 async def test_the_examples_of_plugins_run() -> None:
     """Each class in docs/plugins.md does what the page says."""
     names: dict[str, Any] = {}
     for block in code_blocks("docs/plugins.md", "python"):
         exec(block, names)  # the page is ours
     settings = Settings(_env_file=None)
-    from prompter import ChatMessage, LlmConfig, SttConfig
+    from app.core.caller import LOCAL
+    from prompter import ChatMessage, LlmConfig, SttConfig, ToolContext, ToolFailed
 
     model = names["Shout"](settings)
     pieces = [piece async for piece in model.generate([ChatMessage("user", "hello")], LlmConfig())]
     assert "".join(piece.text for piece in pieces) == "HELLO"
     assert pieces[-1].finish_reason == "stop"
     assert (await model.status()).state is ProviderState.READY
+
+    toolset = names["dice"](settings)
+    (tool,) = toolset.tools()
+    context = ToolContext(caller=LOCAL, lang="en", search=None)  # type: ignore[arg-type]  # rolls need none
+    assert 1 <= tool.function(context, sides=6) <= 6
+    with pytest.raises(ToolFailed):
+        tool.function(context, sides=1)
 
     engine = names["Length"](settings)
     await engine.start()

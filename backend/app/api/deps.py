@@ -11,6 +11,7 @@ from app.core.config import Settings
 from app.core.errors import Unauthorized
 from app.core.metrics import Observer
 from app.services.accounts.accounts import Accounts
+from app.services.assistants.assistants import Assistants
 from app.services.chat.answers import Answers
 from app.services.chat.branches import Branches
 from app.services.chat.conversations import Conversations
@@ -40,6 +41,7 @@ class Resources:
     providers: Providers
     generation: Generation
     catalogue: Catalogue
+    assistants: Assistants
     completions: Completions
     transcriptions: Transcriptions
     transcripts: Transcripts

@@ -141,6 +141,7 @@ def _prompt(body: GenerateIn, caller: Caller) -> Prompt:
         provider=body.provider or None,
         session_id=body.session_id,
         owner=caller.user_id,
+        caller=caller,
         config=LlmConfig(
             base_url=config.base_url.strip(),
             api_key=config.api_key.get_secret_value().strip(),

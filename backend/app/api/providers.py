@@ -17,5 +17,6 @@ async def speech_engines(resources: ResourcesDep) -> SttProviderList:
 
 @router.get("/llm", summary="Language-model providers", responses=guarded("All providers"))
 async def language_models(resources: ResourcesDep) -> LlmProviderList:
-    """Every provider of language models, ready or not; answers within about 3 s whatever an upstream does."""
-    return LlmProviderList(items=await resources.providers.listed())
+    """Every provider of language models, and every assistant, ready or not; answers within some seconds whatever
+    an upstream does."""
+    return LlmProviderList(items=await resources.catalogue.states())

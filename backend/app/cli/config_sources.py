@@ -4,12 +4,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import get_args
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr
 
-from app.core.config import ALIASES, LlmProfile, Settings
+from app.core.config import ALIASES, Settings
 from app.core.paths import base_folder
 
 MASK = "********"
@@ -52,7 +53,7 @@ def _leaves(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             yield from _leaves(value, (*path, name))
-        elif field.annotation == dict[str, LlmProfile]:
+        elif any(isinstance(part, type) and issubclass(part, BaseModel) for part in get_args(field.annotation)):
             for key, item in value.items():
                 yield from _leaves(item, (*path, name, key))
         elif value is not None:  # which no text in a .env file means

@@ -9,7 +9,20 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from app import __version__
-from app.cli import ask, bench, config, db, dictate, models, providers, serve, tls, transcribe, users
+from app.cli import (
+    ask,
+    bench,
+    config,
+    db,
+    demo_data,
+    dictate,
+    models,
+    providers,
+    serve,
+    tls,
+    transcribe,
+    users,
+)
 from app.cli.common import (
     EXIT_CODES,
     FAILED,
@@ -39,6 +52,7 @@ app.add_typer(models.app, name="models")
 app.command("config")(config.config)
 app.add_typer(users.app, name="users")
 app.add_typer(db.app, name="db")
+app.add_typer(demo_data.app, name="demo-data")
 app.command("tls")(tls.tls)
 app.add_typer(bench.app, name="bench")
 

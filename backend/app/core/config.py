@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from app.core.assistants import AssistantSettings
 from app.core.paths import base_folder, resolve
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -17,6 +18,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "OPENAI_BASE_URL": ("llm", "openai_compat", "base_url"),
     "OPENAI_MODEL": ("llm", "openai_compat", "model"),
     "JWT_SECRET_KEY": ("accounts", "jwt_secret_key"),
+    "LOFT_API_URL": ("loft", "api_url"),
+    "LOFT_API_KEY": ("loft", "api_key"),
 }
 """Names that other tools use, and the setting that each one fills when its own name is not given."""
 
@@ -352,6 +355,17 @@ class ChatSettings(BaseModel):
     message_chars: int = Field(
         100_000, ge=1000, le=10_000_000, description="longest message of a user (characters)"
     )
+    approval_s: float = Field(
+        300.0, gt=0, le=86_400, description="time a tool waits for its user's approval (s)"
+    )
+
+
+class LoftSettings(BaseModel):
+    """The shop of the toolset `loft`."""
+
+    api_url: str = Field("", description="address of its API; empty uses demo data, where there are some")
+    api_key: SecretStr = Field(SecretStr(""), description="its key; empty sends none")
+    timeout_s: float = Field(10.0, gt=0, le=300, description="seconds for one question, all tries together")
 
 
 class Settings(BaseSettings):
@@ -390,6 +404,8 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     accounts: AccountSettings = AccountSettings()
     chat: ChatSettings = ChatSettings()
+    assistants: AssistantSettings = AssistantSettings()
+    loft: LoftSettings = LoftSettings()
 
     @field_validator("allowed_origins", "allowed_hosts", mode="before")
     @classmethod

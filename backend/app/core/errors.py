@@ -18,6 +18,7 @@
     |   - ModelNotFound                                       no model of that name under /v1
     + NothingFinalYet (409)
     + Busy (409)                                              the conversation has an answer under way
+    + ApprovalOver (409)                                      a tool's call that waits for its user no more
     + TooManyAttempts (429)                                   wrong passwords; closes with 1008
     + ProviderNotReady (503)
     + Interrupted (503)                                       the server ended while it answered
@@ -186,6 +187,11 @@ class NothingFinalYet(PrompterError):
 
 class Busy(PrompterError):
     code = "busy"
+    status = 409
+
+
+class ApprovalOver(PrompterError):
+    code = "approval_over"
     status = 409
 
 

@@ -89,6 +89,20 @@ class StoredErrorOut(BaseModel):
     message: str = Field(description="what went wrong and how to go on")
 
 
+class ToolEventOut(BaseModel):
+    """A tool was called in an answer, or what became of it: an event of the stream, and where it stands."""
+
+    event: Literal["tool_call", "approval_required", "approval_decided", "tool_result", "tool_error"] = Field(
+        description="the event's name"
+    )
+    text: int = Field(description="characters of `content` that stand before it", examples=[0])
+    reasoning: int = Field(description="the same of `reasoning`", examples=[0])
+    data: dict[str, Any] = Field(
+        description="the event's data; `call_id` tells which events are of one call",
+        examples=[{"call_id": "call_1", "name": "now", "toolset": "time", "arguments": {"zone": "UTC"}}],
+    )
+
+
 class MessageOut(BaseModel):
     """One message."""
 
@@ -116,6 +130,22 @@ class MessageOut(BaseModel):
         description="tokens read, written, and both; with `estimated` where nobody has counted"
     )
     error: StoredErrorOut | None = Field(description="why an answer broke off; null where it did not")
+    tool_events: Sequence[ToolEventOut] = Field(
+        description="what an assistant's tools did in this answer, in its order"
+    )
+
+
+class ApprovalIn(BaseModel):
+    """What is said to a tool that asks."""
+
+    approved: bool = Field(strict=True, description="whether it may run", examples=[True])
+
+
+class ApprovalOut(BaseModel):
+    """What was decided of a call."""
+
+    call_id: str = Field(description="the call", examples=["call_1"])
+    decision: Literal["approved", "denied", "expired"] = Field(description="what holds for it")
 
 
 class StopOut(BaseModel):
@@ -189,6 +219,56 @@ class SaidEvent(BaseModel):
     content: str = Field(description="text to append", examples=["Say "])
 
 
+class ToolAbout(BaseModel):
+    """Of which call an event tells."""
+
+    call_id: str = Field(description="the call; unique in its answer", examples=["call_1"])
+    name: str = Field(description="the tool", examples=["get_order_details"])
+    toolset: str = Field(description="whose tool it is; empty of one that nobody has", examples=["loft"])
+
+
+class ToolCallEvent(ToolAbout):
+    """`event: tool_call`: the model wants a tool to be run; `tool_result` or `tool_error` follows."""
+
+    arguments: dict[str, Any] = Field(
+        description='as the model wrote them; `{"_raw": text}` where that is no JSON object',
+        examples=[{"order_id": "1042"}],
+    )
+
+
+class ApprovalRequiredEvent(ToolCallEvent):
+    """`event: approval_required`: the call waits for `POST /api/messages/{message_id}/approvals/{call_id}`."""
+
+    message_id: UUID = Field(description="of the answer")
+    expires_at: datetime = Field(description="when it waits no more, and is not run")
+
+
+class ApprovalDecidedEvent(ToolAbout):
+    """`event: approval_decided`: nobody need be asked any more."""
+
+    decision: Literal["approved", "denied", "expired"] = Field(description="what holds for the call")
+
+
+class ToolResultEvent(ToolAbout):
+    """`event: tool_result`: the tool has run."""
+
+    result: str = Field(description="what it gave, JSON where that was no text; data of others, never HTML")
+    truncated: bool = Field(description="whether there was more than a result may hold")
+    ms: int = Field(description="how long it took (ms)")
+
+
+class ToolErrorEvent(ToolAbout):
+    """`event: tool_error`: the tool was not run, or gave nothing."""
+
+    code: str = Field(
+        description="`denied`, `approval_expired`, `no_approval`, `bad_arguments`, `unknown_tool`, `tool_timeout`, "
+        "`tool_failed`, `limit`, `stopped` (with its answer, by its user), `interrupted` (with its answer)",
+        examples=["tool_timeout"],
+    )
+    error: str = Field(description="why; the model was told the same")
+    ms: int | None = Field(description="how long it took (ms); null where its answer ended first")
+
+
 class AnswerDoneEvent(BaseModel):
     """`event: done`: the answer is stored; the last event."""
 
@@ -211,7 +291,15 @@ class AnswerErrorEvent(BaseModel):
 
 
 ChatEvent = Annotated[
-    StartEvent | SaidEvent | AnswerDoneEvent | AnswerErrorEvent,
+    StartEvent
+    | SaidEvent
+    | ToolCallEvent
+    | ApprovalRequiredEvent
+    | ApprovalDecidedEvent
+    | ToolResultEvent
+    | ToolErrorEvent
+    | AnswerDoneEvent
+    | AnswerErrorEvent,
     Field(
         description="the data of one event of an answer in a conversation; the event's name tells which it is"
     ),

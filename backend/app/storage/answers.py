@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage import search
 from app.storage.common import changed, is_sqlite
+from app.storage.happenings import cut_short, dumped, loaded, unended
 from app.storage.tables import ConversationRow, MessageRow, RunRow
 from app.storage.types import utc_now
 
@@ -36,10 +37,20 @@ class Result(TypedDict, total=False):
 
 
 async def checkpoint(
-    session: AsyncSession, message_id: UUID, run_id: UUID, content: str, reasoning: str | None = None
+    session: AsyncSession,
+    message_id: UUID,
+    run_id: UUID,
+    content: str,
+    reasoning: str | None = None,
+    tool_data: list[Any] | None = None,
 ) -> bool:
-    """Save what has arrived; False where the message is gone or not this process's any more: then stop."""
-    values = {"content": content, "reasoning": reasoning, "updated_at": utc_now()}
+    """Save what has arrived; False where the message is gone or not this process's any more: then stop.
+
+    Without `tool_data`, what is stored of it stays.
+    """
+    values: dict[str, Any] = {"content": content, "reasoning": reasoning, "updated_at": utc_now()}
+    if tool_data is not None:
+        values["tool_data"] = tool_data
     mine = (MessageRow.id == message_id, *_streamed_by(run_id))
     return await changed(session, update(MessageRow).where(*mine).values(**values)) == 1
 
@@ -103,8 +114,17 @@ async def _interrupt(session: AsyncSession, whose: ColumnElement[bool]) -> int:
     found: Sequence[Any] = (await session.execute(locked)).all()
     for row, user_id in found:
         row.error = INTERRUPTED
+        row.tool_data = _calls_ended(row)
         _close(session, row, user_id, "interrupted")
     return len(found)
+
+
+def _calls_ended(row: MessageRow) -> list[Any] | None:
+    """What happened, each call that has no end with the end of its answer."""
+    happened = loaded(row.tool_data)
+    place = (len(row.content), len(row.reasoning or ""))
+    ends = (cut_short(call, *place, "interrupted", INTERRUPTED["message"]) for call in unended(happened))
+    return dumped((*happened, *ends))
 
 
 def _close(session: AsyncSession, row: MessageRow, user_id: UUID, status: str) -> None:

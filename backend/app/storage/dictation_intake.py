@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage.database import Database
 from app.storage.dictations import NewFinal
-from app.storage.folding import words_of
 from app.storage.tables import DictationFinalRow, DictationRow, SearchEntryRow, UserRow
+from app.utils.folding import words_of
 
 logger = logging.getLogger(__name__)
 

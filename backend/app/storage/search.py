@@ -27,8 +27,8 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage.common import changed, is_sqlite
-from app.storage.folding import INDEXED_CHARS, query_words, snippet, words_of
 from app.storage.tables import ConversationRow, DictationFinalRow, DictationRow, MessageRow, SearchEntryRow
+from app.utils.folding import INDEXED_CHARS, query_words, snippet, words_of
 
 Kind = Literal["title", "message", "dictation"]
 Order = Literal["newest", "relevance"]

@@ -147,10 +147,26 @@ class MessageRow(Base):
     usage: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]
     tool_data: Mapped[list[Any] | None]
+    """What happened besides its words: see `happenings.py`."""
     run_id: Mapped[UUID | None]
     """The process that streams it; None once it has ended."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ToolApprovalRow(Base):
+    """One call of a tool that waits, or waited, for its user's word."""
+
+    __tablename__ = "tool_approvals"
+
+    message_id: Mapped[UUID] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    call_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Which call of this answer."""
+    decision: Mapped[str | None] = mapped_column(String(16))
+    """`approved`, `denied` or `expired`; None while it waits."""
+    expires_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class DictationRow(Base):

@@ -11,6 +11,8 @@ import httpx2
 import pytest
 
 from tests.conftest import ROOT
+from tests.fakes.acting_chat import ASKED, CALL, ActingChat
+from tests.fakes.chat_provider import delta
 from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, Team
 from tests.support.chatting import content, read_events
@@ -62,6 +64,24 @@ def test_conversations_and_answers(tmp_path: Path) -> None:
 
 
 @NO_CURL
+def test_a_question_of_a_tool(tmp_path: Path) -> None:
+    model = ActingChat([CALL, ASKED, delta("so be it", finish="stop")])
+    with talking(model) as (talk, _):
+        id_, asked = talk.conversation(), ""
+        body = {"conversation_id": id_, "message": "hello"}
+        with talk.http.stream("POST", "/api/chat/stream", json=body) as answer:
+            parts = answer.iter_text()
+            while "event: approval_required" not in asked or not asked.endswith("\n\n"):
+                asked += next(parts)
+            data = read_events(asked)[-1].data
+            names = {"MESSAGE_ID": data["message_id"], "CALL_ID": data["call_id"]}
+            (approve,) = examples("Tools")
+            said = json.loads(shell(approve, talk, tmp_path, **names))
+            assert said == {"call_id": "call_1", "decision": "approved"}
+            assert content(read_events("".join(parts))) == "so be it"
+
+
+@NO_CURL
 def test_branches_export_search_and_models(tmp_path: Path) -> None:
     with talking() as (talk, _):
         id_ = talk.conversation(title="Plans")
@@ -87,7 +107,7 @@ def test_branches_export_search_and_models(tmp_path: Path) -> None:
         (search,) = examples("Search")
         assert len(json.loads(run(search))) == 5
         (models,) = examples("Models")
-        assert json.loads(run(models)) == ["echo"]
+        assert json.loads(run(models)) == ["echo", "loft-chat"]
 
 
 @NO_CURL

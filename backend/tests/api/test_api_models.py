@@ -24,12 +24,12 @@ def test_a_list_of_ids_of_which_each_answers() -> None:
 
 def test_nothing_but_echo_is_there_without_upstreams() -> None:
     with talking() as (talk, _):
-        assert talk.http.get("/api/models").json() == ["echo"]
+        assert talk.http.get("/api/models").json() == ["echo", "loft-chat"]
 
 
 def test_a_provider_that_does_not_answer_delays_nobody_for_long() -> None:
     with talking(FakeChat(slow_s=60)) as (talk, _):
-        assert talk.http.get("/api/models").json() == ["echo"]
+        assert talk.http.get("/api/models").json() == ["echo", "loft-chat"]
 
 
 def test_models_are_for_callers() -> None:
@@ -41,4 +41,4 @@ def test_models_are_for_callers() -> None:
         assert refusal(nobody.get("/api/models")) == (401, "unauthorized")
         team = Team(served.resources.settings)
         with client_of(served, headers=bearer(team.token(team.add("ana")))) as ana:
-            assert ana.get("/api/models").json() == ["echo"]
+            assert ana.get("/api/models").json() == ["echo", "loft-chat"]

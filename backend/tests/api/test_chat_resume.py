@@ -12,6 +12,8 @@ import httpx2
 import pytest
 
 from app.providers.base import ChatRequest
+from app.services.assistants.events import ToolCall, ToolResult
+from tests.fakes.acting_chat import ActingChat
 from tests.fakes.chat_provider import FakeChat, delta, registered
 from tests.fakes.engine import FakeEngine
 from tests.fakes.paced_upstream import PacedUpstream, answer_to
@@ -26,8 +28,18 @@ THOUGHTS = [f"(¿{n}? 思)" for n in range(40)]
 TEXTS = [f"«{n}» ñandú 👍 " for n in range(120)]
 
 
-class PacedChat(FakeChat):
-    """Thinks and speaks by turns, with a moment after each piece."""
+CALLS = [
+    event
+    for n in range(30)
+    for event in (
+        ToolCall(f"call_{n}", "count", "numbers", {"n": n}),
+        ToolResult(f"call_{n}", "count", "numbers", f'"{n} ñ"', False, n),
+    )
+]
+
+
+class PacedChat(ActingChat):
+    """Thinks, speaks and calls by turns, with a moment after each piece."""
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
         async with aclosing(super().stream(request)) as chunks:
@@ -37,9 +49,11 @@ class PacedChat(FakeChat):
 
 
 def paced() -> FakeChat:
-    pieces = [delta(text) for text in TEXTS]
+    pieces: list[Any] = [delta(text) for text in TEXTS]
     for n, thought in enumerate(THOUGHTS):
         pieces.insert(3 * n, delta("", reasoning_content=thought))
+    for n, call in enumerate(CALLS):
+        pieces.insert(2 * n + n // 20, call)
     return PacedChat([*pieces, delta("", finish="stop")])
 
 
@@ -124,7 +138,9 @@ def assert_whole(events: list[Sent]) -> None:
     assert content(events, "reasoning") == "".join(THOUGHTS)
     assert [event.name for event in events if event.name in ("done", "error")] == ["done"]
     assert events[-1].data["status"] == "completed"
-    told = [event for event in events if event.name in ("message", "reasoning")]
+    called = [event.data["call_id"] for event in events if event.name.startswith("tool_")]
+    assert called == [call.call_id for call in CALLS]
+    told = [event for event in events if event.name not in ("start", "done")]
     places = [tuple(map(int, event.id.split("."))) for event in told]
     assert places == sorted(set(places))
 
@@ -148,6 +164,9 @@ async def test_a_line_that_is_cut_at_any_byte(served: Served, seed: int) -> None
         assert listener.cuts > 10
         stored = await last_message(client, conversation_id)
         assert (stored["content"], stored["reasoning"]) == ("".join(TEXTS), "".join(THOUGHTS))
+        assert [event["data"]["call_id"] for event in stored["tool_events"]] == [
+            call.call_id for call in CALLS
+        ]
         again = {"Last-Event-ID": listener.events[-1].id}
         assert (await client.get(f"/api/chat/stream/{listener.message_id}", headers=again)).status_code == 204
 

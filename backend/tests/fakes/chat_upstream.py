@@ -77,9 +77,9 @@ class Background:
 
 
 @contextmanager
-def in_background() -> Iterator[Background]:
-    """Serve until the block ends."""
-    fake, started, ended = ChatUpstream(), threading.Event(), asyncio.Event()
+def in_background(fake: ChatUpstream | None = None) -> Iterator[Background]:
+    """Serve until the block ends; a `ChatUpstream` unless another one is given."""
+    fake, started, ended = fake or ChatUpstream(), threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:

@@ -1,8 +1,10 @@
 """The doors of conversations on both databases: ids, times and JSON come out alike."""
 
 from app.core.config import Settings
+from tests.fakes.acting_chat import CALL, RESULT, ActingChat
+from tests.fakes.chat_provider import delta
 from tests.support.chatting import content, read_events
-from tests.support.talking import talking
+from tests.support.talking import refusal, talking
 
 
 def test_an_answer_is_made_again_followed_exported_and_found(storage_settings: Settings) -> None:
@@ -23,4 +25,24 @@ def test_an_answer_is_made_again_followed_exported_and_found(storage_settings: S
         session = talk.http.post("/api/chat/realtime/sessions", json={}).json()["id"]
         told = talk.http.post(f"/api/chat/realtime/sessions/{session}/stream", json={"content": "hi"})
         assert '"type":"done"' in told.text
+        assert not [line for line in served.log if "Traceback" in line]
+
+
+def test_what_tools_did_is_told_listed_and_exported_alike(storage_settings: Settings) -> None:
+    model = ActingChat([delta("so: "), CALL, RESULT, delta("sent", finish="stop")])
+    with talking(model, storage=storage_settings.storage, data_dir=storage_settings.data_dir) as (
+        talk,
+        served,
+    ):
+        id_ = talk.conversation()
+        _, answer = talk.say(id_, "hello")
+        followed = read_events(talk.http.get(f"/api/chat/stream/{answer}").text)
+        told = [(event.name, event.data) for event in followed if event.name.startswith("tool_")]
+        listed = talk.messages(id_)[1]["tool_events"]
+        assert [(each["event"], each["data"]) for each in listed] == told
+        assert [name for name, _ in told] == ["tool_call", "tool_result"]
+        exported = talk.http.get(f"/api/conversations/{id_}/export?format=json").json()
+        assert exported["messages"][1]["tool_data"] == listed
+        asked = talk.http.post(f"/api/messages/{answer}/approvals/call_1", json={"approved": True})
+        assert refusal(asked) == (404, "not_found")
         assert not [line for line in served.log if "Traceback" in line]

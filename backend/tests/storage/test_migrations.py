@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
@@ -13,7 +13,8 @@ from app.storage.database import Database
 from app.storage.engines import database_url
 from app.storage.migrate import downgrade, schema_of, upgrade
 from app.storage.migrations.ours import is_ours
-from app.storage.tables import Base
+from app.storage.tables import Base, UserRow
+from tests.storage.conftest import person
 from tests.support.postgres import PostgresServer, settings_for
 
 
@@ -44,6 +45,24 @@ async def test_up_and_down_and_up_again(empty: Settings) -> None:
     assert (await downgrade(url, "base")).current is None
     assert await tables_of(empty) == {"alembic_version"}
     assert (await upgrade(url)).up_to_date
+
+
+async def test_conversations_outlive_the_tables_of_tools(empty: Settings) -> None:
+    """From a database of before, with a person in it, and back again."""
+    url = database_url(empty)
+    await upgrade(url, "0001")
+    database = Database(empty)
+    ana = await person(database, "ana")
+    await database.aclose()
+    assert "tool_approvals" not in await tables_of(empty)
+    assert (await upgrade(url)).up_to_date
+    assert "tool_approvals" in await tables_of(empty)
+    assert (await downgrade(url, "0001")).current == "0001"
+    assert "tool_approvals" not in await tables_of(empty)
+    database = Database(empty)
+    async with database.read() as session:
+        assert [row.id for row in await session.scalars(select(UserRow))] == [ana]
+    await database.aclose()
 
 
 async def test_the_newest_revision_is_what_the_tables_say(database: Database) -> None:

@@ -7,8 +7,8 @@ import pytest
 from app.storage import conversations, dictations, messages, search
 from app.storage.database import Database
 from app.storage.dictations import NewFinal
-from app.storage.folding import fold, query_words, snippet
 from app.storage.search import Hit
+from app.utils.folding import fold, query_words, snippet
 
 CORPUS = {
     "t1": "¿Qué tiempo hará mañana en Córdoba?",

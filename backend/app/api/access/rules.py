@@ -70,6 +70,7 @@ RULES: tuple[Rule, ...] = (
     _rule("POST /api/messages/{message_id}/regenerate", "caller", "chat"),
     _rule("POST /api/messages/{message_id}/edit", "caller", "chat"),
     _rule("POST /api/messages/{message_id}/fork", "caller", "chat"),
+    _rule("POST /api/messages/{message_id}/approvals/{call_id}", "caller", "chat"),
     _rule("GET /api/search", "caller", "chat"),
     _rule("POST /api/chat/stream", "caller", "chat"),
     _rule("GET /api/chat/stream/{message_id}", "caller", "chat"),

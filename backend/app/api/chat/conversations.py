@@ -18,10 +18,12 @@ from app.schemas.chat import (
     MessageOut,
     StopOut,
     StoredErrorOut,
+    ToolEventOut,
 )
 from app.schemas.errors import guarded
 from app.services.chat.branches import beside
 from app.services.chat.conversations import DEFAULT_TITLE, Changes, Conversation, Message, one_line
+from app.services.chat.events import happened_in
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
 
@@ -191,6 +193,7 @@ def said(message: Message) -> dict[str, Any]:
         "finish_reason": message.finish_reason,
         "usage": message.usage,
         "error": StoredErrorOut(**message.error) if message.error else None,
+        "tool_events": [ToolEventOut(**each.dumped()) for each in happened_in(message)],
     }
 
 

@@ -14,7 +14,7 @@ from app.api.event_stream import EventStream
 from app.core.errors import PrompterError
 from app.schemas.errors import error_answer
 from app.schemas.realtime import RealtimeMessageIn, RealtimeSessionIn, RealtimeSessionOut
-from app.services.chat.events import Event, Failed, Said, Thought
+from app.services.chat.events import Event, Failed, Happened, Said, Thought
 
 router = APIRouter(prefix="/api/chat/realtime", tags=["real-time chat sessions"])
 
@@ -110,8 +110,8 @@ async def _told(
 
 
 def _words(event: Event, whole: list[str]) -> dict[str, Any] | None:
-    """An event in this door's words, which have none for what a model thinks."""
-    if isinstance(event, Thought):
+    """An event in this door's words, which have none for what a model thinks and what its tools do."""
+    if isinstance(event, Thought | Happened):
         return None
     if isinstance(event, Said):
         return {"type": "content", "content": event.text}

@@ -23,7 +23,7 @@ from app.core.caller import Caller
 from app.core.errors import PrompterError
 from app.schemas.chat import ChatStreamIn
 from app.services.chat.answers import Parent, Turn
-from app.services.chat.events import Event, Failed, Place, Said, Thought
+from app.services.chat.events import Event, Failed, Happened, Place, Said, Thought
 from app.services.chat.run import Options
 
 router = APIRouter(prefix="/api/chat", tags=["conversations"])
@@ -36,7 +36,8 @@ _EXAMPLE = (
     '"finish_reason":"stop","usage":null}\n\n'
 )
 STREAM: dict[str, Any] = {
-    "description": "Events: `start`, `message` and `reasoning` …, then `done` or `error`; each has an `id`",
+    "description": "Events: `start`, `message`, `reasoning` and those of tools …, then `done` or `error`; each has an "
+    "`id`",
     "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
 }
 
@@ -135,6 +136,8 @@ def written(event: Event) -> bytes:
         return sse(event.place, "message", {"content": event.text})
     if isinstance(event, Thought):
         return sse(event.place, "reasoning", {"content": event.text})
+    if isinstance(event, Happened):
+        return sse(event.place, event.name, event.data)
     if isinstance(event, Failed):
         told = {"error": event.message, "code": event.code, "message_id": event.message_id}
         return sse(event.place, "error", told)

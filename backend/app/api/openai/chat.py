@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
-from app.api.deps import ResourcesDep
+from app.api.deps import CallerDep, ResourcesDep
 from app.api.event_stream import EventStream, unless_gone
 from app.core.errors import BadRequest
 from app.schemas.openai.chat import ChatCompletionIn, ChatCompletionOut, ChatMessageIn
@@ -114,14 +114,14 @@ _SCHEMES = ("https://", "http://", "data:")
 
 
 async def begun(
-    body: ChatCompletionIn, request: Request, resources: ResourcesDep
+    body: ChatCompletionIn, request: Request, resources: ResourcesDep, caller: CallerDep
 ) -> AsyncGenerator[Completion, None]:
     """The completion, of a stream with its first chunk there; closed when all is sent."""
     _check_urls(body.messages)
     await _check_characters(request)
     usage = body.stream_options is not None and bool(body.stream_options.include_usage)
     completion = await resources.completions.begin(
-        Asked(body.model, body.model_dump(exclude_unset=True), include_usage=usage)
+        Asked(body.model, body.model_dump(exclude_unset=True), include_usage=usage, caller=caller)
     )
     try:
         if body.stream:

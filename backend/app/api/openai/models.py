@@ -77,7 +77,7 @@ async def model(model_id: str, resources: ResourcesDep) -> ModelOut:
 
 
 def _chat_model(one: Model, resources: Resources) -> ModelOut:
-    return _out(one.id, one.provider, resources, f"{one.name} ({one.provider})" if one.name else one.id)
+    return _out(one.id, one.provider, resources, f"{one.name} ({one.provider})" if one.name else one.title)
 
 
 def _out(model_id: str, owner: str, resources: Resources, name: str = "") -> ModelOut:

@@ -10,14 +10,15 @@ from anyio.abc import TaskGroup
 from app.core.config import Settings
 from app.core.errors import BadRequest, Interrupted, MessageTooBig, NotFound, ServerFull
 from app.core.metrics import Observer
-from app.services.chat.events import Event, Failed, Place, between, end_of
+from app.services.chat.events import Event, Failed, Place, between, end_of, happened_in
 from app.services.chat.run import Options, Run, Surroundings
 from app.services.llm.catalogue import Catalogue
-from app.storage import conversations, messages
+from app.storage import approvals, conversations, messages
+from app.storage.approvals import Decision
 from app.storage.database import Database
 from app.storage.messages import Message, Parent, Turn
 
-__all__ = ["Answers", "Message", "Parent", "Turn"]
+__all__ = ["Answers", "Decision", "Message", "Parent", "Turn"]
 
 POLL_S = 1.0
 """How often an answer is looked at that another process makes."""
@@ -183,7 +184,8 @@ class Answers:
     async def _told(self, user_id: UUID, message: Message, place: Place) -> AsyncGenerator[Event, None]:
         """The same of what is stored, waiting for more where another process makes it."""
         while True:
-            for event in between(place, message.content, message.reasoning or ""):
+            happened = happened_in(message)
+            for event in between(place, message.content, message.reasoning or "", happened):
                 place = event.place
                 yield event
             if message.status != "streaming":
@@ -197,6 +199,23 @@ class Answers:
                     place, message.id, error.code, "the conversation of this answer has been deleted"
                 )
                 return
+
+    # -- deciding
+
+    async def decide(self, user_id: UUID, message_id: UUID, call_id: str, *, approved: bool) -> Decision:
+        """What a user says to a call that asks; stored, then told to the answer, wherever that is made.
+
+        Raises:
+            NotFound: this user has no such answer, or it asks about no such call.
+            ApprovalOver: the call waits no more.
+            StorageUnavailable
+        """
+        said: Decision = "approved" if approved else "denied"
+        async with self._database.write() as session:
+            decision = await approvals.decide(session, user_id, message_id, call_id, said)
+        if (run := self._runs.get(message_id)) is not None:
+            run.hosting.decided(call_id, decision)
+        return decision
 
     # -- ending
 

@@ -1,32 +1,38 @@
 """What readers of an answer are told, each event with the place from which a reader goes on after it."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
 
 from app.core.errors import BadRequest
+from app.storage.happenings import Happening, Name, loaded
 from app.storage.messages import Message
 
 MOST_CHARS = 1 << 16
 """Of one event: a reader that is far behind catches up in several."""
 STOPPED = "stopped"
 """In the `error` of a message that its user has stopped, which is no error to whoever reads it."""
-_PLACE = re.compile(r"(\d{1,9})\.(\d{1,9})(\.end)?", re.ASCII)
+_PLACE = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.([1-9]\d{0,8}))?(\.end)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How much of an answer a reader has, in characters: all that resuming takes, also from what is stored."""
+    """How much of an answer a reader has: all that resuming takes, also from what is stored."""
 
     text: int = 0
+    """In characters, …"""
     reasoning: int = 0
+    """… and so is this."""
     over: bool = False
     """Whether the reader has seen the end, too."""
+    happened: int = 0
+    """How many events of tools; left out of ids where there is none."""
 
     def __str__(self) -> str:
-        return f"{self.text}.{self.reasoning}.end" if self.over else f"{self.text}.{self.reasoning}"
+        happened = f".{self.happened}" if self.happened else ""
+        return f"{self.text}.{self.reasoning}{happened}{'.end' if self.over else ''}"
 
     @classmethod
     def of(cls, event_id: str) -> "Place":
@@ -42,7 +48,7 @@ class Place:
             raise BadRequest(
                 "`Last-Event-ID` is the `id` of no event; send the last one that came, or leave it out"
             )
-        return cls(int(match[1]), int(match[2]), bool(match[3]))
+        return cls(int(match[1]), int(match[2]), bool(match[4]), int(match[3] or 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,15 @@ class Thought:
 
     place: Place
     text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """A tool was called, or what became of it."""
+
+    place: Place
+    name: Name
+    data: dict[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +99,46 @@ class Failed:
     message: str
 
 
-Event = Said | Thought | Done | Failed
+Event = Said | Thought | Happened | Done | Failed
 End = Done | Failed
 
 
-def between(place: Place, text: str, reasoning: str) -> Iterator[Said | Thought]:
-    """What a reader lacks that has come to `place` of an answer of which so much is there."""
-    for at in range(place.reasoning, len(reasoning), MOST_CHARS):
-        piece = reasoning[at : at + MOST_CHARS]
-        yield Thought(Place(place.text, at + len(piece)), piece)
-    thought = max(place.reasoning, len(reasoning))
-    for at in range(place.text, len(text), MOST_CHARS):
-        piece = text[at : at + MOST_CHARS]
-        yield Said(Place(at + len(piece), thought), piece)
+def between(
+    place: Place, text: str, reasoning: str, happened: Sequence[Happening] = ()
+) -> Iterator[Said | Thought | Happened]:
+    """What a reader lacks that has come to `place` of an answer of which so much is there.
+
+    What happened comes after the words that stood before it, and before those that came later.
+    """
+    for each in happened[place.happened :]:
+        for event in _words(place, text, reasoning, each.text, each.reasoning):
+            place = event.place
+            yield event
+        place = replace(place, happened=place.happened + 1)
+        yield Happened(place, each.name, each.data)
+    yield from _words(place, text, reasoning, len(text), len(reasoning))
+
+
+def _words(
+    place: Place, text: str, reasoning: str, text_end: int, reasoning_end: int
+) -> Iterator[Said | Thought]:
+    while piece := reasoning[place.reasoning : min(reasoning_end, place.reasoning + MOST_CHARS)]:
+        place = replace(place, reasoning=place.reasoning + len(piece))
+        yield Thought(place, piece)
+    while piece := text[place.text : min(text_end, place.text + MOST_CHARS)]:
+        place = replace(place, text=place.text + len(piece))
+        yield Said(place, piece)
+
+
+def happened_in(message: Message) -> tuple[Happening, ...]:
+    """What happened in an answer, as it is stored."""
+    return loaded(message.tool_data)
 
 
 def end_of(message: Message) -> End:
     """The last event of an answer, as it is stored."""
-    place = Place(len(message.content), len(message.reasoning or ""), over=True)
+    happened = len(happened_in(message))
+    place = Place(len(message.content), len(message.reasoning or ""), over=True, happened=happened)
     error = message.error or {}
     if message.status == "complete" or error.get("code") == STOPPED:
         return Done(

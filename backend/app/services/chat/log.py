@@ -1,13 +1,15 @@
 """What one running answer has said so far, read by any number of readers, each at its own pace."""
 
 import io
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import anyio
 
 from app.services.chat.characters import Characters
-from app.services.chat.events import MOST_CHARS, End, Event, Place, Said, Thought
+from app.services.chat.events import MOST_CHARS, End, Event, Happened, Place, Said, Thought
+from app.storage.happenings import Happening, Name, happening
 
 
 class Growing:
@@ -27,19 +29,20 @@ class Growing:
         self.size += grown
         return grown
 
-    def after(self, at: int) -> str:
-        """What stands behind a place, up to what one event may hold."""
-        if at >= self.size:
+    def after(self, at: int, until: int | None = None) -> str:
+        """What stands behind a place and before another one, up to what one event may hold."""
+        end = self.size if until is None else until
+        if at >= end:
             return ""
         self._buffer.seek(at)
-        return self._buffer.read(MOST_CHARS)
+        return self._buffer.read(min(MOST_CHARS, end - at))
 
     def __str__(self) -> str:
         return self._buffer.getvalue()
 
 
 class Log:
-    """The text and the reasoning of one answer, and its end.
+    """The text and the reasoning of one answer, what happened between them, and its end.
 
     Nothing is kept for a reader but its place: one that is slow is told more at a time, and costs nothing meanwhile.
     """
@@ -47,6 +50,7 @@ class Log:
     def __init__(self) -> None:
         self.text = Growing()
         self.reasoning = Growing()
+        self.happened: list[Happening] = []
         self.end: End | None = None
         self._news = anyio.Event()
         self._waiting = 0
@@ -59,7 +63,7 @@ class Log:
     @property
     def place(self) -> Place:
         """Where a reader is who has everything."""
-        return Place(self.text.size, self.reasoning.size)
+        return Place(self.text.size, self.reasoning.size, happened=len(self.happened))
 
     def say(self, piece: str) -> int:
         """Take a piece of the answer; by how many characters it has grown."""
@@ -73,6 +77,15 @@ class Log:
         self._wake()
         return grown
 
+    def happen(self, name: Name, data: Mapping[str, Any]) -> None:
+        """A tool was called, or something became of it, after all that has come so far."""
+        self.add(happening(name, self.text.size, self.reasoning.size, data))
+
+    def add(self, happened: Happening) -> None:
+        """The same of one that is ready."""
+        self.happened.append(happened)
+        self._wake()
+
     def close(self, end: End) -> None:
         """Nothing comes any more; only the first end counts."""
         if self.end is None:
@@ -82,12 +95,16 @@ class Log:
     async def read(self, place: Place) -> AsyncGenerator[Event, None]:
         """Everything behind a place, as it comes, to the end."""
         while True:
-            if thought := self.reasoning.after(place.reasoning):
-                place = Place(place.text, place.reasoning + len(thought))
+            ahead = self.happened[place.happened] if place.happened < len(self.happened) else None
+            if thought := self.reasoning.after(place.reasoning, ahead.reasoning if ahead else None):
+                place = Place(place.text, place.reasoning + len(thought), False, place.happened)
                 yield Thought(place, thought)
-            elif said := self.text.after(place.text):
-                place = Place(place.text + len(said), place.reasoning)
+            elif said := self.text.after(place.text, ahead.text if ahead else None):
+                place = Place(place.text + len(said), place.reasoning, False, place.happened)
                 yield Said(place, said)
+            elif ahead is not None:
+                place = replace(place, happened=place.happened + 1)
+                yield Happened(place, ahead.name, ahead.data)
             elif self.end is not None:
                 yield replace(self.end, place=replace(place, over=True))
                 return

@@ -24,11 +24,13 @@ from app.core.metrics import Observer
 from app.providers.base import ChatRequest
 from app.services.chat.context import context
 from app.services.chat.events import STOPPED, Done, Failed
+from app.services.chat.hosting import Hosting
 from app.services.chat.log import Log
 from app.services.llm.catalogue import Catalogue, Choice
 from app.services.llm.usage import counted, estimated
 from app.storage import answers, conversations, messages
 from app.storage.database import Database
+from app.storage.happenings import dumped
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +97,8 @@ class Run:
     log: Log = field(default_factory=Log)
     over: anyio.Event = field(default_factory=anyio.Event)
     """Set when nothing more will be stored."""
+    hosting: Hosting = field(init=False)
+    """For an assistant's tools."""
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     _cut: Cut | None = None
     _choice: Choice | None = None
@@ -104,6 +108,20 @@ class Run:
     _unsaved: int = 0
     _some: anyio.Event = field(default_factory=anyio.Event)
     _much: anyio.Event = field(default_factory=anyio.Event)
+    _kept: int = 0
+    """How much of what happened is saved."""
+
+    def __post_init__(self) -> None:
+        self.hosting = Hosting(
+            self.surroundings.database,
+            self.log,
+            self.user_id,
+            self.conversation_id,
+            self.message_id,
+            self.surroundings.settings.approval_s,
+            self._scope,
+            self._save_soon,
+        )
 
     def cut(self, why: Cut) -> None:
         """End it now; what had arrived is stored."""
@@ -181,7 +199,8 @@ class Run:
             branch = await messages.branch(
                 session, self.user_id, self.conversation_id, self.question_id, last=last
             )
-        self._choice = await self.surroundings.catalogue.resolve(self.options.model or conversation.model)
+        choice = await self.surroundings.catalogue.resolve(self.options.model or conversation.model)
+        self._choice = choice.acting_for(self.hosting.acting())
         system = conversation.system_prompt or settings.system_prompt
         self._asked = context(branch, system, last=last, budget_tokens=settings.context_tokens)
         return ChatRequest(
@@ -244,6 +263,7 @@ class Run:
             with anyio.move_on_after(SAVE_S - PAUSE_S):
                 await self._much.wait()
             self._some, self._much, self._unsaved = anyio.Event(), anyio.Event(), 0
+            happened = len(self.log.happened)
             try:
                 async with self.surroundings.database.write() as session:
                     mine = await answers.checkpoint(
@@ -252,14 +272,26 @@ class Run:
                         self.surroundings.database.run_id,
                         str(self.log.text),
                         str(self.log.reasoning) or None,
+                        dumped(self.log.happened) if happened > self._kept else None,
                     )
             except StorageUnavailable:
                 continue  # it is in the log; what comes next brings this along
+            self._kept = happened
             if not mine:
                 self.cut("deleted")
 
+    def _save_soon(self) -> None:
+        """Something happened that is not to be lost: it is told to nobody again, and may have changed something."""
+        self._some.set()
+        self._much.set()
+
     async def _finish(self, ending: _Ending) -> None:
         """Store the end, and tell it. Where it cannot be stored, readers are told that, and it is tried again."""
+        stopped = ending.code == STOPPED
+        self.hosting.cut_short(
+            STOPPED if stopped else Interrupted.code,
+            "its user stopped the answer" if stopped else "the answer ended before this call did",
+        )
         while True:
             try:
                 stored = await self._stored(ending)
@@ -284,6 +316,7 @@ class Run:
                 finish_reason=self._reason(ending),
                 usage=self._spent(ending),
                 error=error,
+                tool_data=dumped(self.log.happened),
             )
 
     # -- the end, as readers are told it

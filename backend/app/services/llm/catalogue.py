@@ -3,13 +3,18 @@
 import difflib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import anyio
 
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, PrompterError
 from app.providers.base import ChatProvider
+from app.schemas.providers import ProviderOut
+from app.services.assistants.acting import Acting
+from app.services.assistants.assistants import Assistants
+from app.services.assistants.definitions import Defined
 from app.services.llm.providers import PROBE_S, Providers
 from app.services.llm.text_only import TextOnly
 
@@ -26,6 +31,8 @@ class Model:
     provider: str
     name: str
     """As the provider calls it; empty where the provider's name is all."""
+    title: str = ""
+    """The name for people, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +46,32 @@ class Choice:
     model: str
     """The provider's own name of the model; empty for one that has no choice."""
 
+    def acting_for(self, acting: Acting) -> "Choice":
+        """The same for one answer: an assistant learns whose rights it has, a plain model needs to know nothing."""
+        return replace(self, chat=self.chat.acting_for(acting)) if isinstance(self.chat, Acts) else self
+
+
+@runtime_checkable
+class Acts(Protocol):
+    """What a `ChatProvider` is as well that acts for somebody: an assistant. Unbound, it answers nothing."""
+
+    def acting_for(self, acting: Acting) -> ChatProvider: ...
+
 
 class Catalogue:
     """Model ids are `provider/model`; a provider that knows only text is asked by its name alone.
 
     Ids are case-sensitive and may hold `/` and `:`. What `resolve` takes, in this order: an alias of the settings, a
-    provider's name (its default model), `provider/anything`, a model's bare name where one provider alone has it,
-    the alias `*`.
+    provider's name (its default model), an assistant's name, `provider/anything`, a model's bare name where one
+    provider alone has it, the alias `*`.
     """
 
-    def __init__(self, settings: Settings, providers: Providers) -> None:
+    def __init__(
+        self, settings: Settings, providers: Providers, assistants: Assistants | None = None
+    ) -> None:
         self._settings = settings
         self._providers = providers
+        self._assistants = assistants
         self._aliases = settings.llm.model_aliases
         sought = [name for name in providers.names if providers.is_sought(name)]
         self._named_lists = _Lists(providers, [name for name in providers.names if name not in sought])
@@ -61,12 +82,26 @@ class Catalogue:
 
         Without `found` nobody is looked for: a PROMPTer asks so, which another may be looking for just then.
         """
+        own = [Model(one.name, one.name, "", one.title) for one in self._own()]
         if not found:
-            return await self._named_lists.models()
+            return [*await self._named_lists.models(), *own]
         async with anyio.create_task_group() as group:
             group.start_soon(self._sought_lists.refresh)
             group.start_soon(self._named_lists.refresh)
-        return [*await self._named_lists.models(), *await self._sought_lists.models()]
+        return [*await self._named_lists.models(), *own, *await self._sought_lists.models()]
+
+    async def states(self) -> list[ProviderOut]:
+        """Everybody who answers, providers and assistants, with their states; within about 3 s each."""
+        providers = await self._providers.listed()
+        if self._assistants is None:
+            return providers
+        return [*providers, *await self._assistants.listed(providers, self.resolve)]
+
+    def assistant(self, name: str) -> Choice | None:
+        """The assistant of that name, where there is one."""
+        if self._assistants is None or name in self._providers.names or name not in self._assistants:
+            return None
+        return Choice(name, name, self._assistants.chat(name, self.resolve), "")
 
     async def resolve(self, asked: str | None) -> Choice:
         """Who is meant; the default where nobody is.
@@ -98,6 +133,8 @@ class Catalogue:
         """Who is meant by an id that is no alias; None where nobody is."""
         if name in self._providers.names:
             return await self._default_of(name)
+        if (own := self.assistant(name)) is not None:
+            return own
         provider, _, model = name.partition("/")
         if model and provider in self._providers.names:
             chat = await self._chat(provider)
@@ -107,6 +144,9 @@ class Catalogue:
             ids = ", ".join(shown(model.id) for model in owners)
             raise ModelNotFound(f"several providers have {shown(name)}: ask for one of {ids}", param="model")
         return await self._named(owners[0].id) if owners else None
+
+    def _own(self) -> Sequence[Defined]:
+        return () if self._assistants is None else self._assistants.all
 
     async def _default_of(self, name: str) -> Choice:
         """A provider with the model that it uses by itself: its setting's, else the first that it lists."""

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import uuid4
 
+from app.core.caller import Caller
 from app.core.errors import EngineFailed, PrompterError
 from app.core.metrics import Observer
 from app.providers.base import ChatRequest
 from app.schemas.openai.errors import openai_error_of
+from app.services.assistants.acting import Acting
 from app.services.llm.catalogue import Catalogue, Choice
 from app.services.llm.chunks import DONE, Canonical, sse
 from app.services.llm.fields import forwarded
@@ -28,6 +30,8 @@ class Asked:
     body: Mapping[str, Any] = field(repr=False)
     """Every field of the request, checked; what may not be sent on is still in it."""
     include_usage: bool = False
+    caller: Caller | None = None
+    """For whom an assistant acts."""
 
 
 class Completions:
@@ -45,6 +49,8 @@ class Completions:
         """
         body = forwarded(asked.body)
         choice = await self._catalogue.resolve(asked.model)
+        if asked.caller is not None:
+            choice = choice.acting_for(Acting(asked.caller))
         return Completion(choice, body, self._observer, include_usage=asked.include_usage)
 
 

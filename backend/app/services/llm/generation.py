@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
+from app.core.caller import Caller
 from app.core.errors import BadRequest
 from app.providers.base import ChatMessage, ChatProvider, LlmConfig
+from app.providers.llm.upstream import as_text
+from app.services.assistants.acting import Acting
 from app.services.llm.answer import Answer
+from app.services.llm.catalogue import Catalogue, Choice
 from app.services.llm.providers import NAMED_IN_REQUEST, Providers
 from app.services.transcripts import Label, Transcripts
 
@@ -20,15 +24,20 @@ class Prompt:
     session_id: str | None = None
     owner: UUID | None = None
     """Whose dictation `session_id` names."""
+    caller: Caller | None = None
+    """For whom an assistant acts."""
     config: LlmConfig = field(default_factory=LlmConfig)
 
 
 class Generation:
     """What `/llm/generate` asks of the providers."""
 
-    def __init__(self, providers: Providers, transcripts: Transcripts) -> None:
+    def __init__(
+        self, providers: Providers, transcripts: Transcripts, catalogue: Catalogue | None = None
+    ) -> None:
         self._providers = providers
         self._transcripts = transcripts
+        self._catalogue = catalogue
 
     async def answer(self, prompt: Prompt) -> Answer:
         """An answer that is not open yet.
@@ -43,9 +52,31 @@ class Generation:
             messages.append(ChatMessage("user", said))
         if not messages:
             raise BadRequest("nothing to send: expected `messages`, or the `session_id` of a dictation")
+        if (assistant := self._assistant(prompt)) is not None:
+            return Answer(assistant.id, as_text(assistant.chat, messages, replace(prompt.config, model="")))
         name, config = await self._chosen(prompt)
         provider = await self._providers.get(name)
         return Answer(name, provider.generate(messages, config))
+
+    def _assistant(self, prompt: Prompt) -> Choice | None:
+        """The assistant that is asked for, by `provider` or by `config.model`.
+
+        Raises:
+            BadRequest: the request also says which model, address or key it is to use.
+        """
+        config, named = prompt.config, prompt.provider or prompt.config.model
+        if self._catalogue is None or not named or (prompt.provider is None and config.base_url):
+            return None
+        found = self._catalogue.assistant(named)
+        if found is None:
+            return None
+        if config.base_url or config.api_key or config.model not in ("", named):
+            raise BadRequest(
+                f"which model the assistant {named!r} asks is the server's setting; send no base_url, api_key "
+                "or model with it"
+            )
+        assert prompt.caller is not None, "an assistant acts for somebody"
+        return found.acting_for(Acting(prompt.caller))
 
     async def _chosen(self, prompt: Prompt) -> tuple[str, LlmConfig]:
         """Who answers, and with which model."""

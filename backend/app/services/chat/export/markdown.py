@@ -3,7 +3,11 @@
 import re
 from datetime import datetime
 
+import orjson
+
+from app.services.chat.events import happened_in
 from app.storage.conversations import Conversation
+from app.storage.happenings import ENDS
 from app.storage.messages import Message
 
 SPEAKERS = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
@@ -18,6 +22,8 @@ _SPAN_CHARS = 1000
 _LIVE = re.compile(r"<[A-Za-z/!?]|!\[|\]:")
 """What could begin HTML, an image, or a target for the links of others."""
 _HEADING = re.compile(rf" {{0,3}}## +(?:{'|'.join(SPEAKERS.values())})\b")
+_TOOL_CHARS = 500
+"""Of what a tool was given, and of what it gave."""
 _BACKTICKS = re.compile(r"`+")
 
 
@@ -34,7 +40,7 @@ def turn(message: Message) -> str:
     """One message under a heading of its own."""
     said_by = SPEAKERS[message.role] + (f" ({escaped(message.model)})" if message.model else "")
     text = f"{content(message.content)}\n" if message.content.strip() else ""
-    parts = [f"\n## {said_by} · {moment(message.created_at)}\n", text, _ending(message)]
+    parts = [f"\n## {said_by} · {moment(message.created_at)}\n", _tools(message), text, _ending(message)]
     return "\n".join(part for part in parts if part)
 
 
@@ -76,6 +82,25 @@ def harmless(text: str) -> bool:
         if _HEADING.match(line) or (_LIVE.search(line) and (loose or "|" in line or _LIVE.search(rest))):
             return False
     return not fence
+
+
+def _tools(message: Message) -> str:
+    """What an assistant's tools did, a line for each call; the JSON has it whole and in its place."""
+    happened = happened_in(message)
+    ends = {each.call_id: each for each in happened if each.name in ENDS}
+    lines = []
+    for call in happened:
+        if call.name == "tool_call":
+            end = ends.get(call.call_id)
+            came = end.data.get("result" if end.name == "tool_result" else "error") if end else "not yet"
+            asked = orjson.dumps(call.data.get("arguments")).decode()
+            lines.append(f"- Tool {_short(call.data.get('name'))} {_short(asked)}: {_short(came)}\n")
+    return "".join(lines)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return escaped(text if len(text) <= _TOOL_CHARS else f"{text[:_TOOL_CHARS]}…")
 
 
 def escaped(text: str) -> str:

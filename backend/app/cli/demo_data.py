@@ -1,0 +1,41 @@
+"""`prompter demo-data`: invented data, to try an assistant without the real thing."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.common import REFUSED, CommandError, notes, out
+from app.cli.settings import read_settings
+
+app = typer.Typer(help="Invented data to try assistants with.", no_args_is_help=True)
+
+
+@app.callback()
+def demo_data() -> None:
+    """Invented data to try assistants with."""
+
+
+@app.command("loft")
+def loft(
+    force: Annotated[bool, typer.Option("--force", help="Replace the one that is there.")] = False,
+) -> None:
+    """Make the demo shop of the assistant loft-chat: invented customers, orders and products."""
+    from app.toolsets.loft import demo_seed, demo_shop
+
+    settings = read_settings()
+    path = demo_shop.path_of(settings)
+    if path.exists() and not force:
+        raise CommandError(f"there is one in {str(path)!r} already; --force makes it again", REFUSED)
+    try:
+        demo_shop.make(path)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise CommandError(f"{str(path)!r} cannot be written: {reason}") from error
+    counts = f"{len(demo_seed.CUSTOMERS)} customers, {len(demo_seed.ORDERS)} orders, {len(demo_seed.PRODUCTS)} products"
+    out().print(f"{path} has demo data: {counts}", markup=False)
+    if settings.loft.api_url:
+        notes().print("LOFT_API_URL is set, so that shop is asked, and not this one", markup=False)
+    else:
+        notes().print(
+            'try: prompter ask --provider loft-chat "¿Cuál es el estado del pedido ORD001?"', markup=False
+        )

@@ -1,0 +1,89 @@
+"""What an assistant is made of, as settings and TOML files say it."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import NoDecode
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What an assistant may be called."""
+
+Approval = Literal["allow", "ask", "off"]
+"""`allow`: called at once. `ask`: a person is asked before each call. `off`: the model is not told of it."""
+
+
+class AssistantLimits(BaseModel):
+    """Where an assistant stops, whatever its model does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rounds: int = Field(8, ge=1, le=100, description="times the model is asked for one answer")
+    calls: int = Field(16, ge=0, le=1000, description="calls of tools for one answer")
+    seconds: float = Field(
+        300.0, gt=0, le=3600, description="longest answer, without the time in which a person is asked (s)"
+    )
+
+
+class AssistantDefinition(BaseModel):
+    """One assistant: a model with instructions and tools."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = Field("", max_length=200, description="its name for people; empty takes its name")
+    description: str = Field("", max_length=1000, description="what it is for, in a line")
+    language: str = Field(
+        "", max_length=35, description="language of its own words (BCP-47); empty is English"
+    )
+    instructions: str = Field("", max_length=100_000, description="what the model is told first")
+    model: str = Field(
+        "", max_length=300, description="`provider/model` that it asks; empty takes the default"
+    )
+    toolsets: Annotated[list[Annotated[str, Field(max_length=64)]], NoDecode] = Field(
+        [], max_length=64, description="what it can do: names of toolsets, comma-separated"
+    )
+    limits: AssistantLimits = AssistantLimits()
+    approval: Annotated[dict[Annotated[str, Field(max_length=64)], Approval], NoDecode] = Field(
+        {}, description="`tool=allow`, `=ask` or `=off`, comma-separated; one that writes is never `allow`"
+    )
+
+    @field_validator("toolsets", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """The parts of a comma-separated text, each once; anything else as it is."""
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        return list(dict.fromkeys(map(str, value))) if isinstance(value, list) else value
+
+    @field_validator("approval", mode="before")
+    @classmethod
+    def _paired(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        return {name.strip(): word.strip() for name, _, word in pairs}
+
+
+class AssistantSettings(BaseModel):
+    """Assistants, and what holds for all of them."""
+
+    folder: Path = Field(Path("assistants"), description="folder of `NAME.toml`, one for each assistant")
+    shipped: bool = Field(True, description="offer the assistants that come with PROMPTer")
+    call_s: float = Field(30.0, gt=0, le=600, description="longest call of a tool (s)")
+    output_chars: int = Field(
+        16_000, ge=100, le=1_000_000, description="what one call may tell the model (characters)"
+    )
+    named: dict[str, AssistantDefinition] = Field(
+        {}, description="assistants by name; a name is letters, digits, `_` and `-`"
+    )
+
+    @field_validator("named")
+    @classmethod
+    def _nameable(cls, value: dict[str, AssistantDefinition]) -> dict[str, AssistantDefinition]:
+        for name in value:
+            if not NAME.fullmatch(name):
+                raise ValueError(
+                    f"no assistant can be called {name[:80]!r}; expected 1 to 64 letters, digits, '_' and '-'"
+                )
+        return value

@@ -1,0 +1,1 @@
+"""Assistants: a model with instructions and tools, chosen like any other model."""

@@ -1,0 +1,1 @@
+"""What assistants can do: sets of typed functions behind a name."""

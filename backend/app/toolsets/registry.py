@@ -1,0 +1,16 @@
+"""Toolsets by name: a table of what is built in, joined by what other packages register."""
+
+from app.providers.registry import Registration, registered
+
+BUILT_IN_TOOLSETS = {
+    "time": "app.toolsets.clock:TimeToolset",
+    "calculator": "app.toolsets.calculator:CalculatorToolset",
+    "conversations": "app.toolsets.conversations:ConversationsToolset",
+    "loft": "app.toolsets.loft.toolset:LoftToolset",
+}
+TOOLSET_GROUP = "prompter.toolsets"
+
+
+def toolset_registrations() -> dict[str, Registration]:
+    """All toolsets by name; a package cannot take a built-in's name. Nothing is imported before `load`."""
+    return registered(TOOLSET_GROUP, BUILT_IN_TOOLSETS)

@@ -1,0 +1,358 @@
+"""Assistants over HTTP: chosen like any other model, with the rights of whoever asks, and gone when they leave."""
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from app.core.errors import UpstreamRateLimited
+from app.providers.agent import task
+from app.providers.registry import Registration
+from app.services.assistants import answering, assistants, tools
+from app.toolsets.base import FunctionToolset, ToolContext
+from app.toolsets.registry import toolset_registrations
+from tests.fakes.chat_provider import registered
+from tests.fakes.engine import FakeEngine
+from tests.fakes.scripted_chat import ScriptedChat, calls, chunk, says
+from tests.support.accounts import ACCOUNTS, Team, bearer
+from tests.support.serving import Served, serving
+from tests.support.talking import client_of, refusal
+
+SAID = [{"role": "user", "content": "Hi"}]
+BOT = {
+    "title": "The bot",
+    "description": "Helps",
+    "instructions": "Be brief.",
+    "model": "scripted/tiny",
+    "toolsets": ["mine", "calculator"],
+}
+SUM = calls(("calculate", '{"expression": "20 + 22"}'), before="Let me see.")
+ANSWER = "Let me see.\n\nIt is 42."
+
+
+@dataclass
+class Mine:
+    """What became of a toolset of the tests' own."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+    callers: list[str] = field(default_factory=list)
+    wrote: int = 0
+
+    def toolset(self, _settings: object) -> FunctionToolset:
+        made = FunctionToolset("mine", "of the tests")
+
+        @made.tool
+        async def wait(context: ToolContext) -> str:
+            """Wait for ever."""
+            self.begun.set()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                self.ended.set()
+            return ""
+
+        @made.tool
+        def who(context: ToolContext) -> str:
+            """Who asks."""
+            self.callers.append(context.caller.name)
+            return str(context.caller.user_id)
+
+        @made.tool(writes=True)
+        def write(context: ToolContext) -> str:
+            """Change something."""
+            self.wrote += 1
+            return "written"
+
+        return made
+
+
+@contextmanager
+def assisting(
+    rounds: Sequence[Sequence[Any]], **fields: Any
+) -> Iterator[tuple[httpx2.Client, ScriptedChat, Mine, Served]]:
+    """A server with the assistant `bot`, over a model that follows `rounds`."""
+    chat, mine = ScriptedChat(rounds), Mine()
+    known = {
+        **toolset_registrations(),
+        "mine": Registration("mine", lambda: mine.toolset, "tests"),
+    }
+    settings = {"llm": {"discover": False}, "assistants": {"named": {"bot": BOT}}, **fields}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tools, "toolset_registrations", lambda: known)
+        with (
+            registered(scripted=chat),
+            serving(FakeEngine(), **settings) as served,
+            client_of(served) as http,
+        ):
+            yield http, chat, mine, served
+
+
+def completion(http: httpx2.Client, **body: Any) -> httpx2.Response:
+    return http.post("/v1/chat/completions", json={"model": "bot", "messages": SAID, **body})
+
+
+def told(text: str) -> list[Any]:
+    """The objects of a stream."""
+    lines = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
+    assert lines[-1] == "[DONE]"
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def text_of(chunks: list[Any]) -> str:
+    return "".join(piece["choices"][0]["delta"].get("content") or "" for piece in chunks if piece["choices"])
+
+
+# -- chosen like any other model
+
+
+def test_it_stands_in_every_list() -> None:
+    with assisting([SUM]) as (http, *_):
+        listed = {model["id"]: model for model in http.get("/v1/models").json()["data"]}
+        assert (listed["bot"]["owned_by"], listed["bot"]["name"]) == ("bot", "The bot")
+        assert http.get("/v1/models/bot").json()["id"] == "bot"
+        assert "bot" in http.get("/api/models").json()
+        states = {item["name"]: item for item in http.get("/providers/llm").json()["items"]}
+        assert (states["bot"]["type"], states["bot"]["status"]) == ("assistant", "ready")
+        assert states["bot"]["description"] == "Helps; asks 'scripted/tiny'"
+        assert states["loft-chat"]["type"] == "assistant"
+
+
+def test_whole_answers() -> None:
+    with assisting([SUM, says("It is 42.")]) as (http, chat, *_):
+        answer = completion(http).json()
+        assert answer["model"] == "bot"
+        assert answer["choices"][0]["message"]["content"] == ANSWER
+        assert "tool_calls" not in answer["choices"][0]["message"]
+        assert answer["choices"][0]["finish_reason"] == "stop"
+        assert answer["usage"]["total_tokens"] == 14
+        assert chat.bodies[0]["messages"][0]["content"].startswith("Be brief.\n\n")
+        generated = http.post("/llm/generate", json={"provider": "bot", "messages": SAID}).json()
+        assert (generated["provider"], generated["model"], generated["text"]) == ("bot", "bot", ANSWER)
+
+
+def test_streams_are_plain_text() -> None:
+    """Whoever speaks to `/v1` sees no tool: they ran on the server."""
+    with assisting([SUM, says("It ", "is 42.")]) as (http, *_):
+        chunks = told(completion(http, stream=True, stream_options={"include_usage": True}).text)
+        assert text_of(chunks) == ANSWER
+        assert not any("tool_calls" in str(piece) for piece in chunks)
+        reasons = [piece["choices"][0]["finish_reason"] for piece in chunks if piece["choices"]]
+        assert reasons == [None] * (len(reasons) - 1) + ["stop"]
+        assert chunks[-1]["usage"]["total_tokens"] == 14
+        for body in ({"provider": "bot"}, {"config": {"model": "bot"}}):
+            text = http.post("/llm/generate", json={**body, "messages": SAID, "stream": True}).text
+            events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+            assert "".join(event.get("content", "") for event in events) == ANSWER
+            assert events[-1]["status"] == "completed"
+
+
+def test_how_to_ask_reaches_its_model() -> None:
+    with assisting([says("Hi.")]) as (http, chat, *_):
+        completion(http, temperature=0.5, max_tokens=9, seed=7, tools=[], tool_choice="auto", n=1)
+        [body] = chat.bodies
+        assert (body["temperature"], body["max_tokens"], body["seed"]) == (0.5, 9, 7)
+        assert {one["function"]["name"] for one in body["tools"]} == {"wait", "who", "write", "calculate"}
+        assert "tool_choice" not in body
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "tools"),
+        ({"functions": [{"name": "x"}]}, "functions"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"n": 2}, "n"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_tools_of_a_client_are_refused(body: dict[str, Any], param: str, stream: bool) -> None:
+    with assisting([says("Hi.")]) as (http, chat, *_):
+        response = completion(http, stream=stream, **body)
+        assert response.status_code == 400
+        error = response.json()["error"]
+        assert error["param"] == param
+        assert "'bot'" in error["message"]
+        assert not chat.bodies
+
+
+def test_a_request_cannot_say_which_model_it_asks() -> None:
+    with assisting([says("Hi.")]) as (http, chat, *_):
+        for config in ({"model": "scripted/tiny"}, {"api_key": "k"}, {"base_url": "https://example.org/v1"}):
+            response = http.post(
+                "/llm/generate", json={"provider": "bot", "messages": SAID, "config": config}
+            )
+            assert refusal(response) == (400, "bad_request")
+        assert not chat.bodies
+
+
+# -- what it cannot do
+
+
+def test_without_pydantic_ai_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (answering, assistants):
+        monkeypatch.setattr(module, "is_installed", lambda: False)
+    with assisting([says("Hi.")]) as (http, chat, *_):
+        assert "bot" in {model["id"] for model in http.get("/v1/models").json()["data"]}
+        [item] = [item for item in http.get("/providers/llm").json()["items"] if item["name"] == "bot"]
+        assert item["status"] == "not_installed"
+        assert "pip install 'prompter[tools]'" in item["description"]
+        for stream in (False, True):
+            response = completion(http, stream=stream)
+            assert response.status_code == 503
+            assert response.json()["error"]["code"] == "provider_not_ready"
+            assert task.COMMAND in response.json()["error"]["message"]
+        generated = http.post("/llm/generate", json={"provider": "bot", "messages": SAID})
+        assert refusal(generated) == (503, "provider_not_ready")
+        assert not chat.bodies
+
+
+@pytest.mark.parametrize(
+    ("changed", "state", "words"),
+    [
+        ({"model": "scripted-"}, "no_model", "there is no model 'scripted-'"),
+        ({"model": "loft-chat"}, "not_configured", "an assistant"),
+        ({"toolsets": ["none"]}, "not_configured", "needs the toolset 'none'"),
+        ({"approval": {"rm": "off"}}, "not_configured", "`approval` names 'rm'"),
+    ],
+)
+def test_a_definition_that_does_not_fit(changed: dict[str, Any], state: str, words: str) -> None:
+    with assisting([says("Hi.")], assistants={"named": {"bot": {**BOT, **changed}}}) as (http, *_):
+        [item] = [item for item in http.get("/providers/llm").json()["items"] if item["name"] == "bot"]
+        assert (item["status"], words in item["description"]) == (state, True), item
+        response = completion(http)
+        assert response.status_code == 503
+        assert words in response.json()["error"]["message"]
+
+
+def test_what_writes_is_not_done_where_nobody_can_be_asked() -> None:
+    rounds = [calls(("write", "{}")), says("It was not done.")]
+    named = {"bot": {**BOT, "approval": {"write": "allow"}}}
+    with assisting(rounds, assistants={"named": named}) as (http, chat, mine, _):
+        assert completion(http).json()["choices"][0]["message"]["content"] == "It was not done."
+        assert mine.wrote == 0
+        assert "approval" in chat.answers[0]["content"]
+
+
+def test_a_limit_is_told_in_words() -> None:
+    limited = {**BOT, "language": "es", "limits": {"rounds": 2}}
+    with assisting([SUM], assistants={"named": {"bot": limited}}) as (http, *_):
+        answer = completion(http).json()["choices"][0]
+        assert answer["message"]["content"].endswith(
+            "Me detengo aquí: 2 rondas con mis herramientas no han bastado. Pide menos de una vez."
+        )
+        assert answer["finish_reason"] == "length"
+
+
+# -- failures of its model
+
+
+def test_a_failure_at_once_keeps_its_status() -> None:
+    error = UpstreamRateLimited("slow down", retry_after_s=7)
+    with assisting([[error]]) as (http, *_):
+        for stream in (False, True):
+            response = completion(http, stream=stream)
+            assert (response.status_code, response.headers["retry-after"]) == (429, "7")
+
+
+def test_a_failure_in_a_later_round_ends_the_stream() -> None:
+    with assisting([SUM, [UpstreamRateLimited("slow down")]]) as (http, *_):
+        *before, last = told(completion(http, stream=True).text)
+        assert text_of(before) == "Let me see."
+        assert last["error"]["code"] == "rate_limit_exceeded"
+        assert completion(http).status_code == 429
+
+
+# -- whose it is, and how it ends
+
+
+def test_a_client_that_leaves_stops_model_and_tool() -> None:
+    with assisting([calls(("wait", "{}"), before="Wait.")]) as (http, chat, mine, _):
+        body = {"model": "bot", "messages": SAID, "stream": True}
+        with http.stream("POST", "/v1/chat/completions", json=body):
+            assert mine.begun.wait(20)
+        assert mine.ended.wait(2)
+        assert chat.opened == chat.closed
+
+
+def test_a_client_that_leaves_a_whole_answer_stops_it_too() -> None:
+    with assisting([calls(("wait", "{}"))]) as (http, _, mine, _served):
+        with pytest.raises(httpx2.ReadTimeout):
+            http.post("/v1/chat/completions", json={"model": "bot", "messages": SAID}, timeout=5)
+        assert mine.begun.is_set()
+        assert mine.ended.wait(5)
+
+
+def test_the_end_of_the_server_does_not_wait_for_a_tool() -> None:
+    with assisting([calls(("wait", "{}"), before="Wait.")]) as (http, _, mine, served):
+        stream = http.send(
+            http.build_request(
+                "POST", "/v1/chat/completions", json={"model": "bot", "messages": SAID, "stream": True}
+            ),
+            stream=True,
+        )
+        assert mine.begun.wait(20)
+        served.server.should_exit = True
+        assert mine.ended.wait(10)
+        stream.close()
+
+
+def test_two_people_at_once_have_each_their_own_rights() -> None:
+    """What a tool is told of its caller is who asked, however many ask at once."""
+    with assisting([calls(("who", "{}")), says("Done.")], accounts=ACCOUNTS) as (http, chat, mine, served):
+        assert completion(http).status_code == 401
+        team = Team(served.resources.settings)
+        people = [team.add(name) for name in ("ana", "luis")]
+
+        def ask(place: int) -> str:
+            person = people[place % 2]
+            with client_of(served, headers=bearer(team.token(person))) as own:
+                said = [{"role": "user", "content": str(person.id)}]
+                answer = completion(own, messages=said)
+            assert answer.status_code == 200, answer.text
+            return answer.text
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(ask, range(16)))
+        answered = [body for body in chat.bodies if body["messages"][-1]["role"] == "tool"]
+        assert len(answered) == 16
+        for body in answered:
+            asked_by = body["messages"][1]["content"]
+            assert asked_by in body["messages"][-1]["content"]
+        assert sorted(mine.callers) == ["ana"] * 8 + ["luis"] * 8
+
+
+def test_nothing_of_it_reaches_the_log() -> None:
+    secret = "cofre-9417"
+    rounds = [calls(("calculate", json.dumps({"expression": secret}))), says(secret)]
+    with assisting(rounds) as (http, *_, served):
+        completion(http, messages=[{"role": "user", "content": secret}])
+        assert secret not in "\n".join(served.log)
+
+
+def test_a_first_word_opens_the_stream_before_any_tool_has_answered() -> None:
+    """Proxies and clients give up on a response that does not begin."""
+    with assisting([calls(("wait", "{}"))]) as (http, _, mine, _served):
+        body = {"model": "bot", "messages": SAID, "stream": True}
+        with http.stream("POST", "/v1/chat/completions", json=body) as response:
+            lines = response.iter_lines()
+            first = next(lines)
+            assert json.loads(first.removeprefix("data: "))["choices"][0]["delta"]["content"] == ""
+            assert mine.begun.wait(20)
+        assert mine.ended.wait(5)
+
+
+def test_chunks_of_thought_are_passed_on() -> None:
+    thinks = [chunk({"reasoning_content": "Hm."}), *says("Yes.")]
+    with assisting([thinks]) as (http, *_):
+        chunks = told(completion(http, stream=True).text)
+        thoughts = [piece["choices"][0]["delta"].get("reasoning_content") for piece in chunks]
+        assert "Hm." in thoughts
+        assert completion(http).json()["choices"][0]["message"]["reasoning_content"] == "Hm."

@@ -1,0 +1,64 @@
+"""A fake assistant: its script holds what its tools do, beside pieces of text; questions wait for their user."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+
+from app.providers.base import ChatRequest
+from app.services.assistants.acting import Acting
+from app.services.assistants.events import ApprovalRequired, Decision, ToolCall, ToolError, ToolResult
+from tests.fakes.gated_chat import Gate, GatedChat
+
+CALL = ToolCall("call_1", "find_order", "shop", {"order": "1042"})
+RESULT = ToolResult("call_1", "find_order", "shop", '{"status":"sent"}', False, 3)
+ASKED = ApprovalRequired("call_1", "find_order", "shop", {"order": "1042"}, 0)
+
+
+@dataclass
+class ActingChat(GatedChat):
+    """As `GatedChat`; events are told, and an `ApprovalRequired` is asked: then comes a result, or an error."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    actings: list[Acting] = field(default_factory=list)
+    _acting: Acting | None = None
+
+    def acting_for(self, acting: Acting) -> "ActingChat":
+        self.actings.append(acting)
+        mine = replace(self, _acting=acting)
+        mine.decisions, mine.requests = self.decisions, self.requests
+        return mine
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
+        assert self._acting is not None, "an assistant is asked for somebody"
+        self.requests.append(request)
+        for step in self.script:
+            if isinstance(step, ToolCall | ToolResult | ToolError):
+                self._acting.tell(step)
+            elif isinstance(step, ApprovalRequired):
+                self._acting.tell(step)
+                assert self._acting.approve is not None
+                decision = await self._acting.approve(step)
+                self.decisions.append(decision)
+                self._acting.tell(_end(step, decision))
+            elif isinstance(step, Gate):
+                while not step.is_set():  # noqa: ASYNC110  # another thread opens it
+                    await anyio.sleep(0.002)
+            elif isinstance(step, BaseException):
+                raise step
+            elif step is None:
+                await anyio.sleep_forever()
+            else:
+                yield {
+                    **step,
+                    "choices": [{**each, "delta": dict(each["delta"])} for each in step["choices"]],
+                }
+
+
+def _end(asked: ApprovalRequired, decision: Decision) -> ToolResult | ToolError:
+    about = (asked.call_id, asked.name, asked.toolset)
+    if decision == "approved":
+        return ToolResult(*about, '"done"', False, 1)
+    code = "denied" if decision == "denied" else "approval_expired"
+    return ToolError(*about, "its user did not allow it", 0, code)

@@ -1,0 +1,193 @@
+"""Which assistants there are: files, settings, what overrides what, and what a mistake in a file comes to."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from app.core.assistants import AssistantDefinition, AssistantLimits, AssistantSettings
+from app.core.config import Settings
+from app.core.errors import ProviderNotReady
+from app.providers.agent.task import loaded
+from app.services.assistants.definitions import defined
+from app.services.assistants.tools import Toolsets
+from app.services.assistants.words import opened, stopped
+from tests.conftest import ROOT
+
+GOOD = """
+name = "helper"
+title = "The helper"
+description = "Counts"
+language = "es-ES"
+instructions = "Sé breve."
+model = "fake/tiny"
+toolsets = ["calculator", "time"]
+[limits]
+rounds = 3
+calls = 4
+seconds = 5
+[approval]
+calculate = "ask"
+current_time = "off"
+"""
+
+
+def settings_of(folder: Path, **fields: Any) -> Settings:
+    own = AssistantSettings(**{"folder": folder, "shipped": False, **fields})
+    return Settings(_env_file=None, assistants=own)
+
+
+def test_a_file_says_everything(tmp_path: Path) -> None:
+    (tmp_path / "helper.toml").write_text(GOOD)
+    [one] = defined(settings_of(tmp_path)).values()
+    assert (one.name, one.title, one.problem) == ("helper", "The helper", "")
+    assert one.definition == AssistantDefinition(
+        title="The helper",
+        description="Counts",
+        language="es-ES",
+        instructions="Sé breve.",
+        model="fake/tiny",
+        toolsets=["calculator", "time"],
+        limits=AssistantLimits(rounds=3, calls=4, seconds=5),
+        approval={"calculate": "ask", "current_time": "off"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("title =", "invalid value"),
+        ("tilte = 'x'", "`tilte`: extra inputs are not permitted"),
+        ("[limits]\nrounds = 0", "`limits.rounds`: input should be greater than or equal to 1"),
+        ("[approval]\nx = 'maybe'", "`approval.x`: input should be 'allow', 'ask' or 'off'"),
+        ("name = 'other'", "`name` is 'other', and the file is called 'bad'"),
+        ("toolsets = 3\ntitle = 4", "`title`: input should be a valid string (and 1 more)"),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_field(tmp_path: Path, text: str, words: str) -> None:
+    """The server starts; the assistant stands in the lists with what is wrong."""
+    (tmp_path / "bad.toml").write_text(text)
+    (tmp_path / "good.toml").write_text("title = 'Good'")
+    found = defined(settings_of(tmp_path))
+    assert found["bad"].problem.startswith("bad.toml: ")
+    assert words in found["bad"].problem
+    assert not found["good"].problem
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
+    assert "utf-8" in defined(settings_of(tmp_path))["bad"].problem
+
+
+def test_the_folder_overrides_what_is_shipped_and_settings_both(tmp_path: Path) -> None:
+    shipped = defined(settings_of(tmp_path, shipped=True))
+    assert shipped["loft-chat"].definition.language == "es"
+    assert not shipped["loft-chat"].problem
+    (tmp_path / "loft-chat.toml").write_text("title = 'Ours'")
+    assert defined(settings_of(tmp_path, shipped=True))["loft-chat"].title == "Ours"
+    named = {"loft-chat": AssistantDefinition(title="Of the settings")}
+    assert defined(settings_of(tmp_path, shipped=True, named=named))["loft-chat"].title == "Of the settings"
+    assert "loft-chat" not in defined(settings_of(tmp_path / "nowhere"))
+
+
+def test_names_that_cannot_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "two words.toml").write_text("title = 'x'")
+    (tmp_path / "echo.toml").write_text("title = 'x'")
+    with caplog.at_level(logging.ERROR):
+        assert defined(settings_of(tmp_path), frozenset({"echo"})) == {}
+    assert "'two words'" in caplog.text
+    assert "'echo'" in caplog.text
+    with pytest.raises(ValidationError, match="no assistant can be called 'two words'"):
+        AssistantSettings(named={"two words": AssistantDefinition()})
+
+
+def test_settings_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "INSTRUCTIONS": "Be brief.",
+        "TOOLSETS": "time, calculator,time",
+        "APPROVAL": "calculate=ask, current_time=off",
+        "LIMITS__ROUNDS": "3",
+    }.items():
+        monkeypatch.setenv(f"PROMPTER_ASSISTANTS__NAMED__HELPER__{name}", value)
+    helper = Settings(_env_file=None).assistants.named["helper"]
+    assert helper.toolsets == ["time", "calculator"]
+    assert helper.approval == {"calculate": "ask", "current_time": "off"}
+    assert helper.limits.rounds == 3
+
+
+@pytest.mark.parametrize(
+    ("definition", "words"),
+    [
+        ({"toolsets": ["tmie"]}, "needs the toolset 'tmie', which is not there; known are calculator"),
+        ({"toolsets": ["time"], "approval": {"calculate": "off"}}, "`approval` names 'calculate'"),
+    ],
+)
+async def test_tools_that_are_not_there_are_named(definition: dict[str, Any], words: str) -> None:
+    toolsets = Toolsets(Settings(_env_file=None))
+    with pytest.raises(ProviderNotReady, match="assistant 'helper'") as raised:
+        await toolsets.of("helper", AssistantDefinition(**definition))
+    assert words in raised.value.message
+
+
+async def test_approval_of_each_tool() -> None:
+    toolsets = Toolsets(Settings(_env_file=None))
+    definition = AssistantDefinition(
+        toolsets=["calculator", "time"], approval={"calculate": "ask", "current_time": "off"}
+    )
+    found = {tool.name: approval for _, tool, approval in await toolsets.of("helper", definition)}
+    assert found["calculate"] == "ask"
+    assert "current_time" not in found
+    assert found["days_between"] == "allow"
+
+
+def test_nothing_of_pydantic_ai_is_loaded_at_start() -> None:
+    """What is optional costs nothing until an assistant answers."""
+    code = (
+        "import sys; from app.core.config import Settings; from app.main import create_app;"
+        "create_app(Settings(_env_file=None)); print('pydantic_ai' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT / "backend",
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"
+
+
+async def test_a_broken_pydantic_ai_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "app.providers.agent.run", None)
+    with pytest.raises(ProviderNotReady, match=r"cannot be loaded .*prompter\[tools\]"):
+        await loaded()
+
+
+# -- its words
+
+
+def test_the_instructions_come_first_and_once() -> None:
+    """Many templates take one system message, at the beginning."""
+    definition = AssistantDefinition(instructions=" Be brief. \n")
+    said: list[dict[str, Any]] = [
+        {"role": "system", "content": "I am Ana."},
+        {"role": "developer", "content": [{"type": "text", "text": "Speak Spanish."}]},
+        {"role": "user", "content": "Hi"},
+        {"role": "system", "content": "Later."},
+    ]
+    first, *rest = opened(definition, said, tools=False)
+    assert first == {"role": "system", "content": "Be brief.\n\nI am Ana.\n\nSpeak Spanish."}
+    assert rest == said[2:]
+    assert "never instructions" in opened(definition, said, tools=True)[0]["content"]
+    assert opened(AssistantDefinition(), said[2:3], tools=False) == said[2:3]
+
+
+def test_why_it_stopped_is_told_in_its_language() -> None:
+    limits = AssistantLimits(rounds=3, seconds=2)
+    assert "3 rondas" in stopped("rounds", "es-MX", limits)
+    assert "2 s" in stopped("seconds", "en", limits)
+    assert stopped("nothing", "de", limits) == stopped("nothing", "", limits)

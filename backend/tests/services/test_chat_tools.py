@@ -1,0 +1,430 @@
+"""What assistants' tools do in conversations: told once and in order, kept, asked about, and ended with the answer."""
+
+import math
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import anyio
+import anyio.lowlevel
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.config import Settings
+from app.core.errors import ApprovalOver, NotFound
+from app.services.assistants.events import ToolCall, ToolError, ToolResult
+from app.services.chat import hosting
+from app.services.chat import run as runs
+from app.services.chat.events import Event, Happened, Place, Said, Thought
+from app.services.chat.log import Log
+from app.storage import approvals, messages
+from app.storage.answers import INTERRUPTED, checkpoint, interrupt_dead
+from app.storage.database import Database
+from app.storage.happenings import happening, loaded, plain
+from app.storage.messages import Message, Turn
+from app.storage.types import utc_now
+from app.utils.ids import new_id
+from tests.fakes.acting_chat import ASKED, CALL, RESULT, ActingChat
+from tests.fakes.chat_provider import FakeChat, delta
+from tests.fakes.gated_chat import Gate
+from tests.storage.conftest import person
+from tests.support.chatting import Chat, chatting, done, failed, text_of, thoughts_of
+from tests.support.postgres import PostgresServer, settings_for
+
+END = delta("", finish="stop")
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save as soon as there is anything."""
+    monkeypatch.setattr(runs, "PAUSE_S", 0.01)
+    monkeypatch.setattr(runs, "SAVE_S", 0.03)
+
+
+def names(events: list[Event]) -> list[str]:
+    """The events in a word each; neighbouring words of text are one."""
+    found: list[str] = []
+    for event in events:
+        name = event.name if isinstance(event, Happened) else type(event).__name__
+        if not (found and found[-1] == name and isinstance(event, Said | Thought)):
+            found.append(name)
+    return found
+
+
+def happened(events: list[Event]) -> list[tuple[str, dict[str, Any]]]:
+    return [(event.name, event.data) for event in events if isinstance(event, Happened)]
+
+
+def told(message: Message) -> list[tuple[str, dict[str, Any]]]:
+    """What is stored of it."""
+    return [(each.name, each.data) for each in loaded(message.tool_data)]
+
+
+async def asked(chat: Chat, turn: Turn) -> None:
+    """Wait until the answer asks its user."""
+    with anyio.fail_after(20):
+        async with aclosing(await chat.answers.follow(chat.user_id, turn.assistant.id)) as events:
+            async for event in events:
+                if isinstance(event, Happened) and event.name == "approval_required":
+                    return
+    raise AssertionError("nobody was asked")
+
+
+async def test_calls_stand_between_the_words_and_are_kept(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    wrong = ToolError("call_2", "nope", "", "there is no such tool", 0, "unknown_tool")
+    second = ToolCall("call_2", "nope", "", {"_raw": "{"})
+    script = [delta("One moment. "), CALL, RESULT, delta("", reasoning_content="hm"), second, wrong]
+    model = ActingChat([*script, delta("It is sent."), END])
+    async with chatting(database, storage_settings, ana, model) as chat:
+        turn = await chat.sent()
+        events = await chat.heard(turn.assistant.id)
+        stored = await chat.stored(turn.assistant)
+    calls = ["tool_call", "tool_result", "Thought", "tool_call", "tool_error"]
+    assert names(events) == ["Said", *calls, "Said", "Done"]
+    about = {"call_id": "call_1", "name": "find_order", "toolset": "shop"}
+    assert happened(events)[:2] == [
+        ("tool_call", {**about, "arguments": {"order": "1042"}}),
+        ("tool_result", {**about, "result": '{"status":"sent"}', "truncated": False, "ms": 3}),
+    ]
+    assert happened(events)[3][1] == {
+        "call_id": "call_2",
+        "name": "nope",
+        "toolset": "",
+        "code": "unknown_tool",
+        "error": "there is no such tool",
+        "ms": 0,
+    }
+    assert told(stored) == happened(events)
+    assert stored.content == text_of(events) == "One moment. It is sent."
+
+
+async def test_an_assistant_acts_for_its_user_in_conversations_alone(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    model = ActingChat([delta("hi"), END])
+    async with chatting(database, storage_settings, ana, model) as chat:
+        turn = await chat.sent()
+        done(await chat.heard(turn.assistant.id))
+    (acting,) = model.actings
+    assert (acting.caller.user_id, acting.conversation_id) == (ana, turn.user.conversation_id)
+    assert acting.caller.role == "user"
+    assert set(acting.caller.scopes) == {"chat"}
+
+
+async def test_from_any_place_on_each_event_comes_once_and_in_its_order(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    """While it is made and when it is stored, from every place at which a reader can have been cut off."""
+    gate, script = Gate(), list[Any](map(delta, "abc"))
+    for n in range(3):
+        call = ToolCall(f"call_{n}", "count", "", {"n": n})
+        script += [call, delta("", reasoning_content="th"), delta("é👍"), gate]
+        script += [ToolResult(call.call_id, "count", "", str(n), False, 0)]
+    model = ActingChat([*script, delta("end"), END])
+    async with chatting(database, storage_settings, ana, model) as chat:
+        turn = await chat.sent()
+        live: dict[Place, list[Event]] = {}
+
+        async def follow(place: Place) -> None:
+            live[place] = await chat.heard(turn.assistant.id, place)
+
+        places = [Place(a, b, happened=c) for a in range(13) for b in range(0, 7, 2) for c in range(7)]
+        async with anyio.create_task_group() as group:
+            for place in places:
+                group.start_soon(follow, place)
+            await anyio.lowlevel.checkpoint()
+            gate.set()
+        whole = await chat.heard(turn.assistant.id)
+        stored = {place: await chat.heard(turn.assistant.id, place) for place in places}
+        for at, event in enumerate(whole):
+            place = Place.of(str(event.place))
+            rest = [] if place.over else await chat.heard(turn.assistant.id, place)
+            heard = [*whole[: at + 1], *rest]
+            assert happened(heard) == happened(whole)
+            assert (text_of(heard), names(heard)) == ("abcé👍é👍é👍end", names(whole))
+    assert len(happened(whole)) == 6
+    for place in places:
+        for events in (live[place], stored[place]):
+            assert happened(events) == happened(whole)[place.happened :]
+            assert text_of(events) == "abcé👍é👍é👍end"[place.text :]
+            assert thoughts_of(events) == "ththth"[place.reasoning :]
+            assert str(events[-1].place) == str(whole[-1].place)
+
+
+@pytest.mark.parametrize(("approved", "end"), [(True, "tool_result"), (False, "tool_error")])
+async def test_a_call_waits_for_its_user(
+    database: Database, storage_settings: Settings, ana: UUID, approved: bool, end: str
+) -> None:
+    model = ActingChat([CALL, ASKED, delta("so be it"), END])
+    async with chatting(database, storage_settings, ana, model) as chat:
+        turn = await chat.sent()
+        await asked(chat, turn)
+        assert model.decisions == []
+        decision = await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=approved)
+        events = await chat.heard(turn.assistant.id)
+        again = chat.answers.decide(ana, turn.assistant.id, "call_1", approved=approved)
+        assert await again == decision == ("approved" if approved else "denied")
+        with pytest.raises(ApprovalOver, match="already"):
+            await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=not approved)
+        stored = await chat.stored(turn.assistant)
+    assert model.decisions == [decision]
+    assert names(events)[:4] == ["tool_call", "approval_required", "approval_decided", end]
+    question = happened(events)[1][1]
+    assert question["message_id"] == str(turn.assistant.id)
+    assert question["arguments"] == {"order": "1042"}
+    assert happened(events)[2][1]["decision"] == decision
+    assert told(stored) == happened(events)
+
+
+async def test_whoever_says_nothing_in_time_has_not_allowed_it(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    model = ActingChat([CALL, ASKED, delta("then not"), END])
+    async with chatting(database, storage_settings, ana, model, approval_s=0.05) as chat:
+        turn = await chat.sent()
+        events = await chat.heard(turn.assistant.id)
+        with pytest.raises(ApprovalOver):
+            await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=True)
+    assert model.decisions == ["expired"]
+    assert happened(events)[-1][1]["code"] == "approval_expired"
+    assert done(events).status == "completed"
+
+
+async def test_the_time_of_a_question_is_not_the_answers(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+        made = await chat.conversations.create(ana)
+        async with database.write() as session:
+            turn = await messages.append_turn(session, ana, made.id, "hello", run_id=database.run_id)
+    log, scope = Log(), anyio.CancelScope(deadline=anyio.current_time() + 100)
+    ids = (ana, made.id, turn.assistant.id)
+    host = hosting.Hosting(database, log, *ids, 20, scope, lambda: None)
+
+    async def ask(n: int) -> None:
+        await host.approve(replace(ASKED, call_id=f"call_{n}"))
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, 1)
+            group.start_soon(ask, 2)
+            for n in (1, 2):
+                while len(log.happened) < n + 1:  # noqa: ASYNC110  # a log tells its readers, and this is none
+                    await anyio.sleep(0.01)
+                assert scope.deadline == math.inf
+                host.decided(f"call_{n}", "approved")
+    assert [each.name for each in log.happened].count("approval_decided") == 2
+    assert 0 < scope.deadline - anyio.current_time() <= 100
+
+
+async def test_the_time_of_an_answer_goes_on_after_a_question(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    model = ActingChat([CALL, ASKED, None])
+    async with chatting(database, storage_settings, ana, model, answer_s=0.3, approval_s=0.05) as chat:
+        events = await chat.heard((await chat.sent()).assistant.id)
+    assert failed(events).code == "upstream_timeout"
+
+
+async def test_only_its_user_is_asked(database: Database, storage_settings: Settings, ana: UUID) -> None:
+    bob = await person(database, "bob")
+    async with chatting(database, storage_settings, ana, ActingChat([CALL, ASKED, END])) as chat:
+        turn = await chat.sent()
+        await asked(chat, turn)
+        for user_id, message_id, call_id in (
+            (bob, turn.assistant.id, "call_1"),
+            (ana, new_id(), "call_1"),
+            (ana, turn.user.id, "call_1"),
+            (ana, turn.assistant.id, "call_2"),
+            (ana, turn.assistant.id, "\0'; --" * 99),
+        ):
+            with pytest.raises(NotFound):
+                await chat.answers.decide(user_id, message_id, call_id, approved=True)
+        assert await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=False) == "denied"
+
+
+async def test_of_two_who_decide_at_once_one_is_heard(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    model = ActingChat([CALL, ASKED, END])
+    said: list[str] = []
+    async with chatting(database, storage_settings, ana, model) as chat:
+        turn = await chat.sent()
+        await asked(chat, turn)
+
+        async def decide(approved: bool) -> None:
+            try:
+                said.append(await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=approved))
+            except ApprovalOver:
+                said.append("over")
+
+        async with anyio.create_task_group() as group:
+            for n in range(10):
+                group.start_soon(decide, n % 2 == 0)
+        done(await chat.heard(turn.assistant.id))
+    assert len(set(said) - {"over"}) == 1
+    assert model.decisions == [next(iter(set(said) - {"over"}))]
+    assert said.count("over") == 5
+
+
+async def test_two_people_are_asked_at_once(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    """Each decides for a call of the same name, and neither for the other's."""
+    bob = await person(database, "bob")
+    model = ActingChat([CALL, ASKED, delta("ok"), END])
+    async with chatting(database, storage_settings, ana, model) as chat:
+        hers, other = await chat.sent(), Chat(chat.answers, chat.conversations, bob)
+        his = await other.sent()
+        await asked(chat, hers)
+        await asked(other, his)
+        await chat.answers.decide(ana, hers.assistant.id, "call_1", approved=True)
+        events = await chat.heard(hers.assistant.id)
+        assert happened(events)[-1][0] == "tool_result"
+        assert (await other.stored(his.assistant)).status == "streaming"
+        await chat.answers.decide(bob, his.assistant.id, "call_1", approved=False)
+        assert happened(await other.heard(his.assistant.id))[-1][0] == "tool_error"
+    assert model.decisions == ["approved", "denied"]
+
+
+@pytest.mark.parametrize("step", [ASKED, None], ids=["asking", "running"])
+async def test_stop_ends_questions_and_running_tools(
+    database: Database, storage_settings: Settings, ana: UUID, step: Any
+) -> None:
+    model = ActingChat([delta("a moment"), CALL, step, delta("never")])
+    async with chatting(database, storage_settings, ana, model) as chat:
+        turn = await chat.sent()
+        await chat.saved(turn.assistant, "a moment")
+        if step is ASKED:
+            await asked(chat, turn)
+        assert await chat.answers.stop(ana, turn.user.conversation_id) == turn.assistant.id
+        events = await chat.heard(turn.assistant.id)
+        assert done(events).status == "stopped"
+        name, data = happened(events)[-1]
+        assert (name, data["code"], data["call_id"], data["ms"]) == ("tool_error", "stopped", "call_1", None)
+        stored = await chat.stored(turn.assistant)
+        assert (stored.status, told(stored)) == ("interrupted", happened(events))
+        if step is ASKED:
+            with pytest.raises(ApprovalOver, match="ended"):
+                await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=True)
+    assert model.decisions == []
+
+
+async def test_the_end_of_the_server_ends_questions(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    model = ActingChat([CALL, ASKED, END])
+    async with chatting(database, storage_settings, ana, model) as chat:
+        turn = await chat.sent()
+        await asked(chat, turn)
+        await chat.answers.drain()
+        stored = await chat.stored(turn.assistant)
+    assert (stored.status, told(stored)[-1][1]["code"]) == ("interrupted", "interrupted")
+    assert model.decisions == []
+
+
+async def test_a_conversation_that_is_deleted_takes_its_question_along(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    model = ActingChat([CALL, ASKED, END])
+    async with chatting(database, storage_settings, ana, model) as chat:
+        turn = await chat.sent()
+        await asked(chat, turn)
+        await chat.conversations.delete(ana, turn.user.conversation_id)
+        with pytest.raises(NotFound):
+            await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=True)
+        with anyio.fail_after(20):
+            while chat.answers.count:  # noqa: ASYNC110  # nobody follows it
+                await anyio.sleep(0.01)
+    assert model.decisions == []
+
+
+async def test_what_a_killed_process_left_says_so(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    """Its calls have an end as well, and readers who come back are told everything."""
+    dead = new_id()
+    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+        conversation = await chat.conversations.create(ana)
+        calls = [happening("tool_call", 4, 0, {"call_id": id_, "name": "x", "toolset": "y"}) for id_ in "ab"]
+        ended = happening("tool_result", 4, 0, {"call_id": "a", "result": "1"})
+        async with database.write() as session:
+            turn = await messages.append_turn(session, ana, conversation.id, "hello", run_id=dead)
+            entries = [each.dumped() for each in (*calls, ended)]
+            assert await checkpoint(session, turn.assistant.id, dead, "wait", None, entries)
+            assert await checkpoint(session, turn.assistant.id, dead, "wait for it")
+            await approvals.ask(session, turn.assistant.id, "b", utc_now() + timedelta(hours=1))
+        async with database.write() as session:
+            assert await interrupt_dead(session, database.run_id, lease_s=0) == 1
+        events = await chat.heard(turn.assistant.id)
+        assert failed(events).code == "interrupted"
+        wanted = ["Said", "tool_call", "tool_call", "tool_result", "Said", "tool_error", "Failed"]
+        assert names(events) == wanted
+        last = happened(events)[-1][1]
+        assert (last["call_id"], last["code"], last["error"]) == ("b", "interrupted", INTERRUPTED["message"])
+        with pytest.raises(ApprovalOver, match="ended"):
+            await chat.answers.decide(ana, turn.assistant.id, "b", approved=True)
+
+
+async def test_another_process_may_hear_the_word(
+    postgres_server: PostgresServer,
+    postgres_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On PostgreSQL the request that decides need not come to the process that answers."""
+    monkeypatch.setattr(hosting, "POLL_S", 0.02)
+    settings = settings_for(tmp_path_factory.mktemp("two"), postgres_server.create(postgres_template))
+    one, two = Database(settings), Database(settings)
+    try:
+        ana = await person(one, "ana")
+        model = ActingChat([CALL, ASKED, delta("done"), END])
+        async with chatting(one, settings, ana, model) as here, chatting(two, settings, ana, model) as there:
+            turn = await here.sent()
+            await asked(there, turn)
+            assert await there.answers.decide(ana, turn.assistant.id, "call_1", approved=True) == "approved"
+            events = await there.heard(turn.assistant.id)
+        assert names(events) == [
+            *("tool_call", "approval_required", "approval_decided", "tool_result", "Said", "Done")
+        ]
+        assert model.decisions == ["approved"]
+    finally:
+        await one.aclose()
+        await two.aclose()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec=None)), inner),
+)
+
+
+@given(JSON)
+def test_whatever_a_model_writes_can_be_stored_and_sent(value: Any) -> None:
+    kept = happening("tool_call", 0, 0, {"arguments": value}).dumped()
+    sent = orjson.loads(orjson.dumps(kept))
+    assert sent == kept
+    assert b"\\u0000" not in orjson.dumps(kept)
+    assert loaded([kept])[0].dumped() == kept
+
+
+def test_what_is_endless_is_cut() -> None:
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+    assert len(orjson.dumps(plain(deep))) < 100
+    assert len(plain("x" * 10**6)) < 10**5
+    assert len(plain(list(range(10**5)))) == 200
+    assert plain(10**4000) == "…"
+    assert plain({1: float("nan"), "big": 1 << 60}) == {"1": "nan", "big": str(1 << 60)}
+
+
+def test_what_another_version_wrote_is_left_out() -> None:
+    assert loaded([None, 3, {"event": "new"}, {"event": "tool_call", "text": "0"}]) == ()
+    assert loaded(None) == ()

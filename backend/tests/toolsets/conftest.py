@@ -1,0 +1,28 @@
+"""What the tests of tools share: a caller, and settings of their own."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.core.caller import LOCAL
+from app.core.config import Settings
+from app.toolsets.base import ToolContext
+
+
+class NothingKept:
+    """A search that finds nothing; named fake: whoever kept something asks the real one."""
+
+    async def find(self, user_id: UUID, query: str, *, limit: int) -> Sequence[Any]:
+        return ()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(_env_file=None)
+
+
+@pytest.fixture
+def context() -> ToolContext:
+    return ToolContext(caller=LOCAL, lang="es", search=NothingKept())

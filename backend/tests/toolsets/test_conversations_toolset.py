@@ -1,0 +1,112 @@
+"""The toolset `conversations`: the caller's own words, found; nobody else's, ever."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from app.core.caller import Caller, Scope
+from app.core.config import Settings
+from app.services.search import Search
+from app.storage import conversations, dictations, messages
+from app.storage.database import Database
+from app.storage.dictations import NewFinal
+from app.toolsets.base import ToolContext, ToolFailed
+from app.toolsets.conversations import ConversationsToolset
+from tests.storage.conftest import ana, bob
+from tests.support.postgres import (
+    database,
+    postgres_server,
+    postgres_template,
+    sqlite_template,
+    storage_settings,
+)
+
+__all__ = [
+    "ana",
+    "bob",
+    "database",
+    "postgres_server",
+    "postgres_template",
+    "sqlite_template",
+    "storage_settings",
+]
+
+
+def context_of(database: Database, user_id: UUID, *scopes: Scope) -> ToolContext:
+    """What a tool gets for this user, by a key with these scopes or after a log-in."""
+    caller = Caller(user_id, "somebody", "user", "session")
+    if scopes:
+        caller = replace(caller, via="key", scopes=frozenset(scopes))
+    return ToolContext(caller=caller, lang="es", search=Search(database))
+
+
+async def said(database: Database, user_id: UUID, *texts: str, title: str = "Charla") -> UUID:
+    async with database.write() as session:
+        conversation = (await conversations.create(session, user_id, title=title)).id
+        for text in texts:
+            await messages.append(session, user_id, conversation, text)
+    return conversation
+
+
+@pytest.fixture
+def tools(settings: Settings) -> ConversationsToolset:
+    return ConversationsToolset(settings)
+
+
+async def test_the_callers_own_words(
+    database: Database, ana: UUID, bob: UUID, tools: ConversationsToolset
+) -> None:
+    """In conversations and dictations, without regard to accents; the same words of another user are not there."""
+    conversation = await said(database, ana, "El volcán duerme", title="Viaje")
+    await said(database, bob, "El volcán de Bob", title="volcán")
+    async with database.write() as session:
+        dictation = await dictations.start(session, bob)
+        await dictations.add_finals(session, bob, dictation, [NewFinal(1, "u", "otro volcán de Bob")])
+        dictation = await dictations.start(session, ana)
+        await dictations.add_finals(session, ana, dictation, [NewFinal(1, "u", "vi un volcán")])
+    answer = await tools.search_conversations(context_of(database, ana), "volcan")
+    assert answer.found
+    assert [(each.kind, each.text, each.title) for each in answer.places] == [
+        ("dictation", "vi un volcán", None),
+        ("message", "El volcán duerme", "Viaje"),
+    ]
+    assert (answer.places[1].conversation_id, answer.places[1].role) == (conversation, "user")
+    theirs = await tools.search_conversations(context_of(database, bob), "volcan")
+    assert {each.text for each in theirs.places} == {"El volcán de Bob", "volcán", "otro volcán de Bob"}
+
+
+async def test_nothing_found_is_an_answer(database: Database, ana: UUID, tools: ConversationsToolset) -> None:
+    for query in ("yate", "", "%", "' OR 1=1"):
+        answer = await tools.search_conversations(context_of(database, ana), query)
+        assert (answer.found, answer.places) == (False, [])
+
+
+async def test_a_key_that_may_not_read_conversations(
+    database: Database, ana: UUID, tools: ConversationsToolset
+) -> None:
+    """A key made for prompts reads no conversation over its own door, and none through an assistant."""
+    await said(database, ana, "El volcán duerme")
+    with pytest.raises(ToolFailed, match="lacks the scope 'chat'"):
+        await tools.search_conversations(context_of(database, ana, "llm"), "volcan")
+    answer = await tools.search_conversations(context_of(database, ana, "llm", "chat"), "volcan")
+    assert answer.found
+
+
+async def test_the_question_is_no_find(database: Database, ana: UUID, tools: ConversationsToolset) -> None:
+    """What was just asked holds the words too, and would come first."""
+    earlier = await said(database, ana, "mi volcán favorito es el Teide")
+    here = await said(database, ana, "¿qué dije del volcán?")
+    context = replace(context_of(database, ana), conversation_id=here)
+    answer = await tools.search_conversations(context, "volcán", limit=1)
+    assert [each.conversation_id for each in answer.places] == [earlier]
+
+
+@pytest.mark.parametrize(("limit", "count"), [(3, 3), (0, 1), (-5, 1), (10**9, 20)])
+async def test_no_more_than_a_model_can_read(
+    database: Database, ana: UUID, tools: ConversationsToolset, limit: int, count: int
+) -> None:
+    await said(database, ana, *(f"volcán {n} " + "x " * 500 for n in range(30)))
+    answer = await tools.search_conversations(context_of(database, ana), "volcan", limit)
+    assert len(answer.places) == count
+    assert max(len(each.text) for each in answer.places) <= 160
