@@ -377,6 +377,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/messages/{message_id}/approvals/{call_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a tool run, or not
+         * @description After `approval_required` the answer waits for this, `chat.approval_s` at most. A call that is denied is not run,
+         *     and the model is told so. Saying the same again changes nothing.
+         */
+        post: operations["decide_api_messages__message_id__approvals__call_id__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/messages/{message_id}/edit": {
         parameters: {
             query?: never;
@@ -576,7 +597,8 @@ export interface paths {
         };
         /**
          * Language-model providers
-         * @description Every provider of language models, ready or not; answers within about 3 s whatever an upstream does.
+         * @description Every provider of language models, and every assistant, ready or not; answers within some seconds whatever
+         *     an upstream does.
          */
         get: operations["language_models_providers_llm_get"];
         put?: never;
@@ -789,6 +811,36 @@ export interface components {
              * @example 0.9
              */
             top_p?: number | null;
+        };
+        /**
+         * ApprovalIn
+         * @description What is said to a tool that asks.
+         */
+        ApprovalIn: {
+            /**
+             * Approved
+             * @description whether it may run
+             * @example true
+             */
+            approved: boolean;
+        };
+        /**
+         * ApprovalOut
+         * @description What was decided of a call.
+         */
+        ApprovalOut: {
+            /**
+             * Call Id
+             * @description the call
+             * @example call_1
+             */
+            call_id: string;
+            /**
+             * Decision
+             * @description what holds for it
+             * @enum {string}
+             */
+            decision: "approved" | "denied" | "expired";
         };
         /**
          * Audio
@@ -2431,6 +2483,11 @@ export interface components {
              */
             timestamp: string;
             /**
+             * Tool Events
+             * @description what an assistant's tools did in this answer, in its order
+             */
+            tool_events: components["schemas"]["ToolEventOut"][];
+            /**
              * Usage
              * @description tokens read, written, and both; with `estimated` where nobody has counted
              */
@@ -2439,7 +2496,7 @@ export interface components {
             } | null;
             /**
              * Version Ids
-             * @description this message and its other versions, oldest first: edits of a question, answers to one
+             * @description this message and its other versions, oldest first: edits of a question, answers to one; of more than 100 those nearest to it
              */
             version_ids: string[];
         };
@@ -3545,6 +3602,45 @@ export interface components {
             speech_end_ms: number;
         };
         /**
+         * ToolEventOut
+         * @description A tool was called in an answer, or what became of it: an event of the stream, and where it stands.
+         */
+        ToolEventOut: {
+            /**
+             * Data
+             * @description the event's data; `call_id` tells which events are of one call
+             * @example {
+             *       "arguments": {
+             *         "zone": "UTC"
+             *       },
+             *       "call_id": "call_1",
+             *       "name": "now",
+             *       "toolset": "time"
+             *     }
+             */
+            data: {
+                [key: string]: unknown;
+            };
+            /**
+             * Event
+             * @description the event's name
+             * @enum {string}
+             */
+            event: "tool_call" | "approval_required" | "approval_decided" | "tool_result" | "tool_error";
+            /**
+             * Reasoning
+             * @description the same of `reasoning`
+             * @example 0
+             */
+            reasoning: number;
+            /**
+             * Text
+             * @description characters of `content` that stand before it
+             * @example 0
+             */
+            text: number;
+        };
+        /**
          * TranscriptionOut
          * @description A recording's text.
          */
@@ -4413,7 +4509,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Events: `start`, `message` and `reasoning` …, then `done` or `error`; each has an `id` */
+            /** @description Events: `start`, `message`, `reasoning` and those of tools …, then `done` or `error`; each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4572,7 +4668,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events: `start`, `message` and `reasoning` …, then `done` or `error`; each has an `id` */
+            /** @description Events: `start`, `message`, `reasoning` and those of tools …, then `done` or `error`; each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5989,6 +6085,132 @@ export interface operations {
             };
         };
     };
+    decide_api_messages__message_id__approvals__call_id__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovalIn"];
+            };
+        };
+        responses: {
+            /** @description What was decided */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalOut"];
+                };
+            };
+            /** @description A body or a parameter that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`limit`: input should be less than 201",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such answer of yours, or it asks about no such call */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "this answer asks about no such call; see the `call_id` of its event `approval_required`",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The call waits no more */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "approval_over",
+                     *         "message": "this call is denied already, which stays so",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     edit_api_messages__message_id__edit_post: {
         parameters: {
             query?: never;
@@ -6004,7 +6226,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Events: `start`, `message` and `reasoning` …, then `done` or `error`; each has an `id` */
+            /** @description Events: `start`, `message`, `reasoning` and those of tools …, then `done` or `error`; each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6289,7 +6511,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Events: `start`, `message` and `reasoning` …, then `done` or `error`; each has an `id` */
+            /** @description Events: `start`, `message`, `reasoning` and those of tools …, then `done` or `error`; each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6670,7 +6892,7 @@ export interface operations {
                      *     event: done
                      *     data: {"status":"completed","message_id":"msg_5f0c","finish_reason":"stop","usage":null}
                      */
-                    "text/event-stream": string;
+                    "text/event-stream": unknown;
                 };
             };
             /** @description Cannot be asked: `missing_config`, `base_url_not_allowed`, `unknown_provider`, `context_length_exceeded`, `bad_request` */
@@ -6720,6 +6942,24 @@ export interface operations {
                      *       "error": {
                      *         "code": "not_found",
                      *         "message": "no dictation has this session_id; speak to /ws/stt with it first",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "idle_timeout",
+                     *         "message": "the body brought nothing for 30 s (limits.request_s); send it again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -7181,7 +7421,7 @@ export interface operations {
                      *
                      *     data: {"type":"transcript.text.done","text":"Send an email.","usage":{"type":"duration","seconds":3.43}}
                      */
-                    "text/event-stream": string;
+                    "text/event-stream": unknown;
                     /** @example Send an email. */
                     "text/plain": string;
                 };
@@ -7289,7 +7529,7 @@ export interface operations {
                      *
                      *     data: [DONE]
                      */
-                    "text/event-stream": string;
+                    "text/event-stream": unknown;
                 };
             };
             /** @description Cannot be asked */
@@ -7321,6 +7561,15 @@ export interface operations {
             };
             /** @description No such model */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
