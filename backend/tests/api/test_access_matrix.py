@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, get_args
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -16,8 +17,10 @@ from app.api.access.rules import RULES, SOCKET, Rule, find
 from app.core.caller import Scope
 from app.core.config import Settings
 from app.main import create_app
+from app.storage import approvals, messages
 from app.storage.database import Database
 from app.storage.tables import DictationRow
+from app.storage.types import utc_now
 from app.utils.ids import new_id
 from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, Person, Team, bearer
@@ -261,6 +264,21 @@ def _dictation(cast: Cast) -> str:
     return dictation_id
 
 
+def _approval(cast: Cast) -> str:
+    """An answer that asks about the call `x`."""
+    conversation_id = UUID(_conversation(cast))
+
+    async def add(database: Database) -> str:
+        async with database.write() as session:
+            turn = await messages.append_turn(
+                session, cast.owner.id, conversation_id, "mine", run_id=database.run_id
+            )
+            await approvals.ask(session, turn.assistant.id, "x", utc_now() + timedelta(hours=1))
+            return str(turn.assistant.id)
+
+    return cast.team.do(add)
+
+
 def _asked(cast: Cast, path: str, body: dict[str, Any]) -> httpx2.Response:
     with httpx2.Client(
         base_url=cast.served.url, trust_env=False, headers=bearer(cast.tokens["owner"])
@@ -275,6 +293,7 @@ MAKERS: dict[str, Callable[[Cast], str]] = {
     "message_id": _answer,
     "dictation_id": _dictation,
     "POST /api/messages/{message_id}/edit": _question,
+    "POST /api/messages/{message_id}/approvals/{call_id}": _approval,
 }
 """By a path's parameter, or for one route alone: how one of the owner's is made. A new one has to say it here."""
 NOBODYS = {"path", "model_id"}
@@ -282,6 +301,7 @@ NOBODYS = {"path", "model_id"}
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/conversations/{conversation_id}": {"title": "changed"},
     "POST /api/messages/{message_id}/edit": {"message": "changed", "model": "echo"},
+    "POST /api/messages/{message_id}/approvals/{call_id}": {"approved": True},
     "POST /api/chat/realtime/sessions/{session_id}/stream": {"content": "hello", "model": "echo"},
 }
 """Bodies that a route needs before it looks for what its path names."""

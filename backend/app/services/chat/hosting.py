@@ -38,6 +38,8 @@ class Hosting:
     """Of the answer; its deadline stands still while somebody is asked."""
     news: Callable[[], None]
     """Called when something has happened that is to be saved."""
+    saving: anyio.Lock = field(default_factory=anyio.Lock)
+    """Held by whoever saves the answer: what is older must not be written over what is newer."""
     _decided: dict[str, Decision] = field(default_factory=dict)
     _heard: anyio.Event = field(default_factory=anyio.Event)
     _asking: int = 0
@@ -104,19 +106,20 @@ class Hosting:
         question = happening(
             "approval_required", place.text, place.reasoning, {**about, "arguments": arguments, **asked}
         )
-        async with self.database.write() as session:
-            mine = await answers.checkpoint(
-                session,
-                self.message_id,
-                self.database.run_id,
-                str(self.log.text),
-                str(self.log.reasoning) or None,
-                dumped([*self.log.happened, question]),
-            )
-            if not mine:
-                raise NotFound("the conversation of this answer has been deleted")
-            await approvals.ask(session, self.message_id, about["call_id"], expires_at)
-        self.log.add(question)
+        async with self.saving:
+            async with self.database.write() as session:
+                mine = await answers.checkpoint(
+                    session,
+                    self.message_id,
+                    self.database.run_id,
+                    str(self.log.text),
+                    str(self.log.reasoning) or None,
+                    dumped([*self.log.happened, question]),
+                )
+                if not mine:
+                    raise NotFound("the conversation of this answer has been deleted")
+                await approvals.ask(session, self.message_id, about["call_id"], expires_at)
+            self.log.add(question)
 
     async def _word(self, call_id: str) -> Decision:
         """What the user says; on PostgreSQL another process may be told, and the database is asked."""

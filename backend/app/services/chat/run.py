@@ -265,7 +265,7 @@ class Run:
             self._some, self._much, self._unsaved = anyio.Event(), anyio.Event(), 0
             happened = len(self.log.happened)
             try:
-                async with self.surroundings.database.write() as session:
+                async with self.hosting.saving, self.surroundings.database.write() as session:
                     mine = await answers.checkpoint(
                         session,
                         self.message_id,
