@@ -53,7 +53,20 @@ class SttProviderList(BaseModel):
     items: list[SttProviderOut] = Field(description="every one that is registered, ready or not")
 
 
+class AssistantOut(BaseModel):
+    """What an assistant is, in its own words."""
+
+    title: str = Field(description="its name for people", examples=["LOFT"])
+    description: str = Field(description="what it is for; may be empty", examples=["Looks up orders"])
+
+
+class LlmProviderOut(ProviderOut):
+    """One provider of language models, or one assistant."""
+
+    assistant: AssistantOut | None = Field(None, description="of an assistant; null for all others")
+
+
 class LlmProviderList(BaseModel):
     """The language-model providers."""
 
-    items: list[ProviderOut] = Field(description="every one that is registered, ready or not")
+    items: list[LlmProviderOut] = Field(description="every one that is registered, ready or not")

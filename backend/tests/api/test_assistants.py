@@ -122,7 +122,9 @@ def test_it_stands_in_every_list() -> None:
         states = {item["name"]: item for item in http.get("/providers/llm").json()["items"]}
         assert (states["bot"]["type"], states["bot"]["status"]) == ("assistant", "ready")
         assert states["bot"]["description"] == "Helps; asks 'scripted/tiny'"
+        assert states["bot"]["assistant"] == {"title": "The bot", "description": "Helps"}
         assert states["loft-chat"]["type"] == "assistant"
+        assert states["echo"]["assistant"] is None
 
 
 def test_whole_answers() -> None:

@@ -10,7 +10,7 @@ from app.core.config import Settings
 from app.core.errors import ModelNotFound, PrompterError
 from app.providers.agent.task import COMMAND, is_installed
 from app.providers.base import ProviderStatus
-from app.schemas.providers import ProviderOut, ProviderState
+from app.schemas.providers import AssistantOut, LlmProviderOut, ProviderState
 from app.services.assistants.answering import AssistantChat
 from app.services.assistants.definitions import Defined, defined
 from app.services.assistants.tools import Toolsets
@@ -53,9 +53,9 @@ class Assistants:
 
     async def listed(
         self,
-        providers: Sequence[ProviderOut],
+        providers: Sequence[LlmProviderOut],
         resolve: "Callable[[str | None], Awaitable[Choice]]",
-    ) -> list[ProviderOut]:
+    ) -> list[LlmProviderOut]:
         """All with their states, given those of the providers; within about 3 s."""
         states = {provider.name: provider for provider in providers}
         found: dict[str, ProviderStatus] = {}
@@ -69,12 +69,13 @@ class Assistants:
             for one in self._defined.values():
                 group.start_soon(ask, one)
         return [
-            ProviderOut(
+            LlmProviderOut(
                 name=one.name,
                 type=TYPE,
                 status=found[one.name].state,
                 description=found[one.name].description,
                 default=False,
+                assistant=AssistantOut(title=one.title, description=one.definition.description),
             )
             for one in self._defined.values()
         ]
@@ -85,7 +86,7 @@ class Assistants:
     async def _status(
         self,
         one: Defined,
-        states: dict[str, ProviderOut],
+        states: dict[str, LlmProviderOut],
         resolve: "Callable[[str | None], Awaitable[Choice]]",
     ) -> ProviderStatus:
         if one.problem:

@@ -11,7 +11,7 @@ import anyio
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, PrompterError
 from app.providers.base import ChatProvider
-from app.schemas.providers import ProviderOut
+from app.schemas.providers import LlmProviderOut
 from app.services.assistants.acting import Acting
 from app.services.assistants.assistants import Assistants
 from app.services.assistants.definitions import Defined
@@ -90,7 +90,7 @@ class Catalogue:
             group.start_soon(self._named_lists.refresh)
         return [*await self._named_lists.models(), *own, *await self._sought_lists.models()]
 
-    async def states(self) -> list[ProviderOut]:
+    async def states(self) -> list[LlmProviderOut]:
         """Everybody who answers, providers and assistants, with their states; within about 3 s each."""
         providers = await self._providers.listed()
         if self._assistants is None:

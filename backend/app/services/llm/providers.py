@@ -11,7 +11,7 @@ from app.core.config import Settings
 from app.core.errors import ProviderNotReady, UnknownProvider
 from app.providers.base import LlmProvider, ProviderStatus
 from app.providers.registry import Registration, llm_registrations
-from app.schemas.providers import ProviderOut, ProviderState
+from app.schemas.providers import LlmProviderOut, ProviderState
 
 PROBE_S = 3.0
 NAMED_IN_REQUEST = "openai_compat"
@@ -82,14 +82,14 @@ class Providers:
                     ) from error
         return self._built[name]
 
-    async def listed(self) -> list[ProviderOut]:
+    async def listed(self) -> list[LlmProviderOut]:
         """All providers with their states, asked in parallel; none delays the list beyond 3 s."""
-        found: dict[str, ProviderOut] = {}
+        found: dict[str, LlmProviderOut] = {}
         default = await self.default()
 
         async def ask(name: str) -> None:
             kind, status = await self._status(name)
-            found[name] = ProviderOut(
+            found[name] = LlmProviderOut(
                 name=name,
                 type=kind,
                 status=status.state,

@@ -843,6 +843,24 @@ export interface components {
             decision: "approved" | "denied" | "expired";
         };
         /**
+         * AssistantOut
+         * @description What an assistant is, in its own words.
+         */
+        AssistantOut: {
+            /**
+             * Description
+             * @description what it is for; may be empty
+             * @example Looks up orders
+             */
+            description: string;
+            /**
+             * Title
+             * @description its name for people
+             * @example LOFT
+             */
+            title: string;
+        };
+        /**
          * Audio
          * @description One chunk of audio. Binary frames after `start` are the same without the wrapping.
          */
@@ -2270,7 +2288,42 @@ export interface components {
              * Items
              * @description every one that is registered, ready or not
              */
-            items: components["schemas"]["ProviderOut"][];
+            items: components["schemas"]["LlmProviderOut"][];
+        };
+        /**
+         * LlmProviderOut
+         * @description One provider of language models, or one assistant.
+         */
+        LlmProviderOut: {
+            /** @description of an assistant; null for all others */
+            assistant?: components["schemas"]["AssistantOut"] | null;
+            /**
+             * Default
+             * @description used when a request names none
+             */
+            default: boolean;
+            /**
+             * Description
+             * @description what it is, or how to make it ready
+             */
+            description: string;
+            /**
+             * Name
+             * @description what a request calls it
+             * @example pocketsphinx
+             */
+            name: string;
+            /**
+             * @description whether it can be used now
+             * @example ready
+             */
+            status: components["schemas"]["ProviderState"];
+            /**
+             * Type
+             * @description kind: embedded, local, cloud, mock …
+             * @example embedded
+             */
+            type: string;
         };
         /**
          * LogInIn
@@ -2779,39 +2832,6 @@ export interface components {
              * @enum {string}
              */
             type: "pong";
-        };
-        /**
-         * ProviderOut
-         * @description One provider, and what to do to make it ready.
-         */
-        ProviderOut: {
-            /**
-             * Default
-             * @description used when a request names none
-             */
-            default: boolean;
-            /**
-             * Description
-             * @description what it is, or how to make it ready
-             */
-            description: string;
-            /**
-             * Name
-             * @description what a request calls it
-             * @example pocketsphinx
-             */
-            name: string;
-            /**
-             * @description whether it can be used now
-             * @example ready
-             */
-            status: components["schemas"]["ProviderState"];
-            /**
-             * Type
-             * @description kind: embedded, local, cloud, mock …
-             * @example embedded
-             */
-            type: string;
         };
         /**
          * ProviderState
