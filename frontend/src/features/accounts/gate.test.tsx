@@ -110,6 +110,17 @@ test("somebody else who logs in then finds nothing of it", async () => {
   expect(session.state).toBe("out");
 });
 
+test("a log-in on another page of the browser opens this one too", async () => {
+  show();
+  await screen.findByLabelText("Name");
+  server.on("POST /api/auth/refresh", () => json({ access_token: "t", expires_in: 900, user: { id: "1" } }));
+  session.end(); // as after a log-out there
+  const other = new BroadcastChannel("prompter.session");
+  other.postMessage({ userId: "1" });
+  expect(await screen.findByLabelText("draft")).toBeVisible();
+  other.close();
+});
+
 test("too many attempts say how long to wait", async () => {
   server.on("POST /api/auth/login", () => refusal(429, "too_many_attempts", { "Retry-After": "42" }));
   show();

@@ -1,8 +1,10 @@
 /** Lets the page be seen by whom the server lets in; asks to log in where it does not. */
-import { Fragment, type ReactNode } from "react";
+import { useQueryClient } from "@tanstack/react-query";
+import { Fragment, useEffect, useRef, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 import { ApiError } from "@/shared/api/errors";
+import type { SessionState } from "@/shared/api/session";
 import { Mark } from "@/shared/ui/brand";
 import { useModal } from "@/shared/ui/modal";
 
@@ -13,15 +15,26 @@ import { useMe, useSessionState } from "./use-me";
 export function Gate({ children }: { children: ReactNode }) {
   const me = useMe();
   const state = useSessionState();
-  const refused = me.error instanceof ApiError && me.error.status === 401;
+  useReadAnew(state);
+  const refused = me.error instanceof ApiError && me.error.status === 401 && !me.isFetching;
   if (me.data === undefined && (state === "out" || refused)) return <LogInPage />;
-  if (me.data === undefined) return me.isError ? <Unreachable retry={() => void me.refetch()} /> : <Connecting />;
+  if (me.data === undefined) return me.isError && !me.isFetching ? <Unreachable retry={() => void me.refetch()} /> : <Connecting />;
   return (
     <>
       <Fragment key={me.data.id}>{children}</Fragment>
       {state === "out" && <LogInAgain />}
     </>
   );
+}
+
+/** What was refused while nobody was logged in is asked again, also after a log-in on another page of this browser. */
+function useReadAnew(state: SessionState): void {
+  const client = useQueryClient();
+  const before = useRef(state);
+  useEffect(() => {
+    if (before.current === "out" && state === "in") void client.invalidateQueries();
+    before.current = state;
+  }, [client, state]);
 }
 
 /** A session that ended while the page was in use: over the page, so that nothing typed or dictated is lost,

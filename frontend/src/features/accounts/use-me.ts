@@ -26,14 +26,13 @@ export function useLogIn() {
       const answer = await send("/api/auth/login", body);
       return (await answer.json()) as LogIn;
     },
-    onSuccess: async (tokens) => {
+    onSuccess: (tokens) => {
       const before = client.getQueryData<Me>(keys.me);
       if (before !== undefined && before.id !== tokens.user.id) {
         freshPage(); // The cookie of the new log-in is there already.
         return;
       }
-      session.accept(tokens);
-      await client.invalidateQueries();
+      session.loggedIn(tokens);
     },
   });
 }
@@ -42,10 +41,7 @@ export function useLogOut() {
   return useMutation({
     mutationFn: () => api.response("/api/auth/logout", { method: "POST" }),
     // Also when the server is gone or has ended the session itself: here it is over.
-    onSettled: () => {
-      session.end();
-      freshPage();
-    },
+    onSettled: () => session.loggedOut(),
   });
 }
 

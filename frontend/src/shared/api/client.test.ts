@@ -7,7 +7,7 @@ import { ApiClient } from "./client";
 import { ApiError } from "./errors";
 import { Session } from "./session";
 
-const tokens = (access_token: string, expires_in = 900) => ({ access_token, expires_in });
+const tokens = (access_token: string, expires_in = 900, id = "ada") => ({ access_token, expires_in, user: { id } });
 
 function set() {
   const server = new FakeServer();

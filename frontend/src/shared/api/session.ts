@@ -1,4 +1,6 @@
 /** Who is logged in: holds the access token in memory only, renews it by the cookie, tells whoever listens. */
+import { freshPage } from "@/shared/lib/fresh-page";
+
 import type { LogIn } from "./types";
 
 /** `open`: the server asks nobody, or not known yet. `in`: a token is held. `out`: somebody has to log in. */
@@ -7,10 +9,20 @@ export type SessionState = "open" | "in" | "out";
 /** Renew when less than this is left, so that no request and no socket starts with a dying token. */
 const MARGIN_MS = 30_000;
 const LOCK = "prompter.refresh";
+const CHANNEL = "prompter.session";
+
+/** What is kept of a log-in. */
+export type Tokens = Pick<LogIn, "access_token" | "expires_in"> & { user: Pick<LogIn["user"], "id"> };
+/** Told to the browser's other pages: who has logged in, or null for a log-out. */
+export interface SessionNews {
+  userId: string | null;
+}
 
 export class Session {
   #token: string | null = null;
   #expiresAtMs = 0;
+  /** Whose page this is, from the first log-in on. */
+  #userId: string | null = null;
   #state: SessionState = "open";
   #renewing: Promise<boolean> | null = null;
   readonly #listeners = new Set<() => void>();
@@ -18,7 +30,12 @@ export class Session {
   constructor(
     private readonly fetcher: typeof fetch = (...args) => fetch(...args),
     private readonly now: () => number = Date.now,
-  ) {}
+    /** The page is no longer its user's: nothing of it may be seen, and nothing be done in another's name. */
+    private readonly leave: () => void = freshPage,
+    private readonly others: BroadcastChannel | null = null,
+  ) {
+    if (others) others.onmessage = ({ data }: MessageEvent<SessionNews>) => this.#heard(data.userId);
+  }
 
   get state(): SessionState {
     return this.#state;
@@ -35,8 +52,9 @@ export class Session {
     return this.#token;
   }
 
-  accept(tokens: Pick<LogIn, "access_token" | "expires_in">): void {
+  accept(tokens: Tokens): void {
     this.#token = tokens.access_token;
+    this.#userId = tokens.user.id;
     this.#expiresAtMs = this.now() + tokens.expires_in * 1000;
     this.#move("in");
   }
@@ -44,6 +62,19 @@ export class Session {
   end(): void {
     this.#token = null;
     this.#move("out");
+  }
+
+  /** Somebody has logged in here: pages that wait for a log-in need no second one. */
+  loggedIn(tokens: Tokens): void {
+    this.accept(tokens);
+    this.others?.postMessage({ userId: tokens.user.id } satisfies SessionNews);
+  }
+
+  /** Logged out by whom it belongs to: over here and in the browser's other pages. */
+  loggedOut(): void {
+    this.end();
+    this.others?.postMessage({ userId: null } satisfies SessionNews);
+    this.leave();
   }
 
   /** Renew by the cookie; false ends the session. One at a time here, and by a lock among the tabs. */
@@ -69,11 +100,29 @@ export class Session {
       return false; // No server: the log-in may still be good.
     }
     if (answer.ok) {
-      this.accept((await answer.json()) as LogIn);
-      return true;
+      return this.#isOurs((await answer.json()) as LogIn);
     }
     if (answer.status < 500 && answer.status !== 429) this.end();
     return false;
+  }
+
+  /** The cookie is the browser's: another page may have changed whose it is. */
+  #isOurs(tokens: Tokens): boolean {
+    const ours = this.#userId === null || this.#userId === tokens.user.id;
+    if (ours) this.accept(tokens);
+    else this.#goAway();
+    return ours;
+  }
+
+  #heard(userId: string | null): void {
+    if (userId !== null && (this.#userId === null || userId === this.#userId)) {
+      if (this.#state === "out") void this.renew();
+    } else if (this.#userId !== null) this.#goAway();
+  }
+
+  #goAway(): void {
+    this.end();
+    this.leave();
   }
 
   #move(state: SessionState): void {
@@ -82,4 +131,9 @@ export class Session {
   }
 }
 
-export const session = new Session();
+export const session = new Session(
+  undefined,
+  undefined,
+  undefined,
+  typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL),
+);

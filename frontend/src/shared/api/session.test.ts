@@ -1,0 +1,64 @@
+/** One browser, several pages, one cookie: whose page it is stays so, and all of them know when it ends. */
+import { expect, onTestFinished, test, vi } from "vitest";
+
+import { FakeServer, json } from "@/test/fake-server";
+
+import { Session } from "./session";
+
+const tokens = (id: string, expires_in = 900) => ({ access_token: `${id}'s`, expires_in, user: { id } });
+let browsers = 0;
+
+function pages(count: number) {
+  const server = new FakeServer();
+  let nowMs = 0;
+  const name = `session ${browsers++}`;
+  const made = Array.from({ length: count }, () => {
+    const channel = new BroadcastChannel(name);
+    onTestFinished(() => channel.close());
+    const leave = vi.fn();
+    return { session: new Session(server.fetch, () => nowMs, leave, channel), leave };
+  });
+  return { server, made, pass: (ms: number) => (nowMs += ms) };
+}
+
+test("a renewal that is another user's is not taken: the page is left", async () => {
+  const { server, made, pass } = pages(1);
+  const [{ session, leave }] = made as [(typeof made)[0]];
+  server.on("POST /api/auth/refresh", () => json(tokens("bob")));
+  session.accept(tokens("ada"));
+  pass(900_000);
+  expect(await session.token()).toBeNull();
+  expect(session.state).toBe("out");
+  expect(leave).toHaveBeenCalledOnce();
+});
+
+test("a log-out is seen by the other pages", async () => {
+  const { made } = pages(2);
+  made.forEach(({ session }) => session.accept(tokens("ada")));
+  made[0]?.session.loggedOut();
+  await vi.waitFor(() => expect(made[1]?.leave).toHaveBeenCalledOnce());
+  expect(made[1]?.session.state).toBe("out");
+  expect(made[0]?.leave).toHaveBeenCalledOnce();
+});
+
+test("a log-in is seen by pages that wait for it, and by those of somebody else", async () => {
+  const { server, made } = pages(4);
+  const [here, waiting, ended, elses] = made.map(({ session }) => session) as [Session, Session, Session, Session];
+  server.on("POST /api/auth/refresh", () => json(tokens("ada")));
+  waiting.end();
+  ended.accept(tokens("ada"));
+  ended.end();
+  elses.accept(tokens("bob"));
+  here.loggedIn(tokens("ada"));
+  await vi.waitFor(() => expect([waiting.state, ended.state, elses.state]).toEqual(["in", "in", "out"]));
+  expect(made.map(({ leave }) => leave.mock.calls.length)).toEqual([0, 0, 0, 1]);
+});
+
+test("a page of a server that asks nobody does not mind", async () => {
+  const { made } = pages(2);
+  const [out, open] = made as [(typeof made)[0], (typeof made)[0]];
+  out.session.loggedOut();
+  await new Promise((heard) => setTimeout(heard));
+  expect(open.session.state).toBe("open");
+  expect(open.leave).not.toHaveBeenCalled();
+});
