@@ -142,6 +142,7 @@ export class FakeConversations {
       finish_reason: null,
       usage: null,
       error: null,
+      tool_events: [],
     };
     this.messages.push(made);
     this.#leaf = id;

@@ -23,6 +23,7 @@ const message = (
   finish_reason: null,
   usage: null,
   error: null,
+  tool_events: [],
 });
 const STORED = fromStored([
   message("u1", "user", "one"),

@@ -45,6 +45,7 @@ function merged(message: Shown, live: LiveAnswer): Shown {
     content: over || live.content.length < message.content.length ? message.content : live.content,
     reasoning:
       over || live.reasoning.length < (message.reasoning ?? "").length ? message.reasoning : live.reasoning,
+    tool_events: over || live.tools.length < message.tool_events.length ? message.tool_events : [...live.tools],
     usage: message.usage ?? (live.usage as Message["usage"]),
     error: message.error ?? live.problem,
   };
@@ -69,6 +70,7 @@ function answer(live: LiveAnswer): Shown {
     role: "assistant",
     content: live.content,
     reasoning: live.reasoning || null,
+    tool_events: [...live.tools],
     status: live.phase === "ended" ? (live.problem ? "failed" : "complete") : "streaming",
     model: live.model,
     usage: live.usage as Message["usage"],
@@ -88,4 +90,5 @@ const NOTHING = {
   finish_reason: null,
   usage: null,
   error: null,
+  tool_events: [],
 };

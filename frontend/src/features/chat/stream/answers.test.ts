@@ -27,6 +27,7 @@ function message(
     finish_reason: null,
     usage: null,
     error: null,
+    tool_events: [],
   };
 }
 

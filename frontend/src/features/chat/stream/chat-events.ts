@@ -1,4 +1,6 @@
 /** The events of an answer in the app's own words; those that it does not know are left out. */
+import type { ToolEvent } from "@/shared/api/types";
+
 import type { SseEvent } from "./sse";
 
 /** What an answer cost, as far as its provider tells. */
@@ -29,6 +31,7 @@ export type ChatEvent =
   | Started
   | { type: "content"; text: string }
   | { type: "reasoning"; text: string }
+  | { type: "tool"; event: ToolEvent["event"]; data: ToolEvent["data"] }
   | Done
   | { type: "error"; message: string; code: string };
 
@@ -43,6 +46,12 @@ export function chatEvent({ event, data: json }: SseEvent): ChatEvent | null {
       return { type: "content", text: text(data.content) };
     case "reasoning":
       return { type: "reasoning", text: text(data.content) };
+    case "tool_call":
+    case "approval_required":
+    case "approval_decided":
+    case "tool_result":
+    case "tool_error":
+      return { type: "tool", event, data };
     case "done":
       return done(data);
     case "error":

@@ -1,4 +1,7 @@
 /** The state of an answer on its way, and how each event changes it. */
+import type { ToolEvent } from "@/shared/api/types";
+
+import { characters } from "../tools/tool-calls";
 import type { AnswerEvent } from "./answer-stream";
 import type { Usage } from "./chat-events";
 
@@ -26,6 +29,8 @@ export interface LiveAnswer {
   userMessageId: string | null;
   content: string;
   reasoning: string;
+  /** What tools did, as the server stores it with the message. */
+  tools: readonly ToolEvent[];
   model: string | null;
   usage: Usage | null;
   finishReason: string | null;
@@ -42,6 +47,7 @@ export function begun(given: Pick<LiveAnswer, "kind"> & Partial<LiveAnswer>): Li
     userMessageId: null,
     content: "",
     reasoning: "",
+    tools: [],
     model: null,
     usage: null,
     finishReason: null,
@@ -59,10 +65,12 @@ export function after(live: LiveAnswer, event: AnswerEvent): LiveAnswer {
       return { ...live, phase: "streaming", content: live.content + event.text };
     case "reasoning":
       return { ...live, phase: "streaming", reasoning: live.reasoning + event.text };
+    case "tool":
+      return { ...live, phase: "streaming", tools: [...live.tools, placed(live, event)] };
     case "lost":
       return { ...live, phase: "lost" };
     case "back":
-      return { ...live, phase: live.content || live.reasoning ? "streaming" : "waiting" };
+      return { ...live, phase: live.content || live.reasoning || live.tools.length ? "streaming" : "waiting" };
     case "done":
       return {
         ...live,
@@ -74,6 +82,10 @@ export function after(live: LiveAnswer, event: AnswerEvent): LiveAnswer {
     case "error":
       return { ...live, phase: "ended", problem: { code: event.code, message: event.message } };
   }
+}
+
+function placed(live: LiveAnswer, { event, data }: Pick<ToolEvent, "event" | "data">): ToolEvent {
+  return { event, data, text: characters(live.content), reasoning: characters(live.reasoning) };
 }
 
 /** Whether words are still to come. */
