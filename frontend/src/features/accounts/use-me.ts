@@ -8,6 +8,7 @@ import { keys } from "@/shared/api/query-keys";
 import { session, type SessionState } from "@/shared/api/session";
 import type { LogIn, Me } from "@/shared/api/types";
 import { freshPage } from "@/shared/lib/fresh-page";
+import { leaving } from "@/shared/lib/leaving";
 
 export function useMe() {
   return useQuery({ queryKey: keys.me, queryFn: ({ signal }) => api.json<Me>("/api/auth/me", { signal }), staleTime: Infinity });
@@ -39,7 +40,10 @@ export function useLogIn() {
 
 export function useLogOut() {
   return useMutation({
-    mutationFn: () => api.response("/api/auth/logout", { method: "POST" }),
+    mutationFn: async () => {
+      await leaving();
+      return await api.response("/api/auth/logout", { method: "POST" });
+    },
     // Also when the server is gone or has ended the session itself: here it is over.
     onSettled: () => session.loggedOut(),
   });

@@ -3,13 +3,14 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { api } from "@/shared/api/client";
 import { ApiError } from "@/shared/api/errors";
+import { otherPages } from "@/shared/api/other-pages";
 import { queryClient } from "@/shared/api/query-client";
 import { keys } from "@/shared/api/query-keys";
 import type { ConversationDetail, Message } from "@/shared/api/types";
 
 import { fromStored, shownMessages, type Shown } from "./messages/shown-messages";
 import { reloadMessages, useConversation, useMessages } from "./queries";
-import { answers, others, useLiveAnswer, useRefusal } from "./stream/chat-answers";
+import { answers, useLiveAnswer, useRefusal } from "./stream/chat-answers";
 import { isUnderWay, type Problem } from "./stream/live-answer";
 
 const NONE: readonly Message[] = [];
@@ -71,7 +72,7 @@ export function useConversationChat(conversationId: string | null, goTo: (id: st
       show: (id) =>
         void attempt(async () => {
           await change(conversationId, { active_leaf_id: id });
-          others.tell(conversationId);
+          otherPages.tell(conversationId);
           await reloadMessages(conversationId);
         }),
       fork: (id) =>

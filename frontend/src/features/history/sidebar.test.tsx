@@ -7,6 +7,7 @@ import { Router } from "wouter";
 import { memoryLocation } from "wouter/memory-location";
 
 import { queryClient } from "@/shared/api/query-client";
+import { leaving } from "@/shared/lib/leaving";
 import { Toaster } from "@/shared/ui/toaster";
 import { FakeServer, json, refusal } from "@/test/fake-server";
 
@@ -97,4 +98,17 @@ test("no conversations, and none to be had, are told apart", async () => {
   server.on("GET /api/conversations", () => json([]));
   await userEvent.click(screen.getByRole("button", { name: "Try again" }));
   expect(await screen.findByText("Your conversations will appear here.")).toBeVisible();
+});
+
+test("who logs out before a deletion is carried out has deleted all the same; the browser's other pages hear of it", async () => {
+  const heard: unknown[] = [];
+  const otherPage = new BroadcastChannel("prompter.conversations");
+  otherPage.onmessage = ({ data }) => heard.push(data);
+  server.on("DELETE /api/conversations/b", () => json({ status: "deleted" }));
+  show();
+  await userEvent.click(await screen.findByRole("button", { name: "Delete “Second”" }));
+  await leaving();
+  expect(server.routes.filter((route) => route.startsWith("DELETE"))).toEqual(["DELETE /api/conversations/b"]);
+  await waitFor(() => expect(heard).toEqual(["b"]));
+  otherPage.close();
 });

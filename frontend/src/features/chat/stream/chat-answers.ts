@@ -2,11 +2,11 @@
 import { useSyncExternalStore } from "react";
 
 import { api } from "@/shared/api/client";
+import { otherPages } from "@/shared/api/other-pages";
 
 import { reloadMessages, staleConversation } from "../queries";
 import { Answers } from "./answers";
 import type { LiveAnswer, Problem } from "./live-answer";
-import { otherPages } from "./other-pages";
 
 const HIDDEN_MS = 200;
 
@@ -17,9 +17,9 @@ function soon(change: () => void): void {
 }
 
 /** The same conversations, shown elsewhere in this browser. */
-export const others = otherPages(staleConversation);
+otherPages.hear(staleConversation);
 
-export const answers = new Answers({ api, reload: reloadMessages, soon, tell: others.tell });
+export const answers = new Answers({ api, reload: reloadMessages, soon, tell: otherPages.tell });
 
 export function useLiveAnswer(conversationId: string | null): LiveAnswer | null {
   return useSyncExternalStore(answers.subscribe, () =>

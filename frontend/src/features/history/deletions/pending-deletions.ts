@@ -29,7 +29,7 @@ export class PendingDeletions {
   /** Hide it now and delete it soon; `failed` is called, and it is shown again, if the server does not. */
   add(id: string, failed: () => void): void {
     if (this.#waiting.has(id)) return;
-    const timer = setTimeout(() => this.#carryOut(id, false), this.undoMs);
+    const timer = setTimeout(() => void this.#carryOut(id, false), this.undoMs);
     this.#waiting.set(id, { timer, failed });
     this.#show(id, false);
   }
@@ -42,18 +42,20 @@ export class PendingDeletions {
     this.#show(id, true);
   }
 
-  /** The page goes: nobody can undo any more. */
-  flush(): void {
-    for (const [id, { timer }] of this.#waiting) {
-      clearTimeout(timer);
-      this.#carryOut(id, true);
-    }
+  /** The page goes, or its user: nobody can undo any more. */
+  async flush(): Promise<void> {
+    await Promise.all(
+      [...this.#waiting].map(([id, { timer }]) => {
+        clearTimeout(timer);
+        return this.#carryOut(id, true);
+      }),
+    );
   }
 
-  #carryOut(id: string, atOnce: boolean): void {
+  async #carryOut(id: string, atOnce: boolean): Promise<void> {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    this.remove(id, atOnce).catch(() => {
+    await this.remove(id, atOnce).catch(() => {
       this.#show(id, true);
       waiting?.failed();
     });

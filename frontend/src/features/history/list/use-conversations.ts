@@ -4,10 +4,12 @@ import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 
 import { api } from "@/shared/api/client";
+import { otherPages } from "@/shared/api/other-pages";
 import { queryClient } from "@/shared/api/query-client";
 import { keys } from "@/shared/api/query-keys";
 import { session } from "@/shared/api/session";
 import type { Conversation } from "@/shared/api/types";
+import { beforeLeaving } from "@/shared/lib/leaving";
 import { toasts } from "@/shared/ui/toasts";
 
 import { PendingDeletions } from "../deletions/pending-deletions";
@@ -20,9 +22,11 @@ const deletions = new PendingDeletions(async (id, atOnce) => {
     const token = await session.token();
     const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
     await fetch(`/api/conversations/${id}`, { method: "DELETE", keepalive: true, headers });
+    otherPages.tell(id);
     return;
   }
   await api.response(`/api/conversations/${id}`, { method: "DELETE" });
+  otherPages.tell(id);
   await queryClient.invalidateQueries({ queryKey: keys.conversations });
 });
 
@@ -49,7 +53,11 @@ export function useDeletion(): (conversation: { id: string; title: string }) => 
   useEffect(() => {
     const flush = () => deletions.flush();
     addEventListener("pagehide", flush);
-    return () => removeEventListener("pagehide", flush);
+    const stay = beforeLeaving(flush);
+    return () => {
+      removeEventListener("pagehide", flush);
+      stay();
+    };
   }, []);
   return ({ id, title }) => {
     deletions.add(id, () => toasts.show({ text: t("history.notDeleted", { title }), tone: "error" }));
@@ -69,6 +77,7 @@ export function useRename() {
     mutationFn: ({ id, title }: { id: string; title: string }) =>
       api.json<Conversation>(`/api/conversations/${id}`, { method: "PATCH", body: { title } }),
     onSuccess: async (_, { id }) => {
+      otherPages.tell(id);
       await client.invalidateQueries({ queryKey: keys.conversations });
       await client.invalidateQueries({ queryKey: keys.conversation(id) });
     },
