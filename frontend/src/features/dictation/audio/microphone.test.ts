@@ -20,6 +20,7 @@ class FakeNode {
   };
 
   constructor() {
+    done.push("worklet made");
     // eslint-disable-next-line @typescript-eslint/no-this-alias
     node = this;
   }
@@ -30,8 +31,13 @@ class FakeNode {
 }
 
 class FakeContext {
-  state = "running";
-  readonly audioWorklet = { addModule: () => Promise.resolve() };
+  state = "suspended";
+  readonly audioWorklet = { addModule: () => later("module loaded") };
+
+  async resume(): Promise<void> {
+    await later("resumed");
+    this.state = "running";
+  }
 
   createMediaStreamSource() {
     return { connect: () => done.push("connected"), disconnect: () => done.push("disconnected") };
@@ -44,16 +50,30 @@ class FakeContext {
   }
 }
 
+/** As on a busy machine: other work comes between. */
+async function later(what: string): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+  done.push(what);
+}
+
+const READY = ["module loaded", "worklet made", "resumed"];
+const CLOSED = ["disconnected", "end", "port closed", "context closed"];
 const track = { onended: null, enabled: true, stop: () => done.push("track stopped") };
 const stream = { getTracks: () => [track], getAudioTracks: () => [track] };
+let refusal: DOMException | null = null;
+const getUserMedia = () => {
+  done.push("asked");
+  return refusal === null ? Promise.resolve(stream) : Promise.reject(refusal);
+};
 const options = { deviceId: "", echoCancellation: true, noiseSuppression: true };
 
 beforeEach(() => {
   done.length = 0;
   isDeaf = false;
+  refusal = null;
   vi.stubGlobal("AudioContext", FakeContext);
   vi.stubGlobal("AudioWorkletNode", FakeNode);
-  vi.stubGlobal("navigator", { mediaDevices: { getUserMedia: () => Promise.resolve(stream) } });
+  vi.stubGlobal("navigator", { mediaDevices: { getUserMedia } });
 });
 afterEach(() => vi.unstubAllGlobals());
 
@@ -66,7 +86,30 @@ it("waits for its worklet before it closes the context, and hears nothing more",
   node.hear(2);
   await closed;
   expect(heard).toEqual([1]);
-  expect(done).toEqual(["connected", "flush", "track stopped", "disconnected", "end", "port closed", "context closed"]);
+  expect(done).toEqual([...READY, "asked", "connected", "flush", "track stopped", ...CLOSED]);
+});
+
+it("is ready to record before the microphone is asked for: what is said at once is not lost", async () => {
+  await Microphone.open(options, { onPiece: () => undefined, onLost: () => undefined });
+  expect(done).toEqual([...READY, "asked", "connected"]);
+});
+
+it("gives back what was ready for a microphone that is refused", async () => {
+  refusal = new DOMException("no", "NotAllowedError");
+  const opened = Microphone.open(options, { onPiece: () => undefined, onLost: () => undefined });
+  await expect(opened).rejects.toMatchObject({ failure: { kind: "no_permission" } });
+  await vi.waitFor(() => expect(done).toEqual([...READY, "asked", "end", "port closed", "context closed"]));
+});
+
+it("asks for the microphone also where the browser lets no sound run before", async () => {
+  vi.stubGlobal("AudioContext", class extends FakeContext {
+    override async resume(): Promise<void> {
+      if (done.includes("asked")) await super.resume();
+      else await new Promise(() => undefined);
+    }
+  });
+  await Microphone.open(options, { onPiece: () => undefined, onLost: () => undefined });
+  expect(done).toEqual(["module loaded", "worklet made", "asked", "connected", "resumed"]);
 });
 
 it("closes also where the audio thread does not answer", async () => {
@@ -77,7 +120,7 @@ it("closes also where the audio thread does not answer", async () => {
   expect(done.at(-1)).toBe("context closed");
 });
 
-it("lets go of the microphone where there is no audio context to be had", async () => {
+it("asks for no microphone where there is no audio context to be had", async () => {
   vi.stubGlobal("AudioContext", class {
     constructor() {
       throw new Error("too many");
@@ -85,5 +128,5 @@ it("lets go of the microphone where there is no audio context to be had", async 
   });
   const opened = Microphone.open(options, { onPiece: () => undefined, onLost: () => undefined });
   await expect(opened).rejects.toMatchObject({ failure: { kind: "unsupported", detail: "too many" } });
-  expect(done).toEqual(["track stopped"]);
+  expect(done).toEqual([]);
 });

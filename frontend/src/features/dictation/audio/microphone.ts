@@ -1,8 +1,8 @@
-/** An open microphone: a stream, a context and a worklet, all of which are given back when it is closed. */
+/** An open microphone: a stream, and the desk that records it, which are both given back when it is closed. */
 
 import type { Failure, FailureKind } from "../client/failure";
+import { Desk } from "./desk";
 import type { Piece } from "./recorder";
-import workletUrl from "./recorder.worklet.ts?worker&url";
 
 export interface MicrophoneOptions {
   /** "" is the browser's choice. */
@@ -17,10 +17,6 @@ export interface MicrophoneEvents {
   onLost: () => void;
 }
 
-/** How long the audio thread may take to answer. */
-const ANSWER_MS = 300;
-type Answer = "flushed" | "over";
-
 export class MicrophoneError extends Error {
   constructor(readonly failure: Failure) {
     super(failure.kind);
@@ -30,37 +26,36 @@ export class MicrophoneError extends Error {
 
 export class Microphone {
   readonly #source: MediaStreamAudioSourceNode;
-  readonly #answers = new Set<(answer: Answer) => void>();
   #onPiece: MicrophoneEvents["onPiece"] = () => undefined;
 
   private constructor(
     private readonly stream: MediaStream,
-    private readonly context: AudioContext,
-    private readonly node: AudioWorkletNode,
+    private readonly desk: Desk,
   ) {
-    this.#source = context.createMediaStreamSource(stream);
+    this.#source = desk.context.createMediaStreamSource(stream);
   }
 
   /**
-   * Ask for the microphone and listen.
+   * Make ready to record, then ask for the microphone: no moment lies between its first sample and ours.
    *
    * @throws MicrophoneError with the kind of failure.
    */
   static async open(options: MicrophoneOptions, events: MicrophoneEvents): Promise<Microphone> {
-    const stream = await openStream(options);
-    let context: AudioContext | null = null;
+    // Browsers leave mediaDevices out where a page has no https and is not on this machine.
+    const devices = navigator.mediaDevices as MediaDevices | undefined;
+    if (devices === undefined) throw new MicrophoneError({ kind: "insecure", detail: "" });
+    const desk = await Desk.make().catch((error: unknown) => Promise.reject(unsupported(error)));
+    let stream: MediaStream | null = null;
     try {
-      context = new AudioContext({ latencyHint: "interactive" });
-      await context.audioWorklet.addModule(workletUrl);
-      if (context.state === "suspended") await context.resume();
-      const node = new AudioWorkletNode(context, "prompter-recorder", { numberOfOutputs: 0 });
-      const microphone = new Microphone(stream, context, node);
+      stream = await openStream(devices, options);
+      const microphone = new Microphone(stream, desk);
       microphone.#listen(events);
+      await desk.resume(); // some browsers let no sound run before
       return microphone;
     } catch (error) {
-      stopTracks(stream);
-      await context?.close();
-      throw new MicrophoneError({ kind: "unsupported", detail: error instanceof Error ? error.message : "" });
+      if (stream !== null) stopTracks(stream);
+      void desk.close();
+      throw error instanceof MicrophoneError ? error : unsupported(error);
     }
   }
 
@@ -71,50 +66,31 @@ export class Microphone {
 
   /** Resolves when `onPiece` has got everything that was said before the call. */
   flush(): Promise<void> {
-    return this.#ask("flush", "flushed");
+    return this.desk.ask("flush");
   }
 
   /** Nothing is heard from the call on. */
   async close(): Promise<void> {
     this.#onPiece = () => undefined;
     stopTracks(this.stream);
-    // In this order: of a context that is closed before its worklet is over Chromium keeps everything for good.
     this.#source.disconnect();
-    await this.#ask("end", "over");
-    this.node.port.onmessage = null;
-    this.node.port.close();
-    if (this.context.state !== "closed") await this.context.close();
-  }
-
-  #ask(question: "flush" | "end", wanted: Answer): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (answer: Answer): void => {
-        if (answer !== wanted) return;
-        clearTimeout(timer);
-        this.#answers.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(() => done(wanted), ANSWER_MS);
-      this.#answers.add(done);
-      this.node.port.postMessage(question);
-    });
+    await this.desk.close();
   }
 
   #listen({ onPiece, onLost }: MicrophoneEvents): void {
     this.#onPiece = onPiece;
-    this.node.port.onmessage = ({ data }: MessageEvent<Piece | Answer>) => {
-      if (typeof data === "string") this.#answers.forEach((answered) => answered(data));
-      else this.#onPiece(data);
-    };
-    this.#source.connect(this.node);
+    this.desk.onPiece = (piece) => this.#onPiece(piece);
+    this.#source.connect(this.desk.node);
     for (const track of this.stream.getAudioTracks()) track.onended = onLost;
   }
 }
 
-async function openStream({ deviceId, echoCancellation, noiseSuppression }: MicrophoneOptions): Promise<MediaStream> {
-  // Browsers leave mediaDevices out where a page has no https and is not on this machine.
-  const devices = navigator.mediaDevices as MediaDevices | undefined;
-  if (devices === undefined) throw new MicrophoneError({ kind: "insecure", detail: "" });
+function unsupported(error: unknown): MicrophoneError {
+  return new MicrophoneError({ kind: "unsupported", detail: error instanceof Error ? error.message : "" });
+}
+
+async function openStream(devices: MediaDevices, options: MicrophoneOptions): Promise<MediaStream> {
+  const { deviceId, echoCancellation, noiseSuppression } = options;
   const wanted = { echoCancellation, noiseSuppression, autoGainControl: noiseSuppression, channelCount: 1 };
   try {
     return await devices.getUserMedia({ audio: deviceId === "" ? wanted : { ...wanted, deviceId: { exact: deviceId } } });
@@ -122,7 +98,7 @@ async function openStream({ deviceId, echoCancellation, noiseSuppression }: Micr
     const name = error instanceof DOMException ? error.name : "";
     // The chosen device is not there today: any other is better than none.
     if (deviceId !== "" && (name === "OverconstrainedError" || name === "NotFoundError")) {
-      return await openStream({ deviceId: "", echoCancellation, noiseSuppression });
+      return await openStream(devices, { ...options, deviceId: "" });
     }
     throw new MicrophoneError({ kind: REFUSALS[name] ?? "no_device", detail: "" });
   }
