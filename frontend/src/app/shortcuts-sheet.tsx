@@ -33,6 +33,7 @@ export function ShortcutsSheet({ onClose }: { onClose: () => void }) {
   const conversation: Row[] = [
     [[ALT, "R"], t("chat.keyboard.again")],
     [[ALT, "C"], t("chat.keyboard.copyAnswer")],
+    [[ALT, "A"], t("tools.ask.key")],
   ];
   const conversations: Row[] = [
     [["F2"], t("common.keyRename")],

@@ -12,6 +12,7 @@ import type { Draft } from "./composer/draft";
 import { PlainField } from "./composer/plain-field";
 import { Refusal } from "./composer/refusal";
 import { usePlainDraft } from "./composer/use-plain-draft";
+import { AssistantNote } from "./head/assistant-note";
 import { ChatHeader } from "./head/chat-header";
 import { copyText } from "./parts/copy-text";
 import { useChatKeys } from "./use-chat-keys";
@@ -83,6 +84,11 @@ export function ChatPage({ conversationId, composer }: Props) {
       const answer = last("assistant");
       if (answer && !chat.isAnswering) chat.actions?.again(answer);
     },
+    approval: () => {
+      const card = document.querySelector<HTMLElement>("[data-approval] button:enabled");
+      card?.focus();
+      return card !== null;
+    },
     copyAnswer: () => {
       const answer = last("assistant");
       if (!answer) return;
@@ -109,6 +115,7 @@ export function ChatPage({ conversationId, composer }: Props) {
         model={model}
         onModel={conversationId === null ? (chosen) => change({ chatModel: chosen }) : chat.setModel}
       />
+      <AssistantNote model={model} isNew={chat.shown.length === 0} />
       <ConversationView
         conversationId={conversationId}
         chat={chat}

@@ -1,11 +1,13 @@
 /** What the chat asks the server, and under which keys the answers are kept. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 
 import { api } from "@/shared/api/client";
 import { ApiError } from "@/shared/api/errors";
 import { queryClient } from "@/shared/api/query-client";
 import { keys } from "@/shared/api/query-keys";
-import type { ConversationDetail, Dictation, DictationDetail, Message } from "@/shared/api/types";
+import type { ConversationDetail, Dictation, DictationDetail, LlmProvider, Message } from "@/shared/api/types";
+import { type Assistant, assistantsOf } from "@/shared/lib/assistants";
 
 /** The server's limit. What is shown at first is less: see message-list. */
 const LONGEST_MESSAGES = 10_000;
@@ -38,6 +40,16 @@ export function useModels() {
     queryFn: () => api.json<string[]>("/api/models"),
     staleTime: 60_000,
   });
+}
+
+/** Those who act, ready or not; none where the list cannot be read. */
+export function useAssistants(): readonly Assistant[] {
+  const { data } = useQuery({
+    queryKey: keys.languageModels,
+    queryFn: ({ signal }) => api.json<{ items: LlmProvider[] }>("/providers/llm", { signal }),
+    staleTime: 60_000,
+  });
+  return useMemo(() => assistantsOf(data?.items), [data]);
 }
 
 /** It has changed elsewhere: whatever shows it reads it anew. */

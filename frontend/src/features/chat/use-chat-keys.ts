@@ -7,6 +7,8 @@ export interface ChatKeys {
   compose(): void;
   again(): void;
   copyAnswer(): void;
+  /** To the tool that asks for approval. Gives whether one does. */
+  approval(): boolean;
 }
 
 export function useChatKeys(keys: ChatKeys): void {
@@ -30,7 +32,14 @@ function actOf(event: KeyboardEvent, keys: ChatKeys): (() => boolean | void) | n
   if (ctrlKey || metaKey || shiftKey)
     return key === "/" && !isText(event.target) ? () => keys.compose() : null;
   // By its place: Option and a letter types a sign on a Mac.
-  if (altKey) return { KeyR: () => keys.again(), KeyC: () => keys.copyAnswer() }[code] ?? null;
+  if (altKey) {
+    const acts: Record<string, (() => boolean | void) | undefined> = {
+      KeyR: () => keys.again(),
+      KeyC: () => keys.copyAnswer(),
+      KeyA: () => keys.approval(),
+    };
+    return acts[code] ?? null;
+  }
   return key === "/" && !isText(event.target) ? () => keys.compose() : null;
 }
 

@@ -5,5 +5,6 @@ import { common } from "./common";
 import { dictation } from "./dictation";
 import { history } from "./history";
 import { settings } from "./settings";
+import { tools } from "./tools";
 
-export const en = { common, dictation, chat, history, settings, accounts };
+export const en = { common, dictation, chat, history, settings, accounts, tools };

@@ -6,5 +6,6 @@ import { common } from "./common";
 import { dictation } from "./dictation";
 import { history } from "./history";
 import { settings } from "./settings";
+import { tools } from "./tools";
 
-export const es: Texts = { common, dictation, chat, history, settings, accounts };
+export const es: Texts = { common, dictation, chat, history, settings, accounts, tools };

@@ -1,13 +1,18 @@
-/** Who answers: one of the models that the server knows now, and the chosen one even where it is gone. */
+/** Who answers: one of the models and assistants that the server knows now, and the chosen one even where it is gone. */
 import { useTranslation } from "react-i18next";
 
-import { useModels } from "../queries";
+import type { Assistant } from "@/shared/lib/assistants";
+
+import { useAssistants, useModels } from "../queries";
+import { STATES } from "./states";
 
 export function ModelPicker({ model, onChoose }: { model: string; onChoose: (model: string) => void }) {
   const { t } = useTranslation();
   const { data, isError } = useModels();
-  const models = data ?? [];
-  const isGone = model !== "" && !models.includes(model);
+  const assistants = useAssistants();
+  const acting = new Set(assistants.map(({ id }) => id));
+  const models = (data ?? []).filter((id) => !acting.has(id));
+  const isGone = model !== "" && !models.includes(model) && !acting.has(model);
   return (
     <select
       aria-label={t("chat.model")}
@@ -18,6 +23,13 @@ export function ModelPicker({ model, onChoose }: { model: string; onChoose: (mod
     >
       <option value="">{t("chat.modelDefault")}</option>
       {isGone && <option value={model}>{nameOf(model)}</option>}
+      {assistants.length > 0 && (
+        <optgroup label={t("tools.assistants")}>
+          {assistants.map((assistant) => (
+            <AssistantOption key={assistant.id} assistant={assistant} />
+          ))}
+        </optgroup>
+      )}
       {[...grouped(models)].map(([provider, ids]) => (
         <optgroup key={provider} label={provider}>
           {ids.map((id) => (
@@ -28,6 +40,16 @@ export function ModelPicker({ model, onChoose }: { model: string; onChoose: (mod
         </optgroup>
       ))}
     </select>
+  );
+}
+
+/** One that is not ready can be chosen all the same: the page then says what to do. */
+function AssistantOption({ assistant }: { assistant: Assistant }) {
+  const { t } = useTranslation();
+  const { id, title, description, status } = assistant;
+  const name = status === "ready" ? title : t("tools.optionState", { title, state: t(STATES[status]) });
+  return (
+    <option value={id}>{description ? t("tools.option", { title: name, description }) : name}</option>
   );
 }
 

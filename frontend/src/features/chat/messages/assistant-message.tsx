@@ -1,10 +1,9 @@
 /** An answer: its thoughts, its text as it comes, why it broke off, and what it cost. */
 import { GitFork, type LucideIcon, RefreshCw } from "lucide-react";
-import { useDeferredValue } from "react";
 import { useTranslation } from "react-i18next";
 
-import { Markdown } from "../markdown/markdown";
 import { CopyButton } from "../parts/copy-button";
+import { AnswerBody, useToolCalls } from "../tools/answer-body";
 import { AnswerNotice } from "./answer-notice";
 import type { MessageProps } from "./message-item";
 import type { Shown } from "./shown-messages";
@@ -14,11 +13,12 @@ import { VersionSwitch } from "./version-switch";
 export function AssistantMessage({ message, isSettled, actions }: MessageProps) {
   const { t } = useTranslation();
   const isLive = message.status === "streaming";
-  const content = useDeferredValue(message.content); // typing goes before reading
+  const calls = useToolCalls(message);
+  const isAsking = calls.some(({ state }) => state === "asking");
   return (
-    <article aria-label={t("chat.answer")} aria-busy={isLive} className="group min-w-0">
-      {message.reasoning && <Reasoning text={message.reasoning} isOpen={isLive && message.content === ""} />}
-      {(content !== "" || isLive) && <Markdown text={content} live={isLive && message.live !== "broken"} />}
+    <article aria-label={t("chat.answer")} aria-busy={isLive && !isAsking} className="group min-w-0">
+      {message.reasoning && <Reasoning text={message.reasoning} isOpen={isLive && message.content === "" && calls.length === 0} />}
+      <AnswerBody message={message} calls={calls} />
       {isLive && <Progress message={message} />}
       <AnswerNotice
         message={message}
@@ -87,6 +87,6 @@ function Reasoning({ text, isOpen }: { text: string; isOpen: boolean }) {
 function Progress({ message }: { message: Shown }) {
   const { t } = useTranslation();
   if (message.live === "lost") return <p className="mt-2 text-sm text-warn">{t("chat.reconnecting")}</p>;
-  if (message.content !== "" || message.reasoning) return null;
+  if (message.content !== "" || message.reasoning || message.tool_events.length > 0) return null;
   return message.live === "waiting" ? <p className="mt-1 text-sm text-muted">{t("chat.waiting")}</p> : null;
 }

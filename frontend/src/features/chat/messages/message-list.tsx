@@ -3,6 +3,7 @@ import { memo, type RefObject, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { LiveAnswer } from "../stream/live-answer";
+import { ApprovalAnnouncer } from "../tools/approval-announcer";
 import type { ConversationActions } from "../use-conversation-chat";
 import { MessageItem } from "./message-item";
 import { isSettled, type Shown } from "./shown-messages";
@@ -42,6 +43,7 @@ export const MessageList = memo(function MessageList({ box, shown, live, actions
         ))}
       </ol>
       <Announcer shown={shown} />
+      <ApprovalAnnouncer message={shown.at(-1)} />
     </>
   );
 });

@@ -2,16 +2,17 @@
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
+import { isEchoOnly } from "@/shared/lib/assistants";
 import { Mark } from "@/shared/ui/brand";
 
-import { useModels } from "../queries";
+import { useAssistants, useModels } from "../queries";
 
 const IDEAS = ["explain", "mail", "plan", "list"] as const;
 
 export function Welcome({ onIdea }: { onIdea: (text: string) => void }) {
   const { t } = useTranslation();
   const { data: models } = useModels();
-  const isEchoOnly = models !== undefined && models.every((id) => id === "echo");
+  const assistants = useAssistants();
   return (
     <div className="m-auto flex w-full max-w-2xl flex-col items-center text-center sm:px-4 sm:py-6">
       <Mark className="mb-4 size-12 sm:mb-5 sm:size-14" />
@@ -36,7 +37,7 @@ export function Welcome({ onIdea }: { onIdea: (text: string) => void }) {
           );
         })}
       </ul>
-      {isEchoOnly && (
+      {models !== undefined && isEchoOnly(models, assistants) && (
         <p className="mt-6 text-sm text-muted">
           {t("chat.welcome.echoOnly")}{" "}
           <Link href="/settings" className="text-accent underline underline-offset-2">

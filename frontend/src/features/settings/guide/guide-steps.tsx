@@ -1,6 +1,7 @@
 /** The first two steps of the guide: the speech engine, and the model. */
 import { useTranslation } from "react-i18next";
 
+import { assistantsOf, isEchoOnly } from "@/shared/lib/assistants";
 import { useSettings } from "@/shared/settings/store";
 import { WithCode } from "@/shared/ui/with-code";
 
@@ -53,8 +54,9 @@ export function EngineStep() {
 export function ModelStep() {
   const { t } = useTranslation();
   const { data: ids } = useModelIds();
-  const inUse = useLanguageModels().data?.items.find((item) => item.default);
-  const onlyEcho = ids?.every((id) => id === "echo" || id.startsWith("echo/")) ?? false;
+  const providers = useLanguageModels().data?.items;
+  const inUse = providers?.find((item) => item.default);
+  const onlyEcho = ids !== undefined && isEchoOnly(ids, assistantsOf(providers));
   return (
     <>
       {!onlyEcho && inUse && <ProviderList label={t("settings.guideModelReady", { name: inUse.name })} items={[inUse]} />}
