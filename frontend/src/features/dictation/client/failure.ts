@@ -52,12 +52,12 @@ export interface Ended {
 }
 
 /** What can be done after a socket has ended: take the dictation up again, begin another one, or nothing. */
-export function wayOn(ended: Ended, hasToken: boolean): "resume" | "restart" | "fail" {
+export function wayOn(ended: Ended, canGoOn: boolean): "resume" | "restart" | "fail" {
   const error = ended.error?.code ?? "";
   if (ended.reason === "resumed_elsewhere") return "fail";
-  if (["slow_reader", "idle_timeout", "unauthorized"].includes(error)) return hasToken ? "resume" : "fail";
+  if (["slow_reader", "idle_timeout", "unauthorized"].includes(error)) return canGoOn ? "resume" : "fail";
   if (ended.code === 1012 || error === "session_too_long") return "restart";
-  if (error === "" && [1001, 1005, 1006, 1011, 4408].includes(ended.code)) return hasToken ? "resume" : "fail";
+  if (error === "" && [1001, 1005, 1006, 1011, 4408].includes(ended.code)) return canGoOn ? "resume" : "fail";
   return "fail";
 }
 

@@ -2,17 +2,25 @@
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
-/** How long a lost server is looked for: as long as there is room for what is said meanwhile. */
+/** How long a lost server is looked for: as long as there is room for what is said meanwhile … */
 const PATIENCE_MS = 120_000;
+/** … and one that never was ready: whoever begins to speak wants to know soon whether anybody listens. */
+const FIRST_PATIENCE_MS = 5000;
 
 export class Retry {
   #lostAtMs: number | null = null;
   #pauseMs = FIRST_PAUSE_MS;
+  #wasFound = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly attempt: () => void) {
     addEventListener("online", this.#now);
     document.addEventListener("visibilitychange", this.#seen); // hidden, a page's timers sleep for up to a minute
+  }
+
+  /** Whether the server was there at least once. */
+  get wasFound(): boolean {
+    return this.#wasFound;
   }
 
   get isLost(): boolean {
@@ -23,7 +31,7 @@ export class Retry {
   later(): boolean {
     const nowMs = performance.now();
     this.#lostAtMs ??= nowMs;
-    if (nowMs - this.#lostAtMs > PATIENCE_MS) return false;
+    if (nowMs - this.#lostAtMs > (this.#wasFound ? PATIENCE_MS : FIRST_PATIENCE_MS)) return false;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#now, this.#pauseMs);
     this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
@@ -32,6 +40,7 @@ export class Retry {
 
   /** The server is there. */
   found(): void {
+    this.#wasFound = true;
     this.#lostAtMs = null;
     this.#pauseMs = FIRST_PAUSE_MS;
     clearTimeout(this.#timer);

@@ -109,6 +109,22 @@ describe("a dictation", () => {
     expect(server.dictations).toHaveLength(1);
   });
 
+  it("looks again for a server that was cut off before it was ready, and loses nothing", async () => {
+    const server = new FakeServer();
+    server.refusals = [{ type: "speech_started", utterance_id: 0 }]; // it has heard of us, and loads its engine
+    const { session, states } = begin(server);
+    session.audio(frame(1));
+    await settle();
+    server.socket.drop(1006);
+    session.audio(frame(2));
+    await settle();
+    expect(states()).toEqual(["reconnecting"]);
+    await settle(500);
+    expect(states()).toEqual(["reconnecting", "ready"]);
+    expect(marksOf(server.dictation.heard)).toEqual([1, 2]);
+    session.cancel();
+  });
+
   it.each([
     ["the network comes back", () => dispatchEvent(new Event("online"))],
     ["the page is looked at again", () => document.dispatchEvent(new Event("visibilitychange"))],
@@ -218,11 +234,13 @@ describe("a dictation", () => {
 });
 
 describe("what cannot go on", () => {
-  it("is no server, at the first try", async () => {
+  it("is a server that was not there at the first try, nor in the seconds after it", async () => {
     const server = new FakeServer();
     server.isDown = true;
-    const { events } = begin(server);
-    await settle();
+    const { events, states } = begin(server);
+    await settle(4000);
+    expect(states().at(-1)).toBe("reconnecting");
+    await settle(3000);
     expect(events.at(-1)).toEqual({ type: "state", state: { kind: "failed", failure: { kind: "no_server", detail: "" } } });
   });
 

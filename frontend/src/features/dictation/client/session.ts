@@ -113,7 +113,8 @@ export class DictationSession {
   async #lost(ended: Ended): Promise<void> {
     this.#isLive = false;
     clearTimeout(this.#drain);
-    const way = wayOn(ended, this.#resumeToken !== "");
+    // What never was ready has nothing to resume, and loses nothing by beginning anew.
+    const way = wayOn(ended, this.#resumeToken !== "" || !this.#retry.wasFound);
     if (ended.error?.code === "unauthorized") {
       if (!(await this.#tokens.another())) return this.#fail(ended);
     } else if (way === "fail" && !this.#retry.isLost) return this.#fail(ended);
