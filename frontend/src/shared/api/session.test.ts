@@ -62,3 +62,21 @@ test("a page of a server that asks nobody does not mind", async () => {
   expect(open.session.state).toBe("open");
   expect(open.leave).not.toHaveBeenCalled();
 });
+
+test("after a page that went in the midst of a renewal the next one waits, not to send the same token twice", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const server = new FakeServer().on("POST /api/auth/refresh", () => new Promise<Response>(() => undefined));
+  void new Session(server.fetch).renew();
+  await vi.advanceTimersByTimeAsync(500);
+  server.on("POST /api/auth/refresh", () => json(tokens("ada")));
+  const next = new Session(server.fetch).renew();
+  await vi.advanceTimersByTimeAsync(1400);
+  expect(server.asked).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(await next).toBe(true);
+  expect(server.asked).toHaveLength(2);
+  const at = Date.now();
+  expect(await new Session(server.fetch).renew()).toBe(true);
+  expect(Date.now()).toBe(at);
+});

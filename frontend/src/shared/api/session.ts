@@ -9,6 +9,10 @@ export type SessionState = "open" | "in" | "out";
 /** Renew when less than this is left, so that no request and no socket starts with a dying token. */
 const MARGIN_MS = 30_000;
 const LOCK = "prompter.refresh";
+/** When a renewal began that has not ended (ms since 1970), for the page that comes after a page that went in its midst. */
+const BEGUN = "prompter.refresh.begun";
+/** By then the answer to a page that has gone is there, with the next token's cookie. */
+const SETTLED_MS = 2000;
 const CHANNEL = "prompter.session";
 
 /** What is kept of a log-in. */
@@ -90,20 +94,30 @@ export class Session {
   }
 
   async #renew(): Promise<boolean> {
+    await this.#settled();
     let answer: Response;
     try {
+      remember(this.now());
       answer = await this.fetcher("/api/auth/refresh", {
         method: "POST",
         headers: { "X-Prompter-Refresh": "1" },
+        keepalive: true, // a page that is reloaded meanwhile must not lose the next token's cookie
       });
     } catch {
-      return false; // No server: the log-in may still be good.
+      return false; // No server, or the page goes: the log-in may still be good.
     }
+    remember(null);
     if (answer.ok) {
       return this.#isOurs((await answer.json()) as LogIn);
     }
     if (answer.status < 500 && answer.status !== 429) this.end();
     return false;
+  }
+
+  /** Its lock goes with a page that is reloaded, its request does not: what it asked for is on its way. */
+  async #settled(): Promise<void> {
+    const passedMs = this.now() - begunMs();
+    if (passedMs >= 0 && passedMs < SETTLED_MS) await new Promise((on) => setTimeout(on, SETTLED_MS - passedMs));
   }
 
   /** The cookie is the browser's: another page may have changed whose it is. */
@@ -128,6 +142,23 @@ export class Session {
   #move(state: SessionState): void {
     this.#state = state;
     this.#listeners.forEach((listener) => listener());
+  }
+}
+
+function begunMs(): number {
+  try {
+    return Number(localStorage.getItem(BEGUN) ?? -Infinity);
+  } catch {
+    return -Infinity;
+  }
+}
+
+function remember(nowMs: number | null): void {
+  try {
+    if (nowMs === null) localStorage.removeItem(BEGUN);
+    else localStorage.setItem(BEGUN, String(nowMs));
+  } catch {
+    // A forbidden store: then a reload in mid-renewal may end the log-in.
   }
 }
 
