@@ -20,7 +20,9 @@ export function Pages() {
       </Route>
       <Route path="/dictations/:id?">{({ id }) => <DictationsPage dictationId={id ?? null} />}</Route>
       {/* No keys: the text being composed, and a dictation, outlive the way from one conversation to the next. */}
-      <Route path="/c/:id">{({ id }) => <ChatRoute conversationId={id} />}</Route>
+      <Route path="/c/:id/:messageId?">
+        {({ id, messageId }) => <ChatRoute conversationId={id} messageId={messageId ?? null} />}
+      </Route>
       <Route>
         <ChatRoute conversationId={null} />
       </Route>
@@ -28,8 +30,8 @@ export function Pages() {
   );
 }
 
-function ChatRoute({ conversationId }: { conversationId: string | null }) {
-  return <ChatPage conversationId={conversationId} composer={useDictationComposer()} />;
+function ChatRoute({ conversationId, messageId = null }: { conversationId: string | null; messageId?: string | null }) {
+  return <ChatPage conversationId={conversationId} messageId={messageId} composer={useDictationComposer(conversationId)} />;
 }
 
 function SettingsRoute() {

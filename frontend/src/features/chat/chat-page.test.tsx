@@ -25,7 +25,8 @@ function open(server: FakeConversations, path = "/") {
   const { hook, history, navigate } = memoryLocation({ path, record: true });
   const Page = () => {
     const [at] = hook();
-    return <ChatPage conversationId={at.startsWith("/c/") ? at.slice(3) : null} />;
+    const [, , id, messageId] = at.split("/");
+    return <ChatPage conversationId={id ?? null} messageId={messageId ?? null} />;
   };
   render(
     <QueryClientProvider client={queryClient}>
@@ -124,6 +125,39 @@ describe("ChatPage", () => {
     await user.click(screen.getByText("Show earlier messages"));
     expect(shown()).toBe(AT_ONCE + 10);
     expect(screen.queryByText("Show earlier messages")).toBeNull();
+  });
+
+  it("takes the reader to what a search found, among the first of a long conversation too", async () => {
+    const server = new FakeConversations();
+    await server.fetch("/api/conversations", { method: "POST" });
+    for (let n = 1; n <= AT_ONCE; n += 1)
+      await server.fetch("/api/chat/stream", { method: "POST", body: JSON.stringify({ message: `no. ${n}` }) });
+    vi.stubGlobal("IntersectionObserver", StillObserver);
+    const scrolledTo: unknown[] = [];
+    Element.prototype.scrollIntoView = function () {
+      scrolledTo.push(this);
+    };
+    open(server, `/c/c/${server.messages[12]?.id}`);
+    await screen.findByText("echo: no. 7");
+    expect(document.activeElement).toHaveTextContent("no. 7");
+    expect(scrolledTo).toEqual([document.activeElement]);
+    expect(document.activeElement?.parentElement?.children).toHaveLength(2 * AT_ONCE - 7);
+  });
+
+  it("shows the branch of what a search found, once", async () => {
+    const server = new FakeConversations();
+    await server.fetch("/api/conversations", { method: "POST" });
+    const say = (route: string, message: string) =>
+      server.fetch(route, { method: "POST", body: JSON.stringify({ message }) });
+    await say("/api/chat/stream", "first");
+    const { id } = server.messages[0] ?? { id: "" };
+    await say(`/api/messages/${id}/edit`, "other");
+    Element.prototype.scrollIntoView = () => undefined;
+    open(server, `/c/c/${id}`);
+    await screen.findByText("echo: first");
+    expect(screen.queryByText("echo: other")).toBeNull();
+    expect(document.activeElement).toHaveTextContent("first");
+    expect(server.asked.filter(({ request }) => request.startsWith("PATCH"))).toHaveLength(1);
   });
 
   it("stops an answer by Escape", async () => {

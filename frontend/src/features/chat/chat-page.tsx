@@ -30,11 +30,13 @@ export interface ComposerParts {
 interface Props {
   /** Null: nothing has been said yet; the first message makes the conversation and goes to `#/c/<id>`. */
   conversationId: string | null;
+  /** One to be brought into sight: what a search found. */
+  messageId?: string | null;
   /** Without it, one can only type. */
   composer?: ComposerParts;
 }
 
-export function ChatPage({ conversationId, composer }: Props) {
+export function ChatPage({ conversationId, messageId = null, composer }: Props) {
   const { t } = useTranslation();
   const [, go] = useLocation();
   const goTo = useRef((id: string) => go(`/c/${id}`)).current;
@@ -49,7 +51,7 @@ export function ChatPage({ conversationId, composer }: Props) {
 
   useEffect(() => {
     setEditedId(null);
-    draft.focus();
+    if (messageId === null) draft.focus();
     // Only another conversation takes the focus, not another word.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [conversationId]);
@@ -118,6 +120,7 @@ export function ChatPage({ conversationId, composer }: Props) {
       <AssistantNote model={model} isNew={chat.shown.length === 0} />
       <ConversationView
         conversationId={conversationId}
+        messageId={messageId}
         chat={chat}
         editedId={editedId}
         onEdit={onEdit}

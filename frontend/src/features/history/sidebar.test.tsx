@@ -83,7 +83,7 @@ test("a search shows places with the words marked, and says when there are none"
   show();
   await userEvent.type(screen.getByRole("searchbox"), "beach");
   const found = await screen.findByRole("link", { name: /the beach/ });
-  expect(found).toHaveAttribute("href", "/c/a");
+  expect(found).toHaveAttribute("href", "/c/a/m");
   expect(within(found).getByText("beach").tagName).toBe("MARK");
   await userEvent.type(screen.getByRole("searchbox"), "zz");
   expect(await screen.findByText("Nothing found for “beachzz”.")).toBeVisible();

@@ -24,7 +24,7 @@ export function Sidebar({ onCollapse, onOpen, foot }: SidebarProps) {
   const [typed, setTyped] = useState("");
   const search = useSearch(typed);
   const [, go] = useLocation();
-  const [, here] = useRoute("/c/:id");
+  const [, here] = useRoute("/c/:id/:messageId?");
   const remove = useDeletion();
   return (
     <div className="flex h-full flex-col">

@@ -13,15 +13,19 @@ interface Props {
   /** What the messages scroll in. */
   box: RefObject<HTMLElement | null>;
   shown: readonly Shown[];
+  /** What a search found. */
+  foundId: string | null;
   live: LiveAnswer | null;
   actions: ConversationActions | null;
   editedId: string | null;
   onEdit: (id: string | null) => void;
 }
 
-export const MessageList = memo(function MessageList({ box, shown, live, actions, editedId, onEdit }: Props) {
+const FOUND = "rounded-2xl outline outline-2 outline-offset-8 outline-accent/60";
+
+export const MessageList = memo(function MessageList({ box, shown, foundId, live, actions, editedId, onEdit }: Props) {
   const { t } = useTranslation();
-  const { hidden, edge, showMore } = useEarlier(shown.length, box);
+  const { hidden, edge, showMore } = useEarlier(shown.length, box, shown.findIndex(({ id }) => id === foundId));
   return (
     <>
       {hidden > 0 && (
@@ -31,7 +35,12 @@ export const MessageList = memo(function MessageList({ box, shown, live, actions
       )}
       <ol aria-label={t("chat.messages")} className="space-y-6">
         {shown.slice(hidden).map((message) => (
-          <li key={message.id} id={`m-${message.id}`}>
+          <li
+            key={message.id}
+            id={`m-${message.id}`}
+            tabIndex={message.id === foundId ? -1 : undefined}
+            className={message.id === foundId ? FOUND : undefined}
+          >
             <MessageItem
               message={message}
               isSettled={isSettled(message, live)}

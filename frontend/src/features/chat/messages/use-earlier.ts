@@ -6,10 +6,14 @@ export const AT_ONCE = 40;
 /** Begun before the reader is there. */
 const AHEAD = "1500px 0px 0px 0px";
 
+/** Shown before the one that is looked for. */
+const BEFORE = 5;
+
 /** `hidden`: how many of the first are not shown yet. `edge` is for what stands in their place. */
-export function useEarlier(count: number, box: RefObject<HTMLElement | null>) {
+export function useEarlier(count: number, box: RefObject<HTMLElement | null>, foundAt = -1) {
   const [hiddenMost, setHidden] = useState(Math.max(0, count - AT_ONCE));
-  const hidden = Math.min(hiddenMost, Math.max(0, count - AT_ONCE)); // another branch may be shorter
+  const most = foundAt < 0 ? Infinity : Math.max(0, foundAt - BEFORE);
+  const hidden = Math.min(hiddenMost, most, Math.max(0, count - AT_ONCE)); // another branch may be shorter
   const edge = useRef<HTMLButtonElement>(null);
   const fromEnd = useRef<number | null>(null);
 

@@ -7,10 +7,12 @@ import { Notice } from "../messages/answer-notice";
 import { MessageList } from "../messages/message-list";
 import type { useConversationChat } from "../use-conversation-chat";
 import { useFollowScroll } from "./use-follow-scroll";
+import { useFound } from "./use-found";
 import { Welcome } from "./welcome";
 
 interface Props {
   conversationId: string | null;
+  messageId: string | null;
   chat: ReturnType<typeof useConversationChat>;
   editedId: string | null;
   onEdit: (id: string | null) => void;
@@ -18,12 +20,13 @@ interface Props {
   onNew: () => void;
 }
 
-export function ConversationView({ conversationId, chat, editedId, onEdit, onIdea, onNew }: Props) {
+export function ConversationView({ conversationId, messageId, chat, editedId, onEdit, onIdea, onNew }: Props) {
   const { t } = useTranslation();
   const box = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const isBlank = chat.status === "new" || (chat.status === "there" && chat.shown.length === 0);
-  const { away, toEnd } = useFollowScroll(box, content, `${conversationId} ${chat.status}`, isBlank);
+  const { away, toEnd, stay } = useFollowScroll(box, content, `${conversationId} ${chat.status}`, isBlank);
+  useFound(messageId, chat, stay);
   const isAsking = chat.live?.phase === "sending";
   useEffect(() => {
     if (isAsking) toEnd(); // whoever says something wants to see it
@@ -51,6 +54,7 @@ export function ConversationView({ conversationId, chat, editedId, onEdit, onIde
               key={conversationId}
               box={box}
               shown={chat.shown}
+              foundId={messageId}
               live={chat.live}
               actions={chat.actions}
               editedId={editedId}

@@ -64,7 +64,10 @@ export function useFollowScroll(
     };
   }, [box, content]);
 
-  return { away, toEnd };
+  /** Its reader has been taken elsewhere, and stays there. */
+  const stay = useCallback(() => void (following.current = false), []);
+
+  return { away, toEnd, stay };
 }
 
 function scrollOf({ scrollTop, scrollHeight, clientHeight }: HTMLElement): Scroll {

@@ -58,5 +58,6 @@ function Found({ hit, onOpen }: { hit: Hit; onOpen: () => void }) {
 }
 
 function addressOf(hit: Hit): string {
-  return hit.dictation_id === null ? `/c/${hit.conversation_id}` : `/dictations/${hit.dictation_id}`;
+  if (hit.dictation_id !== null) return `/dictations/${hit.dictation_id}`;
+  return `/c/${hit.conversation_id}${hit.message_id === null ? "" : `/${hit.message_id}`}`;
 }
