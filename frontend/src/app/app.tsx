@@ -10,10 +10,12 @@ import { Toaster } from "@/shared/ui/toaster";
 import { ErrorBoundary } from "./error-boundary";
 import { Shell } from "./shell";
 import { useAppearance } from "./use-appearance";
+import { useNewVersion } from "./use-new-version";
 
 /** Pages have addresses behind a #, so that none can collide with a route of the server. */
 export function App() {
   useAppearance();
+  useNewVersion();
   return (
     <QueryClientProvider client={queryClient}>
       <Router hook={useHashLocation}>

@@ -12,6 +12,7 @@ export const common = {
   unreachable: "The server does not answer.",
   somethingFailed: "Something on this page failed.",
   reload: "Load the page again",
+  newVersion: "The server has a newer version of this page.",
   keyboard: "Keyboard shortcuts",
   keyTalk: "Hold to speak, outside text or in the empty field",
   keySend: "Send",

@@ -12,6 +12,7 @@ export const common = {
   unreachable: "El servidor no responde.",
   somethingFailed: "Algo falló en esta página.",
   reload: "Volver a cargar la página",
+  newVersion: "El servidor tiene una versión más nueva de esta página.",
   keyboard: "Atajos de teclado",
   keyTalk: "Mantener para hablar, fuera de un texto o con el campo vacío",
   keySend: "Enviar",
