@@ -25,6 +25,8 @@ export interface ComposerParts {
   field: ReactNode;
   microphone: ReactNode;
   below?: ReactNode;
+  /** Told when a text can be sent again: what was due during an answer may go now. */
+  whenFree?: () => void;
 }
 
 interface Props {
@@ -75,6 +77,12 @@ export function ChatPage({ conversationId, messageId = null, composer }: Props) 
     if (!(await chat.say(text, model))) return draft.restore(text);
     if (!whole) toasts.show({ text: t("chat.partial"), tone: "info" });
   };
+
+  const isFree = !chat.isAnswering && !chat.isMaking && !isTaking;
+  const whenFree = composer?.whenFree;
+  useEffect(() => {
+    if (isFree) whenFree?.();
+  }, [isFree, whenFree]);
 
   useChatKeys({
     stop: () => {

@@ -22,12 +22,14 @@ export interface DictationView {
   state: DictationState;
   /** The last final that has text; another object for each. */
   heard: { text: string; receipt: Receipt } | null;
+  /** Nothing at all comes from the microphone. */
+  isSilent: boolean;
 }
 
 export class Dictation {
   readonly composer: ComposerStore;
   readonly #parts: DictationParts;
-  #view: DictationView = { state: IDLE, heard: null };
+  #view: DictationView = { state: IDLE, heard: null, isSilent: false };
   #level = 0;
   #run: Run | null = null;
   /** Those of which a final may come: the last, and one before it that is not done yet. */
@@ -63,6 +65,7 @@ export class Dictation {
     this.#count += 1;
     const id = `d${this.#count}`;
     const isCurrent = (): boolean => id === `d${this.#count}`;
+    this.#silent(false);
     this.#move({ type: "opened" });
     const run = new Run({
       id,
@@ -72,6 +75,7 @@ export class Dictation {
       openMicrophone: openMicrophone ?? ((...args) => Microphone.open(...args)),
       onEvent: (event) => this.#told(id, event, isCurrent()),
       onLevel: (level) => isCurrent() && this.#setLevel(level),
+      onSilent: (isSilent) => isCurrent() && this.#silent(isSilent),
       onMicrophoneFailed: (failure) => isCurrent() && this.#move({ type: "failed", failure }),
     });
     this.#run = run;
@@ -136,6 +140,10 @@ export class Dictation {
   #move(event: DictationEvent): void {
     const state = dictationReducer(this.#view.state, event);
     if (state !== this.#view.state) this.#show({ ...this.#view, state });
+  }
+
+  #silent(isSilent: boolean): void {
+    if (isSilent !== this.#view.isSilent) this.#show({ ...this.#view, isSilent });
   }
 
   #show(view: DictationView): void {

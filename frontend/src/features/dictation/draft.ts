@@ -1,5 +1,6 @@
 /** The composed text on its way out of the field, and back where it could not be sent. */
 
+import type { ComposerStore } from "./composer/composer-store";
 import type { Dictation } from "./dictation";
 
 /** The text once its last words are final, or soon enough without them (`whole` false); the field is empty then. */
@@ -12,6 +13,10 @@ export async function takeText(dictation: Dictation): Promise<{ text: string; wh
 
 /** Puts a text before what was written since. */
 export function restoreText({ composer }: Dictation, back: string): void {
+  putBefore(composer, back);
+}
+
+export function putBefore(composer: ComposerStore, back: string): void {
   const { text, caret } = composer.get();
   const head = text.trim() === "" ? back : `${back}\n`;
   const by = head.length;

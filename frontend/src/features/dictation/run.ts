@@ -1,9 +1,13 @@
 /** One time that the microphone is on: what it hears goes to one dictation session, and both end together. */
 
 import { Microphone, MicrophoneError, type MicrophoneEvents, type MicrophoneOptions } from "./audio/microphone";
+import { SilenceWatch } from "./audio/silence-watch";
 import type { Failure } from "./client/failure";
 import type { SessionEvent, StartConfig } from "./client/messages";
+import { SAMPLE_RATE_HZ } from "./client/outgoing";
 import { DictationSession, type SessionOptions } from "./client/session";
+
+const BYTES_PER_MS = (2 * SAMPLE_RATE_HZ) / 1000;
 
 export type OpenMicrophone = (
   options: MicrophoneOptions,
@@ -24,6 +28,8 @@ export interface RunOptions extends Pick<SessionOptions, "id" | "connect" | "cre
   onEvent: (event: SessionEvent) => void;
   /** Loudness of 100 ms, 0 to 1; 0 when the microphone is off. */
   onLevel: (level: number) => void;
+  /** Nothing at all comes from the microphone, though it is not muted; or something does again. */
+  onSilent: (isSilent: boolean) => void;
   /** The microphone is not to be had, or gone. What was said till then still becomes final. */
   onMicrophoneFailed: (failure: Failure) => void;
 }
@@ -39,6 +45,7 @@ export class Run {
   #isOff = false;
   #isWhole = true;
   #isMuted = false;
+  readonly #silence = new SilenceWatch();
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -86,16 +93,20 @@ export class Run {
 
   mute(isMuted: boolean): void {
     this.#isMuted = isMuted;
+    this.#silence.reset();
+    this.#options.onSilent(false);
     this.#microphone?.mute(isMuted);
   }
 
   async #listen(): Promise<void> {
-    const { openMicrophone, wishes, onLevel, onMicrophoneFailed } = this.#options;
+    const { openMicrophone, wishes, onLevel, onSilent, onMicrophoneFailed } = this.#options;
     try {
       const microphone = await openMicrophone(wishes.microphone, {
         onPiece: ({ pcm, level }) => {
           this.#session.audio(pcm);
-          if (!this.#isOff) onLevel(level);
+          if (this.#isOff) return;
+          onLevel(level);
+          if (!this.#isMuted) onSilent(this.#silence.hear(level, pcm.byteLength / BYTES_PER_MS));
         },
         onLost: () => {
           onMicrophoneFailed({ kind: "device_lost", detail: "" });

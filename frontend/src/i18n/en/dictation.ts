@@ -14,6 +14,7 @@ export const dictation = {
   listening: "Listening",
   hearing: "Hearing you",
   muted: "Muted",
+  silent: "No sound comes from the microphone. Is it switched off, or the wrong one?",
   degraded: "The server is busy: words show late, but none is lost",
   reconnecting: "Connection lost. Reconnecting; what you say is kept",
   finishing: "Finishing the last words …",

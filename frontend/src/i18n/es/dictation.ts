@@ -14,6 +14,7 @@ export const dictation = {
   listening: "Escuchando",
   hearing: "Te oigo",
   muted: "Silenciado",
+  silent: "No llega ningún sonido del micrófono. ¿Está apagado o es otro?",
   degraded: "El servidor está ocupado: las palabras llegan tarde, pero no se pierde ninguna",
   reconnecting: "Conexión perdida. Reconectando; se guarda lo que dices",
   finishing: "Terminando las últimas palabras…",

@@ -16,9 +16,9 @@ import { LatencyReceipt } from "./latency-receipt";
 
 export function DictationStatus({ dictation }: { dictation: Dictation }) {
   const { t } = useTranslation();
-  const { state, heard } = useDictationView(dictation);
+  const { state, heard, isSilent } = useDictationView(dictation);
   const [{ pushToTalkKey }] = useSettings();
-  const text = t(textOf(state), { key: keyName(pushToTalkKey, t("common.keySpace")) });
+  const text = t(textOf(state, isSilent), { key: keyName(pushToTalkKey, t("common.keySpace")) });
   return (
     <>
       {state.kind === "failed" && <FailureNotice failure={state.failure} dictation={dictation} />}
@@ -28,7 +28,7 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
           role="status"
           data-testid="dictation-state"
           data-state={state.kind}
-          className={lookOf(state)}
+          className={lookOf(state, isSilent)}
         >
           {state.kind === "failed" ? "" : text}
         </span>
@@ -41,7 +41,7 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
   );
 }
 
-function textOf(state: DictationState) {
+function textOf(state: DictationState, isSilent: boolean) {
   switch (state.kind) {
     case "idle":
     case "failed":
@@ -54,14 +54,15 @@ function textOf(state: DictationState) {
       return state.isLost ? "dictation.reconnecting" : "dictation.finishing";
     case "listening":
       if (state.isMuted) return "dictation.muted";
+      if (isSilent) return "dictation.silent";
       if (state.isDegraded) return "dictation.degraded";
       return state.isSpeaking ? "dictation.hearing" : "dictation.listening";
   }
 }
 
-function lookOf(state: DictationState): string {
+function lookOf(state: DictationState, isSilent: boolean): string {
   if (state.kind === "idle") return "[@media(hover:none)]:hidden"; // it speaks of a key
-  const isOdd = state.kind === "reconnecting" || (state.kind === "listening" && (state.isMuted || state.isDegraded));
+  const isOdd = state.kind === "reconnecting" || (state.kind === "listening" && (isSilent || state.isMuted || state.isDegraded));
   return isOdd ? "font-medium text-warn" : "";
 }
 

@@ -21,8 +21,8 @@ const LOOKS: Record<Piece["kind"], string> = {
   stable: "underline decoration-accent/60 decoration-2 underline-offset-4",
   unstable: "text-muted opacity-80",
 };
-/** Both layers must break their lines alike. */
-const LAYER = "col-start-1 row-start-1 m-0 w-full whitespace-pre-wrap break-words border-0 p-0 font-sans text-base leading-6";
+/** Both layers must break their lines alike, and begin them at the same side: each line has the direction of its text. */
+const LAYER = "[unicode-bidi:plaintext] col-start-1 row-start-1 m-0 w-full whitespace-pre-wrap break-words border-0 p-0 font-sans text-base leading-6";
 
 /** Characters of the space before underlined words, whose line would hang in the air at the end of the row above. */
 const leadOf = ({ kind, text }: Piece): number => (kind === "stable" ? text.length - text.trimStart().length : 0);
@@ -67,7 +67,7 @@ export function ComposerField({ composer, label, placeholder, isDisabled, onKeyD
 
   return (
     <div className="grid">
-      <div aria-hidden className={`${LAYER} pointer-events-none z-10 min-h-6 text-ink`} data-testid="composer-pieces">
+      <div aria-hidden dir="auto" className={`${LAYER} pointer-events-none z-10 min-h-6 text-ink`} data-testid="composer-pieces">
         {piecesOf(model).map((piece, index) => (
           <Fragment key={index}>
             {piece.text.slice(0, leadOf(piece))}
@@ -85,6 +85,7 @@ export function ComposerField({ composer, label, placeholder, isDisabled, onKeyD
           else if (ref) ref.current = field;
         }}
         rows={1}
+        dir="auto"
         data-composer=""
         aria-label={label}
         placeholder={placeholder}

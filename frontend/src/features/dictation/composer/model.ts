@@ -92,6 +92,12 @@ export function piecesOf(model: ComposerModel): Piece[] {
   return pieces;
 }
 
+/** The text without what may still change by itself. */
+export function settledText(model: ComposerModel): string {
+  const sure = piecesOf(model).filter(({ kind }) => kind !== "unstable");
+  return sure.map(({ text }) => text).join("");
+}
+
 /** Whether some of the text may still change by itself. */
 export function isUnsettled(model: ComposerModel): boolean {
   return model.spans.some((span) => span.state !== "final");

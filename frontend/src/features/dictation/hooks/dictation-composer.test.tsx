@@ -10,11 +10,15 @@ import { DEFAULTS } from "@/shared/settings/settings";
 import { FakeServer } from "../client/fake-server";
 import { ComposerStore } from "../composer/composer-store";
 import { Dictation } from "../dictation";
+import { Drafts } from "../drafts";
 import { FakeMicrophones } from "../fake-microphone";
 import { wishesOf } from "../wishes";
 import { useDictationComposer } from "./use-dictation-composer";
 
-afterEach(() => settingsStore.change(DEFAULTS));
+afterEach(() => {
+  settingsStore.change(DEFAULTS);
+  sessionStorage.clear();
+});
 
 function shown() {
   const server = new FakeServer();
@@ -27,13 +31,20 @@ function shown() {
     openMicrophone: microphones.open,
   });
   const sent = vi.fn();
-  function Page() {
-    const { draft, field, microphone, below } = useDictationComposer(dictation);
+  const drafts = new Drafts(dictation.composer, sessionStorage, () => "me");
+  /** The chat, which takes nothing while an answer streams. */
+  const chat = { isFree: true, free: () => undefined as void };
+  function Page({ conversation = null }: { conversation?: string | null }) {
+    const { draft, field, microphone, below, whenFree } = useDictationComposer(conversation, { dictation, drafts });
+    chat.free = () => {
+      chat.isFree = true;
+      whenFree();
+    };
     return (
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void draft.take().then(sent);
+          if (chat.isFree) void draft.take().then(sent);
         }}
       >
         {field}
@@ -50,7 +61,8 @@ function shown() {
       work();
       for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
     });
-  return { server, microphones, dictation, sent, field, told, page };
+  const visit = (conversation: string | null) => page.rerender(<Page conversation={conversation} />);
+  return { server, microphones, dictation, sent, field, told, page, chat, visit };
 }
 
 it("shows certain words solid, the others faint, and reads only finals aloud", async () => {
@@ -169,6 +181,93 @@ it("sends by itself only when that was asked for, and hands-free goes on listeni
   expect(sent).toHaveBeenCalledWith({ text: "One. Two.", whole: true });
   expect(server.dictation.start).toMatchObject({ config: { endpointing: "hands_free" } });
   expect(dictation.get().state.kind).toBe("listening");
+});
+
+it("sends what became final during an answer when that answer ends, and once", async () => {
+  const { server, sent, told, chat, dictation } = shown();
+  settingsStore.change({ autoSend: true, endpointing: "hands_free" });
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  chat.isFree = false;
+  await told(() => server.say("final", 1, "Meanwhile."));
+  expect(sent).not.toHaveBeenCalled();
+  await told(chat.free);
+  expect(sent).toHaveBeenCalledExactlyOnceWith({ text: "Meanwhile.", whole: true });
+  await told(() => dictation.composer.dispatch({ type: "replaced", text: "Meanwhile." })); // it could not be sent
+  await told(chat.free);
+  expect(sent).toHaveBeenCalledOnce();
+});
+
+it("does not send by itself what was typed into since, nor in another conversation, nor half an utterance", async () => {
+  const { server, sent, told, chat, field, visit, dictation } = shown();
+  settingsStore.change({ autoSend: true, endpointing: "hands_free" });
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  chat.isFree = false;
+  await told(() => server.say("final", 1, "One."));
+  await userEvent.type(field, " and");
+  await told(chat.free);
+  chat.isFree = false;
+  await told(() => server.say("final", 2, "Two."));
+  await told(() => visit("another"));
+  await told(chat.free);
+  chat.isFree = false;
+  await told(() => server.say("final", 3, "Three."));
+  await told(() => server.say("partial", 4, "fo"));
+  await told(chat.free);
+  expect(sent).not.toHaveBeenCalled();
+  await told(() => server.say("final", 4, "Four."));
+  await told(() => undefined);
+  expect(sent).toHaveBeenCalledOnce();
+  dictation.cancel();
+});
+
+it("shows each conversation its own draft, also after a reload", async () => {
+  const first = shown();
+  await userEvent.type(first.field, "for a new one");
+  await first.told(() => first.visit("c1"));
+  expect(first.field).toHaveValue("");
+  first.page.unmount();
+  expect(shown().field).toHaveValue("for a new one");
+});
+
+it("says that no sound comes from the microphone, until one does", async () => {
+  const { microphones, told } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => undefined);
+  const hear = (count: number, level: number) =>
+    told(() => {
+      for (let piece = 0; piece < count; piece += 1) microphones.last.hear(new ArrayBuffer(3200), level);
+    });
+  await hear(29, 0);
+  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+  await hear(1, 0);
+  expect(screen.getByRole("status")).toHaveTextContent("No sound comes from the microphone");
+  await hear(1, 0.001);
+  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+  await hear(60, 0); // a pause, of a microphone that mutes what is no speech
+  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+});
+
+it("does not miss the sound of a microphone that is muted", async () => {
+  const { microphones, told } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await userEvent.click(screen.getByRole("button", { name: "Mute the microphone" }));
+  const silence = () => {
+    for (let piece = 0; piece < 40; piece += 1) microphones.last.hear(new ArrayBuffer(3200), 0);
+  };
+  await told(silence);
+  expect(screen.getByRole("status")).toHaveTextContent("Muted");
+  await userEvent.click(screen.getByRole("button", { name: "Unmute the microphone" }));
+  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+  await told(silence);
+  expect(screen.getByRole("status")).toHaveTextContent("No sound");
+});
+
+it("writes from the right what is written so, in both layers alike", () => {
+  const { field } = shown();
+  expect(field).toHaveAttribute("dir", "auto");
+  const pieces = screen.getByTestId("composer-pieces");
+  expect(pieces).toHaveAttribute("dir", "auto");
+  for (const layer of [field, pieces]) expect(layer).toHaveClass("[unicode-bidi:plaintext]");
 });
 
 it("says what is wrong and what to do about it", async () => {

@@ -1,14 +1,14 @@
 /** All that the chat's composer gets from dictation: the field, the microphone, its state, and the text to send. */
 
-import { useCallback, useEffect, useMemo, useRef, type KeyboardEvent, type ReactNode } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, type KeyboardEvent, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 import { ComposerField } from "../composer/composer-field";
 import { DictationControls } from "../components/dictation-controls";
 import { DictationStatus } from "../components/dictation-status";
-import { isRecording } from "../dictation-state";
+import { isBusy, isRecording } from "../dictation-state";
 import { takeText, restoreText } from "../draft";
-import { dictation as theDictation } from "../the-dictation";
+import * as page from "../the-dictation";
 import { useAutoSend } from "./use-auto-send";
 import { useComposerModel, useDictationView } from "./use-dictation";
 import { useDictationKeys } from "./use-dictation-keys";
@@ -24,9 +24,14 @@ interface DictationComposer {
   field: ReactNode;
   microphone: ReactNode;
   below: ReactNode;
+  /** To be called when the chat takes texts again. */
+  whenFree: () => void;
 }
 
-export function useDictationComposer(dictation = theDictation): DictationComposer {
+type Parts = Pick<typeof page, "dictation" | "drafts">;
+
+/** @param conversationId whose draft is composed; null for one that is not made yet */
+export function useDictationComposer(conversationId: string | null, { dictation, drafts }: Parts = page): DictationComposer {
   const { t } = useTranslation();
   const field = useRef<HTMLTextAreaElement>(null);
   const { state } = useDictationView(dictation);
@@ -36,18 +41,30 @@ export function useDictationComposer(dictation = theDictation): DictationCompose
   useDictationKeys(dictation);
   useWakeLock(isRecording(state));
   useEffect(() => () => void dictation.stop(), [dictation]); // nobody is listened to whom nothing tells
-  useAutoSend(
+  const { whenFree, drop } = useAutoSend(
     dictation,
     useCallback(() => field.current?.form?.requestSubmit(), []),
   );
+  // Before the chat hears of the other conversation, and takes a text for it.
+  useLayoutEffect(() => {
+    drop();
+    drafts.show(conversationId, isBusy(dictation.get().state));
+  }, [conversationId, dictation, drafts, drop]);
   const draft = useMemo(
     () => ({
       isEmpty,
-      take: () => takeText(dictation),
-      restore: (back: string) => restoreText(dictation, back),
+      take: () => {
+        drop();
+        drafts.taken();
+        return takeText(dictation);
+      },
+      restore: (back: string) => {
+        drafts.restored();
+        restoreText(dictation, back);
+      },
       focus: () => field.current?.focus(),
     }),
-    [dictation, isEmpty],
+    [dictation, drafts, drop, isEmpty],
   );
   return {
     draft,
@@ -64,6 +81,7 @@ export function useDictationComposer(dictation = theDictation): DictationCompose
     ),
     microphone: <DictationControls dictation={dictation} />,
     below: <DictationStatus dictation={dictation} />,
+    whenFree,
   };
 }
 
