@@ -1,6 +1,7 @@
 """What a toolset is: the protocol and values that every one, built-in or third-party, agrees on."""
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, overload
@@ -9,15 +10,28 @@ from uuid import UUID
 from app.core.caller import Caller
 from app.providers.agent.events import ToolFailed
 
-__all__ = ["FunctionToolset", "Searching", "Tool", "ToolContext", "ToolFailed", "Toolset"]
+__all__ = ["FunctionToolset", "Searching", "Tool", "ToolContext", "ToolFailed", "Toolset", "UnusableTool"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What services of models take."""
+_NAMELESS = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.VAR_KEYWORD,
+)
+
+
+class UnusableTool(TypeError):
+    """A function cannot be a tool; the message says what to change, and is safe to show."""
 
 
 class Searching(Protocol):
     """The search over what a user has kept, as `services.search.Search` has it."""
 
-    async def find(self, user_id: UUID, query: str, *, limit: int) -> Sequence[Any]: ...
+    async def find(
+        self, user_id: UUID, query: str, *, limit: int, before: int | None = None
+    ) -> Sequence[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +67,19 @@ class Tool:
         return self.function.__name__
 
     def __post_init__(self) -> None:
-        first = next(iter(inspect.signature(self.function).parameters), None)
-        if first != "context":
-            raise TypeError(f"the tool {self.name!r} must take `context: ToolContext` as its first argument")
+        what = f"the tool {self.name[:80]!r}"
+        if not _NAME.fullmatch(self.name):
+            raise UnusableTool(f"{what} needs a name of 1 to 64 letters without accents, digits and '_'")
+        first, *others = inspect.signature(self.function).parameters.values() or (None,)
+        if first is None or first.name != "context":
+            raise UnusableTool(f"{what} must take `context: ToolContext` as its first argument")
+        for argument in others:
+            if argument.kind in _NAMELESS:
+                raise UnusableTool(
+                    f"{what}: its argument {argument.name!r} has to have a name in the call; no `*` or `/` in it"
+                )
+        if inspect.isasyncgenfunction(self.function) or inspect.isgeneratorfunction(self.function):
+            raise UnusableTool(f"{what} gives its result at once, by `return`, and not by `yield`")
 
 
 class Toolset(Protocol):

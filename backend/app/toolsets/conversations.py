@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -10,6 +11,8 @@ from app.core.config import Settings
 from app.toolsets.base import Tool, ToolContext, ToolFailed
 
 _MOST = 20
+_PAGE, _PAGES = 100, 10
+"""How far it looks past the conversation that asks."""
 
 
 class Place(BaseModel):
@@ -56,13 +59,7 @@ class ConversationsToolset:
                 "this API key may not read conversations: it lacks the scope 'chat'; say that it cannot be looked up"
             )
         wanted = max(1, min(limit, _MOST))
-        hits = await context.search.find(context.caller.user_id, query, limit=wanted + _MOST)
-        # What was just asked holds the same words and tells nothing; it is in the conversation anyhow.
-        others = [
-            hit
-            for hit in hits
-            if not context.conversation_id or hit.conversation_id != context.conversation_id
-        ]
+        others = await _elsewhere(context, query, wanted)
         places = [
             Place(
                 kind=hit.kind,
@@ -72,9 +69,22 @@ class ConversationsToolset:
                 text=hit.snippet,
                 conversation_id=hit.conversation_id,
             )
-            for hit in others[:wanted]
+            for hit in others
         ]
         return Places(found=bool(places), places=places)
 
     async def aclose(self) -> None:
         """Nothing to close."""
+
+
+async def _elsewhere(context: ToolContext, query: str, wanted: int) -> Sequence[Any]:
+    """Not in the conversation that asks: it holds the words of the question, and is known anyhow."""
+    user_id, own, before = context.caller.user_id, context.conversation_id, None
+    found: list[Any] = []
+    for _ in range(_PAGES):
+        hits = await context.search.find(user_id, query, limit=_PAGE if own else wanted, before=before)
+        found += [hit for hit in hits if not own or hit.conversation_id != own]
+        if len(found) >= wanted or len(hits) < _PAGE:
+            break
+        before = hits[-1].id
+    return found[:wanted]

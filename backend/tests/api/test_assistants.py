@@ -33,6 +33,7 @@ BOT = {
     "model": "scripted/tiny",
     "toolsets": ["mine", "calculator"],
 }
+SECRET = "sk-secret-0123456789"
 SUM = calls(("calculate", '{"expression": "20 + 22"}'), before="Let me see.")
 ANSWER = "Let me see.\n\nIt is 42."
 
@@ -83,6 +84,9 @@ def assisting(
     known = {
         **toolset_registrations(),
         "mine": Registration("mine", lambda: mine.toolset, "tests"),
+        "nothing": Registration("nothing", lambda: _nothing, "tests"),
+        "tacit": Registration("tacit", lambda: _tacit, "tests"),
+        "failing": Registration("failing", lambda: _failing, "tests"),
     }
     settings = {"llm": {"discover": False}, "assistants": {"named": {"bot": BOT}}, **fields}
     with pytest.MonkeyPatch.context() as patch:
@@ -93,6 +97,24 @@ def assisting(
             client_of(served) as http,
         ):
             yield http, chat, mine, served
+
+
+def _nothing(_settings: object) -> None:
+    """No toolset."""
+
+
+def _tacit(_settings: object) -> FunctionToolset:
+    made = FunctionToolset("tacit", "of somebody who did not read on")
+    made.tool(lambda context: str(context))
+    return made
+
+
+def _failing(_settings: object) -> object:
+    class Failing:
+        def tools(self) -> list[Any]:
+            raise RuntimeError(SECRET)
+
+    return Failing()
 
 
 def completion(http: httpx2.Client, **body: Any) -> httpx2.Response:
@@ -223,15 +245,22 @@ def test_without_pydantic_ai_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
         ({"model": "loft-chat"}, "not_configured", "an assistant"),
         ({"toolsets": ["none"]}, "not_configured", "needs the toolset 'none'"),
         ({"approval": {"rm": "off"}}, "not_configured", "`approval` names 'rm'"),
+        ({"toolsets": ["nothing"]}, "not_configured", "the toolset 'nothing' of 'tests'"),
+        ({"toolsets": ["tacit"]}, "not_configured", "letters without accents"),
+        ({"toolsets": ["failing"]}, "not_configured", "(RuntimeError)"),
     ],
 )
-def test_a_definition_that_does_not_fit(changed: dict[str, Any], state: str, words: str) -> None:
+def test_a_definition_that_does_not_fit(
+    changed: dict[str, Any], state: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with assisting([says("Hi.")], assistants={"named": {"bot": {**BOT, **changed}}}) as (http, *_):
         [item] = [item for item in http.get("/providers/llm").json()["items"] if item["name"] == "bot"]
         assert (item["status"], words in item["description"]) == (state, True), item
         response = completion(http)
         assert response.status_code == 503
         assert words in response.json()["error"]["message"]
+        assert SECRET not in item["description"] + response.text + caplog.text
+        assert {each["name"] for each in http.get("/providers/llm").json()["items"]} > {"bot", "loft-chat"}
 
 
 def test_what_writes_is_not_done_where_nobody_can_be_asked() -> None:

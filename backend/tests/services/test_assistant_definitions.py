@@ -78,6 +78,18 @@ def test_a_mistake_names_the_file_and_the_field(tmp_path: Path, text: str, words
     assert not found["good"].problem
 
 
+def test_a_file_of_an_editor_that_marks_its_encoding(tmp_path: Path) -> None:
+    (tmp_path / "helper.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert not defined(settings_of(tmp_path))["helper"].problem
+
+
+def test_a_folder_that_is_called_like_a_file(tmp_path: Path) -> None:
+    """Everybody reads the reason: where things lie on the server is not in it."""
+    (tmp_path / "bad.toml").mkdir()
+    problem = defined(settings_of(tmp_path))["bad"].problem
+    assert problem == "bad.toml: is a directory"
+
+
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
     assert "utf-8" in defined(settings_of(tmp_path))["bad"].problem

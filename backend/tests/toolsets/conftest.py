@@ -14,7 +14,9 @@ from app.toolsets.base import ToolContext
 class NothingKept:
     """A search that finds nothing; named fake: whoever kept something asks the real one."""
 
-    async def find(self, user_id: UUID, query: str, *, limit: int) -> Sequence[Any]:
+    async def find(
+        self, user_id: UUID, query: str, *, limit: int, before: int | None = None
+    ) -> Sequence[Any]:
         return ()
 
 

@@ -110,3 +110,14 @@ async def test_no_more_than_a_model_can_read(
     answer = await tools.search_conversations(context_of(database, ana), "volcan", limit)
     assert len(answer.places) == count
     assert max(len(each.text) for each in answer.places) <= 160
+
+
+async def test_a_long_conversation_does_not_hide_earlier_ones(
+    database: Database, ana: UUID, tools: ConversationsToolset
+) -> None:
+    """What stands in the one that asks is left out, however often the words are in it."""
+    earlier = await said(database, ana, "el volcán de ayer")
+    asking = await said(database, ana, *(f"volcán {n}" for n in range(130)), title="volcán")
+    context = replace(context_of(database, ana), conversation_id=asking)
+    answer = await tools.search_conversations(context, "volcán")
+    assert [(each.text, each.conversation_id) for each in answer.places] == [("el volcán de ayer", earlier)]

@@ -289,3 +289,16 @@ async def test_the_settings_of_other_programs(monkeypatch: pytest.MonkeyPatch, s
     loft = Settings(_env_file=None).loft
     assert (loft.api_url, loft.api_key.get_secret_value()) == (shop.origin, KEY)
     assert KEY not in repr(loft)
+
+
+async def test_times_with_and_without_a_zone_are_ordered(
+    shop: FakeLoft, tools: LoftToolset, context: ToolContext
+) -> None:
+    """A shop's own time is as ISO 8601 as any."""
+    days = ["2026-11-02T10:00:00", "2026-11-09T10:00:00+01:00", "2026-11-05", "0001-01-01T00:00:00+14:00"]
+    shop.script.append(
+        as_json([{**ORDERS[0], "id": f"O-{n}", "created_at": day} for n, day in enumerate(days)])
+    )
+    found = await tools.get_orders_by_customer(context, "C-1")
+    assert isinstance(found, OrdersFound)
+    assert [each.id for each in found.orders] == ["O-1", "O-2", "O-0", "O-3"]

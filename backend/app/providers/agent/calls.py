@@ -1,5 +1,6 @@
 """Functions as pydantic-ai's tools: asked for, counted, timed, and their failures told as data."""
 
+import asyncio
 import functools
 import inspect
 import logging
@@ -12,10 +13,11 @@ import anyio
 import anyio.to_thread
 from pydantic_ai import RunContext, Tool
 
-from app.core.errors import PrompterError
+from app.core.errors import PrompterError, ProviderNotReady
 from app.providers.agent.events import ApprovalRequired, ToolError, ToolFailed, ToolResult
 from app.providers.agent.task import AgentTool, Task
 from app.providers.agent.wire import arguments_of, as_text, capped, fenced
+from app.utils.places import place_of
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +40,26 @@ class Calls:
     @property
     def spent(self) -> bool:
         """Whether no more calls may be made."""
-        return self.made >= self._task.bounds.calls
+        return not self.left
+
+    @property
+    def left(self) -> int:
+        return max(0, self._task.bounds.calls - self.made)
 
     def tool(self, tool: AgentTool) -> Tool[Any]:
-        """The function as pydantic-ai calls it: its arguments checked against its annotations."""
-        described = _described(tool.function)
+        """The function as pydantic-ai calls it: its arguments checked against its annotations.
+
+        Raises:
+            ProviderNotReady: no model can be told of it.
+        """
+        try:
+            described = _described(tool.function)
+        except Exception as error:  # annotations of others may be anything
+            logger.error("tool %s cannot be described: %s", tool.name, type(error).__name__)
+            raise ProviderNotReady(
+                f"the tool {tool.name!r} of the toolset {tool.toolset!r} cannot be told to a model "
+                f"({type(error).__name__}); its arguments need types that are known when it runs and that JSON has"
+            ) from error
 
         async def call(context: RunContext[Any], **arguments: Any) -> str:
             return await self._made(tool, context.tool_call_id or "", arguments)
@@ -80,16 +97,22 @@ class Calls:
             return await failed(*refusal)
         begun_s = monotonic()  # what a person thought about it is not the tool's time
         try:
-            with anyio.fail_after(tool.timeout_s):
+            with anyio.move_on_after(tool.timeout_s) as scope:
                 result = await _called(tool, arguments)
+            if scope.cancelled_caught:
+                return await failed(f"the tool did not answer within {tool.timeout_s:g} s", "tool_timeout")
             text, truncated = capped(as_text(result), self._task.bounds.output_chars)
         except (ToolFailed, PrompterError) as error:
             return await failed(str(error), "tool_failed")
-        except TimeoutError:
-            return await failed(f"the tool did not answer within {tool.timeout_s:g} s", "tool_timeout")
-        except Exception as error:  # noqa: BLE001  # a tool of others may raise anything
+        except (
+            Exception,
+            SystemExit,
+            asyncio.CancelledError,
+        ) as error:  # a tool of others may raise anything
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
             # Its words may hold what the user said: only the kind of error is told.
-            logger.error("tool %s failed: %s", tool.name, type(error).__name__)
+            logger.error("tool %s failed: %s%s", tool.name, type(error).__name__, place_of(error))
             return await failed(f"the tool failed ({type(error).__name__})", "tool_failed")
         self.ended.add(call_id)
         ms = round((monotonic() - begun_s) * 1000)
@@ -137,6 +160,12 @@ def _described(function: Callable[..., Any]) -> Tool[Any]:
         return_annotation=str,
     )
     return Tool(described, takes_ctx=True)
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody wants this task to end, and not a tool that only says so."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _called(tool: AgentTool, arguments: dict[str, Any]) -> Any:

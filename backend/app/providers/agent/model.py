@@ -82,7 +82,7 @@ class ProviderModel(Model[Any]):
         if tools := _offered(model_request_parameters):
             fields |= {"tools": tools} | ({"tool_choice": "none"} if last else {})
         reply = await self._heard({**fields, "messages": self._sent(messages)})
-        reply.end(self._told_calls)
+        reply.end(self._told_calls, self._calls.left + 1)  # the one too many is told why it is not made
         self._told_calls += len(reply.calls)
         self.replies.append(reply)
         if final and reply.calls:  # it was told to answer, and did not

@@ -1,5 +1,6 @@
 """A model's answer put together from its chunks, and what tools say as a model is shown it; pure."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,8 @@ _LEFT_OUT = "\n… (cut: {} more characters)"
 _NAME_CHARS = 64
 MADE_UP_CHARS = 80
 """What is kept of the name of a tool, which a model may make up."""
+_MARK = re.compile(rf"<(?=\s*/?\s*{_TAG})", re.IGNORECASE)
+"""Also as a model may read it: in capitals, or with spaces."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -55,8 +58,12 @@ class Reply:
             break  # one answer was asked for
         return told
 
-    def end(self, told_before: int) -> None:
-        """The round is over: name its calls, after so many in rounds before, and make all of it fit to be sent."""
+    def end(self, told_before: int, most_calls: int) -> None:
+        """The round is over: name its calls, after so many in rounds before, and make all of it fit to be sent.
+
+        Calls over `most_calls` are as if never made: a model may ask for thousands at once.
+        """
+        self._calls = {index: self._calls[index] for index in sorted(self._calls)[:most_calls]}
         self.text = sendable(self.text)
         self._thought = {name: sendable(thought) for name, thought in self._thought.items()}
         for place, call in enumerate(self.calls, told_before + 1):
@@ -115,7 +122,10 @@ def as_text(result: Any) -> str:
     """
     if isinstance(result, str):
         return sendable(result)
-    return orjson.dumps(result, default=_plain).decode()
+    try:
+        return orjson.dumps(result, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a number of more than 64 bits, or what JSON has no word for
+        return json.dumps(result, default=_plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def capped(text: str, chars: int) -> tuple[str, bool]:
@@ -127,7 +137,7 @@ def capped(text: str, chars: int) -> tuple[str, bool]:
 
 def fenced(name: str, text: str) -> str:
     """What a tool said between marks that it cannot write itself."""
-    inside = text.replace(f"</{_TAG}", f"<\\/{_TAG}").replace(f"<{_TAG}", f"<\\{_TAG}")
+    inside = _MARK.sub("<\\\\", text)
     return f'<{_TAG} tool="{_UNSAFE.sub("_", name)[:_NAME_CHARS]}">\n{inside}\n</{_TAG}>'
 
 

@@ -67,7 +67,7 @@ def _of_file(path: Path) -> Defined:
     try:
         if path.stat().st_size > _FILE_BYTES:
             return _broken(name, path, f"expected at most {_FILE_BYTES} bytes")
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         said = data.pop("name", name)
         if said != name:
             return _broken(name, path, f"`name` is {str(said)[:80]!r}, and the file is called {name!r}")
@@ -77,7 +77,9 @@ def _of_file(path: Path) -> Defined:
         where = ".".join(str(part) for part in first["loc"])
         more = f" (and {len(others)} more)" if others else ""
         return _broken(name, path, f"`{where}`: {first['msg'].lower()}{more}")
-    except (OSError, ValueError) as error:  # not TOML, not UTF-8, not readable
+    except OSError as error:  # its words hold the path, which everybody would read
+        return _broken(name, path, (error.strerror or type(error).__name__).lower())
+    except ValueError as error:  # not TOML, not UTF-8
         return _broken(name, path, str(error)[:200].lower())
 
 

@@ -10,8 +10,9 @@ from app.core.assistants import Approval, AssistantDefinition
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
 from app.providers.agent.task import AgentTool
-from app.toolsets.base import Tool, ToolContext, Toolset
+from app.toolsets.base import Tool, ToolContext, Toolset, UnusableTool
 from app.toolsets.registry import toolset_registrations
+from app.utils.places import place_of
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Toolsets:
         found: dict[str, tuple[str, Tool, Approval]] = {}
         for toolset_name in definition.toolsets:
             toolset = await self._get(name, toolset_name)
-            for tool in toolset.tools():
+            for tool in self._tools_of(name, toolset_name, toolset):
                 if tool.name in found:
                     raise ProviderNotReady(
                         f"assistant {name!r}: the toolsets {found[tool.name][0]!r} and {toolset_name!r} both have "
@@ -88,11 +89,30 @@ class Toolsets:
                     factory = await anyio.to_thread.run_sync(registration.load, abandon_on_cancel=True)
                     self._built[name] = factory(self._settings)
                 except Exception as error:  # a package of others may fail in any way
-                    raise ProviderNotReady(
-                        f"assistant {assistant!r} needs the toolset {name!r} of {registration.origin!r}, which "
-                        f"cannot be loaded ({type(error).__name__}); install it again"
-                    ) from error
+                    raise self._broken(assistant, name, error) from error
         return self._built[name]
+
+    def _tools_of(self, assistant: str, name: str, toolset: Toolset) -> list[Tool]:
+        """Raises:
+        ProviderNotReady: it is none.
+        """
+        try:
+            found = list(toolset.tools())
+            for tool in found:
+                if not isinstance(tool, Tool):
+                    raise UnusableTool("its `tools()` has to give `Tool`s")
+        except Exception as error:  # the same
+            raise self._broken(assistant, name, error) from error
+        return found
+
+    def _broken(self, assistant: str, name: str, error: Exception) -> ProviderNotReady:
+        """Why a toolset cannot be used; words of others may hold a secret, and only their place is told, in the log."""
+        logger.error("toolset %s failed: %s%s", name, type(error).__name__, place_of(error))
+        why = error if isinstance(error, UnusableTool) else type(error).__name__
+        return ProviderNotReady(
+            f"assistant {assistant!r} needs the toolset {name!r} of {self._registered[name].origin!r}, which cannot "
+            f"be used ({why}); the server's log has the place"
+        )
 
 
 def _approval(tool: Tool, definition: AssistantDefinition) -> Approval:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -24,6 +25,7 @@ from app.toolsets.loft.shop import MOST, same_email, same_id, same_phone
 T = TypeVar("T")
 _TRIES = 3
 _ANSWER_BYTES = 1 << 20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_GUESS = "say that it cannot be looked up now, and do not guess"
 _CUSTOMERS, _ORDERS = TypeAdapter(list[Customer]), TypeAdapter(list[Order])
 _ORDER, _PRODUCTS = TypeAdapter(OrderDetails), TypeAdapter(list[Product])
@@ -53,7 +55,7 @@ class HttpShop:
         if found is None:
             return None
         of_them = [each for each in found if same_id(each.customer_id, customer_id)]
-        return sorted(_those(of_them, found), key=lambda order: order.created_at, reverse=True)[:limit]
+        return sorted(_those(of_them, found), key=_created, reverse=True)[:limit]
 
     async def order(self, order_id: str) -> OrderDetails | None:
         found = await self._get(_ORDER, f"/orders/{quote(order_id, safe='')}", {}, may_miss=True)
@@ -102,6 +104,13 @@ class HttpShop:
         except BaseUrlNotAllowed as error:
             raise ToolFailed("LOFT_API_URL is no http address; whoever runs the server can fix it") from error
         return Endpoint(base, key, Reach.OPERATOR)
+
+
+def _created(order: Order) -> float:
+    """To sort by; a time without a zone is taken for one of UTC."""
+    moment = order.created_at
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH).total_seconds()
 
 
 async def _body(reply: Reply) -> bytes:
