@@ -24,6 +24,7 @@ READY = (
     states.reconnecting,
     states.dictations,
     states.messages,
+    states.assistant,
     states.streaming,
     states.failing,
     states.settings,

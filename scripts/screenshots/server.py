@@ -1,5 +1,6 @@
 """Servers with an empty data folder of their own, for as long as pictures of them are taken."""
 
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PERSON, PASSWORD = "ada", "correct horse battery staple"
 _COMMAND = (sys.executable, "-m", "app.cli")
 _START_S = 60
+ASKING = {"title": "LOFT (asks first)", "description": "pregunta antes de consultar", "toolsets": ["loft"]}
 
 
 @contextmanager
@@ -28,6 +30,9 @@ def server(model_url: str, *, accounts: bool = False, ready: bool = True) -> Ite
             env["PROMPTER_ACCOUNTS__MODE"] = "accounts"
             add = [*_COMMAND, "users", "add", PERSON, "--password-stdin"]
             subprocess.run(add, input=PASSWORD, text=True, env=env, check=True, stdout=subprocess.DEVNULL)
+        if ready:
+            shop = [*_COMMAND, "demo-data", "loft"]
+            subprocess.run(shop, env=env, check=True, capture_output=True)
         log = Path(folder) / "server.log"
         with log.open("wb") as file:
             process = subprocess.Popen([*_COMMAND, "serve", "--port", "0"], env=env, stdout=file, stderr=file)
@@ -49,6 +54,9 @@ def _environment(folder: Path, model_url: str) -> dict[str, str]:
         "PROMPTER_STT__PROVIDER": "whisper_local",
         "PROMPTER_STT__WHISPER_LOCAL__MODEL": "whisper-samples",
         "PROMPTER_LLM__DISCOVER": "false",
+        "PROMPTER_ASSISTANTS__NAMED": json.dumps(
+            {"asking": {**ASKING, "approval": {"get_order_details": "ask"}}}
+        ),
         "PROMPTER_LLM__OPENAI_COMPAT__BASE_URL": model_url,
         "PROMPTER_LLM__OPENAI_COMPAT__API_KEY": "none" if model_url else "",
         "PROMPTER_LLM__OPENAI_COMPAT__MODEL": "gemma-3-12b" if model_url else "",

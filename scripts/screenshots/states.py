@@ -73,6 +73,29 @@ def messages(studio: Studio, url: str) -> None:
         studio.shoot(page, "message-edit")
 
 
+def assistant(studio: Studio, url: str) -> None:
+    """What it is before the first word, a call folded and opened, one that asks, and one that was denied."""
+    for theme, lang, narrow in LOOKS:
+        look = f"{theme}-{lang}{'-mobile' * narrow}"
+        with studio.page(url, theme=theme, lang=lang, narrow=narrow) as page:
+            page.get_by_role("combobox").select_option("loft-chat")
+            page.get_by_role("note").wait_for()
+            studio.shoot(page, f"assistant-new-{look}")
+            say(page, ORDER)
+            studio.shoot(page, f"assistant-{look}", 400)
+            page.get_by_test_id("tool-call").locator("summary").click()
+            studio.shoot(page, f"assistant-open-{look}", 400)
+            page.goto(f"{url}/#/")
+            page.get_by_role("combobox").select_option("asking")
+            page.locator("[data-composer]").fill(ORDER)
+            page.keyboard.press("Enter")
+            page.locator("[data-approval]").wait_for()
+            studio.shoot(page, f"assistant-asks-{look}", 400)
+            page.get_by_role("button", name=re.compile("^(Deny|No permitir)$")).click()
+            page.locator("[data-testid=tool-call][data-state=denied]").wait_for()
+            studio.shoot(page, f"assistant-denied-{look}", 400)
+
+
 def streaming(studio: Studio, url: str) -> None:
     with studio.page(url) as page:
         page.locator("[data-composer]").fill(SLOW)

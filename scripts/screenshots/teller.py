@@ -39,6 +39,10 @@ ORDER = """El pedido **ORD001** salió del almacén ayer y está en reparto.
 - Entrega prevista: mañana, entre las 9 y las 14 h
 
 ¿Quieres que te avise cuando llegue?"""
+LOOKED_UP = """El pedido **ORD001** está **enviado** y suma 380,80 €. Son datos de demostración.
+
+¿Consulto algo más?"""
+REFUSED = "No lo he consultado, porque no lo has permitido. ¿Hago otra cosa?"
 WALK = """Three days by the sea, with two nights in the same inn:
 
 **Day 1.** The cliff path from the harbour to the lighthouse, 11 km. Start early: there is no shade after noon.
@@ -74,24 +78,47 @@ class _Handler(BaseHTTPRequestHandler):
         asked = str(body["messages"][-1]["content"])
         if FAILS in asked:
             return self._say(503, {"error": {"message": "the model is being loaded", "type": "server_error"}})
+        if body.get("tools"):
+            return self._act(body["messages"])
         text = next((answer for words, answer in ANSWERS.items() if words in asked), "Gladly.")
+        self._begin()
+        self._say_in_pieces(text)
+        if asked == SLOW:
+            time.sleep(_SLOW_S)  # the picture is taken meanwhile
+        return self._end(text)
+
+    def _act(self, messages: list[dict[str, str]]) -> None:
+        """As an assistant's model: the order is looked up first."""
+        self._begin()
+        if messages[-1]["role"] == "tool":
+            text = REFUSED if '"error"' in messages[-1]["content"] else LOOKED_UP
+            self._say_in_pieces(text)
+            return self._end(text)
+        self._say_in_pieces("Lo consulto. ")
+        function = {"name": "get_order_details", "arguments": '{"order_id": "ORD001"}'}
+        call = {"index": 0, "id": "call_0", "type": "function", "function": function}
+        self._event({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})
+        return self._end("", "tool_calls")
+
+    def _begin(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
+
+    def _say_in_pieces(self, text: str) -> None:
         for start in range(0, len(text), 16):
             self._event({"choices": [{"index": 0, "delta": {"content": text[start : start + 16]}}]})
-        if asked == SLOW:
-            time.sleep(_SLOW_S)  # the picture is taken meanwhile
+
+    def _end(self, text: str, reason: str = "stop") -> None:
         usage = {
             "prompt_tokens": 24,
             "completion_tokens": len(text) // 4,
             "total_tokens": 24 + len(text) // 4,
         }
-        end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage}
+        end = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}], "usage": usage}
         with suppress(BrokenPipeError):  # Stop was pressed
             self._event(end)
             self.wfile.write(b"data: [DONE]\n\n")
-        return None
 
     def _event(self, chunk: dict[str, object]) -> None:
         about = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": NAME}

@@ -1,7 +1,7 @@
 /** The server's hints, with what is to be typed set apart from the prose. */
 
-/** Between backticks, or with the look of a setting's name. */
-const TO_TYPE = /`([^`]+)`|((?:[A-Z]+_|__)[A-Z_]*[A-Z])/;
+/** Between backticks, or with the look of a setting's name or a command that installs. */
+const TO_TYPE = /`([^`]+)`|((?:[A-Z]+_|__)[A-Z_]*[A-Z]|pip install '[^']+')/;
 
 export function WithCode({ text }: { text: string }) {
   return text

@@ -2,6 +2,8 @@
 import { Bot, TriangleAlert } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
+import { WithCode } from "@/shared/ui/with-code";
+
 import { useAssistants } from "../queries";
 import { STATES } from "./states";
 
@@ -39,9 +41,9 @@ export function AssistantNote({ model, isNew }: Props) {
       {!isReady && (
         <p className="mt-1 pl-[26px]">
           {t("tools.whatToDo")}{" "}
-          <code lang="en" className="break-words rounded bg-raised px-1 py-0.5 text-xs">
-            {hint}
-          </code>
+          <span lang="en" className="break-words">
+            <WithCode text={hint} />
+          </span>
         </p>
       )}
     </div>

@@ -46,7 +46,7 @@ export function ApprovalCard({ messageId, call }: { messageId: string; call: Too
         <TimeLeft expiresAt={call.expiresAt} />
       </div>
       <p>
-        {t(does(call))}: <code className="break-all font-semibold">{name}</code>
+        {t(does(call))}: <code className="font-semibold [overflow-wrap:anywhere]">{name}</code>
         {call.toolset && <span className="text-muted"> {t("tools.from", { toolset: visible(call.toolset) })}</span>}
       </p>
       {isNothing(call.args) ? (

@@ -31,6 +31,9 @@ const LOOKS: Record<CallState, readonly [LucideIcon, string]> = {
   stopped: [CircleStop, "text-muted"],
 };
 
+/** Of the others it would be how long their user thought about it. */
+const RUN: ReadonlySet<CallState> = new Set(["done", "failed"]);
+
 export function ToolCallItem({ call }: { call: ToolCall }) {
   const { t } = useTranslation();
   const [isOpen, setOpen] = useState(false);
@@ -46,13 +49,13 @@ export function ToolCallItem({ call }: { call: ToolCall }) {
       <summary className="flex min-h-9 cursor-pointer list-none flex-wrap items-center gap-x-2 gap-y-0.5 rounded-lg px-3 py-1.5 hover:bg-raised [&::-webkit-details-marker]:hidden">
         <Icon size={16} aria-hidden className={`shrink-0 ${colour}`} />
         <span>{t(does(call))}</span>
-        <code className="min-w-0 break-all text-xs text-muted">{visible(call.name)}</code>
+        <code className="min-w-0 text-xs [overflow-wrap:anywhere] text-muted">{visible(call.name)}</code>
         <span className="ml-auto flex items-center gap-2 text-xs text-muted">
           <span>
             {t(`tools.state.${call.state}`)}
             {why && `: ${t(why)}`}
           </span>
-          <Took ms={call.ms} />
+          <Took ms={RUN.has(call.state) ? call.ms : null} />
           <ChevronRight size={14} aria-hidden className="shrink-0 transition-transform group-open/call:rotate-90" />
         </span>
       </summary>

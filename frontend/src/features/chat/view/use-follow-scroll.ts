@@ -52,15 +52,21 @@ export function useFollowScroll(
       last.current = now;
       setAway(!following.current && distance(now) > NEAR_PX);
     };
+    const opened = ({ target }: Event): void => {
+      // What is unfolded is to be read: its head stays where it was pressed.
+      if (target instanceof Element && target.closest("summary")) following.current = false;
+    };
     const stillness = matchMedia("(prefers-reduced-motion: reduce)");
     const observer = new ResizeObserver(grown);
     observer.observe(content.current);
     observer.observe(element);
     element.addEventListener("scroll", scrolled, { passive: true });
+    element.addEventListener("click", opened);
     return () => {
       cancelAnimationFrame(frame);
       observer.disconnect();
       element.removeEventListener("scroll", scrolled);
+      element.removeEventListener("click", opened);
     };
   }, [box, content]);
 
