@@ -1,7 +1,7 @@
 """Answers over lines that break: whatever is cut, and wherever, the texts that come are the answer, once."""
 
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,18 +48,19 @@ class PacedChat(ActingChat):
                 await anyio.sleep(0.004)
 
 
-def paced() -> FakeChat:
+def paced(*, acts: bool) -> FakeChat:
     pieces: list[Any] = [delta(text) for text in TEXTS]
     for n, thought in enumerate(THOUGHTS):
         pieces.insert(3 * n, delta("", reasoning_content=thought))
-    for n, call in enumerate(CALLS):
+    for n, call in enumerate(CALLS if acts else ()):
         pieces.insert(2 * n + n // 20, call)
     return PacedChat([*pieces, delta("", finish="stop")])
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with registered(fake=paced()), serving(FakeEngine(), llm={"provider": "fake", "discover": False}) as one:
+    models = {"fake": paced(acts=True), "plain": paced(acts=False)}
+    with registered(**models), serving(FakeEngine(), llm={"provider": "fake", "discover": False}) as one:
         yield one
 
 
@@ -120,10 +121,10 @@ async def last_message(client: httpx2.AsyncClient, conversation_id: str) -> dict
     return last
 
 
-async def asked(listener: Listener, client: httpx2.AsyncClient) -> str:
+async def asked(listener: Listener, client: httpx2.AsyncClient, model: str = "fake") -> str:
     """Send a message over a line that is cut; a client that was told no id finds it in the conversation."""
     conversation_id = await new_conversation(client)
-    body = {"conversation_id": conversation_id, "message": "hello"}
+    body = {"conversation_id": conversation_id, "message": "hello", "model": model}
     await listener.listen("POST", "/api/chat/stream", json=body)
     if listener.events:
         listener.message_id = listener.events[0].data["message_id"]
@@ -132,17 +133,21 @@ async def asked(listener: Listener, client: httpx2.AsyncClient) -> str:
     return conversation_id
 
 
-def assert_whole(events: list[Sent]) -> None:
+def assert_whole(events: list[Sent], calls: Sequence[ToolCall | ToolResult] = CALLS) -> None:
     """The answer, no event of it twice, and one end."""
     assert content(events) == "".join(TEXTS)
     assert content(events, "reasoning") == "".join(THOUGHTS)
     assert [event.name for event in events if event.name in ("done", "error")] == ["done"]
     assert events[-1].data["status"] == "completed"
     called = [event.data["call_id"] for event in events if event.name.startswith("tool_")]
-    assert called == [call.call_id for call in CALLS]
+    assert called == [call.call_id for call in calls]
     told = [event for event in events if event.name not in ("start", "done")]
     places = [tuple(map(int, event.id.split("."))) for event in told]
     assert places == sorted(set(places))
+    if not calls:
+        assert {len(place) for place in places} == {2}, (
+            "ids of an answer without tools are as they always were"
+        )
 
 
 @asynccontextmanager
@@ -155,17 +160,20 @@ async def listener_at(served: Served, seed: int, message_id: str | None = None) 
         yield Listener(line, client, random.Random(seed), message_id)
 
 
+@pytest.mark.parametrize("model", ["fake", "plain"])
 @pytest.mark.parametrize("seed", range(8))
-async def test_a_line_that_is_cut_at_any_byte(served: Served, seed: int) -> None:
+async def test_a_line_that_is_cut_at_any_byte(served: Served, seed: int, model: str) -> None:
+    """Of an answer with tools, and of one without."""
+    calls = CALLS if model == "fake" else []
     async with client_of(served) as client, listener_at(served, seed) as listener:
-        conversation_id = await asked(listener, client)
+        conversation_id = await asked(listener, client, model)
         await listener.follow()
-        assert_whole(listener.events)
+        assert_whole(listener.events, calls)
         assert listener.cuts > 10
         stored = await last_message(client, conversation_id)
         assert (stored["content"], stored["reasoning"]) == ("".join(TEXTS), "".join(THOUGHTS))
         assert [event["data"]["call_id"] for event in stored["tool_events"]] == [
-            call.call_id for call in CALLS
+            call.call_id for call in calls
         ]
         again = {"Last-Event-ID": listener.events[-1].id}
         assert (await client.get(f"/api/chat/stream/{listener.message_id}", headers=again)).status_code == 204
