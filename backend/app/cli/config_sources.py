@@ -53,7 +53,9 @@ def _leaves(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             yield from _leaves(value, (*path, name))
-        elif any(isinstance(part, type) and issubclass(part, BaseModel) for part in get_args(field.annotation)):
+        elif any(
+            isinstance(part, type) and issubclass(part, BaseModel) for part in get_args(field.annotation)
+        ):
             for key, item in value.items():
                 yield from _leaves(item, (*path, name, key))
         elif value is not None:  # which no text in a .env file means
