@@ -21,7 +21,7 @@ interface Props {
   onEdit: (id: string | null) => void;
 }
 
-const FOUND = "rounded-2xl outline outline-2 outline-offset-8 outline-accent/60";
+const FOUND = "scroll-mt-6 rounded-2xl outline outline-2 outline-offset-8 outline-accent/60";
 
 export const MessageList = memo(function MessageList({ box, shown, foundId, live, actions, editedId, onEdit }: Props) {
   const { t } = useTranslation();

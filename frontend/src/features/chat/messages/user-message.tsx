@@ -35,6 +35,7 @@ export function UserMessage({ message, isSettled, actions, isEdited, onEdit }: P
     <article aria-label={t("chat.you")} className="group flex flex-col items-end">
       <div
         dir="auto"
+        data-bubble
         className={`max-w-[88%] whitespace-pre-wrap break-words rounded-2xl rounded-br-md bg-raised px-4 py-2.5 leading-7 sm:max-w-[80%] ${isSending ? "opacity-60" : ""}`}
       >
         {message.content}

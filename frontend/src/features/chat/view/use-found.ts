@@ -16,7 +16,8 @@ export function useFound(messageId: string | null, { status, shown, actions, isA
     asked.current = messageId;
     stay();
     const place = document.getElementById(`m-${messageId}`);
-    place?.scrollIntoView({ block: "center" });
+    const isTall = place !== null && place.offsetHeight > innerHeight / 2; // it is read from its beginning
+    place?.scrollIntoView({ block: isTall ? "start" : "center" });
     place?.focus({ preventScroll: true });
   }, [isShown, messageId, stay]);
 
