@@ -40,7 +40,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--clip", type=Path, default=ROOT / "samples" / "en_two_requests_16k.wav")
-    parser.add_argument("--slower", type=int, nargs="+", default=[1, 6], help="how many times slower the page")
+    parser.add_argument("--slower", type=int, nargs="+", default=[1, 6], help="so many times, the page")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     chosen = parser.parse_args()
@@ -52,10 +52,10 @@ def main() -> None:
         flags.append(f"--use-file-for-fake-audio-capture={clip}%noloop")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chosen.chromium, args=flags)
-            found = {
-                f"{rate}x slower": quantiles([lost_ms(browser, url, spoken, rate) for _ in range(chosen.runs)])
-                for rate in chosen.slower
-            }
+            found = {}
+            for rate in chosen.slower:
+                lost = [lost_ms(browser, url, spoken, rate) for _ in range(chosen.runs)]
+                found[f"{rate}x slower"] = quantiles(lost)
             browser.close()
     print(json.dumps({"clip": chosen.clip.name, "lost_at_the_beginning_ms": found}, indent=2))
 
@@ -81,8 +81,9 @@ def write(path: Path, samples: Samples) -> None:
 
 def lost_ms(browser: Browser, url: str, spoken: Samples, rate: int) -> float:
     """Of the first dictation of a page; below 0 there is silence before the first sample."""
-    plain: dict[str, Any] = {"echoCancellation": False, "noiseSuppression": False}  # they would change the sound
-    page = opened(browser, url, {"guided": True, "uiLanguage": "en", "speechLang": "en", **plain})
+    settings: dict[str, Any] = {"guided": True, "uiLanguage": "en", "speechLang": "en"}
+    settings |= {"echoCancellation": False, "noiseSuppression": False}  # which would change the sound
+    page = opened(browser, url, settings)
     page.evaluate(TAP)
     slow = page.context.new_cdp_session(page)
     slow.send("Emulation.setCPUThrottlingRate", {"rate": rate})

@@ -1,5 +1,6 @@
 """Dictating in the browser: a recording is the microphone, and what it says comes to stand in the composer."""
 
+import wave
 from itertools import count
 from pathlib import Path
 
@@ -101,6 +102,41 @@ async def test_what_was_typed_is_left_alone(open_page: OpenPage) -> None:
     await expect(app.composer).to_have_value(f"So {said(ENGLISH)}")
     await app.button("Take back the last utterance").click()
     await expect(app.composer).to_have_value("So ")
+
+
+async def test_a_draft_survives_a_reload(open_page: OpenPage) -> None:
+    """What was dictated and typed stands there again in its own conversation, until it is sent."""
+    app = await open_page(says=ENGLISH)
+    await app.ask("First of all")
+    await app.has_answered()
+    await app.button("Dictate").click()
+    await expect(app.page.get_by_test_id("heard")).to_have_text(said(ENGLISH))
+    await app.page.reload()  # in the middle of the dictation
+    await expect(app.composer).to_have_value(said(ENGLISH))
+    await app.page.get_by_role("link", name="New conversation").first.click()
+    await expect(app.composer).to_have_value("")
+    await app.page.go_back()
+    await expect(app.composer).to_have_value(said(ENGLISH))
+    await app.composer.press("Enter")
+    await expect(app.mine).to_have_count(2)
+    await app.page.reload()
+    await expect(app.mine).to_have_count(2)
+    await expect(app.composer).to_have_value("")
+
+
+async def test_without_a_sound_it_says_so(open_page: OpenPage, tmp_path: Path) -> None:
+    """A microphone that is switched off gives zeros."""
+    silence = tmp_path / "silence.wav"
+    with wave.open(str(silence), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(2 * 16_000))
+    app = await open_page(says=silence)
+    await app.button("Dictate").click()
+    await expect(app.state).to_contain_text("No sound comes from the microphone")
+    await app.button("Mute the microphone").click()
+    await expect(app.state).to_have_text("Muted")
 
 
 async def test_a_lost_connection_loses_no_word(open_page: OpenPage, web_server: str) -> None:

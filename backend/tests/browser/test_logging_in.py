@@ -45,9 +45,14 @@ async def test_log_in_and_out(open_page: OpenPage, team_server: str) -> None:
     await app.page.reload()
     await expect(app.mine).to_contain_text("For Ada alone")
 
+    await app.composer.fill("Ada has not sent this")
+    await app.page.reload()
+    await expect(app.composer).to_have_value("Ada has not sent this")
+
     address = app.page.url
     await app.button("Log out").click()
     await expect(app.page.get_by_role("heading", name="Log in to PROMPTer")).to_be_visible()
+    assert "Ada" not in await app.page.evaluate("JSON.stringify([sessionStorage, localStorage])")
     await app.page.reload()
     await expect(app.page.get_by_role("heading", name="Log in to PROMPTer")).to_be_visible()
 
@@ -55,6 +60,7 @@ async def test_log_in_and_out(open_page: OpenPage, team_server: str) -> None:
     await password.fill(PASSWORD)
     await password.press("Enter")
     await expect(app.composer).to_be_visible()
+    await expect(app.composer).to_have_value("")
     await expect(app.page.get_by_text("For Ada alone")).to_have_count(0)
     app.expect_trouble("404")
     await app.page.goto(address)
