@@ -1,5 +1,6 @@
 """Accounts in the browser: the log-in page, what is behind it, the way out, and nothing left for the next one."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -65,3 +66,25 @@ async def test_log_in_and_out(open_page: OpenPage, team_server: str) -> None:
     app.expect_trouble("404")
     await app.page.goto(address)
     await expect(app.page.get_by_text("There is no such conversation")).to_be_visible()
+
+
+async def test_pages_of_one_browser_share_a_log_in(open_page: OpenPage, team_server: str) -> None:
+    app = await open_page(team_server)
+    app.expect_trouble("401")
+    other = await app.page.context.new_page()
+    await other.goto(team_server)
+    await app.page.get_by_label("Name").fill("ada")
+    await app.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await app.button("Log in").click()
+    await app.ask("Of Ada, in two pages")
+    await app.has_answered()
+    await other.goto(app.page.url)
+    for _ in range(3):  # each throws away a renewal of the other's, or its own
+        await asyncio.gather(app.page.reload(), other.reload())
+    for page in (app.page, other):
+        await expect(page.get_by_role("article", name="You")).to_contain_text("Of Ada, in two pages")
+
+    await app.button("Log out").click()
+    for page in (app.page, other):
+        await expect(page.get_by_role("heading", name="Log in to PROMPTer")).to_be_visible()
+        await expect(page.get_by_text("Of Ada, in two pages")).to_have_count(0)
