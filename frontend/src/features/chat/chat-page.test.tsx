@@ -10,7 +10,7 @@ import { queryClient } from "@/shared/api/query-client";
 import { settingsStore } from "@/shared/settings/store";
 import { toasts } from "@/shared/ui/toasts";
 
-import { ChatPage } from "./chat-page";
+import { ChatPage, type ComposerParts } from "./chat-page";
 import { FakeConversations } from "./fake-conversations";
 import { AT_ONCE } from "./messages/use-earlier";
 
@@ -20,13 +20,13 @@ class StillObserver implements ResizeObserver {
   disconnect(): void {}
 }
 
-function open(server: FakeConversations, path = "/") {
+function open(server: FakeConversations, path = "/", composer?: ComposerParts) {
   vi.stubGlobal("fetch", server.fetch);
   const { hook, history, navigate } = memoryLocation({ path, record: true });
   const Page = () => {
     const [at] = hook();
     const [, , id, messageId] = at.split("/");
-    return <ChatPage conversationId={id ?? null} messageId={messageId ?? null} />;
+    return <ChatPage conversationId={id ?? null} messageId={messageId ?? null} {...(composer ? { composer } : {})} />;
   };
   render(
     <QueryClientProvider client={queryClient}>
@@ -167,6 +167,19 @@ describe("ChatPage", () => {
     await screen.findByText("echo: hi");
     await user.keyboard("{Escape}");
     await waitFor(() => expect(server.isStopped).toBe(true));
+  });
+
+  it("tells the composer when a text can be sent again, and not before", async () => {
+    const server = new FakeConversations({ holds: true });
+    const whenFree = vi.fn();
+    const take = () => Promise.resolve({ text: "hi", whole: true });
+    const draft = { isEmpty: false, take, restore: () => undefined, focus: () => undefined };
+    const { user } = open(server, "/", { draft, field: null, microphone: null, whenFree });
+    await user.click(screen.getByRole("button", { name: "Send" }));
+    await screen.findByText("echo: hi");
+    const before = whenFree.mock.calls.length;
+    await user.click(screen.getByRole("button", { name: "Stop the answer" }));
+    await waitFor(() => expect(whenFree.mock.calls.length).toBe(before + 1));
   });
 
   it("does not call back who has left while the conversation is made, nor keeps them from writing", async () => {
