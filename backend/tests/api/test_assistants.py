@@ -12,7 +12,7 @@ import anyio
 import httpx2
 import pytest
 
-from app.core.errors import UpstreamRateLimited
+from app.core.errors import UpstreamError, UpstreamRateLimited
 from app.providers.agent import task
 from app.providers.registry import Registration
 from app.services.assistants import answering, assistants, tools
@@ -243,6 +243,7 @@ def test_without_pydantic_ai_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     [
         ({"model": "scripted-"}, "no_model", "there is no model 'scripted-'"),
         ({"model": "loft-chat"}, "not_configured", "an assistant"),
+        ({"model": "echo"}, "not_configured", "'echo', which knows only text and calls no tools"),
         ({"toolsets": ["none"]}, "not_configured", "needs the toolset 'none'"),
         ({"approval": {"rm": "off"}}, "not_configured", "`approval` names 'rm'"),
         ({"toolsets": ["nothing"]}, "not_configured", "the toolset 'nothing' of 'tests'"),
@@ -261,6 +262,28 @@ def test_a_definition_that_does_not_fit(
         assert words in response.json()["error"]["message"]
         assert SECRET not in item["description"] + response.text + caplog.text
         assert {each["name"] for each in http.get("/providers/llm").json()["items"]} > {"bot", "loft-chat"}
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("gemma:2b does not support tools", True),
+        ('"auto" tool choice requires --enable-auto-tool-choice', True),
+        ("temperature is too high", False),
+    ],
+)
+def test_a_model_that_calls_no_tools_is_named(words: str, hint: bool) -> None:
+    with assisting([[UpstreamError(words, upstream_status=400)]]) as (http, *_):
+        response = completion(http)
+        message = response.json()["error"]["message"]
+        assert response.status_code == 400
+        assert message.startswith(words)
+        assert ("the assistant 'bot' needs a model that can call tools" in message) == hint
+
+
+def test_without_tools_a_model_of_text_is_enough() -> None:
+    with assisting([], assistants={"named": {"bot": {**BOT, "model": "echo", "toolsets": []}}}) as (http, *_):
+        assert completion(http).json()["choices"][0]["message"]["content"] == "Hi"
 
 
 def test_what_writes_is_not_done_where_nobody_can_be_asked() -> None:

@@ -5,13 +5,15 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from app.core.config import Settings
-from app.core.errors import BadRequest, ModelNotFound, ProviderNotReady
-from app.providers.agent.task import COMMAND, Bounds, Delta, Ended, Task, is_installed, loaded
+from app.core.errors import BadRequest, ModelNotFound, ProviderNotReady, UpstreamError
+from app.providers.agent.events import ToolEvent
+from app.providers.agent.task import COMMAND, Bounds, Delta, Ended, Run, Task, is_installed, loaded
 from app.providers.base import ChatRequest
 from app.services.assistants.acting import Acting
 from app.services.assistants.definitions import Defined
 from app.services.assistants.tools import Toolsets
 from app.services.assistants.words import opened, stopped
+from app.services.llm.text_only import TextOnly
 from app.toolsets.base import Searching, ToolContext
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ _NOT_SENT = frozenset({
     "messages", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "n", "model"
 })  # fmt: skip
 """Fields that the run sets itself, or that have no meaning without a client's tools."""
+_REFUSED = frozenset({400, 404, 422, 500, 501})
+"""How services answer who asks a model for what it cannot do."""
 
 
 class AssistantChat:
@@ -63,7 +67,7 @@ class AssistantChat:
         task = await self._task(request, acting)
         run = await loaded()
         spoken = False
-        async with aclosing(run(task)) as items:
+        async with aclosing(self._told(run, task)) as items:
             async for item in items:
                 if isinstance(item, Delta):
                     spoken = spoken or bool(item.fields.get("content"))
@@ -76,6 +80,20 @@ class AssistantChat:
                     yield last | {"usage": item.usage} if item.usage else last
                 else:
                     acting.tell(item)
+
+    async def _told(self, run: Run, task: Task) -> AsyncGenerator[Delta | ToolEvent | Ended, None]:
+        """What a run tells. Services say in many ways that a model calls no tools, none what to do about it."""
+        try:
+            async with aclosing(run(task)) as items:
+                async for item in items:
+                    yield item
+        except UpstreamError as error:
+            if not (task.tools and error.upstream_status in _REFUSED and "tool" in error.message.lower()):
+                raise
+            hint = f"the assistant {self._one.name!r} needs a model that can call tools: give it one as its `model`"
+            raise type(error)(
+                f"{error.message}; {hint}", param=error.param, upstream_status=error.upstream_status
+            ) from error
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
         """The whole answer. Raises as `stream` does."""
@@ -131,11 +149,22 @@ class AssistantChat:
             raise ProviderNotReady(f"assistant {name!r} cannot ask its model: {error.message}") from error
         if isinstance(asked.chat, AssistantChat):
             raise ProviderNotReady(f"assistant {name!r} asks {wanted!r}, an assistant; give it a model's id")
+        if problem := without_tools(self._one, asked):
+            raise ProviderNotReady(f"assistant {name!r} cannot be used: {problem}")
         return asked
 
     def _chunk(self, delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
         return {"model": self._one.name, "choices": [choice]}
+
+
+def without_tools(one: Defined, asked: "Choice") -> str:
+    """Why the model cannot be asked, where it is known before that it calls no tools."""
+    if not (one.definition.toolsets and isinstance(asked.chat, TextOnly)):
+        return ""
+    return (
+        f"its model is {asked.id!r}, which knows only text and calls no tools; give it another one as `model`"
+    )
 
 
 def refuse_what_it_cannot(name: str, body: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from app.core.errors import ModelNotFound, PrompterError
 from app.providers.agent.task import COMMAND, is_installed
 from app.providers.base import ProviderStatus
 from app.schemas.providers import AssistantOut, LlmProviderOut, ProviderState
-from app.services.assistants.answering import AssistantChat
+from app.services.assistants.answering import AssistantChat, without_tools
 from app.services.assistants.definitions import Defined, defined
 from app.services.assistants.tools import Toolsets
 from app.toolsets.base import Searching
@@ -106,6 +106,8 @@ class Assistants:
             return ProviderStatus(
                 ProviderState.NOT_CONFIGURED, "its model is an assistant; give it a model's id"
             )
+        if problem := without_tools(one, asked):
+            return ProviderStatus(ProviderState.NOT_CONFIGURED, problem)
         if provider.status != ProviderState.READY:
             return ProviderStatus(provider.status, f"{what}; its model {asked.id!r}: {provider.description}")
         return ProviderStatus(ProviderState.READY, f"{what}; asks {asked.id!r}")
