@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._end(text)
         self._say_in_pieces("Lo consulto. ")
         function = {"name": "get_order_details", "arguments": '{"order_id": "ORD001"}'}
-        call = {"index": 0, "id": "call_0", "type": "function", "function": function}
+        call: dict[str, object] = {"index": 0, "id": "call_0", "type": "function", "function": function}
         self._event({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})
         return self._end("", "tool_calls")
 
@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
             "completion_tokens": len(text) // 4,
             "total_tokens": 24 + len(text) // 4,
         }
-        end = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}], "usage": usage}
+        end: dict[str, object] = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}], "usage": usage}
         with suppress(BrokenPipeError):  # Stop was pressed
             self._event(end)
             self.wfile.write(b"data: [DONE]\n\n")
