@@ -115,7 +115,10 @@ class _Handler(BaseHTTPRequestHandler):
             "completion_tokens": len(text) // 4,
             "total_tokens": 24 + len(text) // 4,
         }
-        end: dict[str, object] = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}], "usage": usage}
+        end: dict[str, object] = {
+            "choices": [{"index": 0, "delta": {}, "finish_reason": reason}],
+            "usage": usage,
+        }
         with suppress(BrokenPipeError):  # Stop was pressed
             self._event(end)
             self.wfile.write(b"data: [DONE]\n\n")
