@@ -162,6 +162,7 @@ def speed(page: Page, clip: Path, runs: int) -> dict[str, Any]:
         )
         page.get_by_role("button", name="Stop dictating").click()
         wait_for(lambda: page.evaluate(STATE) == "idle")
+        page.evaluate("sessionStorage.clear()")  # no draft of this run in the next
         page.reload()
         page.wait_for_selector("[data-composer]")
     rows = rows[1:]
