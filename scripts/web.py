@@ -113,6 +113,7 @@ def dev(options: argparse.Namespace) -> int:
         subprocess.Popen([options.python, "-m", "app.cli", "serve", "--reload"], cwd=str(ROOT), env=server),
         subprocess.Popen(["node", "node_modules/vite/bin/vite.js"], cwd=str(WEB), env=env(path)),
     ]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a supervisor, it ends both as well
     try:
         while all(child.poll() is None for child in children):
             time.sleep(0.2)
