@@ -96,6 +96,7 @@ async def test_a_spoken_question_is_looked_up(open_page: OpenPage, shop: str) ->
     await menu.select_option("loft-chat")
     await expect(app.page.get_by_role("note", name="LOFT")).to_contain_text("consulta clientes, pedidos")
     await app.button("Dictate").click()
+    await expect(app.page.get_by_test_id("heard")).to_have_text(QUESTION)
     await expect(app.composer).to_have_value(QUESTION)
     await app.button("Stop dictating").click()
     await app.in_state("idle")

@@ -35,10 +35,10 @@ async def test_speak_see_fix_send(open_page: OpenPage, recording: Path) -> None:
     await app.in_state("listening")
     pieces = app.page.get_by_test_id("composer-pieces")
     await expect(pieces.locator("[data-kind=unstable], [data-kind=stable]").first).to_be_visible()
+    await expect(app.page.get_by_test_id("heard")).to_have_text(said(recording))
     await expect(app.composer).to_have_value(said(recording))
     await app.button("Stop dictating").click()
     await app.in_state("idle")
-    await expect(app.page.get_by_test_id("heard")).to_have_text(said(recording))
     await expect(app.page.get_by_test_id("receipt")).to_be_visible()
 
     prompt = f"{said(recording)} And be brisk"
@@ -67,6 +67,7 @@ async def test_a_key_is_held_to_speak(open_page: OpenPage) -> None:
     await app.page.keyboard.down("Space")
     await app.in_state("listening")
     await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("today")
+    await expect(app.state).to_have_text("Listening")  # the model guesses words before they are said
     await app.page.keyboard.up("Space")
     await app.in_state("idle")
     await expect(app.composer).to_have_value(said(ENGLISH))
@@ -92,6 +93,7 @@ async def test_what_was_typed_is_left_alone(open_page: OpenPage) -> None:
     await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("What")
     await app.composer.press("Control+Home")
     await app.type("Tell me. ")
+    await expect(app.page.get_by_test_id("heard")).to_have_text(said(ENGLISH))
     await expect(app.composer).to_have_value(f"Tell me. So {said(ENGLISH)}")
     await app.button("Stop dictating").click()
     await app.in_state("idle")

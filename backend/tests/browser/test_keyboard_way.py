@@ -22,6 +22,9 @@ async def test_the_first_visit_and_a_dictation(open_page: OpenPage) -> None:
     await app.tab_to(app.button("Dictate"))
     await press("Enter")
     text = SPEECH.with_suffix(".txt").read_text(encoding="utf-8").strip()
+    await expect(app.page.get_by_test_id("heard")).to_have_text(
+        text
+    )  # guesses come before the words are said
     await expect(app.composer).to_have_value(text)
     await press("Space")  # the button has the focus, and stops
     await app.in_state("idle")
