@@ -7,7 +7,7 @@ BENCH ?=
 BIN := $(VENV)/bin
 READY := $(PYTHON) scripts/bootstrap.py --venv "$(VENV)"
 WEB := $(PYTHON) scripts/web.py --python "$(abspath $(BIN))/python"
-CODE := backend scripts $(wildcard bench)
+CODE := backend scripts
 # HOST counts only on make's own command line: some shells and tools export a variable of that name.
 LISTEN := $(if $(filter command,$(origin HOST)),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
 CLIENTS := backend/tests/clients_js

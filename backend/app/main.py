@@ -11,42 +11,47 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
-from app.api import health, llm, metrics, providers, stt
-from app.api.access.gate import Gate
-from app.api.accounts import auth, keys
-from app.api.chat import approvals, branches, conversations, dictations, export, realtime, search, stream
-from app.api.chat import models as chat_models
+from app.api import (
+    accounts,
+    chat_stream,
+    conversations,
+    dictations,
+    generate,
+    messages,
+    operations,
+    realtime_chat,
+    search,
+    stt,
+    web,
+)
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
-from app.api.guard import Guard, cross_origin
+from app.api.middleware.auth import Gate
+from app.api.middleware.network import Guard, cross_origin
 from app.api.openai import chat, models, transcriptions
-from app.api.pages import docs, web
 from app.core.config import Settings, load_settings
 from app.core.logging import configure
 from app.core.metrics import Observer
 from app.schemas.llm import generate_event
 from app.schemas.stt import client_message, server_event
 from app.services.accounts.accounts import Accounts
-from app.services.assistants.assistants import Assistants
+from app.services.assistants.registry import Assistants
 from app.services.chat.answers import Answers
-from app.services.chat.branches import Branches
-from app.services.chat.conversations import Conversations
-from app.services.chat.export.export import Export
+from app.services.chat.conversations import Branches, Conversations
 from app.services.chat.realtime import RealtimeSessions
-from app.services.dictation.resume import Sessions
-from app.services.dictations.keeper import Keeper
-from app.services.dictations.shelf import Dictations, latest_text
-from app.services.dictations.writer import Writer
-from app.services.engines import Engines
-from app.services.llm.catalogue import Catalogue
-from app.services.llm.completions import Completions
-from app.services.llm.generation import Generation
+from app.services.decoding.providers import Engines
+from app.services.decoding.scheduler import make_scheduler
+from app.services.dictation.sessions import Sessions, Sockets
+from app.services.history.dictation_writer import Keeper, Writer
+from app.services.history.dictations import Dictations, latest_text
+from app.services.history.export import Export
+from app.services.history.search import Search
+from app.services.history.transcripts import Transcripts
+from app.services.llm.completion import Completions
+from app.services.llm.generate import Generation
+from app.services.llm.models import Catalogue
 from app.services.llm.providers import Providers
-from app.services.scheduling.scheduler import make_scheduler
-from app.services.search import Search
-from app.services.sockets import Sockets
-from app.services.transcription.transcriptions import Transcriptions
-from app.services.transcripts import Transcripts
+from app.services.transcription.job import Transcriptions
 from app.storage import lifecycle
 from app.storage.database import Database
 
@@ -59,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="PROMPTer",
         version=__version__,
         summary="A self-hosted server for prompting language models by voice",
-        description=docs.DESCRIPTION,
+        description=web.DESCRIPTION,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # an address with a slash too many is unknown, with accounts and without
@@ -104,13 +109,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         begun_s=int(time()),
     )
     install_error_handlers(app)
-    for door in (
-        *(stt, llm, chat, models, transcriptions, conversations, stream, realtime, dictations),
-        *(branches, approvals, export, search, chat_models),
-        *(providers, auth, keys, health, metrics),
+    for router in (
+        *(stt.router, generate.router, chat.router, models.router, transcriptions.router),
+        *(conversations.router, chat_stream.router, realtime_chat.router, dictations.router, messages.router),
+        *(search.router, models.api_router, operations.providers_router),
+        *(accounts.router, accounts.keys_router, operations.router),
     ):
-        app.include_router(door.router)
-    docs.mount_docs(app)
+        app.include_router(router)
+    web.mount_docs(app)
     web.mount_web(app)
     # Each stands before those above it: the guard first, then other origins, then the gate.
     app.add_middleware(Gate, settings=settings)

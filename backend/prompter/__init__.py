@@ -5,11 +5,11 @@ registers under the entry-point group `prompter.stt_providers` or `prompter.llm_
 `prompter.toolsets`; they import nothing but this.
 """
 
-from app.client.audio import open_recording
 from app.client.errors import AudioError, ClientError, ConnectionLost, Refused, ServerFailed, Unreachable
 from app.client.events import Answer, Event, Segment, Transcription
 from app.client.pacing import paced
 from app.client.prompt_client import PromptClient
+from app.client.recordings import open_recording
 from app.core.config import Settings
 from app.core.errors import (
     EngineFailed,

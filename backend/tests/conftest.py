@@ -17,7 +17,7 @@ import uvicorn
 from numpy.typing import NDArray
 
 from app.core.config import Settings
-from app.providers.upstream.local import discovery
+from app.providers.upstream import discovery
 from tests.support.data_folder import own_data_folder
 
 hypothesis.settings.register_profile(

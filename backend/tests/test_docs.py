@@ -417,7 +417,7 @@ async def test_the_examples_of_plugins_run() -> None:
     for block in code_blocks("docs/plugins.md", "python"):
         exec(block, names)  # the page is ours
     settings = Settings(_env_file=None)
-    from app.core.caller import LOCAL
+    from app.core.security import LOCAL
     from prompter import ChatMessage, LlmConfig, SttConfig, ToolContext, ToolFailed
 
     model = names["Shout"](settings)

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket routes: they translate and decide nothing."""

@@ -6,30 +6,28 @@ from typing import Annotated, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from app.core.caller import Caller
 from app.core.config import Settings
 from app.core.errors import Unauthorized
 from app.core.metrics import Observer
+from app.core.security import Caller
 from app.services.accounts.accounts import Accounts
-from app.services.assistants.assistants import Assistants
+from app.services.assistants.registry import Assistants
 from app.services.chat.answers import Answers
-from app.services.chat.branches import Branches
-from app.services.chat.conversations import Conversations
-from app.services.chat.export.export import Export
+from app.services.chat.conversations import Branches, Conversations
 from app.services.chat.realtime import RealtimeSessions
-from app.services.dictation.resume import Sessions
-from app.services.dictations.shelf import Dictations
-from app.services.dictations.writer import Writer
-from app.services.engines import Engines
-from app.services.llm.catalogue import Catalogue
-from app.services.llm.completions import Completions
-from app.services.llm.generation import Generation
+from app.services.decoding.providers import Engines
+from app.services.decoding.scheduler import Scheduler
+from app.services.dictation.sessions import Sessions, Sockets
+from app.services.history.dictation_writer import Writer
+from app.services.history.dictations import Dictations
+from app.services.history.export import Export
+from app.services.history.search import Search
+from app.services.history.transcripts import Transcripts
+from app.services.llm.completion import Completions
+from app.services.llm.generate import Generation
+from app.services.llm.models import Catalogue
 from app.services.llm.providers import Providers
-from app.services.scheduling.scheduler import Scheduler
-from app.services.search import Search
-from app.services.sockets import Sockets
-from app.services.transcription.transcriptions import Transcriptions
-from app.services.transcripts import Transcripts
+from app.services.transcription.job import Transcriptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from app.api.access.bearer import spoken
 from app.api.deps import Resources, get_resources
+from app.api.middleware.bearer import spoken
 from app.core.errors import (
     AlreadyStarted,
     InvalidJson,
@@ -29,10 +29,10 @@ from app.core.errors import (
 )
 from app.providers.base import SAMPLE_RATE_HZ
 from app.schemas.stt import Auth, Flush, Ping, Resume, Start, StartConfig, Stop
-from app.services.accounts.standing import Standing
+from app.services.accounts.identity import Standing
 from app.services.audio.pcm import decode_base64
 from app.services.dictation.outbox import RESTARTING, Closing, Gone, Line
-from app.services.dictation.resume import fault
+from app.services.dictation.sessions import fault
 from app.utils.validation import explain
 
 router = APIRouter()

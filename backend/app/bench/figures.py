@@ -112,3 +112,7 @@ def from_json(data: Mapping[str, Any]) -> Figure:
         data["better"],
         data["goal"],
     )
+
+
+class BenchError(Exception):
+    """The benchmark cannot go on; the message says why and what to do."""

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bench.errors import BenchError
-from app.bench.load import machine
-from app.bench.load.clips import RATE_HZ
+from app.bench import machine
+from app.bench.clips import RATE_HZ
+from app.bench.figures import BenchError
 from app.core.config import Settings, load_settings
 from app.core.errors import PrompterError
 from app.providers.base import (

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.bench.compare import Change
-from app.bench.errors import BenchError
-from app.bench.figures import Figure, Part, from_json, to_json
+from app.bench.figures import BenchError, Figure, Part, from_json, to_json
 
 FORMAT = 1
 

@@ -6,17 +6,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.bench.errors import BenchError
-from app.bench.figures import Part
-from app.bench.load import machine
-from app.bench.load.clips import Clip, find_clips, samples_of
-from app.bench.load.speaker import Speech, speak
-from app.bench.load.target import Target, base_url, own_server
-from app.bench.parts.capacity import capacity
-from app.bench.parts.dictation import dictation
-from app.bench.parts.fairness import fairness
-from app.bench.parts.ingest import ingest
+from app.bench import machine
+from app.bench.capacity import capacity
+from app.bench.clips import Clip, find_clips, samples_of
+from app.bench.dictation import dictation
+from app.bench.fairness import fairness
+from app.bench.figures import BenchError, Part
+from app.bench.ingest import ingest
 from app.bench.report import Run, write
+from app.bench.speaker import Speech, speak
+from app.bench.target import Target, base_url, own_server
 from app.client.prompt_client import PromptClient
 
 Tell = Callable[[str], None]

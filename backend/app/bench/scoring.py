@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from app.bench.load.clips import Line
-from app.bench.load.speaker import Take, finals
+from app.bench.clips import Line
+from app.bench.speaker import Take, finals
 from app.bench.words import missing, normal, taken_back
 
 PRE_ROLL_MS = 400

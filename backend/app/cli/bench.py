@@ -84,7 +84,7 @@ def accuracy(
     output: Out = None,
 ) -> None:
     """Words wrong, loops and cost of an engine on your own recordings, offline and without a server."""
-    from app.cli.settings import read_settings
+    from app.cli.common import read_settings
 
     windows = _split(window)
     if not windows or not set(windows) <= {"short", "full"}:
@@ -149,7 +149,7 @@ def _wait(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 def _caught(call: Any) -> Any:
     """What the call gives; the benchmark's own failure as a line of the command."""
-    from app.bench.errors import BenchError
+    from app.bench.figures import BenchError
 
     try:
         return call()

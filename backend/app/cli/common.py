@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, options that point to a server, the two consoles."""
+"""What the commands share: exit codes, server options, consoles, and settings with clear errors."""
 
 import contextlib
 import os
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from app.client.prompt_client import PromptClient
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.core.config import Settings
+
 
 T = TypeVar("T")
 
@@ -112,3 +117,24 @@ def notes() -> "Console":
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def read_settings() -> "Settings":
+    """The settings of this machine.
+
+    Raises:
+        CommandError: a value is not valid; the line names the setting and never repeats the value.
+    """
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    from app.core.config import load_settings
+
+    try:
+        return load_settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = "PROMPTER_" + "__".join(str(part) for part in first["loc"]).upper()
+        raise CommandError(f"setting {name}: {first['msg']}", USAGE) from error
+    except SettingsError as error:
+        raise CommandError(f"settings cannot be read: {error}", USAGE) from error

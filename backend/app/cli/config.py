@@ -4,8 +4,7 @@ import json
 
 import typer
 
-from app.cli.common import AsJson
-from app.cli.settings import read_settings
+from app.cli.common import AsJson, read_settings
 
 
 def config(as_json: AsJson = False) -> None:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.common import AsJson, CommandError, notes, out, run
-from app.cli.settings import read_settings
+from app.cli.common import AsJson, CommandError, notes, out, read_settings, run
 
 if TYPE_CHECKING:
-    from app.storage.engines import DatabaseUrl
+    from app.storage.connections import DatabaseUrl
 
 app = typer.Typer(help="The database of this machine's server.", no_args_is_help=True)
 
@@ -93,7 +92,7 @@ def _url() -> "DatabaseUrl":
     """Raises:
     CommandError: the setting cannot be read.
     """
-    from app.storage.engines import database_url
+    from app.storage.connections import database_url
 
     try:
         return database_url(read_settings())

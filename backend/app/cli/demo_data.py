@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import REFUSED, CommandError, notes, out
-from app.cli.settings import read_settings
+from app.cli.common import REFUSED, CommandError, notes, out, read_settings
 
 app = typer.Typer(help="Invented data to try assistants with.", no_args_is_help=True)
 

@@ -118,8 +118,8 @@ class _Recording:
     fast: bool
 
     def open(self) -> "tuple[Chunks, int]":
-        from app.client.audio import open_pipe, open_recording
         from app.client.pacing import paced
+        from app.client.recordings import open_pipe, open_recording
 
         if self.name == "-":
             source = open_pipe(sys.stdin.buffer, self.raw_rate)

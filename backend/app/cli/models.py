@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.common import NOT_REACHABLE, AsJson, CommandError, notes, out
-from app.cli.settings import read_settings
+from app.cli.common import NOT_REACHABLE, AsJson, CommandError, notes, out, read_settings
 
 if TYPE_CHECKING:
     from app.core.config import Settings
@@ -22,7 +21,7 @@ app = typer.Typer(help="Whisper checkpoints and GGUF files on this machine.", no
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """List the checkpoints and GGUF files that are there; * marks those used unasked."""
-    from app.core.checkpoints import default
+    from app.weights.checkpoints import default
 
     settings = read_settings()
     items = _models(settings)
@@ -40,8 +39,8 @@ def list_models(as_json: AsJson = False) -> None:
 
 
 def _models(settings: "Settings") -> list[dict[str, Any]]:
-    from app.core.checkpoints import default, list_checkpoints
-    from app.core.checkpoints.gguf import default_gguf, list_gguf
+    from app.weights.checkpoints import default, list_checkpoints
+    from app.weights.gguf import default_gguf, list_gguf
 
     used: tuple[object, ...] = (default(settings), default_gguf(settings))
     checkpoints = [
@@ -87,7 +86,8 @@ def pull_model(
 @app.command("ensure", hidden=True)
 def ensure_model(name: str = "base", timeout_s: float = 3.0) -> None:
     """Fetch a checkpoint where none is there and the hub answers in time, as `make run` does."""
-    from app.core.checkpoints import default, hub_answers
+    from app.weights.checkpoints import default
+    from app.weights.download import hub_answers
 
     if default(read_settings()) is not None:
         return
@@ -104,8 +104,7 @@ def fetch(name: str) -> None:
     """
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from app.core.checkpoints import HubError, pull
-    from app.core.hub import HubUnreachable
+    from app.weights.download import HubError, HubUnreachable, pull
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.common import REFUSED, CommandError, notes, out
-from app.cli.settings import read_settings
+from app.cli.common import REFUSED, CommandError, notes, out, read_settings
 
 if TYPE_CHECKING:
     from cryptography import x509

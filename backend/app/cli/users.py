@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from app.cli.common import REFUSED, USAGE, AsJson, CommandError, notes, out, run
-from app.cli.settings import read_settings
+from app.cli.common import REFUSED, USAGE, AsJson, CommandError, notes, out, read_settings, run
 
 if TYPE_CHECKING:
     from app.services.accounts.administration import Administration
@@ -29,7 +28,7 @@ def add_user(
     password_stdin: FromStdin = False,
 ) -> None:
     """Add a user. The first admin takes over what was kept while there were no accounts."""
-    from app.core.caller import LOCAL_USER_ID, Role
+    from app.core.security import LOCAL_USER_ID, Role
 
     role: Role = "admin" if admin else "user"
     _administer(lambda accounts: accounts.check_new_name(name, role))

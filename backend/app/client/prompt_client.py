@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from app.client.audio import open_recording
 from app.client.dictation import Dictation
 from app.client.errors import ClientError, ServerFailed, Unreachable, from_status
 from app.client.events import Answer, Event, Segment, Transcription
 from app.client.pacing import Chunks, chunk_stream
+from app.client.recordings import open_recording
 from app.client.speech import speech_socket
 
 Endpointing = Literal["command", "conversation", "dictation", "hands_free", "manual"] | dict[str, int]

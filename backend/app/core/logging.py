@@ -1,6 +1,7 @@
-"""What the server writes to its log: plain lines, and never a transcript, a prompt or a key."""
+"""The log: plain lines that never hold a transcript, a prompt or a key, and the place of an error without its words."""
 
 import logging
+import traceback
 
 
 def configure(level: str) -> None:
@@ -11,3 +12,12 @@ def configure(level: str) -> None:
     logger.handlers = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False
+
+
+def place_of(error: BaseException) -> str:
+    """` in function (file:line)` of the innermost place; nothing where there is none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return ""
+    last = frames[-1]
+    return f" in {last.name} ({last.filename}:{last.lineno})"

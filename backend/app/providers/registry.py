@@ -8,21 +8,21 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from app.core.config import Settings
-from app.providers.upstream.local.discovery import sought_servers
+from app.providers.upstream.discovery import sought_servers
 from app.providers.upstream.profiles import ProfileSource, profiles_of
 
 BUILT_IN_STT = {
-    "whisper_local": "app.providers.stt.whisper_local:WhisperLocalProvider",
-    "pocketsphinx": "app.providers.stt.pocketsphinx:PocketSphinxProvider",
+    "whisper_local": "app.providers.stt.whisper.provider:WhisperLocalProvider",
+    "pocketsphinx": "app.providers.stt.pocketsphinx.provider:PocketSphinxProvider",
     "openai_compat": "app.providers.stt.openai_compat:OpenAiCompatSttProvider",
     "cloud_stub": "app.providers.stt.cloud_stub:CloudStubProvider",
 }
 BUILT_IN_LLM = {
     "openai_compat": "app.providers.llm.openai_compat:OpenAiCompatProvider",
-    "llama_local": "app.providers.llm.llama_local:LlamaLocalProvider",
+    "llama_local": "app.providers.llm.llama.provider:LlamaLocalProvider",
     "echo": "app.providers.llm.echo:EchoProvider",
 }
-PROFILE_PROVIDER = "app.providers.llm.upstream:ProfileProvider"
+PROFILE_PROVIDER = "app.providers.llm.profile:ProfileProvider"
 STT_GROUP = "prompter.stt_providers"
 LLM_GROUP = "prompter.llm_providers"
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.core.caller import Role, Scope, Via
+from app.core.security import Role, Scope, Via
 
 
 class LogInIn(BaseModel):

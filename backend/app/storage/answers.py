@@ -9,10 +9,9 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage import search
-from app.storage.common import changed, is_sqlite
-from app.storage.happenings import cut_short, dumped, loaded, unended
+from app.storage.common import changed, is_sqlite, utc_now
 from app.storage.tables import ConversationRow, MessageRow, RunRow
-from app.storage.types import utc_now
+from app.storage.tool_events import cut_short, dumped, loaded, unended
 
 BEAT_S = 15.0
 """How often a process says that it is alive."""

@@ -9,10 +9,9 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ApprovalOver, NotFound
-from app.storage.common import changed
+from app.storage.common import changed, utc_now
 from app.storage.messages import get
 from app.storage.tables import ToolApprovalRow
-from app.storage.types import utc_now
 
 Decision = Literal["approved", "denied", "expired"]
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)

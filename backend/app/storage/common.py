@@ -1,14 +1,17 @@
-"""What the repositories share: cursors of lists, counts of changed rows, which database it is."""
+"""What the repositories share: column types, list cursors, counts of changed rows."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Delete, Update, tuple_
+from sqlalchemy import JSON, ColumnElement, CursorResult, DateTime, Delete, Text, Update, tuple_
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import TypeDecorator
 
 from app.core.errors import BadRequest
 from app.utils.ids import parse_id
@@ -60,3 +63,52 @@ async def changed(session: AsyncSession, statement: Update | Delete) -> int:
 
 def is_sqlite(session: AsyncSession) -> bool:
     return session.get_bind().dialect.name == "sqlite"
+
+
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """The text without what no database takes: NUL, and halves of characters; each becomes U+FFFD."""
+    return _NOT_STORABLE.sub("\ufffd", text)
+
+
+class PlainText(TypeDecorator[str]):
+    """Text as clients send it."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else storable(value)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment; always aware, always UTC. SQLite has no such type and keeps it as sortable text."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Json(TypeDecorator[Any]):
+    """A value as JSON text; None is NULL."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

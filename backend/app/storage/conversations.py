@@ -10,9 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
 from app.storage import search
-from app.storage.common import Page, changed, older_than, paged
+from app.storage.common import Page, changed, older_than, paged, utc_now
 from app.storage.tables import ConversationRow, MessageRow
-from app.storage.types import utc_now
 
 DEFAULT_TITLE = "New Conversation"
 """Of one that nobody named; its first message names it."""

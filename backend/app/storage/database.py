@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
-from app.storage.engines import (
+from app.storage.connections import (
     PG_CONNECTIONS,
     READERS,
     WAIT_S,

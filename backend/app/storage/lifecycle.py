@@ -8,14 +8,14 @@ from datetime import timedelta
 import anyio
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.caller import LOCAL_USER_ID
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
+from app.core.security import LOCAL_USER_ID
 from app.storage import answers, conversations, dictations, migrate
+from app.storage.common import utc_now
 from app.storage.data_folder import held
 from app.storage.database import Database
 from app.storage.tables import UserRow
-from app.storage.types import utc_now
 
 logger = logging.getLogger(__name__)
 

@@ -1,19 +1,20 @@
-"""Messages of a conversation: a tree whose branches are edits and new answers, read by branch, written by turn."""
+"""Messages of a conversation: a tree whose branches are edits and new answers, read by branch, page and version."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import CTE, Select, exists, insert, literal, select
+from sqlalchemy import CTE, Select, exists, func, insert, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Busy, NotFound
 from app.storage import search
+from app.storage.common import utc_now
 from app.storage.conversations import DEFAULT_TITLE, title_from, unknown_conversation
 from app.storage.tables import ConversationRow, MessageRow
-from app.storage.types import utc_now
 from app.utils.ids import new_id
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -386,3 +387,58 @@ def _way(conversation_id: UUID, leaf_id: UUID, last: int | None) -> CTE:
         way, MessageRow.id == way.c.parent_id
     )
     return way.union_all(step if last is None else step.where(way.c.depth < last))
+
+
+Versions = Mapping[UUID | None, tuple[UUID, ...]]
+"""By parent: the messages that follow it, oldest first; only where there are several."""
+MOST_BESIDE = 100
+"""Of one message: each of ten thousand versions telling of all others would be gigabytes."""
+
+
+async def ids_of(
+    session: AsyncSession, user_id: UUID, conversation_id: UUID, *, all_branches: bool
+) -> Sequence[UUID]:
+    """The ids of all messages, or of those of the shown branch, oldest first.
+
+    Raises:
+        NotFound: this user has no such conversation.
+    """
+    if not all_branches:
+        return await branch_ids(session, user_id, conversation_id)
+    mine = (MessageRow.conversation_id == conversation_id, ConversationRow.user_id == user_id)
+    joined = select(MessageRow.id).join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
+    return (await session.scalars(joined.where(*mine).order_by(MessageRow.id))).all()
+
+
+async def page(session: AsyncSession, conversation_id: UUID, ids: Sequence[UUID]) -> tuple[Message, ...]:
+    """These messages in this order; one that is gone is left out."""
+    wanted = (MessageRow.conversation_id == conversation_id, MessageRow.id.in_(ids))
+    found = {row.id: message_of(row) for row in await session.scalars(select(MessageRow).where(*wanted))}
+    return tuple(found[id_] for id_ in ids if id_ in found)
+
+
+async def versions(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Versions:
+    """What stands beside each other in a conversation; nothing of one that this user does not have."""
+    row = MessageRow
+    several = (
+        select(row.parent_id).where(row.conversation_id == conversation_id).group_by(row.parent_id)
+    ).having(func.count() > 1)
+    statement = (
+        select(row.parent_id, row.id)
+        .join(ConversationRow, ConversationRow.id == row.conversation_id)
+        .where(ConversationRow.id == conversation_id, ConversationRow.user_id == user_id)
+        .where(or_(row.parent_id.in_(several), row.parent_id.is_(None)))
+        .order_by(row.id)
+    )
+    found: dict[UUID | None, list[UUID]] = {}
+    for parent_id, id_ in await session.execute(statement):
+        found.setdefault(parent_id, []).append(id_)
+    return {parent_id: tuple(ids) for parent_id, ids in found.items() if len(ids) > 1}
+
+
+def beside(found: Versions, message: Message) -> Sequence[UUID]:
+    """A message and its other versions, oldest first; of very many those nearest to it."""
+    ids = found.get(message.parent_id, (message.id,))
+    at = bisect_left(ids, message.id)
+    begin = max(min(at - MOST_BESIDE // 2, len(ids) - MOST_BESIDE), 0)
+    return ids[begin : begin + MOST_BESIDE]

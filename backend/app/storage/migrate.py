@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -13,8 +13,8 @@ from sqlalchemy import URL, Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.errors import StorageUnavailable
+from app.storage.connections import postgres_engine, sqlite_engine
 from app.storage.database import translated
-from app.storage.engines import postgres_engine, sqlite_engine
 
 T = TypeVar("T")
 _PG_LOCK = 7_094_051_002
@@ -144,3 +144,10 @@ def _engine(url: URL) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
         return sqlite_engine(url, write=True, foreign_keys=False)
     return postgres_engine(url)
+
+
+def is_ours(name: str | None, kind: str, _parents: Any) -> bool:
+    """Whether alembic is to look at it."""
+    if kind == "table":
+        return not (name or "").startswith("search_index")
+    return name != "ix_search_entries_words"

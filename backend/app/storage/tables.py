@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Boolean, ForeignKey, Index, Integer, MetaData, String, Uuid, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.storage.types import Json, PlainText, UtcTime, utc_now
+from app.storage.common import Json, PlainText, UtcTime, utc_now
 from app.utils.ids import new_id
 
 

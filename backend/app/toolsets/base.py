@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, overload
 from uuid import UUID
 
-from app.core.caller import Caller
+from app.core.security import Caller
 from app.providers.agent.events import ToolFailed
 
 __all__ = ["FunctionToolset", "Searching", "Tool", "ToolContext", "ToolFailed", "Toolset", "UnusableTool"]

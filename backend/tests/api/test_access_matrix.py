@@ -13,14 +13,14 @@ import pytest
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from app.api.access.rules import RULES, SOCKET, Rule, find
-from app.core.caller import Scope
+from app.api.middleware.permissions import RULES, SOCKET, Rule, find
 from app.core.config import Settings
+from app.core.security import Scope
 from app.main import create_app
 from app.storage import approvals, messages
+from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.tables import DictationRow
-from app.storage.types import utc_now
 from app.utils.ids import new_id
 from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, Person, Team, bearer

@@ -12,7 +12,7 @@ import openai
 import pytest
 from sqlalchemy import select, update
 
-from app.services.accounts.secrets.passwords import Passwords
+from app.services.accounts.passwords import Passwords
 from app.storage.database import Database
 from app.storage.tables import ApiKeyRow, RefreshTokenRow, UserRow
 from tests.fakes.engine import FakeEngine

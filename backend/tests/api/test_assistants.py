@@ -15,7 +15,7 @@ import pytest
 from app.core.errors import UpstreamError, UpstreamRateLimited
 from app.providers.agent import task
 from app.providers.registry import Registration
-from app.services.assistants import answering, assistants, tools
+from app.services.assistants import assistant, registry, toolsets
 from app.toolsets.base import FunctionToolset, ToolContext
 from app.toolsets.registry import toolset_registrations
 from tests.fakes.chat_provider import registered
@@ -90,7 +90,7 @@ def assisting(
     }
     settings = {"llm": {"discover": False}, "assistants": {"named": {"bot": BOT}}, **fields}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tools, "toolset_registrations", lambda: known)
+        patch.setattr(toolsets, "toolset_registrations", lambda: known)
         with (
             registered(scripted=chat),
             serving(FakeEngine(), **settings) as served,
@@ -221,7 +221,7 @@ def test_a_request_cannot_say_which_model_it_asks() -> None:
 
 
 def test_without_pydantic_ai_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (answering, assistants):
+    for module in (assistant, registry):
         monkeypatch.setattr(module, "is_installed", lambda: False)
     with assisting([says("Hi.")]) as (http, chat, *_):
         assert "bot" in {model["id"] for model in http.get("/v1/models").json()["data"]}

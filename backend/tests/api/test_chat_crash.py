@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.tables import RunRow
-from app.storage.types import utc_now
 from tests.support.crashing import Crashes
 from tests.support.postgres import PostgresServer, settings_for
 
 pytestmark = pytest.mark.once
 
 KILLS = 5
-"""`bench/crashes.py` does the same 100 times."""
+"""`scripts/measure/crashes.py` does the same 100 times."""
 
 
 @pytest.mark.timeout(300)

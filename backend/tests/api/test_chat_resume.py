@@ -11,8 +11,8 @@ import anyio
 import httpx2
 import pytest
 
+from app.providers.agent.events import ToolCall, ToolResult
 from app.providers.base import ChatRequest
-from app.services.assistants.events import ToolCall, ToolResult
 from tests.fakes.acting_chat import ActingChat
 from tests.fakes.chat_provider import FakeChat, delta, registered
 from tests.fakes.engine import FakeEngine

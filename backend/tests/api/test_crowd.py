@@ -7,7 +7,7 @@ import time
 import httpx2
 import pytest
 
-from app.bench.load.target import Target, own_server
+from app.bench.target import Target, own_server
 from tests.fakes.upstream import FakeUpstream, Reply, Request, data
 from tests.support.speech_client import eventually
 

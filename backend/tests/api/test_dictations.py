@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.storage import engines
+from app.storage import connections
 from tests.fakes.engine import FakeEngine, Script
 from tests.support.accounts import ACCOUNTS, Team, bearer
 from tests.support.command import COMMAND, environment
@@ -253,7 +253,7 @@ async def test_what_was_final_when_the_server_ended_is_kept(tmp_path: Path) -> N
 
 
 async def test_a_locked_database_delays_no_dictation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(engines._PRAGMAS, "busy_timeout", 50)
+    monkeypatch.setitem(connections._PRAGMAS, "busy_timeout", 50)
     with (
         serving(FakeEngine(), data_dir=tmp_path) as served,
         closing(sqlite3.connect(tmp_path / "prompter.db", isolation_level=None)) as lock,

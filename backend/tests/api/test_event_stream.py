@@ -7,7 +7,7 @@ import anyio
 import pytest
 from starlette.requests import Request
 
-from app.api.event_stream import EventStream, unless_gone
+from app.api.sse import EventStream, unless_gone
 from app.core.errors import NotFound
 
 

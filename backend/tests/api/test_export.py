@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 from markdown_it import MarkdownIt
 
-from app.services.chat.export.markdown import content, escaped, harmless
+from app.services.history.export_markdown import content, escaped, harmless
 from app.utils.file_names import attachment, stem
 from app.utils.ids import new_id
 from tests.fakes.chat_provider import FakeChat, delta

@@ -13,10 +13,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from app.api import stt
-from app.cli.listening import UNREAD_MS, bind
-from app.cli.serve import PING_S
-from app.services.audio.ears import Ears
-from app.services.dictation import socket as speech_socket
+from app.cli.serve import PING_S, UNREAD_MS, bind
+from app.services.audio.segmenter import Ears
+from app.services.dictation import session as speech_socket
 from tests.fakes.engine import FakeEngine, Gate, Script, growing
 from tests.support.serving import fake_settings, serving
 from tests.support.speech_client import (

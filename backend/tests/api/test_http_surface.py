@@ -103,7 +103,7 @@ async def test_a_slow_provider_does_not_delay_the_list_beyond_its_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
 
-    monkeypatch.setattr("app.services.engines.PROBE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("app.services.decoding.providers.PROBE_TIMEOUT_S", 0.2)
     engine = FakeEngine()
     with serving(engine) as served:
         async with httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=5) as client:

@@ -18,7 +18,7 @@ import uvicorn
 
 from app.core.config import LlamaSettings, LlmSettings, Settings
 from app.main import create_app
-from app.providers.llm.llama_local import LlamaLocalProvider
+from app.providers.llm.llama.provider import LlamaLocalProvider
 from tests.support.data_folder import own_data_folder
 from tests.support.speech_client import eventually, gathered
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama

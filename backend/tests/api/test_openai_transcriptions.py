@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from app.core.config import Settings
 from app.providers.base import WindowRequest
-from app.services.scheduling.jobs import Kind
+from app.services.decoding.jobs import Kind
 from tests.conftest import SAMPLES, SPEECH, RunServer, read_wav
 from tests.fakes.engine import FakeEngine, Gate, Script
 from tests.fakes.whisper import ENGLISH, OURS, SPANISH

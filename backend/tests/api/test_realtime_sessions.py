@@ -12,7 +12,7 @@ import httpx2
 import orjson
 import pytest
 
-from app.core.caller import LOCAL_USER_ID
+from app.core.security import LOCAL_USER_ID
 from app.schemas.realtime import RealtimeSessionOut, realtime_event
 from tests.fakes.chat_provider import FakeChat, delta, registered
 from tests.fakes.engine import FakeEngine

@@ -10,8 +10,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from app.core.caller import LOCAL_USER_ID
-from app.services.transcripts import Label
+from app.core.security import LOCAL_USER_ID
+from app.services.history.transcripts import Label
 from tests.fakes.engine import FakeEngine, Gate, Script, growing
 from tests.support.resuming import Event, ResumingClient, close_all
 from tests.support.serving import Served, serving

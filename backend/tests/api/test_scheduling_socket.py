@@ -3,7 +3,7 @@
 import time
 
 from app.providers.base import SttCapabilities
-from app.services.scheduling.policy import Policy
+from app.services.decoding.policy import Policy
 from tests.fakes.engine import FakeEngine
 from tests.support.serving import Served, serving
 from tests.support.speech_client import kinds, sentence, speech_client

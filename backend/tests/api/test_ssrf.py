@@ -18,9 +18,9 @@ from app.core.config import LlmProfile, LlmSettings, Settings
 from app.providers.llm.openai_compat import OpenAiCompatProvider
 from app.providers.registry import Registration, llm_registrations
 from app.providers.upstream.addresses import Address
-from app.providers.upstream.guard import resolve
+from app.providers.upstream.transport import resolve
 from app.services.llm import providers
-from app.services.llm.fields import ROUTING
+from app.services.llm.forwarding import ROUTING
 from tests.conftest import RunServer, running
 from tests.fakes.upstream import FakeUpstream, Reply, as_json
 

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from pydantic import BaseModel
 
+from app.providers.agent.events import ToolCall, ToolError, ToolResult
 from app.schemas.chat import (
     ApprovalDecidedEvent,
     ApprovalRequiredEvent,
@@ -16,7 +17,6 @@ from app.schemas.chat import (
     ToolErrorEvent,
     ToolResultEvent,
 )
-from app.services.assistants.events import ToolCall, ToolError, ToolResult
 from app.utils.ids import new_id
 from tests.fakes.acting_chat import ASKED, CALL, RESULT, ActingChat
 from tests.fakes.chat_provider import delta, registered

@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 from websockets.exceptions import InvalidStatus
 
-from app.api.guard import Guard
+from app.api.middleware.network import Guard
 from tests.fakes.engine import FakeEngine
 from tests.support.serving import Served, fake_settings, serving
 from tests.support.speech_client import speech_client

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.api.pages.web import wants_html
+from app.api.web import wants_html
 from tests.fakes.engine import FakeEngine
 from tests.support.serving import serving
 
@@ -19,7 +19,7 @@ SCRIPT = "console.log('the script');\n" * 40
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the web app, still empty."""
-    monkeypatch.setattr("app.api.pages.web.BUILT", tmp_path / "web")
+    monkeypatch.setattr("app.api.web.BUILT", tmp_path / "web")
     return tmp_path / "web"
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from app.bench import offline
-from app.bench.errors import BenchError
-from app.bench.load.clips import find_clips
+from app.bench.accuracy import accuracy
+from app.bench.clips import find_clips
+from app.bench.figures import BenchError
 from app.bench.offline import offline_engine
-from app.bench.parts.accuracy import accuracy
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
 from app.providers.base import SttConfig, WindowRequest, WindowResult

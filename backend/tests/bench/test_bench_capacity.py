@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bench.errors import BenchError
-from app.bench.parts import fairness
-from app.bench.parts.capacity import Level, figures_of, next_level
+from app.bench import fairness
+from app.bench.capacity import Level, figures_of, next_level
+from app.bench.figures import BenchError
 from app.bench.scoring import Score
 
 GOOD = Level(

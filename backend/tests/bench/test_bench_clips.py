@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.bench.errors import BenchError
-from app.bench.load.clips import RATE_HZ, find_clips, samples_of, scene
-from app.bench.load.target import base_url
+from app.bench.clips import RATE_HZ, find_clips, samples_of, scene
+from app.bench.figures import BenchError
 from app.bench.offline import MAX_PIECE_S, pieces
+from app.bench.target import base_url
 from tests.conftest import SAMPLES
 
 

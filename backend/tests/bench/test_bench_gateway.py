@@ -1,6 +1,6 @@
 """The gateway part: small, against real processes, and its figures."""
 
-from app.bench.parts.gateway import figures_of, gateway
+from app.bench.gateway import figures_of, gateway
 
 
 async def test_nothing_is_lost_and_all_is_measured() -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.bench.compare import compare
-from app.bench.errors import BenchError
-from app.bench.figures import Figure, Part, spread
+from app.bench.figures import BenchError, Figure, Part, spread
 from app.bench.plots import draw
 from app.bench.report import Run, compared, markdown, read_run, shown, write
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.bench.load.clips import Clip, Line
-from app.bench.load.speaker import Take
+from app.bench.clips import Clip, Line
 from app.bench.scoring import Score, lost, score
+from app.bench.speaker import Take
 from app.bench.words import errors, missing, normal, taken_back
 
 Moment = tuple[float, Mapping[str, Any]]

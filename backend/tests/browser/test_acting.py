@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Locator, expect
 
 from app.core.config import Settings
-from app.services.assistants import answering, assistants
+from app.services.assistants import assistant, registry
 from app.toolsets.loft import demo_shop
 from tests.browser.conftest import BROWSER, OpenPage
 from tests.browser.web_app import WebApp
@@ -176,7 +176,7 @@ async def test_decided_once_for_all_pages(open_page: OpenPage, shop: str) -> Non
 
 async def test_not_installed(open_page: OpenPage, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It stands in the menu all the same, and says what to install, before it is asked and after."""
-    for module in (answering, assistants):
+    for module in (assistant, registry):
         monkeypatch.setattr(module, "is_installed", lambda: False)
     app = await open_page(shop)
     menu = app.page.get_by_role("combobox", name="Model")

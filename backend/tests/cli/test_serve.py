@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from app.cli.common import CommandError
-from app.cli.listening import RECEIVE_BUFFER_BYTES, bind
+from app.cli.serve import RECEIVE_BUFFER_BYTES, bind
 from tests.support.command import COMMAND, environment, one_line, prompter
 from tests.support.speech_client import speech_client, spoken, without_pauses
 

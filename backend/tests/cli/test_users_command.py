@@ -12,8 +12,8 @@ import pytest
 
 from app.client.errors import Refused, Unreachable
 from app.client.prompt_client import PromptClient
-from app.core.caller import LOCAL_USER_ID
-from app.services.accounts.secrets.signing_key import FILE_NAME
+from app.core.security import LOCAL_USER_ID
+from app.services.accounts.tokens import FILE_NAME
 from tests.cli.test_serve import FakeTerminal
 from tests.support.accounts import PASSWORD, bearer
 from tests.support.command import one_line, prompter, prompter_process

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.client.audio import CHUNK_MS, open_pipe, open_recording
 from app.client.errors import AudioError
-from app.client.wav import read_wav_header
+from app.client.recordings import CHUNK_MS, open_pipe, open_recording, read_wav_header
 from tests.conftest import SAMPLES, read_wav
 
 WAVS = sorted(SAMPLES.glob("*.wav"))

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from app.core import checkpoints
-from app.core.checkpoints import REPOSITORIES
 from app.core.config import Settings, SttSettings, WhisperSettings
-from app.core.hub import Damaged, DiskFull, HubError, HubUnreachable, NotOnHub, hub_answers
+from app.weights import checkpoints
+from app.weights.checkpoints import REPOSITORIES
+from app.weights.download import Damaged, DiskFull, HubError, HubUnreachable, NotOnHub, hub_answers, pull
 from tests.fakes.hub import FakeHub
 
 WEIGHTS = bytes(range(256)) * 1200
@@ -194,7 +194,7 @@ def test_names_are_those_of_faster_whisper() -> None:
 
 def test_a_checkpoint_is_fetched_whole(tmp_path: Path, hub: FakeHub) -> None:
     settings, seen = settings_in(tmp_path), []
-    found = checkpoints.pull("base", settings, lambda done, total: seen.append((done, total)))
+    found = pull("base", settings, lambda done, total: seen.append((done, total)))
 
     assert found == checkpoints.find("base", settings)
     assert found.path == tmp_path / "models" / "base"
@@ -206,9 +206,9 @@ def test_a_checkpoint_is_fetched_whole(tmp_path: Path, hub: FakeHub) -> None:
 
 
 def test_a_checkpoint_that_is_there_is_not_fetched_again(tmp_path: Path, hub: FakeHub) -> None:
-    checkpoints.pull("base", settings_in(tmp_path))
+    pull("base", settings_in(tmp_path))
     asked = len(hub.requests)
-    checkpoints.pull("base", settings_in(tmp_path))
+    pull("base", settings_in(tmp_path))
     assert len(hub.requests) == asked
 
 
@@ -216,20 +216,20 @@ def test_one_in_the_hugging_face_cache_is_not_fetched_either(
     tmp_path: Path, cache: Path, hub: FakeHub
 ) -> None:
     cached = place(cache / "models--Systran--faster-whisper-base" / "snapshots" / "x")
-    assert checkpoints.pull("base", settings_in(tmp_path)).path == cached
+    assert pull("base", settings_in(tmp_path)).path == cached
     assert hub.requests == []
 
 
 def test_any_repository_can_be_named(tmp_path: Path, hub: FakeHub) -> None:
     hub.add("somebody/whisper", FILES)
-    found = checkpoints.pull("somebody/whisper", settings_in(tmp_path))
+    found = pull("somebody/whisper", settings_in(tmp_path))
     assert found.path.name == "somebody--whisper"
     assert names(settings_in(tmp_path)) == ["somebody/whisper"]
 
 
 def test_a_connection_that_breaks_is_taken_up_again(tmp_path: Path, hub: FakeHub) -> None:
     hub.breaks_after = [1000, 50_000]
-    found = checkpoints.pull("base", settings_in(tmp_path))
+    found = pull("base", settings_in(tmp_path))
     assert (found.path / "model.bin").read_bytes() == WEIGHTS
     ranges = [header for path, header in hub.requests if path.endswith("model.bin") and header]
     assert "bytes=1000-" in ranges
@@ -240,11 +240,11 @@ def test_a_broken_download_is_gone_on_with_by_the_next_command(tmp_path: Path, h
     settings = settings_in(tmp_path)
     hub.breaks_after = [100_000] + [0] * 20
     with pytest.raises(HubUnreachable, match=r"broke off after 100000 of 307200 bytes.*goes on"):
-        checkpoints.pull("base", settings, retry_wait_s=0)
+        pull("base", settings, retry_wait_s=0)
     assert names(settings) == []
 
     hub.breaks_after, hub.requests, seen = [], [], []
-    found = checkpoints.pull("base", settings, lambda done, _: seen.append(done))
+    found = pull("base", settings, lambda done, _: seen.append(done))
     assert (found.path / "model.bin").read_bytes() == WEIGHTS
     fetched = [header for path, header in hub.requests if path.startswith("/elsewhere")]
     assert fetched == ["bytes=100000-"]
@@ -253,7 +253,7 @@ def test_a_broken_download_is_gone_on_with_by_the_next_command(tmp_path: Path, h
 
 def test_a_hub_without_ranges_is_started_over(tmp_path: Path, hub: FakeHub) -> None:
     hub.breaks_after, hub.ignores_ranges, seen = [1000], True, []
-    found = checkpoints.pull("base", settings_in(tmp_path), lambda done, _: seen.append(done))
+    found = pull("base", settings_in(tmp_path), lambda done, _: seen.append(done))
     assert (found.path / "model.bin").read_bytes() == WEIGHTS
     assert seen[-1] == sum(map(len, FILES.values()))
 
@@ -262,23 +262,23 @@ def test_a_hub_without_ranges_is_started_over(tmp_path: Path, hub: FakeHub) -> N
 def test_damaged_bytes_are_noticed_and_removed(tmp_path: Path, hub: FakeHub, name: str) -> None:
     hub.damages = name
     with pytest.raises(Damaged, match=f"'{name}' of '{REPO}'"):
-        checkpoints.pull("base", settings_in(tmp_path))
+        pull("base", settings_in(tmp_path))
     assert names(settings_in(tmp_path)) == []
 
     hub.damages = ""
-    assert checkpoints.pull("base", settings_in(tmp_path)).name == "base"
+    assert pull("base", settings_in(tmp_path)).name == "base"
 
 
 @pytest.mark.parametrize("name", ["bass", "", "../x", "a/b/c", ".hidden/x", "a/b?c"])
 def test_an_unknown_name_lists_the_known(tmp_path: Path, hub: FakeHub, name: str) -> None:
     with pytest.raises(NotOnHub, match=rf"{re.escape(repr(name))}.*known: tiny, base"):
-        checkpoints.pull(name, settings_in(tmp_path))
+        pull(name, settings_in(tmp_path))
     assert hub.requests == []
 
 
 def test_a_repository_that_is_not_there_is_told(tmp_path: Path, hub: FakeHub) -> None:
     with pytest.raises(NotOnHub, match="'no/where'"):
-        checkpoints.pull("no/where", settings_in(tmp_path))
+        pull("no/where", settings_in(tmp_path))
     assert list((tmp_path / "models").glob(".*.part")) == []
 
 
@@ -292,7 +292,7 @@ def test_a_repository_that_is_no_checkpoint_is_told(
 ) -> None:
     hub.add("some/thing", files)
     with pytest.raises(NotOnHub, match="no Whisper checkpoint for CTranslate2"):
-        checkpoints.pull("some/thing", settings_in(tmp_path))
+        pull("some/thing", settings_in(tmp_path))
     assert names(settings_in(tmp_path)) == []
 
 
@@ -301,7 +301,7 @@ def test_an_unreachable_hub_is_told_with_a_way_out(
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", unused_address)
     with pytest.raises(HubUnreachable) as caught:
-        checkpoints.pull("base", settings_in(tmp_path))
+        pull("base", settings_in(tmp_path))
     message = str(caught.value)
     for part in (unused_address, REPO, "model.bin", str(tmp_path / "models" / "base"), "HF_ENDPOINT"):
         assert part in message
@@ -315,13 +315,13 @@ def test_an_address_that_is_none_is_told(
     monkeypatch.setenv("HF_ENDPOINT", address)
     assert not hub_answers()
     with pytest.raises(HubUnreachable, match=re.escape(address)):
-        checkpoints.pull("base", settings_in(tmp_path))
+        pull("base", settings_in(tmp_path))
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, hub: FakeHub) -> None:
     (tmp_path / "models").write_text("a file where the folder should be")
     with pytest.raises(HubError, match="cannot write into"):
-        checkpoints.pull("base", settings_in(tmp_path))
+        pull("base", settings_in(tmp_path))
 
 
 def test_offline_means_that_nobody_is_asked(
@@ -329,7 +329,7 @@ def test_offline_means_that_nobody_is_asked(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(HubUnreachable, match="HF_HUB_OFFLINE"):
-        checkpoints.pull("base", settings_in(tmp_path))
+        pull("base", settings_in(tmp_path))
     assert not hub_answers()
     assert hub.requests == []
 
@@ -339,7 +339,7 @@ def test_a_hub_in_trouble_does_not_answer(tmp_path: Path, hub: FakeHub) -> None:
     hub.status = 503
     assert not hub_answers()
     with pytest.raises(HubUnreachable, match="503"):
-        checkpoints.pull("base", settings_in(tmp_path))
+        pull("base", settings_in(tmp_path))
 
 
 def test_a_hub_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,24 +352,24 @@ def test_a_hub_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -
 def test_a_full_disk_is_told(tmp_path: Path, hub: FakeHub) -> None:
     hub.breaks_after = [0] * 5
     with pytest.raises(HubUnreachable):
-        checkpoints.pull("base", settings_in(tmp_path), retry_wait_s=0)
+        pull("base", settings_in(tmp_path), retry_wait_s=0)
     (part,) = (tmp_path / "models" / ".base.part").glob("model.bin.*.part")
     part.unlink()
     part.symlink_to("/dev/full")
     with pytest.raises(DiskFull, match="free some space"):
-        checkpoints.pull("base", settings_in(tmp_path))
+        pull("base", settings_in(tmp_path))
 
 
 def test_two_commands_do_not_fetch_the_same(tmp_path: Path, hub: FakeHub) -> None:
     (tmp_path / "models").mkdir()
     with FileLock(tmp_path / "models" / ".base.lock"), pytest.raises(HubError, match="another command"):
-        checkpoints.pull("base", settings_in(tmp_path))
+        pull("base", settings_in(tmp_path))
 
 
 def test_a_folder_in_the_way_is_left_alone(tmp_path: Path, hub: FakeHub) -> None:
     folder = place(tmp_path / "models" / "base", {"notes.txt": b"mine"})
     with pytest.raises(HubError, match="in the way"):
-        checkpoints.pull("base", settings_in(tmp_path))
+        pull("base", settings_in(tmp_path))
     assert (folder / "notes.txt").read_bytes() == b"mine"
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import anyio
 
+from app.providers.agent.events import ApprovalRequired, Decision, ToolCall, ToolError, ToolResult
 from app.providers.base import ChatRequest
-from app.services.assistants.acting import Acting
-from app.services.assistants.events import ApprovalRequired, Decision, ToolCall, ToolError, ToolResult
+from app.services.llm.context import Acting
 from tests.fakes.gated_chat import Gate, GatedChat
 
 CALL = ToolCall("call_1", "find_order", "shop", {"order": "1042"})

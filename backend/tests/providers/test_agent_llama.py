@@ -10,7 +10,7 @@ from app.core.config import LlamaSettings, LlmSettings, Settings
 from app.providers.agent.events import ToolCall, ToolError, ToolResult
 from app.providers.agent.run import run
 from app.providers.agent.task import AgentTool, Bounds, Delta, Ended, Task
-from app.providers.llm.llama_local import LlamaLocalProvider
+from app.providers.llm.llama.provider import LlamaLocalProvider
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
 pytest.importorskip("xllamacpp", reason="llama.cpp is not installed")

@@ -25,7 +25,7 @@ from app.core.errors import (
 )
 from app.providers.base import ChatMessage, ChatProvider, ChatRequest, LlmConfig
 from app.providers.llm.llama.process import LlamaProcess
-from app.providers.llm.llama_local import LlamaLocalProvider
+from app.providers.llm.llama.provider import LlamaLocalProvider
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import UpstreamClient
 from app.providers.upstream.profiles import profiles_of
@@ -421,7 +421,7 @@ def test_it_ends_when_the_server_is_killed(models: Path) -> None:
     code = f"""
 import asyncio, pathlib, sys
 sys.path.insert(0, {str(ROOT / "backend")!r})
-from app.core.checkpoints.gguf import list_gguf
+from app.weights.gguf import list_gguf
 from app.core.config import Settings
 from app.providers.llm.llama.process import LlamaProcess
 
@@ -494,7 +494,7 @@ async def test_what_llama_says_stays_out_of_the_log_and_holds_no_prompt(
 
 async def test_a_process_needs_no_provider(models: Path) -> None:
     """Starting and ending one alone leaves nothing behind."""
-    from app.core.checkpoints.gguf import list_gguf
+    from app.weights.gguf import list_gguf
 
     settings = Settings(_env_file=None, models_dir=models)
     process = await LlamaProcess.start(list_gguf(settings)[0], settings)

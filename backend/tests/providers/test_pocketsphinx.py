@@ -24,11 +24,11 @@ import soxr
 from app.core.config import Settings
 from app.core.errors import EngineFailed, ProviderNotReady, UnknownModel
 from app.providers.base import SAMPLE_RATE_HZ, Samples, SttConfig, SttProvider, Transcript
-from app.providers.stt.pocketsphinx import PocketSphinxProvider
-from app.providers.stt.sphinx.pool import Lease, Pool, Ticket
-from app.providers.stt.sphinx.stream import DEATHS, SphinxSession, SphinxStream
-from app.providers.stt.sphinx.wire import Head
-from app.providers.stt.sphinx.worker_process import WorkerDied, WorkerProcess
+from app.providers.stt.pocketsphinx.pool import Lease, Pool, Ticket
+from app.providers.stt.pocketsphinx.provider import PocketSphinxProvider
+from app.providers.stt.pocketsphinx.stream import DEATHS, SphinxSession, SphinxStream
+from app.providers.stt.pocketsphinx.wire import Head
+from app.providers.stt.pocketsphinx.worker_process import WorkerDied, WorkerProcess
 from app.schemas.providers import ProviderState
 
 pytest.importorskip("importlib.metadata").distribution("pocketsphinx")
@@ -332,7 +332,7 @@ async def test_the_server_never_imports_the_engine() -> None:
     program = (
         "import asyncio, sys\n"
         "from app.core.config import Settings\n"
-        "from app.providers.stt.pocketsphinx import PocketSphinxProvider\n"
+        "from app.providers.stt.pocketsphinx.provider import PocketSphinxProvider\n"
         "state = asyncio.run(PocketSphinxProvider(Settings(_env_file=None)).status()).state\n"
         "print(state, 'pocketsphinx' in sys.modules)"
     )
@@ -411,7 +411,7 @@ async def test_a_server_that_ends_while_they_start_leaves_none(ready: bool) -> N
 PARENT = """
 import asyncio, sys
 from app.core.config import Settings
-from app.providers.stt.pocketsphinx import PocketSphinxProvider
+from app.providers.stt.pocketsphinx.provider import PocketSphinxProvider
 
 async def main():
     provider = PocketSphinxProvider(Settings.model_validate({"stt": {"pocketsphinx": {"workers": 1}}}))

@@ -7,8 +7,8 @@ import pytest
 from app.core.config import Settings
 from app.providers.base import ChatMessage, LlmConfig, SttConfig
 from app.providers.registry import BUILT_IN_LLM, BUILT_IN_STT, llm_registrations, stt_registrations
-from app.services.engines import Engines
-from app.services.scheduling.scheduler import make_scheduler
+from app.services.decoding.providers import Engines
+from app.services.decoding.scheduler import make_scheduler
 from tests.fakes.plugin import install_plugin
 
 

@@ -4,8 +4,7 @@ import pytest
 
 from app.core.config import LlmSettings, Settings
 from app.core.errors import BaseUrlNotAllowed
-from app.providers.upstream.addresses import Reach
-from app.providers.upstream.base_url import parse, reach_of_request
+from app.providers.upstream.addresses import Reach, parse, reach_of_request
 
 
 def settings(host: str = "127.0.0.1", allowed: list[str] | None = None) -> Settings:

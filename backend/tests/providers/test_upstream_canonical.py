@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.providers.upstream.wire.canonical import Canonical
-from app.providers.upstream.wire.completion import NoAnswer, completion_of
-from app.providers.upstream.wire.fields import AnswerFailed, usage_of
-from app.providers.upstream.wire.sse import SseDecoder
-from app.providers.upstream.wire.tool_calls import ToolCalls, TooManyCalls
+from app.providers.upstream.chunks import Canonical, NoAnswer, completion_of
+from app.providers.upstream.codec import SseDecoder
+from app.providers.upstream.fields import AnswerFailed, ToolCalls, TooManyCalls, usage_of
 from tests.support.chat import assert_canonical, calls, reasons, text
 
 

@@ -24,10 +24,10 @@ from app.core.errors import (
 )
 from app.providers.base import ChatMessage, ChatProvider, LlmConfig
 from app.providers.llm.openai_compat import OpenAiCompatProvider
-from app.providers.llm.upstream import ProfileProvider
-from app.providers.upstream.base_url import parse
-from app.providers.upstream.kinds import KINDS, Kind
+from app.providers.llm.profile import ProfileProvider
+from app.providers.upstream.addresses import parse
 from app.providers.upstream.profiles import Profile
+from app.providers.upstream.vendors import KINDS, Kind
 from app.schemas.providers import ProviderState
 from tests.fakes.upstream import FakeUpstream, Reply, as_json, chat, data, dropped, error, silence, sse
 from tests.support.chat import (

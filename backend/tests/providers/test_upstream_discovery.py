@@ -9,9 +9,8 @@ import anyio
 import pytest
 
 from app.core.config import LlmKind, Settings
-from app.providers.upstream.local import discovery as module
-from app.providers.upstream.local.discovery import PORTS, USER_AGENT, Discovery, sought_servers
-from app.providers.upstream.local.signs import FIRST_QUESTION
+from app.providers.upstream import discovery as module
+from app.providers.upstream.discovery import FIRST_QUESTION, PORTS, USER_AGENT, Discovery, sought_servers
 from tests.fakes import model_servers as fakes
 from tests.fakes.model_servers import ModelServer
 from tests.fakes.upstream import as_json, silence

@@ -10,8 +10,7 @@ from app.core.errors import (
     UpstreamTimeout,
     UpstreamUnauthorized,
 )
-from app.providers.upstream.errors import Private, Refusal, upstream_errors
-from app.providers.upstream.wire.refusals import field_in, told
+from app.providers.upstream.errors import Private, Refusal, field_in, told, upstream_errors
 
 KEY = "sk-abcdefghijklmnop"
 PROMPT = "My grandmother's secret recipe needs three eggs, a cup of flour and a pinch of saffron."

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from app.core.errors import BadRequest, UpstreamError, UpstreamTruncated
-from app.providers.upstream.wire.reading import MOST_LEVELS, TooDeep, json_of
-from app.providers.upstream.wire.refusals import retry_after_s
-from app.providers.upstream.wire.sse import EventTooLong, SseDecoder
+from app.providers.upstream.codec import MOST_LEVELS, EventTooLong, SseDecoder, TooDeep, json_of
+from app.providers.upstream.errors import retry_after_s
 from tests.fakes.upstream import FakeUpstream, Reply, data, sse
 from tests.support.chat import answered, asking, completed, streamed, text
 

@@ -6,8 +6,8 @@ from typing import Any, get_args
 import pytest
 
 from app.core.config import LlmKind
-from app.providers.upstream.base_url import parse
-from app.providers.upstream.kinds import KINDS, is_reasoning
+from app.providers.upstream.addresses import parse
+from app.providers.upstream.vendors import KINDS, is_reasoning
 
 WEATHER = {
     "type": "function",

@@ -10,11 +10,10 @@ import pytest
 
 from app.core.config import LlmKind
 from app.providers.upstream import probe as module
-from app.providers.upstream.addresses import Reach
-from app.providers.upstream.base_url import parse
+from app.providers.upstream.addresses import Reach, parse
 from app.providers.upstream.client import Endpoint, UpstreamClient
-from app.providers.upstream.kinds import KINDS
 from app.providers.upstream.probe import Probe
+from app.providers.upstream.vendors import KINDS
 from app.schemas.providers import ProviderState
 from tests.fakes import model_servers as fakes
 from tests.fakes.model_servers import PAGE, ModelServer, models

@@ -9,8 +9,7 @@ from pydantic import ValidationError
 from app.core.config import BUILT_IN_LLM_NAMES, Settings
 from app.core.errors import MissingConfig
 from app.providers.registry import BUILT_IN_LLM, llm_registrations
-from app.providers.upstream.addresses import Reach
-from app.providers.upstream.base_url import parse
+from app.providers.upstream.addresses import Reach, parse
 from app.providers.upstream.profiles import Profile, is_near, kind_of, profiles_of
 
 KEY = "sk-canary-4711"

@@ -15,7 +15,7 @@ from app.core.errors import (
     UpstreamRateLimited,
     UpstreamTruncated,
 )
-from app.providers.llm.upstream import ProfileProvider
+from app.providers.llm.profile import ProfileProvider
 from app.schemas.providers import ProviderState
 from tests.fakes.upstream import FakeUpstream, as_json, error, sse
 from tests.support.chat import (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.providers.upstream.wire.sse import EventTooLong, SseDecoder
+from app.providers.upstream.codec import EventTooLong, SseDecoder
 
 STREAM = (
     b": OPENROUTER PROCESSING\n\n"

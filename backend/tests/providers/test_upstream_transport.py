@@ -11,11 +11,9 @@ import httpx2
 import pytest
 
 from app.core.errors import BaseUrlNotAllowed, UpstreamError
-from app.providers.upstream.addresses import Address, Reach
-from app.providers.upstream.base_url import parse
+from app.providers.upstream.addresses import Address, Reach, parse
 from app.providers.upstream.client import Endpoint, UpstreamClient
-from app.providers.upstream.guard import Resolver
-from app.providers.upstream.transport import GuardedTransport
+from app.providers.upstream.transport import GuardedTransport, Resolver
 from tests.fakes.upstream import FakeUpstream, Reply, as_json
 
 

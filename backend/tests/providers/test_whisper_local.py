@@ -20,8 +20,8 @@ from app.core.config import Settings, SttSettings, WhisperSettings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
 from app.providers.base import Samples, SttConfig, WindowRequest, WindowResult
 from app.providers.stt.whisper import decode as decoding
-from app.providers.stt.whisper.worker import run_blocking
-from app.providers.stt.whisper_local import WhisperLocalProvider
+from app.providers.stt.whisper.provider import WhisperLocalProvider
+from app.providers.stt.whisper.threads import run_blocking
 from app.schemas.providers import ProviderState
 from tests.conftest import read_wav
 from tests.fakes.whisper import ENGLISH, OURS, ROOT, SPANISH, Whisper, whisper
@@ -155,7 +155,7 @@ async def test_neither_doubt_nor_silence_is_sure_of_the_language(
         decoding.Decoded("hola", "es", 0.9),
     ]
     script = iter(answers)
-    monkeypatch.setattr("app.providers.stt.whisper_local.decode", lambda *_: next(script))
+    monkeypatch.setattr("app.providers.stt.whisper.provider.decode", lambda *_: next(script))
     sure = [(await transcribe(provider, known.english)).lang_sure for _ in answers]
     assert sure == [False, False, True]
 
@@ -195,7 +195,7 @@ async def test_vocabulary_reaches_the_decoder_and_stays_in_its_session(
         seen.append(request.hotwords)
         return original(model, request, left)
 
-    monkeypatch.setattr("app.providers.stt.whisper_local.decode", spy)
+    monkeypatch.setattr("app.providers.stt.whisper.provider.decode", spy)
     terms = SttConfig(vocabulary=("FastAPI", "kubectl"))
     assert (await transcribe(provider, known.english, terms)).text == ENGLISH
     await transcribe(provider, known.english)
@@ -233,7 +233,7 @@ async def test_status_names_the_checkpoint_and_imports_nothing(known: Whisper) -
     code = (
         "import asyncio, sys\n"
         "from app.core.config import Settings\n"
-        "from app.providers.stt.whisper_local import WhisperLocalProvider\n"
+        "from app.providers.stt.whisper.provider import WhisperLocalProvider\n"
         f"settings = Settings(stt={{'whisper_local': {{'model': {str(known.path)!r}}}}})\n"
         "provider = WhisperLocalProvider(settings)\n"
         "print(asyncio.run(provider.status()), provider.models())\n"
@@ -423,7 +423,7 @@ async def test_an_engine_that_breaks_ends_with_one_error_and_no_details(
     def broken(*_: object) -> None:
         raise RuntimeError("weights at /secret/place")
 
-    monkeypatch.setattr("app.providers.stt.whisper_local.decode", broken)
+    monkeypatch.setattr("app.providers.stt.whisper.provider.decode", broken)
     with pytest.raises(EngineFailed) as caught:
         await transcribe(provider, known.english)
     assert "/secret" not in str(caught.value)

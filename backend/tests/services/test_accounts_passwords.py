@@ -11,10 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.errors import BadRequest, CannotStart, TooManyAttempts
-from app.services.accounts.names import checked_name, name_key
-from app.services.accounts.secrets import passwords as module
-from app.services.accounts.secrets.passwords import LONGEST, SHORTEST, Passwords
-from app.services.accounts.secrets.signing_key import FILE_NAME, signing_key
+from app.services.accounts import passwords as module
+from app.services.accounts.passwords import LONGEST, SHORTEST, Passwords, checked_name, name_key
+from app.services.accounts.tokens import FILE_NAME, signing_key
 
 GOOD = "correct horse battery staple"
 

@@ -8,8 +8,8 @@ from typing import Any
 import jwt
 import pytest
 
-from app.services.accounts.secrets import keys
-from app.services.accounts.secrets.tokens import LONGEST, AccessTokens, new_refresh
+from app.services.accounts import api_keys
+from app.services.accounts.tokens import LONGEST, AccessTokens, new_refresh
 from app.utils.ids import new_id
 
 KEY = b"a key that is long enough for HS256, by far"
@@ -135,7 +135,7 @@ def test_a_changed_token_is_refused(tokens: AccessTokens) -> None:
         "\ud800",
         "x" * (LONGEST + 1),
         new_refresh(),
-        keys.new_key().secret,
+        api_keys.new_key().secret,
     ],
     ids=lambda token: ascii(token)[:20],
 )
@@ -149,14 +149,14 @@ def test_a_token_of_another_server_is_refused(tokens: AccessTokens) -> None:
 
 
 def test_keys_hold_256_bits_and_are_found_by_their_beginning() -> None:
-    made = [keys.new_key() for _ in range(100)]
+    made = [api_keys.new_key() for _ in range(100)]
     assert len({key.secret for key in made}) == 100
     for key in made:
-        assert keys.looks_like_key(key.secret)
+        assert api_keys.looks_like_key(key.secret)
         assert len(base64.urlsafe_b64decode(key.secret.removeprefix("pk_") + "=")) == 32
-        assert key.prefix == keys.prefix_of(key.secret)
-        assert keys.same(key.hash, keys.hash_of(key.secret))
-        assert not keys.same(key.hash, keys.hash_of(key.secret[:-1]))
+        assert key.prefix == api_keys.prefix_of(key.secret)
+        assert api_keys.same(key.hash, api_keys.hash_of(key.secret))
+        assert not api_keys.same(key.hash, api_keys.hash_of(key.secret[:-1]))
         assert key.secret not in repr(key)
 
 
@@ -164,5 +164,5 @@ def test_keys_hold_256_bits_and_are_found_by_their_beginning() -> None:
     "text", ["", "pk_", "pk_" + "a" * 42, "pk_" + "a" * 44, "pk_" + "é" * 43, "sk_" + "a" * 43]
 )
 def test_what_is_no_key_is_not_looked_up(text: str) -> None:
-    assert not keys.looks_like_key(text)
-    assert not keys.looks_like_key(keys.new_key().secret + "\n")
+    assert not api_keys.looks_like_key(text)
+    assert not api_keys.looks_like_key(api_keys.new_key().secret + "\n")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.streaming.agreement import Agreement, join, split
+from app.services.decoding.stability import Agreement, join, split
 
 
 def push(agreement: Agreement, text: str, heard_s: float) -> tuple[str, str | None]:

@@ -14,8 +14,8 @@ from app.core.config import Settings
 from app.core.errors import ProviderNotReady
 from app.providers.agent.task import loaded
 from app.services.assistants.definitions import defined
-from app.services.assistants.tools import Toolsets
-from app.services.assistants.words import opened, stopped
+from app.services.assistants.prompts import opened, stopped
+from app.services.assistants.toolsets import Toolsets
 from tests.conftest import ROOT
 
 GOOD = """

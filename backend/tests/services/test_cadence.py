@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.services.streaming.cadence import Pass, is_due
+from app.services.decoding.window_stream import Pass, is_due
 
 
 @pytest.mark.parametrize(("heard_s", "due"), [(0.99, False), (1.0, True)])

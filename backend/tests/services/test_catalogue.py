@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from app.core.config import LlmProfile, LlmSettings, LlmUpstreamSettings, Settings
 from app.core.errors import ModelNotFound
-from app.services.llm.catalogue import Catalogue
+from app.services.llm.models import Catalogue
 from app.services.llm.providers import Providers
 from app.services.llm.text_only import TextOnly
 from tests.fakes.chat_provider import FakeChat, table
@@ -128,7 +128,7 @@ async def test_a_text_only_provider_is_wrapped() -> None:
 async def test_the_list_has_full_ids_and_a_dead_provider_delays_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.services.llm.catalogue.PROBE_S", 0.3)
+    monkeypatch.setattr("app.services.llm.models.PROBE_S", 0.3)
     dead, found = FakeChat(slow_s=60), FakeChat(lists=("local",))
     made = catalogue(dead=dead, dead_too=dead, broken=FakeBrokenChat(), lm_sought=found, **NAMED)
     begun_s = time.monotonic()

@@ -19,9 +19,9 @@ from app.core.errors import (
     StorageUnavailable,
     UpstreamError,
 )
-from app.services.chat import run as runs
+from app.services.chat import answer as runs
+from app.services.chat.answer import Options
 from app.services.chat.events import Done, Place, Said
-from app.services.chat.run import Options
 from app.storage import conversations
 from app.storage.database import Database
 from app.utils.ids import new_id

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import BadRequest
-from app.services.chat.characters import Characters
+from app.services.chat.buffer import Characters, Growing, Log
 from app.services.chat.events import MOST_CHARS, Event, Failed, Place, Said, Thought, between
-from app.services.chat.log import Growing, Log
 from app.utils.ids import new_id
 
 END = Failed(Place(), new_id(), "interrupted", "the end")

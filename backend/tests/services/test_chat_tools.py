@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 
 from app.core.config import Settings
 from app.core.errors import ApprovalOver, NotFound
-from app.services.assistants.events import ToolCall, ToolError, ToolResult
-from app.services.chat import hosting
-from app.services.chat import run as runs
+from app.providers.agent.events import ToolCall, ToolError, ToolResult
+from app.services.chat import answer as runs
+from app.services.chat import tools
+from app.services.chat.buffer import Log
 from app.services.chat.events import Event, Happened, Place, Said, Thought
-from app.services.chat.log import Log
 from app.storage import approvals, messages
 from app.storage.answers import INTERRUPTED, checkpoint, interrupt_dead
+from app.storage.common import utc_now
 from app.storage.database import Database
-from app.storage.happenings import happening, loaded, plain
 from app.storage.messages import Message, Turn
-from app.storage.types import utc_now
+from app.storage.tool_events import happening, loaded, plain
 from app.utils.ids import new_id
 from tests.fakes.acting_chat import ASKED, CALL, RESULT, ActingChat
 from tests.fakes.chat_provider import FakeChat, delta
@@ -205,7 +205,7 @@ async def test_the_time_of_a_question_is_not_the_answers(
             turn = await messages.append_turn(session, ana, made.id, "hello", run_id=database.run_id)
     log, scope = Log(), anyio.CancelScope(deadline=anyio.current_time() + 100)
     ids = (ana, made.id, turn.assistant.id)
-    host = hosting.Hosting(database, log, *ids, 20, scope, lambda: None)
+    host = tools.Hosting(database, log, *ids, 20, scope, lambda: None)
 
     async def ask(n: int) -> None:
         await host.approve(replace(ASKED, call_id=f"call_{n}"))
@@ -379,7 +379,7 @@ async def test_another_process_may_hear_the_word(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """On PostgreSQL the request that decides need not come to the process that answers."""
-    monkeypatch.setattr(hosting, "POLL_S", 0.02)
+    monkeypatch.setattr(tools, "POLL_S", 0.02)
     settings = settings_for(tmp_path_factory.mktemp("two"), postgres_server.create(postgres_template))
     one, two = Database(settings), Database(settings)
     try:

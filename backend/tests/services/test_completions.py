@@ -11,9 +11,9 @@ from app.core.errors import BadRequest, EngineFailed, UpstreamError, UpstreamTru
 from app.core.metrics import Observer
 from app.providers.base import ChatMessage, LlmChunk, LlmConfig, ProviderStatus
 from app.schemas.providers import ProviderState
-from app.services.llm.catalogue import Catalogue
-from app.services.llm.completions import Asked, Completion, Completions
-from app.services.llm.fields import FORWARDED, ROUTING, forwarded
+from app.services.llm.completion import Asked, Completion, Completions
+from app.services.llm.forwarding import FORWARDED, ROUTING, forwarded
+from app.services.llm.models import Catalogue
 from app.services.llm.providers import Providers
 from tests.fakes.chat_provider import FakeChat, delta, table, usage
 

@@ -1,7 +1,7 @@
 """Where the window of partials is cut: between stable words, at a pause, with enough left to hear again."""
 
 from app.providers.base import Word
-from app.services.streaming.cut import Cut, find_cut
+from app.services.decoding.stability import Cut, find_cut
 
 SCRIPT = [f"w{i}" for i in range(12)]
 

@@ -12,18 +12,14 @@ import pytest
 
 from app.core.errors import NotFound, NothingFinalYet, StorageUnavailable
 from app.core.metrics import Observer
-from app.services.dictations import writer as writing
-from app.services.dictations.keeper import Keeper
-from app.services.dictations.recording import Recording
-from app.services.dictations.shelf import Dictations, latest_text
-from app.services.dictations.writer import Writer
-from app.services.transcripts import Label, Transcripts
-from app.storage import dictation_intake, dictations, search
-from app.storage.common import Page
+from app.services.history import dictation_writer as writing
+from app.services.history.dictation_writer import Keeper, Recording, Writer
+from app.services.history.dictations import Dictations, latest_text
+from app.services.history.transcripts import Label, Transcripts
+from app.storage import dictations, search
+from app.storage.common import Page, utc_now
 from app.storage.database import Database
-from app.storage.dictation_intake import Arrival, Batch, Begun
-from app.storage.dictations import Dictation, NewFinal
-from app.storage.types import utc_now
+from app.storage.dictations import Arrival, Batch, Begun, Dictation, NewFinal
 from app.storage.users import Users
 from app.utils.ids import new_id
 
@@ -311,7 +307,7 @@ async def test_what_the_database_refuses_costs_no_other_dictation(
         Arrival(new_id(), begun.id, NewFinal(n, "1", SECRET), utc_now())
         for begun, n in ((good, 0), (bad, 0), (good, 1), (bad, 0))
     ]
-    taken = await dictation_intake.take_in(room.database, Batch((good, bad), finals))
+    taken = await dictations.take_in(room.database, Batch((good, bad), finals))
     assert (taken.there, taken.kept, taken.refused) == (frozenset({good.id}), 2, 2)
     assert SECRET not in caplog.text
     async with room.database.read() as session:

@@ -11,13 +11,13 @@ import pytest
 from app.core.errors import EngineFailed
 from app.core.metrics import Observer
 from app.providers.base import Samples, SttConfig, WindowRequest, WindowResult
-from app.services.audio.ears import Ended, Heard, Paused, Resumed, Started
 from app.services.audio.endpointing import Verdict
-from app.services.dictation.inbox import FlushMark, Inbox, StopMark
+from app.services.audio.segmenter import Ended, Heard, Paused, Resumed, Started
+from app.services.decoding.scheduler import Scheduler
 from app.services.dictation.meter import Meter, Tally
 from app.services.dictation.outbox import Outbox
+from app.services.dictation.queue import FlushMark, Inbox, StopMark
 from app.services.dictation.recogniser import Cores, Recogniser, Voice
-from app.services.scheduling.scheduler import Scheduler
 from tests.fakes.window_engine import WORD_SAMPLES, FakeWindowSession, WindowScript, said, speech
 
 PAUSE = 4096

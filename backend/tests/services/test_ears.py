@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.core.config import Settings
-from app.services.audio.ears import EarEvent, Ears, Ended, Heard, Paused, Resumed, Started
 from app.services.audio.endpointing import Verdict
+from app.services.audio.segmenter import EarEvent, Ears, Ended, Heard, Paused, Resumed, Started
 from tests.conftest import SAMPLES, SPEECH, read_wav
 
 Utterance = tuple[int, int, int, int, str, bytes]

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from app.core.errors import NotFound
-from app.services.chat.export.export import PAGE, Export
+from app.services.history.export import PAGE, Export
 from app.storage import conversations, messages
 from app.storage.database import Database
 

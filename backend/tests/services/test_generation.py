@@ -8,7 +8,6 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
-from app.core.caller import LOCAL_USER_ID
 from app.core.config import LlmSettings, LlmUpstreamSettings, Settings
 from app.core.errors import (
     BadRequest,
@@ -19,12 +18,13 @@ from app.core.errors import (
     UnknownProvider,
     UpstreamError,
 )
+from app.core.security import LOCAL_USER_ID
 from app.providers.base import ChatMessage, LlmChunk, LlmConfig, ProviderStatus
 from app.providers.registry import Registration
 from app.schemas.providers import ProviderState
-from app.services.llm.generation import Generation, Prompt
+from app.services.history.transcripts import Label, Transcripts
+from app.services.llm.generate import Generation, Prompt
 from app.services.llm.providers import Providers
-from app.services.transcripts import Label, Transcripts
 
 HELLO = (ChatMessage("user", "hello"),)
 CONFIGURED = LlmUpstreamSettings(base_url="https://api.example/v1", api_key=SecretStr("k"), model="m")

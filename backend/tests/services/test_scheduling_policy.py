@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.services.scheduling.jobs import DROPPABLE, Job, Kind
-from app.services.scheduling.policy import MOST_WAITING, PATIENCE_S, STALE_S, Policy, State, Ticket
+from app.services.decoding.jobs import DROPPABLE, Job, Kind
+from app.services.decoding.policy import MOST_WAITING, PATIENCE_S, STALE_S, Policy, State, Ticket
 from tests.support.scripted_load import Asked, Machine, p95, speakers
 
 

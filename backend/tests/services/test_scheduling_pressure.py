@@ -4,11 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.scheduling.costs import Costs
-from app.services.scheduling.jobs import Job, Kind
-from app.services.scheduling.policy import RETRY_MOST_S, RETRY_S, Policy, State
-from app.services.scheduling.pressure import CALM_S, LEVELS, Gauge
-from app.services.scheduling.shares import Shares
+from app.services.decoding.jobs import Job, Kind
+from app.services.decoding.load import CALM_S, LEVELS, Costs, Gauge, Shares
+from app.services.decoding.policy import RETRY_MOST_S, RETRY_S, Policy, State
 from tests.support.scripted_load import Machine, Speaker
 
 

@@ -10,9 +10,9 @@ import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
 
-from app.services.scheduling.jobs import Job, Kind, Shed
-from app.services.scheduling.pressure import Pressure
-from app.services.scheduling.scheduler import Scheduler, usable_cores
+from app.services.decoding.jobs import Job, Kind, Shed
+from app.services.decoding.load import Pressure
+from app.services.decoding.scheduler import Scheduler, usable_cores
 
 
 class Clock:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from app.providers.base import Hypothesis, PlacedSttStream, Samples, SttCapabilities, Transcript
-from app.services.scheduling.jobs import Job, Kind
-from app.services.scheduling.scheduler import Scheduler
-from app.services.scheduling.streams import TURN_S, ScheduledStream, is_scheduled
+from app.services.decoding.jobs import Job, Kind
+from app.services.decoding.scheduled_stream import TURN_S, ScheduledStream, is_scheduled
+from app.services.decoding.scheduler import Scheduler
 from tests.fakes.engine import FakeStream, Script, growing
 
 

@@ -11,14 +11,14 @@ import anyio.lowlevel
 import pytest
 
 from app.api.deps import Resources
-from app.core.caller import LOCAL_USER_ID
 from app.core.errors import ResumeRefused
+from app.core.security import LOCAL_USER_ID
 from app.providers.registry import Registration, stt_registrations
 from app.schemas.stt import StartConfig
-from app.services import engines
+from app.services.decoding import providers
 from app.services.dictation.outbox import Gone, Line, Outbox
-from app.services.dictation.resume import Sessions
-from app.services.dictation.socket import SpeechSocket
+from app.services.dictation.session import SpeechSocket
+from app.services.dictation.sessions import Sessions
 from tests.fakes.engine import FakeEngine, Script, growing
 from tests.support.serving import fake_settings
 from tests.support.speech_client import sentence
@@ -51,7 +51,7 @@ async def application(engine: FakeEngine, **limits: Any) -> AsyncIterator[Sessio
 
     with pytest.MonkeyPatch.context() as patch:
         table = {**stt_registrations(), "fake": Registration("fake", lambda: lambda _: engine, "tests")}
-        patch.setattr(engines, "stt_registrations", lambda: table)
+        patch.setattr(providers, "stt_registrations", lambda: table)
         resources: Resources = create_app(fake_settings(limits=limits)).state.resources
     async with resources.sessions.run():
         yield resources.sessions

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.dictation.stabiliser import Stabiliser, normalise
+from app.services.decoding.stability import Stabiliser, normalise
 
 
 def test_a_word_is_stable_when_it_has_stood_and_another_follows() -> None:

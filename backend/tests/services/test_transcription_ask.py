@@ -5,8 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import BadRequest, LanguageNotSupported, ModelNotFound
-from app.services.transcription.ask import MOST_TERMS, TERM_CHARACTERS, language, silence_ms, vocabulary
-from app.services.transcription.models import OPENAI_NAMES, Named, find, known
+from app.services.transcription.request import (
+    MOST_TERMS,
+    OPENAI_NAMES,
+    TERM_CHARACTERS,
+    Named,
+    find,
+    known,
+    language,
+    silence_ms,
+    vocabulary,
+)
 from app.utils.languages import NAMES, name_of, tag_of
 
 ENGINES = {

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.transcription import render
-from app.services.transcription.said import Said, SaidWord, Whole, language_of
+from app.services.transcription import result
+from app.services.transcription.result import Said, SaidWord, Whole, language_of
 from app.utils.subtitles import to_srt, to_vtt
 
 WORDS = (SaidWord("Hello", 400, 700, 0.9), SaidWord("there.", 700, 1100, 0.8))
@@ -16,14 +16,14 @@ TWO = Whole(
 
 
 def test_plain() -> None:
-    assert render.plain(TWO).model_dump() == {
+    assert result.plain(TWO).model_dump() == {
         "text": "Hello there. Good bye.",
         "usage": {"type": "duration", "seconds": 7.25},
     }
 
 
 def test_verbose_has_all_that_the_sdk_requires() -> None:
-    body = render.verbose(TWO, words=True).model_dump(exclude_none=True)
+    body = result.verbose(TWO, words=True).model_dump(exclude_none=True)
     read = sdk.TranscriptionVerbose.model_validate(body)
     assert (read.language, read.duration, read.text) == ("english", 7.25, "Hello there. Good bye.")
     assert [(s.id, s.seek, s.start, s.end) for s in read.segments or ()] == [
@@ -36,12 +36,12 @@ def test_verbose_has_all_that_the_sdk_requires() -> None:
 
 
 def test_words_only_where_they_are_asked_for() -> None:
-    assert "words" not in render.verbose(TWO, words=False).model_dump(exclude_none=True)
+    assert "words" not in result.verbose(TWO, words=False).model_dump(exclude_none=True)
 
 
 def test_no_segment_looks_like_a_fault() -> None:
     """Clients drop segments by Whisper's rules: low probability, high compression, no speech."""
-    for segment in render.verbose(TWO, words=False).segments:
+    for segment in result.verbose(TWO, words=False).segments:
         assert segment.avg_logprob > -1
         assert segment.compression_ratio < 2.4
         assert segment.no_speech_prob < 0.6
@@ -55,8 +55,8 @@ def test_subtitles_take_utterances_as_they_are() -> None:
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=20), st.sampled_from(["en", "es", "ja", "zh", None]))))
 def test_deltas_joined_are_the_text(said: list[tuple[str, str | None]]) -> None:
     whole = Whole(tuple(Said(text, 0, 1, (), lang) for text, lang in said), 1.0, None)
-    deltas = [render.delta(each, first=number == 0)["delta"] for number, each in enumerate(whole.utterances)]
-    assert "".join(deltas) == whole.text == render.done(whole)["text"]
+    deltas = [result.delta(each, first=number == 0)["delta"] for number, each in enumerate(whole.utterances)]
+    assert "".join(deltas) == whole.text == result.done(whole)["text"]
 
 
 def test_what_is_written_without_spaces_is_joined_so() -> None:
@@ -77,6 +77,6 @@ def test_the_language_is_that_of_most_of_it(
 
 def test_nothing_said() -> None:
     nothing = Whole((), 3.0, None)
-    assert render.plain(nothing).text == ""
-    assert render.verbose(nothing, words=True).model_dump(exclude_none=True)["words"] == []
+    assert result.plain(nothing).text == ""
+    assert result.verbose(nothing, words=True).model_dump(exclude_none=True)["words"] == []
     assert to_srt(nothing.utterances) == ""

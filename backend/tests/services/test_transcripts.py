@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.core.caller import LOCAL_USER_ID
 from app.core.errors import NotFound, NothingFinalYet
-from app.services.transcripts import MOST_CHARACTERS, Label, Transcripts
+from app.core.security import LOCAL_USER_ID
+from app.services.history.transcripts import MOST_CHARACTERS, Label, Transcripts
 from app.utils.ids import new_id
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from app.core.errors import EngineFailed
 from app.providers.base import Hypothesis, Samples, SttConfig, Transcript, WindowRequest, WindowResult
-from app.services.scheduling.pressure import Pressure
-from app.services.scheduling.scheduler import Scheduler
-from app.services.streaming.session import Windows, WindowSession
-from app.services.streaming.stream import TAIL_SAMPLES, WindowStream
+from app.services.decoding.load import Pressure
+from app.services.decoding.scheduler import Scheduler
+from app.services.decoding.window_session import Windows, WindowSession
+from app.services.decoding.window_stream import TAIL_SAMPLES, WindowStream
 from tests.fakes.window_engine import WORD_SAMPLES, FakeWindowSession, WindowScript, hear, said, speech
 
 CHUNK = 1600

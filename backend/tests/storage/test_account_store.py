@@ -7,14 +7,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from app.core.caller import LOCAL_USER_ID, Caller
 from app.core.config import AccountSettings, Settings
 from app.core.errors import BadRequest, NotFound, TooManyAttempts, Unauthorized
+from app.core.security import LOCAL_USER_ID, Caller
 from app.services.accounts.administration import Administration
 from app.services.accounts.api_keys import Keys
 from app.services.accounts.identity import Identity
-from app.services.accounts.log_ins import LogIn, LogIns
-from app.services.accounts.secrets.tokens import AccessTokens
+from app.services.accounts.logins import LogIn, LogIns
+from app.services.accounts.tokens import AccessTokens
 from app.storage.database import Database
 from app.storage.lifecycle import ensure_local_user
 from app.storage.tables import ConversationRow, RefreshTokenRow, UserRow

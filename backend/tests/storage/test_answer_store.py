@@ -8,10 +8,10 @@ from sqlalchemy import update
 
 from app.core.config import Settings
 from app.storage import answers, conversations, lifecycle, messages, search
+from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.messages import Message, Turn
 from app.storage.tables import RunRow
-from app.storage.types import utc_now
 from app.utils.ids import new_id
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from app.core.caller import LOCAL_USER_ID
 from app.core.config import Settings
 from app.core.logging import configure
+from app.core.security import LOCAL_USER_ID
 from app.storage import conversations, data_folder, lifecycle, messages
 from app.storage.database import Database
 from tests.support.command import one_line, prompter

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import BadRequest, Busy, NotFound
 from app.storage import answers, conversations, lifecycle, messages, search
+from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.tables import ConversationRow, MessageRow, SearchEntryRow
-from app.storage.types import utc_now
 from app.utils.ids import new_id
 
 

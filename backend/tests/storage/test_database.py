@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
-from app.storage import conversations, engines, messages
+from app.storage import connections, conversations, messages
 from app.storage.database import Database
 from app.storage.tables import ConversationRow, MessageRow, UserRow
 from app.utils.ids import new_id, parse_id
@@ -92,7 +92,7 @@ async def test_a_cancelled_writer_keeps_all_or_nothing(database: Database, ana: 
 
 
 async def test_a_cancelled_reader_harms_nobody(database: Database, ana: UUID) -> None:
-    for _ in range(engines.READERS + engines.PG_CONNECTIONS):
+    for _ in range(connections.READERS + connections.PG_CONNECTIONS):
         with anyio.move_on_after(0):
             async with database.read() as session:
                 await session.execute(select(func.count()).select_from(UserRow))
@@ -167,7 +167,7 @@ async def test_another_process_that_holds_the_lock(
     tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody's sqlite3 shell: a clear error, and all is well when it lets go."""
-    monkeypatch.setitem(engines._PRAGMAS, "busy_timeout", 50)
+    monkeypatch.setitem(connections._PRAGMAS, "busy_timeout", 50)
     settings = settings_for(tmp_path)
     migrated(settings)
     database = Database(settings)

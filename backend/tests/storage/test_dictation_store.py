@@ -9,10 +9,10 @@ from sqlalchemy.exc import IntegrityError
 
 from app.core.errors import NotFound
 from app.storage import dictations, lifecycle, search
+from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.dictations import NewFinal
 from app.storage.tables import DictationFinalRow, DictationRow, SearchEntryRow
-from app.storage.types import utc_now
 
 
 async def dictated(database: Database, user_id: UUID, *texts: str) -> UUID:

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.core.errors import Busy, NotFound
-from app.storage import conversations, dictations, message_pages, messages, search
+from app.storage import conversations, dictations, messages, search
 from app.storage.database import Database
 from app.storage.dictations import NewFinal
 from app.utils.ids import new_id
@@ -22,19 +22,19 @@ async def test_versions_stand_beside_each_other(database: Database, ana: UUID, b
         other = (await conversations.create(session, ana)).id
         await messages.append(session, ana, other, "elsewhere")
     async with database.read() as session:
-        found = await message_pages.versions(session, ana, id_)
+        found = await messages.versions(session, ana, id_)
         assert found == {None: (one.id, uno.id), one.id: (answer.id, again.id)}
-        assert await message_pages.versions(session, ana, other) == {}
-        assert await message_pages.versions(session, bob, id_) == {}
-        whole = await message_pages.ids_of(session, ana, id_, all_branches=True)
+        assert await messages.versions(session, ana, other) == {}
+        assert await messages.versions(session, bob, id_) == {}
+        whole = await messages.ids_of(session, ana, id_, all_branches=True)
         assert whole == [one.id, answer.id, again.id, uno.id]
-        assert await message_pages.ids_of(session, ana, id_, all_branches=False) == [uno.id]
-        assert not await message_pages.ids_of(session, bob, id_, all_branches=True)
+        assert await messages.ids_of(session, ana, id_, all_branches=False) == [uno.id]
+        assert not await messages.ids_of(session, bob, id_, all_branches=True)
         with pytest.raises(NotFound):
-            await message_pages.ids_of(session, bob, id_, all_branches=False)
-        page = await message_pages.page(session, id_, [uno.id, new_id(), one.id])
+            await messages.ids_of(session, bob, id_, all_branches=False)
+        page = await messages.page(session, id_, [uno.id, new_id(), one.id])
         assert [message.content for message in page] == ["uno", "one"]
-        assert await message_pages.page(session, other, [uno.id]) == ()
+        assert await messages.page(session, other, [uno.id]) == ()
 
 
 async def test_a_long_branch_is_copied_whole_and_found_twice(database: Database, ana: UUID) -> None:
@@ -86,10 +86,10 @@ async def test_of_very_many_versions_a_message_tells_the_nearest(database: Datab
         for n in range(250):
             await messages.append(session, ana, id_, f"{n}", parent=None)
     async with database.read() as session:
-        found = await message_pages.versions(session, ana, id_)
+        found = await messages.versions(session, ana, id_)
         every = await messages.tree(session, ana, id_)
     ids = [message.id for message in every]
     for at, begin in ((0, 0), (60, 10), (249, 150)):
-        assert list(message_pages.beside(found, every[at])) == ids[begin : begin + 100]
-        assert ids[at] in message_pages.beside(found, every[at])
-    assert message_pages.beside({}, every[7]) == (ids[7],)
+        assert list(messages.beside(found, every[at])) == ids[begin : begin + 100]
+        assert ids[at] in messages.beside(found, every[at])
+    assert messages.beside({}, every[7]) == (ids[7],)

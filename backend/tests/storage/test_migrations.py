@@ -9,10 +9,9 @@ from sqlalchemy import Connection, inspect, select, text
 
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
+from app.storage.connections import database_url
 from app.storage.database import Database
-from app.storage.engines import database_url
-from app.storage.migrate import downgrade, schema_of, upgrade
-from app.storage.migrations.ours import is_ours
+from app.storage.migrate import downgrade, is_ours, schema_of, upgrade
 from app.storage.tables import Base, UserRow
 from tests.storage.conftest import person
 from tests.support.postgres import PostgresServer, settings_for

@@ -11,13 +11,12 @@ from uuid import UUID
 import httpx2
 from sqlalchemy import update
 
-from app.core.caller import Caller, Role, Scope
 from app.core.config import Settings
+from app.core.security import Caller, Role, Scope
 from app.services.accounts.administration import Administration
 from app.services.accounts.api_keys import Keys
-from app.services.accounts.secrets.passwords import Passwords
-from app.services.accounts.secrets.signing_key import FILE_NAME
-from app.services.accounts.secrets.tokens import AccessTokens
+from app.services.accounts.passwords import Passwords
+from app.services.accounts.tokens import FILE_NAME, AccessTokens
 from app.storage.database import Database
 from app.storage.tables import ApiKeyRow
 from app.storage.users import Refreshes

@@ -8,12 +8,11 @@ from typing import Any
 from app.core.config import LlmKind
 from app.core.errors import PrompterError
 from app.providers.base import ChatRequest
-from app.providers.upstream.addresses import Reach
-from app.providers.upstream.base_url import parse
+from app.providers.upstream.addresses import Reach, parse
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import Endpoint, UpstreamClient
-from app.providers.upstream.kinds import KINDS
 from app.providers.upstream.profiles import Profile
+from app.providers.upstream.vendors import KINDS
 from tests.fakes.upstream import FakeUpstream, Reply
 
 KEY = "sk-server-0123456789abcdef"

@@ -14,7 +14,7 @@ from app.core.metrics import Observer
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Conversations
 from app.services.chat.events import Done, Event, Failed, Place, Said, Thought
-from app.services.llm.catalogue import Catalogue
+from app.services.llm.models import Catalogue
 from app.services.llm.providers import Providers
 from app.storage.database import Database
 from app.storage.messages import Message, Turn

@@ -13,8 +13,8 @@ from pathlib import Path
 from app.core.config import Settings
 from app.core.paths import resolve
 from app.storage import migrate
+from app.storage.connections import database_url
 from app.storage.data_folder import make_private
-from app.storage.engines import database_url
 
 NAME = "prompter.db"
 

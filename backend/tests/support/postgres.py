@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from app.core.config import Settings, StorageSettings
+from app.storage.connections import database_url
 from app.storage.database import Database
-from app.storage.engines import database_url
 from app.storage.migrate import upgrade
 
 _names = count()

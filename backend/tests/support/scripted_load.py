@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from app.services.scheduling.jobs import DROPPABLE, Job, Kind
-from app.services.scheduling.policy import Policy, State, Ticket
+from app.services.decoding.jobs import DROPPABLE, Job, Kind
+from app.services.decoding.policy import Policy, State, Ticket
 
 SPEECH_S = 3.0
 PAUSE_S = 3.0

@@ -14,11 +14,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.deps import Resources
-from app.cli.listening import UNREAD_MS, bind
-from app.cli.serve import uvicorn_options
+from app.cli.serve import UNREAD_MS, bind, uvicorn_options
 from app.core.config import Settings
 from app.providers.registry import Registration, stt_registrations
-from app.services import engines
+from app.services.decoding import providers
 from tests.fakes.engine import FakeEngine
 from tests.support.data_folder import own_data_folder
 
@@ -113,7 +112,7 @@ def _serving(
 
     table = {**stt_registrations(), "fake": Registration("fake", lambda: lambda _: engine, "tests")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "stt_registrations", lambda: table)
+        patch.setattr(providers, "stt_registrations", lambda: table)
         app = create_app(settings)
     with _run(app, settings, send_buffer_bytes, unread_ms) as (url, server), recording() as log:
         yield Served(url, app, server, log)

@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx2
 from sqlalchemy import insert, update
 
-from app.core.caller import LOCAL_USER_ID
+from app.core.security import LOCAL_USER_ID
 from app.storage import search
 from app.storage.database import Database
 from app.storage.tables import ConversationRow, MessageRow

@@ -8,8 +8,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app.providers.base import Hypothesis, Samples, SttConfig, Transcript, WindowSttSession
-from app.services.streaming.session import Windows, WindowSession
-from app.services.streaming.stream import WindowStream
+from app.services.decoding.window_session import Windows, WindowSession
+from app.services.decoding.window_stream import WindowStream
 
 
 class LooseTasks:

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from app.core.caller import LOCAL
 from app.core.config import Settings
+from app.core.security import LOCAL
 from app.toolsets.base import ToolContext
 
 

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from app.core.caller import Caller, Scope
 from app.core.config import Settings
-from app.services.search import Search
+from app.core.security import Caller, Scope
+from app.services.history.search import Search
 from app.storage import conversations, dictations, messages
 from app.storage.database import Database
 from app.storage.dictations import NewFinal

@@ -1,1 +1,1 @@
-"""The doors of OpenAI's API: everything under /v1."""
+"""The routes of OpenAI's API: everything under /v1."""

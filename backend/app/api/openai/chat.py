@@ -7,11 +7,11 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.deps import CallerDep, ResourcesDep
-from app.api.event_stream import EventStream, unless_gone
+from app.api.sse import EventStream, unless_gone
 from app.core.errors import BadRequest
-from app.schemas.openai.chat import ChatCompletionIn, ChatCompletionOut, ChatMessageIn
-from app.schemas.openai.errors import openai_answer
-from app.services.llm.completions import Asked, Completion
+from app.schemas.openai_chat import ChatCompletionIn, ChatCompletionOut, ChatMessageIn
+from app.schemas.openai_errors import openai_answer
+from app.services.llm.completion import Asked, Completion
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 

@@ -1,4 +1,4 @@
-"""`GET /v1/models`: which models can be asked for, in OpenAI's words."""
+"""`GET /v1/models` in OpenAI's format, and `GET /api/models` as a plain list of ids."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ from fastapi import APIRouter, Request
 
 from app.api.deps import Resources, ResourcesDep
 from app.core.errors import ModelNotFound
-from app.schemas.openai.errors import openai_answer
-from app.schemas.openai.models import ModelList, ModelOut
-from app.services.llm.catalogue import Model
+from app.schemas.errors import guarded
+from app.schemas.openai_chat import ModelList, ModelOut
+from app.schemas.openai_errors import openai_answer
+from app.services.llm.models import Model
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -89,3 +90,16 @@ async def _speech_models(resources: Resources) -> list[ModelOut]:
     ready = [_out(engine.name, engine.name, resources) for engine in engines if engine.status == "ready"]
     default = next((engine.name for engine in engines if engine.default), "auto")
     return [*ready, _out(WHISPER, default, resources, f"{default}, by OpenAI's name")]
+
+
+api_router = APIRouter(prefix="/api/models", tags=["conversations"])
+
+
+@api_router.get("", summary="Models to choose from", responses={**guarded("All that can be asked for now")})
+async def list_model_ids(resources: ResourcesDep) -> list[str]:
+    """The `model` of a conversation or a message: `provider/model`, or a provider's name; `echo` is always there.
+
+    Each once. Providers are asked in parallel, and one that does not answer within 3 s is left out;
+    `GET /providers/llm` tells why.
+    """
+    return list(dict.fromkeys(model.id for model in await resources.catalogue.models()))

@@ -9,16 +9,16 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import PlainTextResponse
 
 from app.api.deps import ResourcesDep
-from app.api.event_stream import EventStream, unless_gone
-from app.api.openai.transcription_docs import BODY, RESPONSES
+from app.api.openai.examples import BODY, RESPONSES
 from app.api.openai.uploads import received
+from app.api.sse import EventStream, unless_gone
 from app.core.errors import BadRequest, PrompterError
-from app.schemas.openai.audio import TranscriptionIn
-from app.schemas.openai.errors import openai_error_of
-from app.services.transcription import render
-from app.services.transcription.ask import Ask, language, silence_ms, vocabulary
-from app.services.transcription.recording import Recording
-from app.services.transcription.said import Progress, Said, Whole
+from app.schemas.openai_audio import TranscriptionIn
+from app.schemas.openai_errors import openai_error_of
+from app.services.transcription import result
+from app.services.transcription.job import Recording
+from app.services.transcription.request import Ask, language, silence_ms, vocabulary
+from app.services.transcription.result import Progress, Said, Whole
 from app.utils.subtitles import to_srt, to_vtt
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -95,8 +95,8 @@ def _answer(whole: Whole, fields: TranscriptionIn) -> Response:
             return PlainTextResponse(to_vtt(whole.utterances))
         case "verbose_json":
             words = "word" in fields.timestamp_granularities
-            return _json(render.verbose(whole, words=words).model_dump(exclude_none=True))
-    return _json(render.plain(whole).model_dump())
+            return _json(result.verbose(whole, words=words).model_dump(exclude_none=True))
+    return _json(result.plain(whole).model_dump())
 
 
 def _json(body: dict[str, Any]) -> Response:
@@ -108,14 +108,14 @@ async def _events(recording: Recording) -> AsyncGenerator[bytes, None]:
     try:
         while (step := await recording.next()) is not None:
             if isinstance(step, Said):
-                yield _event(render.delta(step, first=first))
+                yield _event(result.delta(step, first=first))
                 first = False
             else:
                 yield _comment(step)
     except PrompterError as error:
         yield _event(openai_error_of(error))
         return
-    yield _event(render.done(recording.so_far))
+    yield _event(result.done(recording.so_far))
 
 
 def _event(body: dict[str, Any]) -> bytes:

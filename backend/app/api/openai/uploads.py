@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from app.core.config import LimitSettings
 from app.core.errors import BadRequest, InvalidBase64, MessageTooBig, PrompterError
-from app.schemas.openai.audio import TranscriptionIn, TranscriptionJsonIn
+from app.schemas.openai_audio import TranscriptionIn, TranscriptionJsonIn
 from app.utils.validation import explain
 
 FIELDS_BYTES = 1 << 20

@@ -14,10 +14,10 @@ import anyio.to_thread
 from pydantic_ai import RunContext, Tool
 
 from app.core.errors import PrompterError, ProviderNotReady
+from app.core.logging import place_of
 from app.providers.agent.events import ApprovalRequired, ToolError, ToolFailed, ToolResult
+from app.providers.agent.messages import arguments_of, as_text, capped, fenced
 from app.providers.agent.task import AgentTool, Task
-from app.providers.agent.wire import arguments_of, as_text, capped, fenced
-from app.utils.places import place_of
 
 logger = logging.getLogger(__name__)
 

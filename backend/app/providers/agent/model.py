@@ -21,8 +21,8 @@ from pydantic_ai.settings import ModelSettings
 
 from app.providers.agent.calls import Calls, Tell
 from app.providers.agent.events import ToolCall
+from app.providers.agent.messages import Reply, arguments_of, capped, fenced
 from app.providers.agent.task import Delta, Limit, Task
-from app.providers.agent.wire import Reply, arguments_of, capped, fenced
 from app.providers.base import ChatRequest
 
 pydantic_ai.BANNER_ENABLED = False  # a server's terminal is not the library's

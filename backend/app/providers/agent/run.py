@@ -10,9 +10,9 @@ from pydantic_ai import Agent, UnexpectedModelBehavior, UsageLimits
 
 from app.providers.agent.calls import Calls
 from app.providers.agent.events import ToolEvent
+from app.providers.agent.messages import Reply
 from app.providers.agent.model import LimitReached, ProviderModel
 from app.providers.agent.task import Delta, Ended, Limit, Task
-from app.providers.agent.wire import Reply
 
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _CLOSING_S = 5.0

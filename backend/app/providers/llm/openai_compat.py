@@ -8,13 +8,12 @@ from typing import Any
 from app.core.config import Settings
 from app.core.errors import BadRequest, BaseUrlNotAllowed, MissingConfig
 from app.providers.base import ChatMessage, ChatRequest, LlmChunk, LlmConfig, ProviderStatus
-from app.providers.llm.upstream import ProfileProvider, as_text
-from app.providers.upstream.addresses import Reach
-from app.providers.upstream.base_url import parse, reach_of_request
+from app.providers.llm.profile import ProfileProvider, as_text
+from app.providers.upstream.addresses import Reach, parse, reach_of_request
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import Endpoint, UpstreamClient
-from app.providers.upstream.guard import Resolver, resolve
 from app.providers.upstream.profiles import NAMED_IN_REQUEST, Profile, is_near, kind_of, meant
+from app.providers.upstream.transport import Resolver, resolve
 from app.schemas.providers import ProviderState
 
 _TRIES = 3

@@ -8,13 +8,12 @@ import anyio.to_thread
 from app.core.config import Settings
 from app.core.errors import BaseUrlNotAllowed, ProviderNotReady, UnknownModel
 from app.providers.base import Hypothesis, ProviderStatus, Samples, SttCapabilities, SttConfig, Transcript
-from app.providers.upstream.addresses import Reach
-from app.providers.upstream.base_url import parse
+from app.providers.upstream.addresses import Reach, parse
 from app.providers.upstream.client import Endpoint, UpstreamClient, private_of
 from app.providers.upstream.errors import Refusal, read_refusal, upstream_errors
-from app.providers.upstream.guard import Resolver, resolve
 from app.providers.upstream.probe import Probe
-from app.providers.upstream.wire.transcription import form_of, read_transcript, wav_of
+from app.providers.upstream.transcription import form_of, read_transcript, wav_of
+from app.providers.upstream.transport import Resolver, resolve
 from app.schemas.providers import ProviderState
 
 _PATH = "/audio/transcriptions"

@@ -1,1 +1,1 @@
-"""HTTP to services of others: which addresses may be reached, and how their failures are told."""
+"""HTTP to other services: allowed addresses, vendors and their quirks, and their failures as our errors."""

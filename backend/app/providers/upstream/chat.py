@@ -8,7 +8,9 @@ import anyio
 
 from app.core.errors import PrompterError, UpstreamError
 from app.providers.base import ChatRequest
+from app.providers.upstream.chunks import Canonical, NoAnswer, completion_of
 from app.providers.upstream.client import UpstreamClient, private_of
+from app.providers.upstream.codec import SseDecoder, TooDeep, json_of
 from app.providers.upstream.errors import (
     Private,
     read_refusal,
@@ -16,14 +18,10 @@ from app.providers.upstream.errors import (
     truncated,
     upstream_errors,
 )
+from app.providers.upstream.fields import AnswerFailed
 from app.providers.upstream.profiles import Profile
+from app.providers.upstream.request import Lesson, lesson_of, said_in, sent_body, taught
 from app.providers.upstream.transport import Reply
-from app.providers.upstream.wire.canonical import Canonical
-from app.providers.upstream.wire.chat import Lesson, lesson_of, said_in, sent_body, taught
-from app.providers.upstream.wire.completion import NoAnswer, completion_of
-from app.providers.upstream.wire.fields import AnswerFailed
-from app.providers.upstream.wire.reading import TooDeep, json_of
-from app.providers.upstream.wire.sse import SseDecoder
 
 _PATH = "/chat/completions"
 _TRIES = 2  # clients try again themselves: their tries times ours is what a failing upstream gets

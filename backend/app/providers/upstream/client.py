@@ -11,12 +11,9 @@ import httpx2
 import orjson
 
 from app.core.errors import BadRequest, UpstreamError
-from app.providers.upstream.addresses import Reach
-from app.providers.upstream.base_url import BaseUrl
-from app.providers.upstream.errors import CONNECT_ERRORS, Private, upstream_errors
-from app.providers.upstream.guard import Resolver, resolve
-from app.providers.upstream.transport import GuardedTransport, Reply
-from app.providers.upstream.wire.refusals import retry_after_s
+from app.providers.upstream.addresses import BaseUrl, Reach
+from app.providers.upstream.errors import CONNECT_ERRORS, Private, retry_after_s, upstream_errors
+from app.providers.upstream.transport import GuardedTransport, Reply, Resolver, resolve
 
 _USER_AGENT = "prompter"
 _BACKOFF_S = 0.25

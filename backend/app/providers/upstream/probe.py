@@ -8,11 +8,11 @@ import orjson
 
 from app.core.errors import BaseUrlNotAllowed, UpstreamError
 from app.providers.base import ProviderStatus
-from app.providers.upstream.base_url import BaseUrl
+from app.providers.upstream.addresses import BaseUrl
 from app.providers.upstream.client import Endpoint, UpstreamClient, private_of
+from app.providers.upstream.discovery import entries_of
 from app.providers.upstream.errors import Refusal, read_refusal, upstream_errors
-from app.providers.upstream.kinds import KINDS, Kind
-from app.providers.upstream.local.signs import entries_of
+from app.providers.upstream.vendors import KINDS, Kind
 from app.schemas.providers import ProviderState
 
 _PROBE_S = 2.5

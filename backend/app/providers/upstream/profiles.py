@@ -7,10 +7,9 @@ from typing import Protocol
 
 from app.core.config import LlmKind, LlmProfile, Settings
 from app.core.errors import BaseUrlNotAllowed, MissingConfig
-from app.providers.upstream.addresses import Reach, is_loopback_host
-from app.providers.upstream.base_url import BaseUrl, parse
+from app.providers.upstream.addresses import BaseUrl, Reach, is_loopback_host, parse
 from app.providers.upstream.client import Endpoint
-from app.providers.upstream.kinds import KINDS, Kind
+from app.providers.upstream.vendors import KINDS, Kind
 
 NAMED_IN_REQUEST = "openai_compat"
 """The profile whose address, key and model stand in `llm.openai_compat`, and which a request may replace."""

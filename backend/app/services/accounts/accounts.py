@@ -2,16 +2,14 @@
 
 from typing import Literal
 
-from app.core.caller import LOCAL, Caller
 from app.core.config import Settings
 from app.core.errors import NotFound
+from app.core.security import LOCAL, Caller
 from app.services.accounts.api_keys import Keys
-from app.services.accounts.identity import Identity
-from app.services.accounts.log_ins import LogIns
-from app.services.accounts.secrets.passwords import Passwords
-from app.services.accounts.secrets.signing_key import signing_key
-from app.services.accounts.secrets.tokens import AccessTokens
-from app.services.accounts.standing import Standing
+from app.services.accounts.identity import Identity, Standing
+from app.services.accounts.logins import LogIns
+from app.services.accounts.passwords import Passwords
+from app.services.accounts.tokens import AccessTokens, signing_key
 from app.storage.database import Database
 
 

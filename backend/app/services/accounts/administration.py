@@ -3,10 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from app.core.caller import LOCAL_USER_ID, Role
 from app.core.errors import BadRequest, NotFound
-from app.services.accounts.names import checked_name, name_key
-from app.services.accounts.secrets.passwords import Passwords
+from app.core.security import LOCAL_USER_ID, Role
+from app.services.accounts.passwords import Passwords, checked_name, name_key
 from app.storage.database import Database
 from app.storage.users import Refreshes, User, Users
 from app.utils.ids import new_id

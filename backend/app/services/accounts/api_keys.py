@@ -1,16 +1,61 @@
-"""The keys of programs: made once, listed without their secret, revoked at once."""
+"""API keys: `pk_` and 256 random bits, shown once, stored as hashes, listed and revoked."""
 
+import hashlib
+import hmac
+import re
+import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from app.core.caller import SCOPES, Caller, Role, Scope
 from app.core.errors import BadRequest, Forbidden, NotFound
-from app.services.accounts.secrets.keys import new_key
+from app.core.security import SCOPES, Caller, Role, Scope
 from app.storage.database import Database
 from app.storage.users import ApiKey as ApiKey  # the doors show it
 from app.storage.users import ApiKeys
 from app.utils.ids import new_id
+
+PREFIX = "pk_"
+SECRET_BYTES = 32
+SHOWN_CHARACTERS = 8
+"""Of the secret: enough to find a key among one's own, too few to guess the rest (48 of 256 bits)."""
+_FORM = re.compile(r"pk_[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that nobody has seen yet."""
+
+    secret: str = field(repr=False)
+    prefix: str
+    """Stored in the clear, indexed, and shown in lists."""
+    hash: str
+
+
+def new_key() -> NewKey:
+    secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    return NewKey(secret, prefix_of(secret), hash_of(secret))
+
+
+def looks_like_key(token: str) -> bool:
+    """Whether it has the form of a key; anything else is not looked up."""
+    return _FORM.fullmatch(token) is not None
+
+
+def prefix_of(key: str) -> str:
+    return key[: len(PREFIX) + SHOWN_CHARACTERS]
+
+
+def hash_of(secret: str) -> str:
+    """SHA-256 in hex. 256 random bits need no salt and no slow hash."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def same(left: str, right: str) -> bool:
+    """Whether two hashes are equal, in constant time."""
+    return hmac.compare_digest(left.encode(), right.encode())
+
 
 MOST_KEYS = 100
 """Of one user."""

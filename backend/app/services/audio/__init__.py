@@ -1,0 +1,1 @@
+"""Voice activity detection, endpointing and resampling: from a session's audio to its utterances; pure."""

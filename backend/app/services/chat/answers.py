@@ -10,9 +10,9 @@ from anyio.abc import TaskGroup
 from app.core.config import Settings
 from app.core.errors import BadRequest, Interrupted, MessageTooBig, NotFound, ServerFull
 from app.core.metrics import Observer
+from app.services.chat.answer import Options, Run, Surroundings
 from app.services.chat.events import Event, Failed, Place, between, end_of, happened_in
-from app.services.chat.run import Options, Run, Surroundings
-from app.services.llm.catalogue import Catalogue
+from app.services.llm.models import Catalogue
 from app.storage import approvals, conversations, messages
 from app.storage.approvals import Decision
 from app.storage.database import Database

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from app.core.errors import BadRequest
-from app.storage.happenings import Happening, Name, loaded
 from app.storage.messages import Message
+from app.storage.tool_events import Happening, Name, loaded
 
 MOST_CHARS = 1 << 16
 """Of one event: a reader that is far behind catches up in several."""

@@ -3,9 +3,9 @@
 from uuid import UUID
 
 from app.core.errors import BadRequest
+from app.services.chat.answer import Options
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import one_line
-from app.services.chat.run import Options
 from app.storage import conversations, messages
 from app.storage.conversations import DEFAULT_TITLE, Conversation
 from app.storage.database import Database

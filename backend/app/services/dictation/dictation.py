@@ -8,15 +8,15 @@ import anyio.lowlevel
 from app.core.config import Settings
 from app.core.errors import SessionTooLong
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, SttSession, WindowSttSession
-from app.services.audio.ears import EarEvent, Ears, Ended, Started
 from app.services.audio.pcm import to_samples
-from app.services.dictation.inbox import FlushMark, Inbox, StopMark
+from app.services.audio.segmenter import EarEvent, Ears, Ended, Started
+from app.services.decoding.load import Pressure
+from app.services.decoding.scheduler import Scheduler
+from app.services.decoding.window_session import Windows
 from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Event, Outbox
+from app.services.dictation.queue import FlushMark, Inbox, StopMark
 from app.services.dictation.recogniser import Cores, Recogniser, Voice
-from app.services.scheduling.pressure import Pressure
-from app.services.scheduling.scheduler import Scheduler
-from app.services.streaming.session import Windows
 
 _SLICE_S = 0.2
 """Long chunks are heard in slices, so that one client's file never holds the event loop for more than ~1 ms."""

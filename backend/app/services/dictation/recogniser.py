@@ -18,18 +18,18 @@ from app.providers.base import (
     Transcript,
     WindowSttSession,
 )
-from app.services.audio.ears import Ended, Heard, Paused, Resumed, Started
 from app.services.audio.endpointing import Verdict
-from app.services.dictation.inbox import FlushMark, Inbox, StopMark
+from app.services.audio.segmenter import Ended, Heard, Paused, Resumed, Started
+from app.services.decoding.boundary import Foreign, release
+from app.services.decoding.scheduled_stream import ScheduledStream
+from app.services.decoding.scheduler import Scheduler
+from app.services.decoding.stability import Stabiliser
+from app.services.decoding.window_session import Windows, WindowSession
+from app.services.decoding.window_stream import WindowStream
+from app.services.dictation.events import Receipt, Stats, Teller, Told, Voice
 from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Event, Outbox
-from app.services.dictation.stabiliser import Stabiliser
-from app.services.dictation.telling import Receipt, Stats, Teller, Told, Voice
-from app.services.foreign import Foreign, release
-from app.services.scheduling.scheduler import Scheduler
-from app.services.scheduling.streams import ScheduledStream
-from app.services.streaming.session import Windows, WindowSession
-from app.services.streaming.stream import WindowStream
+from app.services.dictation.queue import FlushMark, Inbox, StopMark
 
 __all__ = ["Cores", "Recogniser", "Stats", "Voice"]
 

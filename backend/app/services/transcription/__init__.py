@@ -1,1 +1,1 @@
-"""Recordings to text: decoded, cut at pauses, recognised behind those who speak, and told as they become text."""
+"""Recordings to text: decoded, cut at pauses, recognised, and returned whole or as they become text."""

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from app.storage.migrations.ours import is_ours
+from app.storage.migrate import is_ours
 from app.storage.tables import Base
 
 connection = context.config.attributes["connection"]

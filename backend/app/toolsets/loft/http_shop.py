@@ -11,13 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.core.config import Settings
 from app.core.errors import BaseUrlNotAllowed, PrompterError, UpstreamTimeout
-from app.providers.upstream.addresses import Reach
-from app.providers.upstream.base_url import parse
+from app.providers.upstream.addresses import Reach, parse
 from app.providers.upstream.client import Endpoint, UpstreamClient
+from app.providers.upstream.codec import json_of
 from app.providers.upstream.errors import upstream_errors
-from app.providers.upstream.guard import Resolver, resolve
-from app.providers.upstream.transport import Reply
-from app.providers.upstream.wire.reading import json_of
+from app.providers.upstream.transport import Reply, Resolver, resolve
 from app.toolsets.base import ToolFailed
 from app.toolsets.loft.models import Customer, Order, OrderDetails, Product, Source
 from app.toolsets.loft.shop import MOST, same_email, same_id, same_phone

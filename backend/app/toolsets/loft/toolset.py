@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from app.core.config import Settings
-from app.providers.upstream.guard import Resolver, resolve
+from app.providers.upstream.transport import Resolver, resolve
 from app.toolsets.base import Tool, ToolContext, ToolFailed
 from app.toolsets.loft.demo_shop import DemoShop
 from app.toolsets.loft.http_shop import HttpShop

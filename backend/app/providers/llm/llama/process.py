@@ -10,14 +10,13 @@ from multiprocessing.process import BaseProcess
 
 import anyio.to_thread
 
-from app.core.checkpoints.gguf import GgufFile
 from app.core.config import Settings
 from app.providers.llm.llama import child
 from app.providers.llm.llama.child import FAILED, Load
-from app.providers.upstream.addresses import Reach
-from app.providers.upstream.base_url import parse
+from app.providers.upstream.addresses import Reach, parse
 from app.providers.upstream.client import Endpoint
 from app.utils.child_processes import end, start_without_sigint
+from app.weights.gguf import GgufFile
 
 SPAWN = multiprocessing.get_context("spawn")
 EXIT_TIMEOUT_S = 0.5

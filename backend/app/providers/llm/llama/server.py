@@ -10,10 +10,10 @@ from functools import partial
 
 import anyio
 
-from app.core.checkpoints.gguf import GgufFile
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady, UpstreamLoading
 from app.providers.llm.llama.process import LlamaProcess, LoadFailed
+from app.weights.gguf import GgufFile
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""The parts of the local Whisper engine."""
+"""The local Whisper engine, by faster-whisper and CTranslate2."""

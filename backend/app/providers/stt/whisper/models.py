@@ -8,11 +8,11 @@ from typing import Any
 import anyio
 import numpy as np
 
-from app.core.checkpoints import Checkpoint
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
 from app.providers.base import SAMPLE_RATE_HZ
-from app.providers.stt.whisper.worker import run_blocking
+from app.providers.stt.whisper.threads import run_blocking
+from app.weights.checkpoints import Checkpoint
 
 logger = logging.getLogger(__name__)
 

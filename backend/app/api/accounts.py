@@ -1,0 +1,238 @@
+"""`/api/auth` and `/api/keys`: log in, renew, log out, the current user, and the user's API keys."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.deps import CallerDep, ResourcesDep
+from app.core.errors import Forbidden, NotFound, Unauthorized
+from app.schemas.accounts import (
+    KeyDeletedOut,
+    KeyIn,
+    KeyOut,
+    LoggedOutOut,
+    LogInIn,
+    LogInOut,
+    MeOut,
+    NewKeyOut,
+    RefreshIn,
+    UserOut,
+)
+from app.schemas.errors import ANY_OTHER, error_answer, guarded
+from app.services.accounts.api_keys import ApiKey
+from app.services.accounts.logins import LogIn
+from app.utils.ids import parse_id
+
+router = APIRouter(prefix="/api/auth", tags=["accounts"])
+
+COOKIE = "prompter_refresh"
+COOKIE_PATH = "/api/auth"
+COOKIE_HEADER = "X-Prompter-Refresh"
+"""Must come with the cookie: a page of others can make a browser send the cookie, but not this."""
+
+_NO_ACCOUNTS = error_answer(
+    "This server has no accounts",
+    "not_found",
+    "this server has no accounts; PROMPTER_ACCOUNTS__MODE=accounts gives it some",
+)
+_BAD_BODY = error_answer("A body that cannot be read", "bad_request", "`name`: field required")
+UNAUTHORIZED = error_answer(
+    "No token, or one that is not valid any more",
+    "unauthorized",
+    "this token or key is not valid, or not any more; log in again, or use another key",
+)
+
+
+@router.post(
+    "/login",
+    summary="Log in",
+    responses={
+        **guarded("Tokens: one for minutes, and one that renews it"),
+        400: _BAD_BODY,
+        401: error_answer(
+            "Unknown, disabled, or the wrong password: always the same words",
+            "unauthorized",
+            "the name or the password is wrong",
+        ),
+        404: _NO_ACCOUNTS,
+        429: error_answer(
+            "Too many wrong passwords; `Retry-After` says how long to wait",
+            "too_many_attempts",
+            "too many wrong passwords; try again in 60 s",
+        ),
+        **ANY_OTHER,
+    },
+)
+async def log_in(body: LogInIn, request: Request, response: Response, resources: ResourcesDep) -> LogInOut:
+    """A wrong password and an unknown name are answered alike, after the same time."""
+    peer = request.client.host if request.client else ""
+    made = await resources.accounts.log_ins.open(body.name, body.password, peer)
+    return _tokens(made, request, response, in_cookie=body.cookie)
+
+
+@router.post(
+    "/refresh",
+    summary="Renew a log-in",
+    responses={
+        **guarded("New tokens; the refresh token that was sent is used up"),
+        400: _BAD_BODY,
+        401: error_answer(
+            "It is not valid any more. One that comes twice ends its log-in, for one of the two is a thief",
+            "unauthorized",
+            "this log-in has ended; log in again",
+        ),
+        403: error_answer(
+            "The cookie came without the header `X-Prompter-Refresh`, or this origin may not ask",
+            "forbidden",
+            "the cookie counts only with the header X-Prompter-Refresh; send it with any value",
+        ),
+        404: _NO_ACCOUNTS,
+        **ANY_OTHER,
+    },
+)
+async def refresh(
+    request: Request, response: Response, resources: ResourcesDep, body: RefreshIn | None = None
+) -> LogInOut:
+    """Programs send the token in the body; browsers send the cookie, and the header that pages of others cannot."""
+    log_ins = resources.accounts.log_ins
+    if body is not None and body.refresh_token is not None:
+        return _tokens(await log_ins.renew(body.refresh_token), request, response, in_cookie=False)
+    token = request.cookies.get(COOKIE)
+    if token is None:
+        raise Unauthorized(
+            "nothing to renew: expected `refresh_token` in the body, or the cookie of a log-in"
+        )
+    if COOKIE_HEADER not in request.headers:
+        raise Forbidden(f"the cookie counts only with the header {COOKIE_HEADER}; send it with any value")
+    return _tokens(await log_ins.renew(token), request, response, in_cookie=True)
+
+
+@router.post(
+    "/logout",
+    summary="Log out",
+    responses={
+        **guarded("This log-in's tokens are void at once, on every server process"),
+        401: UNAUTHORIZED,
+        404: _NO_ACCOUNTS,
+    },
+)
+async def log_out(caller: CallerDep, response: Response, resources: ResourcesDep) -> LoggedOutOut:
+    """Its open sockets close within a minute. Other log-ins of the same user stay."""
+    await resources.accounts.log_ins.end(caller)
+    response.delete_cookie(COOKIE, COOKIE_PATH, httponly=True, samesite="strict")
+    return LoggedOutOut(status="logged_out")
+
+
+@router.get(
+    "/me", summary="Who one is", responses={**guarded("The caller of this request"), 401: UNAUTHORIZED}
+)
+async def me(caller: CallerDep, resources: ResourcesDep) -> MeOut:
+    """Without accounts there is one local user, so that a client can ask this first."""
+    return MeOut(
+        id=caller.user_id,
+        name=caller.name,
+        role=caller.role,
+        mode=resources.accounts.mode,
+        via=caller.via,
+        scopes=sorted(caller.scopes),
+        expires_at=caller.expires_at,
+    )
+
+
+def _tokens(made: LogIn, request: Request, response: Response, *, in_cookie: bool) -> LogInOut:
+    now = datetime.now(UTC)
+    if in_cookie:
+        response.set_cookie(
+            COOKIE,
+            made.refresh_token,
+            max_age=int((made.refresh_expires_at - now).total_seconds()),
+            path=COOKIE_PATH,
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="strict",
+        )
+    response.headers["Cache-Control"] = "no-store"
+    fields: dict[str, Any] = {"id": made.user.id, "name": made.user.name, "role": made.user.role}
+    return LogInOut(
+        access_token=made.access_token,
+        token_type="bearer",  # noqa: S106  # the kind of token, no password
+        expires_in=max(int((made.expires_at - now).total_seconds()), 0),
+        refresh_token=None if in_cookie else made.refresh_token,
+        refresh_expires_at=made.refresh_expires_at,
+        user=UserOut(**fields),
+    )
+
+
+keys_router = APIRouter(prefix="/api/keys", tags=["accounts"])
+
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    401: UNAUTHORIZED,
+    403: error_answer(
+        "An API key may not do this, or this Origin, Host or address may not ask",
+        "forbidden",
+        "this needs somebody who has logged in; an API key is not enough",
+    ),
+}
+_GONE = error_answer(
+    "There is no such key of yours, or no accounts", "not_found", "you have no key of this id"
+)
+
+
+@keys_router.get(
+    "",
+    summary="List one's keys",
+    responses={**guarded("Newest first, without secrets"), **_REFUSED},
+)
+async def list_keys(caller: CallerDep, resources: ResourcesDep) -> list[KeyOut]:
+    """Those that have expired are listed until they are deleted; without accounts there are none."""
+    if resources.accounts.mode == "none":
+        return []
+    return [KeyOut(**_fields(key)) for key in await resources.accounts.keys.all(caller)]
+
+
+@keys_router.post(
+    "",
+    status_code=201,
+    summary="Make a key",
+    responses={
+        201: {"description": "The key, shown this once"},
+        400: error_answer("A body that cannot be read", "bad_request", "`scopes`: field required"),
+        **_REFUSED,
+        404: _GONE,
+        **ANY_OTHER,
+    },
+)
+async def make_key(body: KeyIn, caller: CallerDep, response: Response, resources: ResourcesDep) -> NewKeyOut:
+    """Use it as `Authorization: Bearer`, or as the API key of an OpenAI SDK."""
+    life = None if body.expires_days is None else timedelta(days=body.expires_days)
+    key, secret = await resources.accounts.keys.make(caller, body.name, body.scopes, life)
+    response.headers["Cache-Control"] = "no-store"
+    return NewKeyOut(**_fields(key), key=secret)
+
+
+@keys_router.delete(
+    "/{key_id}",
+    summary="Delete a key",
+    responses={**guarded("It opens nothing any more"), **_REFUSED, 404: _GONE, **ANY_OTHER},
+)
+async def delete_key(key_id: str, caller: CallerDep, resources: ResourcesDep) -> KeyDeletedOut:
+    """At once, on every server process; its open sockets close within a minute."""
+    found = parse_id(key_id)
+    keys = resources.accounts.keys
+    if found is None:
+        raise NotFound("you have no key of this id")
+    await keys.revoke(caller, found)
+    return KeyDeletedOut(status="deleted")
+
+
+def _fields(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": list(key.scopes),
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+    }

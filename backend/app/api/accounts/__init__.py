@@ -1,1 +1,0 @@
-"""The doors of accounts: logging in and out, and API keys."""

@@ -1,0 +1,277 @@
+"""`/api/conversations`: create, list, read, change, delete and export conversations, and stop their answers."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Body, Query, Response
+from fastapi.responses import StreamingResponse
+
+from app.api.deps import CallerDep, ResourcesDep
+from app.api.responses import BUSY, MALFORMED, NO_CONVERSATION, STORAGE, known, known_message
+from app.schemas.chat import (
+    ChatOptions,
+    ConversationChangeIn,
+    ConversationDeletedOut,
+    ConversationDetailOut,
+    ConversationIn,
+    ConversationOut,
+    MessageOut,
+    StopOut,
+    StoredErrorOut,
+    ToolEventOut,
+)
+from app.schemas.errors import guarded
+from app.services.chat.conversations import DEFAULT_TITLE, Changes, Conversation, Message, beside, one_line
+from app.services.chat.events import happened_in
+from app.utils.file_names import attachment
+
+router = APIRouter(prefix="/api/conversations", tags=["conversations"])
+
+_LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema": {"type": "string"}}}
+
+
+@router.get(
+    "",
+    summary="List one's conversations",
+    responses={
+        200: {"description": "The last changed first; the header `Link` has the next page", "headers": _LINK},
+        400: MALFORMED,
+        **STORAGE,
+    },
+)
+async def list_conversations(
+    caller: CallerDep,
+    resources: ResourcesDep,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=200, description="conversations of a page")] = 50,
+    before: Annotated[
+        str | None, Query(max_length=100, description="where the page before ended, from its `Link`")
+    ] = None,
+    q: Annotated[
+        str,
+        Query(max_length=500, description="words that stand in the title or a message; accents do not count"),
+    ] = "",
+) -> list[ConversationOut]:
+    """A list of one page; archived ones are in it."""
+    page = await resources.conversations.newest(caller.user_id, limit=limit, before=before, q=q)
+    if page.next_before is not None:
+        asked = {"limit": limit, "before": page.next_before, **({"q": q} if q else {})}
+        response.headers["Link"] = f'</api/conversations?{urlencode(asked)}>; rel="next"'
+    return [ConversationOut(**listed(conversation)) for conversation in page.items]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Make a conversation",
+    responses={201: {"description": "The new conversation"}, 400: MALFORMED, **STORAGE},
+)
+async def make_conversation(
+    caller: CallerDep,
+    resources: ResourcesDep,
+    body: Annotated[ConversationIn | None, Body(description="may be left out")] = None,
+) -> ConversationDetailOut:
+    """Without messages; `POST /api/chat/stream` brings the first one."""
+    body = body or ConversationIn()
+    made = await resources.conversations.create(
+        caller.user_id,
+        title=body.title or "",
+        model=body.model or None,
+        system_prompt=body.system_prompt or None,
+        settings=_kept(body.settings),
+    )
+    return detail(made)
+
+
+@router.get(
+    "/{conversation_id}",
+    summary="Read a conversation",
+    responses={**guarded("The conversation, without its messages"), 404: NO_CONVERSATION, **STORAGE},
+)
+async def get_conversation(
+    conversation_id: str, caller: CallerDep, resources: ResourcesDep
+) -> ConversationDetailOut:
+    """Its title, its model, and what is sent along with its messages."""
+    return detail(await resources.conversations.get(caller.user_id, known(conversation_id)))
+
+
+@router.patch(
+    "/{conversation_id}",
+    summary="Change a conversation",
+    responses={
+        **guarded("The conversation as it is now"),
+        400: MALFORMED,
+        404: NO_CONVERSATION,
+        409: BUSY,
+        **STORAGE,
+    },
+)
+async def change_conversation(
+    conversation_id: str, body: ConversationChangeIn, caller: CallerDep, resources: ResourcesDep
+) -> ConversationDetailOut:
+    """Fields that are left out stay as they are. With `active_leaf_id` another branch is shown, and gone on with."""
+    id_ = known(conversation_id)
+    show = known_message(body.active_leaf_id) if body.active_leaf_id is not None else None
+    changed = await resources.conversations.change(caller.user_id, id_, show=show, **_changes(body))
+    return detail(changed)
+
+
+@router.delete(
+    "/{conversation_id}",
+    summary="Delete a conversation",
+    responses={**guarded("It is gone, with all its messages"), 404: NO_CONVERSATION, **STORAGE},
+)
+async def delete_conversation(
+    conversation_id: str, caller: CallerDep, resources: ResourcesDep
+) -> ConversationDeletedOut:
+    """An answer under way ends with the error `not_found`."""
+    await resources.conversations.delete(caller.user_id, known(conversation_id))
+    return ConversationDeletedOut(status="deleted")
+
+
+@router.get(
+    "/{conversation_id}/messages",
+    summary="Read the messages of a conversation",
+    responses={**guarded("Oldest first"), 400: MALFORMED, 404: NO_CONVERSATION, **STORAGE},
+)
+async def list_messages(
+    conversation_id: str,
+    caller: CallerDep,
+    resources: ResourcesDep,
+    branches: Annotated[
+        bool, Query(description="true gives the messages of all branches, not only the one that is shown")
+    ] = False,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="only the last ones")] = 1000,
+) -> list[MessageOut]:
+    """Those of the branch that is shown. An answer under way has what was saved of it; follow it by its id.
+
+    `version_ids` tell what else was answered or asked in the same place: `PATCH` the conversation's `active_leaf_id`
+    with one of them to show it.
+    """
+    found, versions = await resources.branches.messages(
+        caller.user_id, known(conversation_id), all_branches=branches, last=limit
+    )
+    return [MessageOut(**said(message), version_ids=beside(versions, message)) for message in found]
+
+
+@router.post(
+    "/{conversation_id}/stop",
+    summary="Stop the answer under way",
+    responses={**guarded("Whether there was one"), 404: NO_CONVERSATION, **STORAGE},
+)
+async def stop(conversation_id: str, caller: CallerDep, resources: ResourcesDep) -> StopOut:
+    """What had arrived is kept; whoever follows the answer is told `done` with the status `stopped`."""
+    stopped = await resources.answers.stop(caller.user_id, known(conversation_id))
+    return StopOut(status="idle" if stopped is None else "stopped", message_id=stopped)
+
+
+def listed(conversation: Conversation) -> dict[str, Any]:
+    """A conversation's fields as lists show them."""
+    return {
+        "id": conversation.id,
+        "title": conversation.title,
+        "created_at": conversation.created_at,
+        "updated_at": conversation.updated_at,
+        "message_count": conversation.message_count,
+        "model": conversation.model,
+        "archived": conversation.archived_at is not None,
+    }
+
+
+def said(message: Message) -> dict[str, Any]:
+    """A message's fields as they are shown."""
+    return {
+        "id": message.id,
+        "parent_id": message.parent_id,
+        "role": message.role,
+        "content": message.content,
+        "reasoning": message.reasoning,
+        "status": message.status,
+        "timestamp": message.created_at,
+        "model": message.model,
+        "provider": message.provider,
+        "finish_reason": message.finish_reason,
+        "usage": message.usage,
+        "error": StoredErrorOut(**message.error) if message.error else None,
+        "tool_events": [ToolEventOut(**each.dumped()) for each in happened_in(message)],
+    }
+
+
+def detail(conversation: Conversation) -> ConversationDetailOut:
+    return ConversationDetailOut(
+        **listed(conversation),
+        system_prompt=conversation.system_prompt,
+        settings=ChatOptions(**conversation.settings),
+        active_leaf_id=conversation.active_leaf_id,
+    )
+
+
+def _changes(body: ConversationChangeIn) -> Changes:
+    """What of the body the conversation is to become."""
+    given = body.model_fields_set
+    changes: Changes = {}
+    if "title" in given:
+        changes["title"] = one_line(body.title or "") or DEFAULT_TITLE
+    if "model" in given:
+        changes["model"] = body.model or None
+    if "system_prompt" in given:
+        changes["system_prompt"] = body.system_prompt or None
+    if "settings" in given:
+        changes["settings"] = _kept(body.settings)
+    if "archived" in given:
+        changes["archived_at"] = datetime.now(UTC) if body.archived else None
+    return changes
+
+
+def _kept(options: ChatOptions | None) -> dict[str, Any]:
+    return options.model_dump(exclude_none=True) if options else {}
+
+
+_MEDIA = {"markdown": "text/markdown", "json": "application/json"}
+_ENDINGS = {"markdown": "md", "json": "json"}
+
+
+@router.get(
+    "/{conversation_id}/export",
+    response_class=StreamingResponse,
+    summary="Export a conversation",
+    responses={
+        **guarded(""),
+        200: {
+            "description": "A file, named after the conversation",
+            "content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values()},
+            "headers": {
+                "Content-Disposition": {
+                    "description": "`attachment`, with the file's name",
+                    "schema": {"type": "string"},
+                }
+            },
+        },
+        400: MALFORMED,
+        404: NO_CONVERSATION,
+        **STORAGE,
+    },
+)
+async def export(
+    conversation_id: str,
+    caller: CallerDep,
+    resources: ResourcesDep,
+    format: Annotated[  # noqa: A002  # the word on the wire
+        Literal["markdown", "json"],
+        Query(description="`markdown`: the branch that is shown, to be read; `json`: all that is stored"),
+    ] = "markdown",
+) -> StreamingResponse:
+    """Of an answer under way it has what was saved.
+
+    A message stands in the Markdown as it was written; one that could show HTML or images stands in a block of code.
+    """
+    exported = await resources.export.export(caller.user_id, known(conversation_id), format)
+    return StreamingResponse(
+        exported.pieces,
+        media_type=_MEDIA[format],
+        headers={
+            "Content-Disposition": attachment(exported.title, _ENDINGS[format], unnamed="conversation"),
+            "X-Content-Type-Options": "nosniff",
+        },
+    )

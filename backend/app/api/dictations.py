@@ -1,0 +1,142 @@
+"""`/api/dictations`: what one has said, to read, to export and to delete."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Response
+
+from app.api.deps import CallerDep, ResourcesDep
+from app.api.responses import MALFORMED, STORAGE
+from app.schemas.dictations import (
+    BEGINNING_CHARS,
+    DictationDeletedOut,
+    DictationDetailOut,
+    DictationOut,
+    StoredFinalOut,
+)
+from app.schemas.errors import error_answer, guarded
+from app.services.history.dictations import MEDIA_TYPES, Dictation, Final, written
+
+router = APIRouter(prefix="/api/dictations", tags=["dictations"])
+
+_LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema": {"type": "string"}}}
+_GONE = error_answer(
+    "There is no such dictation of yours",
+    "not_found",
+    "no dictation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/dictations",
+)
+
+
+@router.get(
+    "",
+    summary="List one's dictations",
+    responses={
+        200: {"description": "The last begun first; the header `Link` has the next page", "headers": _LINK},
+        400: MALFORMED,
+        **STORAGE,
+    },
+)
+async def list_dictations(
+    caller: CallerDep,
+    resources: ResourcesDep,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=200, description="dictations of a page")] = 50,
+    before: Annotated[
+        str | None, Query(max_length=100, description="where the page before ended, from its `Link`")
+    ] = None,
+    q: Annotated[
+        str, Query(max_length=500, description="words that stand in one final; accents do not count")
+    ] = "",
+) -> list[DictationOut]:
+    """A list of one page. A dictation is in it from its first final on; one without finals never is."""
+    page = await resources.dictations.newest(caller.user_id, limit=limit, before=before, q=q)
+    if page.next_before is not None:
+        asked = {"limit": limit, "before": page.next_before, **({"q": q} if q else {})}
+        response.headers["Link"] = f'</api/dictations?{urlencode(asked)}>; rel="next"'
+    return [DictationOut(**_listed(dictation)) for dictation in page.items]
+
+
+@router.get(
+    "/{dictation_id}",
+    summary="Read or export a dictation",
+    response_model=DictationDetailOut,
+    responses={
+        **guarded("The dictation with its finals, or a file of them"),
+        200: {
+            "description": "The dictation with its finals; with `format` a file of them",
+            "content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()},
+        },
+        400: MALFORMED,
+        404: _GONE,
+        **STORAGE,
+    },
+)
+async def get_dictation(
+    dictation_id: str,
+    caller: CallerDep,
+    resources: ResourcesDep,
+    format: Annotated[  # noqa: A002  # the word on the wire
+        Literal["json", "txt", "srt", "vtt"],
+        Query(description="`txt` has a line for each final; `srt` and `vtt` are subtitles of its audio"),
+    ] = "json",
+) -> DictationDetailOut | Response:
+    """What was said, as it was told; of a dictation that goes on, so far."""
+    dictation, finals = await resources.dictations.get(caller.user_id, dictation_id)
+    if format == "json":
+        return _detail(dictation, finals)
+    name = f"dictation-{dictation.started_at:%Y-%m-%d-%H%M}.{format}"
+    return Response(
+        written(finals, format),
+        media_type=f"{MEDIA_TYPES[format]}; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+@router.delete(
+    "/{dictation_id}",
+    summary="Delete a dictation",
+    responses={**guarded("It is gone, with its finals"), 404: _GONE, **STORAGE},
+)
+async def delete_dictation(
+    dictation_id: str, caller: CallerDep, resources: ResourcesDep
+) -> DictationDeletedOut:
+    """Of one that goes on nothing more is kept, neither here nor for `/llm/generate`; its client is not told."""
+    await resources.dictations.delete(caller.user_id, dictation_id)
+    return DictationDeletedOut(status="deleted")
+
+
+def _listed(dictation: Dictation) -> dict[str, Any]:
+    return {
+        "id": dictation.id,
+        "session_id": dictation.session_label,
+        "lang": dictation.lang,
+        "provider": dictation.provider,
+        "model": dictation.model,
+        "started_at": dictation.started_at,
+        "ended_at": dictation.ended_at,
+        "finals": dictation.finals,
+        "text": dictation.first_text[:BEGINNING_CHARS],
+    }
+
+
+def _detail(dictation: Dictation, finals: Sequence[Final]) -> DictationDetailOut:
+    said = [
+        StoredFinalOut(
+            n=final.n,
+            utterance_id=final.utterance_id,
+            text=final.text,
+            raw_text=final.text if final.raw_text is None else final.raw_text,
+            start_ms=final.start_ms,
+            end_ms=final.end_ms,
+            lang=final.lang,
+            words=final.words,
+            created_at=final.created_at or dictation.started_at,
+        )
+        for final in finals
+    ]
+    whole = {**_listed(dictation), "text": " ".join(final.text for final in finals)}
+    return DictationDetailOut(**whole, items=said)

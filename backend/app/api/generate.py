@@ -1,0 +1,167 @@
+"""`POST /llm/generate`: a prompt, or a dictation's transcript, answered whole or as a stream of events."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.api.deps import CallerDep, ResourcesDep
+from app.api.sse import EventStream, event, unless_gone
+from app.core.errors import PrompterError
+from app.core.security import Caller
+from app.providers.base import ChatMessage, LlmChunk, LlmConfig, Usage
+from app.schemas.errors import ErrorOut, error_answer
+from app.schemas.llm import GenerateIn, GenerateOut, UsageOut
+from app.services.llm.answer import Answer
+from app.services.llm.generate import Prompt
+
+router = APIRouter(tags=["language models"])
+
+_STREAM_EXAMPLE = (
+    'event: message\ndata: {"content":"Say "}\n\nevent: message\ndata: {"content":"hello"}\n\n'
+    'event: done\ndata: {"status":"completed","message_id":"msg_5f0c","finish_reason":"stop",'
+    '"usage":null}\n\n'
+)
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer; with `stream: true` as events: `message` …, then `done` or `error`",
+        "content": {"text/event-stream": {"example": _STREAM_EXAMPLE}},
+    },
+    400: error_answer(
+        "Cannot be asked: `missing_config`, `base_url_not_allowed`, `unknown_provider`, `context_length_exceeded`, "
+        "`bad_request`",
+        "missing_config",
+        "openai_compat needs api_key; give it in `config`, or set PROMPTER_LLM__OPENAI_COMPAT__API_KEY",
+    ),
+    403: error_answer(
+        "This Origin, Host or address may not ask", "not_allowed", "origin 'https://other' is not allowed"
+    ),
+    404: error_answer(
+        "No such dictation", "not_found", "no dictation has this session_id; speak to /ws/stt with it first"
+    ),
+    408: error_answer(
+        "The body did not come",
+        "idle_timeout",
+        "the body brought nothing for 30 s (limits.request_s); send it again",
+    ),
+    409: error_answer(
+        "Nothing of that dictation is final yet",
+        "nothing_final_yet",
+        "nothing of this dictation is final yet; send `stop` or `flush` and wait for `final`",
+    ),
+    413: error_answer("The body is over the limit", "message_too_big", "the body is over 1048576 bytes"),
+    429: error_answer(
+        "The upstream wants fewer requests; see `Retry-After`",
+        "rate_limit_exceeded",
+        "the upstream 'api.example.com' wants fewer requests; try again in 20 s",
+    ),
+    500: error_answer(
+        "A provider failed", "engine_failed", "provider 'mine' failed (ValueError); see its documentation"
+    ),
+    502: error_answer(
+        "The upstream failed, or refused the API key (`upstream_unauthorized`)",
+        "upstream_unauthorized",
+        "the upstream 'api.example.com' did not accept the API key (status 401); check api_key",
+    ),
+    503: error_answer(
+        "The provider cannot be used, or its upstream is loading a model (`upstream_loading`)",
+        "provider_not_ready",
+        "provider 'mine' cannot be loaded (ImportError); install it again",
+    ),
+    504: error_answer(
+        "The upstream did not answer in time",
+        "upstream_timeout",
+        "the upstream 'api.example.com' did not answer in time",
+    ),
+    "default": {"model": ErrorOut, "description": "Any other error, in the same shape"},
+}
+
+
+async def opened(
+    body: GenerateIn, request: Request, resources: ResourcesDep, caller: CallerDep
+) -> AsyncGenerator[Answer, None]:
+    """The answer with its first piece there, so that a failure has its status; closed when all is sent."""
+    answer = await resources.generation.answer(_prompt(body, caller))
+    try:
+        await unless_gone(request, answer.open())
+        yield answer
+    finally:
+        await answer.aclose()
+
+
+@router.post(
+    "/llm/generate", response_model=GenerateOut, responses=_RESPONSES, summary="Ask a language model"
+)
+async def generate(
+    body: GenerateIn, request: Request, resources: ResourcesDep, answer: Annotated[Answer, Depends(opened)]
+) -> Response | GenerateOut:
+    """Send `messages`, the transcript of a dictation (`session_id`), or both, and get an answer.
+
+    A client that leaves ends the upstream's work within a second.
+    """
+    if body.stream:
+        return EventStream(_events(answer), slow_reader_s=resources.settings.limits.slow_reader_s)
+    whole = await unless_gone(request, answer.whole())
+    return GenerateOut(
+        provider=answer.provider,
+        model=whole.model,
+        text=whole.text,
+        finish_reason=whole.finish_reason,
+        usage=_usage(whole.usage),
+    )
+
+
+async def _events(answer: Answer) -> AsyncGenerator[bytes, None]:
+    last = LlmChunk()
+    try:
+        while (chunk := await answer.next()) is not None:
+            if chunk.text:
+                yield event("message", {"content": chunk.text})
+            last = chunk
+    except PrompterError as error:
+        yield event("error", {"error": error.message, "code": error.code})
+        return
+    usage = _usage(last.usage)
+    yield event(
+        "done",
+        {
+            "status": "completed",
+            "message_id": f"msg_{uuid4().hex}",
+            "finish_reason": last.finish_reason or "stop",
+            "usage": usage.model_dump() if usage else None,
+        },
+    )
+
+
+def _prompt(body: GenerateIn, caller: Caller) -> Prompt:
+    config = body.config
+    return Prompt(
+        messages=[ChatMessage(message.role, message.content) for message in body.messages],
+        provider=body.provider or None,
+        session_id=body.session_id,
+        owner=caller.user_id,
+        caller=caller,
+        config=LlmConfig(
+            base_url=config.base_url.strip(),
+            api_key=config.api_key.get_secret_value().strip(),
+            model=config.model.strip(),
+            temperature=config.temperature,
+            max_tokens=config.max_tokens,
+            top_p=config.top_p,
+            stop=(config.stop,) if isinstance(config.stop, str) else tuple(config.stop or ()),
+            seed=config.seed,
+        ),
+    )
+
+
+def _usage(usage: Usage | None) -> UsageOut | None:
+    return UsageOut(**_fields(usage)) if usage else None
+
+
+def _fields(usage: Usage) -> dict[str, int]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }

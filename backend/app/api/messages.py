@@ -1,0 +1,111 @@
+"""`/api/messages/{id}`: regenerate, edit and fork messages, and approve or deny their tool calls."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Response
+
+from app.api.chat_stream import STREAM, told
+from app.api.conversations import detail
+from app.api.deps import CallerDep, ResourcesDep
+from app.api.responses import BUSY, MALFORMED, NO_MESSAGE, STORAGE, TOO_BIG, known_message
+from app.schemas.chat import AnswerAgainIn, ApprovalIn, ApprovalOut, ConversationDetailOut, EditIn, ForkIn
+from app.schemas.errors import error_answer
+from app.services.chat.answer import Options
+
+router = APIRouter(prefix="/api/messages", tags=["conversations"])
+
+
+@router.post(
+    "/{message_id}/regenerate",
+    response_class=Response,
+    summary="Answer again, and stream the answer",
+    responses={200: STREAM, 400: MALFORMED, 404: NO_MESSAGE, 409: BUSY, **STORAGE},
+)
+async def regenerate(
+    message_id: str,
+    caller: CallerDep,
+    resources: ResourcesDep,
+    body: Annotated[AnswerAgainIn | None, Body(description="may be left out")] = None,
+) -> Response:
+    """One more answer beside this one, or to this message of the user; it is shown, and the old one is kept.
+
+    The events are those of `POST /api/chat/stream`, and as there nobody who leaves ends the answer.
+    """
+    id_, options = known_message(message_id), _options(body or AnswerAgainIn())
+    turn = await resources.branches.regenerate(caller.user_id, id_, options)
+    return await told(turn, caller, resources)
+
+
+@router.post(
+    "/{message_id}/edit",
+    response_class=Response,
+    summary="Edit a message, and stream the answer to it",
+    responses={200: STREAM, 400: MALFORMED, 404: NO_MESSAGE, 409: BUSY, 413: TOO_BIG, **STORAGE},
+)
+async def edit(message_id: str, body: EditIn, caller: CallerDep, resources: ResourcesDep) -> Response:
+    """Another version of a user's message, with an answer of its own; it is shown, and what came of the old one is
+    kept.
+
+    The events are those of `POST /api/chat/stream`.
+    """
+    id_ = known_message(message_id)
+    turn = await resources.branches.edit(caller.user_id, id_, body.message, _options(body))
+    return await told(turn, caller, resources)
+
+
+@router.post(
+    "/{message_id}/fork",
+    status_code=201,
+    summary="Go on from a message in a new conversation",
+    responses={
+        201: {"description": "The new conversation"},
+        400: MALFORMED,
+        404: NO_MESSAGE,
+        409: BUSY,
+        **STORAGE,
+    },
+)
+async def fork(
+    message_id: str,
+    caller: CallerDep,
+    resources: ResourcesDep,
+    body: Annotated[ForkIn | None, Body(description="may be left out")] = None,
+) -> ConversationDetailOut:
+    """It has copies of the messages down to this one, and the model and settings of the old one, which stays."""
+    title = (body.title if body else None) or ""
+    return detail(await resources.branches.fork(caller.user_id, known_message(message_id), title))
+
+
+def _options(body: AnswerAgainIn) -> Options:
+    return Options(body.model or None, body.temperature, body.top_p, body.max_tokens)
+
+
+@router.post(
+    "/{message_id}/approvals/{call_id}",
+    summary="Let a tool run, or not",
+    responses={
+        200: {"description": "What was decided"},
+        400: MALFORMED,
+        404: error_answer(
+            "There is no such answer of yours, or it asks about no such call",
+            "not_found",
+            "this answer asks about no such call; see the `call_id` of its event `approval_required`",
+        ),
+        409: error_answer(
+            "The call waits no more",
+            "approval_over",
+            "this call is denied already, which stays so",
+        ),
+        **STORAGE,
+    },
+)
+async def decide(
+    message_id: str, call_id: str, body: ApprovalIn, caller: CallerDep, resources: ResourcesDep
+) -> ApprovalOut:
+    """After `approval_required` the answer waits for this, `chat.approval_s` at most. A call that is denied is not run,
+    and the model is told so. Saying the same again changes nothing.
+    """
+    decision = await resources.answers.decide(
+        caller.user_id, known_message(message_id), call_id, approved=body.approved
+    )
+    return ApprovalOut(call_id=call_id, decision=decision)

@@ -1,0 +1,1 @@
+"""What stands before every route: the network guard, authentication, and permissions."""

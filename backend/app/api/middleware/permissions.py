@@ -1,0 +1,127 @@
+"""The table: every route, and who may use it; what is not in it is open to nobody."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette._utils import get_route_path
+from starlette.routing import compile_path
+from starlette.types import Scope as AsgiScope
+
+from app.core.errors import Forbidden, Unauthorized
+from app.core.security import Caller, Scope
+
+SOCKET = "WEBSOCKET"
+"""Stands where a request has its method."""
+Who = Literal["everyone", "caller", "person", "operator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One route, written as its router writes it."""
+
+    methods: tuple[str, ...]
+    path: str
+    who: Who
+    """`everyone`: nobody is asked. `caller`: logged in, or a key. `person`: logged in. `operator`: see `check`."""
+    scopes: frozenset[Scope] = frozenset()
+    """A key needs one of these; any key will do where there are none."""
+
+
+def _rule(route: str, who: Who, *scopes: Scope) -> Rule:
+    methods, _, path = route.partition(" ")
+    return Rule(tuple(methods.split(",")), path, who, frozenset(scopes))
+
+
+RULES: tuple[Rule, ...] = (
+    # what a browser needs before anybody can log in, and what watches the process
+    _rule("GET /", "everyone"),
+    _rule("GET /assets/{path:path}", "everyone"),
+    _rule("GET /health", "everyone"),
+    _rule("GET /health/ready", "everyone"),
+    _rule("GET /docs", "everyone"),
+    _rule("GET /docs/static/{path:path}", "everyone"),
+    _rule("GET /openapi.json", "everyone"),
+    _rule("POST /api/auth/login", "everyone"),
+    _rule("POST /api/auth/refresh", "everyone"),
+    # accounts: a key that leaked must not be able to make more of its kind
+    _rule("POST /api/auth/logout", "person"),
+    _rule("GET /api/auth/me", "caller"),
+    _rule("GET,POST /api/keys", "person"),
+    _rule("DELETE /api/keys/{key_id}", "person"),
+    # speech
+    _rule(f"{SOCKET} /ws/stt", "caller", "stt"),
+    _rule("POST /v1/audio/transcriptions", "caller", "stt"),
+    # language models
+    _rule("POST /llm/generate", "caller", "llm"),
+    _rule("POST /v1/chat/completions", "caller", "llm"),
+    # what there is to choose from
+    _rule("GET /providers/stt", "caller"),
+    _rule("GET /providers/llm", "caller"),
+    _rule("GET /v1/models", "caller"),
+    _rule("GET /v1/models/{model_id:path}", "caller"),
+    _rule("GET /v1/audio/models", "caller"),
+    # what is kept: conversations, and what was dictated, which a key made for speaking cannot read
+    _rule("GET /api/models", "caller", "chat"),
+    _rule("GET,POST /api/conversations", "caller", "chat"),
+    _rule("GET,PATCH,DELETE /api/conversations/{conversation_id}", "caller", "chat"),
+    _rule("GET /api/conversations/{conversation_id}/messages", "caller", "chat"),
+    _rule("POST /api/conversations/{conversation_id}/stop", "caller", "chat"),
+    _rule("GET /api/conversations/{conversation_id}/export", "caller", "chat"),
+    _rule("POST /api/messages/{message_id}/regenerate", "caller", "chat"),
+    _rule("POST /api/messages/{message_id}/edit", "caller", "chat"),
+    _rule("POST /api/messages/{message_id}/fork", "caller", "chat"),
+    _rule("POST /api/messages/{message_id}/approvals/{call_id}", "caller", "chat"),
+    _rule("GET /api/search", "caller", "chat"),
+    _rule("POST /api/chat/stream", "caller", "chat"),
+    _rule("GET /api/chat/stream/{message_id}", "caller", "chat"),
+    _rule("POST /api/chat/realtime/sessions", "caller", "chat"),
+    _rule("POST /api/chat/realtime/sessions/{session_id}/stream", "caller", "chat"),
+    _rule("GET /api/dictations", "caller", "chat"),
+    _rule("GET,DELETE /api/dictations/{dictation_id}", "caller", "chat"),
+    # operations
+    _rule("GET /metrics", "operator"),
+)
+
+_COMPILED = tuple((rule, compile_path(rule.path)[0]) for rule in RULES)
+
+
+def find(scope: AsgiScope) -> tuple[Rule | None, tuple[str, ...]]:
+    """The rule of a request, and the methods that its path has.
+
+    The path is matched with the router's own function on the router's own text of it, so that none reads another way
+    here than there.
+    """
+    path = get_route_path(scope)
+    method = SOCKET if scope["type"] == "websocket" else scope["method"]
+    matching = [rule for rule, regex in _COMPILED if regex.match(path)]
+    for rule in matching:
+        if method in rule.methods or (method == "HEAD" and "GET" in rule.methods):
+            return rule, rule.methods
+    methods = {known for rule in matching for known in rule.methods if known != SOCKET}
+    return None, tuple(sorted(methods))
+
+
+def check(rule: Rule, caller: Caller | None, at_the_machine: bool) -> None:
+    """Hold a caller against a rule; `at_the_machine` is a peer that needs no account to watch the process.
+
+    Raises:
+        Unauthorized: nobody is known, and somebody must be.
+        Forbidden: the caller is known, and may not.
+    """
+    if rule.who == "everyone" or (rule.who == "operator" and at_the_machine):
+        return
+    if caller is None:
+        raise Unauthorized("this needs `Authorization: Bearer` with an access token or an API key")
+    if rule.who == "operator":
+        _check_operator(caller)
+    elif caller.via == "key" and rule.who == "person":
+        raise Forbidden("this needs somebody who has logged in; an API key is not enough")
+    elif caller.via == "key" and rule.scopes and not rule.scopes & caller.scopes:
+        raise Forbidden(f"this key lacks the scope {' or '.join(map(repr, sorted(rule.scopes)))}")
+
+
+def _check_operator(caller: Caller) -> None:
+    if caller.via == "key" and "metrics" not in caller.scopes:
+        raise Forbidden("this key lacks the scope 'metrics'")
+    if caller.role != "admin":
+        raise Forbidden("this is for admins")

@@ -1,0 +1,78 @@
+"""Routes for operators: health, metrics, and the lists of providers with their states."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel, Field
+
+from app.api.deps import ResourcesDep
+from app.core.metrics import CONTENT_TYPE
+from app.schemas.errors import guarded
+from app.schemas.providers import LlmProviderList, SttProviderList
+
+router = APIRouter(tags=["operations"])
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = Field("ok", description="always `ok`")
+
+
+class Readiness(BaseModel):
+    """Whether the default speech engine is loaded and warm."""
+
+    status: Literal["ready", "loading"] = Field(description="`loading` until the default engine is warm")
+
+
+@router.get("/health", summary="Whether the process answers", responses=guarded("It does"))
+async def health() -> Health:
+    """Answers as soon as the server listens."""
+    return Health(status="ok")
+
+
+@router.get(
+    "/health/ready",
+    summary="Whether the first speaker would have to wait",
+    responses={
+        **guarded("Nobody would have to wait"),
+        503: {
+            "model": Readiness,
+            "description": "The default engine is still loading",
+            "content": {"application/json": {"example": {"status": "loading"}}},
+        },
+    },
+)
+async def ready(resources: ResourcesDep, response: Response) -> Readiness:
+    """Answers 503 while the default engine loads."""
+    warm = resources.engines.warm
+    response.status_code = 200 if warm else 503
+    return Readiness(status="ready" if warm else "loading")
+
+
+@router.get(
+    "/metrics",
+    summary="Counters and histograms in Prometheus' format",
+    response_class=PlainTextResponse,
+    responses=guarded("What there is to count; `docs/performance.md` explains each"),
+)
+async def metrics(resources: ResourcesDep) -> Response:
+    """Sessions, utterances and latencies by provider; never a text, a label or an address."""
+    return Response(resources.observer.render(), media_type=CONTENT_TYPE)
+
+
+providers_router = APIRouter(prefix="/providers", tags=["providers"])
+
+
+@providers_router.get("/stt", summary="Speech engines", responses=guarded("All engines"))
+async def speech_engines(resources: ResourcesDep) -> SttProviderList:
+    """Every engine, ready or not; answers within about 3 s whatever a provider does."""
+    return SttProviderList(items=await resources.engines.list_providers())
+
+
+@providers_router.get("/llm", summary="Language-model providers", responses=guarded("All providers"))
+async def language_models(resources: ResourcesDep) -> LlmProviderList:
+    """Every provider of language models, and every assistant, ready or not; answers within some seconds whatever
+    an upstream does."""
+    return LlmProviderList(items=await resources.catalogue.states())

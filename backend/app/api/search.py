@@ -1,0 +1,67 @@
+"""`GET /api/search`: where words stand in one's titles, messages and dictations."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Response
+
+from app.api.deps import CallerDep, ResourcesDep
+from app.api.responses import MALFORMED, STORAGE
+from app.schemas.search import HitOut
+from app.services.history.search import Hit
+
+router = APIRouter(prefix="/api/search", tags=["conversations"])
+
+_LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema": {"type": "string"}}}
+
+
+@router.get(
+    "",
+    summary="Search what one has kept",
+    responses={
+        200: {"description": "The newest first; the header `Link` has the next page", "headers": _LINK},
+        400: MALFORMED,
+        **STORAGE,
+    },
+)
+async def search(
+    caller: CallerDep,
+    resources: ResourcesDep,
+    response: Response,
+    q: Annotated[
+        str,
+        Query(
+            max_length=500, description="words that stand together, the last one perhaps unfinished; none: []"
+        ),
+    ] = "",
+    kind: Annotated[Literal["title", "message", "dictation"] | None, Query(description="only there")] = None,
+    order: Annotated[
+        Literal["newest", "relevance"],
+        Query(description="by `relevance` the newest 1000 finds are ordered, on one page"),
+    ] = "newest",
+    limit: Annotated[int, Query(ge=1, le=100, description="finds of a page")] = 20,
+    before: Annotated[
+        int | None, Query(ge=0, lt=1 << 31, description="where the page before ended, from its `Link`")
+    ] = None,
+) -> list[HitOut]:
+    """A list of one page. Neither case nor accents count, and signs mean nothing."""
+    hits = await resources.search.find(caller.user_id, q, limit=limit, before=before, order=order, kind=kind)
+    if len(hits) == limit and order == "newest":
+        asked = {"q": q, **({"kind": kind} if kind else {}), "limit": limit, "before": hits[-1].id}
+        response.headers["Link"] = f'</api/search?{urlencode(asked)}>; rel="next"'
+    return [_out(hit) for hit in hits]
+
+
+def _out(hit: Hit) -> HitOut:
+    return HitOut(
+        kind=hit.kind,
+        conversation_id=hit.conversation_id,
+        title=hit.title,
+        message_id=hit.message_id,
+        role=hit.role,
+        dictation_id=hit.dictation_id,
+        final_n=hit.final_n,
+        created_at=hit.created_at,
+        snippet=hit.snippet,
+        matches=list(hit.matches),
+    )

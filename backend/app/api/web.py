@@ -1,0 +1,122 @@
+"""The web app at `/` with its security headers, and the API description at `/docs` from local files."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import anyio
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+BUILT = Path(__file__).resolve().parents[1] / "web"
+"""Where `make web` puts it; a wheel that was built after that carries it."""
+SECURITY = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "object-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), screen-wake-lock=(self), camera=(), geolocation=()",
+}
+NOT_BUILT = (
+    "PROMPTer runs; its web app is not built. Run `make web` in the checkout (it needs Node 20.19 or newer with npm) "
+    "and load this page again. The API is described at /docs."
+)
+_ITS_NAME_IS_ITS_CONTENT = re.compile(r"-[\w-]{8}\.\w+$")
+_YEAR_S = 365 * 24 * 3600
+
+
+def mount_web(app: FastAPI) -> None:
+    """Serve the page and its files; a build that comes later is seen without a new start."""
+    built = BUILT
+
+    async def root(request: Request) -> Response:
+        if not wants_html(request.headers.get("accept", "")):
+            return JSONResponse({"status": "Chat API is running"}, headers={"Vary": "Accept"})
+        headers = {**SECURITY, "Cache-Control": "no-cache", "Vary": "Accept"}
+        page = anyio.Path(built / "index.html")
+        try:
+            return HTMLResponse(await page.read_bytes(), headers=headers)
+        except OSError:
+            return HTMLResponse(f"<!doctype html><title>PROMPTer</title><p>{NOT_BUILT}</p>", headers=headers)
+
+    app.add_api_route("/", root, methods=["GET", "HEAD"], include_in_schema=False)
+    app.mount("/assets", Assets(built / "assets"), name="web")
+
+
+def wants_html(accept: str) -> bool:
+    """Whether an Accept header names `text/html`, as every browser's does and no program's `*/*`."""
+    for entry in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in entry.split(";"))
+        if kind == "text/html":
+            return not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
+    return False
+
+
+class Assets(StaticFiles):
+    """The page's files: compressed as they were built, and kept for long where the name tells the content."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(directory=folder, check_dir=False)
+        self._folder = folder
+
+    async def check_config(self) -> None:
+        """No folder is no fault of a request: nothing in it is found."""
+        if not await anyio.Path(self._folder).is_dir():
+            raise HTTPException(404)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, with its headers.
+
+        Raises:
+            HTTPException: there is none, or it is not asked for by GET or HEAD.
+        """
+        response = await super().get_response(path, scope)
+        if isinstance(response, FileResponse) and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
+            response = await self._compressed(response, path, scope)
+        hashed = _ITS_NAME_IS_ITS_CONTENT.search(path)
+        response.headers["Cache-Control"] = f"public, max-age={_YEAR_S}, immutable" if hashed else "no-cache"
+        response.headers["Vary"] = "Accept-Encoding"
+        response.headers.update(SECURITY)
+        return response
+
+    async def _compressed(self, plain: FileResponse, path: str, scope: Scope) -> Response:
+        try:
+            smaller = await super().get_response(f"{path}.gz", scope)
+        except HTTPException:
+            return plain
+        if isinstance(smaller, FileResponse):
+            smaller.headers["Content-Type"] = plain.headers["Content-Type"]
+            smaller.headers["Content-Encoding"] = "gzip"
+        return smaller
+
+
+router = APIRouter(include_in_schema=False)
+
+DESCRIPTION = Path(__file__).with_name("description.md").read_text(encoding="utf-8")
+
+
+@router.get("/docs")
+async def docs() -> HTMLResponse:
+    """Swagger UI over /openapi.json."""
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="PROMPTer",
+        swagger_js_url="/docs/static/swagger-ui-bundle.js",
+        swagger_css_url="/docs/static/swagger-ui.css",
+        swagger_favicon_url="/docs/static/favicon.png",
+    )
+
+
+def mount_docs(app: FastAPI) -> None:
+    """Serve /docs and the files it loads; fastapi-offline's wheel carries them."""
+    app.include_router(router)
+    app.mount(
+        "/docs/static", StaticFiles(directory=str(files("fastapi_offline") / "static")), name="docs-static"
+    )

@@ -1,0 +1,131 @@
+"""Ingest: CPU of the server for a 100 ms chunk with `cloud_stub`, against a bare endpoint, in one run.
+
+Each connection sends its next chunk when the last was answered, so both servers work without pause. The bare endpoint
+keeps nothing, so neither does ours; what it costs to keep a final, of which the mock makes three a second, is told
+beside it.
+"""
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import anyio
+
+from app.bench.figures import BenchError, Figure, Part
+from app.bench.target import Target, free_port, started, wait_until_ready
+from app.client.speech import speech_socket
+
+CHUNKS_PER_S = 10
+CHUNKS_PER_FINAL = 3
+SERVERS = {"bare": "app.bench.fixtures:app", "prompter": "app.main:app"}
+
+
+async def ingest(*, connections: int = 50, messages: int = 400, rounds: int = 5) -> Part:
+    """Load both servers in turns."""
+    costs: dict[str, list[float]] = {name: [] for name in SERVERS}
+    with _cores() as core, ExitStack() as stack:
+        targets = {name: stack.enter_context(_serving(app, core)) for name, app in SERVERS.items()}
+        await anyio.sleep(5)  # the default engine warms up meanwhile
+        for _ in range(rounds):
+            for name, target in targets.items():
+                costs[name].append(await _load(target, connections, messages))
+        kept = [await _load(targets["prompter"], connections, messages, store=True) for _ in range(rounds)]
+        costs["kept"] = kept
+    return Part("ingest", tuple(figures_of(costs)), {"us_per_chunk": costs})
+
+
+def figures_of(costs: dict[str, list[float]]) -> list[Figure]:
+    """Cost of a chunk on each server, streams that a core takes, and the ratio."""
+    # Round by round: what else the machine does falls on both.
+    ratios = tuple(round(bare / ours, 3) for bare, ours in zip(costs["bare"], costs["prompter"], strict=True))
+    finals = [
+        max(kept - ours, 0) * CHUNKS_PER_FINAL
+        for kept, ours in zip(costs.get("kept", []), costs["prompter"], strict=False)
+    ]
+    streams = tuple(round(1e6 / CHUNKS_PER_S / cost) for cost in costs["prompter"])
+    return [
+        *(
+            Figure(f"ingest.us_{name}", f"CPU for a chunk of 100 ms, {name}", "us", "p50",
+                   tuple(round(cost, 1) for cost in found), better="neither" if name == "bare" else "lower")
+            for name, found in costs.items() if name in SERVERS
+        ),
+        Figure("ingest.streams", "real-time streams on a core", "", "p50", streams, better="higher"),
+        Figure("ingest.ratio", "the same, of a bare endpoint's", "", "p50", ratios,
+               better="higher", goal=0.7),
+        Figure("ingest.us_final_kept", "CPU for keeping a final, beside that", "us", "p50",
+               tuple(round(cost, 1) for cost in finals), better="lower"),
+    ]  # fmt: skip
+
+
+@contextmanager
+def _serving(app: str, core: int | None) -> Iterator[Target]:
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "warning"]
+    if core is not None:
+        command = ["taskset", "-c", str(core), *command]
+    with started(command) as server:
+        wait_until_ready(port, server)
+        yield Target(f"http://127.0.0.1:{port}", server.process.pid)
+
+
+@contextmanager
+def _cores() -> Iterator[int | None]:
+    """The core for the servers; this process keeps to the others. None where cores cannot be chosen."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield None
+        return
+    mine = os.sched_getaffinity(0)
+    first, *others = sorted(mine)
+    os.sched_setaffinity(0, set(others) or mine)
+    try:
+        yield first
+    finally:
+        os.sched_setaffinity(0, mine)
+
+
+class Waiting:
+    """Clients before the gate: it opens when all are there."""
+
+    def __init__(self, expected: int) -> None:
+        self._missing = expected
+        self.complete = anyio.Event()
+        self.gate = anyio.Event()
+
+    def join(self) -> None:
+        self._missing -= 1
+        if not self._missing:
+            self.complete.set()
+
+
+async def _load(target: Target, connections: int, messages: int, *, store: bool = False) -> float:
+    """Server CPU for a message (us)."""
+    waiting = Waiting(connections)
+    async with anyio.create_task_group() as group:
+        for _ in range(connections):
+            group.start_soon(_client, target.url, messages, waiting, store)
+        await waiting.complete.wait()
+        before_s = target.fine_cpu_s() or 0.0
+        waiting.gate.set()
+    after_s = target.fine_cpu_s()
+    if after_s is None:
+        raise BenchError("this system tells no CPU time of processes; ingest needs Linux")
+    return (after_s - before_s) / (connections * messages) * 1e6
+
+
+async def _client(url: str, messages: int, waiting: Waiting, store: bool) -> None:
+    pcm = base64.b64encode(os.urandom(3200)).decode()
+    chunk = json.dumps({"type": "audio", "format": "pcm16", "sample_rate": 16_000, "data": pcm})
+    async with speech_socket(url.replace("http", "ws", 1) + "/ws/stt", {}, proxy=False) as ws:
+        start = {"type": "start", "config": {"provider": "cloud_stub", "store": store}}
+        await ws.send(json.dumps(start))
+        await ws.recv()
+        waiting.join()
+        await waiting.gate.wait()
+        answered = 0
+        for count in range(1, messages + 1):
+            await ws.send(chunk)
+            while answered < count:
+                answered += '"partial"' in str(await ws.recv())

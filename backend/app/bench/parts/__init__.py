@@ -1,1 +1,0 @@
-"""The parts of the benchmark: each runs something and gives figures."""

@@ -1,0 +1,95 @@
+"""One person who speaks in real time: sends audio as a microphone would, and notes when each event comes."""
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.bench.clips import RATE_HZ
+from app.client.errors import ClientError
+from app.client.pacing import chunk_stream, paced
+from app.client.prompt_client import PromptClient
+
+CHUNK_MS = 100
+TAIL_S = 1.5
+"""Silence after what is said, so that the endpoint and not the client ends the last utterance."""
+EVENTS = ("speech_started", "speech_stopped", "utterance_discarded", "eager_final", "turn_resumed", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """How a session is asked for."""
+
+    provider: str | None = None
+    model: str | None = None
+    lang: str | None = None
+    endpointing: Any = None
+
+    def options(self) -> dict[str, Any]:
+        return {
+            "provider": self.provider,
+            "model": self.model,
+            "lang": self.lang,
+            "endpointing": self.endpointing,
+        }
+
+
+@dataclass(slots=True)
+class Take:
+    """What came back, each event with the moment it came: ms after the first sample was spoken."""
+
+    events: list[tuple[float, Mapping[str, Any]]] = field(default_factory=list)
+    failure: str | None = None
+    """Code of the error that ended the session before its end."""
+    reason: str = ""
+    """The same in words."""
+    refused: bool = False
+    """The server did not take the session: it is full, or this engine is not there."""
+
+
+async def speak(
+    client: PromptClient,
+    samples: NDArray[np.int16],
+    speech: Speech,
+    *,
+    live: bool = True,
+    tail_s: float = TAIL_S,
+) -> Take:
+    """Say `samples` (16 kHz) in one session; `live`: no faster than a person."""
+    take, spoken = Take(), _Source(samples, tail_s, live)
+    try:
+        async for event in client.dictate(
+            spoken.chunks(), sample_rate=RATE_HZ, events=EVENTS, **speech.options()
+        ):
+            take.events.append(((time.monotonic() - spoken.began_s) * 1000, event.data))
+    except ClientError as error:
+        take.failure = getattr(error, "code", "") or type(error).__name__
+        take.reason = str(error)
+        take.refused = not any(data["type"] == "ready" for _, data in take.events)
+    return take
+
+
+class _Source:
+    """The audio in chunks; `began_s` is when its first sample was spoken."""
+
+    def __init__(self, samples: NDArray[np.int16], tail_s: float, live: bool) -> None:
+        quiet = np.zeros(int(tail_s * RATE_HZ), np.int16)
+        pcm = np.concatenate((samples, quiet)).astype("<i2").tobytes()
+        step = RATE_HZ * CHUNK_MS // 1000 * 2
+        self._chunks = [pcm[at : at + step] for at in range(0, len(pcm), step)]
+        self._live = live
+        self.began_s = time.monotonic()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        self.began_s = time.monotonic()
+        source = paced(self._chunks, RATE_HZ) if self._live else chunk_stream(self._chunks)
+        async for chunk in source:
+            yield chunk
+
+
+def finals(take: Take) -> Sequence[tuple[float, Mapping[str, Any]]]:
+    """The finals that hold text."""
+    return [(at, data) for at, data in take.events if data["type"] == "final" and data.get("text")]

@@ -1,0 +1,198 @@
+"""Recordings as PCM16 mono chunks: plain WAV as it is, everything else decoded by PyAV to 16 kHz."""
+
+import io
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from app.client.errors import AudioError
+
+PCM, EXTENSIBLE = 1, 0xFFFE
+UNKNOWN_LENGTH_BYTES = 0x7FFF_0000
+"""Recorders that write to a pipe cannot know the length and put 0 or something near 2 or 4 GiB."""
+
+
+class Readable(Protocol):
+    """A file, or a pipe that cannot seek."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WavHeader:
+    encoding: int
+    channels: int
+    sample_rate: int
+    bits: int
+    data_bytes: int | None
+    """Bytes of audio that follow; None when the recorder did not know."""
+
+    @property
+    def is_pcm16_mono(self) -> bool:
+        return self.encoding in (PCM, EXTENSIBLE) and self.channels == 1 and self.bits == 16
+
+
+def read_wav_header(stream: Readable) -> WavHeader | None:
+    """Read up to the first sample; None when this is not a WAV file (some bytes have been read then)."""
+    head = stream.read(12)
+    if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        return None
+    encoding = channels = sample_rate = bits = 0
+    while len(chunk_head := stream.read(8)) == 8:
+        name, size = struct.unpack("<4sI", chunk_head)
+        if name == b"data":
+            known = 0 < size < UNKNOWN_LENGTH_BYTES
+            return WavHeader(encoding, channels, sample_rate, bits, size if known else None)
+        body = stream.read(size + size % 2)
+        if name == b"fmt " and len(body) >= 16:
+            encoding, channels, sample_rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
+            if encoding == EXTENSIBLE and len(body) >= 26:
+                encoding = struct.unpack("<H", body[24:26])[0]
+    return None
+
+
+DECODED_RATE_HZ = 16_000
+MIN_RATE_HZ, MAX_RATE_HZ = 8000, 48_000
+CHUNK_MS = 100
+_CONTAINERS = (b"RIFF", b"OggS", b"fLaC", b"ID3", b"\x1aE\xdf\xa3")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSource:
+    """One recording, to be read once."""
+
+    chunks: Iterator[bytes]
+    """PCM16 mono, about 100 ms each; reading may block."""
+    sample_rate: int
+    audio_ms: int | None
+    """Length, where the file tells it."""
+
+
+def open_recording(path: str | Path) -> AudioSource:
+    """Open a file of any format that PyAV knows (wav, mp3, flac, ogg, webm, m4a …).
+
+    Raises:
+        AudioError: the file is missing, or is no audio.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            header = read_wav_header(file)
+            offset = file.tell()
+    except OSError as error:
+        raise AudioError(
+            f"cannot read {str(path)!r}: {(error.strerror or 'no such file').lower()}"
+        ) from error
+    if header and _sendable(header):
+        data_bytes = min(header.data_bytes or path.stat().st_size, path.stat().st_size - offset)
+        return AudioSource(
+            _file_chunks(path, offset, header), header.sample_rate, _ms(data_bytes, header.sample_rate)
+        )
+    return AudioSource(_regroup(_decode(str(path), str(path))), DECODED_RATE_HZ, _probe_ms(path))
+
+
+def open_pipe(stream: Readable, raw_rate: int) -> AudioSource:
+    """Open what comes through a pipe: a WAV or another container, else raw PCM16 mono at `raw_rate`."""
+    replay = _Replay(stream)
+    head = replay.read(12)
+    replay.rewind()
+    if not head.startswith(_CONTAINERS) and head[4:8] != b"ftyp":
+        return AudioSource(_stream_chunks(replay, None, raw_rate), raw_rate, None)
+    header = read_wav_header(replay) if head[:4] == b"RIFF" else None
+    if header and _sendable(header):
+        return AudioSource(
+            _stream_chunks(replay, header.data_bytes, header.sample_rate), header.sample_rate, None
+        )
+    replay.rewind()
+    return AudioSource(_regroup(_decode(replay, "standard input")), DECODED_RATE_HZ, None)
+
+
+class _Replay(io.RawIOBase):
+    """A pipe whose first bytes can be read again, until reading goes past what was kept."""
+
+    def __init__(self, stream: Readable) -> None:
+        super().__init__()
+        self._stream = stream
+        self._kept = b""
+        self._position = 0
+
+    def read(self, size: int = -1) -> bytes:
+        kept = (
+            self._kept[self._position :] if size < 0 else self._kept[self._position : self._position + size]
+        )
+        fresh = self._stream.read(size - len(kept)) if size != len(kept) else b""
+        if self._position + len(kept) + len(fresh) <= 1 << 16:
+            self._kept = self._kept[: self._position] + kept + fresh
+        self._position += len(kept) + len(fresh)
+        return kept + fresh
+
+    def rewind(self) -> None:
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+
+def _sendable(header: WavHeader) -> bool:
+    return header.is_pcm16_mono and MIN_RATE_HZ <= header.sample_rate <= MAX_RATE_HZ
+
+
+def _ms(size_bytes: int, sample_rate: int) -> int:
+    return size_bytes * 1000 // (2 * sample_rate)
+
+
+def _chunk_bytes(sample_rate: int) -> int:
+    return 2 * (sample_rate * CHUNK_MS // 1000)
+
+
+def _file_chunks(path: Path, offset: int, header: WavHeader) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(offset)
+        yield from _stream_chunks(file, header.data_bytes, header.sample_rate)
+
+
+def _stream_chunks(stream: Readable, data_bytes: int | None, sample_rate: int) -> Iterator[bytes]:
+    size = _chunk_bytes(sample_rate)
+    left = data_bytes
+    while chunk := stream.read(size if left is None else min(size, left)):
+        left = None if left is None else left - len(chunk)
+        yield chunk
+
+
+def _regroup(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    size = _chunk_bytes(DECODED_RATE_HZ)
+    waiting = bytearray()
+    for piece in pieces:
+        waiting += piece
+        while len(waiting) >= size:
+            yield bytes(waiting[:size])
+            del waiting[:size]
+    if waiting:
+        yield bytes(waiting)
+
+
+def _decode(file: str | _Replay, name: str) -> Iterator[bytes]:
+    import av  # heavy, and not needed for plain WAV
+
+    try:
+        with av.open(file, "r", metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                raise AudioError(f"{name!r} holds no sound")
+            resampler = av.AudioResampler(format="s16", layout="mono", rate=DECODED_RATE_HZ)
+            for frame in container.decode(container.streams.audio[0]):
+                yield from (part.to_ndarray().tobytes() for part in resampler.resample(frame))
+            yield from (part.to_ndarray().tobytes() for part in resampler.resample(None))
+    except av.FFmpegError as error:
+        raise AudioError(f"{name!r} is no audio; expected wav, mp3, flac, ogg, webm or m4a") from error
+
+
+def _probe_ms(path: Path) -> int | None:
+    import av
+
+    try:
+        with av.open(str(path), "r", metadata_errors="ignore") as container:
+            return container.duration // 1000 if container.duration else None
+    except av.FFmpegError:
+        return None  # decoding will say what is wrong

@@ -1,0 +1,142 @@
+"""A dictation and its utterances: keeps the audio until the final, so that no worker's death loses a word."""
+
+import asyncio
+from collections.abc import Hashable
+
+from app.core.errors import EngineFailed
+from app.providers.base import Hypothesis, Samples, SttConfig, Transcript, Word
+from app.providers.stt.pocketsphinx.pool import Lease, Pool, Ticket
+from app.providers.stt.pocketsphinx.recognizer import BLOCK_BYTES
+from app.providers.stt.pocketsphinx.wire import Head
+from app.providers.stt.pocketsphinx.worker_process import WorkerDied
+
+LANGUAGE = "en"
+MODEL = "en-us"
+
+REQUEST_BYTES = 4 * BLOCK_BYTES
+"""The most audio in one request: utterances that share a worker take turns of 0.4 s of audio at most."""
+
+DEATHS = 3
+"""Workers that may die on an utterance before it is given up."""
+
+
+class SphinxSession:
+    """One dictation; owns the speaker's cepstral mean, which each final with words renews."""
+
+    def __init__(self, pool: Pool, config: SttConfig) -> None:
+        self.config = config
+        self.cmn: str | None = None
+        """The mean in the engine's notation; None lets the utterance's own beginning decide."""
+        self._pool = pool
+
+    async def open_stream(self) -> "SphinxStream":
+        """Begin an utterance; it takes its place in the queue for a decoder now, and does not wait for it."""
+        return SphinxStream(self._pool, self)
+
+    async def aclose(self) -> None:
+        """Nothing is held between utterances."""
+
+
+class SphinxStream:
+    """One utterance; while it has no decoder `accept` keeps the audio and returns at once, `finish` waits."""
+
+    def __init__(self, pool: Pool, session: SphinxSession) -> None:
+        self._pool = pool
+        self._session = session
+        self._cmn = session.cmn
+        self._audio = bytearray()
+        self._heard_bytes = 0
+        self._begun = False
+        self._deaths = 0
+        self._text = ""
+        self._ticket: Ticket | None = pool.queue()
+
+    async def accept(self, samples: Samples) -> Hypothesis | None:
+        self._audio += samples.astype("<i2", copy=False).tobytes()
+        text = self._text
+        while self._ticket is not None and self._ticket.done():
+            try:
+                text = await self._hear(self._ticket.result())
+                break
+            except WorkerDied as death:
+                self._lose_decoder(death)
+        if text == self._text:
+            return None
+        self._text = text
+        return Hypothesis(text)
+
+    async def finish(self, speech_samples: int) -> Transcript:  # noqa: ARG002  # the engine finds the end itself
+        while True:
+            lease = await self._decoder()
+            try:
+                await self._hear(lease)
+                reply = await lease.call("finish", bytes(self._audio[self._heard_bytes :]))
+            except WorkerDied as death:
+                self._lose_decoder(death)
+            else:
+                await self.aclose()
+                if reply["text"]:  # a cough tells nothing of the speaker
+                    self._session.cmn = reply["cmn"]
+                return self._transcript(reply)
+
+    async def aclose(self) -> None:
+        ticket, self._ticket = self._ticket, None
+        if ticket is None or ticket.cancel() or ticket.exception() is not None:
+            return
+        self._pool.give_back(ticket.result())
+
+    @property
+    def lane(self) -> Hashable | None:
+        """The worker process whose decoder this utterance has."""
+        ticket = self._ticket
+        if ticket is None or not ticket.done() or ticket.cancelled() or ticket.exception() is not None:
+            return None
+        return ticket.result().worker
+
+    async def placed(self) -> None:
+        """Wait for a decoder, or for the news that there will be none."""
+        assert self._ticket is not None, "the stream is closed"
+        # Not awaited itself: a cancelled caller must not cancel the ticket.
+        await asyncio.wait([self._ticket])
+
+    async def _decoder(self) -> Lease:
+        await self.placed()
+        assert self._ticket is not None
+        return self._ticket.result()
+
+    async def _hear(self, lease: Lease) -> str:
+        """Let the decoder hear the whole blocks that it has not; what was sent counts, even if cancelled."""
+        text = self._text
+        if not self._begun:
+            begun = lease.call("begin", cmn=self._cmn)
+            self._begun = True
+            await begun
+        whole = len(self._audio) // BLOCK_BYTES * BLOCK_BYTES
+        while self._heard_bytes < whole:
+            piece = bytes(self._audio[self._heard_bytes : min(whole, self._heard_bytes + REQUEST_BYTES)])
+            reply = lease.call("feed", piece)
+            self._heard_bytes += len(piece)
+            text = (await reply)["text"]
+        return text
+
+    def _lose_decoder(self, death: WorkerDied) -> None:
+        """Start over with another worker, before those who have not begun.
+
+        Raises:
+            EngineFailed: this utterance has cost too many workers.
+        """
+        self._ticket = None
+        self._deaths += death.running
+        if self._deaths >= DEATHS:
+            raise EngineFailed(
+                f"the engine 'pocketsphinx' died {DEATHS} times on one utterance; say it again"
+            )
+        self._begun = False
+        self._heard_bytes = 0
+        self._ticket = self._pool.queue(first=True)
+
+    def _transcript(self, reply: Head) -> Transcript:
+        words = tuple(Word(*word) for word in reply["words"]) if self._session.config.words else ()
+        return Transcript(
+            text=reply["text"], lang=LANGUAGE, model=MODEL, words=words, decode_ms=reply["decode_ms"]
+        )

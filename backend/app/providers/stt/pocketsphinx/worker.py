@@ -1,0 +1,76 @@
+"""The worker process: answers one request after the other until the server closes the socket or dies."""
+
+import signal
+import socket
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from app.providers.stt.pocketsphinx.recognizer import BLOCK_BYTES
+from app.providers.stt.pocketsphinx.wire import Head, Unpacker, pack
+
+if TYPE_CHECKING:
+    from app.providers.stt.pocketsphinx.recognizer import Recognizer
+
+
+READ_BYTES = 1 << 16
+WARM_UP_BLOCKS = 4
+
+
+def main(connection: socket.socket) -> None:
+    """Serve `connection`. Ctrl-C is the server's affair; the end of the socket is this process's end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    decoders = Decoders()
+    unpacker = Unpacker()
+    with connection, suppress(OSError):  # an error here means that the server is gone: nobody is left to tell
+        while data := connection.recv(READ_BYTES):
+            for head, body in unpacker.push(data):
+                connection.sendall(pack(decoders.answer(head, body)))
+
+
+class Decoders:
+    """The decoders of this process by number, each made when first asked for."""
+
+    def __init__(self) -> None:
+        # Imported here: the server imports this module to name `main`, and must never import the engine.
+        from app.providers.stt.pocketsphinx.recognizer import LanguageModel
+
+        self._model = LanguageModel()
+        self._made: dict[int, Recognizer] = {}
+
+    def answer(self, head: Head, body: bytes) -> Head:
+        """Do what one request asks. An engine error ends the process: the server starts another one."""
+        recognizer = self._recognizer(head["decoder"])
+        match head["op"]:
+            case "warm":
+                return self._warm(recognizer)
+            case "begin":
+                recognizer.begin(head["cmn"])
+                return {}
+            case "feed":
+                return {"text": recognizer.feed(body)}
+            case "finish":
+                result = recognizer.finish(body)
+                return {
+                    "text": result.text,
+                    "words": result.words,
+                    "cmn": result.cmn,
+                    "decode_ms": result.decode_ms,
+                }
+        raise ValueError(f"unknown request {head['op']!r}")
+
+    def _recognizer(self, number: int) -> "Recognizer":
+        if number not in self._made:
+            self._made[number] = self._model.make_recognizer()
+        return self._made[number]
+
+    def _warm(self, recognizer: "Recognizer") -> Head:
+        """Decode a buzz, so that the first speaker does not wait for pages of the model."""
+        started = time.perf_counter()
+        buzz = b"".join((1 + 7919 * n % 6000).to_bytes(2, "little") for n in range(BLOCK_BYTES // 2))
+        recognizer.begin(None)
+        recognizer.feed(buzz * WARM_UP_BLOCKS)
+        recognizer.finish(b"")
+        return {"decode_ms": 1000 * (time.perf_counter() - started)}

@@ -1,0 +1,213 @@
+"""The local Whisper engine: faster-whisper on a checkpoint from disk, a window of audio at a time."""
+
+import logging
+import math
+import threading
+import time
+from importlib.util import find_spec
+from typing import Literal
+
+import anyio
+from anyio.to_thread import run_sync
+
+from app.core.config import Settings
+from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
+from app.providers.base import ProviderStatus, SttCapabilities, SttConfig, WindowRequest, WindowResult
+from app.providers.stt.whisper.decode import Decoded, Request, decode, hotwords
+from app.providers.stt.whisper.models import Loaded, ModelPool
+from app.providers.stt.whisper.short import MOST_FRAMES, decode_short
+from app.providers.stt.whisper.threads import run_blocking
+from app.schemas.providers import ProviderState
+from app.weights import checkpoints
+from app.weights.checkpoints import Checkpoint
+
+logger = logging.getLogger(__name__)
+
+SURE_OF_LANGUAGE = 0.8
+"""Probability from which the language of one utterance is taken for that of the whole dictation."""
+
+PARTIAL_TERMS = 8
+"""Terms of the vocabulary that partials are given: each costs time in every pass."""
+
+OTHER_NAMES = {"nb": "no", "fil": "tl", "jv": "jw", "iw": "he", "in": "id", "cmn": "zh"}
+"""BCP-47 subtags that Whisper knows by another code."""
+
+ERROR_PERCENT = {
+    "tiny": 7.6, "base": 5.0, "small": 3.4, "medium": 2.9, "large-v2": 2.7,
+    "tiny.en": 5.6, "base.en": 4.2, "small.en": 3.1, "medium.en": 3.1,
+}  # fmt: skip
+"""Words wrong on LibriSpeech test-clean, as the Whisper paper reports them."""
+
+PULL = "run `prompter models pull base`"
+
+
+class WhisperLocalProvider:
+    """Owns the loaded checkpoints."""
+
+    name = "whisper_local"
+    type = "local"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pool = ModelPool(settings)
+        self.capabilities = _capabilities(checkpoints.default(settings))
+
+    async def status(self) -> ProviderStatus:
+        """State now; imports and loads nothing."""
+        if find_spec("faster_whisper") is None or find_spec("ctranslate2") is None:
+            return ProviderStatus(
+                ProviderState.NOT_INSTALLED, "local Whisper; install faster-whisper to use it"
+            )
+        default = await run_sync(checkpoints.default, self._settings)
+        self.capabilities = _capabilities(default)
+        if default is None:
+            return ProviderStatus(ProviderState.NO_MODEL, self._no_default())
+        if reason := self._pool.failure(default):
+            return ProviderStatus(ProviderState.NO_MODEL, reason)
+        state = ProviderState.LOADING if self._pool.loading == default.name else ProviderState.READY
+        return ProviderStatus(state, _describe(default))
+
+    def models(self) -> list[str]:
+        default = checkpoints.default(self._settings)
+        names = [checkpoint.name for checkpoint in checkpoints.list_checkpoints(self._settings)]
+        return sorted(names, key=lambda name: default is None or name != default.name)
+
+    async def start(self) -> None:
+        """Load the default checkpoint. Where there is none, but others to be named, `open_session` loads."""
+        default = await run_sync(checkpoints.default, self._settings)
+        self.capabilities = _capabilities(default)
+        if default is not None:
+            await self._pool.load(default)
+        elif not self.models():
+            raise ProviderNotReady(self._no_default())
+
+    async def open_session(self, config: SttConfig) -> "WhisperSession":
+        """Begin a dictation; loads the checkpoint it asks for where that is not the default.
+
+        Raises:
+            UnknownModel, LanguageNotSupported, ProviderNotReady
+        """
+        checkpoint = await run_sync(self._choose, config)
+        if not checkpoint.multilingual and config.primary_lang not in (None, "en"):
+            raise self._lacks_language(config, checkpoint)
+        loaded = await self._pool.load(checkpoint)
+        lang = OTHER_NAMES.get(config.primary_lang or "", config.primary_lang)
+        if lang is not None and not loaded.speaks(lang):
+            raise self._lacks_language(config, checkpoint)
+        return WhisperSession(loaded, config, lang, self._settings.stt.whisper_local.beam_size)
+
+    async def aclose(self) -> None:
+        """Forget the checkpoints; a decode that runs keeps its own until it ends."""
+        self._pool.clear()
+
+    def _choose(self, config: SttConfig) -> Checkpoint:
+        if config.model is None:
+            if default := checkpoints.default(self._settings):
+                return default
+            raise ProviderNotReady(self._no_default())
+        known = {checkpoint.name: checkpoint for checkpoint in checkpoints.list_checkpoints(self._settings)}
+        if config.model not in known:
+            raise UnknownModel(
+                f"whisper_local has no checkpoint {config.model!r}; known: {', '.join(known) or 'none'};"
+                " `prompter models pull NAME` fetches one"
+            )
+        return known[config.model]
+
+    def _lacks_language(self, config: SttConfig, checkpoint: Checkpoint) -> LanguageNotSupported:
+        others = [
+            repr(other.name)
+            for other in checkpoints.list_checkpoints(self._settings)
+            if other.multilingual and not other.test_only and other.name != checkpoint.name
+        ]
+        way_out = f"ask for model {' or '.join(others)}" if others else f"{PULL} for about 100 languages"
+        return LanguageNotSupported(
+            f"checkpoint {checkpoint.name!r} does not know the language {config.lang!r}; {way_out}"
+        )
+
+    def _no_default(self) -> str:
+        if wanted := self._settings.stt.whisper_local.model:
+            return (
+                f"the checkpoint {wanted!r} of the settings is not there or not complete; {PULL} and name it"
+            )
+        there = "".join(f"; {name!r} must be asked for by name" for name in self.models())
+        return f"local Whisper, about 100 languages; there is no checkpoint: {PULL}{there}"
+
+
+class WhisperSession:
+    """One dictation: its checkpoint, language and vocabulary. A `WindowSttSession`."""
+
+    def __init__(self, loaded: Loaded, config: SttConfig, lang: str | None, beam_size: int) -> None:
+        self.model: str | None = loaded.checkpoint.name
+        self._loaded = loaded
+        self._lang = lang
+        self._beam_size = beam_size
+        self._terms = hotwords(config.vocabulary)
+        self._few_terms = hotwords(config.vocabulary[:PARTIAL_TERMS])
+        # Whose turn it is, the server decides.
+        self._threads = anyio.CapacityLimiter(math.inf)
+        self._open = True
+        loaded.users += 1
+
+    async def aclose(self) -> None:
+        if self._open:
+            self._open = False
+            self._loaded.users -= 1
+
+    async def decode(self, request: WindowRequest) -> WindowResult:
+        """Decode at once, in a thread; cancelled, it returns when the thread has."""
+        asked = Request(
+            request.samples,
+            request.speech_samples,
+            self._lang or request.lang,
+            self._terms if request.final else self._few_terms,
+            request.words,
+            self._beam_size,
+            request.context,
+            request.final,
+        )
+
+        def timed(left: threading.Event) -> tuple[Decoded, float]:
+            began_s = time.perf_counter()
+            decoded = self._decode(asked, request.window, left)
+            return decoded, (time.perf_counter() - began_s) * 1000
+
+        try:
+            decoded, decode_ms = await run_blocking(timed, self._threads)
+        except (RuntimeError, ValueError) as error:
+            logger.exception("checkpoint %r failed to decode", self._loaded.checkpoint.name)
+            raise EngineFailed(
+                "whisper_local failed to decode an utterance; the server's log says why"
+            ) from error
+        return WindowResult(
+            text=decoded.text,
+            lang=decoded.lang,
+            words=decoded.words,
+            lang_sure=decoded.rejected is None and decoded.lang_probability >= SURE_OF_LANGUAGE,
+            trusted=decoded.trusted,
+            doubtful=decoded.doubtful,
+            rejected=decoded.rejected,
+            decode_ms=decode_ms,
+        )
+
+    def _decode(self, request: Request, size: Literal["short", "full"], left: threading.Event) -> Decoded:
+        whisper = self._loaded.whisper
+        if size == "short":
+            return decode_short(whisper, request, left)
+        if request.final:
+            return decode(whisper, request, left)
+        return decode_short(whisper, request, left, least_frames=MOST_FRAMES)
+
+
+def _capabilities(default: Checkpoint | None) -> SttCapabilities:
+    languages = None if default is None or default.multilingual else ("en",)
+    return SttCapabilities(languages, streaming=True, words=True, vocabulary=True, network=False)
+
+
+def _describe(checkpoint: Checkpoint) -> str:
+    languages = "about 100 languages" if checkpoint.multilingual else "English alone"
+    percent = ERROR_PERCENT.get(checkpoint.name)
+    accuracy = f"; about {percent:g} % of words wrong in clearly read English" if percent else ""
+    return (
+        f"local Whisper, checkpoint {checkpoint.name!r} ({checkpoint.size_bytes >> 20} MB),"
+        f" {languages}{accuracy}"
+    )

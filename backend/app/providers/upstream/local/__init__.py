@@ -1,1 +1,0 @@
-"""Model servers on this machine: finding them, and telling them apart."""

@@ -1,1 +1,0 @@
-"""What upstreams say: server-sent events, chat completions and transcriptions in OpenAI's words, pure."""

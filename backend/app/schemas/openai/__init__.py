@@ -1,1 +1,0 @@
-"""The words of OpenAI's API, as its clients speak them."""

@@ -1,1 +1,0 @@
-"""What proves who one is: passwords, tokens, keys, and the key that signs."""

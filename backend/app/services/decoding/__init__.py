@@ -1,0 +1,1 @@
+"""Speech engines at work: which one, when it may decode, and how whole-window engines stream."""

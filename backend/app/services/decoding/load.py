@@ -1,0 +1,183 @@
+"""How busy the cores are: each session's fair share, the cost of decodes, and how far finals fall behind; pure."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+_MEMORY_S = 2.0
+"""Time constant of a session's own use: who floods is recognised, and forgiven, within seconds."""
+
+_LOAD_MEMORY_S = 15.0
+"""Time constant of the load that admission looks at: utterances and the pauses between them even out."""
+
+_YOUNG_S = 6.0
+"""A session is taken to be at least this old: its first final alone tells too little of its rate."""
+
+_GONE = 1e-3
+"""A rate below this is none."""
+
+
+@dataclass(slots=True)
+class Rate:
+    """Core seconds per second, averaged exponentially over `memory_s`."""
+
+    memory_s: float
+    _sum: float = 0.0
+    _at: float = 0.0
+
+    def add(self, took_s: float, now: float) -> None:
+        self._sum = self.now(now) * self.memory_s + took_s
+        self._at = now
+
+    def now(self, now: float) -> float:
+        return self._sum / self.memory_s * math.exp(-max(now - self._at, 0.0) / self.memory_s)
+
+
+class Shares:
+    """The use of every session that has used anything lately."""
+
+    def __init__(self, cores: int) -> None:
+        self._cores = cores
+        self._used: dict[int, Rate] = {}
+        self._sure: dict[int, Rate] = {}
+        self._opened: dict[int, float] = {}
+        self._tidied = 0.0
+
+    def open(self, session: int, now: float) -> None:
+        """A session begins; until it is measured, admission takes it for one like the others."""
+        self._opened[session] = now
+
+    def charge(self, session: int, took_s: float, now: float, *, sure: bool) -> None:
+        """The session has used a core for this long; `sure` is work that cannot be shed."""
+        self._used.setdefault(session, Rate(_MEMORY_S)).add(took_s, now)
+        if sure:
+            self._sure.setdefault(session, Rate(_LOAD_MEMORY_S)).add(took_s, now)
+        if now - self._tidied > _LOAD_MEMORY_S:
+            self._tidied = now
+            self._used = {s: rate for s, rate in self._used.items() if rate.now(now) > _GONE}
+            self._sure = {s: rate for s, rate in self._sure.items() if rate.now(now) > _GONE}
+            self._opened = {s: at for s, at in self._opened.items() if now - at < 4 * _LOAD_MEMORY_S}
+
+    def forget(self, session: int) -> None:
+        self._used.pop(session, None)
+        self._sure.pop(session, None)
+        self._opened.pop(session, None)
+
+    def crowd(self, asking: set[int], now: float) -> int:
+        """Sessions that share the cores: those with work here, and those that had some a moment ago."""
+        return len(asking | {session for session, rate in self._used.items() if rate.now(now) > _GONE})
+
+    def speakers(self, asking: set[int], now: float) -> int:
+        """The crowd, and those who have just come: they will speak before anything of theirs is measured."""
+        used = {session for session, rate in self._used.items() if rate.now(now) > _GONE}
+        fresh = {session for session, opened in self._opened.items() if now - opened < _LOAD_MEMORY_S}
+        return len(asking | used | fresh)
+
+    def above(self, session: int, crowd: int, now: float) -> bool:
+        """Whether the session used more than its part of the cores, where several share them."""
+        used = self._used.get(session)
+        return used is not None and crowd > 1 and used.now(now) > self._cores / crowd
+
+    def load_with_one_more(self, now: float) -> float:
+        """Part of the cores that unsheddable work will take when one more speaker like these is let in."""
+        rates = [rate for session in self._sure if (rate := self._steady(session, now)) > _GONE]
+        if not rates:
+            return 0.0
+        unknown = sum(
+            session not in self._sure and now - opened < _LOAD_MEMORY_S
+            for session, opened in self._opened.items()
+        )
+        return sum(rates) * (len(rates) + unknown + 1) / len(rates) / self._cores
+
+    def _steady(self, session: int, now: float) -> float:
+        """What an average that was begun with the session would be if it had been begun long ago."""
+        age_s = max(now - self._opened.get(session, -math.inf), _YOUNG_S)
+        return self._sure[session].now(now) / -math.expm1(-age_s / _LOAD_MEMORY_S)
+
+
+_WEIGHT = 0.2
+"""Of the newest measurement: about the last ten count."""
+
+_LEAST_AUDIO_S = 0.1
+"""Shorter audio costs as much as this, or a click would look infinitely expensive."""
+
+
+class Costs:
+    """A moving average for each key. What was never measured costs nothing: nothing is refused on a guess."""
+
+    def __init__(self) -> None:
+        self._rates: dict[str, float] = {}
+
+    def learn(self, engine: str, audio_s: float, took_s: float) -> None:
+        rate = took_s / max(audio_s, _LEAST_AUDIO_S)
+        known = self._rates.get(engine)
+        self._rates[engine] = rate if known is None else known + _WEIGHT * (rate - known)
+
+    def estimate_s(self, engine: str, audio_s: float) -> float:
+        """Core seconds that a decode of this much audio takes."""
+        return self._rates.get(engine, 0.0) * max(audio_s, _LEAST_AUDIO_S)
+
+
+Partials = Literal["on", "first_only", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """What the load asks of partials."""
+
+    factor: float
+    """The cadence of partials stretches by this."""
+    partials: Partials
+
+    @property
+    def degraded(self) -> bool:
+        return self.partials != "on" or self.factor > 1
+
+
+LEVELS = (Pressure(1, "on"), Pressure(2, "on"), Pressure(4, "first_only"), Pressure(4, "off"))
+RISES_S = (0.05, 0.2, 0.5)
+"""Smoothed queue delay of finals above which the next level begins (research: C5)."""
+
+FALLS = 0.6
+"""A level ends when the delay has been below this share of its threshold for CALM_S."""
+
+CALM_S = 3.0
+"""Of the newest final in the moving average."""
+
+_FADE_S = 10.0
+"""The average fades with this time constant while no final comes: yesterday's rush degrades nobody."""
+
+
+class Gauge:
+    """The moving average of what finals wait, and the level it stands for."""
+
+    def __init__(self) -> None:
+        self.level = 0
+        self._delay_s = 0.0
+        self._seen = 0.0
+        self._calm_since: float | None = None
+
+    def final_started(self, waited_s: float, now: float) -> None:
+        """A final began to be decoded after waiting this long."""
+        before = self.delay_s(now)
+        self._delay_s, self._seen = before + _WEIGHT * (waited_s - before), now
+        self.look(now)
+
+    def delay_s(self, now: float) -> float:
+        """What finals wait, smoothed."""
+        return self._delay_s * math.exp(-max(now - self._seen, 0.0) / _FADE_S)
+
+    def look(self, now: float) -> Pressure:
+        """The pressure in force: levels are climbed at once, and descended one at a time after CALM_S each."""
+        delay_s = self.delay_s(now)
+        risen = sum(delay_s >= threshold for threshold in RISES_S)
+        if risen >= self.level:
+            self.level, self._calm_since = risen, None
+        elif delay_s >= FALLS * RISES_S[self.level - 1]:
+            self._calm_since = None
+        elif self._calm_since is None:
+            self._calm_since = now
+        elif now - self._calm_since >= CALM_S:
+            self.level -= 1
+            self._calm_since = now
+        return LEVELS[self.level]

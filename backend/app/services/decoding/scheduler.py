@@ -1,0 +1,186 @@
+"""The scheduler of one application: whoever wants a core waits here for its turn."""
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+import anyio.lowlevel
+
+from app.core.config import SchedulerSettings
+from app.services.decoding.jobs import DROPPABLE, Job, Shed
+from app.services.decoding.load import LEVELS, Pressure
+from app.services.decoding.policy import Policy, State, Ticket
+
+T = TypeVar("T")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+def make_scheduler(settings: SchedulerSettings, *, shed: Callable[[], None] = lambda: None) -> "Scheduler":
+    """The scheduler of an application with these settings; `shed` is called for each partial that is shed."""
+    cores = settings.cores or usable_cores()
+    return Scheduler(cores, time.monotonic, admit_below=settings.admit_load, shed=shed)
+
+
+class Scheduler:
+    """The decisions are `Policy`'s; here are the clock and those who wait.
+
+    Everything happens in one event loop. There is no task: decisions fall when a job comes or ends. While somebody
+    watches and partials are degraded, a timer looks once a second whether that is over.
+    """
+
+    def __init__(
+        self,
+        cores: int,
+        now: Callable[[], float],
+        *,
+        admit_below: float = 0.85,
+        look_every_s: float = 1.0,
+        shed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._policy = Policy(cores, admit_below=admit_below)
+        self.now = now
+        """The clock (s) of deadlines."""
+        self._look_every_s = look_every_s
+        self._shed = shed
+        self._turns: dict[Ticket, anyio.Event] = {}
+        self._watchers: dict[int, _Watcher] = {}
+        self._numbers = itertools.count(1)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def new_session(self, *, live: bool = True) -> int:
+        """A number for `Job.session` that nobody else has; call `forget` with it at the end.
+
+        Admission and shares count those who are `live`; recordings are not.
+        """
+        number = next(self._numbers)
+        if live:
+            self._policy.open(number, self.now())
+        return number
+
+    @property
+    def background(self) -> int:
+        """Cores that work may take which gives way to speakers."""
+        return max(self._policy.cores - 1, 1)
+
+    async def run(self, job: Job, call: Callable[[], Awaitable[T]]) -> T:
+        """Wait for the job's turn, then await `call`, which holds a core until it returns.
+
+        Cancelled while it waits, it leaves the queue and `call` is never made. Cancelled while `call` runs, the core
+        is free when `call` has returned: a call that goes on in a thread must not return before it has ended.
+
+        Raises:
+            Shed: the job is droppable and not worth its cost any more, or its session is gone.
+        """
+        ticket = self._policy.submit(job, self.now())
+        self._settle()
+        if ticket.state is State.WAITING:
+            await self._wait(ticket)
+        if ticket.state is State.SHED:
+            raise Shed(job.kind.name)
+        returned = False
+        try:
+            result = await call()
+            returned = True
+        finally:
+            self._policy.finish(ticket, self.now(), learn=returned)
+            self._settle()
+        return result
+
+    def promote(self, session: int) -> None:
+        """This session's eager final is a final now."""
+        self._policy.promote(session, self.now())
+        self._settle()
+
+    def forget(self, session: int) -> None:
+        """The session is gone: what waits is shed, its watch ends; what runs keeps its core until it returns."""
+        self._watchers.pop(session, None)
+        self._policy.forget(session)
+        self._settle()
+
+    def watch(self, session: int, tell: Callable[[Pressure], None]) -> None:
+        """Call `tell` whenever what the load asks of this session's partials changes, until `forget`.
+
+        It is called between two decisions and must only take note: at first when the pressure is not the lowest.
+        """
+        self._watchers[session] = _Watcher(tell)
+        self._notify()
+
+    @property
+    def roomy(self) -> bool:
+        """Whether there is room for work that is better and costs more: two cores for each speaker, and no delay."""
+        return self.pressure.factor <= 1 and self._policy.roomy(self.now())
+
+    @property
+    def waiting(self) -> int:
+        """Jobs in line."""
+        return sum(1 for _ in self._policy.waiting())
+
+    @property
+    def running(self) -> int:
+        """Cores that are held."""
+        return self._policy.running
+
+    @property
+    def pressure(self) -> Pressure:
+        """What the load asks of partials now."""
+        return self._policy.pressure(self.now())
+
+    def admits(self) -> float | None:
+        """None when one more speaker fits; otherwise the seconds after which to try again."""
+        return self._policy.admits(self.now())
+
+    async def _wait(self, ticket: Ticket) -> None:
+        turn = self._turns[ticket] = anyio.Event()
+        try:
+            await turn.wait()
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        except BaseException:
+            if ticket.state is State.RUNNING:  # its turn came in the very moment of the cancellation
+                self._policy.finish(ticket, self.now(), learn=False)
+            else:
+                self._policy.cancel(ticket)
+            self._settle()
+            raise
+        finally:
+            del self._turns[ticket]
+
+    def _settle(self) -> None:
+        for ticket in self._policy.settle(self.now()):
+            if turn := self._turns.get(ticket):
+                turn.set()
+            if ticket.state is State.SHED and ticket.kind in DROPPABLE:
+                self._shed()
+        if self._watchers:
+            self._notify()
+
+    def _notify(self) -> None:
+        now = self.now()
+        for session, watcher in list(self._watchers.items()):
+            watcher.look(self._policy.pressure_on(session, now))
+        if self._timer is None and self._policy.pressure(now).degraded:
+            self._timer = asyncio.get_running_loop().call_later(self._look_every_s, self._look_again)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self._settle()
+
+
+class _Watcher:
+    def __init__(self, tell: Callable[[Pressure], None]) -> None:
+        self._tell = tell
+        self._told = LEVELS[0]
+
+    def look(self, pressure: Pressure) -> None:
+        if (pressure.degraded, pressure.partials) != (self._told.degraded, self._told.partials):
+            self._told = pressure
+            self._tell(pressure)

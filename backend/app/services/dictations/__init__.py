@@ -1,1 +1,0 @@
-"""What was dictated: kept while it is said, and given back to its speaker, who may delete it."""

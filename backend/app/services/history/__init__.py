@@ -1,0 +1,1 @@
+"""What is kept of dictations and conversations: stored, listed, searched and exported."""

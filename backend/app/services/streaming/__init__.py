@@ -1,1 +1,0 @@
-"""Whole-window engines made to stream."""

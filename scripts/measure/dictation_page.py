@@ -1,0 +1,260 @@
+"""Dictation in a real browser, with a recording as microphone: how long to the text, and what is left open.
+
+python scripts/measure/dictation_page.py speed [--clip samples/X.wav] [--engine whisper_local --model whisper-samples] [--runs 10]
+python scripts/measure/dictation_page.py leaks [--runs 50]
+python scripts/measure/dictation_page.py paint [--runs 5]
+
+Needs Playwright (requirements-dev.txt), the system's chromium and the built page (`make web`). Prints JSON.
+"""
+
+import argparse
+import json
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+WEB = ROOT / "backend" / "app" / "web"
+# Tells each change of the composed text when it is painted, when the microphone began to play its file, and
+# what became of audio contexts.
+WATCH = """
+window.seen = [];
+window.contexts = [];
+window.AudioContext = class extends AudioContext {
+  constructor(...wanted) {
+    super(...wanted);
+    contexts.push(new WeakRef(this));
+  }
+};
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (...wanted) => {
+  const stream = await open(...wanted);
+  window.openedAtMs = performance.now();
+  return stream;
+};
+const watch = () => {
+  const layer = document.querySelector('[data-testid=composer-pieces]');
+  if (layer === null) return setTimeout(watch, 50);
+  new MutationObserver(() => requestAnimationFrame(() => {
+    const isOpen = layer.querySelector('[data-kind=stable],[data-kind=unstable]') !== null;
+    window.seen.push({ atMs: performance.now(), text: layer.textContent.replace('\\u200b', ''), isOpen });
+  })).observe(layer, { childList: true, characterData: true, attributes: true, subtree: true });
+};
+watch();
+"""
+STATE = "document.querySelector('[data-testid=dictation-state]')?.dataset.state"
+
+
+def main() -> None:
+    """Measure one thing."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("speed", "leaks", "paint"))
+    parser.add_argument("--clip", type=Path, default=ROOT / "samples" / "en_weather_madrid_48k.wav")
+    parser.add_argument("--engine", default="", help="the server's choice where left out")
+    parser.add_argument("--model", default="")
+    parser.add_argument("--runs", type=int)
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    chosen = parser.parse_args()
+    clip = chosen.clip.resolve()
+    microphone = ("use-fake-ui-for-media-stream", "use-fake-device-for-media-stream")
+    flags = [*(f"--{name}" for name in microphone), f"--use-file-for-fake-audio-capture={clip}%noloop"]
+    settings = {"guided": True, "uiLanguage": "en", "speechLang": clip.name[:2]}
+    settings |= {"sttProvider": chosen.engine, "sttModel": chosen.model}
+    with serving() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chosen.chromium, args=flags)
+        if chosen.what == "paint":
+            found = paint(browser, url, settings, chosen.runs or 5)
+        elif chosen.what == "leaks":
+            found = leaks(opened(browser, url, settings), chosen.runs or 50)
+        else:
+            found = speed(opened(browser, url, settings), clip, chosen.runs or 10)
+        browser.close()
+    print(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """A server of its own, with nothing kept from before."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory(prefix="prompter-page-") as folder:
+        environment = {**os.environ, "PROMPTER_DATA_DIR": folder}
+        command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
+        server = subprocess.Popen(command, cwd=ROOT / "backend", env=environment, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: answers(f"{url}/health"), 60)
+            yield url
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def wait_for(condition: Any, seconds: float = 30) -> None:
+    """Until it holds.
+
+    Raises:
+        TimeoutError: it does not.
+    """
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError("nothing came of it")
+        time.sleep(0.02)
+
+
+def opened(browser: Browser, url: str, settings: dict[str, Any]) -> Page:
+    page = browser.new_page()
+    page.add_init_script(f"localStorage.setItem('prompter.settings', {json.dumps(json.dumps(settings))})")
+    page.add_init_script(WATCH)
+    page.goto(url)
+    page.wait_for_selector("[data-composer]")
+    return page
+
+
+# -- end of speech to the text
+
+
+def speed(page: Page, clip: Path, runs: int) -> dict[str, Any]:
+    """Speak the clip so often, and wait each time for the final that the pause after it brings."""
+    end_ms = speech_end_ms(clip)
+    expected = words(clip.with_suffix(".txt").read_text(encoding="utf-8"))
+    rows = []
+    for _ in range(runs + 1):  # the first loads the engine
+        page.evaluate("window.seen = []")
+        page.click("[data-testid=composer-pieces]", force=True)
+        page.get_by_role("button", name="Dictate", exact=True).click()
+        page.wait_for_selector("[data-testid=receipt]")
+        wait_for(lambda: page.evaluate("seen.length > 0 && !seen.at(-1).isOpen && seen.at(-1).text !== ''"))
+        rows.append(
+            page.evaluate(f"""(() => {{
+          const spokenMs = openedAtMs + {end_ms};
+          const final = seen.find((one) => !one.isOpen && one.text !== '');
+          const first = seen.find((one) => one.text !== '');
+          return {{ text: final.text, finalMs: final.atMs - spokenMs, firstMs: first.atMs - openedAtMs,
+            receiptMs: Number(document.querySelector('[data-testid=receipt]').dataset.totalMs) }};
+        }})()""")
+        )
+        page.get_by_role("button", name="Stop dictating").click()
+        wait_for(lambda: page.evaluate(STATE) == "idle")
+        page.evaluate("sessionStorage.clear()")  # no draft of this run in the next
+        page.reload()
+        page.wait_for_selector("[data-composer]")
+    rows = rows[1:]
+    return {
+        "clip": clip.name,
+        "speech_end_ms": end_ms,
+        "verbatim": sum(words(row["text"]) == expected for row in rows),
+        **{name: quantiles([row[key] for row in rows]) for name, key in (
+            ("end_of_speech_to_final_on_page_ms", "finalMs"),
+            ("receipt_ms", "receiptMs"),
+            ("microphone_to_first_text_ms", "firstMs"),
+        )},
+    }  # fmt: skip
+
+
+def speech_end_ms(clip: Path) -> int:
+    """Where the last 10 ms louder than a hundredth of the loudest end."""
+    with wave.open(str(clip)) as file:
+        rate_hz = file.getframerate()
+        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float64)
+    size = rate_hz // 100
+    energy = np.square(samples[: len(samples) // size * size].reshape(-1, size)).mean(axis=1)
+    return int(np.flatnonzero(energy > energy.max() / 1000)[-1] + 1) * 10
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def quantiles(values: list[float]) -> dict[str, int]:
+    values = sorted(values)
+    return {"p50": round(statistics.median(values)), "least": round(values[0]), "most": round(values[-1])}
+
+
+# -- what is left open
+
+
+def leaks(page: Page, runs: int) -> dict[str, Any]:
+    """Dictate and take it back so often in one page, and count what it holds at every tenth time."""
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("Performance.enable")
+    cdp.send("Network.enable")
+    sockets = {"made": 0, "closed": 0}
+    cdp.on("Network.webSocketCreated", lambda _: sockets.update(made=sockets["made"] + 1))
+    cdp.on("Network.webSocketClosed", lambda _: sockets.update(closed=sockets["closed"] + 1))
+    rows = []
+    for run in range(runs + 1):
+        if run % 10 == 0:
+            page.wait_for_timeout(500)  # a context closes after its microphone
+            alive = "contexts.map((one) => one.deref()).filter(Boolean)"
+            memory = held(cdp)
+            kept, unclosed = page.evaluate(
+                f"[{alive}.length, {alive}.filter((one) => one.state !== 'closed').length]"
+            )
+            left = {"contexts_in_memory": kept, "contexts_open": unclosed}
+            rows.append(
+                {"dictations": run, **memory, **left, "sockets_open": sockets["made"] - sockets["closed"]}
+            )
+        page.get_by_role("button", name="Dictate", exact=True).click()
+        wait_for(lambda: page.evaluate("document.querySelector('[data-composer]').value.length > 5"))
+        page.get_by_role("button", name="Stop dictating").click()
+        wait_for(lambda: page.evaluate(STATE) == "idle")
+        # Not as a person deletes: Chromium's own undo keeps the text of each edit, in any page's field.
+        page.get_by_role("button", name="Take back the last utterance").click()
+        page.evaluate("window.seen = []")
+    return {"rows": rows}
+
+
+def held(cdp: CDPSession) -> dict[str, Any]:
+    cdp.send("HeapProfiler.collectGarbage")
+    metrics = {one["name"]: one["value"] for one in cdp.send("Performance.getMetrics")["metrics"]}
+    names = ("Nodes", "JSEventListeners", "AudioHandlers", "AudioWorkletProcessors")
+    return {
+        "heap_mb": round(metrics["JSHeapUsedSize"] / 1e6, 2),
+        **{name: metrics.get(name) for name in names},
+    }
+
+
+# -- how soon and how much
+
+
+def paint(browser: Browser, url: str, settings: dict[str, Any], runs: int) -> dict[str, Any]:
+    """First paint with nothing cached, and what the page weighs."""
+    rows = []
+    for _ in range(runs):
+        page = opened(browser, url, settings)
+        rows.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+        page.close()
+    loaded = re.findall(r"assets/[^\"]+\.(?:js|css)", (WEB / "index.html").read_text(encoding="utf-8"))
+    sizes = {name: (WEB / f"{name}.gz").stat().st_size for name in loaded}
+    return {"first_contentful_paint_ms": quantiles(rows), "gzip_bytes": sum(sizes.values()), "files": sizes}
+
+
+if __name__ == "__main__":
+    main()
