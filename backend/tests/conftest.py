@@ -19,6 +19,25 @@ from numpy.typing import NDArray
 from app.core.config import Settings
 from app.providers.upstream import discovery
 from tests.support.data_folder import own_data_folder
+from tests.support.postgres import (
+    ana,
+    bob,
+    database,
+    postgres_server,
+    postgres_template,
+    sqlite_template,
+    storage_settings,
+)
+
+__all__ = [
+    "ana",
+    "bob",
+    "database",
+    "postgres_server",
+    "postgres_template",
+    "sqlite_template",
+    "storage_settings",
+]
 
 hypothesis.settings.register_profile(
     "prompter",

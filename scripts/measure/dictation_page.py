@@ -1,6 +1,6 @@
 """Dictation in a real browser, with a recording as microphone: how long to the text, and what is left open.
 
-python scripts/measure/dictation_page.py speed [--clip samples/X.wav] [--engine whisper_local --model whisper-samples] [--runs 10]
+python scripts/measure/dictation_page.py speed [--clip X.wav] [--engine NAME --model NAME] [--runs 10]
 python scripts/measure/dictation_page.py leaks [--runs 50]
 python scripts/measure/dictation_page.py paint [--runs 5]
 

@@ -3,7 +3,7 @@
 python scripts/measure/first_words.py [--clip samples/X_16k.wav] [--slower 1 6] [--runs 5]
 
 A recording without its leading silence is the microphone, which plays from the moment that it is opened. What the page
-sends is laid over the recording: where it begins there, so much was lost. Needs what scripts/measure/dictation_page.py needs.
+sends is laid over the recording: where it begins there, so much was lost. Needs what dictation_page.py needs.
 """
 
 import argparse

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -18,6 +19,7 @@ from app.core.config import Settings, StorageSettings
 from app.storage.connections import database_url
 from app.storage.database import Database
 from app.storage.migrate import upgrade
+from app.storage.tables import UserRow
 
 _names = count()
 
@@ -142,3 +144,22 @@ async def database(storage_settings: Settings) -> AsyncIterator[Database]:
     database = Database(storage_settings)
     yield database
     await database.aclose()
+
+
+async def person(database: Database, name: str) -> UUID:
+    """A new user; the id."""
+    async with database.write() as session:
+        row = UserRow(name=name, name_key=name, password_hash="", role="user")
+        session.add(row)
+        await session.flush()
+        return row.id
+
+
+@pytest.fixture
+async def ana(database: Database) -> UUID:  # pytest hands fixtures over by name
+    return await person(database, "ana")
+
+
+@pytest.fixture
+async def bob(database: Database) -> UUID:
+    return await person(database, "bob")

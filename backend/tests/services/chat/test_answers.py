@@ -309,7 +309,7 @@ class FailingDatabase(Database):
 
 async def test_an_end_that_cannot_be_stored_is_tried_again(storage_settings: Settings) -> None:
     """Nobody is told that it is done, and it is stored as soon as that can be."""
-    from tests.storage.conftest import person
+    from tests.support.postgres import person
 
     database, gate = FailingDatabase(storage_settings), Gate()
     try:

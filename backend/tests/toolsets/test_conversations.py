@@ -13,24 +13,6 @@ from app.storage.database import Database
 from app.storage.dictations import NewFinal
 from app.toolsets.base import ToolContext, ToolFailed
 from app.toolsets.conversations import ConversationsToolset
-from tests.storage.conftest import ana, bob
-from tests.support.postgres import (
-    database,
-    postgres_server,
-    postgres_template,
-    sqlite_template,
-    storage_settings,
-)
-
-__all__ = [
-    "ana",
-    "bob",
-    "database",
-    "postgres_server",
-    "postgres_template",
-    "sqlite_template",
-    "storage_settings",
-]
 
 
 def context_of(database: Database, user_id: UUID, *scopes: Scope) -> ToolContext:

@@ -13,8 +13,7 @@ from app.storage.connections import database_url
 from app.storage.database import Database
 from app.storage.migrate import downgrade, is_ours, schema_of, upgrade
 from app.storage.tables import Base, UserRow
-from tests.storage.conftest import person
-from tests.support.postgres import PostgresServer, settings_for
+from tests.support.postgres import PostgresServer, person, settings_for
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

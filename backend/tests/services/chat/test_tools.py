@@ -31,9 +31,8 @@ from app.utils.ids import new_id
 from tests.fakes.acting_chat import ASKED, CALL, RESULT, ActingChat
 from tests.fakes.chat_provider import FakeChat, delta
 from tests.fakes.gated_chat import Gate
-from tests.storage.conftest import person
 from tests.support.chatting import Chat, chatting, done, failed, text_of, thoughts_of
-from tests.support.postgres import PostgresServer, settings_for
+from tests.support.postgres import PostgresServer, person, settings_for
 
 END = delta("", finish="stop")
 

@@ -34,7 +34,7 @@ from app.schemas.providers import ProviderState
 pytest.importorskip("importlib.metadata").distribution("pocketsphinx")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BACKEND = Path(__file__).resolve().parents[2]
+BACKEND = Path(__file__).resolve().parents[4]
 SAMPLES = BACKEND.parent / "samples"
 NAMES = ("en_translate_letter_16k", "en_weather_madrid_48k", "en_summarize_document_44k")
 WORDS = SttConfig(lang="en", words=True)
@@ -337,7 +337,7 @@ async def test_the_server_never_imports_the_engine() -> None:
         "print(state, 'pocketsphinx' in sys.modules)"
     )
     run = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", program, cwd=Path(__file__).parents[4], stdout=asyncio.subprocess.PIPE
     )
     output, _ = await run.communicate()
     assert output.split() == [b"ready", b"False"]
