@@ -5,7 +5,8 @@ import { FakeServer } from "@/test/fake-server";
 
 import { buildOf, NewVersion } from "./new-version";
 
-const page = (name: string) => `<head><script type="module" crossorigin src="/assets/${name}"></script></head>`;
+const page = (name: string) =>
+  `<head><script type="module" crossorigin src="/assets/${name}"></script></head>`;
 
 function set(served: () => Response) {
   const server = new FakeServer().on("GET /", served);

@@ -30,8 +30,20 @@ export function Pages() {
   );
 }
 
-function ChatRoute({ conversationId, messageId = null }: { conversationId: string | null; messageId?: string | null }) {
-  return <ChatPage conversationId={conversationId} messageId={messageId} composer={useDictationComposer(conversationId)} />;
+function ChatRoute({
+  conversationId,
+  messageId = null,
+}: {
+  conversationId: string | null;
+  messageId?: string | null;
+}) {
+  return (
+    <ChatPage
+      conversationId={conversationId}
+      messageId={messageId}
+      composer={useDictationComposer(conversationId)}
+    />
+  );
 }
 
 function SettingsRoute() {

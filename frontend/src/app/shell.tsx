@@ -83,7 +83,13 @@ function Foot({ onOpen, onSheet }: { onOpen: () => void; onSheet: () => void }) 
           <Settings size={17} aria-hidden />
           {t("settings.open")}
         </Link>
-        <button type="button" className="button-quiet" aria-label={t("common.keyboard")} title={`${t("common.keyboard")} (?)`} onClick={onSheet}>
+        <button
+          type="button"
+          className="button-quiet"
+          aria-label={t("common.keyboard")}
+          title={`${t("common.keyboard")} (?)`}
+          onClick={onSheet}
+        >
           <CircleHelp size={17} aria-hidden />
         </button>
       </div>

@@ -3,7 +3,10 @@ import { expect, test } from "vitest";
 
 import { shortcutOf } from "./shortcuts";
 
-const key = (name: string, held: Partial<Record<"ctrlKey" | "metaKey" | "altKey" | "shiftKey", boolean>> = {}) => ({
+const key = (
+  name: string,
+  held: Partial<Record<"ctrlKey" | "metaKey" | "altKey" | "shiftKey", boolean>> = {},
+) => ({
   ...{ key: name, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false },
   ...held,
 });

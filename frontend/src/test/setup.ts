@@ -13,7 +13,10 @@ HTMLDialogElement.prototype.close ??= function (this: HTMLDialogElement) {
   this.open = false;
 };
 globalThis.matchMedia ??= (media: string) =>
-  Object.assign(new EventTarget(), { media, matches: media.includes("min-width") }) as unknown as MediaQueryList;
+  Object.assign(new EventTarget(), {
+    media,
+    matches: media.includes("min-width"),
+  }) as unknown as MediaQueryList;
 
 beforeAll(() => startI18n("en"));
 afterEach(() => {

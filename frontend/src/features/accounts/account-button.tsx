@@ -11,7 +11,10 @@ export function AccountButton() {
   if (me.data?.mode !== "accounts") return null;
   return (
     <div className="flex items-center gap-2 px-1">
-      <span aria-hidden className="grid size-7 shrink-0 place-items-center rounded-full bg-brand text-xs font-semibold uppercase text-white">
+      <span
+        aria-hidden
+        className="grid size-7 shrink-0 place-items-center rounded-full bg-brand text-xs font-semibold uppercase text-white"
+      >
         {me.data.name.slice(0, 1)}
       </span>
       <span className="sr-only">{t("accounts.loggedInAs", { name: me.data.name })}</span>

@@ -11,7 +11,15 @@ import { FakeServer, json, refusal } from "@/test/fake-server";
 import { AccountButton } from "./account-button";
 import { Gate } from "./gate";
 
-const me = { id: "1", name: "ada", role: "user", mode: "accounts", via: "session", scopes: [], expires_at: null };
+const me = {
+  id: "1",
+  name: "ada",
+  role: "user",
+  mode: "accounts",
+  via: "session",
+  scopes: [],
+  expires_at: null,
+};
 const fresh = vi.hoisted(() => vi.fn());
 vi.mock("@/shared/lib/fresh-page", () => ({ freshPage: fresh }));
 let server: FakeServer;
@@ -21,7 +29,9 @@ beforeEach(() => {
   fresh.mockReset();
   password = "right";
   server = new FakeServer()
-    .on("GET /api/auth/me", ({ headers }) => (headers.has("Authorization") ? json(me) : refusal(401, "unauthorized")))
+    .on("GET /api/auth/me", ({ headers }) =>
+      headers.has("Authorization") ? json(me) : refusal(401, "unauthorized"),
+    )
     .on("POST /api/auth/refresh", () => refusal(401, "unauthorized"))
     .on("POST /api/auth/logout", () => json({ status: "logged_out" }))
     .on("POST /api/auth/login", ({ body }) =>
@@ -79,7 +89,11 @@ test("a wrong password says so; the right one opens the page; out again", async 
   await userEvent.clear(screen.getByLabelText("Password"));
   await logIn("right");
   expect(await screen.findByLabelText("draft")).toBeVisible();
-  expect(server.asked.findLast(({ path }) => path.endsWith("login"))?.body).toEqual({ name: "ada", password: "right", cookie: true });
+  expect(server.asked.findLast(({ path }) => path.endsWith("login"))?.body).toEqual({
+    name: "ada",
+    password: "right",
+    cookie: true,
+  });
   await userEvent.click(screen.getByRole("button", { name: "Log out" }));
   await waitFor(() => expect(fresh).toHaveBeenCalled());
   expect(session.state).toBe("out");
@@ -104,7 +118,9 @@ test("somebody else who logs in then finds nothing of it", async () => {
   await screen.findByLabelText("draft");
   session.end();
   await screen.findByRole("dialog", { name: "Log in" });
-  server.on("POST /api/auth/login", () => json({ access_token: "t", expires_in: 900, user: { id: "2", name: "bob", role: "user" } }));
+  server.on("POST /api/auth/login", () =>
+    json({ access_token: "t", expires_in: 900, user: { id: "2", name: "bob", role: "user" } }),
+  );
   await logIn("right");
   await waitFor(() => expect(fresh).toHaveBeenCalled());
   expect(session.state).toBe("out");

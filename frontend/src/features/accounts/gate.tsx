@@ -18,7 +18,8 @@ export function Gate({ children }: { children: ReactNode }) {
   useReadAnew(state);
   const refused = me.error instanceof ApiError && me.error.status === 401 && !me.isFetching;
   if (me.data === undefined && (state === "out" || refused)) return <LogInPage />;
-  if (me.data === undefined) return me.isError && !me.isFetching ? <Unreachable retry={() => void me.refetch()} /> : <Connecting />;
+  if (me.data === undefined)
+    return me.isError && !me.isFetching ? <Unreachable retry={() => void me.refetch()} /> : <Connecting />;
   return (
     <>
       <Fragment key={me.data.id}>{children}</Fragment>

@@ -51,7 +51,9 @@ function KeyRow({ apiKey }: { apiKey: Key }) {
         <span className="block truncate font-medium">{apiKey.name}</span>
         <span className="block truncate text-xs text-muted">
           {`${apiKey.prefix}… · ${apiKey.scopes.join(", ")} · `}
-          {apiKey.last_used_at === null ? t("accounts.neverUsed") : t("accounts.lastUsed", { when: day(apiKey.last_used_at) })}
+          {apiKey.last_used_at === null
+            ? t("accounts.neverUsed")
+            : t("accounts.lastUsed", { when: day(apiKey.last_used_at) })}
           {apiKey.expires_at !== null && ` · ${t("accounts.until", { when: day(apiKey.expires_at) })}`}
         </span>
       </span>
@@ -66,7 +68,12 @@ function KeyRow({ apiKey }: { apiKey: Key }) {
           </button>
         </>
       ) : (
-        <button type="button" className="button-quiet" aria-label={t("accounts.endKey", { name: apiKey.name })} onClick={() => setSure(true)}>
+        <button
+          type="button"
+          className="button-quiet"
+          aria-label={t("accounts.endKey", { name: apiKey.name })}
+          onClick={() => setSure(true)}
+        >
           <Trash2 size={16} aria-hidden />
         </button>
       )}

@@ -24,7 +24,14 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
     <form onSubmit={submit} className="space-y-3 rounded-xl border border-line p-4 text-sm">
       <label className="block space-y-1.5">
         <span>{t("accounts.keyName")}</span>
-        <input className="field" autoFocus required maxLength={100} value={name} onChange={(event) => setName(event.target.value)} />
+        <input
+          className="field"
+          autoFocus
+          required
+          maxLength={100}
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
       </label>
       <fieldset className="flex flex-wrap gap-x-5 gap-y-2">
         <legend className="mb-1.5">{t("accounts.keyScopes")}</legend>
@@ -34,7 +41,9 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
               type="checkbox"
               className="size-4 accent-indigo-500"
               checked={scopes.includes(scope)}
-              onChange={(event) => setScopes(event.target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))}
+              onChange={(event) =>
+                setScopes(event.target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))
+              }
             />
             {t(SCOPES[scope])}
           </label>
@@ -42,7 +51,10 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
       </fieldset>
       <label className="block space-y-1.5">
         <span>{t("accounts.expires")}</span>
-        <Select value={days ?? ""} onChange={(event) => setDays(event.target.value === "" ? null : Number(event.target.value))}>
+        <Select
+          value={days ?? ""}
+          onChange={(event) => setDays(event.target.value === "" ? null : Number(event.target.value))}
+        >
           {LIVES_DAYS.map((count) => (
             <option key={count} value={count}>
               {t("accounts.days", { count })}
@@ -60,7 +72,11 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
         <button type="button" className="button" onClick={onDone}>
           {t("common.cancel")}
         </button>
-        <button type="submit" className="button-brand" disabled={make.isPending || scopes.length === 0 || name.trim() === ""}>
+        <button
+          type="submit"
+          className="button-brand"
+          disabled={make.isPending || scopes.length === 0 || name.trim() === ""}
+        >
           {t("accounts.makeKey")}
         </button>
       </div>

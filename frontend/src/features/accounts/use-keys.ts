@@ -15,7 +15,10 @@ interface Wish {
 }
 
 export function useKeys() {
-  return useQuery({ queryKey: keys.apiKeys, queryFn: ({ signal }) => api.json<Key[]>("/api/keys", { signal }) });
+  return useQuery({
+    queryKey: keys.apiKeys,
+    queryFn: ({ signal }) => api.json<Key[]>("/api/keys", { signal }),
+  });
 }
 
 export function useMakeKey() {

@@ -11,7 +11,11 @@ import { freshPage } from "@/shared/lib/fresh-page";
 import { leaving } from "@/shared/lib/leaving";
 
 export function useMe() {
-  return useQuery({ queryKey: keys.me, queryFn: ({ signal }) => api.json<Me>("/api/auth/me", { signal }), staleTime: Infinity });
+  return useQuery({
+    queryKey: keys.me,
+    queryFn: ({ signal }) => api.json<Me>("/api/auth/me", { signal }),
+    staleTime: Infinity,
+  });
 }
 
 export function useSessionState(): SessionState {

@@ -26,7 +26,13 @@ function open(server: FakeConversations, path = "/", composer?: ComposerParts) {
   const Page = () => {
     const [at] = hook();
     const [, , id, messageId] = at.split("/");
-    return <ChatPage conversationId={id ?? null} messageId={messageId ?? null} {...(composer ? { composer } : {})} />;
+    return (
+      <ChatPage
+        conversationId={id ?? null}
+        messageId={messageId ?? null}
+        {...(composer ? { composer } : {})}
+      />
+    );
   };
   render(
     <QueryClientProvider client={queryClient}>
@@ -116,7 +122,10 @@ describe("ChatPage", () => {
     const server = new FakeConversations();
     await server.fetch("/api/conversations", { method: "POST" });
     for (let n = 1; n <= AT_ONCE / 2 + 5; n += 1)
-      await server.fetch("/api/chat/stream", { method: "POST", body: JSON.stringify({ message: `no. ${n}` }) });
+      await server.fetch("/api/chat/stream", {
+        method: "POST",
+        body: JSON.stringify({ message: `no. ${n}` }),
+      });
     vi.stubGlobal("IntersectionObserver", StillObserver);
     const { user } = open(server, "/c/c");
     await screen.findByText(`echo: no. ${AT_ONCE / 2 + 5}`);
@@ -131,7 +140,10 @@ describe("ChatPage", () => {
     const server = new FakeConversations();
     await server.fetch("/api/conversations", { method: "POST" });
     for (let n = 1; n <= AT_ONCE; n += 1)
-      await server.fetch("/api/chat/stream", { method: "POST", body: JSON.stringify({ message: `no. ${n}` }) });
+      await server.fetch("/api/chat/stream", {
+        method: "POST",
+        body: JSON.stringify({ message: `no. ${n}` }),
+      });
     vi.stubGlobal("IntersectionObserver", StillObserver);
     const scrolledTo: unknown[] = [];
     Element.prototype.scrollIntoView = function () {

@@ -122,7 +122,10 @@ export class FakeConversations {
     this.deleteAll();
     return new Response(
       sse("1.0", "message", { content: said.content }) +
-        sse("1.0.end", "error", { error: "the conversation of this answer has been deleted", code: "not_found" }),
+        sse("1.0.end", "error", {
+          error: "the conversation of this answer has been deleted",
+          code: "not_found",
+        }),
     );
   }
 

@@ -6,7 +6,13 @@ import { api } from "@/shared/api/client";
 import { ApiError } from "@/shared/api/errors";
 import { queryClient } from "@/shared/api/query-client";
 import { keys } from "@/shared/api/query-keys";
-import type { ConversationDetail, Dictation, DictationDetail, LlmProvider, Message } from "@/shared/api/types";
+import type {
+  ConversationDetail,
+  Dictation,
+  DictationDetail,
+  LlmProvider,
+  Message,
+} from "@/shared/api/types";
 import { type Assistant, assistantsOf } from "@/shared/lib/assistants";
 
 /** The server's limit. What is shown at first is less: see message-list. */

@@ -197,20 +197,30 @@ describe("sending", () => {
     expect(taken).toBe(null);
     socket.isMute = false;
     const times = { speech_end_ms: 100, endpoint_ms: 0, queue_ms: 0, decode_ms: 0 };
-    socket.give({ type: "final", utterance_id: 1, text: "One.", end_ms: 100, timing: times, seq: first.events.length });
+    socket.give({
+      type: "final",
+      utterance_id: 1,
+      text: "One.",
+      end_ms: 100,
+      timing: times,
+      seq: first.events.length,
+    });
     socket.give({ type: "stopped", stats: {}, seq: first.events.length + 1 });
     await settle();
     expect(taken).toEqual({ text: "One.", whole: true });
   });
 
-  it.each(["no_permission", "no_device"] as const)("does not call a typed text cut off, after %s", async (failure) => {
-    const { microphones, dictation } = made();
-    microphones.failure = { kind: failure, detail: "" };
-    dictation.start();
-    await settle();
-    dictation.composer.dispatch({ type: "typed", text: "by hand", caret: { start: 7, end: 7 } });
-    expect(await takeText(dictation)).toEqual({ text: "by hand", whole: true });
-  });
+  it.each(["no_permission", "no_device"] as const)(
+    "does not call a typed text cut off, after %s",
+    async (failure) => {
+      const { microphones, dictation } = made();
+      microphones.failure = { kind: failure, detail: "" };
+      dictation.start();
+      await settle();
+      dictation.composer.dispatch({ type: "typed", text: "by hand", caret: { start: 7, end: 7 } });
+      expect(await takeText(dictation)).toEqual({ text: "by hand", whole: true });
+    },
+  );
 
   it("has the whole text where only the microphone was lost, and not where the server failed", async () => {
     const { server, microphones, dictation } = made();

@@ -4,7 +4,13 @@ import { Microphone } from "./audio/microphone";
 import type { Receipt, SessionEvent } from "./client/messages";
 import type { SessionOptions } from "./client/session";
 import type { ComposerStore } from "./composer/composer-store";
-import { dictationReducer, IDLE, isRecording, type DictationEvent, type DictationState } from "./dictation-state";
+import {
+  dictationReducer,
+  IDLE,
+  isRecording,
+  type DictationEvent,
+  type DictationState,
+} from "./dictation-state";
 import { isEnd, Run, type OpenMicrophone, type Wishes } from "./run";
 
 /** How long Send waits for the last final. */

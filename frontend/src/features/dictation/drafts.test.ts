@@ -105,7 +105,13 @@ describe("a draft", () => {
     expect(page("c1").text()).toBe("");
     sessionStorage.setItem("prompter.drafts", '{"owner":"ada","texts":{"c1":5}}');
     expect(page("c1").text()).toBe("");
-    const full = { getItem: () => null, setItem: () => { throw new DOMException("", "QuotaExceededError"); }, removeItem: () => undefined };
+    const full = {
+      getItem: () => null,
+      setItem: () => {
+        throw new DOMException("", "QuotaExceededError");
+      },
+      removeItem: () => undefined,
+    };
     const composer = new ComposerStore();
     new Drafts(composer, full, () => owner).show(null, false);
     composer.dispatch({ type: "replaced", text: "typed all the same" });

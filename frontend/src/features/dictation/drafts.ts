@@ -37,7 +37,8 @@ export class Drafts {
     if (key === before) return;
     if (before === null) this.#load();
     const there = this.#texts.get(key) ?? "";
-    const goesAlong = isOpen || (this.#isMaking && before === NEW) || (before === null && this.composer.get().text !== "");
+    const goesAlong =
+      isOpen || (this.#isMaking && before === NEW) || (before === null && this.composer.get().text !== "");
     this.#isMaking = false;
     if (goesAlong && before !== null) this.#texts.delete(before);
     this.#shown = key;
@@ -96,7 +97,10 @@ export class Drafts {
   #write(): void {
     if (this.#isForgetting || this.#texts.size === 0) return this.#remove();
     try {
-      this.store.setItem(STORE_KEY, JSON.stringify({ owner: this.owner(), texts: Object.fromEntries(this.#texts) }));
+      this.store.setItem(
+        STORE_KEY,
+        JSON.stringify({ owner: this.owner(), texts: Object.fromEntries(this.#texts) }),
+      );
     } catch {
       // A full or forbidden store: the draft lives as long as the page.
     }

@@ -1,6 +1,11 @@
 /** One time that the microphone is on: what it hears goes to one dictation session, and both end together. */
 
-import { Microphone, MicrophoneError, type MicrophoneEvents, type MicrophoneOptions } from "./audio/microphone";
+import {
+  Microphone,
+  MicrophoneError,
+  type MicrophoneEvents,
+  type MicrophoneOptions,
+} from "./audio/microphone";
 import { SilenceWatch } from "./audio/silence-watch";
 import type { Failure } from "./client/failure";
 import type { SessionEvent, StartConfig } from "./client/messages";

@@ -19,7 +19,11 @@ export const dictation = new Dictation({
   wishes: () => wishesOf(settingsStore.get()),
 });
 
-export const drafts = new Drafts(dictation.composer, tabStore(), () => queryClient.getQueryData<Me>(keys.me)?.id ?? "");
+export const drafts = new Drafts(
+  dictation.composer,
+  tabStore(),
+  () => queryClient.getQueryData<Me>(keys.me)?.id ?? "",
+);
 session.subscribe(() => (session.state === "out" ? drafts.forget() : drafts.keep()));
 
 /** Of this tab alone: two that compose at the same time do not overwrite each other. */

@@ -62,7 +62,9 @@ test("a name is changed by keyboard, and Escape leaves it", async () => {
   expect(server.routes.filter((route) => route.startsWith("PATCH"))).toEqual([]);
   screen.getByRole("link", { name: "First" }).focus();
   await userEvent.keyboard("{F2}New name{Enter}");
-  await waitFor(() => expect(server.asked.find(({ method }) => method === "PATCH")?.body).toEqual({ title: "New name" }));
+  await waitFor(() =>
+    expect(server.asked.find(({ method }) => method === "PATCH")?.body).toEqual({ title: "New name" }),
+  );
 });
 
 test("what is deleted disappears, and comes back when it is undone; the server hears nothing", async () => {
@@ -76,9 +78,20 @@ test("what is deleted disappears, and comes back when it is undone; the server h
 });
 
 test("a search shows places with the words marked, and says when there are none", async () => {
-  const hit = { kind: "message", conversation_id: "a", title: "First", message_id: "m", dictation_id: null, final_n: null };
+  const hit = {
+    kind: "message",
+    conversation_id: "a",
+    title: "First",
+    message_id: "m",
+    dictation_id: null,
+    final_n: null,
+  };
   server.on("GET /api/search", ({ path }) =>
-    json(path.endsWith("beach") ? [{ ...hit, created_at: new Date().toISOString(), snippet: "the beach", matches: [[4, 9]] }] : []),
+    json(
+      path.endsWith("beach")
+        ? [{ ...hit, created_at: new Date().toISOString(), snippet: "the beach", matches: [[4, 9]] }]
+        : [],
+    ),
   );
   show();
   await userEvent.type(screen.getByRole("searchbox"), "beach");
@@ -108,7 +121,9 @@ test("who logs out before a deletion is carried out has deleted all the same; th
   show();
   await userEvent.click(await screen.findByRole("button", { name: "Delete “Second”" }));
   await leaving();
-  expect(server.routes.filter((route) => route.startsWith("DELETE"))).toEqual(["DELETE /api/conversations/b"]);
+  expect(server.routes.filter((route) => route.startsWith("DELETE"))).toEqual([
+    "DELETE /api/conversations/b",
+  ]);
   await waitFor(() => expect(heard).toEqual(["b"]));
   otherPage.close();
 });

@@ -29,10 +29,21 @@ export function Sidebar({ onCollapse, onOpen, foot }: SidebarProps) {
   return (
     <div className="flex h-full flex-col">
       <div className="flex items-center justify-between px-3 pb-2 pt-3">
-        <Link href="/" onClick={onOpen} className="rounded-lg px-1" aria-label={`PROMPTer: ${t("history.new")}`}>
+        <Link
+          href="/"
+          onClick={onOpen}
+          className="rounded-lg px-1"
+          aria-label={`PROMPTer: ${t("history.new")}`}
+        >
           <Brand />
         </Link>
-        <button type="button" className="button-quiet" aria-label={t("history.collapse")} title={t("history.collapse")} onClick={onCollapse}>
+        <button
+          type="button"
+          className="button-quiet"
+          aria-label={t("history.collapse")}
+          title={t("history.collapse")}
+          onClick={onCollapse}
+        >
           <PanelLeftClose size={18} aria-hidden />
         </button>
       </div>

@@ -12,9 +12,24 @@ import { FakeServer, json } from "@/test/fake-server";
 import { Guide } from "./guide/guide";
 import { SettingsPage } from "./settings-page";
 
-const can = { languages: ["en"], streaming: true, words: true, vocabulary: false, network: false, raw_audio: false };
+const can = {
+  languages: ["en"],
+  streaming: true,
+  words: true,
+  vocabulary: false,
+  network: false,
+  raw_audio: false,
+};
 const engine = (name: string, status: string, more = {}) => ({
-  ...{ name, type: "local", status, description: `about ${name}; run \`make ${name}\``, default: false, models: [], capabilities: can },
+  ...{
+    name,
+    type: "local",
+    status,
+    description: `about ${name}; run \`make ${name}\``,
+    default: false,
+    models: [],
+    capabilities: can,
+  },
   ...more,
 });
 
@@ -22,9 +37,16 @@ beforeEach(() => {
   settingsStore.change(DEFAULTS);
   const server = new FakeServer()
     .on("GET /providers/stt", () =>
-      json({ items: [engine("whisper", "no_model", { models: ["base"] }), engine("sphinx", "ready", { default: true })] }),
+      json({
+        items: [
+          engine("whisper", "no_model", { models: ["base"] }),
+          engine("sphinx", "ready", { default: true }),
+        ],
+      }),
     )
-    .on("GET /providers/llm", () => json({ items: [{ ...engine("echo", "ready", { default: true }), capabilities: undefined }] }))
+    .on("GET /providers/llm", () =>
+      json({ items: [{ ...engine("echo", "ready", { default: true }), capabilities: undefined }] }),
+    )
     .on("GET /api/models", () => json(["echo"]));
   vi.stubGlobal("fetch", server.fetch);
 });
@@ -34,7 +56,8 @@ afterEach(() => {
 });
 
 const kept = () => parseSettings(localStorage.getItem(STORE_KEY));
-const show = (what: React.ReactNode) => render(<QueryClientProvider client={queryClient}>{what}</QueryClientProvider>);
+const show = (what: React.ReactNode) =>
+  render(<QueryClientProvider client={queryClient}>{what}</QueryClientProvider>);
 const page = () => show(<SettingsPage microphone={null} account={null} />);
 
 test("choices are kept", async () => {
@@ -46,7 +69,13 @@ test("choices are kept", async () => {
   await userEvent.click(screen.getByRole("switch", { name: "Echo cancellation" }));
   await userEvent.type(screen.getByLabelText("Words you use"), "Ana{Enter}PROMPTer");
   expect(kept()).toMatchObject({
-    ...{ sttProvider: "whisper", sttModel: "base", theme: "light", echoCancellation: false, vocabulary: ["Ana", "PROMPTer"] },
+    ...{
+      sttProvider: "whisper",
+      sttModel: "base",
+      theme: "light",
+      echoCancellation: false,
+      vocabulary: ["Ana", "PROMPTer"],
+    },
   });
 });
 
@@ -54,7 +83,9 @@ test("an engine that is not ready says what to do, with what to type set apart",
   page();
   const todo = await screen.findByText("make whisper");
   expect(todo.tagName).toBe("CODE");
-  expect(screen.getByRole("list", { name: "Speech engines" })).toHaveTextContent(/sphinx.*ready.*in use.*whisper.*no model/);
+  expect(screen.getByRole("list", { name: "Speech engines" })).toHaveTextContent(
+    /sphinx.*ready.*in use.*whisper.*no model/,
+  );
 });
 
 test("the key to speak is pressed to be chosen, and Escape keeps the old one", async () => {

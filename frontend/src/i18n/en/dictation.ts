@@ -35,16 +35,19 @@ export const dictation = {
     private: "Nothing that you say here leaves this page.",
   },
   failures: {
-    no_permission: "This page may not use the microphone. Allow it at the left of the address bar, then try again.",
+    no_permission:
+      "This page may not use the microphone. Allow it at the left of the address bar, then try again.",
     no_device: "There is no microphone. Plug one in, then try again.",
     device_busy: "The microphone is used by another program. Close that one, then try again.",
     device_lost: "The microphone is gone. What you had said is kept.",
-    insecure: "Browsers give a microphone only to https pages and to this machine. Open this page by https or as localhost.",
+    insecure:
+      "Browsers give a microphone only to https pages and to this machine. Open this page by https or as localhost.",
     unsupported: "This browser cannot record here. Take a newer one.",
     no_server: "The server does not answer. What stands in the field is kept.",
     not_ready: "The speech engine is not ready.",
     unknown_engine: "The engine or model that is set is not on this server. Choose another in the settings.",
-    language: "No speech engine here understands the language that is set. Choose another language or engine in the settings.",
+    language:
+      "No speech engine here understands the language that is set. Choose another language or engine in the settings.",
     busy: "The server is full. Try again in a moment.",
     unauthorized: "Your log-in has ended. Log in again.",
     not_allowed: "The server does not allow this page or account to dictate.",

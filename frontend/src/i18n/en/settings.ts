@@ -50,7 +50,8 @@ export const settings = {
   stateUnreachable: "not reachable",
   network: "audio leaves this machine",
   echoModel: "echo only repeats what it is sent. Choose a model, or connect one:",
-  connectHint: "Start LM Studio, Ollama or llama.cpp on this machine: it is found by itself. Or set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL in the file .env of the server.",
+  connectHint:
+    "Start LM Studio, Ollama or llama.cpp on this machine: it is found by itself. Or set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL in the file .env of the server.",
   microphone: "Microphone",
   guideTitle: "Three things, then speak",
   guideEngine: "Who listens",
@@ -58,7 +59,8 @@ export const settings = {
   guideMicrophone: "Can you be heard?",
   guideEngineReady: "{{name}} turns your speech into text.",
   guideEngineLoading: "{{name}} is loading; you can go on meanwhile.",
-  guideEngineOther: "The engine that this server is set to is not ready. Choose one that is, or do what it asks for:",
+  guideEngineOther:
+    "The engine that this server is set to is not ready. Choose one that is, or do what it asks for:",
   guideModelReady: "{{name}} answers where you choose nothing else.",
   guideEngineMissing: "No speech engine is ready yet. What to do:",
   guideStep: "Step {{step}} of {{steps}}",

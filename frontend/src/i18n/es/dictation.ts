@@ -35,16 +35,19 @@ export const dictation = {
     private: "Nada de lo que digas aquí sale de esta página.",
   },
   failures: {
-    no_permission: "Esta página no puede usar el micrófono. Permítelo a la izquierda de la barra de direcciones e inténtalo otra vez.",
+    no_permission:
+      "Esta página no puede usar el micrófono. Permítelo a la izquierda de la barra de direcciones e inténtalo otra vez.",
     no_device: "No hay ningún micrófono. Conecta uno e inténtalo otra vez.",
     device_busy: "Otro programa usa el micrófono. Ciérralo e inténtalo otra vez.",
     device_lost: "El micrófono ya no está. Se guarda lo que habías dicho.",
-    insecure: "Los navegadores solo dan el micrófono a páginas https y a esta máquina. Abre la página por https o como localhost.",
+    insecure:
+      "Los navegadores solo dan el micrófono a páginas https y a esta máquina. Abre la página por https o como localhost.",
     unsupported: "Este navegador no puede grabar aquí. Usa uno más nuevo.",
     no_server: "El servidor no responde. Se guarda lo que está en el campo.",
     not_ready: "El motor de voz no está listo.",
     unknown_engine: "El motor o el modelo elegido no está en este servidor. Elige otro en los ajustes.",
-    language: "Ningún motor de voz de aquí entiende el idioma elegido. Elige otro idioma o motor en los ajustes.",
+    language:
+      "Ningún motor de voz de aquí entiende el idioma elegido. Elige otro idioma o motor en los ajustes.",
     busy: "El servidor está lleno. Inténtalo dentro de un momento.",
     unauthorized: "Tu sesión ha terminado. Vuelve a entrar.",
     not_allowed: "El servidor no permite dictar a esta página o cuenta.",

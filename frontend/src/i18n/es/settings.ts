@@ -50,7 +50,8 @@ export const settings = {
   stateUnreachable: "inaccesible",
   network: "el audio sale de esta máquina",
   echoModel: "echo solo repite lo que recibe. Elige un modelo o conecta uno:",
-  connectHint: "Inicia LM Studio, Ollama o llama.cpp en esta máquina: se encuentra solo. O define OPENAI_BASE_URL, OPENAI_API_KEY y OPENAI_MODEL en el archivo .env del servidor.",
+  connectHint:
+    "Inicia LM Studio, Ollama o llama.cpp en esta máquina: se encuentra solo. O define OPENAI_BASE_URL, OPENAI_API_KEY y OPENAI_MODEL en el archivo .env del servidor.",
   microphone: "Micrófono",
   guideTitle: "Tres cosas y a hablar",
   guideEngine: "Quién escucha",
@@ -58,7 +59,8 @@ export const settings = {
   guideMicrophone: "¿Se te oye?",
   guideEngineReady: "{{name}} convierte tu voz en texto.",
   guideEngineLoading: "{{name}} se está cargando; puedes seguir mientras tanto.",
-  guideEngineOther: "El motor elegido en este servidor no está listo. Elige uno que lo esté o haz lo que pide:",
+  guideEngineOther:
+    "El motor elegido en este servidor no está listo. Elige uno que lo esté o haz lo que pide:",
   guideModelReady: "Responde {{name}} si no eliges otra cosa.",
   guideEngineMissing: "Aún no hay ningún motor de voz listo. Qué hacer:",
   guideStep: "Paso {{step}} de {{steps}}",

@@ -7,13 +7,22 @@ import { ApiClient } from "./client";
 import { ApiError } from "./errors";
 import { Session } from "./session";
 
-const tokens = (access_token: string, expires_in = 900, id = "ada") => ({ access_token, expires_in, user: { id } });
+const tokens = (access_token: string, expires_in = 900, id = "ada") => ({
+  access_token,
+  expires_in,
+  user: { id },
+});
 
 function set() {
   const server = new FakeServer();
   let nowMs = 0;
   const session = new Session(server.fetch, () => nowMs);
-  return { server, session, client: new ApiClient(session, server.fetch), pass: (ms: number) => (nowMs += ms) };
+  return {
+    server,
+    session,
+    client: new ApiClient(session, server.fetch),
+    pass: (ms: number) => (nowMs += ms),
+  };
 }
 
 const bearer = (server: FakeServer) => server.asked.map(({ headers }) => headers.get("Authorization"));
@@ -40,7 +49,9 @@ test("a token is sent, and renewed before it ends", async () => {
 test("many refused at once renew once, for a refresh token that comes twice ends the log-in", async () => {
   const { server, session, client } = set();
   server
-    .on("GET /a", ({ headers }) => (headers.get("Authorization") === "Bearer new" ? json(1) : refusal(401, "unauthorized")))
+    .on("GET /a", ({ headers }) =>
+      headers.get("Authorization") === "Bearer new" ? json(1) : refusal(401, "unauthorized"),
+    )
     .on("POST /api/auth/refresh", () => json(tokens("new")));
   session.accept(tokens("old"));
   await Promise.all([client.json("/a"), client.json("/a"), client.json("/a")]);
@@ -70,7 +81,11 @@ test("refusals carry what the server said", async () => {
 test("no JSON, and no server, are errors that can be shown too", async () => {
   const { server, client } = set();
   server.on("GET /a", () => new Response("<h1>Bad gateway</h1>", { status: 502 }));
-  await expect(client.json("/a")).rejects.toMatchObject({ code: "http_error", status: 502, retryAfterS: null });
+  await expect(client.json("/a")).rejects.toMatchObject({
+    code: "http_error",
+    status: 502,
+    retryAfterS: null,
+  });
   await expect(client.json("/nowhere")).rejects.toMatchObject({ code: "unreachable", status: 0 });
 });
 

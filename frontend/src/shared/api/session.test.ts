@@ -43,7 +43,12 @@ test("a log-out is seen by the other pages", async () => {
 
 test("a log-in is seen by pages that wait for it, and by those of somebody else", async () => {
   const { server, made } = pages(4);
-  const [here, waiting, ended, elses] = made.map(({ session }) => session) as [Session, Session, Session, Session];
+  const [here, waiting, ended, elses] = made.map(({ session }) => session) as [
+    Session,
+    Session,
+    Session,
+    Session,
+  ];
   server.on("POST /api/auth/refresh", () => json(tokens("ada")));
   waiting.end();
   ended.accept(tokens("ada"));

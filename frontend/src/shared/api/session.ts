@@ -117,7 +117,8 @@ export class Session {
   /** Its lock goes with a page that is reloaded, its request does not: what it asked for is on its way. */
   async #settled(): Promise<void> {
     const passedMs = this.now() - begunMs();
-    if (passedMs >= 0 && passedMs < SETTLED_MS) await new Promise((on) => setTimeout(on, SETTLED_MS - passedMs));
+    if (passedMs >= 0 && passedMs < SETTLED_MS)
+      await new Promise((on) => setTimeout(on, SETTLED_MS - passedMs));
   }
 
   /** The cookie is the browser's: another page may have changed whose it is. */

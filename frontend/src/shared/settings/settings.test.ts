@@ -8,9 +8,13 @@ test("what was chosen is there again", () => {
   expect(parseSettings(JSON.stringify(chosen))).toEqual(chosen);
 });
 
-test.each([null, "", "{", "[1]", "7", '{"theme":"pink","autoSend":"yes","vocabulary":[1],"__proto__":{"x":1}}'])(
-  "%j gives the defaults",
-  (text) => {
-    expect(parseSettings(text)).toEqual(DEFAULTS);
-  },
-);
+test.each([
+  null,
+  "",
+  "{",
+  "[1]",
+  "7",
+  '{"theme":"pink","autoSend":"yes","vocabulary":[1],"__proto__":{"x":1}}',
+])("%j gives the defaults", (text) => {
+  expect(parseSettings(text)).toEqual(DEFAULTS);
+});

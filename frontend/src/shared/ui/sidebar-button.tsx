@@ -15,7 +15,13 @@ export function SidebarButton() {
   const { shown, show } = useContext(SidebarContext);
   if (shown) return null;
   return (
-    <button type="button" className="button-quiet" aria-label={t("history.open")} title={t("history.open")} onClick={show}>
+    <button
+      type="button"
+      className="button-quiet"
+      aria-label={t("history.open")}
+      title={t("history.open")}
+      onClick={show}
+    >
       <PanelLeftOpen size={20} aria-hidden />
     </button>
   );

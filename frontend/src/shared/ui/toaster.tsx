@@ -41,7 +41,12 @@ function Notice({ toast }: { toast: Toast }) {
           {action.label}
         </button>
       )}
-      <button type="button" className="button-quiet" aria-label={t("common.close")} onClick={() => toasts.dismiss(toast.id)}>
+      <button
+        type="button"
+        className="button-quiet"
+        aria-label={t("common.close")}
+        onClick={() => toasts.dismiss(toast.id)}
+      >
         <X size={16} aria-hidden />
       </button>
     </div>

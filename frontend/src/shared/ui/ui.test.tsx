@@ -31,7 +31,15 @@ test("a notice lies in the uppermost window, and on the page once that is closed
 });
 
 test("commands and names of settings are code, the rest is prose", () => {
-  const { container } = render(<WithCode text="run `make web`, or set OPENAI_BASE_URL and __API_KEY of an OpenAI server" />);
-  expect([...container.querySelectorAll("code")].map((code) => code.textContent)).toEqual(["make web", "OPENAI_BASE_URL", "__API_KEY"]);
-  expect(container).toHaveTextContent("run make web, or set OPENAI_BASE_URL and __API_KEY of an OpenAI server");
+  const { container } = render(
+    <WithCode text="run `make web`, or set OPENAI_BASE_URL and __API_KEY of an OpenAI server" />,
+  );
+  expect([...container.querySelectorAll("code")].map((code) => code.textContent)).toEqual([
+    "make web",
+    "OPENAI_BASE_URL",
+    "__API_KEY",
+  ]);
+  expect(container).toHaveTextContent(
+    "run make web, or set OPENAI_BASE_URL and __API_KEY of an OpenAI server",
+  );
 });

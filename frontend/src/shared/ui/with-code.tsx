@@ -4,15 +4,13 @@
 const TO_TYPE = /`([^`]+)`|((?:[A-Z]+_|__)[A-Z_]*[A-Z]|pip install '[^']+')/;
 
 export function WithCode({ text }: { text: string }) {
-  return text
-    .split(TO_TYPE)
-    .map((part, place) =>
-      place % 3 === 0 || part === undefined ? (
-        part
-      ) : (
-        <code key={place} className="break-words rounded bg-raised px-1 py-0.5 text-xs text-ink">
-          {part}
-        </code>
-      ),
-    );
+  return text.split(TO_TYPE).map((part, place) =>
+    place % 3 === 0 || part === undefined ? (
+      part
+    ) : (
+      <code key={place} className="break-words rounded bg-raised px-1 py-0.5 text-xs text-ink">
+        {part}
+      </code>
+    ),
+  );
 }

@@ -6,7 +6,10 @@ import { sentence } from "../messages/answer-notice";
 import type { Problem } from "../stream/live-answer";
 
 /** What the page says better than the server, which speaks to programs too. */
-const OWN_WORDS: Record<string, "chat.problems.unreachable" | "chat.problems.busy" | "chat.notThere" | undefined> = {
+const OWN_WORDS: Record<
+  string,
+  "chat.problems.unreachable" | "chat.problems.busy" | "chat.notThere" | undefined
+> = {
   unreachable: "chat.problems.unreachable",
   busy: "chat.problems.busy",
   not_found: "chat.notThere",

@@ -84,7 +84,10 @@ function Row({ dictation }: { dictation: Dictation }) {
       </span>
       <span className="mt-1 flex flex-wrap gap-x-3 text-xs text-muted">
         <time dateTime={dictation.started_at}>
-          {new Date(dictation.started_at).toLocaleString(localeOf(i18n.language), { dateStyle: "medium", timeStyle: "short" })}
+          {new Date(dictation.started_at).toLocaleString(localeOf(i18n.language), {
+            dateStyle: "medium",
+            timeStyle: "short",
+          })}
         </time>
         <span>{t("chat.dictations.finals", { count: dictation.finals })}</span>
         {dictation.provider && <span>{dictation.provider}</span>}

@@ -22,7 +22,9 @@ export function ChatHeader({ conversationId, title, model, onModel }: Props) {
   return (
     <header className="flex h-14 shrink-0 items-center gap-1 border-b border-line px-2 sm:px-4">
       <SidebarButton />
-      <h1 dir="auto" className="min-w-0 flex-1 truncate px-1 text-sm font-semibold">{title ?? t("chat.newTitle")}</h1>
+      <h1 dir="auto" className="min-w-0 flex-1 truncate px-1 text-sm font-semibold">
+        {title ?? t("chat.newTitle")}
+      </h1>
       <ModelPicker model={model} onChoose={onModel} />
       {conversationId !== null && <ExportMenu conversationId={conversationId} />}
     </header>

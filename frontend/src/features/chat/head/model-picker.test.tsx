@@ -12,7 +12,14 @@ import { AssistantNote } from "./assistant-note";
 import { ModelPicker } from "./model-picker";
 
 const provider = (name: string, more = {}) => ({
-  ...{ name, type: "local", status: "ready" as const, description: `about ${name}`, default: false, assistant: null },
+  ...{
+    name,
+    type: "local",
+    status: "ready" as const,
+    description: `about ${name}`,
+    default: false,
+    assistant: null,
+  },
   ...more,
 });
 const LOFT = provider("loft-chat", { assistant: { title: "LOFT", description: "Looks up orders" } });
@@ -34,18 +41,24 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const show = (what: React.ReactNode) => render(<QueryClientProvider client={queryClient}>{what}</QueryClientProvider>);
+const show = (what: React.ReactNode) =>
+  render(<QueryClientProvider client={queryClient}>{what}</QueryClientProvider>);
 
 it("groups them apart from models", async () => {
   const chosen = vi.fn();
   show(<ModelPicker model="" onChoose={chosen} />);
   const group = await screen.findByRole("group", { name: "Assistants" });
-  expect(within(group).getAllByRole("option").map(({ textContent }) => textContent)).toEqual([
-    "LOFT: Looks up orders",
-    "The bot (not installed)",
-  ]);
+  expect(
+    within(group)
+      .getAllByRole("option")
+      .map(({ textContent }) => textContent),
+  ).toEqual(["LOFT: Looks up orders", "The bot (not installed)"]);
   await screen.findByRole("option", { name: "qwen3:8b" });
-  expect(screen.getAllByRole("group").map((one) => one.getAttribute("label"))).toEqual(["Assistants", "echo", "ollama"]);
+  expect(screen.getAllByRole("group").map((one) => one.getAttribute("label"))).toEqual([
+    "Assistants",
+    "echo",
+    "ollama",
+  ]);
   await userEvent.selectOptions(screen.getByRole("combobox", { name: "Model" }), "LOFT: Looks up orders");
   expect(chosen).toHaveBeenCalledWith("loft-chat");
 });

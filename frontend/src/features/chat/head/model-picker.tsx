@@ -48,9 +48,7 @@ function AssistantOption({ assistant }: { assistant: Assistant }) {
   const { t } = useTranslation();
   const { id, title, description, status } = assistant;
   const name = status === "ready" ? title : t("tools.optionState", { title, state: t(STATES[status]) });
-  return (
-    <option value={id}>{description ? t("tools.option", { title: name, description }) : name}</option>
-  );
+  return <option value={id}>{description ? t("tools.option", { title: name, description }) : name}</option>;
 }
 
 /** Ids are `provider/model`, or a provider's name. */

@@ -57,7 +57,9 @@ describe("Markdown", () => {
   });
 
   it("lets each block run as its words do, and code always from the left", () => {
-    const page = html("`x` שלום עולם\n\nHello\n\n- אחת\n\n- two\n\n> مرحبا\n\n| א |\n|--|\n| b |\n\n```\nשלום\n```");
+    const page = html(
+      "`x` שלום עולם\n\nHello\n\n- אחת\n\n- two\n\n> مرحبا\n\n| א |\n|--|\n| b |\n\n```\nשלום\n```",
+    );
     const directions = [...page.querySelectorAll("p, ul, li, blockquote, table, pre")].map(
       (block) => `${block.tagName} ${block.closest("[dir]")?.getAttribute("dir") ?? "ltr"}`,
     );

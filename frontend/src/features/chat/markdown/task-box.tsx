@@ -3,5 +3,7 @@ import { useTranslation } from "react-i18next";
 
 export function TaskBox({ isDone }: { isDone: boolean }) {
   const { t } = useTranslation();
-  return <input type="checkbox" disabled checked={isDone} aria-label={t(isDone ? "chat.done" : "chat.toDo")} />;
+  return (
+    <input type="checkbox" disabled checked={isDone} aria-label={t(isDone ? "chat.done" : "chat.toDo")} />
+  );
 }

@@ -17,7 +17,9 @@ export function AssistantMessage({ message, isSettled, actions }: MessageProps) 
   const isAsking = calls.some(({ state }) => state === "asking");
   return (
     <article aria-label={t("chat.answer")} aria-busy={isLive && !isAsking} className="group min-w-0">
-      {message.reasoning && <Reasoning text={message.reasoning} isOpen={isLive && message.content === "" && calls.length === 0} />}
+      {message.reasoning && (
+        <Reasoning text={message.reasoning} isOpen={isLive && message.content === "" && calls.length === 0} />
+      )}
       <AnswerBody message={message} calls={calls} />
       {isLive && <Progress message={message} />}
       <AnswerNotice
@@ -79,7 +81,9 @@ function Reasoning({ text, isOpen }: { text: string; isOpen: boolean }) {
       open={isOpen}
     >
       <summary className="cursor-pointer select-none">{t("chat.reasoning")}</summary>
-      <div dir="auto" className="mt-2 whitespace-pre-wrap break-words leading-6">{text}</div>
+      <div dir="auto" className="mt-2 whitespace-pre-wrap break-words leading-6">
+        {text}
+      </div>
     </details>
   );
 }

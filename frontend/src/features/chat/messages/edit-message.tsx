@@ -37,7 +37,10 @@ export function EditMessage({ text, onSend, onCancel }: Props) {
     if (event.key === "Enter" && !event.shiftKey) submit(event);
   };
   return (
-    <form onSubmit={submit} className="w-full rounded-2xl border border-line bg-raised p-3 focus-within:border-accent">
+    <form
+      onSubmit={submit}
+      className="w-full rounded-2xl border border-line bg-raised p-3 focus-within:border-accent"
+    >
       <textarea
         ref={field}
         dir="auto"

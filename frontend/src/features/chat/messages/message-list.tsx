@@ -23,9 +23,21 @@ interface Props {
 
 const FOUND = "scroll-mt-6 rounded-2xl outline outline-2 outline-offset-8 outline-accent/60";
 
-export const MessageList = memo(function MessageList({ box, shown, foundId, live, actions, editedId, onEdit }: Props) {
+export const MessageList = memo(function MessageList({
+  box,
+  shown,
+  foundId,
+  live,
+  actions,
+  editedId,
+  onEdit,
+}: Props) {
   const { t } = useTranslation();
-  const { hidden, edge, showMore } = useEarlier(shown.length, box, shown.findIndex(({ id }) => id === foundId));
+  const { hidden, edge, showMore } = useEarlier(
+    shown.length,
+    box,
+    shown.findIndex(({ id }) => id === foundId),
+  );
   return (
     <>
       {hidden > 0 && (

@@ -45,7 +45,8 @@ function merged(message: Shown, live: LiveAnswer): Shown {
     content: over || live.content.length < message.content.length ? message.content : live.content,
     reasoning:
       over || live.reasoning.length < (message.reasoning ?? "").length ? message.reasoning : live.reasoning,
-    tool_events: over || live.tools.length < message.tool_events.length ? message.tool_events : [...live.tools],
+    tool_events:
+      over || live.tools.length < message.tool_events.length ? message.tool_events : [...live.tools],
     usage: message.usage ?? (live.usage as Message["usage"]),
     error: message.error ?? live.problem,
   };

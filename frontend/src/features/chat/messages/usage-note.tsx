@@ -16,7 +16,11 @@ export function UsageNote({ message }: { message: Shown }) {
   const time = message.timestamp ? new Date(message.timestamp) : null;
   return (
     <p className="flex min-w-0 flex-wrap px-2 gap-x-2 text-xs text-muted">
-      {message.model && <span className="max-w-48 truncate" title={message.model}>{message.model.slice(message.model.indexOf("/") + 1)}</span>}
+      {message.model && (
+        <span className="max-w-48 truncate" title={message.model}>
+          {message.model.slice(message.model.indexOf("/") + 1)}
+        </span>
+      )}
       {count > 0 && (
         <span title={detail}>
           {usage?.estimated ? "≈ " : ""}

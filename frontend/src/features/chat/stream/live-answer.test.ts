@@ -11,8 +11,14 @@ const GIVEN = { ...ABOUT, result: "{}", truncated: false, ms: 3 };
 
 it("keeps each event in its place", async () => {
   const server = new FakeChatServer([
-    { says: [START, sse("4.0", "message", { content: "😀 ah" }), sse("4.0.1", "tool_call", ASKED)], then: "break" },
-    { says: [sse("4.0.2", "tool_result", GIVEN), sse("6.0.2", "message", { content: "so" }), DONE], then: "end" },
+    {
+      says: [START, sse("4.0", "message", { content: "😀 ah" }), sse("4.0.1", "tool_call", ASKED)],
+      then: "break",
+    },
+    {
+      says: [sse("4.0.2", "tool_result", GIVEN), sse("6.0.2", "message", { content: "so" }), DONE],
+      then: "end",
+    },
   ]);
   const phases: string[] = [];
   let live: LiveAnswer = begun({ kind: "send", question: "?" });
@@ -26,6 +32,15 @@ it("keeps each event in its place", async () => {
     { event: "tool_call", text: 4, reasoning: 0, data: ASKED },
     { event: "tool_result", text: 4, reasoning: 0, data: GIVEN },
   ]);
-  expect(phases).toEqual(["waiting", "streaming", "streaming", "lost", "streaming", "streaming", "streaming", "ended"]);
+  expect(phases).toEqual([
+    "waiting",
+    "streaming",
+    "streaming",
+    "lost",
+    "streaming",
+    "streaming",
+    "streaming",
+    "ended",
+  ]);
   expect(server.asked.at(-1)?.ask.headers).toEqual({ "Last-Event-ID": "4.0.1" });
 });

@@ -70,7 +70,10 @@ export function after(live: LiveAnswer, event: AnswerEvent): LiveAnswer {
     case "lost":
       return { ...live, phase: "lost" };
     case "back":
-      return { ...live, phase: live.content || live.reasoning || live.tools.length ? "streaming" : "waiting" };
+      return {
+        ...live,
+        phase: live.content || live.reasoning || live.tools.length ? "streaming" : "waiting",
+      };
     case "done":
       return {
         ...live,

@@ -47,7 +47,9 @@ export function ApprovalCard({ messageId, call }: { messageId: string; call: Too
       </div>
       <p>
         {t(does(call))}: <code className="font-semibold [overflow-wrap:anywhere]">{name}</code>
-        {call.toolset && <span className="text-muted"> {t("tools.from", { toolset: visible(call.toolset) })}</span>}
+        {call.toolset && (
+          <span className="text-muted"> {t("tools.from", { toolset: visible(call.toolset) })}</span>
+        )}
       </p>
       {isNothing(call.args) ? (
         <p className="text-xs text-muted">{t("tools.noArguments")}</p>
@@ -55,7 +57,12 @@ export function ApprovalCard({ messageId, call }: { messageId: string; call: Too
         <DataBlock label={t("tools.arguments")} value={call.args} />
       )}
       <div className="flex flex-wrap items-center gap-2">
-        <button type="button" className="button-brand" aria-disabled={isBusy} onClick={() => void decide(true)}>
+        <button
+          type="button"
+          className="button-brand"
+          aria-disabled={isBusy}
+          onClick={() => void decide(true)}
+        >
           <Check size={16} aria-hidden />
           {t("tools.ask.approve")}
         </button>
@@ -78,7 +85,8 @@ function useFocusHandedOn() {
   useLayoutEffect(() => {
     const card = box.current;
     return () => {
-      if (card?.contains(document.activeElement)) document.querySelector<HTMLElement>("[data-composer]")?.focus();
+      if (card?.contains(document.activeElement))
+        document.querySelector<HTMLElement>("[data-composer]")?.focus();
     };
   }, []);
   return box;

@@ -43,7 +43,9 @@ describe("time left", () => {
   it("counts down to nothing", () => {
     const end = "2026-11-21T04:05:00Z";
     const at = (time: string) => secondsLeft(end, Date.parse(time));
-    expect([at("2026-11-21T04:00:00Z"), at("2026-11-21T04:04:59.5Z"), at("2026-11-21T05:00:00Z")]).toEqual([300, 1, 0]);
+    expect([at("2026-11-21T04:00:00Z"), at("2026-11-21T04:04:59.5Z"), at("2026-11-21T05:00:00Z")]).toEqual([
+      300, 1, 0,
+    ]);
     expect(secondsLeft(null, 0)).toBeNull();
     expect(secondsLeft("soon", 0)).toBeNull();
   });

@@ -56,7 +56,11 @@ export function ToolCallItem({ call }: { call: ToolCall }) {
             {why && `: ${t(why)}`}
           </span>
           <Took ms={RUN.has(call.state) ? call.ms : null} />
-          <ChevronRight size={14} aria-hidden className="shrink-0 transition-transform group-open/call:rotate-90" />
+          <ChevronRight
+            size={14}
+            aria-hidden
+            className="shrink-0 transition-transform group-open/call:rotate-90"
+          />
         </span>
       </summary>
       {isOpen && <Details call={call} />}
@@ -68,7 +72,9 @@ function Details({ call }: { call: ToolCall }) {
   const { t } = useTranslation();
   return (
     <div className="space-y-3 border-t border-line px-3 py-3">
-      {call.toolset && <p className="text-xs text-muted">{t("tools.from", { toolset: visible(call.toolset) })}</p>}
+      {call.toolset && (
+        <p className="text-xs text-muted">{t("tools.from", { toolset: visible(call.toolset) })}</p>
+      )}
       {isNothing(call.args) ? (
         <p className="text-xs text-muted">{t("tools.noArguments")}</p>
       ) : (

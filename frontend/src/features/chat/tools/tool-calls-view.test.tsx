@@ -14,10 +14,31 @@ import { CALL, RESULT, toolEvent } from "./fake-tool-calls";
 const NOW = "2026-11-21T04:00:00Z";
 const ASKED = toolEvent("approval_required", { message_id: "a", expires_at: "2026-11-21T04:05:00Z" });
 
-function answer(content: string, tool_events: ToolEvent[], status: "complete" | "streaming" = "complete"): Shown {
-  const nothing = { parent_id: null, version_ids: [], reasoning: null, timestamp: "", model: null, provider: null };
+function answer(
+  content: string,
+  tool_events: ToolEvent[],
+  status: "complete" | "streaming" = "complete",
+): Shown {
+  const nothing = {
+    parent_id: null,
+    version_ids: [],
+    reasoning: null,
+    timestamp: "",
+    model: null,
+    provider: null,
+  };
   const [shown] = fromStored([
-    { ...nothing, id: "a", role: "assistant", content, status, finish_reason: null, usage: null, error: null, tool_events },
+    {
+      ...nothing,
+      id: "a",
+      role: "assistant",
+      content,
+      status,
+      finish_reason: null,
+      usage: null,
+      error: null,
+      tool_events,
+    },
   ]);
   if (!shown) throw new Error("no message");
   return shown;
@@ -50,11 +71,17 @@ const folded = () => screen.getByTestId("tool-call");
 describe("a call", () => {
   it("is a line in its place, and opens to what was asked and given", async () => {
     const there = (event: ToolEvent) => ({ ...event, text: 8 });
-    const { container } = render(<Answer message={answer("I look. It is sent.", [there(CALL), there(RESULT)])} />);
-    expect(container.textContent).toMatch(/^I look\..*Looks up an order.*get_order_details.*done.*12 ms.*It is sent\./);
+    const { container } = render(
+      <Answer message={answer("I look. It is sent.", [there(CALL), there(RESULT)])} />,
+    );
+    expect(container.textContent).toMatch(
+      /^I look\..*Looks up an order.*get_order_details.*done.*12 ms.*It is sent\./,
+    );
     expect(container.querySelector("pre")).toBeNull();
     await userEvent.click(screen.getByText("Looks up an order"));
-    expect(await screen.findByRole("group", { name: "Asked with" })).toHaveTextContent('{ "order_id": "ORD001" }');
+    expect(await screen.findByRole("group", { name: "Asked with" })).toHaveTextContent(
+      '{ "order_id": "ORD001" }',
+    );
     expect(screen.getByRole("group", { name: "Answered" })).toHaveTextContent('{ "found": true }');
   });
 
@@ -113,13 +140,17 @@ describe("a tool that asks", () => {
     server.on(PATH, () => refusal(status, code));
     render(<Answer message={answer("", [CALL, ASKED], "streaming")} />);
     await press("Approve");
-    await waitFor(() => expect(within(screen.getByRole("region")).getByRole("alert")).toHaveTextContent(said));
+    await waitFor(() =>
+      expect(within(screen.getByRole("region")).getByRole("alert")).toHaveTextContent(said),
+    );
   });
 
   it("can be told again when the server was not there", async () => {
     render(<Answer message={answer("", [CALL, ASKED], "streaming")} />);
     await press("Deny");
-    await waitFor(() => expect(screen.getByRole("region")).toHaveTextContent("Nothing was decided; try again."));
+    await waitFor(() =>
+      expect(screen.getByRole("region")).toHaveTextContent("Nothing was decided; try again."),
+    );
     server.on(PATH, () => json({ call_id: "call_1", decision: "denied" }));
     await press("Deny");
     await waitFor(() => expect(server.asked).toHaveLength(2));

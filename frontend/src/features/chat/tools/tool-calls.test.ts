@@ -8,13 +8,23 @@ import { CALL, toolEvent } from "./fake-tool-calls";
 import { characters, partsOf, toolCalls } from "./tool-calls";
 
 const event = toolEvent;
-const ASKED = event("approval_required", { arguments: {}, message_id: "a", expires_at: "2026-11-21T04:05:00Z" });
+const ASKED = event("approval_required", {
+  arguments: {},
+  message_id: "a",
+  expires_at: "2026-11-21T04:05:00Z",
+});
 const states = (events: ToolEvent[], isOver = false) => toolCalls(events, isOver).map(({ state }) => state);
 
 describe("toolCalls", () => {
   it("runs from its call to its result", () => {
     expect(toolCalls([CALL], false)).toMatchObject([
-      { name: "get_order_details", toolset: "loft", args: { order_id: "ORD001" }, state: "running", ms: null },
+      {
+        name: "get_order_details",
+        toolset: "loft",
+        args: { order_id: "ORD001" },
+        state: "running",
+        ms: null,
+      },
     ]);
     const result = event("tool_result", { result: '{"found":true}', truncated: true, ms: 12 });
     expect(toolCalls([CALL, result], true)).toMatchObject([
@@ -60,8 +70,15 @@ describe("toolCalls", () => {
   });
 
   it("takes data that is not as it should be", () => {
-    const odd: ToolEvent = { event: "tool_result", text: 0, reasoning: 0, data: { call_id: 7, result: null, ms: "x" } };
-    expect(toolCalls([odd], false)).toMatchObject([{ id: "", name: "", state: "done", result: "", ms: null }]);
+    const odd: ToolEvent = {
+      event: "tool_result",
+      text: 0,
+      reasoning: 0,
+      data: { call_id: 7, result: null, ms: "x" },
+    };
+    expect(toolCalls([odd], false)).toMatchObject([
+      { id: "", name: "", state: "done", result: "", ms: null },
+    ]);
   });
 });
 
@@ -72,7 +89,11 @@ describe("partsOf", () => {
     partsOf(content, calls).map((part) => part.text ?? part.calls?.map(({ id }) => id));
 
   it("puts each call where it was made", () => {
-    expect(shape("Let me look. It is on its way.", at(13, "a"))).toEqual(["Let me look. ", ["a"], "It is on its way."]);
+    expect(shape("Let me look. It is on its way.", at(13, "a"))).toEqual([
+      "Let me look. ",
+      ["a"],
+      "It is on its way.",
+    ]);
     expect(shape("Hello", at(0, "a"), at(0, "b"), at(5, "c"))).toEqual([["a", "b"], "Hello", ["c"]]);
   });
 

@@ -20,7 +20,15 @@ interface Props {
   onNew: () => void;
 }
 
-export function ConversationView({ conversationId, messageId, chat, editedId, onEdit, onIdea, onNew }: Props) {
+export function ConversationView({
+  conversationId,
+  messageId,
+  chat,
+  editedId,
+  onEdit,
+  onIdea,
+  onNew,
+}: Props) {
   const { t } = useTranslation();
   const box = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
@@ -63,7 +71,10 @@ export function ConversationView({ conversationId, messageId, chat, editedId, on
           )}
         </div>
       </div>
-      <div aria-hidden className="pointer-events-none absolute inset-x-4 bottom-0 h-6 bg-gradient-to-t from-page" />
+      <div
+        aria-hidden
+        className="pointer-events-none absolute inset-x-4 bottom-0 h-6 bg-gradient-to-t from-page"
+      />
       {away && !isBlank && (
         <button
           type="button"

@@ -6,7 +6,11 @@ import type { useConversationChat } from "../use-conversation-chat";
 type Chat = Pick<ReturnType<typeof useConversationChat>, "status" | "shown" | "actions" | "isAnswering">;
 
 /** `stay`: the end of the conversation is not followed from there. */
-export function useFound(messageId: string | null, { status, shown, actions, isAnswering }: Chat, stay: () => void): void {
+export function useFound(
+  messageId: string | null,
+  { status, shown, actions, isAnswering }: Chat,
+  stay: () => void,
+): void {
   /** Once for each: a reader who has been there goes where they like. */
   const asked = useRef<string | null>(null);
   const isShown = messageId !== null && shown.some(({ id }) => id === messageId);
@@ -23,7 +27,8 @@ export function useFound(messageId: string | null, { status, shown, actions, isA
 
   useEffect(() => {
     if (messageId === null) asked.current = null;
-    if (messageId === null || isShown || status !== "there" || isAnswering || asked.current === messageId) return;
+    if (messageId === null || isShown || status !== "there" || isAnswering || asked.current === messageId)
+      return;
     asked.current = messageId;
     actions?.show(messageId);
   }, [messageId, isShown, status, isAnswering, actions]);

@@ -28,7 +28,10 @@ export class Desk {
     const context = new AudioContext({ latencyHint: "interactive" });
     try {
       await context.audioWorklet.addModule(workletUrl);
-      const desk = new Desk(context, new AudioWorkletNode(context, "prompter-recorder", { numberOfOutputs: 0 }));
+      const desk = new Desk(
+        context,
+        new AudioWorkletNode(context, "prompter-recorder", { numberOfOutputs: 0 }),
+      );
       await desk.resume();
       return desk;
     } catch (error) {

@@ -42,13 +42,17 @@ export class MicrophoneProbe {
       const onPiece = ({ level }: { level: number }): void => {
         if (mine === this.#tries) this.#hear(level);
       };
-      const microphone = await Microphone.open(options, { onPiece, onLost: () => mine === this.#tries && this.stop() });
+      const microphone = await Microphone.open(options, {
+        onPiece,
+        onLost: () => mine === this.#tries && this.stop(),
+      });
       if (mine !== this.#tries) return void microphone.close();
       this.#microphone = microphone;
       this.#show({ ...this.#view, state: { kind: "on" } });
     } catch (error) {
       if (!(error instanceof MicrophoneError)) throw error;
-      if (mine === this.#tries) this.#show({ ...this.#view, state: { kind: "failed", failure: error.failure } });
+      if (mine === this.#tries)
+        this.#show({ ...this.#view, state: { kind: "failed", failure: error.failure } });
     }
   }
 

@@ -79,7 +79,10 @@ afterEach(() => vi.unstubAllGlobals());
 
 it("waits for its worklet before it closes the context, and hears nothing more", async () => {
   const heard: number[] = [];
-  const microphone = await Microphone.open(options, { onPiece: ({ level }) => heard.push(level), onLost: () => undefined });
+  const microphone = await Microphone.open(options, {
+    onPiece: ({ level }) => heard.push(level),
+    onLost: () => undefined,
+  });
   node.hear(1);
   await microphone.flush();
   const closed = microphone.close();
@@ -102,12 +105,15 @@ it("gives back what was ready for a microphone that is refused", async () => {
 });
 
 it("asks for the microphone also where the browser lets no sound run before", async () => {
-  vi.stubGlobal("AudioContext", class extends FakeContext {
-    override async resume(): Promise<void> {
-      if (done.includes("asked")) await super.resume();
-      else await new Promise(() => undefined);
-    }
-  });
+  vi.stubGlobal(
+    "AudioContext",
+    class extends FakeContext {
+      override async resume(): Promise<void> {
+        if (done.includes("asked")) await super.resume();
+        else await new Promise(() => undefined);
+      }
+    },
+  );
   await Microphone.open(options, { onPiece: () => undefined, onLost: () => undefined });
   expect(done).toEqual(["module loaded", "worklet made", "asked", "connected", "resumed"]);
 });
@@ -121,11 +127,14 @@ it("closes also where the audio thread does not answer", async () => {
 });
 
 it("asks for no microphone where there is no audio context to be had", async () => {
-  vi.stubGlobal("AudioContext", class {
-    constructor() {
-      throw new Error("too many");
-    }
-  });
+  vi.stubGlobal(
+    "AudioContext",
+    class {
+      constructor() {
+        throw new Error("too many");
+      }
+    },
+  );
   const opened = Microphone.open(options, { onPiece: () => undefined, onLost: () => undefined });
   await expect(opened).rejects.toMatchObject({ failure: { kind: "unsupported", detail: "too many" } });
   expect(done).toEqual([]);

@@ -93,7 +93,9 @@ async function openStream(devices: MediaDevices, options: MicrophoneOptions): Pr
   const { deviceId, echoCancellation, noiseSuppression } = options;
   const wanted = { echoCancellation, noiseSuppression, autoGainControl: noiseSuppression, channelCount: 1 };
   try {
-    return await devices.getUserMedia({ audio: deviceId === "" ? wanted : { ...wanted, deviceId: { exact: deviceId } } });
+    return await devices.getUserMedia({
+      audio: deviceId === "" ? wanted : { ...wanted, deviceId: { exact: deviceId } },
+    });
   } catch (error) {
     const name = error instanceof DOMException ? error.name : "";
     // The chosen device is not there today: any other is better than none.

@@ -9,8 +9,9 @@ import { Resampler } from "./resampler";
 const RATES_HZ = [8000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
 
 function tone(hz: number, rateHz: number, seconds: number): Float32Array {
-  return Float32Array.from({ length: Math.round(rateHz * seconds) }, (_, index) =>
-    0.5 * Math.sin((2 * Math.PI * hz * index) / rateHz),
+  return Float32Array.from(
+    { length: Math.round(rateHz * seconds) },
+    (_, index) => 0.5 * Math.sin((2 * Math.PI * hz * index) / rateHz),
   );
 }
 
@@ -28,16 +29,19 @@ function rms(samples: Float32Array): number {
 }
 
 describe("the resampler", () => {
-  it.each(RATES_HZ)("keeps a voice of %i Hz as it is: same length, same place, 60 dB above the error", (rateHz) => {
-    for (const hz of [120, 1000, 3100]) {
-      const got = resampled(tone(hz, rateHz, 0.5), rateHz);
-      const want = tone(hz, WIRE_RATE_HZ, 0.5);
-      expect(Math.abs(got.length - want.length)).toBeLessThanOrEqual(1);
-      const middle = { from: 800, to: want.length - 800 };
-      const error = want.map((sample, index) => sample - (got[index] ?? 0)).slice(middle.from, middle.to);
-      expect(20 * Math.log10(rms(want) / rms(error))).toBeGreaterThan(60);
-    }
-  });
+  it.each(RATES_HZ)(
+    "keeps a voice of %i Hz as it is: same length, same place, 60 dB above the error",
+    (rateHz) => {
+      for (const hz of [120, 1000, 3100]) {
+        const got = resampled(tone(hz, rateHz, 0.5), rateHz);
+        const want = tone(hz, WIRE_RATE_HZ, 0.5);
+        expect(Math.abs(got.length - want.length)).toBeLessThanOrEqual(1);
+        const middle = { from: 800, to: want.length - 800 };
+        const error = want.map((sample, index) => sample - (got[index] ?? 0)).slice(middle.from, middle.to);
+        expect(20 * Math.log10(rms(want) / rms(error))).toBeGreaterThan(60);
+      }
+    },
+  );
 
   it.each(RATES_HZ.filter((rateHz) => rateHz >= 32_000))("folds nothing of %i Hz into speech", (rateHz) => {
     for (const hz of [9000, 12_000, 15_500]) {
@@ -71,7 +75,10 @@ describe("the recorder", () => {
 
   it("tells pieces of 100 ms with their level, mixes channels, and clips", () => {
     const recorder = new Recorder(WIRE_RATE_HZ);
-    const [piece, ...more] = recorder.push([new Float32Array(1700).fill(1.5), new Float32Array(1700).fill(1.5)]);
+    const [piece, ...more] = recorder.push([
+      new Float32Array(1700).fill(1.5),
+      new Float32Array(1700).fill(1.5),
+    ]);
     expect(more).toEqual([]);
     expect(piece?.pcm.byteLength).toBe(3200);
     expect(new Int16Array(piece?.pcm ?? new ArrayBuffer(0))[7]).toBe(32_767);

@@ -54,7 +54,9 @@ export class Recorder {
 function mixed(channels: readonly Float32Array[]): Float32Array {
   const [first, ...others] = channels;
   if (first === undefined || others.length === 0) return first ?? new Float32Array();
-  return first.map((sample, index) => others.reduce((sum, one) => sum + (one[index] ?? 0), sample) / channels.length);
+  return first.map(
+    (sample, index) => others.reduce((sum, one) => sum + (one[index] ?? 0), sample) / channels.length,
+  );
 }
 
 function pieceOf(samples: Float32Array): Piece {

@@ -89,7 +89,12 @@ export class FakeServer {
       return socket.give({ type: "error", code: "resume_refused", message: "no", fatal: false, seq: 1 });
     }
     socket.dictation = dictation;
-    socket.give({ type: "resumed", seq, next_audio_seq: dictation.frames + 1, stopping: dictation.isStopping });
+    socket.give({
+      type: "resumed",
+      seq,
+      next_audio_seq: dictation.frames + 1,
+      stopping: dictation.isStopping,
+    });
     dictation.events.slice(seq).forEach((event) => socket.give(event));
   }
 }

@@ -94,7 +94,8 @@ export class Link {
     const nowMs = performance.now();
     const silenceMs = nowMs - this.#heardAtMs;
     const isConnecting = this.#socket.readyState === WebSocket.CONNECTING;
-    if (isConnecting ? silenceMs > CONNECT_MS : this.#isWatched && silenceMs > SILENCE_MS) return this.abandon();
+    if (isConnecting ? silenceMs > CONNECT_MS : this.#isWatched && silenceMs > SILENCE_MS)
+      return this.abandon();
     const isAsked = this.#isWatched && silenceMs >= ASK_MS;
     if (isAsked || nowMs - this.#spokeAtMs >= KEEP_ALIVE_MS) this.send({ type: "ping" });
   }

@@ -6,7 +6,9 @@ import type { ClientMessage } from "@/shared/api/types";
 import type { Failure } from "./failure";
 
 /** The wire's messages with every field but `type` optional: the server has the defaults. */
-type Said<Message> = Message extends { type: infer Type } ? { type: Type } & Partial<Omit<Message, "type" | "config">> : never;
+type Said<Message> = Message extends { type: infer Type }
+  ? { type: Type } & Partial<Omit<Message, "type" | "config">>
+  : never;
 
 export type StartConfig = Partial<components["schemas"]["StartConfig"]>;
 export type Saying = Said<ClientMessage> | { type: "start"; session_id: string; config: StartConfig };

@@ -81,7 +81,8 @@ export class Outgoing {
 
   /** A new dictation begins, with the audio that nothing final has come of. */
   restart(): void {
-    this.#arrived = this.#origin = this.#before + this.#frames.findIndex((frame) => frame.endSample > this.#settledSample);
+    this.#arrived = this.#origin =
+      this.#before + this.#frames.findIndex((frame) => frame.endSample > this.#settledSample);
     if (this.#origin < this.#before) this.#arrived = this.#origin = this.pushed;
     const first = this.#frames[this.#origin - this.#before];
     this.#originSample = first === undefined ? this.#samples : first.endSample - first.data.byteLength / 2;

@@ -9,7 +9,10 @@ import { DictationSession } from "./session";
 
 const nobody = { token: () => Promise.resolve(null), renew: () => Promise.resolve(false) };
 
-function begin(server: FakeServer, credentials = nobody as ConstructorParameters<typeof DictationSession>[0]["credentials"]) {
+function begin(
+  server: FakeServer,
+  credentials = nobody as ConstructorParameters<typeof DictationSession>[0]["credentials"],
+) {
   const events: SessionEvent[] = [];
   const options = { connect: server.connect, credentials, id: "s", config: { lang: "es" } };
   const session = new DictationSession({ ...options, onEvent: (event) => events.push(event) });
@@ -38,7 +41,10 @@ describe("a dictation", () => {
     session.audio(frame(1));
     session.audio(frame(2));
     await settle();
-    expect(server.dictation.start).toMatchObject({ session_id: "s", config: { lang: "es", sample_rate: 16_000 } });
+    expect(server.dictation.start).toMatchObject({
+      session_id: "s",
+      config: { lang: "es", sample_rate: 16_000 },
+    });
     expect(marksOf(server.dictation.heard)).toEqual([1, 2]);
     server.say("partial", 1, "hola");
     session.stop();
@@ -192,7 +198,11 @@ describe("a dictation", () => {
     server.say("final", 1, "Two three four.", 300);
     await settle();
     const told = events.flatMap((event) =>
-      event.type === "final" || event.type === "partial" ? [event.key] : event.type === "restarted" ? ["again"] : [],
+      event.type === "final" || event.type === "partial"
+        ? [event.key]
+        : event.type === "restarted"
+          ? ["again"]
+          : [],
     );
     expect(told).toEqual(["s.1:1", "s.1:2", "again", "s.2:1"]);
     session.cancel();
@@ -241,7 +251,10 @@ describe("what cannot go on", () => {
     await settle(4000);
     expect(states().at(-1)).toBe("reconnecting");
     await settle(3000);
-    expect(events.at(-1)).toEqual({ type: "state", state: { kind: "failed", failure: { kind: "no_server", detail: "" } } });
+    expect(events.at(-1)).toEqual({
+      type: "state",
+      state: { kind: "failed", failure: { kind: "no_server", detail: "" } },
+    });
   });
 
   it.each([
@@ -302,7 +315,10 @@ describe("with accounts", () => {
   it("shows the token first, and the next one before that runs out", async () => {
     const server = new FakeServer();
     let token = "one";
-    const { session } = begin(server, { token: () => Promise.resolve(token), renew: () => Promise.resolve(false) });
+    const { session } = begin(server, {
+      token: () => Promise.resolve(token),
+      renew: () => Promise.resolve(false),
+    });
     await settle();
     token = "two";
     await settle(21_000);

@@ -132,7 +132,12 @@ export class DictationSession {
     switch (event.type) {
       case "ready":
         this.#resumeToken = event.resume_token;
-        this.#engine = { provider: event.provider, model: event.model, lang: event.lang, reason: event.reason };
+        this.#engine = {
+          provider: event.provider,
+          model: event.model,
+          lang: event.lang,
+          reason: event.reason,
+        };
         return this.#goOn();
       case "resumed":
         this.#audio.resume(event.next_audio_seq);

@@ -4,7 +4,13 @@ import type { ServerEvent } from "@/shared/api/types";
 
 import type { SessionEvent } from "./messages";
 
-export const WANTED_EVENTS = ["ack", "speech_started", "speech_stopped", "utterance_discarded", "status"] as const;
+export const WANTED_EVENTS = [
+  "ack",
+  "speech_started",
+  "speech_stopped",
+  "utterance_discarded",
+  "status",
+] as const;
 
 /**
  * What an event tells the page; null where that is nothing.
@@ -12,10 +18,19 @@ export const WANTED_EVENTS = ["ack", "speech_started", "speech_stopped", "uttera
  * @param dictation what makes keys unique where a session begins a second dictation
  * @param sinceMs how long ago a moment of the dictation was spoken
  */
-export function textEventOf(event: ServerEvent, dictation: string, sinceMs: (ms: number) => number): SessionEvent | null {
+export function textEventOf(
+  event: ServerEvent,
+  dictation: string,
+  sinceMs: (ms: number) => number,
+): SessionEvent | null {
   switch (event.type) {
     case "partial":
-      return { type: "partial", key: `${dictation}:${event.utterance_id}`, text: event.text, stable: event.stable };
+      return {
+        type: "partial",
+        key: `${dictation}:${event.utterance_id}`,
+        text: event.text,
+        stable: event.stable,
+      };
     case "final": {
       const { endpoint_ms, queue_ms, decode_ms, speech_end_ms } = event.timing;
       const receipt = {

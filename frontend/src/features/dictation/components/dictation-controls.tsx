@@ -30,7 +30,11 @@ export function DictationControls({ dictation }: { dictation: Dictation }) {
       {isOn && (
         <>
           <LevelMeter source={dictation} className="mx-1 h-1.5 w-12 sm:w-20" />
-          <Tool label={t(isMuted ? "dictation.unmute" : "dictation.mute")} isPressed={isMuted} onClick={() => dictation.mute(!isMuted)}>
+          <Tool
+            label={t(isMuted ? "dictation.unmute" : "dictation.mute")}
+            isPressed={isMuted}
+            onClick={() => dictation.mute(!isMuted)}
+          >
             {isMuted ? <MicOff size={18} aria-hidden /> : <Mic size={18} aria-hidden />}
           </Tool>
         </>
@@ -62,7 +66,9 @@ function MicrophoneButton({ dictation }: { dictation: Dictation }) {
   const isOn = isRecording(state);
   const label = t(isOn ? "dictation.stop" : "dictation.start");
   const isBusy = state.kind === "opening" || state.kind === "reconnecting" || state.kind === "finishing";
-  const look = isOn ? "bg-danger/15 text-danger hover:bg-danger/25" : "bg-brand text-white hover:brightness-110";
+  const look = isOn
+    ? "bg-danger/15 text-danger hover:bg-danger/25"
+    : "bg-brand text-white hover:brightness-110";
   return (
     <button
       type="button"
@@ -73,7 +79,9 @@ function MicrophoneButton({ dictation }: { dictation: Dictation }) {
       data-state={state.kind}
       onClick={dictation.toggle}
     >
-      {isBusy && <LoaderCircle size={40} strokeWidth={1} className="absolute animate-spin text-accent" aria-hidden />}
+      {isBusy && (
+        <LoaderCircle size={40} strokeWidth={1} className="absolute animate-spin text-accent" aria-hidden />
+      )}
       {isOn ? <Square size={16} fill="currentColor" aria-hidden /> : <Mic size={20} aria-hidden />}
     </button>
   );

@@ -62,7 +62,9 @@ function textOf(state: DictationState, isSilent: boolean) {
 
 function lookOf(state: DictationState, isSilent: boolean): string {
   if (state.kind === "idle") return "[@media(hover:none)]:hidden"; // it speaks of a key
-  const isOdd = state.kind === "reconnecting" || (state.kind === "listening" && (isSilent || state.isMuted || state.isDegraded));
+  const isOdd =
+    state.kind === "reconnecting" ||
+    (state.kind === "listening" && (isSilent || state.isMuted || state.isDegraded));
   return isOdd ? "font-medium text-warn" : "";
 }
 
@@ -77,11 +79,18 @@ const LOOK_AT_SETTINGS: ReadonlySet<Failure["kind"]> = new Set([
 function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Dictation }) {
   const { t } = useTranslation();
   return (
-    <div role="alert" className="mt-2 flex items-start gap-2 rounded-xl border border-danger/40 bg-danger/10 p-3 text-sm">
+    <div
+      role="alert"
+      className="mt-2 flex items-start gap-2 rounded-xl border border-danger/40 bg-danger/10 p-3 text-sm"
+    >
       <TriangleAlert size={18} className="mt-0.5 shrink-0 text-danger" aria-hidden />
       <div className="min-w-0 flex-1">
         <p>{t(`dictation.failures.${failure.kind}`)}</p>
-        {failure.detail !== "" && <p lang="en" className="mt-1 break-words text-xs text-muted"><WithCode text={failure.detail} /></p>}
+        {failure.detail !== "" && (
+          <p lang="en" className="mt-1 break-words text-xs text-muted">
+            <WithCode text={failure.detail} />
+          </p>
+        )}
         <div className="mt-2 flex gap-2">
           <button type="button" className="button" onClick={dictation.start}>
             {t("common.retry")}
@@ -93,7 +102,12 @@ function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Di
           )}
         </div>
       </div>
-      <button type="button" className="button-quiet -my-1" aria-label={t("common.close")} onClick={dictation.dismiss}>
+      <button
+        type="button"
+        className="button-quiet -my-1"
+        aria-label={t("common.close")}
+        onClick={dictation.dismiss}
+      >
         <X size={16} aria-hidden />
       </button>
     </div>

@@ -10,7 +10,9 @@ export function LatencyReceipt({ receipt }: { receipt: Receipt }) {
   const { t, i18n } = useTranslation();
   const id = useId();
   const seconds = (ms: number): string =>
-    new Intl.NumberFormat(i18n.language, { maximumFractionDigits: 2, minimumFractionDigits: 2 }).format(ms / 1000);
+    new Intl.NumberFormat(i18n.language, { maximumFractionDigits: 2, minimumFractionDigits: 2 }).format(
+      ms / 1000,
+    );
   const total = t("dictation.seconds", { seconds: seconds(receipt.totalMs) });
   const rows = [
     [t("dictation.receipt.endpoint"), receipt.endpointMs],
@@ -36,7 +38,9 @@ export function LatencyReceipt({ receipt }: { receipt: Receipt }) {
         className="invisible absolute bottom-full right-2 z-20 w-72 max-w-full sm:right-16 rounded-xl border border-line bg-surface p-3
           text-left shadow-xl group-focus-within:visible group-hover:visible"
       >
-        <span className="mb-1 block whitespace-normal font-medium text-ink">{t("dictation.receipt.title", { total })}</span>
+        <span className="mb-1 block whitespace-normal font-medium text-ink">
+          {t("dictation.receipt.title", { total })}
+        </span>
         {rows.map(([name, ms]) => (
           <span key={name} className="flex justify-between gap-4">
             <span>{name}</span>

@@ -28,7 +28,10 @@ export function LevelMeter({ source, className = "h-1.5 w-16" }: { source: Sourc
   }, [source]);
   return (
     <div aria-hidden data-testid="level" className={`overflow-hidden rounded-full bg-raised ${className}`}>
-      <div ref={bar} className="h-full w-full origin-left rounded-full bg-good transition-transform duration-100" />
+      <div
+        ref={bar}
+        className="h-full w-full origin-left rounded-full bg-good transition-transform duration-100"
+      />
     </div>
   );
 }

@@ -55,7 +55,10 @@ export function MicrophoneTest() {
         </button>
         {isOn && <LevelMeter source={probe} className="h-2 min-w-24 flex-1" />}
       </div>
-      <p role="status" className={`text-sm sm:ml-60 ${state.kind === "failed" ? "text-danger" : isHeard ? "text-good" : "text-muted"}`}>
+      <p
+        role="status"
+        className={`text-sm sm:ml-60 ${state.kind === "failed" ? "text-danger" : isHeard ? "text-good" : "text-muted"}`}
+      >
         {state.kind === "failed" && t(`dictation.failures.${state.failure.kind}`)}
         {isOn && t(isHeard ? "dictation.test.heard" : "dictation.test.speak")}
         {state.kind === "off" && t(wasOn && isHeard ? "dictation.test.heard" : "dictation.test.private")}

@@ -1,6 +1,14 @@
 /** The field that holds the composed text: a textarea, behind which the certain words are solid, the others faint. */
 
-import { Fragment, useEffect, useLayoutEffect, useRef, useSyncExternalStore, type KeyboardEvent, type Ref } from "react";
+import {
+  Fragment,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useSyncExternalStore,
+  type KeyboardEvent,
+  type Ref,
+} from "react";
 
 import type { ComposerStore } from "./composer-store";
 import { piecesOf, type Piece } from "./model";
@@ -22,13 +30,22 @@ const LOOKS: Record<Piece["kind"], string> = {
   unstable: "text-muted opacity-80",
 };
 /** Both layers must break their lines alike, and begin them at the same side: each line has the direction of its text. */
-const LAYER = "[unicode-bidi:plaintext] col-start-1 row-start-1 m-0 w-full whitespace-pre-wrap break-words border-0 p-0 font-sans text-base leading-6";
+const LAYER =
+  "[unicode-bidi:plaintext] col-start-1 row-start-1 m-0 w-full whitespace-pre-wrap break-words border-0 p-0 font-sans text-base leading-6";
 
 /** Characters of the space before underlined words, whose line would hang in the air at the end of the row above. */
-const leadOf = ({ kind, text }: Piece): number => (kind === "stable" ? text.length - text.trimStart().length : 0);
+const leadOf = ({ kind, text }: Piece): number =>
+  kind === "stable" ? text.length - text.trimStart().length : 0;
 
 /** Grows with its text up to the height of its parent's `max-h-*`, which scrolls. */
-export function ComposerField({ composer, label, placeholder, isDisabled, onKeyDown, ref }: ComposerFieldProps) {
+export function ComposerField({
+  composer,
+  label,
+  placeholder,
+  isDisabled,
+  onKeyDown,
+  ref,
+}: ComposerFieldProps) {
   const { dispatch, setComposing } = composer;
   const model = useSyncExternalStore(composer.subscribe, composer.get);
   const own = useRef<HTMLTextAreaElement>(null);
@@ -52,7 +69,8 @@ export function ComposerField({ composer, label, placeholder, isDisabled, onKeyD
       const { text, caret } = composer.get();
       if (field === null || document.activeElement !== field || field.value !== text) return;
       const { selectionStart: start, selectionEnd: end } = field;
-      if (start !== caret.start || end !== caret.end) dispatch({ type: "caret_moved", caret: { start, end } });
+      if (start !== caret.start || end !== caret.end)
+        dispatch({ type: "caret_moved", caret: { start, end } });
     };
     document.addEventListener("selectionchange", caretMoved);
     return () => document.removeEventListener("selectionchange", caretMoved);
@@ -67,7 +85,12 @@ export function ComposerField({ composer, label, placeholder, isDisabled, onKeyD
 
   return (
     <div className="grid">
-      <div aria-hidden dir="auto" className={`${LAYER} pointer-events-none z-10 min-h-6 text-ink`} data-testid="composer-pieces">
+      <div
+        aria-hidden
+        dir="auto"
+        className={`${LAYER} pointer-events-none z-10 min-h-6 text-ink`}
+        data-testid="composer-pieces"
+      >
         {piecesOf(model).map((piece, index) => (
           <Fragment key={index}>
             {piece.text.slice(0, leadOf(piece))}

@@ -3,7 +3,13 @@
 import { EMPTY, type ComposerModel } from "./model";
 import { composerReducer, type ComposerAction } from "./reducer";
 
-const FROM_ENGINE: ReadonlySet<ComposerAction["type"]> = new Set(["partial", "final", "restarted", "ended", "cancelled"]);
+const FROM_ENGINE: ReadonlySet<ComposerAction["type"]> = new Set([
+  "partial",
+  "final",
+  "restarted",
+  "ended",
+  "cancelled",
+]);
 
 export class ComposerStore {
   #model: ComposerModel = EMPTY;

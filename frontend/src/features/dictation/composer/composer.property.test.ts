@@ -23,8 +23,14 @@ const edits: fc.Arbitrary<Move>[] = [
   fc.record({ kind: fc.constant("delete" as const), at: place, length: fc.integer({ min: 1, max: 9 }) }),
   fc.record({ kind: fc.constant("caret" as const), at: place }),
 ];
-const told = fc.record({ kind: fc.constantFrom("partial" as const, "final" as const), words: speech, stable: fc.nat(5) });
-const rest = fc.record({ kind: fc.constantFrom("undo" as const, "redo" as const, "restart" as const, "end" as const) });
+const told = fc.record({
+  kind: fc.constantFrom("partial" as const, "final" as const),
+  words: speech,
+  stable: fc.nat(5),
+});
+const rest = fc.record({
+  kind: fc.constantFrom("undo" as const, "redo" as const, "restart" as const, "end" as const),
+});
 
 function actionOf(move: Move, model: ComposerModel, utterance: number): ComposerAction {
   const { text } = model;
@@ -32,11 +38,19 @@ function actionOf(move: Move, model: ComposerModel, utterance: number): Composer
     case "insert": {
       const at = Math.floor(move.at * text.length);
       const end = at + move.text.length;
-      return { type: "typed", text: text.slice(0, at) + move.text + text.slice(at), caret: { start: end, end } };
+      return {
+        type: "typed",
+        text: text.slice(0, at) + move.text + text.slice(at),
+        caret: { start: end, end },
+      };
     }
     case "delete": {
       const at = Math.floor(move.at * text.length);
-      return { type: "typed", text: text.slice(0, at) + text.slice(at + move.length), caret: { start: at, end: at } };
+      return {
+        type: "typed",
+        text: text.slice(0, at) + text.slice(at + move.length),
+        caret: { start: at, end: at },
+      };
     }
     case "caret": {
       const at = Math.floor(move.at * text.length);
@@ -71,7 +85,11 @@ function check(model: ComposerModel): void {
     if (span.state !== "final") at = span.end;
   }
   expect(model.caret.end).toBeLessThanOrEqual(model.text.length);
-  expect(piecesOf(model).map((piece) => piece.text).join("")).toBe(model.text);
+  expect(
+    piecesOf(model)
+      .map((piece) => piece.text)
+      .join(""),
+  ).toBe(model.text);
 }
 
 const typedIn = (text: string): string => text.replace(/[^A-Z7]/gu, "");
@@ -103,21 +121,33 @@ describe("any typing and dictation at once", () => {
   it("loses no word and says none twice, where nothing is deleted and the engine keeps its word", () => {
     const insertion = fc.record({ at: place, told: fc.nat(9) });
     fc.assert(
-      fc.property(fc.array(fc.nat(9), { minLength: 1, maxLength: 9 }), fc.array(insertion, { maxLength: 5 }), (words, meanwhile) => {
-        const sentence = words.map((word, index) => `w${"abcdefghij".charAt(word)}${"klmnopqrs".charAt(index)}`);
-        let model = EMPTY;
-        for (const { at, told: count } of [...meanwhile].sort((one, other) => one.told - other.told)) {
-          const text = sentence.slice(0, count + 1).join(" ");
-          model = composerReducer(model, { type: "partial", key: "1", text, stable: "" });
-          const gaps = [0, ...[...model.text.matchAll(/ /gu)].map((gap) => gap.index), model.text.length];
-          const gap = gaps[Math.floor(at * (gaps.length - 1))] ?? 0;
-          const caret = { start: gap + 3, end: gap + 3 };
-          model = composerReducer(model, { type: "typed", text: `${model.text.slice(0, gap)} X ${model.text.slice(gap)}`, caret });
-        }
-        model = composerReducer(model, { type: "final", key: "1", text: sentence.join(" ") });
-        const dictated = wordsOf(model.text).map((word) => word.plain).filter((word) => word !== "x");
-        expect(dictated).toEqual(sentence);
-      }),
+      fc.property(
+        fc.array(fc.nat(9), { minLength: 1, maxLength: 9 }),
+        fc.array(insertion, { maxLength: 5 }),
+        (words, meanwhile) => {
+          const sentence = words.map(
+            (word, index) => `w${"abcdefghij".charAt(word)}${"klmnopqrs".charAt(index)}`,
+          );
+          let model = EMPTY;
+          for (const { at, told: count } of [...meanwhile].sort((one, other) => one.told - other.told)) {
+            const text = sentence.slice(0, count + 1).join(" ");
+            model = composerReducer(model, { type: "partial", key: "1", text, stable: "" });
+            const gaps = [0, ...[...model.text.matchAll(/ /gu)].map((gap) => gap.index), model.text.length];
+            const gap = gaps[Math.floor(at * (gaps.length - 1))] ?? 0;
+            const caret = { start: gap + 3, end: gap + 3 };
+            model = composerReducer(model, {
+              type: "typed",
+              text: `${model.text.slice(0, gap)} X ${model.text.slice(gap)}`,
+              caret,
+            });
+          }
+          model = composerReducer(model, { type: "final", key: "1", text: sentence.join(" ") });
+          const dictated = wordsOf(model.text)
+            .map((word) => word.plain)
+            .filter((word) => word !== "x");
+          expect(dictated).toEqual(sentence);
+        },
+      ),
       { numRuns: 2000 },
     );
   });

@@ -22,7 +22,11 @@ function typed(marked: string): ComposerAction {
   const [head = "", middle, tail] = marked.split("|");
   const text = marked.replaceAll("|", "");
   const start = head.length;
-  return { type: "typed", text, caret: { start, end: tail === undefined ? start : start + (middle ?? "").length } };
+  return {
+    type: "typed",
+    text,
+    caret: { start, end: tail === undefined ? start : start + (middle ?? "").length },
+  };
 }
 
 describe("an utterance", () => {
@@ -46,9 +50,18 @@ describe("an utterance", () => {
   });
 
   it("follows the one before it, and nothing is said into an utterance that is open", () => {
-    const model = run([partial("1", "one two"), partial("2", "three"), final("1", "One two."), final("2", "Three.")]);
+    const model = run([
+      partial("1", "one two"),
+      partial("2", "three"),
+      final("1", "One two."),
+      final("2", "Three."),
+    ]);
     expect(model.text).toBe("One two. Three.");
-    const amid = run([partial("1", "one two"), { type: "caret_moved", caret: { start: 2, end: 2 } }, partial("2", "three")]);
+    const amid = run([
+      partial("1", "one two"),
+      { type: "caret_moved", caret: { start: 2, end: 2 } },
+      partial("2", "three"),
+    ]);
     expect(amid.text).toBe("one two three");
   });
 
@@ -70,23 +83,40 @@ describe("an utterance", () => {
 
 describe("what the user types meanwhile", () => {
   it("stays where it is while the words before it grow", () => {
-    const model = run([partial("1", "hello wor"), typed("hello wor!!!|"), partial("1", "hello world and"), final("1", "Hello world")]);
+    const model = run([
+      partial("1", "hello wor"),
+      typed("hello wor!!!|"),
+      partial("1", "hello world and"),
+      final("1", "Hello world"),
+    ]);
     expect(model.text).toBe("Hello world!!!");
     expect(model.caret.end).toBe(model.text.length);
   });
 
   it("is kept inside an open utterance, whose other words go on", () => {
-    const model = run([partial("1", "what is the"), typed("When| is the"), final("1", "What is the weather like?")]);
+    const model = run([
+      partial("1", "what is the"),
+      typed("When| is the"),
+      final("1", "What is the weather like?"),
+    ]);
     expect(model.text).toBe("When is the weather like?");
   });
 
   it("is kept when the engine changes its mind about how many words there were", () => {
-    const model = run([partial("1", "the ice cream is cold"), typed("the ice cream WAS| cold"), final("1", "The icecream is cold today.")]);
+    const model = run([
+      partial("1", "the ice cream is cold"),
+      typed("the ice cream WAS| cold"),
+      final("1", "The icecream is cold today."),
+    ]);
     expect(model.text).toBe("the ice cream WAS cold today.");
   });
 
   it("is kept over words that were deleted, which do not come back", () => {
-    const model = run([partial("1", "well um what is"), typed("|what is"), final("1", "Well, um, what is it?")]);
+    const model = run([
+      partial("1", "well um what is"),
+      typed("|what is"),
+      final("1", "Well, um, what is it?"),
+    ]);
     expect(model.text).toBe("what is it?");
   });
 
@@ -107,14 +137,24 @@ describe("undo", () => {
   });
 
   it("of an utterance that is being said drops what is still told of it", () => {
-    const model = run([partial("1", "one"), { type: "undo" }, partial("1", "one two"), final("1", "one two")]);
+    const model = run([
+      partial("1", "one"),
+      { type: "undo" },
+      partial("1", "one two"),
+      final("1", "one two"),
+    ]);
     expect(model.text).toBe("");
     expect(run([{ type: "redo" }], model).text).toBe("one two");
     expect(run([final("2", "three")], model).text).toBe("three");
   });
 
   it("gives back what was deleted of a live utterance", () => {
-    const model = run([partial("1", "one two"), typed("|two"), { type: "undo" }, final("1", "one two three")]);
+    const model = run([
+      partial("1", "one two"),
+      typed("|two"),
+      { type: "undo" },
+      final("1", "one two three"),
+    ]);
     expect(model.text).toBe("one two three");
     expect(run([{ type: "undo" }], model).text).toBe("");
   });
@@ -127,7 +167,13 @@ describe("the end of a dictation", () => {
   });
 
   it("of one that is begun anew lets the same words take the same place", () => {
-    const model = run([partial("1", "half a"), typed("half a (typed)|"), { type: "restarted", dictation: "" }, partial("b1", "half"), final("b1", "Half a sentence.")]);
+    const model = run([
+      partial("1", "half a"),
+      typed("half a (typed)|"),
+      { type: "restarted", dictation: "" },
+      partial("b1", "half"),
+      final("b1", "Half a sentence."),
+    ]);
     expect(model.text).toBe("Half a sentence. (typed)");
   });
 

@@ -62,9 +62,15 @@ function dictationOf(key: string): string {
   return key.slice(0, Math.max(0, key.indexOf(".")));
 }
 
-function inState(model: ComposerModel, dictation: string, to: (state: Said["state"]) => Said["state"]): ComposerModel {
+function inState(
+  model: ComposerModel,
+  dictation: string,
+  to: (state: Said["state"]) => Said["state"],
+): ComposerModel {
   const entries = Object.entries(model.said).map(([key, said]) =>
-    dictationOf(key) === dictation ? ([key, { ...said, state: to(said.state) }] as const) : ([key, said] as const),
+    dictationOf(key) === dictation
+      ? ([key, { ...said, state: to(said.state) }] as const)
+      : ([key, said] as const),
   );
   return refreshed({ ...model, said: Object.fromEntries(entries) });
 }
@@ -78,7 +84,16 @@ function withPlaceFor(model: ComposerModel, told: Told): ComposerModel {
   if (orphan !== undefined) return renamed(model, orphan, told.key);
   if (told.text.trim() === "") return model;
   const at = placeAt(model);
-  const span: Span = { key: told.key, state: "live", start: at, live: at, end: at, stable: at, said: "", skip: 0 };
+  const span: Span = {
+    key: told.key,
+    state: "live",
+    start: at,
+    live: at,
+    end: at,
+    stable: at,
+    said: "",
+    skip: 0,
+  };
   const spans = [...model.spans, span].sort((one, other) => one.start - other.start || one.end - other.end);
   return { ...model, spans, undo: pushed(model, told.key), redo: [], typingAt: null };
 }

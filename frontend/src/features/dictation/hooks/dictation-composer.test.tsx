@@ -35,7 +35,10 @@ function shown() {
   /** The chat, which takes nothing while an answer streams. */
   const chat = { isFree: true, free: () => undefined as void };
   function Page({ conversation = null }: { conversation?: string | null }) {
-    const { draft, field, microphone, below, whenFree } = useDictationComposer(conversation, { dictation, drafts });
+    const { draft, field, microphone, below, whenFree } = useDictationComposer(conversation, {
+      dictation,
+      drafts,
+    });
     chat.free = () => {
       chat.isFree = true;
       whenFree();

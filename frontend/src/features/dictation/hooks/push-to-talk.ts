@@ -1,8 +1,10 @@
 /** Which keys are held to speak, and where they mean something else. Pure. */
 
-const TEXT = "input:not([type=checkbox],[type=radio],[type=button],[type=range]), textarea, select, [contenteditable=true]";
+const TEXT =
+  "input:not([type=checkbox],[type=radio],[type=button],[type=range]), textarea, select, [contenteditable=true]";
 /** What Space presses when it has the focus. */
-const PRESSABLE = "button, a[href], summary, input, [role=menuitem], [role=button], [role=tab], [role=option], [role=switch]";
+const PRESSABLE =
+  "button, a[href], summary, input, [role=menuitem], [role=button], [role=tab], [role=option], [role=switch]";
 
 /** Whether holding this key down there is meant for the microphone. */
 export function isForTalking(code: string, chosen: string, target: EventTarget | null): boolean {
@@ -19,5 +21,7 @@ function isEmptyComposer(target: Element): boolean {
 
 /** Whether the key puts a character where text is written, or moves about in it. */
 function writes(code: string): boolean {
-  return !/^(F\d+|Control|Alt|Shift|Pause|ScrollLock|Insert|CapsLock|ContextMenu|Media|Launch|Browser)/u.test(code);
+  return !/^(F\d+|Control|Alt|Shift|Pause|ScrollLock|Insert|CapsLock|ContextMenu|Media|Launch|Browser)/u.test(
+    code,
+  );
 }

@@ -1,6 +1,14 @@
 /** All that the chat's composer gets from dictation: the field, the microphone, its state, and the text to send. */
 
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, type KeyboardEvent, type ReactNode } from "react";
+import {
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  type KeyboardEvent,
+  type ReactNode,
+} from "react";
 import { useTranslation } from "react-i18next";
 
 import { ComposerField } from "../composer/composer-field";
@@ -31,7 +39,10 @@ interface DictationComposer {
 type Parts = Pick<typeof page, "dictation" | "drafts">;
 
 /** @param conversationId whose draft is composed; null for one that is not made yet */
-export function useDictationComposer(conversationId: string | null, { dictation, drafts }: Parts = page): DictationComposer {
+export function useDictationComposer(
+  conversationId: string | null,
+  { dictation, drafts }: Parts = page,
+): DictationComposer {
   const { t } = useTranslation();
   const field = useRef<HTMLTextAreaElement>(null);
   const { state } = useDictationView(dictation);

@@ -18,7 +18,8 @@ export function useDictationKeys(dictation: Dictation): void {
       if (key !== "up") key = to;
     };
     const pressed = (event: KeyboardEvent): void => {
-      if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]") !== null) return;
+      if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]") !== null)
+        return;
       if (event.key === "Escape" && isBusy(dictation.get().state)) {
         event.preventDefault();
         if (key === "talking") key = "done";

@@ -15,7 +15,8 @@ interface ListProps {
 
 export function ConversationList({ current, onOpen, onDelete }: ListProps) {
   const { t } = useTranslation();
-  const { conversations, isPending, isError, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useConversations();
+  const { conversations, isPending, isError, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } =
+    useConversations();
   const rename = useRename();
   if (isPending) return <Skeleton />;
   if (isError && conversations.length === 0) {
@@ -28,7 +29,8 @@ export function ConversationList({ current, onOpen, onDelete }: ListProps) {
       </div>
     );
   }
-  if (conversations.length === 0) return <p className="px-3 py-6 text-center text-sm text-muted">{t("history.empty")}</p>;
+  if (conversations.length === 0)
+    return <p className="px-3 py-6 text-center text-sm text-muted">{t("history.empty")}</p>;
   return (
     <>
       {grouped(conversations, new Date()).map(({ age, conversations: some }, place) => (
@@ -50,7 +52,12 @@ export function ConversationList({ current, onOpen, onDelete }: ListProps) {
         </section>
       ))}
       {hasNextPage && (
-        <button type="button" className="button mt-3 w-full" disabled={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+        <button
+          type="button"
+          className="button mt-3 w-full"
+          disabled={isFetchingNextPage}
+          onClick={() => void fetchNextPage()}
+        >
           {t("history.more")}
         </button>
       )}

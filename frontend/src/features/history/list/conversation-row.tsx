@@ -32,7 +32,9 @@ export function ConversationRow({ conversation, current, onRename, onDelete, onO
     );
   }
   return (
-    <div className={`group relative flex items-center rounded-lg ${current ? "bg-raised" : "hover:bg-raised/60"}`}>
+    <div
+      className={`group relative flex items-center rounded-lg ${current ? "bg-raised" : "hover:bg-raised/60"}`}
+    >
       <Link
         href={`/c/${id}`}
         aria-current={current ? "page" : undefined}
@@ -58,7 +60,15 @@ export function ConversationRow({ conversation, current, onRename, onDelete, onO
   );
 }
 
-function RowButton({ label, onClick, children }: { label: string; onClick: () => void; children: React.ReactNode }) {
+function RowButton({
+  label,
+  onClick,
+  children,
+}: {
+  label: string;
+  onClick: () => void;
+  children: React.ReactNode;
+}) {
   return (
     <button
       type="button"

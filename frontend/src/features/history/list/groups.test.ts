@@ -21,7 +21,9 @@ test.each([
 
 test("headings stand once, in order", () => {
   const of = (day: number) => ({ updated_at: new Date(2026, 10, day).toISOString() }) as Conversation;
-  expect(grouped([of(21), of(21), of(20), of(2)], now).map((group) => [group.age, group.conversations.length])).toEqual([
+  expect(
+    grouped([of(21), of(21), of(20), of(2)], now).map((group) => [group.age, group.conversations.length]),
+  ).toEqual([
     ["today", 2],
     ["yesterday", 1],
     ["older", 1],

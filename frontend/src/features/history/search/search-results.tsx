@@ -14,7 +14,15 @@ const KINDS = {
   dictation: { icon: FileAudio, text: "history.inDictation" },
 } as const;
 
-export function SearchResults({ hits, words, onOpen }: { hits: readonly Hit[]; words: string; onOpen: () => void }) {
+export function SearchResults({
+  hits,
+  words,
+  onOpen,
+}: {
+  hits: readonly Hit[];
+  words: string;
+  onOpen: () => void;
+}) {
   const { t } = useTranslation();
   return (
     <>
@@ -23,7 +31,9 @@ export function SearchResults({ hits, words, onOpen }: { hits: readonly Hit[]; w
       </p>
       <ul aria-label={t("history.results")} className="space-y-1">
         {hits.map((hit, place) => (
-          <li key={`${hit.kind} ${hit.message_id ?? hit.dictation_id ?? hit.conversation_id} ${hit.final_n ?? place}`}>
+          <li
+            key={`${hit.kind} ${hit.message_id ?? hit.dictation_id ?? hit.conversation_id} ${hit.final_n ?? place}`}
+          >
             <Found hit={hit} onOpen={onOpen} />
           </li>
         ))}

@@ -12,7 +12,8 @@ export function useSearch(typed: string) {
   const words = useDebounced(typed.trim(), PAUSE_MS).slice(0, 500);
   const query = useQuery({
     queryKey: keys.search(words),
-    queryFn: ({ signal }) => api.json<Hit[]>(`/api/search?limit=30&q=${encodeURIComponent(words)}`, { signal }),
+    queryFn: ({ signal }) =>
+      api.json<Hit[]>(`/api/search?limit=30&q=${encodeURIComponent(words)}`, { signal }),
     enabled: words !== "",
     placeholderData: keepPreviousData,
   });

@@ -6,7 +6,16 @@ import { keyName } from "@/shared/lib/key-name";
 import { useSettings } from "@/shared/settings/store";
 
 /** Keys that a page cannot have, or that would shut a person in. */
-const NOT_THESE = new Set(["Escape", "Tab", "Enter", "NumpadEnter", "MetaLeft", "MetaRight", "Unidentified", ""]);
+const NOT_THESE = new Set([
+  "Escape",
+  "Tab",
+  "Enter",
+  "NumpadEnter",
+  "MetaLeft",
+  "MetaRight",
+  "Unidentified",
+  "",
+]);
 
 export function KeyField() {
   const { t } = useTranslation();
@@ -31,9 +40,11 @@ export function KeyField() {
           setListening(false);
           if (!NOT_THESE.has(event.code)) change({ pushToTalkKey: event.code });
         }}
-        onKeyUp={(event) => listening || event.code === "Space" ? event.preventDefault() : undefined}
+        onKeyUp={(event) => (listening || event.code === "Space" ? event.preventDefault() : undefined)}
       >
-        <kbd className="font-sans">{listening ? t("settings.pressKey") : keyName(settings.pushToTalkKey, t("common.keySpace"))}</kbd>
+        <kbd className="font-sans">
+          {listening ? t("settings.pressKey") : keyName(settings.pushToTalkKey, t("common.keySpace"))}
+        </kbd>
       </button>
     </div>
   );

@@ -2,7 +2,27 @@
 
 /** Offered where an engine takes any: the most spoken, and those nearest to this page's readers. */
 const COMMON = [
-  ...["ar", "bn", "ca", "cs", "da", "de", "el", "en", "es", "eu", "fa", "fi", "fr", "gl", "he", "hi", "hu", "id", "it"],
+  ...[
+    "ar",
+    "bn",
+    "ca",
+    "cs",
+    "da",
+    "de",
+    "el",
+    "en",
+    "es",
+    "eu",
+    "fa",
+    "fi",
+    "fr",
+    "gl",
+    "he",
+    "hi",
+    "hu",
+    "id",
+    "it",
+  ],
   ...["ja", "ko", "nl", "no", "pl", "pt", "ro", "ru", "sv", "sw", "ta", "th", "tr", "uk", "ur", "vi", "zh"],
 ];
 
@@ -12,7 +32,11 @@ export interface SpokenLanguage {
 }
 
 /** `engine`: primary tags of the engine, null for any. `chosen` is offered even if the engine lacks it. */
-export function spokenLanguages(engine: readonly string[] | null, chosen: string, page: string): SpokenLanguage[] {
+export function spokenLanguages(
+  engine: readonly string[] | null,
+  chosen: string,
+  page: string,
+): SpokenLanguage[] {
   const names = new Intl.DisplayNames([page], { type: "language", fallback: "code" });
   const tags = new Set(engine ?? COMMON);
   if (chosen !== "auto") tags.add(chosen);

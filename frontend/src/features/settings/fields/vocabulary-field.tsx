@@ -30,7 +30,11 @@ export function VocabularyField() {
             change({ vocabulary: termsOf(event.target.value).terms });
           }}
         />
-        <p id={`${id}-hint`} role={dropped ? "alert" : undefined} className={`mt-1 text-xs ${dropped ? "text-warn" : "text-muted"}`}>
+        <p
+          id={`${id}-hint`}
+          role={dropped ? "alert" : undefined}
+          className={`mt-1 text-xs ${dropped ? "text-warn" : "text-muted"}`}
+        >
           {t(dropped ? "settings.tooManyTerms" : "settings.vocabularyHint")}
         </p>
       </div>

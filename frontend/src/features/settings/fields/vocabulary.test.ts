@@ -5,7 +5,10 @@ import { spokenLanguages } from "./languages";
 import { LONGEST_TERM, MOST_TERMS, termsOf } from "./vocabulary";
 
 test("one term a line, each once, without the blanks", () => {
-  expect(termsOf(" PROMPTer \r\n\nAna  María\nPROMPTer")).toEqual({ terms: ["PROMPTer", "Ana  María"], dropped: false });
+  expect(termsOf(" PROMPTer \r\n\nAna  María\nPROMPTer")).toEqual({
+    terms: ["PROMPTer", "Ana  María"],
+    dropped: false,
+  });
 });
 
 test("what the server would refuse is left out, and that is told", () => {

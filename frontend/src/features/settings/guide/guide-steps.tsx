@@ -44,7 +44,10 @@ export function EngineStep() {
       <Choice
         label={t("settings.speechLang")}
         value={settings.speechLang}
-        options={[["auto", t("settings.autoLang")], ...languages.map(({ tag, name }) => [tag, name] as const)]}
+        options={[
+          ["auto", t("settings.autoLang")],
+          ...languages.map(({ tag, name }) => [tag, name] as const),
+        ]}
         onChange={(speechLang) => change({ speechLang })}
       />
     </>
@@ -59,11 +62,15 @@ export function ModelStep() {
   const onlyEcho = ids !== undefined && isEchoOnly(ids, assistantsOf(providers));
   return (
     <>
-      {!onlyEcho && inUse && <ProviderList label={t("settings.guideModelReady", { name: inUse.name })} items={[inUse]} />}
+      {!onlyEcho && inUse && (
+        <ProviderList label={t("settings.guideModelReady", { name: inUse.name })} items={[inUse]} />
+      )}
       {onlyEcho && (
         <div className="rounded-xl border border-line p-4 text-muted">
           <p className="text-ink">{t("settings.echoModel")}</p>
-          <p className="mt-2"><WithCode text={t("settings.connectHint")} /></p>
+          <p className="mt-2">
+            <WithCode text={t("settings.connectHint")} />
+          </p>
         </div>
       )}
       <ModelChoice />

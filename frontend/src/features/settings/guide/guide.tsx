@@ -22,11 +22,16 @@ export function Guide({ microphone }: { microphone: ReactNode }) {
   return (
     <Modal title={t("settings.guideTitle")} onClose={end}>
       <div className="mb-4 flex items-center gap-3">
-        <span aria-hidden className="grid size-8 shrink-0 place-items-center rounded-full bg-brand text-sm font-semibold text-white">
+        <span
+          aria-hidden
+          className="grid size-8 shrink-0 place-items-center rounded-full bg-brand text-sm font-semibold text-white"
+        >
           {step + 1}
         </span>
         <h3 className="font-semibold">{t(TITLES[step] ?? TITLES[0])}</h3>
-        <span className="ml-auto text-xs text-muted">{t("settings.guideStep", { step: step + 1, steps: TITLES.length })}</span>
+        <span className="ml-auto text-xs text-muted">
+          {t("settings.guideStep", { step: step + 1, steps: TITLES.length })}
+        </span>
       </div>
       <div className="min-h-52 space-y-4 text-sm" aria-live="polite">
         {step === 0 && <EngineStep />}
@@ -46,7 +51,12 @@ export function Guide({ microphone }: { microphone: ReactNode }) {
             {t("settings.back")}
           </button>
         )}
-        <button type="button" data-first className="button-brand" onClick={last ? end : () => setStep(step + 1)}>
+        <button
+          type="button"
+          data-first
+          className="button-brand"
+          onClick={last ? end : () => setStep(step + 1)}
+        >
           {t(last ? "settings.start" : "settings.next")}
         </button>
       </div>

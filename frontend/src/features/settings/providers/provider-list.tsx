@@ -14,9 +14,17 @@ const STATES = {
   unreachable: ["settings.stateUnreachable", "bg-muted"],
 } as const satisfies Record<ProviderState, readonly [string, string]>;
 
-export function ProviderList({ label, items }: { label: string; items: readonly (LlmProvider | SttProvider)[] }) {
+export function ProviderList({
+  label,
+  items,
+}: {
+  label: string;
+  items: readonly (LlmProvider | SttProvider)[];
+}) {
   const ready = (item: LlmProvider) => Number(item.status !== "ready");
-  const sorted = [...items].sort((one, other) => Number(other.default) - Number(one.default) || ready(one) - ready(other));
+  const sorted = [...items].sort(
+    (one, other) => Number(other.default) - Number(one.default) || ready(one) - ready(other),
+  );
   return (
     <ul aria-label={label} className="divide-y divide-line rounded-xl border border-line">
       {sorted.map((item) => (
@@ -37,9 +45,15 @@ function Provider({ item }: { item: LlmProvider | SttProvider }) {
           <span aria-hidden className={`size-2 rounded-full ${colour}`} />
           {t(text)}
         </span>
-        {item.default && <span className="rounded-full bg-accent/15 px-2 py-0.5 text-xs text-accent">{t("settings.inUse")}</span>}
+        {item.default && (
+          <span className="rounded-full bg-accent/15 px-2 py-0.5 text-xs text-accent">
+            {t("settings.inUse")}
+          </span>
+        )}
       </div>
-      <p lang="en" className="mt-1 break-words text-muted"><WithCode text={item.description} /></p>
+      <p lang="en" className="mt-1 break-words text-muted">
+        <WithCode text={item.description} />
+      </p>
       {"capabilities" in item && item.capabilities.network && (
         <p className="mt-1 text-xs text-warn">{t("settings.network")}</p>
       )}

@@ -19,7 +19,13 @@ export function ProviderSection({ title, query }: { title: string; query: Query 
     <div className="space-y-2">
       <div className="flex items-center justify-between gap-4">
         <h3 className="text-sm font-semibold">{title}</h3>
-        <button type="button" className="button-quiet shrink-0 whitespace-nowrap text-xs" title={t("settings.check")} disabled={query.isFetching} onClick={() => query.refetch()}>
+        <button
+          type="button"
+          className="button-quiet shrink-0 whitespace-nowrap text-xs"
+          title={t("settings.check")}
+          disabled={query.isFetching}
+          onClick={() => query.refetch()}
+        >
           <RefreshCw size={14} aria-hidden className={query.isFetching ? "animate-spin" : ""} />
           <span className="sr-only sm:not-sr-only">{t("settings.check")}</span>
         </button>

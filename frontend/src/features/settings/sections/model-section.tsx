@@ -15,7 +15,9 @@ export function ModelSection() {
     <Section title={t("settings.models")}>
       <ModelChoice />
       <ProviderSection title={t("settings.providers")} query={providers} />
-      <p className="text-sm text-muted"><WithCode text={t("settings.connectHint")} /></p>
+      <p className="text-sm text-muted">
+        <WithCode text={t("settings.connectHint")} />
+      </p>
     </Section>
   );
 }

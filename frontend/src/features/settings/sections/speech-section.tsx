@@ -26,18 +26,28 @@ export function SpeechSection({ microphone }: { microphone: ReactNode }) {
   const [settings, change] = useSettings();
   const engines = useSpeechEngines();
   const items = engines.data?.items ?? [];
-  const chosen = items.find((item) => (settings.sttProvider === "" ? item.default : item.name === settings.sttProvider));
-  const languages = spokenLanguages(chosen?.capabilities.languages ?? null, settings.speechLang, i18n.language);
+  const chosen = items.find((item) =>
+    settings.sttProvider === "" ? item.default : item.name === settings.sttProvider,
+  );
+  const languages = spokenLanguages(
+    chosen?.capabilities.languages ?? null,
+    settings.speechLang,
+    i18n.language,
+  );
   const names = items.filter((item) => item.name !== "auto").map((item) => item.name);
   const inUse = items.find((item) => item.default)?.name;
-  const serverChoice = inUse === undefined ? t("settings.serverChoice") : t("settings.engineNow", { name: inUse });
+  const serverChoice =
+    inUse === undefined ? t("settings.serverChoice") : t("settings.engineNow", { name: inUse });
   const engineNames = settings.sttProvider === "" ? names : [...new Set([...names, settings.sttProvider])];
   return (
     <Section title={t("settings.speech")}>
       <Choice
         label={t("settings.speechLang")}
         value={settings.speechLang}
-        options={[["auto", t("settings.autoLang")], ...languages.map(({ tag, name }) => [tag, name] as const)]}
+        options={[
+          ["auto", t("settings.autoLang")],
+          ...languages.map(({ tag, name }) => [tag, name] as const),
+        ]}
         onChange={(speechLang) => change({ speechLang })}
       />
       <Choice
@@ -63,8 +73,16 @@ export function SpeechSection({ microphone }: { microphone: ReactNode }) {
       />
       <VocabularyField />
       {microphone}
-      <Switch label={t("settings.echo")} checked={settings.echoCancellation} onChange={(echoCancellation) => change({ echoCancellation })} />
-      <Switch label={t("settings.noise")} checked={settings.noiseSuppression} onChange={(noiseSuppression) => change({ noiseSuppression })} />
+      <Switch
+        label={t("settings.echo")}
+        checked={settings.echoCancellation}
+        onChange={(echoCancellation) => change({ echoCancellation })}
+      />
+      <Switch
+        label={t("settings.noise")}
+        checked={settings.noiseSuppression}
+        onChange={(noiseSuppression) => change({ noiseSuppression })}
+      />
       <KeyField />
       <Switch
         label={t("settings.autoSend")}
