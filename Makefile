@@ -73,11 +73,13 @@ lint: python  ## lint and types only
 	@$(READY) --dev
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy
+	@$(WEB) --if-possible lint
 
 format: python  ## put the code in form
 	@$(READY) --dev
 	@$(BIN)/ruff check --fix-only $(CODE)
 	@$(BIN)/ruff format $(CODE)
+	@$(WEB) --if-possible format
 
 clean:  ## remove what was built (models/ and data/ stay)
 	@rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist backend/*.egg-info backend/app/web \

@@ -1,4 +1,4 @@
-"""Builds and checks the web app: `build` (nothing to do where it is fresh), `types`, `check`, `dev`.
+"""Builds and checks the web app: `build` (nothing to do where it is fresh), `types`, `lint`, `format`, `check`, `dev`.
 
 Needs nothing but a Python, and Node with npm. Where those are missing or too old, one line says so; with
 `--if-possible` that is no failure, for the server does its work without the page too.
@@ -33,6 +33,15 @@ MINIMUM = (20, 19)
 BORROWED = ROOT / "backend" / "tests" / "clients_js" / "node_modules"
 """The tests of JavaScript clients bring a Node of their own, which will do where the system's is too old."""
 TYPES = Path("src") / "shared" / "api" / "schema.d.ts"
+LINTERS = (
+    ("typescript/bin/tsc", "--noEmit"),
+    ("eslint/bin/eslint.js", "."),
+    ("prettier/bin/prettier.cjs", "--check", "--log-level=warn", "."),
+)
+FORMATTERS = (
+    ("eslint/bin/eslint.js", "--fix", "."),
+    ("prettier/bin/prettier.cjs", "--write", "--log-level=warn", "."),
+)
 NPM = (
     "--ignore-scripts",
     "--no-audit",
@@ -49,14 +58,14 @@ class CannotBuild(Exception):
 
 
 def main(argv: "list[str]") -> int:
-    """Do one of the four; the exit code."""
+    """Run the named command; return its exit code."""
     parser = argparse.ArgumentParser(description="Build and check the web app.")
-    parser.add_argument("what", choices=("build", "types", "check", "dev"))
+    parser.add_argument("what", choices=tuple(COMMANDS))
     parser.add_argument("--if-possible", action="store_true", help="without Node or npm say so, and succeed")
     parser.add_argument("--python", default=sys.executable, help="an interpreter with the server's packages")
     options = parser.parse_args(argv)
     try:
-        return {"build": build, "types": types, "check": check, "dev": dev}[options.what](options)
+        return COMMANDS[options.what](options)
     except CannotBuild as error:
         say(str(error))
         return 0 if options.if_possible else 1
@@ -64,7 +73,7 @@ def main(argv: "list[str]") -> int:
         return 130
 
 
-# -- the four
+# -- the commands
 
 
 def build(options: argparse.Namespace) -> int:  # noqa: ARG001  # called as the others are
@@ -86,7 +95,7 @@ def types(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Types in step with the server, type check, tests and build; says what fails."""
+    """Check that the wire's types match the server, then types, lint, form and tests, and build."""
     path = with_packages()
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder) / TYPES.name
@@ -95,13 +104,17 @@ def check(options: argparse.Namespace) -> int:
             raise CannotBuild(
                 f"frontend/{TYPES.as_posix()} is not what the server says; run `make types`, and look"
             )
-    for command in (("typescript/bin/tsc", "--noEmit"), ("vitest/vitest.mjs", "run")):
-        code = subprocess.call(
-            ["node", f"node_modules/{command[0]}", *command[1:]], cwd=str(WEB), env=env(path)
-        )
-        if code != 0:
-            return code
-    return build(options)
+    return run_all(path, (*LINTERS, ("vitest/vitest.mjs", "run"))) or build(options)
+
+
+def lint(options: argparse.Namespace) -> int:  # noqa: ARG001  # called as the others are
+    """Check types, lint and form."""
+    return run_all(with_packages(), LINTERS)
+
+
+def format_sources(options: argparse.Namespace) -> int:  # noqa: ARG001  # called as the others are
+    """Fix what the linter can fix, and lay the sources out."""
+    return run_all(with_packages(), FORMATTERS)
 
 
 def dev(options: argparse.Namespace) -> int:
@@ -124,6 +137,16 @@ def dev(options: argparse.Namespace) -> int:
         for child in children:
             child.wait()
     return max(abs(child.returncode) for child in children)
+
+
+COMMANDS = {
+    "build": build,
+    "types": types,
+    "lint": lint,
+    "format": format_sources,
+    "check": check,
+    "dev": dev,
+}
 
 
 # -- Node and its packages
@@ -194,6 +217,16 @@ def run(path: str, *command: str) -> None:
         raise CannotBuild(
             f"the web app cannot be built: {command[0]} {command[1]} failed; what it said is in {log}"
         )
+
+
+def run_all(path: str, commands: "tuple[tuple[str, ...], ...]") -> int:
+    """Run scripts of node_modules one after another, their output shown; the first exit code that is not 0."""
+    for script, *arguments in commands:
+        command = ["node", f"node_modules/{script}", *arguments]
+        code = subprocess.call(command, cwd=str(WEB), env=env(path))
+        if code != 0:
+            return code
+    return 0
 
 
 # -- small things

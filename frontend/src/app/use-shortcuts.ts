@@ -1,7 +1,7 @@
 /** Listens for the page's keys. */
 import { useEffect, useRef } from "react";
 
-import { isTyping, shortcutOf, type Shortcut } from "./shortcuts";
+import { isTyping, type Shortcut, shortcutOf } from "./shortcuts";
 
 export function useShortcuts(run: (shortcut: Shortcut) => void): void {
   const latest = useRef(run);

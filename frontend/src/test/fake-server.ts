@@ -20,7 +20,7 @@ export class FakeServer {
   }
 
   readonly fetch: typeof fetch = async (input, init) => {
-    const path = String(input);
+    const path = input instanceof Request ? input.url : input.toString();
     const method = init?.method ?? "GET";
     const body: unknown = typeof init?.body === "string" ? JSON.parse(init.body) : null;
     const asked = { method, path, headers: new Headers(init?.headers), body };

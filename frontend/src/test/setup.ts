@@ -6,12 +6,16 @@ import { afterEach, beforeAll } from "vitest";
 import { startI18n } from "@/i18n/i18n";
 
 // jsdom has no modal dialogs and no media queries.
-HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
-  this.open = true;
-};
-HTMLDialogElement.prototype.close ??= function (this: HTMLDialogElement) {
-  this.open = false;
-};
+if (!("showModal" in HTMLDialogElement.prototype)) {
+  Object.assign(HTMLDialogElement.prototype, {
+    showModal(this: HTMLDialogElement) {
+      this.open = true;
+    },
+    close(this: HTMLDialogElement) {
+      this.open = false;
+    },
+  });
+}
 globalThis.matchMedia ??= (media: string) =>
   Object.assign(new EventTarget(), {
     media,

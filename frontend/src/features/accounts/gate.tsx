@@ -1,6 +1,6 @@
 /** Lets the page be seen by whom the server lets in; asks to log in where it does not. */
 import { useQueryClient } from "@tanstack/react-query";
-import { Fragment, useEffect, useRef, type ReactNode } from "react";
+import { Fragment, type ReactNode, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
 import { ApiError } from "@/shared/api/errors";

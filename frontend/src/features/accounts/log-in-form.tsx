@@ -1,6 +1,6 @@
 /** Name and password. */
 import { Eye, EyeOff } from "lucide-react";
-import { useState, type FormEvent } from "react";
+import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { ApiError } from "@/shared/api/errors";

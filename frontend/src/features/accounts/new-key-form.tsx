@@ -1,10 +1,10 @@
 /** Makes a key, and shows it the one time that it can be seen. */
-import { useState, type FormEvent } from "react";
+import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { Select } from "@/shared/ui/select";
 
-import { useMakeKey, type KeyScope } from "./use-keys";
+import { type KeyScope, useMakeKey } from "./use-keys";
 
 const SCOPES = { stt: "accounts.scopeStt", llm: "accounts.scopeLlm", chat: "accounts.scopeChat" } as const;
 const LIVES_DAYS = [30, 90, 365] as const;

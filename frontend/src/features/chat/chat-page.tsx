@@ -41,7 +41,7 @@ interface Props {
 export function ChatPage({ conversationId, messageId = null, composer }: Props) {
   const { t } = useTranslation();
   const [, go] = useLocation();
-  const goTo = useRef((id: string) => go(`/c/${id}`)).current;
+  const [goTo] = useState(() => (id: string) => go(`/c/${id}`));
   const [{ chatModel }, change] = useSettings();
   const plain = usePlainDraft();
   const draft = composer?.draft ?? plain.draft;

@@ -44,8 +44,11 @@ export class FakeConversations {
   }
 
   readonly fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
-    const request = `${init.method ?? "GET"} ${String(input)}`;
-    const body = JSON.parse(String(init.body ?? "{}")) as { message?: string; active_leaf_id?: string };
+    const request = `${init.method ?? "GET"} ${input instanceof Request ? input.url : input.toString()}`;
+    const body = JSON.parse(typeof init.body === "string" ? init.body : "{}") as {
+      message?: string;
+      active_leaf_id?: string;
+    };
     this.asked.push({ request, body });
     if (this.#held?.request === request) await this.#held.until;
     return this.#answer(request, body);

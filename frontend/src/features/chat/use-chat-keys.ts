@@ -3,12 +3,12 @@ import { useEffect, useRef } from "react";
 
 export interface ChatKeys {
   /** Gives whether there was something to stop. */
-  stop(): boolean;
-  compose(): void;
-  again(): void;
-  copyAnswer(): void;
+  stop: () => boolean;
+  compose: () => void;
+  again: () => void;
+  copyAnswer: () => void;
   /** To the tool that asks for approval. Gives whether one does. */
-  approval(): boolean;
+  approval: () => boolean;
 }
 
 export function useChatKeys(keys: ChatKeys): void {

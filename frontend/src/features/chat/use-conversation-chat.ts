@@ -8,7 +8,7 @@ import { queryClient } from "@/shared/api/query-client";
 import { keys } from "@/shared/api/query-keys";
 import type { ConversationDetail, Message } from "@/shared/api/types";
 
-import { fromStored, shownMessages, type Shown } from "./messages/shown-messages";
+import { fromStored, type Shown, shownMessages } from "./messages/shown-messages";
 import { reloadMessages, useConversation, useMessages } from "./queries";
 import { answers, useLiveAnswer, useRefusal } from "./stream/chat-answers";
 import { isUnderWay, type Problem } from "./stream/live-answer";
@@ -16,12 +16,12 @@ import { isUnderWay, type Problem } from "./stream/live-answer";
 const NONE: readonly Message[] = [];
 
 export interface ConversationActions {
-  edit(message: Shown, text: string): Promise<boolean>;
-  again(message: Shown): void;
-  show(messageId: string): void;
-  fork(messageId: string): void;
+  edit: (message: Shown, text: string) => Promise<boolean>;
+  again: (message: Shown) => void;
+  show: (messageId: string) => void;
+  fork: (messageId: string) => void;
   /** Looks again for the answer that was given up. */
-  resume(): void;
+  resume: () => void;
 }
 
 export function useConversationChat(conversationId: string | null, goTo: (id: string) => void) {

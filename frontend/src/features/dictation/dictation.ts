@@ -5,13 +5,13 @@ import type { Receipt, SessionEvent } from "./client/messages";
 import type { SessionOptions } from "./client/session";
 import type { ComposerStore } from "./composer/composer-store";
 import {
+  type DictationEvent,
   dictationReducer,
+  type DictationState,
   IDLE,
   isRecording,
-  type DictationEvent,
-  type DictationState,
 } from "./dictation-state";
-import { isEnd, Run, type OpenMicrophone, type Wishes } from "./run";
+import { isEnd, type OpenMicrophone, Run, type Wishes } from "./run";
 
 /** How long Send waits for the last final. */
 export const SETTLE_MS = 2000;

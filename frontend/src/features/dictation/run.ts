@@ -1,7 +1,7 @@
 /** One time that the microphone is on: what it hears goes to one dictation session, and both end together. */
 
 import {
-  Microphone,
+  type Microphone,
   MicrophoneError,
   type MicrophoneEvents,
   type MicrophoneOptions,

@@ -1,6 +1,6 @@
 /** The conversations at the side: new, search, the list by age. */
 import { PanelLeftClose, Search, SquarePen, X } from "lucide-react";
-import { useState, type ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation, useRoute } from "wouter";
 

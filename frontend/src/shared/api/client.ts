@@ -1,6 +1,6 @@
 /** The one way to the server over HTTP: adds the token, renews it once on 401, and turns refusals into ApiError. */
 import { ApiError, refusalOf } from "./errors";
-import { session as theSession, type Session } from "./session";
+import { type Session, session as theSession } from "./session";
 
 export interface Ask {
   method?: "GET" | "POST" | "PATCH" | "DELETE";

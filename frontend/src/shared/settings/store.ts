@@ -1,7 +1,7 @@
 /** The settings in force, for whoever reads or changes them; other tabs are heard too. */
 import { useSyncExternalStore } from "react";
 
-import { parseSettings, STORE_KEY, type Settings } from "./settings";
+import { parseSettings, type Settings, STORE_KEY } from "./settings";
 
 type Listener = () => void;
 

@@ -1,6 +1,6 @@
 /** A window over the page: the browser's own dialog, which keeps the focus inside and closes on Escape. */
-import { useEffect, useId, useRef, type ReactNode } from "react";
 import { X } from "lucide-react";
+import { type ReactNode, useEffect, useId, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
 import { topDialog } from "./top-dialog";

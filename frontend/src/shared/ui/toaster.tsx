@@ -4,7 +4,7 @@ import { useSyncExternalStore } from "react";
 import { createPortal } from "react-dom";
 import { useTranslation } from "react-i18next";
 
-import { toasts, type Toast } from "./toasts";
+import { type Toast, toasts } from "./toasts";
 import { topDialog } from "./top-dialog";
 
 export function Toaster() {

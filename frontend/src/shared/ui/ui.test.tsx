@@ -21,7 +21,10 @@ test("a notice lies in the uppermost window, and on the page once that is closed
   );
   const { rerender } = render(page(true));
   let undone = 0;
-  act(() => toasts.show({ text: "gone", tone: "info", action: { label: "Undo", run: () => (undone += 1) } }));
+  act(
+    () =>
+      void toasts.show({ text: "gone", tone: "info", action: { label: "Undo", run: () => (undone += 1) } }),
+  );
   expect(within(screen.getByRole("dialog")).getByText("gone")).toBeVisible();
   rerender(page(false));
   expect(screen.getByText("gone")).toBeVisible();

@@ -22,14 +22,15 @@ export function useHighlight(code: string, language: string): Colours | null {
   useEffect(() => {
     latest.current = { code, language };
     if (!language || code.length > LONGEST_CHARS || timer.current !== null) return;
-    timer.current = setTimeout(async () => {
+    const colourLatest = async (): Promise<void> => {
       timer.current = null;
       const wanted = latest.current;
       const found = await colour(wanted.code, wanted.language);
       if (!found) return;
       pauseMs.current = Math.max(PAUSE_MS, found.tookMs * SHARE);
       setColours({ code: wanted.code, tree: found.tree });
-    }, pauseMs.current);
+    };
+    timer.current = setTimeout(() => void colourLatest(), pauseMs.current);
   }, [code, language]);
   useEffect(
     () => () => {

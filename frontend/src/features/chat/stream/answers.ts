@@ -3,7 +3,7 @@ import type { ApiClient } from "@/shared/api/client";
 import { ApiError } from "@/shared/api/errors";
 import type { Message } from "@/shared/api/types";
 
-import { answerEvents, type AnswerAsk, type StreamOptions } from "./answer-stream";
+import { type AnswerAsk, answerEvents, type StreamOptions } from "./answer-stream";
 import { after, begun, isUnderWay, type LiveAnswer, type Problem } from "./live-answer";
 
 export interface AnswersOptions {

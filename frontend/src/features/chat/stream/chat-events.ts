@@ -77,7 +77,7 @@ function done(data: Record<string, unknown>): Done {
     status: data.status === "stopped" ? "stopped" : "completed",
     model: text(data.model) || null,
     finishReason: text(data.finish_reason) || null,
-    usage: isObject(data.usage) ? (data.usage as Usage) : null,
+    usage: isObject(data.usage) ? data.usage : null,
   };
 }
 

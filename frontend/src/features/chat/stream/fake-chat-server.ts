@@ -1,5 +1,5 @@
 /** A fake of the server's chat for tests: each line to it is scripted, and what was asked of it is kept. */
-import type { Ask, ApiClient } from "@/shared/api/client";
+import type { ApiClient, Ask } from "@/shared/api/client";
 import { ApiError } from "@/shared/api/errors";
 
 export interface Asked {

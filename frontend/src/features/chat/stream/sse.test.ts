@@ -1,6 +1,7 @@
 /** Server-sent events: every way to cut the text gives the same events. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+
 import { type SseEvent, SseParser } from "./sse";
 
 function parse(...pieces: string[]): SseEvent[] {

@@ -47,6 +47,7 @@ function isJson(text: string): boolean {
 
 /** Control characters, and those that turn the order of a text around: nobody approves what they cannot read. */
 const UNSEEN =
+  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
 export function visible(text: string): string {

@@ -1,6 +1,6 @@
 /** Runs in the audio thread: records every block of the microphone, and tells the page piece by piece. */
 
-import { Recorder, type Piece } from "./recorder";
+import { type Piece, Recorder } from "./recorder";
 
 // TypeScript's DOM library lacks the worklet's own world.
 declare const sampleRate: number;

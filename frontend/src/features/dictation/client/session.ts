@@ -2,14 +2,14 @@
 
 import type { ServerEvent } from "@/shared/api/types";
 
-import { failureOf, failureOfEnd, wayOn, type Ended } from "./failure";
+import { type Ended, failureOf, failureOfEnd, wayOn } from "./failure";
 import { Flushes } from "./flushes";
 import { Link } from "./link";
 import type { Engine, Saying, SessionEvent, SessionState, StartConfig } from "./messages";
 import { Outgoing, SAMPLE_RATE_HZ } from "./outgoing";
 import { Retry } from "./retry";
 import { textEventOf, WANTED_EVENTS } from "./texts";
-import { TokenKeeper, type Credentials } from "./token-keeper";
+import { type Credentials, TokenKeeper } from "./token-keeper";
 
 const CONGESTED_PAUSE_MS = 50;
 

@@ -5,8 +5,8 @@ const CHECK_MS = 20_000;
 
 /** Who speaks: as `session` of shared/api. */
 export interface Credentials {
-  token(): Promise<string | null>;
-  renew(): Promise<boolean>;
+  token: () => Promise<string | null>;
+  renew: () => Promise<boolean>;
 }
 
 export class TokenKeeper {

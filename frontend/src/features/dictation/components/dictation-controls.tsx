@@ -4,8 +4,8 @@ import { Infinity as HandsFree, LoaderCircle, Mic, MicOff, Square, Undo2 } from 
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
-import { useSettings } from "@/shared/settings/store";
 import type { EndpointingProfile } from "@/shared/settings/settings";
+import { useSettings } from "@/shared/settings/store";
 
 import { undoKind } from "../composer/model";
 import type { Dictation } from "../dictation";

@@ -2,16 +2,16 @@
 
 import {
   Fragment,
+  type KeyboardEvent,
+  type Ref,
   useEffect,
   useLayoutEffect,
   useRef,
   useSyncExternalStore,
-  type KeyboardEvent,
-  type Ref,
 } from "react";
 
 import type { ComposerStore } from "./composer-store";
-import { piecesOf, type Piece } from "./model";
+import { type Piece, piecesOf } from "./model";
 
 export interface ComposerFieldProps {
   composer: ComposerStore;

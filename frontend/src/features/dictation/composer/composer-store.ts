@@ -1,7 +1,7 @@
 /** Holds the composed text for the whole page: it outlives the component that shows it. */
 
-import { EMPTY, type ComposerModel } from "./model";
-import { composerReducer, type ComposerAction } from "./reducer";
+import { type ComposerModel, EMPTY } from "./model";
+import { type ComposerAction, composerReducer } from "./reducer";
 
 const FROM_ENGINE: ReadonlySet<ComposerAction["type"]> = new Set([
   "partial",

@@ -3,8 +3,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { EMPTY, piecesOf, type ComposerModel } from "./model";
-import { composerReducer, type ComposerAction } from "./reducer";
+import { type ComposerModel, EMPTY, piecesOf } from "./model";
+import { type ComposerAction, composerReducer } from "./reducer";
 import { wordsOf } from "./words";
 
 type Move =

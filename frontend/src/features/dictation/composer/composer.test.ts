@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 
-import { EMPTY, isUnsettled, piecesOf, undoKind, type ComposerModel } from "./model";
-import { composerReducer, type ComposerAction } from "./reducer";
+import { type ComposerModel, EMPTY, isUnsettled, piecesOf, undoKind } from "./model";
+import { type ComposerAction, composerReducer } from "./reducer";
 
 function run(actions: ComposerAction[], from: ComposerModel = EMPTY): ComposerModel {
   return actions.reduce(composerReducer, from);

@@ -1,7 +1,7 @@
 /** What the engine does to the text: an utterance comes at the caret, is rewritten in its own place, and settles. */
 
 import { moved, pushed } from "./edit";
-import { EMPTY, type ComposerModel, type Page, type Said, type Span, type Step } from "./model";
+import { type ComposerModel, EMPTY, type Page, type Said, type Span, type Step } from "./model";
 import { matchingCut, needsSpace, wordsOf } from "./words";
 
 /** What is told of an utterance: all of it so far. */

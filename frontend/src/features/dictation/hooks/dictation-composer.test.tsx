@@ -4,8 +4,8 @@ import { act, fireEvent, render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, expect, it, vi } from "vitest";
 
-import { settingsStore } from "@/shared/settings/store";
 import { DEFAULTS } from "@/shared/settings/settings";
+import { settingsStore } from "@/shared/settings/store";
 
 import { FakeServer } from "../client/fake-server";
 import { ComposerStore } from "../composer/composer-store";

@@ -1,21 +1,21 @@
 /** All that the chat's composer gets from dictation: the field, the microphone, its state, and the text to send. */
 
 import {
+  type KeyboardEvent,
+  type ReactNode,
   useCallback,
   useEffect,
   useLayoutEffect,
   useMemo,
   useRef,
-  type KeyboardEvent,
-  type ReactNode,
 } from "react";
 import { useTranslation } from "react-i18next";
 
-import { ComposerField } from "../composer/composer-field";
 import { DictationControls } from "../components/dictation-controls";
 import { DictationStatus } from "../components/dictation-status";
+import { ComposerField } from "../composer/composer-field";
 import { isBusy, isRecording } from "../dictation-state";
-import { takeText, restoreText } from "../draft";
+import { restoreText, takeText } from "../draft";
 import * as page from "../the-dictation";
 import { useAutoSend } from "./use-auto-send";
 import { useComposerModel, useDictationView } from "./use-dictation";

@@ -44,7 +44,7 @@ test("a page that goes deletes at once, and only once", async () => {
   pending.add("a", () => undefined);
   pending.add("a", () => undefined);
   pending.add("b", () => undefined);
-  pending.flush();
+  void pending.flush();
   await vi.advanceTimersByTimeAsync(5000);
   expect(told).toEqual([
     ["a", true],

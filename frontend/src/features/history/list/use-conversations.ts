@@ -51,9 +51,9 @@ export function useConversations() {
 export function useDeletion(): (conversation: { id: string; title: string }) => void {
   const { t } = useTranslation();
   useEffect(() => {
-    const flush = () => deletions.flush();
+    const flush = (): void => void deletions.flush();
     addEventListener("pagehide", flush);
-    const stay = beforeLeaving(flush);
+    const stay = beforeLeaving(() => deletions.flush());
     return () => {
       removeEventListener("pagehide", flush);
       stay();

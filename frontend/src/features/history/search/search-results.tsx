@@ -53,7 +53,7 @@ function Found({ hit, onOpen }: { hit: Hit; onOpen: () => void }) {
         <span className="ml-auto shrink-0">{shortWhen(hit.created_at, i18n.language)}</span>
       </span>
       <span className="mt-0.5 line-clamp-2 text-sm">
-        {pieces(hit.snippet, hit.matches as [number, number][]).map((piece, place) =>
+        {pieces(hit.snippet, hit.matches).map((piece, place) =>
           piece.matched ? (
             <mark key={place} className="rounded bg-accent/25 text-ink">
               {plain(piece.text)}

@@ -1,5 +1,5 @@
 /** The few kinds of controls that settings are made of. */
-import { useId, type ReactNode } from "react";
+import { type ReactNode, useId } from "react";
 
 import { Select } from "@/shared/ui/select";
 

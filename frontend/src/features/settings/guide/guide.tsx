@@ -1,5 +1,5 @@
 /** The first visit: who listens, who answers, and whether one is heard. */
-import { useState, type ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useSettings } from "@/shared/settings/store";
