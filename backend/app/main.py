@@ -41,7 +41,7 @@ from app.services.chat.conversations import Branches, Conversations
 from app.services.chat.realtime import RealtimeSessions
 from app.services.decoding.providers import Engines
 from app.services.decoding.scheduler import make_scheduler
-from app.services.dictation.sessions import Sessions, Sockets
+from app.services.dictation.sessions import SessionManager, SocketLimiter
 from app.services.history.dictation_writer import Keeper, Writer
 from app.services.history.dictations import Dictations, latest_text
 from app.services.history.export import Export
@@ -93,8 +93,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         completions=Completions(catalogue, observer),
         transcriptions=Transcriptions(settings, engines, scheduler),
         transcripts=transcripts,
-        sockets=Sockets(settings.limits.sockets),
-        sessions=Sessions(settings, engines, Keeper(writer, transcripts), observer),
+        sockets=SocketLimiter(settings.limits.sockets),
+        sessions=SessionManager(settings, engines, Keeper(writer, transcripts), observer),
         scheduler=scheduler,
         observer=observer,
         accounts=Accounts(settings, database),

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "backend"))
 
 from app.core.config import Settings  # noqa: E402  # the path above comes first
 from app.services.audio.pcm import decode_base64, to_samples  # noqa: E402
-from app.services.audio.segmenter import Ears  # noqa: E402
+from app.services.audio.segmenter import Segmenter  # noqa: E402
 
 RUNS = 5
 
@@ -40,10 +40,10 @@ def cost_ms(audio: np.ndarray, rate: int) -> float:
     ]
     found = []
     for _ in range(RUNS):
-        ears = Ears(Settings(_env_file=None), rate, 600)
+        segmenter = Segmenter(Settings(_env_file=None), rate, 600)
         began = time.process_time()
         for message in messages:
-            ears.push(to_samples(decode_base64(orjson.loads(message)["data"])))
+            segmenter.push(to_samples(decode_base64(orjson.loads(message)["data"])))
         found.append((time.process_time() - began) * 1000 / (len(audio) / rate))
     return statistics.median(found)
 

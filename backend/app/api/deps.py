@@ -17,7 +17,7 @@ from app.services.chat.conversations import Branches, Conversations
 from app.services.chat.realtime import RealtimeSessions
 from app.services.decoding.providers import Engines
 from app.services.decoding.scheduler import Scheduler
-from app.services.dictation.sessions import Sessions, Sockets
+from app.services.dictation.sessions import SessionManager, SocketLimiter
 from app.services.history.dictation_writer import Writer
 from app.services.history.dictations import Dictations
 from app.services.history.export import Export
@@ -43,8 +43,8 @@ class Resources:
     completions: Completions
     transcriptions: Transcriptions
     transcripts: Transcripts
-    sockets: Sockets
-    sessions: Sessions
+    sockets: SocketLimiter
+    sessions: SessionManager
     scheduler: Scheduler
     observer: Observer
     accounts: Accounts

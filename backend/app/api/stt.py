@@ -31,7 +31,7 @@ from app.providers.base import SAMPLE_RATE_HZ
 from app.schemas.stt import Auth, Flush, Ping, Resume, Start, StartConfig, Stop
 from app.services.accounts.identity import Standing
 from app.services.audio.pcm import decode_base64
-from app.services.dictation.outbox import RESTARTING, Closing, Gone, Line
+from app.services.dictation.outbox import RESTARTING, ClientGone, Connection, ServerClosing
 from app.services.dictation.sessions import fault
 from app.utils.validation import explain
 
@@ -57,7 +57,7 @@ _E = TypeVar("_E", bound=BaseException)
 KNOWN_TYPES = ("audio", *_MODELS)
 
 
-class SpeechDoor:
+class SpeechEndpoint:
     """Dictate: see the protocol in the API description.
 
     An ASGI endpoint, not a FastAPI function: an event leaves for every chunk, and the framework's layers around
@@ -68,29 +68,29 @@ class SpeechDoor:
         websocket = WebSocket(scope, receive, send)
         resources = get_resources(websocket)
         await websocket.accept(spoken(scope))
-        visit = _Visit(websocket, send, resources)
-        logger.info("socket opened id=%s", visit.id)
+        handler = SocketHandler(websocket, send, resources)
+        logger.info("socket opened id=%s", handler.id)
         try:
-            await _attend(visit, resources)
+            await _serve_socket(handler, resources)
         finally:
-            logger.info("socket closed %s", visit.summary())
+            logger.info("socket closed %s", handler.summary())
 
 
-router.routes.append(WebSocketRoute("/ws/stt", SpeechDoor(), name="speech"))
+router.routes.append(WebSocketRoute("/ws/stt", SpeechEndpoint(), name="speech"))
 
 
-async def _attend(visit: "_Visit", resources: Resources) -> None:
+async def _serve_socket(handler: "SocketHandler", resources: Resources) -> None:
     if resources.sessions.closing:
-        await visit.close(*RESTARTING)
+        await handler.close(*RESTARTING)
         return
     try:
         async with resources.sockets.place():
-            await visit.serve()
+            await handler.serve()
     except* ServerFull as group:
-        await visit.refuse(_first(group))
+        await handler.refuse(_first(group))
 
 
-class _Visit:
+class SocketHandler:
     """One socket from `accept` to its close, and the session that it is attached to: its own, or a resumed one."""
 
     def __init__(self, websocket: WebSocket, send: Send, resources: Resources) -> None:
@@ -104,7 +104,7 @@ class _Visit:
         self._since_s = time.monotonic()
         self._code = 1006
         self._resumed = False
-        self._line = Line(self._send)
+        self._line = Connection(self._send)
         self.session = self._sessions.open(self._line, self._owner)
 
     async def serve(self) -> None:
@@ -120,11 +120,11 @@ class _Visit:
         except* WebSocketDisconnect as errors:
             self._code = _first(errors).code
             over = self._code == _DONE
-        except* Gone:
+        except* ClientGone:
             if self._websocket.client_state is WebSocketState.CONNECTED:  # else the reader has told
                 self._code = await self._closed_with()
                 over = self._code == _DONE
-        except* (PrompterError, Closing) as errors:
+        except* (PrompterError, ServerClosing) as errors:
             why = _first(errors)
         except* Exception as errors:  # noqa: BLE001  # whatever it is, the client is told, and nobody else harmed
             why = fault(_first(errors))
@@ -189,11 +189,11 @@ class _Visit:
 
     async def _send(self, text: str) -> None:
         if self._websocket.application_state is not WebSocketState.CONNECTED:
-            raise Gone  # an earlier send has found out
+            raise ClientGone  # an earlier send has found out
         try:
             await self._asgi_send({"type": "websocket.send", "text": text})
         except OSError:  # what servers raise, by the ASGI specification, where the client has left
-            raise Gone from None
+            raise ClientGone from None
 
     async def _read(self) -> None:
         """Handle messages until the client leaves (WebSocketDisconnect) or an error is fatal."""
@@ -209,13 +209,13 @@ class _Visit:
                     raise
                 self._count(error)
                 self.session.outbox.emit(_error_event(error))
-            await self.session.outbox.flush(at_the_door=True)
+            await self.session.outbox.send_pending(at_the_door=True)
             self.session.handled()
 
     async def _watch(self) -> None:
-        """End the visit where the session says so, or a send has found the client gone."""
+        """End the handler where the session says so, or a send has found the client gone."""
         await self._line.over.wait()
-        raise self._line.why or Gone
+        raise self._line.why or ClientGone
 
     async def _closed_with(self) -> int:
         """How the client left, where a send has found out before the reader could: behind what it sent last."""
@@ -233,11 +233,11 @@ class _Visit:
                     continue  # between two sessions
                 self.session.tick()
                 if outbox.waiting and outbox.sending_since is None:
-                    group.start_soon(outbox.flush)
+                    group.start_soon(outbox.send_pending)
 
     async def _say_goodbye(self, why: Exception) -> bool:
         """Tell why and close; a client that does not read is not waited for. Whether the session is over, too."""
-        if isinstance(why, Closing):
+        if isinstance(why, ServerClosing):
             restarting = (why.close_code, why.reason) == RESTARTING
             if restarting:
                 with anyio.move_on_after(self._limits.stop_s):
@@ -247,18 +247,18 @@ class _Visit:
         assert isinstance(why, PrompterError)
         self._count(why)
         outbox = self.session.outbox
-        with anyio.move_on_after(_GOODBYE_S), suppress(Gone):
-            await outbox.flush()
+        with anyio.move_on_after(_GOODBYE_S), suppress(ClientGone):
+            await outbox.send_pending()
             await outbox.farewell(_error_event(why) | {"fatal": True})
             await self.close(why.close_code or 1011, why.code)
         return why.code not in _SURVIVABLE
 
 
-async def _handle(message: Any, visit: _Visit, max_bytes: int) -> None:
+async def _handle(message: Any, handler: SocketHandler, max_bytes: int) -> None:
     data = message.get("bytes")
     if data is not None:
         _check_size(len(data), max_bytes)
-        await visit.session.binary(data)
+        await handler.session.binary(data)
         return
     text: str = message["text"]
     _check_size(len(text) if text.isascii() else len(text.encode()), max_bytes)
@@ -269,10 +269,10 @@ async def _handle(message: Any, visit: _Visit, max_bytes: int) -> None:
     if not isinstance(body, dict):
         raise InvalidMessage("a message is a JSON object with a `type`")
     if body.get("type") == "audio":
-        visit.session.count(_seq(body))
-        await visit.session.audio(_pcm(body), body["sample_rate"])
+        handler.session.count(_seq(body))
+        await handler.session.audio(_pcm(body), body["sample_rate"])
     else:
-        await _control(body, visit)
+        await _control(body, handler)
 
 
 def _seq(body: dict[str, Any]) -> int | None:
@@ -294,7 +294,7 @@ def _pcm(body: dict[str, Any]) -> bytes:
     return decode_base64(data)
 
 
-async def _control(body: dict[str, Any], visit: _Visit) -> None:
+async def _control(body: dict[str, Any], handler: SocketHandler) -> None:
     kind = body.get("type")
     if not isinstance(kind, str):
         raise InvalidMessage(f"`type` must be one of {', '.join(KNOWN_TYPES)}")
@@ -306,17 +306,17 @@ async def _control(body: dict[str, Any], visit: _Visit) -> None:
         raise _refusal(error) from None
     match message:
         case Auth():
-            await visit.authenticate(message)
+            await handler.authenticate(message)
         case Start():
-            await visit.session.start(message.session_id, message.config or StartConfig())
+            await handler.session.start(message.session_id, message.config or StartConfig())
         case Resume():
-            await visit.resume(message)
+            await handler.resume(message)
         case Flush():
-            await visit.session.flush(message.id)
+            await handler.session.flush(message.id)
         case Ping():
-            visit.session.ping(message.id)
+            handler.session.ping(message.id)
         case _:
-            visit.session.stop()
+            handler.session.stop()
 
 
 def _refusal(error: ValidationError) -> PrompterError:

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from app.api import stt
 from app.cli.serve import PING_S, UNREAD_MS, bind
-from app.services.audio.segmenter import Ears
+from app.services.audio.segmenter import Segmenter
 from app.services.dictation import session as speech_socket
 from tests.fakes.engine import FakeEngine, Gate, Script, growing
 from tests.support.serving import fake_settings, serving
@@ -42,7 +42,7 @@ def memory_mb() -> float:
 @pytest.fixture(scope="module", autouse=True)
 def loaded() -> None:
     """What is loaded once is no client's doing."""
-    Ears(fake_settings(), 16_000, None).push(spoken())
+    Segmenter(fake_settings(), 16_000, None).push(spoken())
 
 
 async def say(client: Client, pcm: bytes, step: int = 6400) -> None:

@@ -10,7 +10,7 @@ _PIECE_SAMPLES = 4096
 """Pieces are joined up to this length, so that a client's tiny chunks do not make a long list of them."""
 
 
-class History:
+class AudioBuffer:
     """Samples by their number from the session's first; what is no longer needed is let go."""
 
     def __init__(self) -> None:

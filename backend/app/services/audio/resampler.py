@@ -26,7 +26,7 @@ class Resampler:
             return samples
         return _to_int16(self._stream.resample_chunk(samples.astype(np.float32)))
 
-    def flush(self) -> Samples:
+    def drain(self) -> Samples:
         """The output still held back; what is pushed next begins a new stream."""
         if self._stream is None:
             return np.empty(0, np.int16)

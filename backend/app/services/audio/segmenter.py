@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from app.core.config import Settings
 from app.providers.base import SAMPLE_RATE_HZ, Samples
-from app.services.audio.buffer import History
+from app.services.audio.buffer import AudioBuffer
 from app.services.audio.endpointing import (
     FRAME_SAMPLES,
     Begin,
@@ -19,11 +19,11 @@ from app.services.audio.endpointing import (
     Verdict,
 )
 from app.services.audio.resampler import Resampler
-from app.services.audio.vad_gate import GATES
+from app.services.audio.vad_gate import VAD_GATES
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class UtteranceStarted:
     """An utterance begins at session sample `start`, pre-roll included; its speech begins at `onset`."""
 
     utterance_id: int
@@ -32,14 +32,14 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class UtteranceAudio:
     """The next audio of the utterance."""
 
     samples: Samples
 
 
 @dataclass(frozen=True, slots=True)
-class Paused:
+class UtterancePaused:
     """The utterance may be over: silence from session sample `speech_end` on, until `heard_until` and maybe longer."""
 
     utterance_id: int
@@ -48,7 +48,7 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
+class UtteranceResumed:
     """Speech goes on after a pause; heard at session sample `heard_until`."""
 
     utterance_id: int
@@ -56,7 +56,7 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class UtteranceEnded:
     """The utterance is over: it covers session samples `start` to `end`, speech until `speech_end`.
 
     `audio` is given where more than the utterance has been heard already (a cut made in hindsight): an engine
@@ -73,10 +73,10 @@ class Ended:
     audio: Samples | None = None
 
 
-EarEvent = Started | Heard | Paused | Resumed | Ended
+SegmentEvent = UtteranceStarted | UtteranceAudio | UtterancePaused | UtteranceResumed | UtteranceEnded
 
 
-class Ears:
+class Segmenter:
     """One session's hearing. Sample numbers count from the session's first, at 16 kHz."""
 
     def __init__(self, settings: Settings, rate_hz: int, silence_ms: int | None) -> None:
@@ -93,15 +93,15 @@ class Ears:
         )
         self._pad = settings.vad.speech_pad_ms * SAMPLE_RATE_HZ // 1000
         self._resampler = Resampler(rate_hz)
-        self._history = History()
+        self._history = AudioBuffer()
         self._utterances = 0
         self._bound = 0
         """No pre-roll reaches back beyond the last utterance's speech: a word is never heard twice."""
         self._begin_segment()
 
     def _begin_segment(self) -> None:
-        """Frames are counted anew from here; after every flush, since it may cut a frame."""
-        self._gate = GATES[self._settings.vad.gate]()
+        """Frames are counted anew from here; after every `finish`, since it may cut a frame."""
+        self._gate = VAD_GATES[self._settings.vad.gate]()
         self._endpointer = Endpointer(self._endpoint_config)
         self._base = self._history.end
         self._framed = self._base
@@ -117,7 +117,7 @@ class Ears:
         """Samples heard so far."""
         return self._history.end
 
-    def push(self, samples: NDArray[np.int16]) -> list[EarEvent]:
+    def push(self, samples: NDArray[np.int16]) -> list[SegmentEvent]:
         """Take the next audio at the client's rate; give what it completes, in order."""
         self._history.append(self._resampler.push(samples))
         whole = (self._history.end - self._framed) // FRAME_SAMPLES * FRAME_SAMPLES
@@ -125,7 +125,7 @@ class Ears:
         self._forget()
         return events
 
-    def flush(self) -> list[EarEvent]:
+    def finish(self) -> list[SegmentEvent]:
         """Release what is held back and end the utterance that is going on, if any."""
         events = self.push(self._drain())
         rest = self._history.slice(self._framed, self._history.end)
@@ -138,11 +138,11 @@ class Ears:
         return events
 
     def _drain(self) -> NDArray[np.int16]:
-        self._history.append(self._resampler.flush())
+        self._history.append(self._resampler.drain())
         return np.empty(0, np.int16)
 
-    def _frames(self, samples: Samples) -> list[EarEvent]:
-        events: list[EarEvent] = []
+    def _frames(self, samples: Samples) -> list[SegmentEvent]:
+        events: list[SegmentEvent] = []
         levels = np.abs(samples.reshape(-1, FRAME_SAMPLES).astype(np.float32)).mean(axis=1)
         for prob, level in zip(self._gate.probabilities(samples).tolist(), levels.tolist(), strict=True):
             self._framed += FRAME_SAMPLES
@@ -162,32 +162,34 @@ class Ears:
     def _sample(self, frame: int) -> int:
         return min(self._base + frame * FRAME_SAMPLES, self._history.end)
 
-    def _started(self, start: int, onset: int) -> Started:
+    def _started(self, start: int, onset: int) -> UtteranceStarted:
         self._utterances += 1
         self._start = self._given = start
-        return Started(self._utterances, start, onset)
+        return UtteranceStarted(self._utterances, start, onset)
 
-    def _turned(self, decision: Pause | GoOn) -> Paused | Resumed:
+    def _turned(self, decision: Pause | GoOn) -> UtterancePaused | UtteranceResumed:
         until = min(self._framed, self._history.end)
         if isinstance(decision, Pause):
-            return Paused(self._utterances, self._sample(decision.speech_end), until)
-        return Resumed(self._utterances, until)
+            return UtterancePaused(self._utterances, self._sample(decision.speech_end), until)
+        return UtteranceResumed(self._utterances, until)
 
-    def _heard(self, until: int) -> list[EarEvent]:
+    def _heard(self, until: int) -> list[SegmentEvent]:
         until = min(until, self._history.end)
         if self._start is None or until <= self._given:
             return []
         samples = self._history.slice(self._given, until)
         self._given = until
-        return [Heard(samples)]
+        return [UtteranceAudio(samples)]
 
-    def _ended(self, end: End) -> list[EarEvent]:
+    def _ended(self, end: End) -> list[SegmentEvent]:
         assert self._start is not None
         start, at, speech_end = self._start, self._sample(end.frame), self._sample(end.speech_end)
         events = self._heard(at)
         hindsight = self._history.slice(start, at) if self._given > at else None
         heard_until = min(self._framed, self._history.end)
-        events.append(Ended(self._utterances, start, at, speech_end, heard_until, end.verdict, hindsight))
+        events.append(
+            UtteranceEnded(self._utterances, start, at, speech_end, heard_until, end.verdict, hindsight)
+        )
         self._start = None
         if end.verdict is Verdict.KEEP:
             self._bound = speech_end

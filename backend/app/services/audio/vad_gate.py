@@ -11,7 +11,7 @@ from app.providers.vad import WEBRTC_FRAME_SAMPLES as CHEAP_SAMPLES
 from app.providers.vad import SileroVad, WebRtcVad
 from app.services.audio.endpointing import FRAME_SAMPLES
 
-GateName = Literal["webrtc+silero", "silero", "webrtc"]
+VadGateName = Literal["webrtc+silero", "silero", "webrtc"]
 
 _HANG_OVER_SAMPLES = 4800
 """The gate stays open for 300 ms after the cheap detector's last hit."""
@@ -20,7 +20,7 @@ _HELD_BACK_FRAMES = 10
 """320 ms before the gate opened: the careful detector begins there, so that it knows the onset."""
 
 
-class SpeechGate(Protocol):
+class VadGate(Protocol):
     """Frames in, speech probabilities out; state belongs to one session."""
 
     def probabilities(self, samples: Samples) -> NDArray[np.float32]:
@@ -98,7 +98,7 @@ class TwoStepGate:
         return result
 
 
-GATES: dict[GateName, Callable[[], SpeechGate]] = {
+VAD_GATES: dict[VadGateName, Callable[[], VadGate]] = {
     "webrtc+silero": TwoStepGate,
     "silero": SileroVad,
     "webrtc": WebRtcGate,

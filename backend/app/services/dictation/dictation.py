@@ -9,14 +9,15 @@ from app.core.config import Settings
 from app.core.errors import SessionTooLong
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, SttSession, WindowSttSession
 from app.services.audio.pcm import to_samples
-from app.services.audio.segmenter import EarEvent, Ears, Ended, Started
+from app.services.audio.segmenter import Segmenter, SegmentEvent, UtteranceEnded, UtteranceStarted
 from app.services.decoding.load import Pressure
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.window_session import Windows
+from app.services.dictation.events import EngineInfo
 from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Event, Outbox
-from app.services.dictation.queue import FlushMark, Inbox, StopMark
-from app.services.dictation.recogniser import Cores, Recogniser, Voice
+from app.services.dictation.queue import FlushMark, StopMark, WorkQueue
+from app.services.dictation.recogniser import Cores, Recogniser
 
 _SLICE_S = 0.2
 """Long chunks are heard in slices, so that one client's file never holds the event loop for more than ~1 ms."""
@@ -34,7 +35,7 @@ class Dictation:
         self,
         engine: SttSession | WindowSttSession,
         config: SttConfig,
-        voice: Voice,
+        voice: EngineInfo,
         outbox: Outbox,
         settings: Settings,
         meter: Meter,
@@ -51,13 +52,13 @@ class Dictation:
         self._events = events
         self._scheduler = scheduler
         self._number = scheduler.new_session() if scheduler else 0
-        self._inbox = Inbox()
+        self._inbox = WorkQueue()
         whisper = settings.stt.whisper_local
         cores = Cores(scheduler, self._number, Windows(whisper.partial_window, whisper.final_window))
         self._recogniser = Recogniser(
             engine, config, voice, self._inbox, outbox, cores, meter, events=events, keep=keep
         )
-        self._ears: Ears | None = None
+        self._segmenter: Segmenter | None = None
         self._rate_hz = 0
         self._feeding = False
         self.done = anyio.Event()
@@ -89,17 +90,17 @@ class Dictation:
             }
         )
         self.done.set()
-        await self._outbox.flush()
+        await self._outbox.send_pending()
 
     @property
     def heard_samples(self) -> int:
         """Samples heard so far, at 16 kHz."""
-        return self._ears.samples if self._ears else 0
+        return self._segmenter.samples if self._segmenter else 0
 
     @property
     def speaking(self) -> bool:
         """Whether an utterance is open and no audio is being worked on."""
-        return self._ears is not None and self._ears.speaking and not self._feeding
+        return self._segmenter is not None and self._segmenter.speaking and not self._feeding
 
     async def audio(self, pcm: bytes, rate_hz: int) -> None:
         """Hear a chunk; waits while too much of the audio before it stands undecoded.
@@ -107,8 +108,8 @@ class Dictation:
         Raises:
             SessionTooLong: the session's limit is reached; what was said before is finalised.
         """
-        if self._ears is None:
-            self._ears = Ears(self._settings, rate_hz, self._silence_ms)
+        if self._segmenter is None:
+            self._segmenter = Segmenter(self._settings, rate_hz, self._silence_ms)
             self._rate_hz = rate_hz
         samples = to_samples(pcm)
         step = int(self._rate_hz * _SLICE_S)
@@ -116,14 +117,14 @@ class Dictation:
         try:
             with anyio.CancelScope(shield=True):  # whoever leaves: a chunk is heard as a whole or not at all
                 for at in range(0, len(samples), step):
-                    self._take(self._ears.push(samples[at : at + step]))
-                    self._meter.received(self._ears.samples)
+                    self._take(self._segmenter.push(samples[at : at + step]))
+                    self._meter.received(self._segmenter.samples)
                     if at + step < len(samples):
                         await anyio.lowlevel.checkpoint()
             await self._room()
         finally:
             self._feeding = False
-        if self._ears.samples > self._settings.limits.session_s * SAMPLE_RATE_HZ:
+        if self._segmenter.samples > self._settings.limits.session_s * SAMPLE_RATE_HZ:
             self.stop()
             limit = self._settings.limits.session_s
             raise SessionTooLong(
@@ -132,8 +133,8 @@ class Dictation:
 
     def end_utterance(self) -> None:
         """Finalise what has been said so far, as if the audio had ended here."""
-        if self._ears is not None:
-            self._take(self._ears.flush())
+        if self._segmenter is not None:
+            self._take(self._segmenter.finish())
 
     async def flush(self, flush_id: str | int | None) -> None:
         """Finalise what has been said, then answer `flushed`; waits while too many answers stand out."""
@@ -167,17 +168,17 @@ class Dictation:
         limits = self._settings.limits
         await self._inbox.below(int(limits.backlog_s * SAMPLE_RATE_HZ), limits.outbound_events)
 
-    def _take(self, events: list[EarEvent]) -> None:
+    def _take(self, events: list[SegmentEvent]) -> None:
         if self._inbox.closed:
             return  # the engine is gone: no utterance may begin that nobody would end
         for event in events:
             self._inbox.put(event)
-            if isinstance(event, Started) and "speech_started" in self._events:
+            if isinstance(event, UtteranceStarted) and "speech_started" in self._events:
                 start_ms = event.start // _SAMPLES_PER_MS
                 self._tell(
                     "speech_started", event.utterance_id, start_ms, self.heard_samples // _SAMPLES_PER_MS
                 )
-            elif isinstance(event, Ended) and "speech_stopped" in self._events:
+            elif isinstance(event, UtteranceEnded) and "speech_stopped" in self._events:
                 self._tell(
                     "speech_stopped",
                     event.utterance_id,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, Transcript
-from app.services.audio.segmenter import Ended, Paused
+from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Event, Outbox
 
@@ -23,7 +23,7 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class EngineInfo:
     """What the events of a dictation say of their origin."""
 
     provider: str
@@ -32,7 +32,7 @@ class Voice:
 
 
 @dataclass(slots=True)
-class Told:
+class UtteranceState:
     """One utterance, as far as the client knows it."""
 
     id: int
@@ -63,13 +63,13 @@ class Receipt:
         }
 
 
-class Teller:
+class EventBuilder:
     """Makes the events of one dictation's utterances and keeps its finals. Never waits."""
 
     def __init__(
         self,
         config: SttConfig,
-        voice: Voice,
+        voice: EngineInfo,
         outbox: Outbox,
         meter: Meter,
         *,
@@ -84,7 +84,7 @@ class Teller:
         self._keep = keep
         self.stats = Stats()
 
-    def partial(self, told: Told, text: str, stable: str, end: int) -> None:
+    def partial(self, told: UtteranceState, text: str, stable: str, end: int) -> None:
         """The text so far, over the audio up to session sample `end`; nothing where it has not changed."""
         if not text or text == told.shown:
             return
@@ -95,7 +95,7 @@ class Teller:
         self._meter.partial(told.onset, end, first=told.revision == 1)
         self._outbox.emit(event)
 
-    def eager_final(self, told: Told, pause: Paused, transcript: Transcript) -> None:
+    def eager_final(self, told: UtteranceState, pause: UtterancePaused, transcript: Transcript) -> None:
         """What the final will be if the pause lasts, for a client that asked."""
         if "eager_final" not in self._events:
             return
@@ -103,14 +103,16 @@ class Teller:
         receipt = Receipt(pause.speech_end, pause.heard_until, 0, transcript.decode_ms)
         self._outbox.emit(self._final_event("eager_final", told, transcript, pause.heard_until, receipt))
 
-    def turn_resumed(self, told: Told, until: int) -> None:
+    def turn_resumed(self, told: UtteranceState, until: int) -> None:
         """Take the `eager_final` back, if one stands: whoever asked for it hears of it, or would trust a lie."""
         if told.eager is None:
             return
         told.eager = None
         self._outbox.emit({"type": "turn_resumed", **self._where(told.id, told.start, until)})
 
-    def final(self, told: Told, work: Ended, transcript: Transcript, receipt: Receipt) -> None:
+    def final(
+        self, told: UtteranceState, work: UtteranceEnded, transcript: Transcript, receipt: Receipt
+    ) -> None:
         """The end of an utterance: its final, or that it came to nothing."""
         if told.eager != transcript.text:
             self.turn_resumed(told, work.heard_until)
@@ -124,7 +126,7 @@ class Teller:
         self._keep(event)
         self._outbox.emit(event)
 
-    def discarded(self, told: Told, start: int, end: int, reason: str) -> None:
+    def discarded(self, told: UtteranceState, start: int, end: int, reason: str) -> None:
         """The other end; a client that did not ask for it has its partial taken back by an empty final."""
         self.stats.discarded += 1
         self._meter.discarded(reason)
@@ -144,7 +146,7 @@ class Teller:
             self._outbox.emit(event)
 
     def _final_event(
-        self, kind: str, told: Told, transcript: Transcript, end: int, receipt: Receipt
+        self, kind: str, told: UtteranceState, transcript: Transcript, end: int, receipt: Receipt
     ) -> Event:
         told.revision += 1
         lang = transcript.lang or self._voice.lang
@@ -164,7 +166,7 @@ class Teller:
         return event
 
     def _text_event(
-        self, kind: str, told: Told, text: str, end: int, lang: str | None, model: str | None
+        self, kind: str, told: UtteranceState, text: str, end: int, lang: str | None, model: str | None
     ) -> dict[str, Any]:
         return {
             "type": kind,

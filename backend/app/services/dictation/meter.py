@@ -15,7 +15,7 @@ _MARKS = 600
 
 
 @dataclass(slots=True)
-class Tally:
+class SessionTotals:
     """What a session came to, for the line that the log gets when its socket closes."""
 
     dictations: int = 0
@@ -31,7 +31,11 @@ class Meter:
     """Measures one dictation. Samples count from the session's first, at 16 kHz."""
 
     def __init__(
-        self, observer: Observer, provider: str, tally: Tally, now: Callable[[], float] = time.monotonic
+        self,
+        observer: Observer,
+        provider: str,
+        tally: SessionTotals,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._observer = observer
         self._provider = provider

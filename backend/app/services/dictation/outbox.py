@@ -14,11 +14,11 @@ _EXPENDABLE = frozenset({"partial", "ack", "pong", "status"})
 """What newer events replace: the first to go where more has been sent than is kept for a resume."""
 
 
-class Gone(Exception):
+class ClientGone(Exception):
     """The client behind a line has left."""
 
 
-class Closing(Exception):
+class ServerClosing(Exception):
     """The server closes this socket without an `error`: it has done nothing wrong."""
 
     def __init__(self, close_code: int, reason: str) -> None:
@@ -31,12 +31,12 @@ RESUMED_ELSEWHERE = (1008, "resumed_elsewhere")
 RESTARTING = (1012, "restarting")
 
 
-class Line:
+class Connection:
     """One open socket, as the session behind it sees it. The door makes it, and closes the socket when it is over."""
 
     def __init__(self, send: Callable[[str], Awaitable[None]]) -> None:
         self.send = send
-        """Raises Gone where the client has left."""
+        """Raises ClientGone where the client has left."""
         self.over = anyio.Event()
         self.why: Exception | None = None
         """Why the server ends it; None where the client has left."""
@@ -51,8 +51,8 @@ class Line:
 class Outbox:
     """One session's outgoing events; `line` is the socket they take, None while the session waits for its client.
 
-    `emit` never waits. `flush` sends what is queued from the caller's own task, since a task of its own would cost
-    a switch for every event; while one task sends, others only queue, and wait where more than `limit` stand.
+    `emit` never waits. `send_pending` sends from the caller's own task, since a task of its own would cost a switch
+    for every event; while one task sends, others only queue, and wait where more than `limit` events stand.
     What was sent may still be lost on its way: the last `kept` events stay for `replay`.
     """
 
@@ -72,7 +72,7 @@ class Outbox:
         self._space: anyio.Event | None = None
         self.seq = 0
         """Number of the last event that was sent."""
-        self.line: Line | None = None
+        self.line: Connection | None = None
         self.session_id: str | None = None
         """The client's label, put on every event from now on."""
         self.sending_since: float | None = None
@@ -85,7 +85,7 @@ class Outbox:
 
     # -- lines
 
-    def attach(self, line: Line) -> None:
+    def attach(self, line: Connection) -> None:
         """From now on events take this line."""
         self.detach()
         self.line = line
@@ -117,7 +117,7 @@ class Outbox:
         else:
             self._queue.append(event)
 
-    async def flush(self, *, at_the_door: bool = False) -> None:
+    async def send_pending(self, *, at_the_door: bool = False) -> None:
         """Send all that is queued; where another task is sending, return, or wait for room.
 
         `at_the_door`: the caller's task ends with the socket, so its send need not be given up from here. It sends
@@ -148,7 +148,7 @@ class Outbox:
         """Send what concerns this socket alone, behind all else; a resumed session hears nothing of it.
 
         Raises:
-            Gone: the client has left.
+            ClientGone: the client has left.
         """
         if self.line is not None:
             self.seq += 1
@@ -156,11 +156,11 @@ class Outbox:
                 orjson.dumps(event | {"session_id": self.session_id, "seq": self.seq}).decode()
             )
 
-    async def _send(self, line: Line, text: str) -> None:
+    async def _send(self, line: Connection, text: str) -> None:
         self.sending_since = self._now()
         try:
             await line.send(text)
-        except Gone:
+        except ClientGone:
             line.end()
             if self.line is line:
                 self.detach()

@@ -8,22 +8,29 @@ from app.core.config import Settings
 from app.core.errors import SessionTooLong
 from app.providers.base import SAMPLE_RATE_HZ, RawSttSession
 from app.services.decoding.boundary import Foreign, release
+from app.services.dictation.events import EngineInfo
 from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Event, Outbox
-from app.services.dictation.recogniser import Voice
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
-class RawDictation:
+class PassthroughDictation:
     """From `ready` to `stopped`, with the same calls as `Dictation`; utterances end where the engine says final."""
 
     speaking = False  # nothing to finalise when the client stalls
 
     def __init__(
-        self, engine: RawSttSession, voice: Voice, outbox: Outbox, settings: Settings, meter: Meter, *, partials: bool,
+        self,
+        engine: RawSttSession,
+        voice: EngineInfo,
+        outbox: Outbox,
+        settings: Settings,
+        meter: Meter,
+        *,
+        partials: bool,
         keep: Callable[[Event], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._engine = engine
         self._voice = voice
         self._foreign = Foreign(voice.provider)
@@ -55,7 +62,7 @@ class RawDictation:
         }
         self._outbox.emit({"type": "stopped", "stats": stats})
         self.done.set()
-        await self._outbox.flush()
+        await self._outbox.send_pending()
 
     async def audio(self, pcm: bytes, rate_hz: int) -> None:
         """Hand the chunk on and tell what the engine answers.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import anyio
 import numpy as np
 
-from app.services.audio.segmenter import EarEvent, Heard
+from app.services.audio.segmenter import SegmentEvent, UtteranceAudio
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class StopMark:
     """The end of the dictation."""
 
 
-Work = EarEvent | FlushMark | StopMark
+Work = SegmentEvent | FlushMark | StopMark
 
 _MERGE_SAMPLES = 16_000
 """Waiting audio is handed on in pieces of at most a second, so that partials keep coming."""
 
 
-class Inbox:
+class WorkQueue:
     """One session's waiting work, between the task that hears and the task that recognises."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Inbox:
 
     def put(self, work: Work) -> None:
         self._work.append((work, time.monotonic()))
-        if isinstance(work, Heard):
+        if isinstance(work, UtteranceAudio):
             self.waiting_samples += len(work.samples)
         elif isinstance(work, FlushMark):
             self.waiting_flushes += 1
@@ -64,7 +64,7 @@ class Inbox:
             await self._arrived.wait()
         work, since = self._work.popleft()
         self.waited_s = time.monotonic() - since
-        if isinstance(work, Heard):
+        if isinstance(work, UtteranceAudio):
             work = self._join(work)
             self.waiting_samples -= len(work.samples)
         elif isinstance(work, FlushMark):
@@ -78,12 +78,12 @@ class Inbox:
             self._taken = anyio.Event()
             await self._taken.wait()
 
-    def _join(self, first: Heard) -> Heard:
+    def _join(self, first: UtteranceAudio) -> UtteranceAudio:
         parts, length = [first.samples], len(first.samples)
-        while self._work and isinstance(following := self._work[0][0], Heard):
+        while self._work and isinstance(following := self._work[0][0], UtteranceAudio):
             if length + len(following.samples) > _MERGE_SAMPLES:
                 break
             parts.append(following.samples)
             length += len(following.samples)
             self._work.popleft()
-        return first if len(parts) == 1 else Heard(np.concatenate(parts))
+        return first if len(parts) == 1 else UtteranceAudio(np.concatenate(parts))

@@ -19,19 +19,23 @@ from app.providers.base import (
     WindowSttSession,
 )
 from app.services.audio.endpointing import Verdict
-from app.services.audio.segmenter import Ended, Heard, Paused, Resumed, Started
+from app.services.audio.segmenter import (
+    UtteranceAudio,
+    UtteranceEnded,
+    UtterancePaused,
+    UtteranceResumed,
+    UtteranceStarted,
+)
 from app.services.decoding.boundary import Foreign, release
 from app.services.decoding.scheduled_stream import ScheduledStream
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.stability import Stabiliser
 from app.services.decoding.window_session import Windows, WindowSession
 from app.services.decoding.window_stream import WindowStream
-from app.services.dictation.events import Receipt, Stats, Teller, Told, Voice
+from app.services.dictation.events import EngineInfo, EventBuilder, Receipt, Stats, UtteranceState
 from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Event, Outbox
-from app.services.dictation.queue import FlushMark, Inbox, StopMark
-
-__all__ = ["Cores", "Recogniser", "Stats", "Voice"]
+from app.services.dictation.queue import FlushMark, StopMark, WorkQueue
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
@@ -50,12 +54,12 @@ class Cores:
 class _Utterance:
     """The utterance inside the engine; hears of its partials where the engine decodes windows."""
 
-    def __init__(self, teller: Teller, work: Started, wake: Callable[[], None]) -> None:
-        self.told = Told(work.utterance_id, work.start, onset=work.onset)
+    def __init__(self, teller: EventBuilder, work: UtteranceStarted, wake: Callable[[], None]) -> None:
+        self.told = UtteranceState(work.utterance_id, work.start, onset=work.onset)
         self.onset = work.onset
         self.stream: SttStream | WindowStream
         self.heard = 0
-        self.pause: Paused | None = None
+        self.pause: UtterancePaused | None = None
         self.stabiliser = Stabiliser()
         self._teller = teller
         self._wake = wake
@@ -86,8 +90,8 @@ class Recogniser:
         self,
         engine: SttSession | WindowSttSession,
         config: SttConfig,
-        voice: Voice,
-        inbox: Inbox,
+        voice: EngineInfo,
+        inbox: WorkQueue,
         outbox: Outbox,
         cores: Cores,
         meter: Meter,
@@ -104,7 +108,7 @@ class Recogniser:
         self._cores = cores
         self._meter = meter
         self._windows: WindowSession | None = None
-        self._teller = Teller(config, voice, outbox, meter, events=events, keep=keep)
+        self._teller = EventBuilder(config, voice, outbox, meter, events=events, keep=keep)
         self._utterance: _Utterance | None = None
         self._failed_id: int | None = None
         self._tasks: TaskGroup
@@ -144,18 +148,18 @@ class Recogniser:
     async def _work(self) -> None:
         while not isinstance(work := await self._inbox.get(), StopMark):
             match work:
-                case Started():
+                case UtteranceStarted():
                     await self._guarded(work.utterance_id, self._started, work)
-                case Heard():
+                case UtteranceAudio():
                     if self._utterance is not None:
                         await self._guarded(self._utterance.told.id, self._heard, work)
-                case Paused() | Resumed():
+                case UtterancePaused() | UtteranceResumed():
                     self._turned(work)
-                case Ended():
+                case UtteranceEnded():
                     await self._guarded(work.utterance_id, self._ended, work)
                 case FlushMark():
                     self._outbox.emit({"type": "flushed", "id": work.id})
-            await self._outbox.flush()
+            await self._outbox.send_pending()
 
     async def _guarded(self, utterance_id: int, step: Callable[[Any], Any], work: Any) -> None:
         """Run a step; an engine's error ends the utterance, and the dictation only if it cannot go on."""
@@ -170,21 +174,21 @@ class Recogniser:
     async def _fail(self, utterance_id: int, error: PrompterError) -> None:
         self._failed_id = utterance_id
         utterance, self._utterance = self._utterance, None
-        told = utterance.told if utterance else Told(utterance_id, self.decoded)
+        told = utterance.told if utterance else UtteranceState(utterance_id, self.decoded)
         self._teller.discarded(told, told.start, self.decoded, "engine_error")
         if utterance:
             await self._closed(utterance.stream)
         if error.fatal:
             for work in self._inbox.close():
-                if isinstance(work, Started):
-                    told = Told(work.utterance_id, work.start)
+                if isinstance(work, UtteranceStarted):
+                    told = UtteranceState(work.utterance_id, work.start)
                     self._teller.discarded(told, work.start, work.start, "engine_error")
             raise error
         self._meter.failed(error.code)
         self._outbox.emit({"type": "error", "code": error.code, "message": error.message, "fatal": False})
 
-    async def _started(self, work: Started) -> None:
-        utterance = _Utterance(self._teller, work, self._flush_soon)
+    async def _started(self, work: UtteranceStarted) -> None:
+        utterance = _Utterance(self._teller, work, self._send_soon)
         utterance.stream = await self._open_stream(utterance)
         self._utterance = utterance
         self.stats.utterances += 1
@@ -198,7 +202,7 @@ class Recogniser:
             return stream
         return ScheduledStream(stream, self._cores.scheduler, self._cores.number, self._voice.provider)
 
-    async def _heard(self, work: Heard) -> None:
+    async def _heard(self, work: UtteranceAudio) -> None:
         utterance = self._utterance
         assert utterance is not None
         hypothesis = await utterance.stream.accept(work.samples)
@@ -207,12 +211,12 @@ class Recogniser:
         if hypothesis is not None and self._config.partials:
             utterance.partial(hypothesis, utterance.heard)
 
-    def _turned(self, work: Paused | Resumed) -> None:
+    def _turned(self, work: UtterancePaused | UtteranceResumed) -> None:
         """Speech has paused, or goes on: engines that decode windows begin the final in advance."""
         utterance = self._utterance
         if utterance is None or not isinstance(utterance.stream, WindowStream):
             return
-        if isinstance(work, Paused):
+        if isinstance(work, UtterancePaused):
             utterance.pause = work
             utterance.stream.pause(work.speech_end - utterance.told.start)
         else:
@@ -220,7 +224,7 @@ class Recogniser:
             utterance.stream.resume()
             self._teller.turn_resumed(utterance.told, work.heard_until)
 
-    async def _ended(self, work: Ended) -> None:
+    async def _ended(self, work: UtteranceEnded) -> None:
         utterance = self._utterance
         assert utterance is not None
         waited_s = self._inbox.waited_s
@@ -240,15 +244,15 @@ class Recogniser:
         self.decoded = work.end
         await self._close_stream()
 
-    async def _restart(self, utterance: _Utterance, work: Ended) -> None:
+    async def _restart(self, utterance: _Utterance, work: UtteranceEnded) -> None:
         """Decode the utterance anew: it was cut in hindsight, and the engine has heard beyond the cut."""
         assert work.audio is not None
         await self._closed(utterance.stream)
         utterance.stream = await self._open_stream(utterance)
         await utterance.stream.accept(work.audio)
 
-    def _flush_soon(self) -> None:
-        self._tasks.start_soon(self._outbox.flush)
+    def _send_soon(self) -> None:
+        self._tasks.start_soon(self._outbox.send_pending)
 
     async def _close_stream(self) -> None:
         utterance, self._utterance = self._utterance, None

@@ -26,19 +26,19 @@ from app.services.audio.pcm import OddByteCarry
 from app.services.decoding.boundary import Foreign
 from app.services.decoding.providers import AUTO, Choice, Engines
 from app.services.dictation.dictation import Dictation
-from app.services.dictation.meter import Meter, Tally
-from app.services.dictation.outbox import Event, Line, Outbox
-from app.services.dictation.passthrough import RawDictation
-from app.services.dictation.recogniser import Voice
+from app.services.dictation.events import EngineInfo
+from app.services.dictation.meter import Meter, SessionTotals
+from app.services.dictation.outbox import Connection, Event, Outbox
+from app.services.dictation.passthrough import PassthroughDictation
 from app.services.history.dictation_writer import Keeper, Kept
 
 ACK_EVERY_S = 1.0
 
 
-class SpeechSocket:
+class SpeechSession:
     """What a client can do on one socket. The door calls it, one message at a time, and sends what it emits.
 
-    It outlives its socket: a client that was lost may come back on another one. `Sessions` owns it, runs its
+    It outlives its socket: a client that was lost may come back on another one. `SessionManager` owns it, runs its
     dictations (`run_soon`) and gives each its resume token (`issue_token`).
     """
 
@@ -50,8 +50,8 @@ class SpeechSocket:
         owner: UUID,
         outbox: Outbox,
         observer: Observer,
-        run_soon: Callable[["SpeechSocket", Callable[[], Coroutine[Any, Any, None]]], None],
-        issue_token: Callable[["SpeechSocket", str | None], str],
+        run_soon: Callable[["SpeechSession", Callable[[], Coroutine[Any, Any, None]]], None],
+        issue_token: Callable[["SpeechSession", str | None], str],
     ) -> None:
         self._settings = settings
         self._engines = engines
@@ -60,11 +60,11 @@ class SpeechSocket:
         """The user who speaks; nobody else resumes this or hears of it."""
         self.outbox = self._outbox = outbox
         self._observer = observer
-        self.tally = Tally()
+        self.tally = SessionTotals()
         self._run_soon = run_soon
         self._issue_token = issue_token
-        self._dictation: Dictation | RawDictation | None = None
-        self._draining: Dictation | RawDictation | None = None
+        self._dictation: Dictation | PassthroughDictation | None = None
+        self._draining: Dictation | PassthroughDictation | None = None
         self._config = StartConfig()
         self._carry = OddByteCarry()
         self._rate_hz: int | None = None
@@ -81,7 +81,7 @@ class SpeechSocket:
 
     # -- lines
 
-    def attach(self, line: Line) -> None:
+    def attach(self, line: Connection) -> None:
         """Serve this socket from now on; what happened while there was none does not count against the client."""
         self._outbox.attach(line)
         self._last_message = self._last_audio = self._last_ack = time.monotonic()
@@ -106,7 +106,7 @@ class SpeechSocket:
             self.stop()
         while self.running:
             await self._ended.wait()
-        await self._outbox.flush()
+        await self._outbox.send_pending()
 
     async def cancel(self) -> None:
         """Free the engine without waiting for finals; returns when its running call has."""
@@ -159,7 +159,7 @@ class SpeechSocket:
         voice = _voice(choice.provider, wanted)
         meter = Meter(self._observer, choice.provider.name, self.tally)
         if isinstance(engine, RawSttSession):
-            self._dictation = RawDictation(
+            self._dictation = PassthroughDictation(
                 engine,
                 voice,
                 self._outbox,
@@ -293,7 +293,7 @@ class SpeechSocket:
 
     # -- inside
 
-    def _started(self) -> Dictation | RawDictation:
+    def _started(self) -> Dictation | PassthroughDictation:
         if self._dictation is None:
             raise NotStarted("no dictation is going on; send `start` first")
         return self._dictation
@@ -310,7 +310,7 @@ class SpeechSocket:
         silence_ms: int = getattr(self._settings.endpointing, f"{wanted}_ms")
         return silence_ms
 
-    def _emit_ready(self, choice: Choice, voice: Voice, lang: str, resume_token: str) -> None:
+    def _emit_ready(self, choice: Choice, voice: EngineInfo, lang: str, resume_token: str) -> None:
         self._ready = {
             "type": "ready",
             "provider": choice.provider.name,
@@ -322,15 +322,15 @@ class SpeechSocket:
         self._outbox.emit(self._ready)
 
 
-def _voice(provider: SttProvider, config: SttConfig) -> Voice:
+def _voice(provider: SttProvider, config: SttConfig) -> EngineInfo:
     """What is known before anything was said: the first model is the default, a sole language the one spoken."""
     languages = provider.capabilities.languages or ()
     sole = languages[0] if len(languages) == 1 else None
     model = config.model or next(iter(provider.models()), None)
-    return Voice(provider.name, model, config.primary_lang or sole)
+    return EngineInfo(provider.name, model, config.primary_lang or sole)
 
 
-async def _run(dictation: Dictation | RawDictation, kept: Kept) -> None:
+async def _run(dictation: Dictation | PassthroughDictation, kept: Kept) -> None:
     try:
         await dictation.run()
     finally:

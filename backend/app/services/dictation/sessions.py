@@ -19,8 +19,8 @@ from app.core.config import Settings
 from app.core.errors import PrompterError, ResumeRefused, ServerFull
 from app.core.metrics import Observer
 from app.services.decoding.providers import Engines
-from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Closing, Line, Outbox
-from app.services.dictation.session import SpeechSocket
+from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Connection, Outbox, ServerClosing
+from app.services.dictation.session import SpeechSession
 from app.services.history.dictation_writer import Keeper
 
 logger = logging.getLogger(__name__)
@@ -33,10 +33,10 @@ _REFUSED = "no dictation can be resumed with this token; send `start` for a new 
 
 
 @dataclass(slots=True)
-class _Place:
+class _Entry:
     """What the keeper notes about a session."""
 
-    line: Line | None
+    line: Connection | None
     """Of the socket that serves it, until that has left: a line that is broken is not free yet."""
     keys: list[bytes] = field(default_factory=list)
     claims: int = 0
@@ -45,7 +45,7 @@ class _Place:
     """There while it waits for its client; set when the waiting ends."""
 
 
-class Sessions:
+class SessionManager:
     """Owns every session of an application and runs its dictations, whether a socket is there or not.
 
     A socket that is lost leaves its session waiting for `limits.resume_s`: the engine goes on with what it has, no
@@ -60,8 +60,8 @@ class Sessions:
         self._observer = observer
         observer.watch_sessions(lambda: sum(len(session.running) for session in self._places))
         self._group: TaskGroup | None = None
-        self._places: dict[SpeechSocket, _Place] = {}
-        self._by_key: dict[bytes, tuple[SpeechSocket, str | None]] = {}
+        self._places: dict[SpeechSession, _Entry] = {}
+        self._by_key: dict[bytes, tuple[SpeechSession, str | None]] = {}
         self._changed = anyio.Event()
         self.closing = False
         """Whether the server is about to end: nothing new begins."""
@@ -80,11 +80,11 @@ class Sessions:
 
     # -- sockets come and go
 
-    def open(self, line: Line, owner: UUID) -> SpeechSocket:
+    def open(self, line: Connection, owner: UUID) -> SpeechSession:
         """A session for a new socket of this user."""
         limits = self._settings.limits
         outbox = Outbox(limits.outbound_events, limits.resume_events, time.monotonic)
-        session = SpeechSocket(
+        session = SpeechSession(
             self._settings,
             self._engines,
             self._keeper,
@@ -94,13 +94,13 @@ class Sessions:
             self._run_soon,
             self._issue_token,
         )
-        self._places[session] = _Place(line)
+        self._places[session] = _Entry(line)
         session.attach(line)
         return session
 
     async def resume(
-        self, line: Line, owner: UUID, session_id: str | None, token: str, last_event_seq: int
-    ) -> SpeechSocket:
+        self, line: Connection, owner: UUID, session_id: str | None, token: str, last_event_seq: int
+    ) -> SpeechSession:
         """The session of this token, from now on on this line; what its client missed is queued.
 
         Raises:
@@ -114,7 +114,7 @@ class Sessions:
                 place.window.set()
                 place.window = None
             while place.line is not None:
-                place.line.end(Closing(*RESUMED_ELSEWHERE))
+                place.line.end(ServerClosing(*RESUMED_ELSEWHERE))
                 await self._changed.wait()
             if not place.keys:
                 raise ResumeRefused(_REFUSED)  # it was over: its socket has only now told
@@ -128,7 +128,7 @@ class Sessions:
                 self._wait(session, place)
         return session
 
-    async def leave(self, session: SpeechSocket, *, over: bool) -> None:
+    async def leave(self, session: SpeechSession, *, over: bool) -> None:
         """The session's socket is gone; wait for its client to come back, unless it is `over`."""
         place = self._places[session]
         place.line = None
@@ -148,12 +148,12 @@ class Sessions:
                     if place.window is not None:
                         place.window.set()
                     if place.line is not None:
-                        place.line.end(Closing(*RESTARTING))
+                        place.line.end(ServerClosing(*RESTARTING))
                 await self._changed.wait()
 
     # -- the window
 
-    def _wait(self, session: SpeechSocket, place: _Place) -> None:
+    def _wait(self, session: SpeechSession, place: _Entry) -> None:
         place.window = anyio.Event()
         windows = [other.window for other in self._places.values() if other.window is not None]
         open_windows = [window for window in windows if not window.is_set()]
@@ -163,7 +163,7 @@ class Sessions:
             place.window.set()
         self._group_soon(self._window, session, place, place.window)
 
-    async def _window(self, session: SpeechSocket, place: _Place, window: anyio.Event) -> None:
+    async def _window(self, session: SpeechSession, place: _Entry, window: anyio.Event) -> None:
         """Wait; then, unless the client has come back, finalise what was said and free the engine."""
         with anyio.move_on_after(self._settings.limits.resume_s):
             await window.wait()
@@ -173,7 +173,7 @@ class Sessions:
         await session.finish()
         await self._end(session)
 
-    async def _end(self, session: SpeechSocket) -> None:
+    async def _end(self, session: SpeechSession) -> None:
         """Forget the session; returns when its engine is free."""
         place = self._places[session]
         self._forget_keys(place)
@@ -185,7 +185,7 @@ class Sessions:
 
     # -- tokens
 
-    def _issue_token(self, session: SpeechSocket, session_id: str | None) -> str:
+    def _issue_token(self, session: SpeechSession, session_id: str | None) -> str:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         keys = self._places[session].keys
         keys.append(_key(token))
@@ -194,7 +194,7 @@ class Sessions:
             del self._by_key[keys.pop(0)]
         return token
 
-    def _find(self, owner: UUID, session_id: str | None, token: str, last_event_seq: int) -> SpeechSocket:
+    def _find(self, owner: UUID, session_id: str | None, token: str, last_event_seq: int) -> SpeechSession:
         """Only hashes meet here: how long the search takes tells nothing about any token."""
         key = _key(token)
         session, label = self._by_key.get(key, (None, None))
@@ -208,20 +208,20 @@ class Sessions:
             raise ResumeRefused(_REFUSED)
         return session
 
-    def _forget_keys(self, place: _Place) -> None:
+    def _forget_keys(self, place: _Entry) -> None:
         for key in place.keys:
             self._by_key.pop(key, None)
         place.keys.clear()
 
     # -- dictations
 
-    def _run_soon(self, session: SpeechSocket, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _run_soon(self, session: SpeechSession, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         scope = anyio.CancelScope()
         session.running.add(scope)
         self._group_soon(self._run, session, run, scope)
 
     async def _run(
-        self, session: SpeechSocket, run: Callable[[], Coroutine[Any, Any, None]], scope: anyio.CancelScope
+        self, session: SpeechSession, run: Callable[[], Coroutine[Any, Any, None]], scope: anyio.CancelScope
     ) -> None:
         try:
             with scope:
@@ -254,7 +254,7 @@ def _key(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-class Sockets:
+class SocketLimiter:
     """Counts open sockets and refuses one too many."""
 
     def __init__(self, limit: int) -> None:

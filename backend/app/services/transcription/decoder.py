@@ -16,7 +16,7 @@ from app.providers.base import (
     WindowSttSession,
 )
 from app.services.audio.endpointing import Verdict
-from app.services.audio.segmenter import EarEvent, Ended, Heard, Started
+from app.services.audio.segmenter import SegmentEvent, UtteranceAudio, UtteranceEnded, UtteranceStarted
 from app.services.decoding.boundary import Foreign, release
 from app.services.decoding.jobs import Kind
 from app.services.decoding.scheduled_stream import ScheduledStream
@@ -71,7 +71,7 @@ class UtteranceListener:
         """Whether an utterance is open: others may wait for its place."""
         return self._held
 
-    async def take(self, event: EarEvent) -> Said | None:
+    async def take(self, event: SegmentEvent) -> Said | None:
         """Work on an event; give the text where it ended an utterance.
 
         Raises:
@@ -79,12 +79,12 @@ class UtteranceListener:
         """
         with self._foreign:
             match event:
-                case Started():
+                case UtteranceStarted():
                     await self._begin(event)
-                case Heard():
+                case UtteranceAudio():
                     assert self._stream is not None
                     await self._stream.accept(event.samples)
-                case Ended():
+                case UtteranceEnded():
                     return await self._end(event)
                 case _:
                     pass  # a pause that may be the end: nobody is in a hurry
@@ -96,7 +96,7 @@ class UtteranceListener:
         if self._cores:
             self._cores.scheduler.forget(self._number)
 
-    async def _begin(self, event: Started) -> None:
+    async def _begin(self, event: UtteranceStarted) -> None:
         if self._cores:
             await self._cores.utterances.acquire_on_behalf_of(self)
             self._held = True
@@ -112,7 +112,7 @@ class UtteranceListener:
             return stream
         return ScheduledStream(stream, self._cores.scheduler, self._number, self._provider, live=False)
 
-    async def _end(self, event: Ended) -> Said | None:
+    async def _end(self, event: UtteranceEnded) -> Said | None:
         try:
             if event.verdict is not Verdict.KEEP:
                 return None
@@ -126,7 +126,7 @@ class UtteranceListener:
         finally:
             await self._close()
 
-    def _said(self, transcript: Transcript, event: Ended) -> Said | None:
+    def _said(self, transcript: Transcript, event: UtteranceEnded) -> Said | None:
         if transcript.rejected or not transcript.text:
             return None
         offset = event.start // _SAMPLES_PER_MS

@@ -14,7 +14,7 @@ from app.core.config import Settings
 from app.core.errors import ServerFull
 from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, Samples, SttConfig
 from app.providers.media.decoder import Decoder
-from app.services.audio.segmenter import EarEvent, Ears
+from app.services.audio.segmenter import Segmenter, SegmentEvent
 from app.services.decoding.boundary import Foreign
 from app.services.decoding.providers import Engines
 from app.services.decoding.scheduler import Scheduler
@@ -162,7 +162,7 @@ class _Ears:
         limiter: anyio.CapacityLimiter,
     ) -> None:
         self._listener = listener
-        self._ears = Ears(settings, SAMPLE_RATE_HZ, silence_ms or settings.endpointing.dictation_ms)
+        self._segmenter = Segmenter(settings, SAMPLE_RATE_HZ, silence_ms or settings.endpointing.dictation_ms)
         self._limiter = limiter
 
     @property
@@ -170,15 +170,17 @@ class _Ears:
         return self._listener.busy
 
     async def hear(self, block: Samples) -> list[Said]:
-        return await self._told(await anyio.to_thread.run_sync(self._ears.push, block, limiter=self._limiter))
+        return await self._told(
+            await anyio.to_thread.run_sync(self._segmenter.push, block, limiter=self._limiter)
+        )
 
     async def finish(self) -> list[Said]:
-        return await self._told(await anyio.to_thread.run_sync(self._ears.flush, limiter=self._limiter))
+        return await self._told(await anyio.to_thread.run_sync(self._segmenter.finish, limiter=self._limiter))
 
     async def aclose(self) -> None:
         await self._listener.aclose()
 
-    async def _told(self, events: list[EarEvent]) -> list[Said]:
+    async def _told(self, events: list[SegmentEvent]) -> list[Said]:
         said = [await self._listener.take(event) for event in events]
         return [one for one in said if one is not None]
 

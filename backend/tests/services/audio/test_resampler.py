@@ -24,11 +24,11 @@ def test_cuts_leave_no_trace(rate: int, seed: int, cuts: list[int]) -> None:
     """Any cut gives the same samples, bit by bit, as the whole in one piece."""
     audio = np.random.default_rng(seed).integers(-32768, 32768, rate, dtype=np.int16)
     whole = Resampler(rate)
-    expected = np.concatenate([whole.push(audio), whole.flush()])
+    expected = np.concatenate([whole.push(audio), whole.drain()])
     pieces = np.split(audio, sorted({min(cut, rate) for cut in np.cumsum(cuts)}))
     resampler = Resampler(rate)
 
-    result = np.concatenate([*(resampler.push(piece) for piece in pieces), resampler.flush()])
+    result = np.concatenate([*(resampler.push(piece) for piece in pieces), resampler.drain()])
 
     assert np.array_equal(result, expected)
 
@@ -39,7 +39,7 @@ def test_no_sample_is_lost(rate: int) -> None:
     resampler = Resampler(rate)
     audio = np.ones(rate * 3 + 17, np.int16)
 
-    length = len(resampler.push(audio)) + len(resampler.flush())
+    length = len(resampler.push(audio)) + len(resampler.drain())
 
     assert abs(length - len(audio) * 16_000 / rate) <= 0.5
 
@@ -85,6 +85,6 @@ def test_after_a_flush_a_new_stream_begins() -> None:
     fresh = Resampler(44_100)
     used = Resampler(44_100)
     used.push(tone(300, 44_100, 1))
-    used.flush()
+    used.drain()
 
     assert np.array_equal(used.push(audio), fresh.push(audio))

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from app.core.config import Settings
 from app.services.audio.endpointing import Verdict
-from app.services.audio.segmenter import EarEvent, Ears, Ended, Heard, Paused, Resumed, Started
+from app.services.audio.segmenter import (
+    Segmenter,
+    SegmentEvent,
+    UtteranceAudio,
+    UtteranceEnded,
+    UtterancePaused,
+    UtteranceResumed,
+    UtteranceStarted,
+)
 from tests.conftest import SAMPLES, SPEECH, read_wav
 
 Utterance = tuple[int, int, int, int, str, bytes]
@@ -23,26 +31,26 @@ def hear(
     audio: NDArray[np.int16], rate: int, cuts: Iterator[int], silence_ms: int | None = 600
 ) -> list[Utterance]:
     """The utterances of a recording fed in pieces of the lengths that `cuts` gives."""
-    ears = Ears(Settings(_env_file=None), rate, silence_ms)
+    segmenter = Segmenter(Settings(_env_file=None), rate, silence_ms)
     events, at = [], 0
     while at < len(audio):
         step = next(cuts)
-        events += ears.push(audio[at : at + step])
+        events += segmenter.push(audio[at : at + step])
         at += step
-    events += ears.flush()
+    events += segmenter.finish()
     return collect(events)
 
 
-def collect(events: list[EarEvent]) -> list[Utterance]:
+def collect(events: list[SegmentEvent]) -> list[Utterance]:
     found: list[Utterance] = []
     parts: list[NDArray[np.int16]] = []
     for event in events:
         match event:
-            case Started():
+            case UtteranceStarted():
                 parts = []
-            case Heard():
+            case UtteranceAudio():
                 parts.append(event.samples)
-            case Ended():
+            case UtteranceEnded():
                 audio = np.concatenate(parts) if event.audio is None else event.audio
                 assert len(audio) == event.end - event.start
                 found.append(
@@ -137,8 +145,10 @@ def test_two_stages_lose_nothing_that_one_finds() -> None:
             continue
         audio, rate = read_wav(SPEECH / row["file"])
         both = [(u[1], u[3]) for u in hear(audio, rate, always(rate // 10)) if u[4] == Verdict.KEEP]
-        ears = Ears(alone, rate, 600)
-        single = [(u[1], u[3]) for u in collect(ears.push(audio) + ears.flush()) if u[4] == Verdict.KEEP]
+        segmenter = Segmenter(alone, rate, 600)
+        single = [
+            (u[1], u[3]) for u in collect(segmenter.push(audio) + segmenter.finish()) if u[4] == Verdict.KEEP
+        ]
         if row["kind"] == "non-speech":
             assert both == [], row["id"]
             continue
@@ -150,10 +160,12 @@ def test_two_stages_lose_nothing_that_one_finds() -> None:
 def test_a_flush_in_the_middle_of_a_word_loses_no_sample() -> None:
     """What was said before the flush is one utterance, what follows the next: together they are the whole."""
     audio, rate = read_wav(SAMPLES / "en_reverse_list_16k.wav")
-    ears = Ears(Settings(_env_file=None), rate, 600)
+    segmenter = Segmenter(Settings(_env_file=None), rate, 600)
     middle = len(audio) // 2
 
-    first, second = (collect(ears.push(part) + ears.flush())[0] for part in (audio[:middle], audio[middle:]))
+    first, second = (
+        collect(segmenter.push(part) + segmenter.finish())[0] for part in (audio[:middle], audio[middle:])
+    )
 
     assert first[2] == middle
     assert second[1] <= middle + 16 * 100
@@ -177,23 +189,23 @@ def test_speech_without_a_pause_is_cut_once_and_whole() -> None:
 def test_pauses_are_counted_in_samples_however_the_audio_is_cut(step: int) -> None:
     """Each comes when all audio until then was given, and the last one is where the utterance ends."""
     audio, rate = read_wav(SAMPLES / "en_two_requests_16k.wav")
-    ears = Ears(Settings(_env_file=None), rate, 2000)
-    events = [event for at in range(0, len(audio), step) for event in ears.push(audio[at : at + step])]
-    events += ears.flush()
+    segmenter = Segmenter(Settings(_env_file=None), rate, 2000)
+    events = [event for at in range(0, len(audio), step) for event in segmenter.push(audio[at : at + step])]
+    events += segmenter.finish()
 
     given = 0
     turns: list[tuple[str, int]] = []
     for event in events:
         match event:
-            case Started():
+            case UtteranceStarted():
                 given = event.start
-            case Heard():
+            case UtteranceAudio():
                 given += len(event.samples)
-            case Paused():
+            case UtterancePaused():
                 assert given == event.heard_until
                 assert event.heard_until - event.speech_end == 8 * 512
                 turns.append(("paused", event.speech_end))
-            case Resumed():
+            case UtteranceResumed():
                 turns.append(("resumed", event.heard_until))
-    [ended] = [event for event in events if isinstance(event, Ended)]
+    [ended] = [event for event in events if isinstance(event, UtteranceEnded)]
     assert turns == [("paused", 52_224), ("resumed", 75_776), ("paused", ended.speech_end)]

@@ -12,12 +12,19 @@ from app.core.errors import EngineFailed
 from app.core.metrics import Observer
 from app.providers.base import Samples, SttConfig, WindowRequest, WindowResult
 from app.services.audio.endpointing import Verdict
-from app.services.audio.segmenter import Ended, Heard, Paused, Resumed, Started
+from app.services.audio.segmenter import (
+    UtteranceAudio,
+    UtteranceEnded,
+    UtterancePaused,
+    UtteranceResumed,
+    UtteranceStarted,
+)
 from app.services.decoding.scheduler import Scheduler
-from app.services.dictation.meter import Meter, Tally
+from app.services.dictation.events import EngineInfo
+from app.services.dictation.meter import Meter, SessionTotals
 from app.services.dictation.outbox import Outbox
-from app.services.dictation.queue import FlushMark, Inbox, StopMark
-from app.services.dictation.recogniser import Cores, Recogniser, Voice
+from app.services.dictation.queue import FlushMark, StopMark, WorkQueue
+from app.services.dictation.recogniser import Cores, Recogniser
 from tests.fakes.window_engine import WORD_SAMPLES, FakeWindowSession, WindowScript, said, speech
 
 PAUSE = 4096
@@ -30,15 +37,22 @@ class Room:
     def __init__(self, script: WindowScript, events: frozenset[str]) -> None:
         self.engine = FakeWindowSession(script)
         self.kept: list[str] = []
-        self._inbox = Inbox()
+        self._inbox = WorkQueue()
         self._outbox = Outbox(256, 256, lambda: 0.0)
         scheduler = Scheduler(1, lambda: 0.0)
         cores = Cores(scheduler, scheduler.new_session())
-        voice = Voice("fake", "fake", "en")
+        voice = EngineInfo("fake", "fake", "en")
         self.recogniser = Recogniser(
-            self.engine, SttConfig(partials=False), voice, self._inbox, self._outbox, cores,
-            Meter(Observer(), "fake", Tally()), events=events, keep=lambda event: self.kept.append(event["text"]),
-        )  # fmt: skip
+            self.engine,
+            SttConfig(partials=False),
+            voice,
+            self._inbox,
+            self._outbox,
+            cores,
+            Meter(Observer(), "fake", SessionTotals()),
+            events=events,
+            keep=lambda event: self.kept.append(event["text"]),
+        )
         self.at = 0
         self.begun = 0
         self.ids = 0
@@ -55,23 +69,23 @@ class Room:
     async def speak(self, words: int, first: int = 0) -> None:
         if not first:
             self.ids, self.begun = self.ids + 1, self.at
-            self._inbox.put(Started(self.ids, self.at, self.at))
+            self._inbox.put(UtteranceStarted(self.ids, self.at, self.at))
         await self._give(speech(words, first))
 
     async def pause(self) -> None:
         speech_end = self.at
         await self._give(np.zeros(PAUSE, np.int16))
-        await self.hear(Paused(self.ids, speech_end, self.at))
+        await self.hear(UtterancePaused(self.ids, speech_end, self.at))
 
     async def resume(self) -> None:
-        await self.hear(Resumed(self.ids, self.at))
+        await self.hear(UtteranceResumed(self.ids, self.at))
 
     async def end(self, speech_end: int, verdict: Verdict = Verdict.KEEP) -> None:
-        await self.hear(Ended(self.ids, self.begun, self.at, speech_end, self.at, verdict))
+        await self.hear(UtteranceEnded(self.ids, self.begun, self.at, speech_end, self.at, verdict))
 
     async def _give(self, samples: Samples) -> None:
         self.at += len(samples)
-        await self.hear(Heard(samples))
+        await self.hear(UtteranceAudio(samples))
 
     @property
     def told(self) -> list[tuple[str, str | None]]:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.metrics import Observer
-from app.services.dictation.meter import Meter, Tally
+from app.services.dictation.meter import Meter, SessionTotals
 
 
 class Clock:
@@ -17,9 +17,9 @@ class Clock:
         return self.now
 
 
-def meter(clock: Clock, tally: Tally | None = None) -> tuple[Meter, Observer]:
+def meter(clock: Clock, tally: SessionTotals | None = None) -> tuple[Meter, Observer]:
     observer = Observer()
-    return Meter(observer, "fake", tally or Tally(), clock), observer
+    return Meter(observer, "fake", tally or SessionTotals(), clock), observer
 
 
 def test_a_sample_is_as_old_as_its_chunk() -> None:
@@ -65,7 +65,7 @@ def test_hours_of_audio_take_no_more_room() -> None:
 
 
 def test_the_tally_of_a_socket_adds_up_its_dictations() -> None:
-    tally = Tally()
+    tally = SessionTotals()
     clock = Clock()
     for _ in range(2):
         it, _ = meter(clock, tally)
@@ -74,4 +74,4 @@ def test_the_tally_of_a_socket_adds_up_its_dictations() -> None:
         it.final({"speech_end_ms": 900, "endpoint_ms": 1, "queue_ms": 2, "decode_ms": 3}, 14_400)
         it.discarded("empty")
         it.failed("engine_failed")
-    assert tally == Tally(dictations=2, samples=32_000, finals=2, discarded=2, failures=2)
+    assert tally == SessionTotals(dictations=2, samples=32_000, finals=2, discarded=2, failures=2)

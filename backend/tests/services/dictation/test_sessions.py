@@ -16,9 +16,9 @@ from app.core.security import LOCAL_USER_ID
 from app.providers.registry import Registration, stt_registrations
 from app.schemas.stt import StartConfig
 from app.services.decoding import providers
-from app.services.dictation.outbox import Gone, Line, Outbox
-from app.services.dictation.session import SpeechSocket
-from app.services.dictation.sessions import Sessions
+from app.services.dictation.outbox import ClientGone, Connection, Outbox
+from app.services.dictation.session import SpeechSession
+from app.services.dictation.sessions import SessionManager
 from tests.fakes.engine import FakeEngine, Script, growing
 from tests.support.serving import fake_settings
 from tests.support.speech_client import sentence
@@ -34,19 +34,19 @@ class FakeWire:
         self.arrived: list[dict[str, Any]] = []
         self.broken = False
         self._rng = rng
-        self.line = Line(self._send)
+        self.line = Connection(self._send)
 
     async def _send(self, text: str) -> None:
         await anyio.lowlevel.checkpoint()
         if self.broken:
             if self._rng.random() < 0.5:
-                raise Gone
+                raise ClientGone
             return  # the system took it, and nobody will ever read it
         self.arrived.append(json.loads(text))
 
 
 @asynccontextmanager
-async def application(engine: FakeEngine, **limits: Any) -> AsyncIterator[Sessions]:
+async def application(engine: FakeEngine, **limits: Any) -> AsyncIterator[SessionManager]:
     from app.main import create_app
 
     with pytest.MonkeyPatch.context() as patch:
@@ -60,7 +60,9 @@ async def application(engine: FakeEngine, **limits: Any) -> AsyncIterator[Sessio
 class FakePerson:
     """Dictates chunks over lines that break, by the rules of the protocol."""
 
-    def __init__(self, sessions: Sessions, chunks: list[bytes], rng: random.Random, chance: float) -> None:
+    def __init__(
+        self, sessions: SessionManager, chunks: list[bytes], rng: random.Random, chance: float
+    ) -> None:
         self._sessions = sessions
         self._chunks = chunks
         self._rng = rng
@@ -72,7 +74,7 @@ class FakePerson:
         wire = FakeWire(self._rng)
         session = self._sessions.open(wire.line, LOCAL_USER_ID)
         await session.start("s", StartConfig(provider=provider, endpointing="command"))
-        await session.outbox.flush()
+        await session.outbox.send_pending()
         self._take(wire, lose=False)
         token = self.events[0]["resume_token"]
         at, stopped = 0, False
@@ -86,13 +88,13 @@ class FakePerson:
             elif not stopped:
                 session.stop()
                 stopped = True
-            await session.outbox.flush()
+            await session.outbox.send_pending()
             await anyio.lowlevel.checkpoint()
             self._take(wire, lose=False)
         await self._sessions.leave(session, over=True)
         return [(event["text"], event["end_ms"]) for event in self.events if event["type"] == "final"]
 
-    async def _say(self, session: SpeechSocket, at: int) -> None:
+    async def _say(self, session: SpeechSession, at: int) -> None:
         """Chunks in turn as binary frames and as JSON does it, numbered."""
         if at % 2:
             session.count(at + 1)
@@ -101,13 +103,13 @@ class FakePerson:
             await session.binary(self._chunks[at])
 
     async def _cut(
-        self, session: SpeechSocket, wire: FakeWire, token: str
-    ) -> tuple[SpeechSocket, FakeWire, int, bool]:
+        self, session: SpeechSession, wire: FakeWire, token: str
+    ) -> tuple[SpeechSession, FakeWire, int, bool]:
         """Lose the line at once, a while before the server notices, or without its noticing at all."""
         self._take(wire, lose=True)
         wire.broken = True
         for _ in range(self._rng.randrange(4)):
-            await session.outbox.flush()
+            await session.outbox.send_pending()
             await anyio.lowlevel.checkpoint()
         fresh = FakeWire(self._rng)
         if self._rng.random() < 0.7:
@@ -118,17 +120,17 @@ class FakePerson:
                 group.start_soon(self._notice, session, wire)
                 session = await self._resume(fresh, token)
         while not fresh.arrived:  # the recogniser's own task may be the one that sends
-            await session.outbox.flush()
+            await session.outbox.send_pending()
             await anyio.lowlevel.checkpoint()
         resumed = fresh.arrived.pop(0)
         assert (resumed["type"], resumed["seq"]) == ("resumed", self.events[-1]["seq"])
         return session, fresh, resumed["next_audio_seq"] - 1, resumed["stopping"]
 
-    async def _notice(self, session: SpeechSocket, wire: FakeWire) -> None:
+    async def _notice(self, session: SpeechSession, wire: FakeWire) -> None:
         await wire.line.over.wait()
         await self._sessions.leave(session, over=False)
 
-    async def _resume(self, wire: FakeWire, token: str) -> SpeechSocket:
+    async def _resume(self, wire: FakeWire, token: str) -> SpeechSession:
         return await self._sessions.resume(wire.line, LOCAL_USER_ID, "s", token, self.events[-1]["seq"])
 
     def _take(self, wire: FakeWire, *, lose: bool) -> None:
@@ -175,7 +177,7 @@ async def test_what_waits_is_bounded() -> None:
         for _ in range(100):
             session = sessions.open(FakeWire(rng).line, LOCAL_USER_ID)
             await session.start(None, StartConfig())
-            await session.outbox.flush()
+            await session.outbox.send_pending()
             await sessions.leave(session, over=False)
             for _ in range(10):
                 await anyio.lowlevel.checkpoint()
@@ -197,7 +199,7 @@ async def filled(events: int, kept: int, kind: str = "final") -> tuple[Outbox, F
     outbox.attach(wire.line)
     for number in range(events):
         outbox.emit({"type": kind, "utterance_id": number})
-        await outbox.flush()
+        await outbox.send_pending()
     return outbox, wire
 
 
@@ -213,13 +215,13 @@ async def test_partials_go_before_finals() -> None:
     outbox, _ = await filled(4, 16)
     for number in range(1000):
         outbox.emit({"type": "partial", "utterance_id": number})
-        await outbox.flush()
+        await outbox.send_pending()
     assert len(outbox._sent) <= 16
     assert outbox.can_replay(0)
     again = FakeWire(random.Random(1))
     outbox.attach(again.line)
     outbox.replay(0, {"type": "resumed"})
-    await outbox.flush()
+    await outbox.send_pending()
     assert [event["seq"] for event in again.arrived[:5]] == [0, 1, 2, 3, 4]
     assert [event["type"] for event in again.arrived[:5]] == ["resumed"] + ["final"] * 4
 
@@ -232,7 +234,7 @@ async def test_a_farewell_is_not_told_again() -> None:
     outbox.attach(again.line)
     outbox.replay(1, {"type": "resumed"})
     outbox.emit({"type": "final"})
-    await outbox.flush()
+    await outbox.send_pending()
     assert [(event["type"], event["seq"]) for event in again.arrived] == [
         ("resumed", 1), ("final", 2), ("final", 4),
     ]  # fmt: skip
@@ -244,7 +246,7 @@ async def test_a_token_is_of_no_use_after_the_window() -> None:
         wire = FakeWire(random.Random(1))
         session = sessions.open(wire.line, LOCAL_USER_ID)
         await session.start("s", StartConfig())
-        await session.outbox.flush()
+        await session.outbox.send_pending()
         await sessions.leave(session, over=False)
         with anyio.fail_after(5):
             while not engine.all_closed:  # noqa: ASYNC110  # the engine has no event to wait for
