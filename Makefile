@@ -15,7 +15,7 @@ NPM_QUIET := --ignore-scripts --no-audit --no-fund --loglevel=error
 ONLINE := $(if $(filter-out 0 no false,$(OFFLINE)),,--checkpoint)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev web types shots demo bench test check lint format clean python clients
+.PHONY: help run dev web types docs shots demo bench test check lint format clean python clients
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +44,10 @@ web: python  ## build the web app into backend/app/web
 types: python  ## write the web app's types of the wire from the server
 	@$(READY) --dev
 	@exec $(WEB) types
+
+docs: python  ## write docs/settings.md from the settings
+	@$(READY) --dev
+	@PYTHONPATH=backend $(BIN)/python scripts/settings_page.py
 
 shots: python web  ## take pictures of the web app in its main states (ARGS= names some; needs Chromium)
 	@$(READY) --dev

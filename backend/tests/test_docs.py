@@ -1,13 +1,15 @@
-"""The documents tell what the code does: settings, messages, errors, routes, commands, links and examples."""
+"""The documents match the code: settings, messages, errors, routes, fields, commands, links and examples."""
 
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +24,7 @@ from app.cli.main import app as command_line
 from app.core.assistants import AssistantDefinition
 from app.core.config import ALIASES, Settings
 from app.core.errors import all_errors
+from app.core.metrics import REASONS
 from app.main import create_app
 from app.providers.registry import BUILT_IN_LLM, BUILT_IN_STT
 from app.schemas import stt
@@ -29,11 +32,27 @@ from app.schemas.providers import ProviderState
 from app.toolsets.registry import BUILT_IN_TOOLSETS, toolset_registrations
 
 ROOT = Path(__file__).resolve().parents[2]
-READMES = ("README.md", "README.es.md")
-PROTOCOL = "docs/protocol.md"
+SOCKET = "docs/speech-socket.md"
+HTTP = "docs/http-api.md"
+SETTINGS_PAGE = "docs/settings.md"
+GUIDES = ("usage", "integrations", "assistants", "deployment")
+PAIRS = (
+    ("README.md", "README.es.md"),
+    *((f"docs/{name}.md", f"docs/es/{name}.md") for name in GUIDES),
+)
+"""Pages that exist in both languages, English first."""
+READMES = PAIRS[0]
 ALL_PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("[!.]*/README.md"))
+    for path in (
+        *ROOT.glob("*.md"),
+        *(
+            path
+            for folder in ("docs", "models", "samples", "scripts", "backend/app", "backend/tests")
+            for path in (ROOT / folder).rglob("*.md")
+        ),
+    )
+    if "node_modules" not in path.parts
 )
 
 
@@ -43,7 +62,7 @@ def text_of(name: str) -> str:
 
 
 def section(page: str, heading: str) -> str:
-    """What stands under one heading, up to the next one of the same rank or a higher one."""
+    """The text under one heading, up to the next heading of the same rank or a higher one."""
     rank = len(heading) - len(heading.lstrip("#"))
     begin = re.search(rf"^{re.escape(heading)}$", text_of(page), re.M)
     assert begin, f"{page} has no heading {heading!r}"
@@ -98,32 +117,33 @@ def as_cell(default: Any) -> str:
     return f"`{shown}`" if shown else ""
 
 
-def test_the_readme_lists_every_setting() -> None:
-    """In the order of the class, with default and meaning as the code has them."""
-    wanted = [
-        f"| `{name}` | {as_cell(default)} | {meaning} |" for name, default, meaning in settings_of(Settings)
-    ]
-    found = [line for line in section("README.md", "## Settings").splitlines() if line.startswith("| `")]
-    assert found == wanted
+def test_the_settings_page_is_what_the_generator_writes() -> None:
+    wanted = runpy.run_path(str(ROOT / "scripts" / "settings_page.py"))["page"]().splitlines()
+    found = text_of(SETTINGS_PAGE).splitlines()
+    for number, (line, right) in enumerate(zip_longest(found, wanted), start=1):
+        assert line == right, f"{SETTINGS_PAGE}:{number} is out of date; run `make docs`"
 
 
-def test_the_spanish_readme_lists_every_setting() -> None:
-    wanted = [f"| `{name}` | {as_cell(default)} |" for name, default, _ in settings_of(Settings)]
-    lines = [line for line in section("README.es.md", "## Ajustes").splitlines() if line.startswith("| `")]
-    assert ["|".join(line.split("|")[:3]) + "|" for line in lines] == wanted
-    assert all(line.split("|")[3].strip() for line in lines)
+def test_the_settings_page_lists_every_setting() -> None:
+    """With default and meaning as the code has them, whatever the generator does."""
+    rows = {row[0]: row for row in table_rows(text_of(SETTINGS_PAGE)) if len(row) == 4}
+    for name, default, meaning in settings_of(Settings):
+        row = rows.get(f"`{name}`")
+        assert row, f"{SETTINGS_PAGE} lacks {name}"
+        assert (row[1], row[3]) == (as_cell(default), meaning), f"{SETTINGS_PAGE}, row {name}"
 
 
-@pytest.mark.parametrize("page", READMES)
 @pytest.mark.parametrize("alias", ALIASES)
-def test_the_readmes_name_the_aliases(page: str, alias: str) -> None:
-    assert f"`{alias}`" in text_of(page)
+def test_the_settings_page_names_the_aliases(alias: str) -> None:
+    assert f"| `{alias}` | `PROMPTER_{'__'.join(ALIASES[alias]).upper()}` |" in text_of(SETTINGS_PAGE)
 
 
-def test_the_limits_of_the_protocol_are_settings() -> None:
-    """Every `limits.x` is real, and every limit is there."""
-    fields = type(Settings.model_fields["limits"].default).model_fields
-    assert set(re.findall(r"`limits\.(\w+)`", section(PROTOCOL, "## Limits"))) == set(fields)
+def test_the_documented_limits_are_settings() -> None:
+    """Every `limits.x` of the two tables exists, and every limit is in one of them."""
+    fields = set(type(Settings.model_fields["limits"].default).model_fields)
+    named = set(re.findall(r"`limits\.(\w+)`", section(SOCKET, "## Limits") + section(HTTP, "## Limits")))
+    assert named - fields == set(), "no such settings"
+    assert fields - named == set(), f"missing in the tables of limits of {SOCKET} and {HTTP}"
 
 
 @pytest.mark.parametrize("page", ALL_PAGES)
@@ -169,16 +189,16 @@ EVENTS = members(stt.ServerEvent)
 
 @pytest.mark.parametrize("kind", MESSAGES)
 def test_the_protocol_describes_every_client_message(kind: str) -> None:
-    described = section(PROTOCOL, f"### `{kind}`")
+    described = section(SOCKET, f"### `{kind}`")
     for field in fields_of(MESSAGES[kind]):
-        assert re.search(rf"`{field}`", described), f"`{kind}` has a field `{field}` that is not described"
+        assert re.search(rf"`{field}`", described), f"{SOCKET}, `{kind}`: the field `{field}` is missing"
 
 
 @pytest.mark.parametrize("kind", EVENTS)
 def test_the_protocol_describes_every_event(kind: str) -> None:
-    described = section(PROTOCOL, f"### `{kind}`")
+    described = section(SOCKET, f"### `{kind}`")
     for field in fields_of(EVENTS[kind], {"session_id", "seq"}):
-        assert re.search(rf"`{field}`", described), f"`{kind}` has a field `{field}` that is not described"
+        assert re.search(rf"`{field}`", described), f"{SOCKET}, `{kind}`: the field `{field}` is missing"
 
 
 def fields_of(model: type[BaseModel], common: set[str] = frozenset()) -> Iterator[str]:  # type: ignore[assignment]
@@ -201,7 +221,7 @@ def nested(annotation: Any) -> list[type[BaseModel]]:
 def test_the_examples_of_messages_are_valid(kind: str) -> None:
     """What the protocol shows under a heading is what the server reads or sends."""
     adapter = stt.client_message if kind in MESSAGES else stt.server_event
-    described = section(PROTOCOL, f"### `{kind}`")
+    described = section(SOCKET, f"### `{kind}`")
     examples = re.findall(r"^```json\n(.*?)^```$", described, re.S | re.M)
     assert examples
     for example in examples:
@@ -212,31 +232,54 @@ def test_the_examples_of_messages_are_valid(kind: str) -> None:
         assert again == shown
 
 
-def test_the_protocol_names_every_optional_event_and_profile() -> None:
-    start = section(PROTOCOL, "### `start`")
-    assert [kind for kind in get_args(stt.OptionalEvent) if f"`{kind}`" not in start] == []
-    profiles = section(PROTOCOL, "## When an utterance ends")
-    assert [name for name in get_args(stt.EndpointingProfile) if f"| `{name}`" not in profiles] == []
+@pytest.mark.parametrize("page", [SOCKET, "backend/app/api/description.md"])
+def test_every_optional_event_is_named(page: str) -> None:
+    named = section(page, "### `start`") if page == SOCKET else text_of(page)
+    for kind in get_args(stt.OptionalEvent):
+        assert f"`{kind}`" in named, f"{page} lacks the optional event `{kind}`"
+
+
+def test_the_table_of_profiles_has_their_silences() -> None:
+    """Each endpointing profile with its milliseconds, as the settings have them."""
+    endpointing = type(Settings.model_fields["endpointing"].default).model_fields
+    default = endpointing["profile"].default
+    rows = {row[0]: row[1:] for row in table_rows(section(SOCKET, "## When an utterance ends"))}
+    for name in get_args(stt.EndpointingProfile):
+        row = rows.get(f"`{name}` (default)" if name == default else f"`{name}`")
+        assert row, f"{SOCKET}, When an utterance ends: the profile `{name}` is missing"
+        if setting := endpointing.get(f"{name}_ms"):
+            wanted = [f"{setting.default} ms", f"`endpointing.{name}_ms`"]
+            assert row == wanted, f"{SOCKET}, When an utterance ends: the row of `{name}`"
+
+
+def test_every_reason_of_a_discarded_utterance_is_explained() -> None:
+    rows = {row[0].strip("`") for row in table_rows(section(SOCKET, "### `utterance_discarded`"))}
+    for reason in REASONS:
+        assert reason in rows, f"{SOCKET}, utterance_discarded: the reason `{reason}` is missing"
+        assert f"`{reason}`" in text_of("docs/performance.md"), f"docs/performance.md lacks `{reason}`"
 
 
 # -- errors
 
 
-def test_the_protocol_lists_every_error() -> None:
+def test_every_error_is_listed() -> None:
     """Code, HTTP status and close code, as the classes have them."""
-    rows = {row[0]: (row[1], row[2]) for row in table_rows(section(PROTOCOL, "## Errors")) if len(row) == 5}
+    rows = {row[0]: (row[1], row[2]) for row in table_rows(section(HTTP, "## Errors")) if len(row) == 5}
     wanted = {f"`{cls.code}`": (str(cls.status), str(cls.close_code or "-")) for cls in all_errors()}
-    assert {code: told for code, told in rows.items() if code.startswith("`")} == wanted
+    for code, row in wanted.items():
+        assert rows.get(code) == row, f"{HTTP}, Errors: the row of {code}"
+    listed = {code for code in rows if code.startswith("`")}
+    assert listed - set(wanted) == set(), f"{HTTP}, Errors: no such codes"
 
 
-def test_the_protocol_explains_every_close_code() -> None:
-    explained = {row[0] for row in table_rows(section(PROTOCOL, "## Closing"))}
+def test_every_close_code_is_explained() -> None:
+    explained = {row[0] for row in table_rows(section(SOCKET, "## Closing"))}
     assert {str(cls.close_code) for cls in all_errors() if cls.close_code} <= explained
 
 
 def test_codes_that_the_bad_input_table_names_exist() -> None:
     codes = {cls.code for cls in all_errors()} | {"-"}
-    rows = [row for row in table_rows(section(PROTOCOL, "## Bad input")) if len(row) == 5][1:]
+    rows = [row for row in table_rows(section(SOCKET, "## Bad input")) if len(row) == 5][1:]
     assert len(rows) > 50
     assert {row[3].strip("`") for row in rows} <= codes
     assert len({row[0] for row in rows}) == len(rows)
@@ -245,18 +288,70 @@ def test_codes_that_the_bad_input_table_names_exist() -> None:
 # -- HTTP and providers
 
 
-def test_the_protocol_lists_every_route() -> None:
-    """Those of the API description, and the pages beside it."""
-    paths = create_app(Settings(_env_file=None)).openapi()["paths"]
-    routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
-    listed = {row[0].strip("`") for row in table_rows(section(PROTOCOL, "## HTTP"))}
-    assert routes
-    assert routes <= listed
+def route_rows() -> dict[str, tuple[str, list[str]]]:
+    """Route -> what it answers with and the anchors of its chapters, from the table of routes."""
+    rows = [row for row in table_rows(section(HTTP, "## Routes")) if len(row) == 3]
+    return {
+        row[0].strip("`"): (row[1], re.findall(r"\(#([^)]+)\)", row[2]))
+        for row in rows
+        if row[0].startswith("`")
+    }
 
 
-def test_every_route_that_the_protocol_lists_answers(server: str) -> None:
+@cache
+def schema() -> dict[str, Any]:
+    return create_app(Settings(_env_file=None)).openapi()
+
+
+def operations() -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in schema()["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def fields_in(part: dict[str, Any], path: str = "", seen: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Every field of a schema, those of nested objects with a dot."""
+    if "$ref" in part:
+        name = part["$ref"].rpartition("/")[2]
+        if name not in seen:
+            yield from fields_in(schema()["components"]["schemas"][name], path, seen | {name})
+    for choice in (*part.get("anyOf", ()), *part.get("oneOf", ()), *part.get("allOf", ())):
+        yield from fields_in(choice, path, seen)
+    if "items" in part:
+        yield from fields_in(part["items"], path, seen)
+    for name, inner in part.get("properties", {}).items():
+        yield f"{path}{name}"
+        yield from fields_in(inner, f"{path}{name}.", seen)
+
+
+def fields_of_route(operation: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where a field is, and its name: parameters but those of the path, bodies, and successful answers."""
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] != "path":
+            yield "parameter", parameter["name"]
+    answers = [("answer", made) for status, made in operation["responses"].items() if status.startswith("2")]
+    for place, made in (("body", operation.get("requestBody", {})), *answers):
+        for content in made.get("content", {}).values():
+            for field in dict.fromkeys(fields_in(content.get("schema", {}))):
+                yield place, field
+
+
+def chapters() -> dict[str, str]:
+    return {
+        slug(title): section(HTTP, f"## {title}") for title in re.findall(r"^## (.*)$", text_of(HTTP), re.M)
+    }
+
+
+def test_every_route_is_listed() -> None:
+    for route in operations():
+        assert route in route_rows(), f"{HTTP}, Routes: `{route}` is missing"
+
+
+def test_every_listed_get_route_answers(server: str) -> None:
     """A GET that is listed is no 404."""
-    listed = [row[0].strip("`") for row in table_rows(section(PROTOCOL, "## HTTP")) if "`GET " in row[0]]
+    listed = [route for route in route_rows() if route.startswith("GET ")]
     listed = [
         route for route in listed if "_id}" not in route.replace("{model_id}", "")
     ]  # nothing has that id
@@ -268,25 +363,76 @@ def test_every_route_that_the_protocol_lists_answers(server: str) -> None:
     assert answers["GET /health/ready"] in (200, 503)
 
 
-def test_the_protocol_names_the_fields_of_a_prompt() -> None:
-    from app.schemas.llm import GenerateIn, GenerateOut
+@pytest.mark.parametrize("route", operations())
+def test_every_field_of_a_route_is_described(route: str) -> None:
+    """In a chapter that the table of routes names, by its whole path or by its last part."""
+    anchors = route_rows()[route][1]
+    text = "\n".join(chapters()[anchor] for anchor in anchors)
+    for place, field in fields_of_route(operations()[route]):
+        last = field.rpartition(".")[2]
+        assert re.search(rf"[`\"](?:[\w.]+\.)?{re.escape(last)}[`\"]", text, re.I), (
+            f"{HTTP}, {' or '.join(anchors)}: the {place} of `{route}` has `{field}`, which is not described"
+        )
 
-    described = section(PROTOCOL, "### `POST /llm/generate`")
-    for field in (*fields_of(GenerateIn), *GenerateOut.model_fields):
-        if not field.startswith("messages."):
-            assert re.search(rf"[`\"]{field}[`\"]", described), f"{field} is not described"
+
+def test_every_described_field_exists() -> None:
+    """Each name in the first cell of a table of fields or parameters belongs to a route of that chapter."""
+    known: dict[str, set[str]] = {"errors": set()}
+    for route, (_, anchors) in route_rows().items():
+        names = {field for _, field in fields_of_route(operations().get(route, {"responses": {}}))}
+        for anchor in anchors:
+            known.setdefault(anchor, set()).update(names)
+    for anchor, text in chapters().items():
+        headed = re.findall(r"^\| (?:field|parameter) \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.M)
+        for row in table_rows("".join(headed)):
+            for name in re.findall(r"`([\w.]+)`", row[0]):
+                if (anchor, name) in FREE_FIELDS:
+                    continue
+                exists = any(field == name or field.endswith(f".{name}") for field in known[anchor])
+                assert exists, f"{HTTP}, {anchor}: no route of this chapter has `{name}`"
 
 
-def test_the_protocol_explains_every_state() -> None:
-    rows = {row[0].strip("`") for row in table_rows(section(PROTOCOL, "### `GET /providers/stt`"))}
-    assert set(ProviderState) <= rows
+FREE_FIELDS = {
+    ("transcriptions", "include"),
+    ("transcriptions", "known_speaker_names"),
+    ("transcriptions", "known_speaker_references"),
+    *(("export", name) for name in ("version", "exported_at", "conversation", "messages")),
+}
+"""Fields outside the schemas: accepted without effect, or part of a file."""
+
+
+def test_the_json_export_has_the_described_fields(server: str) -> None:
+    with httpx2.Client(base_url=server, trust_env=False) as client:
+        id_ = client.post("/api/conversations", json={"model": "echo"}).json()["id"]
+        client.post("/api/chat/stream", json={"conversation_id": id_, "message": "Say hello"})
+        exported = client.get(f"/api/conversations/{id_}/export?format=json").json()
+        [message, _] = client.get(f"/api/conversations/{id_}/messages").json()
+    rows = {row[0]: row[1] for row in table_rows(section(HTTP, "## Export")) if len(row) == 2}
+    described = {name for cell in rows for name in re.findall(r"`(\w+)`", cell)} - {"field"}
+    assert set(exported) == described, f"{HTTP}, Export: the fields of the file"
+    assert set(exported["conversation"]) == set(re.findall(r"`(\w+)`", rows["`conversation`"])), (
+        f"{HTTP}, Export: the fields of `conversation`"
+    )
+    changed = {"timestamp": {"created_at", "updated_at"}, "tool_events": {"tool_data"}, "version_ids": set()}
+    wanted = {name for field in message for name in changed.get(field, {field})}
+    assert set(exported["messages"][0]) == wanted, f"{HTTP}, Export: the fields of `messages`"
+
+
+def test_every_state_is_explained() -> None:
+    rows = {row[0].strip("`") for row in table_rows(section(HTTP, "## Providers"))}
+    assert set(ProviderState) - rows == set(), f"{HTTP}, Providers: states without a row"
 
 
 @pytest.mark.parametrize("page", READMES)
 def test_the_readmes_list_every_engine(page: str) -> None:
-    engines = [row[0] for row in table_rows(text_of(page)) if len(row) == 5]
-    assert {f"`{name}`" for name in BUILT_IN_STT} <= set(engines)
-    assert all(f"`{name}`" in text_of(page) or f"`{name}`" in text_of(PROTOCOL) for name in BUILT_IN_LLM)
+    engines = {row[0] for row in table_rows(text_of(page)) if len(row) == 5}
+    for name in BUILT_IN_STT:
+        assert f"`{name}`" in engines, f"{page}: the table of engines lacks `{name}`"
+
+
+@pytest.mark.parametrize("name", BUILT_IN_LLM)
+def test_every_provider_of_models_is_named(name: str) -> None:
+    assert f"`{name}`" in section(HTTP, "## Providers"), f"{HTTP}, Providers: `{name}` is missing"
 
 
 # -- commands
@@ -309,9 +455,10 @@ def commands() -> dict[str, TyperCommand]:
     return found
 
 
-@pytest.mark.parametrize("page", READMES)
-def test_the_readmes_show_every_command(page: str) -> None:
-    missing = [name for name in commands() if f"prompter {name}" not in text_of(page)]
+@pytest.mark.parametrize("language", [0, 1], ids=["en", "es"])
+def test_the_guides_show_every_command(language: int) -> None:
+    shown = "".join(text_of(pair[language]) for pair in PAIRS)
+    missing = [name for name in commands() if f"prompter {name}" not in shown]
     assert not missing
 
 
@@ -335,17 +482,33 @@ def test_make_targets_that_pages_name_exist(page: str) -> None:
     assert set(re.findall(r"(?:^|`)make ([a-z]+)", text_of(page), re.M)) <= targets
 
 
-def test_both_readmes_show_the_same_commands() -> None:
-    """Code is the same in both languages; what stands beside it as a comment is not."""
+@pytest.mark.parametrize(("english", "spanish"), PAIRS)
+def test_both_languages_show_the_same_code(english: str, spanish: str) -> None:
+    """The comments beside the code are translated."""
 
     def plain(page: str) -> list[str]:
         return [
             re.sub(r"\s+# .*", "", block)
-            for language in ("sh", "powershell", "python", "js", "yaml")
+            for language in ("sh", "powershell", "python", "js", "json", "yaml", "caddyfile", "nginx")
             for block in code_blocks(page, language)
         ]
 
-    assert plain("README.md") == plain("README.es.md")
+    for number, (block, translated) in enumerate(zip_longest(plain(english), plain(spanish)), start=1):
+        assert block == translated, f"{spanish}: code block {number} differs from that of {english}"
+
+
+@pytest.mark.parametrize(("english", "spanish"), PAIRS)
+def test_both_languages_have_the_same_structure(english: str, spanish: str) -> None:
+    """Headings of the same ranks, tables of the same size, and as many list items and images."""
+    marks = re.compile(r"^(#+(?= )|\||- |!\[|<img|```\w*$)", re.M)
+    found = [
+        (text_of(spanish)[: match.start()].count("\n") + 1, match[1])
+        for match in marks.finditer(text_of(spanish))
+    ]
+    wanted = [match[1] for match in marks.finditer(text_of(english))]
+    for place, mark in zip_longest(found, wanted):
+        line, other = place or (0, None)
+        assert other == mark, f"{spanish}:{line} has {other!r} where {english} has {mark!r}"
 
 
 # -- links and examples
@@ -359,7 +522,8 @@ def slug(heading: str) -> str:
 @pytest.mark.parametrize("page", ALL_PAGES)
 def test_relative_links_resolve(page: str) -> None:
     prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.S | re.M)
-    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+    targets = re.findall(r"\]\(([^)\s]+)\)", prose) + re.findall(r'<img src="([^"]+)"', prose)
+    for target in targets:
         if "://" in target:
             continue
         name, _, anchor = target.partition("#")
@@ -370,15 +534,25 @@ def test_relative_links_resolve(page: str) -> None:
             assert anchor in {slug(heading) for heading in headings}, f"{page} links to {target}"
 
 
+def test_documents_that_the_code_names_exist() -> None:
+    folders = ("backend/app", "backend/prompter", "backend/tests", "frontend/src", "scripts")
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".ts", ".tsx", ".md") and "node_modules" not in path.parts:
+                text = path.read_text(encoding="utf-8")
+                for name in re.findall(r"(?<!/)\bdocs/[\w/-]+\.md\b", text):
+                    assert (ROOT / name).exists(), f"{path.relative_to(ROOT)} names {name}"
+
+
 def test_the_architecture_page_names_every_room() -> None:
     rooms = {path.parent.name for path in (ROOT / "backend" / "app").glob("*/__init__.py")}
     assert [room for room in sorted(rooms) if f"`{room}/`" not in text_of("docs/architecture.md")] == []
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_the_python_examples_run(server: str, number: int) -> None:
-    """As they stand in the README, against a real server; only the address and the engine are changed."""
-    code = code_blocks("README.md", "python")[number]
+@pytest.mark.parametrize("page", ["README.md", "docs/usage.md"])
+def test_the_python_examples_run(server: str, page: str) -> None:
+    """As they stand there, against a real server; only the address and the engine are changed."""
+    [code] = code_blocks(page, "python")
     code = code.replace("127.0.0.1:8000", server.removeprefix("http://"))
     code = code.replace('session_id="s1")', 'session_id="s1", provider="cloud_stub")', 1)
     code = code.replace('"session_id":"s1"}', '"session_id":"s1","config":{"provider":"cloud_stub"}}')
@@ -398,7 +572,7 @@ def test_the_python_examples_run(server: str, number: int) -> None:
     assert "stopped " in printed[-2:]
 
 
-@pytest.mark.parametrize("page", READMES)
+@pytest.mark.parametrize("page", ["docs/assistants.md", "docs/es/assistants.md"])
 def test_the_example_of_an_assistant_is_valid(page: str) -> None:
     """As it stands there: its toolsets exist, and so does the tool that it asks for."""
     example = next(block for block in code_blocks(page, "toml") if "toolsets" in block)

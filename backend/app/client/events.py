@@ -15,7 +15,7 @@ class Event:
     stable: str = ""
     """Of a partial: the prefix of `text` that will not change any more."""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """The whole event as the server sent it, with the fields named in docs/protocol.md."""
+    """The whole event as the server sent it, with the fields named in docs/speech-socket.md."""
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> "Event":

@@ -212,14 +212,14 @@ async def test_a_session_belongs_to_its_user() -> None:
 
 
 def examples() -> list[str]:
-    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
-    section = page.split("### Real-time chat sessions", 1)[1].split("\n### ", 1)[0]
+    page = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
+    section = page.split("## Real-time chat sessions", 1)[1].split("\n## ", 1)[0]
     return [block for block in re.findall(r"^```sh\n(.*?)^```$", section, re.S | re.M) if "curl" in block]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the examples are for a POSIX shell")
 def test_the_examples_run(served: Served) -> None:
-    """As they stand in the protocol, one after another in one shell; only the address is changed."""
+    """As they stand in the document, one after another in one shell; only the address is changed."""
     begin, say = examples()
     script = "".join((begin, "echo\n", say)).replace("http://127.0.0.1:8000", served.url)
     assert script.count(served.url) == 2

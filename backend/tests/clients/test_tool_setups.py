@@ -1,4 +1,4 @@
-"""What the README tells people to paste into their tools does what it says, word for word."""
+"""What docs/integrations.md says to enter in other tools works, word for word."""
 
 import os
 import re
@@ -14,7 +14,11 @@ from tests.conftest import ROOT
 
 pytestmark = pytest.mark.once
 
-SECTIONS = {"README.md": "## Use it from your tools", "README.es.md": "## Usarlo desde sus herramientas"}
+SECTIONS = {
+    "docs/integrations.md": "## Tools and clients",
+    "docs/es/integrations.md": "## Herramientas y clientes",
+}
+ENGLISH = "docs/integrations.md"
 SAID = "What is the weather like in Madrid today?"
 
 
@@ -26,7 +30,7 @@ def section(page: str) -> str:
 @pytest.fixture
 def setups(prompter: str) -> str:
     """The section, with this server's address and model in place of the reader's; code is the same in both pages."""
-    here = section("README.md").replace("http://127.0.0.1:8000/v1", prompter)
+    here = section(ENGLISH).replace("http://127.0.0.1:8000/v1", prompter)
     return here.replace("ollama/qwen3:8b", "fake/tiny")
 
 
@@ -56,7 +60,7 @@ def test_python(setups: str) -> None:
 
 def test_javascript(setups: str, javascript: str) -> None:
     """Written beside the packages, as an import finds them from the file that names them."""
-    script = JAVASCRIPT / "node_modules" / f".readme-{os.getpid()}.mjs"
+    script = JAVASCRIPT / "node_modules" / f".example-{os.getpid()}.mjs"
     script.write_text(block(setups, "js"))
     try:
         assert printed(javascript, str(script)).splitlines() == ["Hello world", SAID, "Hello world"]
@@ -84,7 +88,7 @@ def test_what_is_entered_in_forms(page: str) -> None:
     assert all("`http://127.0.0.1:8000/v1`" in row for row in rows[:3])
     assert "STT Model `whisper-1`" in rows[2]
     entered = section(page).replace("perfil/modelo", "profile/model")
-    assert code_in(entered) == code_in(section("README.md"))
+    assert code_in(entered) == code_in(section(ENGLISH))
 
 
 def code_in(text: str) -> list[str]:

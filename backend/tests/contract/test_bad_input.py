@@ -1,4 +1,4 @@
-"""Every row of the table of bad input in docs/protocol.md, and input that nobody has thought of."""
+"""Every row of the table of bad input in docs/speech-socket.md, and input that nobody has thought of."""
 
 import base64
 import json
@@ -36,7 +36,7 @@ class Row:
 
 
 def read_table() -> list[Row]:
-    text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "speech-socket.md").read_text(encoding="utf-8")
     table = text.split("<!-- bad-input: begin -->")[1].split("<!-- bad-input: end -->")[0]
     rows = []
     for line in table.strip().splitlines()[2:]:

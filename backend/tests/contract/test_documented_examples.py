@@ -1,4 +1,4 @@
-"""The examples of docs/api.md do what the page says: each is run by a shell against a real server."""
+"""The examples of docs/http-api.md do what the page says: each is run by a shell against a real server."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.support.chatting import content, read_events
 from tests.support.serving import serving
 from tests.support.talking import Talk, talking
 
-PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
 
 
 def examples(heading: str) -> list[str]:
@@ -112,8 +112,8 @@ def test_branches_export_search_and_models(tmp_path: Path) -> None:
 
 @NO_CURL
 def test_a_key_is_made(tmp_path: Path) -> None:
-    """The example of docs/protocol.md."""
-    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    """The example of docs/http-api.md."""
+    page = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
     (command,) = (line for line in page.splitlines() if line.startswith("curl ") and "/api/keys" in line)
     with serving(FakeEngine(), accounts=ACCOUNTS) as served:
         team = Team(served.resources.settings)

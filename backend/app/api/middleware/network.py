@@ -113,7 +113,7 @@ class Guard:
         peer = (scope.get("client") or ("127.0.0.1", 0))[0]  # none over a UNIX socket, whose peer is local
         if not self._from_anywhere and not is_loopback(peer):
             raise NotAllowed(
-                "only this machine may connect while there are no accounts; see `insecure` in the README"
+                "only this machine may connect while there are no accounts; see docs/deployment.md"
             )
         netloc = headers.get("host", "")
         if self._check_host and host_name(netloc) not in self._hosts and not self._is_own(scope, netloc):

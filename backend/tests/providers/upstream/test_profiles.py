@@ -214,10 +214,10 @@ def test_the_names_that_are_taken_are_those_of_the_built_in() -> None:
 
 
 def test_profiles_come_from_a_dotenv_file(tmp_path: Path) -> None:
-    """As the README shows it."""
+    """As docs/integrations.md shows it."""
     example = tmp_path / ".env"
-    readme = (Path(__file__).resolve().parents[4] / "README.md").read_text(encoding="utf-8")
-    block = readme.partition("### Profiles")[2].partition("```sh\n")[2].partition("```")[0]
+    page = (Path(__file__).resolve().parents[4] / "docs" / "integrations.md").read_text(encoding="utf-8")
+    block = page.partition("### Profiles")[2].partition("```sh\n")[2].partition("```")[0]
     example.write_text(block)
     made = profiles_of(Settings(_env_file=example))
     assert list(made) == ["openai", "openrouter", "study"]

@@ -1,7 +1,7 @@
 /** What a person has chosen on this device: kept in localStorage, read and changed through one store. */
 
 export type Theme = "dark" | "light" | "system";
-/** The server's profiles of docs/protocol.md, and "" for the server's own choice. */
+/** The server's profiles of docs/speech-socket.md, and "" for the server's own choice. */
 export type EndpointingProfile = "" | "command" | "conversation" | "dictation" | "hands_free" | "manual";
 
 export interface Settings {

@@ -37,7 +37,7 @@ const KINDS: Record<string, FailureKind> = {
   engine_failed: "engine_failed",
 };
 
-/** The failure that an error code of docs/protocol.md means. */
+/** The failure that an error code of docs/http-api.md means. */
 export function failureOf(code: string, detail: string): Failure {
   return { kind: KINDS[code] ?? "refused", detail };
 }

@@ -1,4 +1,4 @@
-/** For tests: a speech server in one page, as docs/protocol.md has it, whose connections can be cut. */
+/** For tests: a speech server in one page, as docs/speech-socket.md has it, whose connections can be cut. */
 
 import type { Saying } from "./messages";
 
