@@ -26,11 +26,11 @@ from app.api import (
 )
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
-from app.api.middleware.auth import Gate
-from app.api.middleware.network import Guard, cross_origin
+from app.api.middleware.auth import AuthMiddleware
+from app.api.middleware.network import NetworkMiddleware, make_cors_options
 from app.api.openai import chat, models, transcriptions
 from app.core.config import Settings, load_settings
-from app.core.logging import configure
+from app.core.logging import configure_logging
 from app.core.metrics import Observer
 from app.schemas.llm import generate_event
 from app.schemas.stt import client_message, server_event
@@ -42,11 +42,11 @@ from app.services.chat.realtime import RealtimeSessions
 from app.services.decoding.providers import Engines
 from app.services.decoding.scheduler import make_scheduler
 from app.services.dictation.sessions import SessionManager, SocketLimiter
-from app.services.history.dictation_writer import Keeper, Writer
-from app.services.history.dictations import Dictations, latest_text
-from app.services.history.export import Export
+from app.services.history.dictation_writer import DictationStore, DictationWriter
+from app.services.history.dictations import DictationHistory, find_latest_text
+from app.services.history.export import ConversationExporter
 from app.services.history.search import Search
-from app.services.history.transcripts import Transcripts
+from app.services.history.transcripts import RecentTranscripts
 from app.services.llm.completion import Completions
 from app.services.llm.generate import Generation
 from app.services.llm.models import Catalogue
@@ -59,7 +59,7 @@ from app.storage.database import Database
 def create_app(settings: Settings | None = None) -> FastAPI:
     """An application of its own with these settings; those of the environment when none are given."""
     settings = settings or load_settings()
-    configure(settings.log_level)
+    configure_logging(settings.log_level)
     app = FastAPI(
         title="PROMPTer",
         version=__version__,
@@ -76,8 +76,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     engines = Engines(settings, scheduler)
     database = Database(settings)
     app.state.database = database
-    transcripts = Transcripts(settings.limits.transcripts, partial(latest_text, database))
-    writer = Writer(database, settings.limits.unstored_finals, observer)
+    transcripts = RecentTranscripts(settings.limits.transcripts, partial(find_latest_text, database))
+    writer = DictationWriter(database, settings.limits.unstored_finals, observer)
     language_models = Providers(settings)
     kept = Search(database)
     assistants = Assistants(settings, kept, language_models.names)
@@ -94,17 +94,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         transcriptions=Transcriptions(settings, engines, scheduler),
         transcripts=transcripts,
         sockets=SocketLimiter(settings.limits.sockets),
-        sessions=SessionManager(settings, engines, Keeper(writer, transcripts), observer),
+        sessions=SessionManager(settings, engines, DictationStore(writer, transcripts), observer),
         scheduler=scheduler,
         observer=observer,
         accounts=Accounts(settings, database),
         answers=answers,
         conversations=Conversations(database, answers),
         branches=Branches(database, answers),
-        export=Export(database),
+        export=ConversationExporter(database),
         search=kept,
         realtime=RealtimeSessions(database, answers),
-        dictations=Dictations(database, writer, transcripts),
+        dictations=DictationHistory(database, writer, transcripts),
         writer=writer,
         begun_s=int(time()),
     )
@@ -119,10 +119,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     web.mount_docs(app)
     web.mount_web(app)
     # Each stands before those above it: the guard first, then other origins, then the gate.
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(AuthMiddleware, settings=settings)
     if settings.allowed_origins:
-        app.add_middleware(CORSMiddleware, **cross_origin(settings))
-    app.add_middleware(Guard, settings=settings)
+        app.add_middleware(CORSMiddleware, **make_cors_options(settings))
+    app.add_middleware(NetworkMiddleware, settings=settings)
     _describe_socket(app)
     return app
 
@@ -133,7 +133,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources: Resources = app.state.resources
     resources.accounts.start()
     async with (
-        lifecycle.running(app.state.database, resources.settings),
+        lifecycle.open_database(app.state.database, resources.settings),
         resources.answers.running(),
         resources.writer.running(resources.settings.limits.stop_s),
         resources.sessions.run(),

@@ -591,7 +591,7 @@ async def test_the_examples_of_plugins_run() -> None:
     for block in code_blocks("docs/plugins.md", "python"):
         exec(block, names)  # the page is ours
     settings = Settings(_env_file=None)
-    from app.core.security import LOCAL
+    from app.core.security import LOCAL_CALLER
     from prompter import ChatMessage, LlmConfig, SttConfig, ToolContext, ToolFailed
 
     model = names["Shout"](settings)
@@ -602,7 +602,7 @@ async def test_the_examples_of_plugins_run() -> None:
 
     toolset = names["dice"](settings)
     (tool,) = toolset.tools()
-    context = ToolContext(caller=LOCAL, lang="en", search=None)  # type: ignore[arg-type]  # rolls need none
+    context = ToolContext(caller=LOCAL_CALLER, lang="en", search=None)  # type: ignore[arg-type]  # rolls need none
     assert 1 <= tool.function(context, sides=6) <= 6
     with pytest.raises(ToolFailed):
         tool.function(context, sides=1)

@@ -19,9 +19,9 @@ from app.schemas.accounts import (
     RefreshIn,
     UserOut,
 )
-from app.schemas.errors import ANY_OTHER, error_answer, guarded
+from app.schemas.errors import ANY_OTHER, describe_answer, describe_error
 from app.services.accounts.api_keys import ApiKey
-from app.services.accounts.logins import LogIn
+from app.services.accounts.logins import LoginTokens
 from app.utils.ids import parse_id
 
 router = APIRouter(prefix="/api/auth", tags=["accounts"])
@@ -31,13 +31,13 @@ COOKIE_PATH = "/api/auth"
 COOKIE_HEADER = "X-Prompter-Refresh"
 """Must come with the cookie: a page of others can make a browser send the cookie, but not this."""
 
-_NO_ACCOUNTS = error_answer(
+_NO_ACCOUNTS = describe_error(
     "This server has no accounts",
     "not_found",
     "this server has no accounts; PROMPTER_ACCOUNTS__MODE=accounts gives it some",
 )
-_BAD_BODY = error_answer("A body that cannot be read", "bad_request", "`name`: field required")
-UNAUTHORIZED = error_answer(
+_BAD_BODY = describe_error("A body that cannot be read", "bad_request", "`name`: field required")
+UNAUTHORIZED = describe_error(
     "No token, or one that is not valid any more",
     "unauthorized",
     "this token or key is not valid, or not any more; log in again, or use another key",
@@ -48,15 +48,15 @@ UNAUTHORIZED = error_answer(
     "/login",
     summary="Log in",
     responses={
-        **guarded("Tokens: one for minutes, and one that renews it"),
+        **describe_answer("Tokens: one for minutes, and one that renews it"),
         400: _BAD_BODY,
-        401: error_answer(
+        401: describe_error(
             "Unknown, disabled, or the wrong password: always the same words",
             "unauthorized",
             "the name or the password is wrong",
         ),
         404: _NO_ACCOUNTS,
-        429: error_answer(
+        429: describe_error(
             "Too many wrong passwords; `Retry-After` says how long to wait",
             "too_many_attempts",
             "too many wrong passwords; try again in 60 s",
@@ -75,14 +75,14 @@ async def log_in(body: LogInIn, request: Request, response: Response, resources:
     "/refresh",
     summary="Renew a log-in",
     responses={
-        **guarded("New tokens; the refresh token that was sent is used up"),
+        **describe_answer("New tokens; the refresh token that was sent is used up"),
         400: _BAD_BODY,
-        401: error_answer(
+        401: describe_error(
             "It is not valid any more. One that comes twice ends its log-in, for one of the two is a thief",
             "unauthorized",
             "this log-in has ended; log in again",
         ),
-        403: error_answer(
+        403: describe_error(
             "The cookie came without the header `X-Prompter-Refresh`, or this origin may not ask",
             "forbidden",
             "the cookie counts only with the header X-Prompter-Refresh; send it with any value",
@@ -112,7 +112,7 @@ async def refresh(
     "/logout",
     summary="Log out",
     responses={
-        **guarded("This log-in's tokens are void at once, on every server process"),
+        **describe_answer("This log-in's tokens are void at once, on every server process"),
         401: UNAUTHORIZED,
         404: _NO_ACCOUNTS,
     },
@@ -125,7 +125,9 @@ async def log_out(caller: CallerDep, response: Response, resources: ResourcesDep
 
 
 @router.get(
-    "/me", summary="Who one is", responses={**guarded("The caller of this request"), 401: UNAUTHORIZED}
+    "/me",
+    summary="Who one is",
+    responses={**describe_answer("The caller of this request"), 401: UNAUTHORIZED},
 )
 async def me(caller: CallerDep, resources: ResourcesDep) -> MeOut:
     """Without accounts there is one local user, so that a client can ask this first."""
@@ -140,7 +142,7 @@ async def me(caller: CallerDep, resources: ResourcesDep) -> MeOut:
     )
 
 
-def _tokens(made: LogIn, request: Request, response: Response, *, in_cookie: bool) -> LogInOut:
+def _tokens(made: LoginTokens, request: Request, response: Response, *, in_cookie: bool) -> LogInOut:
     now = datetime.now(UTC)
     if in_cookie:
         response.set_cookie(
@@ -168,13 +170,13 @@ keys_router = APIRouter(prefix="/api/keys", tags=["accounts"])
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
     401: UNAUTHORIZED,
-    403: error_answer(
+    403: describe_error(
         "An API key may not do this, or this Origin, Host or address may not ask",
         "forbidden",
         "this needs somebody who has logged in; an API key is not enough",
     ),
 }
-_GONE = error_answer(
+_GONE = describe_error(
     "There is no such key of yours, or no accounts", "not_found", "you have no key of this id"
 )
 
@@ -182,7 +184,7 @@ _GONE = error_answer(
 @keys_router.get(
     "",
     summary="List one's keys",
-    responses={**guarded("Newest first, without secrets"), **_REFUSED},
+    responses={**describe_answer("Newest first, without secrets"), **_REFUSED},
 )
 async def list_keys(caller: CallerDep, resources: ResourcesDep) -> list[KeyOut]:
     """Those that have expired are listed until they are deleted; without accounts there are none."""
@@ -197,7 +199,7 @@ async def list_keys(caller: CallerDep, resources: ResourcesDep) -> list[KeyOut]:
     summary="Make a key",
     responses={
         201: {"description": "The key, shown this once"},
-        400: error_answer("A body that cannot be read", "bad_request", "`scopes`: field required"),
+        400: describe_error("A body that cannot be read", "bad_request", "`scopes`: field required"),
         **_REFUSED,
         404: _GONE,
         **ANY_OTHER,
@@ -214,7 +216,7 @@ async def make_key(body: KeyIn, caller: CallerDep, response: Response, resources
 @keys_router.delete(
     "/{key_id}",
     summary="Delete a key",
-    responses={**guarded("It opens nothing any more"), **_REFUSED, 404: _GONE, **ANY_OTHER},
+    responses={**describe_answer("It opens nothing any more"), **_REFUSED, 404: _GONE, **ANY_OTHER},
 )
 async def delete_key(key_id: str, caller: CallerDep, resources: ResourcesDep) -> KeyDeletedOut:
     """At once, on every server process; its open sockets close within a minute."""

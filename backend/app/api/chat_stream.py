@@ -23,7 +23,7 @@ from app.core.errors import PrompterError
 from app.core.security import Caller
 from app.schemas.chat import ChatStreamIn
 from app.services.chat.answer import Options
-from app.services.chat.answers import Parent, Turn
+from app.services.chat.answers import NewTurn, Parent
 from app.services.chat.events import Event, Failed, Happened, Place, Said, Thought
 
 router = APIRouter(prefix="/api/chat", tags=["conversations"])
@@ -99,13 +99,13 @@ async def follow(
     return EventStream(_written(events), slow_reader_s=resources.settings.limits.slow_reader_s)
 
 
-async def told(turn: Turn, caller: Caller, resources: Resources) -> Response:
+async def told(turn: NewTurn, caller: Caller, resources: Resources) -> Response:
     """The answer of a turn, from its beginning."""
     events = await resources.answers.follow(caller.user_id, turn.assistant.id)
     return EventStream(_begun(turn, events), slow_reader_s=resources.settings.limits.slow_reader_s)
 
 
-async def _begun(turn: Turn, events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
+async def _begun(turn: NewTurn, events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
     start = {
         "conversation_id": turn.user.conversation_id,
         "message_id": turn.assistant.id,

@@ -21,10 +21,17 @@ from app.schemas.chat import (
     StoredErrorOut,
     ToolEventOut,
 )
-from app.schemas.errors import guarded
-from app.services.chat.conversations import DEFAULT_TITLE, Changes, Conversation, Message, beside, one_line
+from app.schemas.errors import describe_answer
+from app.services.chat.conversations import (
+    DEFAULT_TITLE,
+    Conversation,
+    ConversationChanges,
+    Message,
+    one_line,
+    select_versions,
+)
 from app.services.chat.events import happened_in
-from app.utils.file_names import attachment
+from app.utils.file_names import make_content_disposition
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
 
@@ -87,7 +94,7 @@ async def make_conversation(
 @router.get(
     "/{conversation_id}",
     summary="Read a conversation",
-    responses={**guarded("The conversation, without its messages"), 404: NO_CONVERSATION, **STORAGE},
+    responses={**describe_answer("The conversation, without its messages"), 404: NO_CONVERSATION, **STORAGE},
 )
 async def get_conversation(
     conversation_id: str, caller: CallerDep, resources: ResourcesDep
@@ -100,7 +107,7 @@ async def get_conversation(
     "/{conversation_id}",
     summary="Change a conversation",
     responses={
-        **guarded("The conversation as it is now"),
+        **describe_answer("The conversation as it is now"),
         400: MALFORMED,
         404: NO_CONVERSATION,
         409: BUSY,
@@ -120,7 +127,7 @@ async def change_conversation(
 @router.delete(
     "/{conversation_id}",
     summary="Delete a conversation",
-    responses={**guarded("It is gone, with all its messages"), 404: NO_CONVERSATION, **STORAGE},
+    responses={**describe_answer("It is gone, with all its messages"), 404: NO_CONVERSATION, **STORAGE},
 )
 async def delete_conversation(
     conversation_id: str, caller: CallerDep, resources: ResourcesDep
@@ -133,7 +140,7 @@ async def delete_conversation(
 @router.get(
     "/{conversation_id}/messages",
     summary="Read the messages of a conversation",
-    responses={**guarded("Oldest first"), 400: MALFORMED, 404: NO_CONVERSATION, **STORAGE},
+    responses={**describe_answer("Oldest first"), 400: MALFORMED, 404: NO_CONVERSATION, **STORAGE},
 )
 async def list_messages(
     conversation_id: str,
@@ -152,13 +159,13 @@ async def list_messages(
     found, versions = await resources.branches.messages(
         caller.user_id, known(conversation_id), all_branches=branches, last=limit
     )
-    return [MessageOut(**said(message), version_ids=beside(versions, message)) for message in found]
+    return [MessageOut(**said(message), version_ids=select_versions(versions, message)) for message in found]
 
 
 @router.post(
     "/{conversation_id}/stop",
     summary="Stop the answer under way",
-    responses={**guarded("Whether there was one"), 404: NO_CONVERSATION, **STORAGE},
+    responses={**describe_answer("Whether there was one"), 404: NO_CONVERSATION, **STORAGE},
 )
 async def stop(conversation_id: str, caller: CallerDep, resources: ResourcesDep) -> StopOut:
     """What had arrived is kept; whoever follows the answer is told `done` with the status `stopped`."""
@@ -207,10 +214,10 @@ def detail(conversation: Conversation) -> ConversationDetailOut:
     )
 
 
-def _changes(body: ConversationChangeIn) -> Changes:
+def _changes(body: ConversationChangeIn) -> ConversationChanges:
     """What of the body the conversation is to become."""
     given = body.model_fields_set
-    changes: Changes = {}
+    changes: ConversationChanges = {}
     if "title" in given:
         changes["title"] = one_line(body.title or "") or DEFAULT_TITLE
     if "model" in given:
@@ -237,7 +244,7 @@ _ENDINGS = {"markdown": "md", "json": "json"}
     response_class=StreamingResponse,
     summary="Export a conversation",
     responses={
-        **guarded(""),
+        **describe_answer(""),
         200: {
             "description": "A file, named after the conversation",
             "content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values()},
@@ -271,7 +278,9 @@ async def export(
         exported.pieces,
         media_type=_MEDIA[format],
         headers={
-            "Content-Disposition": attachment(exported.title, _ENDINGS[format], unnamed="conversation"),
+            "Content-Disposition": make_content_disposition(
+                exported.title, _ENDINGS[format], unnamed="conversation"
+            ),
             "X-Content-Type-Options": "nosniff",
         },
     )

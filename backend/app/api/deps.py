@@ -18,11 +18,11 @@ from app.services.chat.realtime import RealtimeSessions
 from app.services.decoding.providers import Engines
 from app.services.decoding.scheduler import Scheduler
 from app.services.dictation.sessions import SessionManager, SocketLimiter
-from app.services.history.dictation_writer import Writer
-from app.services.history.dictations import Dictations
-from app.services.history.export import Export
+from app.services.history.dictation_writer import DictationWriter
+from app.services.history.dictations import DictationHistory
+from app.services.history.export import ConversationExporter
 from app.services.history.search import Search
-from app.services.history.transcripts import Transcripts
+from app.services.history.transcripts import RecentTranscripts
 from app.services.llm.completion import Completions
 from app.services.llm.generate import Generation
 from app.services.llm.models import Catalogue
@@ -42,7 +42,7 @@ class Resources:
     assistants: Assistants
     completions: Completions
     transcriptions: Transcriptions
-    transcripts: Transcripts
+    transcripts: RecentTranscripts
     sockets: SocketLimiter
     sessions: SessionManager
     scheduler: Scheduler
@@ -51,11 +51,11 @@ class Resources:
     answers: Answers
     conversations: Conversations
     branches: Branches
-    export: Export
+    export: ConversationExporter
     search: Search
     realtime: RealtimeSessions
-    dictations: Dictations
-    writer: Writer
+    dictations: DictationHistory
+    writer: DictationWriter
     begun_s: int
     """When the application was made (s since 1970)."""
 

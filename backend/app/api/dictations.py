@@ -15,13 +15,13 @@ from app.schemas.dictations import (
     DictationOut,
     StoredFinalOut,
 )
-from app.schemas.errors import error_answer, guarded
-from app.services.history.dictations import MEDIA_TYPES, Dictation, Final, written
+from app.schemas.errors import describe_answer, describe_error
+from app.services.history.dictations import MEDIA_TYPES, StoredDictation, StoredFinal, format_finals
 
 router = APIRouter(prefix="/api/dictations", tags=["dictations"])
 
 _LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema": {"type": "string"}}}
-_GONE = error_answer(
+_GONE = describe_error(
     "There is no such dictation of yours",
     "not_found",
     "no dictation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/dictations",
@@ -62,7 +62,7 @@ async def list_dictations(
     summary="Read or export a dictation",
     response_model=DictationDetailOut,
     responses={
-        **guarded("The dictation with its finals, or a file of them"),
+        **describe_answer("The dictation with its finals, or a file of them"),
         200: {
             "description": "The dictation with its finals; with `format` a file of them",
             "content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()},
@@ -87,7 +87,7 @@ async def get_dictation(
         return _detail(dictation, finals)
     name = f"dictation-{dictation.started_at:%Y-%m-%d-%H%M}.{format}"
     return Response(
-        written(finals, format),
+        format_finals(finals, format),
         media_type=f"{MEDIA_TYPES[format]}; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',
@@ -99,7 +99,7 @@ async def get_dictation(
 @router.delete(
     "/{dictation_id}",
     summary="Delete a dictation",
-    responses={**guarded("It is gone, with its finals"), 404: _GONE, **STORAGE},
+    responses={**describe_answer("It is gone, with its finals"), 404: _GONE, **STORAGE},
 )
 async def delete_dictation(
     dictation_id: str, caller: CallerDep, resources: ResourcesDep
@@ -109,7 +109,7 @@ async def delete_dictation(
     return DictationDeletedOut(status="deleted")
 
 
-def _listed(dictation: Dictation) -> dict[str, Any]:
+def _listed(dictation: StoredDictation) -> dict[str, Any]:
     return {
         "id": dictation.id,
         "session_id": dictation.session_label,
@@ -123,7 +123,7 @@ def _listed(dictation: Dictation) -> dict[str, Any]:
     }
 
 
-def _detail(dictation: Dictation, finals: Sequence[Final]) -> DictationDetailOut:
+def _detail(dictation: StoredDictation, finals: Sequence[StoredFinal]) -> DictationDetailOut:
     said = [
         StoredFinalOut(
             n=final.n,

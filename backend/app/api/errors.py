@@ -33,14 +33,14 @@ _OTHERS = frozenset({
 """Further parts of OpenAI's API, so that their name can be told."""
 
 
-def under_v1(path: str) -> bool:
+def is_under_v1(path: str) -> bool:
     """Whether a path belongs to OpenAI's API, so that its errors have OpenAI's shape."""
     return path == "/v1" or path.startswith("/v1/")
 
 
-def why_not_here(method: str, path: str) -> str | None:
+def explain_missing_path(method: str, path: str) -> str | None:
     """Why nothing is at this path, where there is more to say than that."""
-    if under_v1(path):
+    if is_under_v1(path):
         first, _, rest = path.removeprefix("/v1").lstrip("/").partition("/")
         known = first in _INSTEAD or first in _OTHERS
         # Only words of ours are repeated, never what was sent.
@@ -59,17 +59,17 @@ _HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 
                413: "message_too_big"}  # fmt: skip
 
 
-def error_body(code: str, message: str, request_id: str) -> dict[str, dict[str, str]]:
+def make_error_body(code: str, message: str, request_id: str) -> dict[str, dict[str, str]]:
     """The shape of an error outside /v1."""
     return {"error": {"code": code, "message": message, "request_id": request_id}}
 
 
-def error_response(error: PrompterError, scope: Scope) -> JSONResponse:
+def make_error_response(error: PrompterError, scope: Scope) -> JSONResponse:
     """The answer to a request that met one of our errors."""
-    if under_v1(scope["path"]):
+    if is_under_v1(scope["path"]):
         status = openai_status(error)
         return JSONResponse(openai_error_of(error), status_code=status, headers=error_headers(error, status))
-    body = error_body(error.code, error.message, scope["state"]["request_id"])
+    body = make_error_body(error.code, error.message, scope["state"]["request_id"])
     return JSONResponse(body, status_code=error.status, headers=error_headers(error, error.status))
 
 
@@ -84,20 +84,20 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(PrompterError)
     async def ours(request: Request, error: PrompterError) -> JSONResponse:
-        return error_response(error, request.scope)
+        return make_error_response(error, request.scope)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         faults = error.errors()
-        return error_response(BadRequest(explain_details(faults), param=_field(faults)), request.scope)
+        return make_error_response(BadRequest(explain_details(faults), param=_field(faults)), request.scope)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         code, message = _HTTP_CODES.get(error.status_code, "http_error"), str(error.detail).lower()
         if error.status_code == 404:
-            message = why_not_here(request.method, request.url.path) or message
-        body: dict[str, Any] = error_body(code, message, request.state.request_id)
-        if under_v1(request.url.path):
+            message = explain_missing_path(request.method, request.url.path) or message
+        body: dict[str, Any] = make_error_body(code, message, request.state.request_id)
+        if is_under_v1(request.url.path):
             body = openai_error(code, message, error.status_code)
         return JSONResponse(body, status_code=error.status_code, headers=error.headers)
 

@@ -11,7 +11,7 @@ from app.api.sse import EventStream, event, unless_gone
 from app.core.errors import PrompterError
 from app.core.security import Caller
 from app.providers.base import ChatMessage, LlmChunk, LlmConfig, Usage
-from app.schemas.errors import ErrorOut, error_answer
+from app.schemas.errors import ErrorOut, describe_error
 from app.schemas.llm import GenerateIn, GenerateOut, UsageOut
 from app.services.llm.answer import Answer
 from app.services.llm.generate import Prompt
@@ -28,48 +28,48 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": "The answer; with `stream: true` as events: `message` …, then `done` or `error`",
         "content": {"text/event-stream": {"example": _STREAM_EXAMPLE}},
     },
-    400: error_answer(
+    400: describe_error(
         "Cannot be asked: `missing_config`, `base_url_not_allowed`, `unknown_provider`, `context_length_exceeded`, "
         "`bad_request`",
         "missing_config",
         "openai_compat needs api_key; give it in `config`, or set PROMPTER_LLM__OPENAI_COMPAT__API_KEY",
     ),
-    403: error_answer(
+    403: describe_error(
         "This Origin, Host or address may not ask", "not_allowed", "origin 'https://other' is not allowed"
     ),
-    404: error_answer(
+    404: describe_error(
         "No such dictation", "not_found", "no dictation has this session_id; speak to /ws/stt with it first"
     ),
-    408: error_answer(
+    408: describe_error(
         "The body did not come",
         "idle_timeout",
         "the body brought nothing for 30 s (limits.request_s); send it again",
     ),
-    409: error_answer(
+    409: describe_error(
         "Nothing of that dictation is final yet",
         "nothing_final_yet",
         "nothing of this dictation is final yet; send `stop` or `flush` and wait for `final`",
     ),
-    413: error_answer("The body is over the limit", "message_too_big", "the body is over 1048576 bytes"),
-    429: error_answer(
+    413: describe_error("The body is over the limit", "message_too_big", "the body is over 1048576 bytes"),
+    429: describe_error(
         "The upstream wants fewer requests; see `Retry-After`",
         "rate_limit_exceeded",
         "the upstream 'api.example.com' wants fewer requests; try again in 20 s",
     ),
-    500: error_answer(
+    500: describe_error(
         "A provider failed", "engine_failed", "provider 'mine' failed (ValueError); see its documentation"
     ),
-    502: error_answer(
+    502: describe_error(
         "The upstream failed, or refused the API key (`upstream_unauthorized`)",
         "upstream_unauthorized",
         "the upstream 'api.example.com' did not accept the API key (status 401); check api_key",
     ),
-    503: error_answer(
+    503: describe_error(
         "The provider cannot be used, or its upstream is loading a model (`upstream_loading`)",
         "provider_not_ready",
         "provider 'mine' cannot be loaded (ImportError); install it again",
     ),
-    504: error_answer(
+    504: describe_error(
         "The upstream did not answer in time",
         "upstream_timeout",
         "the upstream 'api.example.com' did not answer in time",

@@ -9,7 +9,7 @@ from app.api.conversations import detail
 from app.api.deps import CallerDep, ResourcesDep
 from app.api.responses import BUSY, MALFORMED, NO_MESSAGE, STORAGE, TOO_BIG, known_message
 from app.schemas.chat import AnswerAgainIn, ApprovalIn, ApprovalOut, ConversationDetailOut, EditIn, ForkIn
-from app.schemas.errors import error_answer
+from app.schemas.errors import describe_error
 from app.services.chat.answer import Options
 
 router = APIRouter(prefix="/api/messages", tags=["conversations"])
@@ -86,12 +86,12 @@ def _options(body: AnswerAgainIn) -> Options:
     responses={
         200: {"description": "What was decided"},
         400: MALFORMED,
-        404: error_answer(
+        404: describe_error(
             "There is no such answer of yours, or it asks about no such call",
             "not_found",
             "this answer asks about no such call; see the `call_id` of its event `approval_required`",
         ),
-        409: error_answer(
+        409: describe_error(
             "The call waits no more",
             "approval_over",
             "this call is denied already, which stays so",

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.api.deps import ResourcesDep
 from app.core.metrics import CONTENT_TYPE
-from app.schemas.errors import guarded
+from app.schemas.errors import describe_answer
 from app.schemas.providers import LlmProviderList, SttProviderList
 
 router = APIRouter(tags=["operations"])
@@ -26,7 +26,7 @@ class Readiness(BaseModel):
     status: Literal["ready", "loading"] = Field(description="`loading` until the default engine is warm")
 
 
-@router.get("/health", summary="Whether the process answers", responses=guarded("It does"))
+@router.get("/health", summary="Whether the process answers", responses=describe_answer("It does"))
 async def health() -> Health:
     """Answers as soon as the server listens."""
     return Health(status="ok")
@@ -36,7 +36,7 @@ async def health() -> Health:
     "/health/ready",
     summary="Whether the first speaker would have to wait",
     responses={
-        **guarded("Nobody would have to wait"),
+        **describe_answer("Nobody would have to wait"),
         503: {
             "model": Readiness,
             "description": "The default engine is still loading",
@@ -55,7 +55,7 @@ async def ready(resources: ResourcesDep, response: Response) -> Readiness:
     "/metrics",
     summary="Counters and histograms in Prometheus' format",
     response_class=PlainTextResponse,
-    responses=guarded("What there is to count; `docs/performance.md` explains each"),
+    responses=describe_answer("What there is to count; `docs/performance.md` explains each"),
 )
 async def metrics(resources: ResourcesDep) -> Response:
     """Sessions, utterances and latencies by provider; never a text, a label or an address."""
@@ -65,13 +65,13 @@ async def metrics(resources: ResourcesDep) -> Response:
 providers_router = APIRouter(prefix="/providers", tags=["providers"])
 
 
-@providers_router.get("/stt", summary="Speech engines", responses=guarded("All engines"))
+@providers_router.get("/stt", summary="Speech engines", responses=describe_answer("All engines"))
 async def speech_engines(resources: ResourcesDep) -> SttProviderList:
     """Every engine, ready or not; answers within about 3 s whatever a provider does."""
     return SttProviderList(items=await resources.engines.list_providers())
 
 
-@providers_router.get("/llm", summary="Language-model providers", responses=guarded("All providers"))
+@providers_router.get("/llm", summary="Language-model providers", responses=describe_answer("All providers"))
 async def language_models(resources: ResourcesDep) -> LlmProviderList:
     """Every provider of language models, and every assistant, ready or not; answers within some seconds whatever
     an upstream does."""

@@ -12,13 +12,13 @@ from app.api.deps import CallerDep, ResourcesDep
 from app.api.responses import MALFORMED, STORAGE, known
 from app.api.sse import EventStream
 from app.core.errors import PrompterError
-from app.schemas.errors import error_answer
+from app.schemas.errors import describe_error
 from app.schemas.realtime import RealtimeMessageIn, RealtimeSessionIn, RealtimeSessionOut
 from app.services.chat.events import Event, Failed, Happened, Said, Thought
 
 router = APIRouter(prefix="/api/chat/realtime", tags=["real-time chat sessions"])
 
-_TOO_BIG = error_answer(
+_TOO_BIG = describe_error(
     "The message is too long",
     "message_too_big",
     "a message holds at most 100000 characters (chat.message_chars), this one 100001; send less at a time",
@@ -63,12 +63,12 @@ async def make_session(
             "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
         },
         400: MALFORMED,
-        404: error_answer(
+        404: describe_error(
             "There is no such session of yours",
             "not_found",
             "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
         ),
-        409: error_answer(
+        409: describe_error(
             "An answer is under way in this session",
             "busy",
             "conversation '0197…' has an answer under way; wait for it or stop it",

@@ -4,44 +4,44 @@ from typing import Any
 from uuid import UUID
 
 from app.core.errors import NotFound
-from app.schemas.errors import ErrorOut, error_answer
+from app.schemas.errors import ErrorOut, describe_error
 from app.utils.ids import parse_id
 
-NO_CONVERSATION = error_answer(
+NO_CONVERSATION = describe_error(
     "There is no such conversation of yours",
     "not_found",
     "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
 )
-MALFORMED = error_answer(
+MALFORMED = describe_error(
     "A body or a parameter that cannot be read", "bad_request", "`limit`: input should be less than 201"
 )
-BUSY = error_answer(
+BUSY = describe_error(
     "An answer is under way in this conversation",
     "busy",
     "conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b' has an answer under way; wait for it or stop it",
 )
-TOO_BIG = error_answer(
+TOO_BIG = describe_error(
     "The message is too long",
     "message_too_big",
     "a message holds at most 100000 characters (chat.message_chars), this one 100001; send less at a time",
 )
-NO_MESSAGE = error_answer(
+NO_MESSAGE = describe_error(
     "There is no such message of yours",
     "not_found",
     "no message '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; see GET /api/conversations/{id}/messages",
 )
-BUSY = error_answer(
+BUSY = describe_error(
     "An answer is under way in this conversation",
     "busy",
     "conversation '0197…' has an answer under way; wait for it or stop it",
 )
 STORAGE: dict[int | str, dict[str, Any]] = {
-    403: error_answer(
+    403: describe_error(
         "This Origin, Host or address may not ask, or the key lacks the scope `chat`",
         "forbidden",
         "this key lacks the scope 'chat'",
     ),
-    503: error_answer(
+    503: describe_error(
         "The database cannot serve now; nothing is half written",
         "storage_unavailable",
         "the database cannot be written: the disk is full; nothing was kept, try again later",

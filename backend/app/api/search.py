@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from app.api.deps import CallerDep, ResourcesDep
 from app.api.responses import MALFORMED, STORAGE
 from app.schemas.search import HitOut
-from app.services.history.search import Hit
+from app.services.history.search import SearchHit
 
 router = APIRouter(prefix="/api/search", tags=["conversations"])
 
@@ -52,7 +52,7 @@ async def search(
     return [_out(hit) for hit in hits]
 
 
-def _out(hit: Hit) -> HitOut:
+def _out(hit: SearchHit) -> HitOut:
     return HitOut(
         kind=hit.kind,
         conversation_id=hit.conversation_id,

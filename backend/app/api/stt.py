@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from app.api.deps import Resources, get_resources
-from app.api.middleware.bearer import spoken
+from app.api.middleware.bearer import choose_subprotocol
 from app.core.errors import (
     AlreadyStarted,
     InvalidJson,
@@ -29,11 +29,11 @@ from app.core.errors import (
 )
 from app.providers.base import SAMPLE_RATE_HZ
 from app.schemas.stt import Auth, Flush, Ping, Resume, Start, StartConfig, Stop
-from app.services.accounts.identity import Standing
+from app.services.accounts.identity import LiveAuth
 from app.services.audio.pcm import decode_base64
 from app.services.dictation.outbox import RESTARTING, ClientGone, Connection, ServerClosing
 from app.services.dictation.sessions import fault
-from app.utils.validation import explain
+from app.utils.validation import explain_validation
 
 router = APIRouter()
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class SpeechEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
         resources = get_resources(websocket)
-        await websocket.accept(spoken(scope))
+        await websocket.accept(choose_subprotocol(scope))
         handler = SocketHandler(websocket, send, resources)
         logger.info("socket opened id=%s", handler.id)
         try:
@@ -96,7 +96,7 @@ class SocketHandler:
     def __init__(self, websocket: WebSocket, send: Send, resources: Resources) -> None:
         self._websocket = websocket
         self._asgi_send = send
-        self._standing: Standing = websocket.state.standing
+        self._standing: LiveAuth = websocket.state.standing
         self._sessions = resources.sessions
         self._limits = resources.settings.limits
         self._observer = resources.observer
@@ -322,7 +322,7 @@ async def _control(body: dict[str, Any], handler: SocketHandler) -> None:
 def _refusal(error: ValidationError) -> PrompterError:
     if error.errors()[0]["loc"][-1:] == ("sample_rate",):
         return InvalidSampleRate("`config.sample_rate` must be an integer from 8000 to 48000 (Hz)")
-    return InvalidMessage(explain(error))
+    return InvalidMessage(explain_validation(error))
 
 
 def _check_size(size: int, max_bytes: int) -> None:

@@ -22,11 +22,11 @@ def status(as_json: AsJson = False) -> None:
 
     url = _url()
     try:
-        schema = None if _is_missing(url) else run(migrate.look(url))
+        schema = None if _is_missing(url) else run(migrate.read_schema(url))
     except StorageUnavailable as error:
         raise CommandError(error.message) from error
     current = schema.current if schema else None
-    head = schema.head if schema else migrate.newest()
+    head = schema.head if schema else migrate.find_head_revision()
     state = (
         "no database yet"
         if current is None
@@ -52,7 +52,7 @@ def upgrade() -> None:
     settings, url = read_settings(), _url()
     try:
         if url.get_backend_name() == "sqlite":
-            with data_folder.held(settings.data_dir):
+            with data_folder.lock_folder(settings.data_dir):
                 schema = run(migrate.bring_up(url))
         else:
             schema = run(migrate.bring_up(url))

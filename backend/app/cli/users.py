@@ -10,7 +10,7 @@ import typer
 from app.cli.common import REFUSED, USAGE, AsJson, CommandError, notes, out, read_settings, run
 
 if TYPE_CHECKING:
-    from app.services.accounts.administration import Administration
+    from app.services.accounts.administration import UserAdministration
 
 T = TypeVar("T")
 app = typer.Typer(help="The people who may log in to the server of this machine.", no_args_is_help=True)
@@ -109,14 +109,14 @@ def _password(name: str, from_stdin: bool) -> str:
     return asked
 
 
-def _administer(work: "Callable[[Administration], Awaitable[T]]") -> T:
+def _administer(work: "Callable[[UserAdministration], Awaitable[T]]") -> T:
     """Do one thing to the accounts.
 
     Raises:
         CommandError: it cannot be done; one line says why.
     """
     from app.core.errors import PrompterError
-    from app.services.accounts.administration import Administration
+    from app.services.accounts.administration import UserAdministration
     from app.storage.data_folder import make_private
     from app.storage.database import Database
     from app.storage.lifecycle import make_ready
@@ -129,7 +129,7 @@ def _administer(work: "Callable[[Administration], Awaitable[T]]") -> T:
             if database.is_sqlite:
                 make_private(settings.data_dir)
             await make_ready(database)
-            return await work(Administration(database))
+            return await work(UserAdministration(database))
         finally:
             await database.aclose()
 

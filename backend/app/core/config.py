@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.core.assistants import AssistantSettings
-from app.core.paths import base_folder, resolve
+from app.core.paths import base_folder, resolve_path
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "OPENAI_API_KEY": ("llm", "openai_compat", "api_key"),
@@ -415,12 +415,12 @@ class Settings(BaseSettings):
     @field_validator("models_dir", "data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return resolve(value)
+        return resolve_path(value)
 
     @field_validator("tls_cert", "tls_key")
     @classmethod
     def _absolute_if_given(cls, value: str) -> str:
-        return str(resolve(Path(value))) if value else ""
+        return str(resolve_path(Path(value))) if value else ""
 
     @classmethod
     def settings_customise_sources(

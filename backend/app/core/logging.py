@@ -4,7 +4,7 @@ import logging
 import traceback
 
 
-def configure(level: str) -> None:
+def configure_logging(level: str) -> None:
     """Send this application's log to standard error at `level`; other libraries keep their own settings."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))

@@ -16,7 +16,7 @@ def base_folder() -> Path:
     return checkout_root() or user_data_path("prompter", appauthor=False)
 
 
-def resolve(path: Path) -> Path:
+def resolve_path(path: Path) -> Path:
     """`path` made absolute against `base_folder()`; `~` is expanded."""
     path = path.expanduser()
     return path if path.is_absolute() else base_folder() / path

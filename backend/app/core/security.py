@@ -23,14 +23,14 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback
 
 
-def host_name(netloc: str) -> str:
+def parse_host(netloc: str) -> str:
     """The name in a Host header, lower-case, without port and brackets."""
     if netloc.startswith("["):
         return netloc[1:].partition("]")[0].lower()
     return netloc.rpartition(":")[0].lower() if ":" in netloc else netloc.lower()
 
 
-def origin_allowed(origin: str, scheme: str, netloc: str, allowed: Iterable[str]) -> bool:
+def is_origin_allowed(origin: str, scheme: str, netloc: str, allowed: Iterable[str]) -> bool:
     """Whether a page of `origin` may talk to the server it addressed as `scheme://netloc`.
 
     Strings are compared whole: no patterns, no prefixes. `null` (a sandboxed page, a file) is never the server's own.
@@ -63,5 +63,5 @@ class Caller:
     expires_at: datetime | None = None
 
 
-LOCAL = Caller(LOCAL_USER_ID, "local", "admin", "local")
+LOCAL_CALLER = Caller(LOCAL_USER_ID, "local", "admin", "local")
 """The one user of a server without accounts."""

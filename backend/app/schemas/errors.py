@@ -32,11 +32,11 @@ ANY_OTHER: dict[int | str, dict[str, Any]] = {
 """Beside the `responses` of a route that takes input; without it FastAPI promises a status that is never sent."""
 
 
-def guarded(answer: str) -> dict[int | str, dict[str, Any]]:
+def describe_answer(answer: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that takes no input: its answer, and the guard's refusal."""
     return {
         200: {"description": answer},
-        403: error_answer(
+        403: describe_error(
             "This Origin, Host or address may not ask",
             "not_allowed",
             "this web origin is not allowed; add it to allowed_origins",
@@ -44,7 +44,7 @@ def guarded(answer: str) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def error_answer(description: str, code: str, message: str) -> dict[str, Any]:
+def describe_error(description: str, code: str, message: str) -> dict[str, Any]:
     """One entry of a route's `responses`: the error shape with an example of its own."""
     example = {"error": {"code": code, "message": message, "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"}}
     return {

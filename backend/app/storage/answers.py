@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage import search
-from app.storage.common import changed, is_sqlite, utc_now
+from app.storage.common import execute_and_count, is_sqlite, utc_now
 from app.storage.tables import ConversationRow, MessageRow, RunRow
 from app.storage.tool_events import cut_short, dumped, loaded, unended
 
@@ -51,7 +51,7 @@ async def checkpoint(
     if tool_data is not None:
         values["tool_data"] = tool_data
     mine = (MessageRow.id == message_id, *_streamed_by(run_id))
-    return await changed(session, update(MessageRow).where(*mine).values(**values)) == 1
+    return await execute_and_count(session, update(MessageRow).where(*mine).values(**values)) == 1
 
 
 async def end(
@@ -80,7 +80,9 @@ async def end(
 async def beat(session: AsyncSession, run_id: UUID) -> None:
     """Say that this process is alive."""
     now = await _now(session)
-    if not await changed(session, update(RunRow).where(RunRow.id == run_id).values(heartbeat_at=now)):
+    if not await execute_and_count(
+        session, update(RunRow).where(RunRow.id == run_id).values(heartbeat_at=now)
+    ):
         session.add(RunRow(id=run_id, started_at=now, heartbeat_at=now))
 
 

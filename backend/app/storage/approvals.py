@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ApprovalOver, NotFound
-from app.storage.common import changed, utc_now
+from app.storage.common import execute_and_count, utc_now
 from app.storage.messages import get
 from app.storage.tables import ToolApprovalRow
 
@@ -65,7 +65,7 @@ async def _settle(session: AsyncSession, message_id: UUID, call_id: str, decisio
     this = (ToolApprovalRow.message_id == message_id, ToolApprovalRow.call_id == call_id)
     open_ = (*this, ToolApprovalRow.decision.is_(None))
     statement = update(ToolApprovalRow).where(*open_).values(decision=decision, decided_at=utc_now())
-    if await changed(session, statement):
+    if await execute_and_count(session, statement):
         return decision
     settled = await session.scalar(select(ToolApprovalRow.decision).where(*this))
     if settled != decision and decision != "expired":

@@ -29,12 +29,12 @@ class Page(Generic[T]):
     """The cursor of the next page; None where this is the last one."""
 
 
-def cursor_of(moment: datetime, id: UUID) -> str:  # noqa: A002  # it is one
+def make_cursor(moment: datetime, id: UUID) -> str:  # noqa: A002  # it is one
     """Where a page ends: the place of its last item, which may change or go without harm."""
     return f"{(moment - _EPOCH) // timedelta(microseconds=1)}-{id}"
 
 
-def older_than(
+def older_than_cursor(
     cursor: str, moment: InstrumentedAttribute[datetime], key: InstrumentedAttribute[UUID]
 ) -> ColumnElement[bool]:
     """The condition of everything behind a cursor in a list that is newest first.
@@ -48,14 +48,14 @@ def older_than(
     return tuple_(moment, key) < (_EPOCH + timedelta(microseconds=int(micros)), id_)
 
 
-def paged(items: Sequence[T], limit: int, moment: str) -> Page[T]:
+def make_page(items: Sequence[T], limit: int, moment: str) -> Page[T]:
     """A page of `limit` out of what was read, which is one more where there is a next one."""
     kept = tuple(items[:limit])
     last: Any = kept[-1] if kept and len(items) > limit else None
-    return Page(kept, last and cursor_of(getattr(last, moment), last.id))
+    return Page(kept, last and make_cursor(getattr(last, moment), last.id))
 
 
-async def changed(session: AsyncSession, statement: Update | Delete) -> int:
+async def execute_and_count(session: AsyncSession, statement: Update | Delete) -> int:
     """Run a statement; how many rows it changed."""
     options = {"synchronize_session": False}
     return cast("CursorResult[Any]", await session.execute(statement, execution_options=options)).rowcount
@@ -68,7 +68,7 @@ def is_sqlite(session: AsyncSession) -> bool:
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def storable(text: str) -> str:
+def replace_unstorable(text: str) -> str:
     """The text without what no database takes: NUL, and halves of characters; each becomes U+FFFD."""
     return _NOT_STORABLE.sub("\ufffd", text)
 
@@ -80,7 +80,7 @@ class PlainText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else storable(value)
+        return None if value is None else replace_unstorable(value)
 
 
 class UtcTime(TypeDecorator[datetime]):

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
 from app.storage import search
-from app.storage.common import Page, changed, older_than, paged, utc_now
+from app.storage.common import Page, execute_and_count, make_page, older_than_cursor, utc_now
 from app.storage.tables import ConversationRow, MessageRow
 
 DEFAULT_TITLE = "New Conversation"
@@ -35,7 +35,7 @@ class Conversation:
     """Messages of all branches."""
 
 
-class Changes(TypedDict, total=False):
+class ConversationChanges(TypedDict, total=False):
     """What of a conversation its user may change."""
 
     title: str
@@ -45,7 +45,7 @@ class Changes(TypedDict, total=False):
     archived_at: datetime | None
 
 
-def title_from(text: str) -> str:
+def make_title(text: str) -> str:
     """A title out of a first message: its first characters on one line."""
     return " ".join(text[: 20 * TITLE_CHARS].split())[:TITLE_CHARS].rstrip() or DEFAULT_TITLE
 
@@ -70,7 +70,7 @@ async def create(
     session.add(row)
     await session.flush()
     await search.index_title(session, user_id, row.id, title)
-    return conversation_of(row, 0)
+    return to_conversation(row, 0)
 
 
 async def get(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Conversation:
@@ -81,10 +81,10 @@ async def get(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Co
     found = (await session.execute(statement)).one_or_none()
     if found is None:
         raise unknown_conversation(conversation_id)
-    return conversation_of(*found)
+    return to_conversation(*found)
 
 
-async def newest(
+async def list_page(
     session: AsyncSession, user_id: UUID, *, limit: int = 50, before: str | None = None, q: str = ""
 ) -> Page[Conversation]:
     """One page, the last changed first; with `q` only those in which its words stand.
@@ -95,25 +95,25 @@ async def newest(
     row = ConversationRow
     statement = _selected(user_id).order_by(row.updated_at.desc(), row.id.desc()).limit(limit + 1)
     if before is not None:
-        statement = statement.where(older_than(before, row.updated_at, row.id))
+        statement = statement.where(older_than_cursor(before, row.updated_at, row.id))
     if q.strip():
-        matching = search.conversations_with(session, user_id, q)
+        matching = search.select_conversations(session, user_id, q)
         if matching is None:
             return Page((), None)
         statement = statement.where(row.id.in_(matching))
-    found = [conversation_of(*each) for each in await session.execute(statement)]
-    return paged(found, limit, "updated_at")
+    found = [to_conversation(*each) for each in await session.execute(statement)]
+    return make_page(found, limit, "updated_at")
 
 
 async def change(
-    session: AsyncSession, user_id: UUID, conversation_id: UUID, **changes: Unpack[Changes]
+    session: AsyncSession, user_id: UUID, conversation_id: UUID, **changes: Unpack[ConversationChanges]
 ) -> Conversation:
     """Raises:
     NotFound: this user has no such conversation.
     """
     mine = (ConversationRow.id == conversation_id, ConversationRow.user_id == user_id)
     values = {**changes, "updated_at": utc_now()}
-    if not await changed(session, update(ConversationRow).where(*mine).values(**values)):
+    if not await execute_and_count(session, update(ConversationRow).where(*mine).values(**values)):
         raise unknown_conversation(conversation_id)
     if "title" in changes:
         await search.index_title(session, user_id, conversation_id, changes["title"])
@@ -127,13 +127,13 @@ async def remove(session: AsyncSession, user_id: UUID, conversation_id: UUID) ->
         NotFound: this user has no such conversation.
     """
     mine = (ConversationRow.id == conversation_id, ConversationRow.user_id == user_id)
-    if not await changed(session, delete(ConversationRow).where(*mine)):
+    if not await execute_and_count(session, delete(ConversationRow).where(*mine)):
         raise unknown_conversation(conversation_id)
 
 
 async def remove_all(session: AsyncSession, user_id: UUID) -> int:
     """Delete every conversation of a user; how many there were."""
-    return await changed(session, delete(ConversationRow).where(ConversationRow.user_id == user_id))
+    return await execute_and_count(session, delete(ConversationRow).where(ConversationRow.user_id == user_id))
 
 
 async def remove_idle(session: AsyncSession, since: datetime, limit: int) -> int:
@@ -142,10 +142,10 @@ async def remove_idle(session: AsyncSession, since: datetime, limit: int) -> int
         MessageRow.conversation_id == ConversationRow.id, MessageRow.status == "streaming"
     )
     old = select(ConversationRow.id).where(ConversationRow.updated_at < since, ~streams).limit(limit)
-    return await changed(session, delete(ConversationRow).where(ConversationRow.id.in_(old)))
+    return await execute_and_count(session, delete(ConversationRow).where(ConversationRow.id.in_(old)))
 
 
-def conversation_of(row: ConversationRow, message_count: int) -> Conversation:
+def to_conversation(row: ConversationRow, message_count: int) -> Conversation:
     return Conversation(
         row.id,
         row.user_id,

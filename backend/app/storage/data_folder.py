@@ -33,7 +33,7 @@ _MOUNTS = Path("/proc/self/mounts")
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Keep the folder for this server; a backup may read the database all the same.
 
     Raises:
@@ -73,7 +73,7 @@ def make_private(folder: Path) -> None:
     os.close(os.open(folder / "prompter.db", os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def file_system_of(folder: Path, mounts: str) -> str:
+def find_file_system(folder: Path, mounts: str) -> str:
     """The type of the file system that a folder is on, by a table as /proc/self/mounts has it; or nothing."""
     found, kind = Path("/"), ""
     for line in mounts.splitlines():
@@ -89,7 +89,7 @@ def _warn_of_network(folder: Path) -> None:
     """Best effort: SQLite's write-ahead log needs memory that machines do not share."""
     kind = ""
     if _MOUNTS.is_file():
-        kind = file_system_of(folder.resolve(), _MOUNTS.read_text(encoding="utf-8", errors="replace"))
+        kind = find_file_system(folder.resolve(), _MOUNTS.read_text(encoding="utf-8", errors="replace"))
     if kind in NETWORK_FILE_SYSTEMS or (sys.platform == "win32" and os.fspath(folder).startswith("\\\\")):
         logger.warning(
             "the data folder is on a network file system (%s), where SQLite may lose data: "

@@ -82,7 +82,7 @@ class Database:
         Raises:
             StorageUnavailable: the database cannot be read now.
         """
-        with translated("read"):
+        with translate_errors("read"):
             async with _turn(self._reading):
                 with anyio.CancelScope(shield=True):
                     async with AsyncSession(self._reader, autoflush=False) as session:
@@ -95,7 +95,7 @@ class Database:
         Raises:
             StorageUnavailable: nothing was kept; the database is locked, full or gone.
         """
-        with translated("written"):
+        with translate_errors("written"):
             async with _turn(self._writing):
                 with anyio.CancelScope(shield=True):
                     async with (
@@ -129,7 +129,7 @@ async def _turn(turns: anyio.Semaphore) -> AsyncIterator[None]:
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
+def translate_errors(doing: str) -> Iterator[None]:
     """What the drivers raise when the database cannot serve, as the one error that clients know."""
     try:
         yield

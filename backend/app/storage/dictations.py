@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
 from app.storage import search
-from app.storage.common import Page, changed, older_than, paged, utc_now
+from app.storage.common import Page, execute_and_count, make_page, older_than_cursor, utc_now
 from app.storage.database import Database
 from app.storage.tables import DictationFinalRow, DictationRow, SearchEntryRow, UserRow
-from app.utils.folding import words_of
+from app.utils.folding import split_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,14 @@ class NewFinal:
 
 
 @dataclass(frozen=True, slots=True)
-class Final(NewFinal):
+class StoredFinal(NewFinal):
     """A final as it is kept."""
 
     created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Dictation:
+class StoredDictation:
     id: UUID
     user_id: UUID
     session_label: str | None
@@ -113,7 +113,7 @@ async def end(session: AsyncSession, user_id: UUID, dictation_id: UUID) -> None:
 
 async def get(
     session: AsyncSession, user_id: UUID, dictation_id: UUID
-) -> tuple[Dictation, tuple[Final, ...]]:
+) -> tuple[StoredDictation, tuple[StoredFinal, ...]]:
     """A dictation and its finals in order.
 
     Raises:
@@ -129,7 +129,7 @@ async def get(
     return _dictation(row, len(finals), first), finals
 
 
-async def latest_text(session: AsyncSession, user_id: UUID, session_label: str) -> str | None:
+async def find_latest_text(session: AsyncSession, user_id: UUID, session_label: str) -> str | None:
     """The finals of the user's last dictation of this label, joined by spaces; None where there is none."""
     row = DictationRow
     mine = select(row.id).where(row.user_id == user_id, row.session_label == session_label)
@@ -140,9 +140,9 @@ async def latest_text(session: AsyncSession, user_id: UUID, session_label: str) 
     return " ".join(await session.scalars(said.order_by(DictationFinalRow.n)))
 
 
-async def newest(
+async def list_page(
     session: AsyncSession, user_id: UUID, *, limit: int = 50, before: str | None = None, q: str = ""
-) -> Page[Dictation]:
+) -> Page[StoredDictation]:
     """One page, the last started first; with `q` only those of which one final has all its words.
 
     Raises:
@@ -160,14 +160,14 @@ async def newest(
     )
     statement = select(row, counted, func.coalesce(first, "")).where(row.user_id == user_id)
     if before is not None:
-        statement = statement.where(older_than(before, row.started_at, row.id))
+        statement = statement.where(older_than_cursor(before, row.started_at, row.id))
     if q.strip():
-        matching = search.dictations_with(session, user_id, q)
+        matching = search.select_dictations(session, user_id, q)
         if matching is None:
             return Page((), None)
         statement = statement.where(row.id.in_(matching))
     ordered = statement.order_by(row.started_at.desc(), row.id.desc()).limit(limit + 1)
-    return paged([_dictation(*each) for each in await session.execute(ordered)], limit, "started_at")
+    return make_page([_dictation(*each) for each in await session.execute(ordered)], limit, "started_at")
 
 
 async def remove(session: AsyncSession, user_id: UUID, dictation_id: UUID) -> None:
@@ -177,27 +177,27 @@ async def remove(session: AsyncSession, user_id: UUID, dictation_id: UUID) -> No
         NotFound: this user has no such dictation.
     """
     mine = (DictationRow.id == dictation_id, DictationRow.user_id == user_id)
-    if not await changed(session, delete(DictationRow).where(*mine)):
+    if not await execute_and_count(session, delete(DictationRow).where(*mine)):
         raise unknown_dictation(dictation_id)
 
 
 async def remove_all(session: AsyncSession, user_id: UUID) -> int:
     """Delete every dictation of a user; how many there were."""
-    return await changed(session, delete(DictationRow).where(DictationRow.user_id == user_id))
+    return await execute_and_count(session, delete(DictationRow).where(DictationRow.user_id == user_id))
 
 
 async def remove_old(session: AsyncSession, since: datetime, limit: int) -> int:
     """Delete up to `limit` dictations of all users that were started before."""
     old = select(DictationRow.id).where(DictationRow.started_at < since).limit(limit)
-    return await changed(session, delete(DictationRow).where(DictationRow.id.in_(old)))
+    return await execute_and_count(session, delete(DictationRow).where(DictationRow.id.in_(old)))
 
 
 def unknown_dictation(dictation_id: UUID) -> NotFound:
     return NotFound(f"no dictation {str(dictation_id)!r}; list yours with GET /api/dictations")
 
 
-def _dictation(row: DictationRow, finals: int, first_text: str) -> Dictation:
-    return Dictation(
+def _dictation(row: DictationRow, finals: int, first_text: str) -> StoredDictation:
+    return StoredDictation(
         row.id,
         row.user_id,
         row.session_label,
@@ -211,8 +211,8 @@ def _dictation(row: DictationRow, finals: int, first_text: str) -> Dictation:
     )
 
 
-def _final(row: DictationFinalRow) -> Final:
-    return Final(
+def _final(row: DictationFinalRow) -> StoredFinal:
+    return StoredFinal(
         row.n,
         row.utterance_id,
         row.text,
@@ -229,7 +229,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class NewDictation:
     """A dictation that gets its row with its first final."""
 
     id: UUID
@@ -242,7 +242,7 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class PendingFinal:
     """A final on its way in; it has its id already, so that it can be kept once however often it is tried."""
 
     id: UUID
@@ -252,18 +252,18 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class DictationBatch:
     """What one transaction takes in."""
 
-    begun: Sequence[Begun]
-    finals: Sequence[Arrival]
+    begun: Sequence[NewDictation]
+    finals: Sequence[PendingFinal]
     ended: Sequence[tuple[UUID, datetime]] = ()
     tried: bool = False
     """Whether an earlier try may have been kept although it seemed to fail: a connection can break in a commit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class BatchResult:
     """What became of a batch."""
 
     there: frozenset[UUID] = frozenset()
@@ -276,7 +276,7 @@ class Taken:
     """Finals that the database does not take."""
 
 
-async def take_in(database: Database, batch: Batch) -> Taken:
+async def store_batch(database: Database, batch: DictationBatch) -> BatchResult:
     """Keep a batch; what the database does not take of one dictation costs no other one its finals.
 
     Raises:
@@ -290,9 +290,9 @@ async def take_in(database: Database, batch: Batch) -> Taken:
         ids = {arrival.dictation_id for arrival in batch.finals} | {begun.id for begun in batch.begun}
         if len(ids) < 2:
             logger.error("finals of a dictation cannot be kept: %s", type(error.orig).__name__)
-            return Taken(refused=len(batch.finals))
-    taken = [await take_in(database, _of(batch, one)) for one in sorted(ids)]
-    return Taken(
+            return BatchResult(refused=len(batch.finals))
+    taken = [await store_batch(database, _of(batch, one)) for one in sorted(ids)]
+    return BatchResult(
         frozenset().union(*(each.there for each in taken)),
         frozenset().union(*(each.gone for each in taken)),
         sum(each.kept for each in taken),
@@ -300,7 +300,7 @@ async def take_in(database: Database, batch: Batch) -> Taken:
     )
 
 
-def _of(batch: Batch, dictation_id: UUID) -> Batch:
+def _of(batch: DictationBatch, dictation_id: UUID) -> DictationBatch:
     return replace(
         batch,
         begun=[begun for begun in batch.begun if begun.id == dictation_id],
@@ -309,7 +309,7 @@ def _of(batch: Batch, dictation_id: UUID) -> Batch:
     )
 
 
-async def _take_in(session: AsyncSession, batch: Batch) -> Taken:
+async def _take_in(session: AsyncSession, batch: DictationBatch) -> BatchResult:
     finals = batch.finals
     if batch.tried:
         batch, finals = await _without_kept(session, batch)
@@ -323,7 +323,7 @@ async def _take_in(session: AsyncSession, batch: Batch) -> Taken:
     owners = {row.id: row.user_id for row in await session.execute(statement)} if ids else {}
     taken = [arrival for arrival in finals if arrival.dictation_id in owners]
     await _insert(session, DictationFinalRow, [_final_row(arrival) for arrival in taken])
-    found = ((arrival, " ".join(words_of(arrival.final.text))) for arrival in taken)
+    found = ((arrival, " ".join(split_words(arrival.final.text))) for arrival in taken)
     await _insert(
         session,
         SearchEntryRow,
@@ -341,10 +341,12 @@ async def _take_in(session: AsyncSession, batch: Batch) -> Taken:
     for dictation_id, ended_at in batch.ended:
         over = update(DictationRow).where(DictationRow.id == dictation_id).values(ended_at=ended_at)
         await session.execute(over, execution_options={"synchronize_session": False})
-    return Taken(frozenset(owners), frozenset(ids - owners.keys()), len(taken))
+    return BatchResult(frozenset(owners), frozenset(ids - owners.keys()), len(taken))
 
 
-async def _without_kept(session: AsyncSession, batch: Batch) -> tuple[Batch, Sequence[Arrival]]:
+async def _without_kept(
+    session: AsyncSession, batch: DictationBatch
+) -> tuple[DictationBatch, Sequence[PendingFinal]]:
     """What an earlier try has not kept after all."""
     dictations = {begun.id for begun in batch.begun}
     there = set(await session.scalars(select(DictationRow.id).where(DictationRow.id.in_(dictations))))
@@ -363,7 +365,7 @@ async def _insert(
         await session.execute(insert(table.__table__), rows)
 
 
-def _begun_row(begun: Begun) -> dict[str, Any]:
+def _begun_row(begun: NewDictation) -> dict[str, Any]:
     return {
         "id": begun.id,
         "user_id": begun.user_id,
@@ -375,7 +377,7 @@ def _begun_row(begun: Begun) -> dict[str, Any]:
     }
 
 
-def _final_row(arrival: Arrival) -> dict[str, Any]:
+def _final_row(arrival: PendingFinal) -> dict[str, Any]:
     final = arrival.final
     return {
         "id": arrival.id,

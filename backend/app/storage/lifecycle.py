@@ -13,7 +13,7 @@ from app.core.errors import StorageUnavailable
 from app.core.security import LOCAL_USER_ID
 from app.storage import answers, conversations, dictations, migrate
 from app.storage.common import utc_now
-from app.storage.data_folder import held
+from app.storage.data_folder import lock_folder
 from app.storage.database import Database
 from app.storage.tables import UserRow
 
@@ -25,7 +25,7 @@ BATCH = 200
 
 
 @asynccontextmanager
-async def running(database: Database, settings: Settings) -> AsyncIterator[None]:
+async def open_database(database: Database, settings: Settings) -> AsyncIterator[None]:
     """Make the database ready, look after it until the block ends, and close it.
 
     Raises:
@@ -33,7 +33,7 @@ async def running(database: Database, settings: Settings) -> AsyncIterator[None]
     """
     async with AsyncExitStack() as stack:
         if database.is_sqlite:
-            stack.enter_context(held(settings.data_dir))
+            stack.enter_context(lock_folder(settings.data_dir))
         stack.push_async_callback(database.aclose)
         await make_ready(database)
         await _tidy(database, settings, lease_s=0.0 if database.is_sqlite else answers.LEASE_S)
@@ -50,7 +50,7 @@ async def make_ready(database: Database) -> None:
     if database.is_sqlite:
         await anyio.to_thread.run_sync(migrate.upgrade_here, database.url)
         return
-    schema = await migrate.look(database.url)
+    schema = await migrate.read_schema(database.url)
     migrate.refuse_newer(schema)
     if not schema.up_to_date:
         raise StorageUnavailable(
@@ -103,13 +103,13 @@ async def _retain(database: Database, settings: Settings) -> None:
     """Delete what is older than the setting allows, now and once a day."""
     while settings.storage.retention_days:
         try:
-            await retain(database, settings.storage.retention_days)
+            await apply_retention(database, settings.storage.retention_days)
         except StorageUnavailable:
             logger.warning("what is too old could not be deleted; tomorrow again")
         await anyio.sleep(DAY_S)
 
 
-async def retain(database: Database, days: int) -> int:
+async def apply_retention(database: Database, days: int) -> int:
     """Delete dictations and idle conversations older than so many days; how many there were."""
     since = utc_now() - timedelta(days=days)
     total = 0

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Busy, NotFound
 from app.storage import search
 from app.storage.common import utc_now
-from app.storage.conversations import DEFAULT_TITLE, title_from, unknown_conversation
+from app.storage.conversations import DEFAULT_TITLE, make_title, unknown_conversation
 from app.storage.tables import ConversationRow, MessageRow
 from app.utils.ids import new_id
 
@@ -51,7 +51,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class NewTurn:
     """A question and the place of its answer, which is still empty."""
 
     user: Message
@@ -77,7 +77,7 @@ async def append(
     """
     conversation = await _lock(session, user_id, conversation_id)
     row = await _added(session, conversation, content, role, await _parent(session, conversation, parent))
-    return message_of(row)
+    return to_message(row)
 
 
 async def append_turn(
@@ -90,7 +90,7 @@ async def append_turn(
     parent: Parent = "leaf",
     model: str | None = None,
     provider: str | None = None,
-) -> Turn:
+) -> NewTurn:
     """Store a user's message and the empty answer that this process is going to stream.
 
     To edit a message, give the parent of the edited one: the new one becomes its branch.
@@ -102,7 +102,7 @@ async def append_turn(
     conversation = await _lock(session, user_id, conversation_id)
     asked = await _added(session, conversation, content, "user", await _parent(session, conversation, parent))
     answer = await _placeholder(session, conversation, asked.id, run_id, model, provider)
-    return Turn(message_of(asked), message_of(answer), conversation.title)
+    return NewTurn(to_message(asked), to_message(answer), conversation.title)
 
 
 async def append_answer(
@@ -123,7 +123,7 @@ async def append_answer(
     """
     conversation = await _lock(session, user_id, conversation_id)
     parent_id = await _parent(session, conversation, parent)
-    return message_of(await _placeholder(session, conversation, parent_id, run_id, model, provider))
+    return to_message(await _placeholder(session, conversation, parent_id, run_id, model, provider))
 
 
 async def get(session: AsyncSession, user_id: UUID, message_id: UUID) -> Message:
@@ -133,7 +133,7 @@ async def get(session: AsyncSession, user_id: UUID, message_id: UUID) -> Message
     statement = _mine(user_id).where(MessageRow.id == message_id)
     if (row := await session.scalar(statement)) is None:
         raise unknown_message(message_id)
-    return message_of(row)
+    return to_message(row)
 
 
 async def tree(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> tuple[Message, ...]:
@@ -144,10 +144,10 @@ async def tree(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> t
     """
     await _conversation(session, user_id, conversation_id)
     statement = select(MessageRow).where(MessageRow.conversation_id == conversation_id)
-    return tuple(message_of(row) for row in await session.scalars(statement.order_by(MessageRow.id)))
+    return tuple(to_message(row) for row in await session.scalars(statement.order_by(MessageRow.id)))
 
 
-async def branch(
+async def read_branch(
     session: AsyncSession,
     user_id: UUID,
     conversation_id: UUID,
@@ -167,7 +167,7 @@ async def branch(
     found = await _ancestry(session, conversation_id, leaf_id, last)
     if not found:
         raise unknown_message(leaf_id)
-    return tuple(map(message_of, found))
+    return tuple(map(to_message, found))
 
 
 async def siblings(session: AsyncSession, user_id: UUID, message_id: UUID) -> tuple[Message, ...]:
@@ -181,10 +181,10 @@ async def siblings(session: AsyncSession, user_id: UUID, message_id: UUID) -> tu
         MessageRow.conversation_id == message.conversation_id,
         MessageRow.parent_id.is_not_distinct_from(message.parent_id),
     )
-    return tuple(message_of(row) for row in await session.scalars(statement.order_by(MessageRow.id)))
+    return tuple(to_message(row) for row in await session.scalars(statement.order_by(MessageRow.id)))
 
 
-async def show(session: AsyncSession, user_id: UUID, message_id: UUID) -> UUID:
+async def show_branch(session: AsyncSession, user_id: UUID, message_id: UUID) -> UUID:
     """Show the branch of a message, down to its newest leaf; the leaf.
 
     Raises:
@@ -231,7 +231,7 @@ async def fork(
     return copy.id
 
 
-async def branch_ids(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Sequence[UUID]:
+async def list_branch_ids(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Sequence[UUID]:
     """The ids of the messages of the shown branch, from the beginning on.
 
     Raises:
@@ -258,7 +258,7 @@ async def _copy(session: AsyncSession, ids: Sequence[UUID], into: ConversationRo
     await search.index_copies(session, into.user_id, into.id, copy_of)
 
 
-def message_of(row: MessageRow) -> Message:
+def to_message(row: MessageRow) -> Message:
     return Message(
         row.id,
         row.conversation_id,
@@ -331,7 +331,7 @@ async def _added(
     await session.flush()
     search.index_message(session, conversation.user_id, conversation.id, row.id, content)
     if role == "user" and conversation.title == DEFAULT_TITLE:
-        conversation.title = title_from(content)
+        conversation.title = make_title(content)
         await search.index_title(session, conversation.user_id, conversation.id, conversation.title)
     conversation.active_leaf_id = row.id
     conversation.updated_at = utc_now()
@@ -395,7 +395,7 @@ MOST_BESIDE = 100
 """Of one message: each of ten thousand versions telling of all others would be gigabytes."""
 
 
-async def ids_of(
+async def list_ids(
     session: AsyncSession, user_id: UUID, conversation_id: UUID, *, all_branches: bool
 ) -> Sequence[UUID]:
     """The ids of all messages, or of those of the shown branch, oldest first.
@@ -404,20 +404,20 @@ async def ids_of(
         NotFound: this user has no such conversation.
     """
     if not all_branches:
-        return await branch_ids(session, user_id, conversation_id)
+        return await list_branch_ids(session, user_id, conversation_id)
     mine = (MessageRow.conversation_id == conversation_id, ConversationRow.user_id == user_id)
     joined = select(MessageRow.id).join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
     return (await session.scalars(joined.where(*mine).order_by(MessageRow.id))).all()
 
 
-async def page(session: AsyncSession, conversation_id: UUID, ids: Sequence[UUID]) -> tuple[Message, ...]:
+async def read_page(session: AsyncSession, conversation_id: UUID, ids: Sequence[UUID]) -> tuple[Message, ...]:
     """These messages in this order; one that is gone is left out."""
     wanted = (MessageRow.conversation_id == conversation_id, MessageRow.id.in_(ids))
-    found = {row.id: message_of(row) for row in await session.scalars(select(MessageRow).where(*wanted))}
+    found = {row.id: to_message(row) for row in await session.scalars(select(MessageRow).where(*wanted))}
     return tuple(found[id_] for id_ in ids if id_ in found)
 
 
-async def versions(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Versions:
+async def list_versions(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Versions:
     """What stands beside each other in a conversation; nothing of one that this user does not have."""
     row = MessageRow
     several = (
@@ -436,7 +436,7 @@ async def versions(session: AsyncSession, user_id: UUID, conversation_id: UUID) 
     return {parent_id: tuple(ids) for parent_id, ids in found.items() if len(ids) > 1}
 
 
-def beside(found: Versions, message: Message) -> Sequence[UUID]:
+def select_versions(found: Versions, message: Message) -> Sequence[UUID]:
     """A message and its other versions, oldest first; of very many those nearest to it."""
     ids = found.get(message.parent_id, (message.id,))
     at = bisect_left(ids, message.id)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.errors import StorageUnavailable
 from app.storage.connections import postgres_engine, sqlite_engine
-from app.storage.database import translated
+from app.storage.database import translate_errors
 
 T = TypeVar("T")
 _PG_LOCK = 7_094_051_002
@@ -37,7 +37,7 @@ class Schema:
         return self.current == self.head
 
 
-def scripts(connection: Connection | None = None) -> Config:
+def make_alembic_config(connection: Connection | None = None) -> Config:
     """Alembic's configuration: no file, no logging of its own."""
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", "app.storage:migrations")
@@ -49,18 +49,18 @@ async def schema_of(url: URL) -> Schema:
     return await _with_connection(url, _look)
 
 
-def newest() -> str:
+def find_head_revision() -> str:
     """The revision that this program wants."""
-    return str(ScriptDirectory.from_config(scripts()).get_current_head())
+    return str(ScriptDirectory.from_config(make_alembic_config()).get_current_head())
 
 
-async def look(url: URL) -> Schema:
+async def read_schema(url: URL) -> Schema:
     """Where the database at `url` stands.
 
     Raises:
         StorageUnavailable: it cannot be read.
     """
-    with translated("read"):
+    with translate_errors("read"):
         return await schema_of(url)
 
 
@@ -70,7 +70,7 @@ async def bring_up(url: URL) -> Schema:
     Raises:
         StorageUnavailable: it cannot be written, or a newer program has made it.
     """
-    with translated("written"):
+    with translate_errors("written"):
         return await upgrade(url)
 
 
@@ -84,7 +84,7 @@ async def upgrade(url: URL, revision: str = "head") -> Schema:
     def up(connection: Connection) -> Schema:
         _one_at_a_time(connection)
         refuse_newer(_look(connection))
-        command.upgrade(scripts(connection), revision)
+        command.upgrade(make_alembic_config(connection), revision)
         return _look(connection)
 
     return await _with_connection(url, up)
@@ -100,7 +100,7 @@ async def downgrade(url: URL, revision: str) -> Schema:
 
     def down(connection: Connection) -> Schema:
         _one_at_a_time(connection)
-        command.downgrade(scripts(connection), revision)
+        command.downgrade(make_alembic_config(connection), revision)
         return _look(connection)
 
     return await _with_connection(url, down)
@@ -118,10 +118,10 @@ def refuse_newer(schema: Schema) -> None:
 
 
 def _look(connection: Connection) -> Schema:
-    directory = ScriptDirectory.from_config(scripts())
+    directory = ScriptDirectory.from_config(make_alembic_config())
     current = MigrationContext.configure(connection).get_current_revision()
     known = current is None or current in {script.revision for script in directory.walk_revisions()}
-    return Schema(current, newest(), known)
+    return Schema(current, find_head_revision(), known)
 
 
 def _one_at_a_time(connection: Connection) -> None:

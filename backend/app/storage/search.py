@@ -26,12 +26,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.storage.common import changed, is_sqlite
+from app.storage.common import execute_and_count, is_sqlite
 from app.storage.tables import ConversationRow, DictationFinalRow, DictationRow, MessageRow, SearchEntryRow
-from app.utils.folding import INDEXED_CHARS, query_words, snippet, words_of
+from app.utils.folding import INDEXED_CHARS, cut_snippet, split_query, split_words
 
-Kind = Literal["title", "message", "dictation"]
-Order = Literal["newest", "relevance"]
+SearchKind = Literal["title", "message", "dictation"]
+SearchOrder = Literal["newest", "relevance"]
 RANKED = 1000
 """By relevance only the newest finds are ordered, so a common word costs no more than a rare one."""
 
@@ -41,12 +41,12 @@ _VECTOR = "array_to_tsvector(string_to_array(search_entries.folded, ' '))"
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class SearchHit:
     """One place where all the words stand."""
 
     id: int
     """Its place in the list: `before` of the next page."""
-    kind: Kind
+    kind: SearchKind
     conversation_id: UUID | None
     title: str | None
     """Of the conversation."""
@@ -68,11 +68,11 @@ async def find(
     *,
     limit: int = 20,
     before: int | None = None,
-    order: Order = "newest",
-    kind: Kind | None = None,
-) -> tuple[Hit, ...]:
+    order: SearchOrder = "newest",
+    kind: SearchKind | None = None,
+) -> tuple[SearchHit, ...]:
     """Where all words of the query stand, the last one as a beginning; newest first unless by relevance."""
-    words = query_words(query)
+    words = split_query(query)
     if not words:
         return ()
     entries = _matching(session, words, user_id)
@@ -88,21 +88,21 @@ async def find(
     return tuple(_hit(row, words) for row in await session.execute(statement))
 
 
-def conversations_with(session: AsyncSession, user_id: UUID, query: str) -> Select[UUID | None] | None:
+def select_conversations(session: AsyncSession, user_id: UUID, query: str) -> Select[UUID | None] | None:
     """The ids of conversations in which all words stand together, in the title or in one message.
 
     None where the query has no word.
     """
-    words = query_words(query)
+    words = split_query(query)
     if not words:
         return None
     found = _matching(session, words, user_id).subquery()
     return select(found.c.conversation_id).where(found.c.conversation_id.is_not(None))
 
 
-def dictations_with(session: AsyncSession, user_id: UUID, query: str) -> Select[UUID] | None:
+def select_dictations(session: AsyncSession, user_id: UUID, query: str) -> Select[UUID] | None:
     """The ids of dictations in one final of which all words stand together. None where the query has no word."""
-    words = query_words(query)
+    words = split_query(query)
     if not words:
         return None
     found = _matching(session, words, user_id).subquery()
@@ -116,9 +116,9 @@ def dictations_with(session: AsyncSession, user_id: UUID, query: str) -> Select[
 
 async def index_title(session: AsyncSession, user_id: UUID, conversation_id: UUID, title: str) -> None:
     """Make a conversation findable by its title, and no longer by the former one."""
-    folded = " ".join(words_of(title))
+    folded = " ".join(split_words(title))
     mine = (SearchEntryRow.conversation_id == conversation_id, SearchEntryRow.kind == "title")
-    if not await changed(session, update(SearchEntryRow).where(*mine).values(folded=folded)):
+    if not await execute_and_count(session, update(SearchEntryRow).where(*mine).values(folded=folded)):
         session.add(
             SearchEntryRow(user_id=user_id, kind="title", conversation_id=conversation_id, folded=folded)
         )
@@ -128,7 +128,7 @@ def index_message(
     session: AsyncSession, user_id: UUID, conversation_id: UUID, message_id: UUID, content: str
 ) -> None:
     """Make a message findable; once, when it will not change any more."""
-    if words := words_of(content):
+    if words := split_words(content):
         session.add(
             SearchEntryRow(
                 user_id=user_id,
@@ -163,7 +163,7 @@ async def index_copies(
 
 def index_final(session: AsyncSession, user_id: UUID, final_id: UUID, text: str) -> None:
     """Make a final of a dictation findable."""
-    if words := words_of(text):
+    if words := split_words(text):
         session.add(
             SearchEntryRow(user_id=user_id, kind="dictation", final_id=final_id, folded=" ".join(words))
         )
@@ -232,9 +232,9 @@ def _with_texts(statement: Select[int], entry_id: ColumnElement[int]) -> Select[
     )
 
 
-def _hit(row: Row[int], words: list[str]) -> Hit:
-    piece, matches = snippet(row.text, words)
-    return Hit(
+def _hit(row: Row[int], words: list[str]) -> SearchHit:
+    piece, matches = cut_snippet(row.text, words)
+    return SearchHit(
         row.id,
         row.kind,
         row.conversation_id,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from app.storage.common import storable
+from app.storage.common import replace_unstorable
 
 Name = Literal["tool_call", "approval_required", "approval_decided", "tool_result", "tool_error"]
 ENDS: frozenset[Name] = frozenset(("tool_result", "tool_error"))
@@ -73,7 +73,7 @@ def plain(value: Any, deep: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return storable(value if len(value) <= MOST_CHARS else f"{value[:MOST_CHARS]}…")
+        return replace_unstorable(value if len(value) <= MOST_CHARS else f"{value[:MOST_CHARS]}…")
     if isinstance(value, int):
         return value if abs(value) < _INTEGERS else str(value) if value.bit_length() < _INT_BITS else "…"
     if isinstance(value, float):

@@ -27,7 +27,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Refresh:
+class RefreshToken:
     """One link of a log-in's chain; its family is the log-in."""
 
     id: UUID
@@ -109,17 +109,17 @@ class Users:
         await self._session.execute(delete(UserRow).where(UserRow.id == user_id))
 
 
-class Refreshes:
+class RefreshTokens:
     """The tokens that renew log-ins."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def by_hash(self, token_hash: str) -> Refresh | None:
+    async def by_hash(self, token_hash: str) -> RefreshToken | None:
         row = await self._session.scalar(select(RefreshTokenRow).where(RefreshTokenRow.hash == token_hash))
         if row is None:
             return None
-        return Refresh(row.id, row.user_id, row.family, row.expires_at, row.used_at, row.revoked_at)
+        return RefreshToken(row.id, row.user_id, row.family, row.expires_at, row.used_at, row.revoked_at)
 
     async def add(
         self, user_id: UUID, family: UUID, token_hash: str, expires_at: datetime, now: datetime

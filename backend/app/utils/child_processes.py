@@ -21,7 +21,7 @@ def start_without_sigint(process: BaseProcess) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def end(process: BaseProcess, patience_s: float) -> None:
+def end_process(process: BaseProcess, patience_s: float) -> None:
     """Let a process leave by itself for so long, then kill it; frees what it held. Nothing if it never started.
 
     `multiprocessing` looks after all children whenever one is started. Where that thread takes the exit

@@ -10,7 +10,7 @@ _CHARS, _BYTES = 80, 180
 """A name is at most so long without its ending; file systems take 255 bytes."""
 
 
-def stem(title: str) -> str:
+def make_stem(title: str) -> str:
     """What of a title can name a file: no separators, no signs that are unseen or turn the text around; may be ""."""
     seen = "".join(
         " " if sign.isspace() else sign
@@ -22,10 +22,10 @@ def stem(title: str) -> str:
     return f"_{name}" if _RESERVED.match(name) else name
 
 
-def attachment(title: str, ending: str, *, unnamed: str) -> str:
+def make_content_disposition(title: str, ending: str, *, unnamed: str) -> str:
     """A `Content-Disposition` (RFC 6266): the name in ASCII for old clients, and whole for all others (RFC 8187)."""
-    name = stem(title) or unnamed
+    name = make_stem(title) or unnamed
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    plain = stem(plain.replace("%", "-")) or unnamed
+    plain = make_stem(plain.replace("%", "-")) or unnamed
     header = f'attachment; filename="{plain}.{ending}"'
     return header if plain == name else f"{header}; filename*=UTF-8''{quote(f'{name}.{ending}', safe='')}"

@@ -23,17 +23,17 @@ def fold(text: str) -> str:
     return _MARKS.sub("", folded)
 
 
-def words_of(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The folded words of a text, in order."""
     return [word[:WORD_CHARS] for word in _WORD.findall(fold(text[:INDEXED_CHARS]))]
 
 
-def query_words(query: str) -> list[str]:
+def split_query(query: str) -> list[str]:
     """The words that somebody looks for; quotes, operators and other signs mean nothing."""
-    return words_of(query[:QUERY_CHARS])[:QUERY_WORDS]
+    return split_words(query[:QUERY_CHARS])[:QUERY_WORDS]
 
 
-def snippet(text: str, words: list[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
+def cut_snippet(text: str, words: list[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
     """The piece of a text around its first match, on one line, and where the words stand in it (start, end)."""
     scanned = " ".join(unicodedata.normalize("NFC", text[:SCANNED_CHARS]).split())
     pattern = re.compile("|".join(rf"(?<![^\W_]){re.escape(word)}" for word in words))

@@ -38,7 +38,7 @@ _LONG_CODES = {
 """Codes of three letters that clients send though there is one of two."""
 
 
-def tag_of(said: str) -> str | None:
+def parse_language(said: str) -> str | None:
     """A BCP-47 tag for what a client calls a language: a code, a tag (also `es_MX`), or the English name; else None."""
     plain = said.strip().lower().replace("_", "-")
     if plain in _CODES:
@@ -51,7 +51,7 @@ def tag_of(said: str) -> str | None:
     return "-".join([_LONG_CODES.get(primary, primary), *rest])
 
 
-def name_of(tag: str | None) -> str:
+def language_name(tag: str | None) -> str:
     """The English name in lower case, the tag where it has none here, "unknown" for None."""
     if tag is None:
         return "unknown"

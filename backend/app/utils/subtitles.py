@@ -43,7 +43,7 @@ def to_srt(segments: Sequence[Spoken]) -> str:
     """SubRip: numbered cues, times with a comma."""
     cues = [
         f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{_lines(cue.text)}\n"
-        for number, cue in enumerate(cues_of(segments), start=1)
+        for number, cue in enumerate(make_cues(segments), start=1)
     ]
     return "\n".join(cues)
 
@@ -51,13 +51,13 @@ def to_srt(segments: Sequence[Spoken]) -> str:
 def to_vtt(segments: Sequence[Spoken]) -> str:
     """WebVTT: a header, times with a full stop, and the characters that would be markup escaped."""
     cues = []
-    for cue in cues_of(segments):
+    for cue in make_cues(segments):
         text = _lines(cue.text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         cues.append(f"\n{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{text}\n")
     return "WEBVTT\n" + "".join(cues)
 
 
-def cues_of(segments: Sequence[Spoken]) -> list[Cue]:
+def make_cues(segments: Sequence[Spoken]) -> list[Cue]:
     """One cue an utterance, or several where word times allow to cut a long one; none overlaps the next."""
     cues = [cue for segment in segments for cue in _split(segment)]
     clipped = [

@@ -12,7 +12,7 @@ _FIELD = re.compile(r"[a-z_0-9]+")
 _TYPE_NAMES = frozenset({"str", "int", "float", "bool", "list", "dict"})
 
 
-def explain(error: ValidationError) -> str:
+def explain_validation(error: ValidationError) -> str:
     """The first faults of a validation, each with the place it was found in."""
     return explain_details(error.errors(include_url=False, include_input=False, include_context=False))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from app.core.config import Settings
-from app.core.paths import resolve
+from app.core.paths import resolve_path
 
 NEEDED = ("config.json", "model.bin", "tokenizer.json")
 """Without tokenizer.json faster-whisper would ask the hub for it, and the server never downloads."""
@@ -104,7 +104,7 @@ def find(name: str, settings: Settings) -> Checkpoint | None:
     known = {checkpoint.name: checkpoint for checkpoint in list_checkpoints(settings)}
     if found := known.get(short_name(name)):
         return found
-    path = resolve(Path(name))
+    path = resolve_path(Path(name))
     return read_checkpoint(path.name, path)
 
 
@@ -153,7 +153,7 @@ def _in_cache() -> Iterator[tuple[str, Path]]:
 
 def _in_settings(settings: Settings) -> Iterator[tuple[str, Path]]:
     name = settings.stt.whisper_local.model
-    if name and (path := resolve(Path(name))).is_dir():
+    if name and (path := resolve_path(Path(name))).is_dir():
         yield path.name, path
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.core.config import Settings
-from app.core.paths import resolve
+from app.core.paths import resolve_path
 
 SETTING = "PROMPTER_LLM__LLAMA_LOCAL__MODEL"
 
@@ -46,7 +46,7 @@ def default_gguf(settings: Settings) -> GgufFile | NoGguf:
     if asked := settings.llm.llama_local.model.strip():
         named = next((file for file in files if asked in (file.name, file.path.name)), None)
         return named or next(
-            (file for file in files if file.path == resolve(Path(asked))), _missing(asked, files)
+            (file for file in files if file.path == resolve_path(Path(asked))), _missing(asked, files)
         )
     if len(files) == 1:
         return files[0]
@@ -69,7 +69,7 @@ def read_gguf(path: Path) -> GgufFile | None:
 
 def _in_settings(settings: Settings) -> Iterator[Path]:
     asked = settings.llm.llama_local.model.strip()
-    if asked and (path := resolve(Path(asked))).is_file():
+    if asked and (path := resolve_path(Path(asked))).is_file():
         yield path
 
 

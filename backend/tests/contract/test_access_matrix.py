@@ -13,7 +13,7 @@ import pytest
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from app.api.middleware.permissions import RULES, SOCKET, Rule, find
+from app.api.middleware.permissions import RULES, SOCKET, Rule, find_rule
 from app.core.config import Settings
 from app.core.security import Scope
 from app.main import create_app
@@ -74,7 +74,7 @@ def scope_of(method: str, path: str) -> dict[str, Any]:
 
 
 def rule_of(method: str, path: str) -> Rule:
-    rule, _ = find(scope_of(method, sample(path)))
+    rule, _ = find_rule(scope_of(method, sample(path)))
     assert rule is not None, f"{method} {path} has no rule: add it to app/api/access/rules.py"
     return rule
 

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 import pytest
 from markdown_it import MarkdownIt
 
-from app.services.history.export_markdown import content, escaped, harmless
-from app.utils.file_names import attachment, stem
+from app.services.history.export_markdown import escape, is_harmless, render_text
+from app.utils.file_names import make_content_disposition, make_stem
 from app.utils.ids import new_id
 from tests.fakes.chat_provider import FakeChat, delta
 from tests.fakes.gated_chat import Gate, GatedChat, pieces
@@ -208,14 +208,14 @@ def live(markdown: str) -> list[str]:
 
 @pytest.mark.parametrize("text", AS_WRITTEN)
 def test_harmless_markdown_stays_as_it_was_written(text: str) -> None:
-    assert content(text) == text
+    assert render_text(text) == text
     assert live(text) == []
 
 
 @pytest.mark.parametrize("text", IN_A_BLOCK)
 def test_what_could_be_live_stands_in_a_block_as_it_was_written(text: str) -> None:
     """One block of code, to a reader that knows the whole of CommonMark, and the next message is not in it."""
-    block, heading, *_ = MarkdownIt("commonmark").parse(f"{content(text)}\n\n## Next\n")
+    block, heading, *_ = MarkdownIt("commonmark").parse(f"{render_text(text)}\n\n## Next\n")
     assert block.type == "fence"
     assert block.content == re.sub(r"\r\n?", "\n", text).strip("\n") + "\n"
     assert heading.type == "heading_open"
@@ -232,8 +232,8 @@ def test_no_text_at_random_is_live(seed: int) -> None:
     kept = 0
     for _ in range(1500):
         text = "".join(chance.choices(PARTS, k=chance.randrange(1, 14)))
-        kept += harmless(text.replace("\r", "\n")) and "<img" in text
-        written = content(text)
+        kept += is_harmless(text.replace("\r", "\n")) and "<img" in text
+        written = render_text(text)
         assert live(written) == [], text
         after = MarkdownIt("commonmark").parse(f"{written}\n\n## Next\n")
         assert [token.content for token in after if token.type == "inline"][-1] == "Next", text
@@ -244,7 +244,7 @@ def test_a_long_line_of_ticks_takes_no_time() -> None:
     """In the pattern for code spans such text would take the square of its length."""
     ticks = " ".join("`" * n for n in range(1, 2000))
     for text in (ticks, "[" * 500_000, " " * 500_000 + "x", "`" * 500_000, "<b" * 200_000, "\\" * 500_000):
-        content(text)
+        render_text(text)
 
 
 def test_a_title_means_nothing() -> None:
@@ -255,7 +255,7 @@ def test_a_title_means_nothing() -> None:
     assert live(text) == []
     parsed = MarkdownIt("commonmark").parse(text)
     heading = next(token for token in parsed if token.type == "inline")
-    assert heading.content == escaped(title)
+    assert heading.content == escape(title)
     assert "".join(child.content for child in heading.children or ()) == " ".join(title.split())
 
 
@@ -286,7 +286,7 @@ NAMES = [
 
 @pytest.mark.parametrize(("title", "plain", "whole"), NAMES)
 def test_a_file_is_called_after_its_conversation(title: str, plain: str, whole: str | None) -> None:
-    header = attachment(title, "md", unnamed="conversation")
+    header = make_content_disposition(title, "md", unnamed="conversation")
     assert header.isascii()
     assert header.isprintable()
     match = re.fullmatch(
@@ -295,7 +295,7 @@ def test_a_file_is_called_after_its_conversation(title: str, plain: str, whole: 
     assert match, header
     assert match[1] == plain
     assert (match[2] and unquote(match[2])) == whole
-    assert len(stem(title).encode()) <= 180
+    assert len(make_stem(title).encode()) <= 180
 
 
 @pytest.mark.parametrize(("title", "plain", "whole"), [name for name in NAMES if len(name[0]) < 200])
@@ -304,7 +304,7 @@ def test_the_same_over_http(title: str, plain: str, whole: str | None) -> None:
         id_ = talk.conversation(title=title)
         headers = talk.http.get(f"/api/conversations/{id_}/export").headers
     shown = headers["content-disposition"]
-    assert shown == attachment(" ".join(title.split()), "md", unnamed="conversation")
+    assert shown == make_content_disposition(" ".join(title.split()), "md", unnamed="conversation")
     assert plain in shown
     assert whole is None or unquote(shown).endswith(f"{whole}.md")
     assert "set-cookie" not in headers

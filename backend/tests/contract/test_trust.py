@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 from websockets.exceptions import InvalidStatus
 
-from app.api.middleware.network import Guard
+from app.api.middleware.network import NetworkMiddleware
 from tests.fakes.engine import FakeEngine
 from tests.support.serving import Served, fake_settings, serving
 from tests.support.speech_client import speech_client
@@ -140,7 +140,7 @@ async def passes(scope: Scope, **settings: Any) -> bool:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await Guard(app, fake_settings(**settings))(scope, receive, send)
+    await NetworkMiddleware(app, fake_settings(**settings))(scope, receive, send)
     if reached:
         assert not sent
         return True

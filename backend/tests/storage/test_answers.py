@@ -10,12 +10,12 @@ from app.core.config import Settings
 from app.storage import answers, conversations, lifecycle, messages, search
 from app.storage.common import utc_now
 from app.storage.database import Database
-from app.storage.messages import Message, Turn
+from app.storage.messages import Message, NewTurn
 from app.storage.tables import RunRow
 from app.utils.ids import new_id
 
 
-async def asked(database: Database, user_id: UUID, run_id: UUID) -> Turn:
+async def asked(database: Database, user_id: UUID, run_id: UUID) -> NewTurn:
     """A turn whose answer is under way, in a conversation of its own."""
     async with database.write() as session:
         conversation = await conversations.create(session, user_id)
@@ -122,7 +122,7 @@ async def test_a_start_marks_what_a_crash_left(
 ) -> None:
     """SQLite has one process, so all others are dead; on PostgreSQL a lease says so."""
     turn = await asked(database, ana, run := new_id())
-    async with lifecycle.running(database, storage_settings):
+    async with lifecycle.open_database(database, storage_settings):
         assert (await stored(database, ana, turn.assistant.id)).status == "interrupted"
         async with database.write() as session:
             conversation = turn.user.conversation_id

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from app.core.config import Settings
-from app.core.logging import configure
+from app.core.logging import configure_logging
 from app.core.security import LOCAL_USER_ID
 from app.storage import conversations, data_folder, lifecycle, messages
 from app.storage.database import Database
@@ -37,7 +37,7 @@ async def test_a_backup_of_a_running_server_can_be_put_back(tmp_path: Path) -> N
     settings = settings_for(tmp_path / "data")
     database = Database(settings)
     copy = tmp_path / "copy.db"
-    async with lifecycle.running(database, settings), anyio.create_task_group() as group:
+    async with lifecycle.open_database(database, settings), anyio.create_task_group() as group:
         async with database.write() as session:
             conversation = (await conversations.create(session, LOCAL_USER_ID, title="Viaje")).id
             for n in range(300):
@@ -59,8 +59,8 @@ async def test_a_backup_of_a_running_server_can_be_put_back(tmp_path: Path) -> N
         (settings.data_dir / name).unlink(missing_ok=True)
     shutil.copy(copy, settings.data_dir / "prompter.db")
     restored = Database(settings)
-    async with lifecycle.running(restored, settings), restored.read() as session:
-        kept = await messages.branch(session, LOCAL_USER_ID, conversation)
+    async with lifecycle.open_database(restored, settings), restored.read() as session:
+        kept = await messages.read_branch(session, LOCAL_USER_ID, conversation)
         assert [message.content.split(" x")[0] for message in kept[:300]] == [
             f"mensaje {n}" for n in range(300)
         ]
@@ -71,7 +71,7 @@ async def test_a_backup_of_a_stopped_server(tmp_path: Path) -> None:
     """The database is private too, also in a folder that others may read."""
     settings = settings_for(tmp_path)
     await anyio.to_thread.run_sync(tmp_path.chmod, 0o755)
-    async with lifecycle.running(Database(settings), settings):
+    async with lifecycle.open_database(Database(settings), settings):
         files = await anyio.to_thread.run_sync(lambda: list(tmp_path.glob("prompter.db*")))
         assert {(path.name, path.stat().st_mode & 0o777) for path in files} >= {
             ("prompter.db", 0o600),
@@ -124,12 +124,12 @@ async def test_status_and_upgrade(tmp_path: Path, postgres_server: PostgresServe
 
     assert await state() == "no database yet"
     with pytest.raises(Exception, match="prompter db upgrade"):
-        async with lifecycle.running(Database(settings), settings):
+        async with lifecycle.open_database(Database(settings), settings):
             pass
     code, said, _ = await command("db", "upgrade", env=env_of(settings))
     assert (code, "up to date" in said) == (0, True)
     assert await state() == "up to date"
-    async with lifecycle.running(Database(settings), settings):
+    async with lifecycle.open_database(Database(settings), settings):
         pass
 
 
@@ -142,7 +142,7 @@ def test_status_of_sqlite_makes_no_file(tmp_path: Path) -> None:
 
 
 def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with data_folder.held(tmp_path):
+    with data_folder.lock_folder(tmp_path):
         done = prompter("db", "upgrade", env=env_of(settings_for(tmp_path)))
         assert "another server uses the data folder" in one_line(done.stderr)
     assert prompter("db", "upgrade", env=env_of(settings_for(tmp_path))).returncode == 0
@@ -191,14 +191,14 @@ tmpfs /srvs cifs rw 0 0
     ],
 )
 def test_the_file_system_of_a_folder(folder: str, kind: str) -> None:
-    assert data_folder.file_system_of(Path(folder), MOUNTS) == kind
+    assert data_folder.find_file_system(Path(folder), MOUNTS) == kind
 
 
 def test_a_network_file_system_is_warned_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"overlay / overlay rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\n")
     monkeypatch.setattr(data_folder, "_MOUNTS", mounts)
-    configure("warning")
-    with recording() as log, data_folder.held(tmp_path / "data"):
+    configure_logging("warning")
+    with recording() as log, data_folder.lock_folder(tmp_path / "data"):
         pass
     assert [line.count("nfs4") for line in log] == [1]

@@ -29,7 +29,7 @@ async def test_the_list_is_newest_first_in_pages_that_neither_skip_nor_repeat(
             made.append((await conversations.create(session, ana, title=f"c{n}")).id)
             await conversations.create(session, bob)
     async with database.read() as session:
-        first = await conversations.newest(session, ana, limit=10)
+        first = await conversations.list_page(session, ana, limit=10)
     assert [item.id for item in first.items] == made[:14:-1]
     async with database.write() as session:
         await conversations.change(session, ana, made[0], title="renamed")
@@ -38,19 +38,19 @@ async def test_the_list_is_newest_first_in_pages_that_neither_skip_nor_repeat(
     cursor = first.next_before
     while cursor:
         async with database.read() as session:
-            page = await conversations.newest(session, ana, limit=10, before=cursor)
+            page = await conversations.list_page(session, ana, limit=10, before=cursor)
         seen += [item.id for item in page.items]
         cursor = page.next_before
     assert seen == made[:0:-1]  # the renamed one is at the head now, where this reader has been already
     async with database.read() as session:
-        assert (await conversations.newest(session, ana, limit=1)).items[0].id == made[0]
+        assert (await conversations.list_page(session, ana, limit=1)).items[0].id == made[0]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "1-2", "99999999999999999999-" + str(new_id()), f"-{new_id()}"])
 async def test_a_broken_cursor_is_a_bad_request(database: Database, ana: UUID, cursor: str) -> None:
     async with database.read() as session:
         with pytest.raises(BadRequest, match="cursor"):
-            await conversations.newest(session, ana, before=cursor)
+            await conversations.list_page(session, ana, before=cursor)
 
 
 async def test_a_page_with_counts_is_one_statement(database: Database, ana: UUID) -> None:
@@ -63,7 +63,7 @@ async def test_a_page_with_counts_is_one_statement(database: Database, ana: UUID
     async with database.read() as session:
         connection = (await session.connection()).sync_connection
         event.listen(connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
-        page = await conversations.newest(session, ana)
+        page = await conversations.list_page(session, ana)
     assert sorted(item.message_count for item in page.items) == [0, 1, 2, 3, 4]
     assert len(statements) == 1
 
@@ -81,10 +81,10 @@ async def test_what_belongs_to_somebody_else_is_not_found(database: Database, an
         lambda s: messages.append_turn(s, bob, mine.id, "x", run_id=database.run_id),
         lambda s: messages.append_answer(s, bob, mine.id, run_id=database.run_id),
         lambda s: messages.tree(s, bob, mine.id),
-        lambda s: messages.branch(s, bob, mine.id),
+        lambda s: messages.read_branch(s, bob, mine.id),
         lambda s: messages.get(s, bob, message.id),
         lambda s: messages.siblings(s, bob, message.id),
-        lambda s: messages.show(s, bob, message.id),
+        lambda s: messages.show_branch(s, bob, message.id),
         lambda s: messages.fork(s, bob, mine.id),
     )
     for call in calls:
@@ -92,7 +92,7 @@ async def test_what_belongs_to_somebody_else_is_not_found(database: Database, an
             async with database.write() as session:
                 await call(session)
     async with database.read() as session:
-        assert (await conversations.newest(session, bob)).items == ()
+        assert (await conversations.list_page(session, bob)).items == ()
         assert await search.find(session, bob, "secreto") == ()
         kept = await conversations.get(session, ana, mine.id)
     assert (kept.title, kept.message_count) == ("secreto", 1)
@@ -104,14 +104,14 @@ async def test_a_parent_of_another_conversation_is_not_found(database: Database,
         foreign = await messages.append(session, ana, one, "hola")
     for call in (
         lambda s: messages.append(s, ana, two, "x", parent=foreign.id),
-        lambda s: messages.branch(s, ana, two, foreign.id),
+        lambda s: messages.read_branch(s, ana, two, foreign.id),
         lambda s: messages.fork(s, ana, two, foreign.id),
     ):
         with pytest.raises(NotFound):
             async with database.write() as session:
                 await call(session)
     async with database.read() as session:
-        assert sorted(item.message_count for item in (await conversations.newest(session, ana)).items) == [
+        assert sorted(item.message_count for item in (await conversations.list_page(session, ana)).items) == [
             0,
             1,
         ]
@@ -144,7 +144,7 @@ async def test_branches_by_edit_and_new_answer(database: Database, ana: UUID) ->
         edited = await messages.append(session, ana, conversation, "uno, mejor", parent=turn.user.parent_id)
         deeper = await messages.append(session, ana, conversation, "y más")
     async with database.read() as session:
-        shown = await messages.branch(session, ana, conversation)
+        shown = await messages.read_branch(session, ana, conversation)
         assert [message.id for message in shown] == [edited.id, deeper.id]
         assert [message.id for message in await messages.siblings(session, ana, second.id)] == [
             turn.assistant.id,
@@ -155,11 +155,11 @@ async def test_branches_by_edit_and_new_answer(database: Database, ana: UUID) ->
             edited.id,
         ]
         assert len(await messages.tree(session, ana, conversation)) == 5
-        other = await messages.branch(session, ana, conversation, second.id)
+        other = await messages.read_branch(session, ana, conversation, second.id)
         assert [message.content for message in other] == ["uno", "segunda"]
     async with database.write() as session:
-        assert await messages.show(session, ana, turn.user.id) == second.id
-        assert await messages.show(session, ana, edited.id) == deeper.id
+        assert await messages.show_branch(session, ana, turn.user.id) == second.id
+        assert await messages.show_branch(session, ana, edited.id) == deeper.id
 
 
 async def test_the_last_messages_of_a_long_branch(database: Database, ana: UUID) -> None:
@@ -168,8 +168,8 @@ async def test_the_last_messages_of_a_long_branch(database: Database, ana: UUID)
         for n in range(30):
             await messages.append(session, ana, conversation, str(n))
     async with database.read() as session:
-        last = await messages.branch(session, ana, conversation, last=10)
-        whole = await messages.branch(session, ana, conversation)
+        last = await messages.read_branch(session, ana, conversation, last=10)
+        whole = await messages.read_branch(session, ana, conversation)
     assert [message.content for message in last] == [str(n) for n in range(20, 30)]
     assert [message.content for message in whole] == [str(n) for n in range(30)]
 
@@ -184,7 +184,7 @@ async def test_a_fork_is_a_conversation_of_its_own(database: Database, ana: UUID
         await conversations.remove(session, ana, source)
     async with database.read() as session:
         forked = await conversations.get(session, ana, copy)
-        kept = await messages.branch(session, ana, copy)
+        kept = await messages.read_branch(session, ana, copy)
         assert (forked.title, forked.model, forked.message_count) == ("Viaje", "m", 1)
         assert [message.content for message in kept] == ["uno"]
         assert [hit.message_id for hit in await search.find(session, ana, "uno")] == [kept[0].id]
@@ -237,9 +237,9 @@ async def test_retention_deletes_what_is_idle_for_longer(database: Database, ana
         await messages.append_turn(session, ana, answered.id, "hola", run_id=database.run_id)
         idle = update(ConversationRow).where(ConversationRow.id == answered.id).values(updated_at=old)
         await session.execute(idle)
-    assert await lifecycle.retain(database, 30) == lifecycle.BATCH + 5
+    assert await lifecycle.apply_retention(database, 30) == lifecycle.BATCH + 5
     async with database.read() as session:
-        left = {item.id for item in (await conversations.newest(session, ana)).items}
+        left = {item.id for item in (await conversations.list_page(session, ana)).items}
     assert left == {fresh.id, answered.id}
 
 
@@ -267,7 +267,7 @@ async def test_text_that_no_database_takes_is_kept_as_far_as_it_can_be(database:
         conversation = await conversations.create(session, ana, title=odd, settings={"x": odd[:3]})
         await messages.append(session, ana, conversation.id, odd)
     async with database.read() as session:
-        kept = await messages.branch(session, ana, conversation.id)
+        kept = await messages.read_branch(session, ana, conversation.id)
         again = await conversations.get(session, ana, conversation.id)
     assert kept[0].content == again.title == "a\ufffdb \ufffd c \U0001f600"
     assert again.settings == {"x": "a\x00b"}

@@ -44,7 +44,7 @@ async def test_fifty_writers_at_once(database: Database, ana: UUID) -> None:
         nonlocal reads
         while not until.is_set():
             async with database.read() as session:
-                pages = await conversations.newest(session, ana, limit=10)
+                pages = await conversations.list_page(session, ana, limit=10)
             assert all(item.message_count == 1 for item in pages.items)
             reads += 1
 
@@ -320,10 +320,10 @@ async def test_what_was_acknowledged_survives_kill_9(
         acknowledged = max([acknowledged, *(int(line) for line in said if line.endswith("\n"))])
     process.wait(timeout=10)
     async with database.read() as session:
-        (conversation,) = (await conversations.newest(session, ana)).items
+        (conversation,) = (await conversations.list_page(session, ana)).items
         kept = [
             message.content.split(" relleno")[0]
-            for message in await messages.branch(session, ana, conversation.id)
+            for message in await messages.read_branch(session, ana, conversation.id)
         ]
         if database.is_sqlite:
             assert await session.scalar(text("PRAGMA integrity_check")) == "ok"

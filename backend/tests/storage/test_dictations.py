@@ -57,9 +57,9 @@ async def test_the_list_shows_the_first_words(database: Database, ana: UUID, bob
     empty = await dictated(database, ana)
     await dictated(database, bob, "ajeno")
     async with database.read() as session:
-        first = await dictations.newest(session, ana, limit=4)
+        first = await dictations.list_page(session, ana, limit=4)
         assert first.next_before is not None
-        rest = await dictations.newest(session, ana, limit=4, before=first.next_before)
+        rest = await dictations.list_page(session, ana, limit=4, before=first.next_before)
     assert [item.id for item in (*first.items, *rest.items)] == [empty, *reversed(made)]
     assert [item.first_text for item in first.items] == ["", "texto 4", "texto 3", "texto 2"]
     assert [item.finals for item in first.items] == [0, 3, 3, 3]
@@ -81,9 +81,9 @@ async def test_what_somebody_else_said_is_not_found(database: Database, ana: UUI
         await dictations.end(session, bob, dictation)
         assert await dictations.remove_all(session, bob) == 0
     async with database.read() as session:
-        assert (await dictations.newest(session, bob)).items == ()
+        assert (await dictations.list_page(session, bob)).items == ()
         assert await search.find(session, bob, "secreto") == ()
-        assert len((await dictations.newest(session, ana)).items) == 1
+        assert len((await dictations.list_page(session, ana)).items) == 1
 
 
 async def test_what_is_deleted_is_gone(database: Database, ana: UUID) -> None:
@@ -107,6 +107,6 @@ async def test_retention_deletes_what_is_older(database: Database, ana: UUID) ->
     async with database.write() as session:
         past = utc_now() - timedelta(days=8)
         await session.execute(update(DictationRow).where(DictationRow.id == old).values(started_at=past))
-    assert await lifecycle.retain(database, 7) == 1
+    assert await lifecycle.apply_retention(database, 7) == 1
     async with database.read() as session:
-        assert [item.id for item in (await dictations.newest(session, ana)).items] == [fresh]
+        assert [item.id for item in (await dictations.list_page(session, ana)).items] == [fresh]

@@ -22,19 +22,19 @@ async def test_versions_stand_beside_each_other(database: Database, ana: UUID, b
         other = (await conversations.create(session, ana)).id
         await messages.append(session, ana, other, "elsewhere")
     async with database.read() as session:
-        found = await messages.versions(session, ana, id_)
+        found = await messages.list_versions(session, ana, id_)
         assert found == {None: (one.id, uno.id), one.id: (answer.id, again.id)}
-        assert await messages.versions(session, ana, other) == {}
-        assert await messages.versions(session, bob, id_) == {}
-        whole = await messages.ids_of(session, ana, id_, all_branches=True)
+        assert await messages.list_versions(session, ana, other) == {}
+        assert await messages.list_versions(session, bob, id_) == {}
+        whole = await messages.list_ids(session, ana, id_, all_branches=True)
         assert whole == [one.id, answer.id, again.id, uno.id]
-        assert await messages.ids_of(session, ana, id_, all_branches=False) == [uno.id]
-        assert not await messages.ids_of(session, bob, id_, all_branches=True)
+        assert await messages.list_ids(session, ana, id_, all_branches=False) == [uno.id]
+        assert not await messages.list_ids(session, bob, id_, all_branches=True)
         with pytest.raises(NotFound):
-            await messages.ids_of(session, bob, id_, all_branches=False)
-        page = await messages.page(session, id_, [uno.id, new_id(), one.id])
+            await messages.list_ids(session, bob, id_, all_branches=False)
+        page = await messages.read_page(session, id_, [uno.id, new_id(), one.id])
         assert [message.content for message in page] == ["uno", "one"]
-        assert await messages.page(session, other, [uno.id]) == ()
+        assert await messages.read_page(session, other, [uno.id]) == ()
 
 
 async def test_a_long_branch_is_copied_whole_and_found_twice(database: Database, ana: UUID) -> None:
@@ -46,7 +46,7 @@ async def test_a_long_branch_is_copied_whole_and_found_twice(database: Database,
     async with database.write() as session:
         copy = await messages.fork(session, ana, id_)
     async with database.read() as session:
-        old, new = [await messages.branch(session, ana, each) for each in (id_, copy)]
+        old, new = [await messages.read_branch(session, ana, each) for each in (id_, copy)]
         assert [message.content for message in new] == [message.content for message in old]
         assert [message.created_at for message in new] == [message.created_at for message in old]
         assert new[0].parent_id is None
@@ -63,7 +63,7 @@ async def test_another_branch_is_not_shown_while_an_answer_is_under_way(
         turn = await messages.append_turn(session, ana, id_, "hello", run_id=database.run_id)
     with pytest.raises(Busy):
         async with database.write() as session:
-            await messages.show(session, ana, turn.user.id)
+            await messages.show_branch(session, ana, turn.user.id)
 
 
 async def test_only_one_kind_is_found(database: Database, ana: UUID) -> None:
@@ -73,8 +73,8 @@ async def test_only_one_kind_is_found(database: Database, ana: UUID) -> None:
         dictation = await dictations.start(session, ana)
         await dictations.add_finals(session, ana, dictation, [NewFinal(0, "u", "volcano!")])
     async with database.read() as session:
-        for kind in get_args(search.Kind):
-            for order in get_args(search.Order):
+        for kind in get_args(search.SearchKind):
+            for order in get_args(search.SearchOrder):
                 hits = await search.find(session, ana, "volc", kind=kind, order=order)
                 assert [hit.kind for hit in hits] == [kind]
 
@@ -86,10 +86,10 @@ async def test_of_very_many_versions_a_message_tells_the_nearest(database: Datab
         for n in range(250):
             await messages.append(session, ana, id_, f"{n}", parent=None)
     async with database.read() as session:
-        found = await messages.versions(session, ana, id_)
+        found = await messages.list_versions(session, ana, id_)
         every = await messages.tree(session, ana, id_)
     ids = [message.id for message in every]
     for at, begin in ((0, 0), (60, 10), (249, 150)):
-        assert list(messages.beside(found, every[at])) == ids[begin : begin + 100]
-        assert ids[at] in messages.beside(found, every[at])
-    assert messages.beside({}, every[7]) == (ids[7],)
+        assert list(messages.select_versions(found, every[at])) == ids[begin : begin + 100]
+        assert ids[at] in messages.select_versions(found, every[at])
+    assert messages.select_versions({}, every[7]) == (ids[7],)

@@ -7,8 +7,8 @@ import pytest
 from app.storage import conversations, dictations, messages, search
 from app.storage.database import Database
 from app.storage.dictations import NewFinal
-from app.storage.search import Hit
-from app.utils.folding import fold, query_words, snippet
+from app.storage.search import SearchHit
+from app.utils.folding import cut_snippet, fold, split_query
 
 CORPUS = {
     "t1": "¿Qué tiempo hará mañana en Córdoba?",
@@ -82,7 +82,7 @@ async def corpus(database: Database, ana: UUID) -> dict[UUID | None, str]:
         }
 
 
-async def found(database: Database, user_id: UUID, query: str, **options: object) -> tuple[Hit, ...]:
+async def found(database: Database, user_id: UUID, query: str, **options: object) -> tuple[SearchHit, ...]:
     async with database.read() as session:
         return await search.find(session, user_id, query, **options)  # type: ignore[arg-type]
 
@@ -149,12 +149,12 @@ async def test_the_list_of_conversations_can_be_searched(database: Database, ana
         await messages.append(session, ana, two, "y el volcán")
         await messages.append(session, ana, two, "otra vez el volcán")
     async with database.read() as session:
-        assert [item.id for item in (await conversations.newest(session, ana, q="volcan")).items] == [
+        assert [item.id for item in (await conversations.list_page(session, ana, q="volcan")).items] == [
             two,
             one,
         ]
-        assert (await conversations.newest(session, ana, q="***")).items == ()
-        assert len((await conversations.newest(session, ana, q="  ")).items) == 3
+        assert (await conversations.list_page(session, ana, q="***")).items == ()
+        assert len((await conversations.list_page(session, ana, q="  ")).items) == 3
 
 
 async def test_long_texts_are_found_by_their_beginning(database: Database, ana: UUID) -> None:
@@ -171,7 +171,7 @@ async def test_long_texts_are_found_by_their_beginning(database: Database, ana: 
 
 def test_folding() -> None:
     assert fold("ÁÉÍÓÚÜÑ áéíóúüñ ﬁ Ⓐ 𝐀 İ ß ½") == "aeiouun aeiouun fi a a i ss 1⁄2"
-    assert query_words('¿Qué "tal"? ' + "x " * 50) == ["que", "tal", *["x"] * 10]
+    assert split_query('¿Qué "tal"? ' + "x " * 50) == ["que", "tal", *["x"] * 10]
 
 
 @pytest.mark.parametrize(
@@ -185,12 +185,12 @@ def test_folding() -> None:
     ],
 )
 def test_snippets(text: str, words: list[str], piece: str, matched: list[str]) -> None:
-    shown, places = snippet(text, words)
+    shown, places = cut_snippet(text, words)
     assert (shown, [shown[a:b] for a, b in places]) == (piece, matched)
 
 
 def test_a_snippet_shows_the_match_however_deep_it_is() -> None:
-    shown, places = snippet("relleno " * 500 + "el volcán " + "relleno " * 500, ["volcan"])
+    shown, places = cut_snippet("relleno " * 500 + "el volcán " + "relleno " * 500, ["volcan"])
     assert "el volcán relleno" in shown
     assert shown.startswith("relleno")
     assert len(shown) <= 160

@@ -10,10 +10,10 @@ from sqlalchemy import func, select
 from app.core.config import AccountSettings, Settings
 from app.core.errors import BadRequest, NotFound, TooManyAttempts, Unauthorized
 from app.core.security import LOCAL_USER_ID, Caller
-from app.services.accounts.administration import Administration
-from app.services.accounts.api_keys import Keys
-from app.services.accounts.identity import Identity
-from app.services.accounts.logins import LogIn, LogIns
+from app.services.accounts.administration import UserAdministration
+from app.services.accounts.api_keys import ApiKeyManager
+from app.services.accounts.identity import Authenticator
+from app.services.accounts.logins import Logins, LoginTokens
 from app.services.accounts.tokens import AccessTokens
 from app.storage.database import Database
 from app.storage.lifecycle import ensure_local_user
@@ -31,12 +31,12 @@ class FakeProcess:
         self.database = database
         tokens = AccessTokens(KEY, 15)
         ours = AccountSettings(mode="accounts", **settings)
-        self.log_ins = LogIns(ours, database, cheap_passwords(), tokens, lambda: self.now_s)
-        self.identity = Identity(database, tokens)
-        self.keys = Keys(database)
-        self.administration = Administration(database, cheap_passwords())
+        self.log_ins = Logins(ours, database, cheap_passwords(), tokens, lambda: self.now_s)
+        self.identity = Authenticator(database, tokens)
+        self.keys = ApiKeyManager(database)
+        self.administration = UserAdministration(database, cheap_passwords())
 
-    async def open(self, name: str = "ada") -> LogIn:
+    async def open(self, name: str = "ada") -> LoginTokens:
         return await self.log_ins.open(name, PASSWORD, "192.0.2.7")
 
 
@@ -85,7 +85,7 @@ async def test_a_refresh_token_is_used_once_in_all_processes(one: FakeProcess, o
     """However many ask at once; and whoever comes second ends the log-in."""
     made = await one.open()
 
-    async def renew(process: FakeProcess) -> LogIn | None:
+    async def renew(process: FakeProcess) -> LoginTokens | None:
         try:
             return await process.log_ins.renew(made.refresh_token)
         except Unauthorized:
@@ -101,7 +101,7 @@ async def test_a_refresh_token_is_used_once_in_all_processes(one: FakeProcess, o
 async def test_what_ends_beside_a_renewal_ends(one: FakeProcess, other: FakeProcess, how: str) -> None:
     """The renewal's new token is either void, or was never made."""
 
-    async def renew(made: LogIn) -> LogIn | None:
+    async def renew(made: LoginTokens) -> LoginTokens | None:
         try:
             return await one.log_ins.renew(made.refresh_token)
         except Unauthorized:
@@ -193,7 +193,7 @@ async def test_the_first_admin_adopts_what_was_kept_without_accounts(database: D
         await ensure_local_user(session)
         await session.flush()
         session.add(ConversationRow(user_id=LOCAL_USER_ID, title="before"))
-    administration = Administration(database, cheap_passwords())
+    administration = UserAdministration(database, cheap_passwords())
     assert await administration.all() == []
     user = await administration.add("bob", PASSWORD, "user")
     assert await conversations_of(database, user.id) == 0
@@ -284,5 +284,5 @@ def test_what_is_secret_is_in_no_repr() -> None:
     from app.storage.users import User
 
     user = User(LOCAL_USER_ID, "ada", "$argon2id$secret", "admin", 0, None, datetime.now(UTC))
-    made = LogIn(user, "secret-access", datetime.now(UTC), "secret-refresh", datetime.now(UTC))
+    made = LoginTokens(user, "secret-access", datetime.now(UTC), "secret-refresh", datetime.now(UTC))
     assert "secret" not in repr(made)

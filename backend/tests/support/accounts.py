@@ -13,13 +13,13 @@ from sqlalchemy import update
 
 from app.core.config import Settings
 from app.core.security import Caller, Role, Scope
-from app.services.accounts.administration import Administration
-from app.services.accounts.api_keys import Keys
+from app.services.accounts.administration import UserAdministration
+from app.services.accounts.api_keys import ApiKeyManager
 from app.services.accounts.passwords import Passwords
 from app.services.accounts.tokens import FILE_NAME, AccessTokens
 from app.storage.database import Database
 from app.storage.tables import ApiKeyRow
-from app.storage.users import Refreshes
+from app.storage.users import RefreshTokens
 from app.utils.ids import new_id
 
 T = TypeVar("T")
@@ -63,8 +63,8 @@ class Team:
         with ThreadPoolExecutor(1) as threads:
             return threads.submit(lambda: asyncio.run(done())).result(30)
 
-    def administer(self, work: Callable[[Administration], Awaitable[T]]) -> T:
-        return self.do(lambda database: work(Administration(database, cheap_passwords())))
+    def administer(self, work: Callable[[UserAdministration], Awaitable[T]]) -> T:
+        return self.do(lambda database: work(UserAdministration(database, cheap_passwords())))
 
     def add(self, name: str, role: Role = "user") -> Person:
         user = self.administer(lambda accounts: accounts.add(name, PASSWORD, role))
@@ -76,7 +76,7 @@ class Team:
 
         async def add(database: Database) -> None:
             async with database.write() as session:
-                await Refreshes(session).add(person.id, family, family.hex, now + timedelta(days=30), now)
+                await RefreshTokens(session).add(person.id, family, family.hex, now + timedelta(days=30), now)
 
         self.do(add)
         return self.tokens.sign(person.id, family, 0, now)[0], family
@@ -87,7 +87,7 @@ class Team:
     def end_session(self, family: UUID) -> None:
         async def end(database: Database) -> None:
             async with database.write() as session:
-                await Refreshes(session).revoke_family(family, datetime.now(UTC))
+                await RefreshTokens(session).revoke_family(family, datetime.now(UTC))
 
         self.do(end)
 
@@ -96,7 +96,7 @@ class Team:
         caller = Caller(person.id, person.name, person.role, "session")
 
         async def make(database: Database) -> tuple[str, UUID]:
-            made, secret = await Keys(database).make(caller, "of a test", scopes, timedelta(days=1))
+            made, secret = await ApiKeyManager(database).make(caller, "of a test", scopes, timedelta(days=1))
             if expired:
                 async with database.write() as session:
                     over = datetime.now(UTC) - timedelta(seconds=1)
@@ -109,7 +109,7 @@ class Team:
 
     def revoke_key(self, person: Person, key_id: UUID) -> None:
         caller = Caller(person.id, person.name, person.role, "session")
-        self.do(lambda database: Keys(database).revoke(caller, key_id))
+        self.do(lambda database: ApiKeyManager(database).revoke(caller, key_id))
 
     def disable(self, person: Person) -> None:
         self.administer(lambda accounts: accounts.disable(person.name))

@@ -17,7 +17,7 @@ from app.services.chat.events import Done, Event, Failed, Place, Said, Thought
 from app.services.llm.models import Catalogue
 from app.services.llm.providers import Providers
 from app.storage.database import Database
-from app.storage.messages import Message, Turn
+from app.storage.messages import Message, NewTurn
 from tests.fakes.chat_provider import FakeChat, table
 
 
@@ -29,7 +29,7 @@ class Chat:
     conversations: Conversations
     user_id: UUID
 
-    async def sent(self, text: str = "hello", **options: Any) -> Turn:
+    async def sent(self, text: str = "hello", **options: Any) -> NewTurn:
         """A message in a conversation of its own."""
         conversation = await self.conversations.create(self.user_id)
         return await self.answers.send(self.user_id, conversation.id, text, **options)

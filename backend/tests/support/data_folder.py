@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from app.core.config import Settings
-from app.core.paths import resolve
+from app.core.paths import resolve_path
 from app.storage import migrate
 from app.storage.connections import database_url
 from app.storage.data_folder import make_private
@@ -23,7 +23,7 @@ NAME = "prompter.db"
 def own_data_folder(settings: Settings) -> Iterator[Settings]:
     """The settings with a data folder that goes with the server; one that the test chose stays."""
     given = os.environ.get("PROMPTER_DATA_DIR")
-    if settings.data_dir not in (resolve(Path("data")), given and Path(given)):
+    if settings.data_dir not in (resolve_path(Path("data")), given and Path(given)):
         yield settings
         return
     folder = Path(tempfile.mkdtemp(prefix="prompter-data-"))

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.core.config import Settings
-from app.core.security import LOCAL
+from app.core.security import LOCAL_CALLER
 from app.toolsets.base import ToolContext
 
 
@@ -27,4 +27,4 @@ def settings() -> Settings:
 
 @pytest.fixture
 def context() -> ToolContext:
-    return ToolContext(caller=LOCAL, lang="es", search=NothingKept())
+    return ToolContext(caller=LOCAL_CALLER, lang="es", search=NothingKept())

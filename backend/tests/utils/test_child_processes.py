@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.utils.child_processes import end, start_without_sigint
+from app.utils.child_processes import end_process, start_without_sigint
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -43,6 +43,6 @@ def test_an_exit_that_another_thread_sees_first_is_no_error() -> None:
         start_without_sigint(process)
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
-        end(process, 5)
+        end_process(process, 5)
         with pytest.raises(ValueError, match="closed"):
             process.is_alive()

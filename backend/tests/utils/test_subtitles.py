@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.client.events import Segment, Word
-from app.utils.subtitles import CUE_CHARACTERS, CUE_MS, cues_of, to_srt, to_vtt
+from app.utils.subtitles import CUE_CHARACTERS, CUE_MS, make_cues, to_srt, to_vtt
 
 TWO = (Segment("Hello there.", 0, 1500), Segment("And <you> & me?", 3_723_004, 3_725_000))
 
@@ -38,7 +38,7 @@ def test_long_text_is_broken_into_lines() -> None:
 
 def test_overlapping_utterances_are_clipped() -> None:
     """Pre-roll makes an utterance begin before the last one has ended."""
-    cues = cues_of([Segment("a", 0, 1200), Segment("b", 1000, 2000)])
+    cues = make_cues([Segment("a", 0, 1200), Segment("b", 1000, 2000)])
     assert [(cue.start_ms, cue.end_ms) for cue in cues] == [(0, 1000), (1000, 2000)]
 
 
@@ -53,7 +53,7 @@ def test_long_utterances_are_cut_at_words(said: list[tuple[str, int]]) -> None:
     for text, length_ms in said:
         words.append(Word(text, at_ms, at_ms + length_ms))
         at_ms += length_ms
-    cues = cues_of([Segment(" ".join(word.text for word in words), 0, at_ms, tuple(words))])
+    cues = make_cues([Segment(" ".join(word.text for word in words), 0, at_ms, tuple(words))])
     assert " ".join(cue.text for cue in cues) == " ".join(word.text for word in words)
     for cue in cues:
         assert len(cue.text) <= CUE_CHARACTERS

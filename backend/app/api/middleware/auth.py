@@ -3,25 +3,25 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.errors import error_response, why_not_here
-from app.api.middleware.bearer import token_of
-from app.api.middleware.permissions import Rule, check, find
-from app.api.middleware.socket_auth import Introductions
+from app.api.errors import explain_missing_path, make_error_response
+from app.api.middleware.bearer import read_token
+from app.api.middleware.permissions import Rule, check_rule, find_rule
+from app.api.middleware.socket_auth import FirstMessageAuth
 from app.core.config import Settings
 from app.core.errors import NotFound, PrompterError, Unauthorized
-from app.core.security import LOCAL, LOOPBACK_NAMES, Caller, host_name, is_loopback
+from app.core.security import LOCAL_CALLER, LOOPBACK_NAMES, Caller, is_loopback, parse_host
 from app.services.accounts.accounts import Accounts
 
 _FORWARDED = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
 
 
-class Gate:
+class AuthMiddleware:
     """ASGI middleware. Behind it every request and socket has `state.caller`, and a socket `state.standing`."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._open = settings.accounts.mode == "none"
-        self._introductions = Introductions(settings.limits.sockets)
+        self._introductions = FirstMessageAuth(settings.limits.sockets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -29,11 +29,11 @@ class Gate:
             return
         accounts: Accounts = scope["app"].state.resources.accounts
         try:
-            rule, caller = (None, LOCAL) if self._open else await _admit(scope, accounts)
+            rule, caller = (None, LOCAL_CALLER) if self._open else await _admit(scope, accounts)
         except PrompterError as refusal:
             if scope["type"] == "websocket":
                 await receive()
-            await error_response(refusal, scope)(scope, receive, send)
+            await make_error_response(refusal, scope)(scope, receive, send)
             return
         scope["state"]["caller"] = caller
         if scope["type"] == "http":
@@ -48,8 +48,8 @@ class Gate:
 
 async def _admit(scope: Scope, accounts: Accounts) -> tuple[Rule | None, Caller | None]:
     """The rule, and who asks: None for whoever need not say, and for a socket that says it in its first message."""
-    token = token_of(scope)
-    rule, methods = find(scope)
+    token = read_token(scope)
+    rule, methods = find_rule(scope)
     if rule is not None and rule.who == "everyone":
         # A token that has run out keeps nobody from logging in, and no probe from its answer.
         return rule, None
@@ -58,17 +58,17 @@ async def _admit(scope: Scope, accounts: Accounts) -> tuple[Rule | None, Caller 
         if caller is None:
             raise Unauthorized("this needs `Authorization: Bearer` with an access token or an API key")
         takes = f"; this address takes {', '.join(methods)}" if methods else ""
-        hint = why_not_here(scope.get("method", "a socket at"), scope["path"])
+        hint = explain_missing_path(scope.get("method", "a socket at"), scope["path"])
         raise NotFound(hint or f"nothing answers here{takes}")
     if caller is not None or scope["type"] == "http":
-        check(rule, caller, _at_the_machine(scope))
+        check_rule(rule, caller, _at_the_machine(scope))
     return rule, caller
 
 
 def _at_the_machine(scope: Scope) -> bool:
     """Whether a peer is on this machine, and speaks for itself: a proxy there speaks for anybody."""
     peer = (scope.get("client") or ("", 0))[0]
-    host = host_name(Headers(scope=scope).get("host", ""))
+    host = parse_host(Headers(scope=scope).get("host", ""))
     return (
         is_loopback(peer)
         and host in LOOPBACK_NAMES

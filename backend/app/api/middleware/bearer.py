@@ -20,7 +20,7 @@ _HEADER = re.compile(r"bearer +(\S+)", re.ASCII | re.IGNORECASE)
 _UNREADABLE = "`Authorization` must stand once, as `Bearer` and an access token or an API key"
 
 
-def token_of(scope: Scope) -> str | None:
+def read_token(scope: Scope) -> str | None:
     """The token of a request or a handshake; None where it carries none.
 
     Raises:
@@ -36,7 +36,7 @@ def token_of(scope: Scope) -> str | None:
     return found[0] if found else None
 
 
-def spoken(scope: Scope) -> str | None:
+def choose_subprotocol(scope: Scope) -> str | None:
     """The subprotocol to answer with: never one that carries a token."""
     return PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None
 

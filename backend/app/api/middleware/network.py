@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
-from app.api.errors import error_response, log_unexpected, under_v1
+from app.api.errors import is_under_v1, log_unexpected, make_error_response
 from app.core.config import LimitSettings, Settings
 from app.core.errors import MessageTooBig, NotAllowed, PrompterError
-from app.core.security import LOOPBACK_NAMES, host_name, is_loopback, origin_allowed
+from app.core.security import LOOPBACK_NAMES, is_loopback, is_origin_allowed, parse_host
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ much."""
 _SLASHES = re.compile(r"/{2,}")
 
 
-def cross_origin(settings: Settings) -> dict[str, Any]:
+def make_cors_options(settings: Settings) -> dict[str, Any]:
     """What the pages of listed origins may do, besides those of the server itself; never any page's."""
     return {
         "allow_origins": settings.allowed_origins,
@@ -53,7 +53,7 @@ def _in_one_line(send: Send) -> Send:
     return told
 
 
-class Guard:
+class NetworkMiddleware:
     """ASGI middleware. A refused request answers 403; a refused socket is closed before it is accepted."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -116,10 +116,10 @@ class Guard:
                 "only this machine may connect while there are no accounts; see docs/deployment.md"
             )
         netloc = headers.get("host", "")
-        if self._check_host and host_name(netloc) not in self._hosts and not self._is_own(scope, netloc):
+        if self._check_host and parse_host(netloc) not in self._hosts and not self._is_own(scope, netloc):
             raise NotAllowed("this name in the Host header is not allowed; add it to allowed_hosts")
         origin = headers.get("origin")
-        if origin is not None and not origin_allowed(
+        if origin is not None and not is_origin_allowed(
             origin, scope.get("scheme", "http"), netloc, self._origins
         ):
             raise NotAllowed("this web origin is not allowed; add it to allowed_origins")
@@ -130,7 +130,7 @@ class Guard:
     def _is_own(self, scope: Scope, netloc: str) -> bool:
         """Whether a server for many is called by the very address that it was reached at: no name can be that."""
         reached = (scope.get("server") or ("",))[0]
-        return self._accounts and bool(reached) and host_name(netloc) == reached.lower()
+        return self._accounts and bool(reached) and parse_host(netloc) == reached.lower()
 
     @staticmethod
     async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: PrompterError) -> None:
@@ -138,13 +138,13 @@ class Guard:
             await receive()
             await send({"type": "websocket.close", "code": refusal.close_code, "reason": refusal.code})
             return
-        await error_response(refusal, scope)(scope, receive, send)
+        await make_error_response(refusal, scope)(scope, receive, send)
 
 
 def _normalised(scope: Scope) -> Scope:
     """Under /v1 slashes too many are taken off: some clients join a base URL and a path carelessly."""
     path: str = _SLASHES.sub("/", scope["path"])
-    if scope["type"] != "http" or not under_v1(path):
+    if scope["type"] != "http" or not is_under_v1(path):
         return scope
     path = path.rstrip("/")
     if path == scope["path"]:

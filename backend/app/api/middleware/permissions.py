@@ -85,7 +85,7 @@ RULES: tuple[Rule, ...] = (
 _COMPILED = tuple((rule, compile_path(rule.path)[0]) for rule in RULES)
 
 
-def find(scope: AsgiScope) -> tuple[Rule | None, tuple[str, ...]]:
+def find_rule(scope: AsgiScope) -> tuple[Rule | None, tuple[str, ...]]:
     """The rule of a request, and the methods that its path has.
 
     The path is matched with the router's own function on the router's own text of it, so that none reads another way
@@ -101,7 +101,7 @@ def find(scope: AsgiScope) -> tuple[Rule | None, tuple[str, ...]]:
     return None, tuple(sorted(methods))
 
 
-def check(rule: Rule, caller: Caller | None, at_the_machine: bool) -> None:
+def check_rule(rule: Rule, caller: Caller | None, at_the_machine: bool) -> None:
     """Hold a caller against a rule; `at_the_machine` is a peer that needs no account to watch the process.
 
     Raises:

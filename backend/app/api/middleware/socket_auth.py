@@ -8,8 +8,8 @@ import anyio
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.middleware.bearer import LONGEST, spoken
-from app.api.middleware.permissions import Rule, check
+from app.api.middleware.bearer import LONGEST, choose_subprotocol
+from app.api.middleware.permissions import Rule, check_rule
 from app.core.errors import MessageTooBig, PrompterError, ServerFull, Unauthorized
 from app.core.security import Caller
 from app.services.accounts.accounts import Accounts
@@ -20,7 +20,7 @@ _TRY_LATER = 1013
 _EXPECTED = 'expected {"type": "auth", "token": …} as the first message'
 
 
-class Introductions:
+class FirstMessageAuth:
     """Sockets that have not said yet who they are: so many at once, for so long, in so few bytes."""
 
     def __init__(self, most: int) -> None:
@@ -32,7 +32,7 @@ class Introductions:
     ) -> None:
         """Accept the socket, and hand it to the application once its caller is known."""
         await receive()
-        await send({"type": "websocket.accept", "subprotocol": spoken(scope)})
+        await send({"type": "websocket.accept", "subprotocol": choose_subprotocol(scope)})
         try:
             caller = await self._introduced(receive, accounts, rule)
         except PrompterError as refusal:
@@ -65,7 +65,7 @@ class Introductions:
         if message["type"] == "websocket.disconnect":
             return None
         caller = await accounts.caller(_token(message))
-        check(rule, caller, at_the_machine=False)
+        check_rule(rule, caller, at_the_machine=False)
         return caller
 
 

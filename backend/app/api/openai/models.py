@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 
 from app.api.deps import Resources, ResourcesDep
 from app.core.errors import ModelNotFound
-from app.schemas.errors import guarded
+from app.schemas.errors import describe_answer
 from app.schemas.openai_chat import ModelList, ModelOut
 from app.schemas.openai_errors import openai_answer
 from app.services.llm.models import Model
@@ -95,7 +95,9 @@ async def _speech_models(resources: Resources) -> list[ModelOut]:
 api_router = APIRouter(prefix="/api/models", tags=["conversations"])
 
 
-@api_router.get("", summary="Models to choose from", responses={**guarded("All that can be asked for now")})
+@api_router.get(
+    "", summary="Models to choose from", responses={**describe_answer("All that can be asked for now")}
+)
 async def list_model_ids(resources: ResourcesDep) -> list[str]:
     """The `model` of a conversation or a message: `provider/model`, or a provider's name; `echo` is always there.
 

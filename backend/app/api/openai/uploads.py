@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from app.core.config import LimitSettings
 from app.core.errors import BadRequest, InvalidBase64, MessageTooBig, PrompterError
 from app.schemas.openai_audio import TranscriptionIn, TranscriptionJsonIn
-from app.utils.validation import explain
+from app.utils.validation import explain_validation
 
 FIELDS_BYTES = 1 << 20
 """All fields of a form but the file."""
@@ -168,5 +168,5 @@ def _checked(model: type[TranscriptionIn], fields: Any) -> TranscriptionIn:
         return model.model_validate(fields)
     except ValidationError as error:
         place = error.errors(include_url=False, include_input=False, include_context=False)[0]["loc"]
-        refusal: PrompterError = BadRequest(explain(error), param=str(place[0]) if place else None)
+        refusal: PrompterError = BadRequest(explain_validation(error), param=str(place[0]) if place else None)
         raise refusal from None

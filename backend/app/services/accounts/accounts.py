@@ -4,12 +4,12 @@ from typing import Literal
 
 from app.core.config import Settings
 from app.core.errors import NotFound
-from app.core.security import LOCAL, Caller
-from app.services.accounts.api_keys import Keys
-from app.services.accounts.identity import Identity, Standing
-from app.services.accounts.logins import LogIns
+from app.core.security import LOCAL_CALLER, Caller
+from app.services.accounts.api_keys import ApiKeyManager
+from app.services.accounts.identity import Authenticator, LiveAuth
+from app.services.accounts.logins import Logins
 from app.services.accounts.passwords import Passwords
-from app.services.accounts.tokens import AccessTokens, signing_key
+from app.services.accounts.tokens import AccessTokens, load_signing_key
 from app.storage.database import Database
 
 
@@ -20,9 +20,9 @@ class Accounts:
         self.mode: Literal["none", "accounts"] = settings.accounts.mode
         self._settings = settings
         self._database = database
-        self._log_ins: LogIns | None = None
-        self._identity: Identity | None = None
-        self._keys = Keys(database)
+        self._log_ins: Logins | None = None
+        self._identity: Authenticator | None = None
+        self._keys = ApiKeyManager(database)
 
     def start(self) -> None:
         """Read the key that signs tokens, or make it; before the first request.
@@ -33,10 +33,10 @@ class Accounts:
         if self.mode == "none":
             return
         ours = self._settings.accounts
-        key = signing_key(ours.jwt_secret_key, self._settings.data_dir)
+        key = load_signing_key(ours.jwt_secret_key, self._settings.data_dir)
         tokens = AccessTokens(key, ours.access_minutes)
-        self._identity = Identity(self._database, tokens)
-        self._log_ins = LogIns(ours, self._database, Passwords(), tokens)
+        self._identity = Authenticator(self._database, tokens)
+        self._log_ins = Logins(ours, self._database, Passwords(), tokens)
 
     async def caller(self, token: str) -> Caller:
         """Who sends this token or key.
@@ -45,15 +45,15 @@ class Accounts:
             Unauthorized
         """
         if self.mode == "none":
-            return LOCAL
+            return LOCAL_CALLER
         return await self._known.of(token)
 
-    def standing(self, caller: Caller) -> Standing:
+    def standing(self, caller: Caller) -> LiveAuth:
         """The caller of a socket, who may lose the right to it while it is open."""
-        return Standing(caller, self._identity)
+        return LiveAuth(caller, self._identity)
 
     @property
-    def log_ins(self) -> LogIns:
+    def log_ins(self) -> Logins:
         """
         Raises:
             NotFound: this server has no accounts.
@@ -64,7 +64,7 @@ class Accounts:
         return self._log_ins
 
     @property
-    def keys(self) -> Keys:
+    def keys(self) -> ApiKeyManager:
         """
         Raises:
             NotFound: this server has no accounts.
@@ -74,7 +74,7 @@ class Accounts:
         return self._keys
 
     @property
-    def _known(self) -> Identity:
+    def _known(self) -> Authenticator:
         assert self._identity is not None, "the accounts have not been started"
         return self._identity
 

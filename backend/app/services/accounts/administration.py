@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 from app.core.errors import BadRequest, NotFound
 from app.core.security import LOCAL_USER_ID, Role
-from app.services.accounts.passwords import Passwords, checked_name, name_key
+from app.services.accounts.passwords import Passwords, make_name_key, normalize_name
 from app.storage.database import Database
-from app.storage.users import Refreshes, User, Users
+from app.storage.users import RefreshTokens, User, Users
 from app.utils.ids import new_id
 
 
-class Administration:
+class UserAdministration:
     """Adds, lists, disables and removes users, and sets their passwords."""
 
     def __init__(self, database: Database, passwords: Passwords | None = None) -> None:
@@ -29,7 +29,7 @@ class Administration:
             BadRequest: it cannot be a new user's; told before anybody types a password.
         """
         async with self._database.read() as session:
-            await _check_free(Users(session), checked_name(name), role)
+            await _check_free(Users(session), normalize_name(name), role)
 
     async def known(self, name: str) -> User:
         """
@@ -45,7 +45,7 @@ class Administration:
         Raises:
             BadRequest: a name that is taken or none, a password that is too short.
         """
-        name = checked_name(name)
+        name = normalize_name(name)
         password_hash = await self._passwords.hash(password)
         async with self._database.write() as session:
             users = Users(session)
@@ -54,7 +54,7 @@ class Administration:
             if role == "admin" and local is not None and not local.password_hash:
                 given = {
                     "name": name,
-                    "name_key": name_key(name),
+                    "name_key": make_name_key(name),
                     "password_hash": password_hash,
                     "role": role,
                 }
@@ -62,7 +62,7 @@ class Administration:
                 return replace(local, name=name, password_hash=password_hash, role=role, disabled_at=None)
             user_id = LOCAL_USER_ID if role == "admin" and local is None else new_id()
             user = User(user_id, name, password_hash, role, 0, None, datetime.now(UTC))
-            await users.add(user, name_key(name))
+            await users.add(user, make_name_key(name))
             return user
 
     async def disable(self, name: str) -> None:
@@ -78,7 +78,7 @@ class Administration:
             await _leave_an_admin(users, user)
             await users.change(user.id, disabled_at=now)
             await users.end_tokens(user.id)
-            await Refreshes(session).revoke_all(user.id, now)
+            await RefreshTokens(session).revoke_all(user.id, now)
 
     async def enable(self, name: str) -> None:
         """
@@ -101,7 +101,7 @@ class Administration:
             user = await _named(users, name)
             await users.change(user.id, password_hash=password_hash)
             await users.end_tokens(user.id)
-            await Refreshes(session).revoke_all(user.id, datetime.now(UTC))
+            await RefreshTokens(session).revoke_all(user.id, datetime.now(UTC))
 
     async def delete(self, name: str) -> None:
         """The user and everything of theirs: conversations, dictations, keys.
@@ -117,14 +117,14 @@ class Administration:
 
 
 async def _check_free(users: Users, name: str, role: Role) -> None:
-    known = await users.by_name(name_key(name))
+    known = await users.by_name(make_name_key(name))
     adopted = known is not None and known.id == LOCAL_USER_ID and not known.password_hash and role == "admin"
     if known is not None and not adopted:
         raise BadRequest(f"there is a user {known.name!r} already; choose another name")
 
 
 async def _named(users: Users, name: str) -> User:
-    user = await users.by_name(name_key(name))
+    user = await users.by_name(make_name_key(name))
     if user is None or not user.password_hash:
         raise NotFound(f"there is no user {name!r}; `prompter users list` shows those there are")
     return user

@@ -33,9 +33,9 @@ class NewKey:
     hash: str
 
 
-def new_key() -> NewKey:
+def generate_key() -> NewKey:
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-    return NewKey(secret, prefix_of(secret), hash_of(secret))
+    return NewKey(secret, cut_prefix(secret), hash_secret(secret))
 
 
 def looks_like_key(token: str) -> bool:
@@ -43,16 +43,16 @@ def looks_like_key(token: str) -> bool:
     return _FORM.fullmatch(token) is not None
 
 
-def prefix_of(key: str) -> str:
+def cut_prefix(key: str) -> str:
     return key[: len(PREFIX) + SHOWN_CHARACTERS]
 
 
-def hash_of(secret: str) -> str:
+def hash_secret(secret: str) -> str:
     """SHA-256 in hex. 256 random bits need no salt and no slow hash."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def same(left: str, right: str) -> bool:
+def hashes_match(left: str, right: str) -> bool:
     """Whether two hashes are equal, in constant time."""
     return hmac.compare_digest(left.encode(), right.encode())
 
@@ -63,14 +63,14 @@ ADMIN_SCOPES: frozenset[Scope] = frozenset({"metrics"})
 """What only an admin may do, and so only an admin's key."""
 
 
-def scopes_of(scopes: Sequence[str], role: Role) -> frozenset[Scope]:
+def limit_scopes(scopes: Sequence[str], role: Role) -> frozenset[Scope]:
     """What a key is good for: what it was made for, as far as its owner may do that today."""
     return frozenset(
         scope for scope in SCOPES if scope in scopes and (role == "admin" or scope not in ADMIN_SCOPES)
     )
 
 
-class Keys:
+class ApiKeyManager:
     """One caller's keys; those of others do not exist for them."""
 
     def __init__(self, database: Database) -> None:
@@ -89,9 +89,9 @@ class Keys:
             Forbidden: a scope that the caller does not have.
             BadRequest: the caller has too many keys.
         """
-        if refused := set(scopes) - scopes_of(scopes, caller.role):
+        if refused := set(scopes) - limit_scopes(scopes, caller.role):
             raise Forbidden(f"only an admin's key may have the scope {sorted(refused)[0]!r}")
-        made, now = new_key(), datetime.now(UTC)
+        made, now = generate_key(), datetime.now(UTC)
         key = ApiKey(
             id=new_id(),
             user_id=caller.user_id,

@@ -10,10 +10,10 @@ import anyio
 
 from app.core.errors import StorageUnavailable, Unauthorized
 from app.core.security import Caller, Role
-from app.services.accounts.api_keys import hash_of, looks_like_key, prefix_of, same, scopes_of
+from app.services.accounts.api_keys import cut_prefix, hash_secret, hashes_match, limit_scopes, looks_like_key
 from app.services.accounts.tokens import AccessTokens
 from app.storage.database import Database
-from app.storage.users import ApiKey, ApiKeys, Refreshes, User
+from app.storage.users import ApiKey, ApiKeys, RefreshTokens, User
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ USED_EVERY = timedelta(minutes=1)
 """How often the use of a key is written down."""
 
 
-class Identity:
+class Authenticator:
     """Knows callers by their tokens. Nothing is cached: what one server process revokes, all refuse at once."""
 
     def __init__(self, database: Database, tokens: AccessTokens) -> None:
@@ -56,7 +56,9 @@ class Identity:
                     row = await ApiKeys(session).by_id(caller.credential_id)
                     found = None if row is None else _by_key(*row, now)
                 else:
-                    user = await Refreshes(session).user_of_live(caller.user_id, caller.credential_id, now)
+                    user = await RefreshTokens(session).user_of_live(
+                        caller.user_id, caller.credential_id, now
+                    )
                     found = (
                         None if user is None else _by_log_in(user, caller.credential_id, caller.expires_at)
                     )
@@ -69,17 +71,19 @@ class Identity:
         if access is None:
             return None
         async with self._database.read() as session:
-            user = await Refreshes(session).user_of_live(access.user_id, access.session_id, datetime.now(UTC))
+            user = await RefreshTokens(session).user_of_live(
+                access.user_id, access.session_id, datetime.now(UTC)
+            )
         if user is None or user.token_version != access.epoch:
             return None
         return _by_log_in(user, access.session_id, access.expires_at)
 
     async def _of_key(self, token: str) -> Caller | None:
-        now, wanted = datetime.now(UTC), hash_of(token)
+        now, wanted = datetime.now(UTC), hash_secret(token)
         async with self._database.read() as session:
-            found = await ApiKeys(session).by_prefix(prefix_of(token))
+            found = await ApiKeys(session).by_prefix(cut_prefix(token))
         for key, user in found:
-            if same(key.hash, wanted):
+            if hashes_match(key.hash, wanted):
                 caller = _by_key(key, user, now)
                 if caller is not None:
                     await self._note_use(key, now)
@@ -119,7 +123,7 @@ def _by_key(key: ApiKey, user: User, now: datetime) -> Caller | None:
         user.name,
         role,
         "key",
-        scopes=scopes_of(key.scopes, role),
+        scopes=limit_scopes(key.scopes, role),
         credential_id=key.id,
         expires_at=key.expires_at,
     )
@@ -131,10 +135,12 @@ UNKNOWN_FOR_S = 60.0
 """How long a socket may go on while the database cannot be asked."""
 
 
-class Standing:
+class LiveAuth:
     """One socket's caller. `watch` runs as long as the socket, `renew` takes a newer token of the same user."""
 
-    def __init__(self, caller: Caller, identity: Identity | None, check_every_s: float | None = None) -> None:
+    def __init__(
+        self, caller: Caller, identity: Authenticator | None, check_every_s: float | None = None
+    ) -> None:
         self.caller = caller
         self._identity = identity
         self._every_s = CHECK_EVERY_S if check_every_s is None else check_every_s

@@ -10,12 +10,12 @@ from uuid import UUID
 from app.core.config import AccountSettings
 from app.core.errors import TooManyAttempts, Unauthorized
 from app.core.security import Caller
-from app.services.accounts.api_keys import hash_of
-from app.services.accounts.passwords import Passwords, name_key
-from app.services.accounts.throttle import Throttle, address_key
-from app.services.accounts.tokens import REFRESH_PREFIX, AccessTokens, new_refresh
+from app.services.accounts.api_keys import hash_secret
+from app.services.accounts.passwords import Passwords, make_name_key
+from app.services.accounts.throttle import Throttle, make_address_key
+from app.services.accounts.tokens import REFRESH_PREFIX, AccessTokens, generate_refresh_token
 from app.storage.database import Database
-from app.storage.users import Refreshes, User, Users
+from app.storage.users import RefreshTokens, User, Users
 from app.utils.ids import new_id
 
 WRONG = "the name or the password is wrong"
@@ -26,7 +26,7 @@ _ENDED = "this log-in has ended; log in again"
 
 
 @dataclass(frozen=True, slots=True)
-class LogIn:
+class LoginTokens:
     """What a password or a renewal gives."""
 
     user: User
@@ -36,7 +36,7 @@ class LogIn:
     refresh_expires_at: datetime
 
 
-class LogIns:
+class Logins:
     """Opens, renews and ends log-ins."""
 
     def __init__(
@@ -56,14 +56,14 @@ class LogIns:
         self._by_name = Throttle(tries, window_s)
         self._by_address = Throttle(tries * ADDRESS_TRIES, window_s)
 
-    async def open(self, name: str, password: str, address: str) -> LogIn:
+    async def open(self, name: str, password: str, address: str) -> LoginTokens:
         """Log in.
 
         Raises:
             Unauthorized: unknown, disabled, or the wrong password: always the same words, after the same time.
             TooManyAttempts: for this account, from this address, or at once; says when to try again.
         """
-        key, place = name_key(name), address_key(address)
+        key, place = make_name_key(name), make_address_key(address)
         self._count(key, place)
         async with self._database.read() as session:
             user = await Users(session).by_name(key)
@@ -78,7 +78,7 @@ class LogIns:
         self._give_back(key, place)
         return await self._begin(user, rehashed)
 
-    async def renew(self, refresh_token: str) -> LogIn:
+    async def renew(self, refresh_token: str) -> LoginTokens:
         """New tokens for this one, which is used up; one that comes again ends its log-in.
 
         Raises:
@@ -88,8 +88,8 @@ class LogIns:
         if not refresh_token.startswith(REFRESH_PREFIX) or len(refresh_token) > 100:
             raise Unauthorized(_ENDED)
         async with self._database.write() as session:
-            refreshes = Refreshes(session)
-            found = await refreshes.by_hash(hash_of(refresh_token))
+            refreshes = RefreshTokens(session)
+            found = await refreshes.by_hash(hash_secret(refresh_token))
             user = await Users(session).by_id(found.user_id, lock=True) if found is not None else None
             valid = (
                 found is not None
@@ -112,7 +112,7 @@ class LogIns:
         async with self._database.write() as session:
             # Not beside a renewal, whose new token would not be seen yet and live on.
             await Users(session).by_id(caller.user_id, lock=True)
-            await Refreshes(session).revoke_family(caller.credential_id, datetime.now(UTC))
+            await RefreshTokens(session).revoke_family(caller.credential_id, datetime.now(UTC))
 
     def _count(self, key: str, place: str) -> None:
         """Count the try before its outcome is known, or refuse it."""
@@ -128,10 +128,10 @@ class LogIns:
         self._by_name.give_back(key, self._clock())
         self._by_address.give_back(place, self._clock())
 
-    async def _begin(self, user: User, rehashed: str | None) -> LogIn:
+    async def _begin(self, user: User, rehashed: str | None) -> LoginTokens:
         now = datetime.now(UTC)
         async with self._database.write() as session:
-            users, refreshes = Users(session), Refreshes(session)
+            users, refreshes = Users(session), RefreshTokens(session)
             current = await users.by_id(user.id, lock=True)
             if current is None or current.disabled_at or current.token_version != user.token_version:
                 raise Unauthorized(WRONG)  # disabled, or given another password, while this one was checked
@@ -140,8 +140,8 @@ class LogIns:
                 await users.change(user.id, password_hash=rehashed)
             return await self._issue(refreshes, user, new_id(), now)
 
-    async def _issue(self, refreshes: Refreshes, user: User, family: UUID, now: datetime) -> LogIn:
-        refresh, until = new_refresh(), now + self._refresh_life
-        await refreshes.add(user.id, family, hash_of(refresh), until, now)
+    async def _issue(self, refreshes: RefreshTokens, user: User, family: UUID, now: datetime) -> LoginTokens:
+        refresh, until = generate_refresh_token(), now + self._refresh_life
+        await refreshes.add(user.id, family, hash_secret(refresh), until, now)
         token, access = self._tokens.sign(user.id, family, user.token_version, now)
-        return LogIn(user, token, access.expires_at, refresh, until)
+        return LoginTokens(user, token, access.expires_at, refresh, until)

@@ -47,7 +47,7 @@ class Passwords:
             BadRequest: too short or too long.
             TooManyAttempts: too many are being computed.
         """
-        check_new(password)
+        check_password_length(password)
         return await self._in_thread(self._hash.hash, _plain(password))
 
     async def check(self, password: str, stored: str | None) -> tuple[bool, str | None]:
@@ -77,7 +77,7 @@ class Passwords:
             self._waiting -= 1
 
 
-def check_new(password: str) -> None:
+def check_password_length(password: str) -> None:
     """
     Raises:
         BadRequest: the password is too short or too long to be taken.
@@ -99,12 +99,12 @@ LONGEST_NAME = 64
 _NAME = re.compile(rf"[^\W_][\w.@+-]{{0,{LONGEST_NAME - 1}}}")
 
 
-def name_key(name: str) -> str:
+def make_name_key(name: str) -> str:
     """By which a name is found: `Ana`, `ana` and `ANA` are one user."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-def checked_name(name: str) -> str:
+def normalize_name(name: str) -> str:
     """The name in its usual composition.
 
     Raises:

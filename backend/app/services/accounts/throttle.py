@@ -52,7 +52,7 @@ class Throttle:
             del self._paid_by[min(self._paid_by, key=self._paid_by.__getitem__)]
 
 
-def address_key(peer: str) -> str:
+def make_address_key(peer: str) -> str:
     """What stands for a peer: its IPv4 address, or the /64 that one IPv6 customer has to himself."""
     try:
         address = ip_address(peer)

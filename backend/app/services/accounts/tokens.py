@@ -26,7 +26,7 @@ REFRESH_PREFIX = "rt_"
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessClaims:
     """What an access token says."""
 
     user_id: UUID
@@ -43,8 +43,8 @@ class AccessTokens:
         self._key = key
         self.life = timedelta(minutes=minutes)
 
-    def sign(self, user_id: UUID, session_id: UUID, epoch: int, now: datetime) -> tuple[str, Access]:
-        access = Access(user_id, session_id, epoch, (now + self.life).replace(microsecond=0))
+    def sign(self, user_id: UUID, session_id: UUID, epoch: int, now: datetime) -> tuple[str, AccessClaims]:
+        access = AccessClaims(user_id, session_id, epoch, (now + self.life).replace(microsecond=0))
         claims = {
             "sub": str(user_id),
             "sid": str(session_id),
@@ -56,7 +56,7 @@ class AccessTokens:
         }
         return jwt.encode(claims, self._key, ALGORITHM), access
 
-    def read(self, token: str) -> Access | None:
+    def read(self, token: str) -> AccessClaims | None:
         """What it says; None for whatever is not a live token of this server's."""
         if len(token) > LONGEST or not token.isascii():
             return None
@@ -70,7 +70,7 @@ class AccessTokens:
         return _access(claims)
 
 
-def _access(claims: dict[str, Any]) -> Access | None:
+def _access(claims: dict[str, Any]) -> AccessClaims | None:
     """Signed by us, but perhaps for another use."""
     issued, expires, epoch = claims["iat"], claims["exp"], claims["epoch"]
     user_id, session_id = (
@@ -82,10 +82,10 @@ def _access(claims: dict[str, Any]) -> Access | None:
         return None
     if issued > datetime.now(UTC).timestamp() + CLOCKS_APART_S:
         return None
-    return Access(user_id, session_id, epoch, datetime.fromtimestamp(expires, UTC))
+    return AccessClaims(user_id, session_id, epoch, datetime.fromtimestamp(expires, UTC))
 
 
-def new_refresh() -> str:
+def generate_refresh_token() -> str:
     """256 random bits."""
     return REFRESH_PREFIX + secrets.token_urlsafe(32)
 
@@ -94,7 +94,7 @@ FILE_NAME = "jwt.key"
 LEAST_BYTES = 32
 
 
-def signing_key(configured: SecretStr, data_dir: Path) -> bytes:
+def load_signing_key(configured: SecretStr, data_dir: Path) -> bytes:
     """The key; made at the first start where settings give none.
 
     Raises:

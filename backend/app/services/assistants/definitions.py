@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from app.core.assistants import NAME, AssistantDefinition
 from app.core.config import Settings
-from app.core.paths import resolve
+from app.core.paths import resolve_path
 
 SHIPPED = Path(__file__).parent / "shipped"
 _FILE_BYTES = 1 << 20
@@ -39,7 +39,7 @@ def defined(settings: Settings, taken: frozenset[str] = frozenset()) -> dict[str
     """
     own = settings.assistants
     found = {one.name: one for one in (_of_folder(SHIPPED) if own.shipped else ())}
-    found |= {one.name: one for one in _of_folder(resolve(own.folder))}
+    found |= {one.name: one for one in _of_folder(resolve_path(own.folder))}
     found |= {name: Defined(name, definition) for name, definition in own.named.items()}
     for name in sorted(taken & found.keys()):
         logger.error("no assistant can be called %r: a provider of language models is called so", name)

@@ -196,7 +196,7 @@ class Run:
         settings, last = self.surroundings.settings, self.surroundings.settings.context_messages
         async with self.surroundings.database.read() as session:
             conversation = await conversations.get(session, self.user_id, self.conversation_id)
-            branch = await messages.branch(
+            branch = await messages.read_branch(
                 session, self.user_id, self.conversation_id, self.question_id, last=last
             )
         choice = await self.surroundings.catalogue.resolve(self.options.model or conversation.model)

@@ -16,9 +16,9 @@ from app.services.llm.models import Catalogue
 from app.storage import approvals, conversations, messages
 from app.storage.approvals import Decision
 from app.storage.database import Database
-from app.storage.messages import Message, Parent, Turn
+from app.storage.messages import Message, NewTurn, Parent
 
-__all__ = ["Answers", "Decision", "Message", "Parent", "Turn"]
+__all__ = ["Answers", "Decision", "Message", "NewTurn", "Parent"]
 
 POLL_S = 1.0
 """How often an answer is looked at that another process makes."""
@@ -81,7 +81,7 @@ class Answers:
         *,
         parent: Parent = "leaf",
         options: Options | None = None,
-    ) -> Turn:
+    ) -> NewTurn:
         """Store a user's message and begin its answer; follow `turn.assistant.id`.
 
         To edit a message, give the parent of the edited one as `parent`. An untitled conversation gets its title from

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from app.services.chat.events import MOST_CHARS, End, Event, Happened, Place, Said, Thought
-from app.storage.common import storable
+from app.storage.common import replace_unstorable
 from app.storage.tool_events import Happening, Name, happening
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -28,7 +28,7 @@ class Characters:
         piece = self._half + piece
         self._half = piece[-1] if "\ud800" <= piece[-1:] <= "\udbff" else ""
         piece = piece.removesuffix(self._half) if self._half else piece
-        return storable(_PAIR.sub(_joined, piece))
+        return replace_unstorable(_PAIR.sub(_joined, piece))
 
 
 def _joined(pair: re.Match[str]) -> str:

@@ -7,20 +7,20 @@ from app.core.errors import BadRequest
 from app.services.chat.answer import Options
 from app.services.chat.answers import Answers
 from app.storage import conversations, messages
-from app.storage.common import Page, storable
-from app.storage.conversations import DEFAULT_TITLE, Changes, Conversation
+from app.storage.common import Page, replace_unstorable
+from app.storage.conversations import DEFAULT_TITLE, Conversation, ConversationChanges
 from app.storage.database import Database
-from app.storage.messages import Message, Turn, Versions, beside
+from app.storage.messages import Message, NewTurn, Versions, select_versions
 
 __all__ = [
     "DEFAULT_TITLE",
     "Branches",
-    "Changes",
     "Conversation",
+    "ConversationChanges",
     "Conversations",
     "Message",
-    "beside",
     "one_line",
+    "select_versions",
 ]
 
 
@@ -60,7 +60,7 @@ class Conversations:
             BadRequest: `before` is no cursor.
         """
         async with self._database.read() as session:
-            return await conversations.newest(session, user_id, limit=limit, before=before, q=q)
+            return await conversations.list_page(session, user_id, limit=limit, before=before, q=q)
 
     async def get(self, user_id: UUID, conversation_id: UUID) -> Conversation:
         """Raises: NotFound"""
@@ -68,7 +68,12 @@ class Conversations:
             return await conversations.get(session, user_id, conversation_id)
 
     async def change(
-        self, user_id: UUID, conversation_id: UUID, *, show: UUID | None = None, **changes: Unpack[Changes]
+        self,
+        user_id: UUID,
+        conversation_id: UUID,
+        *,
+        show: UUID | None = None,
+        **changes: Unpack[ConversationChanges],
     ) -> Conversation:
         """Change what is given; `show` is a message whose branch is to be shown, down to its newest leaf.
 
@@ -81,7 +86,7 @@ class Conversations:
                 message = await messages.get(session, user_id, show)
                 if message.conversation_id != conversation_id:
                     raise messages.unknown_message(show)
-                await messages.show(session, user_id, show)
+                await messages.show_branch(session, user_id, show)
             if changes:
                 return await conversations.change(session, user_id, conversation_id, **changes)
             return await conversations.get(session, user_id, conversation_id)
@@ -107,12 +112,12 @@ class Conversations:
         async with self._database.read() as session:
             if all_branches:
                 return (await messages.tree(session, user_id, conversation_id))[-last if last else 0 :]
-            return await messages.branch(session, user_id, conversation_id, last=last)
+            return await messages.read_branch(session, user_id, conversation_id, last=last)
 
 
 def one_line(title: str) -> str:
     """A title without line breaks, spaces around it, and what no database takes."""
-    return storable(" ".join(title.split()))
+    return replace_unstorable(" ".join(title.split()))
 
 
 class Branches:
@@ -125,7 +130,7 @@ class Branches:
         self._database = database
         self._answers = answers
 
-    async def regenerate(self, user_id: UUID, message_id: UUID, options: Options) -> Turn:
+    async def regenerate(self, user_id: UUID, message_id: UUID, options: Options) -> NewTurn:
         """Begin one more answer: beside this one, or to this message of the user.
 
         Raises:
@@ -138,9 +143,9 @@ class Branches:
                 question = await messages.get(session, user_id, question.parent_id)
             conversation = await conversations.get(session, user_id, question.conversation_id)
         answer = await self._answers.answer(user_id, conversation.id, question.id, options=options)
-        return Turn(question, answer, conversation.title)
+        return NewTurn(question, answer, conversation.title)
 
-    async def edit(self, user_id: UUID, message_id: UUID, text: str, options: Options) -> Turn:
+    async def edit(self, user_id: UUID, message_id: UUID, text: str, options: Options) -> NewTurn:
         """Store another version of a user's message beside it, and begin its answer.
 
         Raises:
@@ -177,8 +182,8 @@ class Branches:
             NotFound, StorageUnavailable
         """
         async with self._database.read() as session:
-            ids = await messages.ids_of(session, user_id, conversation_id, all_branches=all_branches)
-            found = await messages.page(session, conversation_id, ids[-last:])
+            ids = await messages.list_ids(session, user_id, conversation_id, all_branches=all_branches)
+            found = await messages.read_page(session, conversation_id, ids[-last:])
             if not ids:
                 await conversations.get(session, user_id, conversation_id)
-            return found, await messages.versions(session, user_id, conversation_id)
+            return found, await messages.list_versions(session, user_id, conversation_id)

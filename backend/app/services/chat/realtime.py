@@ -47,7 +47,7 @@ class RealtimeSessions:
             turn = await self._answers.send(user_id, session_id, content, options=options)
             return turn.assistant.id
         async with self._database.read() as session:
-            shown = await messages.branch(session, user_id, session_id, last=1)
+            shown = await messages.read_branch(session, user_id, session_id, last=1)
         if not shown or shown[-1].role != "user":
             raise BadRequest("`content` is missing; expected what the user says")
         answer = await self._answers.answer(user_id, session_id, shown[-1].id, options=options)

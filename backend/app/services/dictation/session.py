@@ -30,7 +30,7 @@ from app.services.dictation.events import EngineInfo
 from app.services.dictation.meter import Meter, SessionTotals
 from app.services.dictation.outbox import Connection, Event, Outbox
 from app.services.dictation.passthrough import PassthroughDictation
-from app.services.history.dictation_writer import Keeper, Kept
+from app.services.history.dictation_writer import DictationRecorder, DictationStore
 
 ACK_EVERY_S = 1.0
 
@@ -46,7 +46,7 @@ class SpeechSession:
         self,
         settings: Settings,
         engines: Engines,
-        keeper: Keeper,
+        keeper: DictationStore,
         owner: UUID,
         outbox: Outbox,
         observer: Observer,
@@ -330,7 +330,7 @@ def _voice(provider: SttProvider, config: SttConfig) -> EngineInfo:
     return EngineInfo(provider.name, model, config.primary_lang or sole)
 
 
-async def _run(dictation: Dictation | PassthroughDictation, kept: Kept) -> None:
+async def _run(dictation: Dictation | PassthroughDictation, kept: DictationRecorder) -> None:
     try:
         await dictation.run()
     finally:

@@ -21,7 +21,7 @@ from app.core.metrics import Observer
 from app.services.decoding.providers import Engines
 from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Connection, Outbox, ServerClosing
 from app.services.dictation.session import SpeechSession
-from app.services.history.dictation_writer import Keeper
+from app.services.history.dictation_writer import DictationStore
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,9 @@ class SessionManager:
     frees its engine at once.
     """
 
-    def __init__(self, settings: Settings, engines: Engines, keeper: Keeper, observer: Observer) -> None:
+    def __init__(
+        self, settings: Settings, engines: Engines, keeper: DictationStore, observer: Observer
+    ) -> None:
         self._settings = settings
         self._engines = engines
         self._keeper = keeper

@@ -14,22 +14,22 @@ import anyio
 
 from app.core.errors import StorageUnavailable
 from app.core.metrics import Observer
-from app.services.history.transcripts import Label, Transcript, Transcripts
+from app.services.history.transcripts import RecentTranscript, RecentTranscripts, SessionLabel
 from app.storage import dictations as intake
 from app.storage.common import utc_now
 from app.storage.database import Database
-from app.storage.dictations import Arrival, Begun, NewFinal
+from app.storage.dictations import NewDictation, NewFinal, PendingFinal
 from app.utils.ids import new_id
 
-Put = Callable[["Recording", Arrival | datetime], bool]
+Put = Callable[["RecordedDictation", PendingFinal | datetime], bool]
 
 
-class Recording:
+class RecordedDictation:
     """From `start` to `stopped`, on however many sockets. It gets a row with its first final, or none."""
 
     def __init__(self, put: Put, owner: UUID, label: str | None) -> None:
         self.id = new_id()
-        self.begun: Begun | None = None
+        self.begun: NewDictation | None = None
         """What its row says, once there is a final."""
         self.stored = False
         """Whether it has its row: from then on a missing row means that its speaker has deleted it."""
@@ -46,7 +46,7 @@ class Recording:
         if self.gone or not event["text"].strip():
             return
         if self.begun is None:
-            self.begun = Begun(
+            self.begun = NewDictation(
                 self.id,
                 self._owner,
                 self._label,
@@ -65,7 +65,7 @@ class Recording:
             words=event.get("words") or None,
         )
         self._finals += 1
-        self._put(self, Arrival(new_id(), self.id, final, utc_now()))
+        self._put(self, PendingFinal(new_id(), self.id, final, utc_now()))
 
     def end(self) -> None:
         """It is over; nothing to say where it had no final."""
@@ -85,11 +85,11 @@ PATIENCE_S = 2.0
 """How long a reader waits for what is on its way."""
 _LEAST_FLUSH_S = 2.0
 
-Entry = tuple[Recording, intake.Arrival | datetime]
+Entry = tuple[RecordedDictation, intake.PendingFinal | datetime]
 """A final, or when the dictation ended."""
 
 
-class Writer:
+class DictationWriter:
     """Writes what dictations say. Where the database cannot take it, it waits here, up to `limit` finals.
 
     `put` never waits. Finals beyond the limit are lost to the database, and to nobody else; they are counted.
@@ -128,9 +128,9 @@ class Writer:
         if self._queue:
             logger.error("%d finals could not be kept before the server ended", len(self._queue))
 
-    def put(self, recording: Recording, what: intake.Arrival | datetime) -> bool:
+    def put(self, recording: RecordedDictation, what: intake.PendingFinal | datetime) -> bool:
         """Line up a final, or the end of a dictation; False where there is no room."""
-        if isinstance(what, intake.Arrival):
+        if isinstance(what, intake.PendingFinal):
             if self._finals >= self._limit:
                 self._observer.finals_lost(1)
                 if not self._full:
@@ -171,21 +171,21 @@ class Writer:
         while self._queue:
             entries = list(islice(self._queue, BATCH))
             try:
-                taken = await intake.take_in(self._database, _batch(entries, tried=self._tried))
+                taken = await intake.store_batch(self._database, _batch(entries, tried=self._tried))
             except StorageUnavailable:
                 self._failed()
                 return
             except Exception as error:  # noqa: BLE001  # a fault of ours costs these finals, and nothing else
                 where = "".join(traceback.format_tb(error.__traceback__))
                 logger.error("unexpected %s while finals were written\n%s", type(error).__name__, where)
-                taken = intake.Taken(refused=len(entries))
+                taken = intake.BatchResult(refused=len(entries))
             self._settle(entries, taken)
         self._arrived = anyio.Event()
 
-    def _settle(self, entries: list[Entry], taken: intake.Taken) -> None:
+    def _settle(self, entries: list[Entry], taken: intake.BatchResult) -> None:
         for recording, what in entries:
             self._queue.popleft()
-            if isinstance(what, intake.Arrival):
+            if isinstance(what, intake.PendingFinal):
                 self._finals -= _weight(what)
             recording.stored |= recording.id in taken.there
             recording.gone |= recording.id in taken.gone
@@ -208,45 +208,45 @@ class Writer:
         self._progress = anyio.Event()
 
 
-def _batch(entries: Iterable[Entry], *, tried: bool) -> intake.Batch:
+def _batch(entries: Iterable[Entry], *, tried: bool) -> intake.DictationBatch:
     begun, finals, ended = {}, [], []
     for recording, what in entries:
-        if not isinstance(what, intake.Arrival):
+        if not isinstance(what, intake.PendingFinal):
             ended.append((recording.id, what))
         elif not recording.gone:
             finals.append(what)
             if not recording.stored and recording.begun is not None:
                 begun[recording.id] = recording.begun
-    return intake.Batch(tuple(begun.values()), finals, ended, tried)
+    return intake.DictationBatch(tuple(begun.values()), finals, ended, tried)
 
 
-def _weight(arrival: intake.Arrival) -> int:
+def _weight(arrival: intake.PendingFinal) -> int:
     """A final of a thousand characters or words counts as two: what waits is bounded in bytes, too."""
     return 1 + (len(arrival.final.text) + 20 * len(arrival.final.words or ())) // 1000
 
 
-class Keeper:
+class DictationStore:
     """Begins the keeping of each dictation."""
 
-    def __init__(self, writer: Writer, transcripts: Transcripts) -> None:
+    def __init__(self, writer: DictationWriter, transcripts: RecentTranscripts) -> None:
         self._writer = writer
         self._transcripts = transcripts
 
-    def begin(self, owner: UUID, session_id: str | None, *, store: bool) -> "Kept":
+    def begin(self, owner: UUID, session_id: str | None, *, store: bool) -> "DictationRecorder":
         """A dictation of this user starts; without `store` nothing of it is kept, nor what its label had in memory."""
-        label = None if session_id is None else Label(owner, session_id)
+        label = None if session_id is None else SessionLabel(owner, session_id)
         if not store:
             if label is not None:
                 self._transcripts.forget(label)
-            return Kept(None, None)
-        recording = Recording(self._writer.put, owner, session_id)
-        return Kept(recording, label and self._transcripts.begin(label, recording.id))
+            return DictationRecorder(None, None)
+        recording = RecordedDictation(self._writer.put, owner, session_id)
+        return DictationRecorder(recording, label and self._transcripts.begin(label, recording.id))
 
 
-class Kept:
+class DictationRecorder:
     """One dictation's finals, from `start` to `stopped`. Never waits."""
 
-    def __init__(self, recording: Recording | None, transcript: Transcript | None) -> None:
+    def __init__(self, recording: RecordedDictation | None, transcript: RecentTranscript | None) -> None:
         self._recording = recording
         self._transcript = transcript
 

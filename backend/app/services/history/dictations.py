@@ -6,32 +6,32 @@ from typing import Literal
 from uuid import UUID
 
 from app.core.errors import NotFound
-from app.services.history.dictation_writer import Writer
-from app.services.history.transcripts import Label, Transcripts
+from app.services.history.dictation_writer import DictationWriter
+from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.storage import dictations
 from app.storage.common import Page
 from app.storage.database import Database
-from app.storage.dictations import Dictation, Final
+from app.storage.dictations import StoredDictation, StoredFinal
 from app.utils.ids import parse_id
 from app.utils.subtitles import to_srt, to_vtt
 
-__all__ = ["Dictation", "Dictations", "Final", "latest_text"]
+__all__ = ["DictationHistory", "StoredDictation", "StoredFinal", "find_latest_text"]
 
 
-class Dictations:
+class DictationHistory:
     """What belongs to one user does not exist for another: `NotFound`, in the same words as of what is not there.
 
     Whoever asks right after a final finds it: what is on its way into the database is waited for.
     """
 
-    def __init__(self, database: Database, writer: Writer, transcripts: Transcripts) -> None:
+    def __init__(self, database: Database, writer: DictationWriter, transcripts: RecentTranscripts) -> None:
         self._database = database
         self._writer = writer
         self._transcripts = transcripts
 
     async def newest(
         self, user_id: UUID, *, limit: int, before: str | None = None, q: str = ""
-    ) -> Page[Dictation]:
+    ) -> Page[StoredDictation]:
         """One page, the last started first; with `q` only those in which its words stand.
 
         Raises:
@@ -39,9 +39,9 @@ class Dictations:
         """
         await self._writer.settled()
         async with self._database.read() as session:
-            return await dictations.newest(session, user_id, limit=limit, before=before, q=q)
+            return await dictations.list_page(session, user_id, limit=limit, before=before, q=q)
 
-    async def get(self, user_id: UUID, dictation_id: str) -> tuple[Dictation, tuple[Final, ...]]:
+    async def get(self, user_id: UUID, dictation_id: str) -> tuple[StoredDictation, tuple[StoredFinal, ...]]:
         """A dictation and its finals in order.
 
         Raises:
@@ -64,10 +64,10 @@ class Dictations:
         self._transcripts.erase(id_)
 
 
-async def latest_text(database: Database, label: Label) -> str | None:
+async def find_latest_text(database: Database, label: SessionLabel) -> str | None:
     """What was said in the latest stored dictation of a label; None where there is none."""
     async with database.read() as session:
-        return await dictations.latest_text(session, label.owner, label.session_id)
+        return await dictations.find_latest_text(session, label.owner, label.session_id)
 
 
 def _known(dictation_id: str) -> UUID:
@@ -76,8 +76,8 @@ def _known(dictation_id: str) -> UUID:
     return found
 
 
-Form = Literal["txt", "srt", "vtt"]
-MEDIA_TYPES: dict[Form, str] = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
+FinalsFormat = Literal["txt", "srt", "vtt"]
+MEDIA_TYPES: dict[FinalsFormat, str] = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class _Said:
     words: Sequence[_Word]
 
 
-def written(finals: Sequence[Final], form: Form) -> str:
+def format_finals(finals: Sequence[StoredFinal], form: FinalsFormat) -> str:
     """Finals as a file: a line for each, or cues of one or more for each."""
     if form == "txt":
         return "".join(f"{final.text}\n" for final in finals)
@@ -103,6 +103,6 @@ def written(finals: Sequence[Final], form: Form) -> str:
     return to_srt(said) if form == "srt" else to_vtt(said)
 
 
-def _said(final: Final) -> _Said:
+def _said(final: StoredFinal) -> _Said:
     words = [_Word(word["word"], word["start_ms"], word["end_ms"]) for word in final.words or ()]
     return _Said(final.text, final.start_ms or 0, final.end_ms or 0, words)

@@ -18,7 +18,7 @@ from app.storage.conversations import Conversation
 from app.storage.database import Database
 from app.storage.messages import Message
 
-Form = Literal["markdown", "json"]
+ExportFormat = Literal["markdown", "json"]
 VERSION = 1
 """Of the JSON: raised when what reads it has to change."""
 PAGE = 50
@@ -27,7 +27,7 @@ _KEPT = tuple(field.name for field in fields(Message) if field.name != "conversa
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportFile:
     """A file in the making."""
 
     title: str
@@ -36,7 +36,7 @@ class Exported:
     """Close it when its reader leaves."""
 
 
-class Export:
+class ConversationExporter:
     """Reads some messages at a time, with no session of the database open while the reader takes them.
 
     Of an answer under way the file has what was saved of it.
@@ -45,7 +45,7 @@ class Export:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def export(self, user_id: UUID, conversation_id: UUID, form: Form) -> Exported:
+    async def export(self, user_id: UUID, conversation_id: UUID, form: ExportFormat) -> ExportFile:
         """The branch that is shown as Markdown, or all branches as JSON.
 
         Raises:
@@ -54,10 +54,10 @@ class Export:
         """
         async with self._database.read() as session:
             conversation = await conversations.get(session, user_id, conversation_id)
-            ids = await messages.ids_of(session, user_id, conversation_id, all_branches=form == "json")
+            ids = await messages.list_ids(session, user_id, conversation_id, all_branches=form == "json")
         at = utc_now()
         write = _json if form == "json" else _markdown
-        return Exported(conversation.title, at, write(conversation, at, self._pages(conversation_id, ids)))
+        return ExportFile(conversation.title, at, write(conversation, at, self._pages(conversation_id, ids)))
 
     async def _pages(
         self, conversation_id: UUID, ids: Sequence[UUID]
@@ -66,7 +66,7 @@ class Export:
         for begin in range(0, len(ids), PAGE):
             wanted = ids[begin : begin + PAGE]
             async with self._database.read() as session:
-                found = await messages.page(session, conversation_id, wanted)
+                found = await messages.read_page(session, conversation_id, wanted)
             if len(found) < len(wanted):
                 raise NotFound("the conversation was deleted while it was exported")
             yield found
@@ -75,14 +75,14 @@ class Export:
 async def _markdown(
     conversation: Conversation, at: datetime, pages: AsyncGenerator[tuple[Message, ...], None]
 ) -> AsyncGenerator[bytes, None]:
-    yield export_markdown.head(conversation, at).encode()
+    yield export_markdown.render_head(conversation, at).encode()
     async for page in pages:
         # In a thread: messages may be long, and written to take long.
         yield (await anyio.to_thread.run_sync(_turns, page)).encode()
 
 
 def _turns(page: Sequence[Message]) -> str:
-    return "".join(map(export_markdown.turn, page))
+    return "".join(map(export_markdown.render_message, page))
 
 
 async def _json(

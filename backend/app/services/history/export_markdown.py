@@ -27,34 +27,36 @@ _TOOL_CHARS = 500
 _BACKTICKS = re.compile(r"`+")
 
 
-def head(conversation: Conversation, at: datetime) -> str:
+def render_head(conversation: Conversation, at: datetime) -> str:
     """The title, and what was sent along with each message."""
-    about = [f"Exported from PROMPTer on {moment(at)}"]
+    about = [f"Exported from PROMPTer on {format_time(at)}"]
     if conversation.model:
-        about.append(f"model {escaped(conversation.model)}")
-    system = f"\n## System\n\n{content(conversation.system_prompt)}\n" if conversation.system_prompt else ""
-    return f"# {escaped(conversation.title)}\n\n*{' · '.join(about)}*\n{system}"
+        about.append(f"model {escape(conversation.model)}")
+    system = (
+        f"\n## System\n\n{render_text(conversation.system_prompt)}\n" if conversation.system_prompt else ""
+    )
+    return f"# {escape(conversation.title)}\n\n*{' · '.join(about)}*\n{system}"
 
 
-def turn(message: Message) -> str:
+def render_message(message: Message) -> str:
     """One message under a heading of its own."""
-    said_by = SPEAKERS[message.role] + (f" ({escaped(message.model)})" if message.model else "")
-    text = f"{content(message.content)}\n" if message.content.strip() else ""
-    parts = [f"\n## {said_by} · {moment(message.created_at)}\n", _tools(message), text, _ending(message)]
+    said_by = SPEAKERS[message.role] + (f" ({escape(message.model)})" if message.model else "")
+    text = f"{render_text(message.content)}\n" if message.content.strip() else ""
+    parts = [f"\n## {said_by} · {format_time(message.created_at)}\n", _tools(message), text, _ending(message)]
     return "\n".join(part for part in parts if part)
 
 
-def content(text: str) -> str:
+def render_text(text: str) -> str:
     """A message as it was written where that is surely harmless Markdown, else inside a fence: never changed."""
     text = _LINE_END.sub("\n", text).strip("\n")
-    if harmless(text):
+    if is_harmless(text):
         return text
     longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}markdown\n{text}\n{fence}"
 
 
-def harmless(text: str) -> bool:
+def is_harmless(text: str) -> bool:
     """Whether every reader of Markdown shows this text without HTML, images and headings of ours, and whole.
 
     False where that is not sure: code counts as code only where no dialect could see it otherwise.
@@ -100,15 +102,15 @@ def _tools(message: Message) -> str:
 
 def _short(value: object) -> str:
     text = str(value)
-    return escaped(text if len(text) <= _TOOL_CHARS else f"{text[:_TOOL_CHARS]}…")
+    return escape(text if len(text) <= _TOOL_CHARS else f"{text[:_TOOL_CHARS]}…")
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """A text on one line in which no sign means anything."""
     return _SIGNS.sub(lambda sign: f"\\{sign.group()}", " ".join(text.split()))
 
 
-def moment(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
@@ -118,5 +120,5 @@ def _ending(message: Message) -> str:
         return "*(still being answered)*\n"
     if message.status == "complete":
         return ""
-    why = escaped(str((message.error or {}).get("message") or "cut short"))
+    why = escape(str((message.error or {}).get("message") or "cut short"))
     return f"*({message.status}: {why})*\n"

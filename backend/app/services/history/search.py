@@ -4,9 +4,9 @@ from uuid import UUID
 
 from app.storage import search
 from app.storage.database import Database
-from app.storage.search import Hit, Kind, Order
+from app.storage.search import SearchHit, SearchKind, SearchOrder
 
-__all__ = ["Hit", "Kind", "Order", "Search"]
+__all__ = ["Search", "SearchHit", "SearchKind", "SearchOrder"]
 
 
 class Search:
@@ -22,9 +22,9 @@ class Search:
         *,
         limit: int,
         before: int | None = None,
-        order: Order = "newest",
-        kind: Kind | None = None,
-    ) -> tuple[Hit, ...]:
+        order: SearchOrder = "newest",
+        kind: SearchKind | None = None,
+    ) -> tuple[SearchHit, ...]:
         """Where all words of the query stand, the last one as a beginning; nothing where it has no word.
 
         Raises:

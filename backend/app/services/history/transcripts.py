@@ -12,17 +12,17 @@ MOST_CHARACTERS = 1 << 20
 """Of one dictation; a longer one keeps its end."""
 
 
-class Label(NamedTuple):
+class SessionLabel(NamedTuple):
     """A client's own name for a dictation: those of others are others."""
 
     owner: UUID
     session_id: str
 
 
-class Transcript:
+class RecentTranscript:
     """One dictation's finals; appended to while it goes on."""
 
-    def __init__(self, transcripts: "Transcripts", label: Label) -> None:
+    def __init__(self, transcripts: "RecentTranscripts", label: SessionLabel) -> None:
         self.label = label
         self._transcripts = transcripts
         self._finals: list[str] = []
@@ -49,20 +49,22 @@ class Transcript:
         self._finals.clear()
 
 
-class Transcripts:
+class RecentTranscripts:
     """The latest dictation of each label, in memory. Of `capacity` labels the oldest without text goes first."""
 
-    def __init__(self, capacity: int, stored: Callable[[Label], Awaitable[str | None]] | None = None) -> None:
+    def __init__(
+        self, capacity: int, stored: Callable[[SessionLabel], Awaitable[str | None]] | None = None
+    ) -> None:
         self._capacity = capacity
         self._stored = stored
         """Finds what is in memory no more, after a restart for instance; None where there is no such dictation."""
-        self._kept: OrderedDict[Label, Transcript | None] = OrderedDict()
+        self._kept: OrderedDict[SessionLabel, RecentTranscript | None] = OrderedDict()
         """None where the newest dictation of a label is not to be kept: no earlier one stands in for it."""
-        self._by_id: WeakValueDictionary[UUID, Transcript] = WeakValueDictionary()
+        self._by_id: WeakValueDictionary[UUID, RecentTranscript] = WeakValueDictionary()
 
-    def begin(self, label: Label, dictation_id: UUID | None = None) -> Transcript:
+    def begin(self, label: SessionLabel, dictation_id: UUID | None = None) -> RecentTranscript:
         """Start a dictation under this label, in place of an earlier one."""
-        transcript = Transcript(self, label)
+        transcript = RecentTranscript(self, label)
         if dictation_id is not None:
             self._by_id[dictation_id] = transcript
         self._kept[label] = transcript
@@ -70,13 +72,13 @@ class Transcripts:
         self._make_room()
         return transcript
 
-    def renew(self, label: Label, transcript: Transcript) -> None:
+    def renew(self, label: SessionLabel, transcript: RecentTranscript) -> None:
         """The dictation has a new final; one that a later dictation of its label replaced stays replaced."""
         if self._kept.setdefault(label, transcript) is transcript:
             self._kept.move_to_end(label)
             self._make_room()
 
-    def forget(self, label: Label) -> None:
+    def forget(self, label: SessionLabel) -> None:
         """Keep nothing of this label: its newest dictation asked not to be kept."""
         self._kept[label] = None
         self._kept.move_to_end(label)
@@ -91,7 +93,7 @@ class Transcripts:
         if self._kept.get(transcript.label) is transcript:
             del self._kept[transcript.label]
 
-    async def find(self, label: Label) -> str:
+    async def find(self, label: SessionLabel) -> str:
         """`text`, and where memory has nothing of this label, the latest stored dictation of it.
 
         Raises:
@@ -103,7 +105,7 @@ class Transcripts:
                 return text[-MOST_CHARACTERS:]
         return self.text(label)
 
-    def text(self, label: Label) -> str:
+    def text(self, label: SessionLabel) -> str:
         """The finals of the latest dictation of this label, joined by spaces.
 
         Raises:

@@ -8,7 +8,7 @@ from app.core.errors import BadRequest
 from app.core.security import Caller
 from app.providers.base import ChatMessage, ChatProvider, LlmConfig
 from app.providers.llm.profile import as_text
-from app.services.history.transcripts import Label, Transcripts
+from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.services.llm.answer import Answer
 from app.services.llm.context import Acting
 from app.services.llm.models import Catalogue, Choice
@@ -33,7 +33,7 @@ class Generation:
     """What `/llm/generate` asks of the providers."""
 
     def __init__(
-        self, providers: Providers, transcripts: Transcripts, catalogue: Catalogue | None = None
+        self, providers: Providers, transcripts: RecentTranscripts, catalogue: Catalogue | None = None
     ) -> None:
         self._providers = providers
         self._transcripts = transcripts
@@ -48,7 +48,7 @@ class Generation:
         messages = list(prompt.messages)
         if prompt.session_id is not None:
             assert prompt.owner is not None, "a dictation is always somebody's"
-            said = await self._transcripts.find(Label(prompt.owner, prompt.session_id))
+            said = await self._transcripts.find(SessionLabel(prompt.owner, prompt.session_id))
             messages.append(ChatMessage("user", said))
         if not messages:
             raise BadRequest("nothing to send: expected `messages`, or the `session_id` of a dictation")

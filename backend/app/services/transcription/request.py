@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.errors import BadRequest, LanguageNotSupported, ModelNotFound
-from app.utils.languages import tag_of
+from app.utils.languages import parse_language
 
 MOST_TERMS = 200
 TERM_CHARACTERS = 100
@@ -38,7 +38,7 @@ def language(said: str | None, among: Iterable[str] = ()) -> str | None:
     said = said or (several[0] if len(several) == 1 else "")
     if not said.strip() or said.strip().lower() == "auto":
         return None
-    if (tag := tag_of(said)) is None:
+    if (tag := parse_language(said)) is None:
         raise LanguageNotSupported(
             "`language` names no language; give a code like 'es' or 'en-GB', an English name like 'spanish', or"
             " leave it out",

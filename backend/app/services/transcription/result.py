@@ -14,7 +14,7 @@ from app.schemas.openai_audio import (
     WordOut,
 )
 from app.services.decoding.stability import UNSPACED
-from app.utils.languages import name_of
+from app.utils.languages import language_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def verbose(whole: Whole, *, words: bool) -> VerboseTranscriptionOut:
         WordOut(word=word.text.strip(), start=_s(word.start_ms), end=_s(word.end_ms)) for word in whole.words
     ]
     return VerboseTranscriptionOut(
-        language=name_of(whole.lang),
+        language=language_name(whole.lang),
         duration=round(whole.duration_s, 3),
         text=whole.text,
         segments=[_segment(number, said) for number, said in enumerate(whole.utterances)],

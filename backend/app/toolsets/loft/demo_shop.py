@@ -15,7 +15,7 @@ from app.toolsets.base import ToolFailed
 from app.toolsets.loft.demo_seed import CUSTOMERS, ORDERS, PRODUCTS
 from app.toolsets.loft.models import Customer, Order, OrderDetails, OrderLine, Product, Source
 from app.toolsets.loft.shop import same_email, same_id, same_phone
-from app.utils.folding import words_of
+from app.utils.folding import split_words
 
 FILE_NAME = "loft-demo-data.db"
 _MAKE = "prompter demo-data loft"
@@ -69,7 +69,7 @@ class DemoShop:
         return OrderDetails(**rows[0], lines=[OrderLine(**line) for line in lines])
 
     async def products(self, words: str, limit: int) -> list[Product]:
-        wanted = [_stem(word) for word in words_of(words)]
+        wanted = [_stem(word) for word in split_words(words)]
         found = [Product(**row) for row in await self._read("SELECT * FROM products ORDER BY id", ())]
         return [each for each in found if _has(each.name, wanted)][:limit] if wanted else []
 
@@ -144,5 +144,5 @@ def _stem(word: str) -> str:
 
 def _has(name: str, wanted: list[str]) -> bool:
     """Whether each of the words begins one of the name's."""
-    words = words_of(name)
+    words = split_words(name)
     return all(any(word.startswith(part) for word in words) for part in wanted)

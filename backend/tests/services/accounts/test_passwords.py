@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from app.core.errors import BadRequest, CannotStart, TooManyAttempts
 from app.services.accounts import passwords as module
-from app.services.accounts.passwords import LONGEST, SHORTEST, Passwords, checked_name, name_key
-from app.services.accounts.tokens import FILE_NAME, signing_key
+from app.services.accounts.passwords import LONGEST, SHORTEST, Passwords, make_name_key, normalize_name
+from app.services.accounts.tokens import FILE_NAME, load_signing_key
 
 GOOD = "correct horse battery staple"
 
@@ -102,7 +102,7 @@ async def test_few_are_computed_at_once_and_the_loop_goes_on(
     "name", ["a", "Ada", "ada.lovelace", "ada@example.org", "ñandú", "李", "a" * 64, "7up"]
 )
 def test_names(name: str) -> None:
-    assert checked_name(name) == name
+    assert normalize_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_names(name: str) -> None:
 )
 def test_what_is_no_name(name: str) -> None:
     with pytest.raises(BadRequest):
-        checked_name(name)
+        normalize_name(name)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_what_is_no_name(name: str) -> None:
     ],
 )
 def test_names_that_look_the_same_are_the_same(one: str, other: str) -> None:
-    assert name_key(one) == name_key(other)
+    assert make_name_key(one) == make_name_key(other)
 
 
 # -- the key that signs
@@ -135,10 +135,10 @@ NONE = SecretStr("")
 
 def test_a_key_is_made_once_for_this_user_alone(tmp_path: Path) -> None:
     folder = tmp_path / "not yet there"
-    key = signing_key(NONE, folder)
+    key = load_signing_key(NONE, folder)
     assert len(key) >= 32
     assert stat.S_IMODE((folder / FILE_NAME).stat().st_mode) == 0o600
-    assert signing_key(NONE, folder) == key
+    assert load_signing_key(NONE, folder) == key
     assert [path.name for path in folder.iterdir()] == [FILE_NAME], "no draft is left"
 
 
@@ -146,34 +146,34 @@ def test_servers_that_start_at_once_agree(tmp_path: Path) -> None:
     for attempt in range(10):
         folder = tmp_path / str(attempt)
         with ThreadPoolExecutor(8) as threads:
-            keys = list(threads.map(lambda _, folder=folder: signing_key(NONE, folder), range(8)))
+            keys = list(threads.map(lambda _, folder=folder: load_signing_key(NONE, folder), range(8)))
         assert len(set(keys)) == 1
 
 
 def test_a_key_of_the_settings_comes_first(tmp_path: Path) -> None:
-    assert signing_key(SecretStr("k" * 32), tmp_path) == b"k" * 32
+    assert load_signing_key(SecretStr("k" * 32), tmp_path) == b"k" * 32
     assert not list(tmp_path.iterdir())
 
 
 def test_a_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="has 31 bytes; expected at least 32") as refused:
-        signing_key(SecretStr("k" * 31), tmp_path)
+        load_signing_key(SecretStr("k" * 31), tmp_path)
     assert "kkk" not in str(refused.value)
     (tmp_path / FILE_NAME).touch(0o600)
     with pytest.raises(CannotStart, match="has 0 bytes"):
-        signing_key(NONE, tmp_path)
+        load_signing_key(NONE, tmp_path)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="not beside this checkout: only POSIX has these modes")
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
-    signing_key(NONE, tmp_path)
+    load_signing_key(NONE, tmp_path)
     (tmp_path / FILE_NAME).chmod(mode)
     with pytest.raises(CannotStart, match="remove it"):
-        signing_key(NONE, tmp_path)
+        load_signing_key(NONE, tmp_path)
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CannotStart, match="data_dir"):
-        signing_key(NONE, tmp_path / "file")
+        load_signing_key(NONE, tmp_path / "file")

@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from app.services.accounts import api_keys
-from app.services.accounts.tokens import LONGEST, AccessTokens, new_refresh
+from app.services.accounts.tokens import LONGEST, AccessTokens, generate_refresh_token
 from app.utils.ids import new_id
 
 KEY = b"a key that is long enough for HS256, by far"
@@ -134,8 +134,8 @@ def test_a_changed_token_is_refused(tokens: AccessTokens) -> None:
         "é.é.é",
         "\ud800",
         "x" * (LONGEST + 1),
-        new_refresh(),
-        api_keys.new_key().secret,
+        generate_refresh_token(),
+        api_keys.generate_key().secret,
     ],
     ids=lambda token: ascii(token)[:20],
 )
@@ -149,14 +149,14 @@ def test_a_token_of_another_server_is_refused(tokens: AccessTokens) -> None:
 
 
 def test_keys_hold_256_bits_and_are_found_by_their_beginning() -> None:
-    made = [api_keys.new_key() for _ in range(100)]
+    made = [api_keys.generate_key() for _ in range(100)]
     assert len({key.secret for key in made}) == 100
     for key in made:
         assert api_keys.looks_like_key(key.secret)
         assert len(base64.urlsafe_b64decode(key.secret.removeprefix("pk_") + "=")) == 32
-        assert key.prefix == api_keys.prefix_of(key.secret)
-        assert api_keys.same(key.hash, api_keys.hash_of(key.secret))
-        assert not api_keys.same(key.hash, api_keys.hash_of(key.secret[:-1]))
+        assert key.prefix == api_keys.cut_prefix(key.secret)
+        assert api_keys.hashes_match(key.hash, api_keys.hash_secret(key.secret))
+        assert not api_keys.hashes_match(key.hash, api_keys.hash_secret(key.secret[:-1]))
         assert key.secret not in repr(key)
 
 
@@ -165,4 +165,4 @@ def test_keys_hold_256_bits_and_are_found_by_their_beginning() -> None:
 )
 def test_what_is_no_key_is_not_looked_up(text: str) -> None:
     assert not api_keys.looks_like_key(text)
-    assert not api_keys.looks_like_key(api_keys.new_key().secret + "\n")
+    assert not api_keys.looks_like_key(api_keys.generate_key().secret + "\n")

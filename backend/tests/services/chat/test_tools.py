@@ -25,7 +25,7 @@ from app.storage import approvals, messages
 from app.storage.answers import INTERRUPTED, checkpoint, interrupt_dead
 from app.storage.common import utc_now
 from app.storage.database import Database
-from app.storage.messages import Message, Turn
+from app.storage.messages import Message, NewTurn
 from app.storage.tool_events import happening, loaded, plain
 from app.utils.ids import new_id
 from tests.fakes.acting_chat import ASKED, CALL, RESULT, ActingChat
@@ -63,7 +63,7 @@ def told(message: Message) -> list[tuple[str, dict[str, Any]]]:
     return [(each.name, each.data) for each in loaded(message.tool_data)]
 
 
-async def asked(chat: Chat, turn: Turn) -> None:
+async def asked(chat: Chat, turn: NewTurn) -> None:
     """Wait until the answer asks its user."""
     with anyio.fail_after(20):
         async with aclosing(await chat.answers.follow(chat.user_id, turn.assistant.id)) as events:

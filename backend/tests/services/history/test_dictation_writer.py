@@ -13,13 +13,13 @@ import pytest
 from app.core.errors import NotFound, NothingFinalYet, StorageUnavailable
 from app.core.metrics import Observer
 from app.services.history import dictation_writer as writing
-from app.services.history.dictation_writer import Keeper, Recording, Writer
-from app.services.history.dictations import Dictations, latest_text
-from app.services.history.transcripts import Label, Transcripts
+from app.services.history.dictation_writer import DictationStore, DictationWriter, RecordedDictation
+from app.services.history.dictations import DictationHistory, find_latest_text
+from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.storage import dictations, search
 from app.storage.common import Page, utc_now
 from app.storage.database import Database
-from app.storage.dictations import Arrival, Batch, Begun, Dictation, NewFinal
+from app.storage.dictations import DictationBatch, NewDictation, NewFinal, PendingFinal, StoredDictation
 from app.storage.users import Users
 from app.utils.ids import new_id
 
@@ -68,15 +68,15 @@ class Room:
         self.database = FakeDatabase(database)
         self.user_id = user_id
         self.observer = Observer()
-        self.writer = Writer(self.database, limit, self.observer)
-        self.transcripts = Transcripts(10, lambda label: latest_text(database, label))
-        self.keeper = Keeper(self.writer, self.transcripts)
-        self.dictations = Dictations(database, self.writer, self.transcripts)
+        self.writer = DictationWriter(self.database, limit, self.observer)
+        self.transcripts = RecentTranscripts(10, lambda label: find_latest_text(database, label))
+        self.keeper = DictationStore(self.writer, self.transcripts)
+        self.dictations = DictationHistory(database, self.writer, self.transcripts)
 
-    def recording(self, label: str | None = "s1", user_id: UUID | None = None) -> Recording:
-        return Recording(self.writer.put, user_id or self.user_id, label)
+    def recording(self, label: str | None = "s1", user_id: UUID | None = None) -> RecordedDictation:
+        return RecordedDictation(self.writer.put, user_id or self.user_id, label)
 
-    async def page(self) -> Page[Dictation]:
+    async def page(self) -> Page[StoredDictation]:
         return await self.dictations.newest(self.user_id, limit=50)
 
     async def texts(self, dictation_id: UUID) -> list[str]:
@@ -164,8 +164,8 @@ async def test_of_a_deleted_dictation_nothing_more_is_kept(room: Room) -> None:
     kept.end()
     assert [each.first_text for each in (await room.page()).items] == ["three"]
     with pytest.raises(NotFound):
-        await room.transcripts.find(Label(room.user_id, "s1"))
-    assert await room.transcripts.find(Label(room.user_id, "s2")) == "three"
+        await room.transcripts.find(SessionLabel(room.user_id, "s1"))
+    assert await room.transcripts.find(SessionLabel(room.user_id, "s2")) == "three"
 
 
 async def test_what_is_anothers_cannot_be_deleted(room: Room) -> None:
@@ -301,17 +301,18 @@ async def test_what_the_database_refuses_costs_no_other_dictation(
 ) -> None:
     """A fault of ours, such as two finals of one number, stays with its dictation."""
     good, bad = (
-        Begun(new_id(), room.user_id, label, "es", "fake", None, utc_now()) for label in ("good", "bad")
+        NewDictation(new_id(), room.user_id, label, "es", "fake", None, utc_now())
+        for label in ("good", "bad")
     )
     finals = [
-        Arrival(new_id(), begun.id, NewFinal(n, "1", SECRET), utc_now())
+        PendingFinal(new_id(), begun.id, NewFinal(n, "1", SECRET), utc_now())
         for begun, n in ((good, 0), (bad, 0), (good, 1), (bad, 0))
     ]
-    taken = await dictations.take_in(room.database, Batch((good, bad), finals))
+    taken = await dictations.store_batch(room.database, DictationBatch((good, bad), finals))
     assert (taken.there, taken.kept, taken.refused) == (frozenset({good.id}), 2, 2)
     assert SECRET not in caplog.text
     async with room.database.read() as session:
-        assert [each.id for each in (await dictations.newest(session, room.user_id)).items] == [good.id]
+        assert [each.id for each in (await dictations.list_page(session, room.user_id)).items] == [good.id]
 
 
 async def test_after_a_restart_the_stored_dictation_answers(room: Room, database: Database) -> None:
@@ -322,12 +323,12 @@ async def test_after_a_restart_the_stored_dictation_answers(room: Room, database
         kept.final(said("again"))
     room.keeper.begin(room.user_id, "s1", store=True).end()
     await room.writer.settled()
-    mine = Label(room.user_id, "s1")
+    mine = SessionLabel(room.user_id, "s1")
     with pytest.raises(NothingFinalYet):
         await room.transcripts.find(mine)
     restarted = Room(database, room.user_id)
     assert await restarted.transcripts.find(mine) == "later again"
-    for other in (Label(room.user_id, "s2"), Label(new_id(), "s1")):
+    for other in (SessionLabel(room.user_id, "s2"), SessionLabel(new_id(), "s1")):
         with pytest.raises(NotFound):
             await restarted.transcripts.find(other)
     restarted.keeper.begin(room.user_id, "s1", store=False).final(said("secret"))

@@ -4,25 +4,25 @@ import pytest
 
 from app.core.errors import NotFound, NothingFinalYet
 from app.core.security import LOCAL_USER_ID
-from app.services.history.transcripts import MOST_CHARACTERS, Label, Transcripts
+from app.services.history.transcripts import MOST_CHARACTERS, RecentTranscripts, SessionLabel
 from app.utils.ids import new_id
 
 
-def mine(session_id: str) -> Label:
-    return Label(LOCAL_USER_ID, session_id)
+def mine(session_id: str) -> SessionLabel:
+    return SessionLabel(LOCAL_USER_ID, session_id)
 
 
 def test_labels_of_others_are_others() -> None:
-    transcripts = Transcripts(10)
+    transcripts = RecentTranscripts(10)
     transcripts.begin(mine("a")).append("mine")
     with pytest.raises(NotFound):
-        transcripts.text(Label(new_id(), "a"))
-    transcripts.forget(Label(new_id(), "a"))
+        transcripts.text(SessionLabel(new_id(), "a"))
+    transcripts.forget(SessionLabel(new_id(), "a"))
     assert transcripts.text(mine("a")) == "mine"
 
 
 def test_the_finals_of_a_dictation_are_joined() -> None:
-    transcripts = Transcripts(10)
+    transcripts = RecentTranscripts(10)
     dictation = transcripts.begin(mine("a"))
     with pytest.raises(NothingFinalYet):
         transcripts.text(mine("a"))
@@ -34,7 +34,7 @@ def test_the_finals_of_a_dictation_are_joined() -> None:
 
 
 def test_a_new_dictation_of_a_label_replaces_the_old_one_for_good() -> None:
-    transcripts = Transcripts(10)
+    transcripts = RecentTranscripts(10)
     old, new = transcripts.begin(mine("a")), transcripts.begin(mine("a"))
     new.append("new")
     old.append("old")
@@ -43,7 +43,7 @@ def test_a_new_dictation_of_a_label_replaces_the_old_one_for_good() -> None:
 
 def test_dictations_without_text_make_room_first() -> None:
     """Who starts and stops a thousand times forgets nobody's words."""
-    transcripts = Transcripts(3)
+    transcripts = RecentTranscripts(3)
     transcripts.begin(mine("said")).append("words")
     for number in range(100):
         transcripts.begin(mine(f"empty {number}"))
@@ -51,7 +51,7 @@ def test_dictations_without_text_make_room_first() -> None:
 
 
 def test_a_dictation_that_goes_on_comes_back_with_all_its_finals() -> None:
-    transcripts = Transcripts(2)
+    transcripts = RecentTranscripts(2)
     going_on = transcripts.begin(mine("a"))
     going_on.append("one")
     for label in ("b", "c"):
@@ -63,7 +63,7 @@ def test_a_dictation_that_goes_on_comes_back_with_all_its_finals() -> None:
 
 
 def test_an_endless_dictation_keeps_its_end() -> None:
-    transcripts = Transcripts(1)
+    transcripts = RecentTranscripts(1)
     dictation = transcripts.begin(mine("a"))
     for number in range(20):
         dictation.append(f"{number}" + "x" * (MOST_CHARACTERS // 10))
@@ -72,7 +72,7 @@ def test_an_endless_dictation_keeps_its_end() -> None:
 
 
 def test_forgetting_a_label_leaves_nothing() -> None:
-    transcripts = Transcripts(2)
+    transcripts = RecentTranscripts(2)
     transcripts.begin(mine("a")).append("one")
     transcripts.forget(mine("a"))
     with pytest.raises(NotFound):

@@ -22,7 +22,7 @@ from app.core.security import LOCAL_USER_ID
 from app.providers.base import ChatMessage, LlmChunk, LlmConfig, ProviderStatus
 from app.providers.registry import Registration
 from app.schemas.providers import ProviderState
-from app.services.history.transcripts import Label, Transcripts
+from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.services.llm.generate import Generation, Prompt
 from app.services.llm.providers import Providers
 
@@ -90,9 +90,9 @@ def providers(llm: LlmSettings | None = None, **models: Any) -> Providers:
 
 
 def generation(
-    llm: LlmSettings | None = None, transcripts: Transcripts | None = None, **models: Any
+    llm: LlmSettings | None = None, transcripts: RecentTranscripts | None = None, **models: Any
 ) -> Generation:
-    return Generation(providers(llm, **models), transcripts or Transcripts(10))
+    return Generation(providers(llm, **models), transcripts or RecentTranscripts(10))
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ async def test_an_unknown_provider_lists_the_known() -> None:
 
 
 async def test_a_transcript_is_the_last_user_message_or_the_only_one() -> None:
-    model, transcripts = FakeModel(), Transcripts(10)
-    dictation = transcripts.begin(Label(LOCAL_USER_ID, "s1"))
+    model, transcripts = FakeModel(), RecentTranscripts(10)
+    dictation = transcripts.begin(SessionLabel(LOCAL_USER_ID, "s1"))
     dictation.append("Good")
     dictation.append("morning")
     service = generation(transcripts=transcripts, fake=model)
@@ -134,8 +134,8 @@ async def test_a_transcript_is_the_last_user_message_or_the_only_one() -> None:
 
 
 async def test_a_transcript_that_is_not_there() -> None:
-    transcripts = Transcripts(10)
-    transcripts.begin(Label(LOCAL_USER_ID, "s1"))
+    transcripts = RecentTranscripts(10)
+    transcripts.begin(SessionLabel(LOCAL_USER_ID, "s1"))
     service = generation(transcripts=transcripts)
     with pytest.raises(NothingFinalYet):
         await service.answer(Prompt(HELLO, session_id="s1", owner=LOCAL_USER_ID))

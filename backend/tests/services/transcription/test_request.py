@@ -16,7 +16,7 @@ from app.services.transcription.request import (
     silence_ms,
     vocabulary,
 )
-from app.utils.languages import NAMES, name_of, tag_of
+from app.utils.languages import NAMES, language_name, parse_language
 
 ENGINES = {
     "whisper_local": ["base", "org/large"],
@@ -35,12 +35,12 @@ ENGINES = {
     ],
 )  # fmt: skip
 def test_languages_by_any_of_their_names(said: str, tag: str) -> None:
-    assert tag_of(said) == language(said) == tag
+    assert parse_language(said) == language(said) == tag
 
 
 @pytest.mark.parametrize("said", ["klingon on", "e", "español", "123", "en-", "en--us", "x" * 50, "../en"])
 def test_what_is_no_language(said: str) -> None:
-    assert tag_of(said) is None
+    assert parse_language(said) is None
     with pytest.raises(LanguageNotSupported, match="leave it out") as caught:
         language(said)
     assert caught.value.param == "language"
@@ -59,8 +59,12 @@ def test_the_one_of_several_languages() -> None:
 
 
 def test_names_come_back() -> None:
-    assert {tag_of(name) for name in NAMES.values()} == set(NAMES)
-    assert (name_of("es-MX"), name_of("tlh"), name_of(None)) == ("spanish", "tlh", "unknown")
+    assert {parse_language(name) for name in NAMES.values()} == set(NAMES)
+    assert (language_name("es-MX"), language_name("tlh"), language_name(None)) == (
+        "spanish",
+        "tlh",
+        "unknown",
+    )
 
 
 @pytest.mark.parametrize("name", ["", *OPENAI_NAMES])

@@ -15,7 +15,7 @@ from app.providers.llm.llama import child
 from app.providers.llm.llama.child import FAILED, Load
 from app.providers.upstream.addresses import Reach, parse
 from app.providers.upstream.client import Endpoint
-from app.utils.child_processes import end, start_without_sigint
+from app.utils.child_processes import end_process, start_without_sigint
 from app.weights.gguf import GgufFile
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -97,7 +97,7 @@ class LlamaProcess:
 
     async def _reaped(self) -> None:
         self.ended.set()
-        await anyio.to_thread.run_sync(end, self._process, EXIT_TIMEOUT_S)
+        await anyio.to_thread.run_sync(end_process, self._process, EXIT_TIMEOUT_S)
         self._connection.close()
 
 

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from app.providers.stt.pocketsphinx import worker
 from app.providers.stt.pocketsphinx.wire import Head, Unpacker, pack
-from app.utils.child_processes import end, start_without_sigint
+from app.utils.child_processes import end_process, start_without_sigint
 
 SPAWN = multiprocessing.get_context("spawn")
 START_TIMEOUT_S = 60.0
@@ -99,7 +99,7 @@ class WorkerProcess(asyncio.Protocol):
             self._transport.abort()
             await self.ended.wait()
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(end, self._process, EXIT_TIMEOUT_S)
+            await anyio.to_thread.run_sync(end_process, self._process, EXIT_TIMEOUT_S)
 
     async def _connect(self, ours: socket.socket) -> None:
         loop = asyncio.get_running_loop()
