@@ -51,7 +51,7 @@ from app.services.llm.completion import Completions
 from app.services.llm.generate import Generation
 from app.services.llm.models import Catalogue
 from app.services.llm.providers import Providers
-from app.services.transcription.job import Transcriptions
+from app.services.transcription.job import TranscriptionService
 from app.storage import lifecycle
 from app.storage.database import Database
 
@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         catalogue=catalogue,
         assistants=assistants,
         completions=Completions(catalogue, observer),
-        transcriptions=Transcriptions(settings, engines, scheduler),
+        transcriptions=TranscriptionService(settings, engines, scheduler),
         transcripts=transcripts,
         sockets=SocketLimiter(settings.limits.sockets),
         sessions=SessionManager(settings, engines, DictationStore(writer, transcripts), observer),

@@ -22,7 +22,8 @@ import soxr
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "backend"))
-from app.providers.stt.pocketsphinx.recognizer import BLOCK_BYTES, SAMPLE_RATE_HZ, SEARCH
+from app.providers.stt.pocketsphinx.recognizer import SEARCH
+from app.providers.stt.pocketsphinx.wire import BLOCK_BYTES, SAMPLE_RATE_HZ
 
 ONE_PASS = {"fwdflat": False, "bestpath": False}
 LATTICE = {"fwdflat": False, "bestpath": True}

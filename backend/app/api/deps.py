@@ -27,7 +27,7 @@ from app.services.llm.completion import Completions
 from app.services.llm.generate import Generation
 from app.services.llm.models import Catalogue
 from app.services.llm.providers import Providers
-from app.services.transcription.job import Transcriptions
+from app.services.transcription.job import TranscriptionService
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Resources:
     catalogue: Catalogue
     assistants: Assistants
     completions: Completions
-    transcriptions: Transcriptions
+    transcriptions: TranscriptionService
     transcripts: RecentTranscripts
     sockets: SocketLimiter
     sessions: SessionManager

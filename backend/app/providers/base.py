@@ -122,15 +122,15 @@ class SttStream(Protocol):
 
 
 @runtime_checkable
-class PlacedSttStream(Protocol):
+class PinnedSttStream(Protocol):
     """What a `SttStream` may have as well: one worker of several runs its calls, and it may wait for that one."""
 
     @property
-    def lane(self) -> Hashable | None:
+    def worker(self) -> Hashable | None:
         """The worker, which runs one call at a time; None while there is none, when `accept` only keeps the audio."""
         ...
 
-    async def placed(self) -> None:
+    async def wait_for_worker(self) -> None:
         """Wait until `finish` need not wait for a worker any more."""
         ...
 

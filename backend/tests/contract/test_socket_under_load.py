@@ -3,25 +3,25 @@
 import time
 
 from app.providers.base import SttCapabilities
-from app.services.decoding.policy import Policy
+from app.services.decoding.policy import SchedulingPolicy
 from tests.fakes.engine import FakeEngine
 from tests.support.serving import Served, serving
 from tests.support.speech_client import kinds, sentence, speech_client
 
 
-def policy_of(served: Served) -> Policy:
+def policy_of(served: Served) -> SchedulingPolicy:
     return served.resources.scheduler._policy
 
 
 def make_finals_wait(served: Served) -> None:
     for _ in range(50):
-        policy_of(served).gauge.final_started(0.3, time.monotonic())
+        policy_of(served).monitor.final_started(0.3, time.monotonic())
 
 
 def make_full(served: Served) -> None:
     """As if two dictations had kept every core busy for a while."""
     for session in (-1, -2):
-        policy_of(served).shares.charge(session, 1000.0, time.monotonic(), sure=True)
+        policy_of(served).shares.charge(session, 1000.0, time.monotonic(), unsheddable=True)
 
 
 async def test_status_is_told_to_who_asked_and_again_when_it_is_over() -> None:
@@ -31,7 +31,7 @@ async def test_status_is_told_to_who_asked_and_again_when_it_is_over() -> None:
             await asks.start(events=["status"])
             status = (await asks.until("status"))[-1]
             assert (status["degraded"], status["partials"]) == (True, "first_only")
-            policy_of(served).gauge = type(policy_of(served).gauge)()
+            policy_of(served).monitor = type(policy_of(served).monitor)()
             status = (await asks.until("status"))[-1]
             assert (status["degraded"], status["partials"]) == (False, "on")
 

@@ -1,4 +1,4 @@
-"""Scripted time for the scheduler: jobs of known cost, run by `Policy` on imaginary cores, without any waiting."""
+"""Scripted time for the scheduler: jobs of known cost, run by the policy on imaginary cores, without any waiting."""
 
 import heapq
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from app.services.decoding.jobs import DROPPABLE, Job, Kind
-from app.services.decoding.policy import Policy, State, Ticket
+from app.services.decoding.jobs import SHEDDABLE, Job, Priority
+from app.services.decoding.policy import JobState, SchedulingPolicy, Ticket
 
 SPEECH_S = 3.0
 PAUSE_S = 3.0
@@ -27,7 +27,7 @@ class Asked:
     ended: float | None = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> JobState:
         return self.ticket.state
 
     @property
@@ -40,7 +40,7 @@ class Asked:
 class Machine:
     """Imaginary cores; the rules that must hold at every moment are checked at every moment."""
 
-    policy: Policy
+    policy: SchedulingPolicy
     asked: list[Asked] = field(default_factory=list)
     now: float = 0.0
     most_running: int = 0
@@ -63,35 +63,37 @@ class Machine:
         while self._events and self._events[0][0] <= until:
             self.now, _, what = heapq.heappop(self._events)
             what()
-            self._settle()
+            self._dispatch()
         self.now = until
 
-    def of(self, *kinds: Kind, session: int | None = None) -> list[Asked]:
+    def of(self, *priorities: Priority, session: int | None = None) -> list[Asked]:
         return [
             asked
             for asked in self.asked
-            if asked.ticket.kind in kinds and session in (None, asked.ticket.job.session)
+            if asked.ticket.priority in priorities and session in (None, asked.ticket.job.session)
         ]
 
-    def _settle(self) -> None:
-        decided = self.policy.settle(self.now)
-        started = [ticket for ticket in decided if ticket.state is State.RUNNING]
-        if any(ticket.kind in DROPPABLE for ticket in started):
-            busy = {ticket.job.lane for ticket in self._by_ticket if ticket.state is State.RUNNING}
+    def _dispatch(self) -> None:
+        decided = self.policy.dispatch(self.now)
+        started = [ticket for ticket in decided if ticket.state is JobState.RUNNING]
+        if any(ticket.priority in SHEDDABLE for ticket in started):
+            busy = {ticket.job.worker for ticket in self._by_ticket if ticket.state is JobState.RUNNING}
             late = [
-                t for t in self.policy.waiting() if t.kind is Kind.FINAL and t.job.lane not in busy - {None}
+                t
+                for t in self.policy.waiting()
+                if t.priority is Priority.FINAL and t.job.worker not in busy - {None}
             ]
             assert not late, "a partial was started while a final waits"
         for ticket in decided:
             asked = self._by_ticket[ticket]
-            if ticket.state is State.RUNNING:
+            if ticket.state is JobState.RUNNING:
                 asked.started = self.now
                 self.at(self.now + asked.cost_s, lambda asked=asked: self._finish(asked))  # type: ignore[misc]
             else:
-                assert ticket.kind in DROPPABLE, f"{ticket.kind.name} was shed"
+                assert ticket.priority in SHEDDABLE, f"{ticket.priority.name} was shed"
                 self._ended(asked)
         self.most_running = max(self.most_running, self.policy.running)
-        self.highest_level = max(self.highest_level, self.policy.gauge.level)
+        self.highest_level = max(self.highest_level, self.policy.monitor.level)
         assert self.policy.running <= self.policy.cores
 
     def _finish(self, asked: Asked) -> None:
@@ -131,11 +133,11 @@ class Speaker:
         self.pending += 1
         machine, began = self.machine, self.machine.now
         ends = began + SPEECH_S
-        machine.at(began + 0.6, lambda: self._partial(began, ends, Kind.FIRST_PARTIAL))
+        machine.at(began + 0.6, lambda: self._partial(began, ends, Priority.FIRST_PARTIAL))
         machine.at(ends + PROVISIONAL_S, lambda: self._eager(ends))
         machine.at(ends + PAUSE_S, self._speak)
 
-    def _partial(self, began: float, ends: float, kind: Kind) -> None:
+    def _partial(self, began: float, ends: float, priority: Priority) -> None:
         machine = self.machine
         if machine.now > ends:
             return
@@ -143,16 +145,16 @@ class Speaker:
         factor = machine.policy.pressure_on(self.session, machine.now).factor
 
         def again(asked: Asked, now: float) -> None:
-            following = Kind.PARTIAL if asked.state is State.DONE else kind
+            following = Priority.PARTIAL if asked.state is JobState.DONE else priority
             wait_s = max(0.5, 1.2 * asked.cost_s, 0.5 * factor)
             machine.at(max(now, asked.at + wait_s), lambda: self._partial(began, ends, following))
 
-        job = Job(self.session, kind, audio_s, machine.now + 0.5, "tiny/short")
+        job = Job(self.session, priority, audio_s, machine.now + 0.5, "tiny/short")
         machine.ask(job, self.cost * audio_s, again)
 
     def _eager(self, ends: float) -> None:
         machine = self.machine
-        job = Job(self.session, Kind.EAGER, SPEECH_S, ends + COMMIT_S, "tiny/full")
+        job = Job(self.session, Priority.EAGER, SPEECH_S, ends + COMMIT_S, "tiny/full")
         eager = machine.ask(job, 2 * self.cost * SPEECH_S, lambda _, now: self._final(ends, now))
         machine.at(
             ends + COMMIT_S,

@@ -8,7 +8,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app.providers.base import Hypothesis, Samples, SttConfig, Transcript, WindowSttSession
-from app.services.decoding.window_session import Windows, WindowSession
+from app.services.decoding.window_session import WindowSession, WindowSizes
 from app.services.decoding.window_stream import WindowStream
 
 
@@ -29,11 +29,13 @@ class LooseTasks:
 class WindowedSession:
     """A `SttSession` over a `WindowSttSession`; `accept` gives the partial that the audio brought."""
 
-    def __init__(self, engine: WindowSttSession, config: SttConfig, windows: Windows | None = None) -> None:
+    def __init__(
+        self, engine: WindowSttSession, config: SttConfig, windows: WindowSizes | None = None
+    ) -> None:
         self._engine = engine
         self._tasks = LooseTasks()
         tasks = cast("TaskGroup", self._tasks)
-        self._session = WindowSession(engine, config, windows or Windows(), None, 0, "test", tasks)
+        self._session = WindowSession(engine, config, windows or WindowSizes(), None, 0, "test", tasks)
 
     async def open_stream(self) -> "WindowedStream":
         return WindowedStream(self._session)

@@ -10,15 +10,15 @@ from starlette.responses import PlainTextResponse
 
 from app.api.deps import ResourcesDep
 from app.api.openai.examples import BODY, RESPONSES
-from app.api.openai.uploads import received
+from app.api.openai.uploads import receive_upload
 from app.api.sse import EventStream, unless_gone
 from app.core.errors import BadRequest, PrompterError
 from app.schemas.openai_audio import TranscriptionIn
 from app.schemas.openai_errors import openai_error_of
 from app.services.transcription import result
-from app.services.transcription.job import Recording
-from app.services.transcription.request import Ask, language, silence_ms, vocabulary
-from app.services.transcription.result import Progress, Said, Whole
+from app.services.transcription.job import TranscriptionJob
+from app.services.transcription.request import TranscriptionRequest, language, silence_ms, vocabulary
+from app.services.transcription.result import RecordingTranscript, TranscribedUtterance, TranscriptionProgress
 from app.utils.subtitles import to_srt, to_vtt
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -27,23 +27,23 @@ _TIMED = ("srt", "vtt")
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class OpenedJob:
     """A recording whose work has begun, and what was asked."""
 
-    recording: Recording
+    recording: TranscriptionJob
     fields: TranscriptionIn
 
 
-async def begun(request: Request, resources: ResourcesDep) -> AsyncGenerator[Begun, None]:
+async def begun(request: Request, resources: ResourcesDep) -> AsyncGenerator[OpenedJob, None]:
     """The recording with its first second heard, so that a failure has its status; closed when all is sent."""
     async with (
-        resources.transcriptions.place(),
-        received(request, resources.settings.limits) as upload,
+        resources.transcriptions.reserve(),
+        receive_upload(request, resources.settings.limits) as upload,
     ):
-        recording = resources.transcriptions.recording(upload.file, _ask(upload.fields))
+        recording = resources.transcriptions.create_job(upload.file, _request(upload.fields))
         try:
             await unless_gone(request, recording.open())
-            yield Begun(recording, upload.fields)
+            yield OpenedJob(recording, upload.fields)
         finally:
             await recording.aclose()
 
@@ -56,7 +56,7 @@ async def begun(request: Request, resources: ResourcesDep) -> AsyncGenerator[Beg
     summary="Transcribe a recording",
 )
 async def transcribe(
-    request: Request, resources: ResourcesDep, begun: Annotated[Begun, Depends(begun)]
+    request: Request, resources: ResourcesDep, begun: Annotated[OpenedJob, Depends(begun)]
 ) -> Response:
     """Send a recording of any usual format and get its text.
 
@@ -68,7 +68,7 @@ async def transcribe(
     return _answer(await unless_gone(request, begun.recording.whole()), begun.fields)
 
 
-def _ask(fields: TranscriptionIn) -> Ask:
+def _request(fields: TranscriptionIn) -> TranscriptionRequest:
     if fields.response_format == "diarized_json":
         raise BadRequest(
             "`response_format` 'diarized_json' needs an engine that tells speakers apart, and there is none here;"
@@ -76,7 +76,7 @@ def _ask(fields: TranscriptionIn) -> Ask:
             param="response_format",
         )
     words = fields.response_format in _TIMED or "word" in fields.timestamp_granularities
-    return Ask(
+    return TranscriptionRequest(
         model=fields.model.strip(),
         lang=language(fields.language, fields.languages),
         words=words and fields.response_format not in ("json", "text"),
@@ -85,7 +85,7 @@ def _ask(fields: TranscriptionIn) -> Ask:
     )
 
 
-def _answer(whole: Whole, fields: TranscriptionIn) -> Response:
+def _answer(whole: RecordingTranscript, fields: TranscriptionIn) -> Response:
     match fields.response_format:
         case "text":
             return PlainTextResponse(whole.text + "\n")
@@ -103,11 +103,11 @@ def _json(body: dict[str, Any]) -> Response:
     return Response(orjson.dumps(body), media_type="application/json")
 
 
-async def _events(recording: Recording) -> AsyncGenerator[bytes, None]:
+async def _events(recording: TranscriptionJob) -> AsyncGenerator[bytes, None]:
     first = True
     try:
         while (step := await recording.next()) is not None:
-            if isinstance(step, Said):
+            if isinstance(step, TranscribedUtterance):
                 yield _event(result.delta(step, first=first))
                 first = False
             else:
@@ -122,7 +122,7 @@ def _event(body: dict[str, Any]) -> bytes:
     return b"data: %s\n\n" % orjson.dumps(body)
 
 
-def _comment(progress: Progress) -> bytes:
+def _comment(progress: TranscriptionProgress) -> bytes:
     """How far it is, for whoever wants to know: clients skip comments."""
     told = {"done_s": round(progress.done_s, 1), "duration_s": progress.duration_s}
     return b": progress %s\n\n" % orjson.dumps(told)

@@ -23,7 +23,7 @@ from app.utils.validation import explain_validation
 
 FIELDS_BYTES = 1 << 20
 """All fields of a form but the file."""
-MOST_FIELDS = 1000
+MAX_FIELDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Upload:
     """A recording and what goes with it."""
 
     file: BinaryIO
-    """On disk from a megabyte on, without a name; closed by `received`."""
+    """On disk from a megabyte on, without a name; closed by `receive_upload`."""
     fields: TranscriptionIn
 
 
 @asynccontextmanager
-async def received(request: Request, limits: LimitSettings) -> AsyncIterator[Upload]:
+async def receive_upload(request: Request, limits: LimitSettings) -> AsyncIterator[Upload]:
     """Read the request's body; the file lives until the block ends.
 
     Raises:
@@ -75,7 +75,7 @@ async def _form(request: Request) -> FormData:
         request.headers,
         _body(request),
         max_files=1,
-        max_fields=MOST_FIELDS,
+        max_fields=MAX_FIELDS,
         max_part_size=FIELDS_BYTES,
     )
     try:

@@ -30,8 +30,8 @@ _KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "
 """What a Python needs of the environment: no key and no setting reaches the process."""
 
 
-class Decoder:
-    """`async with Decoder(file, longest_s) as decoder: while (block := await decoder.block()) is not None`.
+class RecordingDecoder:
+    """`async with RecordingDecoder(file, longest_s) as decoder: while (block := await decoder.block()) is not None`.
 
     The file is read by the process through a handle of its own; it must have a descriptor and stays the caller's. A
     process is cheap (0.1 s, 30 MB) and hostile files meet none but their own.

@@ -37,7 +37,7 @@ CODECS = (
 """Sound alone: no picture of a video is ever looked at."""
 
 
-class Refused(Exception):
+class DecodingRefused(Exception):
     """The recording cannot be decoded, for a reason that its sender may read."""
 
 
@@ -73,14 +73,14 @@ def pieces(file: BinaryIO, container: str, tell: Any) -> Iterator[memoryview]:
     """The sound of the recording as PCM16; `tell` is given what is known of it before.
 
     Raises:
-        Refused: there is no sound in it, or nothing that can be decoded.
+        DecodingRefused: there is no sound in it, or nothing that can be decoded.
     """
     import av
 
     options = {"protocol_whitelist": "none", "format_whitelist": _names(container), "codec_whitelist": CODECS}
     with av.open(file, "r", format=container, options=options, metadata_errors="ignore") as opened:
         if not opened.streams.audio:
-            raise Refused("the file holds no sound")
+            raise DecodingRefused("the file holds no sound")
         stream = opened.streams.audio[0]
         stream.codec_context.thread_count = 1
         tell({"duration_s": opened.duration / 1_000_000 if opened.duration else None})
@@ -119,7 +119,7 @@ def _frames(opened: Any, stream: Any) -> Iterator[Any]:
             if damaged > 1000 + decoded:
                 break
     if not decoded:
-        raise Refused("the file holds no sound that can be decoded")
+        raise DecodingRefused("the file holds no sound that can be decoded")
 
 
 def _resampled(frames: Iterator[Any]) -> Iterator[memoryview]:
@@ -130,7 +130,7 @@ def _resampled(frames: Iterator[Any]) -> Iterator[memoryview]:
     for frame in frames:
         now = (frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate)
         if frame.sample_rate not in RATES_HZ:
-            raise Refused(f"the sample rate {frame.sample_rate} Hz is not usual")
+            raise DecodingRefused(f"the sample rate {frame.sample_rate} Hz is not usual")
         if now != shape:
             if resampler is not None:
                 yield from _pcm(resampler.resample(None))
@@ -168,7 +168,7 @@ def main() -> None:
     limit(START_CPU_S + CPU_PER_AUDIO_S * longest_s)
     try:
         _decode(container, longest_s, say)
-    except Refused as refusal:
+    except DecodingRefused as refusal:
         refuse(str(refusal))
     except (av.FFmpegError, ValueError, UnicodeError, OverflowError, EOFError):
         refuse("the file is damaged, or not what its first bytes say")
@@ -203,7 +203,7 @@ def _decode(container: str, longest_s: float, say: Any) -> None:
                     say(TOO_LONG)
                     return
             if time.process_time() > START_CPU_S + CPU_PER_AUDIO_S * written / (2 * RATE_HZ):
-                raise Refused("decoding the file takes more time than a recording needs")
+                raise DecodingRefused("decoding the file takes more time than a recording needs")
     say(PCM, bytes(waiting))
     say(DONE)
 

@@ -1,11 +1,11 @@
-"""What can be asked of the scheduler: a job, its kind, and how it can end without having run."""
+"""What can be asked of the scheduler: a job, its priority, and how it can end without having run."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import IntEnum
 
 
-class Kind(IntEnum):
+class Priority(IntEnum):
     """Priority classes, the most urgent first."""
 
     FINAL = 0
@@ -20,7 +20,7 @@ class Kind(IntEnum):
     """Part of a recording that was uploaded: behind all who speak, and never dropped."""
 
 
-DROPPABLE = frozenset({Kind.FIRST_PARTIAL, Kind.PARTIAL})
+SHEDDABLE = frozenset({Priority.FIRST_PARTIAL, Priority.PARTIAL})
 """Best effort: one waits in a session's slot at a time, the newest wins, and under pressure none is run."""
 
 
@@ -30,15 +30,15 @@ class Job:
 
     session: int
     """Which session asks: turns go round between sessions."""
-    kind: Kind
+    priority: Priority
     audio_s: float
     """Audio it covers: its cost is estimated from this."""
     deadline: float
     """When its result is wanted; within a class the earliest goes first."""
-    engine: str = ""
+    cost_key: str = ""
     """Engine and window ("whisper_local/short"): costs are learned for each."""
-    lane: Hashable | None = None
-    """The one worker that can run it, where that is fixed: jobs of a lane run one at a time."""
+    worker: Hashable | None = None
+    """The one worker that can run it, where that is fixed: jobs of a worker run one at a time."""
 
 
 class Shed(Exception):  # not an error: the way a partial ends that is no longer worth its cost

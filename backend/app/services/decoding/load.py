@@ -18,7 +18,7 @@ _GONE = 1e-3
 
 
 @dataclass(slots=True)
-class Rate:
+class DecayingRate:
     """Core seconds per second, averaged exponentially over `memory_s`."""
 
     memory_s: float
@@ -33,13 +33,13 @@ class Rate:
         return self._sum / self.memory_s * math.exp(-max(now - self._at, 0.0) / self.memory_s)
 
 
-class Shares:
+class FairShares:
     """The use of every session that has used anything lately."""
 
     def __init__(self, cores: int) -> None:
         self._cores = cores
-        self._used: dict[int, Rate] = {}
-        self._sure: dict[int, Rate] = {}
+        self._used: dict[int, DecayingRate] = {}
+        self._unsheddable: dict[int, DecayingRate] = {}
         self._opened: dict[int, float] = {}
         self._tidied = 0.0
 
@@ -47,44 +47,44 @@ class Shares:
         """A session begins; until it is measured, admission takes it for one like the others."""
         self._opened[session] = now
 
-    def charge(self, session: int, took_s: float, now: float, *, sure: bool) -> None:
+    def charge(self, session: int, took_s: float, now: float, *, unsheddable: bool) -> None:
         """The session has used a core for this long; `sure` is work that cannot be shed."""
-        self._used.setdefault(session, Rate(_MEMORY_S)).add(took_s, now)
-        if sure:
-            self._sure.setdefault(session, Rate(_LOAD_MEMORY_S)).add(took_s, now)
+        self._used.setdefault(session, DecayingRate(_MEMORY_S)).add(took_s, now)
+        if unsheddable:
+            self._unsheddable.setdefault(session, DecayingRate(_LOAD_MEMORY_S)).add(took_s, now)
         if now - self._tidied > _LOAD_MEMORY_S:
             self._tidied = now
             self._used = {s: rate for s, rate in self._used.items() if rate.now(now) > _GONE}
-            self._sure = {s: rate for s, rate in self._sure.items() if rate.now(now) > _GONE}
+            self._unsheddable = {s: rate for s, rate in self._unsheddable.items() if rate.now(now) > _GONE}
             self._opened = {s: at for s, at in self._opened.items() if now - at < 4 * _LOAD_MEMORY_S}
 
     def forget(self, session: int) -> None:
         self._used.pop(session, None)
-        self._sure.pop(session, None)
+        self._unsheddable.pop(session, None)
         self._opened.pop(session, None)
 
-    def crowd(self, asking: set[int], now: float) -> int:
+    def active_sessions(self, working: set[int], now: float) -> int:
         """Sessions that share the cores: those with work here, and those that had some a moment ago."""
-        return len(asking | {session for session, rate in self._used.items() if rate.now(now) > _GONE})
+        return len(working | {session for session, rate in self._used.items() if rate.now(now) > _GONE})
 
-    def speakers(self, asking: set[int], now: float) -> int:
-        """The crowd, and those who have just come: they will speak before anything of theirs is measured."""
+    def active_or_new_sessions(self, working: set[int], now: float) -> int:
+        """The active, and those who have just come: they will speak before anything of theirs is measured."""
         used = {session for session, rate in self._used.items() if rate.now(now) > _GONE}
         fresh = {session for session, opened in self._opened.items() if now - opened < _LOAD_MEMORY_S}
-        return len(asking | used | fresh)
+        return len(working | used | fresh)
 
-    def above(self, session: int, crowd: int, now: float) -> bool:
+    def is_over_share(self, session: int, active: int, now: float) -> bool:
         """Whether the session used more than its part of the cores, where several share them."""
         used = self._used.get(session)
-        return used is not None and crowd > 1 and used.now(now) > self._cores / crowd
+        return used is not None and active > 1 and used.now(now) > self._cores / active
 
     def load_with_one_more(self, now: float) -> float:
         """Part of the cores that unsheddable work will take when one more speaker like these is let in."""
-        rates = [rate for session in self._sure if (rate := self._steady(session, now)) > _GONE]
+        rates = [rate for session in self._unsheddable if (rate := self._steady(session, now)) > _GONE]
         if not rates:
             return 0.0
         unknown = sum(
-            session not in self._sure and now - opened < _LOAD_MEMORY_S
+            session not in self._unsheddable and now - opened < _LOAD_MEMORY_S
             for session, opened in self._opened.items()
         )
         return sum(rates) * (len(rates) + unknown + 1) / len(rates) / self._cores
@@ -92,7 +92,7 @@ class Shares:
     def _steady(self, session: int, now: float) -> float:
         """What an average that was begun with the session would be if it had been begun long ago."""
         age_s = max(now - self._opened.get(session, -math.inf), _YOUNG_S)
-        return self._sure[session].now(now) / -math.expm1(-age_s / _LOAD_MEMORY_S)
+        return self._unsheddable[session].now(now) / -math.expm1(-age_s / _LOAD_MEMORY_S)
 
 
 _WEIGHT = 0.2
@@ -102,7 +102,7 @@ _LEAST_AUDIO_S = 0.1
 """Shorter audio costs as much as this, or a click would look infinitely expensive."""
 
 
-class Costs:
+class DecodeCosts:
     """A moving average for each key. What was never measured costs nothing: nothing is refused on a guess."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class Costs:
         return self._rates.get(engine, 0.0) * max(audio_s, _LEAST_AUDIO_S)
 
 
-Partials = Literal["on", "first_only", "off"]
+PartialsMode = Literal["on", "first_only", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Pressure:
 
     factor: float
     """The cadence of partials stretches by this."""
-    partials: Partials
+    partials: PartialsMode
 
     @property
     def degraded(self) -> bool:
@@ -148,7 +148,7 @@ _FADE_S = 10.0
 """The average fades with this time constant while no final comes: yesterday's rush degrades nobody."""
 
 
-class Gauge:
+class PressureMonitor:
     """The moving average of what finals wait, and the level it stands for."""
 
     def __init__(self) -> None:
@@ -161,13 +161,13 @@ class Gauge:
         """A final began to be decoded after waiting this long."""
         before = self.delay_s(now)
         self._delay_s, self._seen = before + _WEIGHT * (waited_s - before), now
-        self.look(now)
+        self.update(now)
 
     def delay_s(self, now: float) -> float:
         """What finals wait, smoothed."""
         return self._delay_s * math.exp(-max(now - self._seen, 0.0) / _FADE_S)
 
-    def look(self, now: float) -> Pressure:
+    def update(self, now: float) -> Pressure:
         """The pressure in force: levels are climbed at once, and descended one at a time after CALM_S each."""
         delay_s = self.delay_s(now)
         risen = sum(delay_s >= threshold for threshold in RISES_S)

@@ -78,7 +78,7 @@ class Engines:
             ServerFull: the finals of those who speak already leave no room; the message says when to try again.
         """
         scheduler = self.scheduler_for(provider)
-        if scheduler and (retry_s := scheduler.admits()) is not None:
+        if scheduler and (retry_s := scheduler.admission_wait_s()) is not None:
             raise ServerFull(
                 "the dictations going on take all that this machine can do (scheduler.admit_load);"
                 f" try again in {retry_s:.0f} s"

@@ -11,9 +11,9 @@ import anyio
 import anyio.lowlevel
 
 from app.core.config import SchedulerSettings
-from app.services.decoding.jobs import DROPPABLE, Job, Shed
+from app.services.decoding.jobs import SHEDDABLE, Job, Shed
 from app.services.decoding.load import LEVELS, Pressure
-from app.services.decoding.policy import Policy, State, Ticket
+from app.services.decoding.policy import JobState, SchedulingPolicy, Ticket
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def make_scheduler(settings: SchedulerSettings, *, shed: Callable[[], None] = la
 
 
 class Scheduler:
-    """The decisions are `Policy`'s; here are the clock and those who wait.
+    """The decisions are `SchedulingPolicy`'s; here are the clock and those who wait.
 
     Everything happens in one event loop. There is no task: decisions fall when a job comes or ends. While somebody
     watches and partials are degraded, a timer looks once a second whether that is over.
@@ -44,13 +44,13 @@ class Scheduler:
         now: Callable[[], float],
         *,
         admit_below: float = 0.85,
-        look_every_s: float = 1.0,
+        recheck_every_s: float = 1.0,
         shed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._policy = Policy(cores, admit_below=admit_below)
+        self._policy = SchedulingPolicy(cores, admit_below=admit_below)
         self.now = now
         """The clock (s) of deadlines."""
-        self._look_every_s = look_every_s
+        self._recheck_every_s = recheck_every_s
         self._shed = shed
         self._turns: dict[Ticket, anyio.Event] = {}
         self._watchers: dict[int, _Watcher] = {}
@@ -68,7 +68,7 @@ class Scheduler:
         return number
 
     @property
-    def background(self) -> int:
+    def background_cores(self) -> int:
         """Cores that work may take which gives way to speakers."""
         return max(self._policy.cores - 1, 1)
 
@@ -82,30 +82,30 @@ class Scheduler:
             Shed: the job is droppable and not worth its cost any more, or its session is gone.
         """
         ticket = self._policy.submit(job, self.now())
-        self._settle()
-        if ticket.state is State.WAITING:
+        self._dispatch()
+        if ticket.state is JobState.WAITING:
             await self._wait(ticket)
-        if ticket.state is State.SHED:
-            raise Shed(job.kind.name)
+        if ticket.state is JobState.SHED:
+            raise Shed(job.priority.name)
         returned = False
         try:
             result = await call()
             returned = True
         finally:
             self._policy.finish(ticket, self.now(), learn=returned)
-            self._settle()
+            self._dispatch()
         return result
 
     def promote(self, session: int) -> None:
         """This session's eager final is a final now."""
         self._policy.promote(session, self.now())
-        self._settle()
+        self._dispatch()
 
     def forget(self, session: int) -> None:
         """The session is gone: what waits is shed, its watch ends; what runs keeps its core until it returns."""
         self._watchers.pop(session, None)
         self._policy.forget(session)
-        self._settle()
+        self._dispatch()
 
     def watch(self, session: int, tell: Callable[[Pressure], None]) -> None:
         """Call `tell` whenever what the load asks of this session's partials changes, until `forget`.
@@ -116,9 +116,9 @@ class Scheduler:
         self._notify()
 
     @property
-    def roomy(self) -> bool:
+    def has_headroom(self) -> bool:
         """Whether there is room for work that is better and costs more: two cores for each speaker, and no delay."""
-        return self.pressure.factor <= 1 and self._policy.roomy(self.now())
+        return self.pressure.factor <= 1 and self._policy.has_headroom(self.now())
 
     @property
     def waiting(self) -> int:
@@ -135,9 +135,9 @@ class Scheduler:
         """What the load asks of partials now."""
         return self._policy.pressure(self.now())
 
-    def admits(self) -> float | None:
+    def admission_wait_s(self) -> float | None:
         """None when one more speaker fits; otherwise the seconds after which to try again."""
-        return self._policy.admits(self.now())
+        return self._policy.admission_wait_s(self.now())
 
     async def _wait(self, ticket: Ticket) -> None:
         turn = self._turns[ticket] = anyio.Event()
@@ -145,20 +145,20 @@ class Scheduler:
             await turn.wait()
             await anyio.lowlevel.checkpoint_if_cancelled()
         except BaseException:
-            if ticket.state is State.RUNNING:  # its turn came in the very moment of the cancellation
+            if ticket.state is JobState.RUNNING:  # its turn came in the very moment of the cancellation
                 self._policy.finish(ticket, self.now(), learn=False)
             else:
                 self._policy.cancel(ticket)
-            self._settle()
+            self._dispatch()
             raise
         finally:
             del self._turns[ticket]
 
-    def _settle(self) -> None:
-        for ticket in self._policy.settle(self.now()):
+    def _dispatch(self) -> None:
+        for ticket in self._policy.dispatch(self.now()):
             if turn := self._turns.get(ticket):
                 turn.set()
-            if ticket.state is State.SHED and ticket.kind in DROPPABLE:
+            if ticket.state is JobState.SHED and ticket.priority in SHEDDABLE:
                 self._shed()
         if self._watchers:
             self._notify()
@@ -166,13 +166,13 @@ class Scheduler:
     def _notify(self) -> None:
         now = self.now()
         for session, watcher in list(self._watchers.items()):
-            watcher.look(self._policy.pressure_on(session, now))
+            watcher.update(self._policy.pressure_on(session, now))
         if self._timer is None and self._policy.pressure(now).degraded:
-            self._timer = asyncio.get_running_loop().call_later(self._look_every_s, self._look_again)
+            self._timer = asyncio.get_running_loop().call_later(self._recheck_every_s, self._recheck)
 
-    def _look_again(self) -> None:
+    def _recheck(self) -> None:
         self._timer = None
-        self._settle()
+        self._dispatch()
 
 
 class _Watcher:
@@ -180,7 +180,7 @@ class _Watcher:
         self._tell = tell
         self._told = LEVELS[0]
 
-    def look(self, pressure: Pressure) -> None:
+    def update(self, pressure: Pressure) -> None:
         if (pressure.degraded, pressure.partials) != (self._told.degraded, self._told.partials):
             self._told = pressure
             self._tell(pressure)

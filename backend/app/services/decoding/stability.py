@@ -15,7 +15,7 @@ class Shown:
     stable: str
 
 
-class Stabiliser:
+class Stabilizer:
     """One utterance's stable prefix, for engines that decode as the audio comes.
 
     A word is stable once it has stood unchanged for `hold_ms` of audio and another word follows it; the newest word
@@ -33,7 +33,7 @@ class Stabiliser:
         words = text.split()
         tail = words[continues_at(self._stable, words) :]
         since = [
-            self._tail[i][1] if i < len(self._tail) and self._tail[i][0] == normalise(word) else audio_ms
+            self._tail[i][1] if i < len(self._tail) and self._tail[i][0] == normalize(word) else audio_ms
             for i, word in enumerate(tail)
         ]
         for i in range(1, len(since)):  # a word is no older than the one before it
@@ -42,14 +42,14 @@ class Stabiliser:
         while settled < len(tail) - 1 and audio_ms - since[settled] >= self._hold_ms:
             settled += 1
         self._stable += tail[:settled]
-        self._tail = [(normalise(word), at) for word, at in zip(tail[settled:], since[settled:], strict=True)]
+        self._tail = [(normalize(word), at) for word, at in zip(tail[settled:], since[settled:], strict=True)]
         return Shown(" ".join(self._stable + tail[settled:]), " ".join(self._stable))
 
 
 def continues_at(stable: list[str], words: list[str]) -> int:
     """The index in `words` of the first word after the stable prefix; aligned with it where they differ."""
-    settled = [normalise(word) for word in stable]
-    heard = [normalise(word) for word in words]
+    settled = [normalize(word) for word in stable]
+    heard = [normalize(word) for word in words]
     if heard[: len(settled)] == settled:
         return len(settled)
     blocks = SequenceMatcher(None, settled, heard, autojunk=False).get_matching_blocks()
@@ -61,7 +61,7 @@ def continues_at(stable: list[str], words: list[str]) -> int:
     return min(last.b + last.size + missing, len(words))
 
 
-def normalise(word: str) -> str:
+def normalize(word: str) -> str:
     """A word without case, compatibility forms and punctuation at its ends; itself where nothing else is left."""
     folded = unicodedata.normalize("NFKC", word).casefold()
     return folded.strip("".join(c for c in folded if unicodedata.category(c).startswith("P"))) or folded
@@ -96,7 +96,7 @@ class Agreement:
     def push(self, words: list[str], heard_s: float, lang: str | None = None) -> Hypothesis:
         """Take the newest decode, over `heard_s` of the utterance; give what is to be shown."""
         tail = words[continues_at(self.stable, words) :]
-        plain = [normalise(word) for word in tail]
+        plain = [normalize(word) for word in tail]
         agreed = 0
         while agreed < min(len(plain), len(self._tail)) and plain[agreed] == self._tail[agreed][0]:
             agreed += 1
@@ -131,8 +131,8 @@ def find_cut(words: tuple[Word, ...], stable: list[str], window_ms: int) -> Cut 
 
     `stable` are the stable words of this window; `words` what its decode found, with times.
     """
-    said = [normalise(word.text) for word in words]
-    settled = [normalise(word) for word in stable]
+    said = [normalize(word.text) for word in words]
+    settled = [normalize(word) for word in stable]
     most = min(len(settled), len(said)) - ANCHORS
     best: tuple[int, Cut] | None = None
     for count in range(1, most + 1):

@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, WindowRequest, WindowResult, WindowSttSession
 from app.services.decoding.boundary import Foreign
-from app.services.decoding.jobs import Job, Kind
+from app.services.decoding.jobs import Job, Priority
 from app.services.decoding.scheduler import Scheduler
 
 CONTEXT_CHARACTERS = 200
@@ -52,13 +52,13 @@ class Memory:
 WindowSize = Literal["short", "full"]
 WindowChoice = Literal["short", "full", "auto"]
 
-WITHIN_S = {Kind.FINAL: 0.3, Kind.EAGER: 0.35}
+WITHIN_S = {Priority.FINAL: 0.3, Priority.EAGER: 0.35}
 """How soon a decode is wanted: an eager final before the silence is long enough. Partials: PARTIAL_WITHIN_S."""
 PARTIAL_WITHIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
+class WindowSizes:
     """How much is encoded: settings of the engine."""
 
     partial: WindowChoice = "short"
@@ -67,9 +67,9 @@ class Windows:
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """A decode's place in the line; `kind` changes when an eager final is promoted."""
+    """A decode's place in the line; `priority` changes when an eager final is promoted."""
 
-    kind: Kind
+    priority: Priority
 
 
 class WindowSession:
@@ -83,7 +83,7 @@ class WindowSession:
         self,
         engine: WindowSttSession,
         config: SttConfig,
-        windows: Windows,
+        windows: WindowSizes,
         scheduler: Scheduler | None,
         number: int,
         name: str,
@@ -117,7 +117,7 @@ class WindowSession:
 
     def promote(self, turn: Turn) -> None:
         """The eager final that has this turn is wanted now."""
-        turn.kind = Kind.FINAL
+        turn.priority = Priority.FINAL
         if self._scheduler:
             self._scheduler.promote(self._number)
 
@@ -153,27 +153,27 @@ class WindowSession:
         if self._scheduler is None:
             return await call()
         audio_s = len(request.samples) / SAMPLE_RATE_HZ
-        deadline = self.now() + WITHIN_S.get(turn.kind, PARTIAL_WITHIN_S)
+        deadline = self.now() + WITHIN_S.get(turn.priority, PARTIAL_WITHIN_S)
         costs = f"{self._name}/{request.window}/{'final' if request.final else 'partial'}"
-        return await self._scheduler.run(Job(self._number, turn.kind, audio_s, deadline, costs), call)
+        return await self._scheduler.run(Job(self._number, turn.priority, audio_s, deadline, costs), call)
 
     def _size(self, turn: Turn) -> WindowSize:
-        choice = self._windows.final if is_final(turn.kind) else self._windows.partial
+        choice = self._windows.final if is_final(turn.priority) else self._windows.partial
         if choice != "auto":
             return choice
-        return "full" if self._scheduler is None or self._scheduler.roomy else "short"
+        return "full" if self._scheduler is None or self._scheduler.has_headroom else "short"
 
     def _again(self, turn: Turn, request: WindowRequest, result: WindowResult) -> bool:
         if request.window == "full":
             return False
-        if is_final(turn.kind):
+        if is_final(turn.priority):
             return result.doubtful is not None or not covers(result, request)
         # The beginning of an utterance has no words in it; and a second decode needs cores that are free.
         return result.doubtful not in (None, "empty") and self.factor <= 1
 
 
-def is_final(kind: Kind) -> bool:
-    return kind in (Kind.FINAL, Kind.EAGER, Kind.FILE)
+def is_final(priority: Priority) -> bool:
+    return priority in (Priority.FINAL, Priority.EAGER, Priority.FILE)
 
 
 UNCOVERED_MS = 1200

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.core.errors import PrompterError
 from app.providers.base import SAMPLE_RATE_HZ, Hypothesis, Samples, Transcript, WindowRequest, WindowResult
-from app.services.decoding.jobs import Kind, Shed
+from app.services.decoding.jobs import Priority, Shed
 from app.services.decoding.stability import LONG_S, Agreement, find_cut, join, split
 from app.services.decoding.window_session import Turn, WindowSession, ending
 
@@ -64,8 +64,8 @@ class Listener(Protocol):
 class _Background:
     """A decode that nobody waits for yet. Called off while it waits, it is never made."""
 
-    def __init__(self, kind: Kind, speech_samples: int = 0) -> None:
-        self.turn = Turn(kind)
+    def __init__(self, priority: Priority, speech_samples: int = 0) -> None:
+        self.turn = Turn(priority)
         self.speech_samples = speech_samples
         self.scope = anyio.CancelScope()
         self.done = anyio.Event()
@@ -86,11 +86,11 @@ class WindowStream:
         onset: int,
         listener: Listener,
         *,
-        final: Kind = Kind.FINAL,
+        final: Priority = Priority.FINAL,
     ) -> None:
-        """The utterance begins at session sample `start`, its speech at `onset`; its final is of the kind `final`."""
+        """The utterance begins at session sample `start`, its speech at `onset`; its final has the priority `final`."""
         self._session = session
-        self._final_kind = final
+        self._final_priority = final
         self._listener = listener
         self._start = start
         self._onset_s = (onset - start) / SAMPLE_RATE_HZ
@@ -117,13 +117,15 @@ class WindowStream:
         self._pieces.append(samples.copy())  # the caller may use its buffer again
         self._heard += len(samples)
         if self._partials and not self._paused and self.idle and self._is_due():
-            self._begin(_Background(Kind.PARTIAL if self._passes else Kind.FIRST_PARTIAL), self._partial)
+            self._begin(
+                _Background(Priority.PARTIAL if self._passes else Priority.FIRST_PARTIAL), self._partial
+            )
 
     def pause(self, speech_samples: int) -> None:
         """Speech has paused at this sample: decode the final now, in case it is over."""
         self._paused = True
         self._call_off()
-        self._eager = _Background(Kind.EAGER, speech_samples)
+        self._eager = _Background(Priority.EAGER, speech_samples)
         self._begin(self._eager, self._in_advance)
 
     def resume(self) -> None:
@@ -139,7 +141,7 @@ class WindowStream:
             await eager.done.wait()
         else:
             self._call_off()
-            eager = _Background(self._final_kind, speech_samples)
+            eager = _Background(self._final_priority, speech_samples)
             eager.result = await self._final(eager)
         if eager.failure is not None:
             raise eager.failure
@@ -194,7 +196,12 @@ class WindowStream:
     async def _in_advance(self, job: _Background) -> None:
         job.result = await self._final(job)
         transcript = self._transcript(job.result)
-        if self._eager is job and job.turn.kind is Kind.EAGER and transcript.text and not transcript.rejected:
+        if (
+            self._eager is job
+            and job.turn.priority is Priority.EAGER
+            and transcript.text
+            and not transcript.rejected
+        ):
             self._listener.eager_final(transcript)
 
     async def _final(self, job: _Background) -> WindowResult:

@@ -12,7 +12,7 @@ from app.services.audio.pcm import to_samples
 from app.services.audio.segmenter import Segmenter, SegmentEvent, UtteranceEnded, UtteranceStarted
 from app.services.decoding.load import Pressure
 from app.services.decoding.scheduler import Scheduler
-from app.services.decoding.window_session import Windows
+from app.services.decoding.window_session import WindowSizes
 from app.services.dictation.events import EngineInfo
 from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Event, Outbox
@@ -54,7 +54,7 @@ class Dictation:
         self._number = scheduler.new_session() if scheduler else 0
         self._inbox = WorkQueue()
         whisper = settings.stt.whisper_local
-        cores = Cores(scheduler, self._number, Windows(whisper.partial_window, whisper.final_window))
+        cores = Cores(scheduler, self._number, WindowSizes(whisper.partial_window, whisper.final_window))
         self._recogniser = Recogniser(
             engine, config, voice, self._inbox, outbox, cores, meter, events=events, keep=keep
         )

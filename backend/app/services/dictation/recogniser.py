@@ -29,8 +29,8 @@ from app.services.audio.segmenter import (
 from app.services.decoding.boundary import Foreign, release
 from app.services.decoding.scheduled_stream import ScheduledStream
 from app.services.decoding.scheduler import Scheduler
-from app.services.decoding.stability import Stabiliser
-from app.services.decoding.window_session import Windows, WindowSession
+from app.services.decoding.stability import Stabilizer
+from app.services.decoding.window_session import WindowSession, WindowSizes
 from app.services.decoding.window_stream import WindowStream
 from app.services.dictation.events import EngineInfo, EventBuilder, Receipt, Stats, UtteranceState
 from app.services.dictation.meter import Meter
@@ -48,7 +48,7 @@ class Cores:
     """None for an engine that takes none: it is called as the audio comes."""
     number: int = 0
     """The scheduler's name for the dictation; its owner has it forgotten at the end."""
-    windows: Windows = field(default_factory=Windows)
+    windows: WindowSizes = field(default_factory=WindowSizes)
 
 
 class _Utterance:
@@ -60,7 +60,7 @@ class _Utterance:
         self.stream: SttStream | WindowStream
         self.heard = 0
         self.pause: UtterancePaused | None = None
-        self.stabiliser = Stabiliser()
+        self.stabilizer = Stabilizer()
         self._teller = teller
         self._wake = wake
 
@@ -68,7 +68,7 @@ class _Utterance:
         """A hypothesis over the first `covered_samples`."""
         text, stable = hypothesis.text, hypothesis.stable
         if stable is None:
-            shown = self.stabiliser.push(text, covered_samples // _SAMPLES_PER_MS)
+            shown = self.stabilizer.push(text, covered_samples // _SAMPLES_PER_MS)
             text, stable = shown.text, shown.stable
         self._teller.partial(self.told, text, stable, self.told.start + covered_samples)
         self._wake()

@@ -18,12 +18,12 @@ from app.providers.base import (
 from app.services.audio.endpointing import Verdict
 from app.services.audio.segmenter import SegmentEvent, UtteranceAudio, UtteranceEnded, UtteranceStarted
 from app.services.decoding.boundary import Foreign, release
-from app.services.decoding.jobs import Kind
+from app.services.decoding.jobs import Priority
 from app.services.decoding.scheduled_stream import ScheduledStream
 from app.services.decoding.scheduler import Scheduler
-from app.services.decoding.window_session import Windows, WindowSession
+from app.services.decoding.window_session import WindowSession, WindowSizes
 from app.services.decoding.window_stream import WindowStream
-from app.services.transcription.result import Said, SaidWord
+from app.services.transcription.result import TranscribedUtterance, TranscribedWord
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 RAW_CHUNK_SAMPLES = SAMPLE_RATE_HZ // 10
@@ -35,7 +35,7 @@ class Cores:
     """How recordings come to this machine's cores."""
 
     scheduler: Scheduler
-    windows: Windows
+    windows: WindowSizes
     utterances: anyio.CapacityLimiter
     """Utterances of recordings that engines hold at once: decoders and lanes stay free for those who speak."""
 
@@ -71,7 +71,7 @@ class UtteranceListener:
         """Whether an utterance is open: others may wait for its place."""
         return self._held
 
-    async def take(self, event: SegmentEvent) -> Said | None:
+    async def take(self, event: SegmentEvent) -> TranscribedUtterance | None:
         """Work on an event; give the text where it ended an utterance.
 
         Raises:
@@ -105,14 +105,14 @@ class UtteranceListener:
 
     async def _open(self, start: int) -> SttStream | WindowStream:
         if self._windows is not None:
-            return WindowStream(self._windows, start, self._onset, _Deaf(), final=Kind.FILE)
+            return WindowStream(self._windows, start, self._onset, _Deaf(), final=Priority.FILE)
         assert not isinstance(self._engine, WindowSttSession)
         stream = await self._engine.open_stream()
         if self._cores is None:
             return stream
         return ScheduledStream(stream, self._cores.scheduler, self._number, self._provider, live=False)
 
-    async def _end(self, event: UtteranceEnded) -> Said | None:
+    async def _end(self, event: UtteranceEnded) -> TranscribedUtterance | None:
         try:
             if event.verdict is not Verdict.KEEP:
                 return None
@@ -126,19 +126,21 @@ class UtteranceListener:
         finally:
             await self._close()
 
-    def _said(self, transcript: Transcript, event: UtteranceEnded) -> Said | None:
+    def _said(self, transcript: Transcript, event: UtteranceEnded) -> TranscribedUtterance | None:
         if transcript.rejected or not transcript.text:
             return None
         offset = event.start // _SAMPLES_PER_MS
         words = tuple(
-            SaidWord(word.text, offset + word.start_ms, offset + word.end_ms, word.confidence)
+            TranscribedWord(word.text, offset + word.start_ms, offset + word.end_ms, word.confidence)
             for word in transcript.words
         )
         start_ms, end_ms = self._onset // _SAMPLES_PER_MS, event.speech_end // _SAMPLES_PER_MS
         if words:
             start_ms, end_ms = min(start_ms, words[0].start_ms), max(end_ms, words[-1].end_ms)
         lang = transcript.lang or self._config.primary_lang
-        return Said(transcript.text, start_ms, max(end_ms, start_ms), words, lang, transcript.model)
+        return TranscribedUtterance(
+            transcript.text, start_ms, max(end_ms, start_ms), words, lang, transcript.model
+        )
 
     async def _close(self) -> None:
         await self._close_stream()
@@ -153,7 +155,7 @@ class UtteranceListener:
 
     def _windowed(self, engine: WindowSttSession) -> WindowSession:
         scheduler, windows = (
-            (self._cores.scheduler, self._cores.windows) if self._cores else (None, Windows())
+            (self._cores.scheduler, self._cores.windows) if self._cores else (None, WindowSizes())
         )
         return WindowSession(engine, self._config, windows, scheduler, self._number, self._provider, None)
 
@@ -169,7 +171,7 @@ class RawListener:
         self._heard = 0
         self._told = 0
 
-    def push(self, samples: Samples) -> list[Said]:
+    def push(self, samples: Samples) -> list[TranscribedUtterance]:
         """Take audio of any length; give the finals it brought."""
         said = []
         for at in range(0, len(samples), RAW_CHUNK_SAMPLES):
@@ -183,8 +185,8 @@ class RawListener:
     async def aclose(self) -> None:
         await release(self._provider, self._engine.aclose())
 
-    def _final(self, text: str) -> Said:
+    def _final(self, text: str) -> TranscribedUtterance:
         start, self._told = self._told, self._heard
-        return Said(
+        return TranscribedUtterance(
             text, start // _SAMPLES_PER_MS, self._heard // _SAMPLES_PER_MS, (), self._config.primary_lang
         )

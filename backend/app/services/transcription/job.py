@@ -13,26 +13,31 @@ import anyio.to_thread
 from app.core.config import Settings
 from app.core.errors import ServerFull
 from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, Samples, SttConfig
-from app.providers.media.decoder import Decoder
+from app.providers.media.decoder import RecordingDecoder
 from app.services.audio.segmenter import Segmenter, SegmentEvent
 from app.services.decoding.boundary import Foreign
 from app.services.decoding.providers import Engines
 from app.services.decoding.scheduler import Scheduler
-from app.services.decoding.window_session import Windows
+from app.services.decoding.window_session import WindowSizes
 from app.services.transcription.decoder import Cores, RawListener, UtteranceListener
-from app.services.transcription.request import Ask, find
-from app.services.transcription.result import Progress, Said, Whole, language_of
+from app.services.transcription.request import TranscriptionRequest, find
+from app.services.transcription.result import (
+    RecordingTranscript,
+    TranscribedUtterance,
+    TranscriptionProgress,
+    main_language,
+)
 
 logger = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 1.0
 """Between two words about how far it is, while nothing is said."""
 
-Step = Said | Progress
+TranscriptionEvent = TranscribedUtterance | TranscriptionProgress
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class TranscriptionDeps:
     """What recordings share."""
 
     settings: Settings
@@ -42,20 +47,20 @@ class Means:
     """Recordings that are listened to at a time: it is cheap, and must not take the cores."""
 
 
-class Recording:
+class TranscriptionJob:
     """`open`, then `next` until it gives None, or `whole`; `aclose` in every case. One task at a time.
 
     Nothing runs between two calls but the decoder, which waits when its pipe is full.
     """
 
-    def __init__(self, file: BinaryIO, ask: Ask, means: Means) -> None:
+    def __init__(self, file: BinaryIO, ask: TranscriptionRequest, deps: TranscriptionDeps) -> None:
         """`file` has a descriptor and stays the caller's."""
         self._file = file
-        self._ask = ask
-        self._means = means
+        self._request = ask
+        self._deps = deps
         self._steps = self._work()
-        self._first: list[Step | None] = []
-        self._said: list[Said] = []
+        self._first: list[TranscriptionEvent | None] = []
+        self._said: list[TranscribedUtterance] = []
         self._heard = 0
         self._began_s = time.monotonic()
         self.provider = ""
@@ -69,26 +74,26 @@ class Recording:
         """
         self._first = [await anext(self._steps, None)]
 
-    async def next(self) -> Step | None:
+    async def next(self) -> TranscriptionEvent | None:
         """The next utterance or sign of progress; None behind the last. Raises as `open` does, and MessageTooBig."""
         step = self._first.pop() if self._first else await anext(self._steps, None)
-        if isinstance(step, Said):
+        if isinstance(step, TranscribedUtterance):
             self._said.append(step)
         return step
 
-    async def whole(self) -> Whole:
+    async def whole(self) -> RecordingTranscript:
         """Everything, at the end."""
         while await self.next() is not None:
             pass
         return self.so_far
 
     @property
-    def so_far(self) -> Whole:
+    def so_far(self) -> RecordingTranscript:
         """What has been understood until now."""
         said = tuple(self._said)
-        asked = (self._ask.lang or "auto").split("-")[0].lower()
-        return Whole(
-            said, self._heard / SAMPLE_RATE_HZ, language_of(said, None if asked == "auto" else asked)
+        asked = (self._request.lang or "auto").split("-")[0].lower()
+        return RecordingTranscript(
+            said, self._heard / SAMPLE_RATE_HZ, main_language(said, None if asked == "auto" else asked)
         )
 
     async def aclose(self) -> None:
@@ -96,16 +101,16 @@ class Recording:
         with anyio.CancelScope(shield=True):
             await self._steps.aclose()
 
-    async def _work(self) -> AsyncGenerator[Step, None]:
+    async def _work(self) -> AsyncGenerator[TranscriptionEvent, None]:
         complete = False
         async with AsyncExitStack() as stack:
             decoder = await stack.enter_async_context(
-                Decoder(self._file, self._means.settings.limits.upload_s)
+                RecordingDecoder(self._file, self._deps.settings.limits.upload_s)
             )
             block = await decoder.block()
             mind = await self._mind()
             stack.push_async_callback(mind.aclose)
-            yield Progress(0.0, decoder.duration_s)
+            yield TranscriptionProgress(0.0, decoder.duration_s)
             told_s = time.monotonic()
             try:
                 while block is not None:
@@ -114,7 +119,7 @@ class Recording:
                         yield said
                     if not mind.busy and time.monotonic() - told_s >= PROGRESS_EVERY_S:
                         told_s = time.monotonic()
-                        yield Progress(self._heard / SAMPLE_RATE_HZ, decoder.duration_s)
+                        yield TranscriptionProgress(self._heard / SAMPLE_RATE_HZ, decoder.duration_s)
                     block = await decoder.block()
                 for said in await mind.finish():
                     yield said
@@ -124,7 +129,7 @@ class Recording:
 
     async def _mind(self) -> "_Ears | _Raw":
         """The engine with what it needs before it."""
-        ask, settings, engines = self._ask, self._means.settings, self._means.engines
+        ask, settings, engines = self._request, self._deps.settings, self._deps.engines
         named = find(ask.model, engines.checkpoints())
         lang = ask.lang or settings.stt.lang
         provider = (await engines.choose(named.provider, lang, named.model)).provider
@@ -136,9 +141,9 @@ class Recording:
             engine = await provider.open_session(config)
         if isinstance(engine, RawSttSession):
             return _Raw(RawListener(engine, config, provider.name))
-        cores = self._means.cores if engines.scheduler_for(provider) else None
+        cores = self._deps.cores if engines.scheduler_for(provider) else None
         listener = UtteranceListener(engine, config, provider.name, cores)
-        return _Ears(listener, settings, ask.silence_ms, self._means.ears)
+        return _Ears(listener, settings, ask.silence_ms, self._deps.ears)
 
     def _log(self, *, complete: bool) -> None:
         logger.info(
@@ -169,18 +174,18 @@ class _Ears:
     def busy(self) -> bool:
         return self._listener.busy
 
-    async def hear(self, block: Samples) -> list[Said]:
+    async def hear(self, block: Samples) -> list[TranscribedUtterance]:
         return await self._told(
             await anyio.to_thread.run_sync(self._segmenter.push, block, limiter=self._limiter)
         )
 
-    async def finish(self) -> list[Said]:
+    async def finish(self) -> list[TranscribedUtterance]:
         return await self._told(await anyio.to_thread.run_sync(self._segmenter.finish, limiter=self._limiter))
 
     async def aclose(self) -> None:
         await self._listener.aclose()
 
-    async def _told(self, events: list[SegmentEvent]) -> list[Said]:
+    async def _told(self, events: list[SegmentEvent]) -> list[TranscribedUtterance]:
         said = [await self._listener.take(event) for event in events]
         return [one for one in said if one is not None]
 
@@ -193,10 +198,10 @@ class _Raw:
     def __init__(self, listener: RawListener) -> None:
         self._listener = listener
 
-    async def hear(self, block: Samples) -> list[Said]:
+    async def hear(self, block: Samples) -> list[TranscribedUtterance]:
         return self._listener.push(block)
 
-    async def finish(self) -> list[Said]:
+    async def finish(self) -> list[TranscribedUtterance]:
         """Chunks left over give no final, as when dictating."""
         return []
 
@@ -208,7 +213,7 @@ RETRY_S = 5.0
 """When a client that was refused may try again."""
 
 
-class Transcriptions:
+class TranscriptionService:
     """One for an application."""
 
     def __init__(self, settings: Settings, engines: Engines, scheduler: Scheduler) -> None:
@@ -218,13 +223,13 @@ class Transcriptions:
         whisper = settings.stt.whisper_local
         cores = Cores(
             scheduler,
-            Windows(whisper.partial_window, whisper.final_window),
-            anyio.CapacityLimiter(scheduler.background),
+            WindowSizes(whisper.partial_window, whisper.final_window),
+            anyio.CapacityLimiter(scheduler.background_cores),
         )
-        self._means = Means(settings, engines, cores, anyio.CapacityLimiter(1))
+        self._deps = TranscriptionDeps(settings, engines, cores, anyio.CapacityLimiter(1))
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def reserve(self) -> AsyncIterator[None]:
         """One recording's place, from before its upload to the end of its answer.
 
         Raises:
@@ -241,6 +246,6 @@ class Transcriptions:
         finally:
             self.open -= 1
 
-    def recording(self, file: BinaryIO, ask: Ask) -> Recording:
+    def create_job(self, file: BinaryIO, ask: TranscriptionRequest) -> TranscriptionJob:
         """The work on one file; its owner closes it."""
-        return Recording(file, ask, self._means)
+        return TranscriptionJob(file, ask, self._deps)

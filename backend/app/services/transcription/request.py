@@ -8,7 +8,7 @@ from typing import Any
 from app.core.errors import BadRequest, LanguageNotSupported, ModelNotFound
 from app.utils.languages import parse_language
 
-MOST_TERMS = 200
+MAX_TERMS = 200
 TERM_CHARACTERS = 100
 SILENCE_MS = range(100, 10_001)
 
@@ -16,7 +16,7 @@ _BETWEEN_TERMS = re.compile(r"[,;\n\r\t]+|[.!?:](?:\s+|$)")
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class TranscriptionRequest:
     """How a recording is to be understood."""
 
     model: str = ""
@@ -53,7 +53,7 @@ def vocabulary(prompt: str, keywords: Iterable[str]) -> tuple[str, ...]:
     for text in (*keywords, *_BETWEEN_TERMS.split(prompt)):
         if term := " ".join(text.split())[:TERM_CHARACTERS].strip():
             terms[term] = None
-    return tuple(terms)[:MOST_TERMS]
+    return tuple(terms)[:MAX_TERMS]
 
 
 def silence_ms(strategy: Any) -> int | None:
@@ -81,27 +81,27 @@ OPENAI_NAMES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class RequestedModel:
     """An engine and its checkpoint; None leaves the choice to the settings and to the engine."""
 
     provider: str | None
     model: str | None = None
 
 
-def find(model_id: str, engines: Mapping[str, Sequence[str]]) -> Named:
+def find(model_id: str, engines: Mapping[str, Sequence[str]]) -> RequestedModel:
     """What `model_id` means among `engines` (name -> its checkpoints, those of the best engine first).
 
     Raises:
         ModelNotFound: nothing; the message lists what there is.
     """
     if not model_id or model_id in OPENAI_NAMES:
-        return Named(None)
+        return RequestedModel(None)
     if model_id == AUTO or model_id in engines:
-        return Named(model_id)
+        return RequestedModel(model_id)
     for name, checkpoints in engines.items():
         for checkpoint in checkpoints:
             if model_id in (checkpoint, f"{name}/{checkpoint}"):
-                return Named(name, checkpoint)
+                return RequestedModel(name, checkpoint)
     raise ModelNotFound(
         f"there is no speech model {model_id!r}; known: {', '.join(known(engines))}", param="model"
     )

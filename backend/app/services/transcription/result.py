@@ -18,7 +18,7 @@ from app.utils.languages import language_name
 
 
 @dataclass(frozen=True, slots=True)
-class SaidWord:
+class TranscribedWord:
     """One word and its time from the start of the recording."""
 
     text: str
@@ -28,19 +28,19 @@ class SaidWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TranscribedUtterance:
     """One utterance and its time from the start of the recording."""
 
     text: str
     start_ms: int
     end_ms: int
-    words: tuple[SaidWord, ...] = ()
+    words: tuple[TranscribedWord, ...] = ()
     lang: str | None = None
     model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TranscriptionProgress:
     """How far the recording has been understood."""
 
     done_s: float
@@ -49,10 +49,10 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class RecordingTranscript:
     """A recording's text."""
 
-    utterances: tuple[Said, ...]
+    utterances: tuple[TranscribedUtterance, ...]
     duration_s: float
     lang: str | None
 
@@ -61,20 +61,20 @@ class Whole:
         return "".join(pieces(self.utterances))
 
     @property
-    def words(self) -> list[SaidWord]:
+    def words(self) -> list[TranscribedWord]:
         return [word for said in self.utterances for word in said.words]
 
 
-def piece(said: Said, *, first: bool) -> str:
+def piece(said: TranscribedUtterance, *, first: bool) -> str:
     """The text of an utterance with what separates it from the one before."""
     return said.text if first or said.lang in UNSPACED else f" {said.text}"
 
 
-def pieces(utterances: tuple[Said, ...]) -> list[str]:
+def pieces(utterances: tuple[TranscribedUtterance, ...]) -> list[str]:
     return [piece(said, first=number == 0) for number, said in enumerate(utterances)]
 
 
-def language_of(utterances: tuple[Said, ...], asked: str | None) -> str | None:
+def main_language(utterances: tuple[TranscribedUtterance, ...], asked: str | None) -> str | None:
     """The language most of it is in, as far as the engine tells."""
     spoken: Counter[str] = Counter()
     for said in utterances:
@@ -83,12 +83,12 @@ def language_of(utterances: tuple[Said, ...], asked: str | None) -> str | None:
     return spoken.most_common(1)[0][0] if spoken else asked
 
 
-def plain(whole: Whole) -> TranscriptionOut:
+def plain(whole: RecordingTranscript) -> TranscriptionOut:
     """`json`."""
     return TranscriptionOut(text=whole.text, usage=usage(whole))
 
 
-def verbose(whole: Whole, *, words: bool) -> VerboseTranscriptionOut:
+def verbose(whole: RecordingTranscript, *, words: bool) -> VerboseTranscriptionOut:
     """`verbose_json`."""
     found = [
         WordOut(word=word.text.strip(), start=_s(word.start_ms), end=_s(word.end_ms)) for word in whole.words
@@ -103,7 +103,7 @@ def verbose(whole: Whole, *, words: bool) -> VerboseTranscriptionOut:
     )
 
 
-def delta(said: Said, *, first: bool) -> dict[str, Any]:
+def delta(said: TranscribedUtterance, *, first: bool) -> dict[str, Any]:
     """The event of one utterance. `start` and `end` are ours (s)."""
     return {
         "type": "transcript.text.delta",
@@ -113,16 +113,16 @@ def delta(said: Said, *, first: bool) -> dict[str, Any]:
     }
 
 
-def done(whole: Whole) -> dict[str, Any]:
+def done(whole: RecordingTranscript) -> dict[str, Any]:
     """The last event."""
     return {"type": "transcript.text.done", "text": whole.text, "usage": usage(whole).model_dump()}
 
 
-def usage(whole: Whole) -> DurationUsage:
+def usage(whole: RecordingTranscript) -> DurationUsage:
     return DurationUsage(seconds=round(whole.duration_s, 3))
 
 
-def _segment(number: int, said: Said) -> SegmentOut:
+def _segment(number: int, said: TranscribedUtterance) -> SegmentOut:
     confidences = [word.confidence for word in said.words if word.confidence > 0]
     text = said.text.encode()
     return SegmentOut(

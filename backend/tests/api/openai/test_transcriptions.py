@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from app.core.config import Settings
 from app.providers.base import WindowRequest
-from app.services.decoding.jobs import Kind
+from app.services.decoding.jobs import Priority
 from tests.conftest import SAMPLES, SPEECH, RunServer, read_wav
 from tests.fakes.engine import FakeEngine, Gate, Script
 from tests.fakes.whisper import ENGLISH, OURS, SPANISH
@@ -462,9 +462,9 @@ async def test_a_speaker_waits_for_one_running_decode_of_recordings(client: http
             await socket.connection.send(sentence(0.0))
             await socket.send("stop")
             policy = served.resources.scheduler._policy
-            await eventually(lambda: any(ticket.kind is Kind.FEED for ticket in policy.waiting()))
-            assert [ticket.kind for ticket in policy._running] == [Kind.FILE]
-            assert all(ticket.kind in (Kind.FEED, Kind.FILE) for ticket in policy.waiting())
+            await eventually(lambda: any(ticket.priority is Priority.FEED for ticket in policy.waiting()))
+            assert [ticket.priority for ticket in policy._running] == [Priority.FILE]
+            assert all(ticket.priority in (Priority.FEED, Priority.FILE) for ticket in policy.waiting())
             gate.open()
             finals = texts(await socket.until("stopped"))
             before = sum(stream.finished for session in engine.sessions[1:] for stream in session.streams)
@@ -475,10 +475,10 @@ async def test_a_speaker_waits_for_one_running_decode_of_recordings(client: http
 
 
 async def test_recordings_of_a_window_engine_take_turns(client: httpx2.AsyncClient) -> None:
-    kinds: list[Kind] = []
+    priorities: list[Priority] = []
 
     def note(_: WindowRequest) -> bool:
-        kinds.extend(ticket.kind for ticket in served.resources.scheduler._policy._running)
+        priorities.extend(ticket.priority for ticket in served.resources.scheduler._policy._running)
         return False
 
     engine = FakeWindowEngine(WindowScript(hold=note))
@@ -486,7 +486,7 @@ async def test_recordings_of_a_window_engine_take_turns(client: httpx2.AsyncClie
         async with anyio.create_task_group() as group:
             for _ in range(3):
                 group.start_soon(transcribe, client, served, speech(2))
-        assert kinds == [Kind.FILE] * 6, "one at a time: a core is left for those who speak"
+        assert priorities == [Priority.FILE] * 6, "one at a time: a core is left for those who speak"
         assert served.resources.scheduler.running == served.resources.scheduler.waiting == 0
     assert [len(session.finals) for session in engine.sessions] == [2, 2, 2]
     assert not any(session.partials for session in engine.sessions)

@@ -19,7 +19,7 @@ from app.core.errors import AudioNotReadable, MessageTooBig, PrompterError
 from app.providers.base import Samples
 from app.providers.media import decoder as decoding
 from app.providers.media import worker
-from app.providers.media.decoder import Decoder
+from app.providers.media.decoder import RecordingDecoder
 from tests.conftest import SAMPLES, read_wav
 from tests.support.recordings import FORMS, encoded, silent_flac, similar, video
 
@@ -30,7 +30,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the limits of other 
 async def decoded(data: bytes, longest_s: float = 600.0) -> Samples:
     with tempfile.SpooledTemporaryFile(max_size=1 << 20) as file:
         file.write(data)
-        async with Decoder(cast("BinaryIO", file), longest_s) as decoder:
+        async with RecordingDecoder(cast("BinaryIO", file), longest_s) as decoder:
             blocks = []
             while (block := await decoder.block()) is not None:
                 blocks.append(block)
@@ -264,7 +264,7 @@ async def test_a_playlist_in_a_recordings_clothes_connects_to_nobody() -> None:
 async def test_whoever_stops_ends_the_process() -> None:
     with tempfile.TemporaryFile() as file:
         file.write(silent_flac(3600))
-        async with Decoder(cast("BinaryIO", file), 1e6) as decoder:
+        async with RecordingDecoder(cast("BinaryIO", file), 1e6) as decoder:
             assert await decoder.block() is not None
             process = decoder._process
         assert process is not None

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.decoding.jobs import Job, Kind
-from app.services.decoding.load import CALM_S, LEVELS, Costs, Gauge, Shares
-from app.services.decoding.policy import RETRY_MOST_S, RETRY_S, Policy, State
+from app.services.decoding.jobs import Job, Priority
+from app.services.decoding.load import CALM_S, LEVELS, DecodeCosts, FairShares, PressureMonitor
+from app.services.decoding.policy import MAX_RETRY_S, MIN_RETRY_S, JobState, SchedulingPolicy
 from tests.support.scripted_load import Machine, Speaker
 
 
 def test_a_cost_is_learned_for_each_engine_and_never_guessed() -> None:
-    costs = Costs()
+    costs = DecodeCosts()
     assert costs.estimate_s("short", 4.0) == 0
     for _ in range(30):
         costs.learn("short", 4.0, 0.4)
@@ -27,9 +27,9 @@ def test_a_cost_is_learned_for_each_engine_and_never_guessed() -> None:
 # -- pressure
 
 
-def late(gauge: Gauge, waited_s: float, now: float, times: int = 40) -> None:
+def late(monitor: PressureMonitor, waited_s: float, now: float, times: int = 40) -> None:
     for _ in range(times):
-        gauge.final_started(waited_s, now)
+        monitor.final_started(waited_s, now)
 
 
 @pytest.mark.parametrize(
@@ -39,21 +39,21 @@ def late(gauge: Gauge, waited_s: float, now: float, times: int = 40) -> None:
 def test_the_longer_finals_wait_the_more_partials_give_up(
     waited_s: float, factor: float, partials: str
 ) -> None:
-    gauge = Gauge()
-    late(gauge, waited_s, 1.0)
-    assert (gauge.look(1.0).factor, gauge.look(1.0).partials) == (factor, partials)
+    monitor = PressureMonitor()
+    late(monitor, waited_s, 1.0)
+    assert (monitor.update(1.0).factor, monitor.update(1.0).partials) == (factor, partials)
 
 
 def test_pressure_rises_at_once_and_falls_step_by_step() -> None:
-    gauge = Gauge()
-    late(gauge, 1.0, 0.0)
-    assert gauge.level == 3
-    late(gauge, 0.0, 0.1)
+    monitor = PressureMonitor()
+    late(monitor, 1.0, 0.0)
+    assert monitor.level == 3
+    late(monitor, 0.0, 0.1)
 
     levels = []
     for tenth in range(1, 150):
-        gauge.look(tenth / 10)
-        levels.append(gauge.level)
+        monitor.update(tenth / 10)
+        levels.append(monitor.level)
     assert levels == sorted(levels, reverse=True)
     assert [levels.count(level) for level in (3, 2, 1)] == [pytest.approx(10 * CALM_S, abs=2)] * 3
     assert levels[-1] == 0
@@ -61,77 +61,77 @@ def test_pressure_rises_at_once_and_falls_step_by_step() -> None:
 
 def test_a_delay_just_under_the_threshold_does_not_flutter() -> None:
     """Between 60 % of a threshold and the threshold itself nothing changes."""
-    gauge = Gauge()
-    late(gauge, 0.055, 0.0)
+    monitor = PressureMonitor()
+    late(monitor, 0.055, 0.0)
     for second in range(1, 100):
-        late(gauge, 0.049, second)
-        assert gauge.level == 1
-        late(gauge, 0.031, second + 0.5)
-        assert gauge.level == 1
+        late(monitor, 0.049, second)
+        assert monitor.level == 1
+        late(monitor, 0.031, second + 0.5)
+        assert monitor.level == 1
 
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 1)), max_size=80))
 def test_pressure_never_falls_faster_than_a_level_in_calm_s(finals: list[tuple[float, float]]) -> None:
-    gauge, now, fell_at = Gauge(), 0.0, -CALM_S
+    monitor, now, fell_at = PressureMonitor(), 0.0, -CALM_S
     for passed, waited_s in finals:
-        before, now = gauge.level, now + passed
-        gauge.final_started(waited_s, now)
-        if gauge.level < before:
-            assert gauge.level == before - 1
+        before, now = monitor.level, now + passed
+        monitor.final_started(waited_s, now)
+        if monitor.level < before:
+            assert monitor.level == before - 1
             assert now - fell_at >= CALM_S - 1e-9
             fell_at = now
 
 
 def test_yesterdays_rush_degrades_nobody() -> None:
-    gauge = Gauge()
-    late(gauge, 5.0, 0.0)
+    monitor = PressureMonitor()
+    late(monitor, 5.0, 0.0)
     for second in range(120):
-        gauge.look(second)
-    assert gauge.look(120.0) == LEVELS[0]
+        monitor.update(second)
+    assert monitor.update(120.0) == LEVELS[0]
 
 
 # -- shares
 
 
 def test_who_uses_more_than_his_part_is_above_his_share_for_a_while() -> None:
-    shares = Shares(2)
-    shares.charge(1, 3.0, 10.0, sure=True)
-    shares.charge(2, 0.1, 10.0, sure=True)
+    shares = FairShares(2)
+    shares.charge(1, 3.0, 10.0, unsheddable=True)
+    shares.charge(2, 0.1, 10.0, unsheddable=True)
 
-    assert shares.above(1, 2, 10.0)
-    assert not shares.above(2, 2, 10.0)
-    assert not shares.above(1, 1, 10.0), "alone, nobody is above his share"
-    assert not shares.above(1, 2, 13.0), "forgiven soon"
+    assert shares.is_over_share(1, 2, 10.0)
+    assert not shares.is_over_share(2, 2, 10.0)
+    assert not shares.is_over_share(1, 1, 10.0), "alone, nobody is above his share"
+    assert not shares.is_over_share(1, 2, 13.0), "forgiven soon"
 
 
 def test_partials_are_off_for_those_above_their_share_alone() -> None:
-    policy = Policy(2)
-    late(policy.gauge, 2.0, 0.0)
-    policy.shares.charge(1, 4.0, 0.0, sure=True)
-    greedy = policy.submit(Job(1, Kind.FIRST_PARTIAL, 1.0, 1.0), 0.0)
-    modest = policy.submit(Job(2, Kind.FIRST_PARTIAL, 1.0, 1.0), 0.0)
-    later = policy.submit(Job(3, Kind.PARTIAL, 1.0, 1.0), 0.0)
-    policy.settle(0.0)
+    policy = SchedulingPolicy(2)
+    late(policy.monitor, 2.0, 0.0)
+    policy.shares.charge(1, 4.0, 0.0, unsheddable=True)
+    greedy = policy.submit(Job(1, Priority.FIRST_PARTIAL, 1.0, 1.0), 0.0)
+    modest = policy.submit(Job(2, Priority.FIRST_PARTIAL, 1.0, 1.0), 0.0)
+    later = policy.submit(Job(3, Priority.PARTIAL, 1.0, 1.0), 0.0)
+    policy.dispatch(0.0)
 
-    assert (greedy.state, modest.state, later.state) == (State.SHED, State.RUNNING, State.SHED)
+    assert (greedy.state, modest.state, later.state) == (JobState.SHED, JobState.RUNNING, JobState.SHED)
     assert policy.pressure_on(1, 0.0).partials == "off"
     assert policy.pressure_on(2, 0.0).partials == "first_only"
-    policy.settle(2.9)
+    policy.dispatch(2.9)
     assert policy.pressure_on(1, 2.9).partials == "off", "no flutter while the pressure lasts"
 
 
 def test_who_was_greedy_is_not_held_to_it_when_the_pressure_comes_again() -> None:
-    policy = Policy(2)
-    policy.shares.charge(1, 4.0, 0.0, sure=True)
-    policy.shares.charge(2, 0.1, 0.0, sure=True)
+    policy = SchedulingPolicy(2)
+    policy.shares.charge(1, 4.0, 0.0, unsheddable=True)
+    policy.shares.charge(2, 0.1, 0.0, unsheddable=True)
     told = []
     for rush in (0.0, 100.0):
-        late(policy.gauge, 2.0, rush)
-        policy.submit(Job(1, Kind.FINAL, 1.0, 1.0), rush)
-        policy.settle(rush)
+        late(policy.monitor, 2.0, rush)
+        policy.submit(Job(1, Priority.FINAL, 1.0, 1.0), rush)
+        policy.dispatch(rush)
         told.append(policy.pressure_on(1, rush).partials)
         for second in range(60):
-            policy.settle(rush + second)
+            policy.dispatch(rush + second)
     assert told == ["off", "first_only"]
 
 
@@ -139,58 +139,58 @@ def test_who_was_greedy_is_not_held_to_it_when_the_pressure_comes_again() -> Non
 
 
 def test_an_idle_machine_admits_and_so_does_one_that_has_measured_nothing() -> None:
-    policy = Policy(1)
-    assert policy.admits(0.0) is None
+    policy = SchedulingPolicy(1)
+    assert policy.admission_wait_s(0.0) is None
     for session in range(100):
-        policy.submit(Job(session, Kind.FINAL, 5.0, 1.0), 0.0)
-    policy.settle(0.0)
-    assert policy.admits(0.0) is None
+        policy.submit(Job(session, Priority.FINAL, 5.0, 1.0), 0.0)
+    policy.dispatch(0.0)
+    assert policy.admission_wait_s(0.0) is None
 
 
 def test_admission_closes_before_finals_break_and_opens_when_speakers_leave() -> None:
     """Speakers come one after another, as long as they are let in; those inside are served well."""
-    machine = Machine(Policy(2))
+    machine = Machine(SchedulingPolicy(2))
     inside: list[Speaker] = []
 
     def knock() -> None:
-        if machine.policy.admits(machine.now) is None:
+        if machine.policy.admission_wait_s(machine.now) is None:
             inside.append(Speaker(machine, len(inside), 0.1, machine.now, 25))
             inside[-1].start()
 
     for number in range(100):
         machine.at(1.0 + number, knock)
     machine.run(100.0)
-    retry_s = machine.policy.admits(100.0)
+    retry_s = machine.policy.admission_wait_s(100.0)
     machine.run(200.0)
 
     # A final costs 0.6 s in 6 s: 2 cores hold 20 such speakers without any partials.
     assert 14 <= len(inside) <= 19
     assert retry_s is not None
-    assert RETRY_S <= retry_s <= RETRY_MOST_S
+    assert MIN_RETRY_S <= retry_s <= MAX_RETRY_S
     waits = [wait for speaker in inside for wait in speaker.finals_s]
     assert sorted(waits)[int(0.95 * len(waits))] < 1.4, "0.9 s beyond what a final costs"
     machine.run(400.0)
-    assert machine.policy.admits(400.0) is None
+    assert machine.policy.admission_wait_s(400.0) is None
 
 
 def test_who_has_left_makes_room_at_once() -> None:
-    policy = Policy(1)
-    policy.shares.charge(1, 100.0, 0.0, sure=True)
-    assert policy.admits(0.0) is not None
+    policy = SchedulingPolicy(1)
+    policy.shares.charge(1, 100.0, 0.0, unsheddable=True)
+    assert policy.admission_wait_s(0.0) is not None
     policy.forget(1)
-    assert policy.admits(0.0) is None
+    assert policy.admission_wait_s(0.0) is None
 
 
 def test_partials_do_not_count_for_admission() -> None:
-    policy = Policy(1)
+    policy = SchedulingPolicy(1)
     for session in range(50):
-        policy.shares.charge(session, 1.0, 0.0, sure=False)
-    assert policy.admits(0.0) is None
+        policy.shares.charge(session, 1.0, 0.0, unsheddable=False)
+    assert policy.admission_wait_s(0.0) is None
 
 
 def test_admission_can_be_turned_off() -> None:
     for admit_below, admitted in ((0.85, False), (0.0, True)):
-        policy = Policy(1, admit_below=admit_below)
+        policy = SchedulingPolicy(1, admit_below=admit_below)
         for session in range(50):
-            policy.shares.charge(session, 1.0, 0.0, sure=True)
-        assert (policy.admits(0.0) is None) is admitted
+            policy.shares.charge(session, 1.0, 0.0, unsheddable=True)
+        assert (policy.admission_wait_s(0.0) is None) is admitted

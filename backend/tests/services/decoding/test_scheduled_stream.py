@@ -9,9 +9,9 @@ import anyio.to_thread
 import numpy as np
 import pytest
 
-from app.providers.base import Hypothesis, PlacedSttStream, Samples, SttCapabilities, Transcript
-from app.services.decoding.jobs import Job, Kind
-from app.services.decoding.scheduled_stream import TURN_S, ScheduledStream, is_scheduled
+from app.providers.base import Hypothesis, PinnedSttStream, Samples, SttCapabilities, Transcript
+from app.services.decoding.jobs import Job, Priority
+from app.services.decoding.scheduled_stream import FEED_S, ScheduledStream, is_scheduled
 from app.services.decoding.scheduler import Scheduler
 from tests.fakes.engine import FakeStream, Script, growing
 
@@ -27,32 +27,32 @@ def scheduler(cores: int) -> Scheduler:
 class PinnedStream:
     """The protocols' fake whose calls hold the one lock of its worker, as a worker process does."""
 
-    def __init__(self, worker: "Worker", *, placed: bool = True) -> None:
-        self.worker = worker
+    def __init__(self, worker: "Worker", *, has_worker: bool = True) -> None:
+        self._process = worker
         self.heard_s = 0.0
         self._there = anyio.Event()
-        if placed:
+        if has_worker:
             self._there.set()
 
     @property
-    def lane(self) -> Hashable | None:
-        return self.worker if self._there.is_set() else None
+    def worker(self) -> Hashable | None:
+        return self._process if self._there.is_set() else None
 
-    async def placed(self) -> None:
+    async def wait_for_worker(self) -> None:
         await self._there.wait()
 
-    def place(self) -> None:
+    def give_worker(self) -> None:
         self._there.set()
 
     async def accept(self, samples: Samples) -> Hypothesis | None:
         self.heard_s += len(samples) / 16_000
         if self._there.is_set():
-            await self.worker.work()
+            await self._process.work()
         return None
 
     async def finish(self, speech_samples: int) -> Transcript:
         assert self._there.is_set(), "a final holds a core while it waits for a worker"
-        await self.worker.work()
+        await self._process.work()
         return Transcript(f"{self.heard_s:.1f}")
 
     async def aclose(self) -> None:
@@ -102,12 +102,12 @@ async def test_long_audio_goes_in_in_turns_and_a_final_of_another_comes_between(
 
     async with anyio.create_task_group() as group:
         group.start_soon(ScheduledStream(Noted(Script()), turns, 1, "fake").accept, speech(2.0))
-        group.start_soon(turns.run, Job(2, Kind.FINAL, 1.0, 0.0), final)
-    assert order == [TURN_S, "final", TURN_S, TURN_S, TURN_S, TURN_S]
+        group.start_soon(turns.run, Job(2, Priority.FINAL, 1.0, 0.0), final)
+    assert order == [FEED_S, "final", FEED_S, FEED_S, FEED_S, FEED_S]
 
 
 async def test_eight_pinned_utterances_keep_two_workers_busy() -> None:
-    """Each lane has a call of its own at a time, so that a free core always goes to a free worker."""
+    """Each worker has a call of its own at a time, so that a free core always goes to a free worker."""
     workers, turns = [Worker(), Worker()], scheduler(2)
 
     async def speak(number: int) -> None:
@@ -125,7 +125,7 @@ async def test_eight_pinned_utterances_keep_two_workers_busy() -> None:
 async def test_who_waits_for_a_worker_holds_no_core() -> None:
     """Finals of utterances without a worker wait beside the scheduler; the one that has it goes on and frees it."""
     worker, turns = Worker(), scheduler(1)
-    waiting = [PinnedStream(worker, placed=False) for _ in range(3)]
+    waiting = [PinnedStream(worker, has_worker=False) for _ in range(3)]
     texts = []
 
     async def speak(stream: PinnedStream, number: int) -> None:
@@ -142,7 +142,7 @@ async def test_who_waits_for_a_worker_holds_no_core() -> None:
             assert worker.calls == turns.running == turns.waiting == 0
             await speak(PinnedStream(worker), 9)
             for stream in waiting:
-                stream.place()
+                stream.give_worker()
     assert texts == ["0.8"] * 4
 
 
@@ -155,5 +155,5 @@ def test_only_engines_on_these_cores_wait_for_turns(network: bool, raw_audio: bo
 
 
 def test_the_fake_is_what_it_stands_for() -> None:
-    assert isinstance(PinnedStream(Worker()), PlacedSttStream)
-    assert not isinstance(FakeStream(Script()), PlacedSttStream)
+    assert isinstance(PinnedStream(Worker()), PinnedSttStream)
+    assert not isinstance(FakeStream(Script()), PinnedSttStream)

@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
 
-from app.services.decoding.jobs import Job, Kind, Shed
+from app.services.decoding.jobs import Job, Priority, Shed
 from app.services.decoding.load import Pressure
 from app.services.decoding.scheduler import Scheduler, usable_cores
 
@@ -33,8 +33,8 @@ class Held:
     release: anyio.Event
 
 
-def job(session: int = 1, kind: Kind = Kind.FINAL) -> Job:
-    return Job(session, kind, 1.0, 100.0, "e")
+def job(session: int = 1, priority: Priority = Priority.FINAL) -> Job:
+    return Job(session, priority, 1.0, 100.0, "e")
 
 
 def answering(text: str) -> Callable[[], Awaitable[str]]:
@@ -80,19 +80,19 @@ async def test_a_job_runs_at_once_where_a_core_is_free() -> None:
 async def test_jobs_wait_for_their_turn_in_the_order_of_their_classes() -> None:
     scheduler, order = Scheduler(1, Clock()), []
 
-    async def ask(kind: Kind) -> None:
+    async def ask(priority: Priority) -> None:
         async def call() -> None:
-            order.append(kind)
+            order.append(priority)
 
-        await scheduler.run(job(10 + kind, kind), call)
+        await scheduler.run(job(10 + priority, priority), call)
 
     async with held(scheduler, 1) as cores:
-        for kind in reversed(Kind):
-            cores.group.start_soon(ask, kind)
+        for priority in reversed(Priority):
+            cores.group.start_soon(ask, priority)
         await settle()
         assert order == []
         cores.release.set()
-    assert order == list(Kind)
+    assert order == list(Priority)
 
 
 async def test_an_engines_error_reaches_its_caller_and_frees_the_core() -> None:
@@ -192,7 +192,7 @@ async def test_a_newer_partial_sheds_the_one_that_waits() -> None:
 
     async def ask(name: str) -> None:
         try:
-            done.append(await scheduler.run(job(1, Kind.PARTIAL), answering(name)))
+            done.append(await scheduler.run(job(1, Priority.PARTIAL), answering(name)))
         except Shed:
             done.append(f"{name} was shed")
 
@@ -238,7 +238,7 @@ async def test_a_promoted_job_overtakes() -> None:
         async def call() -> None:
             order.append(session)
 
-        await scheduler.run(job(session, Kind.EAGER), call)
+        await scheduler.run(job(session, Priority.EAGER), call)
 
     async with held(scheduler, 1) as cores:
         for session in (1, 2):
@@ -254,7 +254,7 @@ async def test_a_thousand_jobs_wait_and_all_end() -> None:
 
     async def ask(number: int) -> None:
         try:
-            done.append(await scheduler.run(job(number % 250, Kind(number % 5)), answering("done")))
+            done.append(await scheduler.run(job(number % 250, Priority(number % 5)), answering("done")))
         except Shed:
             done.append("shed")
 
@@ -301,7 +301,7 @@ async def test_a_watcher_is_told_each_change_once_until_it_is_forgotten() -> Non
 
 async def test_a_watcher_is_told_of_better_times_though_nobody_speaks() -> None:
     clock, calm = Clock(), anyio.Event()
-    scheduler = Scheduler(1, clock, look_every_s=0.001)
+    scheduler = Scheduler(1, clock, recheck_every_s=0.001)
 
     def tell(pressure: Pressure) -> None:
         if not pressure.degraded:
@@ -323,5 +323,5 @@ async def test_a_watcher_is_told_of_better_times_though_nobody_speaks() -> None:
 def test_numbers_of_sessions_are_their_own() -> None:
     scheduler = Scheduler(1, Clock())
     assert len({scheduler.new_session() for _ in range(100)}) == 100
-    assert scheduler.admits() is None
+    assert scheduler.admission_wait_s() is None
     assert usable_cores() >= 1

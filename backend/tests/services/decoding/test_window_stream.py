@@ -15,7 +15,7 @@ from app.core.errors import EngineFailed
 from app.providers.base import Hypothesis, Samples, SttConfig, Transcript, WindowRequest, WindowResult
 from app.services.decoding.load import Pressure
 from app.services.decoding.scheduler import Scheduler
-from app.services.decoding.window_session import Windows, WindowSession
+from app.services.decoding.window_session import WindowSession, WindowSizes
 from app.services.decoding.window_stream import TAIL_SAMPLES, WindowStream
 from tests.fakes.window_engine import WORD_SAMPLES, FakeWindowSession, WindowScript, hear, said, speech
 
@@ -45,7 +45,7 @@ class Dictation:
 @asynccontextmanager
 async def dictation(
     script: WindowScript | None = None,
-    windows: Windows | None = None,
+    windows: WindowSizes | None = None,
     config: SttConfig | None = None,
     factor: float = 1,
     cores: int = 1,
@@ -62,7 +62,7 @@ async def dictation(
         yield Dictation(
             engine,
             WindowSession(
-                engine, config or SttConfig(), windows or Windows(), scheduler, number, "fake", tasks
+                engine, config or SttConfig(), windows or WindowSizes(), scheduler, number, "fake", tasks
             ),
         )
     await engine.aclose()
@@ -182,7 +182,7 @@ async def test_a_partial_in_circles_is_decoded_in_full_while_cores_are_free_and_
 async def test_the_window_of_a_final_is_the_setting_s(
     choice: str, factor: float, cores: int, window: str
 ) -> None:
-    async with dictation(windows=Windows(final=choice), factor=factor, cores=cores) as it:  # type: ignore[arg-type]
+    async with dictation(windows=WindowSizes(final=choice), factor=factor, cores=cores) as it:  # type: ignore[arg-type]
         stream = it.utterance()
         audio, end = utterance(3)
         await feed(stream, audio)
@@ -196,7 +196,7 @@ async def test_a_doubtful_final_is_decoded_once_more_in_full(doubt: str) -> None
     def doubtful(request: WindowRequest) -> WindowResult:
         return replace(hear(request), text="nonsense", doubtful=doubt)
 
-    async with dictation(WindowScript(doubtful), Windows(final="short")) as it:
+    async with dictation(WindowScript(doubtful), WindowSizes(final="short")) as it:
         stream = it.utterance()
         audio, end = utterance(3)
         await feed(stream, audio)
@@ -211,7 +211,7 @@ async def test_a_final_whose_words_end_long_before_the_speech_is_decoded_in_full
         result = hear(request)
         return replace(result, words=result.words[:2], text=said(2)) if request.window == "short" else result
 
-    async with dictation(WindowScript(lazy), Windows(final="short"), SttConfig(words=True)) as it:
+    async with dictation(WindowScript(lazy), WindowSizes(final="short"), SttConfig(words=True)) as it:
         stream = it.utterance()
         audio, end = utterance(7)
         await feed(stream, audio)

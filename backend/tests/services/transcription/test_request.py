@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from app.core.errors import BadRequest, LanguageNotSupported, ModelNotFound
 from app.services.transcription.request import (
-    MOST_TERMS,
+    MAX_TERMS,
     OPENAI_NAMES,
     TERM_CHARACTERS,
-    Named,
+    RequestedModel,
     find,
     known,
     language,
@@ -70,23 +70,23 @@ def test_names_come_back() -> None:
 @pytest.mark.parametrize("name", ["", *OPENAI_NAMES])
 def test_openais_names_mean_the_default_engine(name: str) -> None:
     """Also where an upstream has a model of that name: audio must not leave by a name that every client sends."""
-    assert find(name, ENGINES) == Named(None)
+    assert find(name, ENGINES) == RequestedModel(None)
 
 
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("auto", Named("auto")),
-        ("pocketsphinx", Named("pocketsphinx")),
-        ("cloud_stub", Named("cloud_stub")),
-        ("base", Named("whisper_local", "base")),
-        ("whisper_local/base", Named("whisper_local", "base")),
-        ("org/large", Named("whisper_local", "org/large")),
-        ("whisper_local/org/large", Named("whisper_local", "org/large")),
-        ("openai_compat/whisper-1", Named("openai_compat", "whisper-1")),
+        ("auto", RequestedModel("auto")),
+        ("pocketsphinx", RequestedModel("pocketsphinx")),
+        ("cloud_stub", RequestedModel("cloud_stub")),
+        ("base", RequestedModel("whisper_local", "base")),
+        ("whisper_local/base", RequestedModel("whisper_local", "base")),
+        ("org/large", RequestedModel("whisper_local", "org/large")),
+        ("whisper_local/org/large", RequestedModel("whisper_local", "org/large")),
+        ("openai_compat/whisper-1", RequestedModel("openai_compat", "whisper-1")),
     ],
 )
-def test_engines_and_their_checkpoints(name: str, wanted: Named) -> None:
+def test_engines_and_their_checkpoints(name: str, wanted: RequestedModel) -> None:
     assert find(name, ENGINES) == wanted
 
 
@@ -111,7 +111,7 @@ def test_a_prompt_is_terms() -> None:
 @given(st.text(max_size=3000), st.lists(st.text(max_size=300), max_size=300))
 def test_terms_are_bounded(prompt: str, keywords: list[str]) -> None:
     terms = vocabulary(prompt, keywords)
-    assert len(terms) <= MOST_TERMS
+    assert len(terms) <= MAX_TERMS
     assert all(0 < len(term) <= TERM_CHARACTERS and term == term.strip() for term in terms)
 
 

@@ -6,12 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.services.transcription import result
-from app.services.transcription.result import Said, SaidWord, Whole, language_of
+from app.services.transcription.result import (
+    RecordingTranscript,
+    TranscribedUtterance,
+    TranscribedWord,
+    main_language,
+)
 from app.utils.subtitles import to_srt, to_vtt
 
-WORDS = (SaidWord("Hello", 400, 700, 0.9), SaidWord("there.", 700, 1100, 0.8))
-TWO = Whole(
-    (Said("Hello there.", 400, 1100, WORDS, "en"), Said("Good bye.", 5000, 6000, (), "en")), 7.25, "en"
+WORDS = (TranscribedWord("Hello", 400, 700, 0.9), TranscribedWord("there.", 700, 1100, 0.8))
+TWO = RecordingTranscript(
+    (
+        TranscribedUtterance("Hello there.", 400, 1100, WORDS, "en"),
+        TranscribedUtterance("Good bye.", 5000, 6000, (), "en"),
+    ),
+    7.25,
+    "en",
 )
 
 
@@ -54,13 +64,19 @@ def test_subtitles_take_utterances_as_they_are() -> None:
 
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=20), st.sampled_from(["en", "es", "ja", "zh", None]))))
 def test_deltas_joined_are_the_text(said: list[tuple[str, str | None]]) -> None:
-    whole = Whole(tuple(Said(text, 0, 1, (), lang) for text, lang in said), 1.0, None)
+    whole = RecordingTranscript(
+        tuple(TranscribedUtterance(text, 0, 1, (), lang) for text, lang in said), 1.0, None
+    )
     deltas = [result.delta(each, first=number == 0)["delta"] for number, each in enumerate(whole.utterances)]
     assert "".join(deltas) == whole.text == result.done(whole)["text"]
 
 
 def test_what_is_written_without_spaces_is_joined_so() -> None:
-    whole = Whole((Said("今日は", 0, 1, (), "ja"), Said("雨です", 1, 2, (), "ja")), 1.0, "ja")
+    whole = RecordingTranscript(
+        (TranscribedUtterance("今日は", 0, 1, (), "ja"), TranscribedUtterance("雨です", 1, 2, (), "ja")),
+        1.0,
+        "ja",
+    )
     assert whole.text == "今日は雨です"
 
 
@@ -71,12 +87,12 @@ def test_what_is_written_without_spaces_is_joined_so() -> None:
 def test_the_language_is_that_of_most_of_it(
     langs: list[str | None], asked: str | None, wanted: str | None
 ) -> None:
-    said = tuple(Said("x", 0, 1000, (), lang) for lang in langs)
-    assert language_of(said, asked) == wanted
+    said = tuple(TranscribedUtterance("x", 0, 1000, (), lang) for lang in langs)
+    assert main_language(said, asked) == wanted
 
 
 def test_nothing_said() -> None:
-    nothing = Whole((), 3.0, None)
+    nothing = RecordingTranscript((), 3.0, None)
     assert result.plain(nothing).text == ""
     assert result.verbose(nothing, words=True).model_dump(exclude_none=True)["words"] == []
     assert to_srt(nothing.utterances) == ""

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 
 from app.core.errors import EngineFailed, PrompterError, ProviderNotReady
-from app.providers.stt.pocketsphinx.wire import Head
+from app.providers.stt.pocketsphinx.wire import Header
 from app.providers.stt.pocketsphinx.worker_process import WorkerDied, WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -21,28 +21,28 @@ STOPPING = "the provider 'pocketsphinx' is stopping; connect again in a moment"
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A decoder that belongs to one utterance until `Pool.give_back`."""
+    """A decoder that belongs to one utterance until `WorkerPool.give_back`."""
 
     worker: WorkerProcess
     decoder: int
 
-    def call(self, op: str, body: bytes = b"", **arguments: str | None) -> asyncio.Future[Head]:
+    def call(self, op: str, body: bytes = b"", **arguments: str | None) -> asyncio.Future[Header]:
         """Send a request to this decoder; see `WorkerProcess.call`."""
         return self.worker.call({"op": op, "decoder": self.decoder, **arguments}, body)
 
 
-Ticket = asyncio.Future[Lease]
+PendingLease = asyncio.Future[Lease]
 """A place in the queue for a decoder; filled when it is the utterance's turn."""
 
 
-class Pool:
+class WorkerPool:
     """`workers` processes with up to `decoders` decoders each."""
 
     def __init__(self, workers: int, decoders: int) -> None:
         self._size = workers
         self._decoders = decoders
         self._workers: list[WorkerProcess] = []
-        self._queue: deque[Ticket] = deque()
+        self._queue: deque[PendingLease] = deque()
         self._watchers: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -77,9 +77,9 @@ class Pool:
                 ) from error
             raise
 
-    def queue(self, *, first: bool = False) -> Ticket:
+    def queue(self, *, first: bool = False) -> PendingLease:
         """Ask for a decoder; `first` is for an utterance that had one and lost it."""
-        ticket: Ticket = asyncio.get_running_loop().create_future()
+        ticket: PendingLease = asyncio.get_running_loop().create_future()
         if self._closed:
             ticket.set_exception(ProviderNotReady(STOPPING))
             return ticket

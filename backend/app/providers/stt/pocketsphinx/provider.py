@@ -8,7 +8,7 @@ from collections.abc import Callable
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady, UnknownModel
 from app.providers.base import ProviderStatus, SttCapabilities, SttConfig
-from app.providers.stt.pocketsphinx.pool import Pool
+from app.providers.stt.pocketsphinx.pool import WorkerPool
 from app.providers.stt.pocketsphinx.stream import LANGUAGE, MODEL, SphinxSession
 from app.schemas.providers import ProviderState
 
@@ -34,7 +34,7 @@ class PocketSphinxProvider:
         self._size = limits.workers or os.cpu_count() or 1
         self._decoders = limits.decoders
         self._find_spec = find_spec
-        self._pool: Pool | None = None
+        self._pool: WorkerPool | None = None
         self._starting = asyncio.Lock()
 
     @property
@@ -60,7 +60,7 @@ class PocketSphinxProvider:
             raise ProviderNotReady(NOT_INSTALLED)
         async with self._starting:
             if self._pool is None:
-                pool = Pool(self._size, self._decoders)
+                pool = WorkerPool(self._size, self._decoders)
                 await pool.start()
                 self._pool = pool
 

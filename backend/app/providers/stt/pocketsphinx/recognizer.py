@@ -7,17 +7,10 @@ from typing import Any
 
 import pocketsphinx
 
-SAMPLE_RATE_HZ = 16_000
-BYTES_PER_SAMPLE = 2
+from app.providers.stt.pocketsphinx.wire import BLOCK_BYTES, SAMPLE_RATE_HZ
+
 FRAME_MS = 10
 """One step of the decoder: word times are counted in these."""
-
-BLOCK_SAMPLES = 1536
-"""The piece the decoder hears at a time (96 ms, three frames of the speech gate), counted from
-the utterance's first sample. The cepstral mean moves after a piece, so pieces must not depend on how a client cuts
-its audio."""
-
-BLOCK_BYTES = BLOCK_SAMPLES * BYTES_PER_SAMPLE
 
 PRIME_BYTES = 11 * BLOCK_BYTES
 """Beginning of a dictation's first utterance from which the cepstral mean is estimated (1.06 s)."""
@@ -49,7 +42,7 @@ WireWord = tuple[str, int, int, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class SphinxResult:
     """The end of one utterance."""
 
     text: str
@@ -109,7 +102,7 @@ class Recognizer:
             pcm = self._start_held()
         return self._decode(pcm)
 
-    def finish(self, pcm: bytes) -> Result:
+    def finish(self, pcm: bytes) -> SphinxResult:
         """Take the rest, which may be shorter than a block, and end the utterance."""
         started = time.perf_counter()
         if self._held is not None:
@@ -119,7 +112,7 @@ class Recognizer:
         self._decoder.end_utt()
         self._running = False
         text, cmn = self._text(), self._decoder.get_cmn()
-        return Result(text, self._words(), cmn, 1000 * (time.perf_counter() - started))
+        return SphinxResult(text, self._words(), cmn, 1000 * (time.perf_counter() - started))
 
     def _start_held(self) -> bytes:
         """Begin with the mean of the audio held back; give that audio."""

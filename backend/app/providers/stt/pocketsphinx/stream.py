@@ -5,9 +5,8 @@ from collections.abc import Hashable
 
 from app.core.errors import EngineFailed
 from app.providers.base import Hypothesis, Samples, SttConfig, Transcript, Word
-from app.providers.stt.pocketsphinx.pool import Lease, Pool, Ticket
-from app.providers.stt.pocketsphinx.recognizer import BLOCK_BYTES
-from app.providers.stt.pocketsphinx.wire import Head
+from app.providers.stt.pocketsphinx.pool import Lease, PendingLease, WorkerPool
+from app.providers.stt.pocketsphinx.wire import BLOCK_BYTES, Header
 from app.providers.stt.pocketsphinx.worker_process import WorkerDied
 
 LANGUAGE = "en"
@@ -23,7 +22,7 @@ DEATHS = 3
 class SphinxSession:
     """One dictation; owns the speaker's cepstral mean, which each final with words renews."""
 
-    def __init__(self, pool: Pool, config: SttConfig) -> None:
+    def __init__(self, pool: WorkerPool, config: SttConfig) -> None:
         self.config = config
         self.cmn: str | None = None
         """The mean in the engine's notation; None lets the utterance's own beginning decide."""
@@ -40,7 +39,7 @@ class SphinxSession:
 class SphinxStream:
     """One utterance; while it has no decoder `accept` keeps the audio and returns at once, `finish` waits."""
 
-    def __init__(self, pool: Pool, session: SphinxSession) -> None:
+    def __init__(self, pool: WorkerPool, session: SphinxSession) -> None:
         self._pool = pool
         self._session = session
         self._cmn = session.cmn
@@ -49,7 +48,7 @@ class SphinxStream:
         self._begun = False
         self._deaths = 0
         self._text = ""
-        self._ticket: Ticket | None = pool.queue()
+        self._ticket: PendingLease | None = pool.queue()
 
     async def accept(self, samples: Samples) -> Hypothesis | None:
         self._audio += samples.astype("<i2", copy=False).tobytes()
@@ -86,21 +85,21 @@ class SphinxStream:
         self._pool.give_back(ticket.result())
 
     @property
-    def lane(self) -> Hashable | None:
+    def worker(self) -> Hashable | None:
         """The worker process whose decoder this utterance has."""
         ticket = self._ticket
         if ticket is None or not ticket.done() or ticket.cancelled() or ticket.exception() is not None:
             return None
         return ticket.result().worker
 
-    async def placed(self) -> None:
+    async def wait_for_worker(self) -> None:
         """Wait for a decoder, or for the news that there will be none."""
         assert self._ticket is not None, "the stream is closed"
         # Not awaited itself: a cancelled caller must not cancel the ticket.
         await asyncio.wait([self._ticket])
 
     async def _decoder(self) -> Lease:
-        await self.placed()
+        await self.wait_for_worker()
         assert self._ticket is not None
         return self._ticket.result()
 
@@ -135,7 +134,7 @@ class SphinxStream:
         self._heard_bytes = 0
         self._ticket = self._pool.queue(first=True)
 
-    def _transcript(self, reply: Head) -> Transcript:
+    def _transcript(self, reply: Header) -> Transcript:
         words = tuple(Word(*word) for word in reply["words"]) if self._session.config.words else ()
         return Transcript(
             text=reply["text"], lang=LANGUAGE, model=MODEL, words=words, decode_ms=reply["decode_ms"]

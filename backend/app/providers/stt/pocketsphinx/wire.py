@@ -4,13 +4,22 @@ import json
 import struct
 from typing import Any
 
+SAMPLE_RATE_HZ = 16_000
+_BYTES_PER_SAMPLE = 2
+
+BLOCK_SAMPLES = 1536
+"""The decoder hears this much audio at a time: 96 ms, three frames of the speech gate, counted from the utterance's
+first sample. The cepstral mean moves after each block, so blocks must not depend on how a client cuts its audio."""
+
+BLOCK_BYTES = BLOCK_SAMPLES * _BYTES_PER_SAMPLE
+
 LENGTHS = struct.Struct("!II")
 """Bytes of the head, bytes of the body."""
 
-Head = dict[str, Any]
+Header = dict[str, Any]
 
 
-def pack(head: Head, body: bytes = b"") -> bytes:
+def pack(head: Header, body: bytes = b"") -> bytes:
     """One message, ready to be written."""
     encoded = json.dumps(head).encode()
     return LENGTHS.pack(len(encoded), len(body)) + encoded + body
@@ -22,7 +31,7 @@ class Unpacker:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def push(self, data: bytes) -> list[tuple[Head, bytes]]:
+    def push(self, data: bytes) -> list[tuple[Header, bytes]]:
         """Take what arrived; give the messages that are complete."""
         self._buffer += data
         messages = []
@@ -32,7 +41,7 @@ class Unpacker:
             end = body_at + body_bytes
             if len(self._buffer) < end:
                 break
-            head: Head = json.loads(self._buffer[LENGTHS.size : body_at])
+            head: Header = json.loads(self._buffer[LENGTHS.size : body_at])
             messages.append((head, bytes(self._buffer[body_at:end])))
             del self._buffer[:end]
         return messages

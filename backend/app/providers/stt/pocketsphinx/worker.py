@@ -6,8 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from app.providers.stt.pocketsphinx.recognizer import BLOCK_BYTES
-from app.providers.stt.pocketsphinx.wire import Head, Unpacker, pack
+from app.providers.stt.pocketsphinx.wire import BLOCK_BYTES, Header, Unpacker, pack
 
 if TYPE_CHECKING:
     from app.providers.stt.pocketsphinx.recognizer import Recognizer
@@ -40,7 +39,7 @@ class Decoders:
         self._model = LanguageModel()
         self._made: dict[int, Recognizer] = {}
 
-    def answer(self, head: Head, body: bytes) -> Head:
+    def answer(self, head: Header, body: bytes) -> Header:
         """Do what one request asks. An engine error ends the process: the server starts another one."""
         recognizer = self._recognizer(head["decoder"])
         match head["op"]:
@@ -66,7 +65,7 @@ class Decoders:
             self._made[number] = self._model.make_recognizer()
         return self._made[number]
 
-    def _warm(self, recognizer: "Recognizer") -> Head:
+    def _warm(self, recognizer: "Recognizer") -> Header:
         """Decode a buzz, so that the first speaker does not wait for pages of the model."""
         started = time.perf_counter()
         buzz = b"".join((1 + 7919 * n % 6000).to_bytes(2, "little") for n in range(BLOCK_BYTES // 2))

@@ -11,7 +11,7 @@ from typing import cast
 import anyio.to_thread
 
 from app.providers.stt.pocketsphinx import worker
-from app.providers.stt.pocketsphinx.wire import Head, Unpacker, pack
+from app.providers.stt.pocketsphinx.wire import Header, Unpacker, pack
 from app.utils.child_processes import end_process, start_without_sigint
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -40,7 +40,7 @@ class WorkerProcess(asyncio.Protocol):
         self._process = process
         self._transport: asyncio.Transport | None = None
         self._unpacker = Unpacker()
-        self._waiting: deque[asyncio.Future[Head]] = deque()
+        self._waiting: deque[asyncio.Future[Header]] = deque()
 
     @classmethod
     async def start(cls, decoders: int) -> "WorkerProcess":
@@ -74,7 +74,7 @@ class WorkerProcess(asyncio.Protocol):
     def pid(self) -> int | None:
         return self._process.pid
 
-    def call(self, head: Head, body: bytes = b"") -> asyncio.Future[Head]:
+    def call(self, head: Header, body: bytes = b"") -> asyncio.Future[Header]:
         """Send a request now; the reply can be awaited, or forgotten by cancelling.
 
         Raises (also out of the future):
@@ -82,7 +82,7 @@ class WorkerProcess(asyncio.Protocol):
         """
         if self._transport is None or self.ended.is_set():
             raise WorkerDied(running=False)
-        reply: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[Header] = asyncio.get_running_loop().create_future()
         self._waiting.append(reply)
         self._transport.write(pack(head, body))
         return reply

@@ -13,9 +13,9 @@ from anyio.to_thread import run_sync
 from app.core.config import Settings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
 from app.providers.base import ProviderStatus, SttCapabilities, SttConfig, WindowRequest, WindowResult
-from app.providers.stt.whisper.decode import Decoded, Request, decode, hotwords
-from app.providers.stt.whisper.models import Loaded, ModelPool
-from app.providers.stt.whisper.short import MOST_FRAMES, decode_short
+from app.providers.stt.whisper.full_window import DecodeRequest, DecodeResult, decode_full, hotwords
+from app.providers.stt.whisper.model_pool import LoadedCheckpoint, ModelPool
+from app.providers.stt.whisper.short_window import MAX_FRAMES, decode_short
 from app.providers.stt.whisper.threads import run_blocking
 from app.schemas.providers import ProviderState
 from app.weights import checkpoints
@@ -23,7 +23,7 @@ from app.weights.checkpoints import Checkpoint
 
 logger = logging.getLogger(__name__)
 
-SURE_OF_LANGUAGE = 0.8
+LANGUAGE_CONFIDENCE = 0.8
 """Probability from which the language of one utterance is taken for that of the whole dictation."""
 
 PARTIAL_TERMS = 8
@@ -136,7 +136,7 @@ class WhisperLocalProvider:
 class WhisperSession:
     """One dictation: its checkpoint, language and vocabulary. A `WindowSttSession`."""
 
-    def __init__(self, loaded: Loaded, config: SttConfig, lang: str | None, beam_size: int) -> None:
+    def __init__(self, loaded: LoadedCheckpoint, config: SttConfig, lang: str | None, beam_size: int) -> None:
         self.model: str | None = loaded.checkpoint.name
         self._loaded = loaded
         self._lang = lang
@@ -155,7 +155,7 @@ class WhisperSession:
 
     async def decode(self, request: WindowRequest) -> WindowResult:
         """Decode at once, in a thread; cancelled, it returns when the thread has."""
-        asked = Request(
+        asked = DecodeRequest(
             request.samples,
             request.speech_samples,
             self._lang or request.lang,
@@ -166,9 +166,9 @@ class WhisperSession:
             request.final,
         )
 
-        def timed(left: threading.Event) -> tuple[Decoded, float]:
+        def timed(abandoned: threading.Event) -> tuple[DecodeResult, float]:
             began_s = time.perf_counter()
-            decoded = self._decode(asked, request.window, left)
+            decoded = self._decode(asked, request.window, abandoned)
             return decoded, (time.perf_counter() - began_s) * 1000
 
         try:
@@ -182,20 +182,22 @@ class WhisperSession:
             text=decoded.text,
             lang=decoded.lang,
             words=decoded.words,
-            lang_sure=decoded.rejected is None and decoded.lang_probability >= SURE_OF_LANGUAGE,
+            lang_sure=decoded.rejected is None and decoded.lang_probability >= LANGUAGE_CONFIDENCE,
             trusted=decoded.trusted,
             doubtful=decoded.doubtful,
             rejected=decoded.rejected,
             decode_ms=decode_ms,
         )
 
-    def _decode(self, request: Request, size: Literal["short", "full"], left: threading.Event) -> Decoded:
+    def _decode(
+        self, request: DecodeRequest, size: Literal["short", "full"], abandoned: threading.Event
+    ) -> DecodeResult:
         whisper = self._loaded.whisper
         if size == "short":
-            return decode_short(whisper, request, left)
+            return decode_short(whisper, request, abandoned)
         if request.final:
-            return decode(whisper, request, left)
-        return decode_short(whisper, request, left, least_frames=MOST_FRAMES)
+            return decode_full(whisper, request, abandoned)
+        return decode_short(whisper, request, abandoned, min_frames=MAX_FRAMES)
 
 
 def _capabilities(default: Checkpoint | None) -> SttCapabilities:

@@ -17,12 +17,12 @@ async def run_blocking(call: Callable[[threading.Event], T], limiter: anyio.Capa
     the child task makes that hold for a native `Task.cancel` as well. `call` is given an event, set when
     nobody waits for its result any more.
     """
-    left = threading.Event()
+    abandoned = threading.Event()
     done = anyio.Event()
     results: list[T] = []
 
     async def child() -> None:
-        results.append(await run_sync(call, left, limiter=limiter))
+        results.append(await run_sync(call, abandoned, limiter=limiter))
         done.set()
 
     try:
@@ -31,7 +31,7 @@ async def run_blocking(call: Callable[[threading.Event], T], limiter: anyio.Capa
             try:
                 await done.wait()
             finally:
-                left.set()
+                abandoned.set()
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None  # there is one child, so there is one error
     return results[0]

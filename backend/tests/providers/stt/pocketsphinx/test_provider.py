@@ -24,10 +24,10 @@ import soxr
 from app.core.config import Settings
 from app.core.errors import EngineFailed, ProviderNotReady, UnknownModel
 from app.providers.base import SAMPLE_RATE_HZ, Samples, SttConfig, SttProvider, Transcript
-from app.providers.stt.pocketsphinx.pool import Lease, Pool, Ticket
+from app.providers.stt.pocketsphinx.pool import Lease, PendingLease, WorkerPool
 from app.providers.stt.pocketsphinx.provider import PocketSphinxProvider
 from app.providers.stt.pocketsphinx.stream import DEATHS, SphinxSession, SphinxStream
-from app.providers.stt.pocketsphinx.wire import Head
+from app.providers.stt.pocketsphinx.wire import Header
 from app.providers.stt.pocketsphinx.worker_process import WorkerDied, WorkerProcess
 from app.schemas.providers import ProviderState
 
@@ -243,18 +243,18 @@ async def test_a_worker_killed_during_the_final_costs_no_word(
 class FakeDyingLease(Lease):
     """A decoder whose process ends at every request."""
 
-    def call(self, op: str, body: bytes = b"", **arguments: str | None) -> "asyncio.Future[Head]":
+    def call(self, op: str, body: bytes = b"", **arguments: str | None) -> "asyncio.Future[Header]":
         raise WorkerDied(running=True)
 
 
-class FakeDyingPool(Pool):
+class FakeDyingPool(WorkerPool):
     """Always has a decoder, and it always dies."""
 
     handed_out = 0
 
-    def queue(self, *, first: bool = False) -> Ticket:
+    def queue(self, *, first: bool = False) -> PendingLease:
         self.handed_out += 1
-        ticket: Ticket = asyncio.get_running_loop().create_future()
+        ticket: PendingLease = asyncio.get_running_loop().create_future()
         ticket.set_result(FakeDyingLease(WorkerProcess.__new__(WorkerProcess), 0))
         return ticket
 
@@ -397,7 +397,7 @@ async def test_a_server_that_ends_while_they_start_leaves_none(ready: bool) -> N
     def mine() -> set[BaseProcess]:
         return set(multiprocessing.active_children()) - before
 
-    pool = Pool(2, 1)
+    pool = WorkerPool(2, 1)
     async with anyio.create_task_group() as group:
         group.start_soon(pool.start)
         while ready and len(mine()) < 2:  # noqa: ASYNC110  # processes tell nobody

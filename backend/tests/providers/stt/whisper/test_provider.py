@@ -19,7 +19,7 @@ import soxr
 from app.core.config import Settings, SttSettings, WhisperSettings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
 from app.providers.base import Samples, SttConfig, WindowRequest, WindowResult
-from app.providers.stt.whisper import decode as decoding
+from app.providers.stt.whisper import full_window
 from app.providers.stt.whisper.provider import WhisperLocalProvider
 from app.providers.stt.whisper.threads import run_blocking
 from app.schemas.providers import ProviderState
@@ -150,12 +150,12 @@ async def test_neither_doubt_nor_silence_is_sure_of_the_language(
     provider: WhisperLocalProvider, known: Whisper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = [
-        decoding.Decoded("", "fr", 0.99, rejected="no_speech"),
-        decoding.Decoded("hola", "es", 0.5),
-        decoding.Decoded("hola", "es", 0.9),
+        full_window.DecodeResult("", "fr", 0.99, rejected="no_speech"),
+        full_window.DecodeResult("hola", "es", 0.5),
+        full_window.DecodeResult("hola", "es", 0.9),
     ]
     script = iter(answers)
-    monkeypatch.setattr("app.providers.stt.whisper.provider.decode", lambda *_: next(script))
+    monkeypatch.setattr("app.providers.stt.whisper.provider.decode_full", lambda *_: next(script))
     sure = [(await transcribe(provider, known.english)).lang_sure for _ in answers]
     assert sure == [False, False, True]
 
@@ -189,13 +189,15 @@ async def test_vocabulary_reaches_the_decoder_and_stays_in_its_session(
     provider: WhisperLocalProvider, known: Whisper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    original = decoding.decode
+    original = full_window.decode_full
 
-    def spy(model: object, request: decoding.Request, left: threading.Event) -> decoding.Decoded:
+    def spy(
+        model: object, request: full_window.DecodeRequest, abandoned: threading.Event
+    ) -> full_window.DecodeResult:
         seen.append(request.hotwords)
-        return original(model, request, left)
+        return original(model, request, abandoned)
 
-    monkeypatch.setattr("app.providers.stt.whisper.provider.decode", spy)
+    monkeypatch.setattr("app.providers.stt.whisper.provider.decode_full", spy)
     terms = SttConfig(vocabulary=("FastAPI", "kubectl"))
     assert (await transcribe(provider, known.english, terms)).text == ENGLISH
     await transcribe(provider, known.english)
@@ -206,7 +208,7 @@ async def test_the_same_audio_gives_the_same_text_every_time(
     provider: WhisperLocalProvider, known: Whisper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the decoder is unsure, and the usual ladder of temperatures would draw lots."""
-    monkeypatch.setitem(decoding.PARAMETERS, "log_prob_threshold", 10.0)  # never sure
+    monkeypatch.setitem(full_window.PARAMETERS, "log_prob_threshold", 10.0)  # never sure
     session = await provider.open_session(SttConfig(lang="en"))
     generator = Generator(session._loaded.whisper.model)
     monkeypatch.setattr(session._loaded.whisper, "model", generator)
@@ -368,7 +370,7 @@ async def test_two_checkpoints_are_kept_and_those_in_use_are_not_dropped(
 async def test_a_checkpoint_is_loaded_once_however_many_ask(
     known: Whisper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loads = count_calls(monkeypatch, "app.providers.stt.whisper.models.load")
+    loads = count_calls(monkeypatch, "app.providers.stt.whisper.model_pool.load")
     provider = WhisperLocalProvider(settings_for(str(known.path)))
     async with anyio.create_task_group() as group:
         for _ in range(5):
@@ -386,9 +388,9 @@ async def test_a_checkpoint_is_loaded_once_however_many_ask(
 async def test_a_call_that_runs_is_waited_for_when_its_client_leaves(native: bool) -> None:
     began, may_end, events = threading.Event(), threading.Event(), list[str]()
 
-    def call(left: threading.Event) -> None:
+    def call(abandoned: threading.Event) -> None:
         began.set()
-        assert left.wait(10)
+        assert abandoned.wait(10)
         events.append("told that nobody waits")
         assert may_end.wait(10)
         events.append("call returned")
@@ -423,7 +425,7 @@ async def test_an_engine_that_breaks_ends_with_one_error_and_no_details(
     def broken(*_: object) -> None:
         raise RuntimeError("weights at /secret/place")
 
-    monkeypatch.setattr("app.providers.stt.whisper.provider.decode", broken)
+    monkeypatch.setattr("app.providers.stt.whisper.provider.decode_full", broken)
     with pytest.raises(EngineFailed) as caught:
         await transcribe(provider, known.english)
     assert "/secret" not in str(caught.value)

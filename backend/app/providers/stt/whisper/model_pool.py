@@ -16,12 +16,12 @@ from app.weights.checkpoints import Checkpoint
 
 logger = logging.getLogger(__name__)
 
-MOST_LOADED = 2
+MAX_LOADED = 2
 WARM_UP_TOKENS = 8
 
 
 @dataclass(eq=False, slots=True)
-class Loaded:
+class LoadedCheckpoint:
     """One checkpoint in memory."""
 
     checkpoint: Checkpoint
@@ -41,7 +41,7 @@ class ModelPool:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._loaded: dict[str, Loaded] = {}
+        self._loaded: dict[str, LoadedCheckpoint] = {}
         """By name, the one used last at the end."""
         self._lock = anyio.Lock()
         self._thread = anyio.CapacityLimiter(1)
@@ -58,7 +58,7 @@ class ModelPool:
         loaded = self._loaded.get(checkpoint.name)
         return loaded is not None and loaded.checkpoint == checkpoint
 
-    async def load(self, checkpoint: Checkpoint) -> Loaded:
+    async def load(self, checkpoint: Checkpoint) -> LoadedCheckpoint:
         """The checkpoint in memory, warm; loads it at most once however many ask.
 
         Raises:
@@ -84,7 +84,7 @@ class ModelPool:
             raise
         finally:
             self.loading = None
-        self._loaded[checkpoint.name] = Loaded(checkpoint, whisper)
+        self._loaded[checkpoint.name] = LoadedCheckpoint(checkpoint, whisper)
 
     def clear(self) -> None:
         """Forget all; what a running decode holds is freed when it ends."""
@@ -94,7 +94,7 @@ class ModelPool:
         self._loaded.pop(
             checkpoint.name, None
         )  # another folder of that name: its users keep it until they leave
-        while len(self._loaded) >= MOST_LOADED:
+        while len(self._loaded) >= MAX_LOADED:
             idle = next((name for name, loaded in self._loaded.items() if not loaded.users), None)
             if idle is None:
                 raise ProviderNotReady(

@@ -1,4 +1,4 @@
-"""A decode of the frames that are there, without padding to 30 s: cheap, and guarded since Whisper never learned it."""
+"""A decode of the frames that are there, without padding to 30 s: cheap, and checked since Whisper never learned it."""
 
 import threading
 from functools import lru_cache
@@ -8,28 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.providers.base import SAMPLE_RATE_HZ
-from app.providers.stt.whisper.decode import (
+from app.providers.stt.whisper.full_window import (
     LOG_PROB,
     NO_SPEECH,
-    Decoded,
-    Request,
+    DecodeRequest,
+    DecodeResult,
     context_tokens,
-    in_order,
-    window,
+    order_words,
+    pad_window,
 )
-from app.providers.stt.whisper.guards import COMPRESSION_RATIO, compression_ratio
+from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, compression_ratio
 
 MARGIN_FRAMES = 50
 """Half a second of nothing after the audio: without it last words are lost (docs/decisions/0003)."""
 ROUND_FRAMES = 128
-LEAST_FRAMES = 640
-MOST_FRAMES = 3000
+MIN_FRAMES = 640
+MAX_FRAMES = 3000
 
 TOKENS = 8
 TOKENS_PER_S = 8
 """The cap on a text: faster than anybody speaks."""
 
-SURELY_NO_SPEECH = 0.9
+CERTAIN_NO_SPEECH = 0.9
 """Above this the text of a partial is not shown, however sure the decoder is of it."""
 
 UNCOVERED_S = 1.2
@@ -39,7 +39,7 @@ _SECONDS_PER_TIMESTAMP = 0.02
 _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
 
 
-class _Spoken(NamedTuple):
+class _AlignedWord(NamedTuple):
     word: str
     start: float
     end: float
@@ -47,15 +47,15 @@ class _Spoken(NamedTuple):
 
 
 def decode_short(
-    model: Any, request: Request, left: threading.Event, *, least_frames: int = LEAST_FRAMES
-) -> Decoded:
-    """Decode one window with a `WhisperModel`, encoding only what is there, or `least_frames`. Blocking."""
-    audio = window(request.samples, request.speech_samples)
+    model: Any, request: DecodeRequest, abandoned: threading.Event, *, min_frames: int = MIN_FRAMES
+) -> DecodeResult:
+    """Decode one window with a `WhisperModel`, encoding only what is there, or `min_frames`. Blocking."""
+    audio = pad_window(request.samples, request.speech_samples)
     features = model.feature_extractor(audio)
-    encoded = model.encode(fit(features, least_frames))
+    encoded = model.encode(pad_features(features, min_frames))
     lang, probability = _language(model, encoded, request)
-    if left.is_set():
-        return Decoded("", lang, probability)
+    if abandoned.is_set():
+        return DecodeResult("", lang, probability)
     tokenizer = _tokenizer(model.hf_tokenizer, model.model.is_multilingual, lang)
     prompt = model.get_prompt(
         tokenizer,
@@ -78,29 +78,29 @@ def decode_short(
     tokens = result.sequences_ids[0]
     said = [token for token in tokens if token < tokenizer.eot]
     text = tokenizer.decode(said).strip()
-    sureness = result.scores[0] * len(tokens) / (len(tokens) + 1)
+    log_prob = result.scores[0] * len(tokens) / (len(tokens) + 1)
     if result.no_speech_prob > (
-        NO_SPEECH if sureness <= LOG_PROB else 1 if request.final else SURELY_NO_SPEECH
+        NO_SPEECH if log_prob <= LOG_PROB else 1 if request.final else CERTAIN_NO_SPEECH
     ):
         text = ""
     covered_s = _covered_s(tokens, tokenizer.timestamp_begin)
-    doubt = _doubt(text, sureness, covered_s, request, capped=len(tokens) >= most)
+    doubt = _find_doubt(text, log_prob, covered_s, request, capped=len(tokens) >= most)
     words = _words(model, tokenizer, encoded, said, features, request, text) if request.words and text else ()
     rejected = None if text else "no_speech"
-    return Decoded(text, lang, probability, words, rejected, doubt, trusted=not doubt)
+    return DecodeResult(text, lang, probability, words, rejected, doubt, trusted=not doubt)
 
 
-def fit(features: NDArray[np.float32], least: int) -> NDArray[np.float32]:
+def pad_features(features: NDArray[np.float32], least: int) -> NDArray[np.float32]:
     """The audio's frames with a margin behind them, as silent as faster-whisper's own padding."""
     frames = features.shape[-1] - 1  # the last one lies behind the audio
     wanted = -(-(frames + MARGIN_FRAMES) // ROUND_FRAMES) * ROUND_FRAMES
-    fitted = np.zeros((features.shape[0], min(max(wanted, least), MOST_FRAMES)), np.float32)
+    fitted = np.zeros((features.shape[0], min(max(wanted, least), MAX_FRAMES)), np.float32)
     kept = min(frames, fitted.shape[1])
     fitted[:, :kept] = features[:, :kept]
     return fitted
 
 
-def _language(model: Any, encoded: Any, request: Request) -> tuple[str, float]:
+def _language(model: Any, encoded: Any, request: DecodeRequest) -> tuple[str, float]:
     if not model.model.is_multilingual:
         return "en", 1.0
     if request.lang is not None:
@@ -109,8 +109,8 @@ def _language(model: Any, encoded: Any, request: Request) -> tuple[str, float]:
     return token[2:-2], probability
 
 
-def _doubt(
-    text: str, sureness: float, covered_s: float | None, request: Request, *, capped: bool
+def _find_doubt(
+    text: str, log_prob: float, covered_s: float | None, request: DecodeRequest, *, capped: bool
 ) -> str | None:
     """Why the short window is not to be trusted with this, if it is not."""
     if not text:
@@ -121,7 +121,7 @@ def _doubt(
         return "capped"
     if not request.final:
         return None
-    if sureness < LOG_PROB:
+    if log_prob < LOG_PROB:
         return "unsure"
     if covered_s is not None and covered_s < request.speech_samples / SAMPLE_RATE_HZ - UNCOVERED_S:
         return "uncovered"
@@ -140,7 +140,7 @@ def _words(
     encoded: Any,
     said: list[int],
     features: NDArray[np.float32],
-    request: Request,
+    request: DecodeRequest,
     text: str,
 ) -> tuple[Any, ...]:
     from faster_whisper.transcribe import merge_punctuations
@@ -148,11 +148,11 @@ def _words(
     (alignment,) = model.find_alignment(tokenizer, [said], encoded, features.shape[-1] - 1)
     merge_punctuations(alignment, _PREPENDED, _APPENDED)
     spoken = [
-        _Spoken(each["word"], each["start"], each["end"], each["probability"])
+        _AlignedWord(each["word"], each["start"], each["end"], each["probability"])
         for each in alignment
         if each["word"].strip()
     ]
-    return in_order(spoken, len(request.samples), text)
+    return order_words(spoken, len(request.samples), text)
 
 
 @lru_cache(maxsize=32)

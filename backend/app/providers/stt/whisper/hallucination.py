@@ -16,29 +16,29 @@ COVERAGE = 0.55
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
+class LoopCheck:
     """A text, without its loop; `rejected` when nothing but the loop is in it."""
 
     text: str
     rejected: bool = False
 
 
-def guard(text: str) -> Guarded:
+def remove_loop(text: str) -> LoopCheck:
     """Cut a text at the first repetition of a loop, or reject it.
 
     A person who repeats himself is not cut short: only what compresses as no speech does is looked at.
     """
     if compression_ratio(text) <= COMPRESSION_RATIO:
-        return Guarded(text)
+        return LoopCheck(text)
     spaced = " " in text
     units = text.split() if spaced else list(text)
     loop = _find_loop([_plain(unit) or unit for unit in units])
     if loop is None:
-        return Guarded(text)
+        return LoopCheck(text)
     start, length, repeats = loop
     if start == 0 and length * repeats >= COVERAGE * len(units):
-        return Guarded("", rejected=True)
-    return Guarded((" " if spaced else "").join(units[: start + length]))
+        return LoopCheck("", rejected=True)
+    return LoopCheck((" " if spaced else "").join(units[: start + length]))
 
 
 def compression_ratio(text: str) -> float:

@@ -7,8 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.providers.stt.whisper.decode import AGAIN, Request, decode, hotwords, window
-from app.providers.stt.whisper.guards import guard
+from app.providers.stt.whisper.full_window import (
+    REPETITION_RETRY,
+    DecodeRequest,
+    decode_full,
+    hotwords,
+    pad_window,
+)
+from app.providers.stt.whisper.hallucination import remove_loop
 
 
 @pytest.mark.parametrize(
@@ -22,15 +28,15 @@ from app.providers.stt.whisper.guards import guard
     ],
 )
 def test_speech_is_left_as_it_is(text: str) -> None:
-    assert guard(text).text == text
-    assert not guard(text).rejected
+    assert remove_loop(text).text == text
+    assert not remove_loop(text).rejected
 
 
 @pytest.mark.parametrize(
     "text", ["you " * 40, "Thank you for watching. " * 12, "ありがとうございました" * 12]
 )
 def test_a_text_that_is_nothing_but_a_loop_is_rejected(text: str) -> None:
-    assert guard(text.strip()).rejected
+    assert remove_loop(text.strip()).rejected
 
 
 @pytest.mark.parametrize(
@@ -45,17 +51,17 @@ def test_a_text_that_is_nothing_but_a_loop_is_rejected(text: str) -> None:
     ],
 )
 def test_a_loop_at_the_end_is_cut_at_its_first_repetition(text: str, kept: str) -> None:
-    assert not guard(text).rejected
-    assert guard(text).text == kept
+    assert not remove_loop(text).rejected
+    assert remove_loop(text).text == kept
 
 
 def test_the_window_ends_a_little_after_speech_in_silence() -> None:
     samples = np.full(32_000, 16_384, np.int16)
-    audio = window(samples, 8000)
+    audio = pad_window(samples, 8000)
     assert len(audio) == 8000 + 4000 + 4800
     assert audio[11_999] == 0.5
     assert not audio[12_000:].any()
-    assert len(window(samples[:8000], 9000)) == 8000 + 4800
+    assert len(pad_window(samples[:8000], 9000)) == 8000 + 4800
 
 
 def test_hotwords_are_few_and_hold_no_control_tokens() -> None:
@@ -88,28 +94,28 @@ class FakeModel:
 
 
 LOOP = [Spoken(" Thank you." * 30, 15.0)]
-REQUEST = Request(np.ones(16_000, np.int16), 16_000, "en", None, words=False, beam_size=5)
+REQUEST = DecodeRequest(np.ones(16_000, np.int16), 16_000, "en", None, words=False, beam_size=5)
 
 
 def test_a_sound_decode_is_not_repeated() -> None:
     model = FakeModel([Spoken(" Hello.", 0.8), Spoken(" How are you?", 1.0)])
-    assert decode(model, REQUEST, threading.Event()).text == "Hello. How are you?"
+    assert decode_full(model, REQUEST, threading.Event()).text == "Hello. How are you?"
     assert len(model.asked) == 1
 
 
 def test_a_decode_in_circles_is_tried_again_against_repetition() -> None:
     model = FakeModel(LOOP, [Spoken(" Hello.", 0.8)])
-    assert decode(model, REQUEST, threading.Event()).text == "Hello."
-    assert AGAIN.items() <= model.asked[1].items()
+    assert decode_full(model, REQUEST, threading.Event()).text == "Hello."
+    assert REPETITION_RETRY.items() <= model.asked[1].items()
 
 
 @pytest.mark.parametrize("second", [LOOP, []], ids=["in circles again", "nothing"])
 def test_a_decode_that_stays_in_circles_is_rejected(second: list[Spoken]) -> None:
-    decoded = decode(FakeModel(LOOP, second), REQUEST, threading.Event())
+    decoded = decode_full(FakeModel(LOOP, second), REQUEST, threading.Event())
     assert (decoded.text, decoded.rejected) == ("", "hallucination")
 
 
 def test_no_window_is_decoded_for_a_client_that_has_left() -> None:
-    left = threading.Event()
-    left.set()
-    assert decode(FakeModel([Spoken(" Hello.", 0.8)]), REQUEST, left).text == ""
+    abandoned = threading.Event()
+    abandoned.set()
+    assert decode_full(FakeModel([Spoken(" Hello.", 0.8)]), REQUEST, abandoned).text == ""

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.providers.base import SAMPLE_RATE_HZ, Samples, Word
-from app.providers.stt.whisper.guards import COMPRESSION_RATIO, guard
+from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, remove_loop
 
 REAL_TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
 """Audio after the end of speech that is decoded too: a last consonant is too quiet for the speech gate."""
 ZERO_TAIL_SAMPLES = SAMPLE_RATE_HZ * 3 // 10
 """Silence added at the end; without it Whisper drops last words."""
 
-MOST_TERMS = 60
+MAX_TERMS = 60
 PROMPT_TOKENS = 220
 """Half of what the decoder can hold, less the control tokens: vocabulary first, then the end of the context."""
 
@@ -24,7 +24,7 @@ NO_SPEECH = 0.6
 
 PARAMETERS: dict[str, Any] = {
     # One temperature: sampling draws from generators inside CTranslate2 that cannot be seeded for a call, so
-    # the usual ladder gives the same audio different texts. AGAIN is the second rung instead.
+    # the usual ladder gives the same audio different texts. REPETITION_RETRY is the second rung instead.
     "temperature": [0.0],
     "compression_ratio_threshold": COMPRESSION_RATIO,
     "log_prob_threshold": LOG_PROB,
@@ -32,12 +32,12 @@ PARAMETERS: dict[str, Any] = {
     "condition_on_previous_text": False,
     "vad_filter": False,
 }
-AGAIN: dict[str, Any] = {"no_repeat_ngram_size": 4, "repetition_penalty": 1.1}
+REPETITION_RETRY: dict[str, Any] = {"no_repeat_ngram_size": 4, "repetition_penalty": 1.1}
 """For a decode that went round in circles."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class DecodeRequest:
     """One utterance and how it is to be understood."""
 
     samples: Samples
@@ -53,7 +53,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodeResult:
     """What the decoder made of it."""
 
     text: str
@@ -64,30 +64,30 @@ class Decoded:
     doubtful: str | None = None
     """Why a short window is to be tried again in full."""
     trusted: bool = False
-    """No guard had to touch the text."""
+    """No remove_loop had to touch the text."""
 
 
-def decode(model: Any, request: Request, left: threading.Event) -> Decoded:
-    """Decode one utterance with a `WhisperModel`. Blocking; stops between windows when `left` is set."""
-    audio = window(request.samples, request.speech_samples)
-    segments, info = _transcribe(model, audio, request, {}, left)
+def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) -> DecodeResult:
+    """Decode one utterance with a `WhisperModel`. Blocking; stops between windows when `abandoned` is set."""
+    audio = pad_window(request.samples, request.speech_samples)
+    segments, info = _transcribe(model, audio, request, {}, abandoned)
     if _worst_ratio(segments) > COMPRESSION_RATIO:
-        second, _ = _transcribe(model, audio, request, AGAIN, left)
+        second, _ = _transcribe(model, audio, request, REPETITION_RETRY, abandoned)
         if second and _worst_ratio(second) <= COMPRESSION_RATIO:
             segments = second
     raw = "".join(segment.text for segment in segments).strip()
     if not raw:
-        return Decoded("", info.language, info.language_probability, rejected="no_speech")
-    guarded = guard(raw)
-    if guarded.rejected:
-        return Decoded("", info.language, info.language_probability, rejected="hallucination")
+        return DecodeResult("", info.language, info.language_probability, rejected="no_speech")
+    checked = remove_loop(raw)
+    if checked.rejected:
+        return DecodeResult("", info.language, info.language_probability, rejected="hallucination")
     spoken = [word for segment in segments for word in segment.words or ()]
-    words = in_order(spoken, len(request.samples), guarded.text) if request.words else ()
-    trusted = guarded.text == raw and all(segment.avg_logprob >= LOG_PROB for segment in segments)
-    return Decoded(guarded.text, info.language, info.language_probability, words, trusted=trusted)
+    words = order_words(spoken, len(request.samples), checked.text) if request.words else ()
+    trusted = checked.text == raw and all(segment.avg_logprob >= LOG_PROB for segment in segments)
+    return DecodeResult(checked.text, info.language, info.language_probability, words, trusted=trusted)
 
 
-def window(samples: Samples, speech_samples: int) -> NDArray[np.float32]:
+def pad_window(samples: Samples, speech_samples: int) -> NDArray[np.float32]:
     """The utterance up to a little after its speech, with silence behind it, full scale 1."""
     kept = samples[: speech_samples + REAL_TAIL_SAMPLES]
     audio = np.zeros(len(kept) + ZERO_TAIL_SAMPLES, np.float32)
@@ -97,11 +97,11 @@ def window(samples: Samples, speech_samples: int) -> NDArray[np.float32]:
 
 def hotwords(vocabulary: tuple[str, ...]) -> str | None:
     """The session's terms as the prompt text that faster-whisper calls hotwords."""
-    terms = [_plain(term) for term in vocabulary[:MOST_TERMS]]
+    terms = [_plain(term) for term in vocabulary[:MAX_TERMS]]
     return ", ".join(term for term in terms if term) or None
 
 
-def context_tokens(model: Any, request: Request) -> list[int]:
+def context_tokens(model: Any, request: DecodeRequest) -> list[int]:
     """What came before as tokens of the prompt, as far as the vocabulary leaves room."""
 
     def tokens(text: str) -> list[int]:
@@ -120,7 +120,11 @@ def _plain(text: str) -> str:
 
 
 def _transcribe(
-    model: Any, audio: NDArray[np.float32], request: Request, changes: dict[str, Any], left: threading.Event
+    model: Any,
+    audio: NDArray[np.float32],
+    request: DecodeRequest,
+    changes: dict[str, Any],
+    abandoned: threading.Event,
 ) -> tuple[list[Any], Any]:
     pending, info = model.transcribe(
         audio,
@@ -134,7 +138,7 @@ def _transcribe(
     )
     segments = []
     for segment in pending:  # decodes as it goes
-        if left.is_set():
+        if abandoned.is_set():
             break
         segments.append(segment)
     return segments, info
@@ -144,7 +148,7 @@ def _worst_ratio(segments: list[Any]) -> float:
     return max((segment.compression_ratio for segment in segments), default=0.0)
 
 
-def in_order(spoken: list[Any], utterance_samples: int, text: str) -> tuple[Word, ...]:
+def order_words(spoken: list[Any], utterance_samples: int, text: str) -> tuple[Word, ...]:
     """faster-whisper's words with times inside the utterance and in order, as far as the text was kept."""
     end_ms = utterance_samples * 1000 // SAMPLE_RATE_HZ
     characters = len("".join(text.split()))
