@@ -544,9 +544,36 @@ def test_documents_that_the_code_names_exist() -> None:
                     assert (ROOT / name).exists(), f"{path.relative_to(ROOT)} names {name}"
 
 
-def test_the_architecture_page_names_every_room() -> None:
-    rooms = {path.parent.name for path in (ROOT / "backend" / "app").glob("*/__init__.py")}
-    assert [room for room in sorted(rooms) if f"`{room}/`" not in text_of("docs/architecture.md")] == []
+def test_the_architecture_page_names_every_folder() -> None:
+    app = ROOT / "backend" / "app"
+    folders = [*app.glob("*/__init__.py"), *(app / "services").glob("*/__init__.py")]
+    names = sorted(path.parent.relative_to(app).as_posix() for path in folders)
+    for name in names:
+        assert f"`{name}/`" in text_of("docs/architecture.md"), f"docs/architecture.md lacks `{name}/`"
+
+
+def test_paths_that_the_architecture_page_names_exist() -> None:
+    text = text_of("docs/architecture.md")
+    paths = set(re.findall(r"(?<![\w./(-])[\w-]+(?:/[\w.-]+)+/?(?=[`\s])", text))
+    assert len(paths) > 50
+    for path in sorted(paths):
+        bases = (ROOT, ROOT / "backend" / "app", ROOT / "backend" / "app" / "providers")
+        assert any((base / path).exists() for base in bases), f"docs/architecture.md names {path}"
+
+
+@pytest.mark.parametrize(("page", "heading"), [("README.md", "## Layout"), ("README.es.md", "## Estructura")])
+def test_folders_in_the_layout_of_the_readme_exist(page: str, heading: str) -> None:
+    """An indented line stands under the last one that is not."""
+    tree = section(page, heading).split("```")[1]
+    parent = ""
+    for line in tree.strip().splitlines():
+        names = re.match(r" *[\w./]+/(?:, [\w./]+/)*", line)
+        assert names, f"{page}, layout: {line!r} names no folder"
+        folders = names[0].strip().split(", ")
+        indented = line.startswith(" ")
+        for folder in folders:
+            assert (ROOT / (parent if indented else "") / folder).is_dir(), f"{page}, layout: {folder}"
+        parent = parent if indented else folders[0]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/usage.md"])
