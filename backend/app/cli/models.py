@@ -21,7 +21,7 @@ app = typer.Typer(help="Whisper checkpoints and GGUF files on this machine.", no
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """List the checkpoints and GGUF files that are there; * marks those used unasked."""
-    from app.weights.checkpoints import default
+    from app.weights.checkpoints import find_default_checkpoint
 
     settings = read_settings()
     items = _models(settings)
@@ -34,15 +34,15 @@ def list_models(as_json: AsJson = False) -> None:
             f"{mark} {item['name']:<18} {item['size_bytes'] / 1e6:7.1f} MB  {_use(item)}  {item['path']}",
             markup=False,
         )
-    if default(settings) is None:
+    if find_default_checkpoint(settings) is None:
         notes().print("no checkpoint is used unasked; fetch one with: prompter models pull base")
 
 
 def _models(settings: "Settings") -> list[dict[str, Any]]:
-    from app.weights.checkpoints import default, list_checkpoints
-    from app.weights.gguf import default_gguf, list_gguf
+    from app.weights.checkpoints import find_default_checkpoint, list_checkpoints
+    from app.weights.gguf import find_default_gguf, list_gguf
 
-    used: tuple[object, ...] = (default(settings), default_gguf(settings))
+    used: tuple[object, ...] = (find_default_checkpoint(settings), find_default_gguf(settings))
     checkpoints = [
         {
             "kind": "whisper",
@@ -86,12 +86,12 @@ def pull_model(
 @app.command("ensure", hidden=True)
 def ensure_model(name: str = "base", timeout_s: float = 3.0) -> None:
     """Fetch a checkpoint where none is there and the hub answers in time, as `make run` does."""
-    from app.weights.checkpoints import default
-    from app.weights.download import hub_answers
+    from app.weights.checkpoints import find_default_checkpoint
+    from app.weights.download import is_hub_reachable
 
-    if default(read_settings()) is not None:
+    if find_default_checkpoint(read_settings()) is not None:
         return
-    if not hub_answers(timeout_s):
+    if not is_hub_reachable(timeout_s):
         raise CommandError(HUB_SILENT, NOT_REACHABLE)
     fetch(name)
 
@@ -104,7 +104,7 @@ def fetch(name: str) -> None:
     """
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from app.weights.download import HubError, HubUnreachable, pull
+    from app.weights.download import HubError, HubUnreachable, download_checkpoint
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
@@ -114,7 +114,7 @@ def fetch(name: str) -> None:
             def on_progress(done_bytes: int, total_bytes: int) -> None:
                 progress.update(task, completed=done_bytes, total=total_bytes)
 
-            checkpoint = pull(name, read_settings(), on_progress)
+            checkpoint = download_checkpoint(name, read_settings(), on_progress)
     except HubUnreachable as error:
         raise CommandError(str(error), NOT_REACHABLE) from error
     except HubError as error:

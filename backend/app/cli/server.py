@@ -16,7 +16,7 @@ from app.cli.common import INTERRUPTED, leave, notes
 from app.cli.config_sources import without_password
 from app.core.config import Settings
 from app.core.security import is_loopback
-from app.weights.gguf import GgufFile, default_gguf
+from app.weights.gguf import GgufFile, find_default_gguf
 
 LOADING_S = 30
 """How long the description of the default engine waits; while it loads the engine only says that it loads."""
@@ -100,7 +100,7 @@ class AnnouncingServer(uvicorn.Server):
         upstream = self._settings.llm.openai_compat
         if provider == "openai_compat":
             return [f"prompts are answered by: {upstream.model!r} at {without_password(upstream.base_url)}"]
-        if provider == "llama_local" and isinstance(file := default_gguf(self._settings), GgufFile):
+        if provider == "llama_local" and isinstance(file := find_default_gguf(self._settings), GgufFile):
             return [f"prompts are answered by: llama.cpp inside, with {file.path.name}"]
         if provider != "echo":
             return [f"prompts are answered by: {provider}"]

@@ -195,14 +195,14 @@ BUILT_IN_LLM_NAMES = ("openai_compat", "llama_local", "echo")
 """Providers of language models that are always there; no profile can take their names."""
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-LlmKind = Literal["openai", "lm_studio", "ollama", "llama_cpp", "vllm", "openrouter", "other"]
+VendorName = Literal["openai", "lm_studio", "ollama", "llama_cpp", "vllm", "openrouter", "other"]
 """Services whose habits are known; `other` is anything with OpenAI's wire."""
 
 
 class LlmProfile(BaseModel):
     """A service that answers prompts, under a name of the operator's choice."""
 
-    kind: LlmKind | None = Field(
+    kind: VendorName | None = Field(
         None, description="what it is; by default the profile's name where that is a kind, else `other`"
     )
     base_url: str = Field("", description="its address; empty takes the usual one of its kind")

@@ -8,8 +8,8 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from app.core.config import Settings
-from app.providers.upstream.discovery import sought_servers
-from app.providers.upstream.profiles import ProfileSource, profiles_of
+from app.providers.upstream.discovery import list_local_servers
+from app.providers.upstream.profiles import ProfileSource, read_profiles
 
 BUILT_IN_STT = {
     "whisper_local": "app.providers.stt.whisper.provider:WhisperLocalProvider",
@@ -57,11 +57,11 @@ def llm_registrations(settings: Settings | None = None) -> dict[str, Registratio
     if settings is None:
         return everybody
     found = {name: everybody[name] for name in BUILT_IN_LLM}
-    for name, profile in profiles_of(settings).items():
+    for name, profile in read_profiles(settings).items():
         found.setdefault(name, _of_source(profile, "settings"))
     for name, registration in everybody.items():
         found.setdefault(name, registration)
-    for name, server in sought_servers(settings).items():
+    for name, server in list_local_servers(settings).items():
         found.setdefault(name, _of_source(server, "this machine"))
     return found
 

@@ -19,13 +19,13 @@ from huggingface_hub import constants
 
 from app.core.config import Settings
 from app.weights.checkpoints import (
-    NEEDED,
+    DOWNLOADED_FILES,
     REPOSITORIES,
-    WANTED,
+    REQUIRED_FILES,
     Checkpoint,
     list_checkpoints,
     read_checkpoint,
-    short_name,
+    shorten_name,
 )
 
 BLOCK_BYTES = 1 << 20
@@ -45,7 +45,7 @@ class NotOnHub(HubError):
     """The hub answers, and has no such thing."""
 
 
-class Damaged(HubError):
+class DamagedFile(HubError):
     """What came is not what the hub says it holds."""
 
 
@@ -65,25 +65,25 @@ class RemoteFile:
     """Of its content as a git blob, for the others."""
 
 
-def endpoint() -> str:
+def read_hub_url() -> str:
     """Address of the hub: `HF_ENDPOINT`, else the library's own."""
     return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
 
 
-def offline() -> bool:
+def is_offline() -> bool:
     """Whether the user has forbidden the network (`HF_HUB_OFFLINE`)."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in constants.ENV_VARS_TRUE_VALUES
 
 
-def hub_answers(timeout_s: float = 3.0) -> bool:
+def is_hub_reachable(timeout_s: float = 3.0) -> bool:
     """Whether the hub answers at all, within `timeout_s` seconds, name lookup included."""
-    if offline():
+    if is_offline():
         return False
     answered = threading.Event()
 
     def ask() -> None:
         try:
-            if httpx2.head(endpoint(), timeout=timeout_s).status_code < 500:
+            if httpx2.head(read_hub_url(), timeout=timeout_s).status_code < 500:
                 answered.set()
         except (httpx2.HTTPError, httpx2.InvalidURL):
             pass  # the answer is no
@@ -95,11 +95,11 @@ def hub_answers(timeout_s: float = 3.0) -> bool:
     return answered.is_set()
 
 
-class Hub:
+class HubClient:
     """A connection to the hub. Blocking: for the command line, never for the server."""
 
     def __init__(self, read_timeout_s: float = 30.0, retry_wait_s: float = 0.5) -> None:
-        self.base_url = endpoint()
+        self.base_url = read_hub_url()
         self._retry_wait_s = retry_wait_s
         self._client = httpx2.Client(
             follow_redirects=True,  # large files lie elsewhere
@@ -139,24 +139,24 @@ class Hub:
         target = folder / file.name
         # The name holds the checksum: what is left of another version is never gone on with.
         part = folder / f"{file.name}.{(file.sha256 or file.git_sha1)[:16]}.part"
-        if target.is_file() and _matches(target, file):
+        if target.is_file() and _has_checksum(target, file):
             on_bytes(file.size_bytes)
             return
-        on_bytes(min(_size(part), file.size_bytes))
+        on_bytes(min(_size_of(part), file.size_bytes))
         url = f"{self.base_url}/{repo}/resolve/{revision}/{file.name}"
         failures = 0
-        while _size(part) < file.size_bytes:
-            before = _size(part)
+        while _size_of(part) < file.size_bytes:
+            before = _size_of(part)
             try:
                 self._stream(url, repo, part, file, on_bytes)
             except httpx2.RequestError as error:
-                failures = failures + 1 if _size(part) <= before else 0
+                failures = failures + 1 if _size_of(part) <= before else 0
                 if failures >= ATTEMPTS:
                     raise self._broke_off(repo, part, file, error) from error
                 time.sleep(failures * self._retry_wait_s)
-        if not _matches(part, file):
+        if not _has_checksum(part, file):
             part.unlink()
-            raise Damaged(
+            raise DamagedFile(
                 f"{file.name!r} of {repo!r} came damaged (wrong checksum) and was removed; run it again"
             )
         part.replace(target)
@@ -164,20 +164,20 @@ class Hub:
     def _stream(
         self, url: str, repo: str, part: Path, file: RemoteFile, on_bytes: Callable[[int], None]
     ) -> None:
-        have = _size(part)
+        have = _size_of(part)
         headers = {"Range": f"bytes={have}-"} if have else {}
         with self._client.stream("GET", url, headers=headers) as answer:
             self._check(answer, repo)
-            if have and not _goes_on_at(answer, have):
+            if have and not _is_resumed_at(answer, have):
                 on_bytes(-have)
                 have = 0
-            with _disk_full_told(file.name), part.open("ab" if have else "wb") as out:
+            with _disk_full_errors(file.name), part.open("ab" if have else "wb") as out:
                 for block in answer.iter_raw():
                     out.write(block)
                     on_bytes(len(block))
-        if not have and _size(part) < file.size_bytes:
+        if not have and _size_of(part) < file.size_bytes:
             # A short answer that ended politely would otherwise be asked for without end.
-            raise httpx2.RemoteProtocolError(f"the answer ended after {_size(part)} bytes")
+            raise httpx2.RemoteProtocolError(f"the answer ended after {_size_of(part)} bytes")
 
     def _json(self, path: str, repo: str) -> Any:
         try:
@@ -200,13 +200,13 @@ class Hub:
 
     def _broke_off(self, repo: str, part: Path, file: RemoteFile, error: Exception) -> HubUnreachable:
         return HubUnreachable(
-            f"the download of {file.name!r} of {repo!r} broke off after {_size(part)} of"
+            f"the download of {file.name!r} of {repo!r} broke off after {_size_of(part)} of"
             f" {file.size_bytes} bytes ({error}); the same command goes on from there"
         )
 
 
 @contextmanager
-def _disk_full_told(name: str) -> Iterator[None]:
+def _disk_full_errors(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -217,18 +217,18 @@ def _disk_full_told(name: str) -> Iterator[None]:
         ) from error
 
 
-def _goes_on_at(answer: httpx2.Response, offset: int) -> bool:
+def _is_resumed_at(answer: httpx2.Response, offset: int) -> bool:
     match = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
     return answer.status_code == 206 and match is not None and int(match[1]) == offset
 
 
-def _size(path: Path) -> int:
+def _size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _matches(path: Path, file: RemoteFile) -> bool:
+def _has_checksum(path: Path, file: RemoteFile) -> bool:
     """Whether the content has the size and checksum that the hub gave."""
-    if _size(path) != file.size_bytes:
+    if _size_of(path) != file.size_bytes:
         return False
     digest = (
         hashlib.sha256()
@@ -241,7 +241,7 @@ def _matches(path: Path, file: RemoteFile) -> bool:
     return digest.hexdigest() == (file.sha256 or file.git_sha1)
 
 
-def pull(
+def download_checkpoint(
     name: str,
     settings: Settings,
     on_progress: Callable[[int, int], None] | None = None,
@@ -258,7 +258,7 @@ def pull(
     Raises:
         HubError: and its kinds; the message says what was tried and how to go on.
     """
-    short = short_name(name)
+    short = shorten_name(name)
     repo = REPOSITORIES.get(short, name)
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repo):
         raise NotOnHub(
@@ -271,23 +271,23 @@ def pull(
     if target.exists():
         raise HubError(f"{target} is in the way: it holds no complete checkpoint; move it and run this again")
     try:
-        with Hub(read_timeout_s, retry_wait_s) as hub:
-            return _fetch(hub, repo, short, target, on_progress)
+        with HubClient(read_timeout_s, retry_wait_s) as hub:
+            return _fetch_into(hub, repo, short, target, on_progress)
     except HubUnreachable as error:
-        raise HubUnreachable(f"{error}\n{_by_hand(repo, target)}") from error
+        raise HubUnreachable(f"{error}\n{_explain_manual_download(repo, target)}") from error
     except OSError as error:
         raise HubError(f"cannot write into {settings.models_dir}: {error.strerror}") from error
 
 
-def _fetch(
-    hub: Hub, repo: str, name: str, target: Path, on_progress: Callable[[int, int], None] | None
+def _fetch_into(
+    hub: HubClient, repo: str, name: str, target: Path, on_progress: Callable[[int, int], None] | None
 ) -> Checkpoint:
     """Fill a hidden folder beside `target`, and rename it once it is a checkpoint."""
     part = target.with_name(f".{target.name}.part")
     part.mkdir(parents=True, exist_ok=True)
-    with _alone(part, name):
+    with _download_lock(part, name):
         try:
-            _download(hub, repo, part, on_progress)
+            _download_files(hub, repo, part, on_progress)
         finally:
             if not any(part.iterdir()):
                 part.rmdir()
@@ -299,13 +299,15 @@ def _fetch(
     return fetched
 
 
-def _download(hub: Hub, repo: str, part: Path, on_progress: Callable[[int, int], None] | None) -> None:
-    if offline():
-        raise HubUnreachable(f"HF_HUB_OFFLINE forbids asking the model hub at {endpoint()}")
+def _download_files(
+    hub: HubClient, repo: str, part: Path, on_progress: Callable[[int, int], None] | None
+) -> None:
+    if is_offline():
+        raise HubUnreachable(f"HF_HUB_OFFLINE forbids asking the model hub at {read_hub_url()}")
     revision = hub.revision(repo)
-    files = [file for file in hub.files(repo, revision) if file.name in WANTED]
+    files = [file for file in hub.files(repo, revision) if file.name in DOWNLOADED_FILES]
     names = {file.name for file in files}
-    if missing := [name for name in NEEDED if name not in names]:
+    if missing := [name for name in REQUIRED_FILES if name not in names]:
         raise NotOnHub(f"{repo!r} is no Whisper checkpoint for CTranslate2: it has no {', '.join(missing)}")
     total_bytes = sum(file.size_bytes for file in files)
     _check_space(part, files)
@@ -332,7 +334,7 @@ def _check_space(part: Path, files: list[RemoteFile]) -> None:
 
 
 @contextmanager
-def _alone(part: Path, name: str) -> Iterator[None]:
+def _download_lock(part: Path, name: str) -> Iterator[None]:
     lock = FileLock(part.with_suffix(".lock"), timeout=0)
     try:
         with lock:
@@ -341,9 +343,9 @@ def _alone(part: Path, name: str) -> Iterator[None]:
         raise HubError(f"{name!r} is being fetched by another command; wait for it to end") from error
 
 
-def _by_hand(repo: str, target: Path) -> str:
+def _explain_manual_download(repo: str, target: Path) -> str:
     return (
-        f"without it: elsewhere download {', '.join(NEEDED)}, vocabulary.json (or .txt)"
+        f"without it: elsewhere download {', '.join(REQUIRED_FILES)}, vocabulary.json (or .txt)"
         f" and preprocessor_config.json (if any) of {repo!r}, and copy them into {target};"
         " or set HF_ENDPOINT to a mirror"
     )

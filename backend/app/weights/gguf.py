@@ -25,7 +25,7 @@ class GgufFile:
 
 
 @dataclass(frozen=True, slots=True)
-class NoGguf:
+class MissingGguf:
     """Why there is none, and how to go on."""
 
     reason: str
@@ -34,25 +34,28 @@ class NoGguf:
 def list_gguf(settings: Settings) -> list[GgufFile]:
     """The file in settings, then those in the models folder and in its folders; of two with one name, the first."""
     found: dict[str, GgufFile] = {}
-    for path in (*_in_settings(settings), *_in_models_folder(settings.models_dir)):
+    for path in (*_find_in_settings(settings), *_find_in_models_folder(settings.models_dir)):
         if (file := read_gguf(path)) and file.name not in found:
             found[file.name] = file
     return list(found.values())
 
 
-def default_gguf(settings: Settings) -> GgufFile | NoGguf:
+def find_default_gguf(settings: Settings) -> GgufFile | MissingGguf:
     """The file that answers when a request names none: the one in settings, else the only one."""
     files = list_gguf(settings)
     if asked := settings.llm.llama_local.model.strip():
         named = next((file for file in files if asked in (file.name, file.path.name)), None)
         return named or next(
-            (file for file in files if file.path == resolve_path(Path(asked))), _missing(asked, files)
+            (file for file in files if file.path == resolve_path(Path(asked))),
+            _describe_missing(asked, files),
         )
     if len(files) == 1:
         return files[0]
     if files:
-        return NoGguf(f"several GGUF files are there: {_names(files)}; set {SETTING} to one of them")
-    return NoGguf(f"put a GGUF file into {settings.models_dir}, or set {SETTING} to its path")
+        return MissingGguf(
+            f"several GGUF files are there: {_join_names(files)}; set {SETTING} to one of them"
+        )
+    return MissingGguf(f"put a GGUF file into {settings.models_dir}, or set {SETTING} to its path")
 
 
 def read_gguf(path: Path) -> GgufFile | None:
@@ -67,13 +70,13 @@ def read_gguf(path: Path) -> GgufFile | None:
         return None
 
 
-def _in_settings(settings: Settings) -> Iterator[Path]:
+def _find_in_settings(settings: Settings) -> Iterator[Path]:
     asked = settings.llm.llama_local.model.strip()
     if asked and (path := resolve_path(Path(asked))).is_file():
         yield path
 
 
-def _in_models_folder(folder: Path) -> Iterator[Path]:
+def _find_in_models_folder(folder: Path) -> Iterator[Path]:
     """GGUF files by name; not the later parts of a model in parts, nor the eyes of a model that sees."""
     try:
         paths = sorted((*folder.glob("*.gguf"), *folder.glob("*/*.gguf")))
@@ -85,10 +88,10 @@ def _in_models_folder(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _missing(asked: str, files: list[GgufFile]) -> NoGguf:
-    there = f"; there are {_names(files)}" if files else ""
-    return NoGguf(f"{SETTING} names {asked!r}, which is no GGUF file{there}")
+def _describe_missing(asked: str, files: list[GgufFile]) -> MissingGguf:
+    there = f"; there are {_join_names(files)}" if files else ""
+    return MissingGguf(f"{SETTING} names {asked!r}, which is no GGUF file{there}")
 
 
-def _names(files: list[GgufFile]) -> str:
+def _join_names(files: list[GgufFile]) -> str:
     return ", ".join(repr(file.name) for file in files)

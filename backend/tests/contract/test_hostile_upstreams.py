@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from app.core.errors import BadRequest, UpstreamError, UpstreamTruncated
-from app.providers.upstream.codec import MOST_LEVELS, EventTooLong, SseDecoder, TooDeep, json_of
-from app.providers.upstream.errors import retry_after_s
+from app.providers.upstream.codec import MAX_JSON_LEVELS, EventTooLong, JsonTooDeep, SseDecoder, parse_json
+from app.providers.upstream.errors import parse_retry_after_s
 from tests.fakes.upstream import FakeUpstream, Reply, data, sse
 from tests.support.chat import answered, asking, completed, streamed, text
 
@@ -44,7 +44,7 @@ async def test_an_answer_that_nests_without_end_is_an_error(levels: int) -> None
 
 
 async def test_an_answer_that_nests_as_many_do_is_an_answer() -> None:
-    chunks, error = await answered(sse(event(nested(MOST_LEVELS - 10))))
+    chunks, error = await answered(sse(event(nested(MAX_JSON_LEVELS - 10))))
     assert (text(chunks), error) == ("x", None)
 
 
@@ -60,19 +60,19 @@ async def test_an_answer_that_nests_as_many_do_is_an_answer() -> None:
     ],
 )
 def test_what_python_writes_is_read(written: bytes, meant: Any) -> None:
-    assert json_of(written) == meant
+    assert parse_json(written) == meant
 
 
 @pytest.mark.parametrize("written", [b"", b"{", b'{"a":}', b"nan", b"hello", b'"\\ud8'])
 def test_what_is_no_json_is_not_read(written: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # json's own
-        json_of(written)
+        parse_json(written)
 
 
 def test_depth_is_told_from_breadth() -> None:
-    assert len(json_of(b"[" + b"[[]]," * 5000 + b"[]]")) == 5001
-    with pytest.raises(TooDeep):
-        json_of(b"[" * (MOST_LEVELS + 1) + b"]" * (MOST_LEVELS + 1))
+    assert len(parse_json(b"[" + b"[[]]," * 5000 + b"[]]")) == 5001
+    with pytest.raises(JsonTooDeep):
+        parse_json(b"[" * (MAX_JSON_LEVELS + 1) + b"]" * (MAX_JSON_LEVELS + 1))
 
 
 async def test_half_a_character_costs_itself_and_not_the_answer() -> None:
@@ -112,9 +112,9 @@ async def test_an_error_with_an_odd_code_is_an_error(code: Any) -> None:
     "value", ["1e308", "9" * 400, "Mon, 01 Jan 9999 00:00:00 -2359", "Fri, 31 Dec 9999 23:59:59 GMT"]
 )
 def test_nobody_waits_for_ever(value: str) -> None:
-    assert (retry_after_s({"retry-after": value}) or 0) <= 24 * 3600
+    assert (parse_retry_after_s({"retry-after": value}) or 0) <= 24 * 3600
 
 
 @pytest.mark.parametrize("value", ["nan", "-1", "inf", "x", "Mon, 99 Foo 2026 99:99:99 GMT", "1 2 3"])
 def test_a_time_that_is_none_is_not_told(value: str) -> None:
-    assert retry_after_s({"retry-after": value}) is None
+    assert parse_retry_after_s({"retry-after": value}) is None

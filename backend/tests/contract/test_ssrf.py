@@ -18,7 +18,7 @@ from app.core.config import LlmProfile, LlmSettings, Settings
 from app.providers.llm.openai_compat import OpenAiCompatProvider
 from app.providers.registry import Registration, llm_registrations
 from app.providers.upstream.addresses import Address
-from app.providers.upstream.transport import resolve
+from app.providers.upstream.transport import resolve_host
 from app.services.llm import providers
 from app.services.llm.forwarding import ROUTING
 from tests.conftest import RunServer, running
@@ -163,7 +163,7 @@ class Resolving:
         if found := self.answers.get(host.lower()):
             return [ip_address(each) for each in (found.pop(0) if len(found) > 1 else found[0])]
         assert host.rstrip(".").lower() == "localhost" or not host.strip("0123456789abcdefx.:"), host
-        return await resolve(host, port)
+        return await resolve_host(host, port)
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ async def test_lm_studio__empty_function_names() -> None:
     ]
     chunks, _ = await answered(
         sse(*(chunk({"tool_calls": [part]}) for part in parts), chunk(finish_reason="tool_calls")),
-        kind="lm_studio",
+        vendor="lm_studio",
     )
     assert calls(chunks) == [("1", "get_time", "{}")]
 
@@ -135,7 +135,7 @@ async def test_lm_studio__tool_choice_is_a_word_there() -> None:
 
 async def test_lm_studio__reasoning_has_another_name() -> None:
     chunks, _ = await answered(
-        sse(chunk({"reasoning": "hmm"}), said("Hi"), chunk(finish_reason="stop")), kind="lm_studio"
+        sse(chunk({"reasoning": "hmm"}), said("Hi"), chunk(finish_reason="stop")), vendor="lm_studio"
     )
     assert text(chunks, "reasoning_content") == text(chunks, "reasoning") == "hmm"
     assert text(chunks) == "Hi"
@@ -145,7 +145,7 @@ async def test_lm_studio__loads_a_model_before_the_first_byte() -> None:
     late = sse(said("Hi"), chunk(finish_reason="stop"))
     chunks, failure = await answered(
         type(late)(late.pieces, headers=late.headers, wait_s=0.6),
-        kind="lm_studio",
+        vendor="lm_studio",
         idle_timeout_s=0.3,
         first_byte_timeout_s=3,
     )
@@ -157,7 +157,7 @@ async def test_lm_studio__context_overflow_in_its_words() -> None:
         "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded "
         "with context length of only 4096 tokens, which is not enough."
     )
-    _, failure = await answered(error(400, words), kind="lm_studio")
+    _, failure = await answered(error(400, words), vendor="lm_studio")
     assert isinstance(failure, ContextTooLong)
     assert "4096" in failure.message
 
@@ -182,7 +182,7 @@ async def test_ollama__a_whole_tool_call_in_one_delta() -> None:
             chunk({"role": "assistant", "content": "", "tool_calls": [call]}),
             chunk({"role": "assistant", "content": ""}, "tool_calls"),
         ),
-        kind="ollama",
+        vendor="ollama",
     )
     assert (calls(chunks), reasons(chunks)) == ([("call_9", "f", '{"a":1}')], ["tool_calls"])
 
@@ -190,7 +190,7 @@ async def test_ollama__a_whole_tool_call_in_one_delta() -> None:
 async def test_ollama__parallel_calls_all_numbered_zero() -> None:
     made = [{"index": 0, "id": f"call_{n}", "function": {"name": f"f{n}", "arguments": {}}} for n in range(2)]
     chunks, _ = await answered(
-        sse(*(chunk({"tool_calls": [call]}) for call in made), chunk(finish_reason="stop")), kind="ollama"
+        sse(*(chunk({"tool_calls": [call]}) for call in made), chunk(finish_reason="stop")), vendor="ollama"
     )
     assert calls(chunks) == [("call_0", "f0", "{}"), ("call_1", "f1", "{}")]
 
@@ -198,20 +198,20 @@ async def test_ollama__parallel_calls_all_numbered_zero() -> None:
 async def test_ollama__the_role_in_every_delta_and_reasoning() -> None:
     deltas = [{"role": "assistant", "content": "", "reasoning": "so"}, {"role": "assistant", "content": "Hi"}]
     chunks, _ = await answered(
-        sse(*map(chunk, deltas), chunk({"role": "assistant", "content": ""}, "stop")), kind="ollama"
+        sse(*map(chunk, deltas), chunk({"role": "assistant", "content": ""}, "stop")), vendor="ollama"
     )
     assert (text(chunks, "role"), text(chunks, "reasoning"), text(chunks)) == ("assistant", "so", "Hi")
 
 
 async def test_ollama__a_stream_that_just_ends() -> None:
-    chunks, failure = await answered(sse(said("Hel"), done=False), kind="ollama")
+    chunks, failure = await answered(sse(said("Hel"), done=False), vendor="ollama")
     assert text(chunks) == "Hel"
     assert isinstance(failure, UpstreamTruncated)
 
 
 @pytest.mark.parametrize("line", [b'{"error":"GPU on fire"}\n', b'{"error": "GPU on fire"}'])
 async def test_ollama__a_bare_json_error_line(line: bytes) -> None:
-    chunks, failure = await answered(sse(said("Hel"), line, done=False), kind="ollama")
+    chunks, failure = await answered(sse(said("Hel"), line, done=False), vendor="ollama")
     assert text(chunks) == "Hel"
     assert failure is not None
     assert "GPU on fire" in failure.message
@@ -228,7 +228,7 @@ async def test_ollama__fields_that_it_does_not_have() -> None:
 
 async def test_ollama__a_full_queue() -> None:
     words = "server busy, please try again. maximum pending requests exceeded"
-    _, failure = await answered(*[error(503, words)] * 2, kind="ollama")
+    _, failure = await answered(*[error(503, words)] * 2, vendor="ollama")
     assert type(failure) is UpstreamError
     assert failure.upstream_status == 503
 
@@ -239,14 +239,16 @@ LOADING = as_json({"error": {"code": 503, "message": "Loading model", "type": "u
 
 
 async def test_llama_cpp__loading_with_a_numeric_code() -> None:
-    _, failure = await answered(LOADING, LOADING, kind="llama_cpp")
+    _, failure = await answered(LOADING, LOADING, vendor="llama_cpp")
     assert isinstance(failure, UpstreamLoading)
     assert (failure.upstream_status, failure.retry_after_s) == (503, 5.0)
     assert "Loading model" in failure.message
 
 
 async def test_llama_cpp__ready_a_moment_later() -> None:
-    chunks, failure = await answered(LOADING, sse(said("Hi"), chunk(finish_reason="stop")), kind="llama_cpp")
+    chunks, failure = await answered(
+        LOADING, sse(said("Hi"), chunk(finish_reason="stop")), vendor="llama_cpp"
+    )
     assert (text(chunks), failure) == ("Hi", None)
 
 
@@ -258,7 +260,7 @@ async def test_llama_cpp__no_content_key_and_a_null_in_the_first_delta() -> None
             said("Hi"),
             chunk({}, "stop"),
         ),
-        kind="llama_cpp",
+        vendor="llama_cpp",
     )
     assert [choice["choices"][0]["delta"]["content"] for choice in chunks] == [None, "", "Hi", ""]
     assert text(chunks, "reasoning") == "so"
@@ -272,7 +274,7 @@ async def test_llama_cpp__timings_are_kept() -> None:
             chunk({}, "stop", timings=timings),
             chunk(choices=[], usage=USAGE, timings=timings),
         ),
-        kind="llama_cpp",
+        vendor="llama_cpp",
     )
     assert (chunks[-1]["timings"], chunks[-1]["usage"], chunks[-2]["timings"]) == (timings, USAGE, timings)
 
@@ -286,7 +288,7 @@ async def test_llama_cpp__exceed_context_size_error() -> None:
             "n_ctx": 512,
         }
     }
-    _, failure = await answered(as_json(body, 400), kind="llama_cpp")
+    _, failure = await answered(as_json(body, 400), vendor="llama_cpp")
     assert isinstance(failure, ContextTooLong)
 
 
@@ -299,7 +301,7 @@ async def test_vllm__only_reasoning_on_output() -> None:
         chunk({"reasoning": "so", "content": None}),
         said("Hi"),
     ]
-    chunks, _ = await answered(sse(*events, chunk({"content": ""}, "stop", stop_reason=None)), kind="vllm")
+    chunks, _ = await answered(sse(*events, chunk({"content": ""}, "stop", stop_reason=None)), vendor="vllm")
     assert text(chunks, "reasoning_content") == "so"
     message = {"role": "assistant", "content": "Hi", "reasoning": "so", "reasoning_content": None}
     whole = await completed(
@@ -316,7 +318,7 @@ async def test_vllm__usage_in_every_chunk() -> None:
             chunk({}, "stop", usage=counted[1]),
             chunk(choices=[], usage=counted[1]),
         ),
-        kind="vllm",
+        vendor="vllm",
     )
     assert usage(chunks) == USAGE
 
@@ -342,7 +344,7 @@ async def test_openrouter__comments() -> None:
     ping = b": OPENROUTER PROCESSING\n\n"
     chunks, _ = await answered(
         sse(ping, ping, said("Hi"), ping, chunk(finish_reason="stop", native_finish_reason="STOP"), ping),
-        kind="openrouter",
+        vendor="openrouter",
     )
     assert text(chunks) == "Hi"
 
@@ -355,7 +357,7 @@ async def test_openrouter__an_error_after_200(code: int | str, kind: type[Upstre
     broken = chunk({"content": ""}, "error") | {
         "error": {"code": code, "message": "Provider disconnected", "metadata": {"provider_name": "X"}}
     }
-    chunks, failure = await answered(sse(said("Hel"), broken), kind="openrouter")
+    chunks, failure = await answered(sse(said("Hel"), broken), vendor="openrouter")
     assert text(chunks) == "Hel"
     assert type(failure) is kind
     assert "Provider disconnected" in failure.message
@@ -382,7 +384,7 @@ async def test_openrouter__402_without_credits() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_openrouter__retry_after(status: int) -> None:
-    _, failure = await answered(error(status, "slow down", Retry_After="30"), kind="openrouter")
+    _, failure = await answered(error(status, "slow down", Retry_After="30"), vendor="openrouter")
     assert isinstance(failure, UpstreamError)
     assert (failure.upstream_status, failure.retry_after_s) == (status, 30.0)
 

@@ -5,14 +5,14 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from app.core.config import LlmKind
+from app.core.config import VendorName
 from app.core.errors import PrompterError
 from app.providers.base import ChatRequest
-from app.providers.upstream.addresses import Reach, parse
+from app.providers.upstream.addresses import Reach, parse_base_url
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import Endpoint, UpstreamClient
 from app.providers.upstream.profiles import Profile
-from app.providers.upstream.vendors import KINDS
+from app.providers.upstream.vendors import VENDORS
 from tests.fakes.upstream import FakeUpstream, Reply
 
 KEY = "sk-server-0123456789abcdef"
@@ -22,14 +22,14 @@ MESSAGES = [{"role": "user", "content": PROMPT}]
 
 @asynccontextmanager
 async def asking(
-    upstream: FakeUpstream, kind: LlmKind = "other", **fields: Any
+    upstream: FakeUpstream, vendor: VendorName = "other", **fields: Any
 ) -> AsyncIterator[ChatUpstream]:
     """A `ChatUpstream` for the fake; `fields` are those of its profile (`idle_timeout_s=0.2`)."""
     client = UpstreamClient(5)
-    endpoint = Endpoint(parse(upstream.base_url), KEY, Reach.OPERATOR)
+    endpoint = Endpoint(parse_base_url(upstream.base_url), KEY, Reach.OPERATOR)
     profile = Profile(
-        name=kind,
-        kind=KINDS[kind],
+        name=vendor,
+        vendor=VENDORS[vendor],
         endpoint=endpoint,
         model="tiny",
         models=(),
@@ -60,22 +60,22 @@ async def streamed(chat: ChatUpstream, **fields: Any) -> tuple[list[dict[str, An
 
 
 async def answered(
-    *replies: Reply, kind: LlmKind = "other", **fields: Any
+    *replies: Reply, vendor: VendorName = "other", **fields: Any
 ) -> tuple[list[dict[str, Any]], PrompterError | None]:
     """The same of a fake that answers so; its stream is checked to be canonical."""
     async with FakeUpstream().serve() as upstream:
         upstream.script.extend(replies)
-        async with asking(upstream, kind, **fields) as chat:
+        async with asking(upstream, vendor, **fields) as chat:
             chunks, error = await streamed(chat)
     assert_canonical(chunks, whole=error is None)
     return chunks, error
 
 
-async def completed(reply: Reply, kind: LlmKind = "other", **fields: Any) -> dict[str, Any]:
+async def completed(reply: Reply, vendor: VendorName = "other", **fields: Any) -> dict[str, Any]:
     """The whole answer of a fake that answers so."""
     async with FakeUpstream().serve() as upstream:
         upstream.script.append(reply)
-        async with asking(upstream, kind, **fields) as chat:
+        async with asking(upstream, vendor, **fields) as chat:
             return await chat.complete(request())
 
 

@@ -12,7 +12,15 @@ from filelock import FileLock
 from app.core.config import Settings, SttSettings, WhisperSettings
 from app.weights import checkpoints
 from app.weights.checkpoints import REPOSITORIES
-from app.weights.download import Damaged, DiskFull, HubError, HubUnreachable, NotOnHub, hub_answers, pull
+from app.weights.download import (
+    DamagedFile,
+    DiskFull,
+    HubError,
+    HubUnreachable,
+    NotOnHub,
+    download_checkpoint,
+    is_hub_reachable,
+)
 from tests.fakes.hub import FakeHub
 
 WEIGHTS = bytes(range(256)) * 1200
@@ -120,7 +128,7 @@ def test_the_hugging_face_cache_is_searched(tmp_path: Path, cache: Path) -> None
 
     settings = settings_in(tmp_path)
     assert names(settings) == ["small", "somebody/whisper-fine-tuned"]
-    found = checkpoints.find("Systran/faster-whisper-small", settings)
+    found = checkpoints.find_checkpoint("Systran/faster-whisper-small", settings)
     assert found is not None
     assert found.path.name == "new"
 
@@ -156,7 +164,7 @@ def test_the_default_is_the_best_present_and_never_the_test_checkpoint(
     for name in present:
         weights = WEIGHTS * (2 if name == "medium" else 1)
         place(tmp_path / "models" / name, {**FILES, "model.bin": weights})
-    found = checkpoints.default(settings_in(tmp_path))
+    found = checkpoints.find_default_checkpoint(settings_in(tmp_path))
     assert (found.name if found else None) == chosen
 
 
@@ -171,7 +179,7 @@ def test_settings_choose_the_default(tmp_path: Path) -> None:
         (str(elsewhere), elsewhere),
     ]:
         settings = settings_in(tmp_path, model)
-        found = checkpoints.default(settings)
+        found = checkpoints.find_default_checkpoint(settings)
         assert found is not None
         assert found.path == path
         assert found in checkpoints.list_checkpoints(settings)
@@ -179,7 +187,7 @@ def test_settings_choose_the_default(tmp_path: Path) -> None:
 
 def test_a_default_that_is_not_there_is_not_replaced_by_another(tmp_path: Path) -> None:
     place(tmp_path / "models" / "base")
-    assert checkpoints.default(settings_in(tmp_path, "small")) is None
+    assert checkpoints.find_default_checkpoint(settings_in(tmp_path, "small")) is None
 
 
 def test_names_are_those_of_faster_whisper() -> None:
@@ -194,9 +202,9 @@ def test_names_are_those_of_faster_whisper() -> None:
 
 def test_a_checkpoint_is_fetched_whole(tmp_path: Path, hub: FakeHub) -> None:
     settings, seen = settings_in(tmp_path), []
-    found = pull("base", settings, lambda done, total: seen.append((done, total)))
+    found = download_checkpoint("base", settings, lambda done, total: seen.append((done, total)))
 
-    assert found == checkpoints.find("base", settings)
+    assert found == checkpoints.find_checkpoint("base", settings)
     assert found.path == tmp_path / "models" / "base"
     assert {path.name: path.read_bytes() for path in found.path.iterdir()} == FILES
     total = sum(map(len, FILES.values()))
@@ -206,9 +214,9 @@ def test_a_checkpoint_is_fetched_whole(tmp_path: Path, hub: FakeHub) -> None:
 
 
 def test_a_checkpoint_that_is_there_is_not_fetched_again(tmp_path: Path, hub: FakeHub) -> None:
-    pull("base", settings_in(tmp_path))
+    download_checkpoint("base", settings_in(tmp_path))
     asked = len(hub.requests)
-    pull("base", settings_in(tmp_path))
+    download_checkpoint("base", settings_in(tmp_path))
     assert len(hub.requests) == asked
 
 
@@ -216,20 +224,20 @@ def test_one_in_the_hugging_face_cache_is_not_fetched_either(
     tmp_path: Path, cache: Path, hub: FakeHub
 ) -> None:
     cached = place(cache / "models--Systran--faster-whisper-base" / "snapshots" / "x")
-    assert pull("base", settings_in(tmp_path)).path == cached
+    assert download_checkpoint("base", settings_in(tmp_path)).path == cached
     assert hub.requests == []
 
 
 def test_any_repository_can_be_named(tmp_path: Path, hub: FakeHub) -> None:
     hub.add("somebody/whisper", FILES)
-    found = pull("somebody/whisper", settings_in(tmp_path))
+    found = download_checkpoint("somebody/whisper", settings_in(tmp_path))
     assert found.path.name == "somebody--whisper"
     assert names(settings_in(tmp_path)) == ["somebody/whisper"]
 
 
 def test_a_connection_that_breaks_is_taken_up_again(tmp_path: Path, hub: FakeHub) -> None:
     hub.breaks_after = [1000, 50_000]
-    found = pull("base", settings_in(tmp_path))
+    found = download_checkpoint("base", settings_in(tmp_path))
     assert (found.path / "model.bin").read_bytes() == WEIGHTS
     ranges = [header for path, header in hub.requests if path.endswith("model.bin") and header]
     assert "bytes=1000-" in ranges
@@ -240,11 +248,11 @@ def test_a_broken_download_is_gone_on_with_by_the_next_command(tmp_path: Path, h
     settings = settings_in(tmp_path)
     hub.breaks_after = [100_000] + [0] * 20
     with pytest.raises(HubUnreachable, match=r"broke off after 100000 of 307200 bytes.*goes on"):
-        pull("base", settings, retry_wait_s=0)
+        download_checkpoint("base", settings, retry_wait_s=0)
     assert names(settings) == []
 
     hub.breaks_after, hub.requests, seen = [], [], []
-    found = pull("base", settings, lambda done, _: seen.append(done))
+    found = download_checkpoint("base", settings, lambda done, _: seen.append(done))
     assert (found.path / "model.bin").read_bytes() == WEIGHTS
     fetched = [header for path, header in hub.requests if path.startswith("/elsewhere")]
     assert fetched == ["bytes=100000-"]
@@ -253,7 +261,7 @@ def test_a_broken_download_is_gone_on_with_by_the_next_command(tmp_path: Path, h
 
 def test_a_hub_without_ranges_is_started_over(tmp_path: Path, hub: FakeHub) -> None:
     hub.breaks_after, hub.ignores_ranges, seen = [1000], True, []
-    found = pull("base", settings_in(tmp_path), lambda done, _: seen.append(done))
+    found = download_checkpoint("base", settings_in(tmp_path), lambda done, _: seen.append(done))
     assert (found.path / "model.bin").read_bytes() == WEIGHTS
     assert seen[-1] == sum(map(len, FILES.values()))
 
@@ -261,24 +269,24 @@ def test_a_hub_without_ranges_is_started_over(tmp_path: Path, hub: FakeHub) -> N
 @pytest.mark.parametrize("name", ["model.bin", "vocabulary.json"])
 def test_damaged_bytes_are_noticed_and_removed(tmp_path: Path, hub: FakeHub, name: str) -> None:
     hub.damages = name
-    with pytest.raises(Damaged, match=f"'{name}' of '{REPO}'"):
-        pull("base", settings_in(tmp_path))
+    with pytest.raises(DamagedFile, match=f"'{name}' of '{REPO}'"):
+        download_checkpoint("base", settings_in(tmp_path))
     assert names(settings_in(tmp_path)) == []
 
     hub.damages = ""
-    assert pull("base", settings_in(tmp_path)).name == "base"
+    assert download_checkpoint("base", settings_in(tmp_path)).name == "base"
 
 
 @pytest.mark.parametrize("name", ["bass", "", "../x", "a/b/c", ".hidden/x", "a/b?c"])
 def test_an_unknown_name_lists_the_known(tmp_path: Path, hub: FakeHub, name: str) -> None:
     with pytest.raises(NotOnHub, match=rf"{re.escape(repr(name))}.*known: tiny, base"):
-        pull(name, settings_in(tmp_path))
+        download_checkpoint(name, settings_in(tmp_path))
     assert hub.requests == []
 
 
 def test_a_repository_that_is_not_there_is_told(tmp_path: Path, hub: FakeHub) -> None:
     with pytest.raises(NotOnHub, match="'no/where'"):
-        pull("no/where", settings_in(tmp_path))
+        download_checkpoint("no/where", settings_in(tmp_path))
     assert list((tmp_path / "models").glob(".*.part")) == []
 
 
@@ -292,7 +300,7 @@ def test_a_repository_that_is_no_checkpoint_is_told(
 ) -> None:
     hub.add("some/thing", files)
     with pytest.raises(NotOnHub, match="no Whisper checkpoint for CTranslate2"):
-        pull("some/thing", settings_in(tmp_path))
+        download_checkpoint("some/thing", settings_in(tmp_path))
     assert names(settings_in(tmp_path)) == []
 
 
@@ -301,11 +309,11 @@ def test_an_unreachable_hub_is_told_with_a_way_out(
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", unused_address)
     with pytest.raises(HubUnreachable) as caught:
-        pull("base", settings_in(tmp_path))
+        download_checkpoint("base", settings_in(tmp_path))
     message = str(caught.value)
     for part in (unused_address, REPO, "model.bin", str(tmp_path / "models" / "base"), "HF_ENDPOINT"):
         assert part in message
-    assert not hub_answers()
+    assert not is_hub_reachable()
 
 
 @pytest.mark.parametrize("address", ["nonsense", "http://["])
@@ -313,15 +321,15 @@ def test_an_address_that_is_none_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", address)
-    assert not hub_answers()
+    assert not is_hub_reachable()
     with pytest.raises(HubUnreachable, match=re.escape(address)):
-        pull("base", settings_in(tmp_path))
+        download_checkpoint("base", settings_in(tmp_path))
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, hub: FakeHub) -> None:
     (tmp_path / "models").write_text("a file where the folder should be")
     with pytest.raises(HubError, match="cannot write into"):
-        pull("base", settings_in(tmp_path))
+        download_checkpoint("base", settings_in(tmp_path))
 
 
 def test_offline_means_that_nobody_is_asked(
@@ -329,47 +337,47 @@ def test_offline_means_that_nobody_is_asked(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(HubUnreachable, match="HF_HUB_OFFLINE"):
-        pull("base", settings_in(tmp_path))
-    assert not hub_answers()
+        download_checkpoint("base", settings_in(tmp_path))
+    assert not is_hub_reachable()
     assert hub.requests == []
 
 
 def test_a_hub_in_trouble_does_not_answer(tmp_path: Path, hub: FakeHub) -> None:
-    assert hub_answers()
+    assert is_hub_reachable()
     hub.status = 503
-    assert not hub_answers()
+    assert not is_hub_reachable()
     with pytest.raises(HubUnreachable, match="503"):
-        pull("base", settings_in(tmp_path))
+        download_checkpoint("base", settings_in(tmp_path))
 
 
 def test_a_hub_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        assert not hub_answers(timeout_s=0.05)
+        assert not is_hub_reachable(timeout_s=0.05)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device without room")
 def test_a_full_disk_is_told(tmp_path: Path, hub: FakeHub) -> None:
     hub.breaks_after = [0] * 5
     with pytest.raises(HubUnreachable):
-        pull("base", settings_in(tmp_path), retry_wait_s=0)
+        download_checkpoint("base", settings_in(tmp_path), retry_wait_s=0)
     (part,) = (tmp_path / "models" / ".base.part").glob("model.bin.*.part")
     part.unlink()
     part.symlink_to("/dev/full")
     with pytest.raises(DiskFull, match="free some space"):
-        pull("base", settings_in(tmp_path))
+        download_checkpoint("base", settings_in(tmp_path))
 
 
 def test_two_commands_do_not_fetch_the_same(tmp_path: Path, hub: FakeHub) -> None:
     (tmp_path / "models").mkdir()
     with FileLock(tmp_path / "models" / ".base.lock"), pytest.raises(HubError, match="another command"):
-        pull("base", settings_in(tmp_path))
+        download_checkpoint("base", settings_in(tmp_path))
 
 
 def test_a_folder_in_the_way_is_left_alone(tmp_path: Path, hub: FakeHub) -> None:
     folder = place(tmp_path / "models" / "base", {"notes.txt": b"mine"})
     with pytest.raises(HubError, match="in the way"):
-        pull("base", settings_in(tmp_path))
+        download_checkpoint("base", settings_in(tmp_path))
     assert (folder / "notes.txt").read_bytes() == b"mine"
 
 

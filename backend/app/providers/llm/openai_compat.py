@@ -9,11 +9,17 @@ from app.core.config import Settings
 from app.core.errors import BadRequest, BaseUrlNotAllowed, MissingConfig
 from app.providers.base import ChatMessage, ChatRequest, LlmChunk, LlmConfig, ProviderStatus
 from app.providers.llm.profile import ProfileProvider, as_text
-from app.providers.upstream.addresses import Reach, parse, reach_of_request
+from app.providers.upstream.addresses import Reach, decide_reach, parse_base_url
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import Endpoint, UpstreamClient
-from app.providers.upstream.profiles import NAMED_IN_REQUEST, Profile, is_near, kind_of, meant
-from app.providers.upstream.transport import Resolver, resolve
+from app.providers.upstream.profiles import (
+    NAMED_IN_REQUEST,
+    Profile,
+    guess_vendor,
+    is_on_local_network,
+    normalize_base_url,
+)
+from app.providers.upstream.transport import Resolver, resolve_host
 from app.schemas.providers import ProviderState
 
 _TRIES = 3
@@ -26,7 +32,7 @@ class OpenAiCompatProvider:
     name = NAMED_IN_REQUEST
     type = "cloud"
 
-    def __init__(self, settings: Settings, *, resolver: Resolver = resolve) -> None:
+    def __init__(self, settings: Settings, *, resolver: Resolver = resolve_host) -> None:
         self._settings = settings
         self._resolver = resolver
         self._client = UpstreamClient(settings.llm.connect_timeout_s, resolver)
@@ -104,17 +110,17 @@ class OpenAiCompatProvider:
         ]
         if missing:
             raise MissingConfig(_explained(missing, own_key_needed=bool(brought and not key)))
-        base = parse(url, with_query=not brought)
-        kind, near = kind_of(base), is_near(base)
-        base = meant(base, kind)
+        base = parse_base_url(url, with_query=not brought)
+        vendor, near = guess_vendor(base), is_on_local_network(base)
+        base = normalize_base_url(base, vendor)
         return Profile(
             name=self.name,
-            kind=kind,
+            vendor=vendor,
             endpoint=Endpoint(
                 base,
                 key,
-                reach_of_request(base, self._settings) if brought else Reach.OPERATOR,
-                kind.keeps_connections,
+                decide_reach(base, self._settings) if brought else Reach.OPERATOR,
+                vendor.keeps_connections,
             ),
             model=model,
             models=(),

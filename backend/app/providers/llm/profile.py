@@ -12,8 +12,8 @@ from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import UpstreamClient
 from app.providers.upstream.probe import Probe
 from app.providers.upstream.profiles import Profile, ProfileSource
-from app.providers.upstream.request import body_of, text_of, usage_in
-from app.providers.upstream.transport import Resolver, resolve
+from app.providers.upstream.request import build_body, read_text, read_usage
+from app.providers.upstream.transport import Resolver, resolve_host
 from app.schemas.providers import ProviderState
 
 
@@ -25,11 +25,11 @@ class ProfileProvider:
     """One upstream under the name of its profile. The key and the address are the profile's, never a request's."""
 
     def __init__(
-        self, settings: Settings, source: ProfileSource, *, resolver: Resolver = resolve, tries: int = 2
+        self, settings: Settings, source: ProfileSource, *, resolver: Resolver = resolve_host, tries: int = 2
     ) -> None:
         del settings  # all it needs of them is in the profile
         self.name = source.name
-        self.type = "local" if source.local else "cloud"
+        self.type = "local" if source.is_local else "cloud"
         self._source = source
         self._resolver = resolver
         self._tries = tries
@@ -37,15 +37,15 @@ class ProfileProvider:
         self._known: _Known | None = None
 
     async def status(self) -> ProviderStatus:
-        profile = await self._source.now()
+        profile = await self._source.get_profile()
         if profile is None:
-            return ProviderStatus(ProviderState.UNREACHABLE, f"not found; {self._source.kind.hint}")
+            return ProviderStatus(ProviderState.UNREACHABLE, f"not found; {self._source.vendor.hint}")
         if profile.problem or profile.endpoint is None:
             return ProviderStatus(ProviderState.NOT_CONFIGURED, profile.problem)
         return await self._of(profile).probe.status()
 
     async def models(self) -> list[str]:
-        profile = await self._source.now()
+        profile = await self._source.get_profile()
         if profile is None or profile.problem or profile.endpoint is None:
             return []
         return await self._of(profile).probe.models()
@@ -78,10 +78,10 @@ class ProfileProvider:
         Raises:
             ProviderNotReady, MissingConfig
         """
-        profile = await self._source.now()
+        profile = await self._source.get_profile()
         if profile is None:
-            raise ProviderNotReady(f"provider {self.name!r} is not found; {self._source.kind.hint}")
-        profile.required()
+            raise ProviderNotReady(f"provider {self.name!r} is not found; {self._source.vendor.hint}")
+        profile.require_endpoint()
         known = self._of(profile)
         model = request.model or profile.model
         if not model:
@@ -107,11 +107,11 @@ class _Known:
 
     def __init__(self, client: UpstreamClient, profile: Profile, tries: int) -> None:
         self.profile = profile
-        self.probe = Probe(client, profile.required(), profile.model, profile.models, profile.kind)
+        self.probe = Probe(client, profile.require_endpoint(), profile.model, profile.models, profile.vendor)
         self._client = client
         self._tries = tries
         self._chat = ChatUpstream(client, profile, tries=tries)
-        self._asks = profile.required()
+        self._asks = profile.require_endpoint()
 
     async def chat(self) -> ChatUpstream:
         """The upstream at its true address: where `/v1` was left out, it has to be found."""
@@ -128,14 +128,14 @@ async def as_text(
     chat: _Streams, messages: Sequence[ChatMessage], config: LlmConfig
 ) -> AsyncGenerator[LlmChunk, None]:
     """The first choice of a chat provider's answer as text; closing it closes the upstream."""
-    request = ChatRequest(config.model, body_of(messages, config))
+    request = ChatRequest(config.model, build_body(messages, config))
     reason, usage, model = "stop", None, None
     async with aclosing(chat.stream(request)) as chunks:
         async for chunk in chunks:
             model = chunk["model"]
-            if text := text_of(chunk):
+            if text := read_text(chunk):
                 yield LlmChunk(text=text, model=model)
             for choice in chunk["choices"]:
                 reason = choice["finish_reason"] or reason
-            usage = usage_in(chunk) or usage
+            usage = read_usage(chunk) or usage
     yield LlmChunk(finish_reason=reason, usage=usage, model=model)

@@ -8,12 +8,12 @@ import anyio.to_thread
 from app.core.config import Settings
 from app.core.errors import BaseUrlNotAllowed, ProviderNotReady, UnknownModel
 from app.providers.base import Hypothesis, ProviderStatus, Samples, SttCapabilities, SttConfig, Transcript
-from app.providers.upstream.addresses import Reach, parse
-from app.providers.upstream.client import Endpoint, UpstreamClient, private_of
+from app.providers.upstream.addresses import Reach, parse_base_url
+from app.providers.upstream.client import Endpoint, UpstreamClient, make_redactor
 from app.providers.upstream.errors import Refusal, read_refusal, upstream_errors
 from app.providers.upstream.probe import Probe
-from app.providers.upstream.transcription import form_of, read_transcript, wav_of
-from app.providers.upstream.transport import Resolver, resolve
+from app.providers.upstream.transcription import build_form, encode_wav, parse_transcript
+from app.providers.upstream.transport import Resolver, resolve_host
 from app.schemas.providers import ProviderState
 
 _PATH = "/audio/transcriptions"
@@ -29,7 +29,7 @@ class OpenAiCompatSttProvider:
     type = "cloud"
     capabilities = SttCapabilities(languages=None, streaming=False, words=True, vocabulary=True, network=True)
 
-    def __init__(self, settings: Settings, *, resolver: Resolver = resolve) -> None:
+    def __init__(self, settings: Settings, *, resolver: Resolver = resolve_host) -> None:
         self._own = settings.stt.openai_compat
         self._client = UpstreamClient(settings.llm.connect_timeout_s, resolver)
         self._probe: Probe | None = None
@@ -66,15 +66,15 @@ class OpenAiCompatSttProvider:
         started_s = time.perf_counter()
         endpoint = self._endpoint()
         host = endpoint.base.host
-        wav = await anyio.to_thread.run_sync(wav_of, pieces)
+        wav = await anyio.to_thread.run_sync(encode_wav, pieces)
         with upstream_errors(host), anyio.fail_after(self._own.timeout_s):
             body = await self._post(endpoint, wav, config, verbose=config.words)
             if isinstance(body, Refusal) and config.words and body.status in (400, 422):
                 # Some models know plain json alone: a final without word times is better than none.
                 body = await self._post(endpoint, wav, config, verbose=False)
             if isinstance(body, Refusal):
-                raise body.error(host)
-        found = read_transcript(body, config, self._own.model, host)
+                raise body.to_error(host)
+        found = parse_transcript(body, config, self._own.model, host)
         decode_ms = (time.perf_counter() - started_s) * 1000
         return Transcript(found.text, found.lang, found.model, found.words, found.rejected, decode_ms)
 
@@ -84,23 +84,23 @@ class OpenAiCompatSttProvider:
     async def _post(
         self, endpoint: Endpoint, wav: bytes, config: SttConfig, *, verbose: bool
     ) -> bytes | Refusal:
-        async with self._client.ask(
+        async with self._client.request(
             "POST",
             endpoint,
             _PATH,
-            answer_within_s=self._own.timeout_s,
+            timeout_s=self._own.timeout_s,
             tries=_TRIES,
-            data=form_of(config, self._own.model, verbose=verbose),
+            data=build_form(config, self._own.model, verbose=verbose),
             files={"file": ("audio.wav", wav, "audio/wav")},
         ) as reply:
-            refusal = await read_refusal(reply, private_of(endpoint, *config.vocabulary))
-            return refusal or await reply.body(_ANSWER_BYTES)
+            refusal = await read_refusal(reply, make_redactor(endpoint, *config.vocabulary))
+            return refusal or await reply.read_body(_ANSWER_BYTES)
 
     def _endpoint(self) -> Endpoint:
         if not self._own.base_url.strip():
             raise ProviderNotReady(f"any service with /v1/audio/transcriptions; set {_SETTING} and __API_KEY")
         try:
-            base = parse(self._own.base_url)
+            base = parse_base_url(self._own.base_url)
         except BaseUrlNotAllowed as error:
             raise ProviderNotReady(f"{_SETTING}: {error.message}") from error
         return Endpoint(base, self._own.api_key.get_secret_value().strip(), Reach.OPERATOR)

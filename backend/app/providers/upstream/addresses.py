@@ -14,7 +14,7 @@ from app.core.errors import BaseUrlNotAllowed
 Address = IPv4Address | IPv6Address
 
 # Where clouds hand out credentials to whoever asks: AWS, ECS, Alibaba, Azure, Oracle, Scaleway, Google.
-_METADATA = [
+_METADATA_NETWORKS = [
     ip_network(net)
     for net in (
         "169.254.169.254/32",
@@ -50,8 +50,8 @@ class Reach(Enum):
 
 def may_reach(address: Address, reach: Reach) -> bool:
     """Whether a connection to `address` is allowed."""
-    forms = [address, *embedded_ipv4(address)]
-    if any(form in net for form in forms for net in _METADATA if form.version == net.version):
+    forms = [address, *find_embedded_ipv4(address)]
+    if any(form in net for form in forms for net in _METADATA_NETWORKS if form.version == net.version):
         return False
     if reach is Reach.PUBLIC:
         return all(_is_public(form) for form in forms)
@@ -71,7 +71,7 @@ def is_loopback_host(host: str) -> bool:
         return False
 
 
-def embedded_ipv4(address: Address) -> list[IPv4Address]:
+def find_embedded_ipv4(address: Address) -> list[IPv4Address]:
     """Every IPv4 address that an IPv6 address may be turned into on its way."""
     if isinstance(address, IPv4Address):
         return []
@@ -106,7 +106,7 @@ def _is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
-_PASTED = ("/chat/completions", "/audio/transcriptions", "/models")
+_PASTED_PATHS = ("/chat/completions", "/audio/transcriptions", "/models")
 logger = logging.getLogger(__name__)
 
 
@@ -125,7 +125,7 @@ class BaseUrl:
     query: str = ""
     """Without the question mark: Azure's `api-version=…`."""
 
-    def at(self, path: str) -> str:
+    def join(self, path: str) -> str:
         """The address of what lies under it, with its query."""
         return f"{self.url}{path}?{self.query}" if self.query else self.url + path
 
@@ -134,12 +134,12 @@ class BaseUrl:
         return replace(self, url=self.url.removesuffix(self.path) + path, path=path)
 
     @property
-    def forms(self) -> tuple["BaseUrl", ...]:
+    def candidates(self) -> tuple["BaseUrl", ...]:
         """What may be meant, likeliest first. Many leave out `/v1`, and some services have none: one must ask."""
         return (self,) if self.path else (self.with_path("/v1"), self)
 
 
-def parse(text: str, *, with_query: bool = False) -> BaseUrl:
+def parse_base_url(text: str, *, with_query: bool = False) -> BaseUrl:
     """Normalise a base URL: spaces, trailing slashes and a pasted `/chat/completions` or `/models` go.
 
     The parser is that of the HTTP client itself, so that no second opinion about the host can arise. A query is only
@@ -157,23 +157,23 @@ def parse(text: str, *, with_query: bool = False) -> BaseUrl:
         raise BaseUrlNotAllowed(
             "base_url is no address; expected something like 'https://host/v1'"
         ) from error
-    _check(url, text, with_query=with_query)
+    _check_url(url, text, with_query=with_query)
     path, _, query = url.raw_path.decode("ascii").partition("?")
     path = path.rstrip("/")
-    for suffix in _PASTED:
+    for suffix in _PASTED_PATHS:
         path = path.removesuffix(suffix)
     path = path.rstrip("/")
-    return BaseUrl(_authority(url) + path, _origin(url), url.host, url.scheme, path, query)
+    return BaseUrl(_read_authority(url) + path, _read_origin(url), url.host, url.scheme, path, query)
 
 
-def reach_of_request(base: BaseUrl, settings: Settings) -> Reach:
+def decide_reach(base: BaseUrl, settings: Settings) -> Reach:
     """How far a base URL that a request brought may go.
 
     Raises:
         BaseUrlNotAllowed: it is neither public https nor on the list of allowed origins.
     """
     on_loopback = is_loopback_host(settings.host)
-    if base.origin in _origins(settings.llm.allowed_base_urls):
+    if base.origin in _parse_origins(settings.llm.allowed_base_urls):
         if is_loopback_host(base.host.strip("[]")) and not on_loopback:
             raise BaseUrlNotAllowed(
                 f"base_url {base.origin!r} is this server's own machine, and the server is open to others; "
@@ -188,7 +188,7 @@ def reach_of_request(base: BaseUrl, settings: Settings) -> Reach:
     )
 
 
-def _check(url: httpx2.URL, text: str, *, with_query: bool) -> None:
+def _check_url(url: httpx2.URL, text: str, *, with_query: bool) -> None:
     if url.scheme not in ("http", "https"):
         raise BaseUrlNotAllowed("base_url has another scheme; expected https, or http for an allowed origin")
     if url.port is not None and not 0 < url.port < 65536:
@@ -206,22 +206,22 @@ def _check(url: httpx2.URL, text: str, *, with_query: bool) -> None:
         )
 
 
-def _authority(url: httpx2.URL) -> str:
+def _read_authority(url: httpx2.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode('ascii')}"
 
 
-def _origin(url: httpx2.URL) -> str:
+def _read_origin(url: httpx2.URL) -> str:
     host = url.host.rstrip(".").lower()
     host = "127.0.0.1" if host == "localhost" else host
     port = url.port or (443 if url.scheme == "https" else 80)
     return f"{url.scheme}://[{host}]:{port}" if ":" in host else f"{url.scheme}://{host}:{port}"
 
 
-def _origins(allowed: Sequence[str]) -> set[str]:
+def _parse_origins(allowed: Sequence[str]) -> set[str]:
     origins = set()
     for entry in allowed:
         try:
-            origins.add(parse(entry).origin)
+            origins.add(parse_base_url(entry).origin)
         except BaseUrlNotAllowed:
             logger.warning("an entry of PROMPTER_LLM__ALLOWED_BASE_URLS is no address and is left out")
     return origins

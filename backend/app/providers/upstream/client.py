@@ -12,13 +12,13 @@ import orjson
 
 from app.core.errors import BadRequest, UpstreamError
 from app.providers.upstream.addresses import BaseUrl, Reach
-from app.providers.upstream.errors import CONNECT_ERRORS, Private, retry_after_s, upstream_errors
-from app.providers.upstream.transport import GuardedTransport, Reply, Resolver, resolve
+from app.providers.upstream.errors import CONNECT_ERRORS, Redactor, parse_retry_after_s, upstream_errors
+from app.providers.upstream.transport import GuardedTransport, Reply, Resolver, resolve_host
 
 _USER_AGENT = "prompter"
 _BACKOFF_S = 0.25
-_LONGEST_WAIT_S = 5.0
-_SECOND_CHANCE = frozenset({408, 429, 500, 502, 503, 504, 529})
+_MAX_RETRY_WAIT_S = 5.0
+_RETRY_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Endpoint:
     base: BaseUrl
     api_key: str = field(repr=False)
     reach: Reach
-    reuse: bool = True
+    reuses_connections: bool = True
     """Whether a connection may serve a second request."""
 
 
@@ -38,36 +38,38 @@ class UpstreamClient:
     `resolver` is the seam by which tests decide what names mean.
     """
 
-    def __init__(self, connect_timeout_s: float, resolver: Resolver = resolve) -> None:
+    def __init__(self, connect_timeout_s: float, resolver: Resolver = resolve_host) -> None:
         self._transports = {
             reach: GuardedTransport(reach, connect_timeout_s=connect_timeout_s, resolver=resolver)
             for reach in Reach
         }
 
     @asynccontextmanager
-    async def ask(
+    async def request(
         self,
         method: str,
         endpoint: Endpoint,
         path: str,
         *,
-        answer_within_s: float,
+        timeout_s: float,
         tries: int,
-        longest_wait_s: float = _LONGEST_WAIT_S,
+        max_retry_wait_s: float = _MAX_RETRY_WAIT_S,
         **body: Any,
     ) -> AsyncIterator[Reply]:
         """Send and give the reply, whatever its status; leaving the block closes it.
 
         `body` is `json`, or `data` and `files`, as httpx2 takes them. Tries again on a broken
-        connection, 408, 429 and 5xx, in `answer_within_s` altogether: nothing of an answer is read by then. A
-        refusal that asks to wait longer than `longest_wait_s` is the reply.
+        connection, 408, 429 and 5xx, in `timeout_s` altogether: nothing of an answer is read by then. A
+        refusal that asks to wait longer than `max_retry_wait_s` is the reply.
 
         Raises:
             BaseUrlNotAllowed, UpstreamError, UpstreamTimeout
         """
-        request = _request_of(method, endpoint, path, body)
-        with upstream_errors(endpoint.base.host), anyio.fail_after(answer_within_s):
-            reply = await self._tried(self._transports[endpoint.reach], request, tries, longest_wait_s)
+        build_request = _build_requests(method, endpoint, path, body)
+        with upstream_errors(endpoint.base.host), anyio.fail_after(timeout_s):
+            reply = await self._tried(
+                self._transports[endpoint.reach], build_request, tries, max_retry_wait_s
+            )
         try:
             if reply.headers.get("content-encoding", "identity") != "identity":
                 # It was asked for plain bytes; unpacking what a stranger packed has no bound.
@@ -85,45 +87,45 @@ class UpstreamClient:
     async def _tried(
         self,
         transport: GuardedTransport,
-        request: Callable[[], httpx2.Request],
+        build_request: Callable[[], httpx2.Request],
         tries: int,
-        longest_wait_s: float,
+        max_retry_wait_s: float,
     ) -> Reply:
         for left in range(tries - 1, 0, -1):
             wait_s = _BACKOFF_S * 2 ** (tries - 1 - left)
             try:
-                reply = await transport.send(request())
+                reply = await transport.send(build_request())
             except CONNECT_ERRORS:
                 await anyio.sleep(wait_s)
                 continue
-            asked_s = retry_after_s(reply.headers) or 0.0
-            if reply.status not in _SECOND_CHANCE or asked_s > longest_wait_s:
+            asked_s = parse_retry_after_s(reply.headers) or 0.0
+            if reply.status not in _RETRY_STATUSES or asked_s > max_retry_wait_s:
                 return reply
             await reply.aclose()
             await anyio.sleep(max(wait_s, asked_s))
-        return await transport.send(request())
+        return await transport.send(build_request())
 
 
-def private_of(endpoint: Endpoint, *texts: str) -> Private:
+def make_redactor(endpoint: Endpoint, *texts: str) -> Redactor:
     """What error messages about this endpoint must not hold."""
-    return Private(endpoint.api_key, texts)
+    return Redactor(endpoint.api_key, texts)
 
 
-def _request_of(
+def _build_requests(
     method: str, endpoint: Endpoint, path: str, body: dict[str, Any]
 ) -> Callable[[], httpx2.Request]:
     headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _USER_AGENT}
-    if not endpoint.reuse:
+    if not endpoint.reuses_connections:
         headers["Connection"] = "close"
     if endpoint.api_key:
         headers["Authorization"] = f"Bearer {endpoint.api_key}"
     if "json" in body:
         headers["Content-Type"] = "application/json"
-        body = {"content": _json_bytes(body["json"])}
-    return lambda: httpx2.Request(method, endpoint.base.at(path), headers=headers, **body)
+        body = {"content": _encode_json(body["json"])}
+    return lambda: httpx2.Request(method, endpoint.base.join(path), headers=headers, **body)
 
 
-def _json_bytes(value: Any) -> bytes:
+def _encode_json(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-_EVENT_BYTES = 1 << 20
+_MAX_EVENT_BYTES = 1 << 20
 
 
 class EventTooLong(ValueError):
@@ -19,7 +19,7 @@ class SseDecoder:
     in mid-stream (Open WebUI meets them too).
     """
 
-    def __init__(self, limit_bytes: int = _EVENT_BYTES) -> None:
+    def __init__(self, limit_bytes: int = _MAX_EVENT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._rest = bytearray()
         self._data: list[bytes] = []
@@ -68,15 +68,15 @@ class SseDecoder:
         return None
 
 
-MOST_LEVELS = 200
+MAX_JSON_LEVELS = 200
 """Lists and objects in one another; what is put around them goes on to the client, whose JSON has a limit too."""
 
 
-class TooDeep(ValueError):
+class JsonTooDeep(ValueError):
     """It nests more levels than any answer has."""
 
 
-def json_of(text: bytes) -> Any:
+def parse_json(text: bytes) -> Any:
     """The value that is written there.
 
     Raises:
@@ -86,23 +86,23 @@ def json_of(text: bytes) -> Any:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        value = _patiently(text)
+        value = _parse_leniently(text)
     # Counting is a hundred times cheaper than walking, which next to no answer needs.
-    if text.count(b"[") + text.count(b"{") > MOST_LEVELS and _levels(value) > MOST_LEVELS:
-        raise TooDeep
+    if text.count(b"[") + text.count(b"{") > MAX_JSON_LEVELS and _count_levels(value) > MAX_JSON_LEVELS:
+        raise JsonTooDeep
     return value
 
 
-def _patiently(text: bytes) -> Any:
+def _parse_leniently(text: bytes) -> Any:
     """As Python writes JSON: with NaN, and with halves of surrogate pairs where a token ends in mid-character."""
     try:
         value = json.loads(text.decode("utf-8", "replace"), parse_constant=lambda _: None)
         return orjson.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except RecursionError as error:
-        raise TooDeep from error
+        raise JsonTooDeep from error
 
 
-def _levels(value: Any) -> int:
+def _count_levels(value: Any) -> int:
     levels, inside = 0, [value]
     while inside := [each for each in inside if isinstance(each, dict | list)]:
         levels += 1

@@ -26,7 +26,7 @@ from app.core.errors import (
     UpstreamUnauthorized,
 )
 from app.providers.upstream.codec import EventTooLong
-from app.providers.upstream.fields import TooManyCalls
+from app.providers.upstream.fields import TooManyToolCalls
 from app.providers.upstream.transport import Reply
 
 _OVERFLOW_STATUSES = frozenset(
@@ -47,7 +47,7 @@ _LOADING = re.compile(
 )
 
 
-def told(body: bytes | dict[str, Any]) -> str:
+def read_error_message(body: bytes | dict[str, Any]) -> str:
     """The message inside an error body: OpenAI's shape, those of its imitators, or the plain text."""
     if isinstance(body, bytes):
         try:
@@ -62,9 +62,9 @@ def told(body: bytes | dict[str, Any]) -> str:
     return parsed if isinstance(parsed, str) else ""
 
 
-def marks(body: bytes | dict[str, Any]) -> str:
+def read_error_text(body: bytes | dict[str, Any]) -> str:
     """The message with the codes around it, to be looked through."""
-    words = told(body)
+    words = read_error_message(body)
     if isinstance(body, bytes):
         try:
             parsed = orjson.loads(body)
@@ -81,7 +81,7 @@ def marks(body: bytes | dict[str, Any]) -> str:
     return " ".join([words, *(code for code in codes if isinstance(code, str))])
 
 
-def field_in(body: bytes) -> str | None:
+def read_refused_field(body: bytes) -> str | None:
     """The field of the request that the error names, where that is the name of one."""
     try:
         parsed = orjson.loads(body)
@@ -92,7 +92,7 @@ def field_in(body: bytes) -> str | None:
     return name if isinstance(name, str) and _FIELD.fullmatch(name) else None
 
 
-def is_overflow(status: int, words: str) -> bool:
+def is_context_overflow(status: int, words: str) -> bool:
     """Whether the conversation is longer than the model can read."""
     return status in _OVERFLOW_STATUSES and bool(_OVERFLOW.search(words)) and not _RATE.search(words)
 
@@ -102,14 +102,14 @@ def is_loading(status: int, words: str) -> bool:
     return status == 503 and bool(_LOADING.search(words))
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
+def parse_retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds after which the answer's headers say to try again."""
-    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+    if (milliseconds := _parse_number(headers.get("retry-after-ms"))) is not None:
         return min(milliseconds / 1000, _LONGEST_S)
     value = headers.get("retry-after")
     if not value:
         return None
-    if (seconds := _number(value)) is not None:
+    if (seconds := _parse_number(value)) is not None:
         return min(seconds, _LONGEST_S)
     try:
         moment_s = email.utils.parsedate_to_datetime(value).timestamp()
@@ -118,7 +118,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return min(max(0.0, moment_s - time.time()), _LONGEST_S)
 
 
-def _number(text: str | None) -> float | None:
+def _parse_number(text: str | None) -> float | None:
     """A finite number that is not below zero."""
     try:
         number = float(text or "")
@@ -150,10 +150,10 @@ _KEYS = re.compile(r"\b(?:sk|pk|gsk|hf|key|Bearer)[-_ ][\w*.\-]{6,}")
 
 
 @contextmanager
-def upstream_errors(host: str, *, begun: bool = False) -> Iterator[None]:
+def upstream_errors(host: str, *, answer_begun: bool = False) -> Iterator[None]:
     """Turn what the transport raises into UpstreamError, UpstreamTimeout or ServerFull; our own errors pass.
 
-    `begun`: an answer is on its way, so what breaks leaves it incomplete (UpstreamTruncated).
+    `answer_begun`: an answer is on its way, so what breaks leaves it incomplete (UpstreamTruncated).
     """
     try:
         yield
@@ -167,21 +167,21 @@ def upstream_errors(host: str, *, begun: bool = False) -> Iterator[None]:
             f"the upstream {host!r} did not answer in time; try again, or raise the limit"
         ) from error
     except _BROKEN as error:
-        if begun:
-            raise truncated(host) from error
+        if answer_begun:
+            raise make_truncated_error(host) from error
         raise UpstreamError(
             f"the upstream {host!r} cannot be reached or broke off ({type(error).__name__}); "
             "check base_url and that it runs"
         ) from error
     except EventTooLong as error:
         raise UpstreamError(f"the upstream {host!r} sent an event without end") from error
-    except TooManyCalls as error:
+    except TooManyToolCalls as error:
         raise UpstreamError(f"the upstream {host!r} sent tool calls without end") from error
     except (httpcore2.UnsupportedProtocol, httpx2.InvalidURL) as error:
         raise UpstreamError(f"the upstream {host!r} cannot be asked; check base_url") from error
 
 
-def truncated(host: str) -> UpstreamTruncated:
+def make_truncated_error(host: str) -> UpstreamTruncated:
     """The error of an answer that ended before it was finished."""
     return UpstreamTruncated(
         f"the upstream {host!r} broke off: its answer is incomplete (upstream_truncated); ask again"
@@ -189,7 +189,7 @@ def truncated(host: str) -> UpstreamTruncated:
 
 
 @dataclass(frozen=True, slots=True)
-class Private:
+class Redactor:
     """What one request holds that its error messages must not: the key, and what was said."""
 
     key: str = ""
@@ -198,14 +198,16 @@ class Private:
     def __repr__(self) -> str:
         return "Private()"
 
-    def safe(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """An upstream's own words in one short line, without keys; withheld where they quote the request."""
         if self.key:
             text = text.replace(self.key, "[key]")
         text = _KEYS.sub("[key]", text)
         line = " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_DETAIL_CHARS]
         return (
-            "(withheld: it quotes the request)" if any(_quotes(line, said) for said in self.texts) else line
+            "(withheld: it quotes the request)"
+            if any(_is_quoted_in(line, said) for said in self.texts)
+            else line
         )
 
 
@@ -220,63 +222,67 @@ class Refusal:
     words: str = field(default="", repr=False)
     """The same as they were, with its codes: to be looked through, never shown."""
     retry_after_s: float | None = None
-    midway: bool = False
+    is_midstream: bool = False
     param: str | None = None
     """The field that it refuses, where it names one."""
 
-    def error(self, host: str) -> PrompterError:
+    def to_error(self, host: str) -> PrompterError:
         """The error to raise for it."""
         where = f"the upstream {host!r}"
         words = f": {self.detail}" if self.detail else ""
         status = self.status if self.status >= 300 else None
-        told: dict[str, Any] = {"upstream_status": status, "param": self.param}
+        details: dict[str, Any] = {"upstream_status": status, "param": self.param}
         if self.retry_after_s is not None:
-            told["retry_after_s"] = self.retry_after_s
+            details["retry_after_s"] = self.retry_after_s
         if self.status in (401, 403):
             # Its own words often quote half of the key.
             text = f"{where} did not accept the API key (status {self.status}); check api_key"
-            return UpstreamUnauthorized(text, **told)
-        if is_overflow(self.status, self.words):
+            return UpstreamUnauthorized(text, **details)
+        if is_context_overflow(self.status, self.words):
             text = (
                 f"{where} says that this is more than its model can read; send less, or give it more context"
             )
             return ContextTooLong(text + words)
         if 300 <= self.status < 400:
             text = f"{where} redirects (status {self.status}), which is not followed; give its final address"
-            return UpstreamError(text, **told)
+            return UpstreamError(text, **details)
         numbered = f" (status {self.status})" if status else ""
         if is_loading(self.status, self.words):
-            told.setdefault("retry_after_s", _LOADING_S)
+            details.setdefault("retry_after_s", _LOADING_S)
             return UpstreamLoading(
-                f"{where} is still loading its model{numbered}; try again soon{words}", **told
+                f"{where} is still loading its model{numbered}; try again soon{words}", **details
             )
-        if self.midway:
+        if self.is_midstream:
             text = f"{where} failed in the middle of its answer{numbered}{words}"
         else:
             hint = "; base_url usually ends in /v1" if self.status == 404 else ""
             text = f"{where} answered with status {self.status}{hint}{words}"
-        return (UpstreamRateLimited if self.status == 429 else UpstreamError)(text, **told)
+        return (UpstreamRateLimited if self.status == 429 else UpstreamError)(text, **details)
 
 
-async def read_refusal(reply: Reply, private: Private) -> Refusal | None:
+async def read_refusal(reply: Reply, redactor: Redactor) -> Refusal | None:
     """What an answer refuses, or None where it is a success."""
     if 200 <= reply.status < 300:
         return None
-    body = await reply.body(_ERROR_BYTES)
-    words = told(body)
-    wait_s = retry_after_s(reply.headers)
-    return Refusal(reply.status, private.safe(words), marks(body), wait_s, param=field_in(body))
+    body = await reply.read_body(_ERROR_BYTES)
+    words = read_error_message(body)
+    wait_s = parse_retry_after_s(reply.headers)
+    return Refusal(
+        reply.status, redactor.redact(words), read_error_text(body), wait_s, param=read_refused_field(body)
+    )
 
 
-def refusal_midway(data: dict[str, Any], private: Private) -> Refusal:
+def read_midstream_refusal(data: dict[str, Any], redactor: Redactor) -> Refusal:
     """What an event refuses that came instead of a chunk."""
     error = data.get("error")
     code = error.get("code") if isinstance(error, dict) else data.get("code")
     status = int(code) if isinstance(code, int | str) and _STATUS.fullmatch(str(code)) else 200
-    return Refusal(status, private.safe(told(data)), marks(data), midway=True)
+    return Refusal(
+        status, redactor.redact(read_error_message(data)), read_error_text(data), is_midstream=True
+    )
 
 
-def _quotes(line: str, said: str) -> bool:
+def _is_quoted_in(line: str, said: str) -> bool:
     """Whether `line` repeats a part of `said`: all of it, or any run of twice `_QUOTE_CHARS` characters."""
     said = " ".join(said.split())
     if len(said) >= _SHORT_CHARS and said[:_DETAIL_CHARS] in line:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import orjson
 
-_REASONS = {
+_FINISH_REASONS = {
     reason: reason for reason in ("stop", "length", "tool_calls", "content_filter", "function_call")
 } | {
     "max_tokens": "length",
@@ -19,16 +19,16 @@ _REASONS = {
     "sensitive": "content_filter",
     "refusal": "content_filter",
 }
-_FAILURES = frozenset({"error", "abort", "network_error", "insufficient_system_resource"})
-_MOST_TOKENS = 1 << 53
-_EMPTY = frozenset({"", "null", "none"})
+_FAILURE_REASONS = frozenset({"error", "abort", "network_error", "insufficient_system_resource"})
+_MAX_TOKENS = 1 << 53
+_NO_REASON = frozenset({"", "null", "none"})
 
 
 class AnswerFailed(ValueError):
     """The upstream ended an answer with a reason that means failure; holds its own words."""
 
 
-def reason_of(choice: dict[str, Any]) -> str | None:
+def normalize_finish_reason(choice: dict[str, Any]) -> str | None:
     """A choice's finish reason in OpenAI's words, None where there is none yet; what nobody knows is a `stop`.
 
     The upstream's own word stays in `native_finish_reason`, where OpenRouter has it.
@@ -37,25 +37,25 @@ def reason_of(choice: dict[str, Any]) -> str | None:
         AnswerFailed: it is no end but a failure.
     """
     said = choice.get("finish_reason")
-    if not isinstance(said, str) or (word := said.strip().lower()) in _EMPTY:
+    if not isinstance(said, str) or (word := said.strip().lower()) in _NO_REASON:
         return None
-    if word in _FAILURES:
+    if word in _FAILURE_REASONS:
         error = choice.get("error")
         words = error.get("message") if isinstance(error, dict) else error
         raise AnswerFailed(words if words and isinstance(words, str) else word)
-    reason = _REASONS.get(word, "stop")
+    reason = _FINISH_REASONS.get(word, "stop")
     if reason != said:
         choice.setdefault("native_finish_reason", said)
     return reason
 
 
-def usage_of(value: Any) -> dict[str, Any] | None:
+def normalize_usage(value: Any) -> dict[str, Any] | None:
     """The usage with its three integers and whatever else it told, None where it tells too little."""
     if not isinstance(value, dict):
         return None
-    prompt = _count(value.get("prompt_tokens", value.get("input_tokens")))
-    completion = _count(value.get("completion_tokens", value.get("output_tokens")))
-    total = _count(value.get("total_tokens"))
+    prompt = _read_count(value.get("prompt_tokens", value.get("input_tokens")))
+    completion = _read_count(value.get("completion_tokens", value.get("output_tokens")))
+    total = _read_count(value.get("total_tokens"))
     if prompt is None and completion is not None and total is not None:
         prompt = max(0, total - completion)
     elif completion is None and prompt is not None and total is not None:
@@ -66,7 +66,7 @@ def usage_of(value: Any) -> dict[str, Any] | None:
     return value | counted | {"total_tokens": total if total is not None else prompt + completion}
 
 
-def settle_thought(said: dict[str, Any]) -> None:
+def normalize_reasoning(said: dict[str, Any]) -> None:
     """Put the text of thought of a delta or a message under both of its names, or under none: clients want text."""
     for thought in (said.pop("reasoning_content", None), said.pop("reasoning", None)):
         if thought and isinstance(thought, str):
@@ -74,7 +74,7 @@ def settle_thought(said: dict[str, Any]) -> None:
             said.setdefault("reasoning", thought)
 
 
-def settle_content(said: dict[str, Any]) -> None:
+def normalize_content(said: dict[str, Any]) -> None:
     """Make the content of a delta or a message text or None: parts of text are joined, those of thought moved."""
     content = said.get("content")
     if not isinstance(content, list):
@@ -93,7 +93,7 @@ def settle_content(said: dict[str, Any]) -> None:
         said["reasoning_content"] = thought
 
 
-def arguments_of(value: Any) -> str:
+def normalize_arguments(value: Any) -> str:
     """The arguments of a call as text; some servers give the object itself."""
     if isinstance(value, str):
         return value
@@ -106,23 +106,23 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _count(value: Any) -> int | None:
+def _read_count(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
+    return value if type(value) is int and 0 <= value <= _MAX_TOKENS else None
 
 
-_MOST_CALLS = 128
-_HELD_CHARS = 1 << 20
-_OWN = frozenset({"index", "id", "type", "function"})
+_MAX_CALLS = 128
+_MAX_UNNAMED_CHARS = 1 << 20
+_STANDARD_FIELDS = frozenset({"index", "id", "type", "function"})
 
 
-class TooManyCalls(ValueError):
+class TooManyToolCalls(ValueError):
     """More calls, or longer ones without a name, than any answer has."""
 
 
 @dataclass(slots=True)
-class _Call:
+class _CallState:
     index: int = -1
     """Its number for the client; -1 until its name is known."""
     id: str = ""
@@ -132,16 +132,16 @@ class _Call:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-class ToolCalls:
+class ToolCallNormalizer:
     """The calls of one choice. Deltas without `index` are joined to their call by id, or to the last one."""
 
     def __init__(self) -> None:
-        self._calls: list[_Call] = []
-        self._numbered: dict[int, _Call] = {}
-        self.told = 0
-        """How many calls the client has been told of."""
+        self._calls: list[_CallState] = []
+        self._numbered: dict[int, _CallState] = {}
+        self.count = 0
+        """How many calls the client knows."""
 
-    def take(self, deltas: Any) -> list[dict[str, Any]]:
+    def normalize(self, deltas: Any) -> list[dict[str, Any]]:
         """What to tell of these deltas: id, type and name once, then pieces of arguments.
 
         Raises:
@@ -163,26 +163,26 @@ class ToolCalls:
         if "custom" in delta:
             return self._custom(call, delta)
         if call.index >= 0:
-            return _piece(call, delta, function)
+            return _continue_call(call, delta, function)
         call.id = call.id or _text_or_empty(delta.get("id"))
-        call.arguments += arguments_of(function.get("arguments"))
-        call.extra |= {key: value for key, value in delta.items() if key not in _OWN}
+        call.arguments += normalize_arguments(function.get("arguments"))
+        call.extra |= {key: value for key, value in delta.items() if key not in _STANDARD_FIELDS}
         if not name or not isinstance(name, str):
-            if len(call.arguments) > _HELD_CHARS:
-                raise TooManyCalls
+            if len(call.arguments) > _MAX_UNNAMED_CHARS:
+                raise TooManyToolCalls
             return None  # LM Studio began calls with an empty name; a client would fail on it
-        call.index = self.told
-        self.told += 1
+        call.index = self.count
+        self.count += 1
         head = {"index": call.index, "id": call.id or f"call_{uuid4().hex}", "type": "function"}
         return head | call.extra | {"function": function | {"name": name, "arguments": call.arguments}}
 
-    def _custom(self, call: _Call, delta: dict[str, Any]) -> dict[str, Any]:
+    def _custom(self, call: _CallState, delta: dict[str, Any]) -> dict[str, Any]:
         if call.index < 0:
-            call.index, call.id = self.told, _text_or_empty(delta.get("id"))
-            self.told += 1
+            call.index, call.id = self.count, _text_or_empty(delta.get("id"))
+            self.count += 1
         return delta | {"index": call.index}
 
-    def _call_of(self, delta: dict[str, Any], *, named: bool) -> _Call:
+    def _call_of(self, delta: dict[str, Any], *, named: bool) -> _CallState:
         number, identity = delta.get("index"), _text_or_empty(delta.get("id"))
         if type(number) is int:
             found = self._numbered.get(number)
@@ -195,30 +195,32 @@ class ToolCalls:
                 return found
         elif self._calls and not (named and self._calls[-1].index >= 0):
             return self._calls[-1]
-        if len(self._calls) >= _MOST_CALLS:
-            raise TooManyCalls
-        call = _Call()
+        if len(self._calls) >= _MAX_CALLS:
+            raise TooManyToolCalls
+        call = _CallState()
         self._calls.append(call)
         if type(number) is int:
             self._numbered[number] = call
         return call
 
 
-def whole_calls(calls: Any) -> list[dict[str, Any]]:
+def normalize_tool_calls(calls: Any) -> list[dict[str, Any]]:
     """The calls of a whole message: each with id, type, name and arguments; those without a name left out."""
     whole = []
     for call in calls if isinstance(calls, list) else []:
         # One reader for each: every call is complete, whatever its number or id.
-        for told in ToolCalls().take([call]):
+        for told in ToolCallNormalizer().normalize([call]):
             del told["index"]
             whole.append(told)
     return whole
 
 
-def _piece(call: _Call, delta: dict[str, Any], function: dict[str, Any]) -> dict[str, Any] | None:
+def _continue_call(
+    call: _CallState, delta: dict[str, Any], function: dict[str, Any]
+) -> dict[str, Any] | None:
     """The rest of a call that the client knows: id, type and name are not repeated, since clients join texts."""
-    text = arguments_of(function.get("arguments"))
-    told = {key: value for key, value in delta.items() if key not in _OWN}
+    text = normalize_arguments(function.get("arguments"))
+    told = {key: value for key, value in delta.items() if key not in _STANDARD_FIELDS}
     if not text and not told:
         return None
     return told | {"index": call.index, "function": {"arguments": text}}

@@ -9,21 +9,21 @@ import orjson
 from app.core.errors import BaseUrlNotAllowed, UpstreamError
 from app.providers.base import ProviderStatus
 from app.providers.upstream.addresses import BaseUrl
-from app.providers.upstream.client import Endpoint, UpstreamClient, private_of
-from app.providers.upstream.discovery import entries_of
+from app.providers.upstream.client import Endpoint, UpstreamClient, make_redactor
+from app.providers.upstream.discovery import read_model_entries
 from app.providers.upstream.errors import Refusal, read_refusal, upstream_errors
-from app.providers.upstream.vendors import KINDS, Kind
+from app.providers.upstream.vendors import VENDORS, Vendor
 from app.schemas.providers import ProviderState
 
-_PROBE_S = 2.5
-_REMEMBERED_S = 20.0
-_NOT_READY_REMEMBERED_S = 5.0
-_LIST_BYTES = 8 << 20  # OpenRouter lists thousands
-_UNLISTED = (404, 405, 501)
+_PROBE_TIMEOUT_S = 2.5
+_CACHE_S = 20.0
+_NOT_READY_CACHE_S = 5.0
+_MAX_LIST_BYTES = 8 << 20  # OpenRouter lists thousands
+_NO_LIST_STATUSES = (404, 405, 501)
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _ProbeResult:
     """What one question told."""
 
     status: ProviderStatus
@@ -45,17 +45,17 @@ class Probe:
         endpoint: Endpoint,
         model: str,
         models: Sequence[str] = (),
-        kind: Kind = KINDS["other"],
+        vendor: Vendor = VENDORS["other"],
     ) -> None:
         self._client = client
         self._endpoint = endpoint
         self._model = model
         self._models = tuple(models)
-        self._kind = kind
+        self._vendor = vendor
         self._asking = anyio.Lock()
-        self._known: _Known | None = None
+        self._known: _ProbeResult | None = None
         self._until_s = 0.0
-        self._settled = endpoint if len(endpoint.base.forms) == 1 else None
+        self._settled = endpoint if len(endpoint.base.candidates) == 1 else None
 
     async def status(self) -> ProviderStatus:
         """The state, at most 20 s old (5 s while not ready), within 2.5 s."""
@@ -70,97 +70,105 @@ class Probe:
         if self._settled is None:
             known = await self._fresh()
             # Nobody answered: the likeliest form, whose failure tells why.
-            base = known.base or self._endpoint.base.forms[0]
+            base = known.base or self._endpoint.base.candidates[0]
             return replace(self._endpoint, base=base)
         return self._settled
 
-    async def _fresh(self) -> _Known:
+    async def _fresh(self) -> _ProbeResult:
         async with self._asking:
             if self._known is None or anyio.current_time() >= self._until_s:
                 self._known = await self._ask()
                 if self._known.base:
                     self._settled = replace(self._endpoint, base=self._known.base)
                 ready = self._known.status.state is ProviderState.READY
-                self._until_s = anyio.current_time() + (_REMEMBERED_S if ready else _NOT_READY_REMEMBERED_S)
+                self._until_s = anyio.current_time() + (_CACHE_S if ready else _NOT_READY_CACHE_S)
             return self._known
 
-    async def _ask(self) -> _Known:
+    async def _ask(self) -> _ProbeResult:
         host = self._endpoint.base.host
         endpoints = [self._settled] if self._settled else self._forms()
         try:
-            with upstream_errors(host), anyio.fail_after(_PROBE_S):
+            with upstream_errors(host), anyio.fail_after(_PROBE_TIMEOUT_S):
                 for endpoint in endpoints:
                     if (known := await self._listed(endpoint)) is not None:
                         return await self._loaded(endpoint, known)
                 return self._unlisted(endpoints[-1].base)
         except (UpstreamError, BaseUrlNotAllowed) as error:
-            hint = f"; {self._kind.hint}" if self._kind.local else ""
-            return _Known(ProviderStatus(ProviderState.UNREACHABLE, error.message + hint))
+            hint = f"; {self._vendor.hint}" if self._vendor.is_local else ""
+            return _ProbeResult(ProviderStatus(ProviderState.UNREACHABLE, error.message + hint))
 
     def _forms(self) -> list[Endpoint]:
-        return [replace(self._endpoint, base=base) for base in self._endpoint.base.forms]
+        return [replace(self._endpoint, base=base) for base in self._endpoint.base.candidates]
 
-    async def _listed(self, endpoint: Endpoint) -> _Known | None:
+    async def _listed(self, endpoint: Endpoint) -> _ProbeResult | None:
         """What `/models` tells there, None where there is no such thing."""
         host = endpoint.base.host
-        async with self._client.ask("GET", endpoint, "/models", answer_within_s=_PROBE_S, tries=1) as reply:
-            refusal = await read_refusal(reply, private_of(endpoint))
+        async with self._client.request(
+            "GET", endpoint, "/models", timeout_s=_PROBE_TIMEOUT_S, tries=1
+        ) as reply:
+            refusal = await read_refusal(reply, make_redactor(endpoint))
             if refusal is None:
-                ids = _ids(await reply.body(_LIST_BYTES))
+                ids = _read_model_ids(await reply.read_body(_MAX_LIST_BYTES))
                 return self._told(endpoint.base, ids) if ids is not None else None
-        if refusal.status in _UNLISTED:
+        if refusal.status in _NO_LIST_STATUSES:
             return None
-        return _Known(ProviderStatus(_state_of(refusal), refusal.error(host).message), base=endpoint.base)
+        return _ProbeResult(
+            ProviderStatus(_state_of_refusal(refusal), refusal.to_error(host).message), base=endpoint.base
+        )
 
-    def _told(self, base: BaseUrl, ids: list[str]) -> _Known:
+    def _told(self, base: BaseUrl, ids: list[str]) -> _ProbeResult:
         host, model = base.host, self._model
         if not ids and not self._models:
-            hint = f"; {self._kind.hint}" if self._kind.local else "; load one there"
-            return _Known(
+            hint = f"; {self._vendor.hint}" if self._vendor.is_local else "; load one there"
+            return _ProbeResult(
                 ProviderStatus(ProviderState.NO_MODEL, f"the upstream {host!r} has no model{hint}"), (), base
             )
         doubt = "" if model in ids else ", which does not list that name"
-        what = f"{model!r} at {host!r}{doubt}" if model else f"{_count(self._models or ids)} at {host!r}"
-        return _Known(ProviderStatus(ProviderState.READY, what), self._models or tuple(ids), base)
+        what = (
+            f"{model!r} at {host!r}{doubt}"
+            if model
+            else f"{_describe_models(self._models or ids)} at {host!r}"
+        )
+        return _ProbeResult(ProviderStatus(ProviderState.READY, what), self._models or tuple(ids), base)
 
-    def _unlisted(self, base: BaseUrl) -> _Known:
+    def _unlisted(self, base: BaseUrl) -> _ProbeResult:
         """Nothing there is a list of models: it may answer prompts all the same."""
         host = base.host
         models = self._models or ((self._model,) if self._model else ())
         if not models:
             words = f"{host!r} lists no models; check base_url, or say which there are: model, models"
-            return _Known(ProviderStatus(ProviderState.NO_MODEL, words), (), base)
+            return _ProbeResult(ProviderStatus(ProviderState.NO_MODEL, words), (), base)
         what = f"{self._model or models[0]!r} at {host!r}, which does not list its models"
-        return _Known(ProviderStatus(ProviderState.READY, what), models, base)
+        return _ProbeResult(ProviderStatus(ProviderState.READY, what), models, base)
 
-    async def _loaded(self, endpoint: Endpoint, known: _Known) -> _Known:
+    async def _loaded(self, endpoint: Endpoint, known: _ProbeResult) -> _ProbeResult:
         """The same, or that its model is still loading: llama.cpp lists it before, and tells at `/health`."""
-        if self._kind.name != "llama_cpp" or known.status.state is not ProviderState.READY:
+        if self._vendor.name != "llama_cpp" or known.status.state is not ProviderState.READY:
             return known
         root = replace(endpoint, base=endpoint.base.with_path(endpoint.base.path.removesuffix("/v1")))
-        async with self._client.ask("GET", root, "/health", answer_within_s=_PROBE_S, tries=1) as reply:
-            refusal = await read_refusal(reply, private_of(endpoint))
+        async with self._client.request("GET", root, "/health", timeout_s=_PROBE_TIMEOUT_S, tries=1) as reply:
+            refusal = await read_refusal(reply, make_redactor(endpoint))
         if refusal is None or refusal.status != 503:
             return known
         return replace(
-            known, status=ProviderStatus(ProviderState.LOADING, refusal.error(root.base.host).message)
+            known, status=ProviderStatus(ProviderState.LOADING, refusal.to_error(root.base.host).message)
         )
 
 
-def _state_of(refusal: Refusal) -> ProviderState:
+def _state_of_refusal(refusal: Refusal) -> ProviderState:
     if refusal.status in (401, 403):
         return ProviderState.UNAUTHORIZED
     return ProviderState.LOADING if refusal.status == 503 else ProviderState.UNREACHABLE
 
 
-def _count(models: Sequence[str]) -> str:
+def _describe_models(models: Sequence[str]) -> str:
     return f"{models[0]!r}" if len(models) == 1 else f"{len(models)} models"
 
 
-def _ids(body: bytes) -> list[str] | None:
+def _read_model_ids(body: bytes) -> list[str] | None:
     """The ids of a list of models, None where the body is no such list."""
     try:
-        entries = entries_of(orjson.loads(body))
+        entries = read_model_entries(orjson.loads(body))
     except orjson.JSONDecodeError:
         return None
     if entries is None:

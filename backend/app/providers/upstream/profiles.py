@@ -1,19 +1,19 @@
-"""Profiles: the services that the settings name, each with its kind, address, key, models and time limits."""
+"""Profiles: the services that the settings name, each with its vendor, address, key, models and time limits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Protocol
 
-from app.core.config import LlmKind, LlmProfile, Settings
+from app.core.config import LlmProfile, Settings, VendorName
 from app.core.errors import BaseUrlNotAllowed, MissingConfig
-from app.providers.upstream.addresses import BaseUrl, Reach, is_loopback_host, parse
+from app.providers.upstream.addresses import BaseUrl, Reach, is_loopback_host, parse_base_url
 from app.providers.upstream.client import Endpoint
-from app.providers.upstream.vendors import KINDS, Kind
+from app.providers.upstream.vendors import VENDORS, Vendor
 
 NAMED_IN_REQUEST = "openai_compat"
 """The profile whose address, key and model stand in `llm.openai_compat`, and which a request may replace."""
-_CLOUD_HOSTS: dict[str, LlmKind] = {"api.openai.com": "openai", "openrouter.ai": "openrouter"}
+_CLOUD_HOSTS: dict[str, VendorName] = {"api.openai.com": "openai", "openrouter.ai": "openrouter"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Profile:
     """One service that answers prompts: where, with which key, and what can be asked of it."""
 
     name: str
-    kind: Kind
+    vendor: Vendor
     endpoint: Endpoint | None
     """None where `problem` says why."""
     model: str
@@ -31,21 +31,21 @@ class Profile:
     connect_timeout_s: float
     first_byte_timeout_s: float
     idle_timeout_s: float
-    found: bool = False
+    is_discovered: bool = False
     """Found on this machine, not named in the settings."""
     problem: str = ""
     """What the settings lack or have wrong, and which setting it is."""
 
     @property
-    def local(self) -> bool:
+    def is_local(self) -> bool:
         """Whether prompts stay on this machine or the network around it."""
-        return is_near(self.endpoint.base) if self.endpoint else self.kind.local
+        return is_on_local_network(self.endpoint.base) if self.endpoint else self.vendor.is_local
 
-    async def now(self) -> "Profile | None":
+    async def get_profile(self) -> "Profile | None":
         """Itself: what the settings name does not come and go."""
         return self
 
-    def required(self) -> Endpoint:
+    def require_endpoint(self) -> Endpoint:
         """Where to ask.
 
         Raises:
@@ -63,22 +63,22 @@ class ProfileSource(Protocol):
     def name(self) -> str: ...
 
     @property
-    def kind(self) -> Kind: ...
+    def vendor(self) -> Vendor: ...
 
     @property
-    def local(self) -> bool: ...
+    def is_local(self) -> bool: ...
 
-    async def now(self) -> Profile | None:
+    async def get_profile(self) -> Profile | None:
         """The profile, None where no such server is found; at most some seconds old, within 3 s."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Own:
+class _ProfileSettings:
     """What the settings say of one profile."""
 
     name: str
-    kind: Kind
+    vendor: Vendor
     setting: str
     """How its settings begin in the environment."""
     base_url: str
@@ -90,39 +90,39 @@ class _Own:
     """Which of base_url, api_key and model must be there."""
 
 
-def profiles_of(settings: Settings) -> dict[str, Profile]:
+def read_profiles(settings: Settings) -> dict[str, Profile]:
     """The profiles in settings by name, `openai_compat` among them where it is configured; nothing is asked."""
-    own = [_of_settings(name, profile) for name, profile in settings.llm.profiles.items()]
-    compat = _compat(settings)
+    own = [_read_profile(name, profile) for name, profile in settings.llm.profiles.items()]
+    compat = _read_openai_compat(settings)
     configured = compat.base_url or compat.api_key or compat.model
-    return {each.name: _profile(each, settings) for each in ([compat] if configured else []) + own}
+    return {each.name: _build_profile(each, settings) for each in ([compat] if configured else []) + own}
 
 
-def found_profile(name: str, kind: Kind, base_url: str, settings: Settings) -> Profile:
+def make_discovered_profile(name: str, vendor: Vendor, base_url: str, settings: Settings) -> Profile:
     """The profile of a server found on this machine: without a key, since nobody gave it one."""
-    own = _Own(name, kind, "", base_url, "", "")
-    return replace(_profile(own, settings), found=True)
+    own = _ProfileSettings(name, vendor, "", base_url, "", "")
+    return replace(_build_profile(own, settings), is_discovered=True)
 
 
-def kind_of(base: BaseUrl) -> Kind:
+def guess_vendor(base: BaseUrl) -> Vendor:
     """What probably answers at an address: a cloud by its host, a local server by its usual port."""
     if name := _CLOUD_HOSTS.get(base.host.lower()):
-        return KINDS[name]
-    for kind in KINDS.values():
-        if kind.local and any(parse(url).origin == base.origin for url in kind.base_urls):
-            return kind
-    return KINDS["other"]
+        return VENDORS[name]
+    for vendor in VENDORS.values():
+        if vendor.is_local and any(parse_base_url(url).origin == base.origin for url in vendor.base_urls):
+            return vendor
+    return VENDORS["other"]
 
 
-def meant(base: BaseUrl, kind: Kind) -> BaseUrl:
+def normalize_base_url(base: BaseUrl, vendor: Vendor) -> BaseUrl:
     """The base URL of OpenAI's wire, where that of the service's own interface was given, or its usual host alone."""
-    if base.path in kind.own_paths:
+    if base.path in vendor.native_paths:
         return base.with_path("/v1")
-    usual = [parse(url) for url in kind.base_urls if not base.path]
+    usual = [parse_base_url(url) for url in vendor.base_urls if not base.path]
     return next((url for url in usual if url.origin == base.origin), base)
 
 
-def is_near(base: BaseUrl) -> bool:
+def is_on_local_network(base: BaseUrl) -> bool:
     """Whether an address is this machine or the network around it, where a model may have to be loaded first."""
     host = base.host.strip("[]")
     if is_loopback_host(host) or host.endswith((".local", ".lan", ".internal")):
@@ -133,32 +133,32 @@ def is_near(base: BaseUrl) -> bool:
         return "." not in host
 
 
-def _of_settings(name: str, profile: LlmProfile) -> _Own:
-    named = KINDS.get(name)  # type: ignore[call-overload]  # any text may be asked for
-    kind = KINDS[profile.kind] if profile.kind else named or KINDS["other"]
-    return _Own(
+def _read_profile(name: str, profile: LlmProfile) -> _ProfileSettings:
+    named = VENDORS.get(name)  # type: ignore[call-overload]  # any text may be asked for
+    vendor = VENDORS[profile.kind] if profile.kind else named or VENDORS["other"]
+    return _ProfileSettings(
         name=name,
-        kind=kind,
+        vendor=vendor,
         setting=f"PROMPTER_LLM__PROFILES__{name.upper()}__",
-        base_url=profile.base_url.strip() or kind.base_url,
+        base_url=profile.base_url.strip() or vendor.base_url,
         api_key=profile.api_key.get_secret_value().strip(),
         model=profile.model.strip(),
         models=tuple(profile.models),
         timeouts=profile,
-        needs=("base_url",) if kind.local or kind.name == "other" else ("base_url", "api_key"),
+        needs=("base_url",) if vendor.is_local or vendor.name == "other" else ("base_url", "api_key"),
     )
 
 
-def _compat(settings: Settings) -> _Own:
+def _read_openai_compat(settings: Settings) -> _ProfileSettings:
     own = settings.llm.openai_compat
     url = own.base_url.strip()
     try:
-        kind = kind_of(parse(url))
+        vendor = guess_vendor(parse_base_url(url))
     except BaseUrlNotAllowed:
-        kind = KINDS["other"]
-    return _Own(
+        vendor = VENDORS["other"]
+    return _ProfileSettings(
         name=NAMED_IN_REQUEST,
-        kind=kind,
+        vendor=vendor,
         setting="PROMPTER_LLM__OPENAI_COMPAT__",
         base_url=url,
         api_key=own.api_key.get_secret_value().strip(),
@@ -167,14 +167,14 @@ def _compat(settings: Settings) -> _Own:
     )
 
 
-def _profile(own: _Own, settings: Settings) -> Profile:
-    endpoint, problem = _endpoint(own)
+def _build_profile(own: _ProfileSettings, settings: Settings) -> Profile:
+    endpoint, problem = _build_endpoint(own)
     limits = settings.llm
-    near = own.kind.local or (endpoint is not None and is_near(endpoint.base))
+    near = own.vendor.is_local or (endpoint is not None and is_on_local_network(endpoint.base))
     first_byte_s = limits.local_first_byte_timeout_s if near else limits.first_byte_timeout_s
     return Profile(
         name=own.name,
-        kind=own.kind,
+        vendor=own.vendor,
         endpoint=endpoint,
         model=own.model,
         models=own.models,
@@ -185,7 +185,7 @@ def _profile(own: _Own, settings: Settings) -> Profile:
     )
 
 
-def _endpoint(own: _Own) -> tuple[Endpoint | None, str]:
+def _build_endpoint(own: _ProfileSettings) -> tuple[Endpoint | None, str]:
     """Where it is, and what keeps it from being asked."""
     values = {"base_url": own.base_url, "api_key": own.api_key, "model": own.model}
     missing = [own.setting + name.upper() for name in own.needs if not values[name]]
@@ -194,8 +194,8 @@ def _endpoint(own: _Own) -> tuple[Endpoint | None, str]:
     if not (own.api_key.isascii() and own.api_key.isprintable()):
         return None, f"{own.setting}API_KEY holds a character that no key has; copy it again"
     try:
-        base = meant(parse(own.base_url, with_query=True), own.kind)
+        base = normalize_base_url(parse_base_url(own.base_url, with_query=True), own.vendor)
     except BaseUrlNotAllowed as error:
         return None, f"{own.setting}BASE_URL: {error.message}"
-    endpoint = Endpoint(base, own.api_key, Reach.OPERATOR, own.kind.keeps_connections)
-    return endpoint, f"set {', '.join(missing)}; {own.kind.hint}" if missing else ""
+    endpoint = Endpoint(base, own.api_key, Reach.OPERATOR, own.vendor.keeps_connections)
+    return endpoint, f"set {', '.join(missing)}; {own.vendor.hint}" if missing else ""

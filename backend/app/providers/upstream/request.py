@@ -2,16 +2,27 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 from app.providers.base import ChatMessage, LlmConfig, Usage
 
-Lesson = Literal["no usage", "new name", "old name"]
-"""What an upstream refused: `stream_options`; `max_tokens`; or its newer name `max_completion_tokens`."""
-_NOT_SAID = frozenset({"role", "type", "id", "name", "tool_call_id", "detail", "format"})
+
+class Quirk(StrEnum):
+    """How one upstream differs from OpenAI's documented request, learned from a refusal."""
+
+    NO_STREAM_OPTIONS = "no_stream_options"
+    """Refuses `stream_options`."""
+    ONLY_MAX_COMPLETION_TOKENS = "only_max_completion_tokens"
+    """Refuses `max_tokens`, as OpenAI's reasoning models do."""
+    ONLY_MAX_TOKENS = "only_max_tokens"
+    """Refuses the newer name `max_completion_tokens`, as most other servers do."""
 
 
-def body_of(messages: Sequence[ChatMessage], config: LlmConfig) -> dict[str, Any]:
+_NOT_TEXT = frozenset({"role", "type", "id", "name", "tool_call_id", "detail", "format"})
+
+
+def build_body(messages: Sequence[ChatMessage], config: LlmConfig) -> dict[str, Any]:
     """The body of a chat request for plain messages."""
     options = {
         "temperature": config.temperature,
@@ -24,42 +35,41 @@ def body_of(messages: Sequence[ChatMessage], config: LlmConfig) -> dict[str, Any
     return {"messages": [asdict(message) for message in messages]} | given
 
 
-def sent_body(body: Mapping[str, Any], model: str, *, stream: bool) -> dict[str, Any]:
+def prepare_body(body: Mapping[str, Any], model: str, *, stream: bool) -> dict[str, Any]:
     """The body as it goes out; a streamed answer is asked for its usage."""
     asked: dict[str, Any] = {"model": model, **body, "stream": stream}
     asked.pop("stream_options", None)
     return asked | {"stream_options": {"include_usage": True}} if stream else asked
 
 
-def lesson_of(body: Mapping[str, Any], words: str) -> Lesson | None:
-    """What a refusal of this body in these words teaches, None where nothing helps."""
+def quirk_from(body: Mapping[str, Any], words: str) -> Quirk | None:
+    """The quirk that a refusal of `body` reveals, None where no change of the body would help."""
     if "stream_options" in body and ("stream_options" in words or "include_usage" in words):
-        return "no usage"
+        return Quirk.NO_STREAM_OPTIONS
     if "max_tokens" in body and "max_completion_tokens" in words:
-        # OpenAI's reasoning models know only the new name, most other servers only the old one.
-        return "new name"
+        return Quirk.ONLY_MAX_COMPLETION_TOKENS
     if "max_completion_tokens" in body and "max_completion_tokens" in words:
-        return "old name"
+        return Quirk.ONLY_MAX_TOKENS
     return None
 
 
-def taught(body: dict[str, Any], lesson: Lesson) -> dict[str, Any]:
-    """The body as one who has learned the lesson sends it."""
-    if lesson == "no usage":
+def apply_quirk(body: dict[str, Any], quirk: Quirk) -> dict[str, Any]:
+    """The body without what an upstream with this quirk refuses; `body` itself stays as it is."""
+    if quirk == Quirk.NO_STREAM_OPTIONS:
         return {name: value for name, value in body.items() if name != "stream_options"}
     old, new = "max_tokens", "max_completion_tokens"
-    wrong, right = (old, new) if lesson == "new name" else (new, old)
+    wrong, right = (old, new) if quirk == Quirk.ONLY_MAX_COMPLETION_TOKENS else (new, old)
     if wrong not in body:
         return body
     return {name: value for name, value in body.items() if name != wrong} | {right: body[wrong]}
 
 
-def said_in(body: Mapping[str, Any]) -> list[str]:
+def collect_texts(body: Mapping[str, Any]) -> list[str]:
     """Every text of the conversation: what error messages must not hold."""
-    return list(_texts(body.get("messages")))
+    return list(_walk_texts(body.get("messages")))
 
 
-def text_of(chunk: dict[str, Any]) -> str:
+def read_text(chunk: dict[str, Any]) -> str:
     """The text that a canonical chunk adds to the first choice, often none."""
     for choice in chunk["choices"]:
         if choice["index"] == 0:
@@ -69,7 +79,7 @@ def text_of(chunk: dict[str, Any]) -> str:
     return ""
 
 
-def usage_in(chunk: dict[str, Any]) -> Usage | None:
+def read_usage(chunk: dict[str, Any]) -> Usage | None:
     """The usage that a canonical chunk tells."""
     usage = chunk.get("usage")
     if not usage:
@@ -77,13 +87,13 @@ def usage_in(chunk: dict[str, Any]) -> Usage | None:
     return Usage(usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"])
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _walk_texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
         for part in value:
-            yield from _texts(part)
+            yield from _walk_texts(part)
     elif isinstance(value, dict):
         for name, part in value.items():
-            if name not in _NOT_SAID:
-                yield from _texts(part)
+            if name not in _NOT_TEXT:
+                yield from _walk_texts(part)

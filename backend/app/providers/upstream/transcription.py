@@ -32,7 +32,7 @@ _LANGUAGES = {
 }
 
 
-def wav_of(pieces: Sequence[Samples]) -> bytes:
+def encode_wav(pieces: Sequence[Samples]) -> bytes:
     """The audio as a WAV file in memory: 16 kHz mono PCM16."""
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
@@ -43,7 +43,7 @@ def wav_of(pieces: Sequence[Samples]) -> bytes:
     return file.getvalue()
 
 
-def form_of(config: SttConfig, model: str, *, verbose: bool) -> dict[str, Any]:
+def build_form(config: SttConfig, model: str, *, verbose: bool) -> dict[str, Any]:
     """The fields beside the file."""
     form: dict[str, Any] = {"model": model, "response_format": "verbose_json" if verbose else "json"}
     if verbose:
@@ -55,7 +55,7 @@ def form_of(config: SttConfig, model: str, *, verbose: bool) -> dict[str, Any]:
     return form
 
 
-def read_transcript(body: bytes, config: SttConfig, model: str, host: str) -> Transcript:
+def parse_transcript(body: bytes, config: SttConfig, model: str, host: str) -> Transcript:
     """The transcript inside a `json` or `verbose_json` answer.
 
     Raises:

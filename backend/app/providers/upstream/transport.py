@@ -18,7 +18,7 @@ Resolver = Callable[[str, int], Awaitable[list[Address]]]
 """Gives the addresses of a host; raises OSError when there are none."""
 
 
-async def resolve(host: str, port: int) -> list[Address]:
+async def resolve_host(host: str, port: int) -> list[Address]:
     """The addresses that the system knows for a host."""
     found = await anyio.getaddrinfo(host, port, type=SOCK_STREAM)
     return [ip_address(entry[4][0]) for entry in found]
@@ -30,7 +30,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     TLS names and the Host header stay those of the URL, since the pool above knows nothing of the address.
     """
 
-    def __init__(self, reach: Reach, resolver: Resolver = resolve) -> None:
+    def __init__(self, reach: Reach, resolver: Resolver = resolve_host) -> None:
         self._reach = reach
         self._resolver = resolver
         self._wire = httpcore2.AnyIOBackend()
@@ -131,7 +131,7 @@ class GuardedTransport:
         reach: Reach,
         *,
         connect_timeout_s: float,
-        resolver: Resolver = resolve,
+        resolver: Resolver = resolve_host,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._backend = GuardedBackend(reach, resolver)
@@ -194,7 +194,7 @@ class Reply:
         assert isinstance(wire, TimedStream)
         self._wire = wire
 
-    def expect_within(self, wait_s: float) -> None:
+    def limit_wait(self, wait_s: float) -> None:
         """From now on the time until this is called again is limited, whatever comes in between.
 
         A time limit of the wire itself, since a cancel scope around every piece of a stream costs a third of
@@ -202,21 +202,21 @@ class Reply:
         """
         self._wire.deadline_s = anyio.current_time() + wait_s
 
-    async def part(self) -> bytes | None:
+    async def read_part(self) -> bytes | None:
         """The next piece of the body, None at its end."""
         return await anext(self._parts, None)
 
-    async def body(self, limit_bytes: int) -> bytes:
+    async def read_body(self, limit_bytes: int) -> bytes:
         """The rest of the body, cut off at the limit: an upstream does not decide our memory."""
         body = bytearray()
-        while len(body) < limit_bytes and (part := await self.part()) is not None:
+        while len(body) < limit_bytes and (part := await self.read_part()) is not None:
             body += part
         return bytes(body[:limit_bytes])
 
     async def drain(self) -> None:
         """Read the end of a body that has said all, so that its connection can serve the next request."""
         with anyio.move_on_after(_DRAINING_S):
-            while await self.part() is not None:
+            while await self.read_part() is not None:
                 pass
 
     async def aclose(self) -> None:

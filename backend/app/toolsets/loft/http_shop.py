@@ -11,11 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.core.config import Settings
 from app.core.errors import BaseUrlNotAllowed, PrompterError, UpstreamTimeout
-from app.providers.upstream.addresses import Reach, parse
+from app.providers.upstream.addresses import Reach, parse_base_url
 from app.providers.upstream.client import Endpoint, UpstreamClient
-from app.providers.upstream.codec import json_of
+from app.providers.upstream.codec import parse_json
 from app.providers.upstream.errors import upstream_errors
-from app.providers.upstream.transport import Reply, Resolver, resolve
+from app.providers.upstream.transport import Reply, Resolver, resolve_host
 from app.toolsets.base import ToolFailed
 from app.toolsets.loft.models import Customer, Order, OrderDetails, Product, Source
 from app.toolsets.loft.shop import MOST, same_email, same_id, same_phone
@@ -35,7 +35,7 @@ class HttpShop:
 
     source: Source = "the shop"
 
-    def __init__(self, settings: Settings, *, resolver: Resolver = resolve) -> None:
+    def __init__(self, settings: Settings, *, resolver: Resolver = resolve_host) -> None:
         self._own = settings.loft
         self._client = UpstreamClient(settings.llm.connect_timeout_s, resolver)
 
@@ -75,8 +75,8 @@ class HttpShop:
         address = f"{path}?{urlencode(query)}" if query else path
         try:
             with upstream_errors(endpoint.base.host), anyio.fail_after(self._own.timeout_s):
-                async with self._client.ask(
-                    "GET", endpoint, address, answer_within_s=self._own.timeout_s, tries=_TRIES
+                async with self._client.request(
+                    "GET", endpoint, address, timeout_s=self._own.timeout_s, tries=_TRIES
                 ) as reply:
                     status, body = reply.status, await _body(reply)
         except UpstreamTimeout as error:
@@ -98,7 +98,7 @@ class HttpShop:
                 "LOFT_API_KEY holds a character that no key has; whoever runs the server can fix it"
             )
         try:
-            base = parse(self._own.api_url)
+            base = parse_base_url(self._own.api_url)
         except BaseUrlNotAllowed as error:
             raise ToolFailed("LOFT_API_URL is no http address; whoever runs the server can fix it") from error
         return Endpoint(base, key, Reach.OPERATOR)
@@ -113,7 +113,7 @@ def _created(order: Order) -> float:
 
 async def _body(reply: Reply) -> bytes:
     """All of it; one byte over the limit where it is longer."""
-    return await reply.body(_ANSWER_BYTES + 1)
+    return await reply.read_body(_ANSWER_BYTES + 1)
 
 
 def _check(status: int) -> None:
@@ -139,7 +139,7 @@ def _read(shape: TypeAdapter[T], body: bytes) -> T:
     if len(body) > _ANSWER_BYTES:
         raise ToolFailed(f"the shop's answer is over {_ANSWER_BYTES} bytes; ask for less")
     try:
-        return shape.validate_python(json_of(body))
+        return shape.validate_python(parse_json(body))
     except ValidationError as error:
         # Where, not what: values are the shop's.
         places = {
@@ -154,7 +154,7 @@ def _read(shape: TypeAdapter[T], body: bytes) -> T:
 def _says_not_found(body: bytes) -> bool:
     """Whether a 404 is an answer, and not that of a server that knows nothing of orders."""
     try:
-        said = json_of(body)
+        said = parse_json(body)
     except ValueError:
         return False
     if not isinstance(said, dict):

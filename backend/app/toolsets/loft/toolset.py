@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from app.core.config import Settings
-from app.providers.upstream.transport import Resolver, resolve
+from app.providers.upstream.transport import Resolver, resolve_host
 from app.toolsets.base import Tool, ToolContext, ToolFailed
 from app.toolsets.loft.demo_shop import DemoShop
 from app.toolsets.loft.http_shop import HttpShop
@@ -22,7 +22,7 @@ class LoftToolset:
 
     name = "loft"
 
-    def __init__(self, settings: Settings, *, resolver: Resolver = resolve) -> None:
+    def __init__(self, settings: Settings, *, resolver: Resolver = resolve_host) -> None:
         real = bool(settings.loft.api_url.strip())
         self._shop: Shop = HttpShop(settings, resolver=resolver) if real else DemoShop(settings)
         data = "of the shop at LOFT_API_URL" if real else "of a shop with demo data"

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from app.providers.upstream.addresses import Reach, embedded_ipv4, is_loopback_host, may_reach
+from app.providers.upstream.addresses import Reach, find_embedded_ipv4, is_loopback_host, may_reach
 
 METADATA = [
     "169.254.169.254",
@@ -84,7 +84,9 @@ def test_a_listed_name_and_the_operator_reach_the_local_network(address: str) ->
 
 
 def test_embedded_addresses_are_found_in_teredo() -> None:
-    found = [str(address) for address in embedded_ipv4(ip_address("2001:0:4136:e378:8000:63bf:80ff:fffe"))]
+    found = [
+        str(address) for address in find_embedded_ipv4(ip_address("2001:0:4136:e378:8000:63bf:80ff:fffe"))
+    ]
     assert found == ["65.54.227.120", "127.0.0.1"]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from app.core.config import LlmSettings, Settings
 from app.core.errors import BaseUrlNotAllowed
-from app.providers.upstream.addresses import Reach, parse, reach_of_request
+from app.providers.upstream.addresses import Reach, decide_reach, parse_base_url
 
 
 def settings(host: str = "127.0.0.1", allowed: list[str] | None = None) -> Settings:
@@ -29,7 +29,7 @@ def settings(host: str = "127.0.0.1", allowed: list[str] | None = None) -> Setti
     ],
 )
 def test_normalised(text: str, expected: str) -> None:
-    assert parse(text).url == expected
+    assert parse_base_url(text).url == expected
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_normalised(text: str, expected: str) -> None:
 )
 def test_refused_as_no_plain_address(text: str) -> None:
     with pytest.raises(BaseUrlNotAllowed) as caught:
-        parse(text)
+        parse_base_url(text)
     assert "secret" not in caught.value.message
 
 
@@ -85,13 +85,13 @@ def test_refused_as_no_plain_address(text: str) -> None:
     ],
 )
 def test_local_model_servers_are_listed_on_a_loopback_server(text: str) -> None:
-    assert reach_of_request(parse(text), settings()) is Reach.LISTED_LOOPBACK
+    assert decide_reach(parse_base_url(text), settings()) is Reach.LISTED_LOOPBACK
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])
 def test_local_model_servers_are_not_listed_where_others_can_ask(host: str) -> None:
     with pytest.raises(BaseUrlNotAllowed, match="open to others"):
-        reach_of_request(parse("http://localhost:1234/v1"), settings(host))
+        decide_reach(parse_base_url("http://localhost:1234/v1"), settings(host))
 
 
 @pytest.mark.parametrize(
@@ -111,19 +111,19 @@ def test_local_model_servers_are_not_listed_where_others_can_ask(host: str) -> N
 )
 def test_anything_else_over_plain_http_is_refused(text: str) -> None:
     with pytest.raises(BaseUrlNotAllowed):
-        reach_of_request(parse(text), settings())
+        decide_reach(parse_base_url(text), settings())
 
 
 def test_public_https_has_public_reach_alone() -> None:
-    assert reach_of_request(parse("https://127.0.0.1:1234/v1"), settings()) is Reach.PUBLIC
-    assert reach_of_request(parse("https://api.openai.com/v1"), settings()) is Reach.PUBLIC
+    assert decide_reach(parse_base_url("https://127.0.0.1:1234/v1"), settings()) is Reach.PUBLIC
+    assert decide_reach(parse_base_url("https://api.openai.com/v1"), settings()) is Reach.PUBLIC
 
 
 def test_the_operator_lists_what_lies_elsewhere() -> None:
     listed = settings("0.0.0.0", ["http://llm.lan:8000/v1", "not an address"])
-    assert reach_of_request(parse("http://LLM.lan:8000/other"), listed) is Reach.LISTED
+    assert decide_reach(parse_base_url("http://LLM.lan:8000/other"), listed) is Reach.LISTED
     with pytest.raises(BaseUrlNotAllowed):
-        reach_of_request(parse("http://llm.lan:8001/v1"), listed)
+        decide_reach(parse_base_url("http://llm.lan:8001/v1"), listed)
 
 
 @pytest.mark.parametrize(
@@ -137,28 +137,30 @@ def test_the_operator_lists_what_lies_elsewhere() -> None:
     ],
 )
 def test_the_operators_query_stays(text: str, under: str) -> None:
-    base = parse(text, with_query=True)
-    assert base.at("/models") == under
+    base = parse_base_url(text, with_query=True)
+    assert base.join("/models") == under
     assert "?" not in base.url
 
 
 @pytest.mark.parametrize("text", ["https://host/v1#x", "https://user@host/v1?a=b", "https://host/v1?a=b#c"])
 def test_a_query_allows_nothing_else(text: str) -> None:
     with pytest.raises(BaseUrlNotAllowed):
-        parse(text, with_query=True)
+        parse_base_url(text, with_query=True)
 
 
 def test_what_a_base_url_may_mean() -> None:
     """Only where there is no path is there a doubt."""
-    assert [base.url for base in parse("https://host:8443/").forms] == [
+    assert [base.url for base in parse_base_url("https://host:8443/").candidates] == [
         "https://host:8443/v1",
         "https://host:8443",
     ]
-    assert [base.url for base in parse("https://host/v1beta/openai").forms] == ["https://host/v1beta/openai"]
-    assert parse("https://host/models").path == ""
+    assert [base.url for base in parse_base_url("https://host/v1beta/openai").candidates] == [
+        "https://host/v1beta/openai"
+    ]
+    assert parse_base_url("https://host/models").path == ""
 
 
 def test_another_path_of_the_same_place() -> None:
-    base = parse("http://localhost:11434/api?x=1", with_query=True).with_path("/v1")
-    assert (base.at("/models"), base.path) == ("http://localhost:11434/v1/models?x=1", "/v1")
+    base = parse_base_url("http://localhost:11434/api?x=1", with_query=True).with_path("/v1")
+    assert (base.join("/models"), base.path) == ("http://localhost:11434/v1/models?x=1", "/v1")
     assert base.with_path("").url == "http://localhost:11434"

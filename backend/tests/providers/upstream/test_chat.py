@@ -25,9 +25,9 @@ from app.core.errors import (
 from app.providers.base import ChatMessage, ChatProvider, LlmConfig
 from app.providers.llm.openai_compat import OpenAiCompatProvider
 from app.providers.llm.profile import ProfileProvider
-from app.providers.upstream.addresses import parse
+from app.providers.upstream.addresses import parse_base_url
 from app.providers.upstream.profiles import Profile
-from app.providers.upstream.vendors import KINDS, Kind
+from app.providers.upstream.vendors import VENDORS, Vendor
 from app.schemas.providers import ProviderState
 from tests.fakes.upstream import FakeUpstream, Reply, as_json, chat, data, dropped, error, silence, sse
 from tests.support.chat import (
@@ -394,10 +394,10 @@ class _Missing:
     """A local server that is not there."""
 
     name = "ollama"
-    kind: Kind = KINDS["ollama"]
-    local = True
+    vendor: Vendor = VENDORS["ollama"]
+    is_local = True
 
-    async def now(self) -> Profile | None:
+    async def get_profile(self) -> Profile | None:
         return None
 
 
@@ -440,8 +440,8 @@ async def test_a_profile_without_a_model_takes_the_first_that_is_listed() -> Non
 
 async def test_a_base_url_without_its_v1_is_found_out() -> None:
     async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
-        bare = asked._profile.required()
-        profile = replace(asked._profile, endpoint=replace(bare, base=parse(upstream.origin)))
+        bare = asked._profile.require_endpoint()
+        profile = replace(asked._profile, endpoint=replace(bare, base=parse_base_url(upstream.origin)))
         provider = ProfileProvider(settings(), profile)
         assert text([chunk async for chunk in provider.stream(request())]) == "Hello world"
         assert upstream.requests[-1].path == "/v1/chat/completions"

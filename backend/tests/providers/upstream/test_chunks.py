@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.providers.upstream.chunks import Canonical, NoAnswer, completion_of
+from app.providers.upstream.chunks import ChunkNormalizer, NoAnswer, normalize_completion
 from app.providers.upstream.codec import SseDecoder
-from app.providers.upstream.fields import AnswerFailed, ToolCalls, TooManyCalls, usage_of
+from app.providers.upstream.fields import AnswerFailed, ToolCallNormalizer, TooManyToolCalls, normalize_usage
 from tests.support.chat import assert_canonical, calls, reasons, text
 
 
 def canonical(*chunks: Any) -> list[dict[str, Any]]:
     """All that an answer of these chunks gives, its end included."""
-    answer = Canonical("tiny")
-    taken = [answer.take(copy.deepcopy(chunk)) for chunk in chunks]
-    found = [chunk for chunk in taken if chunk is not None] + answer.end()
+    answer = ChunkNormalizer("tiny")
+    taken = [answer.normalize(copy.deepcopy(chunk)) for chunk in chunks]
+    found = [chunk for chunk in taken if chunk is not None] + answer.finish()
     assert_canonical(found, whole=True)
     return found
 
@@ -82,11 +82,11 @@ def test_choices_are_kept_apart() -> None:
 
 
 def test_finished_only_when_all_choices_are() -> None:
-    answer = Canonical("tiny")
-    answer.take({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-    assert answer.finished
-    answer.take({"choices": [{"index": 1, "delta": {"content": "b"}}]})
-    assert not answer.finished
+    answer = ChunkNormalizer("tiny")
+    answer.normalize({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    assert answer.is_finished
+    answer.normalize({"choices": [{"index": 1, "delta": {"content": "b"}}]})
+    assert not answer.is_finished
 
 
 def test_unknown_fields_of_every_level_survive() -> None:
@@ -115,14 +115,14 @@ def test_a_better_reason_is_not_replaced_by_stop() -> None:
 @pytest.mark.parametrize("reason", ["error", "network_error"])
 def test_a_reason_that_is_a_failure_raises(reason: str) -> None:
     with pytest.raises(AnswerFailed, match="GPU on fire"):
-        Canonical("m").take(choice({}, reason, error={"message": "GPU on fire"}))
+        ChunkNormalizer("m").normalize(choice({}, reason, error={"message": "GPU on fire"}))
 
 
 def test_chunks_that_say_nothing_are_left_out() -> None:
-    answer = Canonical("m")
-    assert answer.take({"choices": []}) is None
-    assert answer.take({"choices": None, "usage": None}) is None
-    assert answer.take({"choices": [], "prompt_filter_results": [1]}) is not None
+    answer = ChunkNormalizer("m")
+    assert answer.normalize({"choices": []}) is None
+    assert answer.normalize({"choices": None, "usage": None}) is None
+    assert answer.normalize({"choices": [], "prompt_filter_results": [1]}) is not None
 
 
 # -- tool calls ------------------------------------------------------------------------------------------------------
@@ -182,14 +182,14 @@ def test_no_calls_are_no_key(nothing: Any) -> None:
 
 def test_custom_tools_pass() -> None:
     custom = {"index": 0, "id": "1", "type": "custom", "custom": {"name": "sql", "input": "select"}}
-    assert ToolCalls().take([custom]) == [custom]
+    assert ToolCallNormalizer().normalize([custom]) == [custom]
 
 
 def test_calls_are_bounded() -> None:
-    with pytest.raises(TooManyCalls):
-        ToolCalls().take([fn("{}", "f", id=str(n)) for n in range(1000)])
-    with pytest.raises(TooManyCalls):
-        ToolCalls().take([fn("x" * (2 << 20), "", id="1")])
+    with pytest.raises(TooManyToolCalls):
+        ToolCallNormalizer().normalize([fn("{}", "f", id=str(n)) for n in range(1000)])
+    with pytest.raises(TooManyToolCalls):
+        ToolCallNormalizer().normalize([fn("x" * (2 << 20), "", id="1")])
 
 
 # -- whole answers -----------------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_calls_are_bounded() -> None:
 
 def test_a_whole_answer_has_what_clients_need() -> None:
     function = {"name": "f", "arguments": {"a": 1}}
-    whole = completion_of(
+    whole = normalize_completion(
         {
             "choices": [{"message": {"tool_calls": [{"function": function}, {"function": {"name": ""}}]}}],
             "usage": {"prompt_tokens": 1, "completion_tokens": 2},
@@ -216,19 +216,19 @@ def test_a_whole_answer_has_what_clients_need() -> None:
 
 def test_parallel_calls_with_one_id_stay_two() -> None:
     made = [fn("{}", name, id="call_0") for name in ("f", "g")]
-    whole = completion_of({"choices": [{"message": {"tool_calls": made}}]}, "m")
+    whole = normalize_completion({"choices": [{"message": {"tool_calls": made}}]}, "m")
     assert [call["function"]["name"] for call in whole["choices"][0]["message"]["tool_calls"]] == ["f", "g"]
 
 
 @pytest.mark.parametrize("choices", [None, [], {}, [None]])
 def test_no_choice_is_no_answer(choices: Any) -> None:
     with pytest.raises(NoAnswer):
-        completion_of({"choices": choices}, "m")
+        normalize_completion({"choices": choices}, "m")
 
 
 def test_usage_keeps_its_details() -> None:
     details = {"prompt_tokens_details": {"cached_tokens": 1}}
-    assert usage_of({"prompt_tokens": 1, "completion_tokens": 2, **details}) == {
+    assert normalize_usage({"prompt_tokens": 1, "completion_tokens": 2, **details}) == {
         "prompt_tokens": 1,
         "completion_tokens": 2,
         "total_tokens": 3,
@@ -282,7 +282,7 @@ def test_whatever_comes_is_canonical(chunks: list[dict[str, Any]]) -> None:
 @given(CHUNK)
 def test_whatever_whole_answer_comes_is_read_or_refused(answer: dict[str, Any]) -> None:
     try:
-        whole = completion_of(answer, "m")
+        whole = normalize_completion(answer, "m")
     except NoAnswer:
         return
     for found in whole["choices"]:
@@ -308,11 +308,11 @@ def test_a_chunk_costs_microseconds() -> None:
         return time.thread_time() - started
 
     def ours() -> float:
-        decoder, answer = SseDecoder(), Canonical("m")
+        decoder, answer = SseDecoder(), ChunkNormalizer("m")
         started = time.thread_time()
         for _ in range(2000):
             for event in decoder.feed(piece):
-                orjson.dumps(answer.take(orjson.loads(event)))
+                orjson.dumps(answer.normalize(orjson.loads(event)))
         return time.thread_time() - started
 
     assert least(ours) < 20 * least(bare)

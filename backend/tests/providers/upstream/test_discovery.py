@@ -8,9 +8,15 @@ from typing import Any
 import anyio
 import pytest
 
-from app.core.config import LlmKind, Settings
+from app.core.config import Settings, VendorName
 from app.providers.upstream import discovery as module
-from app.providers.upstream.discovery import FIRST_QUESTION, PORTS, USER_AGENT, Discovery, sought_servers
+from app.providers.upstream.discovery import (
+    FINGERPRINT_PATHS,
+    PORTS,
+    USER_AGENT,
+    Discovery,
+    list_local_servers,
+)
 from tests.fakes import model_servers as fakes
 from tests.fakes.model_servers import ModelServer
 from tests.fakes.upstream import as_json, silence
@@ -44,17 +50,17 @@ async def served(*servers: ModelServer) -> AsyncIterator[None]:
     ],
 )
 async def test_a_server_is_told_by_its_answers_on_any_port(
-    make: Callable[[], ModelServer], kind: LlmKind | None, expected: LlmKind
+    make: Callable[[], ModelServer], kind: VendorName | None, expected: VendorName
 ) -> None:
     async with make().serve() as server:
-        found = await Discovery(settings(), {server.port: expected}).found()
+        found = await Discovery(settings(), {server.port: expected}).discover()
         assert list(found) == ([kind] if kind else [])
         for profile in found.values():
-            assert profile.found
-            assert profile.required().base.url == f"http://127.0.0.1:{server.port}/v1"
-            assert profile.required().api_key == ""
-            assert profile.local
-            assert profile.kind.local
+            assert profile.is_discovered
+            assert profile.require_endpoint().base.url == f"http://127.0.0.1:{server.port}/v1"
+            assert profile.require_endpoint().api_key == ""
+            assert profile.is_local
+            assert profile.vendor.is_local
             assert profile.first_byte_timeout_s == 300
 
 
@@ -62,7 +68,7 @@ async def test_a_server_is_told_by_its_answers_on_any_port(
 async def test_two_questions_where_the_usual_server_answers(make: Callable[[], ModelServer]) -> None:
     kind: Any = make.__name__
     async with make().serve() as server:
-        assert list(await Discovery(settings(), {server.port: kind}).found()) == [kind]
+        assert list(await Discovery(settings(), {server.port: kind}).discover()) == [kind]
         assert len(server.paths) == 2
         assert {request.headers["user-agent"] for request in server.requests} == {USER_AGENT}
 
@@ -70,34 +76,34 @@ async def test_two_questions_where_the_usual_server_answers(make: Callable[[], M
 async def test_nobody_asks_a_prompter_for_its_models() -> None:
     """It would ask its own upstreams for theirs, us among them."""
     async with fakes.prompter().serve() as server:
-        for expected in FIRST_QUESTION:
-            await Discovery(settings(), {server.port: expected}).found()
+        for expected in FINGERPRINT_PATHS:
+            await Discovery(settings(), {server.port: expected}).discover()
         assert len(server.paths) == 4
         assert "/v1/models" not in server.paths
 
 
 async def test_a_running_prompter_is_not_found(server: str) -> None:
     port = int(server.rpartition(":")[2])
-    for expected in FIRST_QUESTION:
-        assert await Discovery(settings(), {port: expected}).found() == {}
+    for expected in FINGERPRINT_PATHS:
+        assert await Discovery(settings(), {port: expected}).discover() == {}
 
 
 async def test_a_key_is_needed_and_lm_studio_stands_at_its_port() -> None:
     refused = as_json({"error": {"message": "no token", "code": "invalid_api_key"}}, 401)
     async with ModelServer({}, refused).serve() as server:
-        assert list(await Discovery(settings(), {server.port: "lm_studio"}).found()) == ["lm_studio"]
-        assert list(await Discovery(settings(), {server.port: "ollama"}).found()) == []
+        assert list(await Discovery(settings(), {server.port: "lm_studio"}).discover()) == ["lm_studio"]
+        assert list(await Discovery(settings(), {server.port: "ollama"}).discover()) == []
 
 
 async def test_all_ports_are_asked_at_once_and_remembered() -> None:
     servers = [fakes.ollama(), fakes.lm_studio(), fakes.web_app()]
     async with served(*servers):
-        ports: dict[int, LlmKind] = {servers[0].port: "ollama", servers[1].port: "lm_studio"}
+        ports: dict[int, VendorName] = {servers[0].port: "ollama", servers[1].port: "lm_studio"}
         looking = Discovery(settings(), {**ports, servers[2].port: "llama_cpp"})
         async with anyio.create_task_group() as group:
             for _ in range(5):
-                group.start_soon(looking.found)
-        assert set(await looking.found()) == {"ollama", "lm_studio"}
+                group.start_soon(looking.discover)
+        assert set(await looking.discover()) == {"ollama", "lm_studio"}
         assert [len(server.paths) for server in servers] == [2, 2, 2]
 
 
@@ -106,25 +112,27 @@ async def test_a_silent_port_delays_nobody_beyond_three_seconds() -> None:
     async with served(silent, ollama):
         looking = Discovery(settings(), {silent.port: "llama_cpp", ollama.port: "ollama"})
         started_s = time.monotonic()
-        assert list(await looking.found()) == ["ollama"]
+        assert list(await looking.discover()) == ["ollama"]
         assert time.monotonic() - started_s < 3
 
 
 async def test_one_that_has_gone_is_dropped_and_a_busy_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_REMEMBERED_S", 0.0)
+    monkeypatch.setattr(module, "_CACHE_S", 0.0)
     async with fakes.ollama().serve() as server:
         looking = Discovery(settings(), {server.port: "ollama"})
-        assert list(await looking.found()) == ["ollama"]
+        assert list(await looking.discover()) == ["ollama"]
         server.answers["/api/version"] = silence()
-        assert list(await looking.found()) == ["ollama"]
-    assert await looking.found() == {}
+        assert list(await looking.discover()) == ["ollama"]
+    assert await looking.discover() == {}
 
 
 async def test_the_first_of_two_of_one_kind_is_taken() -> None:
     servers = [fakes.llama_cpp(), fakes.llama_cpp()]
     async with served(*servers):
         looking = Discovery(settings(), {server.port: "llama_cpp" for server in servers})
-        assert (await looking.found())["llama_cpp"].required().base.url.startswith(servers[0].origin)
+        assert (
+            (await looking.discover())["llama_cpp"].require_endpoint().base.url.startswith(servers[0].origin)
+        )
 
 
 def test_the_usual_ports() -> None:
@@ -134,29 +142,29 @@ def test_the_usual_ports() -> None:
 async def test_its_own_port_and_those_in_settings_are_not_asked() -> None:
     async with fakes.ollama().serve() as server:
         own = Settings(_env_file=None, port=server.port)
-        assert await Discovery(own, {server.port: "ollama"}).found() == {}
+        assert await Discovery(own, {server.port: "ollama"}).discover() == {}
         named = settings(profiles={"mine": {"base_url": f"http://localhost:{server.port}/v1"}})
-        assert await Discovery(named, {server.port: "ollama"}).found() == {}
+        assert await Discovery(named, {server.port: "ollama"}).discover() == {}
         assert server.paths == []
 
 
 def test_what_is_sought() -> None:
-    assert list(sought_servers(settings())) == ["lm_studio", "ollama", "llama_cpp", "vllm", "other"]
-    assert sought_servers(settings(discover=False)) == {}
+    assert list(list_local_servers(settings())) == ["lm_studio", "ollama", "llama_cpp", "vllm", "other"]
+    assert list_local_servers(settings(discover=False)) == {}
     named = settings(
         profiles={"vllm": {"base_url": "http://gpu.lan:8000/v1"}, "mine": {"kind": "ollama"}},
         openai_compat={"base_url": "http://localhost:1234/v1", "api_key": "any", "model": "m"},
     )
-    assert list(sought_servers(named)) == ["llama_cpp", "other"]
+    assert list(list_local_servers(named)) == ["llama_cpp", "other"]
     elsewhere = settings(profiles={"study": {"kind": "lm_studio", "base_url": "http://192.168.1.20:1234/v1"}})
-    assert "lm_studio" in sought_servers(elsewhere)
+    assert "lm_studio" in list_local_servers(elsewhere)
 
 
 async def test_a_sought_server_comes_and_goes() -> None:
     async with fakes.ollama().serve() as server:
-        sought = sought_servers(settings(), {server.port: "ollama"})
-        profile = await sought["ollama"].now()
+        sought = list_local_servers(settings(), {server.port: "ollama"})
+        profile = await sought["ollama"].get_profile()
         assert profile is not None
-        assert (profile.name, profile.kind.name, profile.found) == ("ollama", "ollama", True)
-        assert await sought["lm_studio"].now() is None
-        assert all(each.local and each.kind.local for each in sought.values())
+        assert (profile.name, profile.vendor.name, profile.is_discovered) == ("ollama", "ollama", True)
+        assert await sought["lm_studio"].get_profile() is None
+        assert all(each.is_local and each.vendor.is_local for each in sought.values())

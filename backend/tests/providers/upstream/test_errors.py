@@ -10,7 +10,13 @@ from app.core.errors import (
     UpstreamTimeout,
     UpstreamUnauthorized,
 )
-from app.providers.upstream.errors import Private, Refusal, field_in, told, upstream_errors
+from app.providers.upstream.errors import (
+    Redactor,
+    Refusal,
+    read_error_message,
+    read_refused_field,
+    upstream_errors,
+)
 
 KEY = "sk-abcdefghijklmnop"
 PROMPT = "My grandmother's secret recipe needs three eggs, a cup of flour and a pinch of saffron."
@@ -32,7 +38,7 @@ PROMPT = "My grandmother's secret recipe needs three eggs, a cup of flour and a 
     ],
 )
 def test_the_message_is_found_in_every_shape(body: bytes, expected: str) -> None:
-    assert told(body) == expected
+    assert read_error_message(body) == expected
 
 
 @pytest.mark.parametrize(
@@ -48,12 +54,12 @@ def test_the_message_is_found_in_every_shape(body: bytes, expected: str) -> None
     ],
 )
 def test_the_refused_field_is_taken_only_where_it_is_a_name(body: bytes, expected: str | None) -> None:
-    assert field_in(body) == expected
+    assert read_refused_field(body) == expected
 
 
 def test_keys_are_struck_out() -> None:
-    private = Private(KEY)
-    said = private.safe(f"bad key {KEY}, Bearer abcdef123456, and sk-proj-****wxyz too")
+    private = Redactor(KEY)
+    said = private.redact(f"bad key {KEY}, Bearer abcdef123456, and sk-proj-****wxyz too")
     assert said == "bad key [key], [key], and [key] too"
     assert KEY not in repr(private)
 
@@ -67,21 +73,21 @@ def test_keys_are_struck_out() -> None:
     ],
 )
 def test_words_that_quote_the_prompt_are_withheld(words: str) -> None:
-    assert "recipe" not in Private(KEY, [PROMPT]).safe(words)
+    assert "recipe" not in Redactor(KEY, [PROMPT]).redact(words)
 
 
 def test_a_short_prompt_is_not_quoted_either() -> None:
-    assert "hola" not in Private(KEY, ["hola"]).safe("content 'hola' was refused")
+    assert "hola" not in Redactor(KEY, ["hola"]).redact("content 'hola' was refused")
 
 
 def test_other_words_are_kept_short_and_on_one_line() -> None:
-    assert Private(KEY, [PROMPT]).safe("model\n not\x00 loaded") == "model not loaded"
-    assert len(Private(KEY, [PROMPT]).safe("x" * 10_000)) == 300
+    assert Redactor(KEY, [PROMPT]).redact("model\n not\x00 loaded") == "model not loaded"
+    assert len(Redactor(KEY, [PROMPT]).redact("x" * 10_000)) == 300
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_is_told_without_the_upstreams_words(status: int) -> None:
-    error = Refusal(status, "Incorrect API key provided: sk-ab****mnop").error("host")
+    error = Refusal(status, "Incorrect API key provided: sk-ab****mnop").to_error("host")
     assert isinstance(error, UpstreamUnauthorized)
     assert "sk-ab" not in error.message
     assert f"status {status}" in error.message

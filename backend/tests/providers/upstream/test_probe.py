@@ -8,12 +8,12 @@ from typing import Any
 import anyio
 import pytest
 
-from app.core.config import LlmKind
+from app.core.config import VendorName
 from app.providers.upstream import probe as module
-from app.providers.upstream.addresses import Reach, parse
+from app.providers.upstream.addresses import Reach, parse_base_url
 from app.providers.upstream.client import Endpoint, UpstreamClient
 from app.providers.upstream.probe import Probe
-from app.providers.upstream.vendors import KINDS
+from app.providers.upstream.vendors import VENDORS
 from app.schemas.providers import ProviderState
 from tests.fakes import model_servers as fakes
 from tests.fakes.model_servers import PAGE, ModelServer, models
@@ -24,11 +24,11 @@ KEY = "sk-canary-4711"
 
 @asynccontextmanager
 async def probing(
-    url: str, model: str = "", listed: Sequence[str] = (), kind: LlmKind = "other", key: str = KEY
+    url: str, model: str = "", listed: Sequence[str] = (), kind: VendorName = "other", key: str = KEY
 ) -> AsyncIterator[Probe]:
     client = UpstreamClient(1.0)
     try:
-        yield Probe(client, Endpoint(parse(url), key, Reach.OPERATOR), model, listed, KINDS[kind])
+        yield Probe(client, Endpoint(parse_base_url(url), key, Reach.OPERATOR), model, listed, VENDORS[kind])
     finally:
         await client.aclose()
 
@@ -133,7 +133,7 @@ async def test_one_that_leaves_does_not_spoil_the_answer_of_others() -> None:
 
 
 async def test_what_is_known_grows_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_NOT_READY_REMEMBERED_S", 0.0)
+    monkeypatch.setattr(module, "_NOT_READY_CACHE_S", 0.0)
     async with ModelServer({}, error(500, "oops")).serve() as server, probing(server.base_url) as probe:
         assert (await probe.status()).state is ProviderState.UNREACHABLE
         server.answers["/v1/models"] = models("a")
@@ -176,8 +176,8 @@ async def test_a_base_url_without_a_path(
 
 
 async def test_what_was_found_stays_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_REMEMBERED_S", 0.0)
-    monkeypatch.setattr(module, "_NOT_READY_REMEMBERED_S", 0.0)
+    monkeypatch.setattr(module, "_CACHE_S", 0.0)
+    monkeypatch.setattr(module, "_NOT_READY_CACHE_S", 0.0)
     async with fakes.ollama().serve() as server, probing(server.origin) as probe:
         await probe.status()
         server.answers["/v1/models"] = error(404, "gone for now")

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from app.core.config import BUILT_IN_LLM_NAMES, Settings
 from app.core.errors import MissingConfig
 from app.providers.registry import BUILT_IN_LLM, llm_registrations
-from app.providers.upstream.addresses import Reach, parse
-from app.providers.upstream.profiles import Profile, is_near, kind_of, profiles_of
+from app.providers.upstream.addresses import Reach, parse_base_url
+from app.providers.upstream.profiles import Profile, guess_vendor, is_on_local_network, read_profiles
 
 KEY = "sk-canary-4711"
 
@@ -20,21 +20,25 @@ def settings(**llm: Any) -> Settings:
 
 
 def profile(name: str, **fields: Any) -> Profile:
-    return profiles_of(settings(profiles={name: fields}))[name]
+    return read_profiles(settings(profiles={name: fields}))[name]
 
 
 def test_there_are_none_by_default() -> None:
-    assert profiles_of(settings()) == {}
+    assert read_profiles(settings()) == {}
 
 
 def test_a_name_that_is_a_kind_needs_nothing_else() -> None:
     ollama = profile("ollama")
-    assert (ollama.kind.name, ollama.problem, ollama.found) == ("ollama", "", False)
-    assert ollama.required().base.url == "http://127.0.0.1:11434/v1"
-    assert ollama.required().reach is Reach.OPERATOR
+    assert (ollama.vendor.name, ollama.problem, ollama.is_discovered) == ("ollama", "", False)
+    assert ollama.require_endpoint().base.url == "http://127.0.0.1:11434/v1"
+    assert ollama.require_endpoint().reach is Reach.OPERATOR
     cloud = profile("openai", api_key=KEY, model=" gpt-5-mini ", models="gpt-5-mini, o3")
-    assert cloud.required().base.url == "https://api.openai.com/v1"
-    assert (cloud.required().api_key, cloud.model, cloud.models) == (KEY, "gpt-5-mini", ("gpt-5-mini", "o3"))
+    assert cloud.require_endpoint().base.url == "https://api.openai.com/v1"
+    assert (cloud.require_endpoint().api_key, cloud.model, cloud.models) == (
+        KEY,
+        "gpt-5-mini",
+        ("gpt-5-mini", "o3"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,8 +52,8 @@ def test_a_name_that_is_a_kind_needs_nothing_else() -> None:
 )
 def test_the_kind_is_said_or_is_the_name(name: str, fields: dict[str, Any], kind: str) -> None:
     made = profile(name, **fields)
-    assert made.kind.name == kind
-    assert made.required().base.url == fields["base_url"]
+    assert made.vendor.name == kind
+    assert made.require_endpoint().base.url == fields["base_url"]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,7 @@ def test_what_is_missing_or_wrong_is_named(name: str, fields: dict[str, Any], se
     made = profile(name, **fields)
     assert setting in made.problem
     with pytest.raises(MissingConfig, match=setting):
-        made.required()
+        made.require_endpoint()
 
 
 def test_a_key_is_shown_nowhere() -> None:
@@ -78,13 +82,13 @@ def test_a_key_is_shown_nowhere() -> None:
 
 
 def test_each_key_belongs_to_its_own_address() -> None:
-    made = profiles_of(
+    made = read_profiles(
         settings(
             profiles={"openai": {"api_key": KEY}, "mine": {"base_url": "https://mine.example/v1"}},
             openai_compat={"base_url": "https://third.example/v1", "api_key": "other-key", "model": "m"},
         )
     )
-    keys = {name: each.required().api_key for name, each in made.items()}
+    keys = {name: each.require_endpoint().api_key for name, each in made.items()}
     assert keys == {"openai": KEY, "mine": "", "openai_compat": "other-key"}
 
 
@@ -106,14 +110,14 @@ def test_each_key_belongs_to_its_own_address() -> None:
     ],
 )
 def test_what_openai_compat_is_told_by_its_address(url: str, kind: str) -> None:
-    made = profiles_of(settings(openai_compat={"base_url": url, "api_key": KEY, "model": "m"}))
-    assert made["openai_compat"].kind.name == kind
+    made = read_profiles(settings(openai_compat={"base_url": url, "api_key": KEY, "model": "m"}))
+    assert made["openai_compat"].vendor.name == kind
     assert made["openai_compat"].problem == ""
-    assert kind_of(parse(url)).name == kind
+    assert guess_vendor(parse_base_url(url)).name == kind
 
 
 def test_openai_compat_that_is_half_there_says_what_is_missing() -> None:
-    made = profiles_of(settings(openai_compat={"base_url": "https://api.openai.com/v1"}))["openai_compat"]
+    made = read_profiles(settings(openai_compat={"base_url": "https://api.openai.com/v1"}))["openai_compat"]
     assert "PROMPTER_LLM__OPENAI_COMPAT__API_KEY, PROMPTER_LLM__OPENAI_COMPAT__MODEL" in made.problem
 
 
@@ -135,13 +139,13 @@ def test_openai_compat_that_is_half_there_says_what_is_missing() -> None:
     ],
 )
 def test_the_address_that_is_meant(name: str, url: str, expected: str) -> None:
-    assert profile(name, base_url=url, api_key="k").required().base.url == expected
+    assert profile(name, base_url=url, api_key="k").require_endpoint().base.url == expected
 
 
 def test_the_operator_may_have_a_query() -> None:
     url = "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=2026-01-01"
-    base = profile("azure", base_url=url).required().base
-    assert base.at("/chat/completions") == url
+    base = profile("azure", base_url=url).require_endpoint().base
+    assert base.join("/chat/completions") == url
 
 
 # -- time limits
@@ -169,7 +173,7 @@ def test_a_model_that_is_near_may_have_to_be_loaded(
 
 def test_time_limits_are_its_own_or_the_general_ones() -> None:
     general = settings(connect_timeout_s=3, idle_timeout_s=9, profiles={"ollama": {"idle_timeout_s": 4}})
-    made = profiles_of(general)["ollama"]
+    made = read_profiles(general)["ollama"]
     assert (made.connect_timeout_s, made.idle_timeout_s) == (3, 4)
 
 
@@ -184,14 +188,14 @@ def test_time_limits_are_its_own_or_the_general_ones() -> None:
     ],
 )
 def test_what_is_near(host: str, near: bool) -> None:
-    assert is_near(parse(f"http://{host}:1/v1")) is near
+    assert is_on_local_network(parse_base_url(f"http://{host}:1/v1")) is near
 
 
 def test_prompts_stay_where_the_address_is_near_whatever_the_kind() -> None:
-    assert profile("ollama").local
-    assert not profile("ollama", base_url="https://gpu.example.com/v1").local
-    assert profile("mine", base_url="http://127.0.0.1:5000").local
-    assert not profile("openai").local
+    assert profile("ollama").is_local
+    assert not profile("ollama", base_url="https://gpu.example.com/v1").is_local
+    assert profile("mine", base_url="http://127.0.0.1:5000").is_local
+    assert not profile("openai").is_local
 
 
 # -- names
@@ -219,10 +223,10 @@ def test_profiles_come_from_a_dotenv_file(tmp_path: Path) -> None:
     page = (Path(__file__).resolve().parents[4] / "docs" / "integrations.md").read_text(encoding="utf-8")
     block = page.partition("### Profiles")[2].partition("```sh\n")[2].partition("```")[0]
     example.write_text(block)
-    made = profiles_of(Settings(_env_file=example))
+    made = read_profiles(Settings(_env_file=example))
     assert list(made) == ["openai", "openrouter", "study"]
     assert not any(each.problem for each in made.values())
-    assert made["study"].kind.name == "lm_studio"
+    assert made["study"].vendor.name == "lm_studio"
     assert made["openrouter"].models == ("qwen/qwen3-32b", "deepseek/deepseek-chat")
 
 

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from app.core.errors import BaseUrlNotAllowed, UpstreamError
-from app.providers.upstream.addresses import Address, Reach, parse
+from app.providers.upstream.addresses import Address, Reach, parse_base_url
 from app.providers.upstream.client import Endpoint, UpstreamClient
 from app.providers.upstream.transport import GuardedTransport, Resolver
 from tests.fakes.upstream import FakeUpstream, Reply, as_json
@@ -27,8 +27,8 @@ def names(*addresses: str) -> Resolver:
 
 
 async def ask(client: UpstreamClient, url: str, reach: Reach, key: str = "") -> int:
-    endpoint = Endpoint(parse(url), key, reach)
-    async with client.ask("GET", endpoint, "/models", answer_within_s=5, tries=1) as reply:
+    endpoint = Endpoint(parse_base_url(url), key, reach)
+    async with client.request("GET", endpoint, "/models", timeout_s=5, tries=1) as reply:
         return reply.status
 
 
@@ -183,7 +183,7 @@ async def test_tls_checks_the_name_in_the_url(
         request = httpx2.Request("GET", f"https://{name}:{port}/v1/models")
         if trusted:
             reply = await transport.send(request)
-            assert (reply.status, await reply.body(1000) != b"") == (200, True)
+            assert (reply.status, await reply.read_body(1000) != b"") == (200, True)
             await reply.aclose()
         else:
             with pytest.raises(httpcore2.ConnectError):

@@ -5,9 +5,9 @@ from typing import Any, get_args
 
 import pytest
 
-from app.core.config import LlmKind
-from app.providers.upstream.addresses import parse
-from app.providers.upstream.vendors import KINDS, is_reasoning
+from app.core.config import VendorName
+from app.providers.upstream.addresses import parse_base_url
+from app.providers.upstream.vendors import VENDORS, is_reasoning_model
 
 WEATHER = {
     "type": "function",
@@ -16,34 +16,34 @@ WEATHER = {
 CLOCK = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object"}}}
 LENIENT = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 NAMED = {"type": "function", "function": {"name": "weather"}}
-LOCAL: tuple[LlmKind, ...] = ("lm_studio", "ollama", "llama_cpp", "vllm")
-NOT_OPENAI: tuple[LlmKind, ...] = (*LOCAL, "openrouter", "other")
+LOCAL: tuple[VendorName, ...] = ("lm_studio", "ollama", "llama_cpp", "vllm")
+NOT_OPENAI: tuple[VendorName, ...] = (*LOCAL, "openrouter", "other")
 
 
-def adapted(kind: LlmKind, model: str = "some-model", **body: Any) -> dict[str, Any]:
+def adapted(kind: VendorName, model: str = "some-model", **body: Any) -> dict[str, Any]:
     """What is sent, after a look that nothing was changed in what was given."""
     before = copy.deepcopy(body)
-    sent = KINDS[kind].adapt(body, model)
+    sent = VENDORS[kind].adapt(body, model)
     assert body == before
     return sent
 
 
 def test_every_kind_is_there() -> None:
-    assert set(KINDS) == set(get_args(LlmKind))
-    assert all(kind.name == name and kind.title and kind.hint for name, kind in KINDS.items())
+    assert set(VENDORS) == set(get_args(VendorName))
+    assert all(kind.name == name and kind.title and kind.hint for name, kind in VENDORS.items())
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "other"])
-def test_the_usual_addresses_are_addresses(kind: LlmKind) -> None:
-    for url in KINDS[kind].base_urls:
-        base = parse(url)
+@pytest.mark.parametrize("kind", [kind for kind in VENDORS if kind != "other"])
+def test_the_usual_addresses_are_addresses(kind: VendorName) -> None:
+    for url in VENDORS[kind].base_urls:
+        base = parse_base_url(url)
         assert base.url == url
-        assert (base.host == "127.0.0.1") is KINDS[kind].local
-    assert KINDS[kind].base_url == KINDS[kind].base_urls[0]
+        assert (base.host == "127.0.0.1") is VENDORS[kind].is_local
+    assert VENDORS[kind].base_url == VENDORS[kind].base_urls[0]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_fields_that_nobody_knows_pass(kind: LlmKind) -> None:
+@pytest.mark.parametrize("kind", VENDORS)
+def test_fields_that_nobody_knows_pass(kind: VendorName) -> None:
     body: dict[str, Any] = {
         "messages": [{"role": "user", "content": "hi", "name": "me"}],
         "seed": 7,
@@ -73,7 +73,7 @@ def test_fields_that_nobody_knows_pass(kind: LlmKind) -> None:
     ],
 )
 @pytest.mark.parametrize("given", ["max_tokens", "max_completion_tokens"])
-def test_the_limit_has_the_name_that_is_known(kind: LlmKind, model: str, name: str, given: str) -> None:
+def test_the_limit_has_the_name_that_is_known(kind: VendorName, model: str, name: str, given: str) -> None:
     assert adapted(kind, model, **{given: 100}) == {name: 100}
 
 
@@ -91,14 +91,14 @@ def test_of_two_limits_the_newer_counts() -> None:
     ],
 )
 def test_models_that_reason_are_told_by_name(model: str, reasons: bool) -> None:
-    assert is_reasoning(model) is reasons
+    assert is_reasoning_model(model) is reasons
 
 
 # -- roles
 
 
 @pytest.mark.parametrize("kind", NOT_OPENAI)
-def test_developer_is_system_but_at_openai(kind: LlmKind) -> None:
+def test_developer_is_system_but_at_openai(kind: VendorName) -> None:
     messages = [{"role": "developer", "content": "be brief"}, {"role": "user", "content": "hi"}]
     assert adapted(kind, messages=messages)["messages"] == [
         {"role": "system", "content": "be brief"},
@@ -115,7 +115,7 @@ def test_thoughts_go_back_to_all_but_openai() -> None:
 
 
 def test_what_is_no_message_is_left_to_the_upstream() -> None:
-    for kind in KINDS:
+    for kind in VENDORS:
         assert adapted(kind, messages=["hi", None])["messages"] == ["hi", None]
         assert adapted(kind, messages="hi", tools="none") == {"messages": "hi", "tools": "none"}
 
@@ -135,7 +135,7 @@ def test_what_is_no_message_is_left_to_the_upstream() -> None:
         ("other", set()),
     ],
 )
-def test_what_is_not_known_is_left_out(kind: LlmKind, dropped: set[str]) -> None:
+def test_what_is_not_known_is_left_out(kind: VendorName, dropped: set[str]) -> None:
     body: dict[str, Any] = {
         "n": 2,
         "logit_bias": {"1": 1},
@@ -174,9 +174,9 @@ def test_openai_gets_no_temperature_for_a_model_that_reasons(
 # -- tools
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", VENDORS)
 @pytest.mark.parametrize("choice", ["auto", "required", "none"])
-def test_choices_in_words(kind: LlmKind, choice: str) -> None:
+def test_choices_in_words(kind: VendorName, choice: str) -> None:
     sent = adapted(kind, tools=[CLOCK], tool_choice=choice)
     if kind != "ollama":
         assert sent == {"tools": [CLOCK], "tool_choice": choice}
@@ -196,7 +196,7 @@ def test_choices_in_words(kind: LlmKind, choice: str) -> None:
         ("ollama", {"tools": [LENIENT]}),
     ],
 )
-def test_one_function_that_must_be_called(kind: LlmKind, sent: dict[str, Any]) -> None:
+def test_one_function_that_must_be_called(kind: VendorName, sent: dict[str, Any]) -> None:
     """Where no function can be named, it is the only one that is offered; `strict` is for the clouds."""
     assert adapted(kind, tools=[CLOCK, WEATHER], tool_choice=NAMED) == sent
 

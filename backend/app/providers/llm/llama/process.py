@@ -13,7 +13,7 @@ import anyio.to_thread
 from app.core.config import Settings
 from app.providers.llm.llama import child
 from app.providers.llm.llama.child import FAILED, Load
-from app.providers.upstream.addresses import Reach, parse
+from app.providers.upstream.addresses import Reach, parse_base_url
 from app.providers.upstream.client import Endpoint
 from app.utils.child_processes import end_process, start_without_sigint
 from app.weights.gguf import GgufFile
@@ -61,11 +61,11 @@ class LlamaProcess:
             said = await asyncio.get_running_loop().sock_recv(ours, _ADDRESS_BYTES)
             if said in (b"", FAILED):
                 raise LoadFailed
-            base = parse(said.decode().strip() + "/v1")
+            base = parse_base_url(said.decode().strip() + "/v1")
         except BaseException:
             await self.aclose()
             raise
-        self._endpoint = Endpoint(base, load.api_key, Reach.OPERATOR, reuse=False)
+        self._endpoint = Endpoint(base, load.api_key, Reach.OPERATOR, reuses_connections=False)
         self._watching = asyncio.ensure_future(self._watch())
         return self
 

@@ -17,9 +17,9 @@ from app.providers.llm.profile import as_text
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import UpstreamClient
 from app.providers.upstream.profiles import Profile
-from app.providers.upstream.vendors import KINDS
+from app.providers.upstream.vendors import VENDORS
 from app.schemas.providers import ProviderState
-from app.weights.gguf import GgufFile, NoGguf, default_gguf, list_gguf
+from app.weights.gguf import GgufFile, MissingGguf, find_default_gguf, list_gguf
 
 _PACKAGE = "xllamacpp"
 _NOTICED_S = 0.2
@@ -45,8 +45,8 @@ class LlamaLocalProvider:
             return ProviderStatus(ProviderState.NOT_INSTALLED, _NOT_INSTALLED)
         if file := self.server.loading:
             return ProviderStatus(ProviderState.LOADING, f"llama.cpp is loading {file.name!r}")
-        file_or_none = await anyio.to_thread.run_sync(default_gguf, self._settings)
-        if isinstance(file_or_none, NoGguf):
+        file_or_none = await anyio.to_thread.run_sync(find_default_gguf, self._settings)
+        if isinstance(file_or_none, MissingGguf):
             return ProviderStatus(ProviderState.NO_MODEL, file_or_none.reason)
         if wait_s := self.server.broken_for_s:
             return ProviderStatus(
@@ -66,7 +66,7 @@ class LlamaLocalProvider:
         if not _installed():
             return []
         files = await anyio.to_thread.run_sync(list_gguf, self._settings)
-        first = await anyio.to_thread.run_sync(default_gguf, self._settings)
+        first = await anyio.to_thread.run_sync(find_default_gguf, self._settings)
         return [file.name for file in sorted(files, key=lambda file: file != first)]
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
@@ -118,8 +118,8 @@ class LlamaLocalProvider:
         if not _installed():
             raise ProviderNotReady(_NOT_INSTALLED)
         if not model:
-            default = await anyio.to_thread.run_sync(default_gguf, self._settings)
-            if isinstance(default, NoGguf):
+            default = await anyio.to_thread.run_sync(find_default_gguf, self._settings)
+            if isinstance(default, MissingGguf):
                 raise ProviderNotReady(default.reason)
             return default
         files = await anyio.to_thread.run_sync(list_gguf, self._settings)
@@ -133,7 +133,7 @@ class LlamaLocalProvider:
         limits = self._settings.llm
         return Profile(
             name=self.name,
-            kind=KINDS["llama_cpp"],
+            vendor=VENDORS["llama_cpp"],
             endpoint=process.endpoint,
             model="",
             models=(),

@@ -50,7 +50,7 @@ class WhisperLocalProvider:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pool = ModelPool(settings)
-        self.capabilities = _capabilities(checkpoints.default(settings))
+        self.capabilities = _capabilities(checkpoints.find_default_checkpoint(settings))
 
     async def status(self) -> ProviderStatus:
         """State now; imports and loads nothing."""
@@ -58,7 +58,7 @@ class WhisperLocalProvider:
             return ProviderStatus(
                 ProviderState.NOT_INSTALLED, "local Whisper; install faster-whisper to use it"
             )
-        default = await run_sync(checkpoints.default, self._settings)
+        default = await run_sync(checkpoints.find_default_checkpoint, self._settings)
         self.capabilities = _capabilities(default)
         if default is None:
             return ProviderStatus(ProviderState.NO_MODEL, self._no_default())
@@ -68,13 +68,13 @@ class WhisperLocalProvider:
         return ProviderStatus(state, _describe(default))
 
     def models(self) -> list[str]:
-        default = checkpoints.default(self._settings)
+        default = checkpoints.find_default_checkpoint(self._settings)
         names = [checkpoint.name for checkpoint in checkpoints.list_checkpoints(self._settings)]
         return sorted(names, key=lambda name: default is None or name != default.name)
 
     async def start(self) -> None:
         """Load the default checkpoint. Where there is none, but others to be named, `open_session` loads."""
-        default = await run_sync(checkpoints.default, self._settings)
+        default = await run_sync(checkpoints.find_default_checkpoint, self._settings)
         self.capabilities = _capabilities(default)
         if default is not None:
             await self._pool.load(default)
@@ -102,7 +102,7 @@ class WhisperLocalProvider:
 
     def _choose(self, config: SttConfig) -> Checkpoint:
         if config.model is None:
-            if default := checkpoints.default(self._settings):
+            if default := checkpoints.find_default_checkpoint(self._settings):
                 return default
             raise ProviderNotReady(self._no_default())
         known = {checkpoint.name: checkpoint for checkpoint in checkpoints.list_checkpoints(self._settings)}

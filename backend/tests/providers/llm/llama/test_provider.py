@@ -28,7 +28,7 @@ from app.providers.llm.llama.process import LlamaProcess
 from app.providers.llm.llama.provider import LlamaLocalProvider
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import UpstreamClient
-from app.providers.upstream.profiles import profiles_of
+from app.providers.upstream.profiles import read_profiles
 from app.schemas.providers import ProviderState
 from tests.conftest import ROOT
 from tests.support.gguf import write_gguf
@@ -312,7 +312,7 @@ async def test_each_answer_has_a_connection_of_its_own(make: Make) -> None:
 @pytest.mark.parametrize(("name", "reused"), [("llama_cpp", False), ("ollama", True)])
 def test_the_same_holds_for_its_server_elsewhere(name: str, reused: bool) -> None:
     settings = Settings(_env_file=None, llm=LlmSettings(profiles={name: LlmProfile()}))
-    assert profiles_of(settings)[name].required().reuse is reused
+    assert read_profiles(settings)[name].require_endpoint().reuses_connections is reused
 
 
 # -- who leaves, who dies, who takes whose place
