@@ -22,9 +22,9 @@ from app.api.sse import EventStream
 from app.core.errors import PrompterError
 from app.core.security import Caller
 from app.schemas.chat import ChatStreamIn
-from app.services.chat.answer import Options
+from app.services.chat.answer import AnswerOptions
 from app.services.chat.answers import NewTurn, Parent
-from app.services.chat.events import Event, Failed, Happened, Place, Said, Thought
+from app.services.chat.events import AnswerEvent, Cursor, Failed, Happened, ReasoningDelta, TextDelta
 
 router = APIRouter(prefix="/api/chat", tags=["conversations"])
 
@@ -92,9 +92,9 @@ async def follow(
     """While it is made, after it has ended, and after the server was started again: the texts of all events together
     are the answer. Whoever sends the `id` of the last event has heard all, and gets an empty 204.
     """
-    place = Place.of(last_event_id)
-    events = await resources.answers.follow(caller.user_id, known_message(message_id), place)
-    if place.over:
+    cursor = Cursor.of(last_event_id)
+    events = await resources.answers.follow(caller.user_id, known_message(message_id), cursor)
+    if cursor.over:
         return Response(status_code=204)  # by which an EventSource knows that it need not come again
     return EventStream(_written(events), slow_reader_s=resources.settings.limits.slow_reader_s)
 
@@ -105,7 +105,7 @@ async def told(turn: NewTurn, caller: Caller, resources: Resources) -> Response:
     return EventStream(_begun(turn, events), slow_reader_s=resources.settings.limits.slow_reader_s)
 
 
-async def _begun(turn: NewTurn, events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
+async def _begun(turn: NewTurn, events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[bytes, None]:
     start = {
         "conversation_id": turn.user.conversation_id,
         "message_id": turn.assistant.id,
@@ -113,36 +113,36 @@ async def _begun(turn: NewTurn, events: AsyncGenerator[Event, None]) -> AsyncGen
         "title": turn.title,
     }
     async with aclosing(_written(events)) as written:
-        yield sse(Place(), "start", start)
+        yield sse(Cursor(), "start", start)
         async for piece in written:
             yield piece
 
 
-async def _written(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
+async def _written(events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[bytes, None]:
     """Events as they stand on the wire."""
-    place = Place()
+    cursor = Cursor()
     async with aclosing(events):
         try:
             async for event in events:
-                place = event.place
+                cursor = event.cursor
                 yield written(event)
         except PrompterError as error:
-            yield sse(place, "error", {"error": error.message, "code": error.code, "message_id": None})
+            yield sse(cursor, "error", {"error": error.message, "code": error.code, "message_id": None})
 
 
-def written(event: Event) -> bytes:
+def written(event: AnswerEvent) -> bytes:
     """One event on the wire."""
-    if isinstance(event, Said):
-        return sse(event.place, "message", {"content": event.text})
-    if isinstance(event, Thought):
-        return sse(event.place, "reasoning", {"content": event.text})
+    if isinstance(event, TextDelta):
+        return sse(event.cursor, "message", {"content": event.text})
+    if isinstance(event, ReasoningDelta):
+        return sse(event.cursor, "reasoning", {"content": event.text})
     if isinstance(event, Happened):
-        return sse(event.place, event.name, event.data)
+        return sse(event.cursor, event.name, event.data)
     if isinstance(event, Failed):
         told = {"error": event.message, "code": event.code, "message_id": event.message_id}
-        return sse(event.place, "error", told)
+        return sse(event.cursor, "error", told)
     return sse(
-        event.place,
+        event.cursor,
         "done",
         {
             "status": event.status,
@@ -155,14 +155,14 @@ def written(event: Event) -> bytes:
     )
 
 
-def sse(place: Place, name: str, data: dict[str, Any]) -> bytes:
+def sse(cursor: Cursor, name: str, data: dict[str, Any]) -> bytes:
     """One event of this name, whose id is the place behind it. PostgreSQL's ids need `default`."""
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (
-        str(place).encode(),
+        str(cursor).encode(),
         name.encode(),
         orjson.dumps(data, default=str),
     )
 
 
-def _options(body: ChatStreamIn) -> Options:
-    return Options(body.model or None, body.temperature, body.top_p, body.max_tokens)
+def _options(body: ChatStreamIn) -> AnswerOptions:
+    return AnswerOptions(body.model or None, body.temperature, body.top_p, body.max_tokens)

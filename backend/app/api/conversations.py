@@ -30,7 +30,7 @@ from app.services.chat.conversations import (
     one_line,
     select_versions,
 )
-from app.services.chat.events import happened_in
+from app.services.chat.events import tool_events_of
 from app.utils.file_names import make_content_disposition
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
@@ -201,7 +201,7 @@ def said(message: Message) -> dict[str, Any]:
         "finish_reason": message.finish_reason,
         "usage": message.usage,
         "error": StoredErrorOut(**message.error) if message.error else None,
-        "tool_events": [ToolEventOut(**each.dumped()) for each in happened_in(message)],
+        "tool_events": [ToolEventOut(**each.to_json()) for each in tool_events_of(message)],
     }
 
 

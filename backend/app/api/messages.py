@@ -10,7 +10,7 @@ from app.api.deps import CallerDep, ResourcesDep
 from app.api.responses import BUSY, MALFORMED, NO_MESSAGE, STORAGE, TOO_BIG, known_message
 from app.schemas.chat import AnswerAgainIn, ApprovalIn, ApprovalOut, ConversationDetailOut, EditIn, ForkIn
 from app.schemas.errors import describe_error
-from app.services.chat.answer import Options
+from app.services.chat.answer import AnswerOptions
 
 router = APIRouter(prefix="/api/messages", tags=["conversations"])
 
@@ -76,8 +76,8 @@ async def fork(
     return detail(await resources.branches.fork(caller.user_id, known_message(message_id), title))
 
 
-def _options(body: AnswerAgainIn) -> Options:
-    return Options(body.model or None, body.temperature, body.top_p, body.max_tokens)
+def _options(body: AnswerAgainIn) -> AnswerOptions:
+    return AnswerOptions(body.model or None, body.temperature, body.top_p, body.max_tokens)
 
 
 @router.post(

@@ -14,7 +14,7 @@ from app.api.sse import EventStream
 from app.core.errors import PrompterError
 from app.schemas.errors import describe_error
 from app.schemas.realtime import RealtimeMessageIn, RealtimeSessionIn, RealtimeSessionOut
-from app.services.chat.events import Event, Failed, Happened, Said, Thought
+from app.services.chat.events import AnswerEvent, Failed, Happened, ReasoningDelta, TextDelta
 
 router = APIRouter(prefix="/api/chat/realtime", tags=["real-time chat sessions"])
 
@@ -94,14 +94,14 @@ async def stream(
 
 
 async def _told(
-    session_id: UUID, message_id: UUID, events: AsyncGenerator[Event, None]
+    session_id: UUID, message_id: UUID, events: AsyncGenerator[AnswerEvent, None]
 ) -> AsyncGenerator[bytes, None]:
     whole: list[str] = []
     async with aclosing(events):
         yield _line({"type": "start", "session_id": session_id, "message_id": message_id})
         try:
             async for event in events:
-                if isinstance(event, Said):
+                if isinstance(event, TextDelta):
                     whole.append(event.text)
                 if told := _words(event, whole):
                     yield _line(told)
@@ -109,11 +109,11 @@ async def _told(
             yield _line({"type": "error", "message": error.message, "code": error.code, "message_id": None})
 
 
-def _words(event: Event, whole: list[str]) -> dict[str, Any] | None:
+def _words(event: AnswerEvent, whole: list[str]) -> dict[str, Any] | None:
     """An event in this door's words, which have none for what a model thinks and what its tools do."""
-    if isinstance(event, Thought | Happened):
+    if isinstance(event, ReasoningDelta | Happened):
         return None
-    if isinstance(event, Said):
+    if isinstance(event, TextDelta):
         return {"type": "content", "content": event.text}
     if isinstance(event, Failed):
         return {

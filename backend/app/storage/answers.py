@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.storage import search
 from app.storage.common import execute_and_count, is_sqlite, utc_now
 from app.storage.tables import ConversationRow, MessageRow, RunRow
-from app.storage.tool_events import cut_short, dumped, loaded, unended
+from app.storage.tool_events import cut_short, dump_tool_events, load_tool_events, open_calls
 
 BEAT_S = 15.0
 """How often a process says that it is alive."""
@@ -122,10 +122,10 @@ async def _interrupt(session: AsyncSession, whose: ColumnElement[bool]) -> int:
 
 def _calls_ended(row: MessageRow) -> list[Any] | None:
     """What happened, each call that has no end with the end of its answer."""
-    happened = loaded(row.tool_data)
-    place = (len(row.content), len(row.reasoning or ""))
-    ends = (cut_short(call, *place, "interrupted", INTERRUPTED["message"]) for call in unended(happened))
-    return dumped((*happened, *ends))
+    happened = load_tool_events(row.tool_data)
+    cursor = (len(row.content), len(row.reasoning or ""))
+    ends = (cut_short(call, *cursor, "interrupted", INTERRUPTED["message"]) for call in open_calls(happened))
+    return dump_tool_events((*happened, *ends))
 
 
 def _close(session: AsyncSession, row: MessageRow, user_id: UUID, status: str) -> None:

@@ -147,7 +147,7 @@ class MessageRow(Base):
     usage: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]
     tool_data: Mapped[list[Any] | None]
-    """What happened besides its words: see `happenings.py`."""
+    """What happened besides its words: see `tool_events.py`."""
     run_id: Mapped[UUID | None]
     """The process that streams it; None once it has ended."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -20,7 +20,7 @@ _INTEGERS = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class ToolEvent:
     """One event, and after how much of the answer it came."""
 
     name: Name
@@ -35,37 +35,37 @@ class Happening:
     def call_id(self) -> str:
         return str(self.data.get("call_id", ""))
 
-    def dumped(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As it is stored and exported."""
         return {"event": self.name, "text": self.text, "reasoning": self.reasoning, "data": self.data}
 
 
-def happening(name: Name, text: int, reasoning: int, data: Mapping[str, Any]) -> Happening:
+def make_tool_event(name: Name, text: int, reasoning: int, data: Mapping[str, Any]) -> ToolEvent:
     """One whose data can be stored and sent, whatever a model or a tool has put into it."""
-    return Happening(name, text, reasoning, {key: plain(value) for key, value in data.items()})
+    return ToolEvent(name, text, reasoning, {key: plain(value) for key, value in data.items()})
 
 
-def loaded(tool_data: Sequence[Any] | None) -> tuple[Happening, ...]:
+def load_tool_events(tool_data: Sequence[Any] | None) -> tuple[ToolEvent, ...]:
     """What is stored with a message; entries that another version wrote otherwise are left out."""
     found = (_one(entry) for entry in tool_data or ())
     return tuple(each for each in found if each is not None)
 
 
-def dumped(happened: Iterable[Happening]) -> list[Any] | None:
+def dump_tool_events(happened: Iterable[ToolEvent]) -> list[Any] | None:
     """What to store; None where nothing happened."""
-    return [each.dumped() for each in happened] or None
+    return [each.to_json() for each in happened] or None
 
 
-def unended(happened: Sequence[Happening]) -> list[Happening]:
+def open_calls(happened: Sequence[ToolEvent]) -> list[ToolEvent]:
     """The calls that have no end yet, in their order."""
     ended = {each.call_id for each in happened if each.name in ENDS}
     return [each for each in happened if each.name == "tool_call" and each.call_id not in ended]
 
 
-def cut_short(call: Happening, text: int, reasoning: int, code: str, message: str) -> Happening:
+def cut_short(call: ToolEvent, text: int, reasoning: int, code: str, message: str) -> ToolEvent:
     """The end of a call whose answer ended first."""
     about = {key: call.data.get(key) for key in ("call_id", "name", "toolset")}
-    return Happening("tool_error", text, reasoning, {**about, "code": code, "error": message, "ms": None})
+    return ToolEvent("tool_error", text, reasoning, {**about, "code": code, "error": message, "ms": None})
 
 
 def plain(value: Any, deep: int = 0) -> Any:
@@ -92,10 +92,10 @@ _INT_BITS = 1024
 """Longer numbers are nobody's id; writing them out would take the square of their length."""
 
 
-def _one(entry: Any) -> Happening | None:
+def _one(entry: Any) -> ToolEvent | None:
     if not isinstance(entry, dict) or entry.get("event") not in _NAMES:
         return None
     text, reasoning, data = entry.get("text"), entry.get("reasoning"), entry.get("data")
     if not (isinstance(text, int) and isinstance(reasoning, int) and isinstance(data, dict)):
         return None
-    return Happening(entry["event"], text, reasoning, data)
+    return ToolEvent(entry["event"], text, reasoning, data)

@@ -10,7 +10,7 @@ from uuid import UUID
 from app.core.security import Caller
 from app.providers.agent.events import ToolFailed
 
-__all__ = ["FunctionToolset", "Searching", "Tool", "ToolContext", "ToolFailed", "Toolset", "UnusableTool"]
+__all__ = ["FunctionToolset", "SearchService", "Tool", "ToolContext", "ToolFailed", "Toolset", "UnusableTool"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -26,7 +26,7 @@ class UnusableTool(TypeError):
     """A function cannot be a tool; the message says what to change, and is safe to show."""
 
 
-class Searching(Protocol):
+class SearchService(Protocol):
     """The search over what a user has kept, as `services.search.Search` has it."""
 
     async def find(
@@ -42,7 +42,7 @@ class ToolContext:
     """Whose rights the tool has, and no more."""
     lang: str
     """The assistant's language (BCP-47); empty where it has none."""
-    search: Searching = field(repr=False)
+    search: SearchService = field(repr=False)
     conversation_id: UUID | None = None
     """The conversation that asks; None where the request belongs to none."""
 

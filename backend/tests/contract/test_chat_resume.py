@@ -145,7 +145,7 @@ def assert_whole(events: list[Sent], calls: Sequence[ToolCall | ToolResult] = CA
     places = [tuple(map(int, event.id.split("."))) for event in told]
     assert places == sorted(set(places))
     if not calls:
-        assert {len(place) for place in places} == {2}, (
+        assert {len(cursor) for cursor in places} == {2}, (
             "ids of an answer without tools are as they always were"
         )
 

@@ -8,7 +8,7 @@ import anyio
 
 from app.providers.agent.events import ApprovalRequired, Decision, ToolCall, ToolError, ToolResult
 from app.providers.base import ChatRequest
-from app.services.llm.context import Acting
+from app.services.llm.context import RunContext
 from tests.fakes.gated_chat import Gate, GatedChat
 
 CALL = ToolCall("call_1", "find_order", "shop", {"order": "1042"})
@@ -21,10 +21,10 @@ class ActingChat(GatedChat):
     """As `GatedChat`; events are told, and an `ApprovalRequired` is asked: then comes a result, or an error."""
 
     decisions: list[Decision] = field(default_factory=list)
-    actings: list[Acting] = field(default_factory=list)
-    _acting: Acting | None = None
+    actings: list[RunContext] = field(default_factory=list)
+    _acting: RunContext | None = None
 
-    def acting_for(self, acting: Acting) -> "ActingChat":
+    def bind(self, acting: RunContext) -> "ActingChat":
         self.actings.append(acting)
         mine = replace(self, _acting=acting)
         mine.decisions, mine.requests = self.decisions, self.requests

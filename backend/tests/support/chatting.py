@@ -13,7 +13,7 @@ from app.core.config import Settings
 from app.core.metrics import Observer
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Conversations
-from app.services.chat.events import Done, Event, Failed, Place, Said, Thought
+from app.services.chat.events import AnswerEvent, Cursor, Done, Failed, ReasoningDelta, TextDelta
 from app.services.llm.models import Catalogue
 from app.services.llm.providers import Providers
 from app.storage.database import Database
@@ -34,10 +34,10 @@ class Chat:
         conversation = await self.conversations.create(self.user_id)
         return await self.answers.send(self.user_id, conversation.id, text, **options)
 
-    async def heard(self, message_id: UUID, place: Place | None = None) -> list[Event]:
+    async def heard(self, message_id: UUID, cursor: Cursor | None = None) -> list[AnswerEvent]:
         """All events of an answer behind a place."""
         with anyio.fail_after(20):
-            async with aclosing(await self.answers.follow(self.user_id, message_id, place)) as events:
+            async with aclosing(await self.answers.follow(self.user_id, message_id, cursor)) as events:
                 return [event async for event in events]
 
     async def stored(self, message: Message) -> Message:
@@ -69,20 +69,20 @@ async def chatting(
         yield Chat(answers, Conversations(database, answers), user_id)
 
 
-def text_of(events: list[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, Said))
+def text_of(events: list[AnswerEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
-def thoughts_of(events: list[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, Thought))
+def thoughts_of(events: list[AnswerEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, ReasoningDelta))
 
 
-def done(events: list[Event]) -> Done:
+def done(events: list[AnswerEvent]) -> Done:
     assert isinstance(events[-1], Done), events[-1]
     return events[-1]
 
 
-def failed(events: list[Event]) -> Failed:
+def failed(events: list[AnswerEvent]) -> Failed:
     assert isinstance(events[-1], Failed), events[-1]
     return events[-1]
 

@@ -17,17 +17,17 @@ from app.core.errors import PrompterError, ProviderNotReady
 from app.core.logging import place_of
 from app.providers.agent.events import ApprovalRequired, ToolError, ToolFailed, ToolResult
 from app.providers.agent.messages import arguments_of, as_text, capped, fenced
-from app.providers.agent.task import AgentTool, Task
+from app.providers.agent.task import AgentTask, AgentTool
 
 logger = logging.getLogger(__name__)
 
 Tell = Callable[[Any], Awaitable[None]]
 
 
-class Calls:
+class ToolRunner:
     """The calls of one run, one after another."""
 
-    def __init__(self, task: Task, tell: Tell, pause: Callable[[bool], None]) -> None:
+    def __init__(self, task: AgentTask, tell: Tell, pause: Callable[[bool], None]) -> None:
         self._task = task
         self._tell = tell
         self._pause = pause

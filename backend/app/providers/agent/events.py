@@ -68,4 +68,4 @@ class ToolFailed(Exception):
     """
 
 
-ToolEvent = ToolCall | ApprovalRequired | ToolResult | ToolError
+ToolUpdate = ToolCall | ApprovalRequired | ToolResult | ToolError

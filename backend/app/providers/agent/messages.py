@@ -17,7 +17,7 @@ _MARK = re.compile(rf"<(?=\s*/?\s*{_TAG})", re.IGNORECASE)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
-class Reply:
+class ModelReply:
     """The answer of one round as it comes: what to pass on, and the message that the next round is sent.
 
     Calls get names of our own (`call_1` …), unique in the whole run: some models number every call 0. All other fields

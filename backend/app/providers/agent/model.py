@@ -19,10 +19,10 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
-from app.providers.agent.calls import Calls, Tell
+from app.providers.agent.calls import Tell, ToolRunner
 from app.providers.agent.events import ToolCall
-from app.providers.agent.messages import Reply, arguments_of, capped, fenced
-from app.providers.agent.task import Delta, Limit, Task
+from app.providers.agent.messages import ModelReply, arguments_of, capped, fenced
+from app.providers.agent.task import AgentTask, Delta, Limit
 from app.providers.base import ChatRequest
 
 pydantic_ai.BANNER_ENABLED = False  # a server's terminal is not the library's
@@ -45,13 +45,13 @@ class ProviderModel(Model[Any]):
     know (images, thoughts, fields of one service) survives. Of its history, only what tools answered is read.
     """
 
-    def __init__(self, task: Task, calls: Calls, tell: Tell) -> None:
+    def __init__(self, task: AgentTask, calls: ToolRunner, tell: Tell) -> None:
         super().__init__()
         self._task = task
         self._calls = calls
         self._tell = tell
         self._toolset_of = {tool.name: tool.toolset for tool in task.tools}
-        self.replies: list[Reply] = []
+        self.replies: list[ModelReply] = []
         self._told_calls = 0
 
     @property
@@ -91,8 +91,8 @@ class ProviderModel(Model[Any]):
             await self._announce(call)
         return ModelResponse(parts=_parts(reply), model_name=self._task.model)
 
-    async def _heard(self, body: dict[str, Any]) -> Reply:
-        reply = Reply()
+    async def _heard(self, body: dict[str, Any]) -> ModelReply:
+        reply = ModelReply()
         apart = _APART if any(before.text for before in self.replies) else ""
         begun = bool(self.replies)
         said_before = sum(before.chars for before in self.replies)
@@ -155,7 +155,7 @@ def _offered(parameters: ModelRequestParameters) -> list[dict[str, Any]]:
     ]
 
 
-def _parts(reply: Reply) -> list[TextPart | ToolCallPart]:
+def _parts(reply: ModelReply) -> list[TextPart | ToolCallPart]:
     parts: list[TextPart | ToolCallPart] = [TextPart(reply.text)] if reply.text else []
     for call in reply.calls:
         function = call["function"]

@@ -8,11 +8,11 @@ from typing import Any
 import anyio
 from pydantic_ai import Agent, UnexpectedModelBehavior, UsageLimits
 
-from app.providers.agent.calls import Calls
-from app.providers.agent.events import ToolEvent
-from app.providers.agent.messages import Reply
+from app.providers.agent.calls import ToolRunner
+from app.providers.agent.events import ToolUpdate
+from app.providers.agent.messages import ModelReply
 from app.providers.agent.model import LimitReached, ProviderModel
-from app.providers.agent.task import Delta, Ended, Limit, Task
+from app.providers.agent.task import AgentTask, Delta, Limit, RunEnd
 
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _CLOSING_S = 5.0
@@ -20,7 +20,7 @@ _CLOSING_S = 5.0
 _STANDS_FOR_THE_CONVERSATION = "."
 
 
-async def run(task: Task) -> AsyncGenerator[Delta | ToolEvent | Ended, None]:
+async def run(task: AgentTask) -> AsyncGenerator[Delta | ToolUpdate | RunEnd, None]:
     """Pieces of the answer and what tools do, in order, then the end.
 
     The run is a task of its own, never more than one step ahead of its reader; closing the generator ends it, its
@@ -29,9 +29,9 @@ async def run(task: Task) -> AsyncGenerator[Delta | ToolEvent | Ended, None]:
     Raises:
         What the provider's `stream` raises.
     """
-    send, receive = anyio.create_memory_object_stream[Delta | ToolEvent](0)
+    send, receive = anyio.create_memory_object_stream[Delta | ToolUpdate](0)
     clock = _Clock(task.bounds.seconds)
-    calls = Calls(task, send.send, clock.pause)
+    calls = ToolRunner(task, send.send, clock.pause)
     model = ProviderModel(task, calls, send.send)
 
     async def make() -> None:
@@ -67,10 +67,10 @@ async def run(task: Task) -> AsyncGenerator[Delta | ToolEvent | Ended, None]:
     reason = model.replies[-1].finish_reason if model.replies else ""
     if reason in ("", "tool_calls", "function_call"):
         reason = "stop"
-    yield Ended("length" if limit else reason, _spent(model.replies), limit)
+    yield RunEnd("length" if limit else reason, _spent(model.replies), limit)
 
 
-async def _agent(task: Task, model: ProviderModel, calls: Calls) -> None:
+async def _agent(task: AgentTask, model: ProviderModel, calls: ToolRunner) -> None:
     agent = Agent(
         model,
         tools=[calls.tool(tool) for tool in task.tools],
@@ -105,7 +105,7 @@ class _Clock:
             self._scope.deadline = self._by_s
 
 
-def _spent(replies: Sequence[Reply]) -> dict[str, int] | None:
+def _spent(replies: Sequence[ModelReply]) -> dict[str, int] | None:
     """The tokens of all rounds; None where one did not tell."""
     told: list[dict[str, Any]] = [reply.usage for reply in replies if reply.usage]
     if not told or len(told) < len(replies):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import anyio.to_thread
 
 from app.core.errors import ProviderNotReady
-from app.providers.agent.events import ApprovalRequired, Decision, ToolEvent
+from app.providers.agent.events import ApprovalRequired, Decision, ToolUpdate
 from app.providers.base import ChatProvider
 
 COMMAND = "pip install 'prompter[tools]', or pip install '.[tools]' in a checkout"
@@ -18,10 +18,10 @@ Limit = Literal["rounds", "seconds", "chars", "nothing"]
 """What ended a run before its model did: a limit; `nothing` is a model that said nothing, twice."""
 
 
-Run = Callable[["Task"], "AsyncGenerator[Delta | ToolEvent | Ended, None]"]
+Runner = Callable[["AgentTask"], "AsyncGenerator[Delta | ToolUpdate | RunEnd, None]"]
 
 
-async def loaded() -> Run:
+async def load_runner() -> Runner:
     """The loop. Importing pydantic-ai takes a second, off the event loop and only once.
 
     Raises:
@@ -33,8 +33,8 @@ async def loaded() -> Run:
         raise ProviderNotReady(f"pydantic-ai cannot be loaded ({error.name}); {COMMAND}") from error
 
 
-def _load() -> Run:
-    run: Run = importlib.import_module("app.providers.agent.run").run
+def _load() -> Runner:
+    run: Runner = importlib.import_module("app.providers.agent.run").run
     return run
 
 
@@ -59,7 +59,7 @@ class AgentTool:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class RunLimits:
     """Where a run ends, whatever its model does."""
 
     rounds: int
@@ -75,7 +75,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class AgentTask:
     """One answer to make."""
 
     chat: ChatProvider
@@ -85,7 +85,7 @@ class Task:
     fields: Mapping[str, Any] = field(repr=False)
     """All other fields of each request."""
     tools: Sequence[AgentTool]
-    bounds: Bounds
+    bounds: RunLimits
     approval_s: float
     approve: Callable[[ApprovalRequired], Awaitable[Decision]] | None
 
@@ -98,7 +98,7 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RunEnd:
     """The last of all."""
 
     finish_reason: str

@@ -6,15 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from app.core.config import Settings
 from app.core.errors import BadRequest, ModelNotFound, ProviderNotReady, UpstreamError
-from app.providers.agent.events import ToolEvent
-from app.providers.agent.task import COMMAND, Bounds, Delta, Ended, Run, Task, is_installed, loaded
+from app.providers.agent.events import ToolUpdate
+from app.providers.agent.task import (
+    COMMAND,
+    AgentTask,
+    Delta,
+    RunEnd,
+    RunLimits,
+    Runner,
+    is_installed,
+    load_runner,
+)
 from app.providers.base import ChatRequest
-from app.services.assistants.definitions import Defined
-from app.services.assistants.prompts import opened, stopped
+from app.services.assistants.definitions import ConfiguredAssistant
+from app.services.assistants.prompts import opening_messages, stop_notice
 from app.services.assistants.toolsets import Toolsets
-from app.services.llm.context import Acting
+from app.services.llm.context import RunContext
 from app.services.llm.text_only import TextOnly
-from app.toolsets.base import Searching, ToolContext
+from app.toolsets.base import SearchService, ToolContext
 
 if TYPE_CHECKING:
     from app.services.llm.models import Choice
@@ -29,16 +38,16 @@ _REFUSED = frozenset({400, 404, 422, 500, 501})
 
 
 class AssistantChat:
-    """A `ChatProvider` and an `Acts`. Tool calls stay on the server; the conversation is told through `Acting`."""
+    """A contextual model: it runs its tools on the server, and reports them to the `RunContext` that it is bound to."""
 
     def __init__(
         self,
         settings: Settings,
         toolsets: Toolsets,
-        search: Searching,
-        one: Defined,
+        search: SearchService,
+        one: ConfiguredAssistant,
         resolve: "Callable[[str | None], Awaitable[Choice]]",
-        acting: Acting | None = None,
+        acting: RunContext | None = None,
     ) -> None:
         self._settings = settings
         self._toolsets = toolsets
@@ -47,7 +56,7 @@ class AssistantChat:
         self._resolve = resolve
         self._acting = acting
 
-    def acting_for(self, acting: Acting) -> "AssistantChat":
+    def bind(self, acting: RunContext) -> "AssistantChat":
         return AssistantChat(self._settings, self._toolsets, self._search, self._one, self._resolve, acting)
 
     async def models(self) -> list[str]:
@@ -55,34 +64,34 @@ class AssistantChat:
         return []
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
-        """Canonical chunks of its text; tool events go to `Acting.tell`. Closing it stops model and tools.
+        """Canonical chunks of its text; tool events go to `RunContext.tell`. Closing it stops model and tools.
 
         Raises:
             BadRequest: the request brings tools of its own, or wants several answers.
             ProviderNotReady: it cannot be used; the message says how to make it ready.
             UpstreamError and its kinds: its model failed.
         """
-        assert self._acting is not None, "an assistant acts for somebody: `Choice.acting_for` first"
+        assert self._acting is not None, "an assistant acts for somebody: `Choice.bind` first"
         acting, definition = self._acting, self._one.definition
-        refuse_what_it_cannot(self._one.name, request.body)
+        check_request(self._one.name, request.body)
         task = await self._task(request, acting)
-        run = await loaded()
+        run = await load_runner()
         spoken = False
         async with aclosing(self._told(run, task)) as items:
             async for item in items:
                 if isinstance(item, Delta):
                     spoken = spoken or bool(item.fields.get("content"))
                     yield self._chunk({"content": None if item.fields else "", **item.fields})
-                elif isinstance(item, Ended):
+                elif isinstance(item, RunEnd):
                     if item.limit:
-                        words = stopped(item.limit, definition.language, definition.limits)
+                        words = stop_notice(item.limit, definition.language, definition.limits)
                         yield self._chunk({"content": ("\n\n" if spoken else "") + words})
                     last = self._chunk({"content": ""}, item.finish_reason)
                     yield last | {"usage": item.usage} if item.usage else last
                 else:
                     acting.tell(item)
 
-    async def _told(self, run: Run, task: Task) -> AsyncGenerator[Delta | ToolEvent | Ended, None]:
+    async def _told(self, run: Runner, task: AgentTask) -> AsyncGenerator[Delta | ToolUpdate | RunEnd, None]:
         """What a run tells. Services say in many ways that a model calls no tools, none what to do about it."""
         try:
             async with aclosing(run(task)) as items:
@@ -110,7 +119,7 @@ class AssistantChat:
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
         return {"choices": [choice], "usage": usage}
 
-    async def _task(self, request: ChatRequest, acting: Acting) -> Task:
+    async def _task(self, request: ChatRequest, acting: RunContext) -> AgentTask:
         one, definition = self._one, self._one.definition
         if one.problem:
             raise ProviderNotReady(f"assistant {one.name!r} cannot be used: {one.problem}")
@@ -120,13 +129,13 @@ class AssistantChat:
         context = ToolContext(acting.caller, definition.language, self._search, acting.conversation_id)
         tools = await self._toolsets.bound(one.name, definition, context)
         limits, own = definition.limits, self._settings.assistants
-        return Task(
+        return AgentTask(
             chat=asked.chat,
             model=asked.model,
-            messages=opened(definition, request.body["messages"], tools=bool(tools)),
+            messages=opening_messages(definition, request.body["messages"], tools=bool(tools)),
             fields={name: value for name, value in request.body.items() if name not in _NOT_SENT},
             tools=tools,
-            bounds=Bounds(
+            bounds=RunLimits(
                 rounds=limits.rounds,
                 calls=limits.calls,
                 seconds=limits.seconds,
@@ -150,7 +159,7 @@ class AssistantChat:
             raise ProviderNotReady(f"assistant {name!r} cannot ask its model: {error.message}") from error
         if isinstance(asked.chat, AssistantChat):
             raise ProviderNotReady(f"assistant {name!r} asks {wanted!r}, an assistant; give it a model's id")
-        if problem := without_tools(self._one, asked):
+        if problem := tool_problem(self._one, asked):
             raise ProviderNotReady(f"assistant {name!r} cannot be used: {problem}")
         return asked
 
@@ -159,7 +168,7 @@ class AssistantChat:
         return {"model": self._one.name, "choices": [choice]}
 
 
-def without_tools(one: Defined, asked: "Choice") -> str:
+def tool_problem(one: ConfiguredAssistant, asked: "Choice") -> str:
     """Why the model cannot be asked, where it is known before that it calls no tools."""
     if not (one.definition.toolsets and isinstance(asked.chat, TextOnly)):
         return ""
@@ -168,7 +177,7 @@ def without_tools(one: Defined, asked: "Choice") -> str:
     )
 
 
-def refuse_what_it_cannot(name: str, body: Mapping[str, Any]) -> None:
+def check_request(name: str, body: Mapping[str, Any]) -> None:
     """A client's tools, and several answers at once.
 
     Raises:

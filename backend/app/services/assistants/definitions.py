@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Defined:
+class ConfiguredAssistant:
     """An assistant as it is to be, or why it cannot be."""
 
     name: str
@@ -31,7 +31,9 @@ class Defined:
         return self.definition.title or self.name
 
 
-def defined(settings: Settings, taken: frozenset[str] = frozenset()) -> dict[str, Defined]:
+def load_assistants(
+    settings: Settings, taken: frozenset[str] = frozenset()
+) -> dict[str, ConfiguredAssistant]:
     """All by name; the operator's folder overrides what is shipped, and settings both.
 
     `taken` are names of providers, which no assistant can have. A file that cannot be read is not the end of the
@@ -40,7 +42,7 @@ def defined(settings: Settings, taken: frozenset[str] = frozenset()) -> dict[str
     own = settings.assistants
     found = {one.name: one for one in (_of_folder(SHIPPED) if own.shipped else ())}
     found |= {one.name: one for one in _of_folder(resolve_path(own.folder))}
-    found |= {name: Defined(name, definition) for name, definition in own.named.items()}
+    found |= {name: ConfiguredAssistant(name, definition) for name, definition in own.named.items()}
     for name in sorted(taken & found.keys()):
         logger.error("no assistant can be called %r: a provider of language models is called so", name)
         del found[name]
@@ -50,7 +52,7 @@ def defined(settings: Settings, taken: frozenset[str] = frozenset()) -> dict[str
     return found
 
 
-def _of_folder(folder: Path) -> Iterator[Defined]:
+def _of_folder(folder: Path) -> Iterator[ConfiguredAssistant]:
     for path in sorted(folder.glob("*.toml")):
         if not NAME.fullmatch(path.stem):
             logger.error(
@@ -62,7 +64,7 @@ def _of_folder(folder: Path) -> Iterator[Defined]:
         yield _of_file(path)
 
 
-def _of_file(path: Path) -> Defined:
+def _of_file(path: Path) -> ConfiguredAssistant:
     name = path.stem
     try:
         if path.stat().st_size > _FILE_BYTES:
@@ -71,7 +73,7 @@ def _of_file(path: Path) -> Defined:
         said = data.pop("name", name)
         if said != name:
             return _broken(name, path, f"`name` is {str(said)[:80]!r}, and the file is called {name!r}")
-        return Defined(name, AssistantDefinition.model_validate(data))
+        return ConfiguredAssistant(name, AssistantDefinition.model_validate(data))
     except ValidationError as error:
         first, *others = error.errors(include_url=False, include_input=False)
         where = ".".join(str(part) for part in first["loc"])
@@ -83,5 +85,5 @@ def _of_file(path: Path) -> Defined:
         return _broken(name, path, str(error)[:200].lower())
 
 
-def _broken(name: str, path: Path, problem: str) -> Defined:
-    return Defined(name, AssistantDefinition(), f"{path.name}: {problem}")
+def _broken(name: str, path: Path, problem: str) -> ConfiguredAssistant:
+    return ConfiguredAssistant(name, AssistantDefinition(), f"{path.name}: {problem}")

@@ -26,13 +26,13 @@ _STOPPED: dict[str, dict[Limit, str]] = {
 }
 
 
-def stopped(limit: Limit, language: str, limits: AssistantLimits) -> str:
+def stop_notice(limit: Limit, language: str, limits: AssistantLimits) -> str:
     """Why the answer ends here, in the assistant's language where we have it, else in English."""
     words = _STOPPED.get(language.split("-")[0].lower(), _STOPPED["en"])
     return words[limit].format(rounds=limits.rounds, seconds=limits.seconds)
 
 
-def opened(
+def opening_messages(
     definition: AssistantDefinition, messages: Sequence[Mapping[str, Any]], *, tools: bool
 ) -> list[Mapping[str, Any]]:
     """The conversation with the instructions first.

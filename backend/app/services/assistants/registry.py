@@ -11,10 +11,10 @@ from app.core.errors import ModelNotFound, PrompterError
 from app.providers.agent.task import COMMAND, is_installed
 from app.providers.base import ProviderStatus
 from app.schemas.providers import AssistantOut, LlmProviderOut, ProviderState
-from app.services.assistants.assistant import AssistantChat, without_tools
-from app.services.assistants.definitions import Defined, defined
+from app.services.assistants.assistant import AssistantChat, tool_problem
+from app.services.assistants.definitions import ConfiguredAssistant, load_assistants
 from app.services.assistants.toolsets import Toolsets
-from app.toolsets.base import Searching
+from app.toolsets.base import SearchService
 
 if TYPE_CHECKING:
     from app.services.llm.models import Choice
@@ -25,23 +25,23 @@ _PROBE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class AssistantDeps:
     """What every assistant stands on."""
 
     settings: Settings
     toolsets: Toolsets
-    search: Searching
+    search: SearchService
 
 
 class Assistants:
     """Assistants by name. Whoever asks one also gives `resolve`, by which it finds the model that it asks itself."""
 
-    def __init__(self, settings: Settings, search: Searching, taken: Sequence[str] = ()) -> None:
-        self._ground = Ground(settings, Toolsets(settings), search)
-        self._defined = defined(settings, frozenset(taken))
+    def __init__(self, settings: Settings, search: SearchService, taken: Sequence[str] = ()) -> None:
+        self._deps = AssistantDeps(settings, Toolsets(settings), search)
+        self._defined = load_assistants(settings, frozenset(taken))
 
     @property
-    def all(self) -> Sequence[Defined]:
+    def all(self) -> Sequence[ConfiguredAssistant]:
         return list(self._defined.values())
 
     def __contains__(self, name: object) -> bool:
@@ -49,8 +49,8 @@ class Assistants:
 
     def chat(self, name: str, resolve: "Callable[[str | None], Awaitable[Choice]]") -> AssistantChat:
         """The assistant as a model; it answers once it acts for somebody."""
-        ground = self._ground
-        return AssistantChat(ground.settings, ground.toolsets, ground.search, self._defined[name], resolve)
+        deps = self._deps
+        return AssistantChat(deps.settings, deps.toolsets, deps.search, self._defined[name], resolve)
 
     async def listed(
         self,
@@ -61,7 +61,7 @@ class Assistants:
         states = {provider.name: provider for provider in providers}
         found: dict[str, ProviderStatus] = {}
 
-        async def ask(one: Defined) -> None:
+        async def ask(one: ConfiguredAssistant) -> None:
             found[one.name] = ProviderStatus(ProviderState.UNREACHABLE, "its model did not tell in time")
             with anyio.move_on_after(_PROBE_S):
                 found[one.name] = await self._status(one, states, resolve)
@@ -82,11 +82,11 @@ class Assistants:
         ]
 
     async def aclose(self) -> None:
-        await self._ground.toolsets.aclose()
+        await self._deps.toolsets.aclose()
 
     async def _status(
         self,
-        one: Defined,
+        one: ConfiguredAssistant,
         states: dict[str, LlmProviderOut],
         resolve: "Callable[[str | None], Awaitable[Choice]]",
     ) -> ProviderStatus:
@@ -95,7 +95,7 @@ class Assistants:
         if not is_installed():
             return ProviderStatus(ProviderState.NOT_INSTALLED, f"assistants need pydantic-ai: {COMMAND}")
         try:
-            await self._ground.toolsets.of(one.name, one.definition)
+            await self._deps.toolsets.of(one.name, one.definition)
             asked = await resolve(one.definition.model or None)
         except ModelNotFound as error:
             return ProviderStatus(ProviderState.NO_MODEL, error.message)
@@ -107,7 +107,7 @@ class Assistants:
             return ProviderStatus(
                 ProviderState.NOT_CONFIGURED, "its model is an assistant; give it a model's id"
             )
-        if problem := without_tools(one, asked):
+        if problem := tool_problem(one, asked):
             return ProviderStatus(ProviderState.NOT_CONFIGURED, problem)
         if provider.status != ProviderState.READY:
             return ProviderStatus(provider.status, f"{what}; its model {asked.id!r}: {provider.description}")

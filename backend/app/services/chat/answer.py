@@ -22,15 +22,15 @@ from app.core.errors import (
 )
 from app.core.metrics import Observer
 from app.providers.base import ChatRequest
-from app.services.chat.buffer import Log
+from app.services.chat.buffer import AnswerBuffer
 from app.services.chat.context import context
 from app.services.chat.events import STOPPED, Done, Failed
-from app.services.chat.tools import Hosting
+from app.services.chat.tools import ToolHost
 from app.services.llm.completion import counted, estimated
 from app.services.llm.models import Catalogue, Choice
 from app.storage import answers, conversations, messages
 from app.storage.database import Database
-from app.storage.tool_events import dumped
+from app.storage.tool_events import dump_tool_events
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ Cut = Literal["stopped", "shutdown", "deleted"]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class AnswerOptions:
     """How to ask; None leaves it to the conversation, then to the settings and the model."""
 
     model: str | None = None
@@ -57,7 +57,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class AnswerDeps:
     """What every run uses."""
 
     settings: ChatSettings
@@ -80,24 +80,24 @@ class _Ending:
 
 
 @dataclass(eq=False, slots=True)
-class Run:
-    """The answer to one question, from its empty row to its end; readers follow `log`.
+class AnswerRun:
+    """The answer to one question, from its empty row to its end; readers follow `buffer`.
 
     No session of the database is open while the model is waited for.
     """
 
-    surroundings: Surroundings
+    deps: AnswerDeps
     user_id: UUID
     conversation_id: UUID
     question_id: UUID
     """The message that is answered."""
     message_id: UUID
     """The answer."""
-    options: Options
-    log: Log = field(default_factory=Log)
+    options: AnswerOptions
+    buffer: AnswerBuffer = field(default_factory=AnswerBuffer)
     over: anyio.Event = field(default_factory=anyio.Event)
     """Set when nothing more will be stored."""
-    hosting: Hosting = field(init=False)
+    tools: ToolHost = field(init=False)
     """For an assistant's tools."""
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     _cut: Cut | None = None
@@ -112,13 +112,13 @@ class Run:
     """How much of what happened is saved."""
 
     def __post_init__(self) -> None:
-        self.hosting = Hosting(
-            self.surroundings.database,
-            self.log,
+        self.tools = ToolHost(
+            self.deps.database,
+            self.buffer,
             self.user_id,
             self.conversation_id,
             self.message_id,
-            self.surroundings.settings.approval_s,
+            self.deps.settings.approval_s,
             self._scope,
             self._save_soon,
         )
@@ -145,7 +145,7 @@ class Run:
 
     async def _made(self) -> _Ending:
         ending: _Ending | None = None
-        self._scope.deadline = anyio.current_time() + self.surroundings.settings.answer_s
+        self._scope.deadline = anyio.current_time() + self.deps.settings.answer_s
         with self._scope:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._save_now_and_then)
@@ -154,7 +154,7 @@ class Run:
         ending = ending or self._cut_short()
         if self._choice is not None:
             outcome = {"complete": "completed", "failed": "failed"}.get(ending.status, "left")
-            self.surroundings.observer.answered(self._choice.provider, outcome)
+            self.deps.observer.answered(self._choice.provider, outcome)
         return ending
 
     def _cut_short(self) -> _Ending:
@@ -165,7 +165,7 @@ class Run:
         if self._cut == "shutdown":
             cause: PrompterError = Interrupted("the server ended while it answered; what had arrived is here")
         else:
-            longest_s = self.surroundings.settings.answer_s
+            longest_s = self.deps.settings.answer_s
             cause = UpstreamTimeout(
                 f"the answer took longer than {longest_s:g} s (chat.answer_s); what had arrived is here"
             )
@@ -193,14 +193,14 @@ class Run:
         Raises:
             NotFound, ModelNotFound, ProviderNotReady, StorageUnavailable
         """
-        settings, last = self.surroundings.settings, self.surroundings.settings.context_messages
-        async with self.surroundings.database.read() as session:
+        settings, last = self.deps.settings, self.deps.settings.context_messages
+        async with self.deps.database.read() as session:
             conversation = await conversations.get(session, self.user_id, self.conversation_id)
             branch = await messages.read_branch(
                 session, self.user_id, self.conversation_id, self.question_id, last=last
             )
-        choice = await self.surroundings.catalogue.resolve(self.options.model or conversation.model)
-        self._choice = choice.acting_for(self.hosting.acting())
+        choice = await self.deps.catalogue.resolve(self.options.model or conversation.model)
+        self._choice = choice.bind(self.tools.run_context())
         system = conversation.system_prompt or settings.system_prompt
         self._asked = context(branch, system, last=last, budget_tokens=settings.context_tokens)
         return ChatRequest(
@@ -219,7 +219,7 @@ class Run:
 
     async def _hear(self, request: ChatRequest) -> None:
         assert self._choice is not None
-        begun_s, longest = time.monotonic(), self.surroundings.settings.answer_chars
+        begun_s, longest = time.monotonic(), self.deps.settings.answer_chars
         first = True
         async with aclosing(self._choice.chat.stream(request)) as chunks:
             async for chunk in chunks:
@@ -227,8 +227,8 @@ class Run:
                 if first:
                     first = False
                     waited_s = time.monotonic() - begun_s
-                    self.surroundings.observer.first_token(self._choice.provider, waited_s)
-                if self.log.chars > longest:
+                    self.deps.observer.first_token(self._choice.provider, waited_s)
+                if self.buffer.chars > longest:
                     self._finish_reason = "length"
                     break
 
@@ -238,9 +238,9 @@ class Run:
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
             if thought := delta.get("reasoning_content"):
-                grown += self.log.think(thought)
+                grown += self.buffer.think(thought)
             if said := delta.get("content"):
-                grown += self.log.say(said)
+                grown += self.buffer.say(said)
             if reason := choice.get("finish_reason"):
                 self._finish_reason = reason
             break  # one answer was asked for
@@ -263,19 +263,19 @@ class Run:
             with anyio.move_on_after(SAVE_S - PAUSE_S):
                 await self._much.wait()
             self._some, self._much, self._unsaved = anyio.Event(), anyio.Event(), 0
-            happened = len(self.log.happened)
+            happened = len(self.buffer.happened)
             try:
-                async with self.hosting.saving, self.surroundings.database.write() as session:
+                async with self.tools.saving, self.deps.database.write() as session:
                     mine = await answers.checkpoint(
                         session,
                         self.message_id,
-                        self.surroundings.database.run_id,
-                        str(self.log.text),
-                        str(self.log.reasoning) or None,
-                        dumped(self.log.happened) if happened > self._kept else None,
+                        self.deps.database.run_id,
+                        str(self.buffer.text),
+                        str(self.buffer.reasoning) or None,
+                        dump_tool_events(self.buffer.happened) if happened > self._kept else None,
                     )
             except StorageUnavailable:
-                continue  # it is in the log; what comes next brings this along
+                continue  # it is buffered; what comes next brings this along
             self._kept = happened
             if not mine:
                 self.cut("deleted")
@@ -288,7 +288,7 @@ class Run:
     async def _finish(self, ending: _Ending) -> None:
         """Store the end, and tell it. Where it cannot be stored, readers are told that, and it is tried again."""
         stopped = ending.code == STOPPED
-        self.hosting.cut_short(
+        self.tools.cut_short(
             STOPPED if stopped else Interrupted.code,
             "its user stopped the answer" if stopped else "the answer ended before this call did",
         )
@@ -303,32 +303,32 @@ class Run:
 
     async def _stored(self, ending: _Ending) -> bool:
         error = {"code": ending.code, "message": ending.message} if ending.code else None
-        async with self.surroundings.database.write() as session:
+        async with self.deps.database.write() as session:
             return await answers.end(
                 session,
                 self.message_id,
-                self.surroundings.database.run_id,
+                self.deps.database.run_id,
                 ending.status,
-                str(self.log.text),
-                reasoning=str(self.log.reasoning) or None,
+                str(self.buffer.text),
+                reasoning=str(self.buffer.reasoning) or None,
                 model=self._choice.id if self._choice else self.options.model,
                 provider=self._choice.provider if self._choice else None,
                 finish_reason=self._reason(ending),
                 usage=self._spent(ending),
                 error=error,
-                tool_data=dumped(self.log.happened),
+                tool_data=dump_tool_events(self.buffer.happened),
             )
 
     # -- the end, as readers are told it
 
     def _tell(self, ending: _Ending) -> None:
-        place = self.log.place
+        cursor = self.buffer.cursor
         if ending.status != "complete" and ending.code != STOPPED:
-            self.log.close(Failed(place, self.message_id, ending.code, ending.message))
+            self.buffer.close(Failed(cursor, self.message_id, ending.code, ending.message))
             return
-        self.log.close(
+        self.buffer.close(
             Done(
-                place,
+                cursor,
                 self.message_id,
                 "stopped" if ending.code == STOPPED else "completed",
                 self._choice.id if self._choice else None,
@@ -343,9 +343,9 @@ class Run:
 
     def _spent(self, ending: _Ending) -> dict[str, Any] | None:
         """What the model told; else, of an answer that has begun, an estimate that is marked so."""
-        if self._usage is not None or not (self.log.chars or ending.status == "complete"):
+        if self._usage is not None or not (self.buffer.chars or ending.status == "complete"):
             return self._usage
-        return estimated(self._asked, self.log.chars)
+        return estimated(self._asked, self.buffer.chars)
 
 
 def _unexpected(error: Exception) -> _Ending:

@@ -10,8 +10,8 @@ from anyio.abc import TaskGroup
 from app.core.config import Settings
 from app.core.errors import BadRequest, Interrupted, MessageTooBig, NotFound, ServerFull
 from app.core.metrics import Observer
-from app.services.chat.answer import Options, Run, Surroundings
-from app.services.chat.events import Event, Failed, Place, between, end_of, happened_in
+from app.services.chat.answer import AnswerDeps, AnswerOptions, AnswerRun
+from app.services.chat.events import AnswerEvent, Cursor, Failed, replay, stored_end, tool_events_of
 from app.services.llm.models import Catalogue
 from app.storage import approvals, conversations, messages
 from app.storage.approvals import Decision
@@ -41,8 +41,8 @@ class Answers:
     ) -> None:
         self._settings = settings.chat
         self._database = database
-        self._surroundings = Surroundings(settings.chat, database, catalogue, observer)
-        self._runs: dict[UUID, Run] = {}
+        self._deps = AnswerDeps(settings.chat, database, catalogue, observer)
+        self._runs: dict[UUID, AnswerRun] = {}
         self._beginning = 0
         self._group: TaskGroup | None = None
         self._closing = False
@@ -80,7 +80,7 @@ class Answers:
         text: str,
         *,
         parent: Parent = "leaf",
-        options: Options | None = None,
+        options: AnswerOptions | None = None,
     ) -> NewTurn:
         """Store a user's message and begin its answer; follow `turn.assistant.id`.
 
@@ -95,7 +95,7 @@ class Answers:
             Busy: an answer is under way in this conversation.
             ServerFull, Interrupted, StorageUnavailable
         """
-        options = options or Options()
+        options = options or AnswerOptions()
         self.check(text)
         with self._place():
             async with self._database.write() as session:
@@ -112,7 +112,7 @@ class Answers:
         return turn
 
     async def answer(
-        self, user_id: UUID, conversation_id: UUID, question_id: UUID, *, options: Options | None = None
+        self, user_id: UUID, conversation_id: UUID, question_id: UUID, *, options: AnswerOptions | None = None
     ) -> Message:
         """Begin one more answer to a message that is there: regenerate; follow the id of the message returned.
 
@@ -122,7 +122,7 @@ class Answers:
             Busy: an answer is under way in this conversation.
             ServerFull, Interrupted, StorageUnavailable
         """
-        options = options or Options()
+        options = options or AnswerOptions()
         with self._place():
             async with self._database.write() as session:
                 question = await messages.get(session, user_id, question_id)
@@ -157,8 +157,8 @@ class Answers:
     # -- following
 
     async def follow(
-        self, user_id: UUID, message_id: UUID, place: Place | None = None
-    ) -> AsyncGenerator[Event, None]:
+        self, user_id: UUID, message_id: UUID, cursor: Cursor | None = None
+    ) -> AsyncGenerator[AnswerEvent, None]:
         """The events of an answer behind a place, to its end; close the generator when its reader leaves.
 
         Running, ended, or made by a server that is no more: the texts of all events are the answer, whole.
@@ -167,12 +167,12 @@ class Answers:
             NotFound: this user has no such answer.
             StorageUnavailable: also on an `anext`, of an answer that another process makes.
         """
-        place = place or Place()
+        cursor = cursor or Cursor()
         run = self._runs.get(message_id)
         if run is not None and run.user_id == user_id:
-            return run.log.read(place)
+            return run.buffer.read(cursor)
         message = await self._answer(user_id, message_id)
-        return self._told(user_id, message, place)
+        return self._told(user_id, message, cursor)
 
     async def _answer(self, user_id: UUID, message_id: UUID) -> Message:
         async with self._database.read() as session:
@@ -181,22 +181,24 @@ class Answers:
             raise messages.unknown_message(message_id)
         return message
 
-    async def _told(self, user_id: UUID, message: Message, place: Place) -> AsyncGenerator[Event, None]:
+    async def _told(
+        self, user_id: UUID, message: Message, cursor: Cursor
+    ) -> AsyncGenerator[AnswerEvent, None]:
         """The same of what is stored, waiting for more where another process makes it."""
         while True:
-            happened = happened_in(message)
-            for event in between(place, message.content, message.reasoning or "", happened):
-                place = event.place
+            happened = tool_events_of(message)
+            for event in replay(cursor, message.content, message.reasoning or "", happened):
+                cursor = event.cursor
                 yield event
             if message.status != "streaming":
-                yield end_of(message)
+                yield stored_end(message)
                 return
             await anyio.sleep(POLL_S)
             try:
                 message = await self._answer(user_id, message.id)
             except NotFound as error:
                 yield Failed(
-                    place, message.id, error.code, "the conversation of this answer has been deleted"
+                    cursor, message.id, error.code, "the conversation of this answer has been deleted"
                 )
                 return
 
@@ -214,7 +216,7 @@ class Answers:
         async with self._database.write() as session:
             decision = await approvals.decide(session, user_id, message_id, call_id, said)
         if (run := self._runs.get(message_id)) is not None:
-            run.hosting.decided(call_id, decision)
+            run.tools.decided(call_id, decision)
         return decision
 
     # -- ending
@@ -243,16 +245,16 @@ class Answers:
 
     # -- inside
 
-    def _begin(self, user_id: UUID, question_id: UUID, answer: Message, options: Options) -> None:
+    def _begin(self, user_id: UUID, question_id: UUID, answer: Message, options: AnswerOptions) -> None:
         """From here on nobody has to wait for it."""
         assert self._group is not None, "answers are made while the application runs"
-        run = Run(self._surroundings, user_id, answer.conversation_id, question_id, answer.id, options)
+        run = AnswerRun(self._deps, user_id, answer.conversation_id, question_id, answer.id, options)
         self._runs[run.message_id] = run
         self._group.start_soon(self._run, run)
         if self._closing:
             run.cut("shutdown")
 
-    async def _run(self, run: Run) -> None:
+    async def _run(self, run: AnswerRun) -> None:
         try:
             await run.run()
         finally:

@@ -8,14 +8,22 @@ from typing import Any
 
 import anyio
 
-from app.services.chat.events import MOST_CHARS, End, Event, Happened, Place, Said, Thought
+from app.services.chat.events import (
+    MOST_CHARS,
+    AnswerEnd,
+    AnswerEvent,
+    Cursor,
+    Happened,
+    ReasoningDelta,
+    TextDelta,
+)
 from app.storage.common import replace_unstorable
-from app.storage.tool_events import Happening, Name, happening
+from app.storage.tool_events import Name, ToolEvent, make_tool_event
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
-class Characters:
+class SurrogateJoiner:
     """The pieces of one text, in order: some upstreams cut within a character beyond the first 65,536."""
 
     def __init__(self) -> None:
@@ -35,12 +43,12 @@ def _joined(pair: re.Match[str]) -> str:
     return pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le")
 
 
-class Growing:
+class TextBuffer:
     """Text that grows at its end, and can be read from any place without making the rest anew."""
 
     def __init__(self) -> None:
         self._buffer = io.StringIO()
-        self._characters = Characters()
+        self._characters = SurrogateJoiner()
         self.size = 0
         """In characters."""
 
@@ -64,17 +72,17 @@ class Growing:
         return self._buffer.getvalue()
 
 
-class Log:
+class AnswerBuffer:
     """The text and the reasoning of one answer, what happened between them, and its end.
 
     Nothing is kept for a reader but its place: one that is slow is told more at a time, and costs nothing meanwhile.
     """
 
     def __init__(self) -> None:
-        self.text = Growing()
-        self.reasoning = Growing()
-        self.happened: list[Happening] = []
-        self.end: End | None = None
+        self.text = TextBuffer()
+        self.reasoning = TextBuffer()
+        self.happened: list[ToolEvent] = []
+        self.end: AnswerEnd | None = None
         self._news = anyio.Event()
         self._waiting = 0
 
@@ -84,9 +92,9 @@ class Log:
         return self.text.size + self.reasoning.size
 
     @property
-    def place(self) -> Place:
+    def cursor(self) -> Cursor:
         """Where a reader is who has everything."""
-        return Place(self.text.size, self.reasoning.size, happened=len(self.happened))
+        return Cursor(self.text.size, self.reasoning.size, happened=len(self.happened))
 
     def say(self, piece: str) -> int:
         """Take a piece of the answer; by how many characters it has grown."""
@@ -102,34 +110,34 @@ class Log:
 
     def happen(self, name: Name, data: Mapping[str, Any]) -> None:
         """A tool was called, or something became of it, after all that has come so far."""
-        self.add(happening(name, self.text.size, self.reasoning.size, data))
+        self.add(make_tool_event(name, self.text.size, self.reasoning.size, data))
 
-    def add(self, happened: Happening) -> None:
+    def add(self, happened: ToolEvent) -> None:
         """The same of one that is ready."""
         self.happened.append(happened)
         self._wake()
 
-    def close(self, end: End) -> None:
+    def close(self, end: AnswerEnd) -> None:
         """Nothing comes any more; only the first end counts."""
         if self.end is None:
             self.end = end
             self._wake()
 
-    async def read(self, place: Place) -> AsyncGenerator[Event, None]:
+    async def read(self, cursor: Cursor) -> AsyncGenerator[AnswerEvent, None]:
         """Everything behind a place, as it comes, to the end."""
         while True:
-            ahead = self.happened[place.happened] if place.happened < len(self.happened) else None
-            if thought := self.reasoning.after(place.reasoning, ahead.reasoning if ahead else None):
-                place = Place(place.text, place.reasoning + len(thought), False, place.happened)
-                yield Thought(place, thought)
-            elif said := self.text.after(place.text, ahead.text if ahead else None):
-                place = Place(place.text + len(said), place.reasoning, False, place.happened)
-                yield Said(place, said)
+            ahead = self.happened[cursor.happened] if cursor.happened < len(self.happened) else None
+            if thought := self.reasoning.after(cursor.reasoning, ahead.reasoning if ahead else None):
+                cursor = Cursor(cursor.text, cursor.reasoning + len(thought), False, cursor.happened)
+                yield ReasoningDelta(cursor, thought)
+            elif said := self.text.after(cursor.text, ahead.text if ahead else None):
+                cursor = Cursor(cursor.text + len(said), cursor.reasoning, False, cursor.happened)
+                yield TextDelta(cursor, said)
             elif ahead is not None:
-                place = replace(place, happened=place.happened + 1)
-                yield Happened(place, ahead.name, ahead.data)
+                cursor = replace(cursor, happened=cursor.happened + 1)
+                yield Happened(cursor, ahead.name, ahead.data)
             elif self.end is not None:
-                yield replace(self.end, place=replace(place, over=True))
+                yield replace(self.end, cursor=replace(cursor, over=True))
                 return
             else:
                 await self._more()

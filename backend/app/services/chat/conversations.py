@@ -4,7 +4,7 @@ from typing import Any, Unpack
 from uuid import UUID
 
 from app.core.errors import BadRequest
-from app.services.chat.answer import Options
+from app.services.chat.answer import AnswerOptions
 from app.services.chat.answers import Answers
 from app.storage import conversations, messages
 from app.storage.common import Page, replace_unstorable
@@ -130,7 +130,7 @@ class Branches:
         self._database = database
         self._answers = answers
 
-    async def regenerate(self, user_id: UUID, message_id: UUID, options: Options) -> NewTurn:
+    async def regenerate(self, user_id: UUID, message_id: UUID, options: AnswerOptions) -> NewTurn:
         """Begin one more answer: beside this one, or to this message of the user.
 
         Raises:
@@ -145,7 +145,7 @@ class Branches:
         answer = await self._answers.answer(user_id, conversation.id, question.id, options=options)
         return NewTurn(question, answer, conversation.title)
 
-    async def edit(self, user_id: UUID, message_id: UUID, text: str, options: Options) -> NewTurn:
+    async def edit(self, user_id: UUID, message_id: UUID, text: str, options: AnswerOptions) -> NewTurn:
         """Store another version of a user's message beside it, and begin its answer.
 
         Raises:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.core.errors import BadRequest
 from app.storage.messages import Message
-from app.storage.tool_events import Happening, Name, loaded
+from app.storage.tool_events import Name, ToolEvent, load_tool_events
 
 MOST_CHARS = 1 << 16
 """Of one event: a reader that is far behind catches up in several."""
@@ -18,7 +18,7 @@ _PLACE = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.([1-9]\d{0,8}))?(\.end)?", re.ASC
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Cursor:
     """How much of an answer a reader has: all that resuming takes, also from what is stored."""
 
     text: int = 0
@@ -35,7 +35,7 @@ class Place:
         return f"{self.text}.{self.reasoning}{happened}{'.end' if self.over else ''}"
 
     @classmethod
-    def of(cls, event_id: str) -> "Place":
+    def of(cls, event_id: str) -> "Cursor":
         """The place that an event's id names; the beginning where there is none.
 
         Raises:
@@ -52,18 +52,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TextDelta:
     """The next piece of the answer."""
 
-    place: Place
+    cursor: Cursor
     text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Thought:
+class ReasoningDelta:
     """The next piece of what the model thinks before it answers."""
 
-    place: Place
+    cursor: Cursor
     text: str = field(repr=False)
 
 
@@ -71,7 +71,7 @@ class Thought:
 class Happened:
     """A tool was called, or what became of it."""
 
-    place: Place
+    cursor: Cursor
     name: Name
     data: dict[str, Any] = field(repr=False)
 
@@ -80,7 +80,7 @@ class Happened:
 class Done:
     """The answer is stored and whole, or as long as its user let it become; the last event."""
 
-    place: Place
+    cursor: Cursor
     message_id: UUID
     status: Literal["completed", "stopped"]
     model: str | None
@@ -93,56 +93,56 @@ class Done:
 class Failed:
     """The answer broke off, and what had arrived stays; the last event."""
 
-    place: Place
+    cursor: Cursor
     message_id: UUID
     code: str
     message: str
 
 
-Event = Said | Thought | Happened | Done | Failed
-End = Done | Failed
+AnswerEvent = TextDelta | ReasoningDelta | Happened | Done | Failed
+AnswerEnd = Done | Failed
 
 
-def between(
-    place: Place, text: str, reasoning: str, happened: Sequence[Happening] = ()
-) -> Iterator[Said | Thought | Happened]:
+def replay(
+    cursor: Cursor, text: str, reasoning: str, happened: Sequence[ToolEvent] = ()
+) -> Iterator[TextDelta | ReasoningDelta | Happened]:
     """What a reader lacks that has come to `place` of an answer of which so much is there.
 
     What happened comes after the words that stood before it, and before those that came later.
     """
-    for each in happened[place.happened :]:
-        for event in _words(place, text, reasoning, each.text, each.reasoning):
-            place = event.place
+    for each in happened[cursor.happened :]:
+        for event in _words(cursor, text, reasoning, each.text, each.reasoning):
+            cursor = event.cursor
             yield event
-        place = replace(place, happened=place.happened + 1)
-        yield Happened(place, each.name, each.data)
-    yield from _words(place, text, reasoning, len(text), len(reasoning))
+        cursor = replace(cursor, happened=cursor.happened + 1)
+        yield Happened(cursor, each.name, each.data)
+    yield from _words(cursor, text, reasoning, len(text), len(reasoning))
 
 
 def _words(
-    place: Place, text: str, reasoning: str, text_end: int, reasoning_end: int
-) -> Iterator[Said | Thought]:
-    while piece := reasoning[place.reasoning : min(reasoning_end, place.reasoning + MOST_CHARS)]:
-        place = replace(place, reasoning=place.reasoning + len(piece))
-        yield Thought(place, piece)
-    while piece := text[place.text : min(text_end, place.text + MOST_CHARS)]:
-        place = replace(place, text=place.text + len(piece))
-        yield Said(place, piece)
+    cursor: Cursor, text: str, reasoning: str, text_end: int, reasoning_end: int
+) -> Iterator[TextDelta | ReasoningDelta]:
+    while piece := reasoning[cursor.reasoning : min(reasoning_end, cursor.reasoning + MOST_CHARS)]:
+        cursor = replace(cursor, reasoning=cursor.reasoning + len(piece))
+        yield ReasoningDelta(cursor, piece)
+    while piece := text[cursor.text : min(text_end, cursor.text + MOST_CHARS)]:
+        cursor = replace(cursor, text=cursor.text + len(piece))
+        yield TextDelta(cursor, piece)
 
 
-def happened_in(message: Message) -> tuple[Happening, ...]:
+def tool_events_of(message: Message) -> tuple[ToolEvent, ...]:
     """What happened in an answer, as it is stored."""
-    return loaded(message.tool_data)
+    return load_tool_events(message.tool_data)
 
 
-def end_of(message: Message) -> End:
+def stored_end(message: Message) -> AnswerEnd:
     """The last event of an answer, as it is stored."""
-    happened = len(happened_in(message))
-    place = Place(len(message.content), len(message.reasoning or ""), over=True, happened=happened)
+    happened = len(tool_events_of(message))
+    cursor = Cursor(len(message.content), len(message.reasoning or ""), over=True, happened=happened)
     error = message.error or {}
     if message.status == "complete" or error.get("code") == STOPPED:
         return Done(
-            place,
+            cursor,
             message.id,
             "completed" if message.status == "complete" else "stopped",
             message.model,
@@ -151,7 +151,7 @@ def end_of(message: Message) -> End:
             message.usage,
         )
     return Failed(
-        place,
+        cursor,
         message.id,
         error.get("code", "interrupted"),
         error.get("message", "the answer was cut short; what had arrived is here"),

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from app.core.errors import BadRequest
-from app.services.chat.answer import Options
+from app.services.chat.answer import AnswerOptions
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import one_line
 from app.storage import conversations, messages
@@ -42,7 +42,7 @@ class RealtimeSessions:
         Raises:
             BadRequest, MessageTooBig, NotFound, Busy, ServerFull, Interrupted, StorageUnavailable
         """
-        options = Options(model or None)
+        options = AnswerOptions(model or None)
         if content is not None:
             turn = await self._answers.send(user_id, session_id, content, options=options)
             return turn.assistant.id

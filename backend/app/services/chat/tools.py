@@ -12,24 +12,24 @@ import anyio
 
 from app.core.errors import NotFound, StorageUnavailable
 from app.core.security import Caller
-from app.providers.agent.events import ApprovalRequired, Decision, ToolCall, ToolEvent, ToolResult
-from app.services.chat.buffer import Log
-from app.services.llm.context import Acting
+from app.providers.agent.events import ApprovalRequired, Decision, ToolCall, ToolResult, ToolUpdate
+from app.services.chat.buffer import AnswerBuffer
+from app.services.llm.context import RunContext
 from app.storage import answers, approvals
 from app.storage.common import utc_now
 from app.storage.database import Database
-from app.storage.tool_events import MOST_CHARS, Name, cut_short, dumped, happening, unended
+from app.storage.tool_events import MOST_CHARS, Name, cut_short, dump_tool_events, make_tool_event, open_calls
 
 POLL_S = 1.0
 """How often the database is asked for a word that was said to another process."""
 
 
 @dataclass(eq=False, slots=True)
-class Hosting:
+class ToolHost:
     """What one answer gives to its assistant."""
 
     database: Database
-    log: Log
+    buffer: AnswerBuffer
     user_id: UUID
     conversation_id: UUID
     message_id: UUID
@@ -45,12 +45,12 @@ class Hosting:
     _asking: int = 0
     _left_s: float = 0.0
 
-    def acting(self) -> Acting:
+    def run_context(self) -> RunContext:
         """For whom it acts: its user, in conversations, and nothing else that this user may do."""
         caller = Caller(self.user_id, "", "user", "session", frozenset({"chat"}))
-        return Acting(caller, self.conversation_id, self.tell, self.approve)
+        return RunContext(caller, self.conversation_id, self.tell, self.approve)
 
-    def tell(self, event: ToolEvent) -> None:
+    def tell(self, event: ToolUpdate) -> None:
         """Something happened; what is asked is told by `approve`, once it can be answered."""
         if isinstance(event, ApprovalRequired):
             return
@@ -90,21 +90,21 @@ class Hosting:
 
     def cut_short(self, code: str, message: str) -> None:
         """The answer ends: what still runs or waits ends with it."""
-        place = self.log.place
-        for call in unended(self.log.happened):
-            self.log.add(cut_short(call, place.text, place.reasoning, code, message))
+        cursor = self.buffer.cursor
+        for call in open_calls(self.buffer.happened):
+            self.buffer.add(cut_short(call, cursor.text, cursor.reasoning, code, message))
 
     def _happen(self, name: Name, data: dict[str, Any]) -> None:
-        self.log.happen(name, data)
+        self.buffer.happen(name, data)
         self.news()
 
     async def _ask(self, about: dict[str, Any], arguments: dict[str, Any]) -> None:
         """Store the question with all that came before it, then tell it."""
         expires_at = utc_now() + timedelta(seconds=self.approval_s)
         asked = {"message_id": str(self.message_id), "expires_at": _told(expires_at)}
-        place = self.log.place
-        question = happening(
-            "approval_required", place.text, place.reasoning, {**about, "arguments": arguments, **asked}
+        cursor = self.buffer.cursor
+        question = make_tool_event(
+            "approval_required", cursor.text, cursor.reasoning, {**about, "arguments": arguments, **asked}
         )
         async with self.saving:
             async with self.database.write() as session:
@@ -112,14 +112,14 @@ class Hosting:
                     session,
                     self.message_id,
                     self.database.run_id,
-                    str(self.log.text),
-                    str(self.log.reasoning) or None,
-                    dumped([*self.log.happened, question]),
+                    str(self.buffer.text),
+                    str(self.buffer.reasoning) or None,
+                    dump_tool_events([*self.buffer.happened, question]),
                 )
                 if not mine:
                     raise NotFound("the conversation of this answer has been deleted")
                 await approvals.ask(session, self.message_id, about["call_id"], expires_at)
-            self.log.add(question)
+            self.buffer.add(question)
 
     async def _word(self, call_id: str) -> Decision:
         """What the user says; on PostgreSQL another process may be told, and the database is asked."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import orjson
 
-from app.services.chat.events import happened_in
+from app.services.chat.events import tool_events_of
 from app.storage.conversations import Conversation
 from app.storage.messages import Message
 from app.storage.tool_events import ENDS
@@ -88,7 +88,7 @@ def is_harmless(text: str) -> bool:
 
 def _tools(message: Message) -> str:
     """What an assistant's tools did, a line for each call; the JSON has it whole and in its place."""
-    happened = happened_in(message)
+    happened = tool_events_of(message)
     ends = {each.call_id: each for each in happened if each.name in ENDS}
     lines = []
     for call in happened:

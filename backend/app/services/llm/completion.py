@@ -16,7 +16,7 @@ from app.core.metrics import Observer
 from app.core.security import Caller
 from app.providers.base import ChatRequest
 from app.schemas.openai_errors import openai_error_of
-from app.services.llm.context import Acting
+from app.services.llm.context import RunContext
 from app.services.llm.forwarding import forwarded
 from app.services.llm.models import Catalogue, Choice
 
@@ -157,7 +157,7 @@ class Completions:
         body = forwarded(asked.body)
         choice = await self._catalogue.resolve(asked.model)
         if asked.caller is not None:
-            choice = choice.acting_for(Acting(asked.caller))
+            choice = choice.bind(RunContext(asked.caller))
         return Completion(choice, body, self._observer, include_usage=asked.include_usage)
 
 

@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.core.security import Caller
-from app.providers.agent.events import ApprovalRequired, Decision, ToolEvent
+from app.providers.agent.events import ApprovalRequired, Decision, ToolUpdate
 
 
-def _ignore(_: ToolEvent) -> None:
+def _ignore(_: ToolUpdate) -> None:
     """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
-class Acting:
+class RunContext:
     """One answer's surroundings."""
 
     caller: Caller
     """Tools have the rights of this caller, and no more."""
     conversation_id: UUID | None = None
-    tell: Callable[[ToolEvent], None] = _ignore
+    tell: Callable[[ToolUpdate], None] = _ignore
     """Called in order, between chunks of the answer; must not block."""
     approve: Callable[[ApprovalRequired], Awaitable[Decision]] | None = None
     """Asks a person; None where nobody can be asked: the call is denied, and the model told so."""

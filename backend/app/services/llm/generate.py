@@ -10,7 +10,7 @@ from app.providers.base import ChatMessage, ChatProvider, LlmConfig
 from app.providers.llm.profile import as_text
 from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.services.llm.answer import Answer
-from app.services.llm.context import Acting
+from app.services.llm.context import RunContext
 from app.services.llm.models import Catalogue, Choice
 from app.services.llm.providers import NAMED_IN_REQUEST, Providers
 
@@ -76,7 +76,7 @@ class Generation:
                 "or model with it"
             )
         assert prompt.caller is not None, "an assistant acts for somebody"
-        return found.acting_for(Acting(prompt.caller))
+        return found.bind(RunContext(prompt.caller))
 
     async def _chosen(self, prompt: Prompt) -> tuple[str, LlmConfig]:
         """Who answers, and with which model."""

@@ -12,9 +12,9 @@ from app.core.config import Settings
 from app.core.errors import ModelNotFound, PrompterError
 from app.providers.base import ChatProvider
 from app.schemas.providers import LlmProviderOut
-from app.services.assistants.definitions import Defined
+from app.services.assistants.definitions import ConfiguredAssistant
 from app.services.assistants.registry import Assistants
-from app.services.llm.context import Acting
+from app.services.llm.context import RunContext
 from app.services.llm.providers import PROBE_S, Providers
 from app.services.llm.text_only import TextOnly
 
@@ -46,16 +46,16 @@ class Choice:
     model: str
     """The provider's own name of the model; empty for one that has no choice."""
 
-    def acting_for(self, acting: Acting) -> "Choice":
+    def bind(self, acting: RunContext) -> "Choice":
         """The same for one answer: an assistant learns whose rights it has, a plain model needs to know nothing."""
-        return replace(self, chat=self.chat.acting_for(acting)) if isinstance(self.chat, Acts) else self
+        return replace(self, chat=self.chat.bind(acting)) if isinstance(self.chat, ContextualModel) else self
 
 
 @runtime_checkable
-class Acts(Protocol):
+class ContextualModel(Protocol):
     """What a `ChatProvider` is as well that acts for somebody: an assistant. Unbound, it answers nothing."""
 
-    def acting_for(self, acting: Acting) -> ChatProvider: ...
+    def bind(self, acting: RunContext) -> ChatProvider: ...
 
 
 class Catalogue:
@@ -145,7 +145,7 @@ class Catalogue:
             raise ModelNotFound(f"several providers have {shown(name)}: ask for one of {ids}", param="model")
         return await self._named(owners[0].id) if owners else None
 
-    def _own(self) -> Sequence[Defined]:
+    def _own(self) -> Sequence[ConfiguredAssistant]:
         return () if self._assistants is None else self._assistants.all
 
     async def _default_of(self, name: str) -> Choice:

@@ -9,7 +9,7 @@ import pytest
 from app.core.config import LlamaSettings, LlmSettings, Settings
 from app.providers.agent.events import ToolCall, ToolError, ToolResult
 from app.providers.agent.run import run
-from app.providers.agent.task import AgentTool, Bounds, Delta, Ended, Task
+from app.providers.agent.task import AgentTask, AgentTool, Delta, RunEnd, RunLimits
 from app.providers.llm.llama.provider import LlamaLocalProvider
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
@@ -31,13 +31,13 @@ async def test_llama_cpp_calls_a_tool_and_reads_its_answer(tmp_path: Path) -> No
     )
     provider = LlamaLocalProvider(settings)
     try:
-        task = Task(
+        task = AgentTask(
             chat=provider,
             model=(await provider.models())[0],
             messages=[{"role": "system", "content": "Help."}, {"role": "user", "content": "Hi"}],
             fields={"temperature": 0, "max_tokens": 200, "tool_choice": "required"},
             tools=[AgentTool("say", "tests", say, None, False, 5.0)],
-            bounds=Bounds(rounds=2, calls=4, seconds=60, output_chars=1000, answer_chars=10_000),
+            bounds=RunLimits(rounds=2, calls=4, seconds=60, output_chars=1000, answer_chars=10_000),
             approval_s=1,
             approve=None,
         )
@@ -53,7 +53,7 @@ async def test_llama_cpp_calls_a_tool_and_reads_its_answer(tmp_path: Path) -> No
     text = "".join(item.fields.get("content") or "" for item in found if isinstance(item, Delta))
     assert SENTENCE.removesuffix(".") in text
     last = found[-1]
-    assert isinstance(last, Ended)
+    assert isinstance(last, RunEnd)
     assert (last.finish_reason, last.limit) == ("stop", None)
     assert last.usage is not None
     assert last.usage["total_tokens"] > 0

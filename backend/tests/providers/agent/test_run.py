@@ -23,10 +23,10 @@ from app.providers.agent.events import (
     ToolResult,
 )
 from app.providers.agent.run import run
-from app.providers.agent.task import AgentTool, Bounds, Delta, Ended, Limit, Task
+from app.providers.agent.task import AgentTask, AgentTool, Delta, Limit, RunEnd, RunLimits
 from tests.fakes.scripted_chat import COUNTS, ScriptedChat, calls, chunk, says
 
-BOUNDS = Bounds(rounds=5, calls=8, seconds=30, output_chars=1000, answer_chars=10_000)
+BOUNDS = RunLimits(rounds=5, calls=8, seconds=30, output_chars=1000, answer_chars=10_000)
 SAID = [{"role": "user", "content": "Hi"}]
 SECRET = "sk-secret-0123456789"
 
@@ -102,12 +102,14 @@ def task(
     approve: Callable[[ApprovalRequired], Awaitable[Decision]] | None = None,
     messages: Any = SAID,
     **bounds: Any,
-) -> Task:
+) -> AgentTask:
     tools = [one if isinstance(one, AgentTool) else tool(one) for one in functions]
-    return Task(chat, "tiny", messages, {"temperature": 0}, tools, replace(BOUNDS, **bounds), 60, approve)
+    return AgentTask(
+        chat, "tiny", messages, {"temperature": 0}, tools, replace(BOUNDS, **bounds), 60, approve
+    )
 
 
-async def heard(made: Task) -> list[Any]:
+async def heard(made: AgentTask) -> list[Any]:
     async with aclosing(run(made)) as items:
         return [item async for item in items if not (isinstance(item, Delta) and not item.fields)]
 
@@ -120,9 +122,9 @@ def errors_of(items: list[Any]) -> list[ToolError]:
     return [item for item in items if isinstance(item, ToolError)]
 
 
-def ending_of(items: list[Any]) -> Ended:
-    assert isinstance(items[-1], Ended)
-    assert not any(isinstance(item, Ended) for item in items[:-1])
+def ending_of(items: list[Any]) -> RunEnd:
+    assert isinstance(items[-1], RunEnd)
+    assert not any(isinstance(item, RunEnd) for item in items[:-1])
     return items[-1]
 
 
@@ -133,7 +135,7 @@ async def test_a_turn_with_a_tool() -> None:
     chat = ScriptedChat([calls(("find", '{"query": "lamp"}'), before="Let me look."), says("A ", "lamp.")])
     items = await heard(task(chat, find))
     kinds = [type(item) for item in items]
-    assert kinds == [Delta, ToolCall, ToolResult, Delta, Delta, Ended]
+    assert kinds == [Delta, ToolCall, ToolResult, Delta, Delta, RunEnd]
     assert text_of(items) == "Let me look.\n\nA lamp."
     call, result = items[1], items[2]
     assert (call.call_id, call.name, call.toolset, call.arguments) == (
@@ -144,7 +146,7 @@ async def test_a_turn_with_a_tool() -> None:
     )
     assert (result.call_id, json.loads(result.result)) == ("call_1", [{"id": "mine-lamp", "price": 9.5}])
     assert not result.truncated
-    assert ending_of(items) == Ended("stop", {name: 2 * count for name, count in COUNTS.items()})
+    assert ending_of(items) == RunEnd("stop", {name: 2 * count for name, count in COUNTS.items()})
     first, second = chat.bodies
     assert first["temperature"] == 0
     [offered] = first["tools"]
@@ -197,7 +199,7 @@ async def test_without_tools_it_is_a_plain_model() -> None:
     chat = ScriptedChat([says("Hel", "lo", finish="length")])
     items = await heard(task(chat))
     assert text_of(items) == "Hello"
-    assert ending_of(items) == Ended("length", COUNTS)
+    assert ending_of(items) == RunEnd("length", COUNTS)
     assert "tools" not in chat.bodies[0]
 
 
@@ -275,7 +277,7 @@ async def test_an_endless_loop_ends_with_the_rounds() -> None:
     chat = ScriptedChat([calls(("add", '{"a": 1, "b": 2}'))])
     items = await heard(task(chat, add, rounds=3))
     assert sum(isinstance(item, ToolResult) for item in items) == 2
-    assert ending_of(items) == Ended("length", {name: 3 * count for name, count in COUNTS.items()}, "rounds")
+    assert ending_of(items) == RunEnd("length", {name: 3 * count for name, count in COUNTS.items()}, "rounds")
     assert [body.get("tool_choice") for body in chat.bodies] == [None, None, "none"]
 
 
@@ -535,7 +537,7 @@ async def test_a_person_is_asked(decision: Decision, code: str | None) -> None:
     chat = ScriptedChat([calls(("add", '{"a": 1, "b": 2}')), says("So be it.")])
     items = await heard(task(chat, tool(add, asks=True), approve=says_of_approval(decision)))
     end = ToolError if code else ToolResult
-    assert [type(item) for item in items] == [ToolCall, ApprovalRequired, end, Delta, Ended]
+    assert [type(item) for item in items] == [ToolCall, ApprovalRequired, end, Delta, RunEnd]
     assert [error.code for error in errors_of(items)] == ([code] if code else [])
     if code:
         assert errors_of(items)[0].message in chat.answers[0]["content"]

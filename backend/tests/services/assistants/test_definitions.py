@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from app.core.assistants import AssistantDefinition, AssistantLimits, AssistantSettings
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
-from app.providers.agent.task import loaded
-from app.services.assistants.definitions import defined
-from app.services.assistants.prompts import opened, stopped
+from app.providers.agent.task import load_runner
+from app.services.assistants.definitions import load_assistants
+from app.services.assistants.prompts import opening_messages, stop_notice
 from app.services.assistants.toolsets import Toolsets
 from tests.conftest import ROOT
 
@@ -43,7 +43,7 @@ def settings_of(folder: Path, **fields: Any) -> Settings:
 
 def test_a_file_says_everything(tmp_path: Path) -> None:
     (tmp_path / "helper.toml").write_text(GOOD)
-    [one] = defined(settings_of(tmp_path)).values()
+    [one] = load_assistants(settings_of(tmp_path)).values()
     assert (one.name, one.title, one.problem) == ("helper", "The helper", "")
     assert one.definition == AssistantDefinition(
         title="The helper",
@@ -72,7 +72,7 @@ def test_a_mistake_names_the_file_and_the_field(tmp_path: Path, text: str, words
     """The server starts; the assistant stands in the lists with what is wrong."""
     (tmp_path / "bad.toml").write_text(text)
     (tmp_path / "good.toml").write_text("title = 'Good'")
-    found = defined(settings_of(tmp_path))
+    found = load_assistants(settings_of(tmp_path))
     assert found["bad"].problem.startswith("bad.toml: ")
     assert words in found["bad"].problem
     assert not found["good"].problem
@@ -80,37 +80,40 @@ def test_a_mistake_names_the_file_and_the_field(tmp_path: Path, text: str, words
 
 def test_a_file_of_an_editor_that_marks_its_encoding(tmp_path: Path) -> None:
     (tmp_path / "helper.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
-    assert not defined(settings_of(tmp_path))["helper"].problem
+    assert not load_assistants(settings_of(tmp_path))["helper"].problem
 
 
 def test_a_folder_that_is_called_like_a_file(tmp_path: Path) -> None:
     """Everybody reads the reason: where things lie on the server is not in it."""
     (tmp_path / "bad.toml").mkdir()
-    problem = defined(settings_of(tmp_path))["bad"].problem
+    problem = load_assistants(settings_of(tmp_path))["bad"].problem
     assert problem == "bad.toml: is a directory"
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
-    assert "utf-8" in defined(settings_of(tmp_path))["bad"].problem
+    assert "utf-8" in load_assistants(settings_of(tmp_path))["bad"].problem
 
 
 def test_the_folder_overrides_what_is_shipped_and_settings_both(tmp_path: Path) -> None:
-    shipped = defined(settings_of(tmp_path, shipped=True))
+    shipped = load_assistants(settings_of(tmp_path, shipped=True))
     assert shipped["loft-chat"].definition.language == "es"
     assert not shipped["loft-chat"].problem
     (tmp_path / "loft-chat.toml").write_text("title = 'Ours'")
-    assert defined(settings_of(tmp_path, shipped=True))["loft-chat"].title == "Ours"
+    assert load_assistants(settings_of(tmp_path, shipped=True))["loft-chat"].title == "Ours"
     named = {"loft-chat": AssistantDefinition(title="Of the settings")}
-    assert defined(settings_of(tmp_path, shipped=True, named=named))["loft-chat"].title == "Of the settings"
-    assert "loft-chat" not in defined(settings_of(tmp_path / "nowhere"))
+    assert (
+        load_assistants(settings_of(tmp_path, shipped=True, named=named))["loft-chat"].title
+        == "Of the settings"
+    )
+    assert "loft-chat" not in load_assistants(settings_of(tmp_path / "nowhere"))
 
 
 def test_names_that_cannot_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "two words.toml").write_text("title = 'x'")
     (tmp_path / "echo.toml").write_text("title = 'x'")
     with caplog.at_level(logging.ERROR):
-        assert defined(settings_of(tmp_path), frozenset({"echo"})) == {}
+        assert load_assistants(settings_of(tmp_path), frozenset({"echo"})) == {}
     assert "'two words'" in caplog.text
     assert "'echo'" in caplog.text
     with pytest.raises(ValidationError, match="no assistant can be called 'two words'"):
@@ -176,7 +179,7 @@ def test_nothing_of_pydantic_ai_is_loaded_at_start() -> None:
 async def test_a_broken_pydantic_ai_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "app.providers.agent.run", None)
     with pytest.raises(ProviderNotReady, match=r"cannot be loaded .*prompter\[tools\]"):
-        await loaded()
+        await load_runner()
 
 
 # -- its words
@@ -191,15 +194,15 @@ def test_the_instructions_come_first_and_once() -> None:
         {"role": "user", "content": "Hi"},
         {"role": "system", "content": "Later."},
     ]
-    first, *rest = opened(definition, said, tools=False)
+    first, *rest = opening_messages(definition, said, tools=False)
     assert first == {"role": "system", "content": "Be brief.\n\nI am Ana.\n\nSpeak Spanish."}
     assert rest == said[2:]
-    assert "never instructions" in opened(definition, said, tools=True)[0]["content"]
-    assert opened(AssistantDefinition(), said[2:3], tools=False) == said[2:3]
+    assert "never instructions" in opening_messages(definition, said, tools=True)[0]["content"]
+    assert opening_messages(AssistantDefinition(), said[2:3], tools=False) == said[2:3]
 
 
 def test_why_it_stopped_is_told_in_its_language() -> None:
     limits = AssistantLimits(rounds=3, seconds=2)
-    assert "3 rondas" in stopped("rounds", "es-MX", limits)
-    assert "2 s" in stopped("seconds", "en", limits)
-    assert stopped("nothing", "de", limits) == stopped("nothing", "", limits)
+    assert "3 rondas" in stop_notice("rounds", "es-MX", limits)
+    assert "2 s" in stop_notice("seconds", "en", limits)
+    assert stop_notice("nothing", "de", limits) == stop_notice("nothing", "", limits)

@@ -20,8 +20,8 @@ from app.core.errors import (
     UpstreamError,
 )
 from app.services.chat import answer as runs
-from app.services.chat.answer import Options
-from app.services.chat.events import Done, Place, Said
+from app.services.chat.answer import AnswerOptions
+from app.services.chat.events import Cursor, Done, TextDelta
 from app.storage import conversations
 from app.storage.database import Database
 from app.utils.ids import new_id
@@ -76,7 +76,7 @@ async def test_an_answer_that_nobody_follows_is_made(
     async with chatting(database, storage_settings, ana, GatedChat(pieces("Hel", gate, "lo"))) as chat:
         turn = await chat.sent()
         async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
-            assert isinstance(await anext(events), Said)
+            assert isinstance(await anext(events), TextDelta)
         gate.set()
         await chat.saved(turn.assistant, "Hello")
 
@@ -90,22 +90,22 @@ async def test_what_is_told_from_any_place_on_is_the_rest(
     script += [delta("", reasoning_content="ok"), *map(delta, text[9:]), delta("", finish="stop")]
     async with chatting(database, storage_settings, ana, GatedChat(script)) as chat:
         turn = await chat.sent()
-        places = [Place(said, thought) for said in range(len(text) + 2) for thought in range(7)]
-        live: dict[Place, Any] = {}
+        places = [Cursor(said, thought) for said in range(len(text) + 2) for thought in range(7)]
+        live: dict[Cursor, Any] = {}
 
-        async def follow(place: Place) -> None:
-            live[place] = await chat.heard(turn.assistant.id, place)
+        async def follow(cursor: Cursor) -> None:
+            live[cursor] = await chat.heard(turn.assistant.id, cursor)
 
         async with anyio.create_task_group() as group:
-            for place in places:
-                group.start_soon(follow, place)
+            for cursor in places:
+                group.start_soon(follow, cursor)
             await anyio.lowlevel.checkpoint()
             gate.set()
-        stored = {place: await chat.heard(turn.assistant.id, place) for place in places}
-    for place in places:
-        for events in (live[place], stored[place]):
-            assert text_of(events) == text[place.text :]
-            assert thoughts_of(events) == "hm ok"[place.reasoning :]
+        stored = {cursor: await chat.heard(turn.assistant.id, cursor) for cursor in places}
+    for cursor in places:
+        for events in (live[cursor], stored[cursor]):
+            assert text_of(events) == text[cursor.text :]
+            assert thoughts_of(events) == "hm ok"[cursor.reasoning :]
             assert done(events).finish_reason == "stop"
 
 
@@ -116,7 +116,7 @@ async def test_every_event_tells_where_to_go_on(
         turn = await chat.sent()
         events = await chat.heard(turn.assistant.id)
         for at, event in enumerate(events):
-            rest = await chat.heard(turn.assistant.id, event.place)
+            rest = await chat.heard(turn.assistant.id, event.cursor)
             assert text_of(events[: at + 1]) + text_of(rest) == "one two three"
 
 
@@ -227,7 +227,7 @@ async def test_a_model_that_is_gone_leaves_the_message(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     async with chatting(database, storage_settings, ana, FakeChat()) as chat:
-        turn = await chat.sent("hello", options=Options(model="gone/away"))
+        turn = await chat.sent("hello", options=AnswerOptions(model="gone/away"))
         end = failed(await chat.heard(turn.assistant.id))
         assert end.code == "model_not_found"
         assert "'gone/away'" in end.message
@@ -290,7 +290,7 @@ async def test_the_end_of_the_server_keeps_what_had_arrived(
     async with chatting(database, storage_settings, ana, FakeChat()) as chat:
         stored = await chat.stored(turn.assistant)
         assert (stored.content, stored.status) == ("Hel", "interrupted")
-        again = await chat.heard(turn.assistant.id, first.place)
+        again = await chat.heard(turn.assistant.id, first.cursor)
         assert (text_of(again), failed(again).code) == ("", "interrupted")
         after = await chat.answers.send(ana, turn.user.conversation_id, "more")
         assert text_of(await chat.heard(after.assistant.id)) == "Hello"
@@ -385,7 +385,7 @@ async def test_what_was_said_before_is_sent_along(
     async with chatting(database, storage_settings, ana, model, context_messages=3) as chat:
         made = await chat.conversations.create(ana, system_prompt="Be brief.", settings=settings)
         for text in ("one", "two", "three"):
-            turn = await chat.answers.send(ana, made.id, text, options=Options(temperature=0.0))
+            turn = await chat.answers.send(ana, made.id, text, options=AnswerOptions(temperature=0.0))
             await chat.heard(turn.assistant.id)
         body = model.requests[-1].body
         assert [message["content"] for message in body["messages"]] == ["Be brief.", "two", "Hello", "three"]

@@ -1,4 +1,4 @@
-"""The log of a running answer, the places of its readers, and characters that come in halves."""
+"""The buffer of a running answer, the places of its readers, and characters that come in halves."""
 
 import re
 from contextlib import aclosing
@@ -10,22 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import BadRequest
-from app.services.chat.buffer import Characters, Growing, Log
-from app.services.chat.events import MOST_CHARS, Event, Failed, Place, Said, Thought, between
+from app.services.chat.buffer import AnswerBuffer, SurrogateJoiner, TextBuffer
+from app.services.chat.events import (
+    MOST_CHARS,
+    AnswerEvent,
+    Cursor,
+    Failed,
+    ReasoningDelta,
+    TextDelta,
+    replay,
+)
 from app.utils.ids import new_id
 
-END = Failed(Place(), new_id(), "interrupted", "the end")
+END = Failed(Cursor(), new_id(), "interrupted", "the end")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
 
-async def everything(log: Log, place: Place) -> list[Event]:
-    async with aclosing(log.read(place)) as events:
+async def everything(buffer: AnswerBuffer, cursor: Cursor) -> list[AnswerEvent]:
+    async with aclosing(buffer.read(cursor)) as events:
         return [event async for event in events]
 
 
 @given(st.lists(TEXTS), st.integers(0, 400))
 def test_text_grows_and_can_be_read_from_anywhere(pieces: list[str], at: int) -> None:
-    growing, whole = Growing(), ""
+    growing, whole = TextBuffer(), ""
     for piece in pieces:
         whole += piece
         assert growing.add(piece) == len(piece)
@@ -34,51 +42,52 @@ def test_text_grows_and_can_be_read_from_anywhere(pieces: list[str], at: int) ->
 
 
 async def test_a_reader_hears_all_however_late_it_comes() -> None:
-    log, heard = Log(), list[list[Event]]()
+    buffer, heard = AnswerBuffer(), list[list[AnswerEvent]]()
 
     async def listen() -> None:
-        heard.append(await everything(log, Place()))
+        heard.append(await everything(buffer, Cursor()))
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
             for piece in ("a", "b", "", "c"):
                 group.start_soon(listen)
                 await anyio.lowlevel.checkpoint()
-                log.think(piece.upper())
-                log.say(piece)
-            log.close(END)
+                buffer.think(piece.upper())
+                buffer.say(piece)
+            buffer.close(END)
             group.start_soon(listen)
     for events in heard:
-        assert "".join(event.text for event in events if isinstance(event, Said)) == "abc"
-        assert "".join(event.text for event in events if isinstance(event, Thought)) == "ABC"
-        assert events[-1].place == Place(3, 3, over=True)
+        assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "abc"
+        assert "".join(event.text for event in events if isinstance(event, ReasoningDelta)) == "ABC"
+        assert events[-1].cursor == Cursor(3, 3, over=True)
     assert len(heard) == 5
     assert len(heard[-1]) == 3  # one piece of each, and the end
 
 
 async def test_only_the_first_end_counts() -> None:
-    log = Log()
-    log.close(END)
-    log.close(Failed(Place(), END.message_id, "internal_error", "another"))
-    assert [type(event) for event in await everything(log, Place())] == [Failed]
-    assert log.end is END
+    buffer = AnswerBuffer()
+    buffer.close(END)
+    buffer.close(Failed(Cursor(), END.message_id, "internal_error", "another"))
+    assert [type(event) for event in await everything(buffer, Cursor())] == [Failed]
+    assert buffer.end is END
 
 
 async def test_a_reader_that_is_far_behind_catches_up_in_pieces() -> None:
-    log, text = Log(), "x" * (2 * MOST_CHARS + 1)
-    log.say(text)
-    log.close(END)
-    live = [event.text for event in await everything(log, Place()) if isinstance(event, Said)]
-    stored = [event.text for event in between(Place(), text, "") if isinstance(event, Said)]
+    buffer, text = AnswerBuffer(), "x" * (2 * MOST_CHARS + 1)
+    buffer.say(text)
+    buffer.close(END)
+    live = [event.text for event in await everything(buffer, Cursor()) if isinstance(event, TextDelta)]
+    stored = [event.text for event in replay(Cursor(), text, "") if isinstance(event, TextDelta)]
     assert live == stored
     assert [len(piece) for piece in live] == [MOST_CHARS, MOST_CHARS, 1]
 
 
 @pytest.mark.parametrize(
-    "place", [Place(), Place(12, 3), Place(5, 0, over=True), Place(5, 1, happened=7), Place(5, 1, True, 2)]
+    "cursor",
+    [Cursor(), Cursor(12, 3), Cursor(5, 0, over=True), Cursor(5, 1, happened=7), Cursor(5, 1, True, 2)],
 )
-def test_a_place_can_be_read_again(place: Place) -> None:
-    assert Place.of(str(place)) == place
+def test_a_place_can_be_read_again(cursor: Cursor) -> None:
+    assert Cursor.of(str(cursor)) == cursor
 
 
 @pytest.mark.parametrize(
@@ -87,11 +96,11 @@ def test_a_place_can_be_read_again(place: Place) -> None:
 )
 def test_what_is_no_place_is_refused(event_id: str) -> None:
     with pytest.raises(BadRequest, match="Last-Event-ID"):
-        Place.of(event_id)
+        Cursor.of(event_id)
 
 
 def test_no_place_is_the_beginning() -> None:
-    assert Place.of("") == Place.of(" ") == Place()
+    assert Cursor.of("") == Cursor.of(" ") == Cursor()
 
 
 @given(st.text(), st.data())
@@ -99,7 +108,7 @@ def test_characters_are_whole_however_they_are_cut(text: str, data: st.DataObjec
     """Text as JSON carries it, in UTF-16, cut anywhere; what has no other half is replaced."""
     units = text.encode("utf-16-le", "surrogatepass")
     halves = [units[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2)]
-    characters, whole = Characters(), ""
+    characters, whole = SurrogateJoiner(), ""
     while halves:
         count = data.draw(st.integers(1, len(halves)))
         whole += characters.whole("".join(halves[:count]))

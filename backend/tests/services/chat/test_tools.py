@@ -19,14 +19,14 @@ from app.core.errors import ApprovalOver, NotFound
 from app.providers.agent.events import ToolCall, ToolError, ToolResult
 from app.services.chat import answer as runs
 from app.services.chat import tools
-from app.services.chat.buffer import Log
-from app.services.chat.events import Event, Happened, Place, Said, Thought
+from app.services.chat.buffer import AnswerBuffer
+from app.services.chat.events import AnswerEvent, Cursor, Happened, ReasoningDelta, TextDelta
 from app.storage import approvals, messages
 from app.storage.answers import INTERRUPTED, checkpoint, interrupt_dead
 from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.messages import Message, NewTurn
-from app.storage.tool_events import happening, loaded, plain
+from app.storage.tool_events import load_tool_events, make_tool_event, plain
 from app.utils.ids import new_id
 from tests.fakes.acting_chat import ASKED, CALL, RESULT, ActingChat
 from tests.fakes.chat_provider import FakeChat, delta
@@ -44,23 +44,23 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "SAVE_S", 0.03)
 
 
-def names(events: list[Event]) -> list[str]:
+def names(events: list[AnswerEvent]) -> list[str]:
     """The events in a word each; neighbouring words of text are one."""
     found: list[str] = []
     for event in events:
         name = event.name if isinstance(event, Happened) else type(event).__name__
-        if not (found and found[-1] == name and isinstance(event, Said | Thought)):
+        if not (found and found[-1] == name and isinstance(event, TextDelta | ReasoningDelta)):
             found.append(name)
     return found
 
 
-def happened(events: list[Event]) -> list[tuple[str, dict[str, Any]]]:
+def happened(events: list[AnswerEvent]) -> list[tuple[str, dict[str, Any]]]:
     return [(event.name, event.data) for event in events if isinstance(event, Happened)]
 
 
 def told(message: Message) -> list[tuple[str, dict[str, Any]]]:
     """What is stored of it."""
-    return [(each.name, each.data) for each in loaded(message.tool_data)]
+    return [(each.name, each.data) for each in load_tool_events(message.tool_data)]
 
 
 async def asked(chat: Chat, turn: NewTurn) -> None:
@@ -84,8 +84,8 @@ async def test_calls_stand_between_the_words_and_are_kept(
         turn = await chat.sent()
         events = await chat.heard(turn.assistant.id)
         stored = await chat.stored(turn.assistant)
-    calls = ["tool_call", "tool_result", "Thought", "tool_call", "tool_error"]
-    assert names(events) == ["Said", *calls, "Said", "Done"]
+    calls = ["tool_call", "tool_result", "ReasoningDelta", "tool_call", "tool_error"]
+    assert names(events) == ["TextDelta", *calls, "TextDelta", "Done"]
     about = {"call_id": "call_1", "name": "find_order", "toolset": "shop"}
     assert happened(events)[:2] == [
         ("tool_call", {**about, "arguments": {"order": "1042"}}),
@@ -128,32 +128,32 @@ async def test_from_any_place_on_each_event_comes_once_and_in_its_order(
     model = ActingChat([*script, delta("end"), END])
     async with chatting(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
-        live: dict[Place, list[Event]] = {}
+        live: dict[Cursor, list[AnswerEvent]] = {}
 
-        async def follow(place: Place) -> None:
-            live[place] = await chat.heard(turn.assistant.id, place)
+        async def follow(cursor: Cursor) -> None:
+            live[cursor] = await chat.heard(turn.assistant.id, cursor)
 
-        places = [Place(a, b, happened=c) for a in range(13) for b in range(0, 7, 2) for c in range(7)]
+        places = [Cursor(a, b, happened=c) for a in range(13) for b in range(0, 7, 2) for c in range(7)]
         async with anyio.create_task_group() as group:
-            for place in places:
-                group.start_soon(follow, place)
+            for cursor in places:
+                group.start_soon(follow, cursor)
             await anyio.lowlevel.checkpoint()
             gate.set()
         whole = await chat.heard(turn.assistant.id)
-        stored = {place: await chat.heard(turn.assistant.id, place) for place in places}
+        stored = {cursor: await chat.heard(turn.assistant.id, cursor) for cursor in places}
         for at, event in enumerate(whole):
-            place = Place.of(str(event.place))
-            rest = [] if place.over else await chat.heard(turn.assistant.id, place)
+            cursor = Cursor.of(str(event.cursor))
+            rest = [] if cursor.over else await chat.heard(turn.assistant.id, cursor)
             heard = [*whole[: at + 1], *rest]
             assert happened(heard) == happened(whole)
             assert (text_of(heard), names(heard)) == ("abcé👍é👍é👍end", names(whole))
     assert len(happened(whole)) == 6
-    for place in places:
-        for events in (live[place], stored[place]):
-            assert happened(events) == happened(whole)[place.happened :]
-            assert text_of(events) == "abcé👍é👍é👍end"[place.text :]
-            assert thoughts_of(events) == "ththth"[place.reasoning :]
-            assert str(events[-1].place) == str(whole[-1].place)
+    for cursor in places:
+        for events in (live[cursor], stored[cursor]):
+            assert happened(events) == happened(whole)[cursor.happened :]
+            assert text_of(events) == "abcé👍é👍é👍end"[cursor.text :]
+            assert thoughts_of(events) == "ththth"[cursor.reasoning :]
+            assert str(events[-1].cursor) == str(whole[-1].cursor)
 
 
 @pytest.mark.parametrize(("approved", "end"), [(True, "tool_result"), (False, "tool_error")])
@@ -202,9 +202,9 @@ async def test_the_time_of_a_question_is_not_the_answers(
         made = await chat.conversations.create(ana)
         async with database.write() as session:
             turn = await messages.append_turn(session, ana, made.id, "hello", run_id=database.run_id)
-    log, scope = Log(), anyio.CancelScope(deadline=anyio.current_time() + 100)
+    log, scope = AnswerBuffer(), anyio.CancelScope(deadline=anyio.current_time() + 100)
     ids = (ana, made.id, turn.assistant.id)
-    host = tools.Hosting(database, log, *ids, 20, scope, lambda: None)
+    host = tools.ToolHost(database, log, *ids, 20, scope, lambda: None)
 
     async def ask(n: int) -> None:
         await host.approve(replace(ASKED, call_id=f"call_{n}"))
@@ -351,11 +351,13 @@ async def test_what_a_killed_process_left_says_so(
     dead = new_id()
     async with chatting(database, storage_settings, ana, FakeChat()) as chat:
         conversation = await chat.conversations.create(ana)
-        calls = [happening("tool_call", 4, 0, {"call_id": id_, "name": "x", "toolset": "y"}) for id_ in "ab"]
-        ended = happening("tool_result", 4, 0, {"call_id": "a", "result": "1"})
+        calls = [
+            make_tool_event("tool_call", 4, 0, {"call_id": id_, "name": "x", "toolset": "y"}) for id_ in "ab"
+        ]
+        ended = make_tool_event("tool_result", 4, 0, {"call_id": "a", "result": "1"})
         async with database.write() as session:
             turn = await messages.append_turn(session, ana, conversation.id, "hello", run_id=dead)
-            entries = [each.dumped() for each in (*calls, ended)]
+            entries = [each.to_json() for each in (*calls, ended)]
             assert await checkpoint(session, turn.assistant.id, dead, "wait", None, entries)
             assert await checkpoint(session, turn.assistant.id, dead, "wait for it")
             await approvals.ask(session, turn.assistant.id, "b", utc_now() + timedelta(hours=1))
@@ -363,7 +365,7 @@ async def test_what_a_killed_process_left_says_so(
             assert await interrupt_dead(session, database.run_id, lease_s=0) == 1
         events = await chat.heard(turn.assistant.id)
         assert failed(events).code == "interrupted"
-        wanted = ["Said", "tool_call", "tool_call", "tool_result", "Said", "tool_error", "Failed"]
+        wanted = ["TextDelta", "tool_call", "tool_call", "tool_result", "TextDelta", "tool_error", "Failed"]
         assert names(events) == wanted
         last = happened(events)[-1][1]
         assert (last["call_id"], last["code"], last["error"]) == ("b", "interrupted", INTERRUPTED["message"])
@@ -390,7 +392,7 @@ async def test_another_process_may_hear_the_word(
             assert await there.answers.decide(ana, turn.assistant.id, "call_1", approved=True) == "approved"
             events = await there.heard(turn.assistant.id)
         assert names(events) == [
-            *("tool_call", "approval_required", "approval_decided", "tool_result", "Said", "Done")
+            *("tool_call", "approval_required", "approval_decided", "tool_result", "TextDelta", "Done")
         ]
         assert model.decisions == ["approved"]
     finally:
@@ -406,11 +408,11 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_whatever_a_model_writes_can_be_stored_and_sent(value: Any) -> None:
-    kept = happening("tool_call", 0, 0, {"arguments": value}).dumped()
+    kept = make_tool_event("tool_call", 0, 0, {"arguments": value}).to_json()
     sent = orjson.loads(orjson.dumps(kept))
     assert sent == kept
     assert b"\\u0000" not in orjson.dumps(kept)
-    assert loaded([kept])[0].dumped() == kept
+    assert load_tool_events([kept])[0].to_json() == kept
 
 
 def test_what_is_endless_is_cut() -> None:
@@ -425,5 +427,5 @@ def test_what_is_endless_is_cut() -> None:
 
 
 def test_what_another_version_wrote_is_left_out() -> None:
-    assert loaded([None, 3, {"event": "new"}, {"event": "tool_call", "text": "0"}]) == ()
-    assert loaded(None) == ()
+    assert load_tool_events([None, 3, {"event": "new"}, {"event": "tool_call", "text": "0"}]) == ()
+    assert load_tool_events(None) == ()
