@@ -1,7 +1,5 @@
 """Errors as HTTP answers: OpenAI's shape under /v1, ours elsewhere, and what an unknown path answers."""
 
-import logging
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,8 +51,6 @@ def explain_missing_path(method: str, path: str) -> str | None:
     return None
 
 
-logger = logging.getLogger(__name__)
-
 _HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "idle_timeout",
                413: "message_too_big"}  # fmt: skip
 
@@ -71,12 +67,6 @@ def make_error_response(error: PrompterError, scope: Scope) -> JSONResponse:
         return JSONResponse(openai_error_of(error), status_code=status, headers=error_headers(error, status))
     body = make_error_body(error.code, error.message, scope["state"]["request_id"])
     return JSONResponse(body, status_code=error.status, headers=error_headers(error, error.status))
-
-
-def log_unexpected(error: Exception, path: str) -> None:
-    """Log a fault of ours: the place, not the message, which may quote a prompt."""
-    where = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("unexpected %s on %s\n%s", type(error).__name__, path, where)
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -27,12 +27,12 @@ from app.core.errors import (
     UnknownType,
     UnsupportedFormat,
 )
+from app.core.logging import report_fault
 from app.providers.base import SAMPLE_RATE_HZ
 from app.schemas.stt import Auth, Flush, Ping, Resume, Start, StartConfig, Stop
 from app.services.accounts.identity import LiveAuth
 from app.services.audio.pcm import decode_base64
 from app.services.dictation.outbox import RESTARTING, ClientGone, Connection, ServerClosing
-from app.services.dictation.sessions import fault
 from app.utils.validation import explain_validation
 
 router = APIRouter()
@@ -127,7 +127,7 @@ class SocketHandler:
         except* (PrompterError, ServerClosing) as errors:
             why = _first(errors)
         except* Exception as errors:  # noqa: BLE001  # whatever it is, the client is told, and nobody else harmed
-            why = fault(_first(errors))
+            why = report_fault(logger, "on the speech socket", _first(errors))
         try:
             if why is not None:
                 over = await self._say_goodbye(why) or over

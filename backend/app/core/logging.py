@@ -3,6 +3,8 @@
 import logging
 import traceback
 
+from app.core.errors import PrompterError
+
 
 def configure_logging(level: str) -> None:
     """Send this application's log to standard error at `level`; other libraries keep their own settings."""
@@ -14,10 +16,20 @@ def configure_logging(level: str) -> None:
     logger.propagate = False
 
 
-def place_of(error: BaseException) -> str:
-    """` in function (file:line)` of the innermost place; nothing where there is none."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return ""
-    last = frames[-1]
-    return f" in {last.name} ({last.filename}:{last.lineno})"
+def log_failure(logger: logging.Logger, what: str, error: BaseException) -> None:
+    """Log `what` failed, the kind of error and its traceback without the message, which may quote private text."""
+    logger.error("%s: %s\n%s", what, type(error).__name__, _traceback(error))
+
+
+def report_fault(logger: logging.Logger, where: str, error: BaseException) -> PrompterError:
+    """Log a fault of the server itself in the same way; the error that a client may be shown for it."""
+    logger.error("unexpected %s %s\n%s", type(error).__name__, where, _traceback(error))
+    return PrompterError("something failed on the server; its log has the place")
+
+
+def _traceback(error: BaseException) -> str:
+    """The lines of code that led to the error; of a group, those of its members too."""
+    lines = traceback.format_tb(error.__traceback__)
+    if isinstance(error, BaseExceptionGroup):
+        lines += [f"{type(each).__name__} inside:\n{_traceback(each)}" for each in error.exceptions]
+    return "".join(lines)

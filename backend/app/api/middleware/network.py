@@ -11,9 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
-from app.api.errors import is_under_v1, log_unexpected, make_error_response
+from app.api.errors import is_under_v1, make_error_response
 from app.core.config import LimitSettings, Settings
 from app.core.errors import MessageTooBig, NotAllowed, PrompterError
+from app.core.logging import report_fault
 from app.core.security import LOOPBACK_NAMES, is_loopback, is_origin_allowed, parse_host
 
 logger = logging.getLogger(__name__)
@@ -101,9 +102,8 @@ class NetworkMiddleware:
             else:
                 await self._app(scope, _bounded(receive, limit, self._limits.request_s), send_with_id)
         except Exception as error:  # noqa: BLE001  # further out it would be logged with its words
-            log_unexpected(error, scope["path"])
+            failure = report_fault(logger, f"on {scope['path']}", error)
             if scope["type"] == "http" and not started:
-                failure = PrompterError("something failed on the server; its log has the place")
                 await self._refuse(scope, receive, send_with_id, failure)
             elif scope["type"] == "http":
                 raise RuntimeError("an answer broke off; the line before this one tells where") from None

@@ -14,7 +14,7 @@ import anyio.to_thread
 from pydantic_ai import RunContext, Tool
 
 from app.core.errors import PrompterError, ProviderNotReady
-from app.core.logging import place_of
+from app.core.logging import log_failure
 from app.providers.agent.events import ApprovalRequired, ToolError, ToolFailed, ToolResult
 from app.providers.agent.messages import arguments_of, as_text, capped, fenced
 from app.providers.agent.task import AgentTask, AgentTool
@@ -111,8 +111,7 @@ class ToolRunner:
         ) as error:  # a tool of others may raise anything
             if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                 raise
-            # Its words may hold what the user said: only the kind of error is told.
-            logger.error("tool %s failed: %s%s", tool.name, type(error).__name__, place_of(error))
+            log_failure(logger, f"tool {tool.name} failed", error)
             return await failed(f"the tool failed ({type(error).__name__})", "tool_failed")
         self.ended.add(call_id)
         ms = round((monotonic() - begun_s) * 1000)

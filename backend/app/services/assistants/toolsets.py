@@ -9,7 +9,7 @@ import anyio.to_thread
 from app.core.assistants import Approval, AssistantDefinition
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
-from app.core.logging import place_of
+from app.core.logging import log_failure
 from app.providers.agent.task import AgentTool
 from app.toolsets.base import Tool, ToolContext, Toolset, UnusableTool
 from app.toolsets.registry import toolset_registrations
@@ -107,7 +107,7 @@ class Toolsets:
 
     def _broken(self, assistant: str, name: str, error: Exception) -> ProviderNotReady:
         """Why a toolset cannot be used; words of others may hold a secret, and only their place is told, in the log."""
-        logger.error("toolset %s failed: %s%s", name, type(error).__name__, place_of(error))
+        log_failure(logger, f"toolset {name} failed", error)
         why = error if isinstance(error, UnusableTool) else type(error).__name__
         return ProviderNotReady(
             f"assistant {assistant!r} needs the toolset {name!r} of {self._registered[name].origin!r}, which cannot "

@@ -2,7 +2,6 @@
 
 import logging
 import time
-import traceback
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -13,15 +12,16 @@ import anyio
 
 from app.core.config import ChatSettings
 from app.core.errors import (
-    EngineFailed,
     Interrupted,
     NotFound,
     PrompterError,
     StorageUnavailable,
     UpstreamTimeout,
 )
+from app.core.logging import report_fault
 from app.core.metrics import Observer
 from app.providers.base import ChatRequest
+from app.providers.boundary import ProviderBoundary
 from app.services.chat.buffer import AnswerBuffer
 from app.services.chat.context import context
 from app.services.chat.events import STOPPED, Done, Failed
@@ -174,17 +174,11 @@ class AnswerRun:
     async def _asked_and_heard(self) -> _Ending:
         try:
             request = await self._request()
-            await self._hear(request)
+            assert self._choice is not None
+            with ProviderBoundary(self._choice.provider, "provider"):
+                await self._hear(request)
         except PrompterError as error:
             return _Ending.failed(error)
-        except Exception as error:  # noqa: BLE001  # a provider of others may raise anything
-            # Its words may hold the prompt: only the kind of error is told.
-            name = self._choice.provider if self._choice else ""
-            logger.error("provider %s failed: %s", name, type(error).__name__)
-            failure = EngineFailed(
-                f"provider {name!r} failed ({type(error).__name__}); see its documentation"
-            )
-            return _Ending.failed(failure)
         return _Ending()
 
     async def _request(self) -> ChatRequest:
@@ -349,10 +343,7 @@ class AnswerRun:
 
 
 def _unexpected(error: Exception) -> _Ending:
-    # The place, not the message, which may quote a prompt.
-    where = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("an answer met an unexpected %s\n%s", type(error).__name__, where)
-    return _Ending("failed", PrompterError.code, "something failed on the server; its log has the place")
+    return _Ending.failed(report_fault(logger, "in an answer", error))
 
 
 def _deleted() -> NotFound:

@@ -15,9 +15,9 @@ from app.core.errors import (
     UnknownProvider,
 )
 from app.providers.base import ProviderStatus, SttProvider
+from app.providers.boundary import ProviderBoundary
 from app.providers.registry import Registration, stt_registrations
 from app.schemas.providers import ProviderState, SttCapabilitiesOut, SttProviderOut
-from app.services.decoding.boundary import Foreign
 from app.services.decoding.scheduled_stream import is_scheduled
 from app.services.decoding.scheduler import Scheduler
 
@@ -243,7 +243,7 @@ class Engines:
         """Start the default engine, so that the first speaker does not wait for it."""
         try:
             choice = await self.choose(None, self._settings.stt.lang, None)
-            with Foreign(choice.provider.name):
+            with ProviderBoundary(choice.provider.name):
                 await choice.provider.start()
         except PrompterError as error:
             logger.warning("no default speech engine: %s", error.message)

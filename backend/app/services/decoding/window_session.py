@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, WindowRequest, WindowResult, WindowSttSession
-from app.services.decoding.boundary import Foreign
+from app.providers.boundary import ProviderBoundary
 from app.services.decoding.jobs import Job, Priority
 from app.services.decoding.scheduler import Scheduler
 
@@ -99,7 +99,7 @@ class WindowSession:
         self._scheduler = scheduler
         self._number = number
         self._name = name
-        self._foreign = Foreign(name)
+        self._boundary = ProviderBoundary(name)
         self._one = anyio.Lock()
 
     @property
@@ -136,7 +136,7 @@ class WindowSession:
 
             async def call(request: WindowRequest) -> WindowResult:
                 asked.append(request)
-                with self._foreign:
+                with self._boundary:
                     return await self._engine.decode(request)
 
             expected = replace(build(), window=size)

@@ -7,7 +7,7 @@ import anyio
 from app.core.config import Settings
 from app.core.errors import SessionTooLong
 from app.providers.base import SAMPLE_RATE_HZ, RawSttSession
-from app.services.decoding.boundary import Foreign, release
+from app.providers.boundary import ProviderBoundary, close_provider
 from app.services.dictation.events import EngineInfo
 from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Event, Outbox
@@ -33,7 +33,7 @@ class PassthroughDictation:
     ) -> None:
         self._engine = engine
         self._voice = voice
-        self._foreign = Foreign(voice.provider)
+        self._boundary = ProviderBoundary(voice.provider)
         self._outbox = outbox
         self._meter = meter
         self._limit_ms = settings.limits.session_s * 1000
@@ -52,7 +52,7 @@ class PassthroughDictation:
         try:
             await self._stop.wait()
         finally:
-            await release(self._voice.provider, self._engine.aclose())
+            await close_provider(self._voice.provider, self._engine.aclose())
         stats = {
             "audio_ms": int(self._heard_ms),
             "speech_ms": int(self._heard_ms),
@@ -72,7 +72,7 @@ class PassthroughDictation:
         """
         self._heard_ms += len(pcm) * 500 / rate_hz
         self._meter.received(int(self._heard_ms) * _SAMPLES_PER_MS)
-        with self._foreign:
+        with self._boundary:
             answers = self._engine.accept_chunk(pcm)
         for kind, text in answers:
             if kind == "final":

@@ -18,6 +18,7 @@ from app.providers.base import (
     Transcript,
     WindowSttSession,
 )
+from app.providers.boundary import ProviderBoundary, close_provider
 from app.services.audio.endpointing import Verdict
 from app.services.audio.segmenter import (
     UtteranceAudio,
@@ -26,7 +27,6 @@ from app.services.audio.segmenter import (
     UtteranceResumed,
     UtteranceStarted,
 )
-from app.services.decoding.boundary import Foreign, release
 from app.services.decoding.scheduled_stream import ScheduledStream
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.stability import Stabilizer
@@ -102,7 +102,7 @@ class Recogniser:
         self._engine = engine
         self._config = config
         self._voice = voice
-        self._foreign = Foreign(voice.provider)
+        self._boundary = ProviderBoundary(voice.provider)
         self._inbox = inbox
         self._outbox = outbox
         self._cores = cores
@@ -137,7 +137,7 @@ class Recogniser:
             # The group's own tasks tell their errors through the stream: there is one, and it is ours.
             raise errors.exceptions[0] from None
         finally:
-            await release(self._voice.provider, self._engine.aclose())
+            await close_provider(self._voice.provider, self._engine.aclose())
 
     def _windowed(self, engine: WindowSttSession) -> WindowSession:
         cores, name = self._cores, self._voice.provider
@@ -166,7 +166,7 @@ class Recogniser:
         if utterance_id == self._failed_id:
             return
         try:
-            with self._foreign:
+            with self._boundary:
                 await step(work)
         except PrompterError as error:
             await self._fail(utterance_id, error)
@@ -260,4 +260,4 @@ class Recogniser:
             await self._closed(utterance.stream)
 
     async def _closed(self, stream: SttStream | WindowStream) -> None:
-        await release(self._voice.provider, stream.aclose())
+        await close_provider(self._voice.provider, stream.aclose())

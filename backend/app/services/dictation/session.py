@@ -21,9 +21,9 @@ from app.core.errors import (
 )
 from app.core.metrics import Observer
 from app.providers.base import RawSttSession, SttConfig, SttProvider
+from app.providers.boundary import ProviderBoundary
 from app.schemas.stt import EndpointingConfig, StartConfig
 from app.services.audio.pcm import OddByteCarry
-from app.services.decoding.boundary import Foreign
 from app.services.decoding.providers import AUTO, Choice, Engines
 from app.services.dictation.dictation import Dictation
 from app.services.dictation.events import EngineInfo
@@ -150,7 +150,7 @@ class SpeechSession:
         choice = await self._engines.choose(config.provider, lang, config.model)
         self._engines.admit(choice.provider)
         wanted = SttConfig(lang, config.model, config.words, tuple(config.vocabulary), config.partials)
-        with Foreign(choice.provider.name):
+        with ProviderBoundary(choice.provider.name):
             await choice.provider.start()
             engine = await choice.provider.open_session(wanted)
         self._config, self._carry, self._rate_hz, self._audio_seq = config, OddByteCarry(), None, 0

@@ -5,7 +5,6 @@ import hmac
 import logging
 import secrets
 import time
-import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from anyio.abc import TaskGroup
 
 from app.core.config import Settings
 from app.core.errors import PrompterError, ResumeRefused, ServerFull
+from app.core.logging import report_fault
 from app.core.metrics import Observer
 from app.services.decoding.providers import Engines
 from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Connection, Outbox, ServerClosing
@@ -231,7 +231,7 @@ class SessionManager:
         except PrompterError as error:
             session.fail(error)
         except Exception as error:  # noqa: BLE001  # whatever it is, the client is told, and nobody else harmed
-            session.fail(fault(error))
+            session.fail(report_fault(logger, "on the speech socket", error))
         finally:
             session.running.discard(scope)
             session.ended()
@@ -243,13 +243,6 @@ class SessionManager:
     def _tell(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
-
-
-def fault(error: Exception) -> PrompterError:
-    """A fault of ours. The log tells the place and not the message, which may quote a transcript."""
-    where = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("unexpected %s on the speech socket\n%s", type(error).__name__, where)
-    return PrompterError("something failed on the server; its log has the place")
 
 
 def _key(token: str) -> bytes:

@@ -1,7 +1,6 @@
 """Finals on their way into the database: a bounded queue and one task, so that no dictation waits for a disk."""
 
 import logging
-import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from uuid import UUID
 import anyio
 
 from app.core.errors import StorageUnavailable
+from app.core.logging import report_fault
 from app.core.metrics import Observer
 from app.services.history.transcripts import RecentTranscript, RecentTranscripts, SessionLabel
 from app.storage import dictations as intake
@@ -176,8 +176,7 @@ class DictationWriter:
                 self._failed()
                 return
             except Exception as error:  # noqa: BLE001  # a fault of ours costs these finals, and nothing else
-                where = "".join(traceback.format_tb(error.__traceback__))
-                logger.error("unexpected %s while finals were written\n%s", type(error).__name__, where)
+                report_fault(logger, "while finals were written", error)
                 taken = intake.BatchResult(refused=len(entries))
             self._settle(entries, taken)
         self._arrived = anyio.Event()

@@ -1,14 +1,13 @@
 """An answer on its way: its first chunk awaited, its failures named, its source closed."""
 
-import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 
-from app.core.errors import EngineFailed, PrompterError, UpstreamError
+from app.core.errors import UpstreamError
 from app.providers.base import LlmChunk, Usage
+from app.providers.boundary import ProviderBoundary
 
 _ANSWER_CHARS = 4 << 20
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +54,8 @@ class Answer:
         await self._chunks.aclose()
 
     async def _next(self) -> LlmChunk | None:
-        try:
+        with ProviderBoundary(self.provider, "provider"):
             return _sendable(await anext(self._chunks, None))
-        except PrompterError:
-            raise
-        except Exception as error:  # noqa: BLE001  # a provider of others may raise anything
-            # Its words may hold the prompt: only the kind of error is told.
-            logger.error("provider %s failed: %s", self.provider, type(error).__name__)
-            raise EngineFailed(
-                f"provider {self.provider!r} failed ({type(error).__name__}); see its documentation"
-            ) from None
 
 
 def _sendable(chunk: LlmChunk | None) -> LlmChunk | None:

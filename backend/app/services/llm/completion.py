@@ -1,6 +1,5 @@
 """Chat completions in OpenAI's format: opened, made canonical, and sent whole or chunk by chunk."""
 
-import logging
 import math
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
@@ -11,10 +10,11 @@ from uuid import uuid4
 
 import orjson
 
-from app.core.errors import EngineFailed, PrompterError
+from app.core.errors import PrompterError
 from app.core.metrics import Observer
 from app.core.security import Caller
 from app.providers.base import ChatRequest
+from app.providers.boundary import ProviderBoundary
 from app.schemas.openai_errors import openai_error_of
 from app.services.llm.context import RunContext
 from app.services.llm.forwarding import forwarded
@@ -126,9 +126,6 @@ def _empty(choice: Mapping[str, Any]) -> bool:
     )
 
 
-logger = logging.getLogger(__name__)
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One chat completion, as the door understood it."""
@@ -234,17 +231,10 @@ class Completion:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Count failures, and name those of a provider that may be anybody's."""
+        """Count failures, those of a provider that may be anybody's among them."""
         try:
-            yield
+            with ProviderBoundary(self._choice.provider, "provider"):
+                yield
         except PrompterError:
             self._end("failed")
             raise
-        except Exception as error:  # noqa: BLE001  # a provider of others may raise anything
-            self._end("failed")
-            # Its words may hold the prompt: only the kind of error is told.
-            name = self._choice.provider
-            logger.error("provider %s failed: %s", name, type(error).__name__)
-            raise EngineFailed(
-                f"provider {name!r} failed ({type(error).__name__}); see its documentation"
-            ) from None

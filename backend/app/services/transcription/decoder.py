@@ -15,9 +15,9 @@ from app.providers.base import (
     Transcript,
     WindowSttSession,
 )
+from app.providers.boundary import ProviderBoundary, close_provider
 from app.services.audio.endpointing import Verdict
 from app.services.audio.segmenter import SegmentEvent, UtteranceAudio, UtteranceEnded, UtteranceStarted
-from app.services.decoding.boundary import Foreign, release
 from app.services.decoding.jobs import Priority
 from app.services.decoding.scheduled_stream import ScheduledStream
 from app.services.decoding.scheduler import Scheduler
@@ -58,7 +58,7 @@ class UtteranceListener:
         self._engine = engine
         self._config = config
         self._provider = provider
-        self._foreign = Foreign(provider)
+        self._boundary = ProviderBoundary(provider)
         self._cores = cores
         self._number = cores.scheduler.new_session(live=False) if cores else 0
         self._windows = self._windowed(engine) if isinstance(engine, WindowSttSession) else None
@@ -77,7 +77,7 @@ class UtteranceListener:
         Raises:
             EngineFailed, and what else of ours the engine raises.
         """
-        with self._foreign:
+        with self._boundary:
             match event:
                 case UtteranceStarted():
                     await self._begin(event)
@@ -92,7 +92,7 @@ class UtteranceListener:
 
     async def aclose(self) -> None:
         await self._close()
-        await release(self._provider, self._engine.aclose())
+        await close_provider(self._provider, self._engine.aclose())
         if self._cores:
             self._cores.scheduler.forget(self._number)
 
@@ -151,7 +151,7 @@ class UtteranceListener:
     async def _close_stream(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
-            await release(self._provider, stream.aclose())
+            await close_provider(self._provider, stream.aclose())
 
     def _windowed(self, engine: WindowSttSession) -> WindowSession:
         scheduler, windows = (
@@ -167,7 +167,7 @@ class RawListener:
         self._engine = engine
         self._config = config
         self._provider = provider
-        self._foreign = Foreign(provider)
+        self._boundary = ProviderBoundary(provider)
         self._heard = 0
         self._told = 0
 
@@ -177,13 +177,13 @@ class RawListener:
         for at in range(0, len(samples), RAW_CHUNK_SAMPLES):
             chunk = samples[at : at + RAW_CHUNK_SAMPLES]
             self._heard += len(chunk)
-            with self._foreign:
+            with self._boundary:
                 answers = self._engine.accept_chunk(chunk.astype("<i2").tobytes())
             said += [self._final(text) for kind, text in answers if kind == "final" and text]
         return said
 
     async def aclose(self) -> None:
-        await release(self._provider, self._engine.aclose())
+        await close_provider(self._provider, self._engine.aclose())
 
     def _final(self, text: str) -> TranscribedUtterance:
         start, self._told = self._told, self._heard

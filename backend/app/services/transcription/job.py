@@ -13,9 +13,9 @@ import anyio.to_thread
 from app.core.config import Settings
 from app.core.errors import ServerFull
 from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, Samples, SttConfig
+from app.providers.boundary import ProviderBoundary
 from app.providers.media.decoder import RecordingDecoder
 from app.services.audio.segmenter import Segmenter, SegmentEvent
-from app.services.decoding.boundary import Foreign
 from app.services.decoding.providers import Engines
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.window_session import WindowSizes
@@ -136,7 +136,7 @@ class TranscriptionJob:
         self.provider = provider.name
         terms = ask.vocabulary if provider.capabilities.vocabulary else ()
         config = SttConfig(lang, named.model, ask.words, terms, partials=False)
-        with Foreign(provider.name):
+        with ProviderBoundary(provider.name):
             await provider.start()
             engine = await provider.open_session(config)
         if isinstance(engine, RawSttSession):
