@@ -45,9 +45,9 @@ types: python  ## write the web app's types of the wire from the server
 	@$(READY) --dev
 	@exec $(WEB) types
 
-docs: python  ## write docs/settings.md from the settings
+docs: python  ## write the documents that are generated from the settings
 	@$(READY) --dev
-	@PYTHONPATH=backend $(BIN)/python scripts/settings_page.py
+	@PYTHONPATH=backend $(BIN)/python scripts/generate_docs.py
 
 shots: python web  ## take pictures of the web app in its main states (ARGS= names some; needs Chromium)
 	@$(READY) --dev

@@ -117,11 +117,12 @@ def as_cell(default: Any) -> str:
     return f"`{shown}`" if shown else ""
 
 
-def test_the_settings_page_is_what_the_generator_writes() -> None:
-    wanted = runpy.run_path(str(ROOT / "scripts" / "settings_page.py"))["page"]().splitlines()
-    found = text_of(SETTINGS_PAGE).splitlines()
-    for number, (line, right) in enumerate(zip_longest(found, wanted), start=1):
-        assert line == right, f"{SETTINGS_PAGE}:{number} is out of date; run `make docs`"
+@pytest.mark.parametrize("page", [SETTINGS_PAGE, SOCKET])
+def test_generated_pages_are_up_to_date(page: str) -> None:
+    generated = runpy.run_path(str(ROOT / "scripts" / "generate_docs.py"))["GENERATED"]
+    wanted = generated[ROOT / page]().splitlines()
+    for number, (line, right) in enumerate(zip_longest(text_of(page).splitlines(), wanted), start=1):
+        assert line == right, f"{page}:{number} is out of date; run `make docs`"
 
 
 def test_the_settings_page_lists_every_setting() -> None:
@@ -144,6 +145,21 @@ def test_the_documented_limits_are_settings() -> None:
     named = set(re.findall(r"`limits\.(\w+)`", section(SOCKET, "## Limits") + section(HTTP, "## Limits")))
     assert named - fields == set(), "no such settings"
     assert fields - named == set(), f"missing in the tables of limits of {SOCKET} and {HTTP}"
+
+
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "s": 1, "min": 60, "h": 3600, "": 1}
+
+
+@pytest.mark.parametrize("page", [SOCKET, HTTP])
+def test_the_documented_limits_have_their_defaults(page: str) -> None:
+    """The first numbers of the second cell are the defaults of the settings in the third, in that order."""
+    rows = [row for row in table_rows(section(page, "## Limits")) if len(row) == 4][1:]
+    assert len(rows) > 5
+    for what, shown, named, _ in rows:
+        numbers = re.findall(r"([\d.]+)(?: (KiB|MiB|s|min|h)\b)?", shown)
+        for (number, unit), (group, name) in zip(numbers, re.findall(r"`(\w+)\.(\w+)`", named), strict=False):
+            default = type(Settings.model_fields[group].default).model_fields[name].default
+            assert float(number) * UNITS[unit] == default, f"{page}, Limits, {what!r}: `{group}.{name}`"
 
 
 @pytest.mark.parametrize("page", ALL_PAGES)
