@@ -577,6 +577,26 @@ def test_paths_that_the_architecture_page_names_exist() -> None:
         assert any((base / path).exists() for base in bases), f"docs/architecture.md names {path}"
 
 
+@cache
+def source_files() -> list[str]:
+    """Every source file below the root, as `/path/of/file`."""
+    folders = ("backend", "scripts", "frontend/src", "frontend/public")
+    return [
+        f"/{path.relative_to(ROOT).as_posix()}"
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.*")
+        if path.suffix in (".py", ".ts", ".tsx") and "node_modules" not in path.parts
+    ]
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_source_files_that_pages_name_exist(page: str) -> None:
+    """In backticks, by the end of their path."""
+    for name in re.findall(r"`([\w/.-]*\w\.(?:py|tsx?))`", text_of(page)):
+        ending = f"/{name.lstrip('./')}"
+        assert any(path.endswith(ending) for path in source_files()), f"{page} names {name}"
+
+
 @pytest.mark.parametrize(("page", "heading"), [("README.md", "## Layout"), ("README.es.md", "## Estructura")])
 def test_folders_in_the_layout_of_the_readme_exist(page: str, heading: str) -> None:
     """An indented line stands under the last one that is not."""
