@@ -32,14 +32,16 @@ from app.api.openai import chat, models, transcriptions
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.core.metrics import Observer
+from app.providers.registry import Registrations
 from app.schemas.llm import generate_event
 from app.schemas.stt import client_message, server_event
 from app.services.accounts.accounts import Accounts
 from app.services.assistants.registry import Assistants
+from app.services.assistants.toolsets import Toolsets
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations
 from app.services.chat.realtime import RealtimeSessions
-from app.services.decoding.providers import Engines
+from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import make_scheduler
 from app.services.dictation.sessions import SessionManager, SocketLimiter
 from app.services.history.dictation_writer import DictationStore, DictationWriter
@@ -50,15 +52,19 @@ from app.services.history.transcripts import RecentTranscripts
 from app.services.llm.completion import Completions
 from app.services.llm.generate import Generation
 from app.services.llm.models import Catalogue
-from app.services.llm.providers import Providers
+from app.services.llm.providers import LlmProviders
 from app.services.transcription.job import TranscriptionService
 from app.storage import lifecycle
 from app.storage.database import Database
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """An application of its own with these settings; those of the environment when none are given."""
+def create_app(settings: Settings | None = None, *, registrations: Registrations | None = None) -> FastAPI:
+    """An application of its own with these settings; those of the environment when none are given.
+
+    `registrations` bring other providers and toolsets than those that are built in, configured and installed.
+    """
     settings = settings or load_settings()
+    registrations = registrations or Registrations()
     configure_logging(settings.log_level)
     app = FastAPI(
         title="PROMPTer",
@@ -73,14 +79,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     observer = Observer()
     scheduler = make_scheduler(settings.scheduler, shed=observer.shed)
     observer.watch_queue(lambda: scheduler.waiting)
-    engines = Engines(settings, scheduler)
+    engines = SttProviders(settings, scheduler, registrations.stt)
     database = Database(settings)
     app.state.database = database
     transcripts = RecentTranscripts(settings.limits.transcripts, partial(find_latest_text, database))
     writer = DictationWriter(database, settings.limits.unstored_finals, observer)
-    language_models = Providers(settings)
+    language_models = LlmProviders(settings, registrations.llm)
     kept = Search(database)
-    assistants = Assistants(settings, kept, language_models.names)
+    assistants = Assistants(settings, Toolsets(settings, registrations.toolsets), kept, language_models.names)
     catalogue = Catalogue(settings, language_models, assistants)
     answers = Answers(settings, database, catalogue, observer)
     app.state.resources = Resources(

@@ -1,24 +1,19 @@
 """What all tests share: a clean environment, real servers on free ports, samples, and skips that must not hide."""
 
 import os
-import socket
-import threading
-import time
 import wave
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
-import uvicorn
 from numpy.typing import NDArray
 
 from app.core.config import Settings
 from app.providers.upstream import discovery
-from tests.support.data_folder import own_data_folder
 from tests.support.postgres import (
     ana,
     bob,
@@ -28,13 +23,16 @@ from tests.support.postgres import (
     sqlite_template,
     storage_settings,
 )
+from tests.support.server import RunServer, running
 
 __all__ = [
+    "RunServer",
     "ana",
     "bob",
     "database",
     "postgres_server",
     "postgres_template",
+    "running",
     "sqlite_template",
     "storage_settings",
 ]
@@ -96,45 +94,6 @@ def nobody_at_the_usual_ports() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(discovery, "PORTS", {})
         yield
-
-
-@contextmanager
-def running(settings: Settings, **options: object) -> Iterator[str]:
-    """A real server in a thread of its own; gives its base URL."""
-    with own_data_folder(settings) as own:
-        yield from _running(own, **options)
-
-
-def _running(settings: Settings, **options: object) -> Iterator[str]:
-    from app.main import create_app
-
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        create_app(settings),
-        log_level="error",
-        ws_ping_interval=None,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=2,
-        **options,  # type: ignore[arg-type]
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started:
-        assert thread.is_alive(), "the server ended while starting"
-        assert time.monotonic() < deadline, "the server did not start within 30 s"
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=15)
-        assert not thread.is_alive(), "the server did not stop within 15 s"
-
-
-RunServer = Callable[..., str]
 
 
 @pytest.fixture

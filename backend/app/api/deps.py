@@ -15,7 +15,7 @@ from app.services.assistants.registry import Assistants
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations
 from app.services.chat.realtime import RealtimeSessions
-from app.services.decoding.providers import Engines
+from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
 from app.services.dictation.sessions import SessionManager, SocketLimiter
 from app.services.history.dictation_writer import DictationWriter
@@ -26,7 +26,7 @@ from app.services.history.transcripts import RecentTranscripts
 from app.services.llm.completion import Completions
 from app.services.llm.generate import Generation
 from app.services.llm.models import Catalogue
-from app.services.llm.providers import Providers
+from app.services.llm.providers import LlmProviders
 from app.services.transcription.job import TranscriptionService
 
 
@@ -35,8 +35,8 @@ class Resources:
     """Everything that lives as long as the application."""
 
     settings: Settings
-    engines: Engines
-    providers: Providers
+    engines: SttProviders
+    providers: LlmProviders
     generation: Generation
     catalogue: Catalogue
     assistants: Assistants

@@ -1,15 +1,23 @@
-"""Providers by name: a table of what is built in, joined by what other packages register."""
+"""Providers by name: a table of what is built in and of what other packages register, and their building on demand."""
 
-from collections.abc import Callable
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
+
+import anyio
+import anyio.to_thread
 
 from app.core.config import Settings
+from app.core.logging import log_failure
 from app.providers.upstream.discovery import list_local_servers
 from app.providers.upstream.profiles import ProfileSource, read_profiles
+
+logger = logging.getLogger(__name__)
 
 BUILT_IN_STT = {
     "whisper_local": "app.providers.stt.whisper.provider:WhisperLocalProvider",
@@ -23,6 +31,8 @@ BUILT_IN_LLM = {
     "echo": "app.providers.llm.echo:EchoProvider",
 }
 PROFILE_PROVIDER = "app.providers.llm.profile:ProfileProvider"
+FOUND_HERE = "this machine"
+"""The origin of model servers that are found by probing this machine."""
 STT_GROUP = "prompter.stt_providers"
 LLM_GROUP = "prompter.llm_providers"
 
@@ -35,6 +45,15 @@ class Registration:
     load: Callable[[], Callable[[Settings], Any]]
     origin: str
     """ "built-in", "settings", "this machine", or the distribution that brought it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registrations:
+    """Tables to use in place of what is built in, configured and installed; None leaves one as it is."""
+
+    stt: Mapping[str, Registration] | None = None
+    llm: Mapping[str, Registration] | None = None
+    toolsets: Mapping[str, Registration] | None = None
 
 
 def registered(group: str, built_in: dict[str, str]) -> dict[str, Registration]:
@@ -62,8 +81,91 @@ def llm_registrations(settings: Settings | None = None) -> dict[str, Registratio
     for name, registration in everybody.items():
         found.setdefault(name, registration)
     for name, server in list_local_servers(settings).items():
-        found.setdefault(name, _of_source(server, "this machine"))
+        found.setdefault(name, _of_source(server, FOUND_HERE))
     return found
+
+
+class Closable(Protocol):
+    """What a registration builds, as far as the registry knows it."""
+
+    async def aclose(self) -> None: ...
+
+
+T = TypeVar("T", bound=Closable)
+
+
+class CannotBuild(Exception):
+    """A registered provider cannot be imported or built."""
+
+    def __init__(self, registration: Registration, error: Exception) -> None:
+        super().__init__(registration.name)
+        self.origin = registration.origin
+        self.error = error
+        """Its words are those of foreign code, and may hold a secret."""
+
+
+class LazyRegistry(Generic[T]):
+    """Registered providers of one kind: built when they are first asked for, and closed at the end.
+
+    One that cannot be built is not tried again, since neither its package nor the settings change.
+    """
+
+    def __init__(self, kind: str, registrations: Mapping[str, Registration], settings: Settings) -> None:
+        self._kind = kind
+        self._registrations = registrations
+        self._settings = settings
+        self._built: dict[str, T] = {}
+        self._broken: dict[str, Exception] = {}
+        self._building: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._registrations)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._registrations
+
+    def origin(self, name: str) -> str:
+        """Where a registered provider comes from; see `Registration.origin`."""
+        return self._registrations[name].origin
+
+    async def get(self, name: str) -> T:
+        """The provider, built now if need be. Its package is imported in a thread, as that may take seconds.
+
+        Raises:
+            KeyError: no provider is registered under this name.
+            CannotBuild: its package cannot be imported, or its factory fails.
+        """
+        if (built := self._built.get(name)) is not None:
+            return built
+        registration = self._registrations[name]
+        async with self._building[name]:
+            if name not in self._built:
+                if name not in self._broken:
+                    await self._build(registration)
+                if (error := self._broken.get(name)) is not None:
+                    raise CannotBuild(registration, error) from error
+        return self._built[name]
+
+    async def aclose(self) -> None:
+        """Close everything that was built, side by side; one that fails keeps no other open."""
+        async with anyio.create_task_group() as group:
+            for name, built in self._built.items():
+                group.start_soon(self._close, name, built)
+
+    async def _build(self, registration: Registration) -> None:
+        name = registration.name
+        try:
+            factory = await anyio.to_thread.run_sync(registration.load, abandon_on_cancel=True)
+            self._built[name] = factory(self._settings)
+        except Exception as error:  # noqa: BLE001  # a package of others may fail in any way
+            log_failure(logger, f"{self._kind} {name!r} of {registration.origin!r} cannot be built", error)
+            self._broken[name] = error
+
+    async def _close(self, name: str, built: T) -> None:
+        try:
+            await built.aclose()
+        except Exception as error:  # noqa: BLE001  # the same: the others must still be closed
+            log_failure(logger, f"{self._kind} {name!r} did not close", error)
 
 
 def _of_source(source: ProfileSource, origin: str) -> Registration:

@@ -12,7 +12,7 @@ import anyio
 import httpx2
 import pytest
 
-from tests.fakes.chat_provider import FakeChat, delta, registered, usage
+from tests.fakes.chat_provider import FakeChat, delta, usage, with_models
 from tests.fakes.engine import FakeEngine
 from tests.fakes.gated_chat import Gate, GatedChat, pieces
 from tests.support.chatting import Sent, content, read_events
@@ -23,10 +23,12 @@ SOON_S = 20
 
 @contextmanager
 def server(model: FakeChat, **fields: Any) -> Iterator[Served]:
-    with (
-        registered(fake=model),
-        serving(FakeEngine(), llm={"provider": "fake", "discover": False}, **fields) as served,
-    ):
+    with serving(
+        FakeEngine(),
+        registrations=with_models(fake=model),
+        llm={"provider": "fake", "discover": False},
+        **fields,
+    ) as served:
         yield served
 
 

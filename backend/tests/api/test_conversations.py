@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.fakes.chat_provider import FakeChat, delta, registered
+from tests.fakes.chat_provider import FakeChat, delta, with_models
 from tests.fakes.engine import FakeEngine
 from tests.support.chatting import read_events
 from tests.support.serving import Served, serving
@@ -16,10 +16,11 @@ UNKNOWN = "0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b"
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with (
-        registered(fake=FakeChat(), stuck=FakeChat([delta("Hel"), None])),
-        serving(FakeEngine(), llm={"provider": "fake", "discover": False}) as served,
-    ):
+    with serving(
+        FakeEngine(),
+        registrations=with_models(fake=FakeChat(), stuck=FakeChat([delta("Hel"), None])),
+        llm={"provider": "fake", "discover": False},
+    ) as served:
         yield served
 
 

@@ -18,7 +18,7 @@ from app.core.errors import (
     UpstreamTruncated,
     UpstreamUnauthorized,
 )
-from tests.fakes.chat_provider import FakeChat, registered
+from tests.fakes.chat_provider import FakeChat, with_models
 from tests.fakes.engine import FakeEngine
 from tests.support.serving import Served, serving
 
@@ -34,10 +34,9 @@ def fake() -> FakeChat:
 @pytest.fixture(scope="module")
 def served(fake: FakeChat) -> Iterator[Served]:
     limits = {"body_bytes": 2048, "chat_bytes": 4096, "upload_bytes": 8192}
-    with (
-        registered(fake=fake),
-        serving(FakeEngine(), limits=limits, llm=LlmSettings(discover=False)) as served,
-    ):
+    with serving(
+        FakeEngine(), registrations=with_models(fake=fake), limits=limits, llm=LlmSettings(discover=False)
+    ) as served:
         yield served
 
 

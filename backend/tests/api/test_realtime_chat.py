@@ -14,7 +14,7 @@ import pytest
 
 from app.core.security import LOCAL_USER_ID
 from app.schemas.realtime import RealtimeSessionOut, realtime_event
-from tests.fakes.chat_provider import FakeChat, delta, registered
+from tests.fakes.chat_provider import FakeChat, delta, with_models
 from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, Team, bearer
 from tests.support.serving import Served, serving
@@ -26,10 +26,11 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with (
-        registered(fake=FakeChat(), stuck=FakeChat([delta("Hel"), None])),
-        serving(FakeEngine(), llm={"provider": "echo", "discover": False}) as served,
-    ):
+    with serving(
+        FakeEngine(),
+        registrations=with_models(fake=FakeChat(), stuck=FakeChat([delta("Hel"), None])),
+        llm={"provider": "echo", "discover": False},
+    ) as served:
         yield served
 
 

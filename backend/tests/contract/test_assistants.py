@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -15,10 +15,10 @@ import pytest
 from app.core.errors import UpstreamError, UpstreamRateLimited
 from app.providers.agent import task
 from app.providers.registry import Registration
-from app.services.assistants import assistant, registry, toolsets
+from app.services.assistants import assistant, registry
 from app.toolsets.base import FunctionToolset, ToolContext
 from app.toolsets.registry import toolset_registrations
-from tests.fakes.chat_provider import registered
+from tests.fakes.chat_provider import with_models
 from tests.fakes.engine import FakeEngine
 from tests.fakes.scripted_chat import ScriptedChat, calls, chunk, says
 from tests.support.accounts import ACCOUNTS, Team, bearer
@@ -89,14 +89,12 @@ def assisting(
         "failing": Registration("failing", lambda: _failing, "tests"),
     }
     settings = {"llm": {"discover": False}, "assistants": {"named": {"bot": BOT}}, **fields}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(toolsets, "toolset_registrations", lambda: known)
-        with (
-            registered(scripted=chat),
-            serving(FakeEngine(), **settings) as served,
-            client_of(served) as http,
-        ):
-            yield http, chat, mine, served
+    registrations = replace(with_models(scripted=chat), toolsets=known)
+    with (
+        serving(FakeEngine(), registrations=registrations, **settings) as served,
+        client_of(served) as http,
+    ):
+        yield http, chat, mine, served
 
 
 def _nothing(_settings: object) -> None:

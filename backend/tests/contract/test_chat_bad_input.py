@@ -21,7 +21,7 @@ import httpx2
 import pytest
 
 from app.core.config import AccountSettings, Settings
-from tests.fakes.chat_provider import FakeChat, registered
+from tests.fakes.chat_provider import FakeChat, with_models
 from tests.fakes.engine import FakeEngine
 from tests.fakes.paced_upstream import PacedUpstream, answer_to
 from tests.support.accounts import ACCOUNTS, PASSWORD, Team, bearer
@@ -53,8 +53,12 @@ class Asked:
 @pytest.fixture(scope="module", params=["none", "accounts"])
 def asked(request: pytest.FixtureRequest) -> Iterator[Asked]:
     mode: dict[str, Any] = {"accounts": ACCOUNTS} if request.param == "accounts" else {}
-    fake = registered(fake=FakeChat())
-    with fake, serving(FakeEngine(), llm={"provider": "fake", "discover": False}, **mode) as served:
+    with serving(
+        FakeEngine(),
+        registrations=with_models(fake=FakeChat()),
+        llm={"provider": "fake", "discover": False},
+        **mode,
+    ) as served:
         headers = {}
         if mode:
             team = Team(served.resources.settings)
@@ -127,7 +131,9 @@ def assert_refused(asked: Asked, route: str, body: bytes, statuses: set[int], co
 async def test_of_many_messages_at_once_one_is_taken() -> None:
     """The others are told `busy`, and leave nothing."""
     model = FakeChat([None])
-    with registered(fake=model), serving(FakeEngine(), llm={"provider": "fake", "discover": False}) as served:
+    with serving(
+        FakeEngine(), registrations=with_models(fake=model), llm={"provider": "fake", "discover": False}
+    ) as served:
         async with httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=SOON_S) as http:
             id_ = (await http.post("/api/conversations", json={})).json()["id"]
             said: Counter[int] = Counter()

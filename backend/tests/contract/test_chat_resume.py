@@ -14,7 +14,7 @@ import pytest
 from app.providers.agent.events import ToolCall, ToolResult
 from app.providers.base import ChatRequest
 from tests.fakes.acting_chat import ActingChat
-from tests.fakes.chat_provider import FakeChat, delta, registered
+from tests.fakes.chat_provider import FakeChat, delta, with_models
 from tests.fakes.engine import FakeEngine
 from tests.fakes.paced_upstream import PacedUpstream, answer_to
 from tests.support.accounts import ACCOUNTS, Team, bearer
@@ -60,7 +60,9 @@ def paced(*, acts: bool) -> FakeChat:
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
     models = {"fake": paced(acts=True), "plain": paced(acts=False)}
-    with registered(**models), serving(FakeEngine(), llm={"provider": "fake", "discover": False}) as one:
+    with serving(
+        FakeEngine(), registrations=with_models(**models), llm={"provider": "fake", "discover": False}
+    ) as one:
         yield one
 
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +18,9 @@ import uvicorn
 from app.core.config import LlamaSettings, LlmSettings, Settings
 from app.main import create_app
 from app.providers.llm.llama.provider import LlamaLocalProvider
+from app.providers.registry import Registration, Registrations, llm_registrations
 from tests.support.data_folder import own_data_folder
+from tests.support.server import run_app
 from tests.support.speech_client import eventually, gathered
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
@@ -36,16 +37,10 @@ SCHEMA = {
 class Running:
     """A server and what its tests look into."""
 
-    def __init__(self, url: str, server: uvicorn.Server, app: Any) -> None:
+    def __init__(self, url: str, server: uvicorn.Server, provider: LlamaLocalProvider) -> None:
         self.url = url
         self.server = server
-        self._app = app
-
-    @property
-    def provider(self) -> LlamaLocalProvider:
-        provider = self._app.state.resources.providers._built["llama_local"]
-        assert isinstance(provider, LlamaLocalProvider)
-        return provider
+        self.provider = provider
 
     @property
     def pid(self) -> int:
@@ -67,26 +62,12 @@ def serving(models: Path, **llama: Any) -> Iterator[Running]:
         llm=LlmSettings(llama_local=LlamaSettings(**{"threads": 1} | llama), discover=False),
     )
     with own_data_folder(given) as settings:
-        yield from _serving(settings)
-
-
-def _serving(settings: Settings) -> Iterator[Running]:
-    app = create_app(settings)
-    config = uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started:
-        assert time.monotonic() < deadline, "the server did not start within 30 s"
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield Running(f"http://127.0.0.1:{port}", server, app)
-    finally:
-        server.should_exit = True
-        thread.join(timeout=15)
-        assert not thread.is_alive(), "the server did not stop within 15 s"
+        provider = LlamaLocalProvider(settings)
+        own = Registration("llama_local", lambda: lambda _: provider, "tests")
+        llm = {**llm_registrations(settings), "llama_local": own}
+        app = create_app(settings, registrations=Registrations(llm=llm))
+        with run_app(app, log_level="error", timeout_graceful_shutdown=1) as (url, server):
+            yield Running(url, server, provider)
 
 
 @pytest.fixture(scope="module")

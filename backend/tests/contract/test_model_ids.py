@@ -2,7 +2,7 @@
 
 import httpx2
 
-from tests.fakes.chat_provider import FakeChat, registered
+from tests.fakes.chat_provider import FakeChat, with_models
 from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, Team, bearer
 from tests.support.serving import serving
@@ -34,8 +34,9 @@ def test_a_provider_that_does_not_answer_delays_nobody_for_long() -> None:
 
 def test_models_are_for_callers() -> None:
     with (
-        registered(),
-        serving(FakeEngine(), llm={"discover": False}, accounts=ACCOUNTS) as served,
+        serving(
+            FakeEngine(), registrations=with_models(), llm={"discover": False}, accounts=ACCOUNTS
+        ) as served,
         httpx2.Client(base_url=served.url, trust_env=False) as nobody,
     ):
         assert refusal(nobody.get("/api/models")) == (401, "unauthorized")

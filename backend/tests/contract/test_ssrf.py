@@ -16,10 +16,9 @@ from pydantic import SecretStr
 
 from app.core.config import LlmProfile, LlmSettings, Settings
 from app.providers.llm.openai_compat import OpenAiCompatProvider
-from app.providers.registry import Registration, llm_registrations
+from app.providers.registry import Registration, Registrations, llm_registrations
 from app.providers.upstream.addresses import Address
 from app.providers.upstream.transport import resolve_host
-from app.services.llm import providers
 from app.services.llm.forwarding import ROUTING
 from tests.conftest import RunServer, running
 from tests.fakes.upstream import FakeUpstream, Reply, as_json
@@ -211,17 +210,14 @@ def settings_for(origin: str) -> Settings:
 def url(resolving: Resolving, listener: socket.socket) -> Iterator[str]:
     """A server that asks this resolver."""
 
-    def registrations(settings: Settings) -> dict[str, Registration]:
-        def made(settings: Settings) -> OpenAiCompatProvider:
-            return OpenAiCompatProvider(settings, resolver=resolving)
+    def made(settings: Settings) -> OpenAiCompatProvider:
+        return OpenAiCompatProvider(settings, resolver=resolving)
 
-        own = Registration("openai_compat", lambda: made, "tests")
-        return llm_registrations(settings) | {"openai_compat": own}
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(providers, "llm_registrations", registrations)
-        with running(settings_for(f"http://127.0.0.1:{listener.getsockname()[1]}")) as url:
-            yield url
+    settings = settings_for(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    own = Registration("openai_compat", lambda: made, "tests")
+    llm = llm_registrations(settings) | {"openai_compat": own}
+    with running(settings, registrations=Registrations(llm=llm)) as url:
+        yield url
 
 
 @pytest.fixture

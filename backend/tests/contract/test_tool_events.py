@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from app.providers.agent.events import ToolCall, ToolError, ToolResult
+from app.providers.registry import Registrations
 from app.schemas.chat import (
     ApprovalDecidedEvent,
     ApprovalRequiredEvent,
@@ -19,7 +20,7 @@ from app.schemas.chat import (
 )
 from app.utils.ids import new_id
 from tests.fakes.acting_chat import ASKED, CALL, RESULT, ActingChat
-from tests.fakes.chat_provider import delta, registered
+from tests.fakes.chat_provider import delta, with_models
 from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, Team, bearer
 from tests.support.chatting import Sent, content, read_events
@@ -141,7 +142,7 @@ def test_a_question_that_nobody_asked(other: dict[str, str]) -> None:
 def test_nobody_decides_for_somebody_else() -> None:
     """Not another user, an admin neither, and no key that is not made for conversations."""
     model = asking()
-    with registered(fake=model), _team() as (served, team), client_of(served) as http:
+    with _team(with_models(fake=model)) as (served, team), client_of(served) as http:
         talk = Talk(http)
         ana, bob, root = (team.add(name) for name in ("ana", "bob", "root"))
         hers = bearer(team.token(ana))
@@ -163,7 +164,7 @@ def test_nobody_decides_for_somebody_else() -> None:
 
 def test_two_people_at_once_decide_for_themselves() -> None:
     model = asking()
-    with registered(fake=model), _team() as (served, team), ThreadPoolExecutor(2) as threads:
+    with _team(with_models(fake=model)) as (served, team), ThreadPoolExecutor(2) as threads:
 
         def talks(name: str, approved: bool) -> list[str]:
             with client_of(served) as http, question(Talk(http), them := tokens[name]) as (event, rest):
@@ -213,7 +214,7 @@ def test_what_tools_gave_is_copied_and_exported() -> None:
 
 
 @contextmanager
-def _team() -> Iterator[tuple[Served, Team]]:
+def _team(registrations: Registrations) -> Iterator[tuple[Served, Team]]:
     llm = {"provider": "fake", "discover": False}
-    with serving(FakeEngine(), llm=llm, accounts=ACCOUNTS) as served:
+    with serving(FakeEngine(), registrations=registrations, llm=llm, accounts=ACCOUNTS) as served:
         yield served, Team(served.resources.settings)

@@ -1,18 +1,14 @@
 """A fake provider that speaks the chat wire: gives the chunks of its script, and says what became of them."""
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-import pytest
 
-from app.core.config import Settings
 from app.providers.base import ChatMessage, ChatRequest, LlmChunk, LlmConfig, ProviderStatus
-from app.providers.registry import Registration, llm_registrations
+from app.providers.registry import FOUND_HERE, Registration, Registrations, llm_registrations
 from app.schemas.providers import ProviderState
-from app.services.llm import providers
 
 
 def delta(
@@ -108,20 +104,13 @@ def table(**models: Any) -> dict[str, Registration]:
     """Registrations of these providers, and of the built-in ones; names that end in `_sought` are looked for."""
 
     def registration(name: str, model: Any) -> Registration:
-        origin = providers.SOUGHT if name.endswith("_sought") else "tests"
+        origin = FOUND_HERE if name.endswith("_sought") else "tests"
         return Registration(name, lambda: lambda _settings: model, origin)
 
     built_in = llm_registrations()
     return {**built_in, **{name: registration(name, model) for name, model in models.items()}}
 
 
-@contextmanager
-def registered(**models: Any) -> Iterator[None]:
-    """Applications made in this block have these providers."""
-
-    def made(_settings: Settings) -> dict[str, Registration]:
-        return table(**models)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(providers, "llm_registrations", made)
-        yield
+def with_models(**models: Any) -> Registrations:
+    """For an application that has these providers of language models, and the built-in ones."""
+    return Registrations(llm=table(**models))

@@ -1,13 +1,24 @@
 """Providers by name: what is built in, and what another package brings."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 
 from app.core.config import Settings
 from app.providers.base import ChatMessage, LlmConfig, SttConfig
-from app.providers.registry import BUILT_IN_LLM, BUILT_IN_STT, llm_registrations, stt_registrations
-from app.services.decoding.providers import Engines
+from app.providers.registry import (
+    BUILT_IN_LLM,
+    BUILT_IN_STT,
+    CannotBuild,
+    LazyRegistry,
+    Registration,
+    llm_registrations,
+    stt_registrations,
+)
+from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import make_scheduler
 from tests.fakes.plugin import install_plugin
 
@@ -53,10 +64,83 @@ def test_a_package_cannot_take_a_built_in_name() -> None:
 @pytest.mark.usefixtures("plugin")
 async def test_a_package_that_cannot_be_imported_is_listed_and_harms_no_other() -> None:
     settings = Settings()
-    engines = Engines(settings, make_scheduler(settings.scheduler))
+    engines = SttProviders(settings, make_scheduler(settings.scheduler))
     listed = {provider.name: provider for provider in await engines.list_providers()}
     await engines.aclose()
     assert listed["does_not_import"].status == "not_installed"
     assert "prompter-plugin-example" in listed["does_not_import"].description
     assert listed["sound_meter"].status == "ready"
     assert listed["cloud_stub"].type == "mock"
+
+
+class FakeProvider:
+    """Counts how often it is built; may fail to close."""
+
+    built = 0
+
+    def __init__(self, settings: Settings, *, fails: bool = False) -> None:
+        del settings
+        FakeProvider.built += 1
+        self.closed = False
+        self._fails = fails
+
+    async def aclose(self) -> None:
+        self.closed = True
+        if self._fails:
+            raise ValueError("the purple submarine")
+
+
+def lazy(**loads: Callable[[], Callable[[Settings], Any]]) -> LazyRegistry[FakeProvider]:
+    table = {name: Registration(name, load, "fake-package") for name, load in loads.items()}
+    return LazyRegistry[FakeProvider]("provider", table, Settings())
+
+
+async def test_a_provider_is_built_when_it_is_first_asked_for_and_once() -> None:
+    FakeProvider.built = 0
+    registry = lazy(one=lambda: FakeProvider, two=lambda: FakeProvider)
+    assert (list(registry), "one" in registry, "three" in registry) == (["one", "two"], True, False)
+    assert registry.origin("one") == "fake-package"
+    found = []
+
+    async def ask() -> None:
+        found.append(await registry.get("one"))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(ask)
+    assert FakeProvider.built == 1
+    assert all(one is found[0] for one in found)
+    with pytest.raises(KeyError):
+        await registry.get("three")
+
+
+async def test_a_provider_that_cannot_be_built_is_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    tried = []
+
+    def load() -> Callable[[Settings], Any]:
+        tried.append(1)
+        raise ImportError("the purple submarine")
+
+    registry = lazy(broken=load, one=lambda: FakeProvider)
+    for _ in range(3):
+        with pytest.raises(CannotBuild) as caught:
+            await registry.get("broken")
+        assert caught.value.origin == "fake-package"
+        assert isinstance(caught.value.error, ImportError)
+    assert len(tried) == 1
+    assert caplog.text.count("provider 'broken' of 'fake-package' cannot be built: ImportError") == 1
+    assert await registry.get("one")
+
+
+async def test_all_that_were_built_are_closed_whatever_one_does(caplog: pytest.LogCaptureFixture) -> None:
+    registry = lazy(
+        bad=lambda: lambda settings: FakeProvider(settings, fails=True),
+        good=lambda: FakeProvider,
+        unused=lambda: FakeProvider,
+    )
+    built = [await registry.get(name) for name in ("bad", "good")]
+    FakeProvider.built = 0
+    await registry.aclose()
+    assert [one.closed for one in built] == [True, True]
+    assert FakeProvider.built == 0
+    assert "provider 'bad' did not close: ValueError" in caplog.text

@@ -15,7 +15,7 @@ from app.services.chat.answers import Answers
 from app.services.chat.conversations import Conversations
 from app.services.chat.events import AnswerEvent, Cursor, Done, Failed, ReasoningDelta, TextDelta
 from app.services.llm.models import Catalogue
-from app.services.llm.providers import Providers
+from app.services.llm.providers import LlmProviders
 from app.storage.database import Database
 from app.storage.messages import Message, NewTurn
 from tests.fakes.chat_provider import FakeChat, table
@@ -63,7 +63,7 @@ async def chatting(
             "llm": settings.llm.model_copy(update={"provider": "fake", "discover": False}),
         }
     )
-    providers = Providers(changed, lambda _: table(fake=model))
+    providers = LlmProviders(changed, table(fake=model))
     answers = Answers(changed, database, Catalogue(changed, providers), Observer())
     async with answers.running():
         yield Chat(answers, Conversations(database, answers), user_id)

@@ -2,24 +2,21 @@
 
 import logging
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import pytest
 import uvicorn
 from fastapi import FastAPI
 
 from app.api.deps import Resources
 from app.cli.serve import UNREAD_MS, bind, uvicorn_options
 from app.core.config import Settings
-from app.providers.registry import Registration, stt_registrations
-from app.services.decoding import providers
+from app.providers.registry import Registration, Registrations, stt_registrations
 from tests.fakes.engine import FakeEngine
 from tests.support.data_folder import own_data_folder
+from tests.support.server import run_app
 
 # Not "app" itself, whose handlers every new application sets anew.
 _LOGGERS = (
@@ -94,51 +91,40 @@ def fake_settings(**fields: Any) -> Settings:
 
 @contextmanager
 def serving(
-    engine: FakeEngine, *, send_buffer_bytes: int = 0, unread_ms: int = UNREAD_MS, **fields: Any
+    engine: FakeEngine,
+    *,
+    registrations: Registrations | None = None,
+    send_buffer_bytes: int = 0,
+    unread_ms: int = UNREAD_MS,
+    **fields: Any,
 ) -> Iterator[Served]:
-    """Serve with `engine` in the registry's table; `fields` are settings (`limits={"idle_session_s": 1}`).
+    """Serve with `engine` among the speech engines; `fields` are settings (`limits={"idle_session_s": 1}`).
 
     With small `send_buffer_bytes` the kernel takes little for a client that does not read; after `unread_ms` it
     drops such a client.
     """
-    with own_data_folder(fake_settings(**fields)) as settings:
-        yield from _serving(engine, settings, send_buffer_bytes, unread_ms)
-
-
-def _serving(
-    engine: FakeEngine, settings: Settings, send_buffer_bytes: int, unread_ms: int
-) -> Iterator[Served]:
     from app.main import create_app
 
-    table = {**stt_registrations(), "fake": Registration("fake", lambda: lambda _: engine, "tests")}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(providers, "stt_registrations", lambda: table)
-        app = create_app(settings)
-    with _run(app, settings, send_buffer_bytes, unread_ms) as (url, server), recording() as log:
-        yield Served(url, app, server, log)
+    with own_data_folder(fake_settings(**fields)) as settings:
+        app = create_app(settings, registrations=with_engine(engine, registrations))
+        listener = _listener(send_buffer_bytes, unread_ms)
+        with (
+            run_app(app, listener=listener, **uvicorn_options(settings)) as (url, server),
+            recording() as log,
+        ):
+            yield Served(url, app, server, log)
 
 
-@contextmanager
-def _run(
-    app: FastAPI, settings: Settings, send_buffer_bytes: int, unread_ms: int
-) -> Iterator[tuple[str, uvicorn.Server]]:
+def with_engine(engine: FakeEngine, registrations: Registrations | None = None) -> Registrations:
+    """The same registrations with this engine, under the name `fake`."""
+    fake = Registration("fake", lambda: lambda _: engine, "tests")
+    return replace(registrations or Registrations(), stt={**stt_registrations(), "fake": fake})
+
+
+def _listener(send_buffer_bytes: int, unread_ms: int) -> socket.socket:
     listener = bind("127.0.0.1", 0)
     if send_buffer_bytes:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
-    config = uvicorn.Config(app, **uvicorn_options(settings))
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started:
-        assert thread.is_alive(), "the server ended while starting"
-        assert time.monotonic() < deadline, "the server did not start within 30 s"
-        time.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", server
-    finally:
-        server.should_exit = True
-        thread.join(timeout=15)
-        assert not thread.is_alive(), "the server did not stop within 15 s"
+    return listener

@@ -15,7 +15,7 @@ from app.storage import search
 from app.storage.database import Database
 from app.storage.tables import ConversationRow, MessageRow
 from app.utils.ids import new_id
-from tests.fakes.chat_provider import FakeChat, registered
+from tests.fakes.chat_provider import FakeChat, with_models
 from tests.fakes.engine import FakeEngine
 from tests.support.chatting import Sent, read_events
 from tests.support.serving import Served, serving
@@ -71,8 +71,9 @@ def talking(model: FakeChat | None = None, **fields: Any) -> Iterator[tuple[Talk
     """A server whose default model is this one, or `echo`, and a client of it."""
     llm = {"provider": "fake" if model else "echo", "discover": False}
     with (
-        registered(**({"fake": model} if model else {})),
-        serving(FakeEngine(), llm=llm, **fields) as served,
+        serving(
+            FakeEngine(), registrations=with_models(**({"fake": model} if model else {})), llm=llm, **fields
+        ) as served,
         client_of(served) as http,
     ):
         yield Talk(http), served

@@ -36,8 +36,10 @@ class AssistantDeps:
 class Assistants:
     """Assistants by name. Whoever asks one also gives `resolve`, by which it finds the model that it asks itself."""
 
-    def __init__(self, settings: Settings, search: SearchService, taken: Sequence[str] = ()) -> None:
-        self._deps = AssistantDeps(settings, Toolsets(settings), search)
+    def __init__(
+        self, settings: Settings, toolsets: Toolsets, search: SearchService, taken: Sequence[str] = ()
+    ) -> None:
+        self._deps = AssistantDeps(settings, toolsets, search)
         self._defined = load_assistants(settings, frozenset(taken))
 
     @property

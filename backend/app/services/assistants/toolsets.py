@@ -1,16 +1,14 @@
 """The toolsets of one application: built when an assistant first needs them, closed with the server."""
 
 import logging
-from collections.abc import Sequence
-
-import anyio
-import anyio.to_thread
+from collections.abc import Mapping, Sequence
 
 from app.core.assistants import Approval, AssistantDefinition
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
 from app.core.logging import log_failure
 from app.providers.agent.task import AgentTool
+from app.providers.registry import CannotBuild, LazyRegistry, Registration
 from app.toolsets.base import Tool, ToolContext, Toolset, UnusableTool
 from app.toolsets.registry import toolset_registrations
 
@@ -20,11 +18,12 @@ logger = logging.getLogger(__name__)
 class Toolsets:
     """Toolsets by name."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, registrations: Mapping[str, Registration] | None = None) -> None:
+        """`registrations` are all that there are; None means those built in and those of packages."""
         self._settings = settings
-        self._registered = toolset_registrations()
-        self._built: dict[str, Toolset] = {}
-        self._building = anyio.Lock()
+        self._registry = LazyRegistry[Toolset](
+            "toolset", toolset_registrations() if registrations is None else registrations, settings
+        )
 
     async def of(self, name: str, definition: AssistantDefinition) -> list[tuple[str, Tool, Approval]]:
         """What the assistant of that name can do: toolset, tool, and whether a person is asked.
@@ -68,29 +67,18 @@ class Toolsets:
         ]
 
     async def aclose(self) -> None:
-        for name, toolset in self._built.items():
-            try:
-                await toolset.aclose()
-            except Exception as error:  # noqa: BLE001  # one that fails must not keep the others open
-                logger.warning("toolset %s did not close: %s", name, type(error).__name__)
+        await self._registry.aclose()
 
     async def _get(self, assistant: str, name: str) -> Toolset:
-        if name in self._built:
-            return self._built[name]
-        registration = self._registered.get(name)
-        if registration is None:
+        if name not in self._registry:
             raise ProviderNotReady(
                 f"assistant {assistant!r} needs the toolset {name!r}, which is not there; known are "
-                f"{', '.join(sorted(self._registered))}"
+                f"{', '.join(sorted(self._registry))}"
             )
-        async with self._building:
-            if name not in self._built:
-                try:
-                    factory = await anyio.to_thread.run_sync(registration.load, abandon_on_cancel=True)
-                    self._built[name] = factory(self._settings)
-                except Exception as error:  # a package of others may fail in any way
-                    raise self._broken(assistant, name, error) from error
-        return self._built[name]
+        try:
+            return await self._registry.get(name)
+        except CannotBuild as error:
+            raise self._unusable(assistant, name, error.error) from error
 
     def _tools_of(self, assistant: str, name: str, toolset: Toolset) -> list[Tool]:
         """Raises:
@@ -101,16 +89,16 @@ class Toolsets:
             for tool in found:
                 if not isinstance(tool, Tool):
                     raise UnusableTool("its `tools()` has to give `Tool`s")
-        except Exception as error:  # the same
-            raise self._broken(assistant, name, error) from error
+        except Exception as error:  # a package of others may fail in any way
+            log_failure(logger, f"toolset {name!r} failed", error)
+            raise self._unusable(assistant, name, error) from error
         return found
 
-    def _broken(self, assistant: str, name: str, error: Exception) -> ProviderNotReady:
-        """Why a toolset cannot be used; words of others may hold a secret, and only their place is told, in the log."""
-        log_failure(logger, f"toolset {name} failed", error)
+    def _unusable(self, assistant: str, name: str, error: Exception) -> ProviderNotReady:
+        """Why a toolset cannot be used: only `UnusableTool` has words of ours, those of others may hold a secret."""
         why = error if isinstance(error, UnusableTool) else type(error).__name__
         return ProviderNotReady(
-            f"assistant {assistant!r} needs the toolset {name!r} of {self._registered[name].origin!r}, which cannot "
+            f"assistant {assistant!r} needs the toolset {name!r} of {self._registry.origin(name)!r}, which cannot "
             f"be used ({why}); the server's log has the place"
         )
 

@@ -1,6 +1,8 @@
 """The speech engines of one application: built once by name, chosen for each dictation, listed with their state."""
 
 import logging
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 import anyio
@@ -16,7 +18,7 @@ from app.core.errors import (
 )
 from app.providers.base import ProviderStatus, SttProvider
 from app.providers.boundary import ProviderBoundary
-from app.providers.registry import Registration, stt_registrations
+from app.providers.registry import CannotBuild, LazyRegistry, Registration, stt_registrations
 from app.schemas.providers import ProviderState, SttCapabilitiesOut, SttProviderOut
 from app.services.decoding.scheduled_stream import is_scheduled
 from app.services.decoding.scheduler import Scheduler
@@ -32,28 +34,34 @@ WAY_OUT = "run `prompter models pull base` for about 100 languages, or name anot
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class SelectedEngine:
     """The engine for one dictation, and why, where the server chose."""
 
     provider: SttProvider
     reason: str | None
 
 
-class Engines:
+class SttProviders:
     """Owns every speech provider that has been asked for."""
 
-    def __init__(self, settings: Settings, scheduler: Scheduler) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        scheduler: Scheduler,
+        registrations: Mapping[str, Registration] | None = None,
+    ) -> None:
+        """`registrations` are all that there are; None means those built in and those of packages."""
         self._settings = settings
         self._scheduler = scheduler
-        self._registrations = stt_registrations()
-        self._built: dict[str, SttProvider] = {}
-        self._broken: dict[str, str] = {}
+        self._registry = LazyRegistry[SttProvider](
+            "speech engine", stt_registrations() if registrations is None else registrations, settings
+        )
         self.warm = False
         """Whether the default engine has been started, or found not to be startable."""
 
     # -- choosing
 
-    async def choose(self, name: str | None, lang: str, model: str | None) -> Choice:
+    async def choose(self, name: str | None, lang: str, model: str | None) -> SelectedEngine:
         """The engine for a dictation in `lang` (BCP-47, or auto).
 
         Raises:
@@ -62,14 +70,14 @@ class Engines:
         name = name or self._settings.stt.provider
         if name == AUTO:
             return await self._choose_best(lang, model)
-        provider = self._get(name)
+        provider = await self._get(name)
         self._check_model(provider, model)
         if model is None or len(_models(provider)) == 1:  # another model may know another language
             self._check_language(provider, lang)
         status = await self._probe(provider)
         if status.state is not ProviderState.READY and not self._startable(status, model):
             raise ProviderNotReady(f"provider {name!r} is not ready ({status.state}): {status.description}")
-        return Choice(provider, None)
+        return SelectedEngine(provider, None)
 
     def admit(self, provider: SttProvider) -> None:
         """Let one more dictation in; engines that take no core here are always free.
@@ -88,11 +96,11 @@ class Engines:
         """Who gives this engine its turns; None for one that takes no core here."""
         return self._scheduler if is_scheduled(provider.capabilities) else None
 
-    async def _choose_best(self, lang: str, model: str | None) -> Choice:
+    async def _choose_best(self, lang: str, model: str | None) -> SelectedEngine:
         """The first of AUTO_ORDER that is ready and speaks the language; the reason tells why not an earlier one."""
         passed_over: list[str] = []
         language_lacking = False
-        providers = [self._get(name) for name in AUTO_ORDER]
+        providers = [await self._get(name) for name in AUTO_ORDER]
         if model is not None:
             return await self._choose_by_model(providers, lang, model)
         for name, provider in zip(AUTO_ORDER, providers, strict=True):
@@ -102,12 +110,12 @@ class Engines:
             elif not _speaks(provider, lang):
                 language_lacking = True
             else:
-                return Choice(provider, "; ".join([f"{name} is ready", *passed_over]))
+                return SelectedEngine(provider, "; ".join([f"{name} is ready", *passed_over]))
         if language_lacking:
             raise LanguageNotSupported(f"no engine here understands {lang!r}; {WAY_OUT}")
         raise ProviderNotReady(f"no speech engine is ready ({'; '.join(passed_over)}); {WAY_OUT}")
 
-    async def _choose_by_model(self, providers: list[SttProvider], lang: str, model: str) -> Choice:
+    async def _choose_by_model(self, providers: list[SttProvider], lang: str, model: str) -> SelectedEngine:
         """The engine that has this model; a model is named only by who wants just that."""
         for provider in providers:
             if model in _models(provider):
@@ -137,51 +145,41 @@ class Engines:
             listed = ", ".join(known) or "none to choose from"
             raise UnknownModel(f"{provider.name!r} has no model {model!r}; known: {listed}")
 
-    def _get(self, name: str) -> SttProvider:
-        if name not in self._registrations:
-            raise UnknownProvider(
-                f"no speech provider {name!r}; known: {', '.join([AUTO, *self._registrations])}"
-            )
-        if (provider := self._build(self._registrations[name])) is None:
-            raise ProviderNotReady(f"provider {name!r} could not be loaded: {self._broken[name]}")
-        return provider
-
-    def _build(self, registration: Registration) -> SttProvider | None:
-        name = registration.name
-        if name not in self._built and name not in self._broken:
-            try:
-                self._built[name] = registration.load()(self._settings)
-            except Exception as error:  # noqa: BLE001  # a stranger's package may fail in any way; the rest must not
-                self._broken[name] = f"{type(error).__name__} in the package {registration.origin!r}"
-                logger.warning("speech provider %r cannot be loaded: %s", name, self._broken[name])
-        return self._built.get(name)
+    async def _get(self, name: str) -> SttProvider:
+        if name not in self._registry:
+            raise UnknownProvider(f"no speech provider {name!r}; known: {', '.join([AUTO, *self._registry])}")
+        try:
+            return await self._registry.get(name)
+        except CannotBuild as error:
+            raise ProviderNotReady(f"provider {name!r} could not be loaded: {_reason(error)}") from error
 
     # -- listing
 
-    def checkpoints(self) -> dict[str, list[str]]:
+    async def checkpoints(self) -> dict[str, list[str]]:
         """The models of every engine that can be loaded, by its name; those that `auto` considers first."""
-        names = [*AUTO_ORDER, *(name for name in self._registrations if name not in AUTO_ORDER)]
-        built = {
-            name: self._build(self._registrations[name]) for name in names if name in self._registrations
-        }
-        return {name: _models(provider) for name, provider in built.items() if provider is not None}
+        found = {}
+        for name in (*AUTO_ORDER, *(name for name in self._registry if name not in AUTO_ORDER)):
+            with suppress(KeyError, CannotBuild):
+                found[name] = _models(await self._registry.get(name))
+        return found
 
     async def list_providers(self) -> list[SttProviderOut]:
         """Every provider with its state; a slow or failing probe costs at most PROBE_TIMEOUT_S and hides nothing."""
         default = await self._default_name()
         found: dict[str, SttProviderOut] = {}
 
-        async def describe(registration: Registration) -> None:
-            provider = self._build(registration)
-            if provider is not None:
-                found[registration.name] = self._describe(provider, await self._probe(provider), default)
+        async def describe(name: str) -> None:
+            try:
+                provider = await self._registry.get(name)
+            except CannotBuild as error:
+                found[name] = self._describe_broken(name, _reason(error))
             else:
-                found[registration.name] = self._describe_broken(registration)
+                found[name] = self._describe(provider, await self._probe(provider), default)
 
         async with anyio.create_task_group() as group:
-            for registration in self._registrations.values():
-                group.start_soon(describe, registration)
-        return [found[name] for name in self._registrations]
+            for name in self._registry:
+                group.start_soon(describe, name)
+        return [found[name] for name in self._registry]
 
     async def _default_name(self) -> str | None:
         try:
@@ -195,7 +193,7 @@ class Engines:
                 return await provider.status()
         except TimeoutError:
             return ProviderStatus(ProviderState.UNREACHABLE, f"gave no state within {PROBE_TIMEOUT_S:g} s")
-        except Exception as error:  # noqa: BLE001  # as in _build: one bad provider must not break the list
+        except Exception as error:  # noqa: BLE001  # one bad provider must not break the list
             logger.warning("speech provider %r gave no state: %s", provider.name, type(error).__name__)
             return ProviderStatus(
                 ProviderState.UNREACHABLE, f"its state could not be read ({type(error).__name__})"
@@ -213,15 +211,16 @@ class Engines:
             capabilities=SttCapabilitiesOut.model_validate(asdict(provider.capabilities)),
         )
 
-    def _describe_broken(self, registration: Registration) -> SttProviderOut:
+    @staticmethod
+    def _describe_broken(name: str, reason: str) -> SttProviderOut:
         nothing = SttCapabilitiesOut(
             languages=[], streaming=False, words=False, vocabulary=False, network=False, raw_audio=False
         )
         return SttProviderOut(
-            name=registration.name,
+            name=name,
             type="unknown",
             status=ProviderState.NOT_INSTALLED,
-            description=f"could not be loaded: {self._broken[registration.name]}",
+            description=f"could not be loaded: {reason}",
             default=False,
             models=[],
             capabilities=nothing,
@@ -251,15 +250,18 @@ class Engines:
 
     async def aclose(self) -> None:
         """Stop every provider that was built."""
-        async with anyio.create_task_group() as group:
-            for provider in self._built.values():
-                group.start_soon(provider.aclose)
+        await self._registry.aclose()
+
+
+def _reason(error: CannotBuild) -> str:
+    """Why an engine cannot be built, without the words of its package."""
+    return f"{type(error.error).__name__} in the package {error.origin!r}"
 
 
 def _models(provider: SttProvider) -> list[str]:
     try:
         return provider.models()
-    except Exception as error:  # noqa: BLE001  # as in _build
+    except Exception as error:  # noqa: BLE001  # the same
         logger.warning("speech provider %r gave no models: %s", provider.name, type(error).__name__)
         return []
 

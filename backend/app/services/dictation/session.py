@@ -24,7 +24,7 @@ from app.providers.base import RawSttSession, SttConfig, SttProvider
 from app.providers.boundary import ProviderBoundary
 from app.schemas.stt import EndpointingConfig, StartConfig
 from app.services.audio.pcm import OddByteCarry
-from app.services.decoding.providers import AUTO, Choice, Engines
+from app.services.decoding.providers import AUTO, SelectedEngine, SttProviders
 from app.services.dictation.dictation import Dictation
 from app.services.dictation.events import EngineInfo
 from app.services.dictation.meter import Meter, SessionTotals
@@ -45,7 +45,7 @@ class SpeechSession:
     def __init__(
         self,
         settings: Settings,
-        engines: Engines,
+        engines: SttProviders,
         keeper: DictationStore,
         owner: UUID,
         outbox: Outbox,
@@ -140,7 +140,7 @@ class SpeechSession:
         """Begin a dictation and answer `ready`.
 
         Raises:
-            AlreadyStarted; and what `Engines.choose`, `Engines.admit` and the provider raise.
+            AlreadyStarted; and what `SttProviders.choose`, `SttProviders.admit` and the provider raise.
         """
         if self._dictation is not None:
             raise AlreadyStarted("this socket has a dictation going on; send `stop` first")
@@ -310,7 +310,7 @@ class SpeechSession:
         silence_ms: int = getattr(self._settings.endpointing, f"{wanted}_ms")
         return silence_ms
 
-    def _emit_ready(self, choice: Choice, voice: EngineInfo, lang: str, resume_token: str) -> None:
+    def _emit_ready(self, choice: SelectedEngine, voice: EngineInfo, lang: str, resume_token: str) -> None:
         self._ready = {
             "type": "ready",
             "provider": choice.provider.name,

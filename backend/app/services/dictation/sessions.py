@@ -18,7 +18,7 @@ from app.core.config import Settings
 from app.core.errors import PrompterError, ResumeRefused, ServerFull
 from app.core.logging import report_fault
 from app.core.metrics import Observer
-from app.services.decoding.providers import Engines
+from app.services.decoding.providers import SttProviders
 from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Connection, Outbox, ServerClosing
 from app.services.dictation.session import SpeechSession
 from app.services.history.dictation_writer import DictationStore
@@ -54,7 +54,7 @@ class SessionManager:
     """
 
     def __init__(
-        self, settings: Settings, engines: Engines, keeper: DictationStore, observer: Observer
+        self, settings: Settings, engines: SttProviders, keeper: DictationStore, observer: Observer
     ) -> None:
         self._settings = settings
         self._engines = engines

@@ -12,7 +12,7 @@ from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.services.llm.answer import Answer
 from app.services.llm.context import RunContext
 from app.services.llm.models import Catalogue, Choice
-from app.services.llm.providers import NAMED_IN_REQUEST, Providers
+from app.services.llm.providers import NAMED_IN_REQUEST, LlmProviders
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Generation:
     """What `/llm/generate` asks of the providers."""
 
     def __init__(
-        self, providers: Providers, transcripts: RecentTranscripts, catalogue: Catalogue | None = None
+        self, providers: LlmProviders, transcripts: RecentTranscripts, catalogue: Catalogue | None = None
     ) -> None:
         self._providers = providers
         self._transcripts = transcripts

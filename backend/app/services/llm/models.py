@@ -15,7 +15,7 @@ from app.schemas.providers import LlmProviderOut
 from app.services.assistants.definitions import ConfiguredAssistant
 from app.services.assistants.registry import Assistants
 from app.services.llm.context import RunContext
-from app.services.llm.providers import PROBE_S, Providers
+from app.services.llm.providers import PROBE_S, LlmProviders
 from app.services.llm.text_only import TextOnly
 
 _FRESH_S = 5.0
@@ -67,7 +67,7 @@ class Catalogue:
     """
 
     def __init__(
-        self, settings: Settings, providers: Providers, assistants: Assistants | None = None
+        self, settings: Settings, providers: LlmProviders, assistants: Assistants | None = None
     ) -> None:
         self._settings = settings
         self._providers = providers
@@ -182,7 +182,7 @@ def shown(id_: str) -> str:
 class _Lists:
     """What some providers list, asked again when it is not fresh; any number may ask at once."""
 
-    def __init__(self, providers: Providers, names: Sequence[str]) -> None:
+    def __init__(self, providers: LlmProviders, names: Sequence[str]) -> None:
         self._providers = providers
         self._names = names
         self._lists: dict[str, list[Model]] = {}

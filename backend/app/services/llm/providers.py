@@ -1,48 +1,45 @@
 """The language-model providers of one application: built when first asked for, listed with their states."""
 
-import logging
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import anyio
-import anyio.to_thread
 
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady, UnknownProvider
 from app.providers.base import LlmProvider, ProviderStatus
-from app.providers.registry import Registration, llm_registrations
+from app.providers.registry import (
+    FOUND_HERE,
+    CannotBuild,
+    LazyRegistry,
+    Registration,
+    llm_registrations,
+)
 from app.schemas.providers import LlmProviderOut, ProviderState
 
 PROBE_S = 3.0
 NAMED_IN_REQUEST = "openai_compat"
-SOUGHT = "this machine"
-"""The origin of servers that are found by looking for them."""
 _LOCAL = "llama_local"
 _FALLBACK = "echo"
-logger = logging.getLogger(__name__)
 
 
-class Providers:
-    """Providers by name. `registrations` is the seam by which tests and plugins bring others."""
+class LlmProviders:
+    """Language-model providers by name."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        registrations: Callable[[Settings], dict[str, Registration]] | None = None,
-    ) -> None:
+    def __init__(self, settings: Settings, registrations: Mapping[str, Registration] | None = None) -> None:
+        """`registrations` are all that there are; None means those built in, configured, installed and found."""
         self._settings = settings
-        self._registered = (registrations or llm_registrations)(settings)
-        self._built: dict[str, LlmProvider] = {}
-        self._building: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        self._registry = LazyRegistry[LlmProvider](
+            "provider", llm_registrations(settings) if registrations is None else registrations, settings
+        )
 
     @property
     def names(self) -> list[str]:
         """All that are registered, in their order."""
-        return list(self._registered)
+        return list(self._registry)
 
     def is_sought(self, name: str) -> bool:
         """Whether it is a server that may run on this machine, which has to be looked for."""
-        return self._registered[name].origin == SOUGHT
+        return self._registry.origin(name) == FOUND_HERE
 
     async def default(self) -> str:
         """The provider of a request that names none: never a server that was found by probing."""
@@ -53,7 +50,7 @@ class Providers:
             return NAMED_IN_REQUEST
         # One that is loading its model is still the one: who asks meanwhile waits, and gets no echo.
         there = (ProviderState.READY, ProviderState.LOADING)
-        if _LOCAL in self._registered and await self._state(_LOCAL) in there:
+        if _LOCAL in self._registry and await self._state(_LOCAL) in there:
             return _LOCAL
         return _FALLBACK
 
@@ -63,24 +60,15 @@ class Providers:
         Raises:
             UnknownProvider, ProviderNotReady
         """
-        if (built := self._built.get(name)) is not None:
-            return built
-        registration = self._registered.get(name)
-        if registration is None:
-            raise UnknownProvider(
-                f"unknown provider {name!r}; known are {', '.join(sorted(self._registered))}"
-            )
-        async with self._building[name]:
-            if name not in self._built:
-                try:
-                    factory = await anyio.to_thread.run_sync(registration.load, abandon_on_cancel=True)
-                    self._built[name] = factory(self._settings)
-                except Exception as error:  # a package of others may fail in any way
-                    raise ProviderNotReady(
-                        f"provider {name!r} of {registration.origin!r} cannot be loaded "
-                        f"({type(error).__name__}); install it again"
-                    ) from error
-        return self._built[name]
+        if name not in self._registry:
+            raise UnknownProvider(f"unknown provider {name!r}; known are {', '.join(sorted(self._registry))}")
+        try:
+            return await self._registry.get(name)
+        except CannotBuild as error:
+            raise ProviderNotReady(
+                f"provider {name!r} of {error.origin!r} cannot be loaded "
+                f"({type(error.error).__name__}); install it again"
+            ) from error
 
     async def listed(self) -> list[LlmProviderOut]:
         """All providers with their states, asked in parallel; none delays the list beyond 3 s."""
@@ -98,16 +86,12 @@ class Providers:
             )
 
         async with anyio.create_task_group() as group:
-            for name in self._registered:
+            for name in self._registry:
                 group.start_soon(ask, name)
-        return [found[name] for name in self._registered]
+        return [found[name] for name in self._registry]
 
     async def aclose(self) -> None:
-        for name, provider in self._built.items():
-            try:
-                await provider.aclose()
-            except Exception as error:  # noqa: BLE001  # one that fails must not keep the others open
-                logger.warning("provider %s did not close: %s", name, type(error).__name__)
+        await self._registry.aclose()
 
     async def _state(self, name: str) -> ProviderState:
         return (await self._status(name))[1].state

@@ -16,7 +16,7 @@ from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, Samples, SttConfig
 from app.providers.boundary import ProviderBoundary
 from app.providers.media.decoder import RecordingDecoder
 from app.services.audio.segmenter import Segmenter, SegmentEvent
-from app.services.decoding.providers import Engines
+from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.window_session import WindowSizes
 from app.services.transcription.decoder import Cores, RawListener, UtteranceListener
@@ -41,7 +41,7 @@ class TranscriptionDeps:
     """What recordings share."""
 
     settings: Settings
-    engines: Engines
+    engines: SttProviders
     cores: Cores
     ears: anyio.CapacityLimiter
     """Recordings that are listened to at a time: it is cheap, and must not take the cores."""
@@ -130,7 +130,7 @@ class TranscriptionJob:
     async def _mind(self) -> "_Ears | _Raw":
         """The engine with what it needs before it."""
         ask, settings, engines = self._request, self._deps.settings, self._deps.engines
-        named = find(ask.model, engines.checkpoints())
+        named = find(ask.model, await engines.checkpoints())
         lang = ask.lang or settings.stt.lang
         provider = (await engines.choose(named.provider, lang, named.model)).provider
         self.provider = provider.name
@@ -216,7 +216,7 @@ RETRY_S = 5.0
 class TranscriptionService:
     """One for an application."""
 
-    def __init__(self, settings: Settings, engines: Engines, scheduler: Scheduler) -> None:
+    def __init__(self, settings: Settings, engines: SttProviders, scheduler: Scheduler) -> None:
         self._limit = settings.limits.uploads
         self.open = 0
         """Recordings that are uploaded or transcribed now."""

@@ -10,7 +10,7 @@ import pytest
 
 from app.core.config import LlmSettings, Settings
 from tests.conftest import running
-from tests.fakes.chat_provider import HELLO, FakeChat, delta, registered
+from tests.fakes.chat_provider import HELLO, FakeChat, delta, with_models
 
 PROMPT = "tell nobody about the purple submarine"
 MESSAGES = [{"role": "user", "content": PROMPT}]
@@ -24,7 +24,7 @@ def fake() -> FakeChat:
 
 @pytest.fixture(scope="module")
 def url(fake: FakeChat) -> Iterator[str]:
-    with registered(fake=fake), running(Settings(_env_file=None, llm=LLM)) as url:
+    with running(Settings(_env_file=None, llm=LLM), registrations=with_models(fake=fake)) as url:
         yield url
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from app import __version__
 from app.core.config import LlmSettings
-from tests.fakes.chat_provider import FakeChat, registered
+from tests.fakes.chat_provider import FakeChat, with_models
 from tests.fakes.engine import FakeEngine
 from tests.support.serving import Served, serving
 
@@ -18,7 +18,7 @@ FOUND = FakeChat(lists=("local",))
 def served() -> Iterator[Served]:
     fake = FakeChat(lists=("openai/gpt-oss-20b", "qwen3:8b"))
     llm = LlmSettings(discover=False, model_aliases={"gpt-4": "fake/qwen3:8b"})
-    with registered(fake=fake, lm_sought=FOUND), serving(FakeEngine(), llm=llm) as served:
+    with serving(FakeEngine(), registrations=with_models(fake=fake, lm_sought=FOUND), llm=llm) as served:
         yield served
 
 

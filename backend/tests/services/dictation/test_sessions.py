@@ -13,14 +13,12 @@ import pytest
 from app.api.deps import Resources
 from app.core.errors import ResumeRefused
 from app.core.security import LOCAL_USER_ID
-from app.providers.registry import Registration, stt_registrations
 from app.schemas.stt import StartConfig
-from app.services.decoding import providers
 from app.services.dictation.outbox import ClientGone, Connection, Outbox
 from app.services.dictation.session import SpeechSession
 from app.services.dictation.sessions import SessionManager
 from tests.fakes.engine import FakeEngine, Script, growing
-from tests.support.serving import fake_settings
+from tests.support.serving import fake_settings, with_engine
 from tests.support.speech_client import sentence
 
 CUTS = 1000
@@ -49,10 +47,8 @@ class FakeWire:
 async def application(engine: FakeEngine, **limits: Any) -> AsyncIterator[SessionManager]:
     from app.main import create_app
 
-    with pytest.MonkeyPatch.context() as patch:
-        table = {**stt_registrations(), "fake": Registration("fake", lambda: lambda _: engine, "tests")}
-        patch.setattr(providers, "stt_registrations", lambda: table)
-        resources: Resources = create_app(fake_settings(limits=limits)).state.resources
+    app = create_app(fake_settings(limits=limits), registrations=with_engine(engine))
+    resources: Resources = app.state.resources
     async with resources.sessions.run():
         yield resources.sessions
 

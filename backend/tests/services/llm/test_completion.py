@@ -14,7 +14,7 @@ from app.schemas.providers import ProviderState
 from app.services.llm.completion import Asked, Completion, Completions
 from app.services.llm.forwarding import FORWARDED, ROUTING, forwarded
 from app.services.llm.models import Catalogue
-from app.services.llm.providers import Providers
+from app.services.llm.providers import LlmProviders
 from tests.fakes.chat_provider import FakeChat, delta, table, usage
 
 SAID = [{"role": "user", "content": "Say hello to me"}]
@@ -47,7 +47,7 @@ async def begin(
     provider: Any, body: dict[str, Any] | None = None, *, observer: Observer | None = None, **asked: Any
 ) -> Completion:
     settings = Settings(_env_file=None, llm=LlmSettings(discover=False))
-    catalogue = Catalogue(settings, Providers(settings, lambda _settings: table(fake=provider)))
+    catalogue = Catalogue(settings, LlmProviders(settings, table(fake=provider)))
     completions = Completions(catalogue, observer or Observer())
     return await completions.begin(Asked("fake", {"messages": SAID, **(body or {})}, **asked))
 

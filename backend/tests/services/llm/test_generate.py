@@ -24,7 +24,7 @@ from app.providers.registry import Registration
 from app.schemas.providers import ProviderState
 from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.services.llm.generate import Generation, Prompt
-from app.services.llm.providers import Providers
+from app.services.llm.providers import LlmProviders
 
 HELLO = (ChatMessage("user", "hello"),)
 CONFIGURED = LlmUpstreamSettings(base_url="https://api.example/v1", api_key=SecretStr("k"), model="m")
@@ -69,7 +69,7 @@ class FakeModel:
             raise self._fails
 
 
-def fakes(**models: Any) -> Callable[[Settings], dict[str, Registration]]:
+def fakes(**models: Any) -> dict[str, Registration]:
     """Registrations of these models; an exception instead of one is raised when it is loaded."""
 
     def loader(model: Any) -> Callable[[], Callable[[Settings], Any]]:
@@ -80,13 +80,12 @@ def fakes(**models: Any) -> Callable[[Settings], dict[str, Registration]]:
 
         return load
 
-    table = {name: Registration(name, loader(model), "fake-package") for name, model in models.items()}
-    return lambda _settings: table
+    return {name: Registration(name, loader(model), "fake-package") for name, model in models.items()}
 
 
-def providers(llm: LlmSettings | None = None, **models: Any) -> Providers:
+def providers(llm: LlmSettings | None = None, **models: Any) -> LlmProviders:
     settings = Settings(_env_file=None, llm=llm or LlmSettings(discover=False))
-    return Providers(settings, fakes(**models) if models else None)
+    return LlmProviders(settings, fakes(**models) if models else None)
 
 
 def generation(

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from app.core.config import LlmProfile, LlmSettings, LlmUpstreamSettings, Settings
 from app.core.errors import ModelNotFound
 from app.services.llm.models import Catalogue
-from app.services.llm.providers import Providers
+from app.services.llm.providers import LlmProviders
 from app.services.llm.text_only import TextOnly
 from tests.fakes.chat_provider import FakeChat, table
 
@@ -23,7 +23,7 @@ class FakeBrokenChat(FakeChat):
 
 def catalogue(llm: LlmSettings | None = None, **models: Any) -> Catalogue:
     settings = Settings(_env_file=None, llm=llm or LlmSettings())
-    return Catalogue(settings, Providers(settings, lambda _settings: table(**models)))
+    return Catalogue(settings, LlmProviders(settings, table(**models)))
 
 
 NAMED: dict[str, Any] = {
