@@ -77,7 +77,7 @@ def figures_of(
 def _both() -> Iterator[tuple[Target, Target]]:
     """The upstream, and a server of which it is a profile."""
     ports = free_port(), free_port()
-    fast = [sys.executable, "-m", "uvicorn", "app.bench.fixtures:app", "--port", str(ports[0])]
+    fast = [sys.executable, "-m", "uvicorn", "app.bench.fixtures:fast_upstream", "--port", str(ports[0])]
     ours = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(ports[1])]
     environment = {
         f"PROMPTER_LLM__PROFILES__{PROFILE.upper()}__BASE_URL": f"http://127.0.0.1:{ports[0]}/v1",

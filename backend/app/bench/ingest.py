@@ -20,7 +20,7 @@ from app.client.speech import speech_socket
 
 CHUNKS_PER_S = 10
 CHUNKS_PER_FINAL = 3
-SERVERS = {"bare": "app.bench.fixtures:app", "prompter": "app.main:app"}
+SERVERS = {"bare": "app.bench.fixtures:bare_endpoint", "prompter": "app.main:app"}
 
 
 async def ingest(*, connections: int = 50, messages: int = 400, rounds: int = 5) -> Part:

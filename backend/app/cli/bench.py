@@ -62,7 +62,7 @@ def run(
 ) -> None:
     """Speak recordings to a server in real time and measure what comes back."""
     runner = _import("runner")
-    speech = _import("load.speaker").Speech(provider, model, lang)
+    speech = _import("speaker").Speech(provider, model, lang)
     plan = runner.Plan(
         folder=folder, parts=_split(parts) or runner.PARTS, speech=speech, langs=_split(langs), kinds=_split(kinds),
         url=url, speakers=speakers, most=most, levels=_numbers(levels), utterances=utterances,
@@ -89,7 +89,7 @@ def accuracy(
     windows = _split(window)
     if not windows or not set(windows) <= {"short", "full"}:
         raise CommandError(f"--window {window!r}: expected short, full, or short,full", USAGE)
-    parts, clips, runner = _import("parts.accuracy"), _import("load.clips"), _import("runner")
+    parts, clips, runner = _import("accuracy"), _import("clips"), _import("runner")
     found = _wait(
         parts.accuracy(
             _caught(lambda: clips.find_clips(folder, _split(langs), _split(kinds))),
@@ -106,7 +106,7 @@ def gateway(
     output: Out = None,
 ) -> None:
     """What the server adds to a language model's answers: time to the first token, CPU for a chunk, memory."""
-    parts, runner = _import("parts.gateway"), _import("runner")
+    parts, runner = _import("gateway"), _import("runner")
     found = _wait(parts.gateway(crowd=crowd))
     _finish(
         runner.describe(_command(), [found], {"upstream": "a fake one"}), output or _new_folder("gateway")
