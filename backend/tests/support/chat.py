@@ -1,5 +1,6 @@
 """Asking one upstream for chat completions: what comes back, and the error that ended it."""
 
+import copy
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ from app.core.errors import PrompterError
 from app.providers.base import ChatRequest
 from app.providers.upstream.addresses import Reach, parse_base_url
 from app.providers.upstream.chat import ChatUpstream
+from app.providers.upstream.chunk_normalizer import ChunkNormalizer
 from app.providers.upstream.client import Endpoint, UpstreamClient
 from app.providers.upstream.profiles import Profile
 from app.providers.upstream.vendors import VENDORS
@@ -77,6 +79,20 @@ async def completed(reply: Reply, vendor: VendorName = "other", **fields: Any) -
         upstream.script.append(reply)
         async with asking(upstream, vendor, **fields) as chat:
             return await chat.complete(request())
+
+
+def normalized(*chunks: Any) -> list[dict[str, Any]]:
+    """All chunks that the normalizer gives for an answer of these chunks, its closing ones included."""
+    answer = ChunkNormalizer("tiny")
+    taken = [answer.normalize(copy.deepcopy(chunk)) for chunk in chunks]
+    found = [chunk for chunk in taken if chunk is not None] + answer.finish()
+    assert_canonical(found, whole=True)
+    return found
+
+
+def choice(delta: Any, finish_reason: Any = None, **fields: Any) -> dict[str, Any]:
+    """A chunk with one choice."""
+    return {"choices": [{"delta": delta, "finish_reason": finish_reason, **fields}]}
 
 
 def text(chunks: list[dict[str, Any]], field: str = "content", index: int = 0) -> str:

@@ -115,7 +115,7 @@ class _Known:
 
     async def chat(self) -> ChatUpstream:
         """The upstream at its true address: where `/v1` was left out, it has to be found."""
-        endpoint = await self.probe.endpoint()
+        endpoint = await self.probe.resolve_endpoint()
         if endpoint != self._asks:
             self._asks = endpoint
             self._chat = ChatUpstream(

@@ -1,4 +1,4 @@
-"""One client for all upstreams: builds requests, tries again before the first byte, keeps time."""
+"""The HTTP client for all upstreams: builds requests, retries before the first byte of an answer, keeps time limits."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ _RETRY_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where one request goes and with which key. The key belongs to this base URL alone."""
+    """The address of an upstream and its key. The key is sent to this base URL alone."""
 
     base: BaseUrl
     api_key: str = field(repr=False)
@@ -33,9 +33,9 @@ class Endpoint:
 
 
 class UpstreamClient:
-    """Sends requests to endpoints; one pool of connections for each reach, opened when first needed.
+    """Sends requests to endpoints over one pool of connections for each reach, opened when first needed.
 
-    `resolver` is the seam by which tests decide what names mean.
+    `resolver` looks up host names; tests hand in their own.
     """
 
     def __init__(self, connect_timeout_s: float, resolver: Resolver = resolve_host) -> None:
@@ -56,23 +56,23 @@ class UpstreamClient:
         max_retry_wait_s: float = _MAX_RETRY_WAIT_S,
         **body: Any,
     ) -> AsyncIterator[Reply]:
-        """Send and give the reply, whatever its status; leaving the block closes it.
+        """Send a request and yield the reply, whatever its status; leaving the block closes it.
 
-        `body` is `json`, or `data` and `files`, as httpx2 takes them. Tries again on a broken
-        connection, 408, 429 and 5xx, in `timeout_s` altogether: nothing of an answer is read by then. A
-        refusal that asks to wait longer than `max_retry_wait_s` is the reply.
+        `body` is `json`, or `data` and `files`, as httpx2 takes them. A broken connection, 408, 429 and some 5xx are
+        tried again, up to `tries` times within `timeout_s`; nothing of an answer is read by then. A refusal that asks
+        to wait longer than `max_retry_wait_s` is yielded as it is.
 
         Raises:
             BaseUrlNotAllowed, UpstreamError, UpstreamTimeout
         """
         build_request = _build_requests(method, endpoint, path, body)
         with upstream_errors(endpoint.base.host), anyio.fail_after(timeout_s):
-            reply = await self._tried(
+            reply = await self._send_with_retries(
                 self._transports[endpoint.reach], build_request, tries, max_retry_wait_s
             )
         try:
             if reply.headers.get("content-encoding", "identity") != "identity":
-                # It was asked for plain bytes; unpacking what a stranger packed has no bound.
+                # The request asked for plain bytes; unpacking a stranger's data could take any amount of memory.
                 raise UpstreamError(
                     f"the upstream {endpoint.base.host!r} answered compressed, which was not asked for"
                 )
@@ -84,7 +84,7 @@ class UpstreamClient:
         for transport in self._transports.values():
             await transport.aclose()
 
-    async def _tried(
+    async def _send_with_retries(
         self,
         transport: GuardedTransport,
         build_request: Callable[[], httpx2.Request],
@@ -98,22 +98,23 @@ class UpstreamClient:
             except CONNECT_ERRORS:
                 await anyio.sleep(wait_s)
                 continue
-            asked_s = parse_retry_after_s(reply.headers) or 0.0
-            if reply.status not in _RETRY_STATUSES or asked_s > max_retry_wait_s:
+            requested_wait_s = parse_retry_after_s(reply.headers) or 0.0
+            if reply.status not in _RETRY_STATUSES or requested_wait_s > max_retry_wait_s:
                 return reply
             await reply.aclose()
-            await anyio.sleep(max(wait_s, asked_s))
+            await anyio.sleep(max(wait_s, requested_wait_s))
         return await transport.send(build_request())
 
 
 def make_redactor(endpoint: Endpoint, *texts: str) -> Redactor:
-    """What error messages about this endpoint must not hold."""
+    """Return the redactor of error messages about this endpoint: they hold neither its key nor `texts`."""
     return Redactor(endpoint.api_key, texts)
 
 
 def _build_requests(
     method: str, endpoint: Endpoint, path: str, body: dict[str, Any]
 ) -> Callable[[], httpx2.Request]:
+    """Return a function that builds the request; a request can be sent only once, so each try needs its own."""
     headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _USER_AGENT}
     if not endpoint.reuses_connections:
         headers["Connection"] = "close"
@@ -129,7 +130,7 @@ def _encode_json(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
-        pass  # half a surrogate pair, an integer beyond 64 bits, 255 levels: JSON has them all, orjson none
+        pass  # half a surrogate pair, an integer beyond 64 bits, 255 levels: valid JSON that orjson does not write
     try:
         return json.dumps(value).encode("ascii")
     except RecursionError as error:

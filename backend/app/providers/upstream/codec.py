@@ -1,4 +1,4 @@
-"""Server-sent events and JSON of upstreams, decoded piece by piece with bounded memory; pure."""
+"""Decodes server-sent events and JSON of upstreams, with bounded memory and depth. Nothing here does I/O."""
 
 import json
 from typing import Any
@@ -6,53 +6,62 @@ from typing import Any
 import orjson
 
 _MAX_EVENT_BYTES = 1 << 20
+MAX_JSON_LEVELS = 200
+"""Lists and objects inside each other. Our answer nests the upstream's a little deeper, and clients have a limit."""
 
 
 class EventTooLong(ValueError):
-    """One event grew beyond the bound."""
+    """One event is longer than the limit."""
+
+
+class JsonTooDeep(ValueError):
+    """A JSON value nests more than `MAX_JSON_LEVELS` levels."""
 
 
 class SseDecoder:
-    """Takes bytes cut anywhere, gives the data of each finished event.
+    """Takes the bytes of a stream, cut anywhere, and returns the data of each complete event.
 
-    Comments give nothing. A line that starts with a brace counts as data: some servers fail that way
-    in mid-stream (Open WebUI meets them too).
+    Comments are dropped. A line that starts with a brace counts as data: some servers report a failure that way in the
+    middle of a stream.
     """
 
     def __init__(self, limit_bytes: int = _MAX_EVENT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._rest = bytearray()
+        """The start of a line whose end has not come."""
         self._data: list[bytes] = []
+        """The data lines of the event whose end has not come."""
         self._size = 0
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """The events that `piece` completes.
+        """Return the events that `piece` completes.
 
         Raises:
-            EventTooLong: an event is longer than the bound.
+            EventTooLong: an event is longer than the limit.
         """
         self._rest += piece
         if len(self._rest) + self._size > self._limit_bytes + len(piece):
             raise EventTooLong
         if b"\n" not in piece and b"\r" not in piece:
-            return []  # a long line in many pieces is not looked through again and again
+            return []  # a long line in many pieces is not searched again and again
         buffer = bytes(self._rest)
         # A lone CR ends a line too, but at the end of a piece it may be half of CRLF.
-        held = buffer.endswith(b"\r")
+        ends_with_cr = buffer.endswith(b"\r")
         lines = buffer.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         self._rest = bytearray(lines.pop())
-        if held:
+        if ends_with_cr:
             self._rest += b"\r"
-        return [event for line in lines if (event := self._line(line)) is not None]
+        return [event for line in lines if (event := self._take_line(line)) is not None]
 
     def finish(self) -> list[bytes]:
-        """What is left when the body ends without a blank line."""
+        """Return the events that are left when the body ends without a blank line."""
         rest = bytes(self._rest).rstrip(b"\r")
         self._rest.clear()
-        last = [self._line(rest), self._line(b"")]
-        return [event for event in last if event is not None]
+        events = [self._take_line(rest), self._take_line(b"")]
+        return [event for event in events if event is not None]
 
-    def _line(self, line: bytes) -> bytes | None:
+    def _take_line(self, line: bytes) -> bytes | None:
+        """Return the event that a line completes."""
         if not line:
             if not self._data:
                 return None
@@ -64,37 +73,29 @@ class SseDecoder:
         if line.startswith(b"data:"):
             value = line[5:].removeprefix(b" ")
             self._data.append(value)
-            self._size += len(line) + 1  # an empty line costs too
+            self._size += len(line) + 1  # an empty line costs memory too
         return None
 
 
-MAX_JSON_LEVELS = 200
-"""Lists and objects in one another; what is put around them goes on to the client, whose JSON has a limit too."""
-
-
-class JsonTooDeep(ValueError):
-    """It nests more levels than any answer has."""
-
-
 def parse_json(text: bytes) -> Any:
-    """The value that is written there.
+    """Return the value of a JSON text, also of Python's dialect with NaN and halves of surrogate pairs.
 
     Raises:
-        TooDeep: see there.
-        ValueError: it is no JSON, also not Python's.
+        JsonTooDeep: it nests more than `MAX_JSON_LEVELS` levels.
+        ValueError: it is not JSON.
     """
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         value = _parse_leniently(text)
-    # Counting is a hundred times cheaper than walking, which next to no answer needs.
+    # Counting brackets costs a hundredth of walking the value, which almost no answer needs.
     if text.count(b"[") + text.count(b"{") > MAX_JSON_LEVELS and _count_levels(value) > MAX_JSON_LEVELS:
         raise JsonTooDeep
     return value
 
 
 def _parse_leniently(text: bytes) -> Any:
-    """As Python writes JSON: with NaN, and with halves of surrogate pairs where a token ends in mid-character."""
+    """Read NaN as None, and half a surrogate pair, where a token ends inside a character, as a replacement."""
     try:
         value = json.loads(text.decode("utf-8", "replace"), parse_constant=lambda _: None)
         return orjson.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))

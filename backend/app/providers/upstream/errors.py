@@ -1,4 +1,4 @@
-"""Failures of upstreams as our own errors: one context manager, and a reader of error answers."""
+"""Turns failures of upstreams into our own errors: what the transport raises, and what an error answer says."""
 
 import email.utils
 import re
@@ -26,109 +26,11 @@ from app.core.errors import (
     UpstreamUnauthorized,
 )
 from app.providers.upstream.codec import EventTooLong
-from app.providers.upstream.fields import TooManyToolCalls
+from app.providers.upstream.tool_call_normalizer import TooManyToolCalls
 from app.providers.upstream.transport import Reply
 
-_OVERFLOW_STATUSES = frozenset(
-    {200, 400, 413, 422}
-)  # 200: an error in the middle of an answer, without a code
-_OVERFLOW = re.compile(
-    r"context_length_exceeded|exceed_context_size|context[ ](?:length|window|size)|maximum context|too many tokens"
-    r"|prompt is too long|input is too long|exceeds the maximum number of tokens|maximum (?:prompt|input) length"
-    r"|tokens.{1,40} must be <=",
-    re.IGNORECASE,
-)
-_LONGEST_S = 24 * 3600.0
-"""Nobody waits longer; what says so is a mistake."""
-_FIELD = re.compile(r"[A-Za-z_][\w.\[\]]{0,63}")
-_RATE = re.compile(r"rate.?limit", re.IGNORECASE)
-_LOADING = re.compile(
-    r"loading|is being loaded|not (?:yet )?loaded|warming up|starting up|not ready", re.IGNORECASE
-)
-
-
-def read_error_message(body: bytes | dict[str, Any]) -> str:
-    """The message inside an error body: OpenAI's shape, those of its imitators, or the plain text."""
-    if isinstance(body, bytes):
-        try:
-            parsed = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            text = body.decode("utf-8", "replace")
-            return "" if text.lstrip().startswith("<") else text  # an HTML page tells nobody anything
-    else:
-        parsed = body
-    while isinstance(parsed, dict):
-        parsed = next((parsed[key] for key in ("error", "message", "detail") if parsed.get(key)), "")
-    return parsed if isinstance(parsed, str) else ""
-
-
-def read_error_text(body: bytes | dict[str, Any]) -> str:
-    """The message with the codes around it, to be looked through."""
-    words = read_error_message(body)
-    if isinstance(body, bytes):
-        try:
-            parsed = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return words
-    else:
-        parsed = body
-    error = parsed.get("error") or parsed if isinstance(parsed, dict) else None
-    if not isinstance(error, dict):
-        return words
-    if isinstance(detail := error.get("detail"), list):  # FastAPI's list of what was wrong
-        return orjson.dumps(detail).decode()
-    codes = (error.get(key) for key in ("code", "type", "param"))
-    return " ".join([words, *(code for code in codes if isinstance(code, str))])
-
-
-def read_refused_field(body: bytes) -> str | None:
-    """The field of the request that the error names, where that is the name of one."""
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    error = parsed.get("error") if isinstance(parsed, dict) else None
-    name = error.get("param") if isinstance(error, dict) else None
-    return name if isinstance(name, str) and _FIELD.fullmatch(name) else None
-
-
-def is_context_overflow(status: int, words: str) -> bool:
-    """Whether the conversation is longer than the model can read."""
-    return status in _OVERFLOW_STATUSES and bool(_OVERFLOW.search(words)) and not _RATE.search(words)
-
-
-def is_loading(status: int, words: str) -> bool:
-    """Whether the server is there and its model not yet."""
-    return status == 503 and bool(_LOADING.search(words))
-
-
-def parse_retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds after which the answer's headers say to try again."""
-    if (milliseconds := _parse_number(headers.get("retry-after-ms"))) is not None:
-        return min(milliseconds / 1000, _LONGEST_S)
-    value = headers.get("retry-after")
-    if not value:
-        return None
-    if (seconds := _parse_number(value)) is not None:
-        return min(seconds, _LONGEST_S)
-    try:
-        moment_s = email.utils.parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(0.0, moment_s - time.time()), _LONGEST_S)
-
-
-def _parse_number(text: str | None) -> float | None:
-    """A finite number that is not below zero."""
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if 0 <= number < float("inf") else None
-
-
 CONNECT_ERRORS = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, ssl.SSLError, anyio.EndOfStream)
-"""The connection failed or was dropped: safe to try again while nothing has been answered."""
+"""The connection failed or was dropped. Trying again is safe while nothing of an answer has come."""
 
 _TIMEOUTS = (httpcore2.TimeoutException, TimeoutError)
 _BROKEN = (
@@ -138,29 +40,23 @@ _BROKEN = (
     anyio.BrokenResourceError,
     anyio.ClosedResourceError,
 )
-_DETAIL_CHARS = 300
-_LOADING_S = 5.0
-_FULL_S = 5.0
-_ERROR_BYTES = 64 << 10
-_QUOTE_CHARS = 16
-_SHORT_CHARS = 4
-_STATUS = re.compile(r"[45]\d\d", re.ASCII)
-_KEYS = re.compile(r"\b(?:sk|pk|gsk|hf|key|Bearer)[-_ ][\w*.\-]{6,}")
-"""What looks like a key, whole or half starred out, also one that is not ours."""
+_RETRY_WHEN_LOADING_S = 5.0
+_RETRY_WHEN_FULL_S = 5.0
+_MAX_ERROR_BODY_BYTES = 64 << 10
 
 
 @contextmanager
 def upstream_errors(host: str, *, answer_begun: bool = False) -> Iterator[None]:
     """Turn what the transport raises into UpstreamError, UpstreamTimeout or ServerFull; our own errors pass.
 
-    `answer_begun`: an answer is on its way, so what breaks leaves it incomplete (UpstreamTruncated).
+    `answer_begun`: part of an answer has come, so a broken connection leaves it incomplete (UpstreamTruncated).
     """
     try:
         yield
     except httpcore2.PoolTimeout as error:
         raise ServerFull(
-            f"as many answers of {host!r} are under way as there are connections; try again in {_FULL_S:g} s",
-            retry_after_s=_FULL_S,
+            f"all connections to {host!r} are in use by other answers; try again in {_RETRY_WHEN_FULL_S:g} s",
+            retry_after_s=_RETRY_WHEN_FULL_S,
         ) from error
     except _TIMEOUTS as error:
         raise UpstreamTimeout(
@@ -182,52 +78,71 @@ def upstream_errors(host: str, *, answer_begun: bool = False) -> Iterator[None]:
 
 
 def make_truncated_error(host: str) -> UpstreamTruncated:
-    """The error of an answer that ended before it was finished."""
+    """Return the error of an answer that ended before it was finished."""
     return UpstreamTruncated(
         f"the upstream {host!r} broke off: its answer is incomplete (upstream_truncated); ask again"
     )
 
 
+# -- what error messages must not hold
+
+_DETAIL_CHARS = 300
+_QUOTE_CHARS = 16
+_SHORT_CHARS = 4
+_KEYS = re.compile(r"\b(?:sk|pk|gsk|hf|key|Bearer)[-_ ][\w*.\-]{6,}")
+"""What looks like an API key, whole or partly replaced by stars, whoever it belongs to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Redactor:
-    """What one request holds that its error messages must not: the key, and what was said."""
+    """Removes from error messages what a request holds: its API key and the texts of its conversation."""
 
     key: str = ""
     texts: Sequence[str] = ()
 
     def __repr__(self) -> str:
-        return "Private()"
+        return "Redactor()"
 
     def redact(self, text: str) -> str:
-        """An upstream's own words in one short line, without keys; withheld where they quote the request."""
+        """Return an upstream's words in one short line without keys; withheld where they quote the conversation."""
         if self.key:
             text = text.replace(self.key, "[key]")
         text = _KEYS.sub("[key]", text)
         line = " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_DETAIL_CHARS]
-        return (
-            "(withheld: it quotes the request)"
-            if any(_is_quoted_in(line, said) for said in self.texts)
-            else line
-        )
+        if any(_is_quoted_in(line, quoted) for quoted in self.texts):
+            return "(withheld: it quotes the request)"
+        return line
+
+
+def _is_quoted_in(line: str, text: str) -> bool:
+    """Whether `line` repeats `text`: all of it, or any run of twice `_QUOTE_CHARS` characters."""
+    text = " ".join(text.split())
+    if len(text) >= _SHORT_CHARS and text[:_DETAIL_CHARS] in line:
+        return True
+    windows = range(0, len(line) - _QUOTE_CHARS + 1, _QUOTE_CHARS)
+    return any(line[start : start + _QUOTE_CHARS] in text for start in windows)
+
+
+# -- error answers
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer with an error status, or an error in the middle of an answer."""
+    """An answer with an error status, or an error event in the middle of an answer."""
 
     status: int
-    """Of the answer; in the middle of one its `code`, 200 where that is none."""
+    """HTTP status of the answer; in the middle of one the `code` of the event, 200 where it has none."""
     detail: str
-    """The upstream's own words, made safe."""
+    """The upstream's message, redacted: safe to show."""
     words: str = field(default="", repr=False)
-    """The same as they were, with its codes: to be looked through, never shown."""
+    """The upstream's message and codes as they came: to be searched, never shown."""
     retry_after_s: float | None = None
     is_midstream: bool = False
     param: str | None = None
-    """The field that it refuses, where it names one."""
+    """The field of the request that is refused, where the upstream names one."""
 
     def to_error(self, host: str) -> PrompterError:
-        """The error to raise for it."""
+        """Return the error to raise for this refusal."""
         where = f"the upstream {host!r}"
         words = f": {self.detail}" if self.detail else ""
         status = self.status if self.status >= 300 else None
@@ -235,7 +150,7 @@ class Refusal:
         if self.retry_after_s is not None:
             details["retry_after_s"] = self.retry_after_s
         if self.status in (401, 403):
-            # Its own words often quote half of the key.
+            # The upstream's own words often quote half of the key.
             text = f"{where} did not accept the API key (status {self.status}); check api_key"
             return UpstreamUnauthorized(text, **details)
         if is_context_overflow(self.status, self.words):
@@ -248,7 +163,7 @@ class Refusal:
             return UpstreamError(text, **details)
         numbered = f" (status {self.status})" if status else ""
         if is_loading(self.status, self.words):
-            details.setdefault("retry_after_s", _LOADING_S)
+            details.setdefault("retry_after_s", _RETRY_WHEN_LOADING_S)
             return UpstreamLoading(
                 f"{where} is still loading its model{numbered}; try again soon{words}", **details
             )
@@ -261,31 +176,124 @@ class Refusal:
 
 
 async def read_refusal(reply: Reply, redactor: Redactor) -> Refusal | None:
-    """What an answer refuses, or None where it is a success."""
+    """Read the error of a reply, None where its status is a success."""
     if 200 <= reply.status < 300:
         return None
-    body = await reply.read_body(_ERROR_BYTES)
-    words = read_error_message(body)
-    wait_s = parse_retry_after_s(reply.headers)
+    body = await reply.read_body(_MAX_ERROR_BODY_BYTES)
     return Refusal(
-        reply.status, redactor.redact(words), read_error_text(body), wait_s, param=read_refused_field(body)
+        status=reply.status,
+        detail=redactor.redact(read_error_message(body)),
+        words=read_error_text(body),
+        retry_after_s=parse_retry_after_s(reply.headers),
+        param=read_refused_field(body),
     )
 
 
 def read_midstream_refusal(data: dict[str, Any], redactor: Redactor) -> Refusal:
-    """What an event refuses that came instead of a chunk."""
+    """Read an error event that came in place of a chunk."""
     error = data.get("error")
     code = error.get("code") if isinstance(error, dict) else data.get("code")
     status = int(code) if isinstance(code, int | str) and _STATUS.fullmatch(str(code)) else 200
     return Refusal(
-        status, redactor.redact(read_error_message(data)), read_error_text(data), is_midstream=True
+        status=status,
+        detail=redactor.redact(read_error_message(data)),
+        words=read_error_text(data),
+        is_midstream=True,
     )
 
 
-def _is_quoted_in(line: str, said: str) -> bool:
-    """Whether `line` repeats a part of `said`: all of it, or any run of twice `_QUOTE_CHARS` characters."""
-    said = " ".join(said.split())
-    if len(said) >= _SHORT_CHARS and said[:_DETAIL_CHARS] in line:
-        return True
-    windows = range(0, len(line) - _QUOTE_CHARS + 1, _QUOTE_CHARS)
-    return any(line[start : start + _QUOTE_CHARS] in said for start in windows)
+# -- reading error bodies and headers
+
+_STATUS = re.compile(r"[45]\d\d", re.ASCII)
+_FIELD = re.compile(r"[A-Za-z_][\w.\[\]]{0,63}")
+_OVERFLOW_STATUSES = frozenset({200, 400, 413, 422})  # 200: an error event without a code
+_OVERFLOW = re.compile(
+    r"context_length_exceeded|exceed_context_size|context[ ](?:length|window|size)|maximum context|too many tokens"
+    r"|prompt is too long|input is too long|exceeds the maximum number of tokens|maximum (?:prompt|input) length"
+    r"|tokens.{1,40} must be <=",
+    re.IGNORECASE,
+)
+_RATE_LIMIT = re.compile(r"rate.?limit", re.IGNORECASE)
+_LOADING = re.compile(
+    r"loading|is being loaded|not (?:yet )?loaded|warming up|starting up|not ready", re.IGNORECASE
+)
+_MAX_RETRY_AFTER_S = 24 * 3600.0
+"""A longer time is taken for a mistake of the upstream."""
+
+
+def read_error_message(body: bytes | dict[str, Any]) -> str:
+    """Return the message of an error body: OpenAI's shape, a similar one, or plain text; empty for an HTML page."""
+    parsed: Any = body
+    if isinstance(body, bytes):
+        try:
+            parsed = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            text = body.decode("utf-8", "replace")
+            return "" if text.lstrip().startswith("<") else text
+    while isinstance(parsed, dict):
+        parsed = next((parsed[key] for key in ("error", "message", "detail") if parsed.get(key)), "")
+    return parsed if isinstance(parsed, str) else ""
+
+
+def read_error_text(body: bytes | dict[str, Any]) -> str:
+    """Return the message of an error body with its codes, to be searched for known words."""
+    message = read_error_message(body)
+    parsed = _parse(body) if isinstance(body, bytes) else body
+    error = parsed.get("error") or parsed if isinstance(parsed, dict) else None
+    if not isinstance(error, dict):
+        return message
+    if isinstance(detail := error.get("detail"), list):  # FastAPI's list of faults
+        return orjson.dumps(detail).decode()
+    codes = (error.get(key) for key in ("code", "type", "param"))
+    return " ".join([message, *(code for code in codes if isinstance(code, str))])
+
+
+def read_refused_field(body: bytes) -> str | None:
+    """Return the name of the request field that an error body blames, None where it names none."""
+    parsed = _parse(body)
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    name = error.get("param") if isinstance(error, dict) else None
+    return name if isinstance(name, str) and _FIELD.fullmatch(name) else None
+
+
+def is_context_overflow(status: int, words: str) -> bool:
+    """Whether a refusal says that the conversation is longer than the model can read."""
+    return status in _OVERFLOW_STATUSES and bool(_OVERFLOW.search(words)) and not _RATE_LIMIT.search(words)
+
+
+def is_loading(status: int, words: str) -> bool:
+    """Whether a refusal says that the server runs and its model is still loading."""
+    return status == 503 and bool(_LOADING.search(words))
+
+
+def parse_retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds after which an answer's headers ask to try again, at most a day, None where they do not."""
+    if (milliseconds := _parse_number(headers.get("retry-after-ms"))) is not None:
+        return min(milliseconds / 1000, _MAX_RETRY_AFTER_S)
+    value = headers.get("retry-after")
+    if not value:
+        return None
+    if (seconds := _parse_number(value)) is not None:
+        return min(seconds, _MAX_RETRY_AFTER_S)
+    try:
+        moment_s = email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(0.0, moment_s - time.time()), _MAX_RETRY_AFTER_S)
+
+
+def _parse(body: bytes) -> Any:
+    """Return the JSON value of a body, None where it is not JSON."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _parse_number(text: str | None) -> float | None:
+    """Return a finite number that is not negative, None for anything else."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None

@@ -1,4 +1,4 @@
-"""Whether an upstream can be used now, its models and its true address: one question, remembered for a while."""
+"""Asks an upstream for its state, its models and its true address; the answer is kept for some seconds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,19 +24,19 @@ _NO_LIST_STATUSES = (404, 405, 501)
 
 @dataclass(frozen=True, slots=True)
 class _ProbeResult:
-    """What one question told."""
+    """What one probe found."""
 
     status: ProviderStatus
     models: tuple[str, ...] = ()
     base: BaseUrl | None = None
-    """The form of the base URL that answered, None where none did."""
+    """The candidate for the base URL that answered, None where none did."""
 
 
 class Probe:
-    """The state, the models and the true address of one endpoint; any number of callers share one question.
+    """Probes one endpoint; any number of callers share one question.
 
-    `models` are those to offer; where there are none, what the upstream lists, and `model` alone where that lists
-    nothing.
+    `models` are the models to offer. Where it is empty, they are what the upstream lists, or `model` alone where the
+    upstream lists none.
     """
 
     def __init__(
@@ -52,56 +52,56 @@ class Probe:
         self._model = model
         self._models = tuple(models)
         self._vendor = vendor
-        self._asking = anyio.Lock()
-        self._known: _ProbeResult | None = None
-        self._until_s = 0.0
-        self._settled = endpoint if len(endpoint.base.candidates) == 1 else None
+        self._lock = anyio.Lock()
+        self._result: _ProbeResult | None = None
+        self._valid_until_s = 0.0
+        self._resolved = endpoint if len(endpoint.base.candidates) == 1 else None
 
     async def status(self) -> ProviderStatus:
-        """The state, at most 20 s old (5 s while not ready), within 2.5 s."""
-        return (await self._fresh()).status
+        """Return the state, at most 20 s old (5 s while not ready); it takes at most 2.5 s."""
+        return (await self._get_result()).status
 
     async def models(self) -> list[str]:
-        """The ids that can be asked for; none where the upstream does not answer. Those for embeddings come last."""
-        return list((await self._fresh()).models)
+        """Return the ids of the models, those for embeddings last; none where the upstream does not answer."""
+        return list((await self._get_result()).models)
 
-    async def endpoint(self) -> Endpoint:
-        """Where to ask: a base URL without a path is tried with `/v1` and without, once; with a path it is as given."""
-        if self._settled is None:
-            known = await self._fresh()
-            # Nobody answered: the likeliest form, whose failure tells why.
-            base = known.base or self._endpoint.base.candidates[0]
+    async def resolve_endpoint(self) -> Endpoint:
+        """Return where to ask: a base URL without a path is tried with `/v1` and without it, once."""
+        if self._resolved is None:
+            result = await self._get_result()
+            # Where nothing answered, the likeliest candidate is asked, and its failure says why.
+            base = result.base or self._endpoint.base.candidates[0]
             return replace(self._endpoint, base=base)
-        return self._settled
+        return self._resolved
 
-    async def _fresh(self) -> _ProbeResult:
-        async with self._asking:
-            if self._known is None or anyio.current_time() >= self._until_s:
-                self._known = await self._ask()
-                if self._known.base:
-                    self._settled = replace(self._endpoint, base=self._known.base)
-                ready = self._known.status.state is ProviderState.READY
-                self._until_s = anyio.current_time() + (_CACHE_S if ready else _NOT_READY_CACHE_S)
-            return self._known
+    async def _get_result(self) -> _ProbeResult:
+        async with self._lock:
+            if self._result is None or anyio.current_time() >= self._valid_until_s:
+                self._result = await self._probe()
+                if self._result.base:
+                    self._resolved = replace(self._endpoint, base=self._result.base)
+                ready = self._result.status.state is ProviderState.READY
+                self._valid_until_s = anyio.current_time() + (_CACHE_S if ready else _NOT_READY_CACHE_S)
+            return self._result
 
-    async def _ask(self) -> _ProbeResult:
+    async def _probe(self) -> _ProbeResult:
         host = self._endpoint.base.host
-        endpoints = [self._settled] if self._settled else self._forms()
+        endpoints = [self._resolved] if self._resolved else self._list_candidates()
         try:
             with upstream_errors(host), anyio.fail_after(_PROBE_TIMEOUT_S):
                 for endpoint in endpoints:
-                    if (known := await self._listed(endpoint)) is not None:
-                        return await self._loaded(endpoint, known)
-                return self._unlisted(endpoints[-1].base)
+                    if (result := await self._ask_for_models(endpoint)) is not None:
+                        return await self._check_loaded(endpoint, result)
+                return self._result_without_list(endpoints[-1].base)
         except (UpstreamError, BaseUrlNotAllowed) as error:
             hint = f"; {self._vendor.hint}" if self._vendor.is_local else ""
             return _ProbeResult(ProviderStatus(ProviderState.UNREACHABLE, error.message + hint))
 
-    def _forms(self) -> list[Endpoint]:
+    def _list_candidates(self) -> list[Endpoint]:
         return [replace(self._endpoint, base=base) for base in self._endpoint.base.candidates]
 
-    async def _listed(self, endpoint: Endpoint) -> _ProbeResult | None:
-        """What `/models` tells there, None where there is no such thing."""
+    async def _ask_for_models(self, endpoint: Endpoint) -> _ProbeResult | None:
+        """Ask an endpoint for `/models`; None where it has no such path."""
         host = endpoint.base.host
         async with self._client.request(
             "GET", endpoint, "/models", timeout_s=_PROBE_TIMEOUT_S, tries=1
@@ -109,14 +109,14 @@ class Probe:
             refusal = await read_refusal(reply, make_redactor(endpoint))
             if refusal is None:
                 ids = _read_model_ids(await reply.read_body(_MAX_LIST_BYTES))
-                return self._told(endpoint.base, ids) if ids is not None else None
+                return self._result_of_list(endpoint.base, ids) if ids is not None else None
         if refusal.status in _NO_LIST_STATUSES:
             return None
         return _ProbeResult(
             ProviderStatus(_state_of_refusal(refusal), refusal.to_error(host).message), base=endpoint.base
         )
 
-    def _told(self, base: BaseUrl, ids: list[str]) -> _ProbeResult:
+    def _result_of_list(self, base: BaseUrl, ids: list[str]) -> _ProbeResult:
         host, model = base.host, self._model
         if not ids and not self._models:
             hint = f"; {self._vendor.hint}" if self._vendor.is_local else "; load one there"
@@ -131,8 +131,8 @@ class Probe:
         )
         return _ProbeResult(ProviderStatus(ProviderState.READY, what), self._models or tuple(ids), base)
 
-    def _unlisted(self, base: BaseUrl) -> _ProbeResult:
-        """Nothing there is a list of models: it may answer prompts all the same."""
+    def _result_without_list(self, base: BaseUrl) -> _ProbeResult:
+        """Return the result of an upstream that lists no models; it may answer prompts all the same."""
         host = base.host
         models = self._models or ((self._model,) if self._model else ())
         if not models:
@@ -141,17 +141,17 @@ class Probe:
         what = f"{self._model or models[0]!r} at {host!r}, which does not list its models"
         return _ProbeResult(ProviderStatus(ProviderState.READY, what), models, base)
 
-    async def _loaded(self, endpoint: Endpoint, known: _ProbeResult) -> _ProbeResult:
-        """The same, or that its model is still loading: llama.cpp lists it before, and tells at `/health`."""
-        if self._vendor.name != "llama_cpp" or known.status.state is not ProviderState.READY:
-            return known
+    async def _check_loaded(self, endpoint: Endpoint, result: _ProbeResult) -> _ProbeResult:
+        """Ask llama.cpp whether its model is loaded: it lists the model earlier, and its `/health` knows."""
+        if self._vendor.name != "llama_cpp" or result.status.state is not ProviderState.READY:
+            return result
         root = replace(endpoint, base=endpoint.base.with_path(endpoint.base.path.removesuffix("/v1")))
         async with self._client.request("GET", root, "/health", timeout_s=_PROBE_TIMEOUT_S, tries=1) as reply:
             refusal = await read_refusal(reply, make_redactor(endpoint))
         if refusal is None or refusal.status != 503:
-            return known
+            return result
         return replace(
-            known, status=ProviderStatus(ProviderState.LOADING, refusal.to_error(root.base.host).message)
+            result, status=ProviderStatus(ProviderState.LOADING, refusal.to_error(root.base.host).message)
         )
 
 
@@ -166,7 +166,7 @@ def _describe_models(models: Sequence[str]) -> str:
 
 
 def _read_model_ids(body: bytes) -> list[str] | None:
-    """The ids of a list of models, None where the body is no such list."""
+    """Return the ids of a list of models, those for embeddings last, None where the body is no such list."""
     try:
         entries = read_model_entries(orjson.loads(body))
     except orjson.JSONDecodeError:

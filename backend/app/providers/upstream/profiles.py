@@ -1,4 +1,4 @@
-"""Profiles: the services that the settings name, each with its vendor, address, key, models and time limits."""
+"""Profiles: the services that settings name, each with its vendor, address, key, models and time limits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,44 +12,44 @@ from app.providers.upstream.client import Endpoint
 from app.providers.upstream.vendors import VENDORS, Vendor
 
 NAMED_IN_REQUEST = "openai_compat"
-"""The profile whose address, key and model stand in `llm.openai_compat`, and which a request may replace."""
+"""The profile of the settings `llm.openai_compat`; a request may bring another address, key and model."""
 _CLOUD_HOSTS: dict[str, VendorName] = {"api.openai.com": "openai", "openrouter.ai": "openrouter"}
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One service that answers prompts: where, with which key, and what can be asked of it."""
+    """One service that answers prompts: its address and key, its models and time limits."""
 
     name: str
     vendor: Vendor
     endpoint: Endpoint | None
-    """None where `problem` says why."""
+    """None where the settings name no usable address; `problem` says why."""
     model: str
-    """Used where a request names only the profile; empty means the first that the service lists."""
+    """The model for requests that name only the profile; empty means the first that the service lists."""
     models: tuple[str, ...]
-    """Those to offer; empty offers what the service lists."""
+    """The models to offer; empty offers what the service lists."""
     connect_timeout_s: float
     first_byte_timeout_s: float
     idle_timeout_s: float
     is_discovered: bool = False
-    """Found on this machine, not named in the settings."""
+    """Whether discovery found it on this machine; no setting names it."""
     problem: str = ""
-    """What the settings lack or have wrong, and which setting it is."""
+    """Which setting is missing or wrong; empty where none is."""
 
     @property
     def is_local(self) -> bool:
-        """Whether prompts stay on this machine or the network around it."""
+        """Whether prompts stay on this machine or its local network."""
         return is_on_local_network(self.endpoint.base) if self.endpoint else self.vendor.is_local
 
     async def get_profile(self) -> "Profile | None":
-        """Itself: what the settings name does not come and go."""
+        """Return this profile: a service in settings is always there."""
         return self
 
     def require_endpoint(self) -> Endpoint:
-        """Where to ask.
+        """Return where to send requests.
 
         Raises:
-            MissingConfig: the settings lack something.
+            MissingConfig: a setting is missing or wrong.
         """
         if self.endpoint is None or self.problem:
             raise MissingConfig(self.problem)
@@ -57,7 +57,7 @@ class Profile:
 
 
 class ProfileSource(Protocol):
-    """Gives a profile when it is needed: that of the settings, or a local server that may be there."""
+    """Gives a profile when it is needed: a profile of the settings, or a local server that may be running."""
 
     @property
     def name(self) -> str: ...
@@ -69,29 +69,29 @@ class ProfileSource(Protocol):
     def is_local(self) -> bool: ...
 
     async def get_profile(self) -> Profile | None:
-        """The profile, None where no such server is found; at most some seconds old, within 3 s."""
+        """Return the profile, None where no such server runs; it takes at most 3 s, and may be some seconds old."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _ProfileSettings:
-    """What the settings say of one profile."""
+    """The settings of one profile."""
 
     name: str
     vendor: Vendor
     setting: str
-    """How its settings begin in the environment."""
+    """How the names of its settings begin in the environment."""
     base_url: str
     api_key: str = field(repr=False)
     model: str
     models: tuple[str, ...] = ()
     timeouts: LlmProfile = field(default_factory=lambda: LlmProfile.model_validate({}))
-    needs: Sequence[str] = ()
-    """Which of base_url, api_key and model must be there."""
+    required: Sequence[str] = ()
+    """Those of base_url, api_key and model that must be set."""
 
 
 def read_profiles(settings: Settings) -> dict[str, Profile]:
-    """The profiles in settings by name, `openai_compat` among them where it is configured; nothing is asked."""
+    """Return the profiles of the settings by name, `openai_compat` among them where it is set; no service is asked."""
     own = [_read_profile(name, profile) for name, profile in settings.llm.profiles.items()]
     compat = _read_openai_compat(settings)
     configured = compat.base_url or compat.api_key or compat.model
@@ -99,13 +99,13 @@ def read_profiles(settings: Settings) -> dict[str, Profile]:
 
 
 def make_discovered_profile(name: str, vendor: Vendor, base_url: str, settings: Settings) -> Profile:
-    """The profile of a server found on this machine: without a key, since nobody gave it one."""
-    own = _ProfileSettings(name, vendor, "", base_url, "", "")
+    """Return the profile of a server that was found on this machine; it has no API key."""
+    own = _ProfileSettings(name=name, vendor=vendor, setting="", base_url=base_url, api_key="", model="")
     return replace(_build_profile(own, settings), is_discovered=True)
 
 
 def guess_vendor(base: BaseUrl) -> Vendor:
-    """What probably answers at an address: a cloud by its host, a local server by its usual port."""
+    """Return the likely vendor at an address: a cloud by its host, a local server by its usual port."""
     if name := _CLOUD_HOSTS.get(base.host.lower()):
         return VENDORS[name]
     for vendor in VENDORS.values():
@@ -115,7 +115,7 @@ def guess_vendor(base: BaseUrl) -> Vendor:
 
 
 def normalize_base_url(base: BaseUrl, vendor: Vendor) -> BaseUrl:
-    """The base URL of OpenAI's wire, where that of the service's own interface was given, or its usual host alone."""
+    """Return a vendor's base URL for OpenAI's API, where the setting names its own API or only its host."""
     if base.path in vendor.native_paths:
         return base.with_path("/v1")
     usual = [parse_base_url(url) for url in vendor.base_urls if not base.path]
@@ -123,7 +123,7 @@ def normalize_base_url(base: BaseUrl, vendor: Vendor) -> BaseUrl:
 
 
 def is_on_local_network(base: BaseUrl) -> bool:
-    """Whether an address is this machine or the network around it, where a model may have to be loaded first."""
+    """Whether an address is this machine or its local network; a server there may load a model before it answers."""
     host = base.host.strip("[]")
     if is_loopback_host(host) or host.endswith((".local", ".lan", ".internal")):
         return True
@@ -145,7 +145,7 @@ def _read_profile(name: str, profile: LlmProfile) -> _ProfileSettings:
         model=profile.model.strip(),
         models=tuple(profile.models),
         timeouts=profile,
-        needs=("base_url",) if vendor.is_local or vendor.name == "other" else ("base_url", "api_key"),
+        required=("base_url",) if vendor.is_local or vendor.name == "other" else ("base_url", "api_key"),
     )
 
 
@@ -163,7 +163,7 @@ def _read_openai_compat(settings: Settings) -> _ProfileSettings:
         base_url=url,
         api_key=own.api_key.get_secret_value().strip(),
         model=own.model.strip(),
-        needs=("base_url", "api_key", "model"),
+        required=("base_url", "api_key", "model"),
     )
 
 
@@ -186,9 +186,9 @@ def _build_profile(own: _ProfileSettings, settings: Settings) -> Profile:
 
 
 def _build_endpoint(own: _ProfileSettings) -> tuple[Endpoint | None, str]:
-    """Where it is, and what keeps it from being asked."""
+    """Return the endpoint, and the problem that keeps it from being used."""
     values = {"base_url": own.base_url, "api_key": own.api_key, "model": own.model}
-    missing = [own.setting + name.upper() for name in own.needs if not values[name]]
+    missing = [own.setting + name.upper() for name in own.required if not values[name]]
     if not own.base_url:
         return None, f"set {', '.join(missing)}"
     if not (own.api_key.isascii() and own.api_key.isprintable()):

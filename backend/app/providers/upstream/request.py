@@ -1,4 +1,7 @@
-"""OpenAI's chat wire, pure: bodies of requests, what refusals teach about them, and text out of chunks."""
+"""Bodies of chat requests to an upstream, and the quirks that its refusals reveal. Nothing here does I/O.
+
+What a vendor is known to refuse is in `vendors`; a quirk is learned while the server runs.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -7,9 +10,12 @@ from typing import Any
 
 from app.providers.base import ChatMessage, LlmConfig, Usage
 
+_NOT_TEXT = frozenset({"role", "type", "id", "name", "tool_call_id", "detail", "format"})
+"""Fields of a message that hold no words of the conversation."""
+
 
 class Quirk(StrEnum):
-    """How one upstream differs from OpenAI's documented request, learned from a refusal."""
+    """One way in which an upstream's requests differ from OpenAI's documents, learned from a refusal."""
 
     NO_STREAM_OPTIONS = "no_stream_options"
     """Refuses `stream_options`."""
@@ -19,11 +25,37 @@ class Quirk(StrEnum):
     """Refuses the newer name `max_completion_tokens`, as most other servers do."""
 
 
-_NOT_TEXT = frozenset({"role", "type", "id", "name", "tool_call_id", "detail", "format"})
+def quirk_from(body: Mapping[str, Any], refusal: str) -> Quirk | None:
+    """Return the quirk that a refusal of `body` reveals by its words, None where no change would help."""
+    if "stream_options" in body and ("stream_options" in refusal or "include_usage" in refusal):
+        return Quirk.NO_STREAM_OPTIONS
+    if "max_tokens" in body and "max_completion_tokens" in refusal:
+        return Quirk.ONLY_MAX_COMPLETION_TOKENS
+    if "max_completion_tokens" in body and "max_completion_tokens" in refusal:
+        return Quirk.ONLY_MAX_TOKENS
+    return None
+
+
+def apply_quirk(body: dict[str, Any], quirk: Quirk) -> dict[str, Any]:
+    """Return the body as an upstream with this quirk takes it; `body` itself is not changed."""
+    if quirk is Quirk.NO_STREAM_OPTIONS:
+        return {name: value for name, value in body.items() if name != "stream_options"}
+    old, new = "max_tokens", "max_completion_tokens"
+    refused, accepted = (old, new) if quirk is Quirk.ONLY_MAX_COMPLETION_TOKENS else (new, old)
+    if refused not in body:
+        return body
+    return {name: value for name, value in body.items() if name != refused} | {accepted: body[refused]}
+
+
+def prepare_body(body: Mapping[str, Any], model: str, *, stream: bool) -> dict[str, Any]:
+    """Return the body to send: with its model, with `stream`, and with a wish for the usage of a stream."""
+    prepared: dict[str, Any] = {"model": model, **body, "stream": stream}
+    prepared.pop("stream_options", None)
+    return prepared | {"stream_options": {"include_usage": True}} if stream else prepared
 
 
 def build_body(messages: Sequence[ChatMessage], config: LlmConfig) -> dict[str, Any]:
-    """The body of a chat request for plain messages."""
+    """Return the body of a chat request for plain messages."""
     options = {
         "temperature": config.temperature,
         "max_tokens": config.max_tokens,
@@ -35,42 +67,13 @@ def build_body(messages: Sequence[ChatMessage], config: LlmConfig) -> dict[str, 
     return {"messages": [asdict(message) for message in messages]} | given
 
 
-def prepare_body(body: Mapping[str, Any], model: str, *, stream: bool) -> dict[str, Any]:
-    """The body as it goes out; a streamed answer is asked for its usage."""
-    asked: dict[str, Any] = {"model": model, **body, "stream": stream}
-    asked.pop("stream_options", None)
-    return asked | {"stream_options": {"include_usage": True}} if stream else asked
-
-
-def quirk_from(body: Mapping[str, Any], words: str) -> Quirk | None:
-    """The quirk that a refusal of `body` reveals, None where no change of the body would help."""
-    if "stream_options" in body and ("stream_options" in words or "include_usage" in words):
-        return Quirk.NO_STREAM_OPTIONS
-    if "max_tokens" in body and "max_completion_tokens" in words:
-        return Quirk.ONLY_MAX_COMPLETION_TOKENS
-    if "max_completion_tokens" in body and "max_completion_tokens" in words:
-        return Quirk.ONLY_MAX_TOKENS
-    return None
-
-
-def apply_quirk(body: dict[str, Any], quirk: Quirk) -> dict[str, Any]:
-    """The body without what an upstream with this quirk refuses; `body` itself stays as it is."""
-    if quirk == Quirk.NO_STREAM_OPTIONS:
-        return {name: value for name, value in body.items() if name != "stream_options"}
-    old, new = "max_tokens", "max_completion_tokens"
-    wrong, right = (old, new) if quirk == Quirk.ONLY_MAX_COMPLETION_TOKENS else (new, old)
-    if wrong not in body:
-        return body
-    return {name: value for name, value in body.items() if name != wrong} | {right: body[wrong]}
-
-
 def collect_texts(body: Mapping[str, Any]) -> list[str]:
-    """Every text of the conversation: what error messages must not hold."""
+    """Return every text of the conversation; error messages must not repeat them."""
     return list(_walk_texts(body.get("messages")))
 
 
 def read_text(chunk: dict[str, Any]) -> str:
-    """The text that a canonical chunk adds to the first choice, often none."""
+    """Return the text that a normalized chunk adds to the first choice, often none."""
     for choice in chunk["choices"]:
         if choice["index"] == 0:
             delta = choice["delta"]
@@ -80,7 +83,7 @@ def read_text(chunk: dict[str, Any]) -> str:
 
 
 def read_usage(chunk: dict[str, Any]) -> Usage | None:
-    """The usage that a canonical chunk tells."""
+    """Return the usage of a normalized chunk, None where it has none."""
     usage = chunk.get("usage")
     if not usage:
         return None

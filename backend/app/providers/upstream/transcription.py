@@ -1,4 +1,4 @@
-"""OpenAI's transcription wire, pure: the form of a request, and the reader of its answer."""
+"""OpenAI's transcription API: the form of a request, and the transcript in its answer. Nothing here does I/O."""
 
 import io
 import math
@@ -11,7 +11,7 @@ import orjson
 from app.core.errors import UpstreamError
 from app.providers.base import SAMPLE_RATE_HZ, Samples, SttConfig, Transcript, Word
 
-# verbose_json names languages in English; the ones most spoken, others stay untold.
+# `verbose_json` names languages in English. A language that is not listed here is reported as unknown.
 _LANGUAGES = {
     "arabic": "ar",
     "chinese": "zh",
@@ -33,7 +33,7 @@ _LANGUAGES = {
 
 
 def encode_wav(pieces: Sequence[Samples]) -> bytes:
-    """The audio as a WAV file in memory: 16 kHz mono PCM16."""
+    """Return the audio as a WAV file in memory: 16 kHz mono PCM16."""
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
@@ -44,7 +44,7 @@ def encode_wav(pieces: Sequence[Samples]) -> bytes:
 
 
 def build_form(config: SttConfig, model: str, *, verbose: bool) -> dict[str, Any]:
-    """The fields beside the file."""
+    """Return the form fields of a request, without the file; `verbose` asks for word times."""
     form: dict[str, Any] = {"model": model, "response_format": "verbose_json" if verbose else "json"}
     if verbose:
         form["timestamp_granularities[]"] = ["word", "segment"]
@@ -56,10 +56,10 @@ def build_form(config: SttConfig, model: str, *, verbose: bool) -> dict[str, Any
 
 
 def parse_transcript(body: bytes, config: SttConfig, model: str, host: str) -> Transcript:
-    """The transcript inside a `json` or `verbose_json` answer.
+    """Return the transcript of a `json` or `verbose_json` answer.
 
     Raises:
-        UpstreamError: there is none.
+        UpstreamError: the answer has no text.
     """
     try:
         data = orjson.loads(body)
@@ -71,20 +71,20 @@ def parse_transcript(body: bytes, config: SttConfig, model: str, host: str) -> T
         raise UpstreamError(f"the upstream {host!r} answered without a text; check base_url")
     return Transcript(
         text=" ".join(text.split()),
-        lang=config.primary_lang or _lang(data.get("language")),
+        lang=config.primary_lang or _language_code(data.get("language")),
         model=model,
-        words=_words(data) if config.words else (),
+        words=_read_words(data) if config.words else (),
     )
 
 
-def _lang(name: Any) -> str | None:
+def _language_code(name: Any) -> str | None:
     if not isinstance(name, str):
         return None
     name = name.strip().lower()
     return _LANGUAGES.get(name) or (name[:2] if len(name.partition("-")[0]) == 2 else None)
 
 
-def _words(data: dict[str, Any]) -> tuple[Word, ...]:
+def _read_words(data: dict[str, Any]) -> tuple[Word, ...]:
     entries, segments = data.get("words"), data.get("segments")
     if not isinstance(entries, list):
         return ()
@@ -97,13 +97,18 @@ def _words(data: dict[str, Any]) -> tuple[Word, ...]:
         if isinstance(start, int | float) and isinstance(end, int | float):
             start_ms, end_ms = max(0, round(start * 1000)), max(0, round(end * 1000))
             words.append(
-                Word(entry["word"].strip(), start_ms, max(start_ms, end_ms), _confidence(start, segments))
+                Word(
+                    entry["word"].strip(),
+                    start_ms,
+                    max(start_ms, end_ms),
+                    _segment_confidence(start, segments),
+                )
             )
     return tuple(words)
 
 
-def _confidence(at_s: float, segments: Sequence[dict[str, Any]]) -> float:
-    """The mean token probability of the word's segment: this wire has no other; 1 where it has none."""
+def _segment_confidence(at_s: float, segments: Sequence[dict[str, Any]]) -> float:
+    """Return the mean token probability of a word's segment, which is all this API has; 1 where it is missing."""
     for segment in segments:
         start, end, logprob = (segment.get(key) for key in ("start", "end", "avg_logprob"))
         if not all(isinstance(value, int | float) for value in (start, end, logprob)):

@@ -1,4 +1,4 @@
-"""HTTP that connects only to checked addresses: no redirects, no cookies, no proxies of the environment."""
+"""HTTP that connects to checked addresses alone: no redirects, no cookies, no proxies from the environment."""
 
 import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
@@ -14,20 +14,24 @@ import httpx2
 from app.core.errors import BaseUrlNotAllowed
 from app.providers.upstream.addresses import Address, Reach, may_reach
 
+_MAX_CONNECTIONS = 100
+_CLOSE_TIMEOUT_S = 0.5
+_DRAIN_TIMEOUT_S = 0.05
+
 Resolver = Callable[[str, int], Awaitable[list[Address]]]
-"""Gives the addresses of a host; raises OSError when there are none."""
+"""Looks up the addresses of a host and port; raises OSError when there are none."""
 
 
 async def resolve_host(host: str, port: int) -> list[Address]:
-    """The addresses that the system knows for a host."""
+    """Look up the addresses of a host with the system's resolver."""
     found = await anyio.getaddrinfo(host, port, type=SOCK_STREAM)
     return [ip_address(entry[4][0]) for entry in found]
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Opens connections: resolves a host once, checks every address, connects to the very one it checked.
+    """Opens connections: looks a host up once, checks every address, and connects to an address that it checked.
 
-    TLS names and the Host header stay those of the URL, since the pool above knows nothing of the address.
+    The TLS name and the Host header stay those of the URL: the pool does not see the address.
     """
 
     def __init__(self, reach: Reach, resolver: Resolver = resolve_host) -> None:
@@ -43,11 +47,15 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Raises BaseUrlNotAllowed when any address of the host may not be reached."""
-        started_s = anyio.current_time()
-        addresses = await self._allowed(host, port, timeout)
+        """Connect to the first address of the host that answers.
+
+        Raises:
+            BaseUrlNotAllowed: an address of the host is not allowed.
+        """
+        start_s = anyio.current_time()
+        addresses = await self._resolve_allowed(host, port, timeout)
         for index, address in enumerate(addresses):
-            left_s = None if timeout is None else max(0.05, timeout - (anyio.current_time() - started_s))
+            left_s = None if timeout is None else max(0.05, timeout - (anyio.current_time() - start_s))
             share_s = None if left_s is None else left_s / (len(addresses) - index)
             try:
                 wire = await self._wire.connect_tcp(
@@ -59,7 +67,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
                     raise
         raise httpcore2.ConnectError("the host has no address")
 
-    async def _allowed(self, host: str, port: int, timeout_s: float | None) -> list[Address]:
+    async def _resolve_allowed(self, host: str, port: int, timeout_s: float | None) -> list[Address]:
         try:
             with anyio.fail_after(timeout_s):
                 addresses = list(dict.fromkeys(await self._resolver(host.strip("[]"), port)))
@@ -68,7 +76,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError("the name cannot be resolved") from error
         if not all(may_reach(address, self._reach) for address in addresses):
-            # The address itself is not told: the answer must not map the network for whoever asks.
+            # The message does not name the address: a client must not map the network by asking.
             raise BaseUrlNotAllowed(
                 f"base_url host {host!r} leads to an address that may not be reached from here"
             )
@@ -80,14 +88,14 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ARG002
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002
     ) -> httpcore2.AsyncNetworkStream:
-        raise httpcore2.ConnectError("an upstream is never a file")
+        raise httpcore2.ConnectError("an upstream is never a Unix socket")
 
     async def sleep(self, seconds: float) -> None:
         await anyio.sleep(seconds)
 
 
 class TimedStream(httpcore2.AsyncNetworkStream):
-    """A connection whose reads all end at one moment, where one is set."""
+    """A connection whose reads all end at `deadline_s`, where it is set."""
 
     def __init__(self, wire: httpcore2.AsyncNetworkStream) -> None:
         self._wire = wire
@@ -113,17 +121,11 @@ class TimedStream(httpcore2.AsyncNetworkStream):
         return self._wire.get_extra_info(info)
 
 
-_CONNECTIONS = 100
-_CLOSING_S = 0.5
-_DRAINING_S = 0.05
-
-
 class GuardedTransport:
-    """A pool of connections with one reach.
+    """A pool of connections to the addresses that one reach allows.
 
-    Not an `httpx2.AsyncClient`: what follows redirects, keeps cookies, reads proxies from the environment or
-    logs URLs is simply not there. Pools are never shared between reaches, or a connection that the operator
-    may open would be lent to a request that may not.
+    This is no `httpx2.AsyncClient`, which follows redirects, keeps cookies, reads proxies from the environment and
+    logs URLs. Reaches never share a pool: a connection that only the operator may open must not serve a request.
     """
 
     def __init__(
@@ -146,8 +148,8 @@ class GuardedTransport:
         self._opening = anyio.Lock()
 
     async def send(self, request: httpx2.Request) -> "Reply":
-        """Send once and give the reply with its body unread; the caller closes it and sets a time limit."""
-        pool = await self._opened()
+        """Send a request once and return the reply, its body unread; the caller sets a time limit and closes it."""
+        pool = await self._open_pool()
         assert isinstance(request.stream, AsyncIterable)
         url = request.url
         response = await pool.handle_async_request(
@@ -167,14 +169,14 @@ class GuardedTransport:
         if self._pool is not None:
             await self._pool.aclose()
 
-    async def _opened(self) -> httpcore2.AsyncConnectionPool:
+    async def _open_pool(self) -> httpcore2.AsyncConnectionPool:
         async with self._opening:
             if self._pool is None:
-                # Reading the certificates takes tens of milliseconds: once, and not on the event loop.
+                # Reading the certificates takes tens of milliseconds, so it happens once and off the event loop.
                 context = self._ssl_context or await anyio.to_thread.run_sync(httpx2.create_ssl_context)
                 self._pool = httpcore2.AsyncConnectionPool(
                     ssl_context=context,
-                    max_connections=_CONNECTIONS,
+                    max_connections=_MAX_CONNECTIONS,
                     max_keepalive_connections=10,
                     keepalive_expiry=15.0,
                     network_backend=self._backend,
@@ -183,7 +185,7 @@ class GuardedTransport:
 
 
 class Reply:
-    """An upstream's answer: status and headers at once, the body in pieces. Whoever got it closes it."""
+    """An upstream's answer: status and headers at once, the body in pieces. The caller closes it."""
 
     def __init__(self, response: httpcore2.Response) -> None:
         self.status = response.status
@@ -195,33 +197,32 @@ class Reply:
         self._wire = wire
 
     def limit_wait(self, wait_s: float) -> None:
-        """From now on the time until this is called again is limited, whatever comes in between.
+        """Let all reads time out in `wait_s` seconds, until the next call of this method.
 
-        A time limit of the wire itself, since a cancel scope around every piece of a stream costs a third of
-        what the piece costs altogether.
+        The limit is the connection's: a cancel scope around each piece would add a third to the cost of a piece.
         """
         self._wire.deadline_s = anyio.current_time() + wait_s
 
     async def read_part(self) -> bytes | None:
-        """The next piece of the body, None at its end."""
+        """Return the next piece of the body, None at its end."""
         return await anext(self._parts, None)
 
     async def read_body(self, limit_bytes: int) -> bytes:
-        """The rest of the body, cut off at the limit: an upstream does not decide our memory."""
+        """Return the rest of the body, cut off at `limit_bytes`."""
         body = bytearray()
         while len(body) < limit_bytes and (part := await self.read_part()) is not None:
             body += part
         return bytes(body[:limit_bytes])
 
     async def drain(self) -> None:
-        """Read the end of a body that has said all, so that its connection can serve the next request."""
-        with anyio.move_on_after(_DRAINING_S):
+        """Read a body to its end for a moment, so that its connection can serve the next request."""
+        with anyio.move_on_after(_DRAIN_TIMEOUT_S):
             while await self.read_part() is not None:
                 pass
 
     async def aclose(self) -> None:
-        """Give the connection back, or close it where the body was not read to its end; also if cancelled."""
+        """Return the connection to the pool, or close it if the body is unread; a cancelled caller waits for it too."""
         self._wire.deadline_s = None  # the connection may serve another request
-        with anyio.move_on_after(_CLOSING_S, shield=True):
+        with anyio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):
             await self._parts.aclose()
             await self._response.aclose()

@@ -1,4 +1,7 @@
-"""The services whose habits are known: where they usually are, and what their chat requests may hold."""
+"""The vendors whose habits are known: their usual addresses, and the fields that their chat requests may have.
+
+A rule for the requests of one vendor is an entry of `VENDORS`. Repairs of answers are in `chunk_normalizer`.
+"""
 
 import re
 from collections.abc import Mapping
@@ -7,14 +10,14 @@ from typing import Any, Literal
 
 from app.core.config import VendorName
 
-TokenLimitField = Literal["new", "old", "by model"]
-"""`max_completion_tokens`, `max_tokens`, or the one that models of this name take."""
-ToolChoice = Literal["any", "words", "none"]
-"""Takes every form; only `auto`, `none`, `required`; or does not know the field."""
+LimitField = Literal["max_completion_tokens", "max_tokens", "by_model"]
+"""The field for the token limit; `by_model` is the newer one for models that reason, the older one for others."""
+ToolChoiceForms = Literal["all", "words", "none"]
+"""The forms of `tool_choice` that are accepted: all, only `auto`, `none` and `required`, or no form at all."""
 
 _REASONING_MODEL = re.compile(r"(o\d|gpt-5(?!-chat))")
 _REASONS_ON_REQUEST = re.compile(r"gpt-5\.\d")
-# What OpenAI's reasoning models refuse while they reason: SAMPLING_PARAMS in pydantic-ai's profiles/openai.py.
+# Refused by OpenAI's models while they reason. Source: SAMPLING_PARAMS in pydantic-ai's profiles/openai.py.
 _SAMPLING_FIELDS = frozenset(
     {
         "temperature",
@@ -26,7 +29,7 @@ _SAMPLING_FIELDS = frozenset(
         "top_logprobs",
     }
 )
-# What other servers know and OpenAI refuses with 400 "Unrecognized request argument supplied".
+# Fields of other servers, which OpenAI refuses with 400 "Unrecognized request argument supplied".
 _FIELDS_UNKNOWN_TO_OPENAI = frozenset(
     {
         "top_k",
@@ -45,49 +48,50 @@ _REASONING_FIELDS = frozenset({"reasoning_content", "reasoning"})
 
 @dataclass(frozen=True, slots=True)
 class RequestRules:
-    """What a service takes of OpenAI's request; the defaults are those of an unknown one."""
+    """The parts of OpenAI's chat request that a vendor accepts; the defaults are those of an unknown vendor."""
 
-    max_tokens: TokenLimitField = "by model"
+    limit_field: LimitField = "by_model"
     knows_developer_role: bool = False
-    """Knows the role `developer`; else it becomes `system`."""
-    tool_choice: ToolChoice = "any"
+    """Whether the role `developer` is known; else it is sent as `system`."""
+    tool_choice: ToolChoiceForms = "all"
     takes_strict_tools: bool = True
-    """Takes `strict` on a tool; local servers differ in what they make of it."""
+    """Whether a tool may have `strict`; local servers differ in what they make of it."""
     unknown_fields: frozenset[str] = frozenset()
-    """Fields that it does not know."""
+    """Fields that are left out because the vendor does not know them."""
     refuses_sampling_while_reasoning: bool = False
-    """Reasoning models refuse temperature and its like."""
+    """Whether models refuse temperature and other sampling fields while they reason."""
     reads_reasoning: bool = True
-    """Takes a message's `reasoning_content`, which some models want back."""
+    """Whether a message may have `reasoning_content`, which some models want back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """A service whose habits are known."""
+    """A service with OpenAI's chat API, and its habits."""
 
     name: VendorName
     title: str
+    """Its name for people."""
     base_urls: tuple[str, ...]
-    """Where it usually is, the first by default; none where that cannot be known."""
+    """Its usual addresses, the default first; empty where there is no usual one."""
     is_local: bool
-    """Runs on the operator's own machine: needs no key, and may load a model before it answers."""
+    """Whether it runs on the operator's machine: it needs no key, and may load a model before it answers."""
     hint: str
-    """How to make it ready, in one line."""
+    """One line that says how to make it ready."""
     rules: RequestRules = field(default_factory=RequestRules)
     native_paths: tuple[str, ...] = ()
-    """Where its own interface stands, which is pasted for `/v1`."""
+    """Paths of its own API, which people paste in place of `/v1`."""
     keeps_connections: bool = True
-    """A connection serves one request after the other, as its headers say."""
+    """Whether a connection can serve several requests."""
 
     @property
     def base_url(self) -> str:
-        """Where it usually is, empty where that cannot be known."""
+        """Its default address, empty where there is none."""
         return self.base_urls[0] if self.base_urls else ""
 
-    def adapt(self, body: Mapping[str, Any], model: str) -> dict[str, Any]:
-        """The body as this service takes it; the given one is not changed."""
+    def adapt_body(self, body: Mapping[str, Any], model: str) -> dict[str, Any]:
+        """Return the body as this vendor accepts it; `body` itself is not changed."""
         rules = self.rules
-        adapted = _rename_token_limit(body, rules.max_tokens, model)
+        adapted = _rename_token_limit(body, rules.limit_field, model)
         if rules.refuses_sampling_while_reasoning and _will_reason(model, body.get("reasoning_effort")):
             adapted = _without(adapted, _SAMPLING_FIELDS)
         adapted = _adapt_tools(_without(adapted, rules.unknown_fields), rules)
@@ -96,7 +100,7 @@ class Vendor:
         return adapted
 
 
-# Sources: llm_gateways G9, that is each service's own documents. OpenAI: reference of chat completions. LM Studio: docs
+# Sources are each vendor's own documents. OpenAI: reference of chat completions. LM Studio: docs
 # "OpenAI compatibility" and "Tool use". Ollama: struct ChatCompletionRequest in openai/openai.go. llama.cpp:
 # tools/server/README.md. vLLM: "OpenAI-compatible server". OpenRouter: API reference, "Parameters".
 VENDORS: dict[VendorName, Vendor] = {
@@ -109,7 +113,7 @@ VENDORS: dict[VendorName, Vendor] = {
             is_local=False,
             hint="make a key at platform.openai.com",
             rules=RequestRules(
-                max_tokens="new",
+                limit_field="max_completion_tokens",
                 knows_developer_role=True,
                 unknown_fields=_FIELDS_UNKNOWN_TO_OPENAI,
                 refuses_sampling_while_reasoning=True,
@@ -123,7 +127,7 @@ VENDORS: dict[VendorName, Vendor] = {
             is_local=True,
             hint="start LM Studio's server: Developer > Start server, or `lms server start`",
             rules=RequestRules(
-                max_tokens="old",
+                limit_field="max_tokens",
                 tool_choice="words",
                 takes_strict_tools=False,
                 unknown_fields=frozenset({"n", "parallel_tool_calls"}),
@@ -137,7 +141,7 @@ VENDORS: dict[VendorName, Vendor] = {
             is_local=True,
             hint="start Ollama: `ollama serve`, then `ollama pull` a model",
             rules=RequestRules(
-                max_tokens="old",
+                limit_field="max_tokens",
                 tool_choice="none",
                 takes_strict_tools=False,
                 unknown_fields=frozenset({"n", "logit_bias", "parallel_tool_calls"}),
@@ -150,9 +154,9 @@ VENDORS: dict[VendorName, Vendor] = {
             base_urls=("http://127.0.0.1:8080/v1", "http://127.0.0.1:9931/v1"),
             is_local=True,
             hint="start it: `llama-server -m model.gguf --jinja --port 8080`",
-            # It promises to keep a connection, and closes it after a streamed answer: the next request is lost.
+            # It closes a connection after a streamed answer against its own headers: the next request would be lost.
             keeps_connections=False,
-            rules=RequestRules(max_tokens="old", tool_choice="words", takes_strict_tools=False),
+            rules=RequestRules(limit_field="max_tokens", tool_choice="words", takes_strict_tools=False),
         ),
         Vendor(
             name="vllm",
@@ -160,7 +164,7 @@ VENDORS: dict[VendorName, Vendor] = {
             base_urls=("http://127.0.0.1:8000/v1",),
             is_local=True,
             hint="start it beside PROMPTer, `vllm serve MODEL --port 8001`, and name that port in a profile `vllm`",
-            rules=RequestRules(max_tokens="old", takes_strict_tools=False),
+            rules=RequestRules(limit_field="max_tokens", takes_strict_tools=False),
         ),
         Vendor(
             name="openrouter",
@@ -168,7 +172,7 @@ VENDORS: dict[VendorName, Vendor] = {
             base_urls=("https://openrouter.ai/api/v1",),
             is_local=False,
             hint="make a key at openrouter.ai/keys",
-            rules=RequestRules(max_tokens="old"),
+            rules=RequestRules(limit_field="max_tokens"),
         ),
         Vendor(
             name="other",
@@ -182,35 +186,37 @@ VENDORS: dict[VendorName, Vendor] = {
 
 
 def is_reasoning_model(model: str) -> bool:
-    """Whether a model of OpenAI's reasons, told by its id: the o-series and gpt-5, with or without a maker's prefix."""
+    """Whether an id is that of an OpenAI model that can reason: the o-series and gpt-5, with or without a prefix."""
     return _REASONING_MODEL.match(model.rpartition("/")[2]) is not None
 
 
 def _will_reason(model: str, effort: object) -> bool:
-    """From gpt-5.1 on they reason only when asked to."""
+    """Whether an OpenAI model reasons at this effort; from gpt-5.1 on, models reason only on request."""
     if not is_reasoning_model(model):
         return False
-    asked = effort if isinstance(effort, str) else None
-    return asked != "none" if asked or not _REASONS_ON_REQUEST.match(model) else False
+    if isinstance(effort, str) and effort:
+        return effort != "none"
+    return not _REASONS_ON_REQUEST.match(model)
 
 
-def _rename_token_limit(body: Mapping[str, Any], known: TokenLimitField, model: str) -> dict[str, Any]:
-    """The limit under the one name that is known there; where both are given, the newer one is meant."""
+def _rename_token_limit(body: Mapping[str, Any], field_name: LimitField, model: str) -> dict[str, Any]:
+    """Put the token limit under the one name that is accepted; where both are given, the newer one counts."""
     limits = [body.get(name) for name in ("max_completion_tokens", "max_tokens")]
     rest = _without(body, frozenset({"max_completion_tokens", "max_tokens"}))
     limit = next((value for value in limits if value is not None), None)
     if limit is None:
         return rest
-    new = known == "new" or (known == "by model" and is_reasoning_model(model))
-    return rest | {"max_completion_tokens" if new else "max_tokens": limit}
+    if field_name == "by_model":
+        field_name = "max_completion_tokens" if is_reasoning_model(model) else "max_tokens"
+    return rest | {field_name: limit}
 
 
 def _adapt_tools(body: dict[str, Any], rules: RequestRules) -> dict[str, Any]:
-    """Tools, and which of them may be used, in words that the service knows."""
+    """Put `tools` and `tool_choice` into a form that the vendor accepts."""
     tools, choice = body.get("tools"), body.get("tool_choice")
     if not isinstance(tools, list):
         return body
-    if rules.tool_choice != "any" and isinstance(choice, dict):
+    if rules.tool_choice != "all" and isinstance(choice, dict):
         # One named function: offer that one alone, and ask for a call.
         named = _function_of(choice).get("name")
         tools = [tool for tool in tools if _function_of(tool).get("name") == named] or tools

@@ -116,7 +116,7 @@ async def test_a_local_server_that_is_off_says_how_to_start_it() -> None:
 async def test_any_number_ask_once() -> None:
     async with fakes.ollama().serve() as server, probing(server.base_url) as probe:
         async with anyio.create_task_group() as group:
-            for ask in (probe.status, probe.models, probe.endpoint) * 4:
+            for ask in (probe.status, probe.models, probe.resolve_endpoint) * 4:
                 group.start_soon(ask)
         assert server.paths == ["/v1/models"]
 
@@ -169,8 +169,8 @@ async def test_a_base_url_without_a_path(
     answers: dict[str, Reply], otherwise: Reply, path: str, asked: int
 ) -> None:
     async with ModelServer(answers, otherwise).serve() as server, probing(server.origin + "/", "m") as probe:
-        assert (await probe.endpoint()).base.url == server.origin + path
-        assert (await probe.endpoint()).api_key == KEY
+        assert (await probe.resolve_endpoint()).base.url == server.origin + path
+        assert (await probe.resolve_endpoint()).api_key == KEY
         await probe.status()
         assert len(server.paths) == asked
 
@@ -182,18 +182,18 @@ async def test_what_was_found_stays_found(monkeypatch: pytest.MonkeyPatch) -> No
         await probe.status()
         server.answers["/v1/models"] = error(404, "gone for now")
         assert (await probe.status()).state is ProviderState.NO_MODEL
-        assert (await probe.endpoint()).base.path == "/v1"
+        assert (await probe.resolve_endpoint()).base.path == "/v1"
 
 
 async def test_while_nobody_answers_the_likeliest_form_is_taken() -> None:
     async with ModelServer({}).serve() as server:
         origin = server.origin
     async with probing(origin) as probe:
-        assert (await probe.endpoint()).base.url == f"{origin}/v1"
+        assert (await probe.resolve_endpoint()).base.url == f"{origin}/v1"
 
 
 async def test_with_a_path_nobody_is_asked() -> None:
     async with ModelServer({}).serve() as server, probing(f"{server.origin}/api/v1") as probe:
-        endpoint: Any = await probe.endpoint()
+        endpoint: Any = await probe.resolve_endpoint()
         assert endpoint.base.url == f"{server.origin}/api/v1"
         assert server.paths == []

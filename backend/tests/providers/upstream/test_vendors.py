@@ -23,7 +23,7 @@ NOT_OPENAI: tuple[VendorName, ...] = (*LOCAL, "openrouter", "other")
 def adapted(kind: VendorName, model: str = "some-model", **body: Any) -> dict[str, Any]:
     """What is sent, after a look that nothing was changed in what was given."""
     before = copy.deepcopy(body)
-    sent = VENDORS[kind].adapt(body, model)
+    sent = VENDORS[kind].adapt_body(body, model)
     assert body == before
     return sent
 

@@ -1,0 +1,92 @@
+"""Bodies of chat requests, and the quirks that refusals reveal."""
+
+from typing import Any
+
+import pytest
+
+from app.providers.base import ChatMessage, LlmConfig, Usage
+from app.providers.upstream.request import (
+    Quirk,
+    apply_quirk,
+    build_body,
+    collect_texts,
+    prepare_body,
+    quirk_from,
+    read_text,
+    read_usage,
+)
+
+NEW_NAME = "Use 'max_completion_tokens' instead."
+
+
+@pytest.mark.parametrize(
+    ("body", "refusal", "quirk"),
+    [
+        ({"stream_options": {}}, "unknown field stream_options", Quirk.NO_STREAM_OPTIONS),
+        ({"stream_options": {}}, "include_usage is not allowed", Quirk.NO_STREAM_OPTIONS),
+        ({"max_tokens": 7}, NEW_NAME, Quirk.ONLY_MAX_COMPLETION_TOKENS),
+        ({"max_completion_tokens": 7}, "max_completion_tokens: extra field", Quirk.ONLY_MAX_TOKENS),
+        ({}, "unknown field stream_options", None),
+        ({"max_tokens": 7}, "max_tokens is too large", None),
+    ],
+)
+def test_a_refusal_reveals_a_quirk(body: dict[str, Any], refusal: str, quirk: Quirk | None) -> None:
+    assert quirk_from(body, refusal) is quirk
+
+
+@pytest.mark.parametrize(
+    ("quirk", "body", "applied"),
+    [
+        (Quirk.NO_STREAM_OPTIONS, {"stream_options": {}, "a": 1}, {"a": 1}),
+        (Quirk.ONLY_MAX_COMPLETION_TOKENS, {"max_tokens": 7}, {"max_completion_tokens": 7}),
+        (Quirk.ONLY_MAX_TOKENS, {"max_completion_tokens": 7}, {"max_tokens": 7}),
+        (Quirk.ONLY_MAX_TOKENS, {"a": 1}, {"a": 1}),
+    ],
+)
+def test_a_quirk_changes_the_body_and_not_the_one_given(
+    quirk: Quirk, body: dict[str, Any], applied: dict[str, Any]
+) -> None:
+    before = dict(body)
+    assert apply_quirk(body, quirk) == applied
+    assert body == before
+
+
+def test_a_streamed_body_asks_for_usage() -> None:
+    body = {"messages": [], "stream_options": {"include_usage": False}}
+    assert prepare_body(body, "m", stream=True) == {
+        "model": "m",
+        "messages": [],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    assert prepare_body(body, "m", stream=False) == {"model": "m", "messages": [], "stream": False}
+
+
+def test_a_plain_body_holds_what_is_set() -> None:
+    body = build_body([ChatMessage("user", "hi")], LlmConfig(temperature=0.0, stop=("END",)))
+    assert body == {"messages": [{"role": "user", "content": "hi"}], "temperature": 0.0, "stop": ["END"]}
+
+
+def test_all_texts_of_a_conversation_are_collected() -> None:
+    parts = [{"type": "text", "text": "b"}, {"type": "image_url", "image_url": {"url": "c", "detail": "low"}}]
+    calls = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "d"}}]
+    messages = [
+        {"role": "user", "content": "a"},
+        {"role": "user", "content": parts},
+        {"role": "assistant", "content": None, "tool_calls": calls},
+    ]
+    assert collect_texts({"messages": messages}) == ["a", "b", "c", "d"]
+    assert collect_texts({}) == []
+
+
+def test_text_and_usage_of_a_normalized_chunk() -> None:
+    chunk: dict[str, Any] = {
+        "choices": [
+            {"index": 1, "delta": {"content": "other"}},
+            {"index": 0, "delta": {"content": "", "refusal": "no"}},
+        ],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+    }
+    assert read_text(chunk) == "no"
+    assert read_usage(chunk) == Usage(1, 2, 3)
+    assert (read_text({"choices": []}), read_usage({"choices": []})) == ("", None)
