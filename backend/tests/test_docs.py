@@ -343,7 +343,7 @@ def fields_of_route(operation: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Where a field is, and its name: parameters but those of the path, bodies, and successful answers."""
     for parameter in operation.get("parameters", ()):
         if parameter["in"] != "path":
-            yield "parameter", parameter["name"]
+            yield "header" if parameter["in"] == "header" else "parameter", parameter["name"]
     answers = [("answer", made) for status, made in operation["responses"].items() if status.startswith("2")]
     for place, made in (("body", operation.get("requestBody", {})), *answers):
         for content in made.get("content", {}).values():
@@ -376,14 +376,27 @@ def test_every_listed_get_route_answers(server: str) -> None:
     assert answers["GET /health/ready"] in (200, 503)
 
 
+def described_fields(chapter: str) -> set[str]:
+    """What stands in the first cells of the tables of fields and parameters of a chapter."""
+    tables = re.findall(r"^\| (?:field|parameter) \|.*\n\|[-|]+\n((?:\|.*\n)+)", chapter, re.M)
+    return {name for row in table_rows("".join(tables)) for name in re.findall(r"`([\w.-]+)`", row[0])}
+
+
 @pytest.mark.parametrize("route", operations())
 def test_every_field_of_a_route_is_described(route: str) -> None:
-    """In a chapter that the table of routes names, by its whole path or by its last part."""
+    """A field has a row in a table of a chapter that the table of routes names; a nested one may share its parent's."""
     anchors = route_rows()[route][1]
     text = "\n".join(chapters()[anchor] for anchor in anchors)
+    described = described_fields(text)
+    parents = {name.partition(".")[0] for name in described}
     for place, field in fields_of_route(operations()[route]):
-        last = field.rpartition(".")[2]
-        assert re.search(rf"[`\"](?:[\w.]+\.)?{re.escape(last)}[`\"]", text, re.I), (
+        parent, _, last = field.rpartition(".")
+        if place == "header":
+            assert f"`{field}`" in text.lower(), f"{HTTP}: the header `{field}` of `{route}` is missing"
+            continue
+        row = field in described or last in described or any(name.endswith(f".{last}") for name in described)
+        named = parent and re.search(rf"[`\"](?:[\w.]+\.)?{re.escape(last)}[`\"]", text)
+        assert row or named or field in parents, (
             f"{HTTP}, {' or '.join(anchors)}: the {place} of `{route}` has `{field}`, which is not described"
         )
 
@@ -396,13 +409,28 @@ def test_every_described_field_exists() -> None:
         for anchor in anchors:
             known.setdefault(anchor, set()).update(names)
     for anchor, text in chapters().items():
-        headed = re.findall(r"^\| (?:field|parameter) \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.M)
-        for row in table_rows("".join(headed)):
-            for name in re.findall(r"`([\w.]+)`", row[0]):
-                if (anchor, name) in FREE_FIELDS:
-                    continue
-                exists = any(field == name or field.endswith(f".{name}") for field in known[anchor])
-                assert exists, f"{HTTP}, {anchor}: no route of this chapter has `{name}`"
+        for name in described_fields(text):
+            exists = any(field == name or field.endswith(f".{name}") for field in known.get(anchor, ()))
+            assert exists or (anchor, name) in FREE_FIELDS, f"{HTTP}, {anchor}: no route has `{name}`"
+
+
+def test_described_defaults_of_parameters_are_right() -> None:
+    """Each row of a table of parameters has the default of a route of its chapter."""
+    known: dict[tuple[str, str], set[str]] = {}
+    for route, (_, anchors) in route_rows().items():
+        for parameter in operations().get(route, {}).get("parameters", ()):
+            default = parameter["schema"].get("default")
+            for anchor in anchors:
+                known.setdefault((anchor, parameter["name"]), set()).add(
+                    "" if default is None else str(default).lower()
+                )
+    for anchor, text in chapters().items():
+        for table in re.findall(r"^\| parameter \| default \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.M):
+            for name, default, _ in table_rows(table):
+                right = known[anchor, name.strip("`")]
+                assert default.strip("`") in right, (
+                    f"{HTTP}, {anchor}: the default of {name} is {' or '.join(right)}"
+                )
 
 
 FREE_FIELDS = {
