@@ -9,7 +9,7 @@ from anyio.abc import TaskGroup
 
 from app.providers.base import Hypothesis, Samples, SttConfig, Transcript, WindowSttSession
 from app.services.decoding.window_session import WindowSession, WindowSizes
-from app.services.decoding.window_stream import WindowStream
+from app.services.decoding.window_stream import LiveWindowStream
 
 
 class LooseTasks:
@@ -34,11 +34,12 @@ class WindowedSession:
     ) -> None:
         self._engine = engine
         self._tasks = LooseTasks()
-        tasks = cast("TaskGroup", self._tasks)
-        self._session = WindowSession(engine, config, windows or WindowSizes(), None, 0, "test", tasks)
+        self._session = WindowSession(
+            engine, config, windows or WindowSizes(), name="test", scheduler=None, number=0
+        )
 
     async def open_stream(self) -> "WindowedStream":
-        return WindowedStream(self._session)
+        return WindowedStream(self._session, cast("TaskGroup", self._tasks))
 
     async def aclose(self) -> None:
         await self._tasks.wait()
@@ -48,19 +49,19 @@ class WindowedSession:
 class WindowedStream:
     """One utterance."""
 
-    def __init__(self, session: WindowSession) -> None:
-        self._stream = WindowStream(session, 0, 0, self)
+    def __init__(self, session: WindowSession, tasks: TaskGroup) -> None:
+        self._stream = LiveWindowStream(session, 0, 0, self, tasks)
         self._newest: Hypothesis | None = None
 
-    def partial(self, hypothesis: Hypothesis, covered_samples: int) -> None:
-        self._newest = hypothesis
+    def on_partial(self, text: str, stable: str, covered_samples: int) -> None:
+        self._newest = Hypothesis(text, stable)
 
-    def eager_final(self, transcript: Transcript) -> None:
+    def on_eager_final(self, transcript: Transcript) -> None:
         raise AssertionError("nobody paused")
 
     async def accept(self, samples: Samples) -> Hypothesis | None:
         await self._stream.accept(samples)
-        while not self._stream.idle:
+        while not self._stream.is_idle:
             await anyio.lowlevel.checkpoint()
         newest, self._newest = self._newest, None
         return newest

@@ -1,147 +1,147 @@
-"""The stable prefix of a growing hypothesis: agreement of two decodes, and where the window may be cut; pure."""
+"""The stable prefix of a growing transcript: words of an utterance that no later hypothesis can change; pure.
 
+A word is stable once it has stood in its place, unchanged, for long enough. How long depends on the engine
+(`INCREMENTAL`, `LOCAL_AGREEMENT`). Words are compared without case, and without punctuation at their ends.
+"""
+
+import math
 import unicodedata
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from app.providers.base import Hypothesis, Word
 
+UNSPACED_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km", "bo"})
+"""Languages written without spaces: their characters take the place of words."""
+
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What a partial shows: `text` begins with `stable`."""
+class StabilityRule:
+    """When a word is stable: it stands in two hypotheses in a row, and the audio has grown this much between them."""
 
-    text: str
-    stable: str
+    hold_ms: int = 0
+    newest_hold_ms: float = math.inf
+    """For the last word of a hypothesis, which may be half a word. The default holds it until another word follows."""
 
 
-class Stabilizer:
-    """One utterance's stable prefix, for engines that decode as the audio comes.
+INCREMENTAL = StabilityRule(hold_ms=300)
+"""For engines that decode the audio as it comes: each hypothesis extends the one before."""
 
-    A word is stable once it has stood unchanged for `hold_ms` of audio and another word follows it; the newest word
-    is held back. A hypothesis that contradicts what is stable is aligned with it, and only what follows is shown.
-    """
+LOCAL_AGREEMENT = StabilityRule(newest_hold_ms=400)
+"""For engines that decode a whole window each time: what two decodes in a row agree on is stable.
 
-    def __init__(self, hold_ms: int = 300) -> None:
-        self._hold_ms = hold_ms
-        self._stable: list[str] = []
+LocalAgreement-2: Macháček, Dabre, Bojar, "Turning Whisper into Real-Time Transcription System", 2023.
+"""
+
+
+class StablePrefix:
+    """The stable words of one utterance. They only grow, also where a hypothesis contradicts them."""
+
+    def __init__(self, rule: StabilityRule) -> None:
+        self.words: list[str] = []
+        """The stable words, spelled as they were when they became stable."""
+        self._rule = rule
         self._tail: list[tuple[str, int]] = []
-        """Normalised words after the stable ones, and since when (ms of audio) each has stood there."""
+        """Normalized words of the newest hypothesis after the stable ones, and since when each stands there (ms)."""
 
-    def push(self, text: str, audio_ms: int) -> Shown:
-        """Take the newest hypothesis over `audio_ms` of the utterance."""
-        words = text.split()
-        tail = words[continues_at(self._stable, words) :]
-        since = [
-            self._tail[i][1] if i < len(self._tail) and self._tail[i][0] == normalize(word) else audio_ms
-            for i, word in enumerate(tail)
-        ]
-        for i in range(1, len(since)):  # a word is no older than the one before it
-            since[i] = max(since[i], since[i - 1])
-        settled = 0
-        while settled < len(tail) - 1 and audio_ms - since[settled] >= self._hold_ms:
-            settled += 1
-        self._stable += tail[:settled]
-        self._tail = [(normalize(word), at) for word, at in zip(tail[settled:], since[settled:], strict=True)]
-        return Shown(" ".join(self._stable + tail[settled:]), " ".join(self._stable))
+    def push(self, words: list[str], audio_ms: int, lang: str | None = None) -> Hypothesis:
+        """Take the newest hypothesis, over `audio_ms` of the utterance; return what to show.
+
+        Of a hypothesis that contradicts the stable words, only what follows them is shown.
+        """
+        tail = words[continues_at(self.words, words) :]
+        plain = [normalize(word) for word in tail]
+        since_ms = self._since_ms(plain, audio_ms)
+        count = self._count_stable([audio_ms - since for since in since_ms])
+        self.words += tail[:count]
+        self._tail = list(zip(plain[count:], since_ms[count:], strict=True))
+        return Hypothesis(join_words(self.words + tail[count:], lang), join_words(self.words, lang))
+
+    def _since_ms(self, plain: list[str], audio_ms: int) -> list[int]:
+        """Since when each word stands in its place; no longer than the word before it."""
+        since_ms: list[int] = []
+        for index, word in enumerate(plain):
+            known = index < len(self._tail) and self._tail[index][0] == word
+            since = self._tail[index][1] if known else audio_ms
+            since_ms.append(max(since, since_ms[-1]) if since_ms else since)
+        return since_ms
+
+    def _count_stable(self, ages_ms: list[int]) -> int:
+        for index, age_ms in enumerate(ages_ms):
+            hold_ms = self._rule.hold_ms if index < len(ages_ms) - 1 else self._rule.newest_hold_ms
+            if age_ms <= 0 or age_ms < hold_ms:
+                return index
+        return len(ages_ms)
 
 
 def continues_at(stable: list[str], words: list[str]) -> int:
-    """The index in `words` of the first word after the stable prefix; aligned with it where they differ."""
-    settled = [normalize(word) for word in stable]
+    """The index in `words` of the first word after the stable ones; the two are aligned where they differ."""
+    known = [normalize(word) for word in stable]
     heard = [normalize(word) for word in words]
-    if heard[: len(settled)] == settled:
-        return len(settled)
-    blocks = SequenceMatcher(None, settled, heard, autojunk=False).get_matching_blocks()
+    if heard[: len(known)] == known:
+        return len(known)
+    blocks = SequenceMatcher(None, known, heard, autojunk=False).get_matching_blocks()
     matched = [block for block in blocks if block.size]
     if not matched:
-        return min(len(settled), len(words))
+        return min(len(known), len(words))
     last = matched[-1]
-    missing = len(settled) - (last.a + last.size)
+    missing = len(known) - (last.a + last.size)
     return min(last.b + last.size + missing, len(words))
 
 
 def normalize(word: str) -> str:
-    """A word without case, compatibility forms and punctuation at its ends; itself where nothing else is left."""
+    """The word without case, compatibility forms and punctuation at its ends; itself where it is punctuation alone."""
     folded = unicodedata.normalize("NFKC", word).casefold()
     return folded.strip("".join(c for c in folded if unicodedata.category(c).startswith("P"))) or folded
 
 
-HOLD_S = 0.4
-"""The newest word settles only when so much audio has come since it was first heard: it may be half a word."""
-
-UNSPACED = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km", "bo"})
-"""Languages written without spaces: their characters are compared."""
-
-
-def split(text: str, lang: str | None) -> list[str]:
+def split_words(text: str, lang: str | None) -> list[str]:
     """The words of a text; its characters in a language without spaces."""
-    return [character for character in text if not character.isspace()] if lang in UNSPACED else text.split()
+    unspaced = lang in UNSPACED_LANGUAGES
+    return [character for character in text if not character.isspace()] if unspaced else text.split()
 
 
-def join(words: list[str], lang: str | None) -> str:
-    """What `split` took apart."""
-    return ("" if lang in UNSPACED else " ").join(words)
+def join_words(words: list[str], lang: str | None) -> str:
+    """The text of these words: the inverse of `split_words`."""
+    return ("" if lang in UNSPACED_LANGUAGES else " ").join(words)
 
 
-class Agreement:
-    """One utterance's stable prefix. It only ever grows, also where a decode contradicts it."""
+# -- where the window of partials may begin
 
-    def __init__(self) -> None:
-        self.stable: list[str] = []
-        """Words as they were written when they settled."""
-        self._tail: list[tuple[str, float]] = []
-        """Normalised words that the newest decode has after the stable ones, and since when (s of audio)."""
-
-    def push(self, words: list[str], heard_s: float, lang: str | None = None) -> Hypothesis:
-        """Take the newest decode, over `heard_s` of the utterance; give what is to be shown."""
-        tail = words[continues_at(self.stable, words) :]
-        plain = [normalize(word) for word in tail]
-        agreed = 0
-        while agreed < min(len(plain), len(self._tail)) and plain[agreed] == self._tail[agreed][0]:
-            agreed += 1
-        since = [at for _, at in self._tail[:agreed]] + [heard_s] * (len(plain) - agreed)
-        if agreed and agreed == len(plain) and heard_s - since[-1] < HOLD_S:
-            agreed -= 1
-        self.stable += tail[:agreed]
-        self._tail = list(zip(plain[agreed:], since[agreed:], strict=True))
-        return Hypothesis(join(self.stable + tail[agreed:], lang), join(self.stable, lang))
-
-
-LONG_S = 12.0
-"""A window of partials longer than this is cut where it can be."""
+LONG_WINDOW_S = 12.0
+"""Above this length, the window of partials begins later in the utterance where it can."""
 
 OVERLAP_MS = 2000
-"""Audio before the end that the next window hears again."""
+"""Audio at the end of a window that the next window decodes again."""
 
-ANCHORS = 2
-"""Stable words behind the cut: by them the next window's text is joined to what stands."""
+ANCHOR_WORDS = 2
+"""Stable words that the next window decodes again: they join its text to the stable words before it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """The next window begins at `at_ms` of this one, behind its first `words` words."""
+class WindowStart:
+    """The next window begins at `at_ms` of this window, after its first `words` words."""
 
     at_ms: int
     words: int
 
 
-def find_cut(words: tuple[Word, ...], stable: list[str], window_ms: int) -> Cut | None:
-    """The longest pause between two stable words of a window, the later one of equals; None where there is none.
+def find_window_start(words: tuple[Word, ...], stable: list[str], window_ms: int) -> WindowStart | None:
+    """The longest pause between two stable words of a window, the last of equal ones; None where there is none.
 
-    `stable` are the stable words of this window; `words` what its decode found, with times.
+    `stable` are the stable words of this window; `words` are the words of its decode, with times.
     """
-    said = [normalize(word.text) for word in words]
-    settled = [normalize(word) for word in stable]
-    most = min(len(settled), len(said)) - ANCHORS
-    best: tuple[int, Cut] | None = None
+    heard = [normalize(word.text) for word in words]
+    known = [normalize(word) for word in stable]
+    most = min(len(known), len(heard)) - ANCHOR_WORDS
+    best: tuple[int, WindowStart] | None = None
     for count in range(1, most + 1):
-        if said[count - 1] != settled[count - 1]:
-            break  # what is stable is not what was heard now: times behind here belong to other words
+        if heard[count - 1] != known[count - 1]:
+            break  # the decode differs from the stable words: times from here on belong to other words
         before, after = words[count - 1], words[count]
         if before.end_ms > window_ms - OVERLAP_MS:
             break
         pause_ms = after.start_ms - before.end_ms
         if best is None or pause_ms >= best[0]:
-            best = pause_ms, Cut(before.end_ms + max(pause_ms, 0) // 2, count)
+            best = pause_ms, WindowStart(before.end_ms + max(pause_ms, 0) // 2, count)
     return best[1] if best else None

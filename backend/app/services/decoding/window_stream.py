@@ -1,4 +1,4 @@
-"""One utterance of a whole-window engine made to stream: timed partials while it grows, its final begun early."""
+"""One utterance of a whole-window engine: decoded at its end, or made to stream with partials and an eager final."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -7,221 +7,248 @@ from typing import Protocol
 
 import anyio
 import numpy as np
+from anyio.abc import TaskGroup
 
 from app.core.errors import PrompterError
 from app.providers.base import SAMPLE_RATE_HZ, Hypothesis, Samples, Transcript, WindowRequest, WindowResult
 from app.services.decoding.jobs import Priority, Shed
-from app.services.decoding.stability import LONG_S, Agreement, find_cut, join, split
-from app.services.decoding.window_session import Turn, WindowSession, ending
+from app.services.decoding.stability import (
+    LOCAL_AGREEMENT,
+    LONG_WINDOW_S,
+    StablePrefix,
+    find_window_start,
+    join_words,
+    split_words,
+)
+from app.services.decoding.window_session import DecodeTask, WindowSession, prompt_end
+
+logger = logging.getLogger(__name__)
+
+TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
+"""Audio after the end of speech that a final decode hears. It is shorter than the silence before an eager final: both
+finals hear the same audio, so the text does not depend on when it was decoded."""
 
 FIRST_S = 0.6
-"""Speech before the first partial: less is no word yet."""
+"""Speech before the first partial: less is not yet a word."""
 
 EVERY_S = 0.5
-"""New audio before the next one, on an idle machine."""
+"""New audio before the next partial, on an idle machine."""
 
 STRETCH = 1.2
-"""New audio before the next one, in times of what the last decode took: a slow machine shows fewer."""
+"""New audio before the next partial, as a multiple of the last decode's time: a slow machine shows fewer partials."""
+
+_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """A partial that was decoded, or shed: how much of the utterance it covered, and what it took (s)."""
+class PartialDecode:
+    """A partial that was decoded or shed: how much of the utterance it covered, and the time it took (s)."""
 
     covered_s: float
     decode_s: float = 0.0
     took_s: float = 0.0
-    """Waiting included: no pass covers less new audio than the last one took."""
+    """With the wait for its turn: no partial covers less new audio than the last one took."""
 
 
-def is_due(heard_s: float, onset_s: float, last: Pass | None, factor: float) -> bool:
+def is_partial_due(heard_s: float, onset_s: float, last: PartialDecode | None, factor: float) -> bool:
     """Whether to decode now, with `heard_s` of an utterance whose speech began at `onset_s`.
 
-    `factor` is the pressure's: it stretches the distance.
+    `factor` is that of the pressure: it stretches the distance between partials.
     """
     if last is None:
         return heard_s - onset_s >= FIRST_S * factor
     return heard_s - last.covered_s >= max(EVERY_S * factor, STRETCH * last.decode_s, last.took_s)
 
 
-logger = logging.getLogger(__name__)
+class DecodeListener(Protocol):
+    """Gets the partials and eager finals of live utterances. Its methods take note and do not wait."""
 
-TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
-"""Audio behind the speech that a final hears. Less than the provisional silence: the final that was begun in advance
-hears what the one at the end would have heard, so its text cannot depend on when it was decoded."""
+    def on_partial(self, text: str, stable: str, covered_samples: int) -> None:
+        """A hypothesis over the first `covered_samples` of the utterance; `text` begins with `stable`."""
+        ...
 
-
-class Listener(Protocol):
-    """Who is told as soon as there is something; takes note and does not wait."""
-
-    def partial(self, hypothesis: Hypothesis, covered_samples: int) -> None: ...
-
-    def eager_final(self, transcript: Transcript) -> None:
-        """The utterance's final, if it ends with the pause that goes on now."""
+    def on_eager_final(self, transcript: Transcript) -> None:
+        """The utterance's final, if it ends with the present pause."""
         ...
 
 
-class _Background:
-    """A decode that nobody waits for yet. Called off while it waits, it is never made."""
-
-    def __init__(self, priority: Priority, speech_samples: int = 0) -> None:
-        self.turn = Turn(priority)
-        self.speech_samples = speech_samples
-        self.scope = anyio.CancelScope()
-        self.done = anyio.Event()
-        self.result: WindowResult | None = None
-        self.failure: PrompterError | None = None
-
-
 class WindowStream:
-    """A `SttStream`; `pause` and `resume` besides, for finals in advance.
+    """A `SttStream` that decodes the utterance once, when it ends."""
 
-    `accept` never waits for a decode. `aclose` returns when no decode of this utterance runs any more.
+    def __init__(self, session: WindowSession, start: int, *, priority: Priority) -> None:
+        """The utterance begins at session sample `start`; its final has this priority."""
+        self._session = session
+        self._start = start
+        self._priority = priority
+        self._heard = 0
+        self._audio = np.empty(0, np.int16)
+        self._pieces: list[Samples] = []
+
+    async def accept(self, samples: Samples) -> Hypothesis | None:
+        """Keep the audio."""
+        self._pieces.append(samples.copy())  # the caller may use its buffer again
+        self._heard += len(samples)
+        return None
+
+    async def finish(self, speech_samples: int) -> Transcript:
+        return self._conclude(
+            await self._decode_final(DecodeTask(self._priority, speech_samples)), speech_samples
+        )
+
+    async def aclose(self) -> None:
+        self._pieces.clear()
+
+    async def _decode_final(self, task: DecodeTask) -> WindowResult:
+        context = self._session.context
+        request = WindowRequest(
+            samples=self._audio_from(0)[: task.speech_samples + TAIL_SAMPLES],
+            speech_samples=task.speech_samples,
+            final=True,
+            window="full",
+            context=context.prompt(self._start, task.speech_samples),
+            words=self._session.config.words,
+            lang=context.lang,
+        )
+        return await self._session.decode(task, lambda: request)
+
+    def _conclude(self, result: WindowResult, speech_samples: int) -> Transcript:
+        """The final that the client gets: the session's next utterances are decoded in its context."""
+        if result.text and not result.rejected:
+            self._session.context.remember(result, self._start + speech_samples)
+        return self._transcript(result)
+
+    def _transcript(self, result: WindowResult) -> Transcript:
+        return Transcript(
+            text=result.text,
+            lang=result.lang,
+            model=self._session.model,
+            words=result.words,
+            rejected=result.rejected,
+            decode_ms=result.decode_ms,
+        )
+
+    def _audio_from(self, sample: int) -> Samples:
+        if self._pieces:
+            self._audio = np.concatenate((self._audio, *self._pieces))
+            self._pieces.clear()
+        return self._audio[sample:]
+
+
+class LiveWindowStream(WindowStream):
+    """Adds partials while the utterance grows, and an eager final in each pause.
+
+    `accept`, `pause` and `resume` never wait for a decode. `aclose` returns when no decode of the utterance runs.
     """
 
     def __init__(
-        self,
-        session: WindowSession,
-        start: int,
-        onset: int,
-        listener: Listener,
-        *,
-        final: Priority = Priority.FINAL,
+        self, session: WindowSession, start: int, onset: int, listener: DecodeListener, tasks: TaskGroup
     ) -> None:
-        """The utterance begins at session sample `start`, its speech at `onset`; its final has the priority `final`."""
-        self._session = session
-        self._final_priority = final
+        """Speech begins at session sample `onset`. `tasks` runs the decodes that nobody waits for yet; its owner
+        waits for them before it closes the engine.
+        """
+        super().__init__(session, start, priority=Priority.FINAL)
         self._listener = listener
-        self._start = start
+        self._tasks = tasks
         self._onset_s = (onset - start) / SAMPLE_RATE_HZ
-        self._audio = np.empty(0, np.int16)
-        self._pieces: list[Samples] = []
-        self._heard = 0
-        self._background: _Background | None = None
-        self._eager: _Background | None = None
+        self._task: DecodeTask | None = None
+        self._eager: DecodeTask | None = None
         self._paused = False
         self._open = True
         self._partials = session.config.partials
-        self._passes = 0
-        self._last: Pass | None = None
-        self._agreement = Agreement()
-        self._origin = 0
-        """Sample at which the window of partials begins; `_before` words lie before it."""
-        self._before = 0
+        self._partials_decoded = 0
+        self._last_partial: PartialDecode | None = None
+        self._prefix = StablePrefix(LOCAL_AGREEMENT)
+        self._window_start = 0
+        """Sample at which the window of partials begins."""
+        self._words_before = 0
+        """Stable words before that window."""
         self._lang: str | None = None
 
     # -- the engine's side of a dictation
 
-    async def accept(self, samples: Samples) -> None:
-        """Keep the audio; begin a partial where one is due."""
-        self._pieces.append(samples.copy())  # the caller may use its buffer again
-        self._heard += len(samples)
-        if self._partials and not self._paused and self.idle and self._is_due():
-            self._begin(
-                _Background(Priority.PARTIAL if self._passes else Priority.FIRST_PARTIAL), self._partial
-            )
+    async def accept(self, samples: Samples) -> Hypothesis | None:
+        """Keep the audio; start a partial where one is due. The listener gets the partials."""
+        await super().accept(samples)
+        if self._partials and not self._paused and self.is_idle and self._is_partial_due():
+            priority = Priority.PARTIAL if self._partials_decoded else Priority.FIRST_PARTIAL
+            self._start_task(DecodeTask(priority), self._decode_partial)
+        return None
 
     def pause(self, speech_samples: int) -> None:
-        """Speech has paused at this sample: decode the final now, in case it is over."""
+        """Speech has paused at this sample: decode the final now, in case the utterance is over."""
         self._paused = True
-        self._call_off()
-        self._eager = _Background(Priority.EAGER, speech_samples)
-        self._begin(self._eager, self._in_advance)
+        self._cancel_task()
+        self._eager = DecodeTask(Priority.EAGER, speech_samples)
+        self._start_task(self._eager, self._decode_eagerly)
 
     def resume(self) -> None:
-        """Speech goes on: what was decoded in advance is void."""
+        """Speech goes on: the eager final is void."""
         self._paused = False
         self._eager = None
-        self._call_off()
+        self._cancel_task()
 
     async def finish(self, speech_samples: int) -> Transcript:
         eager = self._eager
-        if eager is not None and eager.speech_samples == speech_samples:
-            self._session.promote(eager.turn)
-            await eager.done.wait()
-        else:
-            self._call_off()
-            eager = _Background(self._final_priority, speech_samples)
-            eager.result = await self._final(eager)
+        if eager is None or eager.speech_samples != speech_samples:
+            self._cancel_task()
+            return await super().finish(speech_samples)
+        self._session.promote(eager)
+        await eager.done.wait()
         if eager.failure is not None:
             raise eager.failure
         assert eager.result is not None
-        if eager.result.text and not eager.result.rejected:
-            self._session.memory.keep(eager.result, self._start + speech_samples)
-        return self._transcript(eager.result)
+        return self._conclude(eager.result, speech_samples)
 
     async def aclose(self) -> None:
         self._open = False
-        self._call_off()
-        if self._background is not None:
-            await self._background.done.wait()
-        self._pieces.clear()
+        self._cancel_task()
+        if self._task is not None:
+            await self._task.done.wait()
+        await super().aclose()
 
     # -- decodes in the background
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether no decode runs or waits in the background."""
-        return self._background is None or self._background.done.is_set()
+        return self._task is None or self._task.done.is_set()
 
-    def _is_due(self) -> bool:
-        return is_due(self._heard / SAMPLE_RATE_HZ, self._onset_s, self._last, self._session.factor)
+    def _is_partial_due(self) -> bool:
+        heard_s = self._heard / SAMPLE_RATE_HZ
+        return is_partial_due(heard_s, self._onset_s, self._last_partial, self._session.pressure_factor)
 
-    def _begin(self, job: _Background, work: Callable[[_Background], Awaitable[None]]) -> None:
-        before, self._background = self._background, job
-        assert self._session.tasks is not None
-        self._session.tasks.start_soon(self._run, job, work, before)
+    def _start_task(self, task: DecodeTask, work: Callable[[DecodeTask], Awaitable[None]]) -> None:
+        before, self._task = self._task, task
+        self._tasks.start_soon(self._run, task, work, before)
 
-    def _call_off(self) -> None:
-        if self._background is not None:
-            self._background.scope.cancel()
+    def _cancel_task(self) -> None:
+        if self._task is not None:
+            self._task.scope.cancel()
 
     async def _run(
-        self,
-        job: _Background,
-        work: Callable[[_Background], Awaitable[None]],
-        before: _Background | None,
+        self, task: DecodeTask, work: Callable[[DecodeTask], Awaitable[None]], before: DecodeTask | None
     ) -> None:
         try:
-            with job.scope:
-                await work(job)
+            with task.scope:
+                await work(task)
         except PrompterError as error:
-            job.failure = error
+            task.failure = error
         finally:
             if before is not None:
                 with anyio.CancelScope(shield=True):
                     await before.done.wait()
-            job.done.set()
+            task.done.set()
 
-    async def _in_advance(self, job: _Background) -> None:
-        job.result = await self._final(job)
-        transcript = self._transcript(job.result)
-        if (
-            self._eager is job
-            and job.turn.priority is Priority.EAGER
-            and transcript.text
-            and not transcript.rejected
-        ):
-            self._listener.eager_final(transcript)
-
-    async def _final(self, job: _Background) -> WindowResult:
-        speech_samples = job.speech_samples
-        samples = self._audio_from(0)[: speech_samples + TAIL_SAMPLES]
-        memory = self._session.memory
-        request = WindowRequest(
-            samples,
-            speech_samples,
-            final=True,
-            window="full",
-            context=memory.context(self._start, speech_samples),
-            words=self._session.config.words,
-            lang=memory.lang,
-        )
-        return await self._session.decode(job.turn, lambda: request)
+    async def _decode_eagerly(self, task: DecodeTask) -> None:
+        task.result = await self._decode_final(task)
+        transcript = self._transcript(task.result)
+        is_wanted = self._eager is task and task.priority is Priority.EAGER
+        if is_wanted and transcript.text and not transcript.rejected:
+            self._listener.on_eager_final(transcript)
 
     # -- partials
 
-    async def _partial(self, job: _Background) -> None:
+    async def _decode_partial(self, task: DecodeTask) -> None:
         covered = self._heard
         asked_s = self._session.now()
 
@@ -231,54 +258,47 @@ class WindowStream:
             return self._partial_request()
 
         try:
-            result = await self._session.decode(job.turn, build)
+            result = await self._session.decode(task, build)
         except Shed:
-            self._last = Pass(covered / SAMPLE_RATE_HZ)
+            self._last_partial = PartialDecode(covered / SAMPLE_RATE_HZ)
             return
         except PrompterError:
-            # The final tries again, and tells if the engine is broken.
+            # The final tries again, and raises if the engine is broken.
             logger.warning("partials of an utterance end: the engine failed")
             self._partials = False
             return
-        covered_s = covered / SAMPLE_RATE_HZ
-        self._passes += 1
-        self._last = Pass(covered_s, result.decode_ms / 1000, self._session.now() - asked_s)
-        if (hypothesis := self._take(result, covered_s)) is not None and self._open and not self._paused:
-            self._listener.partial(hypothesis, covered)
+        self._partials_decoded += 1
+        took_s = self._session.now() - asked_s
+        self._last_partial = PartialDecode(covered / SAMPLE_RATE_HZ, result.decode_ms / 1000, took_s)
+        hypothesis = self._stabilize(result, covered)
+        if hypothesis is not None and self._open and not self._paused:
+            self._listener.on_partial(hypothesis.text, hypothesis.stable or "", covered)
 
     def _partial_request(self) -> WindowRequest:
-        samples = self._audio_from(self._origin)
-        lang = self._session.memory.lang or self._lang
-        stable = join(self._agreement.stable[: self._before], lang)
-        long = len(samples) > LONG_S * SAMPLE_RATE_HZ
+        samples = self._audio_from(self._window_start)
+        lang = self._session.context.lang or self._lang
+        before = join_words(self._prefix.words[: self._words_before], lang)
         return WindowRequest(
-            samples, len(samples), final=False, window="short", context=ending(stable), words=long, lang=lang
+            samples=samples,
+            speech_samples=len(samples),
+            final=False,
+            window="short",
+            context=prompt_end(before),
+            words=len(samples) > LONG_WINDOW_S * SAMPLE_RATE_HZ,
+            lang=lang,
         )
 
-    def _take(self, result: WindowResult, covered_s: float) -> Hypothesis | None:
-        """Agree on what was decoded, and let the next window begin later where this one was long."""
+    def _stabilize(self, result: WindowResult, covered: int) -> Hypothesis | None:
+        """Add a partial to the stable prefix. Where its window was long, the next window begins later."""
         if result.doubtful or not result.text:
             return None
         if result.lang_sure:
             self._lang = result.lang
-        before = self._agreement.stable[: self._before]
-        hypothesis = self._agreement.push(before + split(result.text, result.lang), covered_s, result.lang)
-        stable = self._agreement.stable[self._before :]
-        window_ms = round(covered_s * 1000) - self._origin * 1000 // SAMPLE_RATE_HZ
-        if result.words and (cut := find_cut(result.words, stable, window_ms)) is not None:
-            self._origin += cut.at_ms * SAMPLE_RATE_HZ // 1000
-            self._before += cut.words
+        words = self._prefix.words[: self._words_before] + split_words(result.text, result.lang)
+        hypothesis = self._prefix.push(words, covered // _SAMPLES_PER_MS, result.lang)
+        stable = self._prefix.words[self._words_before :]
+        window_ms = (covered - self._window_start) // _SAMPLES_PER_MS
+        if result.words and (start := find_window_start(result.words, stable, window_ms)) is not None:
+            self._window_start += start.at_ms * _SAMPLES_PER_MS
+            self._words_before += start.words
         return hypothesis
-
-    # -- audio
-
-    def _audio_from(self, sample: int) -> Samples:
-        if self._pieces:
-            self._audio = np.concatenate((self._audio, *self._pieces))
-            self._pieces.clear()
-        return self._audio[sample:]
-
-    def _transcript(self, result: WindowResult) -> Transcript:
-        return Transcript(
-            result.text, result.lang, self._session.model, result.words, result.rejected, result.decode_ms
-        )

@@ -7,17 +7,16 @@ import anyio.lowlevel
 
 from app.core.config import Settings
 from app.core.errors import SessionTooLong
-from app.providers.base import SAMPLE_RATE_HZ, SttConfig, SttSession, WindowSttSession
+from app.providers.base import SAMPLE_RATE_HZ
 from app.services.audio.pcm import to_samples
 from app.services.audio.segmenter import Segmenter, SegmentEvent, UtteranceEnded, UtteranceStarted
 from app.services.decoding.load import Pressure
-from app.services.decoding.scheduler import Scheduler
-from app.services.decoding.window_session import WindowSizes
-from app.services.dictation.events import EngineInfo
+from app.services.decoding.utterance import OpenEngine
+from app.services.dictation.events import EngineInfo, EventBuilder
 from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Event, Outbox
 from app.services.dictation.queue import FlushMark, StopMark, WorkQueue
-from app.services.dictation.recogniser import Cores, Recogniser
+from app.services.dictation.recognition import RecognitionLoop
 
 _SLICE_S = 0.2
 """Long chunks are heard in slices, so that one client's file never holds the event loop for more than ~1 ms."""
@@ -26,21 +25,16 @@ _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
 class Dictation:
-    """From `ready` to `stopped`. `audio`, `flush`, `stop` come from one task; `run` is another's.
-
-    `scheduler` is None for an engine that takes no core here.
-    """
+    """From `ready` to `stopped`. `audio`, `flush`, `stop` come from one task; `run` is another's."""
 
     def __init__(
         self,
-        engine: SttSession | WindowSttSession,
-        config: SttConfig,
+        engine: OpenEngine,
         voice: EngineInfo,
         outbox: Outbox,
         settings: Settings,
         meter: Meter,
         *,
-        scheduler: Scheduler | None,
         silence_ms: int | None,
         events: frozenset[str],
         keep: Callable[[Event], None],
@@ -50,14 +44,10 @@ class Dictation:
         self._outbox = outbox
         self._meter = meter
         self._events = events
-        self._scheduler = scheduler
-        self._number = scheduler.new_session() if scheduler else 0
+        self._engine = engine
         self._inbox = WorkQueue()
-        whisper = settings.stt.whisper_local
-        cores = Cores(scheduler, self._number, WindowSizes(whisper.partial_window, whisper.final_window))
-        self._recogniser = Recogniser(
-            engine, config, voice, self._inbox, outbox, cores, meter, events=events, keep=keep
-        )
+        self._event_builder = EventBuilder(engine.config, voice, outbox, meter, events=events, keep=keep)
+        self._recognition = RecognitionLoop(engine, self._inbox, self._event_builder, outbox)
         self._segmenter: Segmenter | None = None
         self._rate_hz = 0
         self._feeding = False
@@ -69,14 +59,10 @@ class Dictation:
         Raises:
             EngineFailed: the engine cannot go on.
         """
-        try:
-            if self._scheduler and "status" in self._events:
-                self._scheduler.watch(self._number, self._status)
-            await self._recogniser.run()
-        finally:
-            if self._scheduler:
-                self._scheduler.forget(self._number)
-        stats = self._recogniser.stats
+        if "status" in self._events:
+            self._engine.watch_pressure(self._status)
+        await self._recognition.run()
+        stats = self._event_builder.stats
         self._outbox.emit(
             {
                 "type": "stopped",

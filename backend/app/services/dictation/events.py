@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.errors import PrompterError
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, Transcript
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.meter import Meter
@@ -144,6 +145,15 @@ class EventBuilder:
                 "decode_ms": 0,
             }
             self._outbox.emit(event)
+
+    def flushed(self, flush_id: str | int | None) -> None:
+        """All that was said before the client's `flush` is final."""
+        self._outbox.emit({"type": "flushed", "id": flush_id})
+
+    def engine_error(self, error: PrompterError) -> None:
+        """An error of the engine that the dictation survives."""
+        self._meter.failed(error.code)
+        self._outbox.emit({"type": "error", "code": error.code, "message": error.message, "fatal": False})
 
     def _final_event(
         self, kind: str, told: UtteranceState, transcript: Transcript, end: int, receipt: Receipt

@@ -21,10 +21,10 @@ from app.core.errors import (
 )
 from app.core.metrics import Observer
 from app.providers.base import RawSttSession, SttConfig, SttProvider
-from app.providers.boundary import ProviderBoundary
 from app.schemas.stt import EndpointingConfig, StartConfig
 from app.services.audio.pcm import OddByteCarry
-from app.services.decoding.providers import AUTO, SelectedEngine, SttProviders
+from app.services.decoding.providers import AUTO, SttProviders
+from app.services.decoding.utterance import OpenEngine, open_engine
 from app.services.dictation.dictation import Dictation
 from app.services.dictation.events import EngineInfo
 from app.services.dictation.meter import Meter, SessionTotals
@@ -140,27 +140,29 @@ class SpeechSession:
         """Begin a dictation and answer `ready`.
 
         Raises:
-            AlreadyStarted; and what `SttProviders.choose`, `SttProviders.admit` and the provider raise.
+            AlreadyStarted; and what `open_engine` raises.
         """
         if self._dictation is not None:
             raise AlreadyStarted("this socket has a dictation going on; send `stop` first")
         if self._draining is not None:
             await self._draining.done.wait()
         lang = self._settings.stt.lang if config.lang == AUTO else config.lang
-        choice = await self._engines.choose(config.provider, lang, config.model)
-        self._engines.admit(choice.provider)
-        wanted = SttConfig(lang, config.model, config.words, tuple(config.vocabulary), config.partials)
-        with ProviderBoundary(choice.provider.name):
-            await choice.provider.start()
-            engine = await choice.provider.open_session(wanted)
+        wanted = SttConfig(
+            lang=lang,
+            model=config.model,
+            words=config.words,
+            vocabulary=tuple(config.vocabulary),
+            partials=config.partials,
+        )
+        engine = await open_engine(self._engines, self._settings, config.provider, wanted, live=True)
         self._config, self._carry, self._rate_hz, self._audio_seq = config, OddByteCarry(), None, 0
         self._outbox.session_id = session_id
         kept = self._keeper.begin(self.owner, session_id, store=config.store)
-        voice = _voice(choice.provider, wanted)
-        meter = Meter(self._observer, choice.provider.name, self.tally)
-        if isinstance(engine, RawSttSession):
+        voice = _voice(engine.provider, wanted)
+        meter = Meter(self._observer, engine.name, self.tally)
+        if isinstance(engine.session, RawSttSession):
             self._dictation = PassthroughDictation(
-                engine,
+                engine.session,
                 voice,
                 self._outbox,
                 self._settings,
@@ -171,17 +173,15 @@ class SpeechSession:
         else:
             self._dictation = Dictation(
                 engine,
-                wanted,
                 voice,
                 self._outbox,
                 self._settings,
                 meter,
-                scheduler=self._engines.scheduler_for(choice.provider),
                 silence_ms=self._silence_ms(config),
                 events=frozenset(config.events),
                 keep=kept.final,
             )
-        self._emit_ready(choice, voice, lang, self._issue_token(self, session_id))
+        self._emit_ready(engine, voice, lang, self._issue_token(self, session_id))
         self._last_audio = self._last_ack = time.monotonic()
         self._run_soon(self, partial(_run, self._dictation, kept))
 
@@ -310,13 +310,13 @@ class SpeechSession:
         silence_ms: int = getattr(self._settings.endpointing, f"{wanted}_ms")
         return silence_ms
 
-    def _emit_ready(self, choice: SelectedEngine, voice: EngineInfo, lang: str, resume_token: str) -> None:
+    def _emit_ready(self, engine: OpenEngine, voice: EngineInfo, lang: str, resume_token: str) -> None:
         self._ready = {
             "type": "ready",
-            "provider": choice.provider.name,
+            "provider": engine.name,
             "model": voice.model,
             "lang": lang,
-            "reason": choice.reason,
+            "reason": engine.reason,
             "resume_token": resume_token,
         }
         self._outbox.emit(self._ready)

@@ -1,192 +1,190 @@
-"""The engine's side of a recording: what it hears, one utterance after the other, and what it makes of each."""
+"""A recording's audio to transcribed utterances: cut at pauses like live speech, or as an engine cuts by itself."""
 
-from dataclasses import dataclass
+from typing import Protocol
 
 import anyio
+import anyio.to_thread
 
-from app.providers.base import (
-    SAMPLE_RATE_HZ,
-    Hypothesis,
-    RawSttSession,
-    Samples,
-    SttConfig,
-    SttSession,
-    SttStream,
-    Transcript,
-    WindowSttSession,
-)
-from app.providers.boundary import ProviderBoundary, close_provider
+from app.core.config import Settings
+from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, Samples, Transcript
+from app.providers.boundary import ProviderBoundary
 from app.services.audio.endpointing import Verdict
-from app.services.audio.segmenter import SegmentEvent, UtteranceAudio, UtteranceEnded, UtteranceStarted
-from app.services.decoding.jobs import Priority
-from app.services.decoding.scheduled_stream import ScheduledStream
-from app.services.decoding.scheduler import Scheduler
-from app.services.decoding.window_session import WindowSession, WindowSizes
-from app.services.decoding.window_stream import WindowStream
+from app.services.audio.segmenter import (
+    Segmenter,
+    SegmentEvent,
+    UtteranceAudio,
+    UtteranceEnded,
+    UtteranceStarted,
+)
+from app.services.decoding.utterance import OpenEngine, UtteranceDecoder
 from app.services.transcription.result import TranscribedUtterance, TranscribedWord
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 RAW_CHUNK_SAMPLES = SAMPLE_RATE_HZ // 10
-"""What an engine that sees every chunk is given at a time: about what a microphone client sends."""
+"""An engine that sees every chunk is given this much at a time: about as much as a microphone client sends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cores:
-    """How recordings come to this machine's cores."""
-
-    scheduler: Scheduler
-    windows: WindowSizes
-    utterances: anyio.CapacityLimiter
-    """Utterances of recordings that engines hold at once: decoders and lanes stay free for those who speak."""
-
-
-class _Deaf:
-    """Nobody listens to partials of a recording."""
-
-    def partial(self, hypothesis: Hypothesis, covered_samples: int) -> None: ...
-
-    def eager_final(self, transcript: Transcript) -> None: ...
-
-
-class UtteranceListener:
-    """An engine that hears utterances. Its streams and its session are closed after their running call."""
-
-    def __init__(
-        self, engine: SttSession | WindowSttSession, config: SttConfig, provider: str, cores: Cores | None
-    ) -> None:
-        """`cores` is None for an engine that takes none here."""
-        self._engine = engine
-        self._config = config
-        self._provider = provider
-        self._boundary = ProviderBoundary(provider)
-        self._cores = cores
-        self._number = cores.scheduler.new_session(live=False) if cores else 0
-        self._windows = self._windowed(engine) if isinstance(engine, WindowSttSession) else None
-        self._stream: SttStream | WindowStream | None = None
-        self._held = False
-        self._onset = 0
+class RecordingTranscriber(Protocol):
+    """Turns audio into utterances. One call at a time; `aclose` closes the engine after its running call."""
 
     @property
-    def busy(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether an utterance is open: others may wait for its place."""
-        return self._held
+        ...
 
-    async def take(self, event: SegmentEvent) -> TranscribedUtterance | None:
-        """Work on an event; give the text where it ended an utterance.
+    async def push(self, block: Samples) -> list[TranscribedUtterance]:
+        """Take the next audio; return the utterances that end in it.
 
         Raises:
-            EngineFailed, and what else of ours the engine raises.
+            EngineFailed, and our other errors that the engine raises.
         """
-        with self._boundary:
-            match event:
-                case UtteranceStarted():
-                    await self._begin(event)
-                case UtteranceAudio():
-                    assert self._stream is not None
-                    await self._stream.accept(event.samples)
-                case UtteranceEnded():
-                    return await self._end(event)
-                case _:
-                    pass  # a pause that may be the end: nobody is in a hurry
+        ...
+
+    async def finish(self) -> list[TranscribedUtterance]:
+        """The recording is over; return its last utterance, if any. Raises as `push` does."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class SegmentedTranscriber:
+    """For engines that are given utterances: a segmenter cuts the audio at pauses.
+
+    Utterances of recordings take turns at the engines (`utterances`), and so do segmenters (`segmenters`): decoders,
+    workers and cores stay free for those who speak.
+    """
+
+    def __init__(
+        self,
+        engine: OpenEngine,
+        settings: Settings,
+        *,
+        silence_ms: int | None,
+        utterances: anyio.CapacityLimiter,
+        segmenters: anyio.CapacityLimiter,
+    ) -> None:
+        """`silence_ms` is the pause that ends an utterance; None takes that of the profile `dictation`."""
+        self._engine = engine
+        self._decoder = UtteranceDecoder(engine)
+        self._segmenter = Segmenter(settings, SAMPLE_RATE_HZ, silence_ms or settings.endpointing.dictation_ms)
+        self._utterances = utterances if engine.scheduler else None
+        self._segmenters = segmenters
+        self._onset = 0
+        self.is_busy = False
+
+    async def push(self, block: Samples) -> list[TranscribedUtterance]:
+        return await self._decode(
+            await anyio.to_thread.run_sync(self._segmenter.push, block, limiter=self._segmenters)
+        )
+
+    async def finish(self) -> list[TranscribedUtterance]:
+        return await self._decode(
+            await anyio.to_thread.run_sync(self._segmenter.finish, limiter=self._segmenters)
+        )
+
+    async def aclose(self) -> None:
+        await self._close_utterance()
+        await self._engine.aclose()
+
+    async def _decode(self, events: list[SegmentEvent]) -> list[TranscribedUtterance]:
+        found = [await self._handle(event) for event in events]
+        return [utterance for utterance in found if utterance is not None]
+
+    async def _handle(self, event: SegmentEvent) -> TranscribedUtterance | None:
+        match event:
+            case UtteranceStarted():
+                await self._begin(event)
+            case UtteranceAudio():
+                await self._decoder.accept(event.samples)
+            case UtteranceEnded():
+                return await self._end(event)
+            case _:
+                pass  # a pause that may be the end: a recording has no eager finals
         return None
 
-    async def aclose(self) -> None:
-        await self._close()
-        await close_provider(self._provider, self._engine.aclose())
-        if self._cores:
-            self._cores.scheduler.forget(self._number)
+    async def _begin(self, utterance: UtteranceStarted) -> None:
+        if self._utterances is not None:
+            await self._utterances.acquire_on_behalf_of(self)
+            self.is_busy = True
+        self._onset = utterance.onset
+        await self._decoder.begin(utterance)
 
-    async def _begin(self, event: UtteranceStarted) -> None:
-        if self._cores:
-            await self._cores.utterances.acquire_on_behalf_of(self)
-            self._held = True
-        self._onset = event.onset
-        self._stream = await self._open(event.start)
-
-    async def _open(self, start: int) -> SttStream | WindowStream:
-        if self._windows is not None:
-            return WindowStream(self._windows, start, self._onset, _Deaf(), final=Priority.FILE)
-        assert not isinstance(self._engine, WindowSttSession)
-        stream = await self._engine.open_stream()
-        if self._cores is None:
-            return stream
-        return ScheduledStream(stream, self._cores.scheduler, self._number, self._provider, live=False)
-
-    async def _end(self, event: UtteranceEnded) -> TranscribedUtterance | None:
+    async def _end(self, ended: UtteranceEnded) -> TranscribedUtterance | None:
         try:
-            if event.verdict is not Verdict.KEEP:
+            if ended.verdict is not Verdict.KEEP:
                 return None
-            if event.audio is not None:  # a cut in hindsight: the engine has heard beyond it
-                await self._close_stream()
-                self._stream = await self._open(event.start)
-                await self._stream.accept(event.audio)
-            assert self._stream is not None
-            transcript = await self._stream.finish(event.speech_end - event.start)
-            return self._said(transcript, event)
+            final = await self._decoder.finish(ended)
+            return self._transcribed(final.transcript, ended)
         finally:
-            await self._close()
+            await self._close_utterance()
 
-    def _said(self, transcript: Transcript, event: UtteranceEnded) -> TranscribedUtterance | None:
+    async def _close_utterance(self) -> None:
+        await self._decoder.close()
+        if self._utterances is not None and self.is_busy:
+            self.is_busy = False
+            self._utterances.release_on_behalf_of(self)
+
+    def _transcribed(self, transcript: Transcript, ended: UtteranceEnded) -> TranscribedUtterance | None:
+        """The utterance with times from the start of the recording; None where it has no text."""
         if transcript.rejected or not transcript.text:
             return None
-        offset = event.start // _SAMPLES_PER_MS
+        offset_ms = ended.start // _SAMPLES_PER_MS
         words = tuple(
-            TranscribedWord(word.text, offset + word.start_ms, offset + word.end_ms, word.confidence)
+            TranscribedWord(
+                text=word.text,
+                start_ms=offset_ms + word.start_ms,
+                end_ms=offset_ms + word.end_ms,
+                confidence=word.confidence,
+            )
             for word in transcript.words
         )
-        start_ms, end_ms = self._onset // _SAMPLES_PER_MS, event.speech_end // _SAMPLES_PER_MS
+        start_ms, end_ms = self._onset // _SAMPLES_PER_MS, ended.speech_end // _SAMPLES_PER_MS
         if words:
             start_ms, end_ms = min(start_ms, words[0].start_ms), max(end_ms, words[-1].end_ms)
-        lang = transcript.lang or self._config.primary_lang
         return TranscribedUtterance(
-            transcript.text, start_ms, max(end_ms, start_ms), words, lang, transcript.model
+            text=transcript.text,
+            start_ms=start_ms,
+            end_ms=max(end_ms, start_ms),
+            words=words,
+            lang=transcript.lang or self._engine.config.primary_lang,
+            model=transcript.model,
         )
 
-    async def _close(self) -> None:
-        await self._close_stream()
-        if self._cores and self._held:
-            self._held = False
-            self._cores.utterances.release_on_behalf_of(self)
 
-    async def _close_stream(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await close_provider(self._provider, stream.aclose())
+class PassthroughTranscriber:
+    """For engines that see every chunk, speech or not: each of their finals is an utterance."""
 
-    def _windowed(self, engine: WindowSttSession) -> WindowSession:
-        scheduler, windows = (
-            (self._cores.scheduler, self._cores.windows) if self._cores else (None, WindowSizes())
-        )
-        return WindowSession(engine, self._config, windows, scheduler, self._number, self._provider, None)
+    is_busy = False
 
-
-class RawListener:
-    """An engine that sees every chunk as received, speech or not; its finals are the text."""
-
-    def __init__(self, engine: RawSttSession, config: SttConfig, provider: str) -> None:
+    def __init__(self, engine: OpenEngine, session: RawSttSession) -> None:
         self._engine = engine
-        self._config = config
-        self._provider = provider
-        self._boundary = ProviderBoundary(provider)
-        self._heard = 0
-        self._told = 0
+        self._session = session
+        self._boundary = ProviderBoundary(engine.name)
+        self._received = 0
+        self._final_end = 0
 
-    def push(self, samples: Samples) -> list[TranscribedUtterance]:
-        """Take audio of any length; give the finals it brought."""
-        said = []
-        for at in range(0, len(samples), RAW_CHUNK_SAMPLES):
-            chunk = samples[at : at + RAW_CHUNK_SAMPLES]
-            self._heard += len(chunk)
+    async def push(self, block: Samples) -> list[TranscribedUtterance]:
+        found = []
+        for at in range(0, len(block), RAW_CHUNK_SAMPLES):
+            chunk = block[at : at + RAW_CHUNK_SAMPLES]
+            self._received += len(chunk)
             with self._boundary:
-                answers = self._engine.accept_chunk(chunk.astype("<i2").tobytes())
-            said += [self._final(text) for kind, text in answers if kind == "final" and text]
-        return said
+                texts = self._session.accept_chunk(chunk.astype("<i2").tobytes())
+            found += [self._transcribed(text) for kind, text in texts if kind == "final" and text]
+        return found
+
+    async def finish(self) -> list[TranscribedUtterance]:
+        """Chunks since the last final give no utterance, as in a dictation."""
+        return []
 
     async def aclose(self) -> None:
-        await close_provider(self._provider, self._engine.aclose())
+        await self._engine.aclose()
 
-    def _final(self, text: str) -> TranscribedUtterance:
-        start, self._told = self._told, self._heard
+    def _transcribed(self, text: str) -> TranscribedUtterance:
+        start, self._final_end = self._final_end, self._received
         return TranscribedUtterance(
-            text, start // _SAMPLES_PER_MS, self._heard // _SAMPLES_PER_MS, (), self._config.primary_lang
+            text=text,
+            start_ms=start // _SAMPLES_PER_MS,
+            end_ms=self._final_end // _SAMPLES_PER_MS,
+            lang=self._engine.config.primary_lang,
         )

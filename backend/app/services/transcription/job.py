@@ -1,4 +1,4 @@
-"""One recording on its way to text, pulled step by step, and the limit of recordings at a time."""
+"""The transcription of one recording, pulled step by step, and the service that bounds how many run at a time."""
 
 import logging
 import time
@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import anyio
-import anyio.to_thread
 
 from app.core.config import Settings
 from app.core.errors import ServerFull
-from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, Samples, SttConfig
-from app.providers.boundary import ProviderBoundary
+from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, SttConfig
 from app.providers.media.decoder import RecordingDecoder
-from app.services.audio.segmenter import Segmenter, SegmentEvent
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
-from app.services.decoding.window_session import WindowSizes
-from app.services.transcription.decoder import Cores, RawListener, UtteranceListener
-from app.services.transcription.request import TranscriptionRequest, find
+from app.services.decoding.utterance import open_engine
+from app.services.transcription.decoder import (
+    PassthroughTranscriber,
+    RecordingTranscriber,
+    SegmentedTranscriber,
+)
+from app.services.transcription.request import TranscriptionRequest, find_model
 from app.services.transcription.result import (
     RecordingTranscript,
     TranscribedUtterance,
@@ -31,221 +32,172 @@ from app.services.transcription.result import (
 logger = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 1.0
-"""Between two words about how far it is, while nothing is said."""
+"""Between two signs of progress while no utterance ends."""
 
-TranscriptionEvent = TranscribedUtterance | TranscriptionProgress
+RETRY_S = 5.0
+"""When a client that was refused may try again."""
+
+TranscriptionStep = TranscribedUtterance | TranscriptionProgress
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionDeps:
-    """What recordings share."""
+    """What all transcriptions share."""
 
     settings: Settings
     engines: SttProviders
-    cores: Cores
-    ears: anyio.CapacityLimiter
-    """Recordings that are listened to at a time: it is cheap, and must not take the cores."""
+    utterances: anyio.CapacityLimiter
+    """Utterances of recordings that engines hold at a time."""
+    segmenters: anyio.CapacityLimiter
+    """Recordings that are segmented at a time: it is cheap, and must not take the cores."""
 
 
 class TranscriptionJob:
-    """`open`, then `next` until it gives None, or `whole`; `aclose` in every case. One task at a time.
+    """`open`, then `next` until it returns None, or `whole`; `aclose` in every case. One task at a time.
 
-    Nothing runs between two calls but the decoder, which waits when its pipe is full.
+    Between two calls only the file's decoder runs; it waits while its pipe is full.
     """
 
-    def __init__(self, file: BinaryIO, ask: TranscriptionRequest, deps: TranscriptionDeps) -> None:
+    def __init__(self, file: BinaryIO, request: TranscriptionRequest, deps: TranscriptionDeps) -> None:
         """`file` has a descriptor and stays the caller's."""
         self._file = file
-        self._request = ask
+        self._request = request
         self._deps = deps
-        self._steps = self._work()
-        self._first: list[TranscriptionEvent | None] = []
-        self._said: list[TranscribedUtterance] = []
-        self._heard = 0
+        self._steps = self._run()
+        self._first: list[TranscriptionStep | None] = []
+        self._utterances: list[TranscribedUtterance] = []
+        self._decoded_samples = 0
         self._began_s = time.monotonic()
-        self.provider = ""
+        self._provider = ""
 
     async def open(self) -> None:
-        """Choose and start the engine, and hear the first second.
+        """Decode the first second of the file, and open the engine.
 
-        Raises:
-            AudioNotReadable, ModelNotFound, LanguageNotSupported, ProviderNotReady, EngineFailed …: while the client
-            can still be given a status.
+        Raises (while the client can still be given a status):
+            AudioNotReadable, ModelNotFound, LanguageNotSupported, ProviderNotReady, EngineFailed …
         """
         self._first = [await anext(self._steps, None)]
 
-    async def next(self) -> TranscriptionEvent | None:
-        """The next utterance or sign of progress; None behind the last. Raises as `open` does, and MessageTooBig."""
+    async def next(self) -> TranscriptionStep | None:
+        """The next utterance or sign of progress; None after the last. Raises as `open` does, and MessageTooBig."""
         step = self._first.pop() if self._first else await anext(self._steps, None)
         if isinstance(step, TranscribedUtterance):
-            self._said.append(step)
+            self._utterances.append(step)
         return step
 
     async def whole(self) -> RecordingTranscript:
-        """Everything, at the end."""
+        """Transcribe to the end and return everything."""
         while await self.next() is not None:
             pass
         return self.so_far
 
     @property
     def so_far(self) -> RecordingTranscript:
-        """What has been understood until now."""
-        said = tuple(self._said)
-        asked = (self._request.lang or "auto").split("-")[0].lower()
+        """The utterances that `next` has returned."""
+        utterances = tuple(self._utterances)
+        requested = (self._request.lang or "auto").split("-")[0].lower()
         return RecordingTranscript(
-            said, self._heard / SAMPLE_RATE_HZ, main_language(said, None if asked == "auto" else asked)
+            utterances=utterances,
+            duration_s=self._decoded_samples / SAMPLE_RATE_HZ,
+            lang=main_language(utterances, None if requested == "auto" else requested),
         )
 
     async def aclose(self) -> None:
-        """End the work, whatever it does; a running call of the engine is waited for."""
+        """End the work at once; waits for the engine's running call."""
         with anyio.CancelScope(shield=True):
             await self._steps.aclose()
 
-    async def _work(self) -> AsyncGenerator[TranscriptionEvent, None]:
+    async def _run(self) -> AsyncGenerator[TranscriptionStep, None]:
         complete = False
         async with AsyncExitStack() as stack:
-            decoder = await stack.enter_async_context(
+            file = await stack.enter_async_context(
                 RecordingDecoder(self._file, self._deps.settings.limits.upload_s)
             )
-            block = await decoder.block()
-            mind = await self._mind()
-            stack.push_async_callback(mind.aclose)
-            yield TranscriptionProgress(0.0, decoder.duration_s)
-            told_s = time.monotonic()
+            block = await file.block()
+            transcriber = await self._open_transcriber()
+            stack.push_async_callback(transcriber.aclose)
+            yield TranscriptionProgress(0.0, file.duration_s)
+            shown_s = time.monotonic()
             try:
                 while block is not None:
-                    self._heard += len(block)
-                    for said in await mind.hear(block):
-                        yield said
-                    if not mind.busy and time.monotonic() - told_s >= PROGRESS_EVERY_S:
-                        told_s = time.monotonic()
-                        yield TranscriptionProgress(self._heard / SAMPLE_RATE_HZ, decoder.duration_s)
-                    block = await decoder.block()
-                for said in await mind.finish():
-                    yield said
+                    self._decoded_samples += len(block)
+                    for utterance in await transcriber.push(block):
+                        yield utterance
+                    if not transcriber.is_busy and time.monotonic() - shown_s >= PROGRESS_EVERY_S:
+                        shown_s = time.monotonic()
+                        yield TranscriptionProgress(self._decoded_samples / SAMPLE_RATE_HZ, file.duration_s)
+                    block = await file.block()
+                for utterance in await transcriber.finish():
+                    yield utterance
                 complete = True
             finally:
                 self._log(complete=complete)
 
-    async def _mind(self) -> "_Ears | _Raw":
-        """The engine with what it needs before it."""
-        ask, settings, engines = self._request, self._deps.settings, self._deps.engines
-        named = find(ask.model, await engines.checkpoints())
-        lang = ask.lang or settings.stt.lang
-        provider = (await engines.choose(named.provider, lang, named.model)).provider
-        self.provider = provider.name
-        terms = ask.vocabulary if provider.capabilities.vocabulary else ()
-        config = SttConfig(lang, named.model, ask.words, terms, partials=False)
-        with ProviderBoundary(provider.name):
-            await provider.start()
-            engine = await provider.open_session(config)
-        if isinstance(engine, RawSttSession):
-            return _Raw(RawListener(engine, config, provider.name))
-        cores = self._deps.cores if engines.scheduler_for(provider) else None
-        listener = UtteranceListener(engine, config, provider.name, cores)
-        return _Ears(listener, settings, ask.silence_ms, self._deps.ears)
+    async def _open_transcriber(self) -> RecordingTranscriber:
+        request, deps = self._request, self._deps
+        model = find_model(request.model, await deps.engines.checkpoints())
+        config = SttConfig(
+            lang=request.lang or deps.settings.stt.lang,
+            model=model.model,
+            words=request.words,
+            vocabulary=request.vocabulary,
+            partials=False,
+        )
+        engine = await open_engine(deps.engines, deps.settings, model.provider, config, live=False)
+        self._provider = engine.name
+        if isinstance(engine.session, RawSttSession):
+            return PassthroughTranscriber(engine, engine.session)
+        return SegmentedTranscriber(
+            engine,
+            deps.settings,
+            silence_ms=request.silence_ms,
+            utterances=deps.utterances,
+            segmenters=deps.segmenters,
+        )
 
     def _log(self, *, complete: bool) -> None:
         logger.info(
             "transcribed provider=%s audio_s=%.1f utterances=%d seconds=%.1f complete=%s",
-            self.provider,
-            self._heard / SAMPLE_RATE_HZ,
-            len(self._said),
+            self._provider,
+            self._decoded_samples / SAMPLE_RATE_HZ,
+            len(self._utterances),
             time.monotonic() - self._began_s,
             str(complete).lower(),
         )
 
 
-class _Ears:
-    """Cuts at pauses as a dictation does, and hands on what was heard."""
-
-    def __init__(
-        self,
-        listener: UtteranceListener,
-        settings: Settings,
-        silence_ms: int | None,
-        limiter: anyio.CapacityLimiter,
-    ) -> None:
-        self._listener = listener
-        self._segmenter = Segmenter(settings, SAMPLE_RATE_HZ, silence_ms or settings.endpointing.dictation_ms)
-        self._limiter = limiter
-
-    @property
-    def busy(self) -> bool:
-        return self._listener.busy
-
-    async def hear(self, block: Samples) -> list[TranscribedUtterance]:
-        return await self._told(
-            await anyio.to_thread.run_sync(self._segmenter.push, block, limiter=self._limiter)
-        )
-
-    async def finish(self) -> list[TranscribedUtterance]:
-        return await self._told(await anyio.to_thread.run_sync(self._segmenter.finish, limiter=self._limiter))
-
-    async def aclose(self) -> None:
-        await self._listener.aclose()
-
-    async def _told(self, events: list[SegmentEvent]) -> list[TranscribedUtterance]:
-        said = [await self._listener.take(event) for event in events]
-        return [one for one in said if one is not None]
-
-
-class _Raw:
-    """An engine that sees every chunk needs nothing before it."""
-
-    busy = False
-
-    def __init__(self, listener: RawListener) -> None:
-        self._listener = listener
-
-    async def hear(self, block: Samples) -> list[TranscribedUtterance]:
-        return self._listener.push(block)
-
-    async def finish(self) -> list[TranscribedUtterance]:
-        """Chunks left over give no final, as when dictating."""
-        return []
-
-    async def aclose(self) -> None:
-        await self._listener.aclose()
-
-
-RETRY_S = 5.0
-"""When a client that was refused may try again."""
-
-
 class TranscriptionService:
-    """One for an application."""
+    """The transcriptions of one application."""
 
     def __init__(self, settings: Settings, engines: SttProviders, scheduler: Scheduler) -> None:
         self._limit = settings.limits.uploads
-        self.open = 0
+        self.open_jobs = 0
         """Recordings that are uploaded or transcribed now."""
-        whisper = settings.stt.whisper_local
-        cores = Cores(
-            scheduler,
-            WindowSizes(whisper.partial_window, whisper.final_window),
-            anyio.CapacityLimiter(scheduler.background_cores),
+        self._deps = TranscriptionDeps(
+            settings=settings,
+            engines=engines,
+            utterances=anyio.CapacityLimiter(scheduler.background_cores),
+            segmenters=anyio.CapacityLimiter(1),
         )
-        self._deps = TranscriptionDeps(settings, engines, cores, anyio.CapacityLimiter(1))
 
     @asynccontextmanager
     async def reserve(self) -> AsyncIterator[None]:
-        """One recording's place, from before its upload to the end of its answer.
+        """Reserve the place of one recording, from before its upload to the end of its answer.
 
         Raises:
-            ServerFull: all are taken.
+            ServerFull: all places are taken.
         """
-        if self.open >= self._limit:
+        if self.open_jobs >= self._limit:
             raise ServerFull(
                 f"{self._limit} recordings are being transcribed (limits.uploads); try again in {RETRY_S:g} s",
                 retry_after_s=RETRY_S,
             )
-        self.open += 1
+        self.open_jobs += 1
         try:
             yield
         finally:
-            self.open -= 1
+            self.open_jobs -= 1
 
-    def create_job(self, file: BinaryIO, ask: TranscriptionRequest) -> TranscriptionJob:
-        """The work on one file; its owner closes it."""
-        return TranscriptionJob(file, ask, self._deps)
+    def create_job(self, file: BinaryIO, request: TranscriptionRequest) -> TranscriptionJob:
+        """A job for one file; the caller closes it."""
+        return TranscriptionJob(file, request, self._deps)

@@ -1,4 +1,4 @@
-"""What a transcription request asks for: its options, and the engine that its model name means; pure."""
+"""The options of a transcription request, read from OpenAI's fields, and the engine that a model id names; pure."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,28 +17,29 @@ _BETWEEN_TERMS = re.compile(r"[,;\n\r\t]+|[.!?:](?:\s+|$)")
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionRequest:
-    """How a recording is to be understood."""
+    """How to transcribe a recording."""
 
     model: str = ""
+    """A model id; see `find_model`."""
     lang: str | None = None
-    """BCP-47; None takes that of the settings."""
+    """BCP-47; None takes the language of the settings."""
     words: bool = False
     vocabulary: tuple[str, ...] = ()
     silence_ms: int | None = None
-    """Pause at which to cut; None takes that of the profile `dictation`."""
+    """The pause that ends an utterance; None takes that of the profile `dictation`."""
 
 
-def language(said: str | None, among: Iterable[str] = ()) -> str | None:
-    """The tag of the language named; where none is, that of `among` if it holds a single one.
+def choose_language(named: str | None, listed: Iterable[str] = ()) -> str | None:
+    """The tag of the named language; without one, that of `listed` where it holds a single language.
 
     Raises:
-        LanguageNotSupported: it is no language.
+        LanguageNotSupported: the text names no language.
     """
-    several = [one for one in among if one.strip()]
-    said = said or (several[0] if len(several) == 1 else "")
-    if not said.strip() or said.strip().lower() == "auto":
+    several = [one for one in listed if one.strip()]
+    named = named or (several[0] if len(several) == 1 else "")
+    if not named.strip() or named.strip().lower() == "auto":
         return None
-    if (tag := parse_language(said)) is None:
+    if (tag := parse_language(named)) is None:
         raise LanguageNotSupported(
             "`language` names no language; give a code like 'es' or 'en-GB', an English name like 'spanish', or"
             " leave it out",
@@ -47,8 +48,8 @@ def language(said: str | None, among: Iterable[str] = ()) -> str | None:
     return tag
 
 
-def vocabulary(prompt: str, keywords: Iterable[str]) -> tuple[str, ...]:
-    """Terms to listen for: the keywords, then what the prompt lists or says."""
+def parse_vocabulary(prompt: str, keywords: Iterable[str]) -> tuple[str, ...]:
+    """The terms that the recording is likely to contain: the keywords, then the parts of the prompt."""
     terms: dict[str, None] = {}
     for text in (*keywords, *_BETWEEN_TERMS.split(prompt)):
         if term := " ".join(text.split())[:TERM_CHARACTERS].strip():
@@ -56,19 +57,23 @@ def vocabulary(prompt: str, keywords: Iterable[str]) -> tuple[str, ...]:
     return tuple(terms)[:MAX_TERMS]
 
 
-def silence_ms(strategy: Any) -> int | None:
-    """The pause that OpenAI's `chunking_strategy` asks for, where it asks for one ("auto" does not)."""
-    said = strategy.get("silence_duration_ms") if isinstance(strategy, dict) else None
-    if said in (None, ""):
+def parse_silence_ms(strategy: Any) -> int | None:
+    """The pause that OpenAI's `chunking_strategy` names, within SILENCE_MS; None where it names none ("auto").
+
+    Raises:
+        BadRequest: the pause is not a number.
+    """
+    named = strategy.get("silence_duration_ms") if isinstance(strategy, dict) else None
+    if named in (None, ""):
         return None
     try:
-        wanted = int(float(said))
+        silence_ms = int(float(named))
     except (TypeError, ValueError, OverflowError):
         raise BadRequest(
             "`chunking_strategy.silence_duration_ms` must be a number of milliseconds",
             param="chunking_strategy",
         ) from None
-    return min(max(wanted, SILENCE_MS[0]), SILENCE_MS[-1])
+    return min(max(silence_ms, SILENCE_MS[0]), SILENCE_MS[-1])
 
 
 AUTO = "auto"
@@ -77,22 +82,24 @@ OPENAI_NAMES = (
     "whisper-1", "gpt-transcribe", "gpt-4o-transcribe", "gpt-4o-mini-transcribe",
     "gpt-4o-mini-transcribe-2025-12-15", "gpt-4o-transcribe-diarize",
 )  # fmt: skip
-"""All of them mean the default engine: clients have one of these built in."""
+"""Each of them means the default engine: clients have one of these names built in."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedModel:
-    """An engine and its checkpoint; None leaves the choice to the settings and to the engine."""
+    """An engine and its checkpoint. None: the settings choose the engine, and the engine its checkpoint."""
 
     provider: str | None
     model: str | None = None
 
 
-def find(model_id: str, engines: Mapping[str, Sequence[str]]) -> RequestedModel:
-    """What `model_id` means among `engines` (name -> its checkpoints, those of the best engine first).
+def find_model(model_id: str, engines: Mapping[str, Sequence[str]]) -> RequestedModel:
+    """The engine and checkpoint that `model_id` names.
+
+    `engines` has the checkpoints of each engine by its name, the best engine first.
 
     Raises:
-        ModelNotFound: nothing; the message lists what there is.
+        ModelNotFound: it names none; the message lists the known ids.
     """
     if not model_id or model_id in OPENAI_NAMES:
         return RequestedModel(None)
@@ -103,11 +110,11 @@ def find(model_id: str, engines: Mapping[str, Sequence[str]]) -> RequestedModel:
             if model_id in (checkpoint, f"{name}/{checkpoint}"):
                 return RequestedModel(name, checkpoint)
     raise ModelNotFound(
-        f"there is no speech model {model_id!r}; known: {', '.join(known(engines))}", param="model"
+        f"there is no speech model {model_id!r}; known: {', '.join(list_model_ids(engines))}", param="model"
     )
 
 
-def known(engines: Mapping[str, Sequence[str]]) -> list[str]:
-    """Every id, the default first."""
-    checkpoints = [f"{name}/{checkpoint}" for name, there in engines.items() for checkpoint in there]
+def list_model_ids(engines: Mapping[str, Sequence[str]]) -> list[str]:
+    """Every known id, the default first."""
+    checkpoints = [f"{name}/{checkpoint}" for name, known in engines.items() for checkpoint in known]
     return [OPENAI_NAMES[0], AUTO, *engines, *checkpoints]

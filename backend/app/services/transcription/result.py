@@ -1,4 +1,4 @@
-"""The result of a transcription, and its forms in OpenAI's API: JSON, text, SRT and VTT."""
+"""The text of a recording, and its forms in OpenAI's API: `json`, `verbose_json` and events."""
 
 import math
 import zlib
@@ -13,13 +13,13 @@ from app.schemas.openai_audio import (
     VerboseTranscriptionOut,
     WordOut,
 )
-from app.services.decoding.stability import UNSPACED
+from app.services.decoding.stability import UNSPACED_LANGUAGES
 from app.utils.languages import language_name
 
 
 @dataclass(frozen=True, slots=True)
 class TranscribedWord:
-    """One word and its time from the start of the recording."""
+    """One word; times from the start of the recording."""
 
     text: str
     start_ms: int
@@ -29,7 +29,7 @@ class TranscribedWord:
 
 @dataclass(frozen=True, slots=True)
 class TranscribedUtterance:
-    """One utterance and its time from the start of the recording."""
+    """One utterance; times from the start of the recording."""
 
     text: str
     start_ms: int
@@ -41,16 +41,16 @@ class TranscribedUtterance:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionProgress:
-    """How far the recording has been understood."""
+    """How much of the recording is transcribed."""
 
     done_s: float
     duration_s: float | None
-    """As its file claims."""
+    """As the file claims; None where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingTranscript:
-    """A recording's text."""
+    """The text of a recording."""
 
     utterances: tuple[TranscribedUtterance, ...]
     duration_s: float
@@ -58,79 +58,79 @@ class RecordingTranscript:
 
     @property
     def text(self) -> str:
-        return "".join(pieces(self.utterances))
+        parts = [separated_text(each, first=number == 0) for number, each in enumerate(self.utterances)]
+        return "".join(parts)
 
     @property
     def words(self) -> list[TranscribedWord]:
-        return [word for said in self.utterances for word in said.words]
+        return [word for utterance in self.utterances for word in utterance.words]
 
 
-def piece(said: TranscribedUtterance, *, first: bool) -> str:
-    """The text of an utterance with what separates it from the one before."""
-    return said.text if first or said.lang in UNSPACED else f" {said.text}"
+def separated_text(utterance: TranscribedUtterance, *, first: bool) -> str:
+    """The text of an utterance, with the space that separates it from the one before."""
+    return utterance.text if first or utterance.lang in UNSPACED_LANGUAGES else f" {utterance.text}"
 
 
-def pieces(utterances: tuple[TranscribedUtterance, ...]) -> list[str]:
-    return [piece(said, first=number == 0) for number, said in enumerate(utterances)]
+def main_language(utterances: tuple[TranscribedUtterance, ...], requested: str | None) -> str | None:
+    """The language that most of the speech is in; the requested one where the engine does not tell."""
+    spoken_ms: Counter[str] = Counter()
+    for utterance in utterances:
+        if utterance.lang is not None:
+            spoken_ms[utterance.lang] += max(utterance.end_ms - utterance.start_ms, 1)
+    return spoken_ms.most_common(1)[0][0] if spoken_ms else requested
 
 
-def main_language(utterances: tuple[TranscribedUtterance, ...], asked: str | None) -> str | None:
-    """The language most of it is in, as far as the engine tells."""
-    spoken: Counter[str] = Counter()
-    for said in utterances:
-        if said.lang is not None:
-            spoken[said.lang] += max(said.end_ms - said.start_ms, 1)
-    return spoken.most_common(1)[0][0] if spoken else asked
+def plain_body(transcript: RecordingTranscript) -> TranscriptionOut:
+    """The answer in the format `json`."""
+    return TranscriptionOut(text=transcript.text, usage=usage_of(transcript))
 
 
-def plain(whole: RecordingTranscript) -> TranscriptionOut:
-    """`json`."""
-    return TranscriptionOut(text=whole.text, usage=usage(whole))
-
-
-def verbose(whole: RecordingTranscript, *, words: bool) -> VerboseTranscriptionOut:
-    """`verbose_json`."""
-    found = [
-        WordOut(word=word.text.strip(), start=_s(word.start_ms), end=_s(word.end_ms)) for word in whole.words
+def verbose_body(transcript: RecordingTranscript, *, words: bool) -> VerboseTranscriptionOut:
+    """The answer in the format `verbose_json`."""
+    timed = [
+        WordOut(word=word.text.strip(), start=_seconds(word.start_ms), end=_seconds(word.end_ms))
+        for word in transcript.words
     ]
     return VerboseTranscriptionOut(
-        language=language_name(whole.lang),
-        duration=round(whole.duration_s, 3),
-        text=whole.text,
-        segments=[_segment(number, said) for number, said in enumerate(whole.utterances)],
-        words=found if words else None,
-        usage=usage(whole),
+        language=language_name(transcript.lang),
+        duration=round(transcript.duration_s, 3),
+        text=transcript.text,
+        segments=[_segment(number, utterance) for number, utterance in enumerate(transcript.utterances)],
+        words=timed if words else None,
+        usage=usage_of(transcript),
     )
 
 
-def delta(said: TranscribedUtterance, *, first: bool) -> dict[str, Any]:
-    """The event of one utterance. `start` and `end` are ours (s)."""
+def delta_event(utterance: TranscribedUtterance, *, first: bool) -> dict[str, Any]:
+    """The event of one utterance. OpenAI's event has no `start` and `end` (s): they are an addition."""
     return {
         "type": "transcript.text.delta",
-        "delta": piece(said, first=first),
-        "start": _s(said.start_ms),
-        "end": _s(said.end_ms),
+        "delta": separated_text(utterance, first=first),
+        "start": _seconds(utterance.start_ms),
+        "end": _seconds(utterance.end_ms),
     }
 
 
-def done(whole: RecordingTranscript) -> dict[str, Any]:
+def done_event(transcript: RecordingTranscript) -> dict[str, Any]:
     """The last event."""
-    return {"type": "transcript.text.done", "text": whole.text, "usage": usage(whole).model_dump()}
+    usage = usage_of(transcript).model_dump()
+    return {"type": "transcript.text.done", "text": transcript.text, "usage": usage}
 
 
-def usage(whole: RecordingTranscript) -> DurationUsage:
-    return DurationUsage(seconds=round(whole.duration_s, 3))
+def usage_of(transcript: RecordingTranscript) -> DurationUsage:
+    """The length of the recording, as OpenAI reports usage."""
+    return DurationUsage(seconds=round(transcript.duration_s, 3))
 
 
-def _segment(number: int, said: TranscribedUtterance) -> SegmentOut:
-    confidences = [word.confidence for word in said.words if word.confidence > 0]
-    text = said.text.encode()
+def _segment(number: int, utterance: TranscribedUtterance) -> SegmentOut:
+    confidences = [word.confidence for word in utterance.words if word.confidence > 0]
+    text = utterance.text.encode()
     return SegmentOut(
         id=number,
-        seek=said.start_ms // 10,
-        start=_s(said.start_ms),
-        end=_s(said.end_ms),
-        text=said.text,
+        seek=utterance.start_ms // 10,
+        start=_seconds(utterance.start_ms),
+        end=_seconds(utterance.end_ms),
+        text=utterance.text,
         tokens=[],
         temperature=0.0,
         avg_logprob=round(sum(map(math.log, confidences)) / len(confidences), 4) if confidences else 0.0,
@@ -139,5 +139,5 @@ def _segment(number: int, said: TranscribedUtterance) -> SegmentOut:
     )
 
 
-def _s(ms: int) -> float:
+def _seconds(ms: int) -> float:
     return round(ms / 1000, 3)

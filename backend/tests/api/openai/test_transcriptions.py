@@ -372,7 +372,7 @@ async def test_a_client_that_leaves_ends_the_work(client: httpx2.AsyncClient, le
             await transcribe(client, served, speech(30))
         await eventually(gate.reached.is_set)
         gate.open()
-        await eventually(lambda: served.resources.transcriptions.open == 0, 1.0)
+        await eventually(lambda: served.resources.transcriptions.open_jobs == 0, 1.0)
         assert engine.all_closed
         assert len(engine.streams) <= 2, "the running call, and nothing after it"
         assert not served.troubles or all("transcribed" in line for line in served.troubles)
@@ -391,7 +391,7 @@ async def test_a_client_of_a_stream_that_leaves_ends_the_work(client: httpx2.Asy
             async for line in answer.aiter_lines():
                 if line.startswith("data: "):
                     break
-        await eventually(lambda: served.resources.transcriptions.open == 0, 1.5)
+        await eventually(lambda: served.resources.transcriptions.open_jobs == 0, 1.5)
         assert engine.all_closed
         assert len(engine.streams) < 25
 
@@ -418,7 +418,7 @@ async def test_one_too_many_is_told_when_to_come_again(client: httpx2.AsyncClien
             refused = await transcribe(client, served, speech(1))
             gate.open()
         # The place is given back behind the answer's last byte.
-        await eventually(lambda: served.resources.transcriptions.open == 0)
+        await eventually(lambda: served.resources.transcriptions.open_jobs == 0)
         again = await transcribe(client, served, speech(1))
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
     assert "limits.uploads" in refused.json()["error"]["message"]

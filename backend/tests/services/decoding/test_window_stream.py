@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 import numpy as np
 import pytest
+from anyio.abc import TaskGroup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,13 @@ from app.providers.base import Hypothesis, Samples, SttConfig, Transcript, Windo
 from app.services.decoding.load import Pressure
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.window_session import WindowSession, WindowSizes
-from app.services.decoding.window_stream import TAIL_SAMPLES, WindowStream
+from app.services.decoding.window_stream import (
+    TAIL_SAMPLES,
+    LiveWindowStream,
+    PartialDecode,
+    WindowStream,
+    is_partial_due,
+)
 from tests.fakes.window_engine import WORD_SAMPLES, FakeWindowSession, WindowScript, hear, said, speech
 
 CHUNK = 1600
@@ -29,16 +36,17 @@ class Dictation:
 
     engine: FakeWindowSession
     session: WindowSession
+    tasks: TaskGroup
     partials: list[Hypothesis] = field(default_factory=list)
     eager: list[str] = field(default_factory=list)
 
-    def utterance(self, start: int = 0) -> WindowStream:
-        return WindowStream(self.session, start, start + PRE_ROLL, self)
+    def utterance(self, start: int = 0) -> LiveWindowStream:
+        return LiveWindowStream(self.session, start, start + PRE_ROLL, self, self.tasks)
 
-    def partial(self, hypothesis: Hypothesis, covered_samples: int) -> None:
-        self.partials.append(hypothesis)
+    def on_partial(self, text: str, stable: str, covered_samples: int) -> None:
+        self.partials.append(Hypothesis(text, stable))
 
-    def eager_final(self, transcript: Transcript) -> None:
+    def on_eager_final(self, transcript: Transcript) -> None:
         self.eager.append(transcript.text)
 
 
@@ -62,8 +70,14 @@ async def dictation(
         yield Dictation(
             engine,
             WindowSession(
-                engine, config or SttConfig(), windows or WindowSizes(), scheduler, number, "fake", tasks
+                engine,
+                config or SttConfig(),
+                windows or WindowSizes(),
+                name="fake",
+                scheduler=scheduler,
+                number=number,
             ),
+            tasks,
         )
     await engine.aclose()
 
@@ -228,12 +242,12 @@ async def test_only_finals_that_were_told_choose_language_and_context() -> None:
         first.pause(end)
         await settle()
         assert it.eager == [said(8)]
-        assert (it.session.memory.lang, it.session.memory.context(0, 10**6)) == (None, "")
+        assert (it.session.context.lang, it.session.context.prompt(0, 10**6)) == (None, "")
         first.resume()
         await feed(first, speech(1, 8))
         await first.finish(PRE_ROLL + len(audio) + WORD_SAMPLES)
         await first.aclose()
-        assert it.session.memory.lang == "en"
+        assert it.session.context.lang == "en"
 
         start = 20 * 16_000
         second = it.utterance(start)
@@ -243,7 +257,7 @@ async def test_only_finals_that_were_told_choose_language_and_context() -> None:
         await second.aclose()
         assert (it.engine.finals[-1].context, it.engine.finals[-1].lang) == (said(9), "en")
         assert all(request.context == "" for request in it.engine.partials)
-        short, late = it.session.memory.context(start, 16_000), it.session.memory.context(start * 10, 10**6)
+        short, late = it.session.context.prompt(start, 16_000), it.session.context.prompt(start * 10, 10**6)
         assert (short, late) == ("", "")
 
 
@@ -429,3 +443,29 @@ def test_stable_never_shrinks_whatever_the_engine_makes_of_the_newest_words(
             await stream.aclose()
 
     anyio.run(run)
+
+
+# -- when a partial is due
+
+
+@pytest.mark.parametrize(("heard_s", "due"), [(0.99, False), (1.0, True)])
+def test_the_first_comes_after_0_6_s_of_speech(heard_s: float, due: bool) -> None:
+    assert is_partial_due(heard_s, 0.4, None, 1) is due
+
+
+@pytest.mark.parametrize(
+    ("last", "factor", "distance_s"),
+    [
+        (PartialDecode(1.0), 1, 0.5),
+        (PartialDecode(1.0, decode_s=0.1, took_s=0.2), 1, 0.5),
+        (PartialDecode(1.0, decode_s=1.0, took_s=1.0), 1, 1.2),
+        (PartialDecode(1.0, decode_s=0.1, took_s=2.0), 1, 2.0),
+        (PartialDecode(1.0, decode_s=0.1, took_s=0.1), 4, 2.0),
+    ],
+    ids=["a shed one", "a fast one", "a slow one", "one that waited", "under pressure"],
+)
+def test_the_next_comes_when_it_is_worth_its_cost(
+    last: PartialDecode, factor: float, distance_s: float
+) -> None:
+    assert not is_partial_due(1.0 + distance_s - 0.01, 0.4, last, factor)
+    assert is_partial_due(1.0 + distance_s + 0.01, 0.4, last, factor)

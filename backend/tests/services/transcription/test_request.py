@@ -10,11 +10,11 @@ from app.services.transcription.request import (
     OPENAI_NAMES,
     TERM_CHARACTERS,
     RequestedModel,
-    find,
-    known,
-    language,
-    silence_ms,
-    vocabulary,
+    choose_language,
+    find_model,
+    list_model_ids,
+    parse_silence_ms,
+    parse_vocabulary,
 )
 from app.utils.languages import NAMES, language_name, parse_language
 
@@ -35,27 +35,27 @@ ENGINES = {
     ],
 )  # fmt: skip
 def test_languages_by_any_of_their_names(said: str, tag: str) -> None:
-    assert parse_language(said) == language(said) == tag
+    assert parse_language(said) == choose_language(said) == tag
 
 
 @pytest.mark.parametrize("said", ["klingon on", "e", "español", "123", "en-", "en--us", "x" * 50, "../en"])
 def test_what_is_no_language(said: str) -> None:
     assert parse_language(said) is None
     with pytest.raises(LanguageNotSupported, match="leave it out") as caught:
-        language(said)
+        choose_language(said)
     assert caught.value.param == "language"
     assert len(said) < 4 or said not in caught.value.message, "the input is never repeated"
 
 
 @pytest.mark.parametrize("said", [None, "", "  ", "auto", "AUTO"])
 def test_no_language_leaves_it_to_the_server(said: str | None) -> None:
-    assert language(said) is None
+    assert choose_language(said) is None
 
 
 def test_the_one_of_several_languages() -> None:
-    assert language(None, ["es"]) == "es"
-    assert language(None, ["es", "en"]) is None
-    assert language("fr", ["es"]) == "fr"
+    assert choose_language(None, ["es"]) == "es"
+    assert choose_language(None, ["es", "en"]) is None
+    assert choose_language("fr", ["es"]) == "fr"
 
 
 def test_names_come_back() -> None:
@@ -70,7 +70,7 @@ def test_names_come_back() -> None:
 @pytest.mark.parametrize("name", ["", *OPENAI_NAMES])
 def test_openais_names_mean_the_default_engine(name: str) -> None:
     """Also where an upstream has a model of that name: audio must not leave by a name that every client sends."""
-    assert find(name, ENGINES) == RequestedModel(None)
+    assert find_model(name, ENGINES) == RequestedModel(None)
 
 
 @pytest.mark.parametrize(
@@ -87,30 +87,30 @@ def test_openais_names_mean_the_default_engine(name: str) -> None:
     ],
 )
 def test_engines_and_their_checkpoints(name: str, wanted: RequestedModel) -> None:
-    assert find(name, ENGINES) == wanted
+    assert find_model(name, ENGINES) == wanted
 
 
 @pytest.mark.parametrize("name", ["tiny", "pocketsphinx/base", "whisper_local/", "/base", "gpt-9"])
 def test_nobody_is_called_so(name: str) -> None:
     with pytest.raises(ModelNotFound, match="whisper-1, auto, whisper_local, pocketsphinx") as caught:
-        find(name, ENGINES)
+        find_model(name, ENGINES)
     assert caught.value.param == "model"
 
 
 def test_every_known_name_is_found() -> None:
-    for name in known(ENGINES):
-        find(name, ENGINES)
+    for name in list_model_ids(ENGINES):
+        find_model(name, ENGINES)
 
 
 def test_a_prompt_is_terms() -> None:
-    assert vocabulary("ZyntriQix, Digique Plus; CynapseFive. And so on\nO.R.B.I.T.", ["Ada", " Ada ", ""]) == (
+    assert parse_vocabulary("ZyntriQix, Digique Plus; CynapseFive. And so on\nO.R.B.I.T.", ["Ada", " Ada ", ""]) == (
         "Ada", "ZyntriQix", "Digique Plus", "CynapseFive", "And so on", "O.R.B.I.T",
     )  # fmt: skip
 
 
 @given(st.text(max_size=3000), st.lists(st.text(max_size=300), max_size=300))
 def test_terms_are_bounded(prompt: str, keywords: list[str]) -> None:
-    terms = vocabulary(prompt, keywords)
+    terms = parse_vocabulary(prompt, keywords)
     assert len(terms) <= MAX_TERMS
     assert all(0 < len(term) <= TERM_CHARACTERS and term == term.strip() for term in terms)
 
@@ -129,10 +129,10 @@ def test_terms_are_bounded(prompt: str, keywords: list[str]) -> None:
     ],
 )
 def test_pauses(strategy: object, wanted: int | None) -> None:
-    assert silence_ms(strategy) == wanted
+    assert parse_silence_ms(strategy) == wanted
 
 
 @pytest.mark.parametrize("said", ["soon", float("nan"), float("inf"), [1], {}])
 def test_pauses_that_are_none(said: object) -> None:
     with pytest.raises(BadRequest, match="number of milliseconds"):
-        silence_ms({"silence_duration_ms": said})
+        parse_silence_ms({"silence_duration_ms": said})

@@ -26,14 +26,14 @@ TWO = RecordingTranscript(
 
 
 def test_plain() -> None:
-    assert result.plain(TWO).model_dump() == {
+    assert result.plain_body(TWO).model_dump() == {
         "text": "Hello there. Good bye.",
         "usage": {"type": "duration", "seconds": 7.25},
     }
 
 
 def test_verbose_has_all_that_the_sdk_requires() -> None:
-    body = result.verbose(TWO, words=True).model_dump(exclude_none=True)
+    body = result.verbose_body(TWO, words=True).model_dump(exclude_none=True)
     read = sdk.TranscriptionVerbose.model_validate(body)
     assert (read.language, read.duration, read.text) == ("english", 7.25, "Hello there. Good bye.")
     assert [(s.id, s.seek, s.start, s.end) for s in read.segments or ()] == [
@@ -46,12 +46,12 @@ def test_verbose_has_all_that_the_sdk_requires() -> None:
 
 
 def test_words_only_where_they_are_asked_for() -> None:
-    assert "words" not in result.verbose(TWO, words=False).model_dump(exclude_none=True)
+    assert "words" not in result.verbose_body(TWO, words=False).model_dump(exclude_none=True)
 
 
 def test_no_segment_looks_like_a_fault() -> None:
     """Clients drop segments by Whisper's rules: low probability, high compression, no speech."""
-    for segment in result.verbose(TWO, words=False).segments:
+    for segment in result.verbose_body(TWO, words=False).segments:
         assert segment.avg_logprob > -1
         assert segment.compression_ratio < 2.4
         assert segment.no_speech_prob < 0.6
@@ -67,8 +67,10 @@ def test_deltas_joined_are_the_text(said: list[tuple[str, str | None]]) -> None:
     whole = RecordingTranscript(
         tuple(TranscribedUtterance(text, 0, 1, (), lang) for text, lang in said), 1.0, None
     )
-    deltas = [result.delta(each, first=number == 0)["delta"] for number, each in enumerate(whole.utterances)]
-    assert "".join(deltas) == whole.text == result.done(whole)["text"]
+    deltas = [
+        result.delta_event(each, first=number == 0)["delta"] for number, each in enumerate(whole.utterances)
+    ]
+    assert "".join(deltas) == whole.text == result.done_event(whole)["text"]
 
 
 def test_what_is_written_without_spaces_is_joined_so() -> None:
@@ -93,6 +95,6 @@ def test_the_language_is_that_of_most_of_it(
 
 def test_nothing_said() -> None:
     nothing = RecordingTranscript((), 3.0, None)
-    assert result.plain(nothing).text == ""
-    assert result.verbose(nothing, words=True).model_dump(exclude_none=True)["words"] == []
+    assert result.plain_body(nothing).text == ""
+    assert result.verbose_body(nothing, words=True).model_dump(exclude_none=True)["words"] == []
     assert to_srt(nothing.utterances) == ""

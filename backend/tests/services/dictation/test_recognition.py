@@ -20,12 +20,20 @@ from app.services.audio.segmenter import (
     UtteranceStarted,
 )
 from app.services.decoding.scheduler import Scheduler
-from app.services.dictation.events import EngineInfo
+from app.services.decoding.utterance import OpenEngine
+from app.services.dictation.events import EngineInfo, EventBuilder
 from app.services.dictation.meter import Meter, SessionTotals
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.queue import FlushMark, StopMark, WorkQueue
-from app.services.dictation.recogniser import Cores, Recogniser
-from tests.fakes.window_engine import WORD_SAMPLES, FakeWindowSession, WindowScript, said, speech
+from app.services.dictation.recognition import RecognitionLoop
+from tests.fakes.window_engine import (
+    WORD_SAMPLES,
+    FakeWindowEngine,
+    FakeWindowSession,
+    WindowScript,
+    said,
+    speech,
+)
 
 PAUSE = 4096
 ASKED = frozenset({"eager_final", "turn_resumed"})
@@ -40,19 +48,22 @@ class Room:
         self._inbox = WorkQueue()
         self._outbox = Outbox(256, 256, lambda: 0.0)
         scheduler = Scheduler(1, lambda: 0.0)
-        cores = Cores(scheduler, scheduler.new_session())
-        voice = EngineInfo("fake", "fake", "en")
-        self.recogniser = Recogniser(
-            self.engine,
-            SttConfig(partials=False),
-            voice,
-            self._inbox,
+        engine = OpenEngine(
+            provider=FakeWindowEngine(),
+            session=self.engine,
+            config=SttConfig(partials=False),
+            scheduler=scheduler,
+            number=scheduler.new_session(),
+        )
+        builder = EventBuilder(
+            engine.config,
+            EngineInfo("fake", "fake", "en"),
             self._outbox,
-            cores,
             Meter(Observer(), "fake", SessionTotals()),
             events=events,
             keep=lambda event: self.kept.append(event["text"]),
         )
+        self.recognition = RecognitionLoop(engine, self._inbox, builder, self._outbox)
         self.at = 0
         self.begun = 0
         self.ids = 0
@@ -100,7 +111,7 @@ class Room:
 async def room(script: WindowScript | None = None, events: frozenset[str] = ASKED) -> AsyncIterator[Room]:
     it = Room(script or WindowScript(), events)
     async with anyio.create_task_group() as group:
-        group.start_soon(it.recogniser.run)
+        group.start_soon(it.recognition.run)
         yield it
         await it.hear(StopMark())
     assert it.engine.closed
@@ -212,7 +223,7 @@ async def test_an_engine_that_breaks_in_the_pause_ends_the_dictation_as_at_the_e
 
     async def run() -> None:
         try:
-            await it.recogniser.run()
+            await it.recognition.run()
         except EngineFailed as error:
             failed.append(error)
 
@@ -228,7 +239,7 @@ async def test_an_engine_that_breaks_in_the_pause_ends_the_dictation_as_at_the_e
 async def test_a_client_that_leaves_in_the_pause_frees_the_engine_after_its_call() -> None:
     it = Room(WindowScript(hold=lambda _: True), ASKED)
     async with anyio.create_task_group() as group:
-        group.start_soon(it.recogniser.run)
+        group.start_soon(it.recognition.run)
         await it.speak(4)
         await it.pause()
         group.cancel_scope.cancel()

@@ -1,0 +1,142 @@
+"""A dictation's recognition loop: takes work from the queue into the utterance decoder, and results to the events."""
+
+import anyio
+from anyio.abc import TaskGroup
+
+from app.core.errors import PrompterError
+from app.providers.base import Transcript
+from app.services.audio.endpointing import Verdict
+from app.services.audio.segmenter import (
+    UtteranceAudio,
+    UtteranceEnded,
+    UtterancePaused,
+    UtteranceResumed,
+    UtteranceStarted,
+)
+from app.services.decoding.utterance import LiveOutput, OpenEngine, UtteranceDecoder
+from app.services.dictation.events import EventBuilder, Receipt, UtteranceState
+from app.services.dictation.outbox import Outbox
+from app.services.dictation.queue import FlushMark, StopMark, Work, WorkQueue
+
+
+class RecognitionLoop:
+    """Owns the open engine; runs until the stop mark, or until it is cancelled.
+
+    An engine error ends its utterance, and ends the dictation where the engine cannot go on.
+    """
+
+    def __init__(self, engine: OpenEngine, queue: WorkQueue, events: EventBuilder, outbox: Outbox) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._events = events
+        self._outbox = outbox
+        self._tasks: TaskGroup
+        self._decoder: UtteranceDecoder
+        self._utterance: UtteranceState | None = None
+        self._pause: UtterancePaused | None = None
+        self._decoded = 0
+        """Session sample up to which the engine has all audio that it is to hear."""
+
+    async def run(self) -> None:
+        """Recognize until the dictation is stopped, then close the engine.
+
+        Raises:
+            EngineFailed: the engine cannot go on.
+        """
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                self._decoder = UtteranceDecoder(self._engine, LiveOutput(self, self._tasks))
+                try:
+                    await self._work()
+                finally:
+                    await self._close_utterance()
+        except ExceptionGroup as errors:
+            # Decodes in the background pass their errors to `finish`: there is one error, and it is ours.
+            raise errors.exceptions[0] from None
+        finally:
+            await self._engine.aclose()
+
+    # -- what the decoder calls
+
+    def on_partial(self, text: str, stable: str, covered_samples: int) -> None:
+        """Emit a partial."""
+        if (utterance := self._utterance) is not None:
+            self._events.partial(utterance, text, stable, utterance.start + covered_samples)
+            self._send_soon()
+
+    def on_eager_final(self, transcript: Transcript) -> None:
+        """Emit what the final will be if the pause lasts."""
+        if self._utterance is not None and self._pause is not None:
+            self._events.eager_final(self._utterance, self._pause, transcript)
+            self._send_soon()
+
+    def _send_soon(self) -> None:
+        self._tasks.start_soon(self._outbox.send_pending)
+
+    # -- work from the queue
+
+    async def _work(self) -> None:
+        while not isinstance(work := await self._queue.get(), StopMark):
+            try:
+                await self._handle(work)
+            except PrompterError as error:
+                await self._fail(error)
+            await self._outbox.send_pending()
+
+    async def _handle(self, work: Work) -> None:
+        match work:
+            case UtteranceStarted():
+                await self._begin(work)
+            case UtteranceAudio() if self._utterance is not None:
+                await self._decoder.accept(work.samples)
+                self._decoded = self._utterance.start + self._decoder.accepted_samples
+            case UtterancePaused() if self._utterance is not None:
+                self._pause = work
+                self._decoder.pause(work.speech_end)
+            case UtteranceResumed() if self._utterance is not None:
+                self._pause = None
+                self._decoder.resume()
+                self._events.turn_resumed(self._utterance, work.heard_until)
+            case UtteranceEnded() if self._utterance is not None:
+                await self._end(self._utterance, work)
+            case FlushMark():
+                self._events.flushed(work.id)
+
+    async def _begin(self, started: UtteranceStarted) -> None:
+        self._utterance = UtteranceState(started.utterance_id, started.start, onset=started.onset)
+        self._pause = None
+        await self._decoder.begin(started)
+        self._events.stats.utterances += 1
+
+    async def _end(self, utterance: UtteranceState, ended: UtteranceEnded) -> None:
+        waited_ms = self._queue.waited_s * 1000
+        if ended.verdict is not Verdict.KEEP:
+            self._events.discarded(utterance, ended.start, ended.end, str(ended.verdict))
+        else:
+            final = await self._decoder.finish(ended)
+            receipt = Receipt(
+                speech_end=ended.speech_end,
+                heard_until=ended.heard_until,
+                queue_ms=waited_ms + final.wait_ms,
+                decode_ms=final.decode_ms,
+            )
+            self._events.final(utterance, ended, final.transcript, receipt)
+        self._decoded = ended.end
+        await self._close_utterance()
+
+    async def _fail(self, error: PrompterError) -> None:
+        """Discard the utterance that the engine failed on, and all that wait where the engine cannot go on."""
+        if (utterance := self._utterance) is not None:
+            self._events.discarded(utterance, utterance.start, self._decoded, "engine_error")
+        await self._close_utterance()
+        if error.fatal:
+            for work in self._queue.close():
+                if isinstance(work, UtteranceStarted):
+                    waiting = UtteranceState(work.utterance_id, work.start)
+                    self._events.discarded(waiting, work.start, work.start, "engine_error")
+            raise error
+        self._events.engine_error(error)
+
+    async def _close_utterance(self) -> None:
+        self._utterance = None
+        await self._decoder.close()
