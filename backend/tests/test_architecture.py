@@ -71,7 +71,8 @@ VENDORS: dict[str, frozenset[str]] = {
 VENDOR_EXCEPTIONS = {
     ("app.bench.fixtures", "fastapi"): "the least endpoint is what ingest is measured against",
     ("app.bench.gateway", "httpx2"): "a plain client is what the gateway's cost is measured with",
-    ("app.weights.download", "httpx2"): "fetching checkpoints serves the command line and never the server",
+    ("app.weights.fetch", "httpx2"): "downloading weights serves the command line and never the server",
+    ("app.weights.hub", "httpx2"): "downloading weights serves the command line and never the server",
     (
         "app.toolsets.loft.demo_shop",
         "sqlite3",

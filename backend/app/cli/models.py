@@ -87,7 +87,7 @@ def pull_model(
 def ensure_model(name: str = "base", timeout_s: float = 3.0) -> None:
     """Fetch a checkpoint where none is there and the hub answers in time, as `make run` does."""
     from app.weights.checkpoints import find_default_checkpoint
-    from app.weights.download import is_hub_reachable
+    from app.weights.hub import is_hub_reachable
 
     if find_default_checkpoint(read_settings()) is not None:
         return
@@ -104,7 +104,8 @@ def fetch(name: str) -> None:
     """
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from app.weights.download import HubError, HubUnreachable, download_checkpoint
+    from app.weights.download import download_checkpoint
+    from app.weights.fetch import DownloadError, SourceUnreachable
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
@@ -115,8 +116,8 @@ def fetch(name: str) -> None:
                 progress.update(task, completed=done_bytes, total=total_bytes)
 
             checkpoint = download_checkpoint(name, read_settings(), on_progress)
-    except HubUnreachable as error:
+    except SourceUnreachable as error:
         raise CommandError(str(error), NOT_REACHABLE) from error
-    except HubError as error:
+    except DownloadError as error:
         raise CommandError(str(error)) from error
     out().print(f"{checkpoint.name} is at {checkpoint.path}", markup=False)

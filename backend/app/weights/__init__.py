@@ -1,1 +1,1 @@
-"""Files of models on this machine: which there are, which one is used, and how one is fetched."""
+"""Model files on this machine: which ones there are, which one is used, and how one is downloaded."""

@@ -1,4 +1,4 @@
-"""Which GGUF files are on this machine, and which one llama.cpp answers with."""
+"""GGUF files on this machine: which ones there are, and which one is the default."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _FIRST_PART = re.compile(r"-00001-of-\d{5}$")
 
 @dataclass(frozen=True, slots=True)
 class GgufFile:
-    """One model file; of a model in parts, the first part."""
+    """One model file; for a model in several parts, its first part."""
 
     name: str
     path: Path
@@ -26,13 +26,13 @@ class GgufFile:
 
 @dataclass(frozen=True, slots=True)
 class MissingGguf:
-    """Why there is none, and how to go on."""
+    """Why no file is the default, and how to go on."""
 
     reason: str
 
 
 def list_gguf(settings: Settings) -> list[GgufFile]:
-    """The file in settings, then those in the models folder and in its folders; of two with one name, the first."""
+    """Return the file in settings, then those in the models folder and its folders; of two with one name, the first."""
     found: dict[str, GgufFile] = {}
     for path in (*_find_in_settings(settings), *_find_in_models_folder(settings.models_dir)):
         if (file := read_gguf(path)) and file.name not in found:
@@ -41,7 +41,7 @@ def list_gguf(settings: Settings) -> list[GgufFile]:
 
 
 def find_default_gguf(settings: Settings) -> GgufFile | MissingGguf:
-    """The file that answers when a request names none: the one in settings, else the only one."""
+    """Return the file for requests that name none: the file in settings, else the only one that is there."""
     files = list_gguf(settings)
     if asked := settings.llm.llama_local.model.strip():
         named = next((file for file in files if asked in (file.name, file.path.name)), None)
@@ -59,7 +59,7 @@ def find_default_gguf(settings: Settings) -> GgufFile | MissingGguf:
 
 
 def read_gguf(path: Path) -> GgufFile | None:
-    """What can be told of a file without loading it; None where it is no model."""
+    """Return what a file is without loading it, None where it is no GGUF file."""
     stem = path.name.removesuffix(".gguf")
     try:
         with path.open("rb") as file:
@@ -77,7 +77,7 @@ def _find_in_settings(settings: Settings) -> Iterator[Path]:
 
 
 def _find_in_models_folder(folder: Path) -> Iterator[Path]:
-    """GGUF files by name; not the later parts of a model in parts, nor the eyes of a model that sees."""
+    """Yield GGUF files by name, without the later parts of a model and without image encoders (`mmproj`)."""
     try:
         paths = sorted((*folder.glob("*.gguf"), *folder.glob("*/*.gguf")))
     except OSError:
