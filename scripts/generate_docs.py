@@ -1,8 +1,9 @@
-"""Writes what the documents take from the settings: docs/settings.md, and the table of endpointing profiles."""
+"""Writes docs/settings.md, and the tables of docs/speech-socket.md that come from settings and schemas."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import typing
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr
 
 from app.core.config import ALIASES, Settings
+from app.schemas.stt import OptionalEvent, Start, StartConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SETTINGS = DOCS / "settings.md"
 SPEECH_SOCKET = DOCS / "speech-socket.md"
-PROFILES = re.compile(r"(<!-- profiles: begin[^>]*-->\n).*?(<!-- profiles: end -->)", re.DOTALL)
-"""The part of docs/speech-socket.md that is generated."""
 INTRODUCTION = """\
 # Settings
 
@@ -151,19 +151,41 @@ def short_names() -> str:
 
 
 def speech_socket_page() -> str:
-    """The page of the speech socket with its table of profiles."""
+    """The page of the speech socket with the tables between its marks."""
+    text = SPEECH_SOCKET.read_text(encoding="utf-8")
+    for name, rows in {"start": start_rows(), "profiles": profile_rows()}.items():
+        part = re.compile(rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)", re.DOTALL)
+        lines = "".join(f"{row}\n" for row in rows)
+        text = part.sub(lambda found, lines=lines: found[1] + lines + found[2], text)
+    return text
+
+
+def start_rows() -> Iterator[str]:
+    """The fields of `start` and of its `config`."""
+    yield from ("| field | default | meaning |", "|---|---|---|")
+    for prefix, model in (("", Start), ("config.", StartConfig)):
+        for name, field in model.model_fields.items():
+            if name == "type":
+                continue
+            value = "" if field.default is None else f"`{json.dumps(field.default)}`"
+            meaning = field.description
+            if field.annotation == list[OptionalEvent]:
+                meaning = f"{meaning}: {', '.join(f'`{event}`' for event in typing.get_args(OptionalEvent))}"
+            yield f"| `{prefix}{name}` | {value} | {meaning} |"
+
+
+def profile_rows() -> Iterator[str]:
+    """The endpointing profiles and their silences."""
     settings = Settings.model_fields["endpointing"].default
-    lines = ["| `endpointing` | silence that ends an utterance | setting |", "|---|---|---|"]
+    yield from ("| `endpointing` | silence that ends an utterance | setting |", "|---|---|---|")
     for profile in typing.get_args(type(settings).model_fields["profile"].annotation):
         silence_ms = getattr(settings, f"{profile}_ms", None)
         name = f"`{profile}` (default)" if profile == settings.profile else f"`{profile}`"
         if silence_ms is None:
-            lines.append(f"| {name} | none: it ends at `flush`, `stop` and the longest utterance only | |")
+            yield f"| {name} | none: it ends at `flush`, `stop` and the longest utterance only | |"
         else:
-            lines.append(f"| {name} | {silence_ms} ms | `endpointing.{profile}_ms` |")
-    lines.append('| `{"silence_ms": n}` | n from 100 to 10000 | |')
-    table = "".join(f"{line}\n" for line in lines)
-    return PROFILES.sub(lambda found: found[1] + table + found[2], SPEECH_SOCKET.read_text(encoding="utf-8"))
+            yield f"| {name} | {silence_ms} ms | `endpointing.{profile}_ms` |"
+    yield '| `{"silence_ms": n}` | n from 100 to 10000 | |'
 
 
 GENERATED = {SETTINGS: settings_page, SPEECH_SOCKET: speech_socket_page}

@@ -30,34 +30,55 @@ class EndpointingConfig(_Message):
 
 
 class StartConfig(_Message):
-    """How a dictation is to be understood; every field is optional."""
+    """Options of a dictation; every field is optional."""
 
     lang: str = Field(
         "auto",
         pattern=r"^(auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$",
         max_length=35,
-        description="language as a BCP-47 tag, or `auto`",
+        description="language as a BCP-47 tag, or `auto`; an engine without that language is not chosen. With `auto`, "
+        "Whisper keeps the language of the first confident final until `stop`",
         examples=["es", "en-GB"],
     )
     provider: str | None = Field(
-        None, max_length=200, description="engine; the server's default if absent", examples=["cloud_stub"]
+        None,
+        max_length=200,
+        description="engine, one of `GET /providers/stt`, or `auto`; `stt.provider` of the server if absent",
+        examples=["cloud_stub"],
     )
     model: str | None = Field(
-        None, max_length=200, description="the engine's model; its default if absent", examples=["base"]
+        None,
+        max_length=200,
+        description="one of the engine's `models`; the engine's default if absent",
+        examples=["base"],
     )
     sample_rate: int = Field(
-        16_000, ge=8000, le=48_000, strict=True, description="rate of binary frames (Hz)"
+        16_000,
+        ge=8000,
+        le=48_000,
+        strict=True,
+        description="rate of binary frames, an integer from 8000 to 48000 (Hz)",
     )
     partials: bool = Field(True, strict=True, description="whether to send partials")
-    words: bool = Field(False, strict=True, description="whether finals carry word times")
+    words: bool = Field(
+        False, strict=True, description="whether finals carry word times, if the engine gives them"
+    )
     vocabulary: list[Annotated[str, Field(max_length=100)]] = Field(
-        [], max_length=200, description="terms likely to be said", examples=[["FastAPI", "kubectl"]]
+        [],
+        max_length=200,
+        description="terms likely to be said, at most 200 of 100 characters; for engines that declare `vocabulary`",
+        examples=[["FastAPI", "kubectl"]],
     )
     endpointing: EndpointingProfile | EndpointingConfig | None = Field(
-        None, description="profile, or `{silence_ms}`; the server's default if absent", examples=["dictation"]
+        None,
+        description='the name of a profile, or `{"silence_ms": 800}`; `endpointing.profile` of the server if absent',
+        examples=["dictation"],
     )
     store: bool = Field(
-        True, strict=True, description="whether finals are kept: `GET /api/dictations`, `/llm/generate`"
+        True,
+        strict=True,
+        description="whether the finals are stored (`GET /api/dictations`), and kept in memory for `/llm/generate`; "
+        "false stores nothing, and clears what is in memory for the label",
     )
     events: list[OptionalEvent] = Field(
         [], description="additional event types to send", examples=[["speech_started"]]
@@ -76,9 +97,11 @@ class Start(_Message):
 
     type: Literal["start"]
     session_id: str | None = Field(
-        None, max_length=200, description="the client's own label, echoed in every event"
+        None,
+        max_length=200,
+        description="the client's own label, at most 200 characters; echoed in every event; need not be unique",
     )
-    config: StartConfig | None = Field(None, description="how to understand it; defaults if absent")
+    config: StartConfig | None = Field(None, description="options of the dictation")
 
 
 class Resume(_Message):

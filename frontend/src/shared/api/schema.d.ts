@@ -477,7 +477,7 @@ export interface paths {
          *     Each once. Providers are asked in parallel, and one that does not answer within 3 s is left out;
          *     `GET /providers/llm` tells why.
          */
-        get: operations["models_api_models_get"];
+        get: operations["list_model_ids_api_models_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -662,8 +662,8 @@ export interface paths {
          * Transcribe a recording
          * @description Send a recording of any usual format and get its text.
          *
-         *     It is cut at pauses and recognised behind those who speak: the longer they speak, the longer it takes. A client
-         *     that leaves ends the work within a second of the running call.
+         *     The recording is cut at pauses. Live speech goes first: the more people speak, the longer a recording takes. A
+         *     client that leaves ends the work within a second of the running call.
          */
         post: operations["transcribe_v1_audio_transcriptions_post"];
         delete?: never;
@@ -3186,13 +3186,13 @@ export interface components {
          */
         Start: {
             /**
-             * @description how to understand it; defaults if absent
+             * @description options of the dictation
              * @default null
              */
             config: components["schemas"]["StartConfig"] | null;
             /**
              * Session Id
-             * @description the client's own label, echoed in every event
+             * @description the client's own label, at most 200 characters; echoed in every event; need not be unique
              * @default null
              */
             session_id: string | null;
@@ -3204,12 +3204,12 @@ export interface components {
         };
         /**
          * StartConfig
-         * @description How a dictation is to be understood; every field is optional.
+         * @description Options of a dictation; every field is optional.
          */
         StartConfig: {
             /**
              * Endpointing
-             * @description profile, or `{silence_ms}`; the server's default if absent
+             * @description the name of a profile, or `{"silence_ms": 800}`; `endpointing.profile` of the server if absent
              * @default null
              * @example dictation
              */
@@ -3225,7 +3225,7 @@ export interface components {
             events: ("speech_started" | "speech_stopped" | "utterance_discarded" | "eager_final" | "turn_resumed" | "ack" | "status")[];
             /**
              * Lang
-             * @description language as a BCP-47 tag, or `auto`
+             * @description language as a BCP-47 tag, or `auto`; an engine without that language is not chosen. With `auto`, Whisper keeps the language of the first confident final until `stop`
              * @default auto
              * @example es
              * @example en-GB
@@ -3233,7 +3233,7 @@ export interface components {
             lang: string;
             /**
              * Model
-             * @description the engine's model; its default if absent
+             * @description one of the engine's `models`; the engine's default if absent
              * @default null
              * @example base
              */
@@ -3246,26 +3246,26 @@ export interface components {
             partials: boolean;
             /**
              * Provider
-             * @description engine; the server's default if absent
+             * @description engine, one of `GET /providers/stt`, or `auto`; `stt.provider` of the server if absent
              * @default null
              * @example cloud_stub
              */
             provider: string | null;
             /**
              * Sample Rate
-             * @description rate of binary frames (Hz)
+             * @description rate of binary frames, an integer from 8000 to 48000 (Hz)
              * @default 16000
              */
             sample_rate: number;
             /**
              * Store
-             * @description whether finals are kept: `GET /api/dictations`, `/llm/generate`
+             * @description whether the finals are stored (`GET /api/dictations`), and kept in memory for `/llm/generate`; false stores nothing, and clears what is in memory for the label
              * @default true
              */
             store: boolean;
             /**
              * Vocabulary
-             * @description terms likely to be said
+             * @description terms likely to be said, at most 200 of 100 characters; for engines that declare `vocabulary`
              * @default []
              * @example [
              *       "FastAPI",
@@ -3275,7 +3275,7 @@ export interface components {
             vocabulary: string[];
             /**
              * Words
-             * @description whether finals carry word times
+             * @description whether finals carry word times, if the engine gives them
              * @default false
              */
             words: boolean;
@@ -6658,7 +6658,7 @@ export interface operations {
             };
         };
     };
-    models_api_models_get: {
+    list_model_ids_api_models_get: {
         parameters: {
             query?: never;
             header?: never;
