@@ -19,10 +19,10 @@ class AssistantLimits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rounds: int = Field(8, ge=1, le=100, description="times the model is asked for one answer")
-    calls: int = Field(16, ge=0, le=1000, description="calls of tools for one answer")
+    rounds: int = Field(8, ge=1, le=100, description="requests to the model for one answer")
+    calls: int = Field(16, ge=0, le=1000, description="tool calls for one answer")
     seconds: float = Field(
-        300.0, gt=0, le=3600, description="longest answer, without the time in which a person is asked (s)"
+        300.0, gt=0, le=3600, description="longest duration of an answer, without the wait for approvals (s)"
     )
 
 
@@ -31,21 +31,24 @@ class AssistantDefinition(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    title: str = Field("", max_length=200, description="its name for people; empty takes its name")
-    description: str = Field("", max_length=1000, description="what it is for, in a line")
+    title: str = Field("", max_length=200, description="name that users see; empty uses the assistant's name")
+    description: str = Field("", max_length=1000, description="its purpose, in one line")
     language: str = Field(
-        "", max_length=35, description="language of its own words (BCP-47); empty is English"
+        "",
+        max_length=35,
+        description="language of the server's own texts for this assistant (BCP-47); empty is English",
     )
-    instructions: str = Field("", max_length=100_000, description="what the model is told first")
+    instructions: str = Field("", max_length=100_000, description="system prompt of the assistant")
     model: str = Field(
-        "", max_length=300, description="`provider/model` that it asks; empty takes the default"
+        "", max_length=300, description="its model, as `provider/model`; empty uses the default one"
     )
     toolsets: Annotated[list[Annotated[str, Field(max_length=64)]], NoDecode] = Field(
-        [], max_length=64, description="what it can do: names of toolsets, comma-separated"
+        [], max_length=64, description="names of its toolsets, comma-separated"
     )
     limits: AssistantLimits = AssistantLimits()
     approval: Annotated[dict[Annotated[str, Field(max_length=64)], Approval], NoDecode] = Field(
-        {}, description="`tool=allow`, `=ask` or `=off`, comma-separated; one that writes is never `allow`"
+        {},
+        description="`tool=allow`, `tool=ask` or `tool=off`, comma-separated; a tool that writes is never `allow`",
     )
 
     @field_validator("toolsets", mode="before")
@@ -66,16 +69,18 @@ class AssistantDefinition(BaseModel):
 
 
 class AssistantSettings(BaseModel):
-    """Assistants, and what holds for all of them."""
+    """Assistants, and limits of all of them."""
 
-    folder: Path = Field(Path("assistants"), description="folder of `NAME.toml`, one for each assistant")
-    shipped: bool = Field(True, description="offer the assistants that come with PROMPTer")
-    call_s: float = Field(30.0, gt=0, le=600, description="longest call of a tool (s)")
+    folder: Path = Field(
+        Path("assistants"), description="folder of the files `NAME.toml`, one for each assistant"
+    )
+    shipped: bool = Field(True, description="whether to offer the assistants that come with PROMPTer")
+    call_s: float = Field(30.0, gt=0, le=600, description="longest duration of a tool call (s)")
     output_chars: int = Field(
-        16_000, ge=100, le=1_000_000, description="what one call may tell the model (characters)"
+        16_000, ge=100, le=1_000_000, description="longest result of a tool call (characters)"
     )
     named: dict[str, AssistantDefinition] = Field(
-        {}, description="assistants by name; a name is letters, digits, `_` and `-`"
+        {}, description="assistants by name; a name has letters, digits, `_` and `-`"
     )
 
     @field_validator("named")

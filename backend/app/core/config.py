@@ -30,11 +30,14 @@ def _listed(value: object) -> object:
 
 
 class PocketSphinxSettings(BaseModel):
-    """The embedded English engine."""
+    """The embedded English speech engine."""
 
-    workers: int = Field(0, ge=0, le=64, description="worker processes; 0 means one for each core")
+    workers: int = Field(0, ge=0, le=64, description="number of worker processes; 0 means one for each core")
     decoders: int = Field(
-        4, ge=1, le=32, description="decoders a worker may hold, i.e. utterances at once (about 60 MB each)"
+        4,
+        ge=1,
+        le=32,
+        description="decoders of a worker process, which is its limit of concurrent utterances (about 60 MB each)",
     )
 
 
@@ -43,151 +46,200 @@ class WhisperSettings(BaseModel):
 
     model: str = Field(
         "",
-        description="checkpoint: a path, a name under the models folder or in the Hugging Face cache; empty picks one",
+        description="checkpoint: a path, or a name in the models folder or the Hugging Face cache; empty selects one",
     )
     compute_type: Literal["int8", "int8_float32", "int16", "float32"] = Field(
-        "int8", description="arithmetic"
+        "int8", description="number format of the computation"
     )
     cpu_threads: int = Field(
-        1, ge=1, le=64, description="threads of one decode; `scheduler.cores` decodes run at once"
+        1,
+        ge=1,
+        le=64,
+        description="threads of one decode; `scheduler.cores` is the number of concurrent decodes",
     )
-    beam_size: int = Field(5, ge=1, le=10, description="beams of a final decode")
+    beam_size: int = Field(5, ge=1, le=10, description="beam size of final decodes")
     partial_window: Literal["short", "full", "auto"] = Field(
-        "short", description="audio encoded for a partial: what is there, 30 s, or 30 s while cores are free"
+        "short",
+        description="audio that is encoded for a partial: `short` the audio there is, `full` 30 s, "
+        "`auto` 30 s while cores are free",
     )
     final_window: Literal["short", "full", "auto"] = Field(
-        "auto", description="the same for a final; a short one that is doubtful is decoded again in full"
+        "auto",
+        description="audio that is encoded for a final, as in `partial_window`; "
+        "a doubtful `short` final is decoded again as `full`",
     )
 
 
 class SttUpstreamSettings(BaseModel):
-    """A service with `/v1/audio/transcriptions`."""
+    """A transcription service with `/v1/audio/transcriptions`."""
 
-    base_url: str = Field("", description="address that ends in /v1")
-    api_key: SecretStr = Field(SecretStr(""), description="its key; empty sends none")
-    model: str = Field("whisper-1", description="model name sent to it")
-    timeout_s: float = Field(60.0, gt=0, le=600, description="seconds for one transcription")
+    base_url: str = Field("", description="base URL of the service; it ends in /v1")
+    api_key: SecretStr = Field(SecretStr(""), description="API key of the service; empty sends none")
+    model: str = Field("whisper-1", description="name of the model at the service")
+    timeout_s: float = Field(60.0, gt=0, le=600, description="time limit of one transcription (s)")
 
 
 class SttSettings(BaseModel):
     """Speech to text."""
 
-    provider: str = Field("auto", description="engine used when `start` names none")
-    lang: str = Field("auto", description="language used when `start` names none (BCP-47, or auto)")
+    provider: str = Field("auto", description="speech engine if `start` names none")
+    lang: str = Field("auto", description="spoken language if `start` names none (BCP-47, or `auto`)")
     pocketsphinx: PocketSphinxSettings = PocketSphinxSettings()
     whisper_local: WhisperSettings = WhisperSettings()
     openai_compat: SttUpstreamSettings = SttUpstreamSettings()
 
 
 class VadSettings(BaseModel):
-    """The speech gate. Names and defaults of the thresholds are Silero's."""
+    """Speech detection. Names and defaults of the thresholds are those of Silero VAD."""
 
     gate: Literal["webrtc+silero", "silero", "webrtc"] = Field(
-        "webrtc+silero", description="which detectors decide; webrtc alone mistakes noise for speech"
+        "webrtc+silero", description="voice activity detectors; `webrtc` alone mistakes noise for speech"
     )
-    threshold: float = Field(0.5, gt=0, lt=1, description="probability at which a frame starts speech")
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="speech probability from which a frame counts as voiced"
+    )
     neg_threshold: float = Field(
-        0.35, gt=0, lt=1, description="probability below which a frame is silence again"
+        0.35, gt=0, lt=1, description="speech probability below which a frame counts as silence during speech"
     )
-    speech_pad_ms: int = Field(400, ge=400, le=2000, description="pre-roll kept before speech (ms)")
+    speech_pad_ms: int = Field(400, ge=400, le=2000, description="audio kept before the onset of speech (ms)")
     min_speech_ms: int = Field(
-        250, ge=0, le=2000, description="voiced time below which an utterance is discarded (ms)"
+        250, ge=0, le=2000, description="an utterance with less voiced time is discarded (ms)"
     )
     min_word_ms: int = Field(
-        100, ge=0, le=2000, description="the same at stop, flush, or where the detector is sure (ms)"
+        100,
+        ge=0,
+        le=2000,
+        description="replaces `min_speech_ms` at `stop`, at `flush`, and if the detector is confident (ms)",
     )
 
 
 class EndpointingSettings(BaseModel):
-    """When an utterance ends: silence after speech, by profile."""
+    """When an utterance ends: the silence after speech, for each profile."""
 
     profile: Literal["command", "conversation", "dictation", "hands_free", "manual"] = Field(
-        "conversation", description="profile used when `start` names none"
+        "conversation", description="endpointing profile if `start` names none"
     )
-    command_ms: int = Field(350, ge=100, le=10_000, description="silence of the profile `command` (ms)")
+    command_ms: int = Field(
+        350, ge=100, le=10_000, description="silence that ends an utterance in the profile `command` (ms)"
+    )
     conversation_ms: int = Field(
-        600, ge=100, le=10_000, description="silence of the profile `conversation` (ms)"
+        600,
+        ge=100,
+        le=10_000,
+        description="silence that ends an utterance in the profile `conversation` (ms)",
     )
-    dictation_ms: int = Field(1200, ge=100, le=10_000, description="silence of the profile `dictation` (ms)")
+    dictation_ms: int = Field(
+        1200, ge=100, le=10_000, description="silence that ends an utterance in the profile `dictation` (ms)"
+    )
     hands_free_ms: int = Field(
-        2000, ge=100, le=10_000, description="silence of the profile `hands_free` (ms)"
+        2000, ge=100, le=10_000, description="silence that ends an utterance in the profile `hands_free` (ms)"
     )
     provisional_ms: int = Field(
-        256, ge=100, le=10_000, description="silence after which the final is decoded in advance (ms)"
+        256,
+        ge=100,
+        le=10_000,
+        description="silence after which the final is decoded in advance, as `eager_final` (ms)",
     )
 
 
 class LimitSettings(BaseModel):
-    """What keeps one client from harming the rest."""
+    """Sizes, times and counts that keep one client from harming the others."""
 
     message_bytes: int = Field(1 << 20, ge=1024, le=16 << 20, description="largest WebSocket message (bytes)")
     header_bytes: int = Field(
-        64 << 10, ge=1024, le=16 << 20, description="longest address and headers of a request (bytes)"
+        64 << 10, ge=1024, le=16 << 20, description="largest address and headers of an HTTP request (bytes)"
     )
     request_s: float = Field(
-        30.0, gt=0, le=600, description="time in which headers are complete and a body brings something (s)"
+        30.0,
+        gt=0,
+        le=600,
+        description="time limit for complete headers, and for a body without any new byte (s)",
     )
     body_bytes: int = Field(1 << 20, ge=1024, le=64 << 20, description="largest HTTP request body (bytes)")
     chat_bytes: int = Field(
-        20 << 20, ge=1024, le=256 << 20, description="the same of `/v1/chat/completions`, images included"
+        20 << 20,
+        ge=1024,
+        le=256 << 20,
+        description="largest body of `/v1/chat/completions`, images included (bytes)",
     )
     upload_bytes: int = Field(
-        100 << 20, ge=1024, le=4 << 30, description="the same of `/v1/audio/transcriptions` (bytes)"
+        100 << 20, ge=1024, le=4 << 30, description="largest body of `/v1/audio/transcriptions` (bytes)"
     )
-    upload_s: float = Field(4 * 3600.0, gt=0, description="longest recording that is uploaded (s)")
-    uploads: int = Field(16, ge=1, le=1000, description="recordings that are decoded at once")
-    sockets: int = Field(256, ge=1, le=100_000, description="speech sockets open at once")
-    session_s: float = Field(4 * 3600.0, gt=0, description="longest session, in audio (s)")
+    upload_s: float = Field(4 * 3600.0, gt=0, description="longest recording in an upload (s)")
+    uploads: int = Field(16, ge=1, le=1000, description="recordings that are uploaded or transcribed at once")
+    sockets: int = Field(256, ge=1, le=100_000, description="open speech sockets")
+    session_s: float = Field(4 * 3600.0, gt=0, description="longest dictation, in audio (s)")
     backlog_s: float = Field(
-        120.0, gt=0, description="undecoded audio of a session; at the limit the server reads no more (s)"
+        120.0,
+        gt=0,
+        description="audio of a dictation that waits for the engine; at the limit the server stops reading (s)",
     )
     utterance_s: float = Field(28.0, ge=5, le=29, description="longest utterance (s)")
     utterance_soft_s: float = Field(
-        20.0, ge=2, le=28, description="age from which a short pause ends an utterance (s)"
+        20.0, ge=2, le=28, description="length from which a short pause ends an utterance (s)"
     )
     stall_s: float = Field(
-        1.5, gt=0, le=60, description="time without audio after which speech is finalised (s)"
+        1.5, gt=0, le=60, description="time without audio after which the utterance ends (s)"
     )
     idle_session_s: float = Field(
-        15.0, gt=0, description="time without any message between start and stop (s)"
+        15.0,
+        gt=0,
+        description="time without any message between `start` and `stop` after which the socket is closed (s)",
     )
-    idle_socket_s: float = Field(600.0, gt=0, description="time without any message outside a session (s)")
+    idle_socket_s: float = Field(
+        600.0,
+        gt=0,
+        description="time without any message outside a dictation after which the socket is closed (s)",
+    )
     slow_reader_s: float = Field(
-        10.0, gt=0, description="time an event may wait for a client that does not read (s)"
+        10.0,
+        gt=0,
+        description="time that an event waits for a client that does not read, before the socket is closed (s)",
     )
     outbound_events: int = Field(
-        256, ge=8, le=10_000, description="events that wait for a client, unanswered `flush`es included"
+        256,
+        ge=8,
+        le=10_000,
+        description="events that wait for a client, unanswered `flush` messages included",
     )
-    transcripts: int = Field(1000, ge=1, le=100_000, description="finished sessions whose transcript is kept")
+    transcripts: int = Field(
+        1000, ge=1, le=100_000, description="dictations whose text is kept in memory for `/llm/generate`"
+    )
     unstored_finals: int = Field(
-        10_000, ge=0, le=1_000_000, description="finals that wait for the database; further ones are not kept"
+        10_000,
+        ge=0,
+        le=1_000_000,
+        description="finals that wait for the database; further ones are not stored",
     )
     resume_s: float = Field(
         30.0,
         ge=0,
         le=600,
-        description="time a dictation waits for a client that was lost; 0 ends it at once (s)",
+        description="time that a dictation waits for a client that lost its connection; 0 ends it at once (s)",
     )
     resume_events: int = Field(
-        256, ge=8, le=10_000, description="events that were sent and stay for a client that resumes"
+        256, ge=8, le=10_000, description="sent events that are kept for a client that resumes"
     )
     waiting_sessions: int = Field(
-        256, ge=0, le=100_000, description="dictations that wait for lost clients; the oldest is ended first"
+        256,
+        ge=0,
+        le=100_000,
+        description="dictations that wait for clients that lost their connection; above it the oldest is ended",
     )
     stop_s: float = Field(
-        10.0, ge=0, le=600, description="time finals may take when `prompter serve` is told to end (s)"
+        10.0, ge=0, le=600, description="time limit for the last finals when `prompter serve` stops (s)"
     )
 
 
 class SchedulerSettings(BaseModel):
-    """Who decodes next on this machine's cores."""
+    """How decodes share the cores of this machine."""
 
-    cores: int = Field(0, ge=0, le=1024, description="decodes at once; 0 means one for each core")
+    cores: int = Field(0, ge=0, le=1024, description="concurrent decodes; 0 means one for each core")
     admit_load: float = Field(
         0.85,
         ge=0,
         le=10,
-        description="part of the cores that finals may take before a new dictation is refused; 0 admits all",
+        description="share of the cores that finals take, above which new dictations are refused; 0 refuses none",
     )
 
 
@@ -200,22 +252,27 @@ VendorName = Literal["openai", "lm_studio", "ollama", "llama_cpp", "vllm", "open
 
 
 class LlmProfile(BaseModel):
-    """A service that answers prompts, under a name of the operator's choice."""
+    """A service of language models, under a name that the operator chooses."""
 
     kind: VendorName | None = Field(
-        None, description="what it is; by default the profile's name where that is a kind, else `other`"
+        None,
+        description="vendor of the service; by default the profile's name if it is one of these, otherwise `other`",
     )
-    base_url: str = Field("", description="its address; empty takes the usual one of its kind")
-    api_key: SecretStr = Field(SecretStr(""), description="its key; empty sends none")
-    model: str = Field("", description="model used where a request names only the profile")
+    base_url: str = Field("", description="address of the service; empty uses the vendor's usual one")
+    api_key: SecretStr = Field(SecretStr(""), description="API key of the service; empty sends none")
+    model: str = Field("", description="model if a request names only the profile")
     models: Annotated[list[str], NoDecode] = Field(
-        [], description="models to offer, comma-separated; empty offers those that it lists"
+        [], description="models to offer, comma-separated; empty offers all that the service lists"
     )
-    connect_timeout_s: float | None = Field(None, gt=0, le=60, description="instead of the general setting")
+    connect_timeout_s: float | None = Field(
+        None, gt=0, le=60, description="replaces `llm.connect_timeout_s` for this service (s)"
+    )
     first_byte_timeout_s: float | None = Field(
-        None, gt=0, le=3600, description="instead of the general setting"
+        None, gt=0, le=3600, description="replaces `llm.first_byte_timeout_s` for this service (s)"
     )
-    idle_timeout_s: float | None = Field(None, gt=0, le=3600, description="instead of the general setting")
+    idle_timeout_s: float | None = Field(
+        None, gt=0, le=3600, description="replaces `llm.idle_timeout_s` for this service (s)"
+    )
 
     @field_validator("models", mode="before")
     @classmethod
@@ -227,45 +284,62 @@ class LlamaSettings(BaseModel):
     """llama.cpp inside the server, for a GGUF file."""
 
     model: str = Field(
-        "", description="GGUF file: a path, or a name under the models folder; empty picks the only one"
+        "", description="GGUF file: a path, or a name in the models folder; empty uses the only one there"
     )
-    context_tokens: int = Field(8192, ge=256, le=1 << 20, description="context of each answer (tokens)")
-    parallel: int = Field(2, ge=1, le=64, description="answers at once")
-    threads: int = Field(0, ge=0, le=1024, description="threads; 0 leaves it to llama.cpp")
-    gpu_layers: int = Field(0, ge=0, le=1000, description="layers kept on a GPU, where the wheel knows one")
+    context_tokens: int = Field(8192, ge=256, le=1 << 20, description="context size of each answer (tokens)")
+    parallel: int = Field(2, ge=1, le=64, description="concurrent answers")
+    threads: int = Field(0, ge=0, le=1024, description="threads of the computation; 0 lets llama.cpp decide")
+    gpu_layers: int = Field(
+        0, ge=0, le=1000, description="model layers on the GPU, if the installed llama.cpp supports one"
+    )
 
 
 class LlmUpstreamSettings(BaseModel):
-    """The OpenAI-compatible service that answers prompts."""
+    """The OpenAI-compatible service that answers prompts by default."""
 
-    base_url: str = Field("", description="address that ends in /v1")
-    api_key: SecretStr = Field(SecretStr(""), description="its key")
-    model: str = Field("", description="model name sent to it")
+    base_url: str = Field("", description="base URL of the service; it ends in /v1")
+    api_key: SecretStr = Field(SecretStr(""), description="API key of the service")
+    model: str = Field("", description="name of the model at the service")
 
 
 class LlmSettings(BaseModel):
     """Language models."""
 
-    provider: str = Field("", description="provider used when a request names none; empty picks one")
+    provider: str = Field(
+        "", description="provider of language models if a request names none; empty selects one"
+    )
     openai_compat: LlmUpstreamSettings = LlmUpstreamSettings()
     llama_local: LlamaSettings = LlamaSettings()
     profiles: dict[str, LlmProfile] = Field(
-        {}, description="services by name, see below; a name is letters, digits, `_` and `-`"
+        {}, description="services by name; a name has letters, digits, `_` and `-`"
     )
-    discover: bool = Field(True, description="look for model servers on this machine's usual ports")
+    discover: bool = Field(
+        True, description="whether to look for model servers on this machine, at their usual ports"
+    )
     model_aliases: Annotated[dict[str, str], NoDecode] = Field(
-        {}, description="`id=profile/model`, comma-separated: what other names mean; `*` is any unknown name"
+        {},
+        description="other names of models, `name=profile/model`, comma-separated; `*` stands for every unknown name",
     )
     allowed_base_urls: Annotated[list[str], NoDecode] = Field(
         ["http://127.0.0.1:1234", "http://127.0.0.1:11434", "http://127.0.0.1:8080", "http://127.0.0.1:9931"],
-        description="origins a request may name besides public HTTPS, comma-separated; localhost is 127.0.0.1",
+        description="origins that a request may use as `base_url`, besides public https; comma-separated; "
+        "localhost counts as 127.0.0.1",
     )
-    connect_timeout_s: float = Field(5.0, gt=0, le=60, description="seconds to connect to an upstream")
-    first_byte_timeout_s: float = Field(60.0, gt=0, le=3600, description="seconds to its first byte")
+    connect_timeout_s: float = Field(
+        5.0, gt=0, le=60, description="time limit to connect to a model service (s)"
+    )
+    first_byte_timeout_s: float = Field(
+        60.0, gt=0, le=3600, description="time limit until the first byte of an answer (s)"
+    )
     local_first_byte_timeout_s: float = Field(
-        300.0, gt=0, le=3600, description="the same of a local server, which may load the model first"
+        300.0,
+        gt=0,
+        le=3600,
+        description="replaces `first_byte_timeout_s` for a server on this machine, which may load its model first (s)",
     )
-    idle_timeout_s: float = Field(60.0, gt=0, le=600, description="seconds between two pieces of its answer")
+    idle_timeout_s: float = Field(
+        60.0, gt=0, le=600, description="time limit between two pieces of an answer (s)"
+    )
 
     @field_validator("profiles")
     @classmethod
@@ -296,7 +370,7 @@ class LlmSettings(BaseModel):
 
 
 class StorageSettings(BaseModel):
-    """Where conversations, dictations and accounts are kept."""
+    """Where conversations, dictations and accounts are stored."""
 
     url: SecretStr = Field(
         SecretStr(""),
@@ -306,7 +380,7 @@ class StorageSettings(BaseModel):
         0,
         ge=0,
         le=36_500,
-        description="age at which dictations and idle conversations go; 0 keeps all (days)",
+        description="age at which dictations and unused conversations are deleted; 0 keeps all (days)",
     )
 
     @field_validator("url")
@@ -318,22 +392,27 @@ class StorageSettings(BaseModel):
 
 
 class AccountSettings(BaseModel):
-    """Who may use the server."""
+    """Who may use the server, and how long log-ins last."""
 
     mode: Literal["none", "accounts"] = Field(
-        "none", description="`none` is one user on this machine; `accounts` asks everybody who they are"
+        "none",
+        description="`none`: one user, without log-in; `accounts`: every caller needs a log-in or an API key",
     )
     jwt_secret_key: SecretStr = Field(
         SecretStr(""),
-        description="key of access tokens, 32 bytes or more; empty makes one in the data folder",
+        description="key that signs access tokens, 32 bytes or more; empty generates one in the data folder",
     )
-    access_minutes: int = Field(15, ge=1, le=1440, description="life of an access token (min)")
-    refresh_days: int = Field(30, ge=1, le=365, description="life of a login that is used (days)")
+    access_minutes: int = Field(15, ge=1, le=1440, description="lifetime of an access token (min)")
+    refresh_days: int = Field(30, ge=1, le=365, description="lifetime of a log-in since its last use (days)")
     login_attempts: int = Field(
-        5, ge=1, le=1000, description="wrong passwords of an account or address before it has to wait"
+        5,
+        ge=1,
+        le=1000,
+        description="wrong passwords within `login_window_s` after which an account has to wait; "
+        "an address has four times as many",
     )
     login_window_s: float = Field(
-        300.0, ge=1, le=86_400, description="time within which they count, and the wait (s)"
+        300.0, ge=1, le=86_400, description="time within which wrong passwords count (s)"
     )
 
 
@@ -341,31 +420,33 @@ class ChatSettings(BaseModel):
     """Conversations with a model."""
 
     context_messages: int = Field(
-        10, ge=1, le=1000, description="last messages of the branch sent to the model"
+        10, ge=1, le=1000, description="number of last messages of the branch that the model receives"
     )
     context_tokens: int = Field(
-        8000, ge=256, le=2_000_000, description="budget of what is sent, estimated (tokens)"
+        8000, ge=256, le=2_000_000, description="estimated size of what the model receives (tokens)"
     )
-    system_prompt: str = Field("", description="system prompt of conversations that have none of their own")
-    answer_s: float = Field(600.0, gt=0, le=3600, description="longest answer (s)")
+    system_prompt: str = Field("", description="system prompt of conversations without their own")
+    answer_s: float = Field(600.0, gt=0, le=3600, description="longest duration of an answer (s)")
     answer_chars: int = Field(
-        1_000_000, ge=1000, le=10_000_000, description="the same in characters, its reasoning included"
+        1_000_000, ge=1000, le=10_000_000, description="longest answer, reasoning included (characters)"
     )
-    answers: int = Field(256, ge=1, le=100_000, description="answers that are made at once")
+    answers: int = Field(256, ge=1, le=100_000, description="concurrent answers in conversations")
     message_chars: int = Field(
         100_000, ge=1000, le=10_000_000, description="longest message of a user (characters)"
     )
     approval_s: float = Field(
-        300.0, gt=0, le=86_400, description="time a tool waits for its user's approval (s)"
+        300.0, gt=0, le=86_400, description="time that a tool call waits for its user's approval (s)"
     )
 
 
 class LoftSettings(BaseModel):
-    """The shop of the toolset `loft`."""
+    """The shop that the toolset `loft` asks."""
 
-    api_url: str = Field("", description="address of its API; empty uses demo data, where there are some")
-    api_key: SecretStr = Field(SecretStr(""), description="its key; empty sends none")
-    timeout_s: float = Field(10.0, gt=0, le=300, description="seconds for one question, all tries together")
+    api_url: str = Field("", description="address of the shop's API; empty uses demo data, if there are any")
+    api_key: SecretStr = Field(SecretStr(""), description="API key of the service; empty sends none")
+    timeout_s: float = Field(
+        10.0, gt=0, le=300, description="time limit of one question to the shop, all tries together (s)"
+    )
 
 
 class Settings(BaseSettings):
@@ -379,21 +460,25 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
-    insecure: bool = Field(False, description="allow other machines without accounts (do not)")
+    host: str = Field("127.0.0.1", description="address that the server listens on")
+    port: int = Field(
+        8000, ge=0, le=65535, description="port that the server listens on; 0 selects a free one"
+    )
+    insecure: bool = Field(
+        False, description="whether to accept other machines without accounts; not recommended"
+    )
     allowed_origins: Annotated[list[str], NoDecode] = Field(
-        [], description="web origins allowed besides the server's own, comma-separated"
+        [], description="web origins that may use the server, besides its own; comma-separated"
     )
     allowed_hosts: Annotated[list[str], NoDecode] = Field(
-        [], description="names in the Host header allowed besides loopback's, comma-separated"
+        [], description="accepted names in the `Host` header, besides those of loopback; comma-separated"
     )
-    models_dir: Path = Field(Path("models"), description="folder of checkpoints")
-    data_dir: Path = Field(Path("data"), description="folder of what the server keeps")
+    models_dir: Path = Field(Path("models"), description="folder of model files")
+    data_dir: Path = Field(Path("data"), description="folder of the database, keys and certificates")
     tls_cert: str = Field("", description="certificate file (PEM) for https; empty serves plain http")
-    tls_key: str = Field("", description="its key file (PEM)")
+    tls_key: str = Field("", description="file with the certificate's key (PEM)")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least level that is logged"
+        "info", description="lowest level that is logged"
     )
     stt: SttSettings = SttSettings()
     vad: VadSettings = VadSettings()
