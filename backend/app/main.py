@@ -141,7 +141,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with (
         lifecycle.open_database(app.state.database, resources.settings),
         resources.answers.running(),
-        resources.writer.running(resources.settings.limits.stop_s),
+        resources.writer.run(resources.settings.limits.stop_s),
         resources.sessions.run(),
         anyio.create_task_group() as group,
     ):

@@ -1,12 +1,13 @@
-"""`/api/auth` and `/api/keys`: log in, renew, log out, the current user, and the user's API keys."""
+"""`/api/auth` and `/api/keys`: log in, renew, log out, the current user, and API keys."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
 
 from app.api.deps import CallerDep, ResourcesDep
 from app.core.errors import Forbidden, NotFound, Unauthorized
+from app.core.security import Role
 from app.schemas.accounts import (
     KeyDeletedOut,
     KeyIn,
@@ -29,7 +30,7 @@ router = APIRouter(prefix="/api/auth", tags=["accounts"])
 COOKIE = "prompter_refresh"
 COOKIE_PATH = "/api/auth"
 COOKIE_HEADER = "X-Prompter-Refresh"
-"""Must come with the cookie: a page of others can make a browser send the cookie, but not this."""
+"""Required with the cookie: a page of another site can make a browser send the cookie, but not this header."""
 
 _NO_ACCOUNTS = describe_error(
     "This server has no accounts",
@@ -67,8 +68,8 @@ UNAUTHORIZED = describe_error(
 async def log_in(body: LogInIn, request: Request, response: Response, resources: ResourcesDep) -> LogInOut:
     """A wrong password and an unknown name are answered alike, after the same time."""
     peer = request.client.host if request.client else ""
-    made = await resources.accounts.log_ins.open(body.name, body.password, peer)
-    return _tokens(made, request, response, in_cookie=body.cookie)
+    tokens = await resources.accounts.logins.begin(body.name, body.password, peer)
+    return _answer(tokens, request, response, in_cookie=body.cookie)
 
 
 @router.post(
@@ -95,9 +96,9 @@ async def refresh(
     request: Request, response: Response, resources: ResourcesDep, body: RefreshIn | None = None
 ) -> LogInOut:
     """Programs send the token in the body; browsers send the cookie, and the header that pages of others cannot."""
-    log_ins = resources.accounts.log_ins
+    logins = resources.accounts.logins
     if body is not None and body.refresh_token is not None:
-        return _tokens(await log_ins.renew(body.refresh_token), request, response, in_cookie=False)
+        return _answer(await logins.renew(body.refresh_token), request, response, in_cookie=False)
     token = request.cookies.get(COOKIE)
     if token is None:
         raise Unauthorized(
@@ -105,7 +106,7 @@ async def refresh(
         )
     if COOKIE_HEADER not in request.headers:
         raise Forbidden(f"the cookie counts only with the header {COOKIE_HEADER}; send it with any value")
-    return _tokens(await log_ins.renew(token), request, response, in_cookie=True)
+    return _answer(await logins.renew(token), request, response, in_cookie=True)
 
 
 @router.post(
@@ -119,7 +120,7 @@ async def refresh(
 )
 async def log_out(caller: CallerDep, response: Response, resources: ResourcesDep) -> LoggedOutOut:
     """Its open sockets close within a minute. Other log-ins of the same user stay."""
-    await resources.accounts.log_ins.end(caller)
+    await resources.accounts.logins.end(caller)
     response.delete_cookie(COOKIE, COOKIE_PATH, httponly=True, samesite="strict")
     return LoggedOutOut(status="logged_out")
 
@@ -142,27 +143,26 @@ async def me(caller: CallerDep, resources: ResourcesDep) -> MeOut:
     )
 
 
-def _tokens(made: LoginTokens, request: Request, response: Response, *, in_cookie: bool) -> LogInOut:
+def _answer(tokens: LoginTokens, request: Request, response: Response, *, in_cookie: bool) -> LogInOut:
     now = datetime.now(UTC)
     if in_cookie:
         response.set_cookie(
             COOKIE,
-            made.refresh_token,
-            max_age=int((made.refresh_expires_at - now).total_seconds()),
+            tokens.refresh_token,
+            max_age=int((tokens.refresh_expires_at - now).total_seconds()),
             path=COOKIE_PATH,
             secure=request.url.scheme == "https",
             httponly=True,
             samesite="strict",
         )
     response.headers["Cache-Control"] = "no-store"
-    fields: dict[str, Any] = {"id": made.user.id, "name": made.user.name, "role": made.user.role}
     return LogInOut(
-        access_token=made.access_token,
-        token_type="bearer",  # noqa: S106  # the kind of token, no password
-        expires_in=max(int((made.expires_at - now).total_seconds()), 0),
-        refresh_token=None if in_cookie else made.refresh_token,
-        refresh_expires_at=made.refresh_expires_at,
-        user=UserOut(**fields),
+        access_token=tokens.access_token,
+        token_type="bearer",  # noqa: S106  # a type of token, not a password
+        expires_in=max(int((tokens.expires_at - now).total_seconds()), 0),
+        refresh_token=None if in_cookie else tokens.refresh_token,
+        refresh_expires_at=tokens.refresh_expires_at,
+        user=UserOut(id=tokens.user.id, name=tokens.user.name, role=cast("Role", tokens.user.role)),
     )
 
 
@@ -190,7 +190,7 @@ async def list_keys(caller: CallerDep, resources: ResourcesDep) -> list[KeyOut]:
     """Those that have expired are listed until they are deleted; without accounts there are none."""
     if resources.accounts.mode == "none":
         return []
-    return [KeyOut(**_fields(key)) for key in await resources.accounts.keys.all(caller)]
+    return [KeyOut(**_describe(key)) for key in await resources.accounts.keys.list_keys(caller)]
 
 
 @keys_router.post(
@@ -208,9 +208,9 @@ async def list_keys(caller: CallerDep, resources: ResourcesDep) -> list[KeyOut]:
 async def make_key(body: KeyIn, caller: CallerDep, response: Response, resources: ResourcesDep) -> NewKeyOut:
     """Use it as `Authorization: Bearer`, or as the API key of an OpenAI SDK."""
     life = None if body.expires_days is None else timedelta(days=body.expires_days)
-    key, secret = await resources.accounts.keys.make(caller, body.name, body.scopes, life)
+    key, secret = await resources.accounts.keys.create(caller, body.name, body.scopes, life)
     response.headers["Cache-Control"] = "no-store"
-    return NewKeyOut(**_fields(key), key=secret)
+    return NewKeyOut(**_describe(key), key=secret)
 
 
 @keys_router.delete(
@@ -228,7 +228,7 @@ async def delete_key(key_id: str, caller: CallerDep, resources: ResourcesDep) ->
     return KeyDeletedOut(status="deleted")
 
 
-def _fields(key: ApiKey) -> dict[str, Any]:
+def _describe(key: ApiKey) -> dict[str, Any]:
     return {
         "id": key.id,
         "name": key.name,

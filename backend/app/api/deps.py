@@ -74,7 +74,7 @@ ResourcesDep = Annotated[Resources, Depends(_resources)]
 
 
 async def get_caller(connection: HTTPConnection) -> Caller:
-    """Who asks, as the gate has found out.
+    """Return the caller that `AuthMiddleware` has found.
 
     Raises:
         Unauthorized: this route is open to everyone, and should not have asked.

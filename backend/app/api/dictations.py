@@ -1,4 +1,4 @@
-"""`/api/dictations`: what one has said, to read, to export and to delete."""
+"""`/api/dictations`: list, read, export and delete the caller's dictations."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -50,11 +50,11 @@ async def list_dictations(
     ] = "",
 ) -> list[DictationOut]:
     """A list of one page. A dictation is in it from its first final on; one without finals never is."""
-    page = await resources.dictations.newest(caller.user_id, limit=limit, before=before, q=q)
+    page = await resources.dictations.list_page(caller.user_id, limit=limit, before=before, q=q)
     if page.next_before is not None:
-        asked = {"limit": limit, "before": page.next_before, **({"q": q} if q else {})}
-        response.headers["Link"] = f'</api/dictations?{urlencode(asked)}>; rel="next"'
-    return [DictationOut(**_listed(dictation)) for dictation in page.items]
+        query = {"limit": limit, "before": page.next_before, **({"q": q} if q else {})}
+        response.headers["Link"] = f'</api/dictations?{urlencode(query)}>; rel="next"'
+    return [DictationOut(**_describe(dictation)) for dictation in page.items]
 
 
 @router.get(
@@ -109,7 +109,7 @@ async def delete_dictation(
     return DictationDeletedOut(status="deleted")
 
 
-def _listed(dictation: StoredDictation) -> dict[str, Any]:
+def _describe(dictation: StoredDictation) -> dict[str, Any]:
     return {
         "id": dictation.id,
         "session_id": dictation.session_label,
@@ -124,7 +124,7 @@ def _listed(dictation: StoredDictation) -> dict[str, Any]:
 
 
 def _detail(dictation: StoredDictation, finals: Sequence[StoredFinal]) -> DictationDetailOut:
-    said = [
+    items = [
         StoredFinalOut(
             n=final.n,
             utterance_id=final.utterance_id,
@@ -134,9 +134,9 @@ def _detail(dictation: StoredDictation, finals: Sequence[StoredFinal]) -> Dictat
             end_ms=final.end_ms,
             lang=final.lang,
             words=final.words,
-            created_at=final.created_at or dictation.started_at,
+            created_at=final.created_at,
         )
         for final in finals
     ]
-    whole = {**_listed(dictation), "text": " ".join(final.text for final in finals)}
-    return DictationDetailOut(**whole, items=said)
+    fields = {**_describe(dictation), "text": " ".join(final.text for final in finals)}
+    return DictationDetailOut(**fields, items=items)

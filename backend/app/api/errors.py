@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: OpenAI's shape under /v1, ours elsewhere, and what an unknown path answers."""
+"""Errors as HTTP answers: in OpenAI's shape under /v1, in PROMPTer's shape elsewhere; and hints for unknown paths."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,22 +13,22 @@ from app.core.errors import BadRequest, PrompterError
 from app.schemas.openai_errors import error_headers, openai_error, openai_error_of, openai_status
 from app.utils.validation import explain_details
 
-_BESIDE_V1 = ("/chat/completions", "/models", "/audio/transcriptions", "/audio/models", "/completions",
+_WITHOUT_V1 = ("/chat/completions", "/models", "/audio/transcriptions", "/audio/models", "/completions",
               "/embeddings", "/responses")  # fmt: skip
-_INSTEAD = {
+_ALTERNATIVES = {
     "responses": "use POST /v1/chat/completions; most clients have a setting for it",
     "completions": "use POST /v1/chat/completions",
     "embeddings": "ask the service that computes them directly",
     "audio": "of audio there is POST /v1/audio/transcriptions",
     "v1": "the base URL has /v1 twice; give it once",
 }
-_OTHERWISE = "there are GET /v1/models, POST /v1/chat/completions and POST /v1/audio/transcriptions"
+_AVAILABLE = "there are GET /v1/models, POST /v1/chat/completions and POST /v1/audio/transcriptions"
 
-_OTHERS = frozenset({
+_NOT_IMPLEMENTED = frozenset({
     "assistants", "batches", "chat", "conversations", "evals", "files", "fine_tuning", "images", "live", "moderations",
     "models", "organization", "realtime", "threads", "uploads", "vector_stores", "videos",
 })  # fmt: skip
-"""Further parts of OpenAI's API, so that their name can be told."""
+"""Other parts of OpenAI's API, whose names may be repeated in an error."""
 
 
 def is_under_v1(path: str) -> bool:
@@ -37,16 +37,16 @@ def is_under_v1(path: str) -> bool:
 
 
 def explain_missing_path(method: str, path: str) -> str | None:
-    """Why nothing is at this path, where there is more to say than that."""
+    """Say why there is nothing at this path; None if there is nothing to add to `not found`."""
     if is_under_v1(path):
         first, _, rest = path.removeprefix("/v1").lstrip("/").partition("/")
-        known = first in _INSTEAD or first in _OTHERS
-        # Only words of ours are repeated, never what was sent.
-        shown = f"{method} /v1/{first}" if known else "this path under /v1"
-        if known and rest:
+        is_known = first in _ALTERNATIVES or first in _NOT_IMPLEMENTED
+        # Repeat only words from the lists above, never what the client sent.
+        shown = f"{method} /v1/{first}" if is_known else "this path under /v1"
+        if is_known and rest:
             shown += "/…"
-        return f"{shown} is not implemented; {_INSTEAD.get(first, _OTHERWISE)}"
-    if path.rstrip("/") in _BESIDE_V1:
+        return f"{shown} is not implemented; {_ALTERNATIVES.get(first, _AVAILABLE)}"
+    if path.rstrip("/") in _WITHOUT_V1:
         return "OpenAI's API is under /v1: add /v1 to the base URL of the client"
     return None
 
@@ -56,12 +56,12 @@ _HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 
 
 
 def make_error_body(code: str, message: str, request_id: str) -> dict[str, dict[str, str]]:
-    """The shape of an error outside /v1."""
+    """Make the body of an error outside /v1."""
     return {"error": {"code": code, "message": message, "request_id": request_id}}
 
 
 def make_error_response(error: PrompterError, scope: Scope) -> JSONResponse:
-    """The answer to a request that met one of our errors."""
+    """Make the answer for an error, in the shape of the path."""
     if is_under_v1(scope["path"]):
         status = openai_status(error)
         return JSONResponse(openai_error_of(error), status_code=status, headers=error_headers(error, status))
@@ -70,19 +70,21 @@ def make_error_response(error: PrompterError, scope: Scope) -> JSONResponse:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer every exception that reaches the application in the shape of its path."""
+    """Register the handlers that answer every exception in the shape of its path."""
 
     @app.exception_handler(PrompterError)
-    async def ours(request: Request, error: PrompterError) -> JSONResponse:
+    async def handle_error(request: Request, error: PrompterError) -> JSONResponse:
         return make_error_response(error, request.scope)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def handle_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
         faults = error.errors()
-        return make_error_response(BadRequest(explain_details(faults), param=_field(faults)), request.scope)
+        return make_error_response(
+            BadRequest(explain_details(faults), param=_find_field(faults)), request.scope
+        )
 
     @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
+    async def handle_http_error(request: Request, error: HTTPException) -> JSONResponse:
         code, message = _HTTP_CODES.get(error.status_code, "http_error"), str(error.detail).lower()
         if error.status_code == 404:
             message = explain_missing_path(request.method, request.url.path) or message
@@ -92,15 +94,15 @@ def install_error_handlers(app: FastAPI) -> None:
         return JSONResponse(body, status_code=error.status_code, headers=error.headers)
 
 
-def _field(faults: Sequence[Any]) -> str | None:
-    """The first field that is wrong, as OpenAI writes it: `messages[0].role`."""
+def _find_field(faults: Sequence[Any]) -> str | None:
+    """Return the path of the first wrong field as OpenAI writes it: `messages[0].role`."""
     path = ""
     first = faults[0] if faults and faults[0]["type"] != "json_invalid" else None
     for part in first["loc"][1:] if first else ():
         if isinstance(part, int):
             path += f"[{part}]"
         elif not part.isidentifier() or part in ("str", "list"):
-            break  # a branch of a union, which pydantic adds
+            break  # a branch of a union, added by pydantic
         else:
             path += f".{part}" if path else part
     return path or None

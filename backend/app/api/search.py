@@ -1,4 +1,4 @@
-"""`GET /api/search`: where words stand in one's titles, messages and dictations."""
+"""`GET /api/search`: search the caller's titles, messages and dictations."""
 
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -47,12 +47,12 @@ async def search(
     """A list of one page. Neither case nor accents count, and signs mean nothing."""
     hits = await resources.search.find(caller.user_id, q, limit=limit, before=before, order=order, kind=kind)
     if len(hits) == limit and order == "newest":
-        asked = {"q": q, **({"kind": kind} if kind else {}), "limit": limit, "before": hits[-1].id}
-        response.headers["Link"] = f'</api/search?{urlencode(asked)}>; rel="next"'
-    return [_out(hit) for hit in hits]
+        query = {"q": q, **({"kind": kind} if kind else {}), "limit": limit, "before": hits[-1].id}
+        response.headers["Link"] = f'</api/search?{urlencode(query)}>; rel="next"'
+    return [_describe(hit) for hit in hits]
 
 
-def _out(hit: SearchHit) -> HitOut:
+def _describe(hit: SearchHit) -> HitOut:
     return HitOut(
         kind=hit.kind,
         conversation_id=hit.conversation_id,

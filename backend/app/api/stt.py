@@ -96,7 +96,7 @@ class SocketHandler:
     def __init__(self, websocket: WebSocket, send: Send, resources: Resources) -> None:
         self._websocket = websocket
         self._asgi_send = send
-        self._standing: LiveAuth = websocket.state.standing
+        self._live_auth: LiveAuth = websocket.state.live_auth
         self._sessions = resources.sessions
         self._limits = resources.settings.limits
         self._observer = resources.observer
@@ -114,7 +114,7 @@ class SocketHandler:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._watch)
-                group.start_soon(self._standing.watch)
+                group.start_soon(self._live_auth.watch)
                 group.start_soon(self._tick)
                 await self._read()
         except* WebSocketDisconnect as errors:
@@ -136,7 +136,7 @@ class SocketHandler:
 
     @property
     def _owner(self) -> UUID:
-        return self._standing.caller.user_id
+        return self._live_auth.caller.user_id
 
     async def authenticate(self, message: Auth) -> None:
         """Go on with a newer token.
@@ -144,7 +144,7 @@ class SocketHandler:
         Raises:
             Unauthorized
         """
-        await self._standing.renew(message.token)
+        await self._live_auth.renew(message.token)
 
     async def resume(self, message: Resume) -> None:
         """Go on with a session that lost its socket.

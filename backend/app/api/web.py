@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 BUILT = Path(__file__).resolve().parents[1] / "web"
-"""Where `make web` puts it; a wheel that was built after that carries it."""
+"""Where `make web` writes the web app. A wheel that is built afterwards contains it."""
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "object-src 'none'",
@@ -28,12 +28,12 @@ NOT_BUILT = (
     "PROMPTer runs; its web app is not built. Run `make web` in the checkout (it needs Node 20.19 or newer with npm) "
     "and load this page again. The API is described at /docs."
 )
-_ITS_NAME_IS_ITS_CONTENT = re.compile(r"-[\w-]{8}\.\w+$")
+_HASHED_NAME = re.compile(r"-[\w-]{8}\.\w+$")
 _YEAR_S = 365 * 24 * 3600
 
 
 def mount_web(app: FastAPI) -> None:
-    """Serve the page and its files; a build that comes later is seen without a new start."""
+    """Serve the web app. A build that appears later is served without a restart."""
     built = BUILT
 
     async def root(request: Request) -> Response:
@@ -51,7 +51,7 @@ def mount_web(app: FastAPI) -> None:
 
 
 def wants_html(accept: str) -> bool:
-    """Whether an Accept header names `text/html`, as every browser's does and no program's `*/*`."""
+    """Whether an Accept header names `text/html`, as browsers do; the `*/*` of other programs does not count."""
     for entry in accept.lower().split(","):
         kind, *parameters = (part.strip() for part in entry.split(";"))
         if kind == "text/html":
@@ -60,28 +60,30 @@ def wants_html(accept: str) -> bool:
 
 
 class Assets(StaticFiles):
-    """The page's files: compressed as they were built, and kept for long where the name tells the content."""
+    """The files of the web app: compressed at build time, and cached for a year if the name contains a hash."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(directory=folder, check_dir=False)
         self._folder = folder
 
     async def check_config(self) -> None:
-        """No folder is no fault of a request: nothing in it is found."""
+        """Answer 404 while the folder is missing; the base class would fail."""
         if not await anyio.Path(self._folder).is_dir():
             raise HTTPException(404)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file, with its headers.
+        """Return a file with its headers.
 
         Raises:
-            HTTPException: there is none, or it is not asked for by GET or HEAD.
+            HTTPException: there is no such file, or the method is neither GET nor HEAD.
         """
         response = await super().get_response(path, scope)
         if isinstance(response, FileResponse) and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             response = await self._compressed(response, path, scope)
-        hashed = _ITS_NAME_IS_ITS_CONTENT.search(path)
-        response.headers["Cache-Control"] = f"public, max-age={_YEAR_S}, immutable" if hashed else "no-cache"
+        is_hashed = _HASHED_NAME.search(path)
+        response.headers["Cache-Control"] = (
+            f"public, max-age={_YEAR_S}, immutable" if is_hashed else "no-cache"
+        )
         response.headers["Vary"] = "Accept-Encoding"
         response.headers.update(SECURITY)
         return response
@@ -115,7 +117,7 @@ async def docs() -> HTMLResponse:
 
 
 def mount_docs(app: FastAPI) -> None:
-    """Serve /docs and the files it loads; fastapi-offline's wheel carries them."""
+    """Serve /docs and the files that it loads, from the wheel of fastapi-offline."""
     app.include_router(router)
     app.mount(
         "/docs/static", StaticFiles(directory=str(files("fastapi_offline") / "static")), name="docs-static"

@@ -31,7 +31,7 @@ def status(as_json: AsJson = False) -> None:
         "no database yet"
         if current is None
         else "newer than this version"
-        if schema and not schema.known
+        if schema and not schema.is_known
         else "up to date"
         if current == head
         else "behind"
@@ -53,9 +53,9 @@ def upgrade() -> None:
     try:
         if url.get_backend_name() == "sqlite":
             with data_folder.lock_folder(settings.data_dir):
-                schema = run(migrate.bring_up(url))
+                schema = run(migrate.upgrade(url))
         else:
-            schema = run(migrate.bring_up(url))
+            schema = run(migrate.upgrade(url))
     except StorageUnavailable as error:
         raise CommandError(error.message) from error
     out().print(f"{_shown(url)}: up to date (schema {schema.current})", markup=False)

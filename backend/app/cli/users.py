@@ -44,7 +44,7 @@ def add_user(
 @app.command("list")
 def list_users(as_json: AsJson = False) -> None:
     """List the users."""
-    users = _administer(lambda accounts: accounts.all())
+    users = _administer(lambda accounts: accounts.list_users())
     if as_json:
         items = [
             {
@@ -80,7 +80,7 @@ def enable_user(name: Name) -> None:
 @app.command("passwd")
 def change_password(name: Name, password_stdin: FromStdin = False) -> None:
     """Give a user another password; every log-in with the old one ends."""
-    _administer(lambda accounts: accounts.known(name))
+    _administer(lambda accounts: accounts.get(name))
     password = _password(name, password_stdin)
     _administer(lambda accounts: accounts.set_password(name, password))
 
@@ -91,7 +91,7 @@ def delete_user(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False,
 ) -> None:
     """Delete a user with all conversations, dictations and keys."""
-    _administer(lambda accounts: accounts.known(name))
+    _administer(lambda accounts: accounts.get(name))
     if not yes:
         if not sys.stdin.isatty():
             raise CommandError("this deletes everything of theirs; say --yes if that is meant", USAGE)
@@ -119,7 +119,7 @@ def _administer(work: "Callable[[UserAdministration], Awaitable[T]]") -> T:
     from app.services.accounts.administration import UserAdministration
     from app.storage.data_folder import make_private
     from app.storage.database import Database
-    from app.storage.lifecycle import make_ready
+    from app.storage.lifecycle import prepare_schema
 
     settings = read_settings()
 
@@ -128,7 +128,7 @@ def _administer(work: "Callable[[UserAdministration], Awaitable[T]]") -> T:
         try:
             if database.is_sqlite:
                 make_private(settings.data_dir)
-            await make_ready(database)
+            await prepare_schema(database)
             return await work(UserAdministration(database))
         finally:
             await database.aclose()

@@ -1,4 +1,4 @@
-"""Who calls: the caller of a request, and which peers and hosts may talk to a server without accounts."""
+"""The caller of a request, and the checks of peers, hosts and origins."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name is this machine's own loopback; IPv4 inside IPv6 counts as IPv4."""
+    """Whether an address or name is loopback; an IPv4 address mapped into IPv6 counts as IPv4."""
     if host in LOOPBACK_NAMES:
         return True
     try:
@@ -24,16 +24,16 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_host(netloc: str) -> str:
-    """The name in a Host header, lower-case, without port and brackets."""
+    """Return the host name of a Host header in lower case, without port and brackets."""
     if netloc.startswith("["):
         return netloc[1:].partition("]")[0].lower()
     return netloc.rpartition(":")[0].lower() if ":" in netloc else netloc.lower()
 
 
 def is_origin_allowed(origin: str, scheme: str, netloc: str, allowed: Iterable[str]) -> bool:
-    """Whether a page of `origin` may talk to the server it addressed as `scheme://netloc`.
+    """Whether a page of `origin` may use the server that it reached as `scheme://netloc`.
 
-    Strings are compared whole: no patterns, no prefixes. `null` (a sandboxed page, a file) is never the server's own.
+    Origins are compared as whole strings, without patterns. `null` (a sandboxed page, a file) is no server's own.
     """
     own = f"{ {'ws': 'http', 'wss': 'https'}.get(scheme, scheme) }://{netloc}"
     return origin.lower() == own.lower() or origin in allowed
@@ -44,24 +44,24 @@ Scope = Literal["stt", "llm", "chat", "metrics"]
 Via = Literal["local", "session", "key"]
 SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
 LOCAL_USER_ID = UUID("00000000-0000-7000-8000-000000000001")
-"""Owns everything while there are no accounts; the first admin becomes this user."""
+"""The one user of a server without accounts. The first admin takes over this id with all its data."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A person, or a program that acts for one."""
+    """The user of a request, and how the request was authenticated."""
 
     user_id: UUID
     name: str
     role: Role
     via: Via
-    """`local`: there are no accounts. `session`: logged in. `key`: an API key."""
+    """`local`: the server has no accounts. `session`: a log-in. `key`: an API key."""
     scopes: frozenset[Scope] = SCOPES
-    """What a key may be used for; a person may do all."""
+    """What a key may be used for; a log-in has all scopes."""
     credential_id: UUID | None = None
-    """Of the session or the key: what can be revoked."""
+    """The id of the log-in or key, which can be revoked."""
     expires_at: datetime | None = None
 
 
-LOCAL_CALLER = Caller(LOCAL_USER_ID, "local", "admin", "local")
-"""The one user of a server without accounts."""
+LOCAL_CALLER = Caller(user_id=LOCAL_USER_ID, name="local", role="admin", via="local")
+"""The caller of every request to a server without accounts."""

@@ -1,1 +1,1 @@
-"""What is kept: the only SQL; repositories take a session and give frozen dataclasses, never ORM objects."""
+"""The database and the only SQL. Repositories take a session and return frozen dataclasses, never ORM objects."""

@@ -1,4 +1,4 @@
-"""A copy of an SQLite database while a server uses it."""
+"""Copies an SQLite database while a server uses it."""
 
 import os
 import sqlite3
@@ -9,26 +9,26 @@ from pathlib import Path
 from app.core.errors import StorageUnavailable
 
 PAGES = 2000
-"""Pages (of 4 KiB) copied at a time; between two steps the server may write."""
+"""Pages (4 KiB) copied in one step; the server can write between two steps."""
 
 Progress = Callable[[int, int], None]
-"""Pages done, pages in all."""
+"""Called with the number of pages copied, and the number of all pages."""
 
 
 def back_up(source: Path, target: Path, progress: Progress | None = None) -> int:
-    """Copy the database at `source`, which may be in use, to a new file; its size (bytes).
+    """Copy the database at `source`, which may be in use, to a new file; return the size of the copy (bytes).
 
-    The copy is of one moment, complete, and private to its user. It is under its name only once it is whole.
+    The copy is one state of the database, and only its user can read it. It gets its name when it is complete.
 
     Raises:
-        StorageUnavailable: there is no database, the file is there already, or it cannot be written.
+        StorageUnavailable: there is no database, `target` exists already, or it cannot be written.
     """
     if not source.is_file():
         raise StorageUnavailable(
-            f"there is no database at {str(source)!r}: a server makes it at its first start"
+            f"there is no database at {str(source)!r}: a server creates it at its first start"
         )
     if target.exists():
-        raise StorageUnavailable(f"{str(target)!r} is there already: choose another name, or remove it first")
+        raise StorageUnavailable(f"{str(target)!r} exists already: choose another name, or remove it first")
     partial = target.with_name(f"{target.name}.partial")
     try:
         with suppress(FileNotFoundError):
@@ -45,7 +45,7 @@ def back_up(source: Path, target: Path, progress: Progress | None = None) -> int
 
 
 def _copy(source: Path, target: Path, progress: Progress | None) -> None:
-    """SQLite's online backup in one read transaction: of one moment, and no writer can make it begin again."""
+    """Run SQLite's online backup in one read transaction, so that no writer makes it begin again."""
 
     def step(_status: int, remaining: int, total: int) -> None:
         if progress is not None:
@@ -59,19 +59,19 @@ def _copy(source: Path, target: Path, progress: Progress | None) -> None:
         read.execute("BEGIN")
         read.execute("SELECT count(*) FROM sqlite_master").fetchone()
         read.backup(written, pages=PAGES, progress=step)
-        # One file, without a log beside it: what is copied later is all of it.
+        # One file without a log beside it, so that copying the file copies everything.
         written.execute("PRAGMA journal_mode=DELETE")
 
 
 def _publish(partial: Path, target: Path) -> None:
-    """Give the whole copy its name, unless somebody has taken that meanwhile."""
+    """Give the complete copy its name, unless a file of that name has appeared meanwhile."""
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
     try:
         os.link(partial, target)
     except FileExistsError:
         raise
-    except OSError:  # no hard links here
+    except OSError:  # a file system without hard links
         partial.rename(target)
     else:
         partial.unlink()

@@ -1,4 +1,4 @@
-"""What the repositories share: column types, list cursors, counts of changed rows."""
+"""Shared by the repositories: column types, pages of a list and their cursors, statements that insert or count."""
 
 import re
 from collections.abc import Sequence
@@ -7,10 +7,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import JSON, ColumnElement, CursorResult, DateTime, Delete, Text, Update, tuple_
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    CursorResult,
+    DateTime,
+    Delete,
+    Table,
+    Text,
+    Update,
+    insert,
+    tuple_,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from sqlalchemy.types import TypeDecorator
 
 from app.core.errors import BadRequest
@@ -20,45 +31,58 @@ T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
     """One page of a list, newest first."""
 
     items: tuple[T, ...]
     next_before: str | None
-    """The cursor of the next page; None where this is the last one."""
+    """The cursor of the next page; None on the last page."""
 
 
-def make_cursor(moment: datetime, id: UUID) -> str:  # noqa: A002  # it is one
-    """Where a page ends: the place of its last item, which may change or go without harm."""
-    return f"{(moment - _EPOCH) // timedelta(microseconds=1)}-{id}"
+def make_cursor(moment: datetime, row_id: UUID) -> str:
+    """Return the position of a page's last item. The cursor stays valid when that item is changed or deleted."""
+    return f"{(moment - _EPOCH) // timedelta(microseconds=1)}-{row_id}"
 
 
 def older_than_cursor(
     cursor: str, moment: InstrumentedAttribute[datetime], key: InstrumentedAttribute[UUID]
 ) -> ColumnElement[bool]:
-    """The condition of everything behind a cursor in a list that is newest first.
+    """Return the condition for all rows after a cursor in a list that is newest first.
 
     Raises:
-        BadRequest: it is no cursor.
+        BadRequest: `cursor` is not a cursor.
     """
     micros, _, rest = cursor.partition("-")
-    if (id_ := parse_id(rest)) is None or not (micros.isdecimal() and micros.isascii() and len(micros) <= 17):
-        raise BadRequest("`before` is no cursor; take it from the `Link` header of the page before")
-    return tuple_(moment, key) < (_EPOCH + timedelta(microseconds=int(micros)), id_)
+    row_id = parse_id(rest)
+    if row_id is None or not (micros.isdecimal() and micros.isascii() and len(micros) <= 17):
+        raise BadRequest("`before` is not a cursor; take it from the `Link` header of the previous page")
+    return tuple_(moment, key) < (_EPOCH + timedelta(microseconds=int(micros)), row_id)
 
 
 def make_page(items: Sequence[T], limit: int, moment: str) -> Page[T]:
-    """A page of `limit` out of what was read, which is one more where there is a next one."""
-    kept = tuple(items[:limit])
-    last: Any = kept[-1] if kept and len(items) > limit else None
-    return Page(kept, last and make_cursor(getattr(last, moment), last.id))
+    """Make a page of at most `limit` items. One item more than `limit` means that there is a next page.
+
+    `moment` names the attribute that the list is ordered by, before the id.
+    """
+    shown = tuple(items[:limit])
+    last: Any = shown[-1] if shown and len(items) > limit else None
+    return Page(items=shown, next_before=last and make_cursor(getattr(last, moment), last.id))
 
 
 async def execute_and_count(session: AsyncSession, statement: Update | Delete) -> int:
-    """Run a statement; how many rows it changed."""
+    """Execute a statement and return how many rows it changed."""
     options = {"synchronize_session": False}
     return cast("CursorResult[Any]", await session.execute(statement, execution_options=options)).rowcount
+
+
+async def insert_rows(
+    session: AsyncSession, table: type[DeclarativeBase], rows: list[dict[str, Any]]
+) -> None:
+    """Insert all rows with one statement, and without an object of the ORM for each row."""
+    if rows:
+        assert isinstance(table.__table__, Table)
+        await session.execute(insert(table.__table__), rows)
 
 
 def is_sqlite(session: AsyncSession) -> bool:
@@ -69,12 +93,12 @@ _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def replace_unstorable(text: str) -> str:
-    """The text without what no database takes: NUL, and halves of characters; each becomes U+FFFD."""
+    """Replace what no database stores (NUL and unpaired surrogates) by U+FFFD."""
     return _NOT_STORABLE.sub("\ufffd", text)
 
 
 class PlainText(TypeDecorator[str]):
-    """Text as clients send it."""
+    """Text of clients, with `replace_unstorable` applied."""
 
     impl = Text
     cache_ok = True
@@ -84,7 +108,7 @@ class PlainText(TypeDecorator[str]):
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A moment; always aware, always UTC. SQLite has no such type and keeps it as sortable text."""
+    """A time; always aware, always UTC. SQLite has no such type and stores sortable text."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -93,7 +117,7 @@ class UtcTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a time without a zone cannot be stored")
+            raise ValueError("a time without a time zone cannot be stored; use utc_now()")
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
@@ -104,7 +128,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class Json(TypeDecorator[Any]):
-    """A value as JSON text; None is NULL."""
+    """A value as JSON text; None becomes NULL."""
 
     impl = JSON(none_as_null=True)
     cache_ok = True

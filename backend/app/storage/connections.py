@@ -18,7 +18,7 @@ from app.core.errors import StorageUnavailable
 
 
 class OneHopConnection(aiosqlite.Connection):
-    """A connection whose cursors live in the thread for one statement only."""
+    """An SQLite connection that changes threads once for each statement, not once for each call of a cursor."""
 
     def __init__(self, database: str, **options: Any) -> None:
         super().__init__(lambda: sqlite3.connect(database, **options), iter_chunk_size=64)
@@ -28,7 +28,7 @@ class OneHopConnection(aiosqlite.Connection):
         return OneHopCursor(self)
 
     async def run(self, cursor: "OneHopCursor", many: bool, sql: str, values: Sequence[Any]) -> None:
-        """Run a statement, and leave what it gives in the cursor."""
+        """Run a statement and leave its rows in the cursor."""
         await self._execute(self._run, cursor, many, sql, values)  # type: ignore[no-untyped-call]
 
     def _run(self, cursor: "OneHopCursor", many: bool, sql: str, values: Sequence[Any]) -> None:
@@ -42,7 +42,7 @@ class OneHopConnection(aiosqlite.Connection):
 
 
 class OneHopCursor:
-    """What SQLAlchemy knows of an asynchronous cursor."""
+    """The part of an asynchronous cursor that SQLAlchemy uses. All rows are in memory after the statement."""
 
     description: Any = None
     rowcount = -1
@@ -68,17 +68,17 @@ class OneHopCursor:
         return self.rows
 
     async def close(self) -> None:
-        """The thread's own cursor is closed already."""
+        """Nothing to do: the thread's own cursor is closed already."""
 
 
 DatabaseUrl = URL
-"""Where a database is; its password does not show when it is printed."""
+"""The address of a database. Printing it does not show its password."""
 BUSY_MS = 5000
-"""How long SQLite waits for a lock that another process holds, a backup for instance."""
+"""How long SQLite waits for a lock of another process, for example a backup (ms)."""
 READERS = 8
 PG_CONNECTIONS = 10
 WAIT_S = 10.0
-"""How long a transaction waits for its turn: the one writer of SQLite, a connection of a pool."""
+"""How long a transaction waits for SQLite's one writer, or for a connection of a pool (s)."""
 
 _PRAGMAS = {
     "busy_timeout": BUSY_MS,
@@ -88,25 +88,25 @@ _PRAGMAS = {
     "cache_size": -4096,  # KiB for each connection
     "temp_store": "MEMORY",
     "journal_size_limit": 64 << 20,
-    "secure_delete": "FAST",  # what is deleted is overwritten where that costs no further writing
+    "secure_delete": "FAST",  # deleted data are overwritten where that needs no further writes
 }
 _PG_LIMITS = {
     "application_name": "prompter",
     "statement_timeout": "10s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "60s",
-    "jit": "off",  # costs more than such short queries take
+    "jit": "off",  # compiling takes longer than such short queries
 }
 
-# At its debug level the driver logs every statement with its values, which hold prompts.
+# At level DEBUG the driver logs every statement with its values, which contain prompts.
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
 
 
 def database_url(settings: Settings) -> URL:
-    """The address of the database that the settings name, with the driver that we use.
+    """Return the address of the database that the settings name, with the driver that the server uses.
 
     Raises:
-        ValueError: it cannot be read; the message does not repeat it, as it may hold a password.
+        ValueError: the address cannot be parsed. The message does not repeat it: it may contain a password.
     """
     given = settings.storage.url.get_secret_value()
     if not given:
@@ -115,7 +115,7 @@ def database_url(settings: Settings) -> URL:
         url = make_url(given).set(drivername="postgresql+asyncpg")
     except ArgumentError:
         raise ValueError(
-            "storage.url cannot be read: expected `postgresql://user:password@host/name`"
+            "storage.url cannot be parsed: expected `postgresql://user:password@host/name`"
         ) from None
     query = dict(url.query)
     if mode := query.pop("sslmode", None):  # libpq's name for what the driver calls `ssl`
@@ -124,37 +124,37 @@ def database_url(settings: Settings) -> URL:
 
 
 def sqlite_engine(url: URL, *, write: bool, foreign_keys: bool = True) -> AsyncEngine:
-    """The engine of the one writer, or of the readers, which cannot write by mistake."""
+    """Make the engine of the one writer, or of the readers, whose connections refuse to write."""
     engine = create_async_engine(
         url,
         pool_size=1 if write else READERS,
         max_overflow=0,
         pool_timeout=WAIT_S,
-        hide_parameters=True,  # errors go to the log; prompts do not
+        hide_parameters=True,  # errors are logged; values are prompts
         connect_args={"async_creator_fn": OneHopConnection},
     )
-    begin = "BEGIN IMMEDIATE" if write else "BEGIN"
+    statement = "BEGIN IMMEDIATE" if write else "BEGIN"
     pragmas = {**_PRAGMAS, "foreign_keys": "ON" if foreign_keys else "OFF"}
     if not write:
         pragmas["query_only"] = "ON"
 
     @event.listens_for(engine.sync_engine, "connect")
-    def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # the driver begins nothing by itself; `begun` does
+    def set_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # the driver begins no transaction; `begin_transaction` does
         cursor = connection.cursor()
         for name, value in pragmas.items():
             cursor.execute(f"PRAGMA {name}={value}")
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
-    def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
 
     return engine
 
 
 def postgres_engine(url: URL) -> AsyncEngine:
-    """The engine of PostgreSQL; reading and writing share its pool.
+    """Make the engine of PostgreSQL, whose one pool serves reading and writing.
 
     Raises:
         StorageUnavailable: the driver is not installed.
@@ -165,7 +165,7 @@ def postgres_engine(url: URL) -> AsyncEngine:
             pool_size=PG_CONNECTIONS,
             max_overflow=0,
             pool_timeout=WAIT_S,
-            pool_pre_ping=True,  # a server that was restarted fails nobody
+            pool_pre_ping=True,  # a restart of the database fails no request
             hide_parameters=True,
             connect_args={"timeout": 5, "command_timeout": 15, "server_settings": _PG_LIMITS},
         )

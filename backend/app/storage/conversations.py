@@ -1,4 +1,4 @@
-"""Conversations of a user: what they are called, what they are sent with, and the list of them."""
+"""Conversations of a user: title, model, system prompt, settings, and the list of them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +14,14 @@ from app.storage.common import Page, execute_and_count, make_page, older_than_cu
 from app.storage.tables import ConversationRow, MessageRow
 
 DEFAULT_TITLE = "New Conversation"
-"""Of one that nobody named; its first message names it."""
+"""The title of a conversation without one; its first message replaces it."""
 TITLE_CHARS = 50
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
+    """A conversation as the database has it."""
+
     id: UUID
     user_id: UUID
     title: str
@@ -27,16 +29,16 @@ class Conversation:
     system_prompt: str | None
     settings: dict[str, Any]
     active_leaf_id: UUID | None
-    """The last message of the branch that is shown."""
+    """The last message of the shown branch."""
     archived_at: datetime | None
     created_at: datetime
     updated_at: datetime
     message_count: int
-    """Messages of all branches."""
+    """Number of messages in all branches."""
 
 
 class ConversationChanges(TypedDict, total=False):
-    """What of a conversation its user may change."""
+    """The fields of a conversation that its user may change."""
 
     title: str
     model: str | None
@@ -46,7 +48,7 @@ class ConversationChanges(TypedDict, total=False):
 
 
 def make_title(text: str) -> str:
-    """A title out of a first message: its first characters on one line."""
+    """Make a title from a first message: its first characters on one line."""
     return " ".join(text[: 20 * TITLE_CHARS].split())[:TITLE_CHARS].rstrip() or DEFAULT_TITLE
 
 
@@ -59,7 +61,7 @@ async def create(
     system_prompt: str | None = None,
     settings: dict[str, Any] | None = None,
 ) -> Conversation:
-    """A new conversation without messages."""
+    """Insert a conversation without messages."""
     row = ConversationRow(
         user_id=user_id,
         title=title,
@@ -74,10 +76,12 @@ async def create(
 
 
 async def get(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Conversation:
-    """Raises:
-    NotFound: this user has no such conversation.
+    """Return a conversation.
+
+    Raises:
+        NotFound: this user has no such conversation.
     """
-    statement = _selected(user_id).where(ConversationRow.id == conversation_id)
+    statement = _select(user_id).where(ConversationRow.id == conversation_id)
     found = (await session.execute(statement)).one_or_none()
     if found is None:
         raise unknown_conversation(conversation_id)
@@ -87,19 +91,19 @@ async def get(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Co
 async def list_page(
     session: AsyncSession, user_id: UUID, *, limit: int = 50, before: str | None = None, q: str = ""
 ) -> Page[Conversation]:
-    """One page, the last changed first; with `q` only those in which its words stand.
+    """Return one page, the latest change first; with `q` only conversations that have all its words.
 
     Raises:
-        BadRequest: `before` is no cursor.
+        BadRequest: `before` is not a cursor.
     """
     row = ConversationRow
-    statement = _selected(user_id).order_by(row.updated_at.desc(), row.id.desc()).limit(limit + 1)
+    statement = _select(user_id).order_by(row.updated_at.desc(), row.id.desc()).limit(limit + 1)
     if before is not None:
         statement = statement.where(older_than_cursor(before, row.updated_at, row.id))
     if q.strip():
         matching = search.select_conversations(session, user_id, q)
         if matching is None:
-            return Page((), None)
+            return Page(items=(), next_before=None)
         statement = statement.where(row.id.in_(matching))
     found = [to_conversation(*each) for each in await session.execute(statement)]
     return make_page(found, limit, "updated_at")
@@ -108,8 +112,10 @@ async def list_page(
 async def change(
     session: AsyncSession, user_id: UUID, conversation_id: UUID, **changes: Unpack[ConversationChanges]
 ) -> Conversation:
-    """Raises:
-    NotFound: this user has no such conversation.
+    """Change the given fields and return the conversation.
+
+    Raises:
+        NotFound: this user has no such conversation.
     """
     mine = (ConversationRow.id == conversation_id, ConversationRow.user_id == user_id)
     values = {**changes, "updated_at": utc_now()}
@@ -121,7 +127,7 @@ async def change(
 
 
 async def remove(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> None:
-    """Delete a conversation with all that belongs to it.
+    """Delete a conversation with its messages and everything else that belongs to it.
 
     Raises:
         NotFound: this user has no such conversation.
@@ -131,13 +137,8 @@ async def remove(session: AsyncSession, user_id: UUID, conversation_id: UUID) ->
         raise unknown_conversation(conversation_id)
 
 
-async def remove_all(session: AsyncSession, user_id: UUID) -> int:
-    """Delete every conversation of a user; how many there were."""
-    return await execute_and_count(session, delete(ConversationRow).where(ConversationRow.user_id == user_id))
-
-
 async def remove_idle(session: AsyncSession, since: datetime, limit: int) -> int:
-    """Delete up to `limit` conversations of all users that nothing has changed since, none that is being answered."""
+    """Delete up to `limit` conversations of all users without a change since `since` and without a running answer."""
     streams = exists().where(
         MessageRow.conversation_id == ConversationRow.id, MessageRow.status == "streaming"
     )
@@ -146,33 +147,34 @@ async def remove_idle(session: AsyncSession, since: datetime, limit: int) -> int
 
 
 def to_conversation(row: ConversationRow, message_count: int) -> Conversation:
+    """Turn a row into the dataclass that the services see."""
     return Conversation(
-        row.id,
-        row.user_id,
-        row.title,
-        row.model,
-        row.system_prompt,
-        row.settings,
-        row.active_leaf_id,
-        row.archived_at,
-        row.created_at,
-        row.updated_at,
-        message_count,
+        id=row.id,
+        user_id=row.user_id,
+        title=row.title,
+        model=row.model,
+        system_prompt=row.system_prompt,
+        settings=row.settings,
+        active_leaf_id=row.active_leaf_id,
+        archived_at=row.archived_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        message_count=message_count,
     )
 
 
 def unknown_conversation(conversation_id: UUID) -> NotFound:
-    """The same words for one that is not there and for one of somebody else."""
+    """The error for a conversation that does not exist, and for one of another user."""
     return NotFound(f"no conversation {str(conversation_id)!r}; list yours with GET /api/conversations")
 
 
-def _selected(user_id: UUID) -> Select[ConversationRow, int]:
-    """A user's conversations, each with its count: one statement, whatever their number."""
-    counted = (
+def _select(user_id: UUID) -> Select[ConversationRow, int]:
+    """Select a user's conversations, each with its number of messages, in one statement."""
+    count = (
         select(func.count())
         .where(MessageRow.conversation_id == ConversationRow.id)
         .correlate(ConversationRow)
         .scalar_subquery()
     )
-    statement = select(ConversationRow, counted).where(ConversationRow.user_id == user_id)
+    statement = select(ConversationRow, count).where(ConversationRow.user_id == user_id)
     return statement.execution_options(populate_existing=True)

@@ -1,4 +1,4 @@
-"""The data folder of an SQLite server: made, private, on a local disk, and used by one server at a time."""
+"""The data folder of an SQLite server: private, on a local disk, and locked for one server at a time."""
 
 import logging
 import os
@@ -34,10 +34,10 @@ _MOUNTS = Path("/proc/self/mounts")
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Keep the folder for this server; a backup may read the database all the same.
+    """Lock the folder for this server while the block runs. A backup can read the database all the same.
 
     Raises:
-        StorageUnavailable: another server has it, or it cannot be written.
+        StorageUnavailable: another server has the lock, or the folder cannot be written.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,38 +55,38 @@ def lock_folder(folder: Path) -> Iterator[None]:
             "give it to the user that runs the server, or set PROMPTER_DATA_DIR"
         ) from error
     try:
-        _warn_of_network(folder)
+        _warn_if_on_network(folder)
         yield
     finally:
         lock.release()
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder and its database, where they are not there, for this user alone.
+    """Create the folder and the database file, if they are missing, with access for this user alone.
 
-    SQLite would let everybody on this machine read the file; its log gets the same mode.
+    SQLite itself would create a file that every user of the machine can read. Its log gets the mode of the file.
 
     Raises:
-        OSError
+        OSError: the folder or the file cannot be created.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(folder / "prompter.db", os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def find_file_system(folder: Path, mounts: str) -> str:
-    """The type of the file system that a folder is on, by a table as /proc/self/mounts has it; or nothing."""
+    """Find the type of the file system that a folder is on, in the text of /proc/self/mounts; empty if unknown."""
     found, kind = Path("/"), ""
     for line in mounts.splitlines():
         fields = line.split(" ")
         if len(fields) > 2:
-            place = Path(fields[1].replace("\\040", " "))
-            if folder.is_relative_to(place) and place.is_relative_to(found):
-                found, kind = place, fields[2]
+            mount = Path(fields[1].replace("\\040", " "))
+            if folder.is_relative_to(mount) and mount.is_relative_to(found):
+                found, kind = mount, fields[2]
     return kind
 
 
-def _warn_of_network(folder: Path) -> None:
-    """Best effort: SQLite's write-ahead log needs memory that machines do not share."""
+def _warn_if_on_network(folder: Path) -> None:
+    """Warn if the folder is on a network file system: SQLite's log needs memory that machines do not share."""
     kind = ""
     if _MOUNTS.is_file():
         kind = find_file_system(folder.resolve(), _MOUNTS.read_text(encoding="utf-8", errors="replace"))

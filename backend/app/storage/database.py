@@ -1,4 +1,4 @@
-"""The database: short transactions for reading and for writing, and one error when it cannot serve them."""
+"""Short transactions for reading and for writing, and one error for all failures of the database."""
 
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -30,8 +30,8 @@ from app.utils.ids import new_id
 
 logger = logging.getLogger(__name__)
 
-_OURS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
-"""Faults of a statement or of its values: not of the database."""
+_PROGRAMMING_ERRORS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
+"""Errors of a statement or of its values: bugs of this program, not failures of the database."""
 _REASONS = {
     "SQLITE_BUSY": "another process holds its lock",
     "SQLITE_FULL": "the disk is full",
@@ -39,7 +39,7 @@ _REASONS = {
     "SQLITE_CANTOPEN": "its file cannot be opened",
     "SQLITE_IOERR": "the disk fails",
     "SQLITE_CORRUPT": "its file is damaged",
-    "SQLITE_NOTADB": "its file is no database",
+    "SQLITE_NOTADB": "its file is not a database",
     "53100": "the disk is full",
     "55P03": "another process holds a lock",
     "57014": "it took too long",
@@ -49,17 +49,17 @@ _REASONS = {
 
 
 class Database:
-    """One database, SQLite or PostgreSQL; opens connections when they are first needed.
+    """One database, SQLite or PostgreSQL. It opens connections when they are first needed.
 
-    Transactions are short: nobody waits for a model inside one. A transaction is committed when its block ends and
-    rolled back when the block raises. On SQLite one writes at a time and readers never wait for it. The wait for a
-    turn can be cancelled, a transaction cannot: it is short, and a driver that is cancelled loses its connection.
+    Keep transactions short: never wait for a model inside one. A transaction is committed when its block ends, and
+    rolled back when the block raises. SQLite has one writer at a time, and readers never wait for it. The wait for a
+    turn can be cancelled; a transaction cannot, because a driver loses its connection when it is cancelled.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.url = database_url(settings)
         self.run_id = new_id()
-        """This process, as the answers that it streams name it."""
+        """The id of this process in `runs`, and in the answers that it streams."""
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writer: AsyncEngine
         self._reader: AsyncEngine
@@ -69,7 +69,7 @@ class Database:
             self._writing, self._reading = anyio.Semaphore(1), anyio.Semaphore(READERS)
         else:
             self._writer = postgres_engine(self.url)
-            # As on SQLite: what one block reads is of one moment.
+            # As on SQLite: one block reads one state of the database.
             self._reader = self._writer.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
@@ -77,26 +77,26 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session that only reads, all of it as of one moment.
+        """Open a session that only reads, and reads one state of the database.
 
         Raises:
-            StorageUnavailable: the database cannot be read now.
+            StorageUnavailable: the database cannot be read.
         """
         with translate_errors("read"):
-            async with _turn(self._reading):
+            async with _wait_for_turn(self._reading):
                 with anyio.CancelScope(shield=True):
                     async with AsyncSession(self._reader, autoflush=False) as session:
                         yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """A session whose changes are all kept when the block ends, or none.
+        """Open a session whose changes are committed together when the block ends.
 
         Raises:
-            StorageUnavailable: nothing was kept; the database is locked, full or gone.
+            StorageUnavailable: nothing was stored; the database is locked, full or unreachable.
         """
         with translate_errors("written"):
-            async with _turn(self._writing):
+            async with _wait_for_turn(self._writing):
                 with anyio.CancelScope(shield=True):
                     async with (
                         AsyncSession(self._writer, expire_on_commit=False) as session,
@@ -105,7 +105,7 @@ class Database:
                         yield session
 
     async def aclose(self) -> None:
-        """Close every connection; the database may be used again, and opens new ones."""
+        """Close every connection. The database can still be used; it opens new ones."""
         with anyio.CancelScope(shield=True):
             await self._writer.dispose()
             if self.is_sqlite:
@@ -113,14 +113,14 @@ class Database:
 
 
 @asynccontextmanager
-async def _turn(turns: anyio.Semaphore) -> AsyncIterator[None]:
-    """Wait here, in order, rather than at SQLite's lock, which who comes last may get first."""
+async def _wait_for_turn(turns: anyio.Semaphore) -> AsyncIterator[None]:
+    """Wait for a turn in order of arrival. Waiting at SQLite's own lock would have no order."""
     try:
         with anyio.fail_after(WAIT_S):
             await turns.acquire()
     except TimeoutError:
         raise StorageUnavailable(
-            f"the database has too much to do: no turn within {WAIT_S:.0f} s; nothing was kept, try again"
+            f"the database is too busy: no turn within {WAIT_S:.0f} s; nothing was kept, try again"
         ) from None
     try:
         yield
@@ -129,36 +129,36 @@ async def _turn(turns: anyio.Semaphore) -> AsyncIterator[None]:
 
 
 @contextmanager
-def translate_errors(doing: str) -> Iterator[None]:
-    """What the drivers raise when the database cannot serve, as the one error that clients know."""
+def translate_errors(action: str) -> Iterator[None]:
+    """Turn the errors of drivers into `StorageUnavailable`; `action` is `read` or `written`."""
     try:
         yield
     except DBAPIError as error:
-        if isinstance(error, _OURS):
+        if isinstance(error, _PROGRAMMING_ERRORS):
             raise
-        raise _unavailable(doing, error, _reason(error)) from error
+        raise _make_unavailable(action, error, _find_reason(error)) from error
     except PoolTimeout as error:
-        raise _unavailable(doing, error, "all its connections are taken") from error
+        raise _make_unavailable(action, error, "all its connections are taken") from error
     except SQLAlchemyError:
         raise
-    except OSError as error:  # no connection: asyncpg raises what the socket raised
-        raise _unavailable(doing, error, "it cannot be reached") from error
+    except OSError as error:  # no connection: asyncpg lets the error of the socket through
+        raise _make_unavailable(action, error, "it cannot be reached") from error
 
 
-def _unavailable(doing: str, error: Exception, reason: str) -> StorageUnavailable:
-    # Of a driver's error the class and code alone: its text may quote values.
-    logger.error("the database cannot be %s: %s (%s)", doing, reason, _name(error))
-    kept = "; nothing was kept" if doing == "written" else ""
-    return StorageUnavailable(f"the database cannot be {doing}: {reason}{kept}, try again later")
+def _make_unavailable(action: str, error: Exception, reason: str) -> StorageUnavailable:
+    # Only the class and code of a driver's error: its text may quote values.
+    logger.error("the database cannot be %s: %s (%s)", action, reason, _find_code(error))
+    outcome = "; nothing was kept" if action == "written" else ""
+    return StorageUnavailable(f"the database cannot be {action}: {reason}{outcome}, try again later")
 
 
-def _reason(error: DBAPIError) -> str:
-    name = _name(error)
-    return next((said for code, said in _REASONS.items() if name.startswith(code)), "it failed")
+def _find_reason(error: DBAPIError) -> str:
+    found = _find_code(error)
+    return next((reason for code, reason in _REASONS.items() if found.startswith(code)), "it failed")
 
 
-def _name(error: Exception) -> str:
-    """The driver's code of an error, such as SQLITE_FULL or 53100; its class where there is none."""
+def _find_code(error: Exception) -> str:
+    """Return the driver's code of an error, such as SQLITE_FULL or 53100; the name of its class if it has none."""
     origin = getattr(error, "orig", None) or error
     code = getattr(origin, "sqlite_errorname", None) or getattr(origin, "sqlstate", None)
     return str(code or type(origin).__name__)

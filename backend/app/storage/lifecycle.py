@@ -1,4 +1,4 @@
-"""The database from the start of a server to its end: schema, lease, retention, and what dead processes left."""
+"""The database while a server runs: its schema, this process's lease, and the retention of old data."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,73 +21,77 @@ logger = logging.getLogger(__name__)
 
 DAY_S = 86_400.0
 BATCH = 200
-"""Rows that one transaction of the retention deletes, so nobody waits long for a turn."""
+"""Rows deleted in one transaction, so that others do not wait long for their turn to write."""
 
 
 @asynccontextmanager
 async def open_database(database: Database, settings: Settings) -> AsyncIterator[None]:
-    """Make the database ready, look after it until the block ends, and close it.
+    """Prepare the database, maintain it until the block ends, and close it.
 
     Raises:
-        StorageUnavailable: it cannot be used, and its message says what to do.
+        StorageUnavailable: the database cannot be used; the message says what to do.
     """
     async with AsyncExitStack() as stack:
         if database.is_sqlite:
             stack.enter_context(lock_folder(settings.data_dir))
         stack.push_async_callback(database.aclose)
-        await make_ready(database)
-        await _tidy(database, settings, lease_s=0.0 if database.is_sqlite else answers.LEASE_S)
+        await prepare_schema(database)
+        await _clean_up(database, settings, lease_s=0.0 if database.is_sqlite else answers.LEASE_S)
         stack.push_async_callback(_end_run, database)
         async with anyio.create_task_group() as group:
             group.start_soon(_beat, database)
-            group.start_soon(_retain, database, settings)
+            group.start_soon(_apply_retention_daily, database, settings)
             yield
             group.cancel_scope.cancel()
 
 
-async def make_ready(database: Database) -> None:
-    """Bring SQLite to the newest schema, in a thread; PostgreSQL has to be there already, as others use it too."""
+async def prepare_schema(database: Database) -> None:
+    """Upgrade the schema of SQLite, in a thread; check the schema of PostgreSQL, which other servers may be using.
+
+    Raises:
+        StorageUnavailable: the schema is older or newer than this program, or the database cannot be used.
+    """
     if database.is_sqlite:
-        await anyio.to_thread.run_sync(migrate.upgrade_here, database.url)
+        await anyio.to_thread.run_sync(migrate.upgrade_blocking, database.url)
         return
     schema = await migrate.read_schema(database.url)
     migrate.refuse_newer(schema)
-    if not schema.up_to_date:
+    if not schema.is_up_to_date:
         raise StorageUnavailable(
             f"the database has the schema {schema.current or 'of an empty database'}, this version needs "
             f"{schema.head}: stop the servers that use it, then run `prompter db upgrade`"
         )
 
 
-async def _tidy(database: Database, settings: Settings, *, lease_s: float) -> None:
-    """What a start does once: the local user, this run's lease, the answers that dead processes left."""
+async def _clean_up(database: Database, settings: Settings, *, lease_s: float) -> None:
+    """Add the local user and this process's lease, and mark the answers of dead processes as interrupted."""
     async with database.write() as session:
         if settings.accounts.mode == "none":
             await ensure_local_user(session)
         await answers.beat(session, database.run_id)
         count = await answers.interrupt_dead(session, database.run_id, lease_s=lease_s)
     if count:
-        logger.info("%d answers were cut short when a server ended, and are marked interrupted", count)
+        logger.info("%d answers were interrupted by the end of a server, and are marked so", count)
 
 
 async def ensure_local_user(session: AsyncSession) -> None:
-    """The one user of mode `none`, whom no password opens."""
+    """Add the one user of mode `none`, who cannot log in."""
     if await session.get(UserRow, LOCAL_USER_ID) is None:
         user = UserRow(id=LOCAL_USER_ID, name="local", name_key="local", password_hash="", role="admin")
         session.add(user)
 
 
 async def _end_run(database: Database) -> None:
-    """A clean end leaves nothing streaming; one that fails leaves it to the lease."""
+    """Mark the answers that this process still streams as interrupted. If that fails, its lease runs out later."""
     try:
         async with database.write() as session:
             await answers.end_run(session, database.run_id)
     except StorageUnavailable:
-        logger.warning("the database could not be told of the end; the next start will tidy up")
+        logger.warning("answers under way could not be marked as interrupted; the next start will do it")
 
 
 async def _beat(database: Database) -> None:
-    """Keep this process's lease; on PostgreSQL look for answers of processes that lost theirs."""
+    """Renew this process's lease; on PostgreSQL also interrupt the answers of processes whose lease has run out."""
     while True:
         await anyio.sleep(answers.BEAT_S)
         try:
@@ -96,21 +100,23 @@ async def _beat(database: Database) -> None:
                 if not database.is_sqlite:
                     await answers.interrupt_dead(session, database.run_id)
         except StorageUnavailable:
-            continue  # it is in the log; the next beat tries again
+            continue  # logged already; the next beat tries again
 
 
-async def _retain(database: Database, settings: Settings) -> None:
-    """Delete what is older than the setting allows, now and once a day."""
+async def _apply_retention_daily(database: Database, settings: Settings) -> None:
+    """Apply the retention now and once a day."""
     while settings.storage.retention_days:
         try:
             await apply_retention(database, settings.storage.retention_days)
         except StorageUnavailable:
-            logger.warning("what is too old could not be deleted; tomorrow again")
+            logger.warning(
+                "old dictations and conversations could not be deleted; the next attempt is tomorrow"
+            )
         await anyio.sleep(DAY_S)
 
 
 async def apply_retention(database: Database, days: int) -> int:
-    """Delete dictations and idle conversations older than so many days; how many there were."""
+    """Delete dictations and unchanged conversations older than `days`; return how many were deleted."""
     since = utc_now() - timedelta(days=days)
     total = 0
     removers: tuple[Callable[..., Awaitable[int]], ...] = (dictations.remove_old, conversations.remove_idle)

@@ -1,4 +1,4 @@
-"""Messages of a conversation: a tree whose branches are edits and new answers, read by branch, page and version."""
+"""Messages of a conversation: a tree whose branches are edits and new answers, read by branch, page or version."""
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -20,19 +20,26 @@ from app.utils.ids import new_id
 Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["streaming", "complete", "interrupted", "failed"]
 Parent = UUID | Literal["leaf"] | None
-"""What a message follows: another one, the last one of the shown branch, or nothing (the beginning)."""
+"""The message that a new one follows: an id, `leaf` (the end of the shown branch), or None (the beginning)."""
 
-_COPIED = 200
-"""How many messages are copied at a time: a long conversation never stands in memory whole."""
-_TAKEN = (
+Versions = Mapping[UUID | None, tuple[UUID, ...]]
+"""Parent id -> the ids of its children, oldest first; only parents with several children."""
+MAX_VERSIONS = 100
+"""Versions listed for one message. Ten thousand versions that each list all others would take gigabytes."""
+
+_COPY_BATCH = 200
+"""Messages copied at a time, so that a long conversation is never whole in memory."""
+_COPIED_COLUMNS = (
     *("role", "content", "reasoning", "status", "model", "provider", "finish_reason", "usage", "error"),
     *("tool_data", "created_at"),
 )
-"""What of a message its copy has, too."""
+"""The columns that a copy of a message takes over."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
+    """A message as the database has it."""
+
     id: UUID
     conversation_id: UUID
     parent_id: UUID | None
@@ -50,14 +57,14 @@ class Message:
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewTurn:
-    """A question and the place of its answer, which is still empty."""
+    """A user's message and the answer to it, which is still empty."""
 
     user: Message
     assistant: Message
     title: str
-    """Of the conversation, which its first message may have named."""
+    """The title of the conversation, which a first message may have changed."""
 
 
 async def append(
@@ -69,15 +76,15 @@ async def append(
     role: Role = "user",
     parent: Parent = "leaf",
 ) -> Message:
-    """Store a finished message that nobody answers now.
+    """Store a complete message without beginning an answer to it.
 
     Raises:
-        NotFound: this user has no such conversation, or it no such parent.
-        Busy: an answer is under way.
+        NotFound: this user has no such conversation, or the conversation has no such parent.
+        Busy: an answer is under way in the conversation.
     """
     conversation = await _lock(session, user_id, conversation_id)
-    row = await _added(session, conversation, content, role, await _parent(session, conversation, parent))
-    return to_message(row)
+    parent_id = await _find_parent_id(session, conversation, parent)
+    return to_message(await _add_message(session, conversation, content, role, parent_id))
 
 
 async def append_turn(
@@ -89,20 +96,20 @@ async def append_turn(
     run_id: UUID,
     parent: Parent = "leaf",
     model: str | None = None,
-    provider: str | None = None,
 ) -> NewTurn:
-    """Store a user's message and the empty answer that this process is going to stream.
+    """Store a user's message and an empty answer that this process is going to stream.
 
-    To edit a message, give the parent of the edited one: the new one becomes its branch.
+    To edit a message, give the parent of the edited message: the new message begins another branch there.
 
     Raises:
-        NotFound: this user has no such conversation, or it no such parent.
-        Busy: an answer is under way.
+        NotFound: this user has no such conversation, or the conversation has no such parent.
+        Busy: an answer is under way in the conversation.
     """
     conversation = await _lock(session, user_id, conversation_id)
-    asked = await _added(session, conversation, content, "user", await _parent(session, conversation, parent))
-    answer = await _placeholder(session, conversation, asked.id, run_id, model, provider)
-    return NewTurn(to_message(asked), to_message(answer), conversation.title)
+    parent_id = await _find_parent_id(session, conversation, parent)
+    question = await _add_message(session, conversation, content, "user", parent_id)
+    answer = await _add_empty_answer(session, conversation, question.id, run_id, model)
+    return NewTurn(user=to_message(question), assistant=to_message(answer), title=conversation.title)
 
 
 async def append_answer(
@@ -113,38 +120,28 @@ async def append_answer(
     run_id: UUID,
     parent: Parent = "leaf",
     model: str | None = None,
-    provider: str | None = None,
 ) -> Message:
-    """Store one more empty answer to a message, which this process is going to stream: regenerate.
+    """Store one more empty answer to a message, which this process is going to stream.
 
     Raises:
-        NotFound: this user has no such conversation, or it no such parent.
-        Busy: an answer is under way.
+        NotFound: this user has no such conversation, or the conversation has no such parent.
+        Busy: an answer is under way in the conversation.
     """
     conversation = await _lock(session, user_id, conversation_id)
-    parent_id = await _parent(session, conversation, parent)
-    return to_message(await _placeholder(session, conversation, parent_id, run_id, model, provider))
+    parent_id = await _find_parent_id(session, conversation, parent)
+    return to_message(await _add_empty_answer(session, conversation, parent_id, run_id, model))
 
 
 async def get(session: AsyncSession, user_id: UUID, message_id: UUID) -> Message:
-    """Raises:
-    NotFound: this user has no such message.
+    """Return a message.
+
+    Raises:
+        NotFound: this user has no such message.
     """
-    statement = _mine(user_id).where(MessageRow.id == message_id)
+    statement = _select_own(user_id).where(MessageRow.id == message_id)
     if (row := await session.scalar(statement)) is None:
         raise unknown_message(message_id)
     return to_message(row)
-
-
-async def tree(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> tuple[Message, ...]:
-    """All messages of all branches, oldest first.
-
-    Raises:
-        NotFound: this user has no such conversation.
-    """
-    await _conversation(session, user_id, conversation_id)
-    statement = select(MessageRow).where(MessageRow.conversation_id == conversation_id)
-    return tuple(to_message(row) for row in await session.scalars(statement.order_by(MessageRow.id)))
 
 
 async def read_branch(
@@ -155,12 +152,12 @@ async def read_branch(
     *,
     last: int | None = None,
 ) -> tuple[Message, ...]:
-    """The messages from the beginning to a leaf, by default the shown one; only the `last` ones if wanted.
+    """Return the messages from the beginning to a leaf, by default the shown leaf; with `last` only so many at the end.
 
     Raises:
-        NotFound: this user has no such conversation, or it no such message.
+        NotFound: this user has no such conversation, or the conversation has no such message.
     """
-    conversation = await _conversation(session, user_id, conversation_id)
+    conversation = await _find_conversation(session, user_id, conversation_id)
     leaf_id = leaf_id or conversation.active_leaf_id
     if leaf_id is None:
         return ()
@@ -170,32 +167,18 @@ async def read_branch(
     return tuple(map(to_message, found))
 
 
-async def siblings(session: AsyncSession, user_id: UUID, message_id: UUID) -> tuple[Message, ...]:
-    """A message and its other versions, oldest first: what has the same parent.
-
-    Raises:
-        NotFound: this user has no such message.
-    """
-    message = await get(session, user_id, message_id)
-    statement = select(MessageRow).where(
-        MessageRow.conversation_id == message.conversation_id,
-        MessageRow.parent_id.is_not_distinct_from(message.parent_id),
-    )
-    return tuple(to_message(row) for row in await session.scalars(statement.order_by(MessageRow.id)))
-
-
 async def show_branch(session: AsyncSession, user_id: UUID, message_id: UUID) -> UUID:
-    """Show the branch of a message, down to its newest leaf; the leaf.
+    """Show the branch of a message, down to its newest leaf, and return the id of that leaf.
 
     Raises:
         NotFound: this user has no such message.
-        Busy: an answer is under way.
+        Busy: an answer is under way in the conversation.
     """
     message = await get(session, user_id, message_id)
     conversation = await _lock(session, user_id, message.conversation_id)
     below = select(MessageRow.id).where(MessageRow.id == message_id).cte("below", recursive=True)
     below = below.union_all(select(MessageRow.id).join(below, MessageRow.parent_id == below.c.id))
-    # Ids rise with time and children are younger than parents: the newest one below has no children.
+    # Ids rise with time and children are newer than parents: the newest message below has no children.
     newest = select(below.c.id).order_by(below.c.id.desc()).limit(1)
     leaf_id: UUID = (await session.execute(newest)).scalar_one()
     conversation.active_leaf_id = leaf_id
@@ -205,11 +188,11 @@ async def show_branch(session: AsyncSession, user_id: UUID, message_id: UUID) ->
 async def fork(
     session: AsyncSession, user_id: UUID, conversation_id: UUID, leaf_id: UUID | None = None
 ) -> UUID:
-    """Copy a branch into a conversation of its own; the new conversation's id.
+    """Copy a branch into a new conversation and return the id of that conversation.
 
     Raises:
-        NotFound: this user has no such conversation, or it no such message.
-        Busy: an answer is under way.
+        NotFound: this user has no such conversation, or the conversation has no such message.
+        Busy: an answer is under way in the conversation.
     """
     source = await _lock(session, user_id, conversation_id)
     copy = ConversationRow(
@@ -223,32 +206,32 @@ async def fork(
     await session.flush()
     await search.index_title(session, user_id, copy.id, copy.title)
     leaf_id = leaf_id or source.active_leaf_id
-    way = await _way_ids(session, conversation_id, leaf_id) if leaf_id else []
-    if leaf_id and not way:
+    path = await _path_ids(session, conversation_id, leaf_id) if leaf_id else []
+    if leaf_id and not path:
         raise unknown_message(leaf_id)
-    for begin in range(0, len(way), _COPIED):
-        await _copy(session, way[begin : begin + _COPIED], copy)
+    for begin in range(0, len(path), _COPY_BATCH):
+        await _copy(session, path[begin : begin + _COPY_BATCH], copy)
     return copy.id
 
 
 async def list_branch_ids(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Sequence[UUID]:
-    """The ids of the messages of the shown branch, from the beginning on.
+    """Return the ids of the messages of the shown branch, from the beginning on.
 
     Raises:
         NotFound: this user has no such conversation.
     """
-    conversation = await _conversation(session, user_id, conversation_id)
+    conversation = await _find_conversation(session, user_id, conversation_id)
     leaf_id = conversation.active_leaf_id
-    return await _way_ids(session, conversation_id, leaf_id) if leaf_id else []
+    return await _path_ids(session, conversation_id, leaf_id) if leaf_id else []
 
 
 async def _copy(session: AsyncSession, ids: Sequence[UUID], into: ConversationRow) -> None:
-    """Put copies of these messages at the end of a conversation, each one following the one before."""
+    """Append copies of these messages to a conversation, each one after the one before."""
     found = await session.scalars(select(MessageRow).where(MessageRow.id.in_(ids)))
     rows = {row.id: row for row in found}
     copies: list[dict[str, Any]] = []
     for id_ in ids:
-        values = {name: getattr(rows[id_], name) for name in _TAKEN}
+        values = {name: getattr(rows[id_], name) for name in _COPIED_COLUMNS}
         copies.append(
             {"id": new_id(), "conversation_id": into.id, "parent_id": into.active_leaf_id, **values}
         )
@@ -259,35 +242,37 @@ async def _copy(session: AsyncSession, ids: Sequence[UUID], into: ConversationRo
 
 
 def to_message(row: MessageRow) -> Message:
+    """Turn a row into the dataclass that the services see."""
     return Message(
-        row.id,
-        row.conversation_id,
-        row.parent_id,
-        row.role,  # type: ignore[arg-type]  # what is written here is read here
-        row.content,
-        row.reasoning,
-        row.status,  # type: ignore[arg-type]
-        row.model,
-        row.provider,
-        row.finish_reason,
-        row.usage,
-        row.error,
-        row.tool_data,
-        row.created_at,
-        row.updated_at,
+        id=row.id,
+        conversation_id=row.conversation_id,
+        parent_id=row.parent_id,
+        role=row.role,  # type: ignore[arg-type]  # this module alone writes the column
+        content=row.content,
+        reasoning=row.reasoning,
+        status=row.status,  # type: ignore[arg-type]  # as above
+        model=row.model,
+        provider=row.provider,
+        finish_reason=row.finish_reason,
+        usage=row.usage,
+        error=row.error,
+        tool_data=row.tool_data,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
     )
 
 
 def unknown_message(message_id: UUID) -> NotFound:
+    """The error for a message that does not exist, and for one of another user."""
     return NotFound(f"no message {str(message_id)!r}; see GET /api/conversations/{{id}}/messages")
 
 
-def _mine(user_id: UUID) -> Select[MessageRow]:
+def _select_own(user_id: UUID) -> Select[MessageRow]:
     joined = select(MessageRow).join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
     return joined.where(ConversationRow.user_id == user_id)
 
 
-async def _conversation(
+async def _find_conversation(
     session: AsyncSession, user_id: UUID, conversation_id: UUID, *, lock: bool = False
 ) -> ConversationRow:
     mine = (ConversationRow.id == conversation_id, ConversationRow.user_id == user_id)
@@ -299,15 +284,22 @@ async def _conversation(
 
 
 async def _lock(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> ConversationRow:
-    """The conversation, its row locked against other processes; one that is being answered takes nothing new."""
-    row = await _conversation(session, user_id, conversation_id, lock=True)
+    """Lock a conversation against other processes and return it.
+
+    Raises:
+        NotFound: this user has no such conversation.
+        Busy: an answer is under way in the conversation.
+    """
+    row = await _find_conversation(session, user_id, conversation_id, lock=True)
     streams = exists().where(MessageRow.conversation_id == conversation_id, MessageRow.status == "streaming")
     if await session.scalar(select(streams)):
         raise Busy(f"conversation {str(conversation_id)!r} has an answer under way; wait for it or stop it")
     return row
 
 
-async def _parent(session: AsyncSession, conversation: ConversationRow, parent: Parent) -> UUID | None:
+async def _find_parent_id(
+    session: AsyncSession, conversation: ConversationRow, parent: Parent
+) -> UUID | None:
     if parent is None or parent == "leaf":
         return conversation.active_leaf_id if parent == "leaf" else None
     row = await session.get(MessageRow, parent)
@@ -316,10 +308,10 @@ async def _parent(session: AsyncSession, conversation: ConversationRow, parent: 
     return parent
 
 
-async def _added(
+async def _add_message(
     session: AsyncSession, conversation: ConversationRow, content: str, role: Role, parent_id: UUID | None
 ) -> MessageRow:
-    """A finished message at the end of the shown branch; it names a conversation that has no name yet."""
+    """Insert a complete message and show its branch. A first message of a user gives the conversation its title."""
     row = MessageRow(
         conversation_id=conversation.id,
         parent_id=parent_id,
@@ -338,13 +330,12 @@ async def _added(
     return row
 
 
-async def _placeholder(
+async def _add_empty_answer(
     session: AsyncSession,
     conversation: ConversationRow,
     parent_id: UUID | None,
     run_id: UUID,
     model: str | None,
-    provider: str | None,
 ) -> MessageRow:
     row = MessageRow(
         conversation_id=conversation.id,
@@ -353,7 +344,6 @@ async def _placeholder(
         content="",
         status="streaming",
         model=model,
-        provider=provider,
         run_id=run_id,
     )
     session.add(row)
@@ -366,39 +356,34 @@ async def _placeholder(
 async def _ancestry(
     session: AsyncSession, conversation_id: UUID, leaf_id: UUID, last: int | None = None
 ) -> Sequence[MessageRow]:
-    """The rows from the root to a leaf of this conversation: one statement, a step by key for each message."""
-    way = _way(conversation_id, leaf_id, last)
-    statement = select(MessageRow).join(way, way.c.id == MessageRow.id).order_by(way.c.depth.desc())
+    """Return the rows from the root to a leaf of this conversation, in one statement with one key lookup a message."""
+    path = _select_path(conversation_id, leaf_id, last)
+    statement = select(MessageRow).join(path, path.c.id == MessageRow.id).order_by(path.c.depth.desc())
     return (await session.scalars(statement)).all()
 
 
-async def _way_ids(session: AsyncSession, conversation_id: UUID, leaf_id: UUID) -> Sequence[UUID]:
-    way = _way(conversation_id, leaf_id, None)
-    return (await session.scalars(select(way.c.id).order_by(way.c.depth.desc()))).all()
+async def _path_ids(session: AsyncSession, conversation_id: UUID, leaf_id: UUID) -> Sequence[UUID]:
+    path = _select_path(conversation_id, leaf_id, None)
+    return (await session.scalars(select(path.c.id).order_by(path.c.depth.desc()))).all()
 
 
-def _way(conversation_id: UUID, leaf_id: UUID, last: int | None) -> CTE:
-    way = (
+def _select_path(conversation_id: UUID, leaf_id: UUID, last: int | None) -> CTE:
+    """Select the ids from a leaf up to the root, or to the `last`th message, each with its distance from the leaf."""
+    path = (
         select(MessageRow.id, MessageRow.parent_id, literal(1).label("depth"))
         .where(MessageRow.id == leaf_id, MessageRow.conversation_id == conversation_id)
-        .cte("way", recursive=True)
+        .cte("path", recursive=True)
     )
-    step = select(MessageRow.id, MessageRow.parent_id, way.c.depth + 1).join(
-        way, MessageRow.id == way.c.parent_id
+    step = select(MessageRow.id, MessageRow.parent_id, path.c.depth + 1).join(
+        path, MessageRow.id == path.c.parent_id
     )
-    return way.union_all(step if last is None else step.where(way.c.depth < last))
-
-
-Versions = Mapping[UUID | None, tuple[UUID, ...]]
-"""By parent: the messages that follow it, oldest first; only where there are several."""
-MOST_BESIDE = 100
-"""Of one message: each of ten thousand versions telling of all others would be gigabytes."""
+    return path.union_all(step if last is None else step.where(path.c.depth < last))
 
 
 async def list_ids(
     session: AsyncSession, user_id: UUID, conversation_id: UUID, *, all_branches: bool
 ) -> Sequence[UUID]:
-    """The ids of all messages, or of those of the shown branch, oldest first.
+    """Return the ids of all messages, or of the messages of the shown branch, oldest first.
 
     Raises:
         NotFound: this user has no such conversation.
@@ -411,14 +396,14 @@ async def list_ids(
 
 
 async def read_page(session: AsyncSession, conversation_id: UUID, ids: Sequence[UUID]) -> tuple[Message, ...]:
-    """These messages in this order; one that is gone is left out."""
+    """Return these messages in this order, without those that no longer exist."""
     wanted = (MessageRow.conversation_id == conversation_id, MessageRow.id.in_(ids))
     found = {row.id: to_message(row) for row in await session.scalars(select(MessageRow).where(*wanted))}
     return tuple(found[id_] for id_ in ids if id_ in found)
 
 
 async def list_versions(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Versions:
-    """What stands beside each other in a conversation; nothing of one that this user does not have."""
+    """Return which messages of a conversation are versions of each other; none if it is not this user's."""
     row = MessageRow
     several = (
         select(row.parent_id).where(row.conversation_id == conversation_id).group_by(row.parent_id)
@@ -437,8 +422,8 @@ async def list_versions(session: AsyncSession, user_id: UUID, conversation_id: U
 
 
 def select_versions(found: Versions, message: Message) -> Sequence[UUID]:
-    """A message and its other versions, oldest first; of very many those nearest to it."""
+    """Return the ids of a message and its other versions, oldest first; of very many only the nearest ones."""
     ids = found.get(message.parent_id, (message.id,))
     at = bisect_left(ids, message.id)
-    begin = max(min(at - MOST_BESIDE // 2, len(ids) - MOST_BESIDE), 0)
-    return ids[begin : begin + MOST_BESIDE]
+    begin = max(min(at - MAX_VERSIONS // 2, len(ids) - MAX_VERSIONS), 0)
+    return ids[begin : begin + MAX_VERSIONS]

@@ -1,4 +1,4 @@
-"""The database's schema: where it stands, and bringing it up or down."""
+"""The schema of the database: reads its revision, and upgrades it with alembic."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,121 +18,103 @@ from app.storage.database import translate_errors
 
 T = TypeVar("T")
 _PG_LOCK = 7_094_051_002
-"""Any number: who upgrades holds it, so two at once do not."""
+"""The key of the advisory lock that an upgrade holds, so that two upgrades never run at once. Any number will do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """Where a database stands."""
+    """The schema of a database, compared with the one of this program."""
 
     current: str | None
-    """Its revision; None is an empty database."""
+    """The revision of the database; None if it is empty."""
     head: str
-    """The revision that this program wants."""
-    known: bool
-    """Whether this program knows the current one; if not, a newer program has made it."""
+    """The revision that this program needs."""
+    is_known: bool
+    """Whether this program knows the current revision; if not, a newer program has created it."""
 
     @property
-    def up_to_date(self) -> bool:
+    def is_up_to_date(self) -> bool:
+        """Whether the database has the revision that this program needs."""
         return self.current == self.head
 
 
 def make_alembic_config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration: no file, no logging of its own."""
+    """Make a configuration for alembic without a file and without logging."""
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", "app.storage:migrations")
     return config
 
 
-async def schema_of(url: URL) -> Schema:
-    """`look`, with the driver's own errors."""
-    return await _with_connection(url, _look)
-
-
 def find_head_revision() -> str:
-    """The revision that this program wants."""
+    """Return the revision that this program needs."""
     return str(ScriptDirectory.from_config(make_alembic_config()).get_current_head())
 
 
 async def read_schema(url: URL) -> Schema:
-    """Where the database at `url` stands.
+    """Read the schema of the database at `url`.
 
     Raises:
-        StorageUnavailable: it cannot be read.
+        StorageUnavailable: the database cannot be read.
     """
     with translate_errors("read"):
-        return await schema_of(url)
-
-
-async def bring_up(url: URL) -> Schema:
-    """Bring the schema to the newest revision.
-
-    Raises:
-        StorageUnavailable: it cannot be written, or a newer program has made it.
-    """
-    with translate_errors("written"):
-        return await upgrade(url)
+        return await _run_in_transaction(url, _read_schema)
 
 
 async def upgrade(url: URL, revision: str = "head") -> Schema:
-    """Bring the schema up to a revision; all of it, or nothing.
+    """Upgrade the schema to a revision, in one transaction.
 
     Raises:
-        StorageUnavailable: a newer program has made this schema.
+        StorageUnavailable: the database cannot be written, or a newer program has created its schema.
     """
 
-    def up(connection: Connection) -> Schema:
-        _one_at_a_time(connection)
-        refuse_newer(_look(connection))
+    def run(connection: Connection) -> Schema:
+        _lock(connection)
+        refuse_newer(_read_schema(connection))
         command.upgrade(make_alembic_config(connection), revision)
-        return _look(connection)
+        return _read_schema(connection)
 
-    return await _with_connection(url, up)
-
-
-def upgrade_here(url: URL) -> Schema:
-    """`bring_up` for a worker thread: alembic itself would hold the event loop up."""
-    return asyncio.run(bring_up(url))
+    with translate_errors("written"):
+        return await _run_in_transaction(url, run)
 
 
-async def downgrade(url: URL, revision: str) -> Schema:
-    """Bring the schema down to a revision; `base` leaves nothing, the data included."""
+def upgrade_blocking(url: URL) -> Schema:
+    """Run `upgrade` in a worker thread: alembic blocks the event loop that it runs in.
 
-    def down(connection: Connection) -> Schema:
-        _one_at_a_time(connection)
-        command.downgrade(make_alembic_config(connection), revision)
-        return _look(connection)
-
-    return await _with_connection(url, down)
+    Raises:
+        StorageUnavailable: as for `upgrade`.
+    """
+    return asyncio.run(upgrade(url))
 
 
 def refuse_newer(schema: Schema) -> None:
-    """Raises:
-    StorageUnavailable: a newer program has made this schema, and this one would harm it.
+    """Refuse a schema that a newer program has created: this program could damage it.
+
+    Raises:
+        StorageUnavailable: the schema is not known here.
     """
-    if not schema.known:
+    if not schema.is_known:
         raise StorageUnavailable(
             f"the database has the schema {schema.current!r} of a newer version; this one knows {schema.head!r} "
             "at most: start the newer version, or restore the backup made before it"
         )
 
 
-def _look(connection: Connection) -> Schema:
+def _read_schema(connection: Connection) -> Schema:
     directory = ScriptDirectory.from_config(make_alembic_config())
     current = MigrationContext.configure(connection).get_current_revision()
-    known = current is None or current in {script.revision for script in directory.walk_revisions()}
-    return Schema(current, find_head_revision(), known)
+    is_known = current is None or current in {script.revision for script in directory.walk_revisions()}
+    return Schema(current=current, head=find_head_revision(), is_known=is_known)
 
 
-def _one_at_a_time(connection: Connection) -> None:
-    """SQLite's BEGIN IMMEDIATE does the same."""
+def _lock(connection: Connection) -> None:
+    """Wait for other upgrades of a PostgreSQL database; SQLite's BEGIN IMMEDIATE has done so already."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PG_LOCK})
 
 
-async def _with_connection(url: URL, work: Callable[[Connection], T]) -> T:
-    """Run `work` in one transaction; foreign keys off on SQLite, where a table is changed by copying it."""
-    engine = _engine(url)
+async def _run_in_transaction(url: URL, work: Callable[[Connection], T]) -> T:
+    """Run `work` in one transaction, on SQLite without foreign keys, because it changes a table by copying it."""
+    engine = _make_engine(url)
     try:
         async with engine.begin() as connection:
             return await connection.run_sync(work)
@@ -140,14 +122,14 @@ async def _with_connection(url: URL, work: Callable[[Connection], T]) -> T:
         await engine.dispose()
 
 
-def _engine(url: URL) -> AsyncEngine:
+def _make_engine(url: URL) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
         return sqlite_engine(url, write=True, foreign_keys=False)
     return postgres_engine(url)
 
 
 def is_ours(name: str | None, kind: str, _parents: Any) -> bool:
-    """Whether alembic is to look at it."""
+    """Whether a table or index is defined in `tables.py`; the search index is not, and alembic ignores it."""
     if kind == "table":
         return not (name or "").startswith("search_index")
     return name != "ix_search_entries_words"

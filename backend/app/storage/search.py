@@ -1,6 +1,6 @@
-"""Search over titles, messages and dictations: SQLite's FTS5 or PostgreSQL's full text, the same finds on both."""
+"""Search over titles, messages and dictations, by SQLite's FTS5 or PostgreSQL's full text, with equal results."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -14,7 +14,6 @@ from sqlalchemy import (
     Uuid,
     cast,
     column,
-    delete,
     func,
     insert,
     literal,
@@ -26,39 +25,39 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.storage.common import execute_and_count, is_sqlite
+from app.storage.common import execute_and_count, insert_rows, is_sqlite
 from app.storage.tables import ConversationRow, DictationFinalRow, DictationRow, MessageRow, SearchEntryRow
 from app.utils.folding import INDEXED_CHARS, cut_snippet, split_query, split_words
 
 SearchKind = Literal["title", "message", "dictation"]
 SearchOrder = Literal["newest", "relevance"]
 RANKED = 1000
-"""By relevance only the newest finds are ordered, so a common word costs no more than a rare one."""
+"""Only so many newest results are ordered by relevance, so that a common word costs no more than a rare one."""
 
 _index = table("search_index", column("search_index"), column("rowid"), column("rank"))
 _VECTOR = "array_to_tsvector(string_to_array(search_entries.folded, ' '))"
-"""Word for word the expression of the index, or PostgreSQL would not use it."""
+"""Exactly the expression of the index: PostgreSQL uses the index for no other one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchHit:
-    """One place where all the words stand."""
+    """One title, message or final that has all the words."""
 
     id: int
-    """Its place in the list: `before` of the next page."""
+    """Its position in the list: `before` of the next page."""
     kind: SearchKind
     conversation_id: UUID | None
     title: str | None
-    """Of the conversation."""
+    """The title of the conversation."""
     message_id: UUID | None
     role: str | None
     dictation_id: UUID | None
     final_n: int | None
-    """Which final of the dictation."""
+    """The number of the final in its dictation."""
     created_at: datetime
     snippet: str
     matches: tuple[tuple[int, int], ...]
-    """Where the words stand in the snippet: start and end of each (characters)."""
+    """Start and end of each word in the snippet (characters)."""
 
 
 async def find(
@@ -71,7 +70,7 @@ async def find(
     order: SearchOrder = "newest",
     kind: SearchKind | None = None,
 ) -> tuple[SearchHit, ...]:
-    """Where all words of the query stand, the last one as a beginning; newest first unless by relevance."""
+    """Return what has all words of the query; the last word matches as a prefix. Newest first, or by relevance."""
     words = split_query(query)
     if not words:
         return ()
@@ -89,9 +88,9 @@ async def find(
 
 
 def select_conversations(session: AsyncSession, user_id: UUID, query: str) -> Select[UUID | None] | None:
-    """The ids of conversations in which all words stand together, in the title or in one message.
+    """Select the ids of conversations whose title, or one of whose messages, has all words of the query.
 
-    None where the query has no word.
+    None if the query has no word.
     """
     words = split_query(query)
     if not words:
@@ -101,7 +100,7 @@ def select_conversations(session: AsyncSession, user_id: UUID, query: str) -> Se
 
 
 def select_dictations(session: AsyncSession, user_id: UUID, query: str) -> Select[UUID] | None:
-    """The ids of dictations in one final of which all words stand together. None where the query has no word."""
+    """Select the ids of dictations with a final that has all words of the query; None if the query has no word."""
     words = split_query(query)
     if not words:
         return None
@@ -115,7 +114,7 @@ def select_dictations(session: AsyncSession, user_id: UUID, query: str) -> Selec
 
 
 async def index_title(session: AsyncSession, user_id: UUID, conversation_id: UUID, title: str) -> None:
-    """Make a conversation findable by its title, and no longer by the former one."""
+    """Index a title in place of the former title of its conversation."""
     folded = " ".join(split_words(title))
     mine = (SearchEntryRow.conversation_id == conversation_id, SearchEntryRow.kind == "title")
     if not await execute_and_count(session, update(SearchEntryRow).where(*mine).values(folded=folded)):
@@ -127,7 +126,7 @@ async def index_title(session: AsyncSession, user_id: UUID, conversation_id: UUI
 def index_message(
     session: AsyncSession, user_id: UUID, conversation_id: UUID, message_id: UUID, content: str
 ) -> None:
-    """Make a message findable; once, when it will not change any more."""
+    """Index a message. Call it once, when the message is final."""
     if words := split_words(content):
         session.add(
             SearchEntryRow(
@@ -143,7 +142,7 @@ def index_message(
 async def index_copies(
     session: AsyncSession, user_id: UUID, conversation_id: UUID, copy_of: Mapping[UUID, UUID]
 ) -> None:
-    """Make copies of messages findable where the messages are."""
+    """Index copies of messages by copying the entries of the originals."""
     entry = SearchEntryRow
     found = select(entry.message_id, entry.folded).where(entry.message_id.in_(copy_of)).order_by(entry.id)
     copies = [
@@ -161,29 +160,26 @@ async def index_copies(
         await session.execute(insert(entry), copies)
 
 
-def index_final(session: AsyncSession, user_id: UUID, final_id: UUID, text: str) -> None:
-    """Make a final of a dictation findable."""
-    if words := split_words(text):
-        session.add(
-            SearchEntryRow(user_id=user_id, kind="dictation", final_id=final_id, folded=" ".join(words))
-        )
-
-
-async def forget_user(session: AsyncSession, user_id: UUID) -> None:
-    """Nothing of this user can be found any more."""
-    await session.execute(delete(SearchEntryRow).where(SearchEntryRow.user_id == user_id))
+async def index_finals(session: AsyncSession, finals: Iterable[tuple[UUID, UUID, str]]) -> None:
+    """Index finals of dictations, each given as its user's id, its own id and its text."""
+    entries = [
+        {"user_id": user_id, "kind": "dictation", "final_id": final_id, "folded": " ".join(words)}
+        for user_id, final_id, text in finals
+        if (words := split_words(text))
+    ]
+    await insert_rows(session, SearchEntryRow, entries)
 
 
 def _id(session: AsyncSession) -> ColumnElement[int]:
-    """FTS5 gives its finds in this order without sorting them, but only by its own name."""
+    """The id to order by: FTS5 returns its rows in this order without a sort only under its own column name."""
     return _index.c.rowid if is_sqlite(session) else SearchEntryRow.__table__.c.id
 
 
 def _matching(session: AsyncSession, words: list[str], user_id: UUID) -> Select[int, UUID | None, float]:
-    """Entries of this user with all the words, and their rank. Words are letters and digits: nothing to escape."""
+    """Select the user's entries with all the words, and their rank. Words are letters and digits: nothing to escape."""
     entry = SearchEntryRow
     if is_sqlite(session):
-        # The plus keeps SQLite from reading all entries of the user instead of those that match.
+        # The plus keeps SQLite from reading all entries of the user in place of those that match.
         owner = literal_column("+search_entries.user_id", Uuid())
         query = " AND ".join(f'"{word}"' for word in words) + " *"
         return (
@@ -193,7 +189,7 @@ def _matching(session: AsyncSession, words: list[str], user_id: UUID) -> Select[
             .where(_index.c.search_index.op("MATCH")(query), owner == user_id)
         )
     asked = cast(literal(" & ".join(f"'{word}'" for word in words) + ":*", Text), TSQUERY)
-    # Materialized, or PostgreSQL would walk all entries backwards and hope that twenty match soon.
+    # Materialized: PostgreSQL would otherwise walk all entries backwards until twenty match.
     matching = (
         select(entry.id)
         .where(literal_column(_VECTOR).op("@@")(asked), entry.user_id == user_id)
@@ -207,7 +203,7 @@ def _matching(session: AsyncSession, words: list[str], user_id: UUID) -> Select[
 
 
 def _with_texts(statement: Select[int], entry_id: ColumnElement[int]) -> Select[int]:
-    """Join what a hit shows; of long texts the part that is indexed."""
+    """Join what a hit shows; long texts are cut to the part that is indexed."""
     text = func.coalesce(
         func.substr(MessageRow.content, 1, INDEXED_CHARS), DictationFinalRow.text, ConversationRow.title
     )
@@ -235,15 +231,15 @@ def _with_texts(statement: Select[int], entry_id: ColumnElement[int]) -> Select[
 def _hit(row: Row[int], words: list[str]) -> SearchHit:
     piece, matches = cut_snippet(row.text, words)
     return SearchHit(
-        row.id,
-        row.kind,
-        row.conversation_id,
-        row.title,
-        row.message_id,
-        row.role,
-        row.dictation_id,
-        row.final_n,
-        row.created_at,
-        piece,
-        matches,
+        id=row.id,
+        kind=row.kind,
+        conversation_id=row.conversation_id,
+        title=row.title,
+        message_id=row.message_id,
+        role=row.role,
+        dictation_id=row.dictation_id,
+        final_n=row.final_n,
+        created_at=row.created_at,
+        snippet=piece,
+        matches=matches,
     )

@@ -1,4 +1,4 @@
-"""Every table: names, types, keys and indexes; the migrations make exactly this."""
+"""The tables: columns, types, keys and indexes. The migrations create exactly these."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from app.utils.ids import new_id
 
 
 class Base(DeclarativeBase):
-    """Constraints have names, or migrations could not change them."""
+    """The base of all tables. Every constraint has a name, because migrations change constraints by name."""
 
     metadata = MetaData(
         naming_convention={
@@ -23,7 +23,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {  # noqa: RUF012  # SQLAlchemy reads it so
+    type_annotation_map = {  # noqa: RUF012  # SQLAlchemy's own way
         UUID: Uuid,
         str: PlainText,
         datetime: UtcTime,
@@ -38,26 +38,26 @@ def _owner() -> Any:
 
 
 class UserRow(Base):
-    """One person."""
+    """One account."""
 
     __tablename__ = "users"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str]
-    """As it was given."""
+    """As its user writes it."""
     name_key: Mapped[str] = mapped_column(unique=True)
-    """Case folded: `Ana` and `ana` are one."""
+    """The name in folded case: `Ana` and `ana` are the same user."""
     password_hash: Mapped[str]
-    """Empty: no password opens this account."""
+    """Empty: nobody can log in to this account."""
     role: Mapped[str] = mapped_column(String(16))
     token_version: Mapped[int] = mapped_column(default=0)
-    """Tokens that carry another number are dead: raised by logging out everywhere."""
+    """Access tokens with another number are invalid. It rises when a user is disabled or gets a new password."""
     disabled_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class RefreshTokenRow(Base):
-    """One link of a login's chain of refresh tokens; a used one that comes again ends its family."""
+    """One refresh token of a log-in (`family`). A token that is used twice ends its log-in."""
 
     __tablename__ = "refresh_tokens"
 
@@ -72,7 +72,7 @@ class RefreshTokenRow(Base):
 
 
 class ApiKeyRow(Base):
-    """One key of a user; what was shown once is kept as a hash."""
+    """One API key of a user; only its hash is stored."""
 
     __tablename__ = "api_keys"
 
@@ -80,7 +80,7 @@ class ApiKeyRow(Base):
     user_id: Mapped[UUID] = _owner()
     name: Mapped[str]
     prefix: Mapped[str] = mapped_column(String(16), index=True)
-    """Its first characters: enough to recognise it."""
+    """Its first characters, by which its user recognises it."""
     hash: Mapped[str] = mapped_column(String(64), unique=True)
     scopes: Mapped[list[str]]
     expires_at: Mapped[datetime | None]
@@ -90,7 +90,7 @@ class ApiKeyRow(Base):
 
 
 class RunRow(Base):
-    """One server process that is alive: its heartbeat is its lease on the answers that it streams."""
+    """One running server process. Its heartbeat is its lease on the answers that it streams."""
 
     __tablename__ = "runs"
 
@@ -100,7 +100,7 @@ class RunRow(Base):
 
 
 class ConversationRow(Base):
-    """One conversation: a tree of messages and what is sent along with them."""
+    """One conversation: a tree of messages, and the settings that they are sent with."""
 
     __tablename__ = "conversations"
     __table_args__ = (Index("ix_conversations_newest", "user_id", "updated_at", "id"),)
@@ -112,14 +112,14 @@ class ConversationRow(Base):
     system_prompt: Mapped[str | None]
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     active_leaf_id: Mapped[UUID | None]
-    """The last message of the branch that is shown; no constraint, as messages point at conversations already."""
+    """The last message of the shown branch; without a constraint, because messages refer to conversations already."""
     archived_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class MessageRow(Base):
-    """One message; those with the same parent are branches of each other."""
+    """One message. Messages with the same parent are versions of each other."""
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -143,27 +143,27 @@ class MessageRow(Base):
     model: Mapped[str | None]
     provider: Mapped[str | None]
     finish_reason: Mapped[str | None]
-    """Why the model ended: `stop`, `length` …"""
+    """Why the model stopped: `stop`, `length` …"""
     usage: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]
     tool_data: Mapped[list[Any] | None]
-    """What happened besides its words: see `tool_events.py`."""
+    """Tool events of the answer: see `tool_events.py`."""
     run_id: Mapped[UUID | None]
-    """The process that streams it; None once it has ended."""
+    """The process that streams it; None after its end."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class ToolApprovalRow(Base):
-    """One call of a tool that waits, or waited, for its user's word."""
+    """One tool call that needs the approval of its user."""
 
     __tablename__ = "tool_approvals"
 
     message_id: Mapped[UUID] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
     call_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    """Which call of this answer."""
+    """The id of the call within its answer."""
     decision: Mapped[str | None] = mapped_column(String(16))
-    """`approved`, `denied` or `expired`; None while it waits."""
+    """`approved`, `denied` or `expired`; None while the call waits."""
     expires_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
@@ -178,7 +178,7 @@ class DictationRow(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     session_label: Mapped[str | None]
-    """The `session_id` of its client: a label, not unique."""
+    """The `session_id` that its client chose; not unique."""
     lang: Mapped[str | None]
     provider: Mapped[str | None]
     model: Mapped[str | None]
@@ -198,7 +198,7 @@ class DictationFinalRow(Base):
     utterance_id: Mapped[str]
     text: Mapped[str]
     raw_text: Mapped[str | None]
-    """As the engine gave it, where `text` was bettered."""
+    """The engine's own text, where `text` is an improved version of it."""
     start_ms: Mapped[int | None]
     end_ms: Mapped[int | None]
     lang: Mapped[str | None]
@@ -207,12 +207,12 @@ class DictationFinalRow(Base):
 
 
 class SearchEntryRow(Base):
-    """What can be found: the folded words of one title, message or final; its index lives in the database."""
+    """The folded words of one title, message or final. Triggers and indexes of the database keep its search index."""
 
     __tablename__ = "search_entries"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
-    """Rises with time: newest first is an order of ids."""
+    """Rises with time, so that an order by id is an order by time."""
     user_id: Mapped[UUID] = _owner()
     kind: Mapped[str] = mapped_column(String(16))
     conversation_id: Mapped[UUID | None] = mapped_column(
@@ -226,7 +226,7 @@ class SearchEntryRow(Base):
 
 
 class AttachmentRow(Base):
-    """Room for files that belong to a message; nothing uses it yet."""
+    """A file that belongs to a message; not used yet."""
 
     __tablename__ = "attachments"
 
@@ -241,7 +241,7 @@ class AttachmentRow(Base):
 
 
 class ShareRow(Base):
-    """Room for links that show a branch to others; nothing uses it yet."""
+    """A link that shows a branch to others; not used yet."""
 
     __tablename__ = "shares"
 

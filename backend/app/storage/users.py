@@ -1,4 +1,4 @@
-"""Users, what renews their log-ins, and their API keys, as the database has them."""
+"""Users, their refresh tokens and their API keys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,29 +6,30 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.storage.common import execute_and_count
 from app.storage.tables import ApiKeyRow, RefreshTokenRow, UserRow
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """One person."""
+    """One account."""
 
     id: UUID
     name: str
     password_hash: str = field(repr=False)
-    """Empty: no password opens this account."""
+    """Empty: nobody can log in to this account."""
     role: str
     token_version: int
     disabled_at: datetime | None
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshToken:
-    """One link of a log-in's chain; its family is the log-in."""
+    """One token of a log-in. Tokens of one log-in have the same `family`; each one is used once."""
 
     id: UUID
     user_id: UUID
@@ -38,9 +39,9 @@ class RefreshToken:
     revoked_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """One key of a user."""
+    """One API key of a user."""
 
     id: UUID
     user_id: UUID
@@ -55,31 +56,35 @@ class ApiKey:
 
 
 class Users:
-    """The people of a server; `name_key` is a name case folded."""
+    """The accounts of a server; `name_key` is the name in folded case."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def by_id(self, user_id: UUID, *, lock: bool = False) -> User | None:
-        """`lock` keeps other server processes from what would change this user's log-ins at the same time."""
-        return _user(await self._session.get(UserRow, user_id, with_for_update=lock or None))
+    async def find_by_id(self, user_id: UUID, *, lock: bool = False) -> User | None:
+        """Find a user. `lock` keeps other server processes from changing this user's log-ins at the same time."""
+        return _to_user_or_none(await self._session.get(UserRow, user_id, with_for_update=lock or None))
 
-    async def by_name(self, name_key: str) -> User | None:
-        return _user(await self._session.scalar(select(UserRow).where(UserRow.name_key == name_key)))
+    async def find_by_name(self, name_key: str) -> User | None:
+        """Find a user by the name in folded case."""
+        return _to_user_or_none(
+            await self._session.scalar(select(UserRow).where(UserRow.name_key == name_key))
+        )
 
-    async def all(self) -> list[User]:
-        """Everybody, by name."""
+    async def list_all(self) -> list[User]:
+        """Return all users, ordered by name."""
         rows = await self._session.scalars(select(UserRow).order_by(UserRow.name_key))
-        return [_made(row) for row in rows]
+        return [_to_user(row) for row in rows]
 
-    async def live_admins(self) -> int:
-        """How many could let others in: not disabled, and with a password."""
-        counted = select(func.count()).where(
+    async def count_active_admins(self) -> int:
+        """Count the admins who can log in: not disabled, and with a password."""
+        count = select(func.count()).where(
             UserRow.role == "admin", UserRow.disabled_at.is_(None), UserRow.password_hash != ""
         )
-        return await self._session.scalar(counted) or 0
+        return await self._session.scalar(count) or 0
 
     async def add(self, user: User, name_key: str) -> None:
+        """Insert a user."""
         self._session.add(
             UserRow(
                 id=user.id,
@@ -95,35 +100,45 @@ class Users:
         await self._session.flush()
 
     async def change(self, user_id: UUID, **values: Any) -> None:
+        """Set columns of a user."""
         await self._session.execute(update(UserRow).where(UserRow.id == user_id).values(**values))
 
-    async def end_tokens(self, user_id: UUID) -> None:
-        """Every token of this user is void from now on."""
+    async def invalidate_tokens(self, user_id: UUID) -> None:
+        """Make every access token of this user invalid from now on."""
         version = UserRow.token_version + 1
         await self._session.execute(
             update(UserRow).where(UserRow.id == user_id).values(token_version=version)
         )
 
     async def remove(self, user_id: UUID) -> None:
-        """The user, and all that is theirs."""
+        """Delete a user with everything of theirs."""
         await self._session.execute(delete(UserRow).where(UserRow.id == user_id))
 
 
 class RefreshTokens:
-    """The tokens that renew log-ins."""
+    """Refresh tokens: each renews a log-in once."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def by_hash(self, token_hash: str) -> RefreshToken | None:
+    async def find_by_hash(self, token_hash: str) -> RefreshToken | None:
+        """Find a token, valid or not."""
         row = await self._session.scalar(select(RefreshTokenRow).where(RefreshTokenRow.hash == token_hash))
         if row is None:
             return None
-        return RefreshToken(row.id, row.user_id, row.family, row.expires_at, row.used_at, row.revoked_at)
+        return RefreshToken(
+            id=row.id,
+            user_id=row.user_id,
+            family=row.family,
+            expires_at=row.expires_at,
+            used_at=row.used_at,
+            revoked_at=row.revoked_at,
+        )
 
     async def add(
-        self, user_id: UUID, family: UUID, token_hash: str, expires_at: datetime, now: datetime
+        self, *, user_id: UUID, family: UUID, token_hash: str, expires_at: datetime, now: datetime
     ) -> None:
+        """Insert a token of the log-in `family`."""
         self._session.add(
             RefreshTokenRow(
                 user_id=user_id, family=family, hash=token_hash, expires_at=expires_at, created_at=now
@@ -131,30 +146,33 @@ class RefreshTokens:
         )
         await self._session.flush()
 
-    async def use(self, refresh_id: UUID, now: datetime) -> bool:
-        """Use it up; False where another request was quicker."""
+    async def mark_used(self, token_id: UUID, now: datetime) -> bool:
+        """Mark a token as used; False if another request has used or revoked it first."""
         used = (
             update(RefreshTokenRow)
             .where(
-                RefreshTokenRow.id == refresh_id,
+                RefreshTokenRow.id == token_id,
                 RefreshTokenRow.used_at.is_(None),
                 RefreshTokenRow.revoked_at.is_(None),
             )
             .values(used_at=now)
         )
-        return _count(await self._session.execute(used)) == 1
+        return await execute_and_count(self._session, used) == 1
 
     async def revoke_family(self, family: UUID, now: datetime) -> None:
+        """Revoke all tokens of one log-in."""
         await self._revoke(RefreshTokenRow.family == family, now)
 
     async def revoke_all(self, user_id: UUID, now: datetime) -> None:
+        """Revoke all tokens of a user."""
         await self._revoke(RefreshTokenRow.user_id == user_id, now)
 
-    async def forget_expired(self, now: datetime) -> None:
+    async def remove_expired(self, now: datetime) -> None:
+        """Delete all tokens that have expired, of all users."""
         await self._session.execute(delete(RefreshTokenRow).where(RefreshTokenRow.expires_at < now))
 
-    async def user_of_live(self, user_id: UUID, family: UUID, now: datetime) -> User | None:
-        """The user, if this log-in of theirs still stands."""
+    async def find_user(self, user_id: UUID, family: UUID, now: datetime) -> User | None:
+        """Find the user of the log-in `family`; None if that log-in has ended."""
         live = select(RefreshTokenRow.id).where(
             RefreshTokenRow.family == family,
             RefreshTokenRow.user_id == user_id,
@@ -163,37 +181,39 @@ class RefreshTokens:
             RefreshTokenRow.expires_at > now,
         )
         found = select(UserRow).where(UserRow.id == user_id, live.exists())
-        return _user(await self._session.scalar(found))
+        return _to_user_or_none(await self._session.scalar(found))
 
-    async def _revoke(self, which: Any, now: datetime) -> None:
+    async def _revoke(self, which: ColumnElement[bool], now: datetime) -> None:
         await self._session.execute(
             update(RefreshTokenRow).where(which, RefreshTokenRow.revoked_at.is_(None)).values(revoked_at=now)
         )
 
 
 class ApiKeys:
-    """The keys of programs."""
+    """API keys."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def by_prefix(self, prefix: str) -> list[tuple[ApiKey, User]]:
-        """Keys that begin so, those that are revoked included, each with its owner."""
+    async def find_by_prefix(self, prefix: str) -> list[tuple[ApiKey, User]]:
+        """Return the keys with this prefix, revoked ones included, each with its owner."""
         joined = select(ApiKeyRow, UserRow).join(UserRow, ApiKeyRow.user_id == UserRow.id)
         rows = await self._session.execute(joined.where(ApiKeyRow.prefix == prefix))
-        return [(_key(key), _made(user)) for key, user in rows]
+        return [(_to_key(key), _to_user(user)) for key, user in rows]
 
-    async def by_id(self, key_id: UUID) -> tuple[ApiKey, User] | None:
+    async def find_by_id(self, key_id: UUID) -> tuple[ApiKey, User] | None:
+        """Find a key, revoked or not, and its owner."""
         joined = select(ApiKeyRow, UserRow).join(UserRow, ApiKeyRow.user_id == UserRow.id)
         row = (await self._session.execute(joined.where(ApiKeyRow.id == key_id))).first()
-        return None if row is None else (_key(row[0]), _made(row[1]))
+        return None if row is None else (_to_key(row[0]), _to_user(row[1]))
 
-    async def of_user(self, user_id: UUID) -> Sequence[ApiKey]:
-        """Those that are not revoked, newest first."""
+    async def list_active(self, user_id: UUID) -> Sequence[ApiKey]:
+        """Return the keys of a user that are not revoked, newest first."""
         mine = select(ApiKeyRow).where(ApiKeyRow.user_id == user_id, ApiKeyRow.revoked_at.is_(None))
-        return [_key(row) for row in await self._session.scalars(mine.order_by(ApiKeyRow.id.desc()))]
+        return [_to_key(row) for row in await self._session.scalars(mine.order_by(ApiKeyRow.id.desc()))]
 
     async def add(self, key: ApiKey) -> None:
+        """Insert a key."""
         self._session.add(
             ApiKeyRow(
                 id=key.id,
@@ -209,43 +229,45 @@ class ApiKeys:
         await self._session.flush()
 
     async def revoke(self, key_id: UUID, user_id: UUID, now: datetime) -> bool:
-        """Whether there was such a key of this user."""
+        """Revoke a key; False if this user has no such key."""
         revoked = (
             update(ApiKeyRow)
             .where(ApiKeyRow.id == key_id, ApiKeyRow.user_id == user_id, ApiKeyRow.revoked_at.is_(None))
             .values(revoked_at=now)
         )
-        return _count(await self._session.execute(revoked)) == 1
+        return await execute_and_count(self._session, revoked) == 1
 
-    async def used(self, key_id: UUID, now: datetime) -> None:
+    async def mark_used(self, key_id: UUID, now: datetime) -> None:
+        """Set the time at which a key was last used."""
         await self._session.execute(update(ApiKeyRow).where(ApiKeyRow.id == key_id).values(last_used_at=now))
 
 
-def _count(result: Any) -> int:
-    assert isinstance(result, CursorResult)
-    return result.rowcount
+def _to_user_or_none(row: UserRow | None) -> User | None:
+    return None if row is None else _to_user(row)
 
 
-def _user(row: UserRow | None) -> User | None:
-    return None if row is None else _made(row)
-
-
-def _made(row: UserRow) -> User:
+def _to_user(row: UserRow) -> User:
     return User(
-        row.id, row.name, row.password_hash, row.role, row.token_version, row.disabled_at, row.created_at
+        id=row.id,
+        name=row.name,
+        password_hash=row.password_hash,
+        role=row.role,
+        token_version=row.token_version,
+        disabled_at=row.disabled_at,
+        created_at=row.created_at,
     )
 
 
-def _key(row: ApiKeyRow) -> ApiKey:
+def _to_key(row: ApiKeyRow) -> ApiKey:
     return ApiKey(
-        row.id,
-        row.user_id,
-        row.name,
-        row.prefix,
-        row.hash,
-        tuple(row.scopes),
-        row.expires_at,
-        row.last_used_at,
-        row.revoked_at,
-        row.created_at,
+        id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        prefix=row.prefix,
+        hash=row.hash,
+        scopes=tuple(row.scopes),
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+        created_at=row.created_at,
     )

@@ -1,12 +1,12 @@
-"""Processes that a server begins and ends from several threads at once."""
+"""Starts and ends child processes, also from several threads at once."""
 
 import signal
 import time
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
-NOTICED_S = 5.0
-"""How long another thread may take to write down an exit that it has seen."""
+EXIT_CODE_WAIT_S = 5.0
+"""How long another thread may take to record the exit that it has seen."""
 
 
 def start_without_sigint(process: BaseProcess) -> None:
@@ -22,17 +22,17 @@ def start_without_sigint(process: BaseProcess) -> None:
 
 
 def end_process(process: BaseProcess, patience_s: float) -> None:
-    """Let a process leave by itself for so long, then kill it; frees what it held. Nothing if it never started.
+    """Wait `patience_s` for a process to exit, then kill it, and free its resources. Does nothing if it never started.
 
-    `multiprocessing` looks after all children whenever one is started. Where that thread takes the exit
-    status first, `join` returns here before `exitcode` is known, and `close` would raise.
+    `multiprocessing` polls all children whenever one is started. If another thread receives the exit status that way,
+    `join` returns here before `exitcode` is set, and `close` would raise.
     """
     if process.pid is None:
         return
     if not wait([process.sentinel], patience_s):
         process.kill()
     process.join()
-    deadline_s = time.monotonic() + NOTICED_S
+    deadline_s = time.monotonic() + EXIT_CODE_WAIT_S
     while process.exitcode is None and time.monotonic() < deadline_s:
         time.sleep(0.001)
     process.close()

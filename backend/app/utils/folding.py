@@ -1,13 +1,13 @@
-"""Text as search sees it: words without case and accents, the same on every database; and the place of a match."""
+"""Text normalised for search: words without case and accents, equal for every database; and snippets."""
 
 import re
 import unicodedata
 from functools import cache
 
 INDEXED_CHARS = 100_000
-"""Of a longer text only the beginning can be found."""
+"""Characters of a text that are indexed; the rest cannot be found."""
 SCANNED_CHARS = 20_000
-"""How far a snippet's match is looked for."""
+"""Characters in which a snippet looks for its match."""
 QUERY_CHARS, QUERY_WORDS, WORD_CHARS = 300, 12, 64
 SNIPPET_CHARS = 160
 
@@ -16,7 +16,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def fold(text: str) -> str:
-    """The text in lower case and without accents: `Ñandú` and `nandu` are one."""
+    """Return a text in lower case and without accents, so that `Ñandú` equals `nandu`."""
     if text.isascii():
         return text.lower()
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
@@ -24,23 +24,23 @@ def fold(text: str) -> str:
 
 
 def split_words(text: str) -> list[str]:
-    """The folded words of a text, in order."""
+    """Return the folded words of a text, in order."""
     return [word[:WORD_CHARS] for word in _WORD.findall(fold(text[:INDEXED_CHARS]))]
 
 
 def split_query(query: str) -> list[str]:
-    """The words that somebody looks for; quotes, operators and other signs mean nothing."""
+    """Return the folded words of a query. Quotes, operators and other signs have no meaning."""
     return split_words(query[:QUERY_CHARS])[:QUERY_WORDS]
 
 
 def cut_snippet(text: str, words: list[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """The piece of a text around its first match, on one line, and where the words stand in it (start, end)."""
+    """Return the text around the first match, on one line, and the start and end of each match in it."""
     scanned = " ".join(unicodedata.normalize("NFC", text[:SCANNED_CHARS]).split())
     pattern = re.compile("|".join(rf"(?<![^\W_]){re.escape(word)}" for word in words))
-    same_length = "".join(map(_folded_sign, scanned))
+    same_length = "".join(map(_fold_character, scanned))
     first = pattern.search(same_length)
     begin = max(0, (first.start() if first else 0) - SNIPPET_CHARS // 3)
-    if begin:  # not in the middle of a word
+    if begin:  # begin at a word
         begin = scanned.find(" ", begin, first.start() if first else None) + 1 or begin
     piece = slice(begin, begin + SNIPPET_CHARS)
     matches = tuple(found.span() for found in pattern.finditer(same_length[piece])) if words else ()
@@ -48,7 +48,7 @@ def cut_snippet(text: str, words: list[str]) -> tuple[str, tuple[tuple[int, int]
 
 
 @cache
-def _folded_sign(sign: str) -> str:
-    """One sign for one sign, so that places stay the same."""
-    folded = fold(sign)
-    return folded if len(folded) == 1 else sign
+def _fold_character(character: str) -> str:
+    """Fold a character to exactly one, so that positions stay the same."""
+    folded = fold(character)
+    return folded if len(folded) == 1 else character

@@ -1,4 +1,4 @@
-"""Ids that sort by the time they were made: UUIDs of version 7 (RFC 9562, method 3), unique and rising."""
+"""Ids that sort by time of creation: UUIDs of version 7 (RFC 9562, method 3)."""
 
 import secrets
 import threading
@@ -10,9 +10,9 @@ _last = 0
 
 
 def new_id() -> UUID:
-    """A new id: 48 bits of milliseconds, 12 bits of what is below one, 62 random bits.
+    """Make an id: 48 bits of milliseconds, 12 bits of the fraction below one, 62 random bits.
 
-    Ids of one process rise strictly, so what was stored later sorts later even within a microsecond.
+    The ids of one process rise strictly, so that later rows sort later even within a microsecond.
     """
     global _last
     milliseconds, rest_ns = divmod(time.time_ns(), 1_000_000)
@@ -24,7 +24,7 @@ def new_id() -> UUID:
 
 
 def parse_id(text: str) -> UUID | None:
-    """The id that a text holds in its one usual form, or None: a malformed id is an unknown id."""
+    """Parse an id in its usual form; None if it is malformed. Treat a malformed id like an unknown one."""
     try:
         value = UUID(text)
     except ValueError:

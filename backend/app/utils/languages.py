@@ -1,4 +1,4 @@
-"""Languages by their English names, as OpenAI's API writes them, and by their codes."""
+"""Languages: from codes and English names, as OpenAI's API writes them, to tags and back."""
 
 NAMES = {
     "af": "afrikaans", "am": "amharic", "ar": "arabic", "as": "assamese", "az": "azerbaijani", "ba": "bashkir",
@@ -35,12 +35,12 @@ _LONG_CODES = {
     "jpn": "ja", "kor": "ko", "nld": "nl", "nor": "no", "pol": "pl", "por": "pt", "ron": "ro", "rus": "ru",
     "spa": "es", "swe": "sv", "tur": "tr", "ukr": "uk", "vie": "vi", "zho": "zh",
 }  # fmt: skip
-"""Codes of three letters that clients send though there is one of two."""
+"""Codes of three letters that clients send in place of the code of two."""
 
 
-def parse_language(said: str) -> str | None:
-    """A BCP-47 tag for what a client calls a language: a code, a tag (also `es_MX`), or the English name; else None."""
-    plain = said.strip().lower().replace("_", "-")
+def parse_language(text: str) -> str | None:
+    """Return the BCP-47 tag of a code, a tag (also `es_MX`) or an English name; None for anything else."""
+    plain = text.strip().lower().replace("_", "-")
     if plain in _CODES:
         return _CODES[plain]
     primary, *rest = plain.split("-")
@@ -52,7 +52,7 @@ def parse_language(said: str) -> str | None:
 
 
 def language_name(tag: str | None) -> str:
-    """The English name in lower case, the tag where it has none here, "unknown" for None."""
+    """Return the English name in lower case; the tag itself if its name is not known, "unknown" for None."""
     if tag is None:
         return "unknown"
     return NAMES.get(tag.split("-")[0].lower(), tag)

@@ -1,4 +1,4 @@
-"""What was wrong with a body or a message, in one line that never repeats the input."""
+"""Explains in one line what is wrong with a body or message, without repeating the input."""
 
 import re
 from collections.abc import Sequence
@@ -13,27 +13,27 @@ _TYPE_NAMES = frozenset({"str", "int", "float", "bool", "list", "dict"})
 
 
 def explain_validation(error: ValidationError) -> str:
-    """The first faults of a validation, each with the place it was found in."""
+    """Explain the first faults of a validation, each with the path of its field."""
     return explain_details(error.errors(include_url=False, include_input=False, include_context=False))
 
 
 def explain_details(details: Sequence[ErrorDetails]) -> str:
-    """The same for details that a framework has collected."""
-    said: dict[str, list[str]] = {}
+    """Explain the first of the faults that a framework has collected."""
+    messages_of: dict[str, list[str]] = {}
     for fault in details:
         if fault["type"] == "json_invalid":
             return "the body is not JSON"
         message = _OBJECT.sub("a JSON object", fault["msg"][:1].lower() + fault["msg"][1:])
-        messages = said.setdefault(_place(fault["loc"]), [])
+        messages = messages_of.setdefault(_field_path(fault["loc"]), [])
         if message not in messages:
             messages.append(message)
-    faults = [(place, ", or ".join(messages)) for place, messages in said.items()]
-    return "; ".join(f"`{place}`: {says}" if place else says for place, says in faults[:_MOST_FAULTS])
+    faults = [(path, ", or ".join(messages)) for path, messages in messages_of.items()]
+    return "; ".join(f"`{path}`: {message}" if path else message for path, message in faults[:_MOST_FAULTS])
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    """The path to a field as its sender knows it: without the branches of a union, which pydantic adds."""
-    if location[:1] == ("header",):  # whose names are ours, unlike those in a body
+def _field_path(location: tuple[int | str, ...]) -> str:
+    """Return the path of a field as in the body: without the branches of a union, which pydantic adds."""
+    if location[:1] == ("header",):  # the server chose the names of headers, not those of a body
         return str(location[-1])
     parts: list[str] = []
     for part in location:

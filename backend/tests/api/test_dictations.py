@@ -266,7 +266,7 @@ async def test_a_locked_database_delays_no_dictation(tmp_path: Path, monkeypatch
             metrics = (await http.get("/metrics")).text
             assert "prompter_finals_unstored 51.0" in metrics  # and the end
         lock.execute("ROLLBACK")
-    told = [line for line in served.log if "finals cannot be kept now" in line]
+    told = [line for line in served.log if "finals cannot be stored now" in line]
     assert len(told) == 1
     assert not any("transcripción" in line for line in served.log)
     assert stored(tmp_path) == [("s1", 50)]

@@ -13,7 +13,7 @@ import pytest
 from app.client.errors import Refused, Unreachable
 from app.client.prompt_client import PromptClient
 from app.core.security import LOCAL_USER_ID
-from app.services.accounts.tokens import FILE_NAME
+from app.services.accounts.tokens import KEY_FILE
 from tests.cli.test_serve import FakeTerminal
 from tests.support.accounts import PASSWORD, bearer
 from tests.support.command import one_line, prompter, prompter_process
@@ -68,7 +68,7 @@ def test_nobody_else_can_read_what_is_kept(tmp_path: Path, first: str) -> None:
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert modes["prompter.db"] == 0o600
-    assert modes.get(FILE_NAME, 0o600) == 0o600
+    assert modes.get(KEY_FILE, 0o600) == 0o600
 
 
 @pytest.mark.parametrize(
@@ -235,8 +235,8 @@ def test_accounts_without_https_are_told_what_that_means(folder: Path) -> None:
 @pytest.mark.parametrize("key", ["short", ""])
 def test_a_key_that_signs_nothing_safely_is_one_line(folder: Path, key: str) -> None:
     (folder / "data").mkdir()
-    (folder / "data" / FILE_NAME).write_text(key)
-    (folder / "data" / FILE_NAME).chmod(0o600)
+    (folder / "data" / KEY_FILE).write_text(key)
+    (folder / "data" / KEY_FILE).chmod(0o600)
     done = prompter_process("serve", "--port", "0")
     assert done.returncode == 4
     assert "cannot start: " in done.stderr

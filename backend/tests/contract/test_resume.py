@@ -283,7 +283,7 @@ async def test_at_the_end_of_the_window_what_was_said_is_finalised_and_kept() ->
         await eventually(lambda: served.resources.sessions.waiting == 1)
         assert not engine.all_closed
         await eventually(lambda: engine.all_closed)
-        assert served.resources.transcripts.text(SessionLabel(LOCAL_USER_ID, "s1")) == "what was said"
+        assert served.resources.transcripts.get_text(SessionLabel(LOCAL_USER_ID, "s1")) == "what was said"
         assert served.resources.sessions.waiting == 0
         assert await refusal(served, client.token) == REFUSED
         assert served.resources.sockets.open <= 1
@@ -398,7 +398,7 @@ async def test_the_transcript_can_be_sent_after_the_client_was_lost(served: Serv
         await client.until("final")
         client.connection.transport.abort()
     assert (
-        served.resources.transcripts.text(SessionLabel(LOCAL_USER_ID, "to-send"))
+        served.resources.transcripts.get_text(SessionLabel(LOCAL_USER_ID, "to-send"))
         == "(mock) transcripción final #1"
     )
 

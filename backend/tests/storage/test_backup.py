@@ -87,7 +87,7 @@ def test_a_backup_overwrites_nothing(tmp_path: Path, sqlite_template: Path) -> N
     shutil.copy(sqlite_template, tmp_path / "prompter.db")
     (tmp_path / "copy.db").write_text("mine")
     done = prompter("db", "backup", tmp_path / "copy.db", env=env_of(settings_for(tmp_path)))
-    assert (done.returncode, "is there already" in one_line(done.stderr)) == (1, True)
+    assert (done.returncode, "exists already" in one_line(done.stderr)) == (1, True)
     assert (tmp_path / "copy.db").read_text() == "mine"
 
 
@@ -163,7 +163,7 @@ def test_a_file_that_is_no_database_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "prompter.db").write_text("not a database, whatever its name says" * 100)
     for command_ in ("status", "upgrade"):
         done = prompter("db", command_, env=env_of(settings_for(tmp_path)))
-        assert (done.returncode, "its file is no database" in one_line(done.stderr)) == (1, True)
+        assert (done.returncode, "its file is not a database" in one_line(done.stderr)) == (1, True)
 
 
 @pytest.mark.parametrize("url", ["mysql://x", "postgresql://a:b:c@d:e:f"])

@@ -80,10 +80,9 @@ async def test_what_belongs_to_somebody_else_is_not_found(database: Database, an
         lambda s: messages.append(s, bob, mine.id, "x"),
         lambda s: messages.append_turn(s, bob, mine.id, "x", run_id=database.run_id),
         lambda s: messages.append_answer(s, bob, mine.id, run_id=database.run_id),
-        lambda s: messages.tree(s, bob, mine.id),
+        lambda s: messages.list_branch_ids(s, bob, mine.id),
         lambda s: messages.read_branch(s, bob, mine.id),
         lambda s: messages.get(s, bob, message.id),
-        lambda s: messages.siblings(s, bob, message.id),
         lambda s: messages.show_branch(s, bob, message.id),
         lambda s: messages.fork(s, bob, mine.id),
     )
@@ -146,15 +145,10 @@ async def test_branches_by_edit_and_new_answer(database: Database, ana: UUID) ->
     async with database.read() as session:
         shown = await messages.read_branch(session, ana, conversation)
         assert [message.id for message in shown] == [edited.id, deeper.id]
-        assert [message.id for message in await messages.siblings(session, ana, second.id)] == [
-            turn.assistant.id,
-            second.id,
-        ]
-        assert [message.id for message in await messages.siblings(session, ana, edited.id)] == [
-            turn.user.id,
-            edited.id,
-        ]
-        assert len(await messages.tree(session, ana, conversation)) == 5
+        versions = await messages.list_versions(session, ana, conversation)
+        assert messages.select_versions(versions, second) == (turn.assistant.id, second.id)
+        assert messages.select_versions(versions, edited) == (turn.user.id, edited.id)
+        assert len(await messages.list_ids(session, ana, conversation, all_branches=True)) == 5
         other = await messages.read_branch(session, ana, conversation, second.id)
         assert [message.content for message in other] == ["uno", "segunda"]
     async with database.write() as session:

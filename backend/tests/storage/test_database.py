@@ -191,7 +191,7 @@ async def test_a_turn_that_never_comes(
     database = Database(settings_for(tmp_path))
     monkeypatch.setattr("app.storage.database.WAIT_S", 0.05)
     async with database.write():
-        with pytest.raises(StorageUnavailable, match="too much to do"):
+        with pytest.raises(StorageUnavailable, match="too busy"):
             async with database.write():
                 raise AssertionError("never reached")
     await database.aclose()

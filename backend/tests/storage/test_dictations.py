@@ -5,57 +5,56 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, update
-from sqlalchemy.exc import IntegrityError
 
 from app.core.errors import NotFound
 from app.storage import dictations, lifecycle, search
 from app.storage.common import utc_now
 from app.storage.database import Database
-from app.storage.dictations import NewFinal
+from app.storage.dictations import DictationBatch, NewFinal, store_batch
 from app.storage.tables import DictationFinalRow, DictationRow, SearchEntryRow
-
-
-async def dictated(database: Database, user_id: UUID, *texts: str) -> UUID:
-    async with database.write() as session:
-        dictation = await dictations.start(session, user_id, session_label="s1", lang="es", provider="p")
-        finals = [NewFinal(n, f"u{n}", text) for n, text in enumerate(texts)]
-        await dictations.add_finals(session, user_id, dictation, finals)
-        await dictations.end(session, user_id, dictation)
-        return dictation
+from tests.support.dictations import final, new_dictation, pending, store_dictation
 
 
 async def test_a_dictation_is_kept_as_it_was_said(database: Database, ana: UUID) -> None:
     words = [{"word": "hola", "start_ms": 0, "end_ms": 300, "confidence": 0.9}]
-    async with database.write() as session:
-        dictation = await dictations.start(session, ana, session_label="s1", lang="es", model="m")
-    async with database.write() as session:
-        final = NewFinal(0, "u1", "Hola.", "hola", 10, 310, "es", words)
-        await dictations.add_finals(session, ana, dictation, [NewFinal(1, "u2", "Adiós."), final])
+    new = new_dictation(ana, model="m")
+    first_final = NewFinal(
+        n=0,
+        utterance_id="u1",
+        text="Hola.",
+        raw_text="hola",
+        start_ms=10,
+        end_ms=310,
+        lang="es",
+        words=words,
+    )
+    finals = [pending(new.id, final(1, "Adiós.")), pending(new.id, first_final)]
+    await store_batch(database, DictationBatch(dictations=[new], finals=finals))
     async with database.read() as session:
-        kept, finals = await dictations.get(session, ana, dictation)
-    assert (kept.session_label, kept.lang, kept.provider, kept.model) == ("s1", "es", None, "m")
+        kept, stored = await dictations.get(session, ana, new.id)
+    assert (kept.session_label, kept.lang, kept.provider, kept.model) == ("s1", "es", "fake", "m")
+    assert (kept.id, kept.user_id, kept.started_at) == (new.id, ana, new.started_at)
     assert (kept.ended_at, kept.finals, kept.first_text) == (None, 2, "Hola.")
-    assert [one.text for one in finals] == ["Hola.", "Adiós."]
-    first = finals[0]
+    assert [one.text for one in stored] == ["Hola.", "Adiós."]
+    first = stored[0]
     assert (first.raw_text, first.start_ms, first.end_ms, first.words) == ("hola", 10, 310, words)
+    assert (first.n, first.utterance_id, first.lang) == (0, "u1", "es")
 
 
 async def test_a_final_is_kept_once(database: Database, ana: UUID) -> None:
     """Both or none of one transaction."""
-    dictation = await dictated(database, ana, "uno")
-    with pytest.raises(IntegrityError):
-        async with database.write() as session:
-            await dictations.add_finals(
-                session, ana, dictation, [NewFinal(1, "u1", "dos"), NewFinal(0, "u0", "otra vez")]
-            )
+    dictation = await store_dictation(database, ana, "uno")
+    finals = [pending(dictation, final(1, "dos")), pending(dictation, final(0, "otra vez"))]
+    result = await store_batch(database, DictationBatch(finals=finals))
+    assert (result.stored_finals, result.refused_finals) == (0, 2)
     async with database.read() as session:
         assert [final.text for final in (await dictations.get(session, ana, dictation))[1]] == ["uno"]
 
 
 async def test_the_list_shows_the_first_words(database: Database, ana: UUID, bob: UUID) -> None:
-    made = [await dictated(database, ana, "", f"texto {n}", "más") for n in range(5)]
-    empty = await dictated(database, ana)
-    await dictated(database, bob, "ajeno")
+    made = [await store_dictation(database, ana, "", f"texto {n}", "más") for n in range(5)]
+    empty = await store_dictation(database, ana)
+    await store_dictation(database, bob, "ajeno")
     async with database.read() as session:
         first = await dictations.list_page(session, ana, limit=4)
         assert first.next_before is not None
@@ -68,18 +67,14 @@ async def test_the_list_shows_the_first_words(database: Database, ana: UUID, bob
 
 
 async def test_what_somebody_else_said_is_not_found(database: Database, ana: UUID, bob: UUID) -> None:
-    dictation = await dictated(database, ana, "secreto")
+    dictation = await store_dictation(database, ana, "secreto")
     for call in (
         lambda s: dictations.get(s, bob, dictation),
         lambda s: dictations.remove(s, bob, dictation),
-        lambda s: dictations.add_finals(s, bob, dictation, [NewFinal(9, "u", "x")]),
     ):
         with pytest.raises(NotFound):
             async with database.write() as session:
                 await call(session)
-    async with database.write() as session:
-        await dictations.end(session, bob, dictation)
-        assert await dictations.remove_all(session, bob) == 0
     async with database.read() as session:
         assert (await dictations.list_page(session, bob)).items == ()
         assert await search.find(session, bob, "secreto") == ()
@@ -87,23 +82,23 @@ async def test_what_somebody_else_said_is_not_found(database: Database, ana: UUI
 
 
 async def test_what_is_deleted_is_gone(database: Database, ana: UUID) -> None:
-    """One by one or all at once; nothing of it can be found."""
-    one = await dictated(database, ana, "primero", "palabra")
-    await dictated(database, ana, "segundo")
+    """Nothing of it can be found."""
+    one = await store_dictation(database, ana, "primero", "palabra")
+    other = await store_dictation(database, ana, "segundo")
     async with database.write() as session:
         await dictations.remove(session, ana, one)
     async with database.read() as session:
         assert await search.find(session, ana, "palabra") == ()
         assert len(await search.find(session, ana, "segundo")) == 1
     async with database.write() as session:
-        assert await dictations.remove_all(session, ana) == 1
+        await dictations.remove(session, ana, other)
     async with database.read() as session:
         for table in (DictationRow, DictationFinalRow, SearchEntryRow):
             assert await session.scalar(select(func.count()).select_from(table)) == 0
 
 
 async def test_retention_deletes_what_is_older(database: Database, ana: UUID) -> None:
-    old, fresh = await dictated(database, ana, "vieja"), await dictated(database, ana, "nueva")
+    old, fresh = await store_dictation(database, ana, "vieja"), await store_dictation(database, ana, "nueva")
     async with database.write() as session:
         past = utc_now() - timedelta(days=8)
         await session.execute(update(DictationRow).where(DictationRow.id == old).values(started_at=past))

@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 
 from app.core.errors import Busy, NotFound
-from app.storage import conversations, dictations, messages, search
+from app.storage import conversations, messages, search
 from app.storage.database import Database
-from app.storage.dictations import NewFinal
 from app.utils.ids import new_id
+from tests.support.dictations import store_dictation
 
 
 async def test_versions_stand_beside_each_other(database: Database, ana: UUID, bob: UUID) -> None:
@@ -70,8 +70,7 @@ async def test_only_one_kind_is_found(database: Database, ana: UUID) -> None:
     async with database.write() as session:
         id_ = (await conversations.create(session, ana, title="volcano")).id
         await messages.append(session, ana, id_, "a volcano")
-        dictation = await dictations.start(session, ana)
-        await dictations.add_finals(session, ana, dictation, [NewFinal(0, "u", "volcano!")])
+    await store_dictation(database, ana, "volcano!")
     async with database.read() as session:
         for kind in get_args(search.SearchKind):
             for order in get_args(search.SearchOrder):
@@ -87,8 +86,8 @@ async def test_of_very_many_versions_a_message_tells_the_nearest(database: Datab
             await messages.append(session, ana, id_, f"{n}", parent=None)
     async with database.read() as session:
         found = await messages.list_versions(session, ana, id_)
-        every = await messages.tree(session, ana, id_)
-    ids = [message.id for message in every]
+        ids = await messages.list_ids(session, ana, id_, all_branches=True)
+        every = await messages.read_page(session, id_, ids)
     for at, begin in ((0, 0), (60, 10), (249, 150)):
         assert list(messages.select_versions(found, every[at])) == ids[begin : begin + 100]
         assert ids[at] in messages.select_versions(found, every[at])

@@ -4,11 +4,11 @@ from uuid import UUID
 
 import pytest
 
-from app.storage import conversations, dictations, messages, search
+from app.storage import conversations, messages, search
 from app.storage.database import Database
-from app.storage.dictations import NewFinal
 from app.storage.search import SearchHit
 from app.utils.folding import cut_snippet, fold, split_query
+from tests.support.dictations import store_dictation
 
 CORPUS = {
     "t1": "¿Qué tiempo hará mañana en Córdoba?",
@@ -121,8 +121,7 @@ async def test_titles_messages_and_dictations_are_found(database: Database, ana:
         async with database.write() as session:
             conversation = (await conversations.create(session, user, title="Un volcán")).id
             message = await messages.append(session, user, conversation, "El volcán duerme")
-            dictation = await dictations.start(session, user)
-            await dictations.add_finals(session, user, dictation, [NewFinal(3, "u", "Vi un volcán")])
+        dictation = await store_dictation(database, user, "", "", "", "Vi un volcán")
     spoken, written, named = await found(database, ana, "volcan")
     assert (spoken.kind, spoken.dictation_id, spoken.final_n) == ("dictation", dictation, 3)
     assert (written.kind, written.message_id, written.role) == ("message", message.id, "user")

@@ -16,7 +16,7 @@ from app.core.security import Caller, Role, Scope
 from app.services.accounts.administration import UserAdministration
 from app.services.accounts.api_keys import ApiKeyManager
 from app.services.accounts.passwords import Passwords
-from app.services.accounts.tokens import FILE_NAME, AccessTokens
+from app.services.accounts.tokens import KEY_FILE, AccessTokens
 from app.storage.database import Database
 from app.storage.tables import ApiKeyRow
 from app.storage.users import RefreshTokens
@@ -48,7 +48,7 @@ class Team:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.tokens = AccessTokens((settings.data_dir / FILE_NAME).read_bytes(), 15)
+        self.tokens = AccessTokens((settings.data_dir / KEY_FILE).read_bytes(), 15)
 
     def do(self, work: Callable[[Database], Awaitable[T]]) -> T:
         """Work on the database in a loop of its own, as another process would."""
@@ -76,7 +76,13 @@ class Team:
 
         async def add(database: Database) -> None:
             async with database.write() as session:
-                await RefreshTokens(session).add(person.id, family, family.hex, now + timedelta(days=30), now)
+                await RefreshTokens(session).add(
+                    user_id=person.id,
+                    family=family,
+                    token_hash=family.hex,
+                    expires_at=now + timedelta(days=30),
+                    now=now,
+                )
 
         self.do(add)
         return self.tokens.sign(person.id, family, 0, now)[0], family
@@ -93,10 +99,12 @@ class Team:
 
     def key(self, person: Person, *scopes: Scope, expired: bool = False) -> tuple[str, UUID]:
         """An API key, and its id."""
-        caller = Caller(person.id, person.name, person.role, "session")
+        caller = Caller(user_id=person.id, name=person.name, role=person.role, via="session")
 
         async def make(database: Database) -> tuple[str, UUID]:
-            made, secret = await ApiKeyManager(database).make(caller, "of a test", scopes, timedelta(days=1))
+            made, secret = await ApiKeyManager(database).create(
+                caller, "of a test", scopes, timedelta(days=1)
+            )
             if expired:
                 async with database.write() as session:
                     over = datetime.now(UTC) - timedelta(seconds=1)
@@ -108,7 +116,7 @@ class Team:
         return self.do(make)
 
     def revoke_key(self, person: Person, key_id: UUID) -> None:
-        caller = Caller(person.id, person.name, person.role, "session")
+        caller = Caller(user_id=person.id, name=person.name, role=person.role, via="session")
         self.do(lambda database: ApiKeyManager(database).revoke(caller, key_id))
 
     def disable(self, person: Person) -> None:

@@ -44,7 +44,7 @@ def _empty_database() -> Path:
     settings = Settings(_env_file=None, data_dir=folder)
     make_private(folder)
     # In a thread, where no event loop of a test runs.
-    making = threading.Thread(target=migrate.upgrade_here, args=(database_url(settings),))
+    making = threading.Thread(target=migrate.upgrade_blocking, args=(database_url(settings),))
     making.start()
     making.join()
     assert [file.name for file in folder.iterdir()] == [NAME]

@@ -8,16 +8,16 @@ import pytest
 from app.core.config import Settings
 from app.core.security import Caller, Scope
 from app.services.history.search import Search
-from app.storage import conversations, dictations, messages
+from app.storage import conversations, messages
 from app.storage.database import Database
-from app.storage.dictations import NewFinal
 from app.toolsets.base import ToolContext, ToolFailed
 from app.toolsets.conversations import ConversationsToolset
+from tests.support.dictations import store_dictation
 
 
 def context_of(database: Database, user_id: UUID, *scopes: Scope) -> ToolContext:
     """What a tool gets for this user, by a key with these scopes or after a log-in."""
-    caller = Caller(user_id, "somebody", "user", "session")
+    caller = Caller(user_id=user_id, name="somebody", role="user", via="session")
     if scopes:
         caller = replace(caller, via="key", scopes=frozenset(scopes))
     return ToolContext(caller=caller, lang="es", search=Search(database))
@@ -42,11 +42,8 @@ async def test_the_callers_own_words(
     """In conversations and dictations, without regard to accents; the same words of another user are not there."""
     conversation = await said(database, ana, "El volcán duerme", title="Viaje")
     await said(database, bob, "El volcán de Bob", title="volcán")
-    async with database.write() as session:
-        dictation = await dictations.start(session, bob)
-        await dictations.add_finals(session, bob, dictation, [NewFinal(1, "u", "otro volcán de Bob")])
-        dictation = await dictations.start(session, ana)
-        await dictations.add_finals(session, ana, dictation, [NewFinal(1, "u", "vi un volcán")])
+    await store_dictation(database, bob, "otro volcán de Bob")
+    await store_dictation(database, ana, "vi un volcán")
     answer = await tools.search_conversations(context_of(database, ana), "volcan")
     assert answer.found
     assert [(each.kind, each.text, each.title) for each in answer.places] == [

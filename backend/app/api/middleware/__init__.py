@@ -1,1 +1,1 @@
-"""What stands before every route: the network guard, authentication, and permissions."""
+"""Middleware in front of every route: network checks, authentication and permissions."""

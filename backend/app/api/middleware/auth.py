@@ -1,4 +1,4 @@
-"""The gate behind the guard: finds out who asks, and lets nobody through whom the table does not."""
+"""Authentication: finds the caller of a request or socket, and checks the permissions of the route."""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,12 +16,12 @@ _FORWARDED = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-
 
 
 class AuthMiddleware:
-    """ASGI middleware. Behind it every request and socket has `state.caller`, and a socket `state.standing`."""
+    """ASGI middleware behind `NetworkMiddleware`. It sets `state.caller`, and for a socket `state.live_auth`."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._open = settings.accounts.mode == "none"
-        self._introductions = FirstMessageAuth(settings.limits.sockets)
+        self._is_open = settings.accounts.mode == "none"
+        self._first_message_auth = FirstMessageAuth(settings.limits.sockets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -29,7 +29,7 @@ class AuthMiddleware:
             return
         accounts: Accounts = scope["app"].state.resources.accounts
         try:
-            rule, caller = (None, LOCAL_CALLER) if self._open else await _admit(scope, accounts)
+            rule, caller = (None, LOCAL_CALLER) if self._is_open else await _authorize(scope, accounts)
         except PrompterError as refusal:
             if scope["type"] == "websocket":
                 await receive()
@@ -39,21 +39,28 @@ class AuthMiddleware:
         if scope["type"] == "http":
             await self._app(scope, receive, send)
         elif caller is not None:
-            scope["state"]["standing"] = accounts.standing(caller)
+            scope["state"]["live_auth"] = accounts.watch_caller(caller)
             await self._app(scope, receive, send)
         else:
-            assert rule is not None, "a socket that has a rule may say later who it is"
-            await self._introductions.hold(self._app, scope, receive, send, accounts, rule)
+            assert rule is not None, (
+                "a socket without a caller has a rule: it authenticates by its first message"
+            )
+            await self._first_message_auth.serve(self._app, scope, receive, send, accounts, rule)
 
 
-async def _admit(scope: Scope, accounts: Accounts) -> tuple[Rule | None, Caller | None]:
-    """The rule, and who asks: None for whoever need not say, and for a socket that says it in its first message."""
+async def _authorize(scope: Scope, accounts: Accounts) -> tuple[Rule | None, Caller | None]:
+    """Return the rule of the route, and the caller: None if anybody may call, or if a first message will tell.
+
+    Raises:
+        BadRequest, Unauthorized, Forbidden: the caller is unknown, or may not use the route.
+        NotFound: there is no such route.
+    """
     token = read_token(scope)
     rule, methods = find_rule(scope)
     if rule is not None and rule.who == "everyone":
-        # A token that has run out keeps nobody from logging in, and no probe from its answer.
+        # An expired token must not stop its user from logging in, nor a probe.
         return rule, None
-    caller = None if token is None else await accounts.caller(token)
+    caller = None if token is None else await accounts.authenticate(token)
     if rule is None:
         if caller is None:
             raise Unauthorized("this needs `Authorization: Bearer` with an access token or an API key")
@@ -61,12 +68,12 @@ async def _admit(scope: Scope, accounts: Accounts) -> tuple[Rule | None, Caller 
         hint = explain_missing_path(scope.get("method", "a socket at"), scope["path"])
         raise NotFound(hint or f"nothing answers here{takes}")
     if caller is not None or scope["type"] == "http":
-        check_rule(rule, caller, _at_the_machine(scope))
+        check_rule(rule, caller, _is_at_the_machine(scope))
     return rule, caller
 
 
-def _at_the_machine(scope: Scope) -> bool:
-    """Whether a peer is on this machine, and speaks for itself: a proxy there speaks for anybody."""
+def _is_at_the_machine(scope: Scope) -> bool:
+    """Whether the client itself runs on this machine; a proxy here forwards requests of anybody."""
     peer = (scope.get("client") or ("", 0))[0]
     host = parse_host(Headers(scope=scope).get("host", ""))
     return (

@@ -1,4 +1,4 @@
-"""The guard before every door: peer, Host, Origin and sizes are checked, and each request gets an id."""
+"""Network checks in front of every route: peer, Host, Origin, body sizes and time; each request gets an id."""
 
 import logging
 import re
@@ -20,17 +20,16 @@ from app.core.security import LOOPBACK_NAMES, is_loopback, is_origin_allowed, pa
 logger = logging.getLogger(__name__)
 
 BODY_LIMITS = {"/v1/chat/completions": "chat_bytes", "/v1/audio/transcriptions": "upload_bytes"}
-"""Routes whose bodies may be larger, and the limit of each; `body_bytes` is that of all others."""
-OURS = "X-Prompter"
-"""The header by which one PROMPTer knows another, and does not take it for a model server."""
-LEAST_BYTES_S = 256
-"""A body that comes slower, after twice `request_s`, holds a place that others want; the slowest voice has twice as
-much."""
+"""Routes with a limit of their own for bodies, by the name of its setting; all others have `body_bytes`."""
+SERVER_HEADER = "X-Prompter"
+"""The header by which a PROMPTer recognises another one, and does not take it for a model server."""
+MIN_BYTES_PER_S = 256
+"""The slowest allowed body, after twice `request_s`; the slowest codec of speech has twice as much."""
 _SLASHES = re.compile(r"/{2,}")
 
 
 def make_cors_options(settings: Settings) -> dict[str, Any]:
-    """What the pages of listed origins may do, besides those of the server itself; never any page's."""
+    """Return the options of CORS for the origins in the settings; other origins are never allowed."""
     return {
         "allow_origins": settings.allowed_origins,
         "allow_credentials": True,
@@ -41,28 +40,28 @@ def make_cors_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _in_one_line(send: Send) -> Send:
-    """Why a server cannot start is a sentence for whoever starts it; a fault of ours keeps its trace."""
+def _shorten_startup_failure(send: Send) -> Send:
+    """Replace the traceback of a `CannotStart` or another of this server's errors by its message."""
 
-    async def told(message: Message) -> None:
+    async def send_shortened(message: Message) -> None:
         if message["type"] == "lifespan.startup.failed":
             kind, _, sentence = message["message"].strip().rpartition("\n")[2].partition(": ")
             if kind.startswith(f"{PrompterError.__module__}."):
                 message = {**message, "message": f"cannot start: {sentence}"}
         await send(message)
 
-    return told
+    return send_shortened
 
 
 class NetworkMiddleware:
-    """ASGI middleware. A refused request answers 403; a refused socket is closed before it is accepted."""
+    """ASGI middleware. It refuses a request with an error, and closes a refused socket before accepting it."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._accounts = settings.accounts.mode == "accounts"
-        self._from_anywhere = settings.insecure or self._accounts
+        self._has_accounts = settings.accounts.mode == "accounts"
+        self._allows_any_peer = settings.insecure or self._has_accounts
         self._limits = settings.limits
-        self._check_host = self._accounts or not settings.insecure or bool(settings.allowed_hosts)
+        self._check_host = self._has_accounts or not settings.insecure or bool(settings.allowed_hosts)
         self._hosts = LOOPBACK_NAMES | {
             settings.host.lower(),
             *(name.lower() for name in settings.allowed_hosts),
@@ -71,12 +70,12 @@ class NetworkMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, _in_one_line(send))
+            await self._app(scope, receive, _shorten_startup_failure(send))
             return
         request_id = uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        scope = _normalised(scope)
-        limit = _limit(self._limits, scope["path"])
+        scope = _normalize_path(scope)
+        limit = _find_limit(self._limits, scope["path"])
 
         started = False
 
@@ -86,7 +85,7 @@ class NetworkMiddleware:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Request-ID", request_id)
-                headers[OURS] = __version__
+                headers[SERVER_HEADER] = __version__
             await send(message)
 
         try:
@@ -97,10 +96,10 @@ class NetworkMiddleware:
             return
         try:
             if scope["type"] == "websocket":
-                # Its messages carry no headers, and come too often for a wrapper.
+                # Messages of a socket have no headers, and are too frequent for a wrapper.
                 await self._app(scope, receive, send)
             else:
-                await self._app(scope, _bounded(receive, limit, self._limits.request_s), send_with_id)
+                await self._app(scope, _limit_body(receive, limit, self._limits.request_s), send_with_id)
         except Exception as error:  # noqa: BLE001  # further out it would be logged with its words
             failure = report_fault(logger, f"on {scope['path']}", error)
             if scope["type"] == "http" and not started:
@@ -110,13 +109,19 @@ class NetworkMiddleware:
 
     def _check(self, scope: Scope, limit: tuple[str, int]) -> None:
         headers = Headers(scope=scope)
-        peer = (scope.get("client") or ("127.0.0.1", 0))[0]  # none over a UNIX socket, whose peer is local
-        if not self._from_anywhere and not is_loopback(peer):
+        peer = (scope.get("client") or ("127.0.0.1", 0))[
+            0
+        ]  # a UNIX socket has no address, and its peer is local
+        if not self._allows_any_peer and not is_loopback(peer):
             raise NotAllowed(
                 "only this machine may connect while there are no accounts; see docs/deployment.md"
             )
         netloc = headers.get("host", "")
-        if self._check_host and parse_host(netloc) not in self._hosts and not self._is_own(scope, netloc):
+        if (
+            self._check_host
+            and parse_host(netloc) not in self._hosts
+            and not self._is_own_address(scope, netloc)
+        ):
             raise NotAllowed("this name in the Host header is not allowed; add it to allowed_hosts")
         origin = headers.get("origin")
         if origin is not None and not is_origin_allowed(
@@ -127,10 +132,10 @@ class NetworkMiddleware:
         if scope["type"] == "http" and length.isdecimal() and int(length) > limit[1]:
             raise MessageTooBig(_too_big(*limit))
 
-    def _is_own(self, scope: Scope, netloc: str) -> bool:
-        """Whether a server for many is called by the very address that it was reached at: no name can be that."""
+    def _is_own_address(self, scope: Scope, netloc: str) -> bool:
+        """Whether the Host of a request is the IP address that it reached, on a server with accounts."""
         reached = (scope.get("server") or ("",))[0]
-        return self._accounts and bool(reached) and parse_host(netloc) == reached.lower()
+        return self._has_accounts and bool(reached) and parse_host(netloc) == reached.lower()
 
     @staticmethod
     async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: PrompterError) -> None:
@@ -141,8 +146,8 @@ class NetworkMiddleware:
         await make_error_response(refusal, scope)(scope, receive, send)
 
 
-def _normalised(scope: Scope) -> Scope:
-    """Under /v1 slashes too many are taken off: some clients join a base URL and a path carelessly."""
+def _normalize_path(scope: Scope) -> Scope:
+    """Remove double and trailing slashes under /v1: some clients join a base URL and a path carelessly."""
     path: str = _SLASHES.sub("/", scope["path"])
     if scope["type"] != "http" or not is_under_v1(path):
         return scope
@@ -152,27 +157,27 @@ def _normalised(scope: Scope) -> Scope:
     return {**scope, "path": path, "raw_path": path.encode("utf-8", "surrogateescape")}
 
 
-def _limit(limits: LimitSettings, path: str) -> tuple[str, int]:
-    """The name and value of the limit on a body sent there (bytes)."""
+def _find_limit(limits: LimitSettings, path: str) -> tuple[str, int]:
+    """Return the name and value of the limit for bodies of this path (bytes)."""
     name = BODY_LIMITS.get(path, "body_bytes")
     return name, getattr(limits, name)
 
 
-def _bounded(receive: Receive, limit: tuple[str, int], wait_s: float) -> Receive:
-    """Count a body that comes without its length, and see that it comes.
+def _limit_body(receive: Receive, limit: tuple[str, int], wait_s: float) -> Receive:
+    """Refuse a body that is too large or too slow, while it is read.
 
-    What is raised is the one kind of error that FastAPI lets through here.
+    It raises `HTTPException`, because FastAPI turns other exceptions at this place into another error.
     """
     received = 0
-    whole = False
+    is_complete = False
     began_s = anyio.current_time()
 
-    async def bounded() -> Message:
-        nonlocal received, whole
-        if whole:  # who waits now waits for the client to leave
+    async def receive_limited() -> Message:
+        nonlocal received, is_complete
+        if is_complete:  # the application waits for the client to disconnect
             return await receive()
         now_s = anyio.current_time()
-        left_s = began_s + 2 * wait_s + received / LEAST_BYTES_S - now_s
+        left_s = began_s + 2 * wait_s + received / MIN_BYTES_PER_S - now_s
         try:
             with anyio.fail_after(min(wait_s, max(0.0, left_s))):
                 message = await receive()
@@ -180,17 +185,17 @@ def _bounded(receive: Receive, limit: tuple[str, int], wait_s: float) -> Receive
             raise HTTPException(408, _too_slow(wait_s), {"Connection": "close"}) from None
         if message["type"] == "http.request":
             received += len(message.get("body", b""))
-            whole = not message.get("more_body", False)
+            is_complete = not message.get("more_body", False)
             if received > limit[1]:
                 raise HTTPException(413, _too_big(*limit))
         return message
 
-    return bounded
+    return receive_limited
 
 
 def _too_slow(wait_s: float) -> str:
     return (
-        f"the body brought nothing for {wait_s:g} s (limits.request_s), or less than {LEAST_BYTES_S} bytes a second; "
+        f"the body brought nothing for {wait_s:g} s (limits.request_s), or less than {MIN_BYTES_PER_S} bytes a second; "
         "send it again"
     )
 

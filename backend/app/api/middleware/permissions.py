@@ -1,4 +1,4 @@
-"""The table: every route, and who may use it; what is not in it is open to nobody."""
+"""The table of permissions: every route, and who may use it. A route that is not in it is open to nobody."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,29 +11,30 @@ from app.core.errors import Forbidden, Unauthorized
 from app.core.security import Caller, Scope
 
 SOCKET = "WEBSOCKET"
-"""Stands where a request has its method."""
+"""Takes the place of the method in the rule of a socket."""
 Who = Literal["everyone", "caller", "person", "operator"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One route, written as its router writes it."""
+    """Who may use one route; `path` is written as in its router."""
 
     methods: tuple[str, ...]
     path: str
     who: Who
-    """`everyone`: nobody is asked. `caller`: logged in, or a key. `person`: logged in. `operator`: see `check`."""
+    """`everyone`: also without a token. `caller`: a log-in or key. `person`: a log-in. `operator`: an admin, an admin's
+    key with the scope `metrics`, or a client on this machine."""
     scopes: frozenset[Scope] = frozenset()
-    """A key needs one of these; any key will do where there are none."""
+    """A key needs one of these scopes; if there are none, every key will do."""
 
 
 def _rule(route: str, who: Who, *scopes: Scope) -> Rule:
     methods, _, path = route.partition(" ")
-    return Rule(tuple(methods.split(",")), path, who, frozenset(scopes))
+    return Rule(methods=tuple(methods.split(",")), path=path, who=who, scopes=frozenset(scopes))
 
 
 RULES: tuple[Rule, ...] = (
-    # what a browser needs before anybody can log in, and what watches the process
+    # for the log-in page, and for probes
     _rule("GET /", "everyone"),
     _rule("GET /assets/{path:path}", "everyone"),
     _rule("GET /health", "everyone"),
@@ -43,7 +44,7 @@ RULES: tuple[Rule, ...] = (
     _rule("GET /openapi.json", "everyone"),
     _rule("POST /api/auth/login", "everyone"),
     _rule("POST /api/auth/refresh", "everyone"),
-    # accounts: a key that leaked must not be able to make more of its kind
+    # accounts: a leaked key must not be able to make more keys
     _rule("POST /api/auth/logout", "person"),
     _rule("GET /api/auth/me", "caller"),
     _rule("GET,POST /api/keys", "person"),
@@ -54,13 +55,13 @@ RULES: tuple[Rule, ...] = (
     # language models
     _rule("POST /llm/generate", "caller", "llm"),
     _rule("POST /v1/chat/completions", "caller", "llm"),
-    # what there is to choose from
+    # lists of engines and models
     _rule("GET /providers/stt", "caller"),
     _rule("GET /providers/llm", "caller"),
     _rule("GET /v1/models", "caller"),
     _rule("GET /v1/models/{model_id:path}", "caller"),
     _rule("GET /v1/audio/models", "caller"),
-    # what is kept: conversations, and what was dictated, which a key made for speaking cannot read
+    # stored data: conversations, and dictations, which a key for speech alone cannot read
     _rule("GET /api/models", "caller", "chat"),
     _rule("GET,POST /api/conversations", "caller", "chat"),
     _rule("GET,PATCH,DELETE /api/conversations/{conversation_id}", "caller", "chat"),
@@ -86,10 +87,9 @@ _COMPILED = tuple((rule, compile_path(rule.path)[0]) for rule in RULES)
 
 
 def find_rule(scope: AsgiScope) -> tuple[Rule | None, tuple[str, ...]]:
-    """The rule of a request, and the methods that its path has.
+    """Return the rule of a request, and the methods that its path allows.
 
-    The path is matched with the router's own function on the router's own text of it, so that none reads another way
-    here than there.
+    The path is matched by the router's own function on the router's own form of the path, so that both always agree.
     """
     path = get_route_path(scope)
     method = SOCKET if scope["type"] == "websocket" else scope["method"]
@@ -102,11 +102,11 @@ def find_rule(scope: AsgiScope) -> tuple[Rule | None, tuple[str, ...]]:
 
 
 def check_rule(rule: Rule, caller: Caller | None, at_the_machine: bool) -> None:
-    """Hold a caller against a rule; `at_the_machine` is a peer that needs no account to watch the process.
+    """Check whether a caller may use a route. `at_the_machine`: the client runs on this machine and may watch it.
 
     Raises:
-        Unauthorized: nobody is known, and somebody must be.
-        Forbidden: the caller is known, and may not.
+        Unauthorized: the route needs a caller, and there is none.
+        Forbidden: the caller may not use the route.
     """
     if rule.who == "everyone" or (rule.who == "operator" and at_the_machine):
         return

@@ -1,1 +1,1 @@
-"""Who may use the server: passwords, tokens, keys, and what holds back those who guess."""
+"""Accounts: passwords, tokens, API keys, and a limit on guesses."""

@@ -1,4 +1,4 @@
-"""The accounts of one application: made from its settings, and all that its doors ask of them."""
+"""The accounts of one server: the entry point for the API to log-ins, tokens and API keys."""
 
 from typing import Literal
 
@@ -14,69 +14,67 @@ from app.storage.database import Database
 
 
 class Accounts:
-    """Who may use this server. In mode `none` that is one user, and nobody is asked."""
+    """Authenticates the callers of one server. In mode `none` everybody is the one local user."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.mode: Literal["none", "accounts"] = settings.accounts.mode
         self._settings = settings
         self._database = database
-        self._log_ins: Logins | None = None
-        self._identity: Authenticator | None = None
+        self._logins: Logins | None = None
+        self._authenticator: Authenticator | None = None
         self._keys = ApiKeyManager(database)
 
     def start(self) -> None:
-        """Read the key that signs tokens, or make it; before the first request.
+        """Load the key that signs tokens, or create it. Call it before the first request.
 
         Raises:
-            CannotStart: there is no key to be had.
+            CannotStart: the key cannot be read or written, or is too short.
         """
         if self.mode == "none":
             return
-        ours = self._settings.accounts
-        key = load_signing_key(ours.jwt_secret_key, self._settings.data_dir)
-        tokens = AccessTokens(key, ours.access_minutes)
-        self._identity = Authenticator(self._database, tokens)
-        self._log_ins = Logins(ours, self._database, Passwords(), tokens)
+        options = self._settings.accounts
+        key = load_signing_key(options.jwt_secret_key, self._settings.data_dir)
+        tokens = AccessTokens(key, options.access_minutes)
+        self._authenticator = Authenticator(self._database, tokens)
+        self._logins = Logins(options, self._database, Passwords(), tokens)
 
-    async def caller(self, token: str) -> Caller:
-        """Who sends this token or key.
+    async def authenticate(self, token: str) -> Caller:
+        """Find the caller with this access token or API key.
 
         Raises:
-            Unauthorized
+            Unauthorized: the token or key is not valid.
         """
         if self.mode == "none":
             return LOCAL_CALLER
-        return await self._known.of(token)
+        assert self._authenticator is not None, "the accounts have not been started"
+        return await self._authenticator.authenticate(token)
 
-    def standing(self, caller: Caller) -> LiveAuth:
-        """The caller of a socket, who may lose the right to it while it is open."""
-        return LiveAuth(caller, self._identity)
+    def watch_caller(self, caller: Caller) -> LiveAuth:
+        """Make the object that checks the caller of a socket again while the socket is open."""
+        return LiveAuth(caller, self._authenticator)
 
     @property
-    def log_ins(self) -> Logins:
-        """
+    def logins(self) -> Logins:
+        """Log-ins with a password.
+
         Raises:
             NotFound: this server has no accounts.
         """
         if self.mode == "none":
             raise NotFound(_NO_ACCOUNTS)
-        assert self._log_ins is not None, "the accounts have not been started"
-        return self._log_ins
+        assert self._logins is not None, "the accounts have not been started"
+        return self._logins
 
     @property
     def keys(self) -> ApiKeyManager:
-        """
+        """API keys.
+
         Raises:
             NotFound: this server has no accounts.
         """
         if self.mode == "none":
             raise NotFound(_NO_ACCOUNTS)
         return self._keys
-
-    @property
-    def _known(self) -> Authenticator:
-        assert self._identity is not None, "the accounts have not been started"
-        return self._identity
 
 
 _NO_ACCOUNTS = "this server has no accounts; PROMPTER_ACCOUNTS__MODE=accounts gives it some"

@@ -1,4 +1,4 @@
-"""What an administrator does to accounts, at the command line: the database is at hand, so no server need run."""
+"""Administration of users from the command line. It works on the database, whether a server runs or not."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,118 +18,135 @@ class UserAdministration:
         self._database = database
         self._passwords = passwords or Passwords()
 
-    async def all(self) -> list[User]:
-        """Everybody who may log in, by name; the user of a server without accounts is nobody to log in as."""
+    async def list_users(self) -> list[User]:
+        """Return all users with a password, ordered by name; not the local user of mode `none`."""
         async with self._database.read() as session:
-            return [user for user in await Users(session).all() if user.password_hash]
+            return [user for user in await Users(session).list_all() if user.password_hash]
 
     async def check_new_name(self, name: str, role: Role) -> None:
-        """
+        """Check the name of a new user before its password is asked for.
+
         Raises:
-            BadRequest: it cannot be a new user's; told before anybody types a password.
+            BadRequest: the name is taken, or is not a valid name.
         """
         async with self._database.read() as session:
             await _check_free(Users(session), normalize_name(name), role)
 
-    async def known(self, name: str) -> User:
-        """
+    async def get(self, name: str) -> User:
+        """Return the user with this name.
+
         Raises:
-            NotFound
+            NotFound: there is no such user.
         """
         async with self._database.read() as session:
-            return await _named(Users(session), name)
+            return await _get_user(Users(session), name)
 
     async def add(self, name: str, password: str, role: Role) -> User:
-        """A new user. The first admin takes over what was kept while there were no accounts.
+        """Add a user. The first admin becomes the owner of what the local user of mode `none` has stored.
 
         Raises:
-            BadRequest: a name that is taken or none, a password that is too short.
+            BadRequest: the name is taken or not valid, or the password is too short or too long.
         """
         name = normalize_name(name)
         password_hash = await self._passwords.hash(password)
         async with self._database.write() as session:
             users = Users(session)
             await _check_free(users, name, role)
-            local = await users.by_id(LOCAL_USER_ID)
+            local = await users.find_by_id(LOCAL_USER_ID)
             if role == "admin" and local is not None and not local.password_hash:
-                given = {
-                    "name": name,
-                    "name_key": make_name_key(name),
-                    "password_hash": password_hash,
-                    "role": role,
-                }
-                await users.change(LOCAL_USER_ID, **given, disabled_at=None)
+                await users.change(
+                    LOCAL_USER_ID,
+                    name=name,
+                    name_key=make_name_key(name),
+                    password_hash=password_hash,
+                    role=role,
+                    disabled_at=None,
+                )
                 return replace(local, name=name, password_hash=password_hash, role=role, disabled_at=None)
-            user_id = LOCAL_USER_ID if role == "admin" and local is None else new_id()
-            user = User(user_id, name, password_hash, role, 0, None, datetime.now(UTC))
+            user = User(
+                id=LOCAL_USER_ID if role == "admin" and local is None else new_id(),
+                name=name,
+                password_hash=password_hash,
+                role=role,
+                token_version=0,
+                disabled_at=None,
+                created_at=datetime.now(UTC),
+            )
             await users.add(user, make_name_key(name))
             return user
 
     async def disable(self, name: str) -> None:
-        """Nothing of this user's opens the server any more; what is theirs stays.
+        """Lock a user out: no password, token or key of theirs works any more. Their data stay.
 
         Raises:
-            NotFound, BadRequest: unknown, or the last admin.
+            NotFound: there is no such user.
+            BadRequest: the user is the last admin.
         """
-        now = datetime.now(UTC)
         async with self._database.write() as session:
             users = Users(session)
-            user = await _named(users, name)
-            await _leave_an_admin(users, user)
-            await users.change(user.id, disabled_at=now)
-            await users.end_tokens(user.id)
-            await RefreshTokens(session).revoke_all(user.id, now)
+            user = await _get_user(users, name)
+            await _refuse_last_admin(users, user)
+            await users.change(user.id, disabled_at=datetime.now(UTC))
+            await _end_logins(users, RefreshTokens(session), user)
 
     async def enable(self, name: str) -> None:
-        """
+        """Let a disabled user in again.
+
         Raises:
-            NotFound
+            NotFound: there is no such user.
         """
         async with self._database.write() as session:
             users = Users(session)
-            await users.change((await _named(users, name)).id, disabled_at=None)
+            await users.change((await _get_user(users, name)).id, disabled_at=None)
 
     async def set_password(self, name: str, password: str) -> None:
-        """A new password; every log-in with the old one ends at once. Keys stay.
+        """Set a new password and end all log-ins of the user at once. API keys stay valid.
 
         Raises:
-            NotFound, BadRequest
+            NotFound: there is no such user.
+            BadRequest: the password is too short or too long.
         """
         password_hash = await self._passwords.hash(password)
         async with self._database.write() as session:
             users = Users(session)
-            user = await _named(users, name)
+            user = await _get_user(users, name)
             await users.change(user.id, password_hash=password_hash)
-            await users.end_tokens(user.id)
-            await RefreshTokens(session).revoke_all(user.id, datetime.now(UTC))
+            await _end_logins(users, RefreshTokens(session), user)
 
     async def delete(self, name: str) -> None:
-        """The user and everything of theirs: conversations, dictations, keys.
+        """Delete a user with their conversations, dictations and keys.
 
         Raises:
-            NotFound, BadRequest: unknown, or the last admin.
+            NotFound: there is no such user.
+            BadRequest: the user is the last admin.
         """
         async with self._database.write() as session:
             users = Users(session)
-            user = await _named(users, name)
-            await _leave_an_admin(users, user)
+            user = await _get_user(users, name)
+            await _refuse_last_admin(users, user)
             await users.remove(user.id)
 
 
+async def _end_logins(users: Users, refresh_tokens: RefreshTokens, user: User) -> None:
+    await users.invalidate_tokens(user.id)
+    await refresh_tokens.revoke_all(user.id, datetime.now(UTC))
+
+
 async def _check_free(users: Users, name: str, role: Role) -> None:
-    known = await users.by_name(make_name_key(name))
-    adopted = known is not None and known.id == LOCAL_USER_ID and not known.password_hash and role == "admin"
-    if known is not None and not adopted:
+    """The first admin may have the name of the local user, whom it replaces."""
+    known = await users.find_by_name(make_name_key(name))
+    is_local = known is not None and known.id == LOCAL_USER_ID and not known.password_hash
+    if known is not None and not (is_local and role == "admin"):
         raise BadRequest(f"there is a user {known.name!r} already; choose another name")
 
 
-async def _named(users: Users, name: str) -> User:
-    user = await users.by_name(make_name_key(name))
+async def _get_user(users: Users, name: str) -> User:
+    user = await users.find_by_name(make_name_key(name))
     if user is None or not user.password_hash:
         raise NotFound(f"there is no user {name!r}; `prompter users list` shows those there are")
     return user
 
 
-async def _leave_an_admin(users: Users, user: User) -> None:
-    if user.role == "admin" and user.disabled_at is None and await users.live_admins() == 1:
+async def _refuse_last_admin(users: Users, user: User) -> None:
+    if user.role == "admin" and user.disabled_at is None and await users.count_active_admins() == 1:
         raise BadRequest(f"{user.name!r} is the only admin; add another one first")

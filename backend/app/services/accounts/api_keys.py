@@ -1,4 +1,4 @@
-"""API keys: `pk_` and 256 random bits, shown once, stored as hashes, listed and revoked."""
+"""API keys: `pk_` and 256 random bits, shown once and stored as hashes; created, listed and revoked here."""
 
 import hashlib
 import hmac
@@ -12,92 +12,93 @@ from uuid import UUID
 from app.core.errors import BadRequest, Forbidden, NotFound
 from app.core.security import SCOPES, Caller, Role, Scope
 from app.storage.database import Database
-from app.storage.users import ApiKey as ApiKey  # the doors show it
+from app.storage.users import ApiKey as ApiKey  # re-exported for the API
 from app.storage.users import ApiKeys
 from app.utils.ids import new_id
 
 PREFIX = "pk_"
 SECRET_BYTES = 32
 SHOWN_CHARACTERS = 8
-"""Of the secret: enough to find a key among one's own, too few to guess the rest (48 of 256 bits)."""
+"""Characters of the secret that the prefix shows: enough to recognise a key (48 of its 256 bits)."""
+MAX_KEYS = 100
+"""Keys of one user that are not revoked."""
+ADMIN_SCOPES: frozenset[Scope] = frozenset({"metrics"})
+"""Scopes that only the key of an admin may have."""
 _FORM = re.compile(r"pk_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewKey:
-    """A key that nobody has seen yet."""
+    """A key that is not stored yet."""
 
     secret: str = field(repr=False)
     prefix: str
-    """Stored in the clear, indexed, and shown in lists."""
+    """Its first characters: stored in plain text, indexed, and shown in lists."""
     hash: str
 
 
 def generate_key() -> NewKey:
+    """Generate a random key."""
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-    return NewKey(secret, cut_prefix(secret), hash_secret(secret))
+    return NewKey(secret=secret, prefix=cut_prefix(secret), hash=hash_secret(secret))
 
 
 def looks_like_key(token: str) -> bool:
-    """Whether it has the form of a key; anything else is not looked up."""
+    """Whether a token has the form of an API key; other tokens are not looked up as keys."""
     return _FORM.fullmatch(token) is not None
 
 
 def cut_prefix(key: str) -> str:
+    """Return the part of a key that is stored in plain text."""
     return key[: len(PREFIX) + SHOWN_CHARACTERS]
 
 
 def hash_secret(secret: str) -> str:
-    """SHA-256 in hex. 256 random bits need no salt and no slow hash."""
+    """Return the SHA-256 of a secret in hex. 256 random bits need neither a salt nor a slow hash."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def hashes_match(left: str, right: str) -> bool:
-    """Whether two hashes are equal, in constant time."""
+    """Whether two hashes are equal; compared in constant time."""
     return hmac.compare_digest(left.encode(), right.encode())
 
 
-MOST_KEYS = 100
-"""Of one user."""
-ADMIN_SCOPES: frozenset[Scope] = frozenset({"metrics"})
-"""What only an admin may do, and so only an admin's key."""
-
-
 def limit_scopes(scopes: Sequence[str], role: Role) -> frozenset[Scope]:
-    """What a key is good for: what it was made for, as far as its owner may do that today."""
+    """Return the scopes of a key that its owner's present role allows."""
     return frozenset(
         scope for scope in SCOPES if scope in scopes and (role == "admin" or scope not in ADMIN_SCOPES)
     )
 
 
 class ApiKeyManager:
-    """One caller's keys; those of others do not exist for them."""
+    """Creates, lists and revokes the keys of a caller. Keys of other users do not exist for a caller."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def all(self, caller: Caller) -> Sequence[ApiKey]:
+    async def list_keys(self, caller: Caller) -> Sequence[ApiKey]:
+        """Return the caller's keys that are not revoked, newest first."""
         async with self._database.read() as session:
-            return await ApiKeys(session).of_user(caller.user_id)
+            return await ApiKeys(session).list_active(caller.user_id)
 
-    async def make(
+    async def create(
         self, caller: Caller, name: str, scopes: Sequence[Scope], life: timedelta | None
     ) -> tuple[ApiKey, str]:
-        """A new key, and its secret, which is kept nowhere.
+        """Create a key; return it and its secret, which is not stored. `life` None: the key does not expire.
 
         Raises:
-            Forbidden: a scope that the caller does not have.
+            Forbidden: the caller's role does not allow one of the scopes.
             BadRequest: the caller has too many keys.
         """
         if refused := set(scopes) - limit_scopes(scopes, caller.role):
             raise Forbidden(f"only an admin's key may have the scope {sorted(refused)[0]!r}")
-        made, now = generate_key(), datetime.now(UTC)
+        new, now = generate_key(), datetime.now(UTC)
         key = ApiKey(
             id=new_id(),
             user_id=caller.user_id,
             name=name,
-            prefix=made.prefix,
-            hash=made.hash,
+            prefix=new.prefix,
+            hash=new.hash,
             scopes=tuple(sorted(set(scopes))),
             expires_at=None if life is None else now + life,
             last_used_at=None,
@@ -106,13 +107,15 @@ class ApiKeyManager:
         )
         async with self._database.write() as session:
             keys = ApiKeys(session)
-            if len(await keys.of_user(caller.user_id)) >= MOST_KEYS:
-                raise BadRequest(f"you have {MOST_KEYS} keys; delete those that nobody uses")
+            if len(await keys.list_active(caller.user_id)) >= MAX_KEYS:
+                raise BadRequest(
+                    f"you have {MAX_KEYS} keys, which is the limit; delete those that nobody uses"
+                )
             await keys.add(key)
-        return key, made.secret
+        return key, new.secret
 
     async def revoke(self, caller: Caller, key_id: UUID) -> None:
-        """It opens nothing from now on.
+        """Revoke a key, which is invalid from now on.
 
         Raises:
             NotFound: the caller has no such key.

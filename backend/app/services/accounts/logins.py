@@ -1,4 +1,4 @@
-"""Log-ins: a password opens one, a refresh token keeps it, a log-out ends it at once."""
+"""Log-ins: a password begins one, a refresh token renews it, a log-out ends it at once."""
 
 import time
 from collections.abc import Callable
@@ -18,16 +18,16 @@ from app.storage.database import Database
 from app.storage.users import RefreshTokens, User, Users
 from app.utils.ids import new_id
 
-WRONG = "the name or the password is wrong"
-"""Whichever it is, and also where the account is disabled."""
-ADDRESS_TRIES = 4
-"""An address may fail this many times as often as an account: several people may share one."""
+REFUSED = "the name or the password is wrong"
+"""The message for an unknown name, a wrong password and a disabled account alike."""
+ADDRESS_FACTOR = 4
+"""An address may fail so many times as often as an account, because several people can share one address."""
 _ENDED = "this log-in has ended; log in again"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoginTokens:
-    """What a password or a renewal gives."""
+    """The tokens of a new or renewed log-in."""
 
     user: User
     access_token: str = field(repr=False)
@@ -37,7 +37,7 @@ class LoginTokens:
 
 
 class Logins:
-    """Opens, renews and ends log-ins."""
+    """Begins, renews and ends log-ins."""
 
     def __init__(
         self,
@@ -54,94 +54,108 @@ class Logins:
         self._refresh_life = timedelta(days=settings.refresh_days)
         tries, window_s = settings.login_attempts, settings.login_window_s
         self._by_name = Throttle(tries, window_s)
-        self._by_address = Throttle(tries * ADDRESS_TRIES, window_s)
+        self._by_address = Throttle(tries * ADDRESS_FACTOR, window_s)
 
-    async def open(self, name: str, password: str, address: str) -> LoginTokens:
+    async def begin(self, name: str, password: str, address: str) -> LoginTokens:
         """Log in.
 
         Raises:
-            Unauthorized: unknown, disabled, or the wrong password: always the same words, after the same time.
-            TooManyAttempts: for this account, from this address, or at once; says when to try again.
+            Unauthorized: unknown, disabled, or a wrong password; always with the same message after the same time.
+            TooManyAttempts: too many for this account, from this address, or at once; says when to try again.
         """
-        key, place = make_name_key(name), make_address_key(address)
-        self._count(key, place)
+        key, address_key = make_name_key(name), make_address_key(address)
+        self._count_attempt(key, address_key)
         async with self._database.read() as session:
-            user = await Users(session).by_name(key)
+            user = await Users(session).find_by_name(key)
         stored = user.password_hash if user is not None and user.disabled_at is None else None
         try:
-            right, rehashed = await self._passwords.check(password, stored)
+            is_right, new_hash = await self._passwords.check(password, stored)
         except TooManyAttempts:
-            self._give_back(key, place)
+            self._give_back(key, address_key)
             raise
-        if user is None or not right:
-            raise Unauthorized(WRONG)
-        self._give_back(key, place)
-        return await self._begin(user, rehashed)
+        if user is None or not is_right:
+            raise Unauthorized(REFUSED)
+        self._give_back(key, address_key)
+        return await self._issue_first(user, new_hash)
 
     async def renew(self, refresh_token: str) -> LoginTokens:
-        """New tokens for this one, which is used up; one that comes again ends its log-in.
+        """Exchange a refresh token for new tokens. A refresh token that is used twice ends its log-in.
 
         Raises:
-            Unauthorized: it is not valid any more.
+            Unauthorized: the token is not valid any more.
         """
         now = datetime.now(UTC)
         if not refresh_token.startswith(REFRESH_PREFIX) or len(refresh_token) > 100:
             raise Unauthorized(_ENDED)
         async with self._database.write() as session:
-            refreshes = RefreshTokens(session)
-            found = await refreshes.by_hash(hash_secret(refresh_token))
-            user = await Users(session).by_id(found.user_id, lock=True) if found is not None else None
-            valid = (
+            refresh_tokens = RefreshTokens(session)
+            found = await refresh_tokens.find_by_hash(hash_secret(refresh_token))
+            user = await Users(session).find_by_id(found.user_id, lock=True) if found is not None else None
+            is_valid = (
                 found is not None
                 and user is not None
                 and found.revoked_at is None
                 and found.expires_at > now
                 and user.disabled_at is None
             )
-            if found is not None and valid and await refreshes.use(found.id, now):
+            if found is not None and is_valid and await refresh_tokens.mark_used(found.id, now):
                 assert user is not None
-                return await self._issue(refreshes, user, found.family, now)
+                return await self._issue(refresh_tokens, user, found.family, now)
             if found is not None:
-                # Somebody else has used it, or will: nobody can tell which of the two is the thief.
-                await refreshes.revoke_family(found.family, now)
+                # The token was stolen, or its thief used it first: end the log-in for both.
+                await refresh_tokens.revoke_family(found.family, now)
         raise Unauthorized(_ENDED)
 
     async def end(self, caller: Caller) -> None:
-        """Log out: this log-in's tokens are void at once."""
-        assert caller.credential_id is not None, "only a log-in can end"
+        """Log out: the tokens of this log-in are invalid at once."""
+        assert caller.credential_id is not None, "only a log-in can be ended"
         async with self._database.write() as session:
-            # Not beside a renewal, whose new token would not be seen yet and live on.
-            await Users(session).by_id(caller.user_id, lock=True)
+            # The lock waits for a renewal at the same time, whose new token would otherwise survive.
+            await Users(session).find_by_id(caller.user_id, lock=True)
             await RefreshTokens(session).revoke_family(caller.credential_id, datetime.now(UTC))
 
-    def _count(self, key: str, place: str) -> None:
-        """Count the try before its outcome is known, or refuse it."""
+    def _count_attempt(self, key: str, address_key: str) -> None:
+        """Count an attempt before its outcome is known, or refuse it."""
         now_s = self._clock()
-        wait_s = max(self._by_name.wait_s(key, now_s), self._by_address.wait_s(place, now_s))
+        wait_s = max(self._by_name.wait_s(key, now_s), self._by_address.wait_s(address_key, now_s))
         if wait_s:
             wait_s = ceil(wait_s)
             raise TooManyAttempts(f"too many wrong passwords; try again in {wait_s} s", retry_after_s=wait_s)
         self._by_name.take(key, now_s)
-        self._by_address.take(place, now_s)
+        self._by_address.take(address_key, now_s)
 
-    def _give_back(self, key: str, place: str) -> None:
+    def _give_back(self, key: str, address_key: str) -> None:
         self._by_name.give_back(key, self._clock())
-        self._by_address.give_back(place, self._clock())
+        self._by_address.give_back(address_key, self._clock())
 
-    async def _begin(self, user: User, rehashed: str | None) -> LoginTokens:
+    async def _issue_first(self, user: User, new_hash: str | None) -> LoginTokens:
         now = datetime.now(UTC)
         async with self._database.write() as session:
-            users, refreshes = Users(session), RefreshTokens(session)
-            current = await users.by_id(user.id, lock=True)
+            users, refresh_tokens = Users(session), RefreshTokens(session)
+            current = await users.find_by_id(user.id, lock=True)
             if current is None or current.disabled_at or current.token_version != user.token_version:
-                raise Unauthorized(WRONG)  # disabled, or given another password, while this one was checked
-            await refreshes.forget_expired(now)
-            if rehashed is not None:
-                await users.change(user.id, password_hash=rehashed)
-            return await self._issue(refreshes, user, new_id(), now)
+                raise Unauthorized(REFUSED)  # disabled, or with a new password, since the check
+            await refresh_tokens.remove_expired(now)
+            if new_hash is not None:
+                await users.change(user.id, password_hash=new_hash)
+            return await self._issue(refresh_tokens, user, new_id(), now)
 
-    async def _issue(self, refreshes: RefreshTokens, user: User, family: UUID, now: datetime) -> LoginTokens:
-        refresh, until = generate_refresh_token(), now + self._refresh_life
-        await refreshes.add(user.id, family, hash_secret(refresh), until, now)
-        token, access = self._tokens.sign(user.id, family, user.token_version, now)
-        return LoginTokens(user, token, access.expires_at, refresh, until)
+    async def _issue(
+        self, refresh_tokens: RefreshTokens, user: User, family: UUID, now: datetime
+    ) -> LoginTokens:
+        refresh_token, refresh_expires_at = generate_refresh_token(), now + self._refresh_life
+        await refresh_tokens.add(
+            user_id=user.id,
+            family=family,
+            token_hash=hash_secret(refresh_token),
+            expires_at=refresh_expires_at,
+            now=now,
+        )
+        access_token, claims = self._tokens.sign(user.id, family, user.token_version, now)
+        return LoginTokens(
+            user=user,
+            access_token=access_token,
+            expires_at=claims.expires_at,
+            refresh_token=refresh_token,
+            refresh_expires_at=refresh_expires_at,
+        )

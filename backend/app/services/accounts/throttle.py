@@ -1,42 +1,42 @@
-"""How often one may guess: a few tries at once, then one every so often; pure, on the caller's clock."""
+"""A limit on guesses: a few attempts in a row, then one at a time. It has no clock of its own."""
 
 from ipaddress import IPv6Address, ip_address
 
-MOST_KEYS = 10_000
-"""Names or addresses remembered; one that has waited long enough is forgotten anyhow."""
+MAX_KEYS = 10_000
+"""Names or addresses remembered at the same time."""
 
 
 class Throttle:
-    """Allow `tries` in a row for each key, then one every `window_s / tries`.
+    """Allows `tries` attempts in a row for each key, then one every `window_s / tries`.
 
-    One number is kept for each key: the time by which all its tries would be paid for (the generic cell rate
-    algorithm of ATM Forum TM 4.0). A try is counted before its outcome is known, so that a thousand at once do not
-    all pass; one that succeeds is given back.
+    It stores one number for each key: the time at which all its attempts are paid off (the generic cell rate
+    algorithm of ATM Forum TM 4.0). Count an attempt before its outcome is known, so that a thousand attempts at once
+    do not all pass, and give it back if it succeeds.
     """
 
-    def __init__(self, tries: int, window_s: float, most_keys: int = MOST_KEYS) -> None:
+    def __init__(self, tries: int, window_s: float, max_keys: int = MAX_KEYS) -> None:
         self._each_s = window_s / tries
         self._burst_s = window_s
-        self._most_keys = most_keys
+        self._max_keys = max_keys
         self._paid_by: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._paid_by)
 
     def wait_s(self, key: str, now_s: float) -> float:
-        """How long until this key may try; 0 if now."""
+        """Return how long this key has to wait before its next attempt (s); 0 if it need not wait."""
         paid_by = self._paid_by.get(key, now_s)
         wait_s = paid_by + self._each_s - self._burst_s - now_s
-        return wait_s if wait_s > 1e-6 else 0.0  # sums of fractions are never quite even
+        return wait_s if wait_s > 1e-6 else 0.0  # rounding errors of the sums
 
     def take(self, key: str, now_s: float) -> None:
-        """Count a try."""
+        """Count an attempt."""
         if key not in self._paid_by:
             self._make_room(now_s)
         self._paid_by[key] = max(self._paid_by.get(key, now_s), now_s) + self._each_s
 
     def give_back(self, key: str, now_s: float) -> None:
-        """The try was no guess."""
+        """Take back the count of an attempt that succeeded."""
         paid_by = self._paid_by.get(key, now_s) - self._each_s
         if paid_by > now_s:
             self._paid_by[key] = paid_by
@@ -44,16 +44,16 @@ class Throttle:
             self._paid_by.pop(key, None)
 
     def _make_room(self, now_s: float) -> None:
-        """Forget who owes nothing, then who owes least: a flood of made-up names frees no guessed one."""
-        if len(self._paid_by) < self._most_keys:
+        """Forget keys that need not wait, then those with the shortest wait: made-up names push out no guessed name."""
+        if len(self._paid_by) < self._max_keys:
             return
         self._paid_by = {key: paid for key, paid in self._paid_by.items() if paid > now_s}
-        while len(self._paid_by) >= self._most_keys:
+        while len(self._paid_by) >= self._max_keys:
             del self._paid_by[min(self._paid_by, key=self._paid_by.__getitem__)]
 
 
 def make_address_key(peer: str) -> str:
-    """What stands for a peer: its IPv4 address, or the /64 that one IPv6 customer has to himself."""
+    """Return the key of a peer: its IPv4 address, or the /64 network that one IPv6 customer has."""
     try:
         address = ip_address(peer)
     except ValueError:

@@ -18,60 +18,68 @@ from app.utils.ids import parse_id
 ALGORITHM = "HS256"
 CLAIMS = ("exp", "iat", "jti", "sub", "sid", "type", "epoch")
 KIND = "access"
-LONGEST = 2048
-"""Characters of a token that is read at all."""
-CLOCKS_APART_S = 60
-"""How far the clocks of two servers may differ before one refuses what the other has just signed."""
+MAX_LENGTH = 2048
+"""Characters of a token; longer ones are not parsed."""
+MAX_CLOCK_SKEW_S = 60
+"""How far in the future the issue time of a token may be, because the clocks of servers differ."""
 REFRESH_PREFIX = "rt_"
+KEY_FILE = "jwt.key"
+MIN_KEY_BYTES = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessClaims:
-    """What an access token says."""
+    """The claims of an access token."""
 
     user_id: UUID
     session_id: UUID
     epoch: int
-    """Of the user's tokens: all earlier ones are void."""
+    """The user's `token_version` when it was signed; tokens of an earlier version are invalid."""
     expires_at: datetime
 
 
 class AccessTokens:
-    """Sign and read access tokens; a token is only as good as its session, which the reader checks."""
+    """Signs and reads access tokens. The caller checks that the log-in of a token has not ended."""
 
     def __init__(self, key: bytes, minutes: float) -> None:
         self._key = key
         self.life = timedelta(minutes=minutes)
 
     def sign(self, user_id: UUID, session_id: UUID, epoch: int, now: datetime) -> tuple[str, AccessClaims]:
-        access = AccessClaims(user_id, session_id, epoch, (now + self.life).replace(microsecond=0))
+        """Sign a token for a log-in; return it and its claims."""
+        signed = AccessClaims(
+            user_id=user_id,
+            session_id=session_id,
+            epoch=epoch,
+            expires_at=(now + self.life).replace(microsecond=0),
+        )
         claims = {
             "sub": str(user_id),
             "sid": str(session_id),
             "jti": secrets.token_urlsafe(12),
             "iat": int(now.timestamp()),
-            "exp": int(access.expires_at.timestamp()),
+            "exp": int(signed.expires_at.timestamp()),
             "epoch": epoch,
             "type": KIND,
         }
-        return jwt.encode(claims, self._key, ALGORITHM), access
+        return jwt.encode(claims, self._key, ALGORITHM), signed
 
     def read(self, token: str) -> AccessClaims | None:
-        """What it says; None for whatever is not a live token of this server's."""
-        if len(token) > LONGEST or not token.isascii():
+        """Return the claims of a token; None unless it is a valid access token of this server."""
+        if len(token) > MAX_LENGTH or not token.isascii():
             return None
         try:
-            # When it was issued is looked at below: PyJWT would let no clock differ.
+            # `_parse_claims` checks the issue time: PyJWT allows no clock skew for it.
             claims = jwt.decode(
                 token, self._key, [ALGORITHM], options={"require": list(CLAIMS), "verify_iat": False}
             )
         except jwt.PyJWTError:
             return None
-        return _access(claims)
+        return _parse_claims(claims)
 
 
-def _access(claims: dict[str, Any]) -> AccessClaims | None:
-    """Signed by us, but perhaps for another use."""
+def _parse_claims(claims: dict[str, Any]) -> AccessClaims | None:
+    """Check claims that this server has signed, perhaps for another purpose."""
     issued, expires, epoch = claims["iat"], claims["exp"], claims["epoch"]
     user_id, session_id = (
         parse_id(claims[name]) if type(claims[name]) is str else None for name in ("sub", "sid")
@@ -80,49 +88,46 @@ def _access(claims: dict[str, Any]) -> AccessClaims | None:
         return None
     if not all(type(value) is int for value in (epoch, issued, expires)):
         return None
-    if issued > datetime.now(UTC).timestamp() + CLOCKS_APART_S:
+    if issued > datetime.now(UTC).timestamp() + MAX_CLOCK_SKEW_S:
         return None
-    return AccessClaims(user_id, session_id, epoch, datetime.fromtimestamp(expires, UTC))
+    expires_at = datetime.fromtimestamp(expires, UTC)
+    return AccessClaims(user_id=user_id, session_id=session_id, epoch=epoch, expires_at=expires_at)
 
 
 def generate_refresh_token() -> str:
-    """256 random bits."""
+    """Generate a token of 256 random bits."""
     return REFRESH_PREFIX + secrets.token_urlsafe(32)
 
 
-FILE_NAME = "jwt.key"
-LEAST_BYTES = 32
-
-
 def load_signing_key(configured: SecretStr, data_dir: Path) -> bytes:
-    """The key; made at the first start where settings give none.
+    """Return the configured key, or the one in the data folder, which the first start creates.
 
     Raises:
-        CannotStart: it is too short, or others can read its file; the message says what to do.
+        CannotStart: the key is too short, other users can read its file, or the file cannot be read or written.
     """
     if given := configured.get_secret_value().encode():
-        return _long_enough(given, "accounts.jwt_secret_key (JWT_SECRET_KEY)")
-    path = data_dir / FILE_NAME
+        return _check_length(given, "accounts.jwt_secret_key (JWT_SECRET_KEY)")
+    path = data_dir / KEY_FILE
     try:
         if not path.exists():
-            _make(path)
+            _create_key(path)
         if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise CannotStart(
-                f"others can read {str(path)!r}, and so make tokens for anybody; remove it: the next start makes "
+                f"other users can read {str(path)!r}, and so make tokens for anybody; remove it: the next start makes "
                 "a new one, and everybody logs in again"
             )
-        return _long_enough(path.read_bytes(), repr(str(path)))
+        return _check_length(path.read_bytes(), repr(str(path)))
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise CannotStart(
-            f"{str(path)!r} cannot be kept ({reason}); expected a folder that the server may write to (data_dir)"
+            f"{str(path)!r} cannot be written ({reason}); expected a folder that the server may write to (data_dir)"
         ) from error
 
 
-def _make(path: Path) -> None:
-    """Two servers that start at once agree: whoever comes first links its file, complete, under the name."""
+def _create_key(path: Path) -> None:
+    """Create the file of the key. Of two servers that start at once, the first one links its complete file."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{FILE_NAME}.{secrets.token_hex(8)}")
+    draft = path.with_name(f".{KEY_FILE}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -137,7 +142,7 @@ def _make(path: Path) -> None:
         draft.unlink()
 
 
-def _long_enough(key: bytes, where: str) -> bytes:
-    if len(key) < LEAST_BYTES:
-        raise CannotStart(f"{where} has {len(key)} bytes; expected at least {LEAST_BYTES} random ones")
+def _check_length(key: bytes, where: str) -> bytes:
+    if len(key) < MIN_KEY_BYTES:
+        raise CannotStart(f"{where} has {len(key)} bytes; expected at least {MIN_KEY_BYTES} random ones")
     return key

@@ -102,17 +102,18 @@ class Conversations:
         self._answers.forget(conversation_id)
 
     async def messages(
-        self, user_id: UUID, conversation_id: UUID, *, all_branches: bool = False, last: int | None = None
+        self, user_id: UUID, conversation_id: UUID, *, all_branches: bool = False
     ) -> tuple[Message, ...]:
-        """Those of the branch that is shown, or of all of them; oldest first.
+        """Return the messages of the shown branch, or of all branches, oldest first.
 
         Raises:
-            NotFound
+            NotFound: this user has no such conversation.
         """
         async with self._database.read() as session:
             if all_branches:
-                return (await messages.tree(session, user_id, conversation_id))[-last if last else 0 :]
-            return await messages.read_branch(session, user_id, conversation_id, last=last)
+                ids = await messages.list_ids(session, user_id, conversation_id, all_branches=True)
+                return await messages.read_page(session, conversation_id, ids)
+            return await messages.read_branch(session, user_id, conversation_id)
 
 
 def one_line(title: str) -> str:
@@ -143,7 +144,7 @@ class Branches:
                 question = await messages.get(session, user_id, question.parent_id)
             conversation = await conversations.get(session, user_id, question.conversation_id)
         answer = await self._answers.answer(user_id, conversation.id, question.id, options=options)
-        return NewTurn(question, answer, conversation.title)
+        return NewTurn(user=question, assistant=answer, title=conversation.title)
 
     async def edit(self, user_id: UUID, message_id: UUID, text: str, options: AnswerOptions) -> NewTurn:
         """Store another version of a user's message beside it, and begin its answer.

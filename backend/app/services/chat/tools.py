@@ -47,7 +47,7 @@ class ToolHost:
 
     def run_context(self) -> RunContext:
         """For whom it acts: its user, in conversations, and nothing else that this user may do."""
-        caller = Caller(self.user_id, "", "user", "session", frozenset({"chat"}))
+        caller = Caller(user_id=self.user_id, name="", role="user", via="session", scopes=frozenset({"chat"}))
         return RunContext(caller, self.conversation_id, self.tell, self.approve)
 
     def tell(self, event: ToolUpdate) -> None:

@@ -168,7 +168,7 @@ class SpeechSession:
                 self._settings,
                 meter,
                 partials=config.partials,
-                keep=kept.final,
+                keep=kept.add_final,
             )
         else:
             self._dictation = Dictation(
@@ -179,7 +179,7 @@ class SpeechSession:
                 meter,
                 silence_ms=self._silence_ms(config),
                 events=frozenset(config.events),
-                keep=kept.final,
+                keep=kept.add_final,
             )
         self._emit_ready(engine, voice, lang, self._issue_token(self, session_id))
         self._last_audio = self._last_ack = time.monotonic()

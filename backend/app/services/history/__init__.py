@@ -1,1 +1,1 @@
-"""What is kept of dictations and conversations: stored, listed, searched and exported."""
+"""Stored dictations and conversations: recorded, listed, searched and exported."""

@@ -1,4 +1,4 @@
-"""Stored dictations of a user: listed, read, found by label, exported and deleted."""
+"""Stored dictations of a user: listed, read, found by label, exported as text or subtitles, and deleted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ __all__ = ["DictationHistory", "StoredDictation", "StoredFinal", "find_latest_te
 
 
 class DictationHistory:
-    """What belongs to one user does not exist for another: `NotFound`, in the same words as of what is not there.
+    """Reads and deletes dictations. A dictation of another user is `NotFound`, like one that does not exist.
 
-    Whoever asks right after a final finds it: what is on its way into the database is waited for.
+    Reading waits for finals that are not stored yet, so that a client finds a final right after receiving it.
     """
 
     def __init__(self, database: Database, writer: DictationWriter, transcripts: RecentTranscripts) -> None:
@@ -29,48 +29,48 @@ class DictationHistory:
         self._writer = writer
         self._transcripts = transcripts
 
-    async def newest(
+    async def list_page(
         self, user_id: UUID, *, limit: int, before: str | None = None, q: str = ""
     ) -> Page[StoredDictation]:
-        """One page, the last started first; with `q` only those in which its words stand.
+        """Return one page, the latest start first; with `q` only dictations with a final that has all its words.
 
         Raises:
-            BadRequest: `before` is no cursor.
+            BadRequest: `before` is not a cursor.
         """
-        await self._writer.settled()
+        await self._writer.wait_until_stored()
         async with self._database.read() as session:
             return await dictations.list_page(session, user_id, limit=limit, before=before, q=q)
 
     async def get(self, user_id: UUID, dictation_id: str) -> tuple[StoredDictation, tuple[StoredFinal, ...]]:
-        """A dictation and its finals in order.
+        """Return a dictation and its finals in order.
 
         Raises:
-            NotFound: this user has no such dictation; a malformed id is of none.
+            NotFound: this user has no such dictation, or the id is malformed.
         """
-        id_ = _known(dictation_id)
-        await self._writer.settled()
+        id_ = _parse_id(dictation_id)
+        await self._writer.wait_until_stored()
         async with self._database.read() as session:
             return await dictations.get(session, user_id, id_)
 
     async def delete(self, user_id: UUID, dictation_id: str) -> None:
-        """With its finals, also those in memory. Of one that goes on nothing more is kept.
+        """Delete a dictation with its finals, in memory too. If it goes on, nothing more of it is stored.
 
         Raises:
-            NotFound: as of `get`.
+            NotFound: this user has no such dictation, or the id is malformed.
         """
-        id_ = _known(dictation_id)
+        id_ = _parse_id(dictation_id)
         async with self._database.write() as session:
             await dictations.remove(session, user_id, id_)
         self._transcripts.erase(id_)
 
 
 async def find_latest_text(database: Database, label: SessionLabel) -> str | None:
-    """What was said in the latest stored dictation of a label; None where there is none."""
+    """Return the text of the latest stored dictation of a label; None if there is none."""
     async with database.read() as session:
         return await dictations.find_latest_text(session, label.owner, label.session_id)
 
 
-def _known(dictation_id: str) -> UUID:
+def _parse_id(dictation_id: str) -> UUID:
     if (found := parse_id(dictation_id)) is None:
         raise NotFound("no dictation has this id; list yours with GET /api/dictations")
     return found
@@ -80,29 +80,34 @@ FinalsFormat = Literal["txt", "srt", "vtt"]
 MEDIA_TYPES: dict[FinalsFormat, str] = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SubtitleWord:
     text: str
     start_ms: int
     end_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SubtitleSegment:
     text: str
     start_ms: int
     end_ms: int
-    words: Sequence[_Word]
+    words: Sequence[_SubtitleWord]
 
 
 def format_finals(finals: Sequence[StoredFinal], form: FinalsFormat) -> str:
-    """Finals as a file: a line for each, or cues of one or more for each."""
+    """Format finals as plain text with one line for each, or as subtitles with one cue or more for each."""
     if form == "txt":
         return "".join(f"{final.text}\n" for final in finals)
-    said = [_said(final) for final in finals]
-    return to_srt(said) if form == "srt" else to_vtt(said)
+    segments = [_to_segment(final) for final in finals]
+    return to_srt(segments) if form == "srt" else to_vtt(segments)
 
 
-def _said(final: StoredFinal) -> _Said:
-    words = [_Word(word["word"], word["start_ms"], word["end_ms"]) for word in final.words or ()]
-    return _Said(final.text, final.start_ms or 0, final.end_ms or 0, words)
+def _to_segment(final: StoredFinal) -> _SubtitleSegment:
+    words = [
+        _SubtitleWord(text=word["word"], start_ms=word["start_ms"], end_ms=word["end_ms"])
+        for word in final.words or ()
+    ]
+    return _SubtitleSegment(
+        text=final.text, start_ms=final.start_ms or 0, end_ms=final.end_ms or 0, words=words
+    )

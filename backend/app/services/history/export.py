@@ -1,4 +1,4 @@
-"""A conversation as a file: Markdown to be read, or JSON with everything; written while it is read."""
+"""Exports a conversation as Markdown for reading, or as JSON with everything, piece by piece."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, fields
@@ -20,51 +20,56 @@ from app.storage.messages import Message
 
 ExportFormat = Literal["markdown", "json"]
 VERSION = 1
-"""Of the JSON: raised when what reads it has to change."""
-PAGE = 50
+"""The version of the JSON. Raise it when programs that read the JSON have to change."""
+PAGE_SIZE = 50
 """Messages in memory at a time."""
-_KEPT = tuple(field.name for field in fields(Message) if field.name != "conversation_id")
+_EXPORTED_FIELDS = tuple(field.name for field in fields(Message) if field.name != "conversation_id")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFile:
-    """A file in the making."""
+    """A file whose content is made while it is read."""
 
     title: str
     at: datetime
     pieces: AsyncGenerator[bytes, None]
-    """Close it when its reader leaves."""
+    """The content. Close the generator when the reader leaves."""
 
 
 class ConversationExporter:
-    """Reads some messages at a time, with no session of the database open while the reader takes them.
+    """Reads a few messages at a time, with no database session open while the client downloads them.
 
-    Of an answer under way the file has what was saved of it.
+    An answer under way is exported as far as it is stored.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def export(self, user_id: UUID, conversation_id: UUID, form: ExportFormat) -> ExportFile:
-        """The branch that is shown as Markdown, or all branches as JSON.
+        """Export the shown branch as Markdown, or all branches as JSON.
 
         Raises:
             NotFound: this user has no such conversation.
-            StorageUnavailable: also from the pieces, which then are not the whole file.
+            StorageUnavailable: the database cannot be read. The pieces raise it, too, and then the file is incomplete.
         """
         async with self._database.read() as session:
             conversation = await conversations.get(session, user_id, conversation_id)
             ids = await messages.list_ids(session, user_id, conversation_id, all_branches=form == "json")
         at = utc_now()
-        write = _json if form == "json" else _markdown
-        return ExportFile(conversation.title, at, write(conversation, at, self._pages(conversation_id, ids)))
+        write = _write_json if form == "json" else _write_markdown
+        pieces = write(conversation, at, self._read_pages(conversation_id, ids))
+        return ExportFile(title=conversation.title, at=at, pieces=pieces)
 
-    async def _pages(
+    async def _read_pages(
         self, conversation_id: UUID, ids: Sequence[UUID]
     ) -> AsyncGenerator[tuple[Message, ...], None]:
-        """Raises: NotFound: the conversation has been deleted meanwhile."""
-        for begin in range(0, len(ids), PAGE):
-            wanted = ids[begin : begin + PAGE]
+        """Read the messages page by page.
+
+        Raises:
+            NotFound: the conversation was deleted meanwhile.
+        """
+        for begin in range(0, len(ids), PAGE_SIZE):
+            wanted = ids[begin : begin + PAGE_SIZE]
             async with self._database.read() as session:
                 found = await messages.read_page(session, conversation_id, wanted)
             if len(found) < len(wanted):
@@ -72,24 +77,26 @@ class ConversationExporter:
             yield found
 
 
-async def _markdown(
+async def _write_markdown(
     conversation: Conversation, at: datetime, pages: AsyncGenerator[tuple[Message, ...], None]
 ) -> AsyncGenerator[bytes, None]:
     yield export_markdown.render_head(conversation, at).encode()
     async for page in pages:
-        # In a thread: messages may be long, and written to take long.
-        yield (await anyio.to_thread.run_sync(_turns, page)).encode()
+        # In a thread: long messages, written for the purpose, can take long.
+        yield (await anyio.to_thread.run_sync(_render_page, page)).encode()
 
 
-def _turns(page: Sequence[Message]) -> str:
+def _render_page(page: Sequence[Message]) -> str:
     return "".join(map(export_markdown.render_message, page))
 
 
-async def _json(
+async def _write_json(
     conversation: Conversation, at: datetime, pages: AsyncGenerator[tuple[Message, ...], None]
 ) -> AsyncGenerator[bytes, None]:
-    """A message on each line, so that a long file can be looked at. Ids of PostgreSQL are a kind of UUID of its own,
-    which only `default` can write."""
+    """Write one message on each line, so that people can read a long file.
+
+    `default=str` serialises the ids of PostgreSQL, whose driver has a UUID class of its own.
+    """
     head = {"format": "prompter.conversation", "version": VERSION, "exported_at": at}
     about = {
         field.name: getattr(conversation, field.name)
@@ -106,4 +113,4 @@ async def _json(
 
 
 def _values(message: Message) -> dict[str, Any]:
-    return {name: getattr(message, name) for name in _KEPT}
+    return {name: getattr(message, name) for name in _EXPORTED_FIELDS}

@@ -1,4 +1,4 @@
-"""A conversation as Markdown that shows nothing but itself: no HTML of anybody, and nothing loaded; pure."""
+"""Renders a conversation as safe Markdown: without active HTML, and without images that a reader would load."""
 
 import re
 from datetime import datetime
@@ -12,23 +12,23 @@ from app.storage.tool_events import ENDS
 
 SPEAKERS = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
-_SIGNS = re.compile(r"[\\`*_\[\]<>&#!|~$]")
+_SPECIAL = re.compile(r"[\\`*_\[\]<>&#!|~$]")
 _LINE_END = re.compile(r"\r\n?|\n")
 _OPENING = re.compile(r"( *)(`{3,}(?=[^`]*$)|~{3,})")
 _SPAN = re.compile(r"\\.|(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)")
-"""Code within one line, or an escaped sign."""
+"""Code within one line, or an escaped character."""
 _SPAN_CHARS = 1000
-"""In longer lines no code is looked for: that could take the square of their length."""
+"""Code is not searched in longer lines, because that can take quadratic time."""
 _LIVE = re.compile(r"<[A-Za-z/!?]|!\[|\]:")
-"""What could begin HTML, an image, or a target for the links of others."""
+"""What can begin HTML, an image, or a link definition."""
 _HEADING = re.compile(rf" {{0,3}}## +(?:{'|'.join(SPEAKERS.values())})\b")
 _TOOL_CHARS = 500
-"""Of what a tool was given, and of what it gave."""
+"""Characters shown of the arguments of a tool, and of its result."""
 _BACKTICKS = re.compile(r"`+")
 
 
 def render_head(conversation: Conversation, at: datetime) -> str:
-    """The title, and what was sent along with each message."""
+    """Render the title, the time of the export, the model and the system prompt."""
     about = [f"Exported from PROMPTer on {format_time(at)}"]
     if conversation.model:
         about.append(f"model {escape(conversation.model)}")
@@ -39,15 +39,16 @@ def render_head(conversation: Conversation, at: datetime) -> str:
 
 
 def render_message(message: Message) -> str:
-    """One message under a heading of its own."""
-    said_by = SPEAKERS[message.role] + (f" ({escape(message.model)})" if message.model else "")
+    """Render one message under a heading."""
+    speaker = SPEAKERS[message.role] + (f" ({escape(message.model)})" if message.model else "")
     text = f"{render_text(message.content)}\n" if message.content.strip() else ""
-    parts = [f"\n## {said_by} · {format_time(message.created_at)}\n", _tools(message), text, _ending(message)]
+    heading = f"\n## {speaker} · {format_time(message.created_at)}\n"
+    parts = [heading, _render_tools(message), text, _render_status(message)]
     return "\n".join(part for part in parts if part)
 
 
 def render_text(text: str) -> str:
-    """A message as it was written where that is surely harmless Markdown, else inside a fence: never changed."""
+    """Return a text unchanged if it is certainly harmless Markdown, else unchanged inside a fenced block."""
     text = _LINE_END.sub("\n", text).strip("\n")
     if is_harmless(text):
         return text
@@ -57,25 +58,25 @@ def render_text(text: str) -> str:
 
 
 def is_harmless(text: str) -> bool:
-    """Whether every reader of Markdown shows this text without HTML, images and headings of ours, and whole.
+    """Whether every Markdown renderer shows the whole text, without HTML, images and headings like ours.
 
-    False where that is not sure: code counts as code only where no dialect could see it otherwise.
+    False in case of doubt: code counts as code only if all dialects agree that it is code.
     """
     fence, indent, nested, loose = "", 0, False, False
     for line in text.split("\n"):
         bare = line.strip()
         if fence:
             if bare and len(line) - len(line.lstrip(" ")) < indent:
-                return False  # to some it ends the list item that the fence is in
+                return False  # in some dialects the line ends the list item that holds the fence
             if len(bare) >= len(fence) and set(bare) == {fence[0]}:
                 if line.rstrip(" \t") != " " * indent + bare:
-                    return False  # an end to some only
+                    return False  # the end of the fence in some dialects only
                 fence = ""
             continue
         opening = _OPENING.match(line)
         if opening and len(opening[1]) <= 3:
             if nested and opening[1]:
-                return False  # it may begin a fence, or end one
+                return False  # it begins a fence or ends one, depending on the dialect
             fence, indent, loose = opening[2], len(opening[1]), False
             continue
         nested = nested or "\t" in line or "```" in line or "~~~" in line
@@ -86,39 +87,42 @@ def is_harmless(text: str) -> bool:
     return not fence
 
 
-def _tools(message: Message) -> str:
-    """What an assistant's tools did, a line for each call; the JSON has it whole and in its place."""
-    happened = tool_events_of(message)
-    ends = {each.call_id: each for each in happened if each.name in ENDS}
+def _render_tools(message: Message) -> str:
+    """Render one line for each tool call; the JSON export has the whole call in its place."""
+    events = tool_events_of(message)
+    ends = {each.call_id: each for each in events if each.name in ENDS}
     lines = []
-    for call in happened:
+    for call in events:
         if call.name == "tool_call":
             end = ends.get(call.call_id)
-            came = end.data.get("result" if end.name == "tool_result" else "error") if end else "not yet"
-            asked = orjson.dumps(call.data.get("arguments")).decode()
-            lines.append(f"- Tool {_short(call.data.get('name'))} {_short(asked)}: {_short(came)}\n")
+            outcome = end.data.get("result" if end.name == "tool_result" else "error") if end else "not yet"
+            arguments = orjson.dumps(call.data.get("arguments")).decode()
+            lines.append(
+                f"- Tool {_shorten(call.data.get('name'))} {_shorten(arguments)}: {_shorten(outcome)}\n"
+            )
     return "".join(lines)
 
 
-def _short(value: object) -> str:
+def _shorten(value: object) -> str:
     text = str(value)
     return escape(text if len(text) <= _TOOL_CHARS else f"{text[:_TOOL_CHARS]}…")
 
 
 def escape(text: str) -> str:
-    """A text on one line in which no sign means anything."""
-    return _SIGNS.sub(lambda sign: f"\\{sign.group()}", " ".join(text.split()))
+    """Put a text on one line and escape the characters that Markdown interprets."""
+    return _SPECIAL.sub(lambda match: f"\\{match.group()}", " ".join(text.split()))
 
 
 def format_time(at: datetime) -> str:
+    """Format a time in UTC, to the minute."""
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def _ending(message: Message) -> str:
-    """Why a message is not whole."""
+def _render_status(message: Message) -> str:
+    """Say why a message is incomplete."""
     if message.status == "streaming":
         return "*(still being answered)*\n"
     if message.status == "complete":
         return ""
-    why = escape(str((message.error or {}).get("message") or "cut short"))
-    return f"*({message.status}: {why})*\n"
+    reason = escape(str((message.error or {}).get("message") or "cut short"))
+    return f"*({message.status}: {reason})*\n"

@@ -1,4 +1,4 @@
-"""Search over what a user has kept: titles, messages and dictations."""
+"""Search over the titles, messages and dictations of a user."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ __all__ = ["Search", "SearchHit", "SearchKind", "SearchOrder"]
 
 
 class Search:
-    """Finds only what is the user's own."""
+    """Searches what belongs to one user."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -25,10 +25,10 @@ class Search:
         order: SearchOrder = "newest",
         kind: SearchKind | None = None,
     ) -> tuple[SearchHit, ...]:
-        """Where all words of the query stand, the last one as a beginning; nothing where it has no word.
+        """Return what has all words of the query; the last word matches as a prefix. Empty if there is no word.
 
         Raises:
-            StorageUnavailable
+            StorageUnavailable: the database cannot be read.
         """
         async with self._database.read() as session:
             return await search.find(

@@ -22,7 +22,7 @@ from tests.support.serving import Served, serving
 from tests.support.speech_client import Client, eventually, sentence, speech_client, texts
 
 QUICK_S = 0.05
-ASKED_EVERY_S = identity.CHECK_EVERY_S
+ASKED_EVERY_S = identity.CHECK_INTERVAL_S
 """As it is where no test changes it."""
 
 
@@ -32,7 +32,7 @@ def served() -> Iterator[Served]:
         pytest.MonkeyPatch.context() as patch,
         serving(FakeEngine(), accounts=ACCOUNTS, limits={"sockets": 8}) as served,
     ):
-        patch.setattr(identity, "CHECK_EVERY_S", QUICK_S)
+        patch.setattr(identity, "CHECK_INTERVAL_S", QUICK_S)
         yield served
 
 
@@ -154,8 +154,8 @@ async def test_a_first_message_that_is_too_long(served: Served, team: Team, ada:
 
 
 async def test_who_says_nothing_is_not_waited_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert socket_auth.PATIENCE_S == 10
-    monkeypatch.setattr(socket_auth, "PATIENCE_S", 0.05)
+    assert socket_auth.MAX_WAIT_S == 10
+    monkeypatch.setattr(socket_auth, "MAX_WAIT_S", 0.05)
     async with speech_client(served.url) as client:
         error, code = await last_words(client)
     assert (error["code"], code) == ("unauthorized", 1008)
@@ -234,7 +234,7 @@ async def test_paths_that_are_no_socket(served: Served, team: Team, ada: Person)
 
 def test_a_minute_is_the_most_that_a_lost_right_lasts() -> None:
     assert ASKED_EVERY_S <= 30
-    assert identity.UNKNOWN_FOR_S <= 60
+    assert identity.MAX_UNCHECKED_S <= 60
 
 
 async def ended(client: Client) -> tuple[str, int]:
@@ -323,7 +323,7 @@ async def test_a_database_that_cannot_be_asked_ends_nothing_at_once(
             patch.setattr(Database, "read", _unreachable)
             await asyncio.sleep(5 * QUICK_S)
             await client.answers()
-            patch.setattr(identity, "UNKNOWN_FOR_S", 0.0)
+            patch.setattr(identity, "MAX_UNCHECKED_S", 0.0)
             assert await ended(client) == ("unauthorized", 1008)
 
 

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from app.core.errors import BadRequest, CannotStart, TooManyAttempts
 from app.services.accounts import passwords as module
-from app.services.accounts.passwords import LONGEST, SHORTEST, Passwords, make_name_key, normalize_name
-from app.services.accounts.tokens import FILE_NAME, load_signing_key
+from app.services.accounts.passwords import MAX_LENGTH, MIN_LENGTH, Passwords, make_name_key, normalize_name
+from app.services.accounts.tokens import KEY_FILE, load_signing_key
 
 GOOD = "correct horse battery staple"
 
@@ -54,7 +54,7 @@ async def test_accents_are_the_same_however_a_keyboard_makes_them(cheap: Passwor
     assert (await cheap.check("\ud800\udfff" * 8, stored))[0] is False
 
 
-@pytest.mark.parametrize("password", ["", "x" * (SHORTEST - 1), "x" * (LONGEST + 1)])
+@pytest.mark.parametrize("password", ["", "x" * (MIN_LENGTH - 1), "x" * (MAX_LENGTH + 1)])
 async def test_a_new_password_is_neither_short_nor_endless(cheap: Passwords, password: str) -> None:
     with pytest.raises(BadRequest, match="10 to 1024 characters"):
         await cheap.hash(password)
@@ -87,13 +87,13 @@ async def test_few_are_computed_at_once_and_the_loop_goes_on(
             refusals += 1
 
     async with anyio.create_task_group() as group:
-        for _ in range(module.WAITING + 5):
+        for _ in range(module.MAX_WAITING + 5):
             group.start_soon(log_in)
         with anyio.fail_after(5):
-            while refusals < 5 or inside < module.AT_ONCE:  # noqa: ASYNC110  # threads have no event of the loop
+            while refusals < 5 or inside < module.CONCURRENT_HASHES:  # noqa: ASYNC110  # threads have no event of the loop
                 await anyio.sleep(0.005)
         gate.set()
-    assert (refusals, most) == (5, module.AT_ONCE)
+    assert (refusals, most) == (5, module.CONCURRENT_HASHES)
     gate.set()
     assert await cheap.check(GOOD, "x") == (True, None), "places are given back"
 
@@ -137,9 +137,9 @@ def test_a_key_is_made_once_for_this_user_alone(tmp_path: Path) -> None:
     folder = tmp_path / "not yet there"
     key = load_signing_key(NONE, folder)
     assert len(key) >= 32
-    assert stat.S_IMODE((folder / FILE_NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / KEY_FILE).stat().st_mode) == 0o600
     assert load_signing_key(NONE, folder) == key
-    assert [path.name for path in folder.iterdir()] == [FILE_NAME], "no draft is left"
+    assert [path.name for path in folder.iterdir()] == [KEY_FILE], "no draft is left"
 
 
 def test_servers_that_start_at_once_agree(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="has 31 bytes; expected at least 32") as refused:
         load_signing_key(SecretStr("k" * 31), tmp_path)
     assert "kkk" not in str(refused.value)
-    (tmp_path / FILE_NAME).touch(0o600)
+    (tmp_path / KEY_FILE).touch(0o600)
     with pytest.raises(CannotStart, match="has 0 bytes"):
         load_signing_key(NONE, tmp_path)
 
@@ -168,7 +168,7 @@ def test_a_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
     load_signing_key(NONE, tmp_path)
-    (tmp_path / FILE_NAME).chmod(mode)
+    (tmp_path / KEY_FILE).chmod(mode)
     with pytest.raises(CannotStart, match="remove it"):
         load_signing_key(NONE, tmp_path)
 

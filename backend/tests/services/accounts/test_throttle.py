@@ -68,7 +68,7 @@ def test_no_way_of_trying_gets_more_than_its_share(
 
 
 def test_memory_is_bounded_and_a_flood_frees_nobody() -> None:
-    throttle = Throttle(5, 300, most_keys=100)
+    throttle = Throttle(5, 300, max_keys=100)
     for _ in range(5):
         throttle.take("victim", 0)
     for number in range(10_000):
@@ -78,7 +78,7 @@ def test_memory_is_bounded_and_a_flood_frees_nobody() -> None:
 
 
 def test_who_owes_nothing_is_forgotten_first() -> None:
-    throttle = Throttle(1, 10, most_keys=2)
+    throttle = Throttle(1, 10, max_keys=2)
     throttle.take("early", 0)
     throttle.take("late", 5)
     throttle.take("new", 11)

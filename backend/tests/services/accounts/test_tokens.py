@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from app.services.accounts import api_keys
-from app.services.accounts.tokens import LONGEST, AccessTokens, generate_refresh_token
+from app.services.accounts.tokens import MAX_LENGTH, AccessTokens, generate_refresh_token
 from app.utils.ids import new_id
 
 KEY = b"a key that is long enough for HS256, by far"
@@ -133,7 +133,7 @@ def test_a_changed_token_is_refused(tokens: AccessTokens) -> None:
         "a.b.c",
         "é.é.é",
         "\ud800",
-        "x" * (LONGEST + 1),
+        "x" * (MAX_LENGTH + 1),
         generate_refresh_token(),
         api_keys.generate_key().secret,
     ],

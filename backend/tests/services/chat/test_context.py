@@ -15,8 +15,23 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def said(role: Role, content: str) -> Message:
-    nothing = (None,) * 6
-    return Message(new_id(), new_id(), None, role, content, None, "complete", *nothing, NOW, NOW)
+    return Message(
+        id=new_id(),
+        conversation_id=new_id(),
+        parent_id=None,
+        role=role,
+        content=content,
+        reasoning=None,
+        status="complete",
+        model=None,
+        provider=None,
+        finish_reason=None,
+        usage=None,
+        error=None,
+        tool_data=None,
+        created_at=NOW,
+        updated_at=NOW,
+    )
 
 
 def sent(*messages: tuple[Role, str], system: str = "", last: int = 10, budget: int = 8000) -> list[str]:

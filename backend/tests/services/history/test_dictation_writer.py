@@ -13,15 +13,16 @@ import pytest
 from app.core.errors import NotFound, NothingFinalYet, StorageUnavailable
 from app.core.metrics import Observer
 from app.services.history import dictation_writer as writing
-from app.services.history.dictation_writer import DictationStore, DictationWriter, RecordedDictation
+from app.services.history.dictation_writer import DictationRecorder, DictationStore, DictationWriter
 from app.services.history.dictations import DictationHistory, find_latest_text
 from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.storage import dictations, search
-from app.storage.common import Page, utc_now
+from app.storage.common import Page
 from app.storage.database import Database
-from app.storage.dictations import DictationBatch, NewDictation, NewFinal, PendingFinal, StoredDictation
+from app.storage.dictations import DictationBatch, StoredDictation
 from app.storage.users import Users
 from app.utils.ids import new_id
+from tests.support.dictations import final, new_dictation, pending
 
 SECRET = "the purple submarine"
 
@@ -70,14 +71,14 @@ class Room:
         self.observer = Observer()
         self.writer = DictationWriter(self.database, limit, self.observer)
         self.transcripts = RecentTranscripts(10, lambda label: find_latest_text(database, label))
-        self.keeper = DictationStore(self.writer, self.transcripts)
+        self.store = DictationStore(self.writer, self.transcripts)
         self.dictations = DictationHistory(database, self.writer, self.transcripts)
 
-    def recording(self, label: str | None = "s1", user_id: UUID | None = None) -> RecordedDictation:
-        return RecordedDictation(self.writer.put, user_id or self.user_id, label)
+    def recording(self, label: str | None = "s1", user_id: UUID | None = None) -> DictationRecorder:
+        return DictationRecorder(self.writer, user_id or self.user_id, label)
 
     async def page(self) -> Page[StoredDictation]:
-        return await self.dictations.newest(self.user_id, limit=50)
+        return await self.dictations.list_page(self.user_id, limit=50)
 
     async def texts(self, dictation_id: UUID) -> list[str]:
         _, finals = await self.dictations.get(self.user_id, str(dictation_id))
@@ -90,7 +91,7 @@ class Room:
 
 @asynccontextmanager
 async def running(room: Room, flush_s: float = 5.0) -> AsyncIterator[Room]:
-    async with room.writer.running(flush_s):
+    async with room.writer.run(flush_s):
         yield room
 
 
@@ -113,8 +114,8 @@ async def room(database: Database, ana: UUID) -> AsyncIterator[Room]:
 async def test_a_dictation_is_kept_as_its_client_was_told(room: Room) -> None:
     words = [{"word": "hola", "start_ms": 10, "end_ms": 300, "confidence": 0.9}]
     recording = room.recording()
-    recording.final(said("hola", words=words))
-    recording.final(said("adiós", 2, lang="pt"))
+    recording.add_final(said("hola", words=words))
+    recording.add_final(said("adiós", 2, lang="pt"))
     kept, finals = await room.dictations.get(room.user_id, str(recording.id))
     assert (kept.session_label, kept.lang, kept.provider, kept.model) == ("s1", "es", "fake", "small")
     assert (kept.finals, kept.ended_at) == (2, None)
@@ -131,11 +132,11 @@ async def test_a_dictation_is_kept_as_its_client_was_told(room: Room) -> None:
 
 async def test_what_was_said_can_be_found(room: Room) -> None:
     recording = room.recording()
-    recording.final(said("¿Qué tiempo hará mañana?"))
-    room.recording().final(said("otra cosa"))
-    found = await room.dictations.newest(room.user_id, limit=50, q="MANANA tiempo")
+    recording.add_final(said("¿Qué tiempo hará mañana?"))
+    room.recording().add_final(said("otra cosa"))
+    found = await room.dictations.list_page(room.user_id, limit=50, q="MANANA tiempo")
     assert [each.id for each in found.items] == [recording.id]
-    assert (await room.dictations.newest(room.user_id, limit=50, q="¿?")).items == ()
+    assert (await room.dictations.list_page(room.user_id, limit=50, q="¿?")).items == ()
     async with room.database.read() as session:
         (hit,) = await search.find(session, room.user_id, "mañana")
     assert hit.dictation_id == recording.id
@@ -143,24 +144,24 @@ async def test_what_was_said_can_be_found(room: Room) -> None:
 
 async def test_a_dictation_without_finals_leaves_nothing(room: Room) -> None:
     empty = room.recording()
-    empty.final(said(""))
-    empty.final(said(" \n"))
+    empty.add_final(said(""))
+    empty.add_final(said(" \n"))
     empty.end()
     spoken = room.recording()
-    spoken.final(said("hola"))
+    spoken.add_final(said("hola"))
     assert [each.id for each in (await room.page()).items] == [spoken.id]
 
 
 async def test_of_a_deleted_dictation_nothing_more_is_kept(room: Room) -> None:
     """Neither in the database nor in memory, and its neighbour does not notice."""
-    kept = room.keeper.begin(room.user_id, "s1", store=True)
-    other = room.keeper.begin(room.user_id, "s2", store=True)
-    kept.final(said("one"))
+    kept = room.store.begin(room.user_id, "s1", store=True)
+    other = room.store.begin(room.user_id, "s2", store=True)
+    kept.add_final(said("one"))
     (listed,) = (await room.page()).items
     await room.dictations.delete(room.user_id, str(listed.id))
-    kept.final(said("two"))
-    other.final(said("three"))
-    kept.final(said("four"))
+    kept.add_final(said("two"))
+    other.add_final(said("three"))
+    kept.add_final(said("four"))
     kept.end()
     assert [each.first_text for each in (await room.page()).items] == ["three"]
     with pytest.raises(NotFound):
@@ -170,8 +171,8 @@ async def test_of_a_deleted_dictation_nothing_more_is_kept(room: Room) -> None:
 
 async def test_what_is_anothers_cannot_be_deleted(room: Room) -> None:
     recording = room.recording()
-    recording.final(said("mine"))
-    await room.writer.settled()
+    recording.add_final(said("mine"))
+    await room.writer.wait_until_stored()
     for stranger in (new_id(), UUID(int=0)):
         with pytest.raises(NotFound):
             await room.dictations.delete(stranger, str(recording.id))
@@ -186,23 +187,23 @@ async def test_what_is_anothers_cannot_be_deleted(room: Room) -> None:
 async def test_a_user_who_is_gone_costs_nobody_anything(room: Room) -> None:
     gone, going_on = room.recording(user_id=new_id()), room.recording()
     for number in range(3):
-        gone.final(said(f"gone {number}"))
-        going_on.final(said(f"said {number}"))
+        gone.add_final(said(f"gone {number}"))
+        going_on.add_final(said(f"said {number}"))
     assert await room.texts(going_on.id) == ["said 0", "said 1", "said 2"]
-    assert gone.gone
+    assert gone.is_deleted
     assert room.count("lost_total") == 0
 
 
 async def test_a_user_who_is_deleted_while_speaking(room: Room, ana: UUID) -> None:
     recording = room.recording()
-    recording.final(said("one"))
-    await room.writer.settled()
+    recording.add_final(said("one"))
+    await room.writer.wait_until_stored()
     async with room.database.write() as session:
         await Users(session).remove(ana)
-    recording.final(said("two"))
+    recording.add_final(said("two"))
     recording.end()
-    await room.writer.settled()
-    assert recording.gone
+    await room.writer.wait_until_stored()
+    assert recording.is_deleted
     assert (await room.page()).items == ()
 
 
@@ -211,13 +212,13 @@ async def test_while_the_database_is_down_finals_wait(
 ) -> None:
     """Nobody waits for them; the log says so once, without their text; then each is kept once."""
     monkeypatch.setattr(writing, "RETRY_S", (0.02, 0.05))
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="app")
     room.database.down = True
     recording = room.recording()
     with anyio.fail_after(5):
         for number in range(20):
-            recording.final(said(f"{SECRET} {number}"))
-            await room.writer.settled()
+            recording.add_final(said(f"{SECRET} {number}"))
+            await room.writer.wait_until_stored()
         while room.database.tries < 4:  # noqa: ASYNC110  # the fake tells nobody
             await anyio.sleep(0.01)
         assert room.count("unstored") == 20
@@ -235,12 +236,12 @@ async def test_what_was_kept_although_it_seemed_not_is_kept_once(
     monkeypatch.setattr(writing, "RETRY_S", (0.01, 0.01))
     room.database.breaks_after_commit = True
     recording = room.recording()
-    recording.final(said("one"))
-    recording.final(said("two"))
+    recording.add_final(said("one"))
+    recording.add_final(said("two"))
     with anyio.fail_after(5):
-        while not recording.stored:  # noqa: ASYNC110  # see above
+        while not recording.is_stored:  # noqa: ASYNC110  # see above
             await anyio.sleep(0.01)
-    recording.final(said("three"))
+    recording.add_final(said("three"))
     assert await room.texts(recording.id) == ["one", "two", "three"]
     async with room.database.read() as session:
         assert len(await search.find(session, room.user_id, "two")) == 1
@@ -254,7 +255,7 @@ async def test_beyond_the_limit_finals_are_lost_and_counted(
     async with running(room):
         recording = room.recording()
         for number in range(9):
-            recording.final(said(f"{SECRET} {number}"))
+            recording.add_final(said(f"{SECRET} {number}"))
         assert (room.count("unstored"), room.count("lost_total")) == (5, 4)
         assert [record for record in caplog.records if SECRET in record.getMessage()] == []
         assert len([record for record in caplog.records if "unstored_finals" in record.getMessage()]) == 1
@@ -267,7 +268,7 @@ async def test_a_long_final_counts_as_several(database: Database, ana: UUID) -> 
     room = Room(database, ana, limit=100)
     recording = room.recording()
     for _ in range(10):
-        recording.final(said("x" * 60_000))
+        recording.add_final(said("x" * 60_000))
     assert (room.count("unstored"), room.count("lost_total")) == (2, 8)
 
 
@@ -276,7 +277,7 @@ async def test_what_waits_is_written_when_the_server_ends(database: Database, an
     recordings = [room.recording(f"s{number}") for number in range(3)]
     async with running(room, 0.0):
         for number in range(600):
-            recordings[number % 3].final(said(f"said {number}"))
+            recordings[number % 3].add_final(said(f"said {number}"))
         for recording in recordings:
             recording.end()
     for first, recording in enumerate(recordings):
@@ -291,8 +292,8 @@ async def test_the_end_of_the_server_waits_for_no_broken_database(
     room.database.down = True
     with anyio.fail_after(5):
         async with running(room):
-            room.recording().final(said(SECRET))
-    assert "1 finals could not be kept" in caplog.text
+            room.recording().add_final(said(SECRET))
+    assert "1 finals could not be stored" in caplog.text
     assert SECRET not in caplog.text
 
 
@@ -300,16 +301,15 @@ async def test_what_the_database_refuses_costs_no_other_dictation(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A fault of ours, such as two finals of one number, stays with its dictation."""
-    good, bad = (
-        NewDictation(new_id(), room.user_id, label, "es", "fake", None, utc_now())
-        for label in ("good", "bad")
+    good, bad = (new_dictation(room.user_id, label) for label in ("good", "bad"))
+    finals = [pending(new.id, final(n, SECRET)) for new, n in ((good, 0), (bad, 0), (good, 1), (bad, 0))]
+    batch = DictationBatch(dictations=(good, bad), finals=finals)
+    result = await dictations.store_batch(room.database, batch)
+    assert (result.stored_dictations, result.stored_finals, result.refused_finals) == (
+        frozenset({good.id}),
+        2,
+        2,
     )
-    finals = [
-        PendingFinal(new_id(), begun.id, NewFinal(n, "1", SECRET), utc_now())
-        for begun, n in ((good, 0), (bad, 0), (good, 1), (bad, 0))
-    ]
-    taken = await dictations.store_batch(room.database, DictationBatch((good, bad), finals))
-    assert (taken.there, taken.kept, taken.refused) == (frozenset({good.id}), 2, 2)
     assert SECRET not in caplog.text
     async with room.database.read() as session:
         assert [each.id for each in (await dictations.list_page(session, room.user_id)).items] == [good.id]
@@ -318,11 +318,11 @@ async def test_what_the_database_refuses_costs_no_other_dictation(
 async def test_after_a_restart_the_stored_dictation_answers(room: Room, database: Database) -> None:
     """The latest of its label; of its owner alone; and no earlier one in place of one that was not to be kept."""
     for text in ("earlier", "later"):
-        kept = room.keeper.begin(room.user_id, "s1", store=True)
-        kept.final(said(text))
-        kept.final(said("again"))
-    room.keeper.begin(room.user_id, "s1", store=True).end()
-    await room.writer.settled()
+        kept = room.store.begin(room.user_id, "s1", store=True)
+        kept.add_final(said(text))
+        kept.add_final(said("again"))
+    room.store.begin(room.user_id, "s1", store=True).end()
+    await room.writer.wait_until_stored()
     mine = SessionLabel(room.user_id, "s1")
     with pytest.raises(NothingFinalYet):
         await room.transcripts.find(mine)
@@ -331,6 +331,6 @@ async def test_after_a_restart_the_stored_dictation_answers(room: Room, database
     for other in (SessionLabel(room.user_id, "s2"), SessionLabel(new_id(), "s1")):
         with pytest.raises(NotFound):
             await restarted.transcripts.find(other)
-    restarted.keeper.begin(room.user_id, "s1", store=False).final(said("secret"))
+    restarted.store.begin(room.user_id, "s1", store=False).add_final(said("secret"))
     with pytest.raises(NotFound):
         await restarted.transcripts.find(mine)

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from app.core.errors import NotFound
-from app.services.history.export import PAGE, ConversationExporter
+from app.services.history.export import PAGE_SIZE, ConversationExporter
 from app.storage import conversations, messages
 from app.storage.database import Database
 
@@ -16,7 +16,7 @@ async def test_a_conversation_that_is_deleted_meanwhile_breaks_the_file_off(
     """Never a file that looks whole and is not."""
     async with database.write() as session:
         id_ = (await conversations.create(session, ana)).id
-        for n in range(PAGE + 1):
+        for n in range(PAGE_SIZE + 1):
             await messages.append(session, ana, id_, f"message {n}")
     pieces = (await ConversationExporter(database).export(ana, id_, "json")).pieces
     begun = [await anext(pieces), await anext(pieces)]

@@ -4,7 +4,7 @@ import pytest
 
 from app.core.errors import NotFound, NothingFinalYet
 from app.core.security import LOCAL_USER_ID
-from app.services.history.transcripts import MOST_CHARACTERS, RecentTranscripts, SessionLabel
+from app.services.history.transcripts import MAX_CHARACTERS, RecentTranscripts, SessionLabel
 from app.utils.ids import new_id
 
 
@@ -16,21 +16,21 @@ def test_labels_of_others_are_others() -> None:
     transcripts = RecentTranscripts(10)
     transcripts.begin(mine("a")).append("mine")
     with pytest.raises(NotFound):
-        transcripts.text(SessionLabel(new_id(), "a"))
+        transcripts.get_text(SessionLabel(new_id(), "a"))
     transcripts.forget(SessionLabel(new_id(), "a"))
-    assert transcripts.text(mine("a")) == "mine"
+    assert transcripts.get_text(mine("a")) == "mine"
 
 
 def test_the_finals_of_a_dictation_are_joined() -> None:
     transcripts = RecentTranscripts(10)
     dictation = transcripts.begin(mine("a"))
     with pytest.raises(NothingFinalYet):
-        transcripts.text(mine("a"))
+        transcripts.get_text(mine("a"))
     dictation.append("one")
     dictation.append("two")
-    assert transcripts.text(mine("a")) == "one two"
+    assert transcripts.get_text(mine("a")) == "one two"
     with pytest.raises(NotFound):
-        transcripts.text(mine("b"))
+        transcripts.get_text(mine("b"))
 
 
 def test_a_new_dictation_of_a_label_replaces_the_old_one_for_good() -> None:
@@ -38,7 +38,7 @@ def test_a_new_dictation_of_a_label_replaces_the_old_one_for_good() -> None:
     old, new = transcripts.begin(mine("a")), transcripts.begin(mine("a"))
     new.append("new")
     old.append("old")
-    assert transcripts.text(mine("a")) == "new"
+    assert transcripts.get_text(mine("a")) == "new"
 
 
 def test_dictations_without_text_make_room_first() -> None:
@@ -47,7 +47,7 @@ def test_dictations_without_text_make_room_first() -> None:
     transcripts.begin(mine("said")).append("words")
     for number in range(100):
         transcripts.begin(mine(f"empty {number}"))
-    assert transcripts.text(mine("said")) == "words"
+    assert transcripts.get_text(mine("said")) == "words"
 
 
 def test_a_dictation_that_goes_on_comes_back_with_all_its_finals() -> None:
@@ -57,18 +57,18 @@ def test_a_dictation_that_goes_on_comes_back_with_all_its_finals() -> None:
     for label in ("b", "c"):
         transcripts.begin(mine(label)).append("other")
     with pytest.raises(NotFound):
-        transcripts.text(mine("a"))
+        transcripts.get_text(mine("a"))
     going_on.append("two")
-    assert transcripts.text(mine("a")) == "one two"
+    assert transcripts.get_text(mine("a")) == "one two"
 
 
 def test_an_endless_dictation_keeps_its_end() -> None:
     transcripts = RecentTranscripts(1)
     dictation = transcripts.begin(mine("a"))
     for number in range(20):
-        dictation.append(f"{number}" + "x" * (MOST_CHARACTERS // 10))
-    assert len(transcripts.text(mine("a"))) <= MOST_CHARACTERS + 20
-    assert "19x" in transcripts.text(mine("a"))
+        dictation.append(f"{number}" + "x" * (MAX_CHARACTERS // 10))
+    assert len(transcripts.get_text(mine("a"))) <= MAX_CHARACTERS + 20
+    assert "19x" in transcripts.get_text(mine("a"))
 
 
 def test_forgetting_a_label_leaves_nothing() -> None:
@@ -76,4 +76,4 @@ def test_forgetting_a_label_leaves_nothing() -> None:
     transcripts.begin(mine("a")).append("one")
     transcripts.forget(mine("a"))
     with pytest.raises(NotFound):
-        transcripts.text(mine("a"))
+        transcripts.get_text(mine("a"))
