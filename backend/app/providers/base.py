@@ -1,9 +1,9 @@
 """What an engine is: the protocols and values that every provider, built-in or third-party, agrees on.
 
-Speech to text has three lifetimes. A `SttProvider` lives as long as the server and owns weights and workers; a
-`SttSession` lives as long as one dictation and owns what belongs to the speaker (cepstral mean, last text); a
-`SttStream` lives for one utterance. A language model has one: `LlmProvider.generate`, whose stream belongs to the
-caller, who must close it.
+Speech to text has three lifetimes. A `SttProvider` lives as long as the server and owns weights and workers. A
+`SttSession` lives as long as one dictation and owns what belongs to the speaker (cepstral mean, last text). A
+`SttStream` lives as long as one utterance. A language model has one lifetime: the stream of `LlmProvider.generate`,
+which the caller must close.
 """
 
 from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from app.schemas.providers import ProviderState
 
 Samples = NDArray[np.int16]
-"""16 kHz mono audio, shape (n,), full scale +-32767."""
+"""Mono audio at 16 kHz, shape (n,), full scale +-32767."""
 
 SAMPLE_RATE_HZ = 16_000
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderStatus:
-    """A provider's state, and in words what it is or how to make it ready."""
+    """The state of a provider, and a sentence that says what it is or how to make it ready."""
 
     state: ProviderState
     description: str
@@ -34,28 +34,28 @@ class ProviderStatus:
 
 @dataclass(frozen=True, slots=True)
 class SttCapabilities:
-    """What an engine can do; nobody asks for its name."""
+    """What an engine can do. The server decides by these, never by an engine's name."""
 
     languages: tuple[str, ...] | None
-    """Primary BCP-47 subtags ("en", "es"); None means any, or not known before asking."""
+    """Primary BCP-47 subtags ("en", "es"). None: any language, or not known in advance."""
     streaming: bool
-    """Gives hypotheses while the utterance grows."""
+    """Returns hypotheses while the utterance grows."""
     words: bool
-    """Gives word times."""
+    """Returns word times."""
     vocabulary: bool
-    """Uses the session's list of terms."""
+    """Uses the session's list of likely terms."""
     network: bool
     """Sends audio to another machine."""
     raw_audio: bool = False
-    """Sees every chunk as received, speech or not, through `RawSttSession`; no gate, no endpointing."""
+    """Gets every chunk as received, speech or not, through `RawSttSession`: without gate and endpointing."""
 
 
 @dataclass(frozen=True, slots=True)
 class SttConfig:
-    """What a dictation asked for; the same for all of its utterances."""
+    """What a dictation or a recording asks of its engine, for all of its utterances."""
 
     lang: str = "auto"
-    """BCP-47 tag or "auto"."""
+    """BCP-47 tag, or "auto"."""
     model: str | None = None
     words: bool = False
     vocabulary: tuple[str, ...] = ()
@@ -63,13 +63,13 @@ class SttConfig:
 
     @property
     def primary_lang(self) -> str | None:
-        """The primary subtag ("es" of "es-MX"), or None for auto."""
+        """The primary subtag ("es" of "es-MX"); None for "auto"."""
         return None if self.lang == "auto" else self.lang.split("-")[0].lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of a final; times count from the first sample of its utterance."""
+    """One word of a final. Times are counted from the utterance's first sample."""
 
     text: str
     start_ms: int
@@ -80,63 +80,63 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What the engine believes of the utterance so far; may change in every part."""
+    """The text of the utterance so far. Any part of it may still change."""
 
     text: str
     stable: str | None = None
-    """A prefix of `text` that will not change, where the engine knows it; None lets the server find one."""
+    """A prefix of `text` that will not change. None: the engine does not know it, and the server finds one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The engine's end result for one utterance."""
+    """The engine's result for a whole utterance."""
 
     text: str
     lang: str | None = None
-    """Primary subtag of the language spoken, where the engine knows it."""
+    """Primary subtag of the spoken language, where the engine knows it."""
     model: str | None = None
     words: tuple[Word, ...] = ()
     rejected: str | None = None
-    """Why the text is not to be believed ("no_speech", "hallucination"), where the engine says so."""
+    """Why the text must be discarded ("no_speech", "hallucination"); None where the text is good."""
     decode_ms: float = 0.0
-    """Time the final decode took, without waiting for its turn (ms)."""
+    """Time that the final decode took, without the wait for its turn (ms)."""
 
 
 class SttStream(Protocol):
-    """One utterance inside an engine. Calls never overlap; `aclose` is called once, after the last has returned."""
+    """One utterance in an engine. Calls never overlap; `aclose` is called once, after the last call has returned."""
 
     async def accept(self, samples: Samples) -> Hypothesis | None:
-        """Take the next piece of audio; give the newest hypothesis, or None when it has not changed.
+        """Take the next audio; return the newest hypothesis, or None where it has not changed.
 
-        Any length is accepted, and how the audio is cut into pieces must not change the result.
+        Any length is accepted. How the audio is cut into pieces must not change the result.
         """
         ...
 
     async def finish(self, speech_samples: int) -> Transcript:
-        """The final over everything accepted; speech ended at sample `speech_samples` of the utterance."""
+        """Return the final over all accepted audio. Speech ends at sample `speech_samples` of the utterance."""
         ...
 
     async def aclose(self) -> None:
-        """Release what the utterance holds; also without `finish`, when the client has left."""
+        """Release what the utterance holds. Also called without `finish`, when the client has left."""
         ...
 
 
 @runtime_checkable
 class PinnedSttStream(Protocol):
-    """What a `SttStream` may have as well: one worker of several runs its calls, and it may wait for that one."""
+    """A `SttStream` whose calls all run in one of several workers, and may wait for that worker."""
 
     @property
     def worker(self) -> Hashable | None:
-        """The worker, which runs one call at a time; None while there is none, when `accept` only keeps the audio."""
+        """The worker, which runs one call at a time. None while the stream waits for one: `accept` keeps the audio."""
         ...
 
     async def wait_for_worker(self) -> None:
-        """Wait until `finish` need not wait for a worker any more."""
+        """Wait until the stream has a worker, or will never have one: `finish` then does not wait for a worker."""
         ...
 
 
 class SttSession(Protocol):
-    """One dictation inside an engine: makes a stream for each utterance, one at a time."""
+    """One dictation in an engine: opens a stream for each utterance, one at a time."""
 
     async def open_stream(self) -> SttStream: ...
 
@@ -145,38 +145,38 @@ class SttSession(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WindowRequest:
-    """One decode of a whole-window engine over part of an utterance."""
+    """One decode of a whole-window engine, over part of an utterance."""
 
     samples: Samples
     speech_samples: int
     """Speech ends at this sample of `samples`."""
     final: bool
-    """A final: beams and guards. Otherwise a partial: one beam, one temperature."""
+    """A final is decoded with beams and checked for hallucinations; a partial has one beam and one temperature."""
     window: Literal["short", "full"]
-    """Encode only the audio that is there, or the engine's whole window."""
+    """Encode only the audio that is there ("short"), or the engine's whole window ("full")."""
     context: str = ""
-    """Text before this audio, for the prompt; empty where there is none to be trusted."""
+    """Text before this audio, for the prompt. Empty where no such text is trusted."""
     words: bool = False
-    """Word times are wanted, where the engine gives them."""
+    """Return word times, where the engine has them."""
     lang: str | None = None
-    """Language that an earlier result of this dictation was sure of, as it named it."""
+    """The language that an earlier result of this session was sure of, as the engine named it."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowResult:
-    """What one decode gave."""
+    """The result of one decode."""
 
     text: str
     lang: str | None = None
     words: tuple[Word, ...] = ()
     lang_sure: bool = False
-    """The language may be taken for that of what follows; asked for again through `WindowRequest.lang`."""
+    """The language holds for the next utterances too: they have it as `WindowRequest.lang`."""
     trusted: bool = False
-    """The text is sound enough to be the context of what follows."""
+    """The text is good enough to be the context of the next utterances."""
     doubtful: str | None = None
-    """Why the window is to be tried again in full ("repetition", "capped", "empty"), where it is."""
+    """Why the window must be decoded again in full ("repetition", "capped", "empty"); None where it need not."""
     rejected: str | None = None
-    """As in Transcript."""
+    """As in `Transcript`."""
     decode_ms: float = 0.0
 
 
@@ -184,8 +184,8 @@ class WindowResult:
 class WindowSttSession(Protocol):
     """One dictation of an engine that decodes a window as a whole (Whisper); the server makes it stream.
 
-    The server decides when to decode what (services/streaming); `decode` runs at once, off the event loop, and is
-    never called twice at a time for one session.
+    The server decides when to decode what (services/decoding). `decode` runs at once, off the event loop; calls of one
+    session never overlap.
     """
 
     model: str | None
@@ -197,41 +197,41 @@ class WindowSttSession(Protocol):
 
 @runtime_checkable
 class RawSttSession(Protocol):
-    """One dictation of an engine that declares `raw_audio`: sees every chunk, answers when it likes."""
+    """One dictation of an engine that declares `raw_audio`: it gets every chunk and finds utterances by itself."""
 
     def accept_chunk(self, pcm: bytes) -> Sequence[tuple[Literal["partial", "final"], str]]:
-        """Take one chunk as received (PCM16 at the client's rate); give texts to send, in order. Must not block."""
+        """Take one chunk as received (PCM16 at the client's rate); return texts to send, in order. Must not block."""
         ...
 
     async def aclose(self) -> None: ...
 
 
 class SttProvider(Protocol):
-    """An engine behind a name. Built by a factory `(settings: Settings) -> SttProvider`; the constructor is cheap."""
+    """A speech engine behind a name. A factory `(settings: Settings) -> SttProvider` builds it; that is cheap."""
 
     name: str
     type: str
-    """Kind in a word or two: "mock", "embedded", "local", "cloud"."""
+    """The kind of engine in a word or two: "mock", "embedded", "local", "cloud"."""
     capabilities: SttCapabilities
 
     async def status(self) -> ProviderStatus:
-        """State now, in at most 3 s; loads nothing."""
+        """The state now, within 3 s. Loads nothing."""
         ...
 
     def models(self) -> list[str]:
-        """Names that `start.config.model` may ask for, the default first; empty when there is no choice."""
+        """Names that `start.config.model` may have, the default first; empty where there is no choice."""
         ...
 
     async def start(self) -> None:
-        """Load weights and warm up; idempotent, safe to call concurrently; the session waits for it before `ready`.
+        """Load weights and warm up. A session waits for this before `ready`. Idempotent; calls may overlap.
 
         Raises:
-            ProviderNotReady: it cannot; the message says how to make it ready.
+            ProviderNotReady: it cannot start; the message says how to make it ready.
         """
         ...
 
     async def open_session(self, config: SttConfig) -> SttSession | WindowSttSession | RawSttSession:
-        """Begin a dictation; `start` has returned.
+        """Begin a dictation. `start` has returned before.
 
         Raises:
             UnknownModel: `config.model` is not one of `models()`.
@@ -239,7 +239,7 @@ class SttProvider(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Stop workers and free weights; streams may still be open."""
+        """Stop workers and free weights. Streams may still be open."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Voice activity detectors: Silero v6, and WebRTC's cheap one for plain silence."""
+"""Voice activity detectors: Silero v6, and WebRTC's, which finds plain silence at little cost."""
 
 from functools import lru_cache
 from importlib.resources import files
@@ -17,25 +17,25 @@ _STATE = (1, 1, 128)
 
 @lru_cache(maxsize=1)
 def _model() -> Any:
-    """The ONNX session that all states share; faster-whisper's wheel carries the file."""
+    """The ONNX session that all detectors share; its file is in faster-whisper's wheel."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = 1
-    options.intra_op_num_threads = 1  # a frame is too small to share out; threads would only spin
+    options.intra_op_num_threads = 1  # a frame is too small to share among threads: they would only spin
     path = files("faster_whisper") / "assets" / "silero_vad_v6.onnx"
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 class SileroVad:
-    """One session's detector: keeps the recurrent state and the last 64 samples as context."""
+    """Silero v6 for one session: keeps the recurrent state, and the last 64 samples as context."""
 
     def __init__(self) -> None:
         self._model = _model()
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Forget all audio."""
         self._h: NDArray[np.float32] = np.zeros(_STATE, np.float32)
         self._c: NDArray[np.float32] = np.zeros(_STATE, np.float32)
         self._context: NDArray[np.float32] = np.zeros(_CONTEXT_SAMPLES, np.float32)
@@ -53,16 +53,16 @@ class SileroVad:
 
 
 WEBRTC_FRAME_SAMPLES = 160
-"""10 ms, its own frame."""
+"""The frame of WebRTC's detector: 10 ms."""
 
 _GAIN = 4
-"""12 dB: at full scale it ignores speech that peaks below -40 dBFS; with the gain it loses no frame of it."""
+"""12 dB. Without the gain the detector misses speech that peaks below -40 dBFS; with it no frame of it is missed."""
 
 
 class WebRtcVad:
-    """One session's detector, over a stream of samples cut anyhow.
+    """WebRTC's detector for one session. How the audio is cut into pieces does not change its decisions.
 
-    `mode` 0 (mildest) misses least and is right for a gate in front of a better detector; 3 is the strictest.
+    `mode` 0 misses the least speech, which a gate before a better detector needs; 3 is the strictest.
     """
 
     def __init__(self, mode: int = 0) -> None:
@@ -70,7 +70,7 @@ class WebRtcVad:
         self._rest = b""
 
     def voiced(self, samples: Samples) -> list[bool]:
-        """The decision for each 10 ms frame that `samples` completes."""
+        """Whether there is speech, for each 10 ms frame that `samples` completes."""
         louder = np.clip(samples.astype(np.int32) * _GAIN, -32768, 32767).astype(np.int16).tobytes()
         audio = self._rest + louder
         size = 2 * WEBRTC_FRAME_SAMPLES

@@ -1,4 +1,4 @@
-"""The words of `/v1/audio/transcriptions`."""
+"""The bodies of `/v1/audio/transcriptions`: its fields, its answers and their parts."""
 
 from typing import Annotated, Any, Literal
 
@@ -21,16 +21,19 @@ Texts = Annotated[
 
 
 class InputAudio(BaseModel):
-    """A recording inside a JSON body."""
+    """A recording in a JSON body."""
 
     data: str = Field(repr=False, description="base64 of the file", examples=["UklGRiQAAABXQVZF"])
     format: str = Field(
-        "", max_length=100, description="what it is; not believed: the file itself tells", examples=["wav"]
+        "",
+        max_length=100,
+        description="the format; ignored: the first bytes of the file decide",
+        examples=["wav"],
     )
 
 
 class TranscriptionIn(BaseModel):
-    """What goes with a recording; fields that are not here are ignored."""
+    """The fields of a transcription request. Unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
@@ -44,19 +47,24 @@ class TranscriptionIn(BaseModel):
     language: str | None = Field(
         None, max_length=100, description="a code (`es`, `en-GB`) or an English name", examples=["en"]
     )
-    languages: Texts = Field([], description="the same; used where it holds one")
-    prompt: str = Field(
-        "", max_length=100_000, description="terms likely to be said, for engines that can use them"
+    languages: Texts = Field(
+        [], description="languages by code or name; used where the list holds a single one"
     )
-    keywords: Texts = Field([], description="the same as a list")
+    prompt: str = Field(
+        "",
+        max_length=100_000,
+        description="terms that the recording may contain, for engines that can use them",
+    )
+    keywords: Texts = Field([], description="terms that the recording may contain, as a list")
     response_format: ResponseFormat = Field(
-        "json", description="`diarized_json` is refused: no engine tells speakers"
+        "json",
+        description="the format of the answer; `diarized_json` is refused: no engine tells speakers apart",
     )
     temperature: Annotated[float | None, BeforeValidator(_empty_is_none)] = Field(
-        None, ge=0, le=2, description="accepted; the engines choose their own"
+        None, ge=0, le=2, description="accepted and ignored: the engines choose their own"
     )
     stream: Annotated[bool | None, BeforeValidator(_empty_is_none)] = Field(
-        None, description="true: server-sent events, each utterance as it becomes text"
+        None, description="true: an event for each utterance as soon as it is transcribed"
     )
     timestamp_granularities: Annotated[list[Literal["word", "segment"]], BeforeValidator(_listed)] = Field(
         [], max_length=10, description="`word` adds word times to `verbose_json`"
@@ -67,20 +75,20 @@ class TranscriptionIn(BaseModel):
 
 
 class TranscriptionJsonIn(TranscriptionIn):
-    """The same as JSON, with the recording inside."""
+    """A transcription request as JSON, with the recording in it."""
 
     input_audio: InputAudio = Field(description="the recording")
 
 
 class DurationUsage(BaseModel):
-    """What was used."""
+    """The usage: the length of the recording."""
 
     type: Literal["duration"] = Field("duration", description="always `duration`")
     seconds: float = Field(description="length of the recording (s)", examples=[3.43])
 
 
 class TranscriptionOut(BaseModel):
-    """A recording's text."""
+    """The text of a recording."""
 
     text: str = Field(
         description="the whole text", examples=["Write a Python function that reverses a list."]
@@ -89,7 +97,7 @@ class TranscriptionOut(BaseModel):
 
 
 class WordOut(BaseModel):
-    """One word."""
+    """One word and its times."""
 
     word: str = Field(description="the word", examples=["Write"])
     start: float = Field(description="where it begins (s)", examples=[0.42])
@@ -97,35 +105,36 @@ class WordOut(BaseModel):
 
 
 class SegmentOut(BaseModel):
-    """One utterance. What engines do not tell has a value that no client takes for a fault."""
+    """One utterance. A field that engines do not provide has a neutral value that clients accept."""
 
     id: int = Field(description="number of the utterance: 0, 1, 2 …", examples=[0])
-    seek: int = Field(description="where it begins, in hundredths of a second", examples=[42])
+    seek: int = Field(description="start of the utterance, in hundredths of a second", examples=[42])
     start: float = Field(description="where it begins (s)", examples=[0.42])
     end: float = Field(description="where it ends (s)", examples=[3.2])
     text: str = Field(description="its text", examples=["Write a Python function that reverses a list."])
     tokens: list[int] = Field(description="always empty")
     temperature: float = Field(description="always 0", examples=[0.0])
     avg_logprob: float = Field(
-        description="mean logarithm of the words' confidence, 0 where it is not known", examples=[-0.2]
+        description="mean logarithm of the words' confidence; 0 where it is not known", examples=[-0.2]
     )
     compression_ratio: float = Field(
         description="length of the text over that of its compression", examples=[0.9]
     )
-    no_speech_prob: float = Field(description="always 0: what is no speech is left out", examples=[0.0])
+    no_speech_prob: float = Field(description="always 0: audio without speech is left out", examples=[0.0])
 
 
 class VerboseTranscriptionOut(BaseModel):
-    """A recording's text with its times."""
+    """The text of a recording with times."""
 
     task: Literal["transcribe"] = Field("transcribe", description="always `transcribe`")
     language: str = Field(
-        description="English name in lower case; `unknown` where nothing tells", examples=["english"]
+        description="English name in lower case; `unknown` where the engine does not tell",
+        examples=["english"],
     )
     duration: float = Field(description="length of the recording (s)", examples=[3.43])
     text: str = Field(
         description="the whole text", examples=["Write a Python function that reverses a list."]
     )
-    segments: list[SegmentOut] = Field(description="one entry an utterance")
-    words: list[WordOut] | None = Field(None, description="where word times were asked for")
+    segments: list[SegmentOut] = Field(description="one entry for each utterance")
+    words: list[WordOut] | None = Field(None, description="the words, where word times were requested")
     usage: DurationUsage

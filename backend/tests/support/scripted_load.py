@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from app.services.decoding.jobs import SHEDDABLE, Job, Priority
-from app.services.decoding.policy import JobState, SchedulingPolicy, Ticket
+from app.services.decoding.policy import SHEDDABLE, Job, JobState, Priority, SchedulingPolicy, Ticket
 
 SPEECH_S = 3.0
 PAUSE_S = 3.0

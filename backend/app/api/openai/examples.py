@@ -1,4 +1,4 @@
-"""What the API description says of `POST /v1/audio/transcriptions`: its body is read by hand, its answers are many."""
+"""`POST /v1/audio/transcriptions` in the API description: its body, which is read by hand, and its answers."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _STREAM_EXAMPLE = (
 
 
 def _schema(model: type[TranscriptionIn]) -> dict[str, Any]:
-    """A body's schema in one piece: what it refers to is put in its place."""
+    """The schema of a body without references: each is replaced by its definition."""
     schema = model.model_json_schema()
     defined = schema.pop("$defs", {})
     for name, field in schema["properties"].items():

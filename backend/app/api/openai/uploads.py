@@ -1,4 +1,4 @@
-"""A recording on its way in: a form or JSON, kept in a temporary file that is gone when the request is."""
+"""Reads the upload of a recording, a form or JSON, into a temporary file that ends with the request."""
 
 import binascii
 import tempfile
@@ -22,25 +22,26 @@ from app.schemas.openai_audio import TranscriptionIn, TranscriptionJsonIn
 from app.utils.validation import explain_validation
 
 FIELDS_BYTES = 1 << 20
-"""All fields of a form but the file."""
+"""Most bytes of all fields of a form together, without the file."""
 MAX_FIELDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A recording and what goes with it."""
+    """A recording and the fields of its request."""
 
     file: BinaryIO
-    """On disk from a megabyte on, without a name; closed by `receive_upload`."""
+    """Without a name, on disk from a megabyte on. `receive_upload` closes it."""
     fields: TranscriptionIn
 
 
 @asynccontextmanager
 async def receive_upload(request: Request, limits: LimitSettings) -> AsyncIterator[Upload]:
-    """Read the request's body; the file lives until the block ends.
+    """Read the request's body. The file is closed when the block ends.
 
     Raises:
-        BadRequest, InvalidBase64, MessageTooBig; HTTPException where the client has left, or is too slow.
+        BadRequest, InvalidBase64, MessageTooBig
+        HTTPException: the client has left, or is too slow.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
@@ -58,7 +59,7 @@ async def receive_upload(request: Request, limits: LimitSettings) -> AsyncIterat
 
 
 class _Form(MultiPartParser):
-    """Bounds the fields as a whole: each alone would still add up."""
+    """Bounds the size of all fields together: a bound for each would still add up."""
 
     _fields_bytes = 0
 
@@ -81,7 +82,7 @@ async def _form(request: Request) -> FormData:
     try:
         return await parser.parse()
     except MultiPartException as error:
-        # Its words are the framework's; a form has one file, and fields of a megabyte at most.
+        # The framework's words; a form has one file, and fields of at most a megabyte.
         raise BadRequest(
             f"the form cannot be read ({error.message.rstrip('.').lower()}); send one `file`, and fields of"
             f" at most {FIELDS_BYTES} bytes"
@@ -89,7 +90,7 @@ async def _form(request: Request) -> FormData:
 
 
 async def _body(request: Request) -> AsyncGenerator[bytes, None]:
-    """The body as it comes."""
+    """The body in chunks, as they arrive."""
     stream = request.stream()
     while True:
         try:
@@ -109,7 +110,7 @@ def _file_of(form: FormData) -> BinaryIO:
 
 
 def _fields_of(form: FormData) -> TranscriptionIn:
-    """Names come as `keywords` or `keywords[]`, an object's fields as `chunking_strategy[type]`."""
+    """The fields of a form. A list is named `keywords` or `keywords[]`, an object's field `chunking_strategy[type]`."""
     fields: dict[str, Any] = {}
     for name, value in form.multi_items():
         if not isinstance(value, str):
@@ -128,11 +129,11 @@ def _fields_of(form: FormData) -> TranscriptionIn:
             fields[outer].append(value)
         else:
             fields[outer] = value
-    return _checked(TranscriptionIn, fields)
+    return _validate(TranscriptionIn, fields)
 
 
 async def _from_json(request: Request, limit_bytes: int, file: IO[bytes]) -> TranscriptionIn:
-    """Write the recording to `file`, give the rest. This form is for short ones: its body is held in memory."""
+    """Write the recording to `file`, return the other fields. The body is held in memory: it must be short."""
     body = bytearray()
     async for chunk in _body(request):
         body += chunk
@@ -140,15 +141,15 @@ async def _from_json(request: Request, limit_bytes: int, file: IO[bytes]) -> Tra
             raise MessageTooBig(
                 f"a JSON body holds at most {limit_bytes} bytes (limits.chat_bytes); send multipart/form-data"
             )
-    return await anyio.to_thread.run_sync(_unpacked, body, file)
+    return await anyio.to_thread.run_sync(_unpack, body, file)
 
 
-def _unpacked(body: bytearray, file: IO[bytes]) -> TranscriptionIn:
+def _unpack(body: bytearray, file: IO[bytes]) -> TranscriptionIn:
     try:
-        said = orjson.loads(body)
+        parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise BadRequest("the body is not JSON") from None
-    fields = _checked(TranscriptionJsonIn, said)
+    fields = _validate(TranscriptionJsonIn, parsed)
     assert isinstance(fields, TranscriptionJsonIn)
     data = fields.input_audio.data
     if data.startswith("data:"):
@@ -163,7 +164,7 @@ def _unpacked(body: bytearray, file: IO[bytes]) -> TranscriptionIn:
     return fields
 
 
-def _checked(model: type[TranscriptionIn], fields: Any) -> TranscriptionIn:
+def _validate(model: type[TranscriptionIn], fields: Any) -> TranscriptionIn:
     try:
         return model.model_validate(fields)
     except ValidationError as error:

@@ -1,1 +1,1 @@
-"""Recordings of any usual container as 16 kHz mono, decoded where a hostile file can do no harm."""
+"""Decodes recordings of any usual container to 16 kHz mono, in processes that hostile files cannot leave."""

@@ -1,4 +1,4 @@
-"""A recording being decoded: one process of its own for each, which ends with it."""
+"""Decodes one recording to 16 kHz mono, in a process of its own that ends with it."""
 
 import json
 import os
@@ -23,18 +23,18 @@ from app.providers.media import worker
 from app.providers.media.formats import KNOWN, sniff
 
 STALL_S = 30.0
-"""A decoder that gives nothing for so long hangs; a second of audio takes milliseconds."""
+"""A decoder that sends nothing for this long hangs; a second of audio takes milliseconds."""
 
 _BROKE = "the file is not readable: it broke its decoder"
 _KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "TMPDIR", "TEMP", "TMP")
-"""What a Python needs of the environment: no key and no setting reaches the process."""
+"""The part of the environment that Python needs: no key and no setting reaches the process."""
 
 
 class RecordingDecoder:
     """`async with RecordingDecoder(file, longest_s) as decoder: while (block := await decoder.block()) is not None`.
 
-    The file is read by the process through a handle of its own; it must have a descriptor and stays the caller's. A
-    process is cheap (0.1 s, 30 MB) and hostile files meet none but their own.
+    The process reads the file through its own handle. The file must have a descriptor, and stays the caller's. A
+    process is cheap (0.1 s, 30 MB), and a hostile file harms only its own.
     """
 
     def __init__(self, file: BinaryIO, longest_s: float) -> None:
@@ -44,13 +44,13 @@ class RecordingDecoder:
         self._process: Process | None = None
         self._output: BufferedByteReceiveStream
         self.duration_s: float | None = None
-        """What the file says of its length: known from the first block on, if at all, and not to be trusted."""
+        """The length that the file claims, which may be wrong; known from the first block on, if at all."""
 
     async def __aenter__(self) -> Self:
         """Start the process.
 
         Raises:
-            AudioNotReadable: the file is no container that is known.
+            AudioNotReadable: the file is none of the known containers.
         """
         self._container = await anyio.to_thread.run_sync(_on_disk, self._file)
         if self._container is None:
@@ -62,7 +62,7 @@ class RecordingDecoder:
             stderr=DEVNULL,
             env=_environment(os.environ),
             cwd=tempfile.gettempdir(),
-            start_new_session=True,  # Ctrl-C is the server's affair
+            start_new_session=True,  # Ctrl-C is for the server alone
         )
         output = self._process.stdout
         assert isinstance(output, ByteReceiveStream)
@@ -72,7 +72,7 @@ class RecordingDecoder:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        """End the process, whatever it does."""
+        """End the process at once."""
         if self._process is None:
             return
         with anyio.CancelScope(shield=True):
@@ -86,7 +86,7 @@ class RecordingDecoder:
         return self._process.pid if self._process else None
 
     async def block(self) -> Samples | None:
-        """The next second of audio, or less at the end; None behind the last.
+        """The next second of audio, or less at the end; None after the last block.
 
         Raises:
             AudioNotReadable: it cannot be decoded, or not within the limits of time and memory.
@@ -100,7 +100,7 @@ class RecordingDecoder:
                 return None
             if kind == worker.ABOUT:
                 self.duration_s = _duration(body)
-                # A WAV written to a pipe claims two gigabytes; what others claim they hold.
+                # A WAV that was written to a pipe claims two gigabytes; other containers claim what they hold.
                 if self._container != "wav" and (self.duration_s or 0) > self._longest_s:
                     raise self._too_long()
             elif kind == worker.TOO_LONG:
@@ -135,7 +135,7 @@ def _unreadable(why: str) -> AudioNotReadable:
 
 
 def _on_disk(file: BinaryIO) -> str | None:
-    """See to it that another process can read the file; which container it is."""
+    """Write the file to disk, so that another process can read it; return its container."""
     file.fileno()  # a spooled file goes to disk only now
     file.flush()
     return sniff(file)

@@ -1,4 +1,4 @@
-"""Which container a file is, by its first bytes: its name and its content type are the sender's word."""
+"""Recognizes a recording's container by its first bytes: its name and content type may be wrong."""
 
 from typing import BinaryIO
 
@@ -10,9 +10,9 @@ _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide")
 
 
 def sniff(file: BinaryIO) -> str | None:
-    """The libav demuxer to read this file with, None for what is none of KNOWN; reads from wherever it likes.
+    """The libav demuxer for this file; None where it is none of KNOWN. Moves the file's position.
 
-    Demuxers that open other files or addresses (playlists, lists of segments) have no place here.
+    Demuxers that open other files or addresses (playlists, lists of segments) are never returned.
     """
     at = 0
     file.seek(0)
@@ -24,7 +24,7 @@ def sniff(file: BinaryIO) -> str | None:
         head = file.read(_HEAD_BYTES)
     found = _of(head)
     if tagged:
-        # Whatever follows the tag, only these are ever tagged so; garbage between is the demuxer's to skip.
+        # Only these containers have such a tag; the demuxer skips garbage after it.
         return found if found in ("flac", "aac") else "mp3"
     return found
 
@@ -49,7 +49,7 @@ def _of(head: bytes) -> str | None:
 
 
 def _synchsafe(size: bytes) -> int:
-    """Length of an ID3v2 tag: seven bits a byte."""
+    """The length of an ID3v2 tag: seven bits in each byte."""
     value = 0
     for byte in size:
         value = value << 7 | byte & 0x7F

@@ -1,7 +1,7 @@
-"""The decoder process: reads one recording from its standard input, writes 16 kHz mono PCM16 to its standard output.
+"""The decoder process: reads one recording from standard input, writes 16 kHz mono PCM16 to standard output.
 
-A script of its own, which knows nothing of the server: it gets no path, no key and no environment, may open no file
-and no socket while it decodes, and ends with the recording.
+It is a script that imports nothing of the server. It gets no path, no key and no environment, may open no file and no
+socket while it decodes, and ends with the recording.
 """
 
 import io
@@ -18,14 +18,14 @@ BLOCK_BYTES = 2 * RATE_HZ
 """One second in one message."""
 
 HEAD = struct.Struct("!cI")
-"""What a message is, and how many bytes of it follow."""
+"""Kind of the message, and the number of bytes that follow."""
 ABOUT, PCM, DONE, REFUSED, TOO_LONG = b"A", b"P", b"D", b"R", b"L"
 
 MEMORY_BYTES = 768 << 20
-"""Address space; an idle worker has 120 MB of it, mostly the libraries."""
+"""Address space. An idle worker has 120 MB, mostly of libraries."""
 START_CPU_S = 10.0
 CPU_PER_AUDIO_S = 0.05
-"""Processor time that a second of audio may take; usual codecs take 0.001."""
+"""Processor time that a second of audio may take. Usual codecs take 0.001 s."""
 RATES_HZ = range(1000, 768_001)
 NICE = 5
 
@@ -34,15 +34,15 @@ CODECS = (
     "pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,"
     "pcm_f64be,pcm_alaw,pcm_mulaw,adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,gsm_ms,amrnb,amrwb,ac3,eac3"
 )
-"""Sound alone: no picture of a video is ever looked at."""
+"""Audio codecs alone: the pictures of a video are never decoded."""
 
 
 class DecodingRefused(Exception):
-    """The recording cannot be decoded, for a reason that its sender may read."""
+    """The recording cannot be decoded; the message is safe to show to its sender."""
 
 
 def limit(cpu_s: float) -> None:
-    """Give up what decoding does not need, where the system can enforce it."""
+    """Limit this process to what decoding needs, where the system can enforce that."""
     try:
         import resource
     except ImportError:  # not on Windows
@@ -52,7 +52,7 @@ def limit(cpu_s: float) -> None:
     wanted = {
         "RLIMIT_CPU": int(cpu_s) + 1,
         "RLIMIT_AS": MEMORY_BYTES,
-        "RLIMIT_NOFILE": free,  # those that are open stay usable; no other file, no socket can be opened
+        "RLIMIT_NOFILE": free,  # open files stay usable; no other file and no socket can be opened
         "RLIMIT_FSIZE": 0,
         "RLIMIT_CORE": 0,
     }
@@ -65,15 +65,15 @@ def limit(cpu_s: float) -> None:
         try:
             resource.setrlimit(kind, (least, least))
         except (OSError, ValueError):
-            continue  # some systems know a limit that they cannot set
+            continue  # some systems have a limit that they cannot set
     os.nice(NICE)
 
 
-def pieces(file: BinaryIO, container: str, tell: Any) -> Iterator[memoryview]:
-    """The sound of the recording as PCM16; `tell` is given what is known of it before.
+def decode_pcm(file: BinaryIO, container: str, report: Any) -> Iterator[memoryview]:
+    """The audio of the recording as PCM16. `report` gets what the file says about itself, before the audio.
 
     Raises:
-        DecodingRefused: there is no sound in it, or nothing that can be decoded.
+        DecodingRefused: it holds no audio, or none that can be decoded.
     """
     import av
 
@@ -83,7 +83,7 @@ def pieces(file: BinaryIO, container: str, tell: Any) -> Iterator[memoryview]:
             raise DecodingRefused("the file holds no sound")
         stream = opened.streams.audio[0]
         stream.codec_context.thread_count = 1
-        tell({"duration_s": opened.duration / 1_000_000 if opened.duration else None})
+        report({"duration_s": opened.duration / 1_000_000 if opened.duration else None})
         yield from _resampled(_frames(opened, stream))
 
 
@@ -94,7 +94,7 @@ def _names(container: str) -> str:
 
 
 def _frames(opened: Any, stream: Any) -> Iterator[Any]:
-    """Every frame that can be decoded: a damaged packet costs what it holds, not the rest of the recording."""
+    """Every frame that can be decoded. A damaged packet loses what it holds, not the rest of the recording."""
     from av.error import EOFError as EndOfFile
     from av.error import FFmpegError
     from av.error import MemoryError as NoMemory
@@ -136,7 +136,7 @@ def _resampled(frames: Iterator[Any]) -> Iterator[memoryview]:
                 yield from _pcm(resampler.resample(None))
             resampler, shape = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ), now
         assert resampler is not None
-        frame.pts = None  # gaps between time stamps are not filled: a wrong one could claim a year of silence
+        frame.pts = None  # gaps between timestamps are not filled: a wrong one could claim a year of silence
         yield from _pcm(resampler.resample(frame))
     if resampler is not None:
         yield from _pcm(resampler.resample(None))
@@ -148,17 +148,17 @@ def _pcm(frames: list[Any]) -> Iterator[memoryview]:
 
 
 def main() -> None:
-    """Arguments: the container, the longest recording that is wanted (s)."""
+    """Decode standard input. Arguments: the container, the longest allowed recording (s)."""
     container, longest_s = sys.argv[1], float(sys.argv[2])
     out = os.fdopen(1, "wb", buffering=0)
 
-    def say(kind: bytes, body: bytes = b"") -> None:
+    def send(kind: bytes, body: bytes = b"") -> None:
         message = memoryview(HEAD.pack(kind, len(body)) + body)
         while message:
             message = message[out.write(message) :]
 
     def refuse(reason: str) -> None:
-        say(REFUSED, reason.encode())
+        send(REFUSED, reason.encode())
 
     import av
     import av.logging
@@ -167,7 +167,7 @@ def main() -> None:
     _warm_up()
     limit(START_CPU_S + CPU_PER_AUDIO_S * longest_s)
     try:
-        _decode(container, longest_s, say)
+        _decode(container, longest_s, send)
     except DecodingRefused as refusal:
         refuse(str(refusal))
     except (av.FFmpegError, ValueError, UnicodeError, OverflowError, EOFError):
@@ -175,37 +175,37 @@ def main() -> None:
     except MemoryError:
         refuse("decoding the file takes more memory than a recording needs")
     except BrokenPipeError:
-        pass  # nobody listens any more
-    os._exit(0)  # nothing is left to be flushed, and a library's farewell could only fail
+        pass  # the server does not read any more
+    os._exit(0)  # nothing is left to flush, and cleanup in a library could only fail
 
 
 def _warm_up() -> None:
-    """Decode a moment of silence, so that every module is loaded while files can still be opened."""
+    """Decode a little silence, so that every module is loaded while files can still be opened."""
     sound = bytes(640)
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 8000, 16_000, 2, 16)
     wav = struct.pack("<4sI4s", b"RIFF", 36 + len(sound), b"WAVE") + form + struct.pack("<4sI", b"data", 640)
-    for _ in pieces(io.BytesIO(wav + sound), "wav", json.dumps):
+    for _ in decode_pcm(io.BytesIO(wav + sound), "wav", json.dumps):
         pass
 
 
-def _decode(container: str, longest_s: float, say: Any) -> None:
+def _decode(container: str, longest_s: float, send: Any) -> None:
     waiting = bytearray()
     written = 0
     with os.fdopen(0, "rb", buffering=0) as file:
         file.seek(0)
-        for piece in pieces(file, container, lambda about: say(ABOUT, json.dumps(about).encode())):
+        for piece in decode_pcm(file, container, lambda about: send(ABOUT, json.dumps(about).encode())):
             waiting += piece
             while len(waiting) >= BLOCK_BYTES:
-                say(PCM, bytes(waiting[:BLOCK_BYTES]))
+                send(PCM, bytes(waiting[:BLOCK_BYTES]))
                 del waiting[:BLOCK_BYTES]
                 written += BLOCK_BYTES
                 if written > 2 * RATE_HZ * longest_s:
-                    say(TOO_LONG)
+                    send(TOO_LONG)
                     return
             if time.process_time() > START_CPU_S + CPU_PER_AUDIO_S * written / (2 * RATE_HZ):
                 raise DecodingRefused("decoding the file takes more time than a recording needs")
-    say(PCM, bytes(waiting))
-    say(DONE)
+    send(PCM, bytes(waiting))
+    send(DONE)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A mock engine that answers every chunk at once: what a client is built and measured against."""
+"""A mock engine that answers every chunk at once: for building and measuring clients."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ CHUNKS_A_FINAL = 3
 
 
 class CloudStubProvider:
-    """Always ready. Hears nothing: it counts chunks, whatever they hold."""
+    """Always ready. Counts chunks and recognizes nothing."""
 
     name = "cloud_stub"
     type = "mock"
@@ -43,7 +43,7 @@ class CloudStubProvider:
 
 
 class CloudStubSession:
-    """One dictation: a partial for every chunk, and a final with every third one."""
+    """One dictation: a partial for every chunk, and a final after every third."""
 
     __slots__ = ("_chunks",)
 
@@ -51,7 +51,7 @@ class CloudStubSession:
         self._chunks = 0
 
     def accept_chunk(self, pcm: bytes) -> list[tuple[Literal["partial", "final"], str]]:  # noqa: ARG002
-        """Count one chunk. Chunks left over at the end give no final."""
+        """Count one chunk. Chunks after the last final give none."""
         self._chunks = n = self._chunks + 1
         if n % CHUNKS_A_FINAL:
             return [("partial", f"(mock) escuchando... chunk={n}")]

@@ -1,4 +1,4 @@
-"""Speech to text by any service with `/v1/audio/transcriptions`: finals only, a request an utterance."""
+"""Speech to text by any service with `/v1/audio/transcriptions`: one request for each utterance, finals only."""
 
 import time
 
@@ -23,7 +23,7 @@ _SETTING = "PROMPTER_STT__OPENAI_COMPAT__BASE_URL"
 
 
 class OpenAiCompatSttProvider:
-    """The service in settings; clients cannot name another."""
+    """The service of the settings; clients cannot name another."""
 
     name = "openai_compat"
     type = "cloud"
@@ -47,7 +47,7 @@ class OpenAiCompatSttProvider:
         return [self._own.model]
 
     async def start(self) -> None:
-        """Nothing to load; an upstream that is away is told by the first utterance."""
+        """Nothing to load. Where the upstream is away, the first utterance fails."""
         self._endpoint()
 
     async def open_session(self, config: SttConfig) -> "OpenAiCompatSttSession":
@@ -61,7 +61,7 @@ class OpenAiCompatSttProvider:
         """The text of one utterance.
 
         Raises:
-            UpstreamError: and its kinds; the next utterance may go well.
+            UpstreamError: and its subclasses; the next utterance may succeed.
         """
         started_s = time.perf_counter()
         endpoint = self._endpoint()
@@ -70,7 +70,7 @@ class OpenAiCompatSttProvider:
         with upstream_errors(host), anyio.fail_after(self._own.timeout_s):
             body = await self._post(endpoint, wav, config, verbose=config.words)
             if isinstance(body, Refusal) and config.words and body.status in (400, 422):
-                # Some models know plain json alone: a final without word times is better than none.
+                # Some models only have plain json: a final without word times is better than none.
                 body = await self._post(endpoint, wav, config, verbose=False)
             if isinstance(body, Refusal):
                 raise body.to_error(host)
@@ -107,7 +107,7 @@ class OpenAiCompatSttProvider:
 
 
 class OpenAiCompatSttSession:
-    """One dictation: holds nothing but what was asked for."""
+    """One dictation: its configuration."""
 
     def __init__(self, provider: OpenAiCompatSttProvider, config: SttConfig) -> None:
         self._provider = provider
@@ -121,7 +121,7 @@ class OpenAiCompatSttSession:
 
 
 class OpenAiCompatSttStream:
-    """One utterance: collects its samples and sends them when it ends."""
+    """One utterance: collects its audio, and sends it at the end."""
 
     def __init__(self, provider: OpenAiCompatSttProvider, config: SttConfig) -> None:
         self._provider = provider
@@ -133,7 +133,7 @@ class OpenAiCompatSttStream:
         return None
 
     async def finish(self, speech_samples: int) -> Transcript:  # noqa: ARG002
-        """Send all of it, what follows the speech included: the tail is padding that engines like."""
+        """Send all of the audio. The silence after speech helps engines with the last word."""
         return await self._provider.transcribe(self._pieces, self._config)
 
     async def aclose(self) -> None:

@@ -1,20 +1,20 @@
-"""How busy the cores are: each session's fair share, the cost of decodes, and how far finals fall behind; pure."""
+"""The load of the cores: what each session uses of its fair share, what decodes cost, how late finals are; pure."""
 
 import math
 from dataclasses import dataclass
 from typing import Literal
 
 _MEMORY_S = 2.0
-"""Time constant of a session's own use: who floods is recognised, and forgiven, within seconds."""
+"""Time constant of a session's use: a flood is noticed, and forgotten, within seconds."""
 
 _LOAD_MEMORY_S = 15.0
-"""Time constant of the load that admission looks at: utterances and the pauses between them even out."""
+"""Time constant of the load that admission uses: utterances and the pauses between them even out."""
 
 _YOUNG_S = 6.0
-"""A session is taken to be at least this old: its first final alone tells too little of its rate."""
+"""A session counts as at least this old: its first final alone says too little about its rate."""
 
 _GONE = 1e-3
-"""A rate below this is none."""
+"""A lower rate counts as none."""
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class DecayingRate:
 
 
 class FairShares:
-    """The use of every session that has used anything lately."""
+    """What each session has used of the cores lately."""
 
     def __init__(self, cores: int) -> None:
         self._cores = cores
@@ -44,11 +44,11 @@ class FairShares:
         self._tidied = 0.0
 
     def open(self, session: int, now: float) -> None:
-        """A session begins; until it is measured, admission takes it for one like the others."""
+        """A session begins. Until it is measured, admission expects it to be like the others."""
         self._opened[session] = now
 
     def charge(self, session: int, took_s: float, now: float, *, unsheddable: bool) -> None:
-        """The session has used a core for this long; `sure` is work that cannot be shed."""
+        """The session has used a core for this long. `unsheddable`: the work could not have been shed."""
         self._used.setdefault(session, DecayingRate(_MEMORY_S)).add(took_s, now)
         if unsheddable:
             self._unsheddable.setdefault(session, DecayingRate(_LOAD_MEMORY_S)).add(took_s, now)
@@ -64,22 +64,22 @@ class FairShares:
         self._opened.pop(session, None)
 
     def active_sessions(self, working: set[int], now: float) -> int:
-        """Sessions that share the cores: those with work here, and those that had some a moment ago."""
+        """Number of sessions that share the cores: those in `working`, and those that used a core a moment ago."""
         return len(working | {session for session, rate in self._used.items() if rate.now(now) > _GONE})
 
     def active_or_new_sessions(self, working: set[int], now: float) -> int:
-        """The active, and those who have just come: they will speak before anything of theirs is measured."""
+        """Number of active sessions and of new ones: these will speak before any use of theirs is measured."""
         used = {session for session, rate in self._used.items() if rate.now(now) > _GONE}
         fresh = {session for session, opened in self._opened.items() if now - opened < _LOAD_MEMORY_S}
         return len(working | used | fresh)
 
     def is_over_share(self, session: int, active: int, now: float) -> bool:
-        """Whether the session used more than its part of the cores, where several share them."""
+        """Whether the session used more than its share of the cores, where `active` sessions share them."""
         used = self._used.get(session)
         return used is not None and active > 1 and used.now(now) > self._cores / active
 
     def load_with_one_more(self, now: float) -> float:
-        """Part of the cores that unsheddable work will take when one more speaker like these is let in."""
+        """Part of the cores that unsheddable work takes if one more session like these is admitted."""
         rates = [rate for session in self._unsheddable if (rate := self._steady(session, now)) > _GONE]
         if not rates:
             return 0.0
@@ -90,32 +90,32 @@ class FairShares:
         return sum(rates) * (len(rates) + unknown + 1) / len(rates) / self._cores
 
     def _steady(self, session: int, now: float) -> float:
-        """What an average that was begun with the session would be if it had been begun long ago."""
+        """The session's average without its start from zero: as if the session had always been there."""
         age_s = max(now - self._opened.get(session, -math.inf), _YOUNG_S)
         return self._unsheddable[session].now(now) / -math.expm1(-age_s / _LOAD_MEMORY_S)
 
 
 _WEIGHT = 0.2
-"""Of the newest measurement: about the last ten count."""
+"""Weight of the newest measurement in a moving average: about the last ten count."""
 
-_LEAST_AUDIO_S = 0.1
-"""Shorter audio costs as much as this, or a click would look infinitely expensive."""
+_MIN_AUDIO_S = 0.1
+"""Shorter audio counts as this long, or a click would look infinitely expensive."""
 
 
 class DecodeCosts:
-    """A moving average for each key. What was never measured costs nothing: nothing is refused on a guess."""
+    """What decodes cost, as a moving average for each key. A key without a measurement costs nothing."""
 
     def __init__(self) -> None:
         self._rates: dict[str, float] = {}
 
     def learn(self, engine: str, audio_s: float, took_s: float) -> None:
-        rate = took_s / max(audio_s, _LEAST_AUDIO_S)
+        rate = took_s / max(audio_s, _MIN_AUDIO_S)
         known = self._rates.get(engine)
         self._rates[engine] = rate if known is None else known + _WEIGHT * (rate - known)
 
     def estimate_s(self, engine: str, audio_s: float) -> float:
         """Core seconds that a decode of this much audio takes."""
-        return self._rates.get(engine, 0.0) * max(audio_s, _LEAST_AUDIO_S)
+        return self._rates.get(engine, 0.0) * max(audio_s, _MIN_AUDIO_S)
 
 
 PartialsMode = Literal["on", "first_only", "off"]
@@ -126,7 +126,7 @@ class Pressure:
     """What the load asks of partials."""
 
     factor: float
-    """The cadence of partials stretches by this."""
+    """The distance between partials grows by this factor."""
     partials: PartialsMode
 
     @property
@@ -136,20 +136,18 @@ class Pressure:
 
 LEVELS = (Pressure(1, "on"), Pressure(2, "on"), Pressure(4, "first_only"), Pressure(4, "off"))
 RISES_S = (0.05, 0.2, 0.5)
-"""Smoothed queue delay of finals above which the next level begins (research: C5)."""
+"""Smoothed delay of finals from which each level begins."""
 
 FALLS = 0.6
-"""A level ends when the delay has been below this share of its threshold for CALM_S."""
-
 CALM_S = 3.0
-"""Of the newest final in the moving average."""
+"""A level ends when the delay has been below FALLS times its threshold for CALM_S."""
 
 _FADE_S = 10.0
-"""The average fades with this time constant while no final comes: yesterday's rush degrades nobody."""
+"""The average fades with this time constant while no final comes: an old rush degrades nobody."""
 
 
 class PressureMonitor:
-    """The moving average of what finals wait, and the level it stands for."""
+    """Smooths the delay of finals, and turns it into a level of pressure."""
 
     def __init__(self) -> None:
         self.level = 0
@@ -158,17 +156,17 @@ class PressureMonitor:
         self._calm_since: float | None = None
 
     def final_started(self, waited_s: float, now: float) -> None:
-        """A final began to be decoded after waiting this long."""
+        """The decode of a final has started after this wait."""
         before = self.delay_s(now)
         self._delay_s, self._seen = before + _WEIGHT * (waited_s - before), now
         self.update(now)
 
     def delay_s(self, now: float) -> float:
-        """What finals wait, smoothed."""
+        """The smoothed delay of finals."""
         return self._delay_s * math.exp(-max(now - self._seen, 0.0) / _FADE_S)
 
     def update(self, now: float) -> Pressure:
-        """The pressure in force: levels are climbed at once, and descended one at a time after CALM_S each."""
+        """The pressure now. Levels rise at once; they fall one at a time, after CALM_S each."""
         delay_s = self.delay_s(now)
         risen = sum(delay_s >= threshold for threshold in RISES_S)
         if risen >= self.level:

@@ -1,30 +1,70 @@
-"""The scheduler's decisions: what runs, waits, or is shed; times are passed in, there is no clock and no await.
+"""The scheduler's decisions: which decode runs, waits or is shed. Pure: times are passed in, nothing is awaited.
 
-The order: finals, eager finals, feeds, first partials, partials, recordings. Within a class those sessions that stay
-within their fair share go first; then turns go in rounds, each session once in a round; within a round the earliest
-deadline goes first, then the session that was served longest ago.
+The order of queues: finals, eager finals, feeds, first partials, partials, recordings. Within a queue, sessions that
+stay within their fair share go first. Then turns go in rounds, each session once in a round. Within a round the
+earliest deadline goes first, then the session that was served longest ago.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
-from app.services.decoding.jobs import SHEDDABLE, Job, Priority
 from app.services.decoding.load import DecodeCosts, FairShares, Pressure, PressureMonitor
 
+
+class Priority(IntEnum):
+    """How urgent a decode is, the most urgent first."""
+
+    FINAL = 0
+    """The utterance is over: never dropped."""
+    EAGER = 1
+    """The utterance may be over; `promote` makes it a FINAL when it is."""
+    FEED = 2
+    """The next audio for an incremental engine: never dropped."""
+    FIRST_PARTIAL = 3
+    PARTIAL = 4
+    FILE = 5
+    """Part of an uploaded recording: after all live speech, and never dropped."""
+
+
+SHEDDABLE = frozenset({Priority.FIRST_PARTIAL, Priority.PARTIAL})
+"""Best effort: at most one of a session waits, the newest replaces it, and under pressure none runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One decode that needs a core. Times are seconds of the scheduler's clock."""
+
+    session: int
+    """The session that asks: sessions take turns."""
+    priority: Priority
+    audio_s: float
+    """Audio that the decode covers: its cost is estimated from this."""
+    deadline: float
+    """When the result is wanted; within a queue the earliest goes first."""
+    cost_key: str = ""
+    """Engine and kind of decode ("whisper_local/short/final"): costs are learned for each."""
+    worker: Hashable | None = None
+    """The worker that alone can run the job, if there is one: it runs one job at a time."""
+
+
+class Shed(Exception):  # not an error: a partial that is not worth its cost ends so
+    """A sheddable job was replaced, came too late, or gave way to more urgent work; or its session is gone."""
+
+
 STALE_S = 1.0
-"""A partial that would start later than this after its audio's end is shed."""
+"""A partial that has waited longer than this is shed."""
 
 PATIENCE_S = 1.0
-"""An eager final or a feed that has waited this long stands in line with the finals."""
+"""An eager final or a feed that has waited this long joins the queue of finals."""
 
 MIN_RETRY_S = 5.0
-"""When a client that was refused may try again, at the least."""
+"""A client that was refused may try again after this time at the earliest."""
 
 MAX_RETRY_S = 30.0
 
 MAX_WAITING = 64
-"""Jobs of one session in line: calls of a dictation wait for each other, so more than a few are a fault."""
+"""Waiting jobs of one session. Calls of a session wait for each other, so more than a few are a fault."""
 
 
 class JobState(StrEnum):
@@ -37,23 +77,23 @@ class JobState(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """One job's way through the scheduler: waiting, then running and done, or shed, or cancelled."""
+    """A job at the scheduler: waiting, then running and done; or shed, or cancelled."""
 
     job: Job
     priority: Priority
-    """The job's, or FINAL once promoted."""
+    """The job's priority; FINAL once promoted."""
     waiting_since: float
-    """Since when it waits as what it is."""
+    """Since when the job waits with this priority."""
     queue: Priority
-    """The class it waits in: its priority, or FINAL when it has waited too long."""
+    """The queue it waits in: that of its priority, or that of finals when it has waited too long."""
     round: int
-    """Its round in that line."""
+    """Its round in that queue."""
     state: JobState = JobState.WAITING
     started_at: float = 0.0
 
 
 class SchedulingPolicy:
-    """Every method is called with the time (s), which never goes back. `dispatch` returns what was decided."""
+    """Decides about the jobs of all sessions. Methods take the time (s), which never goes back; `dispatch` decides."""
 
     def __init__(self, cores: int, *, admit_below: float = 0.85) -> None:
         self.cores = cores
@@ -64,54 +104,62 @@ class SchedulingPolicy:
         self._served: dict[int, int] = {}
         self._turns = 0
         self._rounds = dict.fromkeys(Priority, 0)
-        """Of each line, the round of the job that was started last."""
+        """For each queue, the round of the job that started last."""
         self._last_round: dict[int, dict[Priority, int]] = {}
-        """Of each session and line, the round that its newest job was given."""
+        """For each session and queue, the round of its newest job."""
         self._muted: set[int] = set()
-        """Sessions found above their share while partials are off; they stay so until partials are on again."""
+        """Sessions that were over their share while partials were off: they have none until partials are on again."""
         self.costs = DecodeCosts()
         self.shares = FairShares(cores)
         self.monitor = PressureMonitor()
 
-    # -- what happens
+    # -- events
 
     def open(self, session: int, now: float) -> None:
-        """A session begins, until `forget`."""
+        """A session begins; it lasts until `forget`."""
         self.shares.open(session, now)
 
     def submit(self, job: Job, now: float) -> Ticket:
-        """A job asks for its turn; a droppable one replaces the session's droppable one that waits."""
+        """Add a job. A sheddable job replaces the one of its session that waits."""
         if job.priority in SHEDDABLE:
             for old in [each for each in self._waiting.get(job.session, ()) if each.priority in SHEDDABLE]:
                 self._end(old, JobState.SHED)
         if len(self._waiting.get(job.session, ())) >= MAX_WAITING:
-            raise RuntimeError(f"session {job.session} has {MAX_WAITING} jobs in line; its calls are to wait")
-        ticket = Ticket(job, job.priority, now, job.priority, self._round(job.session, job.priority))
+            raise RuntimeError(
+                f"session {job.session} has {MAX_WAITING} waiting jobs; its calls must wait for each other"
+            )
+        ticket = Ticket(
+            job=job,
+            priority=job.priority,
+            waiting_since=now,
+            queue=job.priority,
+            round=self._round(job.session, job.priority),
+        )
         self._waiting.setdefault(job.session, []).append(ticket)
         return ticket
 
     def finish(self, ticket: Ticket, now: float, *, learn: bool = True) -> None:
-        """A running job has returned; `learn` is false where its time says nothing of its cost."""
+        """A running job has returned. `learn`: its time tells what such a job costs."""
         assert ticket.state is JobState.RUNNING
         ticket.state = JobState.DONE
         self._running.remove(ticket)
         took_s = now - ticket.started_at
         if learn:
             self.costs.learn(ticket.job.cost_key, ticket.job.audio_s, took_s)
-        if ticket.priority is not Priority.FILE:  # what gives way to everybody takes nobody's share
+        if ticket.priority is not Priority.FILE:  # recordings give way to all, so they use nobody's share
             self.shares.charge(ticket.job.session, took_s, now, unsheddable=ticket.priority not in SHEDDABLE)
 
     def has_headroom(self, now: float) -> bool:
-        """Whether each speaker has two cores: one for what is said, one for costly finals of it."""
+        """Whether there are two cores for each live session: one for its partials, one for costly finals."""
         return 2 * self.shares.active_or_new_sessions(self._working_sessions(), now) <= self.cores
 
     def cancel(self, ticket: Ticket) -> None:
-        """Nobody waits for it any more; a running job keeps its core until `finish`."""
+        """Nobody waits for the result any more. A running job keeps its core until `finish`."""
         if ticket.state is JobState.WAITING:
             self._end(ticket, JobState.CANCELLED)
 
     def promote(self, session: int, now: float) -> None:
-        """The session's eager final is a final."""
+        """The session's utterance is over: its eager final becomes a final."""
         for ticket in (*self._waiting.get(session, ()), *self._running):
             if ticket.job.session == session and ticket.priority is Priority.EAGER:
                 ticket.priority, ticket.waiting_since = Priority.FINAL, now
@@ -120,7 +168,7 @@ class SchedulingPolicy:
                     self.monitor.final_started(0.0, now)
 
     def forget(self, session: int) -> None:
-        """The session is gone: what waits is shed, its use and its turn are forgotten."""
+        """The session is over: its waiting jobs are shed, its use and its turns are forgotten."""
         for ticket in list(self._waiting.get(session, ())):
             self._end(ticket, JobState.SHED)
         self._served.pop(session, None)
@@ -128,10 +176,10 @@ class SchedulingPolicy:
         self._muted.discard(session)
         self.shares.forget(session)
 
-    # -- what is decided
+    # -- decisions
 
     def dispatch(self, now: float) -> list[Ticket]:
-        """Start what can start and shed what is not worth it; give the tickets that were started or shed."""
+        """Start the jobs that can start and shed those that are not worth it; return the tickets of both."""
         active = self._active_sessions(now)
         self._update_muted(active, now)
         for ticket in self.waiting():
@@ -151,7 +199,7 @@ class SchedulingPolicy:
         return decided
 
     def waiting(self) -> Iterator[Ticket]:
-        """Every job that waits, session by session."""
+        """Every waiting job, session by session."""
         for tickets in self._waiting.values():
             yield from tickets
 
@@ -164,14 +212,14 @@ class SchedulingPolicy:
         return self.monitor.update(now)
 
     def pressure_on(self, session: int, now: float) -> Pressure:
-        """What it asks of this session: partials are off only for those above their fair share."""
+        """What the load asks of this session: partials are off only for sessions over their fair share."""
         pressure = self.monitor.update(now)
         if pressure.partials == "off" and session not in self._muted:
             return replace(pressure, partials="first_only")
         return pressure
 
     def admission_wait_s(self, now: float) -> float | None:
-        """None lets one more speaker in; otherwise the seconds after which to try again."""
+        """None where one more live session fits; otherwise the seconds after which to try again."""
         load = self.shares.load_with_one_more(now)
         if not self._admit_below or load <= self._admit_below:
             return None
@@ -180,7 +228,7 @@ class SchedulingPolicy:
     # -- inside
 
     def _working_sessions(self) -> set[int]:
-        """Speakers with work that waits or runs."""
+        """Live sessions with waiting or running jobs."""
         live = [
             ticket for ticket in (*self.waiting(), *self._running) if ticket.priority is not Priority.FILE
         ]
@@ -197,7 +245,7 @@ class SchedulingPolicy:
         self._muted |= over
 
     def _should_shed(self, ticket: Ticket, now: float) -> bool:
-        """Whether a droppable job is no longer worth running, or is not to be run under this pressure."""
+        """Whether a sheddable job is not worth running any more, or must not run under this pressure."""
         if ticket.priority not in SHEDDABLE:
             return False
         partials = self.pressure_on(ticket.job.session, now).partials
@@ -206,9 +254,9 @@ class SchedulingPolicy:
         return now - ticket.waiting_since > STALE_S
 
     def _would_delay_final(self, ticket: Ticket, now: float) -> bool:
-        """Whether a final that waits for its worker, or may come of an eager one, would be late because of a partial.
+        """Whether this partial would delay a final that waits for its worker, or an eager final that may become one.
 
-        All others have had their turn before a partial is looked at.
+        All other finals have started before a partial is considered.
         """
         if ticket.priority not in SHEDDABLE or len(self._running) + 1 < self.cores:
             return False
@@ -238,7 +286,7 @@ class SchedulingPolicy:
                     continue
                 if ticket.priority is Priority.FEED and Priority.FEED in mine:
                     continue
-                # A deadline long past buys nothing: who is behind by his own flood would always be first.
+                # A deadline long past gives no advantage: a session that floods would always be first.
                 deadline = max(ticket.job.deadline, ticket.waiting_since)
                 key = ticket.queue, above, ticket.round, deadline, self._served.get(session, 0)
                 if best is None or key < best[0]:
@@ -246,11 +294,11 @@ class SchedulingPolicy:
         return best and best[1]
 
     def _at_limit(self, priorities: Collection[Priority]) -> bool:
-        """Whether as many of these run as may: they leave a core free, where there are two."""
+        """Whether no more jobs of these priorities may run: they leave a core free, where there are two."""
         return sum(ticket.priority in priorities for ticket in self._running) >= max(self.cores - 1, 1)
 
     def _round(self, session: int, queue: Priority) -> int:
-        """The round for one more job of the session: this one, or the one after its last."""
+        """The round for one more job of the session: the current round, or the one after its last."""
         last = self._last_round.setdefault(session, {})
         last[queue] = max(self._rounds[queue], last.get(queue, 0) + 1)
         return last[queue]
@@ -270,7 +318,7 @@ class SchedulingPolicy:
             self.monitor.final_started(now - ticket.waiting_since, now)
 
     def _end(self, ticket: Ticket, state: JobState) -> None:
-        """The end of its waiting."""
+        """End the job's waiting."""
         ticket.state = state
         mine = self._waiting[ticket.job.session]
         mine.remove(ticket)

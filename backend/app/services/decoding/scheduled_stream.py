@@ -1,4 +1,4 @@
-"""An incremental engine's stream that waits for its turn: the audio goes in in small feeds, the end is a final."""
+"""An incremental engine's stream at the scheduler: audio goes in as small feeds, the end is a final."""
 
 from app.providers.base import (
     SAMPLE_RATE_HZ,
@@ -9,35 +9,34 @@ from app.providers.base import (
     SttStream,
     Transcript,
 )
-from app.services.decoding.jobs import Job, Priority
+from app.services.decoding.policy import Job, Priority
 from app.services.decoding.scheduler import Scheduler
 
 FEED_S = 0.4
-"""Audio of one turn: the longest that a final waits for a feed is what this much audio costs."""
+"""Audio of one feed: a final waits for a feed at most as long as this much audio takes to decode."""
 
 FINAL_WITHIN_S = 0.3
 """How soon after its submission a final is wanted."""
 
 
 def is_scheduled(capabilities: SttCapabilities) -> bool:
-    """Whether the engine works on this machine's cores; others are called as they come."""
+    """Whether the engine uses this machine's cores; other engines are called as the audio comes."""
     return not capabilities.network and not capabilities.raw_audio
 
 
 class ScheduledStream:
-    """Wraps the `SttStream` of an in-process engine; itself one, with the same rules.
+    """A `SttStream` around that of an incremental engine for which `is_scheduled` holds.
 
         stream = ScheduledStream(await session.open_stream(), scheduler, number, provider.name)
 
-    `number` is the dictation's own (`Scheduler.new_session`), kept until `Scheduler.forget`; not for windowed
-    engines, and only where `is_scheduled(capabilities)`. A stream that is a `PinnedSttStream` gives its worker, so
-    that no core stands idle while two jobs want the same worker, and waits for its worker without holding a core.
+    `number` is the session's (`Scheduler.new_session`). A `PinnedSttStream` names its worker, so
+    that no core stands idle while two jobs want the same worker; it waits for its worker without holding a core.
     """
 
     def __init__(
         self, stream: SttStream, scheduler: Scheduler, session: int, engine: str, *, live: bool = True
     ) -> None:
-        """Not `live`, all of its turns come behind those of speakers."""
+        """Where it is not `live`, all of its jobs come after those of live sessions."""
         self._stream = stream
         self._feed_priority = Priority.FEED if live else Priority.FILE
         self._final_priority = Priority.FINAL if live else Priority.FILE
@@ -49,9 +48,9 @@ class ScheduledStream:
 
     async def accept(self, samples: Samples) -> Hypothesis | None:
         newest: Hypothesis | None = None
-        turn = int(FEED_S * SAMPLE_RATE_HZ)
-        for start in range(0, len(samples), turn):
-            newest = await self._feed(samples[start : start + turn]) or newest
+        step = int(FEED_S * SAMPLE_RATE_HZ)
+        for start in range(0, len(samples), step):
+            newest = await self._feed(samples[start : start + step]) or newest
         return newest
 
     async def finish(self, speech_samples: int) -> Transcript:
@@ -72,6 +71,11 @@ class ScheduledStream:
         return await self._scheduler.run(job, lambda: self._stream.accept(samples))
 
     def _job(self, what: str, priority: Priority, audio_s: float, within_s: float) -> Job:
-        worker = self._pinned.worker if self._pinned is not None else None
-        deadline = self._scheduler.now() + within_s
-        return Job(self._session, priority, audio_s, deadline, f"{self._engine}/{what}", worker)
+        return Job(
+            session=self._session,
+            priority=priority,
+            audio_s=audio_s,
+            deadline=self._scheduler.now() + within_s,
+            cost_key=f"{self._engine}/{what}",
+            worker=self._pinned.worker if self._pinned is not None else None,
+        )

@@ -1,4 +1,4 @@
-"""The scheduler of one application: whoever wants a core waits here for its turn."""
+"""The scheduler of one application: every decode on this machine's cores waits here for its turn."""
 
 import asyncio
 import itertools
@@ -11,15 +11,14 @@ import anyio
 import anyio.lowlevel
 
 from app.core.config import SchedulerSettings
-from app.services.decoding.jobs import SHEDDABLE, Job, Shed
 from app.services.decoding.load import LEVELS, Pressure
-from app.services.decoding.policy import JobState, SchedulingPolicy, Ticket
+from app.services.decoding.policy import SHEDDABLE, Job, JobState, SchedulingPolicy, Shed, Ticket
 
 T = TypeVar("T")
 
 
 def usable_cores() -> int:
-    """Cores that this process may use, at least 1."""
+    """Number of cores that this process may use, at least 1."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1
@@ -32,10 +31,10 @@ def make_scheduler(settings: SchedulerSettings, *, shed: Callable[[], None] = la
 
 
 class Scheduler:
-    """The decisions are `SchedulingPolicy`'s; here are the clock and those who wait.
+    """Runs jobs as `SchedulingPolicy` decides; it adds the clock and the waiting.
 
-    Everything happens in one event loop. There is no task: decisions fall when a job comes or ends. While somebody
-    watches and partials are degraded, a timer looks once a second whether that is over.
+    Everything happens in one event loop, without a task: decisions are made when a job comes or ends. While partials
+    are degraded and a session watches, a timer checks once a second whether that is over.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class Scheduler:
     ) -> None:
         self._policy = SchedulingPolicy(cores, admit_below=admit_below)
         self.now = now
-        """The clock (s) of deadlines."""
+        """The clock of deadlines (s)."""
         self._recheck_every_s = recheck_every_s
         self._shed = shed
         self._turns: dict[Ticket, anyio.Event] = {}
@@ -58,9 +57,9 @@ class Scheduler:
         self._timer: asyncio.TimerHandle | None = None
 
     def new_session(self, *, live: bool = True) -> int:
-        """A number for `Job.session` that nobody else has; call `forget` with it at the end.
+        """A new number for `Job.session`; call `forget` with it at the end.
 
-        Admission and shares count those who are `live`; recordings are not.
+        Admission and shares count live sessions. A recording is not live.
         """
         number = next(self._numbers)
         if live:
@@ -69,17 +68,17 @@ class Scheduler:
 
     @property
     def background_cores(self) -> int:
-        """Cores that work may take which gives way to speakers."""
+        """Number of cores that recordings may take at a time."""
         return max(self._policy.cores - 1, 1)
 
     async def run(self, job: Job, call: Callable[[], Awaitable[T]]) -> T:
         """Wait for the job's turn, then await `call`, which holds a core until it returns.
 
-        Cancelled while it waits, it leaves the queue and `call` is never made. Cancelled while `call` runs, the core
-        is free when `call` has returned: a call that goes on in a thread must not return before it has ended.
+        Cancelled while it waits, the job leaves its queue and `call` is never made. Cancelled while `call` runs, the
+        core is free when `call` has returned: a call that runs in a thread must not return before the thread has.
 
         Raises:
-            Shed: the job is droppable and not worth its cost any more, or its session is gone.
+            Shed: the job is sheddable and not worth its cost any more, or its session is gone.
         """
         ticket = self._policy.submit(job, self.now())
         self._dispatch()
@@ -97,46 +96,46 @@ class Scheduler:
         return result
 
     def promote(self, session: int) -> None:
-        """This session's eager final is a final now."""
+        """The session's utterance is over: its eager final becomes a final."""
         self._policy.promote(session, self.now())
         self._dispatch()
 
     def forget(self, session: int) -> None:
-        """The session is gone: what waits is shed, its watch ends; what runs keeps its core until it returns."""
+        """The session is over: its waiting jobs are shed and its watch ends; a running job keeps its core."""
         self._watchers.pop(session, None)
         self._policy.forget(session)
         self._dispatch()
 
-    def watch(self, session: int, tell: Callable[[Pressure], None]) -> None:
-        """Call `tell` whenever what the load asks of this session's partials changes, until `forget`.
+    def watch(self, session: int, notify: Callable[[Pressure], None]) -> None:
+        """Call `notify` whenever what the load asks of this session's partials changes, until `forget`.
 
-        It is called between two decisions and must only take note: at first when the pressure is not the lowest.
+        The first call comes when the pressure is not the lowest. `notify` takes note and does not wait.
         """
-        self._watchers[session] = _Watcher(tell)
+        self._watchers[session] = _Watcher(notify)
         self._notify()
 
     @property
     def has_headroom(self) -> bool:
-        """Whether there is room for work that is better and costs more: two cores for each speaker, and no delay."""
+        """Whether better and costlier finals fit: there are two cores for each live session, and finals do not wait."""
         return self.pressure.factor <= 1 and self._policy.has_headroom(self.now())
 
     @property
     def waiting(self) -> int:
-        """Jobs in line."""
+        """Number of waiting jobs."""
         return sum(1 for _ in self._policy.waiting())
 
     @property
     def running(self) -> int:
-        """Cores that are held."""
+        """Number of running jobs, each on a core."""
         return self._policy.running
 
     @property
     def pressure(self) -> Pressure:
-        """What the load asks of partials now."""
+        """What the load asks of partials in general."""
         return self._policy.pressure(self.now())
 
     def admission_wait_s(self) -> float | None:
-        """None when one more speaker fits; otherwise the seconds after which to try again."""
+        """None where one more live session fits; otherwise the seconds after which to try again."""
         return self._policy.admission_wait_s(self.now())
 
     async def _wait(self, ticket: Ticket) -> None:
@@ -145,7 +144,7 @@ class Scheduler:
             await turn.wait()
             await anyio.lowlevel.checkpoint_if_cancelled()
         except BaseException:
-            if ticket.state is JobState.RUNNING:  # its turn came in the very moment of the cancellation
+            if ticket.state is JobState.RUNNING:  # its turn came at the very moment of the cancellation
                 self._policy.finish(ticket, self.now(), learn=False)
             else:
                 self._policy.cancel(ticket)
@@ -176,11 +175,13 @@ class Scheduler:
 
 
 class _Watcher:
-    def __init__(self, tell: Callable[[Pressure], None]) -> None:
-        self._tell = tell
-        self._told = LEVELS[0]
+    """Notifies one session of each change of what it sees of the pressure."""
+
+    def __init__(self, notify: Callable[[Pressure], None]) -> None:
+        self._notify = notify
+        self._known = LEVELS[0]
 
     def update(self, pressure: Pressure) -> None:
-        if (pressure.degraded, pressure.partials) != (self._told.degraded, self._told.partials):
-            self._told = pressure
-            self._tell(pressure)
+        if (pressure.degraded, pressure.partials) != (self._known.degraded, self._known.partials):
+            self._known = pressure
+            self._notify(pressure)

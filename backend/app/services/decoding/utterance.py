@@ -22,8 +22,8 @@ from app.providers.base import (
 )
 from app.providers.boundary import ProviderBoundary, close_provider
 from app.services.audio.segmenter import UtteranceEnded, UtteranceStarted
-from app.services.decoding.jobs import Priority
 from app.services.decoding.load import Pressure
+from app.services.decoding.policy import Priority
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduled_stream import ScheduledStream
 from app.services.decoding.scheduler import Scheduler

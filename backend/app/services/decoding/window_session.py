@@ -11,7 +11,7 @@ from app.core.config import Settings
 from app.core.errors import PrompterError
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, WindowRequest, WindowResult, WindowSttSession
 from app.providers.boundary import ProviderBoundary
-from app.services.decoding.jobs import Job, Priority
+from app.services.decoding.policy import Job, Priority
 from app.services.decoding.scheduler import Scheduler
 
 CONTEXT_CHARACTERS = 200

@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 
 from app.core.errors import PrompterError
 from app.providers.base import SAMPLE_RATE_HZ, Hypothesis, Samples, Transcript, WindowRequest, WindowResult
-from app.services.decoding.jobs import Priority, Shed
+from app.services.decoding.policy import Priority, Shed
 from app.services.decoding.stability import (
     LOCAL_AGREEMENT,
     LONG_WINDOW_S,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from app.core.config import Settings
 from app.providers.base import WindowRequest
-from app.services.decoding.jobs import Priority
+from app.services.decoding.policy import Priority
 from tests.conftest import SAMPLES, SPEECH, RunServer, read_wav
 from tests.fakes.engine import FakeEngine, Gate, Script
 from tests.fakes.whisper import ENGLISH, OURS, SPANISH

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.decoding.jobs import Job, Priority
 from app.services.decoding.load import CALM_S, LEVELS, DecodeCosts, FairShares, PressureMonitor
-from app.services.decoding.policy import MAX_RETRY_S, MIN_RETRY_S, JobState, SchedulingPolicy
+from app.services.decoding.policy import MAX_RETRY_S, MIN_RETRY_S, Job, JobState, Priority, SchedulingPolicy
 from tests.support.scripted_load import Machine, Speaker
 
 

@@ -7,8 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.services.decoding.jobs import SHEDDABLE, Job, Priority
-from app.services.decoding.policy import MAX_WAITING, PATIENCE_S, STALE_S, JobState, SchedulingPolicy, Ticket
+from app.services.decoding.policy import (
+    MAX_WAITING,
+    PATIENCE_S,
+    SHEDDABLE,
+    STALE_S,
+    Job,
+    JobState,
+    Priority,
+    SchedulingPolicy,
+    Ticket,
+)
 from tests.support.scripted_load import Asked, Machine, p95, speakers
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.providers.base import Hypothesis, PinnedSttStream, Samples, SttCapabilities, Transcript
-from app.services.decoding.jobs import Job, Priority
+from app.services.decoding.policy import Job, Priority
 from app.services.decoding.scheduled_stream import FEED_S, ScheduledStream, is_scheduled
 from app.services.decoding.scheduler import Scheduler
 from tests.fakes.engine import FakeStream, Script, growing

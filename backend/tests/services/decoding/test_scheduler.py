@@ -10,8 +10,8 @@ import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
 
-from app.services.decoding.jobs import Job, Priority, Shed
 from app.services.decoding.load import Pressure
+from app.services.decoding.policy import Job, Priority, Shed
 from app.services.decoding.scheduler import Scheduler, usable_cores
 
 

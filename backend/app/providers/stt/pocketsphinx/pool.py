@@ -1,4 +1,4 @@
-"""The pool of worker processes: hands out decoders in the order of asking, replaces workers that die."""
+"""The pool of PocketSphinx worker processes: leases decoders first come first served, replaces dead workers."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ STOPPING = "the provider 'pocketsphinx' is stopping; connect again in a moment"
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A decoder that belongs to one utterance until `WorkerPool.give_back`."""
+    """A decoder that one utterance has until `WorkerPool.give_back`."""
 
     worker: WorkerProcess
     decoder: int
@@ -32,11 +32,11 @@ class Lease:
 
 
 PendingLease = asyncio.Future[Lease]
-"""A place in the queue for a decoder; filled when it is the utterance's turn."""
+"""A place in the queue for a decoder; it gets its lease when the utterance's turn comes."""
 
 
 class WorkerPool:
-    """`workers` processes with up to `decoders` decoders each."""
+    """`workers` processes with at most `decoders` decoders each."""
 
     def __init__(self, workers: int, decoders: int) -> None:
         self._size = workers
@@ -48,7 +48,7 @@ class WorkerPool:
 
     @property
     def pids(self) -> list[int]:
-        """Processes that are up, for the operator and the tests."""
+        """Process ids of the workers that run."""
         return [worker.pid for worker in self._workers if worker.pid is not None]
 
     async def start(self) -> None:
@@ -59,8 +59,8 @@ class WorkerPool:
         """
         starts = [asyncio.ensure_future(WorkerProcess.start(self._decoders)) for _ in range(self._size)]
         try:
-            # Not `gather`: cancelled again and again, as by a server that ends meanwhile, it would cancel the
-            # clearing up of those it waits for.
+            # Not `gather`: cancelled repeatedly, as by a server that ends meanwhile, it would cancel the cleanup of the
+            # starts that it waits for.
             done, _ = await asyncio.wait(starts, return_when=asyncio.FIRST_EXCEPTION)
             for worker in [start.result() for start in starts if start in done]:
                 self._admit(worker)
@@ -78,27 +78,27 @@ class WorkerPool:
             raise
 
     def queue(self, *, first: bool = False) -> PendingLease:
-        """Ask for a decoder; `first` is for an utterance that had one and lost it."""
-        ticket: PendingLease = asyncio.get_running_loop().create_future()
+        """Ask for a decoder. `first`: before all others, for an utterance that lost its decoder."""
+        pending: PendingLease = asyncio.get_running_loop().create_future()
         if self._closed:
-            ticket.set_exception(ProviderNotReady(STOPPING))
-            return ticket
+            pending.set_exception(ProviderNotReady(STOPPING))
+            return pending
         if first:
-            self._queue.appendleft(ticket)
+            self._queue.appendleft(pending)
         else:
-            self._queue.append(ticket)
+            self._queue.append(pending)
         if not self._workers and not self._watchers:
             self._watch(self._replace())
         self._serve()
-        return ticket
+        return pending
 
     def give_back(self, lease: Lease) -> None:
-        """End a lease. A request still running goes on; the next one on this decoder comes after it."""
+        """End a lease. A running request goes on; the decoder's next request comes after it."""
         lease.worker.give_decoder(lease.decoder)
         self._serve()
 
     async def aclose(self) -> None:
-        """End all processes. Who waits for a decoder or an answer gets `ProviderNotReady`."""
+        """End all processes. Whoever waits for a decoder or an answer gets `ProviderNotReady`."""
         self._closed = True
         watchers = list(self._watchers)
         for watcher in watchers:
@@ -109,7 +109,7 @@ class WorkerPool:
         self._workers.clear()
 
     def _serve(self) -> None:
-        """Give free decoders to those who wait, the emptiest worker first."""
+        """Lease free decoders to the queue, from the worker with the most free decoders first."""
         while self._queue:
             if self._queue[0].done():
                 self._queue.popleft()
@@ -151,7 +151,7 @@ class WorkerPool:
             self._refuse(EngineFailed("the engine 'pocketsphinx' cannot start its worker processes"))
 
     def _refuse(self, error: PrompterError) -> None:
-        for ticket in self._queue:
-            if not ticket.done():
-                ticket.set_exception(error)
+        for pending in self._queue:
+            if not pending.done():
+                pending.set_exception(error)
         self._queue.clear()

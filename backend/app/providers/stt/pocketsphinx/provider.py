@@ -19,7 +19,7 @@ NOT_INSTALLED = (
 
 
 class PocketSphinxProvider:
-    """Decodes `workers` times `decoders` utterances at once; more of them wait their turn."""
+    """Decodes `workers` times `decoders` utterances at a time; others wait for a decoder."""
 
     name = "pocketsphinx"
     type = "embedded"

@@ -13,12 +13,12 @@ FRAME_MS = 10
 """One step of the decoder: word times are counted in these."""
 
 PRIME_BYTES = 11 * BLOCK_BYTES
-"""Beginning of a dictation's first utterance from which the cepstral mean is estimated (1.06 s)."""
+"""The cepstral mean of a dictation is estimated from this much of its first utterance (1.06 s)."""
 
 RESET_BYTES = 2 * BLOCK_BYTES
-"""Digital silence decoded before each utterance: it overwrites the top-N codewords that the acoustic model
-carries over from the utterance before (the binding has no call for that). Without it 17 of 18 repeated
-decodes differ in score, with 100 ms or more none."""
+"""Digital silence that is decoded before each utterance. It overwrites the top-N codewords that the acoustic model
+keeps from the utterance before; the binding has no call for that. Without it 17 of 18 repeated decodes differ in
+score, with 100 ms or more none."""
 
 SEARCH: dict[str, float | int | bool] = {
     "maxhmmpf": 3000,
@@ -35,7 +35,7 @@ FILLER_MARKS = ("<", "[", "+")
 SEARCH_NAME = "shared"
 MEAN_NAME = "mean"
 MEAN_GRAMMAR = "#JSGF V1.0; grammar mean; public <mean> = yes;"
-"""The cheapest search: active while the mean is estimated, since an utterance cannot end without one."""
+"""The cheapest search. It is active while the mean is estimated: an utterance cannot end without a search."""
 
 WireWord = tuple[str, int, int, float]
 """A word, its start and end (ms from the utterance's first sample), its confidence (0 to 1)."""
@@ -48,7 +48,7 @@ class SphinxResult:
     text: str
     words: list[WireWord]
     cmn: str
-    """The cepstral mean after it in the engine's notation (6 digits): the next utterance begins with it."""
+    """The cepstral mean at its end, in the engine's notation (6 digits): the next utterance begins with it."""
     decode_ms: float
 
 
@@ -60,7 +60,7 @@ class LanguageModel:
         self._model: Any = None
 
     def make_recognizer(self) -> "Recognizer":
-        """Build one more decoder: about 0.35 s of CPU and 55 MB."""
+        """Build one more decoder; it takes about 0.35 s of CPU and 55 MB."""
         decoder = pocketsphinx.Decoder(samprate=SAMPLE_RATE_HZ, loglevel="FATAL", lm=None, **self._options)
         if self._model is None:
             path = pocketsphinx.get_model_path("en-us/en-us.lm.bin")
@@ -84,7 +84,7 @@ class Recognizer:
     def begin(self, cmn: str | None) -> None:
         """Start an utterance; `cmn` is the speaker's cepstral mean, None to estimate it from the beginning.
 
-        The engine's own starting point is far from a real microphone, and it is slow to leave it (see 0002).
+        The engine's own mean is far from that of a real microphone, and adapts slowly (docs/decisions/0002).
         """
         if self._running:
             self._decoder.end_utt()
@@ -94,7 +94,7 @@ class Recognizer:
             self._start(cmn)
 
     def feed(self, pcm: bytes) -> str:
-        """Take whole blocks; give the text so far."""
+        """Take whole blocks; return the text so far."""
         if self._held is not None:
             self._held += pcm
             if len(self._held) < PRIME_BYTES:
@@ -103,7 +103,7 @@ class Recognizer:
         return self._decode(pcm)
 
     def finish(self, pcm: bytes) -> SphinxResult:
-        """Take the rest, which may be shorter than a block, and end the utterance."""
+        """Take the last audio, of any length, and end the utterance."""
         started = time.perf_counter()
         if self._held is not None:
             self._held += pcm
@@ -115,14 +115,14 @@ class Recognizer:
         return SphinxResult(text, self._words(), cmn, 1000 * (time.perf_counter() - started))
 
     def _start_held(self) -> bytes:
-        """Begin with the mean of the audio held back; give that audio."""
+        """Begin with the mean of the held audio; return that audio."""
         assert self._held is not None
         pcm = bytes(self._held)
         self._start(self._estimate(pcm[:PRIME_BYTES]))
         return pcm
 
     def _estimate(self, pcm: bytes) -> str:
-        """The cepstral mean of `pcm` alone, or the model's own where nothing but digital silence is there."""
+        """The cepstral mean of `pcm` alone; the model's own where `pcm` is digital silence."""
         if not pcm:
             return self._model_cmn
         self._decoder.activate_search(MEAN_NAME)
@@ -147,7 +147,7 @@ class Recognizer:
         return self._text()
 
     def _forget(self) -> None:
-        """Undo what the last utterance left behind: noise statistics, buffers, codewords."""
+        """Reset what the last utterance left behind: noise statistics, buffers, codewords."""
         self._decoder.reinit_feat()
         self._decoder.start_utt()
         self._decoder.process_raw(bytes(RESET_BYTES))

@@ -1,4 +1,4 @@
-"""A dictation and its utterances: keeps the audio until the final, so that no worker's death loses a word."""
+"""A PocketSphinx dictation and its utterances: audio is kept until the final, so a dead worker loses no word."""
 
 import asyncio
 from collections.abc import Hashable
@@ -13,23 +13,23 @@ LANGUAGE = "en"
 MODEL = "en-us"
 
 REQUEST_BYTES = 4 * BLOCK_BYTES
-"""The most audio in one request: utterances that share a worker take turns of 0.4 s of audio at most."""
+"""Most audio in one request: utterances that share a worker take turns of at most 0.4 s of audio."""
 
 DEATHS = 3
-"""Workers that may die on an utterance before it is given up."""
+"""An utterance is given up when this many workers have died on it."""
 
 
 class SphinxSession:
-    """One dictation; owns the speaker's cepstral mean, which each final with words renews."""
+    """One dictation. Owns the speaker's cepstral mean, which each final with words renews."""
 
     def __init__(self, pool: WorkerPool, config: SttConfig) -> None:
         self.config = config
         self.cmn: str | None = None
-        """The mean in the engine's notation; None lets the utterance's own beginning decide."""
+        """The mean in the engine's notation. None: it is estimated from the utterance's beginning."""
         self._pool = pool
 
     async def open_stream(self) -> "SphinxStream":
-        """Begin an utterance; it takes its place in the queue for a decoder now, and does not wait for it."""
+        """Begin an utterance. It joins the queue for a decoder now, and does not wait for one."""
         return SphinxStream(self._pool, self)
 
     async def aclose(self) -> None:
@@ -37,7 +37,7 @@ class SphinxSession:
 
 
 class SphinxStream:
-    """One utterance; while it has no decoder `accept` keeps the audio and returns at once, `finish` waits."""
+    """One utterance. While it has no decoder, `accept` only keeps the audio, and `finish` waits."""
 
     def __init__(self, pool: WorkerPool, session: SphinxSession) -> None:
         self._pool = pool
@@ -48,14 +48,14 @@ class SphinxStream:
         self._begun = False
         self._deaths = 0
         self._text = ""
-        self._ticket: PendingLease | None = pool.queue()
+        self._pending: PendingLease | None = pool.queue()
 
     async def accept(self, samples: Samples) -> Hypothesis | None:
         self._audio += samples.astype("<i2", copy=False).tobytes()
         text = self._text
-        while self._ticket is not None and self._ticket.done():
+        while self._pending is not None and self._pending.done():
             try:
-                text = await self._hear(self._ticket.result())
+                text = await self._hear(self._pending.result())
                 break
             except WorkerDied as death:
                 self._lose_decoder(death)
@@ -74,37 +74,37 @@ class SphinxStream:
                 self._lose_decoder(death)
             else:
                 await self.aclose()
-                if reply["text"]:  # a cough tells nothing of the speaker
+                if reply["text"]:  # a cough says nothing about the speaker
                     self._session.cmn = reply["cmn"]
                 return self._transcript(reply)
 
     async def aclose(self) -> None:
-        ticket, self._ticket = self._ticket, None
-        if ticket is None or ticket.cancel() or ticket.exception() is not None:
+        pending, self._pending = self._pending, None
+        if pending is None or pending.cancel() or pending.exception() is not None:
             return
-        self._pool.give_back(ticket.result())
+        self._pool.give_back(pending.result())
 
     @property
     def worker(self) -> Hashable | None:
-        """The worker process whose decoder this utterance has."""
-        ticket = self._ticket
-        if ticket is None or not ticket.done() or ticket.cancelled() or ticket.exception() is not None:
+        """The worker process of this utterance's decoder."""
+        pending = self._pending
+        if pending is None or not pending.done() or pending.cancelled() or pending.exception() is not None:
             return None
-        return ticket.result().worker
+        return pending.result().worker
 
     async def wait_for_worker(self) -> None:
-        """Wait for a decoder, or for the news that there will be none."""
-        assert self._ticket is not None, "the stream is closed"
-        # Not awaited itself: a cancelled caller must not cancel the ticket.
-        await asyncio.wait([self._ticket])
+        """Wait for a decoder, or for the error that there will be none."""
+        assert self._pending is not None, "the stream is closed"
+        # Not awaited itself: a cancelled caller must not cancel the lease.
+        await asyncio.wait([self._pending])
 
     async def _decoder(self) -> Lease:
         await self.wait_for_worker()
-        assert self._ticket is not None
-        return self._ticket.result()
+        assert self._pending is not None
+        return self._pending.result()
 
     async def _hear(self, lease: Lease) -> str:
-        """Let the decoder hear the whole blocks that it has not; what was sent counts, even if cancelled."""
+        """Send the decoder the whole blocks that it does not have. Sent audio counts as heard, also when cancelled."""
         text = self._text
         if not self._begun:
             begun = lease.call("begin", cmn=self._cmn)
@@ -119,12 +119,12 @@ class SphinxStream:
         return text
 
     def _lose_decoder(self, death: WorkerDied) -> None:
-        """Start over with another worker, before those who have not begun.
+        """Start over with another worker, before all utterances that have not begun.
 
         Raises:
-            EngineFailed: this utterance has cost too many workers.
+            EngineFailed: too many workers have died on this utterance.
         """
-        self._ticket = None
+        self._pending = None
         self._deaths += death.running
         if self._deaths >= DEATHS:
             raise EngineFailed(
@@ -132,7 +132,7 @@ class SphinxStream:
             )
         self._begun = False
         self._heard_bytes = 0
-        self._ticket = self._pool.queue(first=True)
+        self._pending = self._pool.queue(first=True)
 
     def _transcript(self, reply: Header) -> Transcript:
         words = tuple(Word(*word) for word in reply["words"]) if self._session.config.words else ()

@@ -1,4 +1,4 @@
-"""What passes between the server and a worker: a JSON head and a body of PCM, their lengths before them."""
+"""Messages between the server and a worker process: lengths, a JSON header, and a body of PCM audio."""
 
 import json
 import struct
@@ -14,34 +14,34 @@ first sample. The cepstral mean moves after each block, so blocks must not depen
 BLOCK_BYTES = BLOCK_SAMPLES * _BYTES_PER_SAMPLE
 
 LENGTHS = struct.Struct("!II")
-"""Bytes of the head, bytes of the body."""
+"""Length of the header, length of the body (bytes)."""
 
 Header = dict[str, Any]
 
 
-def pack(head: Header, body: bytes = b"") -> bytes:
-    """One message, ready to be written."""
-    encoded = json.dumps(head).encode()
+def pack(header: Header, body: bytes = b"") -> bytes:
+    """One message as bytes."""
+    encoded = json.dumps(header).encode()
     return LENGTHS.pack(len(encoded), len(body)) + encoded + body
 
 
 class Unpacker:
-    """Cuts a byte stream back into messages."""
+    """Splits a byte stream into messages."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def push(self, data: bytes) -> list[tuple[Header, bytes]]:
-        """Take what arrived; give the messages that are complete."""
+        """Take the next bytes; return the messages that they complete."""
         self._buffer += data
         messages = []
         while len(self._buffer) >= LENGTHS.size:
-            head_bytes, body_bytes = LENGTHS.unpack_from(self._buffer)
-            body_at = LENGTHS.size + head_bytes
+            header_bytes, body_bytes = LENGTHS.unpack_from(self._buffer)
+            body_at = LENGTHS.size + header_bytes
             end = body_at + body_bytes
             if len(self._buffer) < end:
                 break
-            head: Header = json.loads(self._buffer[LENGTHS.size : body_at])
-            messages.append((head, bytes(self._buffer[body_at:end])))
+            header: Header = json.loads(self._buffer[LENGTHS.size : body_at])
+            messages.append((header, bytes(self._buffer[body_at:end])))
             del self._buffer[:end]
         return messages

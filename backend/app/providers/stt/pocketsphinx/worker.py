@@ -1,4 +1,4 @@
-"""The worker process: answers one request after the other until the server closes the socket or dies."""
+"""The PocketSphinx worker process: answers one request after the other until its socket closes."""
 
 import signal
 import socket
@@ -17,36 +17,36 @@ WARM_UP_BLOCKS = 4
 
 
 def main(connection: socket.socket) -> None:
-    """Serve `connection`. Ctrl-C is the server's affair; the end of the socket is this process's end."""
+    """Answer requests until `connection` closes. Ctrl-C is for the server alone: it closes the socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     decoders = Decoders()
     unpacker = Unpacker()
-    with connection, suppress(OSError):  # an error here means that the server is gone: nobody is left to tell
+    with connection, suppress(OSError):  # the server is gone: no answer can reach it
         while data := connection.recv(READ_BYTES):
-            for head, body in unpacker.push(data):
-                connection.sendall(pack(decoders.answer(head, body)))
+            for header, body in unpacker.push(data):
+                connection.sendall(pack(decoders.answer(header, body)))
 
 
 class Decoders:
-    """The decoders of this process by number, each made when first asked for."""
+    """The decoders of this process by number; each is built when it is first used."""
 
     def __init__(self) -> None:
-        # Imported here: the server imports this module to name `main`, and must never import the engine.
+        # Imported here: the server imports this module to start `main`, and must never import the engine.
         from app.providers.stt.pocketsphinx.recognizer import LanguageModel
 
         self._model = LanguageModel()
         self._made: dict[int, Recognizer] = {}
 
-    def answer(self, head: Header, body: bytes) -> Header:
-        """Do what one request asks. An engine error ends the process: the server starts another one."""
-        recognizer = self._recognizer(head["decoder"])
-        match head["op"]:
+    def answer(self, header: Header, body: bytes) -> Header:
+        """Answer one request. An engine error ends the process: the server starts another one."""
+        recognizer = self._recognizer(header["decoder"])
+        match header["op"]:
             case "warm":
                 return self._warm(recognizer)
             case "begin":
-                recognizer.begin(head["cmn"])
+                recognizer.begin(header["cmn"])
                 return {}
             case "feed":
                 return {"text": recognizer.feed(body)}
@@ -58,7 +58,7 @@ class Decoders:
                     "cmn": result.cmn,
                     "decode_ms": result.decode_ms,
                 }
-        raise ValueError(f"unknown request {head['op']!r}")
+        raise ValueError(f"unknown request {header['op']!r}")
 
     def _recognizer(self, number: int) -> "Recognizer":
         if number not in self._made:
@@ -66,7 +66,7 @@ class Decoders:
         return self._made[number]
 
     def _warm(self, recognizer: "Recognizer") -> Header:
-        """Decode a buzz, so that the first speaker does not wait for pages of the model."""
+        """Decode a buzz, so that the first utterance does not wait for the model's pages."""
         started = time.perf_counter()
         buzz = b"".join((1 + 7919 * n % 6000).to_bytes(2, "little") for n in range(BLOCK_BYTES // 2))
         recognizer.begin(None)

@@ -1,4 +1,4 @@
-"""A worker process as the server sees it: requests go in at once, replies come back in the same order."""
+"""A PocketSphinx worker process on the server's side: sends requests at once, gets replies in the same order."""
 
 import asyncio
 import heapq
@@ -20,7 +20,7 @@ EXIT_TIMEOUT_S = 1.0
 
 
 class WorkerDied(Exception):
-    """The process ended before it answered; `running`: while it worked on this request, not on one before."""
+    """The process ended before it answered. `running`: it was working on this request, not on an earlier one."""
 
     def __init__(self, *, running: bool) -> None:
         super().__init__("the worker process ended before it answered")
@@ -28,14 +28,14 @@ class WorkerDied(Exception):
 
 
 class WorkerProcess(asyncio.Protocol):
-    """One process and its socket; made by `start`, ended by `aclose`.
+    """One process and its socket; `start` makes it, `aclose` ends it.
 
-    Unsent bytes are bounded by the callers: an utterance has one request under way, of at most a few blocks.
+    Callers bound the unsent bytes: an utterance has one running request, of at most a few blocks.
     """
 
     def __init__(self, process: BaseProcess, decoders: int) -> None:
         self.free = list(range(decoders))
-        """Numbers of the decoders without an utterance; a heap, so that those already made come first."""
+        """Numbers of the decoders without an utterance. It is a heap: decoders that are already built come first."""
         self.ended = asyncio.Event()
         self._process = process
         self._transport: asyncio.Transport | None = None
@@ -44,17 +44,17 @@ class WorkerProcess(asyncio.Protocol):
 
     @classmethod
     async def start(cls, decoders: int) -> "WorkerProcess":
-        """Start a process and decode something real with it.
+        """Start a process, and warm it up with a decode.
 
         Raises:
-            WorkerDied: it ended before it was warm, or was not warm within a minute.
+            WorkerDied: it ended before it was warm, or is not warm within a minute.
         """
         ours, theirs = socket.socketpair()
         process = SPAWN.Process(target=worker.main, args=(theirs,), name="prompter-pocketsphinx", daemon=True)
         self = cls(process, decoders)
         try:
             with theirs:
-                await _spawned(process)
+                await _spawn(process)
             ours.setblocking(False)
             await self._connect(ours)
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -63,7 +63,7 @@ class WorkerProcess(asyncio.Protocol):
             if self._transport is None:
                 ours.close()
             if process.pid is not None:
-                process.kill()  # it has nothing to finish, and would not look up before its model is loaded
+                process.kill()  # while it loads its model, it would not notice that the socket is closed
             await self.aclose()
             if isinstance(error, TimeoutError):
                 raise WorkerDied(running=True) from error
@@ -74,8 +74,8 @@ class WorkerProcess(asyncio.Protocol):
     def pid(self) -> int | None:
         return self._process.pid
 
-    def call(self, head: Header, body: bytes = b"") -> asyncio.Future[Header]:
-        """Send a request now; the reply can be awaited, or forgotten by cancelling.
+    def call(self, header: Header, body: bytes = b"") -> asyncio.Future[Header]:
+        """Send a request now. The reply can be awaited; cancelling the future ignores it.
 
         Raises (also out of the future):
             WorkerDied: the process is gone.
@@ -84,7 +84,7 @@ class WorkerProcess(asyncio.Protocol):
             raise WorkerDied(running=False)
         reply: asyncio.Future[Header] = asyncio.get_running_loop().create_future()
         self._waiting.append(reply)
-        self._transport.write(pack(head, body))
+        self._transport.write(pack(header, body))
         return reply
 
     def take_decoder(self) -> int:
@@ -94,7 +94,7 @@ class WorkerProcess(asyncio.Protocol):
         heapq.heappush(self.free, number)
 
     async def aclose(self) -> None:
-        """End the process: it leaves when its socket closes, or is killed after a second."""
+        """End the process: it ends when its socket closes, or is killed after a second."""
         if self._transport is not None:
             self._transport.abort()
             await self.ended.wait()
@@ -108,17 +108,17 @@ class WorkerProcess(asyncio.Protocol):
         else:
             await loop.create_connection(lambda: self, sock=ours)
 
-    # -- what the event loop calls
+    # -- called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclass of asyncio.Transport, so this cannot be asserted.
+        # uvloop's transports are no subclass of asyncio.Transport: this cannot be asserted.
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        for head, _ in self._unpacker.push(data):
+        for header, _ in self._unpacker.push(data):
             reply = self._waiting.popleft()
             if not reply.done():
-                reply.set_result(head)
+                reply.set_result(header)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the reason changes nothing
         self.ended.set()
@@ -128,8 +128,8 @@ class WorkerProcess(asyncio.Protocol):
         self._waiting.clear()
 
 
-async def _spawned(process: BaseProcess) -> None:
-    """Start it, to the end also while being cancelled: half started it could not be ended."""
+async def _spawn(process: BaseProcess) -> None:
+    """Start the process completely, also when cancelled: a process that is half started cannot be ended."""
     starting = asyncio.ensure_future(anyio.to_thread.run_sync(start_without_sigint, process))
     try:
         await asyncio.shield(starting)

@@ -1,4 +1,4 @@
-"""A decode with the whole window of 30 s, by faster-whisper: what goes in, how, and what comes out."""
+"""A decode of Whisper's full window of 30 s with faster-whisper; the requests and results of all decodes."""
 
 import threading
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from app.providers.base import SAMPLE_RATE_HZ, Samples, Word
 from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, remove_loop
 
 REAL_TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
-"""Audio after the end of speech that is decoded too: a last consonant is too quiet for the speech gate."""
+"""Audio after the end of speech that is decoded too: the gate misses a last quiet consonant."""
 ZERO_TAIL_SAMPLES = SAMPLE_RATE_HZ * 3 // 10
 """Silence added at the end; without it Whisper drops last words."""
 
 MAX_TERMS = 60
 PROMPT_TOKENS = 220
-"""Half of what the decoder can hold, less the control tokens: vocabulary first, then the end of the context."""
+"""Half of the decoder's tokens, less the control tokens. The vocabulary comes first, then the end of the context."""
 
 LOG_PROB = -1.0
 NO_SPEECH = 0.6
 
 PARAMETERS: dict[str, Any] = {
-    # One temperature: sampling draws from generators inside CTranslate2 that cannot be seeded for a call, so
-    # the usual ladder gives the same audio different texts. REPETITION_RETRY is the second rung instead.
+    # One temperature: CTranslate2's random generators cannot be seeded for a call, so the usual ladder of temperatures
+    # gives the same audio different texts. REPETITION_RETRY takes the place of the second temperature.
     "temperature": [0.0],
     "compression_ratio_threshold": COMPRESSION_RATIO,
     "log_prob_threshold": LOG_PROB,
@@ -33,12 +33,12 @@ PARAMETERS: dict[str, Any] = {
     "vad_filter": False,
 }
 REPETITION_RETRY: dict[str, Any] = {"no_repeat_ngram_size": 4, "repetition_penalty": 1.1}
-"""For a decode that went round in circles."""
+"""Changes for the second try of a decode that repeats itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeRequest:
-    """One utterance and how it is to be understood."""
+    """One decode: its audio and its options."""
 
     samples: Samples
     speech_samples: int
@@ -54,7 +54,7 @@ class DecodeRequest:
 
 @dataclass(frozen=True, slots=True)
 class DecodeResult:
-    """What the decoder made of it."""
+    """The result of one decode."""
 
     text: str
     lang: str
@@ -62,13 +62,13 @@ class DecodeResult:
     words: tuple[Word, ...] = ()
     rejected: str | None = None
     doubtful: str | None = None
-    """Why a short window is to be tried again in full."""
+    """Why a short window must be decoded again in full; None where it need not."""
     trusted: bool = False
-    """No remove_loop had to touch the text."""
+    """Nothing was cut from the text, and the decoder was sure of it."""
 
 
 def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) -> DecodeResult:
-    """Decode one utterance with a `WhisperModel`. Blocking; stops between windows when `abandoned` is set."""
+    """Decode one utterance with a `WhisperModel`. Blocks; stops between windows when `abandoned` is set."""
     audio = pad_window(request.samples, request.speech_samples)
     segments, info = _transcribe(model, audio, request, {}, abandoned)
     if _worst_ratio(segments) > COMPRESSION_RATIO:
@@ -88,7 +88,7 @@ def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) 
 
 
 def pad_window(samples: Samples, speech_samples: int) -> NDArray[np.float32]:
-    """The utterance up to a little after its speech, with silence behind it, full scale 1."""
+    """The utterance until a little after its speech, then silence; full scale 1."""
     kept = samples[: speech_samples + REAL_TAIL_SAMPLES]
     audio = np.zeros(len(kept) + ZERO_TAIL_SAMPLES, np.float32)
     np.divide(kept, 32768, out=audio[: len(kept)], dtype=np.float32)
@@ -96,13 +96,13 @@ def pad_window(samples: Samples, speech_samples: int) -> NDArray[np.float32]:
 
 
 def hotwords(vocabulary: tuple[str, ...]) -> str | None:
-    """The session's terms as the prompt text that faster-whisper calls hotwords."""
+    """The vocabulary as prompt text, which faster-whisper calls hotwords."""
     terms = [_plain(term) for term in vocabulary[:MAX_TERMS]]
     return ", ".join(term for term in terms if term) or None
 
 
 def context_tokens(model: Any, request: DecodeRequest) -> list[int]:
-    """What came before as tokens of the prompt, as far as the vocabulary leaves room."""
+    """The text before the utterance as tokens, as far as the vocabulary leaves room in the prompt."""
 
     def tokens(text: str) -> list[int]:
         found: list[int] = model.hf_tokenizer.encode(f" {text}", add_special_tokens=False).ids
@@ -115,7 +115,7 @@ def context_tokens(model: Any, request: DecodeRequest) -> list[int]:
 
 
 def _plain(text: str) -> str:
-    # `<|` begins the names of control tokens, which neither a term nor a transcript must be able to write.
+    # `<|` begins the names of control tokens: no term and no transcript may write one.
     return " ".join(text.replace("<|", " ").split())
 
 
@@ -137,7 +137,7 @@ def _transcribe(
         **changes,
     )
     segments = []
-    for segment in pending:  # decodes as it goes
+    for segment in pending:  # each step of the iterator decodes a window
         if abandoned.is_set():
             break
         segments.append(segment)
@@ -149,7 +149,7 @@ def _worst_ratio(segments: list[Any]) -> float:
 
 
 def order_words(spoken: list[Any], utterance_samples: int, text: str) -> tuple[Word, ...]:
-    """faster-whisper's words with times inside the utterance and in order, as far as the text was kept."""
+    """faster-whisper's words, as many as `text` has, with times in order and inside the utterance."""
     end_ms = utterance_samples * 1000 // SAMPLE_RATE_HZ
     characters = len("".join(text.split()))
     words: list[Word] = []

@@ -1,23 +1,23 @@
-"""Guards against a decoder that goes round in circles: by structure alone, in any language."""
+"""Hallucinations: finds and cuts loops, in which a decoder repeats itself. It works in any language."""
 
 import re
 import zlib
 from dataclasses import dataclass
 
 COMPRESSION_RATIO = 2.4
-"""Whisper's own sign of a text that repeats itself."""
+"""A text that compresses better than this repeats itself (Whisper's own threshold)."""
 SAME_WORD = 8
 PHRASE_REPEATS = 3
 PHRASE_WORDS = 12
-"""A phrase that follows itself three times is a loop when all of it makes at least twelve words."""
+"""A loop is a word 8 times in a row, or a phrase 3 times in a row where that makes at least 12 words."""
 LONGEST_PHRASE = 30
 COVERAGE = 0.55
-"""Share of the text that is loop from which nothing of it is to be believed."""
+"""Share of the text from which a loop at its beginning makes all of it worthless."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopCheck:
-    """A text, without its loop; `rejected` when nothing but the loop is in it."""
+    """A text without its loop; `rejected` where it is hardly more than a loop."""
 
     text: str
     rejected: bool = False
@@ -26,7 +26,7 @@ class LoopCheck:
 def remove_loop(text: str) -> LoopCheck:
     """Cut a text at the first repetition of a loop, or reject it.
 
-    A person who repeats himself is not cut short: only what compresses as no speech does is looked at.
+    People repeat themselves too: a text that compresses as speech does is left as it is.
     """
     if compression_ratio(text) <= COMPRESSION_RATIO:
         return LoopCheck(text)
@@ -42,7 +42,7 @@ def remove_loop(text: str) -> LoopCheck:
 
 
 def compression_ratio(text: str) -> float:
-    """How many times shorter the text is when compressed; Whisper computes it in the same way."""
+    """Length of the text over its compressed length, as Whisper computes it."""
     data = text.encode()
     return len(data) / len(zlib.compress(data))
 

@@ -1,4 +1,4 @@
-"""Loaded checkpoints: each loaded once, warmed up, shared by all dictations, and few kept at a time."""
+"""Loaded Whisper checkpoints: each is loaded once, warmed up and shared by all sessions; few are kept."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ class LoadedCheckpoint:
     whisper: Any
     """The `faster_whisper.WhisperModel`."""
     users: int = 0
-    """Dictations open on it."""
+    """Number of sessions that use it."""
 
     def speaks(self, lang: str) -> bool:
         """Whether the checkpoint has this language (Whisper's code)."""
@@ -37,32 +37,32 @@ class LoadedCheckpoint:
 
 
 class ModelPool:
-    """Loads checkpoints on demand; drops the one unused for longest to make room."""
+    """Loads checkpoints on demand; drops the checkpoint that is unused for longest to make room."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._loaded: dict[str, LoadedCheckpoint] = {}
-        """By name, the one used last at the end."""
+        """By name; the last one used is at the end."""
         self._lock = anyio.Lock()
         self._thread = anyio.CapacityLimiter(1)
         self._failed: dict[tuple[Checkpoint, int], str] = {}
-        """Why a checkpoint could not be loaded, until its weights are replaced."""
+        """Why a checkpoint could not be loaded; valid until its weights are replaced."""
         self.loading: str | None = None
 
     def failure(self, checkpoint: Checkpoint) -> str | None:
-        """Why this checkpoint could not be loaded, if that was tried."""
+        """Why this checkpoint could not be loaded; None where it was not tried, or could."""
         return self._failed.get(_version(checkpoint))
 
     def has(self, checkpoint: Checkpoint) -> bool:
-        """Whether it is in memory."""
+        """Whether the checkpoint is in memory."""
         loaded = self._loaded.get(checkpoint.name)
         return loaded is not None and loaded.checkpoint == checkpoint
 
     async def load(self, checkpoint: Checkpoint) -> LoadedCheckpoint:
-        """The checkpoint in memory, warm; loads it at most once however many ask.
+        """The checkpoint in memory, warm. Concurrent calls load it once.
 
         Raises:
-            ProviderNotReady: it cannot be loaded, or others are in use and there is no room.
+            ProviderNotReady: it cannot be loaded, or there is no room beside the checkpoints in use.
         """
         if not self.has(checkpoint):
             async with self._lock:
@@ -87,7 +87,7 @@ class ModelPool:
         self._loaded[checkpoint.name] = LoadedCheckpoint(checkpoint, whisper)
 
     def clear(self) -> None:
-        """Forget all; what a running decode holds is freed when it ends."""
+        """Forget all checkpoints; a running decode keeps its own until it ends."""
         self._loaded.clear()
 
     def _make_room(self, checkpoint: Checkpoint) -> None:
@@ -110,21 +110,22 @@ def _version(checkpoint: Checkpoint) -> tuple[Checkpoint, int]:
 
 
 def load(checkpoint: Checkpoint, settings: Settings) -> Any:
-    """Read a checkpoint and decode with it once. Blocking.
+    """Read a checkpoint and decode with it once. Blocks.
 
     Raises:
         ProviderNotReady: the files are broken.
     """
     failed = f"checkpoint {checkpoint.name!r} cannot be loaded"
     try:
-        from faster_whisper import WhisperModel  # here, in a thread: it takes 0.2 s
+        from faster_whisper import WhisperModel  # imported here, in a thread: it takes 0.2 s
 
         model = WhisperModel(
             str(checkpoint.path),
             device="cpu",
             compute_type=settings.stt.whisper_local.compute_type,
             cpu_threads=settings.stt.whisper_local.cpu_threads,
-            num_workers=settings.scheduler.cores or _cores(),  # decodes at once; they share the weights
+            num_workers=settings.scheduler.cores
+            or _cores(),  # decodes that may run at a time; they share the weights
             local_files_only=True,
         )
         if not _warm_up(model):
@@ -140,7 +141,7 @@ def load(checkpoint: Checkpoint, settings: Settings) -> Any:
 
 
 def _warm_up(model: Any) -> bool:
-    """Decode half a second of silence; whether numbers come out (CTranslate2 loads NaN without a word)."""
+    """Decode half a second of silence. False where no finite numbers come out: CTranslate2 loads NaN silently."""
     from faster_whisper.audio import pad_or_trim
 
     features = model.feature_extractor(np.zeros(SAMPLE_RATE_HZ // 2, np.float32))

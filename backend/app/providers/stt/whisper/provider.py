@@ -1,4 +1,4 @@
-"""The local Whisper engine: faster-whisper on a checkpoint from disk, a window of audio at a time."""
+"""The local Whisper engine: decodes windows of audio with faster-whisper and a checkpoint from disk."""
 
 import logging
 import math
@@ -24,13 +24,13 @@ from app.weights.checkpoints import Checkpoint
 logger = logging.getLogger(__name__)
 
 LANGUAGE_CONFIDENCE = 0.8
-"""Probability from which the language of one utterance is taken for that of the whole dictation."""
+"""Probability from which the language of an utterance holds for the whole session."""
 
 PARTIAL_TERMS = 8
-"""Terms of the vocabulary that partials are given: each costs time in every pass."""
+"""Terms of the vocabulary for partials: each term costs time in every decode."""
 
 OTHER_NAMES = {"nb": "no", "fil": "tl", "jv": "jw", "iw": "he", "in": "id", "cmn": "zh"}
-"""BCP-47 subtags that Whisper knows by another code."""
+"""BCP-47 subtags for which Whisper has another code."""
 
 ERROR_PERCENT = {
     "tiny": 7.6, "base": 5.0, "small": 3.4, "medium": 2.9, "large-v2": 2.7,
@@ -53,7 +53,7 @@ class WhisperLocalProvider:
         self.capabilities = _capabilities(checkpoints.find_default_checkpoint(settings))
 
     async def status(self) -> ProviderStatus:
-        """State now; imports and loads nothing."""
+        """The state now. Imports and loads nothing."""
         if find_spec("faster_whisper") is None or find_spec("ctranslate2") is None:
             return ProviderStatus(
                 ProviderState.NOT_INSTALLED, "local Whisper; install faster-whisper to use it"
@@ -73,7 +73,7 @@ class WhisperLocalProvider:
         return sorted(names, key=lambda name: default is None or name != default.name)
 
     async def start(self) -> None:
-        """Load the default checkpoint. Where there is none, but others to be named, `open_session` loads."""
+        """Load the default checkpoint. Where only others are there, `open_session` loads the one that is asked for."""
         default = await run_sync(checkpoints.find_default_checkpoint, self._settings)
         self.capabilities = _capabilities(default)
         if default is not None:
@@ -82,7 +82,7 @@ class WhisperLocalProvider:
             raise ProviderNotReady(self._no_default())
 
     async def open_session(self, config: SttConfig) -> "WhisperSession":
-        """Begin a dictation; loads the checkpoint it asks for where that is not the default.
+        """Begin a session. Loads its checkpoint where that is not the default.
 
         Raises:
             UnknownModel, LanguageNotSupported, ProviderNotReady
@@ -97,7 +97,7 @@ class WhisperLocalProvider:
         return WhisperSession(loaded, config, lang, self._settings.stt.whisper_local.beam_size)
 
     async def aclose(self) -> None:
-        """Forget the checkpoints; a decode that runs keeps its own until it ends."""
+        """Forget the checkpoints; a running decode keeps its own until it ends."""
         self._pool.clear()
 
     def _choose(self, config: SttConfig) -> Checkpoint:
@@ -134,7 +134,7 @@ class WhisperLocalProvider:
 
 
 class WhisperSession:
-    """One dictation: its checkpoint, language and vocabulary. A `WindowSttSession`."""
+    """A `WindowSttSession`: the checkpoint, language and vocabulary of one session."""
 
     def __init__(self, loaded: LoadedCheckpoint, config: SttConfig, lang: str | None, beam_size: int) -> None:
         self.model: str | None = loaded.checkpoint.name
@@ -143,7 +143,7 @@ class WhisperSession:
         self._beam_size = beam_size
         self._terms = hotwords(config.vocabulary)
         self._few_terms = hotwords(config.vocabulary[:PARTIAL_TERMS])
-        # Whose turn it is, the server decides.
+        # The scheduler decides how many decodes run.
         self._threads = anyio.CapacityLimiter(math.inf)
         self._open = True
         loaded.users += 1
@@ -154,21 +154,21 @@ class WhisperSession:
             self._loaded.users -= 1
 
     async def decode(self, request: WindowRequest) -> WindowResult:
-        """Decode at once, in a thread; cancelled, it returns when the thread has."""
-        asked = DecodeRequest(
-            request.samples,
-            request.speech_samples,
-            self._lang or request.lang,
-            self._terms if request.final else self._few_terms,
-            request.words,
-            self._beam_size,
-            request.context,
-            request.final,
+        """Decode at once in a thread. Cancelled, it returns when the thread has."""
+        decode_request = DecodeRequest(
+            samples=request.samples,
+            speech_samples=request.speech_samples,
+            lang=self._lang or request.lang,
+            hotwords=self._terms if request.final else self._few_terms,
+            words=request.words,
+            beam_size=self._beam_size,
+            context=request.context,
+            final=request.final,
         )
 
         def timed(abandoned: threading.Event) -> tuple[DecodeResult, float]:
             began_s = time.perf_counter()
-            decoded = self._decode(asked, request.window, abandoned)
+            decoded = self._decode(decode_request, request.window, abandoned)
             return decoded, (time.perf_counter() - began_s) * 1000
 
         try:

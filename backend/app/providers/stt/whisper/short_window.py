@@ -1,4 +1,4 @@
-"""A decode of the frames that are there, without padding to 30 s: cheap, and checked since Whisper never learned it."""
+"""A decode of a short window: only the frames that are there. Cheap, and checked, for Whisper was trained on 30 s."""
 
 import threading
 from functools import lru_cache
@@ -20,20 +20,20 @@ from app.providers.stt.whisper.full_window import (
 from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, compression_ratio
 
 MARGIN_FRAMES = 50
-"""Half a second of nothing after the audio: without it last words are lost (docs/decisions/0003)."""
+"""Half a second of silence after the audio: without it last words are lost (docs/decisions/0003)."""
 ROUND_FRAMES = 128
 MIN_FRAMES = 640
 MAX_FRAMES = 3000
 
-TOKENS = 8
+BASE_TOKENS = 8
 TOKENS_PER_S = 8
-"""The cap on a text: faster than anybody speaks."""
+"""The longest text: BASE_TOKENS, and TOKENS_PER_S of audio, which is faster than anybody speaks."""
 
 CERTAIN_NO_SPEECH = 0.9
-"""Above this the text of a partial is not shown, however sure the decoder is of it."""
+"""Probability of no speech above which a partial has no text, however sure the decoder is."""
 
 UNCOVERED_S = 1.2
-"""A final whose last segment ends so long before its speech has lost something."""
+"""A final whose last segment ends this long before its speech has lost words."""
 
 _SECONDS_PER_TIMESTAMP = 0.02
 _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
@@ -49,7 +49,7 @@ class _AlignedWord(NamedTuple):
 def decode_short(
     model: Any, request: DecodeRequest, abandoned: threading.Event, *, min_frames: int = MIN_FRAMES
 ) -> DecodeResult:
-    """Decode one window with a `WhisperModel`, encoding only what is there, or `min_frames`. Blocking."""
+    """Decode one window with a `WhisperModel`. Encodes the frames that are there, at least `min_frames`. Blocks."""
     audio = pad_window(request.samples, request.speech_samples)
     features = model.feature_extractor(audio)
     encoded = model.encode(pad_features(features, min_frames))
@@ -63,7 +63,7 @@ def decode_short(
         without_timestamps=not request.final,
         hotwords=request.hotwords,
     )
-    most = min(TOKENS + int(TOKENS_PER_S * len(audio) / SAMPLE_RATE_HZ), model.max_length - len(prompt))
+    most = min(BASE_TOKENS + int(TOKENS_PER_S * len(audio) / SAMPLE_RATE_HZ), model.max_length - len(prompt))
     (result,) = model.model.generate(
         encoded,
         [prompt],
@@ -91,7 +91,7 @@ def decode_short(
 
 
 def pad_features(features: NDArray[np.float32], least: int) -> NDArray[np.float32]:
-    """The audio's frames with a margin behind them, as silent as faster-whisper's own padding."""
+    """The audio's frames with a margin after them, as silent as faster-whisper's own padding."""
     frames = features.shape[-1] - 1  # the last one lies behind the audio
     wanted = -(-(frames + MARGIN_FRAMES) // ROUND_FRAMES) * ROUND_FRAMES
     fitted = np.zeros((features.shape[0], min(max(wanted, least), MAX_FRAMES)), np.float32)
@@ -112,7 +112,7 @@ def _language(model: Any, encoded: Any, request: DecodeRequest) -> tuple[str, fl
 def _find_doubt(
     text: str, log_prob: float, covered_s: float | None, request: DecodeRequest, *, capped: bool
 ) -> str | None:
-    """Why the short window is not to be trusted with this, if it is not."""
+    """Why the window must be decoded again in full; None where the result is good."""
     if not text:
         return "empty"
     if compression_ratio(text) > COMPRESSION_RATIO:
@@ -129,7 +129,7 @@ def _find_doubt(
 
 
 def _covered_s(tokens: list[int], timestamp_begin: int) -> float | None:
-    """Where the last segment ends, if the decoder said so."""
+    """Where the last segment ends; None where the decoder gave no timestamps."""
     stamps = [token - timestamp_begin for token in tokens if token > timestamp_begin]
     return stamps[-1] * _SECONDS_PER_TIMESTAMP if stamps else None
 

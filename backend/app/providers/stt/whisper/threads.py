@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 async def run_blocking(call: Callable[[threading.Event], T], limiter: anyio.CapacityLimiter) -> T:
-    """Run `call` in a thread when `limiter` gives it a turn, first come first served.
+    """Run `call` in a thread as soon as `limiter` allows, first come first served.
 
-    Cancelled while it waits, it never starts. Cancelled while it runs, this returns only after the call has:
-    the child task makes that hold for a native `Task.cancel` as well. `call` is given an event, set when
-    nobody waits for its result any more.
+    Cancelled while it waits, `call` never starts. Cancelled while `call` runs, this returns after `call` has; the
+    child task ensures that for a native `Task.cancel` too. The event that `call` gets is set when nobody waits for
+    its result any more.
     """
     abandoned = threading.Event()
     done = anyio.Event()
