@@ -39,8 +39,7 @@ from app.services.accounts.accounts import Accounts
 from app.services.assistants.registry import Assistants
 from app.services.assistants.toolsets import Toolsets
 from app.services.chat.answers import Answers
-from app.services.chat.conversations import Branches, Conversations
-from app.services.chat.realtime import RealtimeSessions
+from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import make_scheduler
 from app.services.dictation.sessions import SessionManager, SocketLimiter
@@ -140,7 +139,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources.accounts.start()
     async with (
         lifecycle.open_database(app.state.database, resources.settings),
-        resources.answers.running(),
+        resources.answers.lifespan(),
         resources.writer.run(resources.settings.limits.stop_s),
         resources.sessions.run(),
         anyio.create_task_group() as group,

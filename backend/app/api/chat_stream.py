@@ -1,4 +1,4 @@
-"""`/api/chat/stream`: send a message and follow its answer; come back to an answer after the line was lost."""
+"""`/api/chat/stream`: send a message and follow its answer, also again after the connection was lost."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -15,16 +15,23 @@ from app.api.responses import (
     NO_MESSAGE,
     STORAGE,
     TOO_BIG,
-    known,
-    known_message,
+    parse_conversation_id,
+    parse_message_id,
 )
 from app.api.sse import EventStream
 from app.core.errors import PrompterError
 from app.core.security import Caller
-from app.schemas.chat import ChatStreamIn
-from app.services.chat.answer import AnswerOptions
-from app.services.chat.answers import NewTurn, Parent
-from app.services.chat.events import AnswerEvent, Cursor, Failed, Happened, ReasoningDelta, TextDelta
+from app.schemas.chat import AnswerAgainIn, ChatStreamIn
+from app.services.chat.answers import AnswerOptions, NewTurn, Parent
+from app.services.chat.events import (
+    AnswerEvent,
+    Cursor,
+    Delivery,
+    Failed,
+    ReasoningDelta,
+    TextDelta,
+    ToolEvent,
+)
 
 router = APIRouter(prefix="/api/chat", tags=["conversations"])
 
@@ -61,12 +68,12 @@ async def send(body: ChatStreamIn, caller: CallerDep, resources: ResourcesDep) -
     The answer belongs to the conversation: it goes on when the client leaves, and is stored before `done` is sent.
     Follow it again with `GET /api/chat/stream/{message_id}`, never by sending the message a second time.
     """
-    conversation_id = known(body.conversation_id)
-    parent: Parent = known_message(body.parent_id) if body.parent_id else "leaf"
+    conversation_id = parse_conversation_id(body.conversation_id)
+    parent: Parent = parse_message_id(body.parent_id) if body.parent_id else "leaf"
     turn = await resources.answers.send(
-        caller.user_id, conversation_id, body.message, parent=parent, options=_options(body)
+        caller.user_id, conversation_id, body.message, parent=parent, options=make_options(body)
     )
-    return await told(turn, caller, resources)
+    return await stream_turn(turn, caller, resources)
 
 
 @router.get(
@@ -92,77 +99,79 @@ async def follow(
     """While it is made, after it has ended, and after the server was started again: the texts of all events together
     are the answer. Whoever sends the `id` of the last event has heard all, and gets an empty 204.
     """
-    cursor = Cursor.of(last_event_id)
-    events = await resources.answers.follow(caller.user_id, known_message(message_id), cursor)
-    if cursor.over:
-        return Response(status_code=204)  # by which an EventSource knows that it need not come again
-    return EventStream(_written(events), slow_reader_s=resources.settings.limits.slow_reader_s)
+    cursor = Cursor.parse(last_event_id)
+    deliveries = await resources.answers.follow(caller.user_id, parse_message_id(message_id), cursor)
+    if cursor.at_end:
+        return Response(status_code=204)  # tells an EventSource not to reconnect
+    return EventStream(encode_deliveries(deliveries), slow_reader_s=resources.settings.limits.slow_reader_s)
 
 
-async def told(turn: NewTurn, caller: Caller, resources: Resources) -> Response:
-    """The answer of a turn, from its beginning."""
-    events = await resources.answers.follow(caller.user_id, turn.assistant.id)
-    return EventStream(_begun(turn, events), slow_reader_s=resources.settings.limits.slow_reader_s)
+async def stream_turn(turn: NewTurn, caller: Caller, resources: Resources) -> Response:
+    """The events of a new turn, from its start."""
+    deliveries = await resources.answers.follow(caller.user_id, turn.assistant.id)
+    return EventStream(_encode_turn(turn, deliveries), slow_reader_s=resources.settings.limits.slow_reader_s)
 
 
-async def _begun(turn: NewTurn, events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[bytes, None]:
+async def _encode_turn(
+    turn: NewTurn, deliveries: AsyncGenerator[Delivery, None]
+) -> AsyncGenerator[bytes, None]:
     start = {
         "conversation_id": turn.user.conversation_id,
         "message_id": turn.assistant.id,
         "user_message_id": turn.user.id,
         "title": turn.title,
     }
-    async with aclosing(_written(events)) as written:
-        yield sse(Cursor(), "start", start)
-        async for piece in written:
+    async with aclosing(encode_deliveries(deliveries)) as pieces:
+        yield encode_event(Cursor(), "start", start)
+        async for piece in pieces:
             yield piece
 
 
-async def _written(events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[bytes, None]:
-    """Events as they stand on the wire."""
+async def encode_deliveries(deliveries: AsyncGenerator[Delivery, None]) -> AsyncGenerator[bytes, None]:
+    """The deliveries as server-sent events; a failure to read them is the last event."""
     cursor = Cursor()
-    async with aclosing(events):
+    async with aclosing(deliveries):
         try:
-            async for event in events:
-                cursor = event.cursor
-                yield written(event)
+            async for cursor, event in deliveries:
+                yield encode_event(cursor, *_name_and_data(event))
         except PrompterError as error:
-            yield sse(cursor, "error", {"error": error.message, "code": error.code, "message_id": None})
+            data = {"error": error.message, "code": error.code, "message_id": None}
+            yield encode_event(cursor, "error", data)
 
 
-def written(event: AnswerEvent) -> bytes:
-    """One event on the wire."""
+def _name_and_data(event: AnswerEvent) -> tuple[str, dict[str, Any]]:
     if isinstance(event, TextDelta):
-        return sse(event.cursor, "message", {"content": event.text})
+        return "message", {"content": event.text}
     if isinstance(event, ReasoningDelta):
-        return sse(event.cursor, "reasoning", {"content": event.text})
-    if isinstance(event, Happened):
-        return sse(event.cursor, event.name, event.data)
+        return "reasoning", {"content": event.text}
+    if isinstance(event, ToolEvent):
+        return event.name, event.data
     if isinstance(event, Failed):
-        told = {"error": event.message, "code": event.code, "message_id": event.message_id}
-        return sse(event.cursor, "error", told)
-    return sse(
-        event.cursor,
-        "done",
-        {
-            "status": event.status,
-            "message_id": event.message_id,
-            "model": event.model,
-            "provider": event.provider,
-            "finish_reason": event.finish_reason,
-            "usage": event.usage,
-        },
-    )
+        return "error", {"error": event.message, "code": event.code, "message_id": event.message_id}
+    return "done", {
+        "status": event.status,
+        "message_id": event.message_id,
+        "model": event.model,
+        "provider": event.provider,
+        "finish_reason": event.finish_reason,
+        "usage": event.usage,
+    }
 
 
-def sse(cursor: Cursor, name: str, data: dict[str, Any]) -> bytes:
-    """One event of this name, whose id is the place behind it. PostgreSQL's ids need `default`."""
+def encode_event(cursor: Cursor, name: str, data: dict[str, Any]) -> bytes:
+    """One server-sent event. Its id is the cursor after it."""
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (
         str(cursor).encode(),
         name.encode(),
-        orjson.dumps(data, default=str),
+        orjson.dumps(data, default=str),  # ids from PostgreSQL are a subclass of UUID
     )
 
 
-def _options(body: ChatStreamIn) -> AnswerOptions:
-    return AnswerOptions(body.model or None, body.temperature, body.top_p, body.max_tokens)
+def make_options(body: AnswerAgainIn | ChatStreamIn) -> AnswerOptions:
+    """The options of an answer from a request's body."""
+    return AnswerOptions(
+        model=body.model or None,
+        temperature=body.temperature,
+        top_p=body.top_p,
+        max_tokens=body.max_tokens,
+    )

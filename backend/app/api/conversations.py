@@ -8,7 +8,14 @@ from fastapi import APIRouter, Body, Query, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.deps import CallerDep, ResourcesDep
-from app.api.responses import BUSY, MALFORMED, NO_CONVERSATION, STORAGE, known, known_message
+from app.api.responses import (
+    BUSY,
+    MALFORMED,
+    NO_CONVERSATION,
+    STORAGE,
+    parse_conversation_id,
+    parse_message_id,
+)
 from app.schemas.chat import (
     ChatOptions,
     ConversationChangeIn,
@@ -27,10 +34,10 @@ from app.services.chat.conversations import (
     Conversation,
     ConversationChanges,
     Message,
-    one_line,
+    load_tool_events,
+    make_title_line,
     select_versions,
 )
-from app.services.chat.events import tool_events_of
 from app.utils.file_names import make_content_disposition
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
@@ -61,11 +68,11 @@ async def list_conversations(
     ] = "",
 ) -> list[ConversationOut]:
     """A list of one page; archived ones are in it."""
-    page = await resources.conversations.newest(caller.user_id, limit=limit, before=before, q=q)
+    page = await resources.conversations.list_page(caller.user_id, limit=limit, before=before, q=q)
     if page.next_before is not None:
         asked = {"limit": limit, "before": page.next_before, **({"q": q} if q else {})}
         response.headers["Link"] = f'</api/conversations?{urlencode(asked)}>; rel="next"'
-    return [ConversationOut(**listed(conversation)) for conversation in page.items]
+    return [ConversationOut(**_summary_fields(conversation)) for conversation in page.items]
 
 
 @router.post(
@@ -86,9 +93,9 @@ async def make_conversation(
         title=body.title or "",
         model=body.model or None,
         system_prompt=body.system_prompt or None,
-        settings=_kept(body.settings),
+        settings=_given_options(body.settings),
     )
-    return detail(made)
+    return make_detail(made)
 
 
 @router.get(
@@ -100,7 +107,9 @@ async def get_conversation(
     conversation_id: str, caller: CallerDep, resources: ResourcesDep
 ) -> ConversationDetailOut:
     """Its title, its model, and what is sent along with its messages."""
-    return detail(await resources.conversations.get(caller.user_id, known(conversation_id)))
+    return make_detail(
+        await resources.conversations.get(caller.user_id, parse_conversation_id(conversation_id))
+    )
 
 
 @router.patch(
@@ -118,10 +127,10 @@ async def change_conversation(
     conversation_id: str, body: ConversationChangeIn, caller: CallerDep, resources: ResourcesDep
 ) -> ConversationDetailOut:
     """Fields that are left out stay as they are. With `active_leaf_id` another branch is shown, and gone on with."""
-    id_ = known(conversation_id)
-    show = known_message(body.active_leaf_id) if body.active_leaf_id is not None else None
-    changed = await resources.conversations.change(caller.user_id, id_, show=show, **_changes(body))
-    return detail(changed)
+    id_ = parse_conversation_id(conversation_id)
+    show = parse_message_id(body.active_leaf_id) if body.active_leaf_id is not None else None
+    changed = await resources.conversations.change(caller.user_id, id_, show=show, **_make_changes(body))
+    return make_detail(changed)
 
 
 @router.delete(
@@ -133,7 +142,7 @@ async def delete_conversation(
     conversation_id: str, caller: CallerDep, resources: ResourcesDep
 ) -> ConversationDeletedOut:
     """An answer under way ends with the error `not_found`."""
-    await resources.conversations.delete(caller.user_id, known(conversation_id))
+    await resources.conversations.delete(caller.user_id, parse_conversation_id(conversation_id))
     return ConversationDeletedOut(status="deleted")
 
 
@@ -156,10 +165,13 @@ async def list_messages(
     `version_ids` tell what else was answered or asked in the same place: `PATCH` the conversation's `active_leaf_id`
     with one of them to show it.
     """
-    found, versions = await resources.branches.messages(
-        caller.user_id, known(conversation_id), all_branches=branches, last=limit
+    found, versions = await resources.branches.list_messages(
+        caller.user_id, parse_conversation_id(conversation_id), all_branches=branches, last=limit
     )
-    return [MessageOut(**said(message), version_ids=select_versions(versions, message)) for message in found]
+    return [
+        MessageOut(**_message_fields(message), version_ids=select_versions(versions, message))
+        for message in found
+    ]
 
 
 @router.post(
@@ -169,11 +181,11 @@ async def list_messages(
 )
 async def stop(conversation_id: str, caller: CallerDep, resources: ResourcesDep) -> StopOut:
     """What had arrived is kept; whoever follows the answer is told `done` with the status `stopped`."""
-    stopped = await resources.answers.stop(caller.user_id, known(conversation_id))
+    stopped = await resources.answers.stop(caller.user_id, parse_conversation_id(conversation_id))
     return StopOut(status="idle" if stopped is None else "stopped", message_id=stopped)
 
 
-def listed(conversation: Conversation) -> dict[str, Any]:
+def _summary_fields(conversation: Conversation) -> dict[str, Any]:
     """A conversation's fields as lists show them."""
     return {
         "id": conversation.id,
@@ -186,7 +198,7 @@ def listed(conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def said(message: Message) -> dict[str, Any]:
+def _message_fields(message: Message) -> dict[str, Any]:
     """A message's fields as they are shown."""
     return {
         "id": message.id,
@@ -201,37 +213,37 @@ def said(message: Message) -> dict[str, Any]:
         "finish_reason": message.finish_reason,
         "usage": message.usage,
         "error": StoredErrorOut(**message.error) if message.error else None,
-        "tool_events": [ToolEventOut(**each.to_json()) for each in tool_events_of(message)],
+        "tool_events": [ToolEventOut(**each.to_json()) for each in load_tool_events(message.tool_data)],
     }
 
 
-def detail(conversation: Conversation) -> ConversationDetailOut:
+def make_detail(conversation: Conversation) -> ConversationDetailOut:
     return ConversationDetailOut(
-        **listed(conversation),
+        **_summary_fields(conversation),
         system_prompt=conversation.system_prompt,
         settings=ChatOptions(**conversation.settings),
         active_leaf_id=conversation.active_leaf_id,
     )
 
 
-def _changes(body: ConversationChangeIn) -> ConversationChanges:
+def _make_changes(body: ConversationChangeIn) -> ConversationChanges:
     """What of the body the conversation is to become."""
     given = body.model_fields_set
     changes: ConversationChanges = {}
     if "title" in given:
-        changes["title"] = one_line(body.title or "") or DEFAULT_TITLE
+        changes["title"] = make_title_line(body.title or "") or DEFAULT_TITLE
     if "model" in given:
         changes["model"] = body.model or None
     if "system_prompt" in given:
         changes["system_prompt"] = body.system_prompt or None
     if "settings" in given:
-        changes["settings"] = _kept(body.settings)
+        changes["settings"] = _given_options(body.settings)
     if "archived" in given:
         changes["archived_at"] = datetime.now(UTC) if body.archived else None
     return changes
 
 
-def _kept(options: ChatOptions | None) -> dict[str, Any]:
+def _given_options(options: ChatOptions | None) -> dict[str, Any]:
     return options.model_dump(exclude_none=True) if options else {}
 
 
@@ -273,7 +285,7 @@ async def export(
 
     A message stands in the Markdown as it was written; one that could show HTML or images stands in a block of code.
     """
-    exported = await resources.export.export(caller.user_id, known(conversation_id), format)
+    exported = await resources.export.export(caller.user_id, parse_conversation_id(conversation_id), format)
     return StreamingResponse(
         exported.pieces,
         media_type=_MEDIA[format],

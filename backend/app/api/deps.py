@@ -13,8 +13,7 @@ from app.core.security import Caller
 from app.services.accounts.accounts import Accounts
 from app.services.assistants.registry import Assistants
 from app.services.chat.answers import Answers
-from app.services.chat.conversations import Branches, Conversations
-from app.services.chat.realtime import RealtimeSessions
+from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
 from app.services.dictation.sessions import SessionManager, SocketLimiter

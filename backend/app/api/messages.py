@@ -4,13 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
 
-from app.api.chat_stream import STREAM, told
-from app.api.conversations import detail
+from app.api.chat_stream import STREAM, make_options, stream_turn
+from app.api.conversations import make_detail
 from app.api.deps import CallerDep, ResourcesDep
-from app.api.responses import BUSY, MALFORMED, NO_MESSAGE, STORAGE, TOO_BIG, known_message
+from app.api.responses import BUSY, MALFORMED, NO_MESSAGE, STORAGE, TOO_BIG, parse_message_id
 from app.schemas.chat import AnswerAgainIn, ApprovalIn, ApprovalOut, ConversationDetailOut, EditIn, ForkIn
 from app.schemas.errors import describe_error
-from app.services.chat.answer import AnswerOptions
 
 router = APIRouter(prefix="/api/messages", tags=["conversations"])
 
@@ -31,9 +30,9 @@ async def regenerate(
 
     The events are those of `POST /api/chat/stream`, and as there nobody who leaves ends the answer.
     """
-    id_, options = known_message(message_id), _options(body or AnswerAgainIn())
+    id_, options = parse_message_id(message_id), make_options(body or AnswerAgainIn())
     turn = await resources.branches.regenerate(caller.user_id, id_, options)
-    return await told(turn, caller, resources)
+    return await stream_turn(turn, caller, resources)
 
 
 @router.post(
@@ -48,9 +47,9 @@ async def edit(message_id: str, body: EditIn, caller: CallerDep, resources: Reso
 
     The events are those of `POST /api/chat/stream`.
     """
-    id_ = known_message(message_id)
-    turn = await resources.branches.edit(caller.user_id, id_, body.message, _options(body))
-    return await told(turn, caller, resources)
+    id_ = parse_message_id(message_id)
+    turn = await resources.branches.edit(caller.user_id, id_, body.message, make_options(body))
+    return await stream_turn(turn, caller, resources)
 
 
 @router.post(
@@ -73,11 +72,7 @@ async def fork(
 ) -> ConversationDetailOut:
     """It has copies of the messages down to this one, and the model and settings of the old one, which stays."""
     title = (body.title if body else None) or ""
-    return detail(await resources.branches.fork(caller.user_id, known_message(message_id), title))
-
-
-def _options(body: AnswerAgainIn) -> AnswerOptions:
-    return AnswerOptions(body.model or None, body.temperature, body.top_p, body.max_tokens)
+    return make_detail(await resources.branches.fork(caller.user_id, parse_message_id(message_id), title))
 
 
 @router.post(
@@ -106,6 +101,6 @@ async def decide(
     and the model is told so. Saying the same again changes nothing.
     """
     decision = await resources.answers.decide(
-        caller.user_id, known_message(message_id), call_id, approved=body.approved
+        caller.user_id, parse_message_id(message_id), call_id, approved=body.approved
     )
     return ApprovalOut(call_id=call_id, decision=decision)

@@ -1,4 +1,4 @@
-"""`/api/chat/realtime`: conversations in the words of real-time chat sessions; a second door to the same rooms."""
+"""`/api/chat/realtime`: real-time chat sessions, a second dialect for conversations."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -9,20 +9,15 @@ import orjson
 from fastapi import APIRouter, Body, Response
 
 from app.api.deps import CallerDep, ResourcesDep
-from app.api.responses import MALFORMED, STORAGE, known
+from app.api.responses import MALFORMED, STORAGE, TOO_BIG, parse_conversation_id
 from app.api.sse import EventStream
 from app.core.errors import PrompterError
 from app.schemas.errors import describe_error
 from app.schemas.realtime import RealtimeMessageIn, RealtimeSessionIn, RealtimeSessionOut
-from app.services.chat.events import AnswerEvent, Failed, Happened, ReasoningDelta, TextDelta
+from app.services.chat.events import AnswerEvent, Delivery, Failed, ReasoningDelta, TextDelta, ToolEvent
 
 router = APIRouter(prefix="/api/chat/realtime", tags=["real-time chat sessions"])
 
-_TOO_BIG = describe_error(
-    "The message is too long",
-    "message_too_big",
-    "a message holds at most 100000 characters (chat.message_chars), this one 100001; send less at a time",
-)
 _EXAMPLE = (
     'data: {"type":"start","session_id":"0197…","message_id":"0198…"}\n\n'
     'data: {"type":"content","content":"Say "}\n\ndata: {"type":"content","content":"hello"}\n\n'
@@ -34,7 +29,7 @@ _EXAMPLE = (
     "/sessions",
     status_code=201,
     summary="Begin a session",
-    responses={201: {"description": "The new session"}, 400: MALFORMED, 413: _TOO_BIG, **STORAGE},
+    responses={201: {"description": "The new session"}, 400: MALFORMED, 413: TOO_BIG, **STORAGE},
 )
 async def make_session(
     caller: CallerDep,
@@ -73,7 +68,7 @@ async def make_session(
             "busy",
             "conversation '0197…' has an answer under way; wait for it or stop it",
         ),
-        413: _TOO_BIG,
+        413: TOO_BIG,
         **STORAGE,
     },
 )
@@ -86,32 +81,34 @@ async def stream(
     `content` that message itself is answered. A client that leaves does not end the answer: follow it again with
     `GET /api/chat/stream/{message_id}`.
     """
-    id_ = known(session_id)
-    message_id = await resources.realtime.say(caller.user_id, id_, body.content, body.model)
-    events = await resources.answers.follow(caller.user_id, message_id)
-    patience_s = resources.settings.limits.slow_reader_s
-    return EventStream(_told(id_, message_id, events), slow_reader_s=patience_s)
+    id_ = parse_conversation_id(session_id)
+    message_id = await resources.realtime.send(caller.user_id, id_, body.content, body.model)
+    deliveries = await resources.answers.follow(caller.user_id, message_id)
+    return EventStream(
+        _encode_deliveries(id_, message_id, deliveries),
+        slow_reader_s=resources.settings.limits.slow_reader_s,
+    )
 
 
-async def _told(
-    session_id: UUID, message_id: UUID, events: AsyncGenerator[AnswerEvent, None]
+async def _encode_deliveries(
+    session_id: UUID, message_id: UUID, deliveries: AsyncGenerator[Delivery, None]
 ) -> AsyncGenerator[bytes, None]:
-    whole: list[str] = []
-    async with aclosing(events):
-        yield _line({"type": "start", "session_id": session_id, "message_id": message_id})
+    texts: list[str] = []
+    async with aclosing(deliveries):
+        yield _encode({"type": "start", "session_id": session_id, "message_id": message_id})
         try:
-            async for event in events:
+            async for _, event in deliveries:
                 if isinstance(event, TextDelta):
-                    whole.append(event.text)
-                if told := _words(event, whole):
-                    yield _line(told)
+                    texts.append(event.text)
+                if data := _translate(event, texts):
+                    yield _encode(data)
         except PrompterError as error:
-            yield _line({"type": "error", "message": error.message, "code": error.code, "message_id": None})
+            yield _encode({"type": "error", "message": error.message, "code": error.code, "message_id": None})
 
 
-def _words(event: AnswerEvent, whole: list[str]) -> dict[str, Any] | None:
-    """An event in this door's words, which have none for what a model thinks and what its tools do."""
-    if isinstance(event, ReasoningDelta | Happened):
+def _translate(event: AnswerEvent, texts: list[str]) -> dict[str, Any] | None:
+    """The event in this dialect, which has none for reasoning and tools; `texts` are all texts so far."""
+    if isinstance(event, ReasoningDelta | ToolEvent):
         return None
     if isinstance(event, TextDelta):
         return {"type": "content", "content": event.text}
@@ -122,8 +119,8 @@ def _words(event: AnswerEvent, whole: list[str]) -> dict[str, Any] | None:
             "code": event.code,
             "message_id": event.message_id,
         }
-    return {"type": "done", "message_id": event.message_id, "full_content": "".join(whole)}
+    return {"type": "done", "message_id": event.message_id, "full_content": "".join(texts)}
 
 
-def _line(data: dict[str, Any]) -> bytes:
+def _encode(data: dict[str, Any]) -> bytes:
     return b"data: %s\n\n" % orjson.dumps(data, default=str)

@@ -1,4 +1,4 @@
-"""What the doors of conversations share: ids out of paths, and the answers that none of them gives alone."""
+"""What the routes of conversations share: ids in paths, and documented error responses."""
 
 from typing import Any
 from uuid import UUID
@@ -14,11 +14,6 @@ NO_CONVERSATION = describe_error(
 )
 MALFORMED = describe_error(
     "A body or a parameter that cannot be read", "bad_request", "`limit`: input should be less than 201"
-)
-BUSY = describe_error(
-    "An answer is under way in this conversation",
-    "busy",
-    "conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b' has an answer under way; wait for it or stop it",
 )
 TOO_BIG = describe_error(
     "The message is too long",
@@ -50,19 +45,23 @@ STORAGE: dict[int | str, dict[str, Any]] = {
 }
 
 
-def known(conversation_id: str) -> UUID:
-    """The id that a text holds: one that is malformed is of no conversation.
+def parse_conversation_id(text: str) -> UUID:
+    """The id in a path or body. No conversation has a malformed one.
 
     Raises:
         NotFound
     """
-    if (found := parse_id(conversation_id)) is None:
+    if (conversation_id := parse_id(text)) is None:
         raise NotFound("no conversation has this id; list yours with GET /api/conversations")
-    return found
+    return conversation_id
 
 
-def known_message(message_id: str) -> UUID:
-    """The same of a message."""
-    if (found := parse_id(message_id)) is None:
+def parse_message_id(text: str) -> UUID:
+    """The id in a path or body. No message has a malformed one.
+
+    Raises:
+        NotFound
+    """
+    if (message_id := parse_id(text)) is None:
         raise NotFound("no message has this id; see GET /api/conversations/{id}/messages")
-    return found
+    return message_id

@@ -1,4 +1,4 @@
-"""What an assistant is made of, as settings and TOML files say it."""
+"""The definition of an assistant, as settings and TOML files give it."""
 
 import re
 from pathlib import Path
@@ -8,14 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import NoDecode
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What an assistant may be called."""
+"""The form of an assistant's name."""
 
-Approval = Literal["allow", "ask", "off"]
-"""`allow`: called at once. `ask`: a person is asked before each call. `off`: the model is not told of it."""
+ApprovalMode = Literal["allow", "ask", "off"]
+"""`allow`: a call runs at once. `ask`: a person is asked before each call. `off`: the model is not offered the tool."""
+ApprovalDecision = Literal["approved", "denied", "expired"]
+"""How a question to a person ended; `expired`: without an answer in time."""
 
 
 class AssistantLimits(BaseModel):
-    """Where an assistant stops, whatever its model does."""
+    """The limits of one answer, whatever the model does."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,22 +48,22 @@ class AssistantDefinition(BaseModel):
         [], max_length=64, description="names of its toolsets, comma-separated"
     )
     limits: AssistantLimits = AssistantLimits()
-    approval: Annotated[dict[Annotated[str, Field(max_length=64)], Approval], NoDecode] = Field(
+    approval: Annotated[dict[Annotated[str, Field(max_length=64)], ApprovalMode], NoDecode] = Field(
         {},
         description="`tool=allow`, `tool=ask` or `tool=off`, comma-separated; a tool that writes is never `allow`",
     )
 
     @field_validator("toolsets", mode="before")
     @classmethod
-    def _listed(cls, value: object) -> object:
-        """The parts of a comma-separated text, each once; anything else as it is."""
+    def _split_list(cls, value: object) -> object:
+        """Split a comma-separated text into its parts, each once; leave anything else as it is."""
         if isinstance(value, str):
             value = [part.strip() for part in value.split(",") if part.strip()]
         return list(dict.fromkeys(map(str, value))) if isinstance(value, list) else value
 
     @field_validator("approval", mode="before")
     @classmethod
-    def _paired(cls, value: object) -> object:
+    def _split_pairs(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
@@ -69,7 +71,7 @@ class AssistantDefinition(BaseModel):
 
 
 class AssistantSettings(BaseModel):
-    """Assistants, and limits of all of them."""
+    """All assistants, and the settings that they share."""
 
     folder: Path = Field(
         Path("assistants"), description="folder of the files `NAME.toml`, one for each assistant"
@@ -85,7 +87,7 @@ class AssistantSettings(BaseModel):
 
     @field_validator("named")
     @classmethod
-    def _nameable(cls, value: dict[str, AssistantDefinition]) -> dict[str, AssistantDefinition]:
+    def _check_names(cls, value: dict[str, AssistantDefinition]) -> dict[str, AssistantDefinition]:
         for name in value:
             if not NAME.fullmatch(name):
                 raise ValueError(

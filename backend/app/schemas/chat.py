@@ -7,6 +7,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from app.core.assistants import ApprovalDecision
+
+ToolEventName = Literal["tool_call", "approval_required", "approval_decided", "tool_result", "tool_error"]
+"""The tool events of an answer, in the stream and in the list of messages."""
 TITLE_CHARS = 200
 PROMPT_CHARS = 100_000
 _MODEL = "who answers, as `GET /api/models` lists them; the server's default if absent"
@@ -92,9 +96,7 @@ class StoredErrorOut(BaseModel):
 class ToolEventOut(BaseModel):
     """A tool was called in an answer, or what became of it: an event of the stream, and where it stands."""
 
-    event: Literal["tool_call", "approval_required", "approval_decided", "tool_result", "tool_error"] = Field(
-        description="the event's name"
-    )
+    event: ToolEventName = Field(description="the event's name")
     text: int = Field(description="characters of `content` that stand before it", examples=[0])
     reasoning: int = Field(description="the same of `reasoning`", examples=[0])
     data: dict[str, Any] = Field(
@@ -145,7 +147,7 @@ class ApprovalOut(BaseModel):
     """What was decided of a call."""
 
     call_id: str = Field(description="the call", examples=["call_1"])
-    decision: Literal["approved", "denied", "expired"] = Field(description="what holds for it")
+    decision: ApprovalDecision = Field(description="what holds for it")
 
 
 class StopOut(BaseModel):
@@ -246,7 +248,7 @@ class ApprovalRequiredEvent(ToolCallEvent):
 class ApprovalDecidedEvent(ToolAbout):
     """`event: approval_decided`: nobody need be asked any more."""
 
-    decision: Literal["approved", "denied", "expired"] = Field(description="what holds for the call")
+    decision: ApprovalDecision = Field(description="what holds for the call")
 
 
 class ToolResultEvent(ToolAbout):

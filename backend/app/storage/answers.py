@@ -1,4 +1,4 @@
-"""Answers while they are streamed: saved now and then, ended once, and never left streaming by a dead process."""
+"""Answers while they are streamed: checkpoints, one end, and the leases by which dead processes are noticed."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,20 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.storage import search
 from app.storage.common import execute_and_count, is_sqlite, utc_now
 from app.storage.tables import ConversationRow, MessageRow, RunRow
-from app.storage.tool_events import cut_short, dump_tool_events, load_tool_events, open_calls
+from app.storage.tool_events import dump_tool_events, find_open_calls, interrupt_call, load_tool_events
 
 BEAT_S = 15.0
-"""How often a process says that it is alive."""
+"""Time between two heartbeats of a process (s)."""
 LEASE_S = 60.0
-"""How long after its last beat others believe it."""
+"""Time after its last heartbeat during which a process counts as alive (s)."""
 INTERRUPTED: dict[str, Any] = {
     "code": "interrupted",
     "message": "the server ended while it answered; what had arrived is here",
 }
 
 
-class Result(TypedDict, total=False):
-    """What is known of an answer at its end, besides its text."""
+class AnswerResult(TypedDict, total=False):
+    """The columns that an answer gets at its end, besides its text."""
 
     reasoning: str | None
     model: str | None
@@ -43,9 +43,9 @@ async def checkpoint(
     reasoning: str | None = None,
     tool_data: list[Any] | None = None,
 ) -> bool:
-    """Save what has arrived; False where the message is gone or not this process's any more: then stop.
+    """Store what has arrived; False where the row is deleted or belongs to another process: the caller stops then.
 
-    Without `tool_data`, what is stored of it stays.
+    None as `tool_data` leaves the stored events as they are.
     """
     values: dict[str, Any] = {"content": content, "reasoning": reasoning, "updated_at": utc_now()}
     if tool_data is not None:
@@ -54,15 +54,15 @@ async def checkpoint(
     return await execute_and_count(session, update(MessageRow).where(*mine).values(**values)) == 1
 
 
-async def end(
+async def finish(
     session: AsyncSession,
     message_id: UUID,
     run_id: UUID,
     status: Literal["complete", "interrupted", "failed"],
     content: str,
-    **result: Unpack[Result],
+    **result: Unpack[AnswerResult],
 ) -> bool:
-    """Save an answer for good and make it findable; False where it is gone or not this process's any more."""
+    """Store an answer for good and index it; False where the row is deleted or belongs to another process."""
     statement = select(MessageRow, ConversationRow.user_id).join(
         ConversationRow, ConversationRow.id == MessageRow.conversation_id
     )
@@ -77,8 +77,8 @@ async def end(
     return True
 
 
-async def beat(session: AsyncSession, run_id: UUID) -> None:
-    """Say that this process is alive."""
+async def send_heartbeat(session: AsyncSession, run_id: UUID) -> None:
+    """Renew the lease of this process."""
     now = await _now(session)
     if not await execute_and_count(
         session, update(RunRow).where(RunRow.id == run_id).values(heartbeat_at=now)
@@ -87,10 +87,10 @@ async def beat(session: AsyncSession, run_id: UUID) -> None:
 
 
 async def interrupt_dead(session: AsyncSession, run_id: UUID, *, lease_s: float = LEASE_S) -> int:
-    """Mark as interrupted what processes were streaming whose lease has run out; how many answers that were.
+    """Mark the answers of processes whose lease has run out as interrupted; their number.
 
-    SQLite has one process at a time, so with a lease of 0 every other one is dead. A process that only was slow
-    finds its answer taken at its next checkpoint, and stops.
+    SQLite has one process at a time, so with a lease of 0 every other process is dead. A process that was only slow
+    loses its answer at its next checkpoint, and stops.
     """
     limit = await _now(session) - timedelta(seconds=lease_s)
     alive = select(RunRow.id).where(or_(RunRow.id == run_id, RunRow.heartbeat_at > limit))
@@ -100,7 +100,7 @@ async def interrupt_dead(session: AsyncSession, run_id: UUID, *, lease_s: float 
 
 
 async def end_run(session: AsyncSession, run_id: UUID) -> int:
-    """This process ends: what it was still streaming is interrupted; how many answers that were."""
+    """Mark the answers that this process still streams as interrupted, and end its lease; their number."""
     count = await _interrupt(session, MessageRow.run_id == run_id)
     await session.execute(delete(RunRow).where(RunRow.id == run_id))
     return count
@@ -115,17 +115,25 @@ async def _interrupt(session: AsyncSession, whose: ColumnElement[bool]) -> int:
     found: Sequence[Any] = (await session.execute(locked)).all()
     for row, user_id in found:
         row.error = INTERRUPTED
-        row.tool_data = _calls_ended(row)
+        row.tool_data = _end_open_calls(row)
         _close(session, row, user_id, "interrupted")
     return len(found)
 
 
-def _calls_ended(row: MessageRow) -> list[Any] | None:
-    """What happened, each call that has no end with the end of its answer."""
-    happened = load_tool_events(row.tool_data)
-    cursor = (len(row.content), len(row.reasoning or ""))
-    ends = (cut_short(call, *cursor, "interrupted", INTERRUPTED["message"]) for call in open_calls(happened))
-    return dump_tool_events((*happened, *ends))
+def _end_open_calls(row: MessageRow) -> list[Any] | None:
+    """The tool events of an interrupted answer, with an end for every open call."""
+    events = load_tool_events(row.tool_data)
+    ends = (
+        interrupt_call(
+            call,
+            text=len(row.content),
+            reasoning=len(row.reasoning or ""),
+            code=INTERRUPTED["code"],
+            message=INTERRUPTED["message"],
+        )
+        for call in find_open_calls(events)
+    )
+    return dump_tool_events((*events, *ends))
 
 
 def _close(session: AsyncSession, row: MessageRow, user_id: UUID, status: str) -> None:
@@ -140,7 +148,7 @@ def _streamed_by(run_id: UUID) -> tuple[ColumnElement[bool], ...]:
 
 
 async def _now(session: AsyncSession) -> datetime:
-    """The time of leases: that of PostgreSQL, which all its processes share; SQLite has only one process."""
+    """The clock of leases: PostgreSQL's, which all its processes share, or this process's own with SQLite."""
     if is_sqlite(session):
         return utc_now()
     now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()

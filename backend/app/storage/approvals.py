@@ -1,36 +1,35 @@
-"""What tools ask their user before they run, and what the user said: asked once, decided once."""
+"""Approvals of tool calls: each question to a user is stored once and decided once."""
 
 import re
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.assistants import ApprovalDecision
 from app.core.errors import ApprovalOver, NotFound
 from app.storage.common import execute_and_count, utc_now
 from app.storage.messages import get
 from app.storage.tables import ToolApprovalRow
 
-Decision = Literal["approved", "denied", "expired"]
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 async def ask(session: AsyncSession, message_id: UUID, call_id: str, expires_at: datetime) -> None:
-    """Note that a call waits for its user."""
+    """Store that a call waits for its user's decision."""
     session.add(ToolApprovalRow(message_id=message_id, call_id=call_id, expires_at=expires_at))
     await session.flush()
 
 
 async def decide(
-    session: AsyncSession, user_id: UUID, message_id: UUID, call_id: str, decision: Decision
-) -> Decision:
-    """What the user says; the same again changes nothing.
+    session: AsyncSession, user_id: UUID, message_id: UUID, call_id: str, decision: ApprovalDecision
+) -> ApprovalDecision:
+    """Store the user's decision, and return it. Repeating a decision changes nothing.
 
     Raises:
-        NotFound: this user has no such answer, or it never asked about such a call.
-        ApprovalOver: it was decided otherwise, its time is over, or its answer has ended.
+        NotFound: this user has no such answer, or it asked about no such call.
+        ApprovalOver: the call was decided otherwise, its time is over, or its answer has ended.
     """
     message = await get(session, user_id, message_id)
     row = await _row(session, message_id, call_id) if _CALL_ID.fullmatch(call_id) else None
@@ -49,19 +48,21 @@ async def decide(
     return await _settle(session, message_id, call_id, decision)
 
 
-async def expire(session: AsyncSession, message_id: UUID, call_id: str) -> Decision:
-    """The time is over: what was decided at the last moment, else `expired`."""
+async def expire(session: AsyncSession, message_id: UUID, call_id: str) -> ApprovalDecision:
+    """Close a question whose time is over: `expired`, or the decision that came at the last moment."""
     return await _settle(session, message_id, call_id, "expired")
 
 
-async def decision(session: AsyncSession, message_id: UUID, call_id: str) -> Decision | None:
-    """What was decided; None while it waits."""
+async def read_decision(session: AsyncSession, message_id: UUID, call_id: str) -> ApprovalDecision | None:
+    """The stored decision; None while the call waits."""
     row = await _row(session, message_id, call_id)
-    return row.decision if row else None  # type: ignore[return-value]  # what is written here is read here
+    return row.decision if row else None  # type: ignore[return-value]  # this module writes the column
 
 
-async def _settle(session: AsyncSession, message_id: UUID, call_id: str, decision: Decision) -> Decision:
-    """Decide it, unless another has; what it is then. Who comes second, in any process, sees the first."""
+async def _settle(
+    session: AsyncSession, message_id: UUID, call_id: str, decision: ApprovalDecision
+) -> ApprovalDecision:
+    """Store a decision unless there is one; the decision that holds. Of two, in any processes, the first wins."""
     this = (ToolApprovalRow.message_id == message_id, ToolApprovalRow.call_id == call_id)
     open_ = (*this, ToolApprovalRow.decision.is_(None))
     statement = update(ToolApprovalRow).where(*open_).values(decision=decision, decided_at=utc_now())

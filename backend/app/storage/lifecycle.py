@@ -68,7 +68,7 @@ async def _clean_up(database: Database, settings: Settings, *, lease_s: float) -
     async with database.write() as session:
         if settings.accounts.mode == "none":
             await ensure_local_user(session)
-        await answers.beat(session, database.run_id)
+        await answers.send_heartbeat(session, database.run_id)
         count = await answers.interrupt_dead(session, database.run_id, lease_s=lease_s)
     if count:
         logger.info("%d answers were interrupted by the end of a server, and are marked so", count)
@@ -96,7 +96,7 @@ async def _beat(database: Database) -> None:
         await anyio.sleep(answers.BEAT_S)
         try:
             async with database.write() as session:
-                await answers.beat(session, database.run_id)
+                await answers.send_heartbeat(session, database.run_id)
                 if not database.is_sqlite:
                     await answers.interrupt_dead(session, database.run_id)
         except StorageUnavailable:

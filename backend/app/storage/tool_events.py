@@ -1,101 +1,103 @@
-"""What happened in an answer besides its words: tools that were called and what became of it, as stored with it."""
+"""Tool events: which tools were called in an answer and what came of each call, as stored with the answer."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from app.schemas.chat import ToolEventName
 from app.storage.common import replace_unstorable
 
-Name = Literal["tool_call", "approval_required", "approval_decided", "tool_result", "tool_error"]
-ENDS: frozenset[Name] = frozenset(("tool_result", "tool_error"))
-"""A call ends with one of these."""
-_NAMES = frozenset(get_args(Name))
-_MOST_DEEP = 12
-_MOST_ITEMS = 200
+CALL_ENDS: frozenset[ToolEventName] = frozenset(("tool_result", "tool_error"))
+"""Every call ends with one of these events."""
 MOST_CHARS = 32_000
-"""Of one text; more is what nobody reads, and every list of messages would carry."""
-_INTEGERS = 1 << 53
-"""What every reader of JSON takes."""
+"""Longest text within an event: every list of messages carries it."""
+_NAMES = frozenset(get_args(ToolEventName))
+_MOST_LEVELS = 12
+_MOST_ITEMS = 200
+_EXACT_INTEGERS = 1 << 53
+"""Every JSON reader keeps smaller integers exact."""
+_MOST_INTEGER_BITS = 1024
+"""Longer integers are not written out: that takes the square of their length."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolEvent:
-    """One event, and after how much of the answer it came."""
+    """One event, and its position in the answer. The same value is stored and sent to readers."""
 
-    name: Name
+    name: ToolEventName
     text: int
-    """Characters of the text that stood before it, …"""
+    """Characters of the answer's text before the event."""
     reasoning: int
-    """… and of the reasoning."""
+    """Characters of the answer's reasoning before the event."""
     data: dict[str, Any] = field(repr=False)
-    """As readers are told it; `call_id` says of which call."""
+    """What readers get; `call_id` says which call it belongs to."""
+
+    @classmethod
+    def create(cls, name: ToolEventName, text: int, reasoning: int, data: Mapping[str, Any]) -> "ToolEvent":
+        """An event whose data can be stored and sent, whatever a model or a tool put into it."""
+        plain = {key: to_plain_json(value) for key, value in data.items()}
+        return cls(name=name, text=text, reasoning=reasoning, data=plain)
 
     @property
     def call_id(self) -> str:
         return str(self.data.get("call_id", ""))
 
     def to_json(self) -> dict[str, Any]:
-        """As it is stored and exported."""
+        """The event as it is stored, listed and exported."""
         return {"event": self.name, "text": self.text, "reasoning": self.reasoning, "data": self.data}
 
 
-def make_tool_event(name: Name, text: int, reasoning: int, data: Mapping[str, Any]) -> ToolEvent:
-    """One whose data can be stored and sent, whatever a model or a tool has put into it."""
-    return ToolEvent(name, text, reasoning, {key: plain(value) for key, value in data.items()})
-
-
 def load_tool_events(tool_data: Sequence[Any] | None) -> tuple[ToolEvent, ...]:
-    """What is stored with a message; entries that another version wrote otherwise are left out."""
-    found = (_one(entry) for entry in tool_data or ())
-    return tuple(each for each in found if each is not None)
+    """The events in a message's `tool_data`. Entries in an unknown format, from another version, are skipped."""
+    loaded = (_load(entry) for entry in tool_data or ())
+    return tuple(event for event in loaded if event is not None)
 
 
-def dump_tool_events(happened: Iterable[ToolEvent]) -> list[Any] | None:
-    """What to store; None where nothing happened."""
-    return [each.to_json() for each in happened] or None
+def dump_tool_events(events: Iterable[ToolEvent]) -> list[Any] | None:
+    """The `tool_data` to store; None without events."""
+    return [event.to_json() for event in events] or None
 
 
-def open_calls(happened: Sequence[ToolEvent]) -> list[ToolEvent]:
-    """The calls that have no end yet, in their order."""
-    ended = {each.call_id for each in happened if each.name in ENDS}
-    return [each for each in happened if each.name == "tool_call" and each.call_id not in ended]
+def find_open_calls(events: Sequence[ToolEvent]) -> list[ToolEvent]:
+    """The `tool_call` events of calls that have not ended, in order."""
+    ended = {event.call_id for event in events if event.name in CALL_ENDS}
+    return [event for event in events if event.name == "tool_call" and event.call_id not in ended]
 
 
-def cut_short(call: ToolEvent, text: int, reasoning: int, code: str, message: str) -> ToolEvent:
-    """The end of a call whose answer ended first."""
+def interrupt_call(call: ToolEvent, *, text: int, reasoning: int, code: str, message: str) -> ToolEvent:
+    """The `tool_error` event of a call that was still open when its answer ended."""
     about = {key: call.data.get(key) for key in ("call_id", "name", "toolset")}
-    return ToolEvent("tool_error", text, reasoning, {**about, "code": code, "error": message, "ms": None})
+    data = {**about, "code": code, "error": message, "ms": None}
+    return ToolEvent(name="tool_error", text=text, reasoning=reasoning, data=data)
 
 
-def plain(value: Any, deep: int = 0) -> Any:
-    """A value as JSON that every database, reader and model takes: bounded in depth, width and length."""
+def to_plain_json(value: Any, level: int = 0) -> Any:
+    """The value as JSON that every database and reader accepts: bounded in depth, width and length."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return replace_unstorable(value if len(value) <= MOST_CHARS else f"{value[:MOST_CHARS]}…")
     if isinstance(value, int):
-        return value if abs(value) < _INTEGERS else str(value) if value.bit_length() < _INT_BITS else "…"
+        if abs(value) < _EXACT_INTEGERS:
+            return value
+        return str(value) if value.bit_length() < _MOST_INTEGER_BITS else "…"
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    if deep == _MOST_DEEP:
+    if level == _MOST_LEVELS:
         return "…"
     if isinstance(value, Mapping):
         pairs = list(value.items())[:_MOST_ITEMS]
-        return {plain(str(key)): plain(each, deep + 1) for key, each in pairs}
+        return {to_plain_json(str(key)): to_plain_json(each, level + 1) for key, each in pairs}
     if isinstance(value, list | tuple):
-        return [plain(each, deep + 1) for each in value[:_MOST_ITEMS]]
-    return plain(str(value))
+        return [to_plain_json(each, level + 1) for each in value[:_MOST_ITEMS]]
+    return to_plain_json(str(value))
 
 
-_INT_BITS = 1024
-"""Longer numbers are nobody's id; writing them out would take the square of their length."""
-
-
-def _one(entry: Any) -> ToolEvent | None:
+def _load(entry: Any) -> ToolEvent | None:
     if not isinstance(entry, dict) or entry.get("event") not in _NAMES:
         return None
     text, reasoning, data = entry.get("text"), entry.get("reasoning"), entry.get("data")
     if not (isinstance(text, int) and isinstance(reasoning, int) and isinstance(data, dict)):
         return None
-    return ToolEvent(entry["event"], text, reasoning, data)
+    return ToolEvent(name=entry["event"], text=text, reasoning=reasoning, data=data)

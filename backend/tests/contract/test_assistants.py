@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from app.core.errors import UpstreamError, UpstreamRateLimited
-from app.providers.agent import task
+from app.providers.agent import loader
 from app.providers.registry import Registration
 from app.services.assistants import assistant, registry
 from app.toolsets.base import FunctionToolset, ToolContext
@@ -230,7 +230,7 @@ def test_without_pydantic_ai_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
             response = completion(http, stream=stream)
             assert response.status_code == 503
             assert response.json()["error"]["code"] == "provider_not_ready"
-            assert task.COMMAND in response.json()["error"]["message"]
+            assert loader.INSTALL_COMMAND in response.json()["error"]["message"]
         generated = http.post("/llm/generate", json={"provider": "bot", "messages": SAID})
         assert refusal(generated) == (503, "provider_not_ready")
         assert not chat.bodies

@@ -6,7 +6,8 @@ from typing import Any
 
 import anyio
 
-from app.providers.agent.events import ApprovalRequired, Decision, ToolCall, ToolError, ToolResult
+from app.core.assistants import ApprovalDecision
+from app.providers.agent.events import ApprovalRequired, ToolCall, ToolError, ToolResult
 from app.providers.base import ChatRequest
 from app.services.llm.context import RunContext
 from tests.fakes.gated_chat import Gate, GatedChat
@@ -20,28 +21,28 @@ ASKED = ApprovalRequired("call_1", "find_order", "shop", {"order": "1042"}, 0)
 class ActingChat(GatedChat):
     """As `GatedChat`; events are told, and an `ApprovalRequired` is asked: then comes a result, or an error."""
 
-    decisions: list[Decision] = field(default_factory=list)
-    actings: list[RunContext] = field(default_factory=list)
-    _acting: RunContext | None = None
+    decisions: list[ApprovalDecision] = field(default_factory=list)
+    contexts: list[RunContext] = field(default_factory=list)
+    _context: RunContext | None = None
 
-    def bind(self, acting: RunContext) -> "ActingChat":
-        self.actings.append(acting)
-        mine = replace(self, _acting=acting)
+    def bind(self, context: RunContext) -> "ActingChat":
+        self.contexts.append(context)
+        mine = replace(self, _context=context)
         mine.decisions, mine.requests = self.decisions, self.requests
         return mine
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
-        assert self._acting is not None, "an assistant is asked for somebody"
+        assert self._context is not None, "an assistant is asked for somebody"
         self.requests.append(request)
         for step in self.script:
             if isinstance(step, ToolCall | ToolResult | ToolError):
-                self._acting.tell(step)
+                self._context.on_tool_update(step)
             elif isinstance(step, ApprovalRequired):
-                self._acting.tell(step)
-                assert self._acting.approve is not None
-                decision = await self._acting.approve(step)
+                self._context.on_tool_update(step)
+                assert self._context.request_approval is not None
+                decision = await self._context.request_approval(step)
                 self.decisions.append(decision)
-                self._acting.tell(_end(step, decision))
+                self._context.on_tool_update(_end(step, decision))
             elif isinstance(step, Gate):
                 while not step.is_set():  # noqa: ASYNC110  # another thread opens it
                     await anyio.sleep(0.002)
@@ -56,7 +57,7 @@ class ActingChat(GatedChat):
                 }
 
 
-def _end(asked: ApprovalRequired, decision: Decision) -> ToolResult | ToolError:
+def _end(asked: ApprovalRequired, decision: ApprovalDecision) -> ToolResult | ToolError:
     about = (asked.call_id, asked.name, asked.toolset)
     if decision == "approved":
         return ToolResult(*about, '"done"', False, 1)

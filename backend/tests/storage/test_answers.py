@@ -36,7 +36,7 @@ async def test_an_answer_is_saved_on_its_way_and_ended_once(database: Database, 
     partial = await stored(database, ana, turn.assistant.id)
     assert (partial.status, partial.content, partial.reasoning) == ("streaming", "Buenos", "pienso")
     async with database.write() as session:
-        assert await answers.end(
+        assert await answers.finish(
             session,
             turn.assistant.id,
             run,
@@ -52,7 +52,7 @@ async def test_an_answer_is_saved_on_its_way_and_ended_once(database: Database, 
     assert (whole.model, whole.provider, whole.reasoning) == ("m", "p", "pienso")
     assert whole.updated_at > whole.created_at
     async with database.write() as session:
-        assert not await answers.end(session, turn.assistant.id, run, "failed", "otra cosa")
+        assert not await answers.finish(session, turn.assistant.id, run, "failed", "otra cosa")
         assert not await answers.checkpoint(session, turn.assistant.id, run, "otra cosa")
     assert (await stored(database, ana, turn.assistant.id)).content == "Buenos días"
     async with database.read() as session:
@@ -66,14 +66,14 @@ async def test_a_conversation_that_is_deleted_ends_its_answer(database: Database
         await conversations.remove(session, ana, turn.user.conversation_id)
     async with database.write() as session:
         assert not await answers.checkpoint(session, turn.assistant.id, database.run_id, "x")
-        assert not await answers.end(session, turn.assistant.id, database.run_id, "complete", "x")
+        assert not await answers.finish(session, turn.assistant.id, database.run_id, "complete", "x")
 
 
 async def test_another_process_cannot_write_an_answer(database: Database, ana: UUID) -> None:
     turn = await asked(database, ana, database.run_id)
     async with database.write() as session:
         assert not await answers.checkpoint(session, turn.assistant.id, new_id(), "x")
-        assert not await answers.end(session, turn.assistant.id, new_id(), "complete", "x")
+        assert not await answers.finish(session, turn.assistant.id, new_id(), "complete", "x")
     assert (await stored(database, ana, turn.assistant.id)).status == "streaming"
 
 
@@ -83,7 +83,7 @@ async def test_only_answers_of_dead_processes_are_interrupted(database: Database
     turns = {run: await asked(database, ana, run) for run in (late, unknown, alive, mine)}
     async with database.write() as session:
         for run in (late, alive, mine):
-            await answers.beat(session, run)
+            await answers.send_heartbeat(session, run)
         assert await answers.checkpoint(session, turns[late].assistant.id, late, "Había llegado")
     async with database.write() as session:
         past = utc_now() - timedelta(seconds=answers.LEASE_S + 5)
@@ -102,7 +102,7 @@ async def test_only_answers_of_dead_processes_are_interrupted(database: Database
     async with database.read() as session:
         assert len(await search.find(session, ana, "habia llegado")) == 1
     async with database.write() as session:  # the late one was only slow, and learns it
-        await answers.beat(session, late)
+        await answers.send_heartbeat(session, late)
         assert not await answers.checkpoint(session, turns[late].assistant.id, late, "x")
 
 
@@ -112,7 +112,7 @@ async def test_a_beat_renews_the_lease(database: Database, ana: UUID) -> None:
         past = utc_now() - timedelta(seconds=answers.LEASE_S + 5)
         session.add(RunRow(id=run, started_at=past, heartbeat_at=past))
     async with database.write() as session:
-        await answers.beat(session, run)
+        await answers.send_heartbeat(session, run)
         assert await answers.interrupt_dead(session, database.run_id) == 0
     assert (await stored(database, ana, turn.assistant.id)).status == "streaming"
 
@@ -142,6 +142,6 @@ async def test_an_answer_that_breaks_off_keeps_what_had_arrived(
     turn = await asked(database, ana, database.run_id)
     error = {"code": "upstream_truncated", "message": "it broke off"}
     async with database.write() as session:
-        await answers.end(session, turn.assistant.id, database.run_id, status, "a medias", error=error)  # type: ignore[arg-type]
+        await answers.finish(session, turn.assistant.id, database.run_id, status, "a medias", error=error)  # type: ignore[arg-type]
     kept = await stored(database, ana, turn.assistant.id)
     assert (kept.status, kept.content, kept.error) == (status, "a medias", error)

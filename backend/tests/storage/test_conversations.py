@@ -135,11 +135,11 @@ async def test_branches_by_edit_and_new_answer(database: Database, ana: UUID) ->
     async with database.write() as session:
         conversation = (await conversations.create(session, ana)).id
         turn = await messages.append_turn(session, ana, conversation, "uno", run_id=database.run_id)
-        assert await answers.end(session, turn.assistant.id, database.run_id, "complete", "primera")
+        assert await answers.finish(session, turn.assistant.id, database.run_id, "complete", "primera")
         second = await messages.append_answer(
             session, ana, conversation, run_id=database.run_id, parent=turn.user.id
         )
-        assert await answers.end(session, second.id, database.run_id, "complete", "segunda")
+        assert await answers.finish(session, second.id, database.run_id, "complete", "segunda")
         edited = await messages.append(session, ana, conversation, "uno, mejor", parent=turn.user.parent_id)
         deeper = await messages.append(session, ana, conversation, "y más")
     async with database.read() as session:
@@ -250,7 +250,7 @@ async def test_one_answer_at_a_time(database: Database, ana: UUID) -> None:
             async with database.write() as session:
                 await call(session)
     async with database.write() as session:
-        assert await answers.end(session, turn.assistant.id, database.run_id, "complete", "¡Hola!")
+        assert await answers.finish(session, turn.assistant.id, database.run_id, "complete", "¡Hola!")
         await messages.append(session, ana, conversation, "x")
 
 

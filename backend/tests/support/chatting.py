@@ -12,8 +12,8 @@ import orjson
 from app.core.config import Settings
 from app.core.metrics import Observer
 from app.services.chat.answers import Answers
-from app.services.chat.conversations import Conversations
-from app.services.chat.events import AnswerEvent, Cursor, Done, Failed, ReasoningDelta, TextDelta
+from app.services.chat.conversations import Branches, Conversations
+from app.services.chat.events import AnswerEvent, Cursor, Delivery, Done, Failed, ReasoningDelta, TextDelta
 from app.services.llm.models import Catalogue
 from app.services.llm.providers import LlmProviders
 from app.storage.database import Database
@@ -27,6 +27,7 @@ class Chat:
 
     answers: Answers
     conversations: Conversations
+    branches: Branches
     user_id: UUID
 
     async def sent(self, text: str = "hello", **options: Any) -> NewTurn:
@@ -36,13 +37,24 @@ class Chat:
 
     async def heard(self, message_id: UUID, cursor: Cursor | None = None) -> list[AnswerEvent]:
         """All events of an answer behind a place."""
+        return [event for _, event in await self.deliveries(message_id, cursor)]
+
+    async def deliveries(self, message_id: UUID, cursor: Cursor | None = None) -> list[Delivery]:
+        """The same, each with the cursor after it."""
         with anyio.fail_after(20):
-            async with aclosing(await self.answers.follow(self.user_id, message_id, cursor)) as events:
-                return [event async for event in events]
+            async with aclosing(await self.answers.follow(self.user_id, message_id, cursor)) as deliveries:
+                return [delivery async for delivery in deliveries]
+
+    async def messages(self, conversation_id: UUID, *, all_branches: bool = False) -> tuple[Message, ...]:
+        """The messages of a conversation, oldest first."""
+        found, _ = await self.branches.list_messages(
+            self.user_id, conversation_id, all_branches=all_branches, last=1000
+        )
+        return found
 
     async def stored(self, message: Message) -> Message:
         """A message as it is stored now."""
-        found = await self.conversations.messages(self.user_id, message.conversation_id, all_branches=True)
+        found = await self.messages(message.conversation_id, all_branches=True)
         return next(each for each in found if each.id == message.id)
 
     async def saved(self, message: Message, text: str) -> None:
@@ -65,8 +77,8 @@ async def chatting(
     )
     providers = LlmProviders(changed, table(fake=model))
     answers = Answers(changed, database, Catalogue(changed, providers), Observer())
-    async with answers.running():
-        yield Chat(answers, Conversations(database, answers), user_id)
+    async with answers.lifespan():
+        yield Chat(answers, Conversations(database, answers), Branches(database, answers), user_id)
 
 
 def text_of(events: list[AnswerEvent]) -> str:

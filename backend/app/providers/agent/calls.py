@@ -1,138 +1,149 @@
-"""Functions as pydantic-ai's tools: asked for, counted, timed, and their failures told as data."""
+"""Tool calls through pydantic-ai: approved, counted, timed, and with their failures reported as data."""
 
 import asyncio
 import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 import anyio
 import anyio.to_thread
-from pydantic_ai import RunContext, Tool
+import pydantic_ai
+from pydantic_ai import Tool
 
 from app.core.errors import PrompterError, ProviderNotReady
 from app.core.logging import log_failure
-from app.providers.agent.events import ApprovalRequired, ToolError, ToolFailed, ToolResult
-from app.providers.agent.messages import arguments_of, as_text, capped, fenced
-from app.providers.agent.task import AgentTask, AgentTool
+from app.providers.agent.events import ApprovalRequired, ToolError, ToolFailed, ToolResult, ToolUpdate
+from app.providers.agent.messages import fence_output, limit_text, parse_arguments, to_text
+from app.providers.agent.task import AgentTask, AgentTool, Delta
 
 logger = logging.getLogger(__name__)
 
-Tell = Callable[[Any], Awaitable[None]]
+Report = Callable[[Delta | ToolUpdate], Awaitable[None]]
 
 
 class ToolRunner:
-    """The calls of one run, one after another."""
+    """Makes the calls of one run, one at a time."""
 
-    def __init__(self, task: AgentTask, tell: Tell, pause: Callable[[bool], None]) -> None:
+    def __init__(
+        self, task: AgentTask, report: Report, pause: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         self._task = task
-        self._tell = tell
+        self._report = report
         self._pause = pause
+        self._made = 0
         self.arguments: dict[str, str] = {}
-        """What the model wrote, by call."""
-        self.ended: set[str] = set()
-        """Calls whose end has been told."""
-        self.made = 0
-
-    @property
-    def spent(self) -> bool:
-        """Whether no more calls may be made."""
-        return not self.left
+        """The arguments as the model wrote them, by call id."""
+        self.ended_ids: set[str] = set()
+        """Ids of the calls whose end has been reported."""
 
     @property
     def left(self) -> int:
-        return max(0, self._task.bounds.calls - self.made)
+        """How many more calls may be made."""
+        return max(0, self._task.limits.calls - self._made)
 
-    def tool(self, tool: AgentTool) -> Tool[Any]:
-        """The function as pydantic-ai calls it: its arguments checked against its annotations.
+    def wrap(self, tool: AgentTool) -> Tool[Any]:
+        """The tool as pydantic-ai calls it, with arguments checked against the function's annotations.
 
         Raises:
-            ProviderNotReady: no model can be told of it.
+            ProviderNotReady: the function cannot be described to a model.
         """
         try:
-            described = _described(tool.function)
-        except Exception as error:  # annotations of others may be anything
+            described = _describe(tool.function)
+        except Exception as error:  # annotations of other packages may be anything
             logger.error("tool %s cannot be described: %s", tool.name, type(error).__name__)
             raise ProviderNotReady(
-                f"the tool {tool.name!r} of the toolset {tool.toolset!r} cannot be told to a model "
-                f"({type(error).__name__}); its arguments need types that are known when it runs and that JSON has"
+                f"the tool {tool.name!r} of the toolset {tool.toolset!r} cannot be described to a model "
+                f"({type(error).__name__}); its arguments need types that exist at run time and that JSON has"
             ) from error
 
-        async def call(context: RunContext[Any], **arguments: Any) -> str:
-            return await self._made(tool, context.tool_call_id or "", arguments)
+        async def call(context: pydantic_ai.RunContext[Any], **arguments: Any) -> str:
+            return await self._call(tool, context.tool_call_id or "", arguments)
 
-        schema = replace(described.function_schema, function=call)
         return Tool(
             call,
             takes_ctx=True,
             name=tool.name,
             description=described.description,
             strict=False,
-            function_schema=schema,
+            function_schema=replace(described.function_schema, function=call),
         )
 
-    async def failed(
+    async def report_error(
         self, call_id: str, name: str, toolset: str, message: str, *, code: str, ms: int = 0
     ) -> str:
-        """Tell that a call gave nothing; what the model is shown."""
-        self.ended.add(call_id)
-        await self._tell(ToolError(call_id, name, toolset, message, ms, code))
-        return fenced(name, as_text({"error": message}))
+        """Report that a call returned nothing; the text that the model is sent instead."""
+        self.ended_ids.add(call_id)
+        await self._report(
+            ToolError(call_id=call_id, name=name, toolset=toolset, message=message, ms=ms, code=code)
+        )
+        return fence_output(name, to_text({"error": message}))
 
-    async def _made(self, tool: AgentTool, call_id: str, arguments: dict[str, Any]) -> str:
-        begun_s = monotonic()
+    async def _call(self, tool: AgentTool, call_id: str, arguments: dict[str, Any]) -> str:
+        started_s = monotonic()
 
-        async def failed(message: str, code: str) -> str:
-            ms = round((monotonic() - begun_s) * 1000)
-            return await self.failed(call_id, tool.name, tool.toolset, message, code=code, ms=ms)
+        async def fail(message: str, code: str) -> str:
+            ms = _elapsed_ms(started_s)
+            return await self.report_error(call_id, tool.name, tool.toolset, message, code=code, ms=ms)
 
-        if self.spent:
-            most = self._task.bounds.calls
-            return await failed(f"the limit of {most} calls is reached; answer with what is known", "limit")
-        self.made += 1
-        if tool.asks and (refusal := await self._refused(tool, call_id)):
-            return await failed(*refusal)
-        begun_s = monotonic()  # what a person thought about it is not the tool's time
+        if not self.left:
+            most = self._task.limits.calls
+            return await fail(f"the limit of {most} calls is reached; answer with what is known", "limit")
+        self._made += 1
+        if tool.asks and (refusal := await self._ask_approval(tool, call_id)):
+            return await fail(*refusal)
+        started_s = monotonic()  # the time that a person took is not the tool's
         try:
             with anyio.move_on_after(tool.timeout_s) as scope:
-                result = await _called(tool, arguments)
+                result = await _run_function(tool, arguments)
             if scope.cancelled_caught:
-                return await failed(f"the tool did not answer within {tool.timeout_s:g} s", "tool_timeout")
-            text, truncated = capped(as_text(result), self._task.bounds.output_chars)
+                return await fail(f"the tool did not answer within {tool.timeout_s:g} s", "tool_timeout")
+            text, truncated = limit_text(to_text(result), self._task.limits.output_chars)
         except (ToolFailed, PrompterError) as error:
-            return await failed(str(error), "tool_failed")
+            return await fail(str(error), "tool_failed")
         except (
             Exception,
             SystemExit,
             asyncio.CancelledError,
-        ) as error:  # a tool of others may raise anything
+        ) as error:  # a tool of another package may raise anything
             if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                 raise
             log_failure(logger, f"tool {tool.name} failed", error)
-            return await failed(f"the tool failed ({type(error).__name__})", "tool_failed")
-        self.ended.add(call_id)
-        ms = round((monotonic() - begun_s) * 1000)
-        await self._tell(ToolResult(call_id, tool.name, tool.toolset, text, truncated, ms))
-        return fenced(tool.name, text)
+            return await fail(f"the tool failed ({type(error).__name__})", "tool_failed")
+        self.ended_ids.add(call_id)
+        await self._report(
+            ToolResult(
+                call_id=call_id,
+                name=tool.name,
+                toolset=tool.toolset,
+                result=text,
+                truncated=truncated,
+                ms=_elapsed_ms(started_s),
+            )
+        )
+        return fence_output(tool.name, text)
 
-    async def _refused(self, tool: AgentTool, call_id: str) -> tuple[str, str] | None:
-        """Why a person does not want this call, and the code of that; None where one does."""
-        if self._task.approve is None:
+    async def _ask_approval(self, tool: AgentTool, call_id: str) -> tuple[str, str] | None:
+        """Ask a person. None where the call is approved, else the message and the code of its refusal."""
+        if self._task.request_approval is None:
             return (
                 "this needs a person's approval, and nobody can be asked here; ask in a conversation",
                 "no_approval",
             )
-        arguments = arguments_of(self.arguments.get(call_id, ""))
-        asked = ApprovalRequired(call_id, tool.name, tool.toolset, arguments, self._task.approval_s)
-        self._pause(True)
-        try:
-            await self._tell(asked)
-            decision = await self._task.approve(asked)
-        finally:
-            self._pause(False)
+        question = ApprovalRequired(
+            call_id=call_id,
+            name=tool.name,
+            toolset=tool.toolset,
+            arguments=parse_arguments(self.arguments.get(call_id, "")),
+            timeout_s=self._task.approval_s,
+        )
+        with self._pause():
+            await self._report(question)
+            decision = await self._task.request_approval(question)
         if decision == "approved":
             return None
         if decision == "denied":
@@ -141,19 +152,23 @@ class ToolRunner:
 
 
 @functools.lru_cache(1024)
-def _described(function: Callable[..., Any]) -> Tool[Any]:
-    """What a model is told of a function, read off its annotations and docstring: milliseconds, so only once."""
+def _describe(function: Callable[..., Any]) -> Tool[Any]:
+    """The description of a function for a model, from its annotations and docstring. Cached: it takes milliseconds."""
 
     @functools.wraps(function)
-    async def described(context: RunContext[Any], **arguments: Any) -> str:
+    async def described(context: pydantic_ai.RunContext[Any], **arguments: Any) -> str:
         raise NotImplementedError
 
     signature = inspect.signature(function)
     first, *others = signature.parameters.values()
-    described.__annotations__ = {**function.__annotations__, first.name: RunContext[Any], "return": str}
+    described.__annotations__ = {
+        **function.__annotations__,
+        first.name: pydantic_ai.RunContext[Any],
+        "return": str,
+    }
     described.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[
-            first.replace(annotation=RunContext[Any]),
+            first.replace(annotation=pydantic_ai.RunContext[Any]),
             *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in others),
         ],
         return_annotation=str,
@@ -162,12 +177,16 @@ def _described(function: Callable[..., Any]) -> Tool[Any]:
 
 
 def _is_cancelled() -> bool:
-    """Whether somebody wants this task to end, and not a tool that only says so."""
+    """Whether this task is being cancelled, and not only a tool that raised `CancelledError`."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
-async def _called(tool: AgentTool, arguments: dict[str, Any]) -> Any:
+def _elapsed_ms(started_s: float) -> int:
+    return round((monotonic() - started_s) * 1000)
+
+
+async def _run_function(tool: AgentTool, arguments: dict[str, Any]) -> Any:
     if inspect.iscoroutinefunction(tool.function):
         return await tool.function(tool.context, **arguments)
     call = functools.partial(tool.function, tool.context, **arguments)

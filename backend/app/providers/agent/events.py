@@ -1,60 +1,57 @@
-"""What a run tells of its tools: values, in the order in which things happen."""
+"""What a run reports about its tools, in the order in which it happens."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-Decision = Literal["approved", "denied", "expired"]
-"""What came of asking a person; `expired` is that nobody said anything in time."""
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model asks for a tool. Each is followed by one `ToolResult` or `ToolError`, unless the run is cut."""
+    """The model calls a tool. One `ToolResult` or `ToolError` follows, unless the run is cancelled first."""
 
     call_id: str
-    """Unique in its answer: `call_1`, `call_2` …"""
+    """Unique within the answer: `call_1`, `call_2` …"""
     name: str
     toolset: str
-    """Empty for a tool that nobody has."""
+    """Empty for an unknown tool."""
     arguments: dict[str, Any] = field(repr=False)
-    """As the model wrote them; `{"_raw": text}` where that is no JSON object."""
+    """As the model wrote them; `{"_raw": text}` where they are not a JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequired:
-    """A call waits for a person's word."""
+    """A call waits for a person's decision."""
 
     call_id: str
     name: str
     toolset: str
     arguments: dict[str, Any] = field(repr=False)
     timeout_s: float
-    """Without a word the call is denied after this time (s)."""
+    """The call is denied after this time without a decision (s)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a call gave."""
+    """What a call returned."""
 
     call_id: str
     name: str
     toolset: str
     result: str = field(repr=False)
-    """JSON text, as the model was told it."""
+    """The text that the model was sent: JSON, or the tool's own text."""
     truncated: bool
-    """The rest is over the limit, and nobody was told it."""
+    """Whether the rest was over the limit and left out."""
     ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class ToolError:
-    """Why a call gave nothing: refused, wrong arguments, unknown, too slow, failed."""
+    """A call was not made, or returned nothing."""
 
     call_id: str
     name: str
     toolset: str
     message: str
-    """Safe to show; the model was told the same."""
+    """Safe to show. The model was sent the same."""
     ms: int
     code: str = "tool_failed"
     """`denied`, `approval_expired`, `no_approval` (nobody to ask, or `off`), `bad_arguments`, `unknown_tool`,
@@ -62,9 +59,9 @@ class ToolError:
 
 
 class ToolFailed(Exception):
-    """A tool could not do it; the message is for the model and the user: lower-case, no secrets, how to go on.
+    """A tool cannot do what it was asked. The message is for the model and the user.
 
-    Whatever else a tool raises is told as the kind of error alone.
+    It is lower-case, holds no secrets and says how to go on. Of any other exception only the class name is shown.
     """
 
 

@@ -1,4 +1,4 @@
-"""A model's answer put together from its chunks, and what tools say as a model is shown it; pure."""
+"""The reply of a model, assembled from its chunks, and the output of tools as a model is sent it; pure."""
 
 import json
 import re
@@ -8,20 +8,20 @@ from typing import Any
 import orjson
 
 _TAG = "tool_output"
-_LEFT_OUT = "\n… (cut: {} more characters)"
+_CUT_NOTICE = "\n… (cut: {} more characters)"
 _NAME_CHARS = 64
-MADE_UP_CHARS = 80
-"""What is kept of the name of a tool, which a model may make up."""
+MOST_NAME_CHARS = 80
+"""What is kept of a tool's name: a model may invent one of any length."""
 _MARK = re.compile(rf"<(?=\s*/?\s*{_TAG})", re.IGNORECASE)
-"""Also as a model may read it: in capitals, or with spaces."""
+"""The tag in every form that a model might accept: in capitals, or with spaces."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 class ModelReply:
-    """The answer of one round as it comes: what to pass on, and the message that the next round is sent.
+    """The reply of one round: the deltas to pass on, and the message that the next round is sent.
 
-    Calls get names of our own (`call_1` …), unique in the whole run: some models number every call 0. All other fields
-    of theirs stay as they are, since some want them back.
+    Calls get new ids (`call_1` …), unique within the run: some models number every call 0. All other fields of a call
+    are kept, because some services require them back.
     """
 
     def __init__(self) -> None:
@@ -29,56 +29,56 @@ class ModelReply:
         self.usage: dict[str, Any] | None = None
         self.text = ""
         self.chars = 0
-        """Of all that the model wrote: text, thought, and what it asks of tools."""
-        self._thought: dict[str, str] = {}
+        """Characters that the model wrote: text, reasoning, and calls of tools."""
+        self._reasoning: dict[str, str] = {}
         self._calls: dict[int, dict[str, Any]] = {}
 
     @property
     def calls(self) -> list[dict[str, Any]]:
         return [self._calls[index] for index in sorted(self._calls)]
 
-    def take(self, chunk: Mapping[str, Any]) -> dict[str, Any]:
-        """Read a canonical chunk; give the part of its delta that the reader of the answer is told."""
+    def add_chunk(self, chunk: Mapping[str, Any]) -> dict[str, Any]:
+        """Add a canonical chunk; the part of its delta that readers of the answer get."""
         self.usage = chunk.get("usage") or self.usage
-        told: dict[str, Any] = {}
+        shown: dict[str, Any] = {}
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
             if content := delta.get("content"):
                 self.text += content
                 self.chars += len(content)
-                told["content"] = content
+                shown["content"] = content
             for name in ("reasoning_content", "reasoning"):
-                if thought := delta.get(name):
-                    self._thought[name] = self._thought.get(name, "") + thought
-                    told[name] = thought
-                    self.chars += len(thought) if name == "reasoning_content" else 0
+                if reasoning := delta.get(name):
+                    self._reasoning[name] = self._reasoning.get(name, "") + reasoning
+                    shown[name] = reasoning
+                    self.chars += len(reasoning) if name == "reasoning_content" else 0
             for piece in delta.get("tool_calls") or ():
-                self._call(piece)
+                self._add_call_piece(piece)
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
-            break  # one answer was asked for
-        return told
+            break  # the request asks for one answer
+        return shown
 
-    def end(self, told_before: int, most_calls: int) -> None:
-        """The round is over: name its calls, after so many in rounds before, and make all of it fit to be sent.
+    def finish(self, *, calls_before: int, most_calls: int) -> None:
+        """End the round: number its calls after `calls_before` earlier ones, and make every text sendable.
 
-        Calls over `most_calls` are as if never made: a model may ask for thousands at once.
+        Calls over `most_calls` are dropped: a model may ask for thousands at once.
         """
         self._calls = {index: self._calls[index] for index in sorted(self._calls)[:most_calls]}
-        self.text = sendable(self.text)
-        self._thought = {name: sendable(thought) for name, thought in self._thought.items()}
-        for place, call in enumerate(self.calls, told_before + 1):
-            call["id"] = f"call_{place}"
+        self.text = replace_surrogates(self.text)
+        self._reasoning = {name: replace_surrogates(reasoning) for name, reasoning in self._reasoning.items()}
+        for number, call in enumerate(self.calls, calls_before + 1):
+            call["id"] = f"call_{number}"
             own = call["function"]
-            own["name"] = sendable(own["name"][:MADE_UP_CHARS])
-            own["arguments"] = sendable(own.get("arguments") or "")
+            own["name"] = replace_surrogates(own["name"][:MOST_NAME_CHARS])
+            own["arguments"] = replace_surrogates(own.get("arguments") or "")
 
-    def message(self) -> dict[str, Any]:
-        """What was said, as the next round is sent it."""
-        message: dict[str, Any] = {"role": "assistant", "content": self.text or None, **self._thought}
-        calls = [{**call, "function": _readable(call["function"])} for call in self.calls]
+    def to_message(self) -> dict[str, Any]:
+        """The reply as the next round is sent it."""
+        message: dict[str, Any] = {"role": "assistant", "content": self.text or None, **self._reasoning}
+        calls = [{**call, "function": _with_object_arguments(call["function"])} for call in self.calls]
         return message | ({"tool_calls": calls} if calls else {})
 
-    def _call(self, piece: Mapping[str, Any]) -> None:
+    def _add_call_piece(self, piece: Mapping[str, Any]) -> None:
         function = piece.get("function") or {}
         call = self._calls.get(piece["index"])
         if call is None:
@@ -93,55 +93,57 @@ class ModelReply:
         call.update({name: value for name, value in piece.items() if name not in ("index", "function", "id")})
 
 
-def _readable(function: dict[str, Any]) -> dict[str, Any]:
-    """Services that put arguments into a template fail on what is no JSON object."""
+def _with_object_arguments(function: dict[str, Any]) -> dict[str, Any]:
+    """A function call whose arguments are a JSON object: services that put them into a template fail on others."""
     text = function.get("arguments") or "{}"
-    return {**function, "arguments": "{}" if "_raw" in arguments_of(text) else text}
+    return {**function, "arguments": "{}" if "_raw" in parse_arguments(text) else text}
 
 
-def arguments_of(text: str) -> dict[str, Any]:
-    """The arguments of a call; `{"_raw": text}` where they are no JSON object."""
+def parse_arguments(text: str) -> dict[str, Any]:
+    """The arguments of a call; `{"_raw": text}` where they are not a JSON object."""
     try:
         found = orjson.loads(text or "{}")
-        orjson.dumps(found)  # what nests too deeply can be read, and not be told
+        orjson.dumps(found)  # JSON that nests too deeply can be read and not be written
     except (ValueError, TypeError):
         return {"_raw": text}
     return found if isinstance(found, dict) else {"_raw": text}
 
 
-def sendable(text: str) -> str:
-    """The text without halves of surrogate pairs, which JSON may carry and UTF-8 cannot."""
+def replace_surrogates(text: str) -> str:
+    """The text without lone surrogates, which JSON can hold and UTF-8 cannot."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def as_text(result: Any) -> str:
-    """What a tool gave: a text as it is, anything else as JSON.
+def to_text(result: Any) -> str:
+    """The result of a tool as text: a string unchanged, anything else as JSON.
 
     Raises:
-        TypeError: it holds something that JSON has no word for.
+        TypeError: it holds a value that JSON cannot express.
     """
     if isinstance(result, str):
-        return sendable(result)
+        return replace_surrogates(result)
     try:
-        return orjson.dumps(result, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:  # a number of more than 64 bits, or what JSON has no word for
-        return json.dumps(result, default=_plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return orjson.dumps(result, default=_to_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # an integer over 64 bits, or a value that JSON cannot express
+        return json.dumps(
+            result, default=_to_plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        )
 
 
-def capped(text: str, chars: int) -> tuple[str, bool]:
-    """At most so many characters, and whether some are left out; the text then says how many."""
+def limit_text(text: str, chars: int) -> tuple[str, bool]:
+    """At most so many characters, with a notice of how many were cut, and whether any were."""
     if len(text) <= chars:
         return text, False
-    return text[:chars] + _LEFT_OUT.format(len(text) - chars), True
+    return text[:chars] + _CUT_NOTICE.format(len(text) - chars), True
 
 
-def fenced(name: str, text: str) -> str:
-    """What a tool said between marks that it cannot write itself."""
+def fence_output(name: str, text: str) -> str:
+    """The output of a tool between tags that the output itself cannot contain."""
     inside = _MARK.sub("<\\\\", text)
     return f'<{_TAG} tool="{_UNSAFE.sub("_", name)[:_NAME_CHARS]}">\n{inside}\n</{_TAG}>'
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     if isinstance(value, set | frozenset | tuple):

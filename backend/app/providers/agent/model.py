@@ -1,4 +1,4 @@
-"""A model of pydantic-ai that asks one of our providers: guarded addresses, profiles and errors are the same."""
+"""A pydantic-ai model that asks one of our providers: addresses, profiles and errors are handled there."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
@@ -19,19 +19,20 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
-from app.providers.agent.calls import Tell, ToolRunner
+from app.providers.agent.calls import Report, ToolRunner
 from app.providers.agent.events import ToolCall
-from app.providers.agent.messages import ModelReply, arguments_of, capped, fenced
+from app.providers.agent.messages import ModelReply, fence_output, limit_text, parse_arguments
 from app.providers.agent.task import AgentTask, Delta, Limit
 from app.providers.base import ChatRequest
 
-pydantic_ai.BANNER_ENABLED = False  # a server's terminal is not the library's
+pydantic_ai.BANNER_ENABLED = False  # the library prints nothing in a server's terminal
 
-_APART = "\n\n"
+_ROUND_SEPARATOR = "\n\n"
+_MOST_ERROR_CHARS = 500
 
 
 class LimitReached(Exception):
-    """The run has to end here."""
+    """The run ends here."""
 
     def __init__(self, limit: Limit) -> None:
         super().__init__(limit)
@@ -39,20 +40,20 @@ class LimitReached(Exception):
 
 
 class ProviderModel(Model[Any]):
-    """Asks a `ChatProvider`, round after round; pieces of text are told as they come.
+    """Asks a `ChatProvider` round after round, and reports its text as it arrives.
 
-    The conversation goes out as it came in, and the model's own messages as it wrote them: what pydantic-ai does not
-    know (images, thoughts, fields of one service) survives. Of its history, only what tools answered is read.
+    The conversation and the model's own messages are sent as they were: what pydantic-ai does not know (images,
+    reasoning, fields of one service) is kept. Of pydantic-ai's history only the results of tools are read.
     """
 
-    def __init__(self, task: AgentTask, calls: ToolRunner, tell: Tell) -> None:
+    def __init__(self, task: AgentTask, calls: ToolRunner, report: Report) -> None:
         super().__init__()
         self._task = task
         self._calls = calls
-        self._tell = tell
+        self._report = report
         self._toolset_of = {tool.name: tool.toolset for tool in task.tools}
         self.replies: list[ModelReply] = []
-        self._told_calls = 0
+        self._reported_calls = 0
 
     @property
     def model_name(self) -> str:
@@ -71,77 +72,81 @@ class ProviderModel(Model[Any]):
         """One round.
 
         Raises:
-            LimitReached, and what `ChatProvider.stream` raises
+            LimitReached: the run ends here.
+            PrompterError: as `ChatProvider.stream` raises it.
         """
-        await self._tell_unmade(messages)
-        if len(self.replies) >= self._task.bounds.rounds:  # an empty answer is asked for again
+        await self._report_refused_calls(messages)
+        if len(self.replies) >= self._task.limits.rounds:  # pydantic-ai asks again after an empty answer
             raise LimitReached("nothing")
-        final = len(self.replies) + 1 == self._task.bounds.rounds
-        last = final or self._calls.spent
+        is_final = len(self.replies) + 1 == self._task.limits.rounds
         fields = dict(self._task.fields)
-        if tools := _offered(model_request_parameters):
-            fields |= {"tools": tools} | ({"tool_choice": "none"} if last else {})
-        reply = await self._heard({**fields, "messages": self._sent(messages)})
-        reply.end(self._told_calls, self._calls.left + 1)  # the one too many is told why it is not made
-        self._told_calls += len(reply.calls)
+        if tools := _describe_tools(model_request_parameters):
+            fields["tools"] = tools
+            if is_final or not self._calls.left:
+                fields["tool_choice"] = "none"
+        reply = await self._stream_reply({**fields, "messages": self._make_messages(messages)})
+        # One call over the limit is kept, so that the model gets the reason for its refusal.
+        reply.finish(calls_before=self._reported_calls, most_calls=self._calls.left + 1)
+        self._reported_calls += len(reply.calls)
         self.replies.append(reply)
-        if final and reply.calls:  # it was told to answer, and did not
+        if is_final and reply.calls:  # the model ignores `tool_choice`
             raise LimitReached("rounds")
         for call in reply.calls:
-            await self._announce(call)
-        return ModelResponse(parts=_parts(reply), model_name=self._task.model)
+            await self._report_call(call)
+        return ModelResponse(parts=_make_parts(reply), model_name=self._task.model)
 
-    async def _heard(self, body: dict[str, Any]) -> ModelReply:
+    async def _stream_reply(self, body: dict[str, Any]) -> ModelReply:
         reply = ModelReply()
-        apart = _APART if any(before.text for before in self.replies) else ""
-        begun = bool(self.replies)
-        said_before = sum(before.chars for before in self.replies)
+        separator = _ROUND_SEPARATOR if any(earlier.text for earlier in self.replies) else ""
+        has_started = bool(self.replies)
+        chars_before = sum(earlier.chars for earlier in self.replies)
         async with aclosing(self._task.chat.stream(ChatRequest(self._task.model, body))) as chunks:
             async for chunk in chunks:
-                told = reply.take(chunk)
-                if apart and "content" in told:
-                    told["content"], apart = apart + told["content"], ""
-                if told or not begun:
-                    begun = True
-                    await self._tell(Delta(told))
-                if said_before + reply.chars > self._task.bounds.answer_chars:
+                delta = reply.add_chunk(chunk)
+                if separator and "content" in delta:
+                    delta["content"], separator = separator + delta["content"], ""
+                if delta or not has_started:
+                    has_started = True
+                    await self._report(Delta(delta))
+                if chars_before + reply.chars > self._task.limits.answer_chars:
                     raise LimitReached("chars")
         return reply
 
-    async def _announce(self, call: Mapping[str, Any]) -> None:
+    async def _report_call(self, call: Mapping[str, Any]) -> None:
         name, text = call["function"]["name"], call["function"].get("arguments") or ""
         self._calls.arguments[call["id"]] = text
         toolset = self._toolset_of.get(name, "")
-        await self._tell(ToolCall(call["id"], name, toolset, arguments_of(text)))
+        arguments = parse_arguments(text)
+        await self._report(ToolCall(call_id=call["id"], name=name, toolset=toolset, arguments=arguments))
 
-    async def _tell_unmade(self, messages: Sequence[ModelMessage]) -> None:
-        """The calls that pydantic-ai refused itself: unknown tools, wrong arguments."""
+    async def _report_refused_calls(self, messages: Sequence[ModelMessage]) -> None:
+        """Report the calls of the last round that pydantic-ai refused itself: unknown tools, wrong arguments."""
         if not self.replies:
             return
-        said = _returns(messages)
+        answers = _read_refusals(messages)
         for call in self.replies[-1].calls:
-            if call["id"] not in self._calls.ended:
+            if call["id"] not in self._calls.ended_ids:
                 name = call["function"]["name"]
-                message, code = said.get(call["id"], "it was not called"), "bad_arguments"
+                message, code = answers.get(call["id"], "it was not called"), "bad_arguments"
                 if name not in self._toolset_of:
                     message, code = f"there is no tool {name!r}", "unknown_tool"
                 toolset = self._toolset_of.get(name, "")
-                await self._calls.failed(call["id"], name, toolset, message, code=code)
+                await self._calls.report_error(call["id"], name, toolset, message, code=code)
 
-    def _sent(self, messages: Sequence[ModelMessage]) -> list[Mapping[str, Any]]:
-        """The conversation, and the rounds so far."""
-        sent = list(self._task.messages)
-        place = 0
+    def _make_messages(self, messages: Sequence[ModelMessage]) -> list[Mapping[str, Any]]:
+        """The conversation and the rounds so far, as the next round is sent them."""
+        made = list(self._task.messages)
+        rounds = 0
         for message in messages:
             if isinstance(message, ModelResponse):
-                sent.append(self.replies[place].message())
-                place += 1
-            elif place:  # the first request stands for the conversation
-                sent += _answers(message, self._task.bounds.output_chars)
-        return sent
+                made.append(self.replies[rounds].to_message())
+                rounds += 1
+            elif rounds:  # before the first round there is only the placeholder prompt
+                made += _make_tool_messages(message, self._task.limits.output_chars)
+        return made
 
 
-def _offered(parameters: ModelRequestParameters) -> list[dict[str, Any]]:
+def _describe_tools(parameters: ModelRequestParameters) -> list[dict[str, Any]]:
     return [
         {
             "type": "function",
@@ -155,7 +160,7 @@ def _offered(parameters: ModelRequestParameters) -> list[dict[str, Any]]:
     ]
 
 
-def _parts(reply: ModelReply) -> list[TextPart | ToolCallPart]:
+def _make_parts(reply: ModelReply) -> list[TextPart | ToolCallPart]:
     parts: list[TextPart | ToolCallPart] = [TextPart(reply.text)] if reply.text else []
     for call in reply.calls:
         function = call["function"]
@@ -165,37 +170,35 @@ def _parts(reply: ModelReply) -> list[TextPart | ToolCallPart]:
     return parts
 
 
-def _answers(request: ModelRequest, most_chars: int) -> list[dict[str, Any]]:
-    """What came back to the model after a round."""
-    found: list[dict[str, Any]] = []
+def _make_tool_messages(request: ModelRequest, most_chars: int) -> list[dict[str, Any]]:
+    """What the model is sent after a round: the results of its calls, and feedback of pydantic-ai."""
+    made: list[dict[str, Any]] = []
     for part in request.parts:
         if isinstance(part, ToolReturnPart):
             text = part.model_response_str()
-            if part.outcome != "success":  # pydantic-ai's own words; they may quote the model
-                text = fenced(part.tool_name, capped(text, most_chars)[0])
-            found.append({"role": "tool", "tool_call_id": part.tool_call_id, "content": text})
+            if part.outcome != "success":  # pydantic-ai's own message, which may quote the model
+                text = fence_output(part.tool_name, limit_text(text, most_chars)[0])
+            made.append({"role": "tool", "tool_call_id": part.tool_call_id, "content": text})
         elif isinstance(part, UserPromptPart | SystemPromptPart | RetryFeedbackPart):
-            found.append({"role": "user", "content": str(part.content)})
-    return found
+            made.append({"role": "user", "content": str(part.content)})
+    return made
 
 
-def _returns(messages: Sequence[ModelMessage]) -> dict[str, str]:
-    """What each call of the last round got from pydantic-ai itself, as one line."""
+def _read_refusals(messages: Sequence[ModelMessage]) -> dict[str, str]:
+    """What pydantic-ai itself answered each call of the last round, as one line."""
     last = messages[-1] if messages else None
     if not isinstance(last, ModelRequest):
         return {}
-    return {part.tool_call_id: _line(part) for part in last.parts if isinstance(part, ToolReturnPart)}
+    return {part.tool_call_id: _summarize(part) for part in last.parts if isinstance(part, ToolReturnPart)}
 
 
-def _line(part: ToolReturnPart) -> str:
+def _summarize(part: ToolReturnPart) -> str:
     content: Any = part.content
-    if isinstance(content, list):
-        told = [
-            ".".join(map(str, error.get("loc", ())))
-            + ": " * bool(error.get("loc"))
-            + str(error.get("msg", ""))
-            for error in content
-            if isinstance(error, dict)
-        ]
-        return f"wrong arguments: {'; '.join(told)}"[:500]
-    return str(content)[:500]
+    if not isinstance(content, list):
+        return str(content)[:_MOST_ERROR_CHARS]
+    errors = [
+        ".".join(map(str, error.get("loc", ()))) + ": " * bool(error.get("loc")) + str(error.get("msg", ""))
+        for error in content
+        if isinstance(error, dict)
+    ]
+    return f"wrong arguments: {'; '.join(errors)}"[:_MOST_ERROR_CHARS]

@@ -1,25 +1,18 @@
-"""One assistant as a model on the chat wire: runs its tools on the server, and streams what it says."""
+"""One assistant as a chat model: it runs its tools on the server, and streams its text."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.core.config import Settings
 from app.core.errors import BadRequest, ModelNotFound, ProviderNotReady, UpstreamError
 from app.providers.agent.events import ToolUpdate
-from app.providers.agent.task import (
-    COMMAND,
-    AgentTask,
-    Delta,
-    RunEnd,
-    RunLimits,
-    Runner,
-    is_installed,
-    load_runner,
-)
+from app.providers.agent.loader import INSTALL_COMMAND, Runner, is_installed, load_runner
+from app.providers.agent.task import AgentTask, Delta, RunEnd, RunLimits
 from app.providers.base import ChatRequest
 from app.services.assistants.definitions import ConfiguredAssistant
-from app.services.assistants.prompts import opening_messages, stop_notice
+from app.services.assistants.prompts import add_instructions, make_stop_notice
 from app.services.assistants.toolsets import Toolsets
 from app.services.llm.context import RunContext
 from app.services.llm.text_only import TextOnly
@@ -28,157 +21,176 @@ from app.toolsets.base import SearchService, ToolContext
 if TYPE_CHECKING:
     from app.services.llm.models import Choice
 
-
-_NOT_SENT = frozenset({
+_NOT_FORWARDED = frozenset({
     "messages", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "n", "model"
 })  # fmt: skip
-"""Fields that the run sets itself, or that have no meaning without a client's tools."""
-_REFUSED = frozenset({400, 404, 422, 500, 501})
-"""How services answer who asks a model for what it cannot do."""
+"""Fields of a request that the run sets itself, or that have no meaning without a client's tools."""
+_REFUSAL_STATUSES = frozenset({400, 404, 422, 500, 501})
+"""How services answer a request that their model cannot do."""
+
+Resolve = Callable[[str | None], Awaitable["Choice"]]
+"""Finds the model of an id; None is the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantDeps:
+    """What every assistant needs of the application."""
+
+    settings: Settings
+    toolsets: Toolsets
+    search: SearchService
 
 
 class AssistantChat:
-    """A contextual model: it runs its tools on the server, and reports them to the `RunContext` that it is bound to."""
+    """A `ContextualModel`: tool calls stay on the server, and are reported to the context that it is bound to."""
 
     def __init__(
         self,
-        settings: Settings,
-        toolsets: Toolsets,
-        search: SearchService,
-        one: ConfiguredAssistant,
-        resolve: "Callable[[str | None], Awaitable[Choice]]",
-        acting: RunContext | None = None,
+        deps: AssistantDeps,
+        assistant: ConfiguredAssistant,
+        resolve: Resolve,
+        context: RunContext | None = None,
     ) -> None:
-        self._settings = settings
-        self._toolsets = toolsets
-        self._search = search
-        self._one = one
+        self._deps = deps
+        self._assistant = assistant
         self._resolve = resolve
-        self._acting = acting
+        self._context = context
 
-    def bind(self, acting: RunContext) -> "AssistantChat":
-        return AssistantChat(self._settings, self._toolsets, self._search, self._one, self._resolve, acting)
+    def bind(self, context: RunContext) -> "AssistantChat":
+        return AssistantChat(self._deps, self._assistant, self._resolve, context)
 
     async def models(self) -> list[str]:
-        """None: its name is the only one it is asked by."""
+        """Empty: an assistant is asked for by its name alone."""
         return []
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
-        """Canonical chunks of its text; tool events go to `RunContext.tell`. Closing it stops model and tools.
+        """Canonical chunks of the text; tool updates go to the context. Closing it stops the model and the tools.
 
         Raises:
-            BadRequest: the request brings tools of its own, or wants several answers.
-            ProviderNotReady: it cannot be used; the message says how to make it ready.
+            BadRequest: the request brings its own tools, or asks for several answers.
+            ProviderNotReady: the assistant cannot be used; the message says how to make it ready.
             UpstreamError and its kinds: its model failed.
         """
-        assert self._acting is not None, "an assistant acts for somebody: `Choice.bind` first"
-        acting, definition = self._acting, self._one.definition
-        check_request(self._one.name, request.body)
-        task = await self._task(request, acting)
-        run = await load_runner()
-        spoken = False
-        async with aclosing(self._told(run, task)) as items:
+        context, definition = self._context, self._assistant.definition
+        assert context is not None, "bind the assistant to a context first"
+        check_request(self._assistant.name, request.body)
+        task = await self._make_task(request, context)
+        run_agent = await load_runner()
+        has_text = False
+        async with aclosing(self._run(run_agent, task)) as items:
             async for item in items:
                 if isinstance(item, Delta):
-                    spoken = spoken or bool(item.fields.get("content"))
-                    yield self._chunk({"content": None if item.fields else "", **item.fields})
+                    has_text = has_text or bool(item.fields.get("content"))
+                    yield self._make_chunk({"content": None if item.fields else "", **item.fields})
                 elif isinstance(item, RunEnd):
                     if item.limit:
-                        words = stop_notice(item.limit, definition.language, definition.limits)
-                        yield self._chunk({"content": ("\n\n" if spoken else "") + words})
-                    last = self._chunk({"content": ""}, item.finish_reason)
+                        notice = make_stop_notice(item.limit, definition.language, definition.limits)
+                        yield self._make_chunk({"content": ("\n\n" if has_text else "") + notice})
+                    last = self._make_chunk({"content": ""}, item.finish_reason)
                     yield last | {"usage": item.usage} if item.usage else last
                 else:
-                    acting.tell(item)
-
-    async def _told(self, run: Runner, task: AgentTask) -> AsyncGenerator[Delta | ToolUpdate | RunEnd, None]:
-        """What a run tells. Services say in many ways that a model calls no tools, none what to do about it."""
-        try:
-            async with aclosing(run(task)) as items:
-                async for item in items:
-                    yield item
-        except UpstreamError as error:
-            if not (task.tools and error.upstream_status in _REFUSED and "tool" in error.message.lower()):
-                raise
-            hint = f"the assistant {self._one.name!r} needs a model that can call tools: give it one as its `model`"
-            raise type(error)(
-                f"{error.message}; {hint}", param=error.param, upstream_status=error.upstream_status
-            ) from error
+                    context.on_tool_update(item)
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
         """The whole answer. Raises as `stream` does."""
-        said: dict[str, str] = {}
+        fields: dict[str, str] = {}
         reason, usage = "stop", None
         async with aclosing(self.stream(request)) as chunks:
             async for chunk in chunks:
                 choice = chunk["choices"][0]
                 for name, text in choice["delta"].items():
-                    said[name] = said.get(name, "") + (text or "")
+                    fields[name] = fields.get(name, "") + (text or "")
                 reason, usage = choice["finish_reason"] or reason, chunk.get("usage") or usage
-        message = {"role": "assistant", "refusal": None, **said}
+        message = {"role": "assistant", "refusal": None, **fields}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
         return {"choices": [choice], "usage": usage}
 
-    async def _task(self, request: ChatRequest, acting: RunContext) -> AgentTask:
-        one, definition = self._one, self._one.definition
-        if one.problem:
-            raise ProviderNotReady(f"assistant {one.name!r} cannot be used: {one.problem}")
+    async def _run(
+        self, run_agent: Runner, task: AgentTask
+    ) -> AsyncGenerator[Delta | ToolUpdate | RunEnd, None]:
+        """The items of a run. An upstream's error about tools gets a hint: no service says what to do about it."""
+        try:
+            async with aclosing(run_agent(task)) as items:
+                async for item in items:
+                    yield item
+        except UpstreamError as error:
+            is_about_tools = error.upstream_status in _REFUSAL_STATUSES and "tool" in error.message.lower()
+            if not (task.tools and is_about_tools):
+                raise
+            name = self._assistant.name
+            hint = f"the assistant {name!r} needs a model that can call tools: give it one as its `model`"
+            raise type(error)(
+                f"{error.message}; {hint}", param=error.param, upstream_status=error.upstream_status
+            ) from error
+
+    async def _make_task(self, request: ChatRequest, context: RunContext) -> AgentTask:
+        name, definition = self._assistant.name, self._assistant.definition
+        if self._assistant.problem:
+            raise ProviderNotReady(f"assistant {name!r} cannot be used: {self._assistant.problem}")
         if not is_installed():
-            raise ProviderNotReady(f"assistant {one.name!r} needs pydantic-ai: {COMMAND}")
-        asked = await self._asked()
-        context = ToolContext(acting.caller, definition.language, self._search, acting.conversation_id)
-        tools = await self._toolsets.bound(one.name, definition, context)
-        limits, own = definition.limits, self._settings.assistants
-        return AgentTask(
-            chat=asked.chat,
-            model=asked.model,
-            messages=opening_messages(definition, request.body["messages"], tools=bool(tools)),
-            fields={name: value for name, value in request.body.items() if name not in _NOT_SENT},
-            tools=tools,
-            bounds=RunLimits(
-                rounds=limits.rounds,
-                calls=limits.calls,
-                seconds=limits.seconds,
-                output_chars=own.output_chars,
-                answer_chars=self._settings.chat.answer_chars,
+            raise ProviderNotReady(f"assistant {name!r} needs pydantic-ai: {INSTALL_COMMAND}")
+        model = await self._resolve_model()
+        tools = await self._deps.toolsets.bind_tools(
+            name,
+            definition,
+            ToolContext(
+                caller=context.caller,
+                lang=definition.language,
+                search=self._deps.search,
+                conversation_id=context.conversation_id,
             ),
-            approval_s=self._settings.chat.approval_s,
-            approve=acting.approve,
+        )
+        settings = self._deps.settings
+        return AgentTask(
+            chat=model.chat,
+            model=model.model,
+            messages=add_instructions(definition, request.body["messages"], has_tools=bool(tools)),
+            fields={name: value for name, value in request.body.items() if name not in _NOT_FORWARDED},
+            tools=tools,
+            limits=RunLimits(
+                rounds=definition.limits.rounds,
+                calls=definition.limits.calls,
+                seconds=definition.limits.seconds,
+                output_chars=settings.assistants.output_chars,
+                answer_chars=settings.chat.answer_chars,
+            ),
+            approval_s=settings.chat.approval_s,
+            request_approval=context.request_approval,
         )
 
-    async def _asked(self) -> "Choice":
-        """The model that it asks.
+    async def _resolve_model(self) -> "Choice":
+        """The model that the assistant asks.
 
         Raises:
-            ProviderNotReady: there is none of that name, or it is an assistant.
+            ProviderNotReady: there is no such model, it is an assistant, or it calls no tools.
         """
-        name, wanted = self._one.name, self._one.definition.model
+        name, wanted = self._assistant.name, self._assistant.definition.model
         try:
-            asked = await self._resolve(wanted or None)
+            model = await self._resolve(wanted or None)
         except ModelNotFound as error:
             raise ProviderNotReady(f"assistant {name!r} cannot ask its model: {error.message}") from error
-        if isinstance(asked.chat, AssistantChat):
+        if isinstance(model.chat, AssistantChat):
             raise ProviderNotReady(f"assistant {name!r} asks {wanted!r}, an assistant; give it a model's id")
-        if problem := tool_problem(self._one, asked):
+        if problem := find_tool_problem(self._assistant, model):
             raise ProviderNotReady(f"assistant {name!r} cannot be used: {problem}")
-        return asked
+        return model
 
-    def _chunk(self, delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+    def _make_chunk(self, delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
-        return {"model": self._one.name, "choices": [choice]}
+        return {"model": self._assistant.name, "choices": [choice]}
 
 
-def tool_problem(one: ConfiguredAssistant, asked: "Choice") -> str:
-    """Why the model cannot be asked, where it is known before that it calls no tools."""
-    if not (one.definition.toolsets and isinstance(asked.chat, TextOnly)):
+def find_tool_problem(assistant: ConfiguredAssistant, model: "Choice") -> str:
+    """Why the model cannot be used with tools, as far as that is known before it is asked; empty if it can."""
+    if not (assistant.definition.toolsets and isinstance(model.chat, TextOnly)):
         return ""
     return (
-        f"its model is {asked.id!r}, which knows only text and calls no tools; give it another one as `model`"
+        f"its model is {model.id!r}, which knows only text and calls no tools; give it another one as `model`"
     )
 
 
 def check_request(name: str, body: Mapping[str, Any]) -> None:
-    """A client's tools, and several answers at once.
+    """Refuse what an assistant cannot do: run a client's tools, or give several answers.
 
     Raises:
         BadRequest

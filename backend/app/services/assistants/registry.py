@@ -1,116 +1,106 @@
-"""Every assistant of one application: which there are, in what state, and each as a model that answers."""
+"""The assistants of one application by name: their states, and each as a chat model."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import anyio
 
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, PrompterError
-from app.providers.agent.task import COMMAND, is_installed
+from app.providers.agent.loader import INSTALL_COMMAND, is_installed
 from app.providers.base import ProviderStatus
 from app.schemas.providers import AssistantOut, LlmProviderOut, ProviderState
-from app.services.assistants.assistant import AssistantChat, tool_problem
+from app.services.assistants.assistant import AssistantChat, AssistantDeps, Resolve, find_tool_problem
 from app.services.assistants.definitions import ConfiguredAssistant, load_assistants
 from app.services.assistants.toolsets import Toolsets
 from app.toolsets.base import SearchService
 
-if TYPE_CHECKING:
-    from app.services.llm.models import Choice
-
-
 TYPE = "assistant"
+"""The `type` of assistants in the list of providers."""
 _PROBE_S = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class AssistantDeps:
-    """What every assistant stands on."""
-
-    settings: Settings
-    toolsets: Toolsets
-    search: SearchService
-
-
 class Assistants:
-    """Assistants by name. Whoever asks one also gives `resolve`, by which it finds the model that it asks itself."""
+    """All assistants. Callers pass `resolve`, by which an assistant finds its own model."""
 
     def __init__(
-        self, settings: Settings, toolsets: Toolsets, search: SearchService, taken: Sequence[str] = ()
+        self,
+        settings: Settings,
+        toolsets: Toolsets,
+        search: SearchService,
+        reserved_names: Sequence[str] = (),
     ) -> None:
-        self._deps = AssistantDeps(settings, toolsets, search)
-        self._defined = load_assistants(settings, frozenset(taken))
+        self._deps = AssistantDeps(settings=settings, toolsets=toolsets, search=search)
+        self._assistants = load_assistants(settings, frozenset(reserved_names))
 
     @property
     def all(self) -> Sequence[ConfiguredAssistant]:
-        return list(self._defined.values())
+        return list(self._assistants.values())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._defined
+        return name in self._assistants
 
-    def chat(self, name: str, resolve: "Callable[[str | None], Awaitable[Choice]]") -> AssistantChat:
-        """The assistant as a model; it answers once it acts for somebody."""
-        deps = self._deps
-        return AssistantChat(deps.settings, deps.toolsets, deps.search, self._defined[name], resolve)
+    def get_chat(self, name: str, resolve: Resolve) -> AssistantChat:
+        """The assistant as a chat model, which must be bound to a context before it answers."""
+        return AssistantChat(self._deps, self._assistants[name], resolve)
 
-    async def listed(
-        self,
-        providers: Sequence[LlmProviderOut],
-        resolve: "Callable[[str | None], Awaitable[Choice]]",
+    async def list_states(
+        self, providers: Sequence[LlmProviderOut], resolve: Resolve
     ) -> list[LlmProviderOut]:
-        """All with their states, given those of the providers; within about 3 s."""
+        """All assistants with their states, derived from those of the providers; within about 3 s."""
         states = {provider.name: provider for provider in providers}
         found: dict[str, ProviderStatus] = {}
 
-        async def ask(one: ConfiguredAssistant) -> None:
-            found[one.name] = ProviderStatus(ProviderState.UNREACHABLE, "its model did not tell in time")
+        async def probe(assistant: ConfiguredAssistant) -> None:
+            found[assistant.name] = ProviderStatus(
+                ProviderState.UNREACHABLE, "its model did not tell in time"
+            )
             with anyio.move_on_after(_PROBE_S):
-                found[one.name] = await self._status(one, states, resolve)
+                found[assistant.name] = await self._get_status(assistant, states, resolve)
 
         async with anyio.create_task_group() as group:
-            for one in self._defined.values():
-                group.start_soon(ask, one)
+            for assistant in self._assistants.values():
+                group.start_soon(probe, assistant)
         return [
             LlmProviderOut(
-                name=one.name,
+                name=assistant.name,
                 type=TYPE,
-                status=found[one.name].state,
-                description=found[one.name].description,
+                status=found[assistant.name].state,
+                description=found[assistant.name].description,
                 default=False,
-                assistant=AssistantOut(title=one.title, description=one.definition.description),
+                assistant=AssistantOut(title=assistant.title, description=assistant.definition.description),
             )
-            for one in self._defined.values()
+            for assistant in self._assistants.values()
         ]
 
     async def aclose(self) -> None:
         await self._deps.toolsets.aclose()
 
-    async def _status(
-        self,
-        one: ConfiguredAssistant,
-        states: dict[str, LlmProviderOut],
-        resolve: "Callable[[str | None], Awaitable[Choice]]",
+    async def _get_status(
+        self, assistant: ConfiguredAssistant, states: dict[str, LlmProviderOut], resolve: Resolve
     ) -> ProviderStatus:
-        if one.problem:
-            return ProviderStatus(ProviderState.NOT_CONFIGURED, one.problem)
+        if assistant.problem:
+            return ProviderStatus(ProviderState.NOT_CONFIGURED, assistant.problem)
         if not is_installed():
-            return ProviderStatus(ProviderState.NOT_INSTALLED, f"assistants need pydantic-ai: {COMMAND}")
+            return ProviderStatus(
+                ProviderState.NOT_INSTALLED, f"assistants need pydantic-ai: {INSTALL_COMMAND}"
+            )
         try:
-            await self._deps.toolsets.of(one.name, one.definition)
-            asked = await resolve(one.definition.model or None)
+            await self._deps.toolsets.list_tools(assistant.name, assistant.definition)
+            model = await resolve(assistant.definition.model or None)
         except ModelNotFound as error:
             return ProviderStatus(ProviderState.NO_MODEL, error.message)
         except PrompterError as error:
             return ProviderStatus(ProviderState.NOT_CONFIGURED, error.message)
-        what = one.definition.description or one.title
-        provider = states.get(asked.provider)
+        purpose = assistant.definition.description or assistant.title
+        provider = states.get(model.provider)
         if provider is None:
             return ProviderStatus(
                 ProviderState.NOT_CONFIGURED, "its model is an assistant; give it a model's id"
             )
-        if problem := tool_problem(one, asked):
+        if problem := find_tool_problem(assistant, model):
             return ProviderStatus(ProviderState.NOT_CONFIGURED, problem)
         if provider.status != ProviderState.READY:
-            return ProviderStatus(provider.status, f"{what}; its model {asked.id!r}: {provider.description}")
-        return ProviderStatus(ProviderState.READY, f"{what}; asks {asked.id!r}")
+            return ProviderStatus(
+                provider.status, f"{purpose}; its model {model.id!r}: {provider.description}"
+            )
+        return ProviderStatus(ProviderState.READY, f"{purpose}; asks {model.id!r}")

@@ -1,155 +1,173 @@
-"""The text of one running answer: read by any number of readers, each at its own pace, without half characters."""
+"""The buffer of one answer: text, reasoning, tool events and end, read by any number of readers at their own pace."""
 
 import io
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import anyio
 
-from app.services.chat.events import (
-    MOST_CHARS,
-    AnswerEnd,
-    AnswerEvent,
-    Cursor,
-    Happened,
-    ReasoningDelta,
-    TextDelta,
-)
+from app.schemas.chat import ToolEventName
+from app.services.chat.events import AnswerEnd, Cursor, Delivery, ReasoningDelta, TextDelta
 from app.storage.common import replace_unstorable
-from app.storage.tool_events import Name, ToolEvent, make_tool_event
+from app.storage.tool_events import ToolEvent
 
-_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+MOST_EVENT_CHARS = 1 << 16
+"""Most characters in one event: a reader that is far behind catches up in several."""
+_SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 class SurrogateJoiner:
-    """The pieces of one text, in order: some upstreams cut within a character beyond the first 65,536."""
+    """Joins surrogate pairs across pieces of text: some upstreams cut within a character above U+FFFF."""
 
     def __init__(self) -> None:
         self._half = ""
 
-    def whole(self, piece: str) -> str:
-        """The piece, with what is left of the one before, without what has not arrived whole."""
+    def join(self, piece: str) -> str:
+        """The piece with the half character left from the last one, without a half character at its own end."""
         if piece.isascii() and not self._half and "\0" not in piece:
             return piece
         piece = self._half + piece
         self._half = piece[-1] if "\ud800" <= piece[-1:] <= "\udbff" else ""
         piece = piece.removesuffix(self._half) if self._half else piece
-        return replace_unstorable(_PAIR.sub(_joined, piece))
+        return replace_unstorable(_SURROGATE_PAIR.sub(_join_pair, piece))
 
 
-def _joined(pair: re.Match[str]) -> str:
+def _join_pair(pair: re.Match[str]) -> str:
     return pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le")
 
 
 class TextBuffer:
-    """Text that grows at its end, and can be read from any place without making the rest anew."""
+    """Text that grows at its end and is read from any position without copying the rest."""
 
     def __init__(self) -> None:
         self._buffer = io.StringIO()
-        self._characters = SurrogateJoiner()
+        self._joiner = SurrogateJoiner()
         self.size = 0
-        """In characters."""
+        """Characters."""
 
-    def add(self, piece: str) -> int:
-        """Take the next piece; by how many characters it has grown."""
-        clean = self._characters.whole(piece)
+    def append(self, piece: str) -> int:
+        """Add a piece; the number of characters added."""
+        clean = self._joiner.join(piece)
         self._buffer.seek(self.size)
-        grown = self._buffer.write(clean)
-        self.size += grown
-        return grown
+        added = self._buffer.write(clean)
+        self.size += added
+        return added
 
-    def after(self, at: int, until: int | None = None) -> str:
-        """What stands behind a place and before another one, up to what one event may hold."""
-        end = self.size if until is None else until
-        if at >= end:
+    def read(self, start: int, end: int | None = None) -> str:
+        """The text from `start` up to `end`, at most `MOST_EVENT_CHARS` of it."""
+        end = self.size if end is None else end
+        if start >= end:
             return ""
-        self._buffer.seek(at)
-        return self._buffer.read(min(MOST_CHARS, end - at))
+        self._buffer.seek(start)
+        return self._buffer.read(min(MOST_EVENT_CHARS, end - start))
 
     def __str__(self) -> str:
         return self._buffer.getvalue()
 
 
 class AnswerBuffer:
-    """The text and the reasoning of one answer, what happened between them, and its end.
+    """Everything that readers of one answer get, in order.
 
-    Nothing is kept for a reader but its place: one that is slow is told more at a time, and costs nothing meanwhile.
+    A reader is only a cursor: a slow one gets more at a time and costs nothing in between.
     """
 
     def __init__(self) -> None:
         self.text = TextBuffer()
         self.reasoning = TextBuffer()
-        self.happened: list[ToolEvent] = []
+        self.tool_events: list[ToolEvent] = []
         self.end: AnswerEnd | None = None
-        self._news = anyio.Event()
+        self._changed = anyio.Event()
         self._waiting = 0
+
+    @classmethod
+    def load(
+        cls, text: str, reasoning: str, tool_events: Sequence[ToolEvent], end: AnswerEnd | None
+    ) -> "AnswerBuffer":
+        """The buffer of a stored answer; `end` is None while another process makes it."""
+        buffer = cls()
+        buffer.text.append(text)
+        buffer.reasoning.append(reasoning)
+        buffer.tool_events = list(tool_events)
+        buffer.end = end
+        return buffer
 
     @property
     def chars(self) -> int:
-        """Of text and reasoning."""
+        """Characters of text and reasoning together."""
         return self.text.size + self.reasoning.size
 
     @property
     def cursor(self) -> Cursor:
-        """Where a reader is who has everything."""
-        return Cursor(self.text.size, self.reasoning.size, happened=len(self.happened))
+        """The cursor of a reader that has everything so far."""
+        return Cursor(text=self.text.size, reasoning=self.reasoning.size, tool_events=len(self.tool_events))
 
-    def say(self, piece: str) -> int:
-        """Take a piece of the answer; by how many characters it has grown."""
-        grown = self.text.add(piece)
-        self._wake()
-        return grown
+    def add_text(self, piece: str) -> int:
+        """Add a piece of the answer; the number of characters added."""
+        added = self.text.append(piece)
+        self._wake_readers()
+        return added
 
-    def think(self, piece: str) -> int:
-        """The same of a piece of reasoning."""
-        grown = self.reasoning.add(piece)
-        self._wake()
-        return grown
+    def add_reasoning(self, piece: str) -> int:
+        """Add a piece of the reasoning; the number of characters added."""
+        added = self.reasoning.append(piece)
+        self._wake_readers()
+        return added
 
-    def happen(self, name: Name, data: Mapping[str, Any]) -> None:
-        """A tool was called, or something became of it, after all that has come so far."""
-        self.add(make_tool_event(name, self.text.size, self.reasoning.size, data))
+    def make_tool_event(self, name: ToolEventName, data: Mapping[str, Any]) -> ToolEvent:
+        """A tool event at the current position, not added yet."""
+        return ToolEvent.create(name, self.text.size, self.reasoning.size, data)
 
-    def add(self, happened: ToolEvent) -> None:
-        """The same of one that is ready."""
-        self.happened.append(happened)
-        self._wake()
+    def add_tool_event(self, event: ToolEvent) -> None:
+        self.tool_events.append(event)
+        self._wake_readers()
 
     def close(self, end: AnswerEnd) -> None:
-        """Nothing comes any more; only the first end counts."""
+        """Add the last event. Only the first end counts."""
         if self.end is None:
             self.end = end
-            self._wake()
+            self._wake_readers()
 
-    async def read(self, cursor: Cursor) -> AsyncGenerator[AnswerEvent, None]:
-        """Everything behind a place, as it comes, to the end."""
-        while True:
-            ahead = self.happened[cursor.happened] if cursor.happened < len(self.happened) else None
-            if thought := self.reasoning.after(cursor.reasoning, ahead.reasoning if ahead else None):
-                cursor = Cursor(cursor.text, cursor.reasoning + len(thought), False, cursor.happened)
-                yield ReasoningDelta(cursor, thought)
-            elif said := self.text.after(cursor.text, ahead.text if ahead else None):
-                cursor = Cursor(cursor.text + len(said), cursor.reasoning, False, cursor.happened)
-                yield TextDelta(cursor, said)
-            elif ahead is not None:
-                cursor = replace(cursor, happened=cursor.happened + 1)
-                yield Happened(cursor, ahead.name, ahead.data)
-            elif self.end is not None:
-                yield replace(self.end, cursor=replace(cursor, over=True))
-                return
+    async def read(self, cursor: Cursor) -> AsyncGenerator[Delivery, None]:
+        """Everything after a cursor, as it arrives, to the end."""
+        while not cursor.at_end:
+            if (delivery := self._next(cursor)) is None:
+                await self._wait_for_more()
             else:
-                await self._more()
+                cursor = delivery.cursor
+                yield delivery
 
-    async def _more(self) -> None:
+    def read_available(self, cursor: Cursor) -> Iterator[Delivery]:
+        """Everything after a cursor that is there now. Text before a tool event comes before it."""
+        while (delivery := self._next(cursor)) is not None:
+            cursor = delivery.cursor
+            yield delivery
+
+    def _next(self, cursor: Cursor) -> Delivery | None:
+        if cursor.at_end:
+            return None
+        ahead = self.tool_events[cursor.tool_events] if cursor.tool_events < len(self.tool_events) else None
+        text, reasoning, tool_events = cursor.text, cursor.reasoning, cursor.tool_events
+        if piece := self.reasoning.read(reasoning, ahead.reasoning if ahead else None):
+            after = Cursor(text=text, reasoning=reasoning + len(piece), tool_events=tool_events)
+            return Delivery(after, ReasoningDelta(piece))
+        if piece := self.text.read(text, ahead.text if ahead else None):
+            after = Cursor(text=text + len(piece), reasoning=reasoning, tool_events=tool_events)
+            return Delivery(after, TextDelta(piece))
+        if ahead is not None:
+            after = Cursor(text=text, reasoning=reasoning, tool_events=tool_events + 1)
+            return Delivery(after, ahead)
+        return None if self.end is None else Delivery(replace(self.cursor, at_end=True), self.end)
+
+    async def _wait_for_more(self) -> None:
         self._waiting += 1
         try:
-            await self._news.wait()
+            await self._changed.wait()
         finally:
             self._waiting -= 1
 
-    def _wake(self) -> None:
+    def _wake_readers(self) -> None:
         if self._waiting:
-            self._news.set()
-            self._news = anyio.Event()
+            self._changed.set()
+            self._changed = anyio.Event()

@@ -1,4 +1,4 @@
-"""What of a conversation a model is sent: its last messages, whole, within a budget; pure."""
+"""The context of an answer: which messages of its conversation the model is sent, within a budget of tokens; pure."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -6,49 +6,49 @@ from collections.abc import Iterable, Sequence
 from app.storage.messages import Message
 
 _ROLES = ("user", "assistant")
-"""Of the messages that are sent; there is one system prompt, and it stands before them."""
+"""Roles that are sent. The only system prompt is the one before all messages."""
 _TOKEN_BYTES = 4
 _MESSAGE_TOKENS = 4
-"""What the frame of a message costs: its role and its ends."""
+"""Tokens that mark the role and the ends of a message."""
 
 
-def estimated_tokens(text: str) -> int:
-    """About what a message costs: a token for each four bytes of UTF-8, and its frame.
+def estimate_tokens(text: str) -> int:
+    """Roughly the tokens of a message: one for every four bytes of UTF-8, and its frame.
 
-    English takes about four letters a token, Spanish a few less, Chinese a character of three bytes or so; no
-    tokeniser is asked, as each model has its own.
+    English takes about four letters a token, Spanish a few less, Chinese a character of three bytes or so. No
+    tokeniser is used, because each model has its own.
     """
     return math.ceil(len(text.encode("utf-8", "replace")) / _TOKEN_BYTES) + _MESSAGE_TOKENS
 
 
-def context(branch: Sequence[Message], system: str, *, last: int, budget_tokens: int) -> list[dict[str, str]]:
-    """The messages to send, oldest first, the last of `branch` being the one to answer.
+def build_context(
+    branch: Sequence[Message], system: str, *, last: int, budget_tokens: int
+) -> list[dict[str, str]]:
+    """The messages to send, oldest first. The last one of `branch` is the one to answer.
 
-    The system prompt and the message to answer are always in it, whatever they cost; of the others the newest that
-    fit. None is cut in the middle, and the first one is a user's, or a model would see an answer to nothing. Messages
-    of one role that follow each other, as after an answer that failed, are sent as one: many models take no others.
+    The system prompt and the message to answer are always sent; of the others, the newest that fit. No message is
+    cut. The first one is a user's: a model should not see an answer without its question. Neighbours of one role, as
+    after a failed answer, are joined: many models accept no two in a row.
     """
-    said = [_sent(message) for message in branch if message.content.strip() and message.role in _ROLES][
-        -last:
-    ]
-    left = budget_tokens - (estimated_tokens(system) if system else 0)
-    kept: list[dict[str, str]] = []
-    for message in reversed(said):
-        left -= estimated_tokens(message["content"])
-        if kept and left < 0:
+    candidates = [
+        {"role": message.role, "content": message.content}
+        for message in branch
+        if message.content.strip() and message.role in _ROLES
+    ][-last:]
+    left = budget_tokens - (estimate_tokens(system) if system else 0)
+    chosen: list[dict[str, str]] = []
+    for message in reversed(candidates):
+        left -= estimate_tokens(message["content"])
+        if chosen and left < 0:
             break
-        kept.append(message)
-    while len(kept) > 1 and kept[-1]["role"] == "assistant":
-        kept.pop()
+        chosen.append(message)
+    while len(chosen) > 1 and chosen[-1]["role"] == "assistant":
+        chosen.pop()
     head = [{"role": "system", "content": system}] if system else []
-    return head + _joined(reversed(kept))
+    return head + _join_neighbours(reversed(chosen))
 
 
-def _sent(message: Message) -> dict[str, str]:
-    return {"role": message.role, "content": message.content}
-
-
-def _joined(messages: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+def _join_neighbours(messages: Iterable[dict[str, str]]) -> list[dict[str, str]]:
     joined: list[dict[str, str]] = []
     for message in messages:
         if joined and joined[-1]["role"] == message["role"]:

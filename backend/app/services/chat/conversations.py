@@ -1,16 +1,16 @@
-"""Conversations of a user: created, listed, changed, deleted, and branched by regenerating, editing and forking."""
+"""Conversations of a user: created, listed, changed and branched, also in the words of real-time chat sessions."""
 
 from typing import Any, Unpack
 from uuid import UUID
 
 from app.core.errors import BadRequest
-from app.services.chat.answer import AnswerOptions
-from app.services.chat.answers import Answers
+from app.services.chat.answers import AnswerOptions, Answers
 from app.storage import conversations, messages
 from app.storage.common import Page, replace_unstorable
 from app.storage.conversations import DEFAULT_TITLE, Conversation, ConversationChanges
 from app.storage.database import Database
 from app.storage.messages import Message, NewTurn, Versions, select_versions
+from app.storage.tool_events import load_tool_events
 
 __all__ = [
     "DEFAULT_TITLE",
@@ -19,13 +19,20 @@ __all__ = [
     "ConversationChanges",
     "Conversations",
     "Message",
-    "one_line",
+    "RealtimeSessions",
+    "load_tool_events",
+    "make_title_line",
     "select_versions",
 ]
 
 
+def make_title_line(title: str) -> str:
+    """The title on one line, without outer spaces and characters that databases reject."""
+    return replace_unstorable(" ".join(title.split()))
+
+
 class Conversations:
-    """What belongs to one user does not exist for another: `NotFound`, in the same words as of what is not there."""
+    """The conversations of users. What belongs to another user is `NotFound`, in the same words as what is missing."""
 
     def __init__(self, database: Database, answers: Answers) -> None:
         self._database = database
@@ -40,30 +47,34 @@ class Conversations:
         system_prompt: str | None = None,
         settings: dict[str, Any] | None = None,
     ) -> Conversation:
-        """A new one; its first message names it where no title is given."""
+        """Create a conversation. Without a title its first message names it."""
         async with self._database.write() as session:
             return await conversations.create(
                 session,
                 user_id,
-                title=one_line(title) or DEFAULT_TITLE,
+                title=make_title_line(title) or DEFAULT_TITLE,
                 model=model,
                 system_prompt=system_prompt,
                 settings=settings,
             )
 
-    async def newest(
+    async def list_page(
         self, user_id: UUID, *, limit: int, before: str | None = None, q: str = ""
     ) -> Page[Conversation]:
-        """One page, the last changed first; with `q` only those in which its words stand.
+        """One page, the last changed first; with `q`, only conversations in which its words stand.
 
         Raises:
-            BadRequest: `before` is no cursor.
+            BadRequest: `before` is not a cursor.
         """
         async with self._database.read() as session:
             return await conversations.list_page(session, user_id, limit=limit, before=before, q=q)
 
     async def get(self, user_id: UUID, conversation_id: UUID) -> Conversation:
-        """Raises: NotFound"""
+        """One conversation.
+
+        Raises:
+            NotFound: this user has no such conversation.
+        """
         async with self._database.read() as session:
             return await conversations.get(session, user_id, conversation_id)
 
@@ -75,11 +86,11 @@ class Conversations:
         show: UUID | None = None,
         **changes: Unpack[ConversationChanges],
     ) -> Conversation:
-        """Change what is given; `show` is a message whose branch is to be shown, down to its newest leaf.
+        """Change the given fields. `show` is a message whose branch is shown from now on, down to its newest leaf.
 
         Raises:
-            NotFound: this user has no such conversation, or it no such message.
-            Busy: an answer is under way, and another branch is to be shown.
+            NotFound: this user has no such conversation, or it has no such message.
+            Busy: an answer is under way, and another branch should be shown.
         """
         async with self._database.write() as session:
             if show is not None:
@@ -92,39 +103,20 @@ class Conversations:
             return await conversations.get(session, user_id, conversation_id)
 
     async def delete(self, user_id: UUID, conversation_id: UUID) -> None:
-        """With all its messages; an answer under way ends.
-
-        Raises:
-            NotFound
-        """
-        async with self._database.write() as session:
-            await conversations.remove(session, user_id, conversation_id)
-        self._answers.forget(conversation_id)
-
-    async def messages(
-        self, user_id: UUID, conversation_id: UUID, *, all_branches: bool = False
-    ) -> tuple[Message, ...]:
-        """Return the messages of the shown branch, or of all branches, oldest first.
+        """Delete a conversation with all its messages, and end its running answer.
 
         Raises:
             NotFound: this user has no such conversation.
         """
-        async with self._database.read() as session:
-            if all_branches:
-                ids = await messages.list_ids(session, user_id, conversation_id, all_branches=True)
-                return await messages.read_page(session, conversation_id, ids)
-            return await messages.read_branch(session, user_id, conversation_id)
-
-
-def one_line(title: str) -> str:
-    """A title without line breaks, spaces around it, and what no database takes."""
-    return replace_unstorable(" ".join(title.split()))
+        async with self._database.write() as session:
+            await conversations.remove(session, user_id, conversation_id)
+        self._answers.end_deleted(conversation_id)
 
 
 class Branches:
-    """Nothing is overwritten: a new answer and an edited message stand beside the old one, and are shown.
+    """The branches of conversations. Nothing is overwritten: a new answer or an edit is stored beside the old message.
 
-    What is not this user's is `NotFound`; while an answer is under way in the conversation, `Busy`.
+    What belongs to another user is `NotFound`; while an answer is under way, changes are `Busy`.
     """
 
     def __init__(self, database: Database, answers: Answers) -> None:
@@ -132,7 +124,7 @@ class Branches:
         self._answers = answers
 
     async def regenerate(self, user_id: UUID, message_id: UUID, options: AnswerOptions) -> NewTurn:
-        """Begin one more answer: beside this one, or to this message of the user.
+        """Start one more answer: beside this answer, or to this message of the user.
 
         Raises:
             BadRequest: it is neither an answer to a user nor a message of one.
@@ -147,7 +139,7 @@ class Branches:
         return NewTurn(user=question, assistant=answer, title=conversation.title)
 
     async def edit(self, user_id: UUID, message_id: UUID, text: str, options: AnswerOptions) -> NewTurn:
-        """Store another version of a user's message beside it, and begin its answer.
+        """Store another version of a user's message beside it, and start its answer.
 
         Raises:
             BadRequest: the message is not a user's, or the text is empty.
@@ -162,7 +154,7 @@ class Branches:
         )
 
     async def fork(self, user_id: UUID, message_id: UUID, title: str = "") -> Conversation:
-        """A new conversation with copies of all messages down to this one; the old one stays as it is.
+        """Copy all messages down to this one into a new conversation.
 
         Raises:
             NotFound, Busy, StorageUnavailable
@@ -170,14 +162,14 @@ class Branches:
         async with self._database.write() as session:
             message = await messages.get(session, user_id, message_id)
             copy_id = await messages.fork(session, user_id, message.conversation_id, message_id)
-            if title := one_line(title):
+            if title := make_title_line(title):
                 return await conversations.change(session, user_id, copy_id, title=title)
             return await conversations.get(session, user_id, copy_id)
 
-    async def messages(
+    async def list_messages(
         self, user_id: UUID, conversation_id: UUID, *, all_branches: bool, last: int
     ) -> tuple[tuple[Message, ...], Versions]:
-        """The messages of the shown branch or of all, oldest first; and which are versions of each other.
+        """The last messages of the shown branch or of all branches, oldest first, and which are versions of each other.
 
         Raises:
             NotFound, StorageUnavailable
@@ -188,3 +180,48 @@ class Branches:
             if not ids:
                 await conversations.get(session, user_id, conversation_id)
             return found, await messages.list_versions(session, user_id, conversation_id)
+
+
+class RealtimeSessions:
+    """Real-time chat sessions: conversations under another name, answered on request."""
+
+    def __init__(self, database: Database, answers: Answers) -> None:
+        self._database = database
+        self._answers = answers
+
+    async def create(self, user_id: UUID, title: str, initial_message: str) -> Conversation:
+        """Create a session and its first message, if it has one, in one transaction.
+
+        Raises:
+            MessageTooBig, StorageUnavailable
+        """
+        has_message = initial_message.strip() != ""
+        if has_message:
+            self._answers.check_text(initial_message)
+        async with self._database.write() as session:
+            created = await conversations.create(
+                session, user_id, title=make_title_line(title) or DEFAULT_TITLE
+            )
+            if not has_message:
+                return created
+            await messages.append(session, user_id, created.id, initial_message)
+            return await conversations.get(session, user_id, created.id)
+
+    async def send(self, user_id: UUID, session_id: UUID, content: str | None, model: str | None) -> UUID:
+        """Store what the user says and start its answer; the answer's id.
+
+        Without `content` the last message is answered, if it is the user's and has no answer.
+
+        Raises:
+            BadRequest, MessageTooBig, NotFound, Busy, ServerFull, Interrupted, StorageUnavailable
+        """
+        options = AnswerOptions(model=model or None)
+        if content is not None:
+            turn = await self._answers.send(user_id, session_id, content, options=options)
+            return turn.assistant.id
+        async with self._database.read() as session:
+            shown = await messages.read_branch(session, user_id, session_id, last=1)
+        if not shown or shown[-1].role != "user":
+            raise BadRequest("`content` is missing; expected what the user says")
+        answer = await self._answers.answer(user_id, session_id, shown[-1].id, options=options)
+        return answer.id

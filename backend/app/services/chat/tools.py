@@ -1,165 +1,151 @@
-"""An assistant's tools inside an answer: what they do is told and kept, and its user is asked where they ask."""
+"""The host of an assistant's tools in one answer: records what they do, and asks the user where a call needs it."""
 
-import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import anyio
 
-from app.core.errors import NotFound, StorageUnavailable
+from app.core.assistants import ApprovalDecision
+from app.core.errors import StorageUnavailable
 from app.core.security import Caller
-from app.providers.agent.events import ApprovalRequired, Decision, ToolCall, ToolResult, ToolUpdate
+from app.providers.agent.events import ApprovalRequired, ToolCall, ToolResult, ToolUpdate
+from app.schemas.chat import ToolEventName
 from app.services.chat.buffer import AnswerBuffer
+from app.services.chat.checkpoints import Checkpointer
+from app.services.chat.model_loop import AnswerIds
 from app.services.llm.context import RunContext
-from app.storage import answers, approvals
+from app.storage import approvals
 from app.storage.common import utc_now
 from app.storage.database import Database
-from app.storage.tool_events import MOST_CHARS, Name, cut_short, dump_tool_events, make_tool_event, open_calls
+from app.storage.tool_events import MOST_CHARS, find_open_calls, interrupt_call
+from app.utils.deadline import PausableDeadline
 
 POLL_S = 1.0
-"""How often the database is asked for a word that was said to another process."""
+"""How often the database is read for a decision that another process received (s)."""
 
 
-@dataclass(eq=False, slots=True)
 class ToolHost:
-    """What one answer gives to its assistant."""
+    """What one answer offers to its assistant. The answer's deadline is paused while its user is asked."""
 
-    database: Database
-    buffer: AnswerBuffer
-    user_id: UUID
-    conversation_id: UUID
-    message_id: UUID
-    approval_s: float
-    scope: anyio.CancelScope
-    """Of the answer; its deadline stands still while somebody is asked."""
-    news: Callable[[], None]
-    """Called when something has happened that is to be saved."""
-    saving: anyio.Lock = field(default_factory=anyio.Lock)
-    """Held by whoever saves the answer: what is older must not be written over what is newer."""
-    _decided: dict[str, Decision] = field(default_factory=dict)
-    _heard: anyio.Event = field(default_factory=anyio.Event)
-    _asking: int = 0
-    _left_s: float = 0.0
+    def __init__(
+        self,
+        database: Database,
+        ids: AnswerIds,
+        buffer: AnswerBuffer,
+        checkpoints: Checkpointer,
+        deadline: PausableDeadline,
+        approval_s: float,
+    ) -> None:
+        self._database = database
+        self._ids = ids
+        self._buffer = buffer
+        self._checkpoints = checkpoints
+        self._deadline = deadline
+        self._approval_s = approval_s
+        self._decisions: dict[str, ApprovalDecision] = {}
+        self._decided = anyio.Event()
 
-    def run_context(self) -> RunContext:
-        """For whom it acts: its user, in conversations, and nothing else that this user may do."""
-        caller = Caller(user_id=self.user_id, name="", role="user", via="session", scopes=frozenset({"chat"}))
-        return RunContext(caller, self.conversation_id, self.tell, self.approve)
+    def make_context(self) -> RunContext:
+        """The context of the run: the rights of its user, for conversations only."""
+        caller = Caller(
+            user_id=self._ids.user_id, name="", role="user", via="session", scopes=frozenset({"chat"})
+        )
+        return RunContext(
+            caller=caller,
+            conversation_id=self._ids.conversation_id,
+            on_tool_update=self.record,
+            request_approval=self.request_approval,
+        )
 
-    def tell(self, event: ToolUpdate) -> None:
-        """Something happened; what is asked is told by `approve`, once it can be answered."""
-        if isinstance(event, ApprovalRequired):
+    def record(self, update: ToolUpdate) -> None:
+        """Add what a tool did to the answer. A question is skipped: `request_approval` adds it once it is stored."""
+        about = _describe_call(update)
+        if isinstance(update, ApprovalRequired):
             return
-        about = {"call_id": event.call_id, "name": event.name, "toolset": event.toolset}
-        if isinstance(event, ToolCall):
-            self._happen("tool_call", {**about, "arguments": event.arguments})
-        elif isinstance(event, ToolResult):
-            truncated = event.truncated or len(event.result) > MOST_CHARS
-            told = {"result": event.result, "truncated": truncated, "ms": event.ms}
-            self._happen("tool_result", {**about, **told})
+        if isinstance(update, ToolCall):
+            self._add("tool_call", {**about, "arguments": update.arguments})
+        elif isinstance(update, ToolResult):
+            truncated = update.truncated or len(update.result) > MOST_CHARS
+            self._add(
+                "tool_result", {**about, "result": update.result, "truncated": truncated, "ms": update.ms}
+            )
         else:
-            told = {"code": event.code, "error": event.message, "ms": event.ms}
-            self._happen("tool_error", {**about, **told})
+            self._add("tool_error", {**about, "code": update.code, "error": update.message, "ms": update.ms})
 
-    async def approve(self, event: ApprovalRequired) -> Decision:
-        """Ask the user, who has `approval_s`; the question is stored before anybody reads it.
+    async def request_approval(self, request: ApprovalRequired) -> ApprovalDecision:
+        """Ask the user, who has `approval_s`. The question is stored before anybody reads it.
 
         Raises:
-            NotFound: the answer is gone.
-            StorageUnavailable: nobody can be asked now.
+            NotFound: the answer was deleted.
+            StorageUnavailable: the question cannot be stored.
         """
-        with self._time_stands_still():
-            about = {"call_id": event.call_id, "name": event.name, "toolset": event.toolset}
-            await self._ask(about, event.arguments)
-            decision: Decision | None = None
-            with anyio.move_on_after(self.approval_s):
-                decision = await self._word(event.call_id)
-            decision = decision or await self._expired(event.call_id)
-            self._happen("approval_decided", {**about, "decision": decision})
+        with self._deadline.pause():
+            await self._ask(request)
+            decision: ApprovalDecision | None = None
+            with anyio.move_on_after(self._approval_s):
+                decision = await self._wait_for_decision(request.call_id)
+            decision = decision or await self._expire(request.call_id)
+            self._add("approval_decided", {**_describe_call(request), "decision": decision})
         return decision
 
-    def decided(self, call_id: str, decision: Decision) -> None:
-        """The user has said so to this process, and it is stored."""
-        self._decided[call_id] = decision
-        self._heard.set()
-        self._heard = anyio.Event()
+    def deliver_decision(self, call_id: str, decision: ApprovalDecision) -> None:
+        """Pass on a decision that this process has received and stored."""
+        self._decisions[call_id] = decision
+        self._decided.set()
+        self._decided = anyio.Event()
 
-    def cut_short(self, code: str, message: str) -> None:
-        """The answer ends: what still runs or waits ends with it."""
-        cursor = self.buffer.cursor
-        for call in open_calls(self.buffer.happened):
-            self.buffer.add(cut_short(call, cursor.text, cursor.reasoning, code, message))
+    def interrupt_calls(self, code: str, message: str) -> None:
+        """The answer ends: end every call that still runs or waits."""
+        position = {"text": self._buffer.text.size, "reasoning": self._buffer.reasoning.size}
+        for call in find_open_calls(self._buffer.tool_events):
+            self._buffer.add_tool_event(interrupt_call(call, **position, code=code, message=message))
 
-    def _happen(self, name: Name, data: dict[str, Any]) -> None:
-        self.buffer.happen(name, data)
-        self.news()
+    def _add(self, name: ToolEventName, data: dict[str, Any]) -> None:
+        self._buffer.add_tool_event(self._buffer.make_tool_event(name, data))
+        self._checkpoints.request()
 
-    async def _ask(self, about: dict[str, Any], arguments: dict[str, Any]) -> None:
-        """Store the question with all that came before it, then tell it."""
-        expires_at = utc_now() + timedelta(seconds=self.approval_s)
-        asked = {"message_id": str(self.message_id), "expires_at": _told(expires_at)}
-        cursor = self.buffer.cursor
-        question = make_tool_event(
-            "approval_required", cursor.text, cursor.reasoning, {**about, "arguments": arguments, **asked}
-        )
-        async with self.saving:
-            async with self.database.write() as session:
-                mine = await answers.checkpoint(
-                    session,
-                    self.message_id,
-                    self.database.run_id,
-                    str(self.buffer.text),
-                    str(self.buffer.reasoning) or None,
-                    dump_tool_events([*self.buffer.happened, question]),
-                )
-                if not mine:
-                    raise NotFound("the conversation of this answer has been deleted")
-                await approvals.ask(session, self.message_id, about["call_id"], expires_at)
-            self.buffer.add(question)
+    async def _ask(self, request: ApprovalRequired) -> None:
+        expires_at = utc_now() + timedelta(seconds=self._approval_s)
+        data = {
+            **_describe_call(request),
+            "arguments": request.arguments,
+            "message_id": str(self._ids.message_id),
+            "expires_at": _format_time(expires_at),
+        }
+        question = self._buffer.make_tool_event("approval_required", data)
+        await self._checkpoints.store_question(question, expires_at)
 
-    async def _word(self, call_id: str) -> Decision:
-        """What the user says; on PostgreSQL another process may be told, and the database is asked."""
+    async def _wait_for_decision(self, call_id: str) -> ApprovalDecision:
+        """The user's decision. On PostgreSQL another process may receive it, so the database is polled."""
         while True:
-            heard = self._heard
-            if (decision := self._decided.get(call_id)) is not None:
+            decided = self._decided
+            if (decision := self._decisions.get(call_id)) is not None:
                 return decision
-            if self.database.is_sqlite:
-                await heard.wait()
+            if self._database.is_sqlite:
+                await decided.wait()
                 continue
             with anyio.move_on_after(POLL_S):
-                await heard.wait()
+                await decided.wait()
                 continue
-            with suppress(StorageUnavailable):  # asked again soon
-                async with self.database.read() as session:
-                    stored = await approvals.decision(session, self.message_id, call_id)
+            with suppress(StorageUnavailable):  # read again soon
+                async with self._database.read() as session:
+                    stored = await approvals.read_decision(session, self._ids.message_id, call_id)
                 if stored is not None:
                     return stored
 
-    async def _expired(self, call_id: str) -> Decision:
+    async def _expire(self, call_id: str) -> ApprovalDecision:
         try:
-            async with self.database.write() as session:
-                return await approvals.expire(session, self.message_id, call_id)
+            async with self._database.write() as session:
+                return await approvals.expire(session, self._ids.message_id, call_id)
         except StorageUnavailable:
-            return "expired"  # its time is stored: nobody can approve it any more
-
-    @contextmanager
-    def _time_stands_still(self) -> Iterator[None]:
-        if not self._asking:
-            self._left_s = self.scope.deadline - anyio.current_time()
-            self.scope.deadline = math.inf
-        self._asking += 1
-        try:
-            yield
-        finally:
-            self._asking -= 1
-            if not self._asking:
-                self.scope.deadline = anyio.current_time() + self._left_s
+            return "expired"  # the stored time is over: nobody can approve the call any more
 
 
-def _told(moment: datetime) -> str:
-    """As the other times on the wire."""
+def _describe_call(update: ToolUpdate) -> dict[str, Any]:
+    return {"call_id": update.call_id, "name": update.name, "toolset": update.toolset}
+
+
+def _format_time(moment: datetime) -> str:
+    """In the format of every other time on the wire."""
     return moment.isoformat().replace("+00:00", "Z")

@@ -5,10 +5,9 @@ from datetime import datetime
 
 import orjson
 
-from app.services.chat.events import tool_events_of
 from app.storage.conversations import Conversation
 from app.storage.messages import Message
-from app.storage.tool_events import ENDS
+from app.storage.tool_events import CALL_ENDS, load_tool_events
 
 SPEAKERS = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
@@ -89,8 +88,8 @@ def is_harmless(text: str) -> bool:
 
 def _render_tools(message: Message) -> str:
     """Render one line for each tool call; the JSON export has the whole call in its place."""
-    events = tool_events_of(message)
-    ends = {each.call_id: each for each in events if each.name in ENDS}
+    events = load_tool_events(message.tool_data)
+    ends = {event.call_id: event for event in events if event.name in CALL_ENDS}
     lines = []
     for call in events:
         if call.name == "tool_call":

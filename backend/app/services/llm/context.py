@@ -1,25 +1,26 @@
-"""For whom an assistant acts in one answer, whom it tells of its tools, and whom it asks."""
+"""The context of one run of an assistant: whose rights it has, who follows its tools, and who approves them."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from app.core.assistants import ApprovalDecision
 from app.core.security import Caller
-from app.providers.agent.events import ApprovalRequired, Decision, ToolUpdate
+from app.providers.agent.events import ApprovalRequired, ToolUpdate
 
 
 def _ignore(_: ToolUpdate) -> None:
-    """Nobody wants to know."""
+    """Nobody follows the tools of this run."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """One answer's surroundings."""
+    """What a run gets besides its request."""
 
     caller: Caller
-    """Tools have the rights of this caller, and no more."""
+    """Tools have the rights of this caller and no others."""
     conversation_id: UUID | None = None
-    tell: Callable[[ToolUpdate], None] = _ignore
-    """Called in order, between chunks of the answer; must not block."""
-    approve: Callable[[ApprovalRequired], Awaitable[Decision]] | None = None
-    """Asks a person; None where nobody can be asked: the call is denied, and the model told so."""
+    on_tool_update: Callable[[ToolUpdate], None] = _ignore
+    """Called in order, between the chunks of the answer. It must not block."""
+    request_approval: Callable[[ApprovalRequired], Awaitable[ApprovalDecision]] | None = None
+    """Asks a person. None where nobody can be asked: the call is refused, and the model gets the reason."""

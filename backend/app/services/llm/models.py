@@ -46,16 +46,16 @@ class Choice:
     model: str
     """The provider's own name of the model; empty for one that has no choice."""
 
-    def bind(self, acting: RunContext) -> "Choice":
-        """The same for one answer: an assistant learns whose rights it has, a plain model needs to know nothing."""
-        return replace(self, chat=self.chat.bind(acting)) if isinstance(self.chat, ContextualModel) else self
+    def bind(self, context: RunContext) -> "Choice":
+        """The model bound to one run. A plain model needs no context and stays as it is."""
+        return replace(self, chat=self.chat.bind(context)) if isinstance(self.chat, ContextualModel) else self
 
 
 @runtime_checkable
 class ContextualModel(Protocol):
-    """What a `ChatProvider` is as well that acts for somebody: an assistant. Unbound, it answers nothing."""
+    """A `ChatProvider` that acts for a caller, as an assistant does. Unbound, it answers nothing."""
 
-    def bind(self, acting: RunContext) -> ChatProvider: ...
+    def bind(self, context: RunContext) -> ChatProvider: ...
 
 
 class Catalogue:
@@ -95,13 +95,13 @@ class Catalogue:
         providers = await self._providers.listed()
         if self._assistants is None:
             return providers
-        return [*providers, *await self._assistants.listed(providers, self.resolve)]
+        return [*providers, *await self._assistants.list_states(providers, self.resolve)]
 
     def assistant(self, name: str) -> Choice | None:
         """The assistant of that name, where there is one."""
         if self._assistants is None or name in self._providers.names or name not in self._assistants:
             return None
-        return Choice(name, name, self._assistants.chat(name, self.resolve), "")
+        return Choice(name, name, self._assistants.get_chat(name, self.resolve), "")
 
     async def resolve(self, asked: str | None) -> Choice:
         """Who is meant; the default where nobody is.

@@ -1,8 +1,6 @@
 """Which assistants there are: files, settings, what overrides what, and what a mistake in a file comes to."""
 
 import logging
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +9,7 @@ from pydantic import ValidationError
 
 from app.core.assistants import AssistantDefinition, AssistantLimits, AssistantSettings
 from app.core.config import Settings
-from app.core.errors import ProviderNotReady
-from app.providers.agent.task import load_runner
 from app.services.assistants.definitions import load_assistants
-from app.services.assistants.prompts import opening_messages, stop_notice
-from app.services.assistants.toolsets import Toolsets
-from tests.conftest import ROOT
 
 GOOD = """
 name = "helper"
@@ -132,77 +125,3 @@ def test_settings_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert helper.toolsets == ["time", "calculator"]
     assert helper.approval == {"calculate": "ask", "current_time": "off"}
     assert helper.limits.rounds == 3
-
-
-@pytest.mark.parametrize(
-    ("definition", "words"),
-    [
-        ({"toolsets": ["tmie"]}, "needs the toolset 'tmie', which is not there; known are calculator"),
-        ({"toolsets": ["time"], "approval": {"calculate": "off"}}, "`approval` names 'calculate'"),
-    ],
-)
-async def test_tools_that_are_not_there_are_named(definition: dict[str, Any], words: str) -> None:
-    toolsets = Toolsets(Settings(_env_file=None))
-    with pytest.raises(ProviderNotReady, match="assistant 'helper'") as raised:
-        await toolsets.of("helper", AssistantDefinition(**definition))
-    assert words in raised.value.message
-
-
-async def test_approval_of_each_tool() -> None:
-    toolsets = Toolsets(Settings(_env_file=None))
-    definition = AssistantDefinition(
-        toolsets=["calculator", "time"], approval={"calculate": "ask", "current_time": "off"}
-    )
-    found = {tool.name: approval for _, tool, approval in await toolsets.of("helper", definition)}
-    assert found["calculate"] == "ask"
-    assert "current_time" not in found
-    assert found["days_between"] == "allow"
-
-
-def test_nothing_of_pydantic_ai_is_loaded_at_start() -> None:
-    """What is optional costs nothing until an assistant answers."""
-    code = (
-        "import sys; from app.core.config import Settings; from app.main import create_app;"
-        "create_app(Settings(_env_file=None)); print('pydantic_ai' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        cwd=ROOT / "backend",
-        timeout=60,
-        check=True,
-    )
-    assert done.stdout.strip() == "False"
-
-
-async def test_a_broken_pydantic_ai_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "app.providers.agent.run", None)
-    with pytest.raises(ProviderNotReady, match=r"cannot be loaded .*prompter\[tools\]"):
-        await load_runner()
-
-
-# -- its words
-
-
-def test_the_instructions_come_first_and_once() -> None:
-    """Many templates take one system message, at the beginning."""
-    definition = AssistantDefinition(instructions=" Be brief. \n")
-    said: list[dict[str, Any]] = [
-        {"role": "system", "content": "I am Ana."},
-        {"role": "developer", "content": [{"type": "text", "text": "Speak Spanish."}]},
-        {"role": "user", "content": "Hi"},
-        {"role": "system", "content": "Later."},
-    ]
-    first, *rest = opening_messages(definition, said, tools=False)
-    assert first == {"role": "system", "content": "Be brief.\n\nI am Ana.\n\nSpeak Spanish."}
-    assert rest == said[2:]
-    assert "never instructions" in opening_messages(definition, said, tools=True)[0]["content"]
-    assert opening_messages(AssistantDefinition(), said[2:3], tools=False) == said[2:3]
-
-
-def test_why_it_stopped_is_told_in_its_language() -> None:
-    limits = AssistantLimits(rounds=3, seconds=2)
-    assert "3 rondas" in stop_notice("rounds", "es-MX", limits)
-    assert "2 s" in stop_notice("seconds", "en", limits)
-    assert stop_notice("nothing", "de", limits) == stop_notice("nothing", "", limits)

@@ -7,7 +7,7 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.chat.context import context, estimated_tokens
+from app.services.chat.context import build_context, estimate_tokens
 from app.storage.messages import Message, Role
 from app.utils.ids import new_id
 
@@ -35,7 +35,7 @@ def said(role: Role, content: str) -> Message:
 
 
 def sent(*messages: tuple[Role, str], system: str = "", last: int = 10, budget: int = 8000) -> list[str]:
-    made = context([said(*each) for each in messages], system, last=last, budget_tokens=budget)
+    made = build_context([said(*each) for each in messages], system, last=last, budget_tokens=budget)
     return [f"{message['role'][0]}:{message['content']}" for message in made]
 
 
@@ -72,8 +72,8 @@ def test_answers_that_came_to_nothing_are_left_out() -> None:
 
 
 def test_other_alphabets_cost_more() -> None:
-    assert estimated_tokens("word" * 10) == 14
-    assert estimated_tokens("字" * 40) == 34
+    assert estimate_tokens("word" * 10) == 14
+    assert estimate_tokens("字" * 40) == 34
 
 
 roles = st.sampled_from(get_args(Role))
@@ -87,7 +87,7 @@ def test_the_rules_hold_for_any_conversation(
     messages: list[tuple[Role, str]], last: int, budget: int
 ) -> None:
     branch = [said(*each) for each in [*messages, ("user", "the question")]]
-    made = context(branch, "system", last=last, budget_tokens=budget)
+    made = build_context(branch, "system", last=last, budget_tokens=budget)
     assert made[0] == {"role": "system", "content": "system"}
     assert made[-1]["content"].endswith("the question")
     assert made[1]["role"] != "assistant"

@@ -9,24 +9,23 @@ from uuid import UUID
 
 import anyio
 import anyio.lowlevel
-import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app.core.config import Settings
 from app.core.errors import ApprovalOver, NotFound
 from app.providers.agent.events import ToolCall, ToolError, ToolResult
-from app.services.chat import answer as runs
 from app.services.chat import tools
 from app.services.chat.buffer import AnswerBuffer
-from app.services.chat.events import AnswerEvent, Cursor, Happened, ReasoningDelta, TextDelta
+from app.services.chat.checkpoints import Checkpointer
+from app.services.chat.events import AnswerEvent, Cursor, Delivery, ReasoningDelta, TextDelta
+from app.services.chat.model_loop import AnswerIds
 from app.storage import approvals, messages
 from app.storage.answers import INTERRUPTED, checkpoint, interrupt_dead
 from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.messages import Message, NewTurn
-from app.storage.tool_events import load_tool_events, make_tool_event, plain
+from app.storage.tool_events import ToolEvent, load_tool_events
+from app.utils.deadline import PausableDeadline
 from app.utils.ids import new_id
 from tests.fakes.acting_chat import ASKED, CALL, RESULT, ActingChat
 from tests.fakes.chat_provider import FakeChat, delta
@@ -37,25 +36,18 @@ from tests.support.postgres import PostgresServer, person, settings_for
 END = delta("", finish="stop")
 
 
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Save as soon as there is anything."""
-    monkeypatch.setattr(runs, "PAUSE_S", 0.01)
-    monkeypatch.setattr(runs, "SAVE_S", 0.03)
-
-
 def names(events: list[AnswerEvent]) -> list[str]:
     """The events in a word each; neighbouring words of text are one."""
     found: list[str] = []
     for event in events:
-        name = event.name if isinstance(event, Happened) else type(event).__name__
+        name = event.name if isinstance(event, ToolEvent) else type(event).__name__
         if not (found and found[-1] == name and isinstance(event, TextDelta | ReasoningDelta)):
             found.append(name)
     return found
 
 
 def happened(events: list[AnswerEvent]) -> list[tuple[str, dict[str, Any]]]:
-    return [(event.name, event.data) for event in events if isinstance(event, Happened)]
+    return [(event.name, event.data) for event in events if isinstance(event, ToolEvent)]
 
 
 def told(message: Message) -> list[tuple[str, dict[str, Any]]]:
@@ -67,8 +59,8 @@ async def asked(chat: Chat, turn: NewTurn) -> None:
     """Wait until the answer asks its user."""
     with anyio.fail_after(20):
         async with aclosing(await chat.answers.follow(chat.user_id, turn.assistant.id)) as events:
-            async for event in events:
-                if isinstance(event, Happened) and event.name == "approval_required":
+            async for _, event in events:
+                if isinstance(event, ToolEvent) and event.name == "approval_required":
                     return
     raise AssertionError("nobody was asked")
 
@@ -110,7 +102,7 @@ async def test_an_assistant_acts_for_its_user_in_conversations_alone(
     async with chatting(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
         done(await chat.heard(turn.assistant.id))
-    (acting,) = model.actings
+    (acting,) = model.contexts
     assert (acting.caller.user_id, acting.conversation_id) == (ana, turn.user.conversation_id)
     assert acting.caller.role == "user"
     assert set(acting.caller.scopes) == {"chat"}
@@ -128,32 +120,34 @@ async def test_from_any_place_on_each_event_comes_once_and_in_its_order(
     model = ActingChat([*script, delta("end"), END])
     async with chatting(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
-        live: dict[Cursor, list[AnswerEvent]] = {}
+        live: dict[Cursor, list[Delivery]] = {}
 
         async def follow(cursor: Cursor) -> None:
-            live[cursor] = await chat.heard(turn.assistant.id, cursor)
+            live[cursor] = await chat.deliveries(turn.assistant.id, cursor)
 
-        places = [Cursor(a, b, happened=c) for a in range(13) for b in range(0, 7, 2) for c in range(7)]
+        places = [Cursor(a, b, tool_events=c) for a in range(13) for b in range(0, 7, 2) for c in range(7)]
         async with anyio.create_task_group() as group:
             for cursor in places:
                 group.start_soon(follow, cursor)
             await anyio.lowlevel.checkpoint()
             gate.set()
-        whole = await chat.heard(turn.assistant.id)
-        stored = {cursor: await chat.heard(turn.assistant.id, cursor) for cursor in places}
-        for at, event in enumerate(whole):
-            cursor = Cursor.of(str(event.cursor))
-            rest = [] if cursor.over else await chat.heard(turn.assistant.id, cursor)
+        told_whole = await chat.deliveries(turn.assistant.id)
+        whole = [event for _, event in told_whole]
+        stored = {cursor: await chat.deliveries(turn.assistant.id, cursor) for cursor in places}
+        for at, (place, _) in enumerate(told_whole):
+            cursor = Cursor.parse(str(place))
+            rest = [] if cursor.at_end else await chat.heard(turn.assistant.id, cursor)
             heard = [*whole[: at + 1], *rest]
             assert happened(heard) == happened(whole)
             assert (text_of(heard), names(heard)) == ("abcé👍é👍é👍end", names(whole))
     assert len(happened(whole)) == 6
     for cursor in places:
-        for events in (live[cursor], stored[cursor]):
-            assert happened(events) == happened(whole)[cursor.happened :]
+        for deliveries in (live[cursor], stored[cursor]):
+            events = [event for _, event in deliveries]
+            assert happened(events) == happened(whole)[cursor.tool_events :]
             assert text_of(events) == "abcé👍é👍é👍end"[cursor.text :]
             assert thoughts_of(events) == "ththth"[cursor.reasoning :]
-            assert str(events[-1].cursor) == str(whole[-1].cursor)
+            assert str(deliveries[-1].cursor) == str(told_whole[-1].cursor)
 
 
 @pytest.mark.parametrize(("approved", "end"), [(True, "tool_result"), (False, "tool_error")])
@@ -202,23 +196,25 @@ async def test_the_time_of_a_question_is_not_the_answers(
         made = await chat.conversations.create(ana)
         async with database.write() as session:
             turn = await messages.append_turn(session, ana, made.id, "hello", run_id=database.run_id)
-    log, scope = AnswerBuffer(), anyio.CancelScope(deadline=anyio.current_time() + 100)
-    ids = (ana, made.id, turn.assistant.id)
-    host = tools.ToolHost(database, log, *ids, 20, scope, lambda: None)
+    buffer, deadline = AnswerBuffer(), PausableDeadline(100)
+    scope = deadline.make_scope()
+    ids = AnswerIds(ana, made.id, turn.user.id, turn.assistant.id)
+    saving = Checkpointer(database, buffer, turn.assistant.id, on_lost=scope.cancel)
+    host = tools.ToolHost(database, ids, buffer, saving, deadline, 20)
 
     async def ask(n: int) -> None:
-        await host.approve(replace(ASKED, call_id=f"call_{n}"))
+        await host.request_approval(replace(ASKED, call_id=f"call_{n}"))
 
     with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(ask, 1)
             group.start_soon(ask, 2)
             for n in (1, 2):
-                while len(log.happened) < n + 1:  # noqa: ASYNC110  # a log tells its readers, and this is none
+                while len(buffer.tool_events) < n + 1:  # noqa: ASYNC110  # a buffer tells its readers, and this is none
                     await anyio.sleep(0.01)
                 assert scope.deadline == math.inf
-                host.decided(f"call_{n}", "approved")
-    assert [each.name for each in log.happened].count("approval_decided") == 2
+                host.deliver_decision(f"call_{n}", "approved")
+    assert [each.name for each in buffer.tool_events].count("approval_decided") == 2
     assert 0 < scope.deadline - anyio.current_time() <= 100
 
 
@@ -279,7 +275,7 @@ async def test_two_people_are_asked_at_once(
     bob = await person(database, "bob")
     model = ActingChat([CALL, ASKED, delta("ok"), END])
     async with chatting(database, storage_settings, ana, model) as chat:
-        hers, other = await chat.sent(), Chat(chat.answers, chat.conversations, bob)
+        hers, other = await chat.sent(), replace(chat, user_id=bob)
         his = await other.sent()
         await asked(chat, hers)
         await asked(other, his)
@@ -352,9 +348,9 @@ async def test_what_a_killed_process_left_says_so(
     async with chatting(database, storage_settings, ana, FakeChat()) as chat:
         conversation = await chat.conversations.create(ana)
         calls = [
-            make_tool_event("tool_call", 4, 0, {"call_id": id_, "name": "x", "toolset": "y"}) for id_ in "ab"
+            ToolEvent.create("tool_call", 4, 0, {"call_id": id_, "name": "x", "toolset": "y"}) for id_ in "ab"
         ]
-        ended = make_tool_event("tool_result", 4, 0, {"call_id": "a", "result": "1"})
+        ended = ToolEvent.create("tool_result", 4, 0, {"call_id": "a", "result": "1"})
         async with database.write() as session:
             turn = await messages.append_turn(session, ana, conversation.id, "hello", run_id=dead)
             entries = [each.to_json() for each in (*calls, ended)]
@@ -398,34 +394,3 @@ async def test_another_process_may_hear_the_word(
     finally:
         await one.aclose()
         await two.aclose()
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec=None)), inner),
-)
-
-
-@given(JSON)
-def test_whatever_a_model_writes_can_be_stored_and_sent(value: Any) -> None:
-    kept = make_tool_event("tool_call", 0, 0, {"arguments": value}).to_json()
-    sent = orjson.loads(orjson.dumps(kept))
-    assert sent == kept
-    assert b"\\u0000" not in orjson.dumps(kept)
-    assert load_tool_events([kept])[0].to_json() == kept
-
-
-def test_what_is_endless_is_cut() -> None:
-    deep: Any = []
-    for _ in range(5000):
-        deep = [deep]
-    assert len(orjson.dumps(plain(deep))) < 100
-    assert len(plain("x" * 10**6)) < 10**5
-    assert len(plain(list(range(10**5)))) == 200
-    assert plain(10**4000) == "…"
-    assert plain({1: float("nan"), "big": 1 << 60}) == {"1": "nan", "big": str(1 << 60)}
-
-
-def test_what_another_version_wrote_is_left_out() -> None:
-    assert load_tool_events([None, 3, {"event": "new"}, {"event": "tool_call", "text": "0"}]) == ()
-    assert load_tool_events(None) == ()

@@ -1,0 +1,114 @@
+"""How an answer ends: its stored status and error, and the last event that its readers get."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from app.core.errors import Interrupted, NotFound, PrompterError, UpstreamTimeout
+from app.core.logging import report_fault
+from app.services.chat.events import AnswerEnd, Done, Failed
+from app.storage.messages import Message
+
+logger = logging.getLogger(__name__)
+
+STOPPED = "stopped"
+"""The code in the stored `error` of an answer that its user stopped. Readers get `done`, not an error."""
+
+EndReason = Literal["stopped", "shutdown", "deleted"]
+"""Why an answer ends before its model does: its user, the server's end, or the deletion of its conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelResult:
+    """What is known of the model's answer besides its text."""
+
+    model: str | None = None
+    """The full id of the model; None where it was not resolved."""
+    provider: str | None = None
+    finish_reason: str | None = None
+    usage: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one answer ended."""
+
+    status: Literal["complete", "interrupted", "failed"] = "complete"
+    code: str = ""
+    message: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        return self.status == "complete"
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.code == STOPPED
+
+    @property
+    def error(self) -> dict[str, str] | None:
+        """The `error` to store with the answer."""
+        return {"code": self.code, "message": self.message} if self.code else None
+
+    @classmethod
+    def from_error(cls, error: PrompterError) -> "Outcome":
+        return cls("failed", error.code, error.message)
+
+    @classmethod
+    def from_fault(cls, error: Exception) -> "Outcome":
+        """The outcome of a fault in the server itself, which is logged without its message."""
+        return cls.from_error(report_fault(logger, "in an answer", error))
+
+    @classmethod
+    def from_reason(cls, reason: EndReason) -> "Outcome":
+        """The outcome of an answer that was ended before its model ended it."""
+        if reason == "stopped":
+            return cls("interrupted", STOPPED, "its user stopped it")
+        if reason == "deleted":
+            return cls.from_error(NotFound("the conversation of this answer has been deleted"))
+        shutdown = Interrupted("the server ended while it answered; what had arrived is here")
+        return cls("interrupted", shutdown.code, shutdown.message)
+
+    @classmethod
+    def from_timeout(cls, answer_s: float) -> "Outcome":
+        """The outcome of an answer that reached its time limit."""
+        error = UpstreamTimeout(
+            f"the answer took longer than {answer_s:g} s (chat.answer_s); what had arrived is here"
+        )
+        return cls("interrupted", error.code, error.message)
+
+
+def make_end(message_id: UUID, outcome: Outcome, result: ModelResult) -> AnswerEnd:
+    """The last event of an answer."""
+    if not (outcome.is_complete or outcome.is_stopped):
+        return Failed(message_id=message_id, code=outcome.code, message=outcome.message)
+    return Done(
+        message_id=message_id,
+        status="stopped" if outcome.is_stopped else "completed",
+        model=result.model,
+        provider=result.provider,
+        finish_reason=result.finish_reason,
+        usage=result.usage,
+    )
+
+
+def load_end(message: Message) -> AnswerEnd | None:
+    """The last event of a stored answer; None while it is made."""
+    if message.status == "streaming":
+        return None
+    outcome = Outcome()
+    if message.status != "complete":
+        error = message.error or {}
+        outcome = Outcome(
+            status=message.status,
+            code=error.get("code", Interrupted.code),
+            message=error.get("message", "the answer was cut short; what had arrived is here"),
+        )
+    result = ModelResult(
+        model=message.model,
+        provider=message.provider,
+        finish_reason=message.finish_reason,
+        usage=message.usage,
+    )
+    return make_end(message.id, outcome, result)

@@ -1,0 +1,131 @@
+"""One answer from its message to its stored end, on both kinds of database."""
+
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from app.core.config import Settings
+from app.core.errors import (
+    NotFound,
+    StorageUnavailable,
+    UpstreamError,
+)
+from app.services.chat.events import Done
+from app.storage.database import Database
+from tests.fakes.chat_provider import FakeChat, delta
+from tests.fakes.gated_chat import Gate, GatedChat, pieces
+from tests.support.chatting import chatting, done, failed, text_of
+
+
+async def test_a_message_is_stored_and_answered(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+        turn = await chat.sent("  what   is\nthis? " + "x" * 100)
+        events = await chat.heard(turn.assistant.id)
+        assert text_of(events) == "Hello"
+        assert turn.title == ("what is this? " + "x" * 100)[:50]
+        end = done(events)
+        assert (end.status, end.message_id, end.finish_reason) == ("completed", turn.assistant.id, "stop")
+        assert (end.model, end.provider) == ("fake/tiny", "fake")
+        assert end.usage == {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
+        asked, answer = await chat.messages(turn.user.conversation_id)
+        assert (asked.role, asked.status, asked.parent_id) == ("user", "complete", None)
+        assert (answer.content, answer.status, answer.parent_id) == ("Hello", "complete", asked.id)
+        assert (answer.model, answer.finish_reason, answer.error) == ("fake/tiny", "stop", None)
+
+
+async def test_the_end_is_stored_before_it_is_told(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+        turn = await chat.sent()
+        async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
+            async for _, event in events:
+                if isinstance(event, Done):
+                    assert (await chat.stored(turn.assistant)).status == "complete"
+        again = await chat.answers.send(ana, turn.user.conversation_id, "and now?")
+        assert done(await chat.heard(again.assistant.id)).status == "completed"
+
+
+async def test_a_deleted_conversation_ends_its_answer(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    model = FakeChat([delta("Hel"), None])
+    async with chatting(database, storage_settings, ana, model) as chat:
+        turn = await chat.sent()
+        async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
+            await anext(events)
+            await chat.conversations.delete(ana, turn.user.conversation_id)
+            with anyio.fail_after(10):
+                assert failed([event async for _, event in events]).code == "not_found"
+        assert model.closed == 1
+        with pytest.raises(NotFound):
+            await chat.answers.follow(ana, turn.assistant.id)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(UpstreamError("it broke off"), "upstream_error"), (ValueError("of the prompt"), "engine_failed")],
+)
+async def test_a_model_that_fails_leaves_what_had_arrived(
+    database: Database, storage_settings: Settings, ana: UUID, error: Exception, code: str
+) -> None:
+    async with chatting(database, storage_settings, ana, FakeChat([delta("Hel"), error])) as chat:
+        turn = await chat.sent()
+        for _ in ("live", "stored"):
+            events = await chat.heard(turn.assistant.id)
+            assert (text_of(events), failed(events).code) == ("Hel", code)
+            assert "of the prompt" not in failed(events).message
+        stored = await chat.stored(turn.assistant)
+        assert (stored.content, stored.status) == ("Hel", "failed")
+
+
+async def test_an_answer_takes_no_longer_than_the_setting(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    async with chatting(database, storage_settings, ana, FakeChat([delta("a"), None]), answer_s=0.2) as chat:
+        turn = await chat.sent()
+        end = failed(await chat.heard(turn.assistant.id))
+        assert (end.code, "chat.answer_s" in end.message) == ("upstream_timeout", True)
+        stored = await chat.stored(turn.assistant)
+        assert (stored.content, stored.status) == ("a", "interrupted")
+
+
+class FailingDatabase(Database):
+    """Cannot be written while `broken`."""
+
+    broken = False
+
+    def write(self) -> Any:
+        if self.broken:
+            raise StorageUnavailable("the database cannot be written: the disk is full")
+        return super().write()
+
+
+async def test_an_end_that_cannot_be_stored_is_tried_again(storage_settings: Settings) -> None:
+    """Nobody is told that it is done, and it is stored as soon as that can be."""
+    from tests.support.postgres import person
+
+    database, gate = FailingDatabase(storage_settings), Gate()
+    try:
+        ana = await person(database, "ana")
+        async with chatting(database, storage_settings, ana, GatedChat(pieces("Hel", gate, "lo"))) as chat:
+            turn = await chat.sent()
+            following = await chat.answers.follow(ana, turn.assistant.id)
+            database.broken = True
+            gate.set()
+            async with aclosing(following) as events:
+                with anyio.fail_after(10):
+                    assert failed([event async for _, event in events]).code == "storage_unavailable"
+            with pytest.raises(StorageUnavailable):
+                await chat.answers.send(ana, turn.user.conversation_id, "more")
+            database.broken = False
+            await chat.saved(turn.assistant, "Hello")
+            assert done(await chat.heard(turn.assistant.id)).status == "completed"
+    finally:
+        await database.aclose()

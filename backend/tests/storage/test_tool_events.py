@@ -1,0 +1,39 @@
+"""Tool events: whatever a model or a tool wrote can be stored, sent and read again."""
+
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.storage.tool_events import ToolEvent, load_tool_events, to_plain_json
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec=None)), inner),
+)
+
+
+@given(JSON)
+def test_whatever_a_model_writes_can_be_stored_and_sent(value: Any) -> None:
+    kept = ToolEvent.create("tool_call", 0, 0, {"arguments": value}).to_json()
+    sent = orjson.loads(orjson.dumps(kept))
+    assert sent == kept
+    assert b"\\u0000" not in orjson.dumps(kept)
+    assert load_tool_events([kept])[0].to_json() == kept
+
+
+def test_what_is_endless_is_cut() -> None:
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+    assert len(orjson.dumps(to_plain_json(deep))) < 100
+    assert len(to_plain_json("x" * 10**6)) < 10**5
+    assert len(to_plain_json(list(range(10**5)))) == 200
+    assert to_plain_json(10**4000) == "…"
+    assert to_plain_json({1: float("nan"), "big": 1 << 60}) == {"1": "nan", "big": str(1 << 60)}
+
+
+def test_what_another_version_wrote_is_left_out() -> None:
+    assert load_tool_events([None, 3, {"event": "new"}, {"event": "tool_call", "text": "0"}]) == ()
+    assert load_tool_events(None) == ()
