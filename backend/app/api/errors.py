@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Scope
 
 from app.core.errors import BadRequest, PrompterError
-from app.schemas.openai_errors import error_headers, openai_error, openai_error_of, openai_status
+from app.schemas.openai_errors import make_error_headers, make_openai_error, to_openai_error, to_openai_status
 from app.utils.validation import explain_details
 
 _WITHOUT_V1 = ("/chat/completions", "/models", "/audio/transcriptions", "/audio/models", "/completions",
@@ -63,10 +63,12 @@ def make_error_body(code: str, message: str, request_id: str) -> dict[str, dict[
 def make_error_response(error: PrompterError, scope: Scope) -> JSONResponse:
     """Make the answer for an error, in the shape of the path."""
     if is_under_v1(scope["path"]):
-        status = openai_status(error)
-        return JSONResponse(openai_error_of(error), status_code=status, headers=error_headers(error, status))
+        status = to_openai_status(error)
+        return JSONResponse(
+            to_openai_error(error), status_code=status, headers=make_error_headers(error, status)
+        )
     body = make_error_body(error.code, error.message, scope["state"]["request_id"])
-    return JSONResponse(body, status_code=error.status, headers=error_headers(error, error.status))
+    return JSONResponse(body, status_code=error.status, headers=make_error_headers(error, error.status))
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -90,7 +92,7 @@ def install_error_handlers(app: FastAPI) -> None:
             message = explain_missing_path(request.method, request.url.path) or message
         body: dict[str, Any] = make_error_body(code, message, request.state.request_id)
         if is_under_v1(request.url.path):
-            body = openai_error(code, message, error.status_code)
+            body = make_openai_error(code, message, error.status_code)
         return JSONResponse(body, status_code=error.status_code, headers=error.headers)
 
 

@@ -1,4 +1,4 @@
-"""Every setting of the server: one class, read once, passed down by `create_app(settings)`, never a global."""
+"""Every setting of the server, in one class. It is read once and handed to `create_app(settings)`; it is no global."""
 
 import json
 import os
@@ -21,23 +21,22 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "LOFT_API_URL": ("loft", "api_url"),
     "LOFT_API_KEY": ("loft", "api_key"),
 }
-"""Names that other tools use, and the setting that each one fills when its own name is not given."""
+"""Environment names of other tools, and the setting that each one fills where the setting's own name is not given."""
 
 
-def _listed(value: object) -> object:
-    """The parts of a comma-separated text; anything else as it is."""
+def _split_commas(value: object) -> object:
+    """Return the parts of a comma-separated text; anything else as it is."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class PocketSphinxSettings(BaseModel):
-    """The embedded English speech engine."""
+    """The built-in English speech engine, PocketSphinx."""
 
-    workers: int = Field(0, ge=0, le=64, description="number of worker processes; 0 means one for each core")
+    workers: int = Field(
+        0, ge=0, le=64, description="worker processes of PocketSphinx; 0 means one per CPU core"
+    )
     decoders: int = Field(
-        4,
-        ge=1,
-        le=32,
-        description="decoders of a worker process, which is its limit of concurrent utterances (about 60 MB each)",
+        4, ge=1, le=32, description="utterances that one worker decodes at once (about 60 MB of memory each)"
     )
 
 
@@ -46,78 +45,85 @@ class WhisperSettings(BaseModel):
 
     model: str = Field(
         "",
-        description="checkpoint: a path, or a name in the models folder or the Hugging Face cache; empty selects one",
+        description="Whisper checkpoint: a path, or a name in the models folder or the Hugging Face cache; "
+        "empty picks one",
     )
     compute_type: Literal["int8", "int8_float32", "int16", "float32"] = Field(
-        "int8", description="number format of the computation"
+        "int8", description="number format in which Whisper computes"
     )
     cpu_threads: int = Field(
-        1,
-        ge=1,
-        le=64,
-        description="threads of one decode; `scheduler.cores` is the number of concurrent decodes",
+        1, ge=1, le=64, description="CPU threads of one Whisper decode; `scheduler.cores` decodes run at once"
     )
-    beam_size: int = Field(5, ge=1, le=10, description="beam size of final decodes")
+    beam_size: int = Field(5, ge=1, le=10, description="beam size of the decode that makes a final")
     partial_window: Literal["short", "full", "auto"] = Field(
         "short",
-        description="audio that is encoded for a partial: `short` the audio there is, `full` 30 s, "
+        description="audio that Whisper encodes for a partial: `short` only the speech, `full` always 30 s, "
         "`auto` 30 s while cores are free",
     )
     final_window: Literal["short", "full", "auto"] = Field(
         "auto",
-        description="audio that is encoded for a final, as in `partial_window`; "
-        "a doubtful `short` final is decoded again as `full`",
+        description="audio that Whisper encodes for a final: `short` only the speech, `full` always 30 s, "
+        "`auto` 30 s while cores are free; a doubtful `short` one is decoded again with 30 s",
     )
 
 
 class SttUpstreamSettings(BaseModel):
-    """A transcription service with `/v1/audio/transcriptions`."""
+    """A service that transcribes speech at `/v1/audio/transcriptions`."""
 
-    base_url: str = Field("", description="base URL of the service; it ends in /v1")
-    api_key: SecretStr = Field(SecretStr(""), description="API key of the service; empty sends none")
-    model: str = Field("whisper-1", description="name of the model at the service")
-    timeout_s: float = Field(60.0, gt=0, le=600, description="time limit of one transcription (s)")
+    base_url: str = Field("", description="base URL of the transcription service, ending in /v1")
+    api_key: SecretStr = Field(
+        SecretStr(""), description="API key of the transcription service; empty sends none"
+    )
+    model: str = Field("whisper-1", description="model that the transcription service is asked for")
+    timeout_s: float = Field(
+        60.0, gt=0, le=600, description="longest time for one transcription, all tries together (s)"
+    )
 
 
 class SttSettings(BaseModel):
     """Speech to text."""
 
-    provider: str = Field("auto", description="speech engine if `start` names none")
-    lang: str = Field("auto", description="spoken language if `start` names none (BCP-47, or `auto`)")
+    provider: str = Field("auto", description="speech engine for dictations that name none; `auto` picks one")
+    lang: str = Field(
+        "auto",
+        description="language for dictations that name none: a BCP-47 code such as `es-MX`, or `auto` to detect it",
+    )
     pocketsphinx: PocketSphinxSettings = PocketSphinxSettings()
     whisper_local: WhisperSettings = WhisperSettings()
     openai_compat: SttUpstreamSettings = SttUpstreamSettings()
 
 
 class VadSettings(BaseModel):
-    """Speech detection. Names and defaults of the thresholds are those of Silero VAD."""
+    """Voice activity detection. Names and defaults of the thresholds are Silero's."""
 
     gate: Literal["webrtc+silero", "silero", "webrtc"] = Field(
-        "webrtc+silero", description="voice activity detectors; `webrtc` alone mistakes noise for speech"
+        "webrtc+silero",
+        description="detectors that decide what is speech; `webrtc` alone takes noise for speech",
     )
-    threshold: float = Field(
-        0.5, gt=0, lt=1, description="speech probability from which a frame counts as voiced"
-    )
+    threshold: float = Field(0.5, gt=0, lt=1, description="speech probability at which speech begins")
     neg_threshold: float = Field(
-        0.35, gt=0, lt=1, description="speech probability below which a frame counts as silence during speech"
+        0.35, gt=0, lt=1, description="speech probability below which a frame counts as silence again"
     )
-    speech_pad_ms: int = Field(400, ge=400, le=2000, description="audio kept before the onset of speech (ms)")
+    speech_pad_ms: int = Field(
+        400, ge=400, le=2000, description="audio kept from before the start of speech (ms)"
+    )
     min_speech_ms: int = Field(
-        250, ge=0, le=2000, description="an utterance with less voiced time is discarded (ms)"
+        250, ge=0, le=2000, description="voiced time below which an utterance is discarded (ms)"
     )
     min_word_ms: int = Field(
         100,
         ge=0,
         le=2000,
-        description="replaces `min_speech_ms` at `stop`, at `flush`, and if the detector is confident (ms)",
+        description="voiced time below which an utterance is discarded at `stop`, at `flush`, or where the detector "
+        "is sure of speech (ms)",
     )
 
 
 class EndpointingSettings(BaseModel):
-    """When an utterance ends: the silence after speech, for each profile."""
+    """The silence that ends an utterance, by profile."""
 
     profile: Literal["command", "conversation", "dictation", "hands_free", "manual"] = Field(
-        "conversation", description="endpointing profile if `start` names none"
+        "conversation", description="endpointing profile for dictations that name none"
     )
     command_ms: int = Field(
         350, ge=100, le=10_000, description="silence that ends an utterance in the profile `command` (ms)"
@@ -138,14 +144,14 @@ class EndpointingSettings(BaseModel):
         256,
         ge=100,
         le=10_000,
-        description="silence after which the final is decoded in advance, as `eager_final` (ms)",
+        description="silence after which the final is decoded early, for `eager_final` (ms)",
     )
 
 
 class LimitSettings(BaseModel):
     """Sizes, times and counts that keep one client from harming the others."""
 
-    message_bytes: int = Field(1 << 20, ge=1024, le=16 << 20, description="largest WebSocket message (bytes)")
+    # HTTP requests
     header_bytes: int = Field(
         64 << 10, ge=1024, le=16 << 20, description="largest address and headers of an HTTP request (bytes)"
     )
@@ -153,38 +159,50 @@ class LimitSettings(BaseModel):
         30.0,
         gt=0,
         le=600,
-        description="time limit for complete headers, and for a body without any new byte (s)",
+        description="longest time for the headers of an HTTP request, and between two pieces of its body (s)",
     )
-    body_bytes: int = Field(1 << 20, ge=1024, le=64 << 20, description="largest HTTP request body (bytes)")
+    body_bytes: int = Field(
+        1 << 20, ge=1024, le=64 << 20, description="largest body of an HTTP request (bytes)"
+    )
     chat_bytes: int = Field(
         20 << 20,
         ge=1024,
         le=256 << 20,
-        description="largest body of `/v1/chat/completions`, images included (bytes)",
+        description="largest body of a request to `/v1/chat/completions`, images included (bytes)",
     )
     upload_bytes: int = Field(
-        100 << 20, ge=1024, le=4 << 30, description="largest body of `/v1/audio/transcriptions` (bytes)"
+        100 << 20,
+        ge=1024,
+        le=4 << 30,
+        description="largest body of a request to `/v1/audio/transcriptions` (bytes)",
     )
-    upload_s: float = Field(4 * 3600.0, gt=0, description="longest recording in an upload (s)")
+    upload_s: float = Field(
+        4 * 3600.0, gt=0, description="longest recording that can be uploaded (s of audio)"
+    )
     uploads: int = Field(16, ge=1, le=1000, description="recordings that are uploaded or transcribed at once")
-    sockets: int = Field(256, ge=1, le=100_000, description="open speech sockets")
-    session_s: float = Field(4 * 3600.0, gt=0, description="longest dictation, in audio (s)")
+
+    # The speech socket and its sessions
+    message_bytes: int = Field(
+        1 << 20, ge=1024, le=16 << 20, description="largest message on a speech socket (bytes)"
+    )
+    sockets: int = Field(256, ge=1, le=100_000, description="speech sockets that are open at once")
+    session_s: float = Field(4 * 3600.0, gt=0, description="longest dictation (s of audio)")
     backlog_s: float = Field(
         120.0,
         gt=0,
-        description="audio of a dictation that waits for the engine; at the limit the server stops reading (s)",
+        description="audio of one dictation that waits to be decoded; at this limit the server reads no more (s)",
     )
-    utterance_s: float = Field(28.0, ge=5, le=29, description="longest utterance (s)")
+    utterance_s: float = Field(28.0, ge=5, le=29, description="longest utterance; it is ended there (s)")
     utterance_soft_s: float = Field(
-        20.0, ge=2, le=28, description="length from which a short pause ends an utterance (s)"
+        20.0, ge=2, le=28, description="length of an utterance from which a short pause ends it (s)"
     )
     stall_s: float = Field(
-        1.5, gt=0, le=60, description="time without audio after which the utterance ends (s)"
+        1.5, gt=0, le=60, description="time without audio after which an open utterance is ended (s)"
     )
     idle_session_s: float = Field(
         15.0,
         gt=0,
-        description="time without any message between `start` and `stop` after which the socket is closed (s)",
+        description="time without any message during a dictation after which the socket is closed (s)",
     )
     idle_socket_s: float = Field(
         600.0,
@@ -200,8 +218,33 @@ class LimitSettings(BaseModel):
         256,
         ge=8,
         le=10_000,
-        description="events that wait for a client, unanswered `flush` messages included",
+        description="events that wait for one client, unanswered `flush` messages included",
     )
+    stop_s: float = Field(
+        10.0,
+        ge=0,
+        le=600,
+        description="longest time for the last finals after `prompter serve` is told to end (s)",
+    )
+
+    # Resuming after a lost connection
+    resume_s: float = Field(
+        30.0,
+        ge=0,
+        le=600,
+        description="time that a dictation waits for a client whose connection broke; 0 ends it at once (s)",
+    )
+    resume_events: int = Field(
+        256, ge=8, le=10_000, description="events already sent that are kept for a client that resumes"
+    )
+    waiting_sessions: int = Field(
+        256,
+        ge=0,
+        le=100_000,
+        description="dictations that wait for a lost client at once; beyond that the oldest is ended",
+    )
+
+    # Keeping transcripts
     transcripts: int = Field(
         1000, ge=1, le=100_000, description="dictations whose text is kept in memory for `/llm/generate`"
     )
@@ -209,66 +252,48 @@ class LimitSettings(BaseModel):
         10_000,
         ge=0,
         le=1_000_000,
-        description="finals that wait for the database; further ones are not stored",
-    )
-    resume_s: float = Field(
-        30.0,
-        ge=0,
-        le=600,
-        description="time that a dictation waits for a client that lost its connection; 0 ends it at once (s)",
-    )
-    resume_events: int = Field(
-        256, ge=8, le=10_000, description="sent events that are kept for a client that resumes"
-    )
-    waiting_sessions: int = Field(
-        256,
-        ge=0,
-        le=100_000,
-        description="dictations that wait for clients that lost their connection; above it the oldest is ended",
-    )
-    stop_s: float = Field(
-        10.0, ge=0, le=600, description="time limit for the last finals when `prompter serve` stops (s)"
+        description="finals that wait to be written to the database; beyond that, finals are not stored",
     )
 
 
 class SchedulerSettings(BaseModel):
-    """How decodes share the cores of this machine."""
+    """Which decode runs next on this machine's cores."""
 
-    cores: int = Field(0, ge=0, le=1024, description="concurrent decodes; 0 means one for each core")
+    cores: int = Field(0, ge=0, le=1024, description="decodes that run at once; 0 means one per CPU core")
     admit_load: float = Field(
         0.85,
         ge=0,
         le=10,
-        description="share of the cores that finals take, above which new dictations are refused; 0 refuses none",
+        description="share of the cores that finals may take before a new dictation is refused; 0 refuses none",
     )
 
 
 BUILT_IN_LLM_NAMES = ("openai_compat", "llama_local", "echo")
-"""Providers of language models that are always there; no profile can take their names."""
+"""Language-model providers that are always there; no profile can have one of these names."""
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 VendorName = Literal["openai", "lm_studio", "ollama", "llama_cpp", "vllm", "openrouter", "other"]
-"""Services whose habits are known; `other` is anything with OpenAI's wire."""
+"""Vendors whose habits are known; `other` is any service with OpenAI's API."""
 
 
 class LlmProfile(BaseModel):
-    """A service of language models, under a name that the operator chooses."""
+    """A service that answers prompts, under a name that the operator chooses."""
 
     kind: VendorName | None = Field(
         None,
-        description="vendor of the service; by default the profile's name if it is one of these, otherwise `other`",
+        description="vendor of the service; empty takes the profile's name where it is a vendor, else `other`",
     )
-    base_url: str = Field("", description="address of the service; empty uses the vendor's usual one")
+    base_url: str = Field("", description="base URL of the service; empty takes the usual one of its vendor")
     api_key: SecretStr = Field(SecretStr(""), description="API key of the service; empty sends none")
-    model: str = Field("", description="model if a request names only the profile")
+    model: str = Field("", description="model for requests that name only this profile")
     models: Annotated[list[str], NoDecode] = Field(
-        [], description="models to offer, comma-separated; empty offers all that the service lists"
+        [], description="models to offer, comma-separated; empty offers those that the service lists"
     )
     connect_timeout_s: float | None = Field(
         None, gt=0, le=60, description="replaces `llm.connect_timeout_s` for this service (s)"
     )
     first_byte_timeout_s: float | None = Field(
-        None, gt=0, le=3600, description="replaces `llm.first_byte_timeout_s` for this service (s)"
+        None, gt=0, le=3600, description="replaces the general limit for the first byte of an answer (s)"
     )
     idle_timeout_s: float | None = Field(
         None, gt=0, le=3600, description="replaces `llm.idle_timeout_s` for this service (s)"
@@ -277,68 +302,70 @@ class LlmProfile(BaseModel):
     @field_validator("models", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return _listed(value)
+        return _split_commas(value)
 
 
 class LlamaSettings(BaseModel):
     """llama.cpp inside the server, for a GGUF file."""
 
     model: str = Field(
-        "", description="GGUF file: a path, or a name in the models folder; empty uses the only one there"
+        "", description="GGUF file: a path, or a name in the models folder; empty takes the only one there"
     )
-    context_tokens: int = Field(8192, ge=256, le=1 << 20, description="context size of each answer (tokens)")
-    parallel: int = Field(2, ge=1, le=64, description="concurrent answers")
-    threads: int = Field(0, ge=0, le=1024, description="threads of the computation; 0 lets llama.cpp decide")
+    context_tokens: int = Field(
+        8192, ge=256, le=1 << 20, description="context length of each llama.cpp answer (tokens)"
+    )
+    parallel: int = Field(2, ge=1, le=64, description="llama.cpp answers that are generated at once")
+    threads: int = Field(
+        0, ge=0, le=1024, description="CPU threads of llama.cpp; 0 leaves the number to llama.cpp"
+    )
     gpu_layers: int = Field(
-        0, ge=0, le=1000, description="model layers on the GPU, if the installed llama.cpp supports one"
+        0, ge=0, le=1000, description="model layers on the GPU, where llama.cpp is built for one"
     )
 
 
 class LlmUpstreamSettings(BaseModel):
-    """The OpenAI-compatible service that answers prompts by default."""
+    """The OpenAI-compatible service that answers prompts."""
 
-    base_url: str = Field("", description="base URL of the service; it ends in /v1")
-    api_key: SecretStr = Field(SecretStr(""), description="API key of the service")
-    model: str = Field("", description="name of the model at the service")
+    base_url: str = Field("", description="base URL of the language-model service, ending in /v1")
+    api_key: SecretStr = Field(SecretStr(""), description="API key of the language-model service")
+    model: str = Field("", description="model that the language-model service is asked for")
 
 
 class LlmSettings(BaseModel):
     """Language models."""
 
     provider: str = Field(
-        "", description="provider of language models if a request names none; empty selects one"
+        "", description="language-model provider for requests that name none; empty picks one"
     )
     openai_compat: LlmUpstreamSettings = LlmUpstreamSettings()
     llama_local: LlamaSettings = LlamaSettings()
     profiles: dict[str, LlmProfile] = Field(
-        {}, description="services by name; a name has letters, digits, `_` and `-`"
+        {}, description="services by name; a name is made of letters, digits, `_` and `-`"
     )
-    discover: bool = Field(
-        True, description="whether to look for model servers on this machine, at their usual ports"
-    )
+    discover: bool = Field(True, description="look for model servers on the usual ports of this machine")
     model_aliases: Annotated[dict[str, str], NoDecode] = Field(
         {},
-        description="other names of models, `name=profile/model`, comma-separated; `*` stands for every unknown name",
+        description="other names of models, as `name=profile/model`, comma-separated; `*` is every unknown name",
     )
     allowed_base_urls: Annotated[list[str], NoDecode] = Field(
         ["http://127.0.0.1:1234", "http://127.0.0.1:11434", "http://127.0.0.1:8080", "http://127.0.0.1:9931"],
-        description="origins that a request may use as `base_url`, besides public https; comma-separated; "
+        description="origins that a request may name besides public https, comma-separated; "
         "localhost counts as 127.0.0.1",
     )
     connect_timeout_s: float = Field(
-        5.0, gt=0, le=60, description="time limit to connect to a model service (s)"
+        5.0, gt=0, le=60, description="longest time to connect to a service or model server (s)"
     )
     first_byte_timeout_s: float = Field(
-        60.0, gt=0, le=3600, description="time limit until the first byte of an answer (s)"
+        60.0, gt=0, le=3600, description="longest wait for the first byte of a service's answer (s)"
     )
     local_first_byte_timeout_s: float = Field(
         300.0,
         gt=0,
         le=3600,
-        description="replaces `first_byte_timeout_s` for a server on this machine, which may load its model first (s)",
+        description="longest wait for the first byte from a local model server, which may load its model first (s)",
     )
     idle_timeout_s: float = Field(
-        60.0, gt=0, le=600, description="time limit between two pieces of an answer (s)"
+        60.0, gt=0, le=600, description="longest pause between two pieces of an answer (s)"
     )
 
     @field_validator("profiles")
@@ -356,7 +383,7 @@ class LlmSettings(BaseModel):
     @field_validator("allowed_base_urls", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return _listed(value)
+        return _split_commas(value)
 
     @field_validator("model_aliases", mode="before")
     @classmethod
@@ -443,14 +470,14 @@ class LoftSettings(BaseModel):
     """The shop that the toolset `loft` asks."""
 
     api_url: str = Field("", description="address of the shop's API; empty uses demo data, if there are any")
-    api_key: SecretStr = Field(SecretStr(""), description="API key of the service; empty sends none")
+    api_key: SecretStr = Field(SecretStr(""), description="API key of the shop; empty sends none")
     timeout_s: float = Field(
         10.0, gt=0, le=300, description="time limit of one question to the shop, all tries together (s)"
     )
 
 
 class Settings(BaseSettings):
-    """All settings. Environment names start with `PROMPTER_`; nested ones join with `__`; `.env` is read."""
+    """All settings. Names in the environment start with `PROMPTER_`, and groups are joined by `__`."""
 
     model_config = SettingsConfigDict(
         env_prefix="PROMPTER_",
@@ -495,7 +522,7 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return _listed(value)
+        return _split_commas(value)
 
     @field_validator("models_dir", "data_dir")
     @classmethod
@@ -516,7 +543,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the base class has it
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order of precedence: arguments, environment, `.env`, then the aliases of other tools."""
+        """Order of precedence: arguments, environment, `.env`, then the names of other tools."""
         env_file = getattr(dotenv_settings, "env_file", None)
         return init_settings, env_settings, dotenv_settings, AliasSource(settings_cls, env_file)
 
@@ -529,7 +556,7 @@ class AliasSource(PydanticBaseSettingsSource):
         self._env_file = env_file
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        """Not used: `__call__` makes the whole mapping at once."""
+        """Unused: `__call__` makes the whole mapping at once."""
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -545,5 +572,5 @@ class AliasSource(PydanticBaseSettingsSource):
 
 
 def load_settings() -> Settings:
-    """The settings in force: environment first, then `.env` in the base folder."""
+    """Read the settings: the environment first, then `.env` in the base folder."""
     return Settings(_env_file=base_folder() / ".env")

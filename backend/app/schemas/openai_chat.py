@@ -1,23 +1,23 @@
-"""The bodies of `/v1/chat/completions` and `/v1/models`: strict where an error would cost, open elsewhere."""
+"""Bodies of `/v1/chat/completions` and `/v1/models`: known fields are checked, others pass on to the upstream."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-_OPEN = ConfigDict(extra="allow")
+_ALLOW_EXTRA = ConfigDict(extra="allow")
 
 
 class PartIn(BaseModel):
     """One part of a message: `text`, `image_url`, `input_audio`, `file`, `video_url`, `refusal` …"""
 
-    model_config = _OPEN
+    model_config = _ALLOW_EXTRA
 
-    type: str = Field(max_length=100, description="which kind of part it is", examples=["text"])
-    text: str | None = Field(None, description="what was said, of a `text` part", examples=["Say hello"])
+    type: str = Field(max_length=100, description="kind of the part", examples=["text"])
+    text: str | None = Field(None, description="text of a part of the kind `text`", examples=["Say hello"])
 
 
-def _content(value: Any) -> Any:
-    """A `content` that is neither text nor a list is told so once, not once for each form it could have."""
+def _check_content(value: Any) -> Any:
+    """Refuse a `content` of another type with one message, not with one for each type of the union."""
     if value is None or isinstance(value, str | list):
         return value
     raise ValueError("should be a text, a list of parts, or null")
@@ -26,28 +26,30 @@ def _content(value: Any) -> Any:
 class ChatMessageIn(BaseModel):
     """One message of the conversation; fields that are not named here reach the upstream as they are."""
 
-    model_config = _OPEN
+    model_config = _ALLOW_EXTRA
 
     role: Literal["developer", "system", "user", "assistant", "tool", "function"] = Field(
-        description="who said it", examples=["user"]
+        description="role of whoever wrote the message", examples=["user"]
     )
-    content: Annotated[str | list[PartIn] | None, BeforeValidator(_content)] = Field(
-        None, description="what was said: text or parts, of every role", examples=["Say hello"]
+    content: Annotated[str | list[PartIn] | None, BeforeValidator(_check_content)] = Field(
+        None, description="text or parts of the message, for every role", examples=["Say hello"]
     )
 
 
 class StreamOptionsIn(BaseModel):
     """How to stream."""
 
-    model_config = _OPEN
+    model_config = _ALLOW_EXTRA
 
     include_usage: bool | None = Field(
-        None, description="true: a last chunk without choices tells the tokens", examples=[True]
+        None,
+        description="true ends the stream with a chunk that holds the usage and no choices",
+        examples=[True],
     )
 
 
 class ChatCompletionIn(BaseModel):
-    """A chat completion. Beside these fields go all that OpenAI documents, and the usual ones of other servers."""
+    """A request for a chat completion. Other fields that OpenAI or another server documents are passed on."""
 
     model_config = ConfigDict(
         extra="allow",
@@ -72,7 +74,7 @@ class ChatCompletionIn(BaseModel):
     )
     model: str | None = Field(
         None,
-        description="an id of `/v1/models`, `profile/model`, a provider's name, or an alias; the default if absent",
+        description="an id of `/v1/models`, `profile/model`, a provider's name, or an alias; absent takes the default",
         examples=["echo"],
     )
     stream: bool | None = Field(None, description="true sends chunks as server-sent events", examples=[False])
@@ -81,57 +83,67 @@ class ChatCompletionIn(BaseModel):
     )
     temperature: float | None = Field(None, ge=0, le=2, description="randomness", examples=[0.7])
     top_p: float | None = Field(
-        None, ge=0, le=1, description="share of the likeliest tokens to choose from", examples=[0.9]
+        None,
+        ge=0,
+        le=1,
+        description="probability mass of the likeliest tokens to choose from",
+        examples=[0.9],
     )
     max_completion_tokens: int | None = Field(
         None, ge=1, description="longest answer (tokens)", examples=[500]
     )
-    max_tokens: int | None = Field(None, ge=1, description="the older name of the same", examples=[500])
-    n: int | None = Field(None, ge=1, le=16, description="answers wanted", examples=[1])
+    max_tokens: int | None = Field(
+        None, ge=1, description="older name of `max_completion_tokens` (tokens)", examples=[500]
+    )
+    n: int | None = Field(None, ge=1, le=16, description="number of answers", examples=[1])
     stop: str | list[str] | None = Field(None, description="texts that end the answer", examples=[["\n\n"]])
-    seed: int | None = Field(None, description="the same seed, the same answer, if it can", examples=[7])
+    seed: int | None = Field(
+        None, description="the same seed gives the same answer, where the model supports it", examples=[7]
+    )
     tools: list[dict[str, Any]] | None = Field(
         None,
         max_length=1000,
-        description="functions that the model may ask the client to call",
+        description="functions that the model may call; the client runs them",
         examples=[[]],
     )
     tool_choice: str | dict[str, Any] | None = Field(
         None, description="`auto`, `none`, `required`, or one function", examples=["auto"]
     )
     response_format: dict[str, Any] | None = Field(
-        None, description="JSON, or JSON of a schema", examples=[{"type": "json_object"}]
+        None,
+        description="asks for a JSON answer, with or without a schema",
+        examples=[{"type": "json_object"}],
     )
 
 
 class ChatUsageOut(BaseModel):
-    """What the answer cost."""
+    """Tokens that an answer took."""
 
-    model_config = _OPEN
+    model_config = _ALLOW_EXTRA
 
     prompt_tokens: int = Field(description="tokens read", examples=[11])
     completion_tokens: int = Field(description="tokens written", examples=[2])
-    total_tokens: int = Field(description="both", examples=[13])
+    total_tokens: int = Field(description="tokens read and written", examples=[13])
     estimated: bool | None = Field(
-        None, description="true where the upstream does not tell: four characters are taken for a token"
+        None, description="true where the upstream gives no usage: four characters are counted as a token"
     )
 
 
 class ChatMessageOut(BaseModel):
-    """The answer; `tool_calls`, `reasoning_content` and others as the upstream gives them."""
+    """The message of an answer; `tool_calls`, `reasoning_content` and others are as the upstream gives them."""
 
-    model_config = _OPEN
+    model_config = _ALLOW_EXTRA
 
     role: Literal["assistant"] = Field(description="always `assistant`")
     content: str | None = Field(description="the text; null beside `tool_calls`", examples=["Say hello"])
 
 
 class ChoiceOut(BaseModel):
-    """One of `n` answers."""
+    """One of the `n` answers of a request."""
 
-    model_config = _OPEN
+    model_config = _ALLOW_EXTRA
 
-    index: int = Field(description="which one", examples=[0])
+    index: int = Field(description="number of the answer, from 0", examples=[0])
     message: ChatMessageOut = Field(description="the answer")
     finish_reason: str = Field(
         description="`stop`, `length`, `tool_calls`, `content_filter` or `function_call`", examples=["stop"]
@@ -139,34 +151,34 @@ class ChoiceOut(BaseModel):
 
 
 class ChatCompletionOut(BaseModel):
-    """A whole answer; other fields as the upstream gives them."""
+    """A whole answer; other fields are as the upstream gives them."""
 
-    model_config = _OPEN
+    model_config = _ALLOW_EXTRA
 
-    id: str = Field(description="names this answer", examples=["chatcmpl-5905e6dbcbfa455399569db40f8d8c9a"])
+    id: str = Field(description="id of this answer", examples=["chatcmpl-5905e6dbcbfa455399569db40f8d8c9a"])
     object: Literal["chat.completion"] = Field(description="always `chat.completion`")
-    created: int = Field(description="when it was asked for (s since 1970)", examples=[1795190400])
-    model: str = Field(description="who answers, by its full id", examples=["lm_studio/qwen3-8b"])
+    created: int = Field(description="time of the request (s since 1970)", examples=[1795190400])
+    model: str = Field(description="full id of the model that answers", examples=["lm_studio/qwen3-8b"])
     choices: list[ChoiceOut] = Field(description="one or more answers")
-    usage: ChatUsageOut = Field(description="what it cost")
+    usage: ChatUsageOut = Field(description="tokens that the answer took")
 
 
 class ModelOut(BaseModel):
-    """One model that can be asked for."""
+    """A model that requests can name."""
 
-    id: str = Field(description="what a request calls it", examples=["lm_studio/qwen3-8b"])
+    id: str = Field(description="id that requests use", examples=["lm_studio/qwen3-8b"])
     object: Literal["model"] = Field("model", description="always `model`")
     created: int = Field(
-        description="when the server began to offer it (s since 1970)", examples=[1795190400]
+        description="time since which the server offers it (s since 1970)", examples=[1795190400]
     )
     owned_by: str = Field(
         description="the provider that answers, see `/providers/llm`", examples=["lm_studio"]
     )
-    name: str = Field(description="the same for people", examples=["qwen3-8b (lm_studio)"])
+    name: str = Field(description="name for people", examples=["qwen3-8b (lm_studio)"])
 
 
 class ModelList(BaseModel):
-    """Models."""
+    """The list of models."""
 
     object: Literal["list"] = Field("list", description="always `list`")
-    data: list[ModelOut] = Field(description="every one that can be asked for now")
+    data: list[ModelOut] = Field(description="every model that can be asked now")

@@ -10,7 +10,7 @@ from app.api.deps import CallerDep, ResourcesDep
 from app.api.sse import EventStream, unless_gone
 from app.core.errors import BadRequest
 from app.schemas.openai_chat import ChatCompletionIn, ChatCompletionOut, ChatMessageIn
-from app.schemas.openai_errors import openai_answer
+from app.schemas.openai_errors import describe_openai_error
 from app.services.llm.completion import Asked, Completion
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -32,7 +32,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "breaks tells an `error` event before `[DONE]`",
         "content": {"text/event-stream": {"example": _STREAM_EXAMPLE}},
     },
-    400: openai_answer(
+    400: describe_openai_error(
         "Cannot be asked",
         bad_request=("bad_request", "`messages`: field required", 400, "messages"),
         context_length_exceeded=(
@@ -42,7 +42,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             "messages",
         ),
     ),
-    401: openai_answer(
+    401: describe_openai_error(
         "The upstream refuses the server's key",
         upstream_unauthorized=(
             "upstream_unauthorized",
@@ -51,11 +51,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             None,
         ),
     ),
-    403: openai_answer(
+    403: describe_openai_error(
         "This Origin, Host or address may not ask, or the upstream says so of the server's key",
         not_allowed=("not_allowed", "this web origin is not allowed; add it to allowed_origins", 403, None),
     ),
-    404: openai_answer(
+    404: describe_openai_error(
         "No such model",
         model_not_found=(
             "model_not_found",
@@ -64,7 +64,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             "model",
         ),
     ),
-    408: openai_answer(
+    408: describe_openai_error(
         "The body did not come",
         idle_timeout=(
             "idle_timeout",
@@ -73,7 +73,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             None,
         ),
     ),
-    413: openai_answer(
+    413: describe_openai_error(
         "The body is over the limit",
         message_too_big=(
             "message_too_big",
@@ -82,7 +82,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             None,
         ),
     ),
-    429: openai_answer(
+    429: describe_openai_error(
         "The upstream wants fewer requests; see `Retry-After`",
         rate_limit_exceeded=(
             "rate_limit_exceeded",
@@ -91,11 +91,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             None,
         ),
     ),
-    502: openai_answer(
+    502: describe_openai_error(
         "The upstream failed, or its answer broke off",
         upstream_error=("upstream_error", f"the upstream {_HOST} answered with status 500", 502, None),
     ),
-    503: openai_answer(
+    503: describe_openai_error(
         "The provider cannot be used yet: it loads its model, or is not configured",
         upstream_loading=(
             "upstream_loading",
@@ -104,11 +104,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             None,
         ),
     ),
-    504: openai_answer(
+    504: describe_openai_error(
         "The upstream did not answer in time",
         upstream_timeout=("upstream_timeout", f"the upstream {_HOST} did not answer in time", 504, None),
     ),
-    "default": openai_answer("Any other error, in the same shape"),
+    "default": describe_openai_error("Any other error, in the same shape"),
 }
 _SCHEMES = ("https://", "http://", "data:")
 

@@ -8,7 +8,7 @@ from app.schemas.openai_audio import (
     TranscriptionOut,
     VerboseTranscriptionOut,
 )
-from app.schemas.openai_errors import openai_answer
+from app.schemas.openai_errors import describe_openai_error
 
 _STREAM_EXAMPLE = (
     ': progress {"done_s":0.0,"duration_s":3.43}\n\n'
@@ -53,7 +53,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
             "text/event-stream": {"example": _STREAM_EXAMPLE},
         },
     },
-    400: openai_answer(
+    400: describe_openai_error(
         "Cannot be transcribed",
         audio_not_readable=(
             "audio_not_readable",
@@ -70,11 +70,11 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         bad_request=("bad_request", "`file`: field required, a recording with a file name", 400, "file"),
         invalid_base64=("invalid_base64", "`input_audio.data` is not valid base64", 400, "input_audio.data"),
     ),
-    403: openai_answer(
+    403: describe_openai_error(
         "This Origin, Host or address may not ask",
         not_allowed=("not_allowed", "this web origin is not allowed; add it to allowed_origins", 403, None),
     ),
-    404: openai_answer(
+    404: describe_openai_error(
         "No such engine",
         model_not_found=(
             "model_not_found",
@@ -83,11 +83,11 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
             "model",
         ),
     ),
-    408: openai_answer(
+    408: describe_openai_error(
         "The upload stood still",
         idle_timeout=("idle_timeout", "the upload brought nothing for 30 s; send it again", 408, None),
     ),
-    413: openai_answer(
+    413: describe_openai_error(
         "Too big, or too long",
         message_too_big=(
             "message_too_big",
@@ -96,7 +96,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
             "file",
         ),
     ),
-    500: openai_answer(
+    500: describe_openai_error(
         "The engine failed",
         engine_failed=(
             "engine_failed",
@@ -105,7 +105,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
             None,
         ),
     ),
-    503: openai_answer(
+    503: describe_openai_error(
         "The engine cannot be used, or too many recordings are being transcribed; see `Retry-After`",
         server_full=(
             "server_full",
@@ -120,5 +120,5 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
             None,
         ),
     ),
-    "default": openai_answer("Any other error, in the same shape"),
+    "default": describe_openai_error("Any other error, in the same shape"),
 }

@@ -8,7 +8,7 @@ from app.api.deps import Resources, ResourcesDep
 from app.core.errors import ModelNotFound
 from app.schemas.errors import describe_answer
 from app.schemas.openai_chat import ModelList, ModelOut
-from app.schemas.openai_errors import openai_answer
+from app.schemas.openai_errors import describe_openai_error
 from app.services.llm.models import Model
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -18,7 +18,7 @@ DISCOVERER = "prompter-discovery"
 WHISPER = "whisper-1"
 """OpenAI's name of the default speech engine."""
 
-_REFUSED = openai_answer(
+_REFUSED = describe_openai_error(
     "This Origin, Host or address may not ask",
     not_allowed=("not_allowed", "this web origin is not allowed; add it to allowed_origins", 403, None),
 )
@@ -51,7 +51,7 @@ async def audio_models(resources: ResourcesDep) -> ModelList:
     responses={
         200: {"description": "It can be asked for"},
         403: _REFUSED,
-        404: openai_answer(
+        404: describe_openai_error(
             "Nobody is called so",
             model_not_found=(
                 "model_not_found",
@@ -60,7 +60,7 @@ async def audio_models(resources: ResourcesDep) -> ModelList:
                 "model",
             ),
         ),
-        "default": openai_answer("Any other error, in the same shape"),
+        "default": describe_openai_error("Any other error, in the same shape"),
     },
 )
 async def model(model_id: str, resources: ResourcesDep) -> ModelOut:

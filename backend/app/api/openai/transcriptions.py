@@ -14,7 +14,7 @@ from app.api.openai.uploads import receive_upload
 from app.api.sse import EventStream, unless_gone
 from app.core.errors import BadRequest, PrompterError
 from app.schemas.openai_audio import TranscriptionIn
-from app.schemas.openai_errors import openai_error_of
+from app.schemas.openai_errors import to_openai_error
 from app.services.transcription.job import TranscriptionJob
 from app.services.transcription.request import (
     TranscriptionRequest,
@@ -125,7 +125,7 @@ async def _events(job: TranscriptionJob) -> AsyncGenerator[bytes, None]:
             else:
                 yield _comment(step)
     except PrompterError as error:
-        yield _event(openai_error_of(error))
+        yield _event(to_openai_error(error))
         return
     yield _event(done_event(job.so_far))
 

@@ -15,7 +15,7 @@ from app.core.metrics import Observer
 from app.core.security import Caller
 from app.providers.base import ChatRequest
 from app.providers.boundary import ProviderBoundary
-from app.schemas.openai_errors import openai_error_of
+from app.schemas.openai_errors import to_openai_error
 from app.services.llm.context import RunContext
 from app.services.llm.forwarding import forwarded
 from app.services.llm.models import Catalogue, Choice
@@ -212,7 +212,7 @@ class Completion:
                         yield event
                 usage = canonical.usage_event()
         except PrompterError as error:
-            yield sse(openai_error_of(error))
+            yield sse(to_openai_error(error))
         else:
             self._end("completed")
             if usage:

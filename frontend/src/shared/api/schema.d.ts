@@ -911,7 +911,7 @@ export interface components {
         };
         /**
          * ChatCompletionIn
-         * @description A chat completion. Beside these fields go all that OpenAI documents, and the usual ones of other servers.
+         * @description A request for a chat completion. Other fields that OpenAI or another server documents are passed on.
          * @example {
          *       "messages": [
          *         {
@@ -949,7 +949,7 @@ export interface components {
             max_completion_tokens?: number | null;
             /**
              * Max Tokens
-             * @description the older name of the same
+             * @description older name of `max_completion_tokens` (tokens)
              * @example 500
              */
             max_tokens?: number | null;
@@ -966,19 +966,19 @@ export interface components {
             messages: components["schemas"]["ChatMessageIn"][];
             /**
              * Model
-             * @description an id of `/v1/models`, `profile/model`, a provider's name, or an alias; the default if absent
+             * @description an id of `/v1/models`, `profile/model`, a provider's name, or an alias; absent takes the default
              * @example echo
              */
             model?: string | null;
             /**
              * N
-             * @description answers wanted
+             * @description number of answers
              * @example 1
              */
             n?: number | null;
             /**
              * Response Format
-             * @description JSON, or JSON of a schema
+             * @description asks for a JSON answer, with or without a schema
              * @example {
              *       "type": "json_object"
              *     }
@@ -988,7 +988,7 @@ export interface components {
             } | null;
             /**
              * Seed
-             * @description the same seed, the same answer, if it can
+             * @description the same seed gives the same answer, where the model supports it
              * @example 7
              */
             seed?: number | null;
@@ -1029,7 +1029,7 @@ export interface components {
             } | null;
             /**
              * Tools
-             * @description functions that the model may ask the client to call
+             * @description functions that the model may call; the client runs them
              * @example []
              */
             tools?: {
@@ -1037,7 +1037,7 @@ export interface components {
             }[] | null;
             /**
              * Top P
-             * @description share of the likeliest tokens to choose from
+             * @description probability mass of the likeliest tokens to choose from
              * @example 0.9
              */
             top_p?: number | null;
@@ -1046,7 +1046,7 @@ export interface components {
         };
         /**
          * ChatCompletionOut
-         * @description A whole answer; other fields as the upstream gives them.
+         * @description A whole answer; other fields are as the upstream gives them.
          */
         ChatCompletionOut: {
             /**
@@ -1056,19 +1056,19 @@ export interface components {
             choices: components["schemas"]["ChoiceOut"][];
             /**
              * Created
-             * @description when it was asked for (s since 1970)
+             * @description time of the request (s since 1970)
              * @example 1795190400
              */
             created: number;
             /**
              * Id
-             * @description names this answer
+             * @description id of this answer
              * @example chatcmpl-5905e6dbcbfa455399569db40f8d8c9a
              */
             id: string;
             /**
              * Model
-             * @description who answers, by its full id
+             * @description full id of the model that answers
              * @example lm_studio/qwen3-8b
              */
             model: string;
@@ -1078,7 +1078,7 @@ export interface components {
              * @constant
              */
             object: "chat.completion";
-            /** @description what it cost */
+            /** @description tokens that the answer took */
             usage: components["schemas"]["ChatUsageOut"];
         } & {
             [key: string]: unknown;
@@ -1090,13 +1090,13 @@ export interface components {
         ChatMessageIn: {
             /**
              * Content
-             * @description what was said: text or parts, of every role
+             * @description text or parts of the message, for every role
              * @example Say hello
              */
             content?: string | components["schemas"]["PartIn"][] | null;
             /**
              * Role
-             * @description who said it
+             * @description role of whoever wrote the message
              * @example user
              * @enum {string}
              */
@@ -1106,7 +1106,7 @@ export interface components {
         };
         /**
          * ChatMessageOut
-         * @description The answer; `tool_calls`, `reasoning_content` and others as the upstream gives them.
+         * @description The message of an answer; `tool_calls`, `reasoning_content` and others are as the upstream gives them.
          */
         ChatMessageOut: {
             /**
@@ -1197,7 +1197,7 @@ export interface components {
         };
         /**
          * ChatUsageOut
-         * @description What the answer cost.
+         * @description Tokens that an answer took.
          */
         ChatUsageOut: {
             /**
@@ -1208,7 +1208,7 @@ export interface components {
             completion_tokens: number;
             /**
              * Estimated
-             * @description true where the upstream does not tell: four characters are taken for a token
+             * @description true where the upstream gives no usage: four characters are counted as a token
              */
             estimated?: boolean | null;
             /**
@@ -1219,7 +1219,7 @@ export interface components {
             prompt_tokens: number;
             /**
              * Total Tokens
-             * @description both
+             * @description tokens read and written
              * @example 13
              */
             total_tokens: number;
@@ -1228,7 +1228,7 @@ export interface components {
         };
         /**
          * ChoiceOut
-         * @description One of `n` answers.
+         * @description One of the `n` answers of a request.
          */
         ChoiceOut: {
             /**
@@ -1239,7 +1239,7 @@ export interface components {
             finish_reason: string;
             /**
              * Index
-             * @description which one
+             * @description number of the answer, from 0
              * @example 0
              */
             index: number;
@@ -1609,7 +1609,7 @@ export interface components {
         };
         /**
          * DurationUsage
-         * @description What was used.
+         * @description The usage: the length of the recording.
          */
         DurationUsage: {
             /**
@@ -2555,12 +2555,12 @@ export interface components {
         };
         /**
          * ModelList
-         * @description Models.
+         * @description The list of models.
          */
         ModelList: {
             /**
              * Data
-             * @description every one that can be asked for now
+             * @description every model that can be asked now
              */
             data: components["schemas"]["ModelOut"][];
             /**
@@ -2573,24 +2573,24 @@ export interface components {
         };
         /**
          * ModelOut
-         * @description One model that can be asked for.
+         * @description A model that requests can name.
          */
         ModelOut: {
             /**
              * Created
-             * @description when the server began to offer it (s since 1970)
+             * @description time since which the server offers it (s since 1970)
              * @example 1795190400
              */
             created: number;
             /**
              * Id
-             * @description what a request calls it
+             * @description id that requests use
              * @example lm_studio/qwen3-8b
              */
             id: string;
             /**
              * Name
-             * @description the same for people
+             * @description name for people
              * @example qwen3-8b (lm_studio)
              */
             name: string;
@@ -2665,7 +2665,7 @@ export interface components {
         };
         /**
          * OpenAiErrorBody
-         * @description What went wrong, and how to go on.
+         * @description One error, and how to go on.
          */
         OpenAiErrorBody: {
             /**
@@ -2676,13 +2676,13 @@ export interface components {
             code: string | null;
             /**
              * Message
-             * @description what was wrong and how to go on; never holds keys, prompts or the input
+             * @description what was wrong and how to go on; it holds no keys, prompts or other input
              * @example there is no model 'gpt-9'; GET /v1/models lists those there are
              */
             message: string;
             /**
              * Param
-             * @description the field that was wrong, where one was
+             * @description field of the request that was wrong, where there is one
              * @example model
              */
             param: string | null;
@@ -2695,7 +2695,7 @@ export interface components {
         };
         /**
          * OpenAiErrorOut
-         * @description Every error answer under /v1, and the event that ends a broken stream.
+         * @description An error answer under /v1, and the event that ends a broken stream.
          */
         OpenAiErrorOut: {
             error: components["schemas"]["OpenAiErrorBody"];
@@ -2707,13 +2707,13 @@ export interface components {
         PartIn: {
             /**
              * Text
-             * @description what was said, of a `text` part
+             * @description text of a part of the kind `text`
              * @example Say hello
              */
             text?: string | null;
             /**
              * Type
-             * @description which kind of part it is
+             * @description kind of the part
              * @example text
              */
             type: string;
@@ -3044,12 +3044,12 @@ export interface components {
         };
         /**
          * SegmentOut
-         * @description One utterance. What engines do not tell has a value that no client takes for a fault.
+         * @description One utterance. A field that engines do not provide has a neutral value that clients accept.
          */
         SegmentOut: {
             /**
              * Avg Logprob
-             * @description mean logarithm of the words' confidence, 0 where it is not known
+             * @description mean logarithm of the words' confidence; 0 where it is not known
              * @example -0.2
              */
             avg_logprob: number;
@@ -3073,13 +3073,13 @@ export interface components {
             id: number;
             /**
              * No Speech Prob
-             * @description always 0: what is no speech is left out
+             * @description always 0: audio without speech is left out
              * @example 0
              */
             no_speech_prob: number;
             /**
              * Seek
-             * @description where it begins, in hundredths of a second
+             * @description start of the utterance, in hundredths of a second
              * @example 42
              */
             seek: number;
@@ -3495,7 +3495,7 @@ export interface components {
         StreamOptionsIn: {
             /**
              * Include Usage
-             * @description true: a last chunk without choices tells the tokens
+             * @description true ends the stream with a chunk that holds the usage and no choices
              * @example true
              */
             include_usage?: boolean | null;
@@ -3662,7 +3662,7 @@ export interface components {
         };
         /**
          * TranscriptionOut
-         * @description A recording's text.
+         * @description The text of a recording.
          */
         TranscriptionOut: {
             /**
@@ -3801,7 +3801,7 @@ export interface components {
         };
         /**
          * VerboseTranscriptionOut
-         * @description A recording's text with its times.
+         * @description The text of a recording with times.
          */
         VerboseTranscriptionOut: {
             /**
@@ -3812,13 +3812,13 @@ export interface components {
             duration: number;
             /**
              * Language
-             * @description English name in lower case; `unknown` where nothing tells
+             * @description English name in lower case; `unknown` where the engine does not tell
              * @example english
              */
             language: string;
             /**
              * Segments
-             * @description one entry an utterance
+             * @description one entry for each utterance
              */
             segments: components["schemas"]["SegmentOut"][];
             /**
@@ -3837,13 +3837,13 @@ export interface components {
             usage: components["schemas"]["DurationUsage"];
             /**
              * Words
-             * @description where word times were asked for
+             * @description the words, where word times were requested
              */
             words?: components["schemas"]["WordOut"][] | null;
         };
         /**
          * WordOut
-         * @description One word.
+         * @description One word and its times.
          */
         WordOut: {
             /**
@@ -7297,7 +7297,7 @@ export interface operations {
                         data: string;
                         /**
                          * Format
-                         * @description what it is; not believed: the file itself tells
+                         * @description the format; ignored: the first bytes of the file decide
                          * @default
                          * @example wav
                          */
@@ -7305,7 +7305,7 @@ export interface operations {
                     };
                     /**
                      * Keywords
-                     * @description the same as a list
+                     * @description terms that the recording may contain, as a list
                      * @default []
                      */
                     keywords?: string[];
@@ -7317,7 +7317,7 @@ export interface operations {
                     language?: string | null;
                     /**
                      * Languages
-                     * @description the same; used where it holds one
+                     * @description languages by code or name; used where the list holds a single one
                      * @default []
                      */
                     languages?: string[];
@@ -7330,25 +7330,25 @@ export interface operations {
                     model?: string;
                     /**
                      * Prompt
-                     * @description terms likely to be said, for engines that can use them
+                     * @description terms that the recording may contain, for engines that can use them
                      * @default
                      */
                     prompt?: string;
                     /**
                      * Response Format
-                     * @description `diarized_json` is refused: no engine tells speakers
+                     * @description the format of the answer; `diarized_json` is refused: no engine tells speakers apart
                      * @default json
                      * @enum {string}
                      */
                     response_format?: "json" | "text" | "srt" | "verbose_json" | "vtt" | "diarized_json";
                     /**
                      * Stream
-                     * @description true: server-sent events, each utterance as it becomes text
+                     * @description true: an event for each utterance as soon as it is transcribed
                      */
                     stream?: boolean | null;
                     /**
                      * Temperature
-                     * @description accepted; the engines choose their own
+                     * @description accepted and ignored: the engines choose their own
                      */
                     temperature?: number | null;
                     /**
@@ -7371,7 +7371,7 @@ export interface operations {
                     file: string;
                     /**
                      * Keywords
-                     * @description the same as a list
+                     * @description terms that the recording may contain, as a list
                      * @default []
                      */
                     keywords?: string[];
@@ -7383,7 +7383,7 @@ export interface operations {
                     language?: string | null;
                     /**
                      * Languages
-                     * @description the same; used where it holds one
+                     * @description languages by code or name; used where the list holds a single one
                      * @default []
                      */
                     languages?: string[];
@@ -7396,25 +7396,25 @@ export interface operations {
                     model?: string;
                     /**
                      * Prompt
-                     * @description terms likely to be said, for engines that can use them
+                     * @description terms that the recording may contain, for engines that can use them
                      * @default
                      */
                     prompt?: string;
                     /**
                      * Response Format
-                     * @description `diarized_json` is refused: no engine tells speakers
+                     * @description the format of the answer; `diarized_json` is refused: no engine tells speakers apart
                      * @default json
                      * @enum {string}
                      */
                     response_format?: "json" | "text" | "srt" | "verbose_json" | "vtt" | "diarized_json";
                     /**
                      * Stream
-                     * @description true: server-sent events, each utterance as it becomes text
+                     * @description true: an event for each utterance as soon as it is transcribed
                      */
                     stream?: boolean | null;
                     /**
                      * Temperature
-                     * @description accepted; the engines choose their own
+                     * @description accepted and ignored: the engines choose their own
                      */
                     temperature?: number | null;
                     /**
