@@ -1,10 +1,11 @@
-"""The application: `create_app(settings)` joins settings, services and doors; `app` is what uvicorn runs."""
+"""The application: `create_app(settings)` joins settings, services and routes; `app` is what uvicorn runs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from functools import partial
 from time import time
 from typing import Any
+from uuid import UUID
 
 import anyio
 from fastapi import FastAPI
@@ -47,10 +48,10 @@ from app.services.history.dictation_writer import DictationStore, DictationWrite
 from app.services.history.dictations import DictationHistory, find_latest_text
 from app.services.history.export import ConversationExporter
 from app.services.history.search import Search
-from app.services.history.transcripts import RecentTranscripts
-from app.services.llm.completion import Completions
-from app.services.llm.generate import Generation
-from app.services.llm.models import Catalogue
+from app.services.history.transcripts import RecentTranscripts, SessionLabel
+from app.services.llm.completion import CompletionService
+from app.services.llm.generate import GenerateService
+from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
 from app.services.transcription.job import TranscriptionService
 from app.storage import lifecycle
@@ -63,7 +64,6 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
     `registrations` bring other providers and toolsets than those that are built in, configured and installed.
     """
     settings = settings or load_settings()
-    registrations = registrations or Registrations()
     configure_logging(settings.log_level)
     app = FastAPI(
         title="PROMPTer",
@@ -75,44 +75,9 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
         redirect_slashes=False,  # an address with a slash too many is unknown, with accounts and without
         lifespan=_lifespan,
     )
-    observer = Observer()
-    scheduler = make_scheduler(settings.scheduler, shed=observer.shed)
-    observer.watch_queue(lambda: scheduler.waiting)
-    engines = SttProviders(settings, scheduler, registrations.stt)
     database = Database(settings)
     app.state.database = database
-    transcripts = RecentTranscripts(settings.limits.transcripts, partial(find_latest_text, database))
-    writer = DictationWriter(database, settings.limits.unstored_finals, observer)
-    language_models = LlmProviders(settings, registrations.llm)
-    kept = Search(database)
-    assistants = Assistants(settings, Toolsets(settings, registrations.toolsets), kept, language_models.names)
-    catalogue = Catalogue(settings, language_models, assistants)
-    answers = Answers(settings, database, catalogue, observer)
-    app.state.resources = Resources(
-        settings=settings,
-        engines=engines,
-        providers=language_models,
-        generation=Generation(language_models, transcripts, catalogue),
-        catalogue=catalogue,
-        assistants=assistants,
-        completions=Completions(catalogue, observer),
-        transcriptions=TranscriptionService(settings, engines, scheduler),
-        transcripts=transcripts,
-        sockets=SocketLimiter(settings.limits.sockets),
-        sessions=SessionManager(settings, engines, DictationStore(writer, transcripts), observer),
-        scheduler=scheduler,
-        observer=observer,
-        accounts=Accounts(settings, database),
-        answers=answers,
-        conversations=Conversations(database, answers),
-        branches=Branches(database, answers),
-        export=ConversationExporter(database),
-        search=kept,
-        realtime=RealtimeSessions(database, answers),
-        dictations=DictationHistory(database, writer, transcripts),
-        writer=writer,
-        begun_s=int(time()),
-    )
+    app.state.resources = _make_resources(settings, database, registrations or Registrations())
     install_error_handlers(app)
     for router in (
         *(stt.router, generate.router, chat.router, models.router, transcriptions.router),
@@ -123,7 +88,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
         app.include_router(router)
     web.mount_docs(app)
     web.mount_web(app)
-    # Each stands before those above it: the guard first, then other origins, then the gate.
+    # The last one added runs first: the network check, then CORS, then authentication.
     app.add_middleware(AuthMiddleware, settings=settings)
     if settings.allowed_origins:
         app.add_middleware(CORSMiddleware, **make_cors_options(settings))
@@ -132,9 +97,56 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
     return app
 
 
+def _make_resources(settings: Settings, database: Database, registrations: Registrations) -> Resources:
+    """The services of one application, each with what it needs of the others."""
+    observer = Observer()
+    scheduler = make_scheduler(settings.scheduler, shed=observer.shed)
+    observer.watch_queue(lambda: scheduler.waiting)
+    stt = SttProviders(settings, scheduler, registrations.stt)
+
+    transcripts = RecentTranscripts(settings.limits.transcripts, partial(find_latest_text, database))
+    writer = DictationWriter(database, settings.limits.unstored_finals, observer)
+    search = Search(database)
+
+    llm = LlmProviders(settings, registrations.llm)
+    toolsets = Toolsets(settings, registrations.toolsets)
+    assistants = Assistants(settings, toolsets, search, reserved_names=llm.names)
+    catalog = ModelCatalog(settings, llm, assistants)
+    answers = Answers(settings, database, catalog, observer)
+
+    def find_transcript(owner: UUID, session_id: str) -> Awaitable[str]:
+        return transcripts.find(SessionLabel(owner, session_id))
+
+    return Resources(
+        settings=settings,
+        observer=observer,
+        started_s=int(time()),
+        stt=stt,
+        scheduler=scheduler,
+        sockets=SocketLimiter(settings.limits.sockets),
+        sessions=SessionManager(settings, stt, DictationStore(writer, transcripts), observer),
+        transcriptions=TranscriptionService(settings, stt, scheduler),
+        transcripts=transcripts,
+        writer=writer,
+        dictations=DictationHistory(database, writer, transcripts),
+        search=search,
+        exporter=ConversationExporter(database),
+        llm=llm,
+        catalog=catalog,
+        assistants=assistants,
+        completions=CompletionService(catalog, observer),
+        generate=GenerateService(llm, catalog, observer, find_transcript),
+        answers=answers,
+        conversations=Conversations(database, answers),
+        branches=Branches(database, answers),
+        realtime=RealtimeSessions(database, answers),
+        accounts=Accounts(settings, database),
+    )
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Warm the default engine in the background; at the end stop sessions, engines and upstreams."""
+    """Warm the default engine in the background; at the end stop answers, sessions, engines and upstreams."""
     resources: Resources = app.state.resources
     resources.accounts.start()
     async with (
@@ -144,12 +156,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         resources.sessions.run(),
         anyio.create_task_group() as group,
     ):
-        group.start_soon(resources.engines.warm_up)
+        group.start_soon(resources.stt.warm_up)
         yield
         group.cancel_scope.cancel()
-    await resources.engines.aclose()
+    await resources.stt.aclose()
     await resources.assistants.aclose()
-    await resources.providers.aclose()
+    await resources.llm.aclose()
 
 
 def _describe_socket(app: FastAPI) -> None:

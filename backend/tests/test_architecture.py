@@ -171,6 +171,36 @@ def test_there_is_no_import_cycle() -> None:
     assert len(done) == len(MODULES)
 
 
+def package(name: str) -> str:
+    """The package that a module stands in; the package itself for its `__init__`."""
+    return name if MODULES[name].name == "__init__.py" else name.rpartition(".")[0]
+
+
+def test_there_is_no_cycle_between_packages() -> None:
+    """What only a type checker imports counts too. A package and one inside it may import each other."""
+    graph: dict[str, set[str]] = {}
+    for name in MODULES:
+        mine = package(name)
+        others = {package(target) for target in imported(name) if target in MODULES}
+        graph.setdefault(mine, set()).update(
+            other
+            for other in others
+            if not f"{other}.".startswith(f"{mine}.") and not f"{mine}.".startswith(f"{other}.")
+        )
+    done: set[str] = set()
+
+    def visit(name: str, way: list[str]) -> None:
+        assert name not in way, f"cycle of packages: {' -> '.join([*way[way.index(name) :], name])}"
+        if name not in done:
+            for target in sorted(graph[name]):
+                visit(target, [*way, name])
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, [])
+    assert done == graph.keys()
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_vendors_live_where_they_belong(name: str) -> None:
     """A library can be changed in one place."""

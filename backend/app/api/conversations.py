@@ -285,7 +285,7 @@ async def export(
 
     A message stands in the Markdown as it was written; one that could show HTML or images stands in a block of code.
     """
-    exported = await resources.export.export(caller.user_id, parse_conversation_id(conversation_id), format)
+    exported = await resources.exporter.export(caller.user_id, parse_conversation_id(conversation_id), format)
     return StreamingResponse(
         exported.pieces,
         media_type=_MEDIA[format],

@@ -1,4 +1,4 @@
-"""What the doors hand to the rooms behind them: the resources of one application."""
+"""What routes depend on: the services of one application, and the caller."""
 
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -22,41 +22,51 @@ from app.services.history.dictations import DictationHistory
 from app.services.history.export import ConversationExporter
 from app.services.history.search import Search
 from app.services.history.transcripts import RecentTranscripts
-from app.services.llm.completion import Completions
-from app.services.llm.generate import Generation
-from app.services.llm.models import Catalogue
+from app.services.llm.completion import CompletionService
+from app.services.llm.generate import GenerateService
+from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
 from app.services.transcription.job import TranscriptionService
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Everything that lives as long as the application."""
+    """What lives as long as the application, room by room."""
 
     settings: Settings
-    engines: SttProviders
-    providers: LlmProviders
-    generation: Generation
-    catalogue: Catalogue
-    assistants: Assistants
-    completions: Completions
-    transcriptions: TranscriptionService
-    transcripts: RecentTranscripts
+    observer: Observer
+    started_s: int
+    """When the application was made (s since 1970)."""
+
+    # speech
+    stt: SttProviders
+    scheduler: Scheduler
     sockets: SocketLimiter
     sessions: SessionManager
-    scheduler: Scheduler
-    observer: Observer
-    accounts: Accounts
+    transcriptions: TranscriptionService
+
+    # what is kept
+    transcripts: RecentTranscripts
+    writer: DictationWriter
+    dictations: DictationHistory
+    search: Search
+    exporter: ConversationExporter
+
+    # language models
+    llm: LlmProviders
+    catalog: ModelCatalog
+    assistants: Assistants
+    completions: CompletionService
+    generate: GenerateService
+
+    # conversations
     answers: Answers
     conversations: Conversations
     branches: Branches
-    export: ConversationExporter
-    search: Search
     realtime: RealtimeSessions
-    dictations: DictationHistory
-    writer: DictationWriter
-    begun_s: int
-    """When the application was made (s since 1970)."""
+
+    # people
+    accounts: Accounts
 
 
 def get_resources(connection: HTTPConnection) -> Resources:
@@ -65,7 +75,7 @@ def get_resources(connection: HTTPConnection) -> Resources:
 
 
 async def _resources(connection: HTTPConnection) -> Resources:
-    """The same as a dependency. FastAPI gives a plain function a thread for each request: milliseconds under load."""
+    """`get_resources` as a dependency; FastAPI would run a plain function in a thread, which costs milliseconds."""
     return get_resources(connection)
 
 
@@ -76,7 +86,7 @@ async def get_caller(connection: HTTPConnection) -> Caller:
     """Return the caller that `AuthMiddleware` has found.
 
     Raises:
-        Unauthorized: this route is open to everyone, and should not have asked.
+        Unauthorized: this route is open to everyone, and there is no caller.
     """
     caller: Caller | None = connection.state.caller
     if caller is None:

@@ -10,11 +10,10 @@ from app.api.deps import CallerDep, ResourcesDep
 from app.api.sse import EventStream, event, unless_gone
 from app.core.errors import PrompterError
 from app.core.security import Caller
-from app.providers.base import ChatMessage, LlmChunk, LlmConfig, Usage
+from app.providers.base import ChatMessage, LlmConfig
 from app.schemas.errors import ErrorOut, describe_error
 from app.schemas.llm import GenerateIn, GenerateOut, UsageOut
-from app.services.llm.answer import Answer
-from app.services.llm.generate import Prompt
+from app.services.llm.generate import Prompt, TextCompletion
 
 router = APIRouter(tags=["language models"])
 
@@ -78,11 +77,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def opened(
+async def open_answer(
     body: GenerateIn, request: Request, resources: ResourcesDep, caller: CallerDep
-) -> AsyncGenerator[Answer, None]:
-    """The answer with its first piece there, so that a failure has its status; closed when all is sent."""
-    answer = await resources.generation.answer(_prompt(body, caller))
+) -> AsyncGenerator[TextCompletion, None]:
+    """The answer with its first text there, so that a failure has its status; closed when all is sent."""
+    answer = await resources.generate.start(_prompt(body, caller))
     try:
         await unless_gone(request, answer.open())
         yield answer
@@ -94,7 +93,10 @@ async def opened(
     "/llm/generate", response_model=GenerateOut, responses=_RESPONSES, summary="Ask a language model"
 )
 async def generate(
-    body: GenerateIn, request: Request, resources: ResourcesDep, answer: Annotated[Answer, Depends(opened)]
+    body: GenerateIn,
+    request: Request,
+    resources: ResourcesDep,
+    answer: Annotated[TextCompletion, Depends(open_answer)],
 ) -> Response | GenerateOut:
     """Send `messages`, the transcript of a dictation (`session_id`), or both, and get an answer.
 
@@ -102,33 +104,30 @@ async def generate(
     """
     if body.stream:
         return EventStream(_events(answer), slow_reader_s=resources.settings.limits.slow_reader_s)
-    whole = await unless_gone(request, answer.whole())
+    text = await unless_gone(request, answer.text())
     return GenerateOut(
         provider=answer.provider,
-        model=whole.model,
-        text=whole.text,
-        finish_reason=whole.finish_reason,
-        usage=_usage(whole.usage),
+        model=answer.model,
+        text=text,
+        finish_reason=answer.finish_reason,
+        usage=_usage(answer),
     )
 
 
-async def _events(answer: Answer) -> AsyncGenerator[bytes, None]:
-    last = LlmChunk()
+async def _events(answer: TextCompletion) -> AsyncGenerator[bytes, None]:
     try:
-        while (chunk := await answer.next()) is not None:
-            if chunk.text:
-                yield event("message", {"content": chunk.text})
-            last = chunk
+        async for text in answer.texts():
+            yield event("message", {"content": text})
     except PrompterError as error:
         yield event("error", {"error": error.message, "code": error.code})
         return
-    usage = _usage(last.usage)
+    usage = _usage(answer)
     yield event(
         "done",
         {
             "status": "completed",
             "message_id": f"msg_{uuid4().hex}",
-            "finish_reason": last.finish_reason or "stop",
+            "finish_reason": answer.finish_reason,
             "usage": usage.model_dump() if usage else None,
         },
     )
@@ -155,13 +154,5 @@ def _prompt(body: GenerateIn, caller: Caller) -> Prompt:
     )
 
 
-def _usage(usage: Usage | None) -> UsageOut | None:
-    return UsageOut(**_fields(usage)) if usage else None
-
-
-def _fields(usage: Usage) -> dict[str, int]:
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-    }
+def _usage(answer: TextCompletion) -> UsageOut | None:
+    return UsageOut.model_validate(answer.usage) if answer.usage else None

@@ -46,7 +46,7 @@ async def health() -> Health:
 )
 async def ready(resources: ResourcesDep, response: Response) -> Readiness:
     """Answers 503 while the default engine loads."""
-    warm = resources.engines.warm
+    warm = resources.stt.warm
     response.status_code = 200 if warm else 503
     return Readiness(status="ready" if warm else "loading")
 
@@ -68,11 +68,11 @@ providers_router = APIRouter(prefix="/providers", tags=["providers"])
 @providers_router.get("/stt", summary="Speech engines", responses=describe_answer("All engines"))
 async def speech_engines(resources: ResourcesDep) -> SttProviderList:
     """Every engine, ready or not; answers within about 3 s whatever a provider does."""
-    return SttProviderList(items=await resources.engines.list_providers())
+    return SttProviderList(items=await resources.stt.list_providers())
 
 
 @providers_router.get("/llm", summary="Language-model providers", responses=describe_answer("All providers"))
 async def language_models(resources: ResourcesDep) -> LlmProviderList:
     """Every provider of language models, and every assistant, ready or not; answers within some seconds whatever
     an upstream does."""
-    return LlmProviderList(items=await resources.catalogue.states())
+    return LlmProviderList(items=await resources.catalog.list_states())

@@ -77,12 +77,12 @@ class AnnouncingServer(uvicorn.Server):
         console.print(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
         for line in self._who_may_enter():
             console.print(line, markup=False)
-        for line in self._who_answers(await resources.providers.default()):
+        for line in self._who_answers(await resources.llm.default()):
             console.print(line, markup=False)
         with anyio.move_on_after(LOADING_S):
-            while not resources.engines.warm:  # noqa: ASYNC110 - the server has no use for an event
+            while not resources.stt.warm:  # noqa: ASYNC110 - the server has no use for an event
                 await anyio.sleep(0.05)
-        for line in await resources.engines.describe_default():
+        for line in await resources.stt.describe_default():
             console.print(line, markup=False)
 
     def _who_may_enter(self) -> list[str]:

@@ -121,7 +121,7 @@ class Observer:
         self._shed = self._counter("partials_shed", "partials that gave way to more urgent work")
         self._reconnects = self._counter("reconnects", "clients that came back to their session")
         self._answers = self._counter(
-            "answers", "chat completions under /v1, by how they ended", "provider", "outcome"
+            "answers", "answers of language models, by how they ended", "provider", "outcome"
         )
         self._stored = self._counter("finals_stored", "finals kept in the database")
         self._lost = self._counter("finals_lost", "finals that should have been kept and were not")
@@ -140,7 +140,7 @@ class Observer:
         self._decode = self._seconds("decode", "a final's decoding")
         self._to_final = self._seconds("end_of_speech_to_final", "endpoint, queue and decode together")
         self._first_token = self._seconds(
-            "time_to_first_token", "from a request for a streamed chat completion to its first piece"
+            "time_to_first_token", "from a request for a streamed answer to its first piece"
         )
         self._real_time = Histogram(
             "prompter_real_time_factor", "seconds of decoding for a second of speech, finals alone",

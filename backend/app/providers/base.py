@@ -298,17 +298,17 @@ class ChatRequest:
 
 @runtime_checkable
 class ChatProvider(Protocol):
-    """What an `LlmProvider` may be as well: one that speaks OpenAI's chat wire, so that tools, images and fields
-    that we do not know pass through it.
+    """A model on OpenAI's chat wire, so that tools, images and fields that we do not know pass through it. Services
+    see language models as this alone.
 
     Chunks and answers are plain JSON objects. They are canonical, whatever the upstream's habits: `choices` is
-    a list; every delta has `content` (text or None) and no null `tool_calls`; tool-call deltas have `index`; text of
-    thought stands in `reasoning_content` and `reasoning`; `finish_reason` is None until the last chunk of a choice and
-    is there in the end; `usage`, where the upstream tells it, stands in the last chunk and has its three integers.
+    a list; every delta has `content` (text or None) and no null `tool_calls`; tool-call deltas have `index`; reasoning
+    stands in `reasoning_content` and `reasoning`; `finish_reason` is None until the last chunk of a choice and
+    is there in the end; `usage`, where the upstream gives it, stands in the last chunk and has its three integers.
     """
 
     async def models(self) -> list[str]:
-        """Names that can be asked for, at most some seconds old, within 3 s; empty where it cannot be told."""
+        """Names that can be asked for, at most some seconds old, within 3 s; empty where they are not known."""
         ...
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
@@ -324,8 +324,20 @@ class ChatProvider(Protocol):
         ...
 
 
-class LlmProvider(Protocol):
-    """A language model behind a name. Built by a factory `(settings: Settings) -> LlmProvider`."""
+@runtime_checkable
+class AddressableProvider(Protocol):
+    """What a `ChatProvider` may be as well: one that asks the address, with the key, that a request brings."""
+
+    def bind_upstream(self, base_url: str, api_key: str) -> ChatProvider:
+        """The same model at this address with this key; where both are empty, those of the settings.
+
+        Nothing is checked here: `stream` and `complete` of what is returned raise MissingConfig, BaseUrlNotAllowed.
+        """
+        ...
+
+
+class NamedProvider(Protocol):
+    """What a registered provider of language models has, whether it is a `ChatProvider` or knows only text."""
 
     name: str
     type: str
@@ -334,6 +346,12 @@ class LlmProvider(Protocol):
         """State now, in at most 3 s."""
         ...
 
+    async def aclose(self) -> None: ...
+
+
+class LlmProvider(NamedProvider, Protocol):
+    """A language model that knows only text. Built by a factory `(settings: Settings) -> LlmProvider`."""
+
     def generate(self, messages: Sequence[ChatMessage], config: LlmConfig) -> AsyncGenerator[LlmChunk, None]:
         """Stream an answer; closing the generator closes the upstream.
 
@@ -341,5 +359,3 @@ class LlmProvider(Protocol):
             MissingConfig, BaseUrlNotAllowed, UpstreamError and its kinds
         """
         ...
-
-    async def aclose(self) -> None: ...

@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 
-from app.providers.base import ChatMessage, ChatRequest, LlmChunk, LlmConfig, ProviderStatus
+from app.providers.base import ChatRequest, ProviderStatus
 from app.providers.registry import FOUND_HERE, Registration, Registrations, llm_registrations
 from app.schemas.providers import ProviderState
 
@@ -90,11 +90,6 @@ class FakeChat:
             "usage": usage,
             "timings": {"x": 1},
         }
-
-    async def generate(
-        self, messages: Sequence[ChatMessage], config: LlmConfig
-    ) -> AsyncGenerator[LlmChunk, None]:
-        yield LlmChunk(f"{config.model}:{len(messages)}", "stop", model=config.model)
 
     async def aclose(self) -> None:
         """Nothing to close."""

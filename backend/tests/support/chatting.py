@@ -14,7 +14,7 @@ from app.core.metrics import Observer
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations
 from app.services.chat.events import AnswerEvent, Cursor, Delivery, Done, Failed, ReasoningDelta, TextDelta
-from app.services.llm.models import Catalogue
+from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
 from app.storage.database import Database
 from app.storage.messages import Message, NewTurn
@@ -76,7 +76,7 @@ async def chatting(
         }
     )
     providers = LlmProviders(changed, table(fake=model))
-    answers = Answers(changed, database, Catalogue(changed, providers), Observer())
+    answers = Answers(changed, database, ModelCatalog(changed, providers), Observer())
     async with answers.lifespan():
         yield Chat(answers, Conversations(database, answers), Branches(database, answers), user_id)
 

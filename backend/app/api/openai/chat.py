@@ -11,7 +11,7 @@ from app.api.sse import EventStream, unless_gone
 from app.core.errors import BadRequest
 from app.schemas.openai_chat import ChatCompletionIn, ChatCompletionOut, ChatMessageIn
 from app.schemas.openai_errors import describe_openai_error
-from app.services.llm.completion import Asked, Completion
+from app.services.llm.completion import ChatCompletion, CompletionRequest
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -113,15 +113,15 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 _SCHEMES = ("https://", "http://", "data:")
 
 
-async def begun(
+async def open_completion(
     body: ChatCompletionIn, request: Request, resources: ResourcesDep, caller: CallerDep
-) -> AsyncGenerator[Completion, None]:
+) -> AsyncGenerator[ChatCompletion, None]:
     """The completion, of a stream with its first chunk there; closed when all is sent."""
     _check_urls(body.messages)
     await _check_characters(request)
     usage = body.stream_options is not None and bool(body.stream_options.include_usage)
-    completion = await resources.completions.begin(
-        Asked(body.model, body.model_dump(exclude_unset=True), include_usage=usage, caller=caller)
+    completion = await resources.completions.start(
+        CompletionRequest(body.model, body.model_dump(exclude_unset=True), include_usage=usage, caller=caller)
     )
     try:
         if body.stream:
@@ -141,7 +141,7 @@ async def chat_completions(
     body: ChatCompletionIn,
     request: Request,
     resources: ResourcesDep,
-    completion: Annotated[Completion, Depends(begun)],
+    completion: Annotated[ChatCompletion, Depends(open_completion)],
 ) -> Response:
     """Send a conversation to any model of `/v1/models` and get its answer, tools and images included.
 

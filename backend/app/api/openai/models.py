@@ -35,7 +35,7 @@ async def models(request: Request, resources: ResourcesDep) -> ModelList:
     Providers are asked in parallel; one that does not answer within 3 s is left out.
     """
     found = not request.headers.get("user-agent", "").startswith(DISCOVERER)
-    listed = await resources.catalogue.models(found=found)
+    listed = await resources.catalog.models(found=found)
     return ModelList(data=[_chat_model(model, resources) for model in listed])
 
 
@@ -67,8 +67,8 @@ async def model(model_id: str, resources: ResourcesDep) -> ModelOut:
     """A model for chat or for transcription, by its id, its bare name, or an alias."""
     try:
         if model_id != WHISPER:  # the alias `*` must not take the one name that every client of speech sends
-            choice = await resources.catalogue.resolve(model_id)
-            return _out(choice.id, choice.provider, resources)
+            found = await resources.catalog.resolve(model_id)
+            return _out(found.id, found.provider, resources)
     except ModelNotFound:
         speech = {one.id: one for one in await _speech_models(resources)}
         if model_id not in speech:
@@ -82,11 +82,11 @@ def _chat_model(one: Model, resources: Resources) -> ModelOut:
 
 
 def _out(model_id: str, owner: str, resources: Resources, name: str = "") -> ModelOut:
-    return ModelOut(id=model_id, created=resources.begun_s, owned_by=owner, name=name or model_id)
+    return ModelOut(id=model_id, created=resources.started_s, owned_by=owner, name=name or model_id)
 
 
 async def _speech_models(resources: Resources) -> list[ModelOut]:
-    engines = await resources.engines.list_providers()
+    engines = await resources.stt.list_providers()
     ready = [_out(engine.name, engine.name, resources) for engine in engines if engine.status == "ready"]
     default = next((engine.name for engine in engines if engine.default), "auto")
     return [*ready, _out(WHISPER, default, resources, f"{default}, by OpenAI's name")]
@@ -104,4 +104,4 @@ async def list_model_ids(resources: ResourcesDep) -> list[str]:
     Each once. Providers are asked in parallel, and one that does not answer within 3 s is left out;
     `GET /providers/llm` tells why.
     """
-    return list(dict.fromkeys(model.id for model in await resources.catalogue.models()))
+    return list(dict.fromkeys(model.id for model in await resources.catalog.models()))

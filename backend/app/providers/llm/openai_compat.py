@@ -1,14 +1,13 @@
 """Answers from any service with OpenAI's chat wire: the one in settings, or one that a request brings with its key."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
 
 from app.core.config import Settings
 from app.core.errors import BadRequest, BaseUrlNotAllowed, MissingConfig
-from app.providers.base import ChatMessage, ChatRequest, LlmChunk, LlmConfig, ProviderStatus
-from app.providers.llm.profile import ProfileProvider, as_text
+from app.providers.base import ChatProvider, ChatRequest, ProviderStatus
+from app.providers.llm.profile import ProfileProvider
 from app.providers.upstream.addresses import Reach, decide_reach, parse_base_url
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import Endpoint, UpstreamClient
@@ -68,16 +67,22 @@ class OpenAiCompatProvider:
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
         return await self._own().complete(request)
 
-    async def generate(
-        self, messages: Sequence[ChatMessage], config: LlmConfig
-    ) -> AsyncGenerator[LlmChunk, None]:
-        """Stream an answer; an answer cut off by the upstream is an error, never a short success."""
-        profile = self._profile(config)
-        brought = config.base_url.strip() or config.api_key.strip()
-        chat = ChatUpstream(self._client, profile, tries=_TRIES) if brought else self._own()
-        async with aclosing(as_text(chat, messages, replace(config, model=profile.model))) as chunks:
-            async for chunk in chunks:
-                yield chunk
+    def bind_upstream(self, base_url: str, api_key: str) -> ChatProvider:
+        """As `AddressableProvider.bind_upstream`."""
+        return _RequestUpstream(self, base_url.strip(), api_key.strip())
+
+    def find_upstream(
+        self, base_url: str, api_key: str, model: str
+    ) -> tuple[ChatUpstream | ProfileProvider, str]:
+        """The service at this address with this key, else that of the settings, and the model to ask it for.
+
+        Raises:
+            BadRequest, MissingConfig, BaseUrlNotAllowed
+        """
+        profile = self._profile(base_url, api_key, model)
+        if base_url or api_key:
+            return ChatUpstream(self._client, profile, tries=_TRIES), profile.model
+        return self._own(), profile.model
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -87,30 +92,28 @@ class OpenAiCompatProvider:
     def _own(self) -> ProfileProvider:
         """The upstream in settings; kept, since it remembers what that one lists and refuses."""
         if self._configured is None:
-            profile = self._profile(LlmConfig())
+            profile = self._profile("", "", "")
             self._configured = ProfileProvider(self._settings, profile, resolver=self._resolver, tries=_TRIES)
         return self._configured
 
-    def _profile(self, config: LlmConfig) -> Profile:
-        """Where to ask, what, and with which key.
+    def _profile(self, base_url: str, api_key: str, model: str) -> Profile:
+        """Where to ask, what, and with which key: what is empty comes from the settings.
 
         Raises:
             BadRequest, MissingConfig, BaseUrlNotAllowed
         """
         own, limits = self._settings.llm.openai_compat, self._settings.llm
-        brought = config.base_url.strip()
         # The server's own key never goes to an address that a request names.
-        key = config.api_key or ("" if brought else own.api_key.get_secret_value())
-        key = key.strip()
+        key = (api_key or ("" if base_url else own.api_key.get_secret_value())).strip()
         if not (key.isascii() and key.isprintable()):
             raise BadRequest("api_key holds a character that no key has; copy it again")
-        url, model = brought or own.base_url.strip(), config.model or own.model
+        url, model = base_url or own.base_url.strip(), model or own.model
         missing = [
             name for name, value in (("base_url", url), ("api_key", key), ("model", model)) if not value
         ]
         if missing:
-            raise MissingConfig(_explained(missing, own_key_needed=bool(brought and not key)))
-        base = parse_base_url(url, with_query=not brought)
+            raise MissingConfig(_explained(missing, own_key_needed=bool(base_url and not key)))
+        base = parse_base_url(url, with_query=not base_url)
         vendor, near = guess_vendor(base), is_on_local_network(base)
         base = normalize_base_url(base, vendor)
         return Profile(
@@ -119,7 +122,7 @@ class OpenAiCompatProvider:
             endpoint=Endpoint(
                 base,
                 key,
-                decide_reach(base, self._settings) if brought else Reach.OPERATOR,
+                decide_reach(base, self._settings) if base_url else Reach.OPERATOR,
                 vendor.keeps_connections,
             ),
             model=model,
@@ -128,6 +131,29 @@ class OpenAiCompatProvider:
             first_byte_timeout_s=limits.local_first_byte_timeout_s if near else limits.first_byte_timeout_s,
             idle_timeout_s=limits.idle_timeout_s,
         )
+
+
+class _RequestUpstream:
+    """`openai_compat` for one request, which may bring an address or a key."""
+
+    def __init__(self, provider: OpenAiCompatProvider, base_url: str, api_key: str) -> None:
+        self._provider = provider
+        self._base_url = base_url
+        self._api_key = api_key
+
+    async def models(self) -> list[str]:
+        return await self._provider.models()
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
+        """An answer that the upstream cuts off is an error, never a short success."""
+        chat, model = self._provider.find_upstream(self._base_url, self._api_key, request.model)
+        async with aclosing(chat.stream(ChatRequest(model, request.body))) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def complete(self, request: ChatRequest) -> dict[str, Any]:
+        chat, model = self._provider.find_upstream(self._base_url, self._api_key, request.model)
+        return await chat.complete(ChatRequest(model, request.body))
 
 
 def missing_settings(settings: Settings) -> list[str]:

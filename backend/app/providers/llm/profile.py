@@ -1,24 +1,19 @@
 """Answers from one profile: a service that the settings name, or a model server found on this machine."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from app.core.config import Settings
 from app.core.errors import MissingConfig, ProviderNotReady
-from app.providers.base import ChatMessage, ChatRequest, LlmChunk, LlmConfig, ProviderStatus
+from app.providers.base import ChatRequest, ProviderStatus
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import UpstreamClient
 from app.providers.upstream.probe import Probe
 from app.providers.upstream.profiles import Profile, ProfileSource
-from app.providers.upstream.request import build_body, read_text, read_usage
 from app.providers.upstream.transport import Resolver, resolve_host
 from app.schemas.providers import ProviderState
-
-
-class _Streams(Protocol):
-    def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]: ...
 
 
 class ProfileProvider:
@@ -59,14 +54,6 @@ class ProfileProvider:
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
         chat, named = await self._asked_for(request)
         return await chat.complete(named)
-
-    async def generate(
-        self, messages: Sequence[ChatMessage], config: LlmConfig
-    ) -> AsyncGenerator[LlmChunk, None]:
-        """The text of `stream`."""
-        async with aclosing(as_text(self, messages, config)) as chunks:
-            async for chunk in chunks:
-                yield chunk
 
     async def aclose(self) -> None:
         if self._client is not None:
@@ -122,20 +109,3 @@ class _Known:
                 self._client, replace(self.profile, endpoint=endpoint), tries=self._tries
             )
         return self._chat
-
-
-async def as_text(
-    chat: _Streams, messages: Sequence[ChatMessage], config: LlmConfig
-) -> AsyncGenerator[LlmChunk, None]:
-    """The first choice of a chat provider's answer as text; closing it closes the upstream."""
-    request = ChatRequest(config.model, build_body(messages, config))
-    reason, usage, model = "stop", None, None
-    async with aclosing(chat.stream(request)) as chunks:
-        async for chunk in chunks:
-            model = chunk["model"]
-            if text := read_text(chunk):
-                yield LlmChunk(text=text, model=model)
-            for choice in chunk["choices"]:
-                reason = choice["finish_reason"] or reason
-            usage = read_usage(chunk) or usage
-    yield LlmChunk(finish_reason=reason, usage=usage, model=model)

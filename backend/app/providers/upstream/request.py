@@ -3,12 +3,9 @@
 What a vendor is known to refuse is in `vendors`; a quirk is learned while the server runs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
-
-from app.providers.base import ChatMessage, LlmConfig, Usage
 
 _NOT_TEXT = frozenset({"role", "type", "id", "name", "tool_call_id", "detail", "format"})
 """Fields of a message that hold no words of the conversation."""
@@ -54,40 +51,9 @@ def prepare_body(body: Mapping[str, Any], model: str, *, stream: bool) -> dict[s
     return prepared | {"stream_options": {"include_usage": True}} if stream else prepared
 
 
-def build_body(messages: Sequence[ChatMessage], config: LlmConfig) -> dict[str, Any]:
-    """Return the body of a chat request for plain messages."""
-    options = {
-        "temperature": config.temperature,
-        "max_tokens": config.max_tokens,
-        "top_p": config.top_p,
-        "stop": list(config.stop) or None,
-        "seed": config.seed,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    return {"messages": [asdict(message) for message in messages]} | given
-
-
 def collect_texts(body: Mapping[str, Any]) -> list[str]:
     """Return every text of the conversation; error messages must not repeat them."""
     return list(_walk_texts(body.get("messages")))
-
-
-def read_text(chunk: dict[str, Any]) -> str:
-    """Return the text that a normalized chunk adds to the first choice, often none."""
-    for choice in chunk["choices"]:
-        if choice["index"] == 0:
-            delta = choice["delta"]
-            text = delta["content"] or delta.get("refusal")
-            return text if isinstance(text, str) else ""
-    return ""
-
-
-def read_usage(chunk: dict[str, Any]) -> Usage | None:
-    """Return the usage of a normalized chunk, None where it has none."""
-    usage = chunk.get("usage")
-    if not usage:
-        return None
-    return Usage(usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"])
 
 
 def _walk_texts(value: Any) -> Iterator[str]:

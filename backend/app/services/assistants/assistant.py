@@ -1,9 +1,9 @@
 """One assistant as a chat model: it runs its tools on the server, and streams its text."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.core.config import Settings
 from app.core.errors import BadRequest, ModelNotFound, ProviderNotReady, UpstreamError
@@ -14,12 +14,9 @@ from app.providers.base import ChatRequest
 from app.services.assistants.definitions import ConfiguredAssistant
 from app.services.assistants.prompts import add_instructions, make_stop_notice
 from app.services.assistants.toolsets import Toolsets
-from app.services.llm.context import RunContext
-from app.services.llm.text_only import TextOnly
+from app.services.llm.context import ResolvedModel, ResolveModel, RunContext
+from app.services.llm.text_only import TextOnlyChat
 from app.toolsets.base import SearchService, ToolContext
-
-if TYPE_CHECKING:
-    from app.services.llm.models import Choice
 
 _NOT_FORWARDED = frozenset({
     "messages", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "n", "model"
@@ -27,9 +24,6 @@ _NOT_FORWARDED = frozenset({
 """Fields of a request that the run sets itself, or that have no meaning without a client's tools."""
 _REFUSAL_STATUSES = frozenset({400, 404, 422, 500, 501})
 """How services answer a request that their model cannot do."""
-
-Resolve = Callable[[str | None], Awaitable["Choice"]]
-"""Finds the model of an id; None is the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +42,7 @@ class AssistantChat:
         self,
         deps: AssistantDeps,
         assistant: ConfiguredAssistant,
-        resolve: Resolve,
+        resolve: ResolveModel,
         context: RunContext | None = None,
     ) -> None:
         self._deps = deps
@@ -158,7 +152,7 @@ class AssistantChat:
             request_approval=context.request_approval,
         )
 
-    async def _resolve_model(self) -> "Choice":
+    async def _resolve_model(self) -> ResolvedModel:
         """The model that the assistant asks.
 
         Raises:
@@ -180,9 +174,9 @@ class AssistantChat:
         return {"model": self._assistant.name, "choices": [choice]}
 
 
-def find_tool_problem(assistant: ConfiguredAssistant, model: "Choice") -> str:
+def find_tool_problem(assistant: ConfiguredAssistant, model: ResolvedModel) -> str:
     """Why the model cannot be used with tools, as far as that is known before it is asked; empty if it can."""
-    if not (assistant.definition.toolsets and isinstance(model.chat, TextOnly)):
+    if not (assistant.definition.toolsets and isinstance(model.chat, TextOnlyChat)):
         return ""
     return (
         f"its model is {model.id!r}, which knows only text and calls no tools; give it another one as `model`"

@@ -9,9 +9,11 @@ from app.core.errors import ModelNotFound, PrompterError
 from app.providers.agent.loader import INSTALL_COMMAND, is_installed
 from app.providers.base import ProviderStatus
 from app.schemas.providers import AssistantOut, LlmProviderOut, ProviderState
-from app.services.assistants.assistant import AssistantChat, AssistantDeps, Resolve, find_tool_problem
+from app.services.assistants.assistant import AssistantChat, AssistantDeps, find_tool_problem
 from app.services.assistants.definitions import ConfiguredAssistant, load_assistants
 from app.services.assistants.toolsets import Toolsets
+from app.services.llm.context import ResolveModel
+from app.services.llm.models import Model
 from app.toolsets.base import SearchService
 
 TYPE = "assistant"
@@ -20,7 +22,7 @@ _PROBE_S = 3.0
 
 
 class Assistants:
-    """All assistants. Callers pass `resolve`, by which an assistant finds its own model."""
+    """All assistants: the `ModelSource` of the catalog, whose `resolve` finds the model that an assistant asks."""
 
     def __init__(
         self,
@@ -32,19 +34,20 @@ class Assistants:
         self._deps = AssistantDeps(settings=settings, toolsets=toolsets, search=search)
         self._assistants = load_assistants(settings, frozenset(reserved_names))
 
-    @property
-    def all(self) -> Sequence[ConfiguredAssistant]:
-        return list(self._assistants.values())
+    def list_models(self) -> list[Model]:
+        """Each assistant as a model, whatever its state."""
+        return [
+            Model(id=assistant.name, provider=assistant.name, name="", title=assistant.title)
+            for assistant in self._assistants.values()
+        ]
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._assistants
-
-    def get_chat(self, name: str, resolve: Resolve) -> AssistantChat:
-        """The assistant as a chat model, which must be bound to a context before it answers."""
-        return AssistantChat(self._deps, self._assistants[name], resolve)
+    def find(self, name: str, resolve: ResolveModel) -> AssistantChat | None:
+        """The assistant as a chat model, to be bound to a context before it answers; None for an unknown name."""
+        assistant = self._assistants.get(name)
+        return None if assistant is None else AssistantChat(self._deps, assistant, resolve)
 
     async def list_states(
-        self, providers: Sequence[LlmProviderOut], resolve: Resolve
+        self, providers: Sequence[LlmProviderOut], resolve: ResolveModel
     ) -> list[LlmProviderOut]:
         """All assistants with their states, derived from those of the providers; within about 3 s."""
         states = {provider.name: provider for provider in providers}
@@ -76,7 +79,7 @@ class Assistants:
         await self._deps.toolsets.aclose()
 
     async def _get_status(
-        self, assistant: ConfiguredAssistant, states: dict[str, LlmProviderOut], resolve: Resolve
+        self, assistant: ConfiguredAssistant, states: dict[str, LlmProviderOut], resolve: ResolveModel
     ) -> ProviderStatus:
         if assistant.problem:
             return ProviderStatus(ProviderState.NOT_CONFIGURED, assistant.problem)

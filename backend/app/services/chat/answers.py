@@ -16,7 +16,7 @@ from app.services.chat.buffer import AnswerBuffer
 from app.services.chat.events import Cursor, Delivery, Failed
 from app.services.chat.model_loop import AnswerDeps, AnswerIds, AnswerOptions
 from app.services.chat.outcome import load_end
-from app.services.llm.models import Catalogue
+from app.services.llm.models import ModelCatalog
 from app.storage import approvals, conversations, messages
 from app.storage.database import Database
 from app.storage.messages import Message, NewTurn, Parent
@@ -40,13 +40,11 @@ class Answers:
     """
 
     def __init__(
-        self, settings: Settings, database: Database, catalogue: Catalogue, observer: Observer
+        self, settings: Settings, database: Database, catalog: ModelCatalog, observer: Observer
     ) -> None:
         self._settings = settings.chat
         self._database = database
-        self._deps = AnswerDeps(
-            settings=settings.chat, database=database, catalogue=catalogue, observer=observer
-        )
+        self._deps = AnswerDeps(settings=settings.chat, database=database, catalog=catalog, observer=observer)
         self._runs: dict[UUID, AnswerRun] = {}
         self._reserved = 0
         self._group: TaskGroup | None = None

@@ -15,9 +15,9 @@ from app.services.chat.buffer import AnswerBuffer
 from app.services.chat.checkpoints import Checkpointer
 from app.services.chat.context import build_context
 from app.services.chat.outcome import ModelResult
-from app.services.llm.completion import counted, estimated
-from app.services.llm.context import RunContext
-from app.services.llm.models import Catalogue, Choice
+from app.services.llm.completion import estimate_usage, valid_usage
+from app.services.llm.context import ResolvedModel, RunContext
+from app.services.llm.models import ModelCatalog
 from app.storage import conversations, messages
 from app.storage.database import Database
 
@@ -38,7 +38,7 @@ class AnswerDeps:
 
     settings: ChatSettings
     database: Database
-    catalogue: Catalogue
+    catalog: ModelCatalog
     observer: Observer
 
 
@@ -69,7 +69,7 @@ class ModelLoop:
         self._options = options
         self._buffer = buffer
         self._checkpoints = checkpoints
-        self._choice: Choice | None = None
+        self._choice: ResolvedModel | None = None
         self._messages: list[dict[str, str]] = []
         self._finish_reason: str | None = None
         self._usage: dict[str, Any] | None = None
@@ -96,7 +96,7 @@ class ModelLoop:
                 self._ids.question_id,
                 last=self._deps.settings.context_messages,
             )
-        resolved = await self._deps.catalogue.resolve(self._options.model or conversation.model)
+        resolved = await self._deps.catalog.resolve(self._options.model or conversation.model)
         self._choice = choice = resolved.bind(context)
         self._messages = build_context(
             branch,
@@ -112,7 +112,7 @@ class ModelLoop:
         """What the model has said about its answer so far."""
         usage = self._usage
         if usage is None and (self._buffer.chars or is_complete):
-            usage = estimated(self._messages, self._buffer.chars)
+            usage = estimate_usage(self._messages, self._buffer.chars)
         return ModelResult(
             model=self._choice.id if self._choice else None,
             provider=self.provider,
@@ -130,7 +130,7 @@ class ModelLoop:
                 fields[name] = value
         return fields
 
-    async def _stream(self, choice: Choice, request: ChatRequest) -> None:
+    async def _stream(self, choice: ResolvedModel, request: ChatRequest) -> None:
         started_s = time.monotonic()
         is_first = True
         async with aclosing(choice.chat.stream(request)) as chunks:
@@ -156,6 +156,6 @@ class ModelLoop:
                 self._finish_reason = reason
             break  # the request asks for one answer
         if usage := chunk.get("usage"):
-            self._usage = counted(usage) or self._usage
+            self._usage = valid_usage(usage) or self._usage
         if added:
             self._checkpoints.note_growth(added)

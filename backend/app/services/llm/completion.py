@@ -1,4 +1,4 @@
-"""Chat completions in OpenAI's format: opened, made canonical, and sent whole or chunk by chunk."""
+"""Chat completions: one answer of a model, in OpenAI's format whole or as events, with usage and outcome counted."""
 
 import math
 import time
@@ -16,30 +16,30 @@ from app.core.security import Caller
 from app.providers.base import ChatRequest
 from app.providers.boundary import ProviderBoundary
 from app.schemas.openai_errors import to_openai_error
-from app.services.llm.context import RunContext
-from app.services.llm.forwarding import forwarded
-from app.services.llm.models import Catalogue, Choice
+from app.services.llm.context import ResolvedModel, RunContext
+from app.services.llm.forwarding import filter_fields
+from app.services.llm.models import ModelCatalog
 
 _TOKEN_CHARS = 4
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
-def counted(usage: object) -> dict[str, Any] | None:
+def valid_usage(usage: object) -> dict[str, Any] | None:
     """A usage that has its three integers; None for anything else."""
     whole = isinstance(usage, dict) and all(type(usage.get(name)) is int for name in _COUNTS)
     return usage if isinstance(usage, dict) and whole else None
 
 
-def estimated(messages: Iterable[Mapping[str, Any]], said_chars: int) -> dict[str, Any]:
-    """Four characters taken for a token: clients break without these integers, and nobody else has counted."""
+def estimate_usage(messages: Iterable[Mapping[str, Any]], written_chars: int) -> dict[str, Any]:
+    """A usage that counts four characters as a token: clients break without these integers."""
     read_chars = sum(len(text) for message in messages for text in _texts(message.get("content")))
-    read, written = math.ceil(read_chars / _TOKEN_CHARS), math.ceil(said_chars / _TOKEN_CHARS)
+    read, written = math.ceil(read_chars / _TOKEN_CHARS), math.ceil(written_chars / _TOKEN_CHARS)
     counts = dict(zip(_COUNTS, (read, written, read + written), strict=True))
     return counts | {"estimated": True}
 
 
-def said_chars(piece: Mapping[str, Any]) -> int:
-    """Characters of a message or a delta: text, thought, and what it asks of tools."""
+def count_chars(piece: Mapping[str, Any]) -> int:
+    """Characters of a message or a delta: text, reasoning, and arguments of tool calls."""
     chars = len(piece.get("content") or "") + len(piece.get("reasoning_content") or "")
     for call in piece.get("tool_calls") or ():
         function = call.get("function")
@@ -58,15 +58,16 @@ def _texts(content: object) -> Iterator[str]:
 DONE = b"data: [DONE]\n\n"
 
 
-def sse(data: Mapping[str, Any]) -> bytes:
-    """One nameless event."""
+def encode_event(data: Mapping[str, Any]) -> bytes:
+    """One server-sent event without a name."""
     return b"data: %s\n\n" % orjson.dumps(data)
 
 
-class Canonical:
-    """Reads the chunks of one answer in order; the chunks are changed in place, which saves copies.
+class ChunkWriter:
+    """Writes the canonical chunks of one answer as events, under an id and a model name of ours.
 
-    `head` is what every chunk has: id, object, created and model.
+    `head` is what every chunk gets: id, object, created and model. The role goes out first, in a chunk of its own,
+    and usage last. Chunks are taken in order and changed in place, which saves copies.
     """
 
     def __init__(
@@ -74,61 +75,61 @@ class Canonical:
     ) -> None:
         self._head = dict(head)
         if include_usage:
-            self._head["usage"] = None  # as OpenAI does where a last chunk will tell it
+            self._head["usage"] = None  # as OpenAI does where a last chunk will hold it
         self._include_usage = include_usage
         self._messages = messages
-        self._begun: set[int] = set()
-        self._said_chars = 0
+        self._started: set[int] = set()
+        self._written_chars = 0
         self._usage: dict[str, Any] | None = None
         self._tail: dict[str, Any] = {}
 
-    def event(self, chunk: dict[str, Any]) -> bytes:
-        """What to send for a chunk; nothing where it only counts tokens."""
+    def write(self, chunk: dict[str, Any]) -> bytes:
+        """The events for a chunk; none for one that only counts tokens."""
         usage = chunk.pop("usage", None)
         if usage is not None:
-            self._usage = counted(usage) or self._usage
+            self._usage = valid_usage(usage) or self._usage
         choices = chunk.get("choices")
         if not choices:
             self._tail = chunk  # its other fields go out with the usage
             return b""
-        begun = b""
+        opening = b""
         for choice in choices:
             index = choice.setdefault("index", 0)
             delta = choice.get("delta") or choice.setdefault("delta", {})
-            if index not in self._begun:
-                self._begun.add(index)
-                begun += self._role(index)
+            if index not in self._started:
+                self._started.add(index)
+                opening += self._role(index)
                 delta.pop("role", None)
                 delta.setdefault("content", "")
-            self._said_chars += said_chars(delta)
-        if begun and all(_empty(choice) for choice in choices):
-            return begun
+            self._written_chars += count_chars(delta)
+        if opening and all(_empty(choice) for choice in choices):
+            return opening
         chunk.update(self._head)
-        return begun + sse(chunk)
+        return opening + encode_event(chunk)
 
-    def usage_event(self) -> bytes:
-        """The last chunk, where the client asked for it."""
+    def write_usage(self) -> bytes:
+        """The last event, where the client asked for it."""
         if not self._include_usage:
             return b""
-        usage = self._usage or estimated(self._messages, self._said_chars)
-        return sse({**self._tail, **self._head, "choices": [], "usage": usage})
+        usage = self._usage or estimate_usage(self._messages, self._written_chars)
+        return encode_event({**self._tail, **self._head, "choices": [], "usage": usage})
 
     def _role(self, index: int) -> bytes:
         delta = {"role": "assistant", "content": ""}
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
-        return sse({**self._head, "choices": [choice]})
+        return encode_event({**self._head, "choices": [choice]})
 
 
 def _empty(choice: Mapping[str, Any]) -> bool:
-    """Whether a first delta held the role alone, which has been told."""
+    """Whether a first delta held the role alone, which has been sent."""
     return (
         not choice["delta"].get("content") and len(choice["delta"]) == 1 and not choice.get("finish_reason")
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One chat completion, as the door understood it."""
+class CompletionRequest:
+    """One chat completion, as the route understood it."""
 
     model: str | None
     body: Mapping[str, Any] = field(repr=False)
@@ -138,103 +139,119 @@ class Asked:
     """For whom an assistant acts."""
 
 
-class Completions:
-    """What `/v1/chat/completions` asks of the providers."""
+class CompletionService:
+    """Answers `/v1/chat/completions`."""
 
-    def __init__(self, catalogue: Catalogue, observer: Observer) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalog: ModelCatalog, observer: Observer) -> None:
+        self._catalog = catalog
         self._observer = observer
 
-    async def begin(self, asked: Asked) -> "Completion":
+    async def start(self, request: CompletionRequest) -> "ChatCompletion":
         """A completion that is not asked for yet.
 
         Raises:
             BadRequest, ModelNotFound, ProviderNotReady
         """
-        body = forwarded(asked.body)
-        choice = await self._catalogue.resolve(asked.model)
-        if asked.caller is not None:
-            choice = choice.bind(RunContext(asked.caller))
-        return Completion(choice, body, self._observer, include_usage=asked.include_usage)
+        body = filter_fields(request.body)
+        model = await self._catalog.resolve(request.model)
+        if request.caller is not None:
+            model = model.bind(RunContext(request.caller))
+        return ChatCompletion(model, body, self._observer, include_usage=request.include_usage)
 
 
 class Completion:
-    """One answer, whole or streamed. Whoever began it closes it, which closes the upstream."""
+    """One answer of a model, streamed. Whoever starts it closes it, which closes the upstream."""
+
+    def __init__(self, model: ResolvedModel, body: dict[str, Any], observer: Observer) -> None:
+        self._model = model
+        self._request = ChatRequest(model.model, body)
+        self._observer = observer
+        self._stream: AsyncGenerator[dict[str, Any], None]
+        self._is_open = False
+        self._started_s = time.monotonic()
+        self._ended = False
+
+    async def aclose(self) -> None:
+        self._end("left")
+        if self._is_open:
+            await self._stream.aclose()
+
+    async def _begin(self) -> dict[str, Any]:
+        """Ask the model and wait for its first chunk. To be called inside `_watching`, as all reading is."""
+        self._stream = self._model.chat.stream(self._request)
+        self._is_open = True
+        first = await anext(self._stream)
+        self._observer.first_token(self._model.provider, time.monotonic() - self._started_s)
+        return first
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        """Count what fails, and make any error of the provider one of ours."""
+        try:
+            with ProviderBoundary(self._model.provider, "provider"):
+                yield
+        except PrompterError:
+            self._end("failed")
+            raise
+
+    def _end(self, outcome: Literal["completed", "failed", "left"]) -> None:
+        """Count how it ended; the first word counts."""
+        if not self._ended:
+            self._ended = True
+            self._observer.answered(self._model.provider, outcome)
+
+
+class ChatCompletion(Completion):
+    """A completion in OpenAI's format, whole or as events."""
 
     def __init__(
-        self, choice: Choice, body: dict[str, Any], observer: Observer, *, include_usage: bool
+        self, model: ResolvedModel, body: dict[str, Any], observer: Observer, *, include_usage: bool
     ) -> None:
-        self._choice = choice
-        self._request = ChatRequest(choice.model, body)
-        self._observer = observer
+        super().__init__(model, body, observer)
         self._head = {
             "id": f"chatcmpl-{uuid4().hex}",
             "object": "chat.completion.chunk",
             "created": int(time.time()),
-            "model": choice.id,
+            "model": model.id,
         }
-        self._canonical = Canonical(self._head, body["messages"], include_usage=include_usage)
-        self._chunks: AsyncGenerator[dict[str, Any], None] | None = None
-        self._begun_s = time.monotonic()
-        self._ended = False
+        self._writer = ChunkWriter(self._head, body["messages"], include_usage=include_usage)
         self._first = b""
 
     async def whole(self) -> dict[str, Any]:
         """The `chat.completion`, with the usage that clients need."""
-        with self._watched():
-            answer = await self._choice.chat.complete(self._request)
-            said = sum(said_chars(choice["message"]) for choice in answer["choices"])
-            usage = counted(answer.get("usage")) or estimated(self._request.body["messages"], said)
+        with self._watching():
+            answer = await self._model.chat.complete(self._request)
+            written = sum(count_chars(choice["message"]) for choice in answer["choices"])
+            usage = valid_usage(answer.get("usage")) or estimate_usage(
+                self._request.body["messages"], written
+            )
         self._end("completed")
         return {**self._head, **answer, **self._head, "object": "chat.completion", "usage": usage}
 
     async def open(self) -> None:
-        """Wait for the first chunk, so that a failure is told before the response has begun.
+        """Wait for the first chunk, so that a failure is raised before the response has begun.
 
         Raises:
             UpstreamError and its kinds, ContextTooLong, BadRequest, ProviderNotReady, EngineFailed
         """
-        with self._watched():
-            self._chunks = self._choice.chat.stream(self._request)
-            self._first = self._canonical.event(await anext(self._chunks))
-        self._observer.first_token(self._choice.provider, time.monotonic() - self._begun_s)
+        with self._watching():
+            self._first = self._writer.write(await self._begin())
 
     async def events(self) -> AsyncGenerator[bytes, None]:
-        """What there is to send after `open`: chunks, usage if it was asked for, an error if it broke, the end."""
-        assert self._chunks is not None, "open it first"
-        canonical = self._canonical
+        """What to send after `open`: chunks, usage if it was asked for, an error if the answer broke, the end."""
+        write = self._writer.write
         if self._first:
             yield self._first
         try:
-            with self._watched():
-                async for chunk in self._chunks:
-                    if event := canonical.event(chunk):
+            with self._watching():
+                async for chunk in self._stream:
+                    if event := write(chunk):
                         yield event
-                usage = canonical.usage_event()
+                usage = self._writer.write_usage()
         except PrompterError as error:
-            yield sse(to_openai_error(error))
+            yield encode_event(to_openai_error(error))
         else:
             self._end("completed")
             if usage:
                 yield usage
         yield DONE
-
-    async def aclose(self) -> None:
-        self._end("left")
-        if self._chunks is not None:
-            await self._chunks.aclose()
-
-    def _end(self, outcome: Literal["completed", "failed", "left"]) -> None:
-        if not self._ended:
-            self._ended = True
-            self._observer.answered(self._choice.provider, outcome)
-
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Count failures, those of a provider that may be anybody's among them."""
-        try:
-            with ProviderBoundary(self._choice.provider, "provider"):
-                yield
-        except PrompterError:
-            self._end("failed")
-            raise

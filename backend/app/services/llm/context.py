@@ -1,12 +1,14 @@
-"""The context of one run of an assistant: whose rights it has, who follows its tools, and who approves them."""
+"""The model that answers a request, and the context of its run: whose rights its tools have, and who follows them."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from app.core.assistants import ApprovalDecision
 from app.core.security import Caller
 from app.providers.agent.events import ApprovalRequired, ToolUpdate
+from app.providers.base import ChatProvider
 
 
 def _ignore(_: ToolUpdate) -> None:
@@ -15,7 +17,7 @@ def _ignore(_: ToolUpdate) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What a run gets besides its request."""
+    """What a run of an assistant gets besides its request."""
 
     caller: Caller
     """Tools have the rights of this caller and no others."""
@@ -24,3 +26,30 @@ class RunContext:
     """Called in order, between the chunks of the answer. It must not block."""
     request_approval: Callable[[ApprovalRequired], Awaitable[ApprovalDecision]] | None = None
     """Asks a person. None where nobody can be asked: the call is refused, and the model gets the reason."""
+
+
+@runtime_checkable
+class ContextualModel(Protocol):
+    """A `ChatProvider` that acts for a caller, as an assistant does. Unbound, it answers nothing."""
+
+    def bind(self, context: RunContext) -> ChatProvider: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """The model that a request means."""
+
+    id: str
+    """The full id, as answers show it."""
+    provider: str
+    chat: ChatProvider
+    model: str
+    """The provider's own name of the model; empty for a provider that has only one."""
+
+    def bind(self, context: RunContext) -> "ResolvedModel":
+        """The model bound to one run. A plain model needs no context and stays as it is."""
+        return replace(self, chat=self.chat.bind(context)) if isinstance(self.chat, ContextualModel) else self
+
+
+ResolveModel = Callable[[str | None], Awaitable[ResolvedModel]]
+"""Finds the model of an id or an alias, the default for None; see `ModelCatalog.resolve`."""

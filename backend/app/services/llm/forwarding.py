@@ -47,7 +47,7 @@ ROUTING = frozenset({
 """Fields by which other gateways choose where a request goes and with whose key. Here settings alone do."""
 
 
-def forwarded(body: Mapping[str, Any]) -> dict[str, Any]:
+def filter_fields(body: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a body that an upstream gets; a field that is null is as one that is not there.
 
     Raises:

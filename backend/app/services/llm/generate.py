@@ -1,23 +1,27 @@
-"""Prompts to answers: picks the provider, adds the dictated text, opens the answer."""
+"""`/llm/generate`: who answers a prompt or a dictation's transcript, and the completion as plain text."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 from uuid import UUID
 
 from app.core.errors import BadRequest
+from app.core.metrics import Observer
 from app.core.security import Caller
-from app.providers.base import ChatMessage, ChatProvider, LlmConfig
-from app.providers.llm.profile import as_text
-from app.services.history.transcripts import RecentTranscripts, SessionLabel
-from app.services.llm.answer import Answer
-from app.services.llm.context import RunContext
-from app.services.llm.models import Catalogue, Choice
+from app.providers.base import AddressableProvider, ChatMessage, LlmConfig
+from app.services.llm.completion import Completion, valid_usage
+from app.services.llm.context import ResolvedModel, RunContext
+from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import NAMED_IN_REQUEST, LlmProviders
+from app.services.llm.text_only import ANSWER_CHARS, TextOnlyChat, replace_surrogates, too_long
+
+FindTranscript = Callable[[UUID, str], Awaitable[str]]
+"""Gives the finished transcript of a user's dictation of that label; raises NotFound, NothingFinalYet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What one request asks, as the door understood it."""
+    """One request, as the route understood it."""
 
     messages: Sequence[ChatMessage] = field(repr=False)
     provider: str | None = None
@@ -29,45 +33,47 @@ class Prompt:
     config: LlmConfig = field(default_factory=LlmConfig)
 
 
-class Generation:
-    """What `/llm/generate` asks of the providers."""
+class GenerateService:
+    """Answers prompts as text."""
 
     def __init__(
-        self, providers: LlmProviders, transcripts: RecentTranscripts, catalogue: Catalogue | None = None
+        self,
+        providers: LlmProviders,
+        catalog: ModelCatalog,
+        observer: Observer,
+        find_transcript: FindTranscript,
     ) -> None:
         self._providers = providers
-        self._transcripts = transcripts
-        self._catalogue = catalogue
+        self._catalog = catalog
+        self._observer = observer
+        self._find_transcript = find_transcript
 
-    async def answer(self, prompt: Prompt) -> Answer:
-        """An answer that is not open yet.
+    async def start(self, prompt: Prompt) -> "TextCompletion":
+        """An answer that is not asked for yet.
 
         Raises:
             BadRequest, UnknownProvider, NotFound, NothingFinalYet, ProviderNotReady, StorageUnavailable
         """
         messages = list(prompt.messages)
         if prompt.session_id is not None:
-            assert prompt.owner is not None, "a dictation is always somebody's"
-            said = await self._transcripts.find(SessionLabel(prompt.owner, prompt.session_id))
+            assert prompt.owner is not None, "a dictation always belongs to a user"
+            said = await self._find_transcript(prompt.owner, prompt.session_id)
             messages.append(ChatMessage("user", said))
         if not messages:
             raise BadRequest("nothing to send: expected `messages`, or the `session_id` of a dictation")
-        if (assistant := self._assistant(prompt)) is not None:
-            return Answer(assistant.id, as_text(assistant.chat, messages, replace(prompt.config, model="")))
-        name, config = await self._chosen(prompt)
-        provider = await self._providers.get(name)
-        return Answer(name, provider.generate(messages, config))
+        model = self._assistant(prompt) or await self._model(prompt)
+        return TextCompletion(model, build_body(messages, prompt.config), self._observer)
 
-    def _assistant(self, prompt: Prompt) -> Choice | None:
-        """The assistant that is asked for, by `provider` or by `config.model`.
+    def _assistant(self, prompt: Prompt) -> ResolvedModel | None:
+        """The assistant that `provider` or `config.model` names, None where they name none.
 
         Raises:
-            BadRequest: the request also says which model, address or key it is to use.
+            BadRequest: the request also names a model, an address or a key for it to use.
         """
         config, named = prompt.config, prompt.provider or prompt.config.model
-        if self._catalogue is None or not named or (prompt.provider is None and config.base_url):
+        if not named or (prompt.provider is None and config.base_url):
             return None
-        found = self._catalogue.assistant(named)
+        found = self._catalog.find_assistant(named)
         if found is None:
             return None
         if config.base_url or config.api_key or config.model not in ("", named):
@@ -78,16 +84,104 @@ class Generation:
         assert prompt.caller is not None, "an assistant acts for somebody"
         return found.bind(RunContext(prompt.caller))
 
-    async def _chosen(self, prompt: Prompt) -> tuple[str, LlmConfig]:
-        """Who answers, and with which model."""
+    async def _model(self, prompt: Prompt) -> ResolvedModel:
+        """The provider that answers, at the address and with the key of the request where it brings them."""
         config = prompt.config
-        # Who brings an address or a key means the one provider that uses them; an echo would hide a mistake.
+        # A request with an address or a key means the one provider that uses them; an echo would hide a mistake.
         brought = NAMED_IN_REQUEST if config.base_url or config.api_key else None
         named = prompt.provider or brought
         owner, _, model = config.model.partition("/")
         # `openai_compat` alone is no prefix: what its upstream calls a model may begin with any word.
         if model and owner in self._providers.names and named in (None, owner):
-            provider = await self._providers.get(owner)
-            if isinstance(provider, ChatProvider):
-                return owner, replace(config, model=model)
-        return named or await self._providers.default(), config
+            chat = await self._providers.get(owner)
+            if not isinstance(chat, TextOnlyChat):
+                return _resolved(owner, model, chat, config)
+        name = named or await self._providers.default()
+        return _resolved(name, config.model, await self._providers.get(name), config)
+
+
+def _resolved(name: str, model: str, chat: Any, config: LlmConfig) -> ResolvedModel:
+    if isinstance(chat, AddressableProvider):
+        chat = chat.bind_upstream(config.base_url, config.api_key)
+    return ResolvedModel(id=name, provider=name, chat=chat, model=model)
+
+
+def build_body(messages: Sequence[ChatMessage], config: LlmConfig) -> dict[str, Any]:
+    """The body of a chat request for plain messages."""
+    options = {
+        "temperature": config.temperature,
+        "max_tokens": config.max_tokens,
+        "top_p": config.top_p,
+        "stop": list(config.stop) or None,
+        "seed": config.seed,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    return {"messages": [asdict(message) for message in messages]} | given
+
+
+class TextCompletion(Completion):
+    """The text of a completion's first choice; what else there is to know is known when the text has ended."""
+
+    def __init__(self, model: ResolvedModel, body: dict[str, Any], observer: Observer) -> None:
+        super().__init__(model, body, observer)
+        self.provider = model.provider
+        self.model: str | None = None
+        """As the upstream names it."""
+        self.finish_reason = "stop"
+        self.usage: dict[str, Any] | None = None
+        self._texts = self._read()
+        self._first: str | None = None
+
+    async def open(self) -> None:
+        """Wait for the first text, so that a failure is raised before the response has begun.
+
+        Raises:
+            BadRequest, MissingConfig, BaseUrlNotAllowed, ContextTooLong, ProviderNotReady, EngineFailed,
+            UpstreamError and its kinds
+        """
+        self._first = await anext(self._texts, "")
+
+    async def texts(self) -> AsyncGenerator[str, None]:
+        """The pieces in order, none of them empty. Raises as `open` does."""
+        if self._first is None:
+            await self.open()
+        if self._first:
+            yield self._first
+        async for text in self._texts:
+            yield text
+
+    async def text(self) -> str:
+        """All pieces joined. Raises as `open` does, and UpstreamError for an answer without end."""
+        texts, size = [], 0
+        async for text in self.texts():
+            texts.append(text)
+            size += len(text)
+            if size > ANSWER_CHARS:
+                raise too_long(self.provider)
+        return "".join(texts)
+
+    async def aclose(self) -> None:
+        await self._texts.aclose()
+        await super().aclose()
+
+    async def _read(self) -> AsyncGenerator[str, None]:
+        with self._watching():
+            if text := self._text_of(await self._begin()):
+                yield text
+            async for chunk in self._stream:
+                if text := self._text_of(chunk):
+                    yield text
+        self._end("completed")
+
+    def _text_of(self, chunk: dict[str, Any]) -> str:
+        """What a chunk adds to the text, often nothing; the rest of it is kept."""
+        self.model = chunk.get("model") or self.model
+        self.usage = valid_usage(chunk.get("usage")) or self.usage
+        text = ""
+        for choice in chunk.get("choices") or ():
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+            if choice.get("index", 0) == 0:
+                delta = choice.get("delta") or {}
+                said = delta.get("content") or delta.get("refusal")
+                text = said if isinstance(said, str) else ""
+        return replace_surrogates(text)

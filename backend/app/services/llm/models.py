@@ -1,10 +1,10 @@
-"""Which chat models can be asked for, and who is meant by an id."""
+"""The models that can be asked for, and which of them an id means."""
 
 import difflib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol
 
 import anyio
 
@@ -12,11 +12,9 @@ from app.core.config import Settings
 from app.core.errors import ModelNotFound, PrompterError
 from app.providers.base import ChatProvider
 from app.schemas.providers import LlmProviderOut
-from app.services.assistants.definitions import ConfiguredAssistant
-from app.services.assistants.registry import Assistants
-from app.services.llm.context import RunContext
+from app.services.llm.context import ResolvedModel, ResolveModel
 from app.services.llm.providers import PROBE_S, LlmProviders
-from app.services.llm.text_only import TextOnly
+from app.services.llm.text_only import TextOnlyChat
 
 _FRESH_S = 5.0
 _SHOWN_CHARS = 100
@@ -35,127 +33,123 @@ class Model:
     """The name for people, where it has one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Who answers a request."""
+class ModelSource(Protocol):
+    """Models that are asked by their name alone and may ask others: the assistants, whom `main` hands in."""
 
-    id: str
-    """The full id, as answers tell it."""
-    provider: str
-    chat: ChatProvider
-    model: str
-    """The provider's own name of the model; empty for one that has no choice."""
+    def list_models(self) -> Sequence[Model]: ...
 
-    def bind(self, context: RunContext) -> "Choice":
-        """The model bound to one run. A plain model needs no context and stays as it is."""
-        return replace(self, chat=self.chat.bind(context)) if isinstance(self.chat, ContextualModel) else self
+    def find(self, name: str, resolve: ResolveModel) -> ChatProvider | None:
+        """The model of this name, which finds the model that it asks by `resolve`."""
+        ...
 
-
-@runtime_checkable
-class ContextualModel(Protocol):
-    """A `ChatProvider` that acts for a caller, as an assistant does. Unbound, it answers nothing."""
-
-    def bind(self, context: RunContext) -> ChatProvider: ...
+    async def list_states(
+        self, providers: Sequence[LlmProviderOut], resolve: ResolveModel
+    ) -> list[LlmProviderOut]:
+        """All with their states, given those of the providers; within about 3 s."""
+        ...
 
 
-class Catalogue:
-    """Model ids are `provider/model`; a provider that knows only text is asked by its name alone.
+class ModelCatalog:
+    """Lists the models that can be asked for, and resolves ids to them.
 
-    Ids are case-sensitive and may hold `/` and `:`. What `resolve` takes, in this order: an alias of the settings, a
-    provider's name (its default model), an assistant's name, `provider/anything`, a model's bare name where one
-    provider alone has it, the alias `*`.
+    A model's id is `provider/model`; a provider that knows only text is asked by its name alone. Ids are
+    case-sensitive and may hold `/` and `:`. `resolve` takes, in this order: an alias of the settings, a provider's
+    name (its default model), an assistant's name, `provider/anything`, a model's bare name where one provider alone
+    has it, the alias `*`.
     """
 
     def __init__(
-        self, settings: Settings, providers: LlmProviders, assistants: Assistants | None = None
+        self, settings: Settings, providers: LlmProviders, assistants: ModelSource | None = None
     ) -> None:
         self._settings = settings
         self._providers = providers
         self._assistants = assistants
         self._aliases = settings.llm.model_aliases
-        sought = [name for name in providers.names if providers.is_sought(name)]
-        self._named_lists = _Lists(providers, [name for name in providers.names if name not in sought])
-        self._sought_lists = _Lists(providers, sought)
+        probed = [name for name in providers.names if providers.is_probed(name)]
+        self._configured_lists = _ModelLists(
+            providers, [name for name in providers.names if name not in probed]
+        )
+        self._probed_lists = _ModelLists(providers, probed)
 
     async def models(self, *, found: bool = True) -> list[Model]:
         """Every model, at most some seconds old; providers are asked in parallel and a dead one delays nobody.
 
-        Without `found` nobody is looked for: a PROMPTer asks so, which another may be looking for just then.
+        `found=False` skips the servers that are found by probing, so that two PROMPTers that probe each other do not
+        recurse.
         """
-        own = [Model(one.name, one.name, "", one.title) for one in self._own()]
+        assistants = [] if self._assistants is None else self._assistants.list_models()
         if not found:
-            return [*await self._named_lists.models(), *own]
+            return [*await self._configured_lists.models(), *assistants]
         async with anyio.create_task_group() as group:
-            group.start_soon(self._sought_lists.refresh)
-            group.start_soon(self._named_lists.refresh)
-        return [*await self._named_lists.models(), *own, *await self._sought_lists.models()]
+            group.start_soon(self._probed_lists.refresh)
+            group.start_soon(self._configured_lists.refresh)
+        return [*await self._configured_lists.models(), *assistants, *await self._probed_lists.models()]
 
-    async def states(self) -> list[LlmProviderOut]:
-        """Everybody who answers, providers and assistants, with their states; within about 3 s each."""
-        providers = await self._providers.listed()
+    async def list_states(self) -> list[LlmProviderOut]:
+        """All providers and assistants with their states; within about 3 s for each of the two kinds."""
+        providers = await self._providers.list_states()
         if self._assistants is None:
             return providers
         return [*providers, *await self._assistants.list_states(providers, self.resolve)]
 
-    def assistant(self, name: str) -> Choice | None:
+    def find_assistant(self, name: str) -> ResolvedModel | None:
         """The assistant of that name, where there is one."""
-        if self._assistants is None or name in self._providers.names or name not in self._assistants:
+        if self._assistants is None or name in self._providers.names:
             return None
-        return Choice(name, name, self._assistants.get_chat(name, self.resolve), "")
+        chat = self._assistants.find(name, self.resolve)
+        return None if chat is None else ResolvedModel(id=name, provider=name, chat=chat, model="")
 
-    async def resolve(self, asked: str | None) -> Choice:
-        """Who is meant; the default where nobody is.
+    async def resolve(self, asked: str | None) -> ResolvedModel:
+        """The model of an id or an alias; the default model for None.
 
         Raises:
-            ModelNotFound: nobody is called so, or an alias leads nowhere.
-            ProviderNotReady: that provider cannot be built.
+            ModelNotFound: no model has this name, or an alias leads nowhere.
+            ProviderNotReady: its provider cannot be built.
         """
         if not asked:
             return await self._default_of(await self._providers.default())
         target = self._aliases.get(asked)
         if target is None or asked == "*":
-            choice = await self._named(asked)
-            target = None if choice else self._aliases.get("*")
-            if choice is not None:
-                return choice
+            if (model := await self._find(asked)) is not None:
+                return model
+            target = self._aliases.get("*")
         if target is None:
             raise ModelNotFound(await self._unknown(asked), param="model")
-        choice = await self._named(target)
-        if choice is None:
+        model = await self._find(target)
+        if model is None:
             raise ModelNotFound(
-                f"the alias {shown(asked)} leads to {shown(target)}, which is not there; "
+                f"the alias {_quote(asked)} leads to {_quote(target)}, which is not there; "
                 "see llm.model_aliases and GET /v1/models",
                 param="model",
             )
-        return choice
+        return model
 
-    async def _named(self, name: str) -> Choice | None:
-        """Who is meant by an id that is no alias; None where nobody is."""
+    async def _find(self, name: str) -> ResolvedModel | None:
+        """The model of an id that is no alias, None where there is none."""
         if name in self._providers.names:
             return await self._default_of(name)
-        if (own := self.assistant(name)) is not None:
-            return own
+        if (assistant := self.find_assistant(name)) is not None:
+            return assistant
         provider, _, model = name.partition("/")
         if model and provider in self._providers.names:
-            chat = await self._chat(provider)
-            return None if isinstance(chat, TextOnly) else Choice(name, provider, chat, model)
+            chat = await self._providers.get(provider)
+            if isinstance(chat, TextOnlyChat):
+                return None
+            return ResolvedModel(id=name, provider=provider, chat=chat, model=model)
         owners = [model for model in await self.models() if model.name == name]
         if len(owners) > 1:
-            ids = ", ".join(shown(model.id) for model in owners)
-            raise ModelNotFound(f"several providers have {shown(name)}: ask for one of {ids}", param="model")
-        return await self._named(owners[0].id) if owners else None
+            ids = ", ".join(_quote(model.id) for model in owners)
+            raise ModelNotFound(f"several providers have {_quote(name)}: ask for one of {ids}", param="model")
+        return await self._find(owners[0].id) if owners else None
 
-    def _own(self) -> Sequence[ConfiguredAssistant]:
-        return () if self._assistants is None else self._assistants.all
-
-    async def _default_of(self, name: str) -> Choice:
-        """A provider with the model that it uses by itself: its setting's, else the first that it lists."""
-        chat = await self._chat(name)
-        if isinstance(chat, TextOnly):
-            return Choice(name, name, chat, "")
-        model = self._configured_model(name) or next(iter(await models_of(chat)), "")
-        # Without any, the provider itself knows best what it lacks.
-        return Choice(f"{name}/{model}" if model else name, name, chat, model)
+    async def _default_of(self, name: str) -> ResolvedModel:
+        """A provider's default model: the one in its settings, else the first that it lists."""
+        chat = await self._providers.get(name)
+        if isinstance(chat, TextOnlyChat):
+            return ResolvedModel(id=name, provider=name, chat=chat, model="")
+        model = self._configured_model(name) or next(iter(await _list_models(chat)), "")
+        # Without a model the provider's own error says best what is missing.
+        return ResolvedModel(id=f"{name}/{model}" if model else name, provider=name, chat=chat, model=model)
 
     def _configured_model(self, name: str) -> str:
         profile = self._settings.llm.profiles.get(name)
@@ -163,24 +157,20 @@ class Catalogue:
             return profile.model or next(iter(profile.models), "")
         return self._settings.llm.openai_compat.model if name == "openai_compat" else ""
 
-    async def _chat(self, name: str) -> ChatProvider:
-        provider = await self._providers.get(name)
-        return provider if isinstance(provider, ChatProvider) else TextOnly(name, provider)
-
     async def _unknown(self, asked: str) -> str:
         known = [model.id for model in await self.models()]
         close = difflib.get_close_matches(asked[:_SHOWN_CHARS], known, _CLOSE)
-        meant = f"; did you mean {' or '.join(shown(id_) for id_ in close)}?" if close else ""
-        return f"there is no model {shown(asked)}{meant or ';'} GET /v1/models lists those there are"
+        hint = f"; did you mean {' or '.join(_quote(id_) for id_ in close)}?" if close else ""
+        return f"there is no model {_quote(asked)}{hint or ';'} GET /v1/models lists those there are"
 
 
-def shown(id_: str) -> str:
+def _quote(id_: str) -> str:
     """An id in a message: quoted, and never longer than a line."""
     return repr(id_ if len(id_) <= _SHOWN_CHARS else f"{id_[:_SHOWN_CHARS]}…")
 
 
-class _Lists:
-    """What some providers list, asked again when it is not fresh; any number may ask at once."""
+class _ModelLists:
+    """What some providers list, asked for again when it is not fresh; any number of requests may ask at once."""
 
     def __init__(self, providers: LlmProviders, names: Sequence[str]) -> None:
         self._providers = providers
@@ -213,16 +203,16 @@ class _Lists:
 
     async def _listed(self, name: str) -> list[Model]:
         try:
-            provider = await self._providers.get(name)
+            chat = await self._providers.get(name)
         except PrompterError:
-            return []  # GET /providers/llm tells why
-        if not isinstance(provider, ChatProvider):
-            return [Model(name, name, "")]
-        return [Model(f"{name}/{model}", name, model) for model in await models_of(provider)]
+            return []  # GET /providers/llm says why
+        if isinstance(chat, TextOnlyChat):
+            return [Model(id=name, provider=name, name="")]
+        return [Model(id=f"{name}/{model}", provider=name, name=model) for model in await _list_models(chat)]
 
 
-async def models_of(chat: ChatProvider) -> Sequence[str]:
-    """What a provider lists, nothing where it fails: its state tells why."""
+async def _list_models(chat: ChatProvider) -> Sequence[str]:
+    """What a provider lists, nothing where it fails: its state says why."""
     try:
         return await chat.models()
     except Exception:  # noqa: BLE001  # a provider of others must not break the list

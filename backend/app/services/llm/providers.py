@@ -1,12 +1,13 @@
 """The language-model providers of one application: built when first asked for, listed with their states."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import anyio
 
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady, UnknownProvider
-from app.providers.base import LlmProvider, ProviderStatus
+from app.providers.base import ChatProvider, LlmProvider, NamedProvider, ProviderStatus
 from app.providers.registry import (
     FOUND_HERE,
     CannotBuild,
@@ -15,6 +16,7 @@ from app.providers.registry import (
     llm_registrations,
 )
 from app.schemas.providers import LlmProviderOut, ProviderState
+from app.services.llm.text_only import TextOnlyChat
 
 PROBE_S = 3.0
 NAMED_IN_REQUEST = "openai_compat"
@@ -28,7 +30,7 @@ class LlmProviders:
     def __init__(self, settings: Settings, registrations: Mapping[str, Registration] | None = None) -> None:
         """`registrations` are all that there are; None means those built in, configured, installed and found."""
         self._settings = settings
-        self._registry = LazyRegistry[LlmProvider](
+        self._registry = LazyRegistry[NamedProvider](
             "provider", llm_registrations(settings) if registrations is None else registrations, settings
         )
 
@@ -37,8 +39,8 @@ class LlmProviders:
         """All that are registered, in their order."""
         return list(self._registry)
 
-    def is_sought(self, name: str) -> bool:
-        """Whether it is a server that may run on this machine, which has to be looked for."""
+    def is_probed(self, name: str) -> bool:
+        """Whether it is a server that may run on this machine, and is found by probing."""
         return self._registry.origin(name) == FOUND_HERE
 
     async def default(self) -> str:
@@ -48,29 +50,26 @@ class LlmProviders:
         own = self._settings.llm.openai_compat
         if own.base_url.strip() and own.api_key.get_secret_value() and own.model:
             return NAMED_IN_REQUEST
-        # One that is loading its model is still the one: who asks meanwhile waits, and gets no echo.
-        there = (ProviderState.READY, ProviderState.LOADING)
-        if _LOCAL in self._registry and await self._state(_LOCAL) in there:
+        # A request that comes while the model loads waits for it, and gets no echo.
+        usable = (ProviderState.READY, ProviderState.LOADING)
+        if _LOCAL in self._registry and await self._state(_LOCAL) in usable:
             return _LOCAL
         return _FALLBACK
 
-    async def get(self, name: str) -> LlmProvider:
-        """The provider of that name, built now if need be.
+    async def get(self, name: str) -> ChatProvider:
+        """The provider of that name, built now if need be; one that knows only text is wrapped.
 
         Raises:
             UnknownProvider, ProviderNotReady
         """
-        if name not in self._registry:
-            raise UnknownProvider(f"unknown provider {name!r}; known are {', '.join(sorted(self._registry))}")
-        try:
-            return await self._registry.get(name)
-        except CannotBuild as error:
-            raise ProviderNotReady(
-                f"provider {name!r} of {error.origin!r} cannot be loaded "
-                f"({type(error.error).__name__}); install it again"
-            ) from error
+        provider = await self._get(name)
+        return (
+            provider
+            if isinstance(provider, ChatProvider)
+            else TextOnlyChat(name, cast("LlmProvider", provider))
+        )
 
-    async def listed(self) -> list[LlmProviderOut]:
+    async def list_states(self) -> list[LlmProviderOut]:
         """All providers with their states, asked in parallel; none delays the list beyond 3 s."""
         found: dict[str, LlmProviderOut] = {}
         default = await self.default()
@@ -93,15 +92,26 @@ class LlmProviders:
     async def aclose(self) -> None:
         await self._registry.aclose()
 
+    async def _get(self, name: str) -> NamedProvider:
+        if name not in self._registry:
+            raise UnknownProvider(f"unknown provider {name!r}; known are {', '.join(sorted(self._registry))}")
+        try:
+            return await self._registry.get(name)
+        except CannotBuild as error:
+            raise ProviderNotReady(
+                f"provider {name!r} of {error.origin!r} cannot be loaded "
+                f"({type(error.error).__name__}); install it again"
+            ) from error
+
     async def _state(self, name: str) -> ProviderState:
         return (await self._status(name))[1].state
 
     async def _status(self, name: str) -> tuple[str, ProviderStatus]:
-        """Kind and state of one, whatever it does."""
+        """The type and the state of a provider, whatever its code does."""
         kind = "unknown"
         try:
             with anyio.fail_after(PROBE_S):
-                provider = await self.get(name)
+                provider = await self._get(name)
                 kind = provider.type
                 status = await provider.status()
         except TimeoutError:

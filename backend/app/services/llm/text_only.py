@@ -1,24 +1,32 @@
-"""A provider that knows only text, seen as one that speaks the chat wire: echo, and most plugins."""
+"""A provider that knows only text as one that speaks the chat wire: echo, and most plugins."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any
 
-from app.core.errors import BadRequest
-from app.providers.base import ChatMessage, ChatRequest, LlmConfig, LlmProvider, Role, Usage
-from app.services.llm.answer import Answer
+from app.core.errors import BadRequest, UpstreamError
+from app.providers.base import ChatMessage, ChatRequest, LlmConfig, LlmProvider, Role
+from app.providers.boundary import ProviderBoundary
 
 _ROLES: dict[str, Role] = {"developer": "system", "system": "system", "assistant": "assistant"}
-"""What a text-only provider calls each role; whatever a tool says is said to it, as by the user."""
+"""What a text-only provider calls each role; it reads what a tool returns as a message of the user."""
+ANSWER_CHARS = 4 << 20
+"""The longest text that is collected in memory (characters)."""
 
 
-class TextOnly:
-    """The chat wire over `LlmProvider.generate`. Tools are not offered to it; what it cannot do at all is refused."""
+class TextOnlyChat:
+    """The chat wire over `LlmProvider.generate`. Tools are not offered to it; what it cannot do is refused."""
 
-    def __init__(self, name: str, provider: LlmProvider) -> None:
+    def __init__(self, name: str, provider: LlmProvider, base_url: str = "", api_key: str = "") -> None:
         self._name = name
         self._provider = provider
+        self._base_url = base_url
+        self._api_key = api_key
+
+    def bind_upstream(self, base_url: str, api_key: str) -> "TextOnlyChat":
+        """As `AddressableProvider.bind_upstream`: a plugin finds both in its `LlmConfig`."""
+        return TextOnlyChat(self._name, self._provider, base_url, api_key)
 
     async def models(self) -> list[str]:
         """None: its name is the only one it is asked by."""
@@ -26,43 +34,61 @@ class TextOnly:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
         """The answer's pieces as chunks, `finish_reason` and usage in the last."""
-        async with aclosing(self._answer(request)) as answer:
-            finish, usage = None, None
-            while (chunk := await answer.next()) is not None:
-                if chunk.text:
-                    yield _chunk({"content": chunk.text}, None)
-                finish, usage = chunk.finish_reason or finish, chunk.usage or usage
-            last = _chunk({"content": ""}, finish or "stop")
-            yield last | {"usage": _counted(usage)} if usage else last
+        _check_request(self._name, request.body)
+        messages = [_message(self._name, at, said) for at, said in enumerate(request.body["messages"])]
+        model, finish, usage = None, None, None
+        with ProviderBoundary(self._name, "provider"):
+            async with aclosing(self._provider.generate(messages, self._config(request))) as pieces:
+                async for piece in pieces:
+                    model = piece.model or model
+                    finish, usage = piece.finish_reason or finish, piece.usage or usage
+                    if piece.text:
+                        yield _chunk(model, replace_surrogates(piece.text))
+        last = _chunk(model, "", finish or "stop")
+        yield last | {"usage": asdict(usage)} if usage else last
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
-        """The whole answer."""
-        async with aclosing(self._answer(request)) as answer:
-            whole = await answer.whole()
-        message = {"role": "assistant", "content": whole.text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": whole.finish_reason}
-        return {"choices": [choice], "usage": _counted(whole.usage) if whole.usage else None}
+        """The whole answer. Raises as `stream` does, and UpstreamError for an answer without end."""
+        texts, size = [], 0
+        finish, usage = None, None
+        async with aclosing(self.stream(request)) as chunks:
+            async for chunk in chunks:
+                choice = chunk["choices"][0]
+                texts.append(choice["delta"]["content"])
+                size += len(texts[-1])
+                if size > ANSWER_CHARS:
+                    raise too_long(self._name)
+                finish, usage = choice["finish_reason"], chunk.get("usage")
+        message = {"role": "assistant", "content": "".join(texts), "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
+        return {"choices": [choice], "usage": usage}
 
-    def _answer(self, request: ChatRequest) -> Answer:
-        _refuse_what_it_cannot(self._name, request.body)
-        messages = [_message(self._name, at, said) for at, said in enumerate(request.body["messages"])]
-        return Answer(self._name, self._provider.generate(messages, _config(request)))
+    def _config(self, request: ChatRequest) -> LlmConfig:
+        body = request.body
+        stop = body.get("stop") or ()
+        return LlmConfig(
+            base_url=self._base_url,
+            api_key=self._api_key,
+            model=request.model,
+            temperature=body.get("temperature"),
+            max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
+            top_p=body.get("top_p"),
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            seed=body.get("seed"),
+        )
 
 
-def _config(request: ChatRequest) -> LlmConfig:
-    body = request.body
-    stop = body.get("stop") or ()
-    return LlmConfig(
-        model=request.model,
-        temperature=body.get("temperature"),
-        max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
-        top_p=body.get("top_p"),
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        seed=body.get("seed"),
-    )
+def replace_surrogates(text: str) -> str:
+    """The text with `?` for halves of surrogate pairs, which JSON can carry and UTF-8 cannot."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _refuse_what_it_cannot(name: str, body: Mapping[str, Any]) -> None:
+def too_long(name: str) -> UpstreamError:
+    """The error for an answer over `ANSWER_CHARS`."""
+    return UpstreamError(f"the answer of {name!r} is over {ANSWER_CHARS} characters; ask for less")
+
+
+def _check_request(name: str, body: Mapping[str, Any]) -> None:
     choice = body.get("tool_choice")
     if choice == "required" or isinstance(choice, dict):
         raise BadRequest(
@@ -93,9 +119,6 @@ def _texts(name: str, at: int, parts: list[dict[str, Any]]) -> list[str]:
     return texts
 
 
-def _chunk(delta: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}]}
-
-
-def _counted(usage: Usage) -> dict[str, Any]:
-    return asdict(usage)
+def _chunk(model: str | None, text: str, finish_reason: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": {"content": text}, "logprobs": None, "finish_reason": finish_reason}
+    return {"choices": [choice], "id": "", "object": "chat.completion.chunk", "created": 0, "model": model}

@@ -21,10 +21,11 @@ from app.core.errors import (
     UpstreamTimeout,
     UpstreamUnauthorized,
 )
-from app.providers.base import ChatMessage, LlmChunk, LlmConfig, Usage
+from app.providers.base import ChatMessage, LlmConfig
 from app.providers.llm.openai_compat import OpenAiCompatProvider
 from app.schemas.providers import ProviderState
 from tests.fakes.upstream import FakeUpstream, Reply, as_json, chat, dropped, error, silence
+from tests.support.text_answers import TextAnswer, ask_for_text, complete_text
 
 KEY = "sk-server-0123456789abcdef"
 PROMPT = "tell nobody about the purple submarine"
@@ -42,24 +43,14 @@ def provider(upstream: FakeUpstream | None, **llm: Any) -> OpenAiCompatProvider:
     return OpenAiCompatProvider(Settings(_env_file=None, llm=chosen))
 
 
-async def ask(asked: OpenAiCompatProvider, config: LlmConfig | None = None) -> list[LlmChunk]:
+async def ask(
+    asked: OpenAiCompatProvider, config: LlmConfig | None = None, answer: TextAnswer | None = None
+) -> TextAnswer:
+    """The whole answer; where it breaks off, `answer` has what came before."""
     try:
-        return [chunk async for chunk in asked.generate(ASKED, config or LlmConfig())]
+        return await ask_for_text(asked, ASKED, config, answer)
     finally:
         await asked.aclose()
-
-
-async def collect(asked: OpenAiCompatProvider, seen: list[str]) -> None:
-    """Keep what comes before an error."""
-    try:
-        async for chunk in asked.generate(ASKED, LlmConfig()):
-            seen.append(chunk.text)  # noqa: PERF401  # kept one by one: an error ends the loop
-    finally:
-        await asked.aclose()
-
-
-def text(chunks: list[LlmChunk]) -> str:
-    return "".join(chunk.text for chunk in chunks)
 
 
 async def test_the_fake_speaks_what_the_openai_client_understands() -> None:
@@ -77,9 +68,8 @@ async def test_the_fake_speaks_what_the_openai_client_understands() -> None:
 async def test_an_answer_streams_with_reason_and_usage() -> None:
     async with FakeUpstream().serve() as upstream:
         upstream.script.append(chat("Hel", "lo", usage=USAGE, pause_s=0.02))
-        chunks = await ask(provider(upstream), LlmConfig(temperature=0.5, max_tokens=7))
-        assert [chunk.text for chunk in chunks] == ["Hel", "lo", ""]
-        assert chunks[-1] == LlmChunk("", "stop", Usage(11, 2, 13), "tiny")
+        answer = await ask(provider(upstream), LlmConfig(temperature=0.5, max_tokens=7))
+        assert answer == TextAnswer(["Hel", "lo"], "stop", USAGE, "tiny")
         sent = upstream.requests[0]
         assert (sent.path, sent.headers["authorization"]) == ("/v1/chat/completions", f"Bearer {KEY}")
         assert sent.json == {
@@ -111,14 +101,14 @@ async def test_an_answer_streams_with_reason_and_usage() -> None:
 async def test_dialects_are_understood(reply: Reply) -> None:
     async with FakeUpstream().serve() as upstream:
         upstream.script.append(reply)
-        chunks = await ask(provider(upstream))
-        assert (text(chunks), chunks[-1].finish_reason) == ("Hello", "stop")
+        answer = await ask(provider(upstream))
+        assert (answer.text, answer.finish_reason) == ("Hello", "stop")
 
 
 async def test_length_is_passed_on() -> None:
     async with FakeUpstream().serve() as upstream:
         upstream.script.append(chat("Hel", finish_reason="length"))
-        assert (await ask(provider(upstream)))[-1].finish_reason == "length"
+        assert (await ask(provider(upstream))).finish_reason == "length"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +121,7 @@ async def test_length_is_passed_on() -> None:
 async def test_a_body_that_is_refused_is_adapted(words: str, gone: str, come: str | None) -> None:
     async with FakeUpstream().serve() as upstream:
         upstream.script.extend([error(400, words), chat("Hello")])
-        assert text(await ask(provider(upstream), LlmConfig(max_tokens=5))) == "Hello"
+        assert (await ask(provider(upstream), LlmConfig(max_tokens=5))).text == "Hello"
         body = upstream.requests[1].json
         assert gone not in body
         assert come is None or body[come] == 5
@@ -158,7 +148,7 @@ async def test_other_refusals_are_not_tried_again() -> None:
 async def test_what_fails_before_the_first_byte_is_tried_again(failures: list[Reply]) -> None:
     async with FakeUpstream().serve() as upstream:
         upstream.script.extend([*failures, chat("Hello")])
-        assert text(await ask(provider(upstream))) == "Hello"
+        assert (await ask(provider(upstream))).text == "Hello"
         assert len(upstream.requests) == len(failures) + 1
 
 
@@ -228,7 +218,7 @@ async def test_the_limit_of_one_answer_is_not_that_of_the_next_on_its_connection
         upstream.script.extend([chat("soon"), late])
         asked = provider(upstream, idle_timeout_s=0.3)
         for expected in ("soon", "late"):
-            assert text([chunk async for chunk in asked.generate(ASKED, LlmConfig())]) == expected
+            assert (await ask_for_text(asked, ASKED)).text == expected
         await asked.aclose()
         assert upstream.connections == 1
 
@@ -243,18 +233,18 @@ async def test_keep_alive_comments_are_no_progress() -> None:
 async def test_a_whole_answer_survives_a_missing_goodbye() -> None:
     async with FakeUpstream().serve() as upstream:
         upstream.script.append(chat("Hello", done=False, ending="hang"))
-        chunks = await ask(provider(upstream, idle_timeout_s=0.3))
-        assert (text(chunks), chunks[-1].finish_reason) == ("Hello", "stop")
+        answer = await ask(provider(upstream, idle_timeout_s=0.3))
+        assert (answer.text, answer.finish_reason) == ("Hello", "stop")
 
 
 @pytest.mark.parametrize("ending", ["complete", "cut"])
 async def test_a_cut_answer_is_an_error(ending: Any) -> None:
     async with FakeUpstream().serve() as upstream:
         upstream.script.append(chat("Hel", finish_reason=None, done=False, ending=ending))
-        seen: list[str] = []
+        seen = TextAnswer()
         with pytest.raises(UpstreamError, match="broke off"):
-            await collect(provider(upstream), seen)
-        assert seen == ["Hel"]
+            await ask(provider(upstream), answer=seen)
+        assert seen.texts == ["Hel"]
         assert len(upstream.requests) == 1
 
 
@@ -270,10 +260,10 @@ async def test_an_error_in_the_stream_is_told_after_the_text_before_it(broken: b
     async with FakeUpstream().serve() as upstream:
         begun = b'data: {"choices":[{"delta":{"content":"Hel"}}]}\n\n'
         upstream.script.append(Reply([begun + broken]))
-        seen: list[str] = []
+        seen = TextAnswer()
         with pytest.raises(UpstreamError, match="GPU on fire"):
-            await collect(provider(upstream), seen)
-        assert seen == ["Hel"]
+            await ask(provider(upstream), answer=seen)
+        assert seen.texts == ["Hel"]
 
 
 async def test_rubbish_is_told() -> None:
@@ -287,8 +277,8 @@ async def test_leaving_closes_the_upstream() -> None:
     async with FakeUpstream().serve() as upstream:
         upstream.script.append(chat("Hel", finish_reason=None, done=False, ending="hang"))
         asked = provider(upstream)
-        async with aclosing(asked.generate(ASKED, LlmConfig())) as chunks:
-            assert (await anext(chunks)).text == "Hel"
+        async with aclosing(complete_text(asked, ASKED)) as answer:
+            assert await anext(answer.texts()) == "Hel"
         await asyncio.wait_for(upstream.left.wait(), 1)
         await asked.aclose()
 

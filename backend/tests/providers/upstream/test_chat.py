@@ -43,6 +43,7 @@ from tests.support.chat import (
     text,
     usage,
 )
+from tests.support.text_answers import ask_for_text
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
 WHOLE = as_json(
@@ -411,13 +412,9 @@ async def test_a_profile_answers_as_text_and_as_chunks() -> None:
         assert isinstance(provider, ChatProvider)
         upstream.script.append(chat("Hi", usage=USAGE))
         config = LlmConfig(top_p=0.5, stop=("END",), seed=7)
-        chunks = [chunk async for chunk in provider.generate([ChatMessage("user", "hi")], config)]
-        assert "".join(chunk.text for chunk in chunks) == "Hi"
-        assert (chunks[-1].finish_reason, chunks[-1].usage is None, chunks[-1].model) == (
-            "stop",
-            False,
-            "tiny",
-        )
+        answer = await ask_for_text(provider, [ChatMessage("user", "hi")], config)
+        assert answer.text == "Hi"
+        assert (answer.finish_reason, answer.usage is None, answer.model) == ("stop", False, "tiny")
         sent = upstream.requests[0].json
         assert (sent["model"], sent["top_p"], sent["stop"], sent["seed"]) == ("tiny", 0.5, ["END"], 7)
         await provider.aclose()

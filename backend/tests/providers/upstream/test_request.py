@@ -4,16 +4,12 @@ from typing import Any
 
 import pytest
 
-from app.providers.base import ChatMessage, LlmConfig, Usage
 from app.providers.upstream.request import (
     Quirk,
     apply_quirk,
-    build_body,
     collect_texts,
     prepare_body,
     quirk_from,
-    read_text,
-    read_usage,
 )
 
 NEW_NAME = "Use 'max_completion_tokens' instead."
@@ -62,11 +58,6 @@ def test_a_streamed_body_asks_for_usage() -> None:
     assert prepare_body(body, "m", stream=False) == {"model": "m", "messages": [], "stream": False}
 
 
-def test_a_plain_body_holds_what_is_set() -> None:
-    body = build_body([ChatMessage("user", "hi")], LlmConfig(temperature=0.0, stop=("END",)))
-    assert body == {"messages": [{"role": "user", "content": "hi"}], "temperature": 0.0, "stop": ["END"]}
-
-
 def test_all_texts_of_a_conversation_are_collected() -> None:
     parts = [{"type": "text", "text": "b"}, {"type": "image_url", "image_url": {"url": "c", "detail": "low"}}]
     calls = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "d"}}]
@@ -77,16 +68,3 @@ def test_all_texts_of_a_conversation_are_collected() -> None:
     ]
     assert collect_texts({"messages": messages}) == ["a", "b", "c", "d"]
     assert collect_texts({}) == []
-
-
-def test_text_and_usage_of_a_normalized_chunk() -> None:
-    chunk: dict[str, Any] = {
-        "choices": [
-            {"index": 1, "delta": {"content": "other"}},
-            {"index": 0, "delta": {"content": "", "refusal": "no"}},
-        ],
-        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
-    }
-    assert read_text(chunk) == "no"
-    assert read_usage(chunk) == Usage(1, 2, 3)
-    assert (read_text({"choices": []}), read_usage({"choices": []})) == ("", None)

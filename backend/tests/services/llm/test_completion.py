@@ -1,74 +1,14 @@
 """The canonical stream and the whole answer, whatever a provider gives; what is sent on and what is refused."""
 
-import json
-from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import pytest
 
-from app.core.config import LlmSettings, Settings
 from app.core.errors import BadRequest, EngineFailed, UpstreamError, UpstreamTruncated
 from app.core.metrics import Observer
-from app.providers.base import ChatMessage, LlmChunk, LlmConfig, ProviderStatus
-from app.schemas.providers import ProviderState
-from app.services.llm.completion import Asked, Completion, Completions
-from app.services.llm.forwarding import FORWARDED, ROUTING, forwarded
-from app.services.llm.models import Catalogue
-from app.services.llm.providers import LlmProviders
-from tests.fakes.chat_provider import FakeChat, delta, table, usage
-
-SAID = [{"role": "user", "content": "Say hello to me"}]
-
-
-class FakeText:
-    """A provider that knows only text, and tells what it was sent."""
-
-    name, type = "text", "test"
-
-    def __init__(self) -> None:
-        self.messages: Sequence[ChatMessage] = ()
-        self.config = LlmConfig()
-
-    async def status(self) -> ProviderStatus:
-        return ProviderStatus(ProviderState.READY, "a fake")
-
-    async def generate(
-        self, messages: Sequence[ChatMessage], config: LlmConfig
-    ) -> AsyncGenerator[LlmChunk, None]:
-        self.messages, self.config = messages, config
-        yield LlmChunk("Hel")
-        yield LlmChunk("lo", "length")
-
-    async def aclose(self) -> None:
-        """Nothing to close."""
-
-
-async def begin(
-    provider: Any, body: dict[str, Any] | None = None, *, observer: Observer | None = None, **asked: Any
-) -> Completion:
-    settings = Settings(_env_file=None, llm=LlmSettings(discover=False))
-    catalogue = Catalogue(settings, LlmProviders(settings, table(fake=provider)))
-    completions = Completions(catalogue, observer or Observer())
-    return await completions.begin(Asked("fake", {"messages": SAID, **(body or {})}, **asked))
-
-
-async def streamed(provider: Any, body: dict[str, Any] | None = None, **asked: Any) -> list[Any]:
-    """The data of every event; the last is the text [DONE]."""
-    completion = await begin(provider, body, **asked)
-    await completion.open()
-    sent = b"".join([event async for event in completion.events()])
-    await completion.aclose()
-    events = sent.decode().split("\n\n")
-    assert events.pop() == ""
-    assert all(event.startswith("data: ") and "\n" not in event for event in events)
-    data = [event.removeprefix("data: ") for event in events]
-    assert data[-1] == "[DONE]"
-    return [*(json.loads(event) for event in data[:-1]), "[DONE]"]
-
-
-def deltas(events: list[Any]) -> list[Any]:
-    return [event["choices"][0]["delta"] for event in events[:-1] if event.get("choices")]
-
+from app.services.llm.forwarding import ROUTING
+from tests.fakes.chat_provider import FakeChat, delta, usage
+from tests.support.completions import SAID, begin, deltas, streamed
 
 # -- streams
 
@@ -240,75 +180,6 @@ async def test_fields_that_choose_where_to_ask_are_refused(name: str) -> None:
         await begin(fake, {name: "x"})
     assert caught.value.param == name
     assert not fake.requests
-
-
-def test_what_is_sent_on_and_what_is_refused_have_nothing_in_common() -> None:
-    assert not FORWARDED & ROUTING
-    assert forwarded({"messages": [], "api_key": None}) == {"messages": []}
-
-
-# -- providers that know only text
-
-
-async def test_a_text_only_provider_reads_every_form_of_content() -> None:
-    text = FakeText()
-    parts = [{"type": "text", "text": "two "}, {"type": "text", "text": "parts"}]
-    messages = [
-        {"role": "developer", "content": parts},
-        {"role": "user", "content": "hi"},
-        {"role": "assistant", "content": None, "tool_calls": []},
-        {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]},
-        {"role": "tool", "tool_call_id": "c1", "content": parts},
-        {"role": "user", "content": []},
-    ]
-    options = {"temperature": 0.1, "top_p": 0.2, "stop": "x", "seed": 3, "max_completion_tokens": 4}
-    events = await streamed(text, {"messages": messages, **options, "tools": [{}]}, include_usage=True)
-    assert [(message.role, message.content) for message in text.messages] == [
-        ("system", "two parts"),
-        ("user", "hi"),
-        ("assistant", ""),
-        ("assistant", "no"),
-        ("user", "two parts"),
-        ("user", ""),
-    ]
-    assert text.config == LlmConfig(temperature=0.1, max_tokens=4, top_p=0.2, stop=("x",), seed=3)
-    assert "".join(each["content"] for each in deltas(events)) == "Hello"
-    assert events[-3]["choices"][0]["finish_reason"] == "length"
-    assert events[-2]["usage"]["estimated"] is True
-    assert events[0]["model"] == "fake"
-
-
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        ({"tool_choice": "required"}, "tool_choice"),
-        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
-        ({"n": 2}, "n"),
-        ({"messages": [*SAID, {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]},
-         "messages[1].content"),
-        ({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
-         "messages[0].content"),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("stream", [False, True])
-async def test_what_a_text_only_provider_cannot_do_is_refused(
-    body: dict[str, Any], param: str, stream: bool
-) -> None:
-    completion = await begin(FakeText(), body)
-    with pytest.raises(BadRequest, match="choose another model") as caught:
-        await (completion.open() if stream else completion.whole())
-    assert caught.value.param == param
-
-
-@pytest.mark.parametrize("kind", ["text", "refusal"])
-@pytest.mark.parametrize("said", [5, {"a": 1}, ["x"], True])
-async def test_a_part_whose_text_is_none_is_refused_where_only_text_is_read(kind: str, said: Any) -> None:
-    body = {"messages": [{"role": "user", "content": [{"type": kind, kind: said}]}]}
-    completion = await begin(FakeText(), body)
-    with pytest.raises(BadRequest) as caught:
-        await completion.whole()
-    assert caught.value.param == "messages[0].content"
-    await completion.aclose()
 
 
 @pytest.mark.parametrize("function", [None, "x", {"arguments": 5}])

@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from app.core.config import LlmProfile, LlmSettings, LlmUpstreamSettings, Settings
 from app.core.errors import ModelNotFound
-from app.services.llm.models import Catalogue
+from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
-from app.services.llm.text_only import TextOnly
+from app.services.llm.text_only import TextOnlyChat
 from tests.fakes.chat_provider import FakeChat, table
 
 
@@ -21,9 +21,9 @@ class FakeBrokenChat(FakeChat):
         raise ValueError("secret")
 
 
-def catalogue(llm: LlmSettings | None = None, **models: Any) -> Catalogue:
+def catalog(llm: LlmSettings | None = None, **models: Any) -> ModelCatalog:
     settings = Settings(_env_file=None, llm=llm or LlmSettings())
-    return Catalogue(settings, LlmProviders(settings, table(**models)))
+    return ModelCatalog(settings, LlmProviders(settings, table(**models)))
 
 
 NAMED: dict[str, Any] = {
@@ -49,7 +49,7 @@ NAMED: dict[str, Any] = {
     ],
 )
 async def test_who_is_meant(asked: str | None, provider: str, model: str, full: str) -> None:
-    choice = await catalogue(**NAMED).resolve(asked)
+    choice = await catalog(**NAMED).resolve(asked)
     assert (choice.provider, choice.model, choice.id) == (provider, model, full)
 
 
@@ -68,7 +68,7 @@ async def test_who_is_meant(asked: str | None, provider: str, model: str, full: 
 )
 async def test_nobody_is_meant(asked: str, words: str) -> None:
     with pytest.raises(ModelNotFound) as caught:
-        await catalogue(**NAMED).resolve(asked)
+        await catalog(**NAMED).resolve(asked)
     assert words in caught.value.message
     assert len(caught.value.message) < 500
     assert caught.value.param == "model"
@@ -83,7 +83,7 @@ async def test_aliases() -> None:
         "again": "claude",
         "*": "two/llama",
     }
-    made = catalogue(LlmSettings(model_aliases=aliases), **NAMED)
+    made = catalog(LlmSettings(model_aliases=aliases), **NAMED)
     for asked, full in {"claude": "one/qwen3:8b", "llama": "one/both", "Llama": "two/Llama", "any": "two/llama",
                         "echo/x": "two/llama", "*": "two/llama", "echo": "echo"}.items():  # fmt: skip
         assert (await made.resolve(asked)).id == full, asked
@@ -94,7 +94,7 @@ async def test_aliases() -> None:
 
 async def test_a_full_id_asks_nobody_for_a_list() -> None:
     fake = FakeChat()
-    await catalogue(fake=fake).resolve("fake/anything")
+    await catalog(fake=fake).resolve("fake/anything")
     assert fake.listings == 0
 
 
@@ -112,17 +112,17 @@ async def test_a_full_id_asks_nobody_for_a_list() -> None:
     ],
 )
 async def test_the_default(llm: LlmSettings, full: str) -> None:
-    assert (await catalogue(llm, openai_compat=FakeChat(), two=NAMED["two"]).resolve(None)).id == full
+    assert (await catalog(llm, openai_compat=FakeChat(), two=NAMED["two"]).resolve(None)).id == full
 
 
 async def test_the_default_is_the_local_model_where_it_is_ready_and_never_one_found() -> None:
     local = FakeChat(lists=("small",))
-    assert (await catalogue(llama_local=local).resolve(None)).id == "llama_local/small"
-    assert (await catalogue(lm_studio_sought=FakeChat()).resolve(None)).id == "echo"
+    assert (await catalog(llama_local=local).resolve(None)).id == "llama_local/small"
+    assert (await catalog(lm_studio_sought=FakeChat()).resolve(None)).id == "echo"
 
 
 async def test_a_text_only_provider_is_wrapped() -> None:
-    assert isinstance((await catalogue().resolve("echo")).chat, TextOnly)
+    assert isinstance((await catalog().resolve("echo")).chat, TextOnlyChat)
 
 
 async def test_the_list_has_full_ids_and_a_dead_provider_delays_nobody(
@@ -130,7 +130,7 @@ async def test_the_list_has_full_ids_and_a_dead_provider_delays_nobody(
 ) -> None:
     monkeypatch.setattr("app.services.llm.models.PROBE_S", 0.3)
     dead, found = FakeChat(slow_s=60), FakeChat(lists=("local",))
-    made = catalogue(dead=dead, dead_too=dead, broken=FakeBrokenChat(), lm_sought=found, **NAMED)
+    made = catalog(dead=dead, dead_too=dead, broken=FakeBrokenChat(), lm_sought=found, **NAMED)
     begun_s = time.monotonic()
     listed = [model.id for model in await made.models()]
     assert time.monotonic() - begun_s < 2
@@ -142,7 +142,7 @@ async def test_the_list_has_full_ids_and_a_dead_provider_delays_nobody(
 async def test_a_list_for_another_server_looks_for_nobody() -> None:
     """Two servers that look for each other must not wait for each other."""
     found = FakeChat(lists=("local",))
-    made = catalogue(lm_sought=found, **NAMED)
+    made = catalog(lm_sought=found, **NAMED)
     listed = [model.id for model in await made.models(found=False)]
     assert "two/llama" in listed
     assert "lm_sought/local" not in listed
@@ -151,7 +151,7 @@ async def test_a_list_for_another_server_looks_for_nobody() -> None:
 
 async def test_lists_are_asked_for_once_in_a_while() -> None:
     fake = FakeChat()
-    made = catalogue(fake=fake)
+    made = catalog(fake=fake)
     for _ in range(3):
         await made.models()
         await made.resolve("tiny")

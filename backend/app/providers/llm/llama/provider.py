@@ -1,6 +1,6 @@
 """Answers from llama.cpp inside the server, for a GGUF file: nothing else to install or to start."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from importlib.util import find_spec
 from typing import Any
@@ -10,10 +10,9 @@ import anyio.to_thread
 
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, ProviderNotReady, UpstreamError, UpstreamTruncated
-from app.providers.base import ChatMessage, ChatRequest, LlmChunk, LlmConfig, ProviderStatus
+from app.providers.base import ChatRequest, ProviderStatus
 from app.providers.llm.llama.process import LlamaProcess
 from app.providers.llm.llama.server import LlamaServer
-from app.providers.llm.profile import as_text
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import UpstreamClient
 from app.providers.upstream.profiles import Profile
@@ -81,14 +80,6 @@ class LlamaLocalProvider:
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
         async with self._asked(request.model) as (chat, model):
             return await chat.complete(ChatRequest(model, request.body))
-
-    async def generate(
-        self, messages: Sequence[ChatMessage], config: LlmConfig
-    ) -> AsyncGenerator[LlmChunk, None]:
-        """The text of `stream`."""
-        async with aclosing(as_text(self, messages, config)) as chunks:
-            async for chunk in chunks:
-                yield chunk
 
     async def aclose(self) -> None:
         await self.server.aclose()

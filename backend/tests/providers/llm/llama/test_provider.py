@@ -33,6 +33,7 @@ from app.schemas.providers import ProviderState
 from tests.conftest import ROOT
 from tests.support.gguf import write_gguf
 from tests.support.speech_client import eventually, gathered
+from tests.support.text_answers import ask_for_text
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
 ASKED = [{"role": "user", "content": "Say héllo"}]
@@ -222,11 +223,11 @@ async def test_a_whole_answer_is_the_streamed_one(make: Make) -> None:
 
 async def test_plain_messages_are_answered_in_text(make: Make) -> None:
     config = LlmConfig(temperature=0)
-    pieces = [piece async for piece in make().generate([ChatMessage("user", "Hello")], config)]
-    assert "".join(piece.text for piece in pieces) == SENTENCE
-    assert len(pieces) > 10, "it is streamed"
-    assert pieces[-1].finish_reason == "stop"
-    assert pieces[-1].usage is not None
+    answer = await ask_for_text(make(), [ChatMessage("user", "Hello")], config)
+    assert answer.text == SENTENCE
+    assert len(answer.texts) > 10, "it is streamed"
+    assert answer.finish_reason == "stop"
+    assert answer.usage is not None
 
 
 async def test_a_limit_and_a_stop_word_end_an_answer(make: Make) -> None:
