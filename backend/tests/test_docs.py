@@ -24,7 +24,7 @@ from app.cli.main import app as command_line
 from app.core.assistants import AssistantDefinition
 from app.core.config import ALIASES, Settings
 from app.core.errors import all_errors
-from app.core.metrics import REASONS
+from app.core.speech import DiscardReason, EndpointingProfile, OptionalEvent
 from app.main import create_app
 from app.providers.registry import BUILT_IN_LLM, BUILT_IN_STT
 from app.schemas import stt
@@ -249,7 +249,7 @@ def test_the_examples_of_messages_are_valid(kind: str) -> None:
 
 
 def test_every_optional_event_is_named() -> None:
-    for kind in get_args(stt.OptionalEvent):
+    for kind in get_args(OptionalEvent):
         assert f"`{kind}`" in section(SOCKET, "### `start`"), f"{SOCKET}, start: `{kind}` is missing"
 
 
@@ -258,7 +258,7 @@ def test_the_table_of_profiles_has_their_silences() -> None:
     endpointing = type(Settings.model_fields["endpointing"].default).model_fields
     default = endpointing["profile"].default
     rows = {row[0]: row[1:] for row in table_rows(section(SOCKET, "## When an utterance ends"))}
-    for name in get_args(stt.EndpointingProfile):
+    for name in get_args(EndpointingProfile):
         row = rows.get(f"`{name}` (default)" if name == default else f"`{name}`")
         assert row, f"{SOCKET}, When an utterance ends: the profile `{name}` is missing"
         if setting := endpointing.get(f"{name}_ms"):
@@ -268,7 +268,7 @@ def test_the_table_of_profiles_has_their_silences() -> None:
 
 def test_every_reason_of_a_discarded_utterance_is_explained() -> None:
     rows = {row[0].strip("`") for row in table_rows(section(SOCKET, "### `utterance_discarded`"))}
-    for reason in REASONS:
+    for reason in DiscardReason:
         assert reason in rows, f"{SOCKET}, utterance_discarded: the reason `{reason}` is missing"
 
 

@@ -1,67 +1,46 @@
-"""The speech door, WS /ws/stt: reads messages, calls the socket's session, maps errors to events and close codes."""
+"""The endpoint WS /ws/stt: passes messages to the session, sends its events, maps errors to close codes."""
 
 import logging
 import time
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import anyio
-import orjson
 from fastapi import APIRouter
-from pydantic import BaseModel, ValidationError
 from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from app.api.deps import Resources, get_resources
 from app.api.middleware.bearer import choose_subprotocol
-from app.core.errors import (
-    AlreadyStarted,
-    InvalidJson,
-    InvalidMessage,
-    InvalidSampleRate,
-    MessageTooBig,
-    PrompterError,
-    ServerFull,
-    UnknownType,
-    UnsupportedFormat,
-)
+from app.core.errors import AlreadyStarted, PrompterError, ServerFull
 from app.core.logging import report_fault
 from app.providers.base import SAMPLE_RATE_HZ
-from app.schemas.stt import Auth, Flush, Ping, Resume, Start, StartConfig, Stop
+from app.schemas.stt import Auth, Resume
 from app.services.accounts.identity import LiveAuth
-from app.services.audio.pcm import decode_base64
+from app.services.dictation.events import Event, encode_event
 from app.services.dictation.outbox import RESTARTING, ClientGone, Connection, ServerClosing
-from app.utils.validation import explain_validation
 
 router = APIRouter()
 logger = logging.getLogger(__name__)
 
 _TICK_S = 0.25
 _GOODBYE_S = 1.0
-"""How long the last events may take on their way to a client that is about to be closed."""
+"""How long the last events may take on their way to a client whose socket is about to be closed."""
 _DONE = 1000
 
-_MODELS: dict[str, type[BaseModel]] = {
-    "auth": Auth,
-    "start": Start,
-    "resume": Resume,
-    "flush": Flush,
-    "stop": Stop,
-    "ping": Ping,
-}
 _SURVIVABLE = frozenset({"idle_timeout", "slow_reader", "unauthorized"})
-"""What a network that went silent looks like from here, or a token that ran out: the client may come back."""
+"""What a network that went silent, or an expired token, looks like from here: the client may come back."""
 _E = TypeVar("_E", bound=BaseException)
-KNOWN_TYPES = ("audio", *_MODELS)
 
 
 class SpeechEndpoint:
     """Dictate: see the protocol in the API description.
 
     An ASGI endpoint, not a FastAPI function: an event leaves for every chunk, and the framework's layers around
-    `send` would cost as much as all that is done with it here.
+    `send` would cost as much as all else that happens to the event here.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,17 +60,17 @@ router.routes.append(WebSocketRoute("/ws/stt", SpeechEndpoint(), name="speech"))
 
 async def _serve_socket(handler: "SocketHandler", resources: Resources) -> None:
     if resources.sessions.closing:
-        await handler.close(*RESTARTING)
+        await handler.refuse(ServerClosing(*RESTARTING))
         return
     try:
-        async with resources.sockets.place():
+        async with resources.sockets.slot():
             await handler.serve()
-    except* ServerFull as group:
-        await handler.refuse(_first(group))
+    except ServerFull as error:
+        await handler.refuse(error)
 
 
 class SocketHandler:
-    """One socket from `accept` to its close, and the session that it is attached to: its own, or a resumed one."""
+    """One socket from `accept` to its close, and the session that it serves: its own, or a resumed one."""
 
     def __init__(self, websocket: WebSocket, send: Send, resources: Resources) -> None:
         self._websocket = websocket
@@ -99,241 +78,211 @@ class SocketHandler:
         self._live_auth: LiveAuth = websocket.state.live_auth
         self._sessions = resources.sessions
         self._limits = resources.settings.limits
-        self._observer = resources.observer
         self.id: str = websocket.state.request_id
-        self._since_s = time.monotonic()
+        self._opened_at_s = time.monotonic()
         self._code = 1006
-        self._resumed = False
-        self._line = Connection(self._send)
-        self.session = self._sessions.open(self._line, self._owner)
+        self._is_resumed = False
+        self._is_listening = False
+        """Whether the client's next message is waited for."""
+        self._connection = Connection()
+        self._session = self._sessions.open(self._connection, self._owner)
+        self._is_finishing = False
+        self._last_error: PrompterError | None = None
+        """What the last event says, once the writer is finishing."""
+        self._has_written = anyio.Event()
 
     async def serve(self) -> None:
         """Serve until the client leaves or the socket is to be closed."""
-        why: Exception | None = None
         over = False
         try:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._watch)
+                group.start_soon(self._write)
+                over = await self._serve_until_closed()
+                group.cancel_scope.cancel()
+        finally:  # the writer has ended: nothing is taken from the session any more
+            await self._sessions.leave(self._session, over=over)
+
+    async def refuse(self, reason: PrompterError | ServerClosing) -> None:
+        """Send the client away."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._write)
+            await self._say_goodbye(reason)
+            group.cancel_scope.cancel()
+        await self._sessions.leave(self._session, over=True)
+
+    async def _serve_until_closed(self) -> bool:
+        """Returns whether the session is over, too."""
+        reason: PrompterError | ServerClosing | None = None
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._watch_connection)
                 group.start_soon(self._live_auth.watch)
                 group.start_soon(self._tick)
                 await self._read()
         except* WebSocketDisconnect as errors:
             self._code = _first(errors).code
-            over = self._code == _DONE
         except* ClientGone:
-            if self._websocket.client_state is WebSocketState.CONNECTED:  # else the reader has told
-                self._code = await self._closed_with()
-                over = self._code == _DONE
+            if self._websocket.client_state is WebSocketState.CONNECTED:  # else the reader has the code
+                self._code = await self._read_close_code()
         except* (PrompterError, ServerClosing) as errors:
-            why = _first(errors)
-        except* Exception as errors:  # noqa: BLE001  # whatever it is, the client is told, and nobody else harmed
-            why = report_fault(logger, "on the speech socket", _first(errors))
-        try:
-            if why is not None:
-                over = await self._say_goodbye(why) or over
-        finally:
-            await self._sessions.leave(self.session, over=over)
+            reason = _first(errors)
+        except* Exception as errors:  # noqa: BLE001  # the client gets an error, and no other session is harmed
+            reason = report_fault(logger, "on the speech socket", _first(errors))
+        over = self._code == _DONE
+        return await self._say_goodbye(reason) or over if reason is not None else over
+
+    def summary(self) -> str:
+        """For the log: how the socket ended, and what its session has come to so far; no label, no text."""
+        totals = self._session.totals
+        return (
+            f"id={self.id} code={self._code} seconds={time.monotonic() - self._opened_at_s:.1f}"
+            f" resumed={str(self._is_resumed).lower()} dictations={totals.dictations}"
+            f" audio_s={totals.samples / SAMPLE_RATE_HZ:.1f} finals={totals.finals}"
+            f" discarded={totals.discarded} errors={totals.failures}"
+        )
 
     @property
     def _owner(self) -> UUID:
         return self._live_auth.caller.user_id
 
-    async def authenticate(self, message: Auth) -> None:
-        """Go on with a newer token.
+    # -- messages in
 
-        Raises:
-            Unauthorized
-        """
-        await self._live_auth.renew(message.token)
+    async def _read(self) -> None:
+        """Pass messages to the session until the client leaves (WebSocketDisconnect) or an error is fatal."""
+        while True:
+            self._is_listening = True
+            message = await self._websocket.receive()
+            self._is_listening = False
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1005))
+            data = message.get("bytes")
+            request = await self._session.receive(message["text"] if data is None else data)
+            if request is not None:
+                await self._handle(request)
+            if not await self._send_events():
+                await self._session.wait_for_room()
 
-    async def resume(self, message: Resume) -> None:
-        """Go on with a session that lost its socket.
+    async def _handle(self, request: Auth | Resume) -> None:
+        try:
+            if isinstance(request, Auth):
+                await self._live_auth.renew(request.token)
+            else:
+                await self._resume(request)
+        except PrompterError as error:
+            if error.fatal:
+                raise
+            self._session.report(error)
+
+    async def _resume(self, request: Resume) -> None:
+        """Go on with a session that lost its socket, in place of this socket's own.
 
         Raises:
             AlreadyStarted, ResumeRefused
         """
-        if self.session.started:
+        if self._session.has_started:
             raise AlreadyStarted("`resume` is the first message on a new socket; open another one for it")
-        fresh = self.session
-        self.session = await self._sessions.resume(
-            self._line, self._owner, message.session_id, message.resume_token, message.last_event_seq
+        own = self._session
+        self._session = await self._sessions.resume(
+            self._connection, self._owner, request.session_id, request.resume_token, request.last_event_seq
         )
-        self._resumed = True
-        await self._sessions.leave(fresh, over=True)
+        self._is_resumed = True
+        await self._sessions.leave(own, over=True)
 
-    async def refuse(self, why: PrompterError) -> None:
-        """Send the client away."""
-        await self._say_goodbye(why)
-        await self._sessions.leave(self.session, over=True)
+    # -- events out
 
-    async def close(self, code: int, reason: str) -> None:
+    async def _send_events(self, events: Iterable[Event] | None = None) -> bool:
+        """Send `events`, or what the session has. False where another task is sending: it sends those, too.
+
+        Raises:
+            ClientGone
+        """
+        connection = self._connection
+        if connection.sending_since is not None:
+            return False
+        try:
+            for event in self._session.events() if events is None else events:
+                if self._websocket.application_state is not WebSocketState.CONNECTED:
+                    raise ClientGone  # the socket is closed
+                connection.sending_since = time.monotonic()
+                await self._asgi_send({"type": "websocket.send", "text": encode_event(event)})
+        except OSError:  # what servers raise, by the ASGI specification, where the client has left
+            raise ClientGone from None
+        finally:
+            connection.sending_since = None
+        return True
+
+    async def _write(self) -> None:
+        """Send what other tasks emit, engines and the clock; the reader sends what its own messages cause."""
+        try:
+            while not self._is_finishing:
+                await self._connection.wait_for_events()
+                await self._send_events()
+            if self._last_error is not None:
+                await self._send_events([self._session.last_event(self._last_error)])
+        except Exception as error:  # noqa: BLE001  # `_watch_connection` raises it where it is handled
+            self._session.detach()
+            self._connection.close(error)
+        finally:
+            self._has_written.set()
+
+    async def _finish_writing(self, last_error: PrompterError | None = None) -> None:
+        """Send all that is queued, and the last error behind it; returns when it has left, or the client has."""
+        self._last_error = last_error
+        self._is_finishing = True
+        self._connection.notify()
+        await self._has_written.wait()
+
+    # -- the clock and the end
+
+    async def _tick(self) -> None:
+        """Have the session look at the clock; another task sends what that emits."""
+        while True:
+            await anyio.sleep(_TICK_S)
+            if not self._session.is_attached_to(self._connection):
+                continue  # between two sessions
+            self._session.tick(is_listening=self._is_listening)
+            if self._session.has_events:
+                self._connection.notify()
+
+    async def _watch_connection(self) -> None:
+        """End the socket where the session says so, or the writer has failed."""
+        await self._connection.closing.wait()
+        assert self._connection.reason is not None
+        raise self._connection.reason
+
+    async def _read_close_code(self) -> int:
+        """How the client left, where a send has found out before the reader: behind what it sent last."""
+        while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
+            pass
+        return int(message.get("code", 1005))
+
+    async def _say_goodbye(self, reason: PrompterError | ServerClosing) -> bool:
+        """Say why and close; a client that does not read is not waited for. Returns whether the session is over."""
+        if isinstance(reason, ServerClosing):
+            is_restarting = (reason.close_code, reason.reason) == RESTARTING
+            if is_restarting:
+                with anyio.move_on_after(self._limits.stop_s):
+                    await self._finish_session()
+            await self._close(reason.close_code, reason.reason)
+            return is_restarting
+        self._session.count_error(reason)
+        with anyio.move_on_after(_GOODBYE_S):
+            await self._finish_writing(reason)
+            await self._close(reason.close_code or 1011, reason.code)
+        return reason.code not in _SURVIVABLE
+
+    async def _finish_session(self) -> None:
+        """Finalise what was said, and send every event of it."""
+        self._connection.notify()
+        await self._session.finish()
+        await self._finish_writing()
+
+    async def _close(self, code: int, reason: str) -> None:
         """Close the socket without an event; a client that does not read is not waited for."""
         self._code = code
         if self._websocket.application_state is WebSocketState.CONNECTED:
             with anyio.move_on_after(_GOODBYE_S), suppress(WebSocketDisconnect):
                 await self._websocket.close(code, reason)
-
-    def summary(self) -> str:
-        """For the log: how the socket ended, and what its session has come to so far; no label, no text."""
-        tally = self.session.tally
-        return (
-            f"id={self.id} code={self._code} seconds={time.monotonic() - self._since_s:.1f}"
-            f" resumed={str(self._resumed).lower()} dictations={tally.dictations}"
-            f" audio_s={tally.samples / SAMPLE_RATE_HZ:.1f} finals={tally.finals}"
-            f" discarded={tally.discarded} errors={tally.failures}"
-        )
-
-    def _count(self, error: PrompterError) -> None:
-        self._observer.failed(error.code)
-        self.session.tally.failures += 1
-
-    async def _send(self, text: str) -> None:
-        if self._websocket.application_state is not WebSocketState.CONNECTED:
-            raise ClientGone  # an earlier send has found out
-        try:
-            await self._asgi_send({"type": "websocket.send", "text": text})
-        except OSError:  # what servers raise, by the ASGI specification, where the client has left
-            raise ClientGone from None
-
-    async def _read(self) -> None:
-        """Handle messages until the client leaves (WebSocketDisconnect) or an error is fatal."""
-        while True:
-            message = await self._websocket.receive()
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code", 1005))
-            self.session.received()
-            try:
-                await _handle(message, self, self._limits.message_bytes)
-            except PrompterError as error:
-                if error.fatal:
-                    raise
-                self._count(error)
-                self.session.outbox.emit(_error_event(error))
-            await self.session.outbox.send_pending(at_the_door=True)
-            self.session.handled()
-
-    async def _watch(self) -> None:
-        """End the handler where the session says so, or a send has found the client gone."""
-        await self._line.over.wait()
-        raise self._line.why or ClientGone
-
-    async def _closed_with(self) -> int:
-        """How the client left, where a send has found out before the reader could: behind what it sent last."""
-        while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
-            pass
-        return int(message.get("code", 1005))
-
-    async def _tick(self) -> None:
-        """Look at the clock; what that emits is sent by another task, for the clock must not wait for the client."""
-        async with anyio.create_task_group() as group:
-            while True:
-                await anyio.sleep(_TICK_S)
-                outbox = self.session.outbox
-                if outbox.line is not self._line:
-                    continue  # between two sessions
-                self.session.tick()
-                if outbox.waiting and outbox.sending_since is None:
-                    group.start_soon(outbox.send_pending)
-
-    async def _say_goodbye(self, why: Exception) -> bool:
-        """Tell why and close; a client that does not read is not waited for. Whether the session is over, too."""
-        if isinstance(why, ServerClosing):
-            restarting = (why.close_code, why.reason) == RESTARTING
-            if restarting:
-                with anyio.move_on_after(self._limits.stop_s):
-                    await self.session.finish()
-            await self.close(why.close_code, why.reason)
-            return restarting
-        assert isinstance(why, PrompterError)
-        self._count(why)
-        outbox = self.session.outbox
-        with anyio.move_on_after(_GOODBYE_S), suppress(ClientGone):
-            await outbox.send_pending()
-            await outbox.farewell(_error_event(why) | {"fatal": True})
-            await self.close(why.close_code or 1011, why.code)
-        return why.code not in _SURVIVABLE
-
-
-async def _handle(message: Any, handler: SocketHandler, max_bytes: int) -> None:
-    data = message.get("bytes")
-    if data is not None:
-        _check_size(len(data), max_bytes)
-        await handler.session.binary(data)
-        return
-    text: str = message["text"]
-    _check_size(len(text) if text.isascii() else len(text.encode()), max_bytes)
-    try:
-        body = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise InvalidJson(f"the message is not JSON (at character {error.pos})") from None
-    if not isinstance(body, dict):
-        raise InvalidMessage("a message is a JSON object with a `type`")
-    if body.get("type") == "audio":
-        handler.session.count(_seq(body))
-        await handler.session.audio(_pcm(body), body["sample_rate"])
-    else:
-        await _control(body, handler)
-
-
-def _seq(body: dict[str, Any]) -> int | None:
-    seq = body.get("seq")
-    if seq is not None and (type(seq) is not int or seq < 1):
-        raise InvalidMessage("`seq` must be an integer: the number of this audio message since `start`")
-    return seq
-
-
-def _pcm(body: dict[str, Any]) -> bytes:
-    """The samples of an `audio` message, checked by hand: this is the hot path."""
-    form, rate, data = body.get("format"), body.get("sample_rate"), body.get("data")
-    if form != "pcm16":
-        raise UnsupportedFormat("`format` must be 'pcm16': signed 16-bit little-endian mono")
-    if type(rate) is not int or not 8000 <= rate <= 48_000:
-        raise InvalidSampleRate("`sample_rate` must be an integer from 8000 to 48000 (Hz)")
-    if type(data) is not str:
-        raise InvalidMessage("`data` must be a string: base64 of the samples")
-    return decode_base64(data)
-
-
-async def _control(body: dict[str, Any], handler: SocketHandler) -> None:
-    kind = body.get("type")
-    if not isinstance(kind, str):
-        raise InvalidMessage(f"`type` must be one of {', '.join(KNOWN_TYPES)}")
-    if kind not in _MODELS:
-        raise UnknownType(f"unknown message type; known: {', '.join(KNOWN_TYPES)}")
-    try:
-        message = _MODELS[kind].model_validate(body)
-    except ValidationError as error:
-        raise _refusal(error) from None
-    match message:
-        case Auth():
-            await handler.authenticate(message)
-        case Start():
-            await handler.session.start(message.session_id, message.config or StartConfig())
-        case Resume():
-            await handler.resume(message)
-        case Flush():
-            await handler.session.flush(message.id)
-        case Ping():
-            handler.session.ping(message.id)
-        case _:
-            handler.session.stop()
-
-
-def _refusal(error: ValidationError) -> PrompterError:
-    if error.errors()[0]["loc"][-1:] == ("sample_rate",):
-        return InvalidSampleRate("`config.sample_rate` must be an integer from 8000 to 48000 (Hz)")
-    return InvalidMessage(explain_validation(error))
-
-
-def _check_size(size: int, max_bytes: int) -> None:
-    if size > max_bytes:
-        raise MessageTooBig(
-            f"a message holds at most {max_bytes} bytes (limits.message_bytes); send smaller chunks"
-        )
-
-
-def _error_event(error: PrompterError) -> dict[str, Any]:
-    return {"type": "error", "code": error.code, "message": error.message, "fatal": error.fatal}
 
 
 def _first(group: BaseExceptionGroup[_E]) -> _E:

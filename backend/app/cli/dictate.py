@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.common import DEFAULT_URL, USAGE, AsJson, CaFile, CommandError, Token, Url, connect, run
+from app.core.speech import ENDPOINTING_PROFILES
 
 if TYPE_CHECKING:
     from app.cli.screen import Screen
     from app.client.pacing import Chunks
     from app.client.prompt_client import PromptClient
-
-PROFILES = ("command", "conversation", "dictation", "hands_free", "manual")
 
 Source = Annotated[
     str | None,
@@ -28,7 +27,8 @@ Vocabulary = Annotated[
     list[str] | None, typer.Option(help="Terms likely to be said, comma-separated; may be repeated.")
 ]
 Endpointing = Annotated[
-    str | None, typer.Option(help=f"When an utterance ends: {', '.join(PROFILES)}, or silence in ms.")
+    str | None,
+    typer.Option(help=f"When an utterance ends: {', '.join(ENDPOINTING_PROFILES)}, or silence in ms."),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume/--no-resume", help="Go on by itself where a connection breaks.")
@@ -151,8 +151,10 @@ def parse_endpointing(given: str | None) -> str | dict[str, int] | None:
     Raises:
         CommandError: neither.
     """
-    if given is None or given in PROFILES:
+    if given is None or given in ENDPOINTING_PROFILES:
         return given
     if given.isdecimal():
         return {"silence_ms": int(given)}
-    raise CommandError(f"--endpointing {given!r}: expected {', '.join(PROFILES)}, or a silence in ms", USAGE)
+    raise CommandError(
+        f"--endpointing {given!r}: expected {', '.join(ENDPOINTING_PROFILES)}, or a silence in ms", USAGE
+    )

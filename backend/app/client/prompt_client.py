@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -18,8 +18,9 @@ from app.client.events import Answer, Event, Segment, Transcription
 from app.client.pacing import Chunks, chunk_stream
 from app.client.recordings import open_recording
 from app.client.speech import speech_socket
+from app.core.speech import EndpointingProfile
 
-Endpointing = Literal["command", "conversation", "dictation", "hands_free", "manual"] | dict[str, int]
+Endpointing = EndpointingProfile | dict[str, int]
 Prompt = str | Sequence[dict[str, str]]
 """A text, or the messages of a conversation: `[{"role": "user", "content": "…"}]`."""
 

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from app.core.assistants import AssistantSettings
 from app.core.paths import base_folder, resolve_path
+from app.core.speech import EndpointingProfile
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "OPENAI_API_KEY": ("llm", "openai_compat", "api_key"),
@@ -122,7 +123,7 @@ class VadSettings(BaseModel):
 class EndpointingSettings(BaseModel):
     """The silence that ends an utterance, by profile."""
 
-    profile: Literal["command", "conversation", "dictation", "hands_free", "manual"] = Field(
+    profile: EndpointingProfile = Field(
         "conversation", description="endpointing profile for dictations that name none"
     )
     command_ms: int = Field(
@@ -146,6 +147,11 @@ class EndpointingSettings(BaseModel):
         le=10_000,
         description="silence after which the final is decoded early, for `eager_final` (ms)",
     )
+
+    def silence_ms(self, profile: EndpointingProfile) -> int | None:
+        """The silence that ends an utterance; None for `manual`, which has none."""
+        silence: int | None = None if profile == "manual" else getattr(self, f"{profile}_ms")
+        return silence
 
 
 class LimitSettings(BaseModel):

@@ -1,15 +1,17 @@
 """What one application counts and times about its work, in Prometheus' format; never a text, a label or an address."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from app.core.speech import OTHER_REASON, DiscardReason
+
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-REASONS = frozenset({"too_short", "no_speech", "empty", "hallucination", "engine_error"})
-"""Why utterances come to nothing; what a plugin says beside these is counted as "other", for labels are bounded."""
+_DISCARD_REASONS = frozenset(DiscardReason)
 
 _LATENCY_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 """The figures that the project wants to reach are edges, so a query gives exact shares for them."""
@@ -44,7 +46,7 @@ class Observer:
         """A partial is told `lag_s` after the last sample that it covers came in."""
         self._partial_lag.labels(provider).observe(lag_s)
 
-    def final(self, provider: str, timing: Mapping[str, int], speech_ms: int) -> None:
+    def final(self, provider: str, timing: Mapping[str, Any], speech_ms: int) -> None:
         """A final with the `timing` that its client gets (ms); the parts add up to the whole."""
         endpoint_s, queue_s, decode_s = (timing[part] / 1000 for part in PARTS)
         self._utterances.labels(provider).inc()
@@ -62,7 +64,7 @@ class Observer:
     def discarded(self, provider: str, reason: str) -> None:
         """An utterance came to nothing."""
         self._utterances.labels(provider).inc()
-        self._discarded.labels(provider, reason if reason in REASONS else "other").inc()
+        self._discarded.labels(provider, reason if reason in _DISCARD_REASONS else OTHER_REASON).inc()
 
     def shed(self) -> None:
         """A partial gave way to more urgent work, or to a newer one."""

@@ -8,10 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-EndpointingProfile = Literal["command", "conversation", "dictation", "hands_free", "manual"]
-OptionalEvent = Literal[
-    "speech_started", "speech_stopped", "utterance_discarded", "eager_final", "turn_resumed", "ack", "status"
-]
+from app.core.speech import DiscardReason, EndpointingProfile, OptionalEvent
 
 
 class _Message(BaseModel):
@@ -259,7 +256,7 @@ class UtteranceDiscarded(_Utterance):
     """An utterance that came to nothing."""
 
     type: Literal["utterance_discarded"]
-    reason: str = Field(description="`too_short`, `no_speech`, `empty`, `hallucination` or `engine_error`")
+    reason: str = Field(description=", ".join(f"`{reason}`" for reason in DiscardReason))
 
 
 class Ack(_Event):

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from websockets.exceptions import ConnectionClosed
 
-from app.api.stt import _pcm, _seq
 from app.core.errors import PrompterError, all_errors
 from app.schemas.stt import Audio
+from app.services.dictation.messages import parse_pcm, parse_seq
 from tests.conftest import ROOT
 from tests.fakes.engine import FakeEngine
 from tests.support.serving import Served, serving
@@ -261,8 +261,8 @@ def test_the_check_by_hand_agrees_with_the_model(body: dict[str, Any]) -> None:
     except ValidationError:
         by_model = False
     try:
-        _seq(body)
-        _pcm(body)
+        parse_seq(body)
+        parse_pcm(body)
     except PrompterError as error:
         # The model knows the shape of a message, not its samples.
         by_hand = error.code in ("invalid_base64", "odd_length")

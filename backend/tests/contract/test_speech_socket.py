@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from app.core.config import EndpointingSettings
+from app.core.speech import ENDPOINTING_PROFILES
 from tests.fakes.engine import FakeEngine, Script, growing
 from tests.support.serving import Served, serving
 from tests.support.speech_client import Client, kinds, sentence, silence, speech_client, spoken, texts
 
+SILENCES = EndpointingSettings()
 RATES_HZ = (8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 EVERY_EVENT = ["speech_started", "speech_stopped", "utterance_discarded", "ack", "status"]
 
@@ -247,11 +250,8 @@ async def test_the_engine_is_told_what_the_client_asked_for(served: Served, engi
 @pytest.mark.parametrize(
     ("endpointing", "silence_ms"),
     [
-        (None, 600),
-        ("command", 350),
-        ("conversation", 600),
-        ("dictation", 1200),
-        ("hands_free", 2000),
+        (None, SILENCES.silence_ms(SILENCES.profile)),
+        *((name, SILENCES.silence_ms(name)) for name in ENDPOINTING_PROFILES if name != "manual"),
         ({"silence_ms": 500}, 500),
         ({"silence_ms": 3000}, 3000),
     ],

@@ -1,4 +1,4 @@
-"""The recent past of a session's audio, by sample number: pre-roll and cuts are taken from it."""
+"""A session's recent audio by sample number: pre-roll and utterances are sliced from it."""
 
 from collections import deque
 
@@ -7,16 +7,16 @@ import numpy as np
 from app.providers.base import Samples
 
 _PIECE_SAMPLES = 4096
-"""Pieces are joined up to this length, so that a client's tiny chunks do not make a long list of them."""
+"""Pieces are joined up to this length, so that tiny chunks do not make a long list."""
 
 
 class AudioBuffer:
-    """Samples by their number from the session's first; what is no longer needed is let go."""
+    """Samples by number, counted from the session's first; old samples are discarded."""
 
     def __init__(self) -> None:
         self._pieces: deque[tuple[int, Samples]] = deque()
         self.end = 0
-        """Number of the sample that comes next."""
+        """Number of the next sample."""
 
     def append(self, samples: Samples) -> None:
         if not len(samples):
@@ -29,7 +29,7 @@ class AudioBuffer:
         self._pieces.append((first, samples))
 
     def slice(self, start: int, stop: int) -> Samples:
-        """Samples `start` to `stop` (exclusive); both must lie in what is still kept."""
+        """Samples `start` to `stop` (exclusive); none of them may have been discarded."""
         parts = [
             piece[max(start - first, 0) : stop - first]
             for first, piece in self._pieces
@@ -37,7 +37,7 @@ class AudioBuffer:
         ]
         return np.concatenate(parts) if parts else np.empty(0, np.int16)
 
-    def forget_before(self, sample: int) -> None:
-        """Let go of whole pieces that end at or before `sample`."""
+    def discard_before(self, sample: int) -> None:
+        """Discard the pieces that end at or before `sample`."""
         while self._pieces and self._pieces[0][0] + len(self._pieces[0][1]) <= sample:
             self._pieces.popleft()

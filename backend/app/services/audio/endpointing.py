@@ -1,9 +1,9 @@
-"""Where utterances begin and end: decided frame by frame from speech probabilities, counted in samples."""
+"""Endpointing: where utterances begin and end, decided frame by frame from speech probabilities. Knows no clock."""
 
 from collections import deque
 from dataclasses import dataclass
-from enum import StrEnum
 
+from app.core.speech import DiscardReason
 from app.providers.base import SAMPLE_RATE_HZ
 
 FRAME_SAMPLES = 512
@@ -26,16 +26,16 @@ DIP_FRAMES = 3
 
 
 def frames(ms: float) -> int:
-    """The least number of frames that last `ms`."""
+    """The smallest number of frames that lasts at least `ms`."""
     return -int(-ms // FRAME_MS)
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointConfig:
-    """Thresholds of one session; names are Silero's."""
+    """Thresholds of one session, under Silero's names."""
 
     silence_ms: int | None
-    """Silence that ends an utterance (ms); None waits for `flush` (profile `manual`)."""
+    """Silence that ends an utterance (ms). None (profile `manual`): only `finish` ends it."""
     threshold: float = 0.5
     neg_threshold: float = 0.35
     min_speech_ms: int = 250
@@ -43,15 +43,7 @@ class EndpointConfig:
     max_utterance_s: float = 28.0
     soft_utterance_s: float = 20.0
     provisional_ms: int | None = None
-    """Silence after which the utterance may be over (ms); None tells of no pauses."""
-
-
-class Verdict(StrEnum):
-    """What an ended utterance is worth."""
-
-    KEEP = "keep"
-    TOO_SHORT = "too_short"
-    NO_SPEECH = "no_speech"
+    """Silence after which a `Pause` is reported (ms). None: pauses are not reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +57,29 @@ class Begin:
 class End:
     """An utterance is over at `frame` (exclusive); its last voiced frame ends at `speech_end`.
 
-    `goes_on` tells that speech continues and the next utterance has begun at `frame` without a new `Begin`.
+    `discard_reason` is None where the utterance is worth decoding. `continues`: speech goes on, and the next
+    utterance has begun at `frame` without a new `Begin`.
     """
 
     frame: int
     speech_end: int
-    verdict: Verdict
-    goes_on: bool = False
+    discard_reason: DiscardReason | None
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The utterance may be over: its last voiced frame ends at `speech_end`, and it is worth keeping so far."""
+    """The utterance may be over: its last voiced frame ends at `speech_end`. So far it is worth decoding."""
 
     speech_end: int
 
 
 @dataclass(frozen=True, slots=True)
-class GoOn:
+class Continue:
     """Speech goes on after a `Pause`."""
 
 
-Decision = Begin | Pause | GoOn | End
+Decision = Begin | Pause | Continue | End
 
 
 @dataclass(slots=True)
@@ -96,8 +89,8 @@ class _Frame:
 
 
 @dataclass(slots=True)
-class _Speech:
-    """The utterance that is going on."""
+class _OpenUtterance:
+    """Frame counts of the utterance that is going on."""
 
     begin: int
     speech_end: int
@@ -109,14 +102,14 @@ class _Speech:
 
 
 class Endpointer:
-    """One session's decisions. Feed it each frame's speech probability and level; it knows no clock."""
+    """Decides where one session's utterances begin and end, from the speech probability and level of each frame."""
 
-    SURE = 0.8
-    """Mean probability of voiced frames from which a short utterance is a word and not a click."""
-    DOUBTFUL = 0.61
-    """Mean probability of voiced frames below which an utterance is noise that resembles speech."""
-    UNSTEADY = 0.4
-    """Share of voiced frames among those that are not plainly silent, below which it is music."""
+    CLEAR_SPEECH = 0.8
+    """Mean probability of the voiced frames from which a short utterance is taken for a word, not a click."""
+    LEAST_MEAN = 0.61
+    """Mean probability of the voiced frames below which an utterance is noise that resembles speech."""
+    LEAST_VOICED_SHARE = 0.4
+    """Share of voiced frames among the frames that are not plain silence, below which an utterance is music."""
 
     def __init__(self, config: EndpointConfig) -> None:
         self._config = config
@@ -126,45 +119,46 @@ class Endpointer:
         self._hard = frames(config.max_utterance_s * 1000)
         self._count = 0
         self._recent: deque[float] = deque(maxlen=START_WINDOW)
-        self._speech: _Speech | None = None
+        self._speech: _OpenUtterance | None = None
         self._late: deque[_Frame] = deque()
-        """Frames since the soft limit: among them a hard cut is sought."""
+        """Frames since the soft limit: a hard cut is made in the quietest of them."""
 
     @property
-    def speaking(self) -> bool:
+    def is_speaking(self) -> bool:
+        """Whether an utterance is going on."""
         return self._speech is not None
 
     def push(self, prob: float, level: float) -> Decision | None:
         """Take one frame: speech probability 0-1, and level (any unit that grows with loudness).
 
-        A `Pause` is followed by `GoOn` or by an `End` with the same end of speech.
+        A `Pause` is followed by `Continue`, or by an `End` with the same `speech_end`.
         """
         self._count += 1
         if self._speech is None:
-            return self._listen(prob)
-        self._note(self._speech, prob)
-        return self._ending(self._speech, _Frame(prob, level)) or self._pausing(self._speech)
+            return self._check_begin(prob)
+        self._count_frame(self._speech, prob)
+        return self._check_end(self._speech, _Frame(prob, level)) or self._check_pause(self._speech)
 
     def finish(self) -> End | None:
-        """End what is going on, if anything: at stop, flush, or when the client stalls."""
+        """End the utterance that is going on, if any: at `stop`, at `flush`, or where the client stalls."""
         self._recent.clear()
         if self._speech is None:
             return None
         return self._end(self._speech, self._count, short_ms=self._config.min_word_ms)
 
-    def _listen(self, prob: float) -> Begin | None:
+    def _check_begin(self, prob: float) -> Begin | None:
         self._recent.append(prob)
         voiced = [index for index, p in enumerate(self._recent) if p >= self._config.threshold]
         if len(voiced) < START_VOICED:
             return None
         first = self._count - len(self._recent) + voiced[0]
-        self._speech = _Speech(begin=first, speech_end=first)
+        self._speech = _OpenUtterance(begin=first, speech_end=first)
         for offset, p in enumerate(list(self._recent)[voiced[0] :]):
-            self._note(self._speech, p, at=first + offset + 1)
+            self._count_frame(self._speech, p, at=first + offset + 1)
         self._recent.clear()
         return Begin(first)
 
-    def _note(self, speech: _Speech, prob: float, at: int | None = None) -> None:
+    def _count_frame(self, speech: _OpenUtterance, prob: float, at: int | None = None) -> None:
         speech.active += prob >= PLAIN_SILENCE
         if prob >= self._config.threshold:
             speech.voiced += 1
@@ -175,7 +169,7 @@ class Endpointer:
         else:
             speech.silent += 1
 
-    def _ending(self, speech: _Speech, frame: _Frame) -> End | None:
+    def _check_end(self, speech: _OpenUtterance, frame: _Frame) -> End | None:
         length = self._count - speech.begin
         if self._silence is not None and speech.silent >= self._silence:
             return self._end(speech, self._count, short_ms=self._config.min_speech_ms)
@@ -186,37 +180,37 @@ class Endpointer:
         self._late.append(frame)
         return self._hard_cut(speech) if length >= self._hard else None
 
-    def _pausing(self, speech: _Speech) -> Pause | GoOn | None:
+    def _check_pause(self, speech: _OpenUtterance) -> Pause | Continue | None:
         if speech.paused and not speech.silent:
             speech.paused = False
-            return GoOn()
+            return Continue()
         if speech.silent != self._provisional:
             return None
-        speech.paused = self._judge(speech, self._config.min_speech_ms) is Verdict.KEEP
+        speech.paused = self._discard_reason(speech, self._config.min_speech_ms) is None
         return Pause(speech.speech_end) if speech.paused else None
 
-    def _hard_cut(self, speech: _Speech) -> End:
-        """End in the quietest moment since the soft limit; what came after it begins the next utterance."""
+    def _hard_cut(self, speech: _OpenUtterance) -> End:
+        """End at the quietest moment since the soft limit; the audio after it begins the next utterance."""
         late = list(self._late)
         dips = [sum(f.level for f in late[i : i + DIP_FRAMES]) for i in range(max(len(late) - DIP_FRAMES, 1))]
         quietest = min(range(len(dips)), key=dips.__getitem__) + DIP_FRAMES // 2
         cut = self._count - len(late) + quietest
-        end = self._end(speech, cut, short_ms=0, goes_on=True)
-        self._speech = _Speech(begin=cut, speech_end=cut)
+        end = self._end(speech, cut, short_ms=0, continues=True)
+        self._speech = _OpenUtterance(begin=cut, speech_end=cut)
         for offset, frame in enumerate(late[quietest:]):
-            self._note(self._speech, frame.prob, at=cut + offset + 1)
+            self._count_frame(self._speech, frame.prob, at=cut + offset + 1)
         return end
 
-    def _end(self, speech: _Speech, at: int, *, short_ms: int, goes_on: bool = False) -> End:
+    def _end(self, speech: _OpenUtterance, at: int, *, short_ms: int, continues: bool = False) -> End:
         self._speech = None
         self._late.clear()
-        return End(at, min(speech.speech_end, at), self._judge(speech, short_ms), goes_on)
+        return End(at, min(speech.speech_end, at), self._discard_reason(speech, short_ms), continues)
 
-    def _judge(self, speech: _Speech, short_ms: int) -> Verdict:
+    def _discard_reason(self, speech: _OpenUtterance, short_ms: int) -> DiscardReason | None:
         mean = speech.prob_sum / speech.voiced if speech.voiced else 0.0
-        least = self._config.min_word_ms if mean >= self.SURE else short_ms
-        # Whole frames only: three frames (96 ms) stand for the 100 ms of a short word.
+        least = self._config.min_word_ms if mean >= self.CLEAR_SPEECH else short_ms
+        # Rounded to whole frames: three frames (96 ms) count as the 100 ms of a short word.
         if speech.voiced < round(least / FRAME_MS):
-            return Verdict.TOO_SHORT
-        believable = mean >= self.DOUBTFUL and speech.voiced >= self.UNSTEADY * speech.active
-        return Verdict.KEEP if believable else Verdict.NO_SPEECH
+            return DiscardReason.TOO_SHORT
+        is_speech = mean >= self.LEAST_MEAN and speech.voiced >= self.LEAST_VOICED_SHARE * speech.active
+        return None if is_speech else DiscardReason.NO_SPEECH

@@ -1,4 +1,4 @@
-"""Bytes as received become samples: base64, byte order, and odd bytes carried over."""
+"""PCM16 as it arrives: base64, byte order, and samples split between two binary frames."""
 
 import binascii
 
@@ -35,13 +35,13 @@ def to_samples(pcm: bytes) -> NDArray[np.int16]:
 
 
 class OddByteCarry:
-    """Binary frames may be cut anywhere: half a sample waits for its other half."""
+    """Joins a sample that two binary frames share: the odd byte waits for its other half."""
 
     def __init__(self) -> None:
         self._odd = b""
 
     def push(self, data: bytes) -> bytes:
-        """`data` with the byte carried from before, without the byte to carry on: always an even length."""
+        """`data` behind the byte carried so far, without the odd byte at its end: always an even length."""
         if self._odd:
             data = self._odd + data
             self._odd = b""

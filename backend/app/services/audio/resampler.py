@@ -1,4 +1,4 @@
-"""Any rate from 8 to 48 kHz becomes 16 kHz, statefully: how a client cuts its chunks leaves no trace."""
+"""Resamples any rate from 8 to 48 kHz to 16 kHz; the result does not depend on how the chunks are cut."""
 
 import numpy as np
 import soxr
@@ -10,7 +10,7 @@ _FULL_SCALE = 32767.0
 
 
 class Resampler:
-    """One session's way to 16 kHz.
+    """Resamples one session's audio to 16 kHz.
 
     soxr HQ on float32: aliases below -130 dB; at 44.1 and 48 kHz it holds back less than 40 ms. Its int16 mode
     dithers, which would make the result depend on the cut; float32 in and out, rounded here, is exact.
@@ -21,13 +21,13 @@ class Resampler:
         self._stream = self._new_stream()
 
     def push(self, samples: NDArray[np.int16]) -> Samples:
-        """The output that `samples` completes; shape (n,), n may be 0."""
+        """Take samples at the client's rate; return the output that they complete, shape (n,), n may be 0."""
         if self._stream is None:
             return samples
         return _to_int16(self._stream.resample_chunk(samples.astype(np.float32)))
 
     def drain(self) -> Samples:
-        """The output still held back; what is pushed next begins a new stream."""
+        """Return the output that is still held back; the next `push` begins a new stream."""
         if self._stream is None:
             return np.empty(0, np.int16)
         rest = self._stream.resample_chunk(np.empty(0, np.float32), last=True)

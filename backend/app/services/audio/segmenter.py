@@ -1,4 +1,4 @@
-"""From a session's audio to its utterances: resample, detect speech, cut; values in, values out, no clock."""
+"""Cuts a session's audio into utterances: resampling, voice activity detection, endpointing. Knows no clock."""
 
 from dataclasses import dataclass
 
@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.config import Settings
+from app.core.speech import DiscardReason
 from app.providers.base import SAMPLE_RATE_HZ, Samples
 from app.services.audio.buffer import AudioBuffer
 from app.services.audio.endpointing import (
     FRAME_SAMPLES,
     Begin,
+    Continue,
     End,
     EndpointConfig,
     Endpointer,
-    GoOn,
     Pause,
-    Verdict,
 )
 from app.services.audio.resampler import Resampler
 from app.services.audio.vad_gate import VAD_GATES
@@ -24,7 +24,7 @@ from app.services.audio.vad_gate import VAD_GATES
 
 @dataclass(frozen=True, slots=True)
 class UtteranceStarted:
-    """An utterance begins at session sample `start`, pre-roll included; its speech begins at `onset`."""
+    """An utterance begins at session sample `start`, which includes its pre-roll; its speech begins at `onset`."""
 
     utterance_id: int
     start: int
@@ -40,7 +40,7 @@ class UtteranceAudio:
 
 @dataclass(frozen=True, slots=True)
 class UtterancePaused:
-    """The utterance may be over: silence from session sample `speech_end` on, until `heard_until` and maybe longer."""
+    """The utterance may be over: there is silence from session sample `speech_end` to at least `heard_until`."""
 
     utterance_id: int
     speech_end: int
@@ -49,7 +49,7 @@ class UtterancePaused:
 
 @dataclass(frozen=True, slots=True)
 class UtteranceResumed:
-    """Speech goes on after a pause; heard at session sample `heard_until`."""
+    """Speech goes on after a pause: noticed at session sample `heard_until`."""
 
     utterance_id: int
     heard_until: int
@@ -57,10 +57,10 @@ class UtteranceResumed:
 
 @dataclass(frozen=True, slots=True)
 class UtteranceEnded:
-    """The utterance is over: it covers session samples `start` to `end`, speech until `speech_end`.
+    """The utterance is over: it covers session samples `start` to `end`; its speech ends at `speech_end`.
 
-    `audio` is given where more than the utterance has been heard already (a cut made in hindsight): an engine
-    that took the audio as it came has to begin again with this.
+    `discard_reason` is None where it is worth decoding. `audio` is given where audio beyond `end` was handed out
+    before the cut was decided: an engine that took it has to decode the utterance again, from `audio` alone.
     """
 
     utterance_id: int
@@ -68,8 +68,8 @@ class UtteranceEnded:
     end: int
     speech_end: int
     heard_until: int
-    """Session sample at which the end was decided; `heard_until - speech_end` is the silence waited for."""
-    verdict: Verdict
+    """Session sample at which the end was decided: `heard_until - speech_end` is the silence that was waited for."""
+    discard_reason: DiscardReason | None
     audio: Samples | None = None
 
 
@@ -77,7 +77,7 @@ SegmentEvent = UtteranceStarted | UtteranceAudio | UtterancePaused | UtteranceRe
 
 
 class Segmenter:
-    """One session's hearing. Sample numbers count from the session's first, at 16 kHz."""
+    """Cuts one session's audio into utterances. Samples are numbered from the session's first, at 16 kHz."""
 
     def __init__(self, settings: Settings, rate_hz: int, silence_ms: int | None) -> None:
         self._settings = settings
@@ -91,57 +91,55 @@ class Segmenter:
             soft_utterance_s=settings.limits.utterance_soft_s,
             provisional_ms=settings.endpointing.provisional_ms,
         )
-        self._pad = settings.vad.speech_pad_ms * SAMPLE_RATE_HZ // 1000
+        self._pre_roll = settings.vad.speech_pad_ms * SAMPLE_RATE_HZ // 1000
         self._resampler = Resampler(rate_hz)
-        self._history = AudioBuffer()
+        self._buffer = AudioBuffer()
         self._utterances = 0
-        self._bound = 0
-        """No pre-roll reaches back beyond the last utterance's speech: a word is never heard twice."""
+        self._pre_roll_bound = 0
+        """No pre-roll reaches back beyond the last utterance's speech: no word is decoded twice."""
         self._begin_segment()
 
     def _begin_segment(self) -> None:
-        """Frames are counted anew from here; after every `finish`, since it may cut a frame."""
+        """Count frames from here, with fresh detectors: `finish` may have cut a frame."""
         self._gate = VAD_GATES[self._settings.vad.gate]()
         self._endpointer = Endpointer(self._endpoint_config)
-        self._base = self._history.end
+        self._base = self._buffer.end
         self._framed = self._base
         self._start: int | None = None
-        self._given = self._base
+        self._delivered = self._base
 
     @property
-    def speaking(self) -> bool:
+    def is_speaking(self) -> bool:
+        """Whether an utterance is going on."""
         return self._start is not None
 
     @property
-    def samples(self) -> int:
-        """Samples heard so far."""
-        return self._history.end
+    def total_samples(self) -> int:
+        """Samples received so far."""
+        return self._buffer.end
 
     def push(self, samples: NDArray[np.int16]) -> list[SegmentEvent]:
-        """Take the next audio at the client's rate; give what it completes, in order."""
-        self._history.append(self._resampler.push(samples))
-        whole = (self._history.end - self._framed) // FRAME_SAMPLES * FRAME_SAMPLES
-        events = self._frames(self._history.slice(self._framed, self._framed + whole)) if whole else []
-        self._forget()
+        """Take the next audio, at the client's rate; return the events that it completes, in order."""
+        self._buffer.append(self._resampler.push(samples))
+        whole = (self._buffer.end - self._framed) // FRAME_SAMPLES * FRAME_SAMPLES
+        events = self._detect(self._buffer.slice(self._framed, self._framed + whole)) if whole else []
+        self._trim_buffer()
         return events
 
     def finish(self) -> list[SegmentEvent]:
-        """Release what is held back and end the utterance that is going on, if any."""
-        events = self.push(self._drain())
-        rest = self._history.slice(self._framed, self._history.end)
+        """Process the audio that is held back, and end the utterance that is going on, if any."""
+        self._buffer.append(self._resampler.drain())
+        events = self.push(np.empty(0, np.int16))
+        rest = self._buffer.slice(self._framed, self._buffer.end)
         if len(rest):
-            events += self._frames(np.pad(rest, (0, FRAME_SAMPLES - len(rest))))
+            events += self._detect(np.pad(rest, (0, FRAME_SAMPLES - len(rest))))
         if (end := self._endpointer.finish()) is not None:
-            events += self._ended(end)
+            events += self._end_utterance(end)
         self._begin_segment()
-        self._forget()
+        self._trim_buffer()
         return events
 
-    def _drain(self) -> NDArray[np.int16]:
-        self._history.append(self._resampler.drain())
-        return np.empty(0, np.int16)
-
-    def _frames(self, samples: Samples) -> list[SegmentEvent]:
+    def _detect(self, samples: Samples) -> list[SegmentEvent]:
         events: list[SegmentEvent] = []
         levels = np.abs(samples.reshape(-1, FRAME_SAMPLES).astype(np.float32)).mean(axis=1)
         for prob, level in zip(self._gate.probabilities(samples).tolist(), levels.tolist(), strict=True):
@@ -149,55 +147,57 @@ class Segmenter:
             decision = self._endpointer.push(prob, level)
             match decision:
                 case Begin():
-                    onset = self._sample(decision.frame)
-                    events.append(self._started(max(onset - self._pad, self._bound), onset))
-                case Pause() | GoOn():
-                    events += self._heard(self._framed)
-                    events.append(self._turned(decision))
+                    onset = self._sample_of(decision.frame)
+                    events.append(
+                        self._begin_utterance(max(onset - self._pre_roll, self._pre_roll_bound), onset)
+                    )
+                case Pause() | Continue():
+                    events += self._deliver(self._framed)
+                    events.append(self._pause_event(decision))
                 case End():
-                    events += self._ended(decision)
-        events += self._heard(self._framed)
+                    events += self._end_utterance(decision)
+        events += self._deliver(self._framed)
         return events
 
-    def _sample(self, frame: int) -> int:
-        return min(self._base + frame * FRAME_SAMPLES, self._history.end)
+    def _sample_of(self, frame: int) -> int:
+        return min(self._base + frame * FRAME_SAMPLES, self._buffer.end)
 
-    def _started(self, start: int, onset: int) -> UtteranceStarted:
+    def _begin_utterance(self, start: int, onset: int) -> UtteranceStarted:
         self._utterances += 1
-        self._start = self._given = start
+        self._start = self._delivered = start
         return UtteranceStarted(self._utterances, start, onset)
 
-    def _turned(self, decision: Pause | GoOn) -> UtterancePaused | UtteranceResumed:
-        until = min(self._framed, self._history.end)
+    def _pause_event(self, decision: Pause | Continue) -> UtterancePaused | UtteranceResumed:
+        until = min(self._framed, self._buffer.end)
         if isinstance(decision, Pause):
-            return UtterancePaused(self._utterances, self._sample(decision.speech_end), until)
+            return UtterancePaused(self._utterances, self._sample_of(decision.speech_end), until)
         return UtteranceResumed(self._utterances, until)
 
-    def _heard(self, until: int) -> list[SegmentEvent]:
-        until = min(until, self._history.end)
-        if self._start is None or until <= self._given:
+    def _deliver(self, until: int) -> list[SegmentEvent]:
+        until = min(until, self._buffer.end)
+        if self._start is None or until <= self._delivered:
             return []
-        samples = self._history.slice(self._given, until)
-        self._given = until
+        samples = self._buffer.slice(self._delivered, until)
+        self._delivered = until
         return [UtteranceAudio(samples)]
 
-    def _ended(self, end: End) -> list[SegmentEvent]:
+    def _end_utterance(self, end: End) -> list[SegmentEvent]:
         assert self._start is not None
-        start, at, speech_end = self._start, self._sample(end.frame), self._sample(end.speech_end)
-        events = self._heard(at)
-        hindsight = self._history.slice(start, at) if self._given > at else None
-        heard_until = min(self._framed, self._history.end)
+        start, at, speech_end = self._start, self._sample_of(end.frame), self._sample_of(end.speech_end)
+        events = self._deliver(at)
+        recut = self._buffer.slice(start, at) if self._delivered > at else None
+        heard_until = min(self._framed, self._buffer.end)
         events.append(
-            UtteranceEnded(self._utterances, start, at, speech_end, heard_until, end.verdict, hindsight)
+            UtteranceEnded(self._utterances, start, at, speech_end, heard_until, end.discard_reason, recut)
         )
         self._start = None
-        if end.verdict is Verdict.KEEP:
-            self._bound = speech_end
-        if end.goes_on:
-            events.append(self._started(at, at))
+        if end.discard_reason is None:
+            self._pre_roll_bound = speech_end
+        if end.continues:
+            events.append(self._begin_utterance(at, at))
         return events
 
-    def _forget(self) -> None:
-        """Keep a pre-roll in silence, and the whole utterance while somebody speaks."""
-        idle = self._framed - self._pad - 8 * FRAME_SAMPLES
-        self._history.forget_before(idle if self._start is None else min(self._start, idle))
+    def _trim_buffer(self) -> None:
+        """Keep the pre-roll in silence, and the whole utterance while somebody speaks."""
+        idle = self._framed - self._pre_roll - 8 * FRAME_SAMPLES
+        self._buffer.discard_before(idle if self._start is None else min(self._start, idle))

@@ -1,31 +1,237 @@
-"""What a client is told of its utterances: partials, finals and how they come to nothing, as events."""
+"""The events of the speech socket: their shapes, the one place that makes them, and how they become text.
+
+An event is a dict with a known shape (TypedDict): one leaves for every chunk, and a dataclass costs three to five
+times as much to make and to encode. `schemas/stt.py` documents the same events; a test holds the two equal.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
+
+import orjson
 
 from app.core.errors import PrompterError
-from app.providers.base import SAMPLE_RATE_HZ, SttConfig, Transcript
+from app.core.speech import OPTIONAL_EVENTS, DiscardReason
+from app.providers.base import SAMPLE_RATE_HZ, Transcript
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.meter import Meter
-from app.services.dictation.outbox import Event, Outbox
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
+# -- shapes
 
-@dataclass(slots=True)
-class Stats:
-    """What a dictation came to."""
 
-    speech_samples: int = 0
-    utterances: int = 0
-    finals: int = 0
-    discarded: int = 0
+class _Numbered(TypedDict):
+    session_id: NotRequired[str | None]
+    """The client's label; the outbox adds it."""
+    seq: NotRequired[int]
+    """Number of the event on its session; the outbox adds it when the event leaves."""
+
+
+class _Span(_Numbered):
+    utterance_id: int
+    start_ms: int
+    end_ms: int
+
+
+class _Text(_Span):
+    text: str
+    revision: int
+    lang: str | None
+    provider: str
+    model: str | None
+
+
+class TimingFields(TypedDict):
+    """Where the time of a final went (ms)."""
+
+    speech_end_ms: int
+    endpoint_ms: int
+    queue_ms: int
+    decode_ms: int
+
+
+class WordFields(TypedDict):
+    """One word of a final; times from the session's first sample (ms)."""
+
+    word: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+
+
+class _TimedText(_Text):
+    timing: TimingFields
+    words: NotRequired[list[WordFields]]
+    """Only where the client asked for word times."""
+
+
+class ReadyEvent(_Numbered):
+    """The engine is loaded."""
+
+    type: Literal["ready"]
+    provider: str
+    model: str | None
+    lang: str
+    reason: str | None
+    resume_token: str
+
+
+class ResumedEvent(_Numbered):
+    """The session goes on, on another socket."""
+
+    type: Literal["resumed"]
+    next_audio_seq: int
+    stopping: bool
+
+
+class PartialEvent(_Text):
+    """The text so far."""
+
+    type: Literal["partial"]
+    stable: str
+
+
+class FinalEvent(_TimedText):
+    """The text of an utterance; it never changes."""
+
+    type: Literal["final"]
+
+
+class EagerFinalEvent(_TimedText):
+    """The final, if the pause lasts."""
+
+    type: Literal["eager_final"]
+
+
+class TurnResumedEvent(_Span):
+    """Takes the eager final back."""
+
+    type: Literal["turn_resumed"]
+
+
+class SpeechStartedEvent(_Span):
+    """An utterance begins."""
+
+    type: Literal["speech_started"]
+
+
+class SpeechStoppedEvent(_Span):
+    """An utterance ends; its final follows."""
+
+    type: Literal["speech_stopped"]
+
+
+class UtteranceDiscardedEvent(_Span):
+    """An utterance comes to nothing."""
+
+    type: Literal["utterance_discarded"]
+    reason: str
+
+
+class AckEvent(_Numbered):
+    """How far the server is."""
+
+    type: Literal["ack"]
+    audio_seq: int
+    received_ms: int
+    decoded_ms: int
+    backlog_ms: int
+
+
+class StatusEvent(_Numbered):
+    """What the load does to partials."""
+
+    type: Literal["status"]
+    degraded: bool
+    partials: Literal["on", "first_only", "off"]
+
+
+class FlushedEvent(_Numbered):
+    """All that was said before the `flush` is final."""
+
+    type: Literal["flushed"]
+    id: str | int | None
+
+
+class StatsFields(TypedDict):
+    """Totals of a dictation."""
+
+    audio_ms: int
+    speech_ms: int
+    utterances: int
+    finals: int
+    discarded: int
+
+
+class StoppedEvent(_Numbered):
+    """The dictation is over."""
+
+    type: Literal["stopped"]
+    stats: StatsFields
+
+
+class PongEvent(_Numbered):
+    """The answer to `ping`."""
+
+    type: Literal["pong"]
+    id: str | int | None
+
+
+class ErrorEvent(_Numbered):
+    """Something is wrong; the session goes on unless `fatal`."""
+
+    type: Literal["error"]
+    code: str
+    message: str
+    fatal: bool
+
+
+Event = (
+    ReadyEvent
+    | ResumedEvent
+    | PartialEvent
+    | FinalEvent
+    | EagerFinalEvent
+    | TurnResumedEvent
+    | SpeechStartedEvent
+    | SpeechStoppedEvent
+    | UtteranceDiscardedEvent
+    | AckEvent
+    | StatusEvent
+    | FlushedEvent
+    | StoppedEvent
+    | PongEvent
+    | ErrorEvent
+)
+
+
+def encode_event(event: Event) -> str:
+    """The event as the text of a WebSocket message."""
+    return orjson.dumps(event).decode()
+
+
+# -- events of a session, with or without a dictation
+
+
+def pong_event(ping_id: str | int | None) -> PongEvent:
+    return {"type": "pong", "id": ping_id}
+
+
+def resumed_event(next_audio_seq: int, *, stopping: bool) -> ResumedEvent:
+    return {"type": "resumed", "next_audio_seq": next_audio_seq, "stopping": stopping}
+
+
+def error_event(error: PrompterError, *, fatal: bool) -> ErrorEvent:
+    return {"type": "error", "code": error.code, "message": error.message, "fatal": fatal}
+
+
+# -- events of a dictation
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What the events of a dictation say of their origin."""
+    """The origin that a dictation's events name."""
 
     provider: str
     model: str | None
@@ -33,29 +239,41 @@ class EngineInfo:
 
 
 @dataclass(slots=True)
+class DictationTotals:
+    """What a dictation has come to so far; samples at 16 kHz."""
+
+    speech_samples: int = 0
+    utterances: int = 0
+    finals: int = 0
+    discarded: int = 0
+
+
+@dataclass(slots=True)
 class UtteranceState:
-    """One utterance, as far as the client knows it."""
+    """What the client knows of one utterance; `start` and `onset` are session samples."""
 
     id: int
     start: int
     revision: int = 0
     shown: str = ""
+    """Text of the last partial."""
     eager: str | None = None
-    """Text of the `eager_final` that stands."""
+    """Text of the `eager_final` that has not been taken back."""
     onset: int = 0
     """Session sample of its first speech."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Where the time of a final went; samples count from the session's first."""
+    """Where the time of a final went; samples are numbered from the session's first."""
 
     speech_end: int
     heard_until: int
     queue_ms: float
     decode_ms: float
 
-    def as_timing(self) -> dict[str, int]:
+    def as_timing(self) -> TimingFields:
+        """The receipt as the client gets it."""
         return {
             "speech_end_ms": self.speech_end // _SAMPLES_PER_MS,
             "endpoint_ms": (self.heard_until - self.speech_end) // _SAMPLES_PER_MS,
@@ -65,106 +283,211 @@ class Receipt:
 
 
 class EventBuilder:
-    """Makes the events of one dictation's utterances and keeps its finals. Never waits."""
+    """Makes every event of one dictation, and emits it if its client gets that type. Never waits.
+
+    `keep` gets each final with text, before it leaves. Positions are session samples at 16 kHz.
+    """
 
     def __init__(
         self,
-        config: SttConfig,
-        voice: EngineInfo,
-        outbox: Outbox,
+        info: EngineInfo,
+        emit: Callable[[Event], None],
         meter: Meter,
         *,
-        events: frozenset[str],
-        keep: Callable[[Event], None],
+        requested: frozenset[str],
+        words: bool,
+        keep: Callable[[FinalEvent], None],
     ) -> None:
-        self._config = config
-        self._voice = voice
-        self._outbox = outbox
+        self.info = info
+        self._emit_event = emit
         self._meter = meter
-        self._events = events
+        self._withheld = _withheld(requested)
+        self._words = words
         self._keep = keep
-        self.stats = Stats()
+        self.totals = DictationTotals()
 
-    def partial(self, told: UtteranceState, text: str, stable: str, end: int) -> None:
-        """The text so far, over the audio up to session sample `end`; nothing where it has not changed."""
-        if not text or text == told.shown:
-            return
-        told.shown = text
-        told.revision += 1
-        event = self._text_event("partial", told, text, end, self._voice.lang, self._voice.model)
-        event["stable"] = stable
-        self._meter.partial(told.onset, end, first=told.revision == 1)
-        self._outbox.emit(event)
+    def is_requested(self, kind: str) -> bool:
+        """Whether the client gets events of this type."""
+        return kind not in self._withheld
 
-    def eager_final(self, told: UtteranceState, pause: UtterancePaused, transcript: Transcript) -> None:
-        """What the final will be if the pause lasts, for a client that asked."""
-        if "eager_final" not in self._events:
+    def ready(self, lang: str, reason: str | None, resume_token: str) -> ReadyEvent:
+        """Emit `ready` and return it: it has its `seq` once it is on its way."""
+        event: ReadyEvent = {
+            "type": "ready",
+            "provider": self.info.provider,
+            "model": self.info.model,
+            "lang": lang,
+            "reason": reason,
+            "resume_token": resume_token,
+        }
+        self._emit(event)
+        return event
+
+    def speech_started(self, utterance_id: int, start: int, received: int) -> None:
+        """An utterance begins at `start`; it was noticed when `received` samples were there."""
+        self._emit(SpeechStartedEvent(type="speech_started", **_span(utterance_id, start, received)))
+
+    def speech_stopped(self, ended: UtteranceEnded) -> None:
+        """An utterance has ended; its final follows."""
+        span = _span(ended.utterance_id, ended.start, ended.speech_end)
+        self._emit(SpeechStoppedEvent(type="speech_stopped", **span))
+
+    def partial(self, utterance: UtteranceState, text: str, stable: str, end: int) -> None:
+        """The text over the audio up to `end`; nothing where it has not changed."""
+        if not text or text == utterance.shown:
             return
-        told.eager = transcript.text
+        utterance.shown = text
+        utterance.revision += 1
+        self._meter.count_partial(utterance.onset, end, first=utterance.revision == 1)
+        self._emit(self._partial(utterance, text, stable, end))
+
+    def eager_final(self, utterance: UtteranceState, pause: UtterancePaused, transcript: Transcript) -> None:
+        """What the final will be if the pause lasts."""
+        if not self.is_requested("eager_final"):
+            return  # no client knows of it: there is nothing to take back, and no revision to count
+        utterance.eager = transcript.text
         receipt = Receipt(pause.speech_end, pause.heard_until, 0, transcript.decode_ms)
-        self._outbox.emit(self._final_event("eager_final", told, transcript, pause.heard_until, receipt))
+        fields = self._timed_text(utterance, transcript, pause.heard_until, receipt)
+        self._emit(EagerFinalEvent(type="eager_final", **fields))
 
-    def turn_resumed(self, told: UtteranceState, until: int) -> None:
-        """Take the `eager_final` back, if one stands: whoever asked for it hears of it, or would trust a lie."""
-        if told.eager is None:
+    def turn_resumed(self, utterance: UtteranceState, until: int) -> None:
+        """Take the `eager_final` back, if there is one."""
+        if utterance.eager is None:
             return
-        told.eager = None
-        self._outbox.emit({"type": "turn_resumed", **self._where(told.id, told.start, until)})
+        utterance.eager = None
+        span = _span(utterance.id, utterance.start, until)
+        self._emit(TurnResumedEvent(type="turn_resumed", **span))
 
     def final(
-        self, told: UtteranceState, work: UtteranceEnded, transcript: Transcript, receipt: Receipt
+        self, utterance: UtteranceState, ended: UtteranceEnded, transcript: Transcript, receipt: Receipt
     ) -> None:
         """The end of an utterance: its final, or that it came to nothing."""
-        if told.eager != transcript.text:
-            self.turn_resumed(told, work.heard_until)
+        if utterance.eager != transcript.text:
+            self.turn_resumed(utterance, ended.heard_until)
         if transcript.rejected or not transcript.text:
-            self.discarded(told, work.start, work.end, transcript.rejected or "empty")
+            self.discarded(utterance, ended.end, transcript.rejected or DiscardReason.EMPTY)
             return
-        self.stats.finals += 1
-        self.stats.speech_samples += work.speech_end - work.start
-        self._meter.final(receipt.as_timing(), work.speech_end - work.start)
-        event = self._final_event("final", told, transcript, work.end, receipt)
+        speech_samples = ended.speech_end - ended.start
+        self.totals.finals += 1
+        self.totals.speech_samples += speech_samples
+        fields = self._timed_text(utterance, transcript, ended.end, receipt)
+        self._meter.count_final(fields["timing"], speech_samples)
+        event: FinalEvent = {"type": "final", **fields}
         self._keep(event)
-        self._outbox.emit(event)
+        self._emit(event)
 
-    def discarded(self, told: UtteranceState, start: int, end: int, reason: str) -> None:
-        """The other end; a client that did not ask for it has its partial taken back by an empty final."""
-        self.stats.discarded += 1
-        self._meter.discarded(reason)
-        self.turn_resumed(told, end)
-        where = self._where(told.id, start, end)
-        if "utterance_discarded" in self._events:
-            self._outbox.emit({"type": "utterance_discarded", **where, "reason": reason})
-        elif told.revision:
-            event = self._text_event("final", told, "", end, self._voice.lang, self._voice.model)
-            event |= {**where, "revision": told.revision + 1}
-            event["timing"] = {
-                "speech_end_ms": where["end_ms"],
-                "endpoint_ms": 0,
-                "queue_ms": 0,
-                "decode_ms": 0,
+    def raw_partial(self, utterance: UtteranceState, text: str, end: int) -> None:
+        """The text so far, of an engine that sees every chunk and finds utterances by itself."""
+        utterance.revision += 1
+        self._emit(self._partial(utterance, text, "", end))
+
+    def raw_final(self, utterance: UtteranceState, text: str, end: int) -> None:
+        """The final of such an engine: no silence, queue or decode has a time."""
+        utterance.revision += 1
+        self.totals.utterances += 1
+        self.totals.finals += 1
+        self._meter.count_untimed_final()
+        event = self._plain_final(utterance, text, end)
+        self._keep(event)
+        self._emit(event)
+
+    def discarded(self, utterance: UtteranceState, end: int, reason: str) -> None:
+        """An utterance came to nothing. Without `utterance_discarded`, an empty final takes its partial back."""
+        self.totals.discarded += 1
+        self._meter.count_discarded(reason)
+        self.turn_resumed(utterance, end)
+        if self.is_requested("utterance_discarded"):
+            span = _span(utterance.id, utterance.start, end)
+            self._emit(UtteranceDiscardedEvent(type="utterance_discarded", **span, reason=str(reason)))
+        elif utterance.revision:
+            utterance.revision += 1
+            self._emit(self._plain_final(utterance, "", end))
+
+    def ack(self, audio_seq: int, received: int, backlog: int) -> None:
+        """How far the server is: `backlog` of the `received` samples wait for the engine."""
+        received_ms, backlog_ms = received // _SAMPLES_PER_MS, backlog // _SAMPLES_PER_MS
+        self._emit(
+            {
+                "type": "ack",
+                "audio_seq": audio_seq,
+                "received_ms": received_ms,
+                "decoded_ms": max(received_ms - backlog_ms, 0),
+                "backlog_ms": backlog_ms,
             }
-            self._outbox.emit(event)
+        )
+
+    def status(self, *, degraded: bool, partials: Literal["on", "first_only", "off"]) -> None:
+        """What the load does to this dictation's partials."""
+        self._emit({"type": "status", "degraded": degraded, "partials": partials})
 
     def flushed(self, flush_id: str | int | None) -> None:
         """All that was said before the client's `flush` is final."""
-        self._outbox.emit({"type": "flushed", "id": flush_id})
+        self._emit({"type": "flushed", "id": flush_id})
 
     def engine_error(self, error: PrompterError) -> None:
         """An error of the engine that the dictation survives."""
-        self._meter.failed(error.code)
-        self._outbox.emit({"type": "error", "code": error.code, "message": error.message, "fatal": False})
+        self._meter.count_error(error.code)
+        self._emit(error_event(error, fatal=False))
 
-    def _final_event(
-        self, kind: str, told: UtteranceState, transcript: Transcript, end: int, receipt: Receipt
-    ) -> Event:
-        told.revision += 1
-        lang = transcript.lang or self._voice.lang
-        event = self._text_event(kind, told, transcript.text, end, lang, transcript.model)
-        event["timing"] = receipt.as_timing()
-        if self._config.words:
-            offset = told.start // _SAMPLES_PER_MS
-            event["words"] = [
+    def stopped(self, received: int) -> None:
+        """The dictation is over, after `received` samples."""
+        totals = self.totals
+        self._emit(
+            {
+                "type": "stopped",
+                "stats": {
+                    "audio_ms": received // _SAMPLES_PER_MS,
+                    "speech_ms": totals.speech_samples // _SAMPLES_PER_MS,
+                    "utterances": totals.utterances,
+                    "finals": totals.finals,
+                    "discarded": totals.discarded,
+                },
+            }
+        )
+
+    # -- inside
+
+    def _emit(self, event: Event) -> None:
+        """Every event of a dictation passes here: a client gets the optional ones that it asked for."""
+        if event["type"] not in self._withheld:
+            self._emit_event(event)
+
+    def _partial(self, utterance: UtteranceState, text: str, stable: str, end: int) -> PartialEvent:
+        return {
+            "type": "partial",
+            "text": text,
+            "revision": utterance.revision,
+            "utterance_id": utterance.id,
+            "start_ms": utterance.start // _SAMPLES_PER_MS,
+            "end_ms": max(end, utterance.start) // _SAMPLES_PER_MS,
+            "lang": self.info.lang,
+            "provider": self.info.provider,
+            "model": self.info.model,
+            "stable": stable,
+            "session_id": None,  # the outbox fills these two in: the dict need not grow for them
+            "seq": 0,
+        }
+
+    def _plain_final(self, utterance: UtteranceState, text: str, end: int) -> FinalEvent:
+        """A final without words, and without times but that of its end."""
+        timing: TimingFields = {
+            "speech_end_ms": max(end, utterance.start) // _SAMPLES_PER_MS,
+            "endpoint_ms": 0,
+            "queue_ms": 0,
+            "decode_ms": 0,
+        }
+        fields = self._text(utterance, text, end, self.info.lang, self.info.model, timing)
+        return {"type": "final", **fields}
+
+    def _timed_text(
+        self, utterance: UtteranceState, transcript: Transcript, end: int, receipt: Receipt
+    ) -> _TimedText:
+        utterance.revision += 1
+        lang, model = transcript.lang or self.info.lang, transcript.model or self.info.model
+        fields = self._text(utterance, transcript.text, end, lang, model, receipt.as_timing())
+        if self._words:
+            offset = utterance.start // _SAMPLES_PER_MS
+            fields["words"] = [
                 {
                     "word": word.text,
                     "start_ms": offset + word.start_ms,
@@ -173,25 +496,39 @@ class EventBuilder:
                 }
                 for word in transcript.words
             ]
-        return event
+        return fields
 
-    def _text_event(
-        self, kind: str, told: UtteranceState, text: str, end: int, lang: str | None, model: str | None
-    ) -> dict[str, Any]:
+    def _text(
+        self,
+        utterance: UtteranceState,
+        text: str,
+        end: int,
+        lang: str | None,
+        model: str | None,
+        timing: TimingFields,
+    ) -> _TimedText:
         return {
-            "type": kind,
             "text": text,
-            "revision": told.revision,
-            **self._where(told.id, told.start, end),
+            "revision": utterance.revision,
+            "utterance_id": utterance.id,
+            "start_ms": utterance.start // _SAMPLES_PER_MS,
+            "end_ms": max(end, utterance.start) // _SAMPLES_PER_MS,
             "lang": lang,
-            "provider": self._voice.provider,
-            "model": model or self._voice.model,
+            "provider": self.info.provider,
+            "model": model,
+            "timing": timing,
         }
 
-    @staticmethod
-    def _where(utterance_id: int, start: int, end: int) -> dict[str, int]:
-        return {
-            "utterance_id": utterance_id,
-            "start_ms": start // _SAMPLES_PER_MS,
-            "end_ms": max(end, start) // _SAMPLES_PER_MS,
-        }
+
+def _withheld(requested: frozenset[str]) -> frozenset[str]:
+    """The types that the client does not get. Who gets an `eager_final` also gets what takes it back."""
+    withheld = OPTIONAL_EVENTS - requested
+    return withheld - {"turn_resumed"} if "eager_final" in requested else withheld
+
+
+def _span(utterance_id: int, start: int, end: int) -> _Span:
+    return {
+        "utterance_id": utterance_id,
+        "start_ms": start // _SAMPLES_PER_MS,
+        "end_ms": max(end, start) // _SAMPLES_PER_MS,
+    }

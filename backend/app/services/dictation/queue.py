@@ -1,4 +1,4 @@
-"""Work that waits for a session's engine: utterances in order, counted in audio, with back-pressure."""
+"""Work that waits for a dictation's engine: utterances in order, counted in audio, with back-pressure."""
 
 import time
 from collections import deque
@@ -12,7 +12,7 @@ from app.services.audio.segmenter import SegmentEvent, UtteranceAudio
 
 @dataclass(frozen=True, slots=True)
 class FlushMark:
-    """A `flush` of the client: everything before it is to be final."""
+    """A `flush` of the client: all work before it is finalised first."""
 
     id: str | int | None
 
@@ -25,40 +25,41 @@ class StopMark:
 Work = SegmentEvent | FlushMark | StopMark
 
 _MERGE_SAMPLES = 16_000
-"""Waiting audio is handed on in pieces of at most a second, so that partials keep coming."""
+"""Waiting audio is joined into pieces of at most a second, so that partials keep coming."""
 
 
 class WorkQueue:
-    """One session's waiting work, between the task that hears and the task that recognises."""
+    """Waiting work of one dictation, between the task that takes its audio and the task that recognises it."""
 
     def __init__(self) -> None:
         self._work: deque[tuple[Work, float]] = deque()
         self._arrived = anyio.Event()
-        self._taken = anyio.Event()
-        self.closed = False
-        self.waiting_samples = 0
+        self._progress = anyio.Event()
+        self.is_closed = False
+        self.pending_samples = 0
         """Audio not yet handed to the engine."""
-        self.waiting_flushes = 0
+        self.pending_flushes = 0
         self.waited_s = 0.0
-        """How long the work taken last had stood in line."""
+        """How long the piece of work that was taken last had waited."""
 
     def close(self) -> list[Work]:
-        """What still waits; nothing is taken in any more."""
-        self.closed = True
+        """Take no more work; return what still waits."""
+        self.is_closed = True
         left = [work for work, _ in self._work]
         self._work.clear()
         return left
 
     def put(self, work: Work) -> None:
+        """Add a piece of work; never waits."""
         self._work.append((work, time.monotonic()))
         if isinstance(work, UtteranceAudio):
-            self.waiting_samples += len(work.samples)
+            self.pending_samples += len(work.samples)
         elif isinstance(work, FlushMark):
-            self.waiting_flushes += 1
+            self.pending_flushes += 1
         self._arrived.set()
 
     async def get(self) -> Work:
-        """The next piece of work; audio that waits is joined."""
+        """Wait for the next piece of work; audio that waits is joined."""
         while not self._work:
             self._arrived = anyio.Event()
             await self._arrived.wait()
@@ -66,17 +67,17 @@ class WorkQueue:
         self.waited_s = time.monotonic() - since
         if isinstance(work, UtteranceAudio):
             work = self._join(work)
-            self.waiting_samples -= len(work.samples)
+            self.pending_samples -= len(work.samples)
         elif isinstance(work, FlushMark):
-            self.waiting_flushes -= 1
-        self._taken.set()
+            self.pending_flushes -= 1
+        self._progress.set()
         return work
 
-    async def below(self, samples: int, flushes: int) -> None:
-        """Wait until less than `samples` of audio and `flushes` marks stand in line."""
-        while self.waiting_samples >= samples or self.waiting_flushes >= flushes:
-            self._taken = anyio.Event()
-            await self._taken.wait()
+    async def wait_below(self, samples: int, flushes: int) -> None:
+        """Wait until less than `samples` of audio and fewer than `flushes` marks are pending."""
+        while self.pending_samples >= samples or self.pending_flushes >= flushes:
+            self._progress = anyio.Event()
+            await self._progress.wait()
 
     def _join(self, first: UtteranceAudio) -> UtteranceAudio:
         parts, length = [first.samples], len(first.samples)

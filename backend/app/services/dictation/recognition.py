@@ -4,8 +4,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app.core.errors import PrompterError
+from app.core.speech import DiscardReason
 from app.providers.base import Transcript
-from app.services.audio.endpointing import Verdict
 from app.services.audio.segmenter import (
     UtteranceAudio,
     UtteranceEnded,
@@ -62,16 +62,13 @@ class RecognitionLoop:
         """Emit a partial."""
         if (utterance := self._utterance) is not None:
             self._events.partial(utterance, text, stable, utterance.start + covered_samples)
-            self._send_soon()
+            self._outbox.notify()
 
     def on_eager_final(self, transcript: Transcript) -> None:
         """Emit what the final will be if the pause lasts."""
         if self._utterance is not None and self._pause is not None:
             self._events.eager_final(self._utterance, self._pause, transcript)
-            self._send_soon()
-
-    def _send_soon(self) -> None:
-        self._tasks.start_soon(self._outbox.send_pending)
+            self._outbox.notify()
 
     # -- work from the queue
 
@@ -81,7 +78,7 @@ class RecognitionLoop:
                 await self._handle(work)
             except PrompterError as error:
                 await self._fail(error)
-            await self._outbox.send_pending()
+            await self._outbox.deliver()
 
     async def _handle(self, work: Work) -> None:
         match work:
@@ -106,12 +103,12 @@ class RecognitionLoop:
         self._utterance = UtteranceState(started.utterance_id, started.start, onset=started.onset)
         self._pause = None
         await self._decoder.begin(started)
-        self._events.stats.utterances += 1
+        self._events.totals.utterances += 1
 
     async def _end(self, utterance: UtteranceState, ended: UtteranceEnded) -> None:
         waited_ms = self._queue.waited_s * 1000
-        if ended.verdict is not Verdict.KEEP:
-            self._events.discarded(utterance, ended.start, ended.end, str(ended.verdict))
+        if ended.discard_reason is not None:
+            self._events.discarded(utterance, ended.end, ended.discard_reason)
         else:
             final = await self._decoder.finish(ended)
             receipt = Receipt(
@@ -127,13 +124,13 @@ class RecognitionLoop:
     async def _fail(self, error: PrompterError) -> None:
         """Discard the utterance that the engine failed on, and all that wait where the engine cannot go on."""
         if (utterance := self._utterance) is not None:
-            self._events.discarded(utterance, utterance.start, self._decoded, "engine_error")
+            self._events.discarded(utterance, self._decoded, DiscardReason.ENGINE_ERROR)
         await self._close_utterance()
         if error.fatal:
             for work in self._queue.close():
                 if isinstance(work, UtteranceStarted):
                     waiting = UtteranceState(work.utterance_id, work.start)
-                    self._events.discarded(waiting, work.start, work.start, "engine_error")
+                    self._events.discarded(waiting, work.start, DiscardReason.ENGINE_ERROR)
             raise error
         self._events.engine_error(error)
 

@@ -1,7 +1,7 @@
-"""What stands behind a speech socket: which message may come when, one dictation after another, and its timers."""
+"""A live speech session without I/O: messages in, typed events out, one dictation after another, and its timers."""
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -21,14 +21,23 @@ from app.core.errors import (
 )
 from app.core.metrics import Observer
 from app.providers.base import RawSttSession, SttConfig, SttProvider
-from app.schemas.stt import EndpointingConfig, StartConfig
+from app.schemas.stt import Auth, EndpointingConfig, Flush, Ping, Resume, Start, StartConfig
 from app.services.audio.pcm import OddByteCarry
 from app.services.decoding.providers import AUTO, SttProviders
-from app.services.decoding.utterance import OpenEngine, open_engine
+from app.services.decoding.utterance import open_engine
 from app.services.dictation.dictation import Dictation
-from app.services.dictation.events import EngineInfo
+from app.services.dictation.events import (
+    EngineInfo,
+    Event,
+    EventBuilder,
+    ReadyEvent,
+    error_event,
+    pong_event,
+    resumed_event,
+)
+from app.services.dictation.messages import check_size, parse_control, parse_json, parse_pcm, parse_seq
 from app.services.dictation.meter import Meter, SessionTotals
-from app.services.dictation.outbox import Connection, Event, Outbox
+from app.services.dictation.outbox import Connection, Outbox
 from app.services.dictation.passthrough import PassthroughDictation
 from app.services.history.dictation_writer import DictationRecorder, DictationStore
 
@@ -36,31 +45,33 @@ ACK_EVERY_S = 1.0
 
 
 class SpeechSession:
-    """What a client can do on one socket. The door calls it, one message at a time, and sends what it emits.
+    """One client's session. The door passes each message to `receive` and sends what `events` yields.
 
-    It outlives its socket: a client that was lost may come back on another one. `SessionManager` owns it, runs its
-    dictations (`run_soon`) and gives each its resume token (`issue_token`).
+    It outlives its socket: a client that was lost may come back on another one. The session manager owns it, runs its
+    dictations (`run_soon`) and gives each dictation its resume token (`issue_token`). A translator of another
+    protocol calls `start`, `feed`, `flush` and `stop` in place of `receive`.
     """
 
     def __init__(
         self,
         settings: Settings,
         engines: SttProviders,
-        keeper: DictationStore,
+        store: DictationStore,
         owner: UUID,
-        outbox: Outbox,
         observer: Observer,
+        *,
         run_soon: Callable[["SpeechSession", Callable[[], Coroutine[Any, Any, None]]], None],
         issue_token: Callable[["SpeechSession", str | None], str],
     ) -> None:
         self._settings = settings
+        self._limits = settings.limits
         self._engines = engines
-        self._keeper = keeper
+        self._store = store
         self.owner = owner
-        """The user who speaks; nobody else resumes this or hears of it."""
-        self.outbox = self._outbox = outbox
+        """The user who speaks: nobody else can resume this session."""
         self._observer = observer
-        self.tally = SessionTotals()
+        self._outbox = Outbox(settings.limits.outbound_events, settings.limits.resume_events)
+        self.totals = SessionTotals()
         self._run_soon = run_soon
         self._issue_token = issue_token
         self._dictation: Dictation | PassthroughDictation | None = None
@@ -69,75 +80,45 @@ class SpeechSession:
         self._carry = OddByteCarry()
         self._rate_hz: int | None = None
         self._audio_seq = 0
-        self._busy = False
-        self._ready: Event | None = None
+        self._ready: ReadyEvent | None = None
         self._last_message = self._last_audio = self._last_ack = time.monotonic()
-        self._stall_s = settings.limits.stall_s
+        self._stall_s = self._limits.stall_s
         self.running: set[anyio.CancelScope] = set()
         """Around each dictation that still holds an engine."""
-        self._ended = anyio.Event()
+        self._dictation_ended = anyio.Event()
         self.failure: PrompterError | None = None
         """Why no dictation can go on here any more."""
 
-    # -- lines
+    # -- messages in
 
-    def attach(self, line: Connection) -> None:
-        """Serve this socket from now on; what happened while there was none does not count against the client."""
-        self._outbox.attach(line)
-        self._last_message = self._last_audio = self._last_ack = time.monotonic()
-        self._busy = False
-        if self.failure is not None:
-            line.end(self.failure)
+    async def receive(self, message: str | bytes) -> Auth | Resume | None:
+        """Take one message of the client. A mistake of the client is answered with an `error` event.
 
-    def fail(self, failure: PrompterError) -> None:
-        """An engine cannot go on: the client is told, now or when it comes back."""
-        self.failure = failure
-        if self._outbox.line is not None:
-            self._outbox.line.end(failure)
+        Returns the message where it concerns the socket and not the session, and is for the door to handle.
 
-    def ended(self) -> None:
-        """A dictation holds its engine no more."""
-        self._ended.set()
-        self._ended = anyio.Event()
-
-    async def finish(self) -> None:
-        """Finalise what was said, as if the client had sent `stop`; returns when all of it is told, or kept."""
-        if self._dictation is not None:
-            self.stop()
-        while self.running:
-            await self._ended.wait()
-        await self._outbox.send_pending()
-
-    async def cancel(self) -> None:
-        """Free the engine without waiting for finals; returns when its running call has."""
-        for scope in self.running:
-            scope.cancel()
-        while self.running:
-            await self._ended.wait()
-
-    @property
-    def started(self) -> bool:
-        """Whether there has ever been a dictation."""
-        return self._ready is not None
-
-    @property
-    def resumable(self) -> bool:
-        """Whether a client may hold a token: its `ready` has been on the way."""
-        return self._ready is not None and "seq" in self._ready
-
-    def resume(self, last_event_seq: int) -> None:
-        """Tell a client that has come back where to go on, and what it missed."""
-        resumed = {
-            "type": "resumed",
-            "next_audio_seq": self._audio_seq + 1,
-            "stopping": self._dictation is None,
-        }
-        self._outbox.replay(last_event_seq, resumed)
-
-    # -- messages
+        Raises:
+            PrompterError: a fatal one; the door tells the client and closes the socket.
+        """
+        self._last_message = time.monotonic()
+        try:
+            check_size(message, self._limits.message_bytes)
+            if isinstance(message, bytes):
+                self._count_audio(None)
+                await self.feed(self._carry.push(message), self._config.sample_rate)
+                return None
+            body = parse_json(message)
+            if body.get("type") != "audio":
+                return await self._control(body)
+            self._count_audio(parse_seq(body))
+            await self.feed(parse_pcm(body), body["sample_rate"])
+        except PrompterError as error:
+            if error.fatal:
+                raise
+            self.report(error)
+        return None
 
     async def start(self, session_id: str | None, config: StartConfig) -> None:
-        """Begin a dictation and answer `ready`.
+        """Begin a dictation and emit `ready`.
 
         Raises:
             AlreadyStarted; and what `open_engine` raises.
@@ -157,55 +138,36 @@ class SpeechSession:
         engine = await open_engine(self._engines, self._settings, config.provider, wanted, live=True)
         self._config, self._carry, self._rate_hz, self._audio_seq = config, OddByteCarry(), None, 0
         self._outbox.session_id = session_id
-        kept = self._keeper.begin(self.owner, session_id, store=config.store)
-        voice = _voice(engine.provider, wanted)
-        meter = Meter(self._observer, engine.name, self.tally)
+        recorder = self._store.begin(self.owner, session_id, store=config.store)
+        meter = Meter(self._observer, engine.name, self.totals)
+        builder = EventBuilder(
+            _engine_info(engine.provider, wanted),
+            self._outbox.emit,
+            meter,
+            requested=frozenset(config.events),
+            words=config.words,
+            keep=recorder.add_final,
+        )
         if isinstance(engine.session, RawSttSession):
             self._dictation = PassthroughDictation(
-                engine.session,
-                voice,
-                self._outbox,
-                self._settings,
-                meter,
-                partials=config.partials,
-                keep=kept.add_final,
+                engine.session, builder, self._outbox, self._settings, meter, partials=config.partials
             )
         else:
+            silence_ms = self._silence_ms(config)
             self._dictation = Dictation(
-                engine,
-                voice,
-                self._outbox,
-                self._settings,
-                meter,
-                silence_ms=self._silence_ms(config),
-                events=frozenset(config.events),
-                keep=kept.add_final,
+                engine, builder, self._outbox, self._settings, meter, silence_ms=silence_ms
             )
-        self._emit_ready(engine, voice, lang, self._issue_token(self, session_id))
+        self._ready = builder.ready(lang, engine.reason, self._issue_token(self, session_id))
         self._last_audio = self._last_ack = time.monotonic()
-        self._run_soon(self, partial(_run, self._dictation, kept))
+        self._run_soon(self, partial(_run, self._dictation, recorder))
 
-    def count(self, seq: int | None) -> None:
-        """An audio message has come, good or bad; its own number, if it has one, must be the next.
-
-        Raises:
-            NotStarted, AudioSeqMismatch
-        """
-        self._started()
-        expected = self._audio_seq + 1
-        if seq is not None and seq != expected:
-            raise AudioSeqMismatch(
-                f"`seq` is {seq}, but the next audio message is {expected}; go on with that"
-            )
-        self._audio_seq = expected
-
-    async def audio(self, pcm: bytes, rate_hz: int) -> None:
-        """The samples of a JSON chunk that has been counted.
+    async def feed(self, pcm: bytes, rate_hz: int) -> None:
+        """Take audio: PCM16 at `rate_hz`, whole samples.
 
         Raises:
             NotStarted, SampleRateChanged, SessionTooLong
         """
-        dictation = self._started()
+        dictation = self._require_dictation()
         if self._rate_hz is None:
             self._rate_hz = rate_hz
         elif rate_hz != self._rate_hz:
@@ -214,9 +176,9 @@ class SpeechSession:
             )
         if not pcm:
             return
-        self._stall_s = max(self._settings.limits.stall_s, 1.5 * len(pcm) / (2 * rate_hz))
+        self._stall_s = max(self._limits.stall_s, 1.5 * len(pcm) / (2 * rate_hz))
         try:
-            await dictation.audio(pcm, rate_hz)
+            await dictation.feed(pcm, rate_hz)
         except SessionTooLong:
             self._drain()
             await dictation.done.wait()
@@ -224,18 +186,13 @@ class SpeechSession:
         finally:
             self._last_audio = time.monotonic()
 
-    async def binary(self, data: bytes) -> None:
-        """A binary frame: PCM16 at `config.sample_rate`, cut anywhere."""
-        self.count(None)
-        await self.audio(self._carry.push(data), self._config.sample_rate)
-
     async def flush(self, flush_id: str | int | None) -> None:
         """Finalise what has been said so far.
 
         Raises:
             NotStarted
         """
-        await self._started().flush(flush_id)
+        await self._require_dictation().flush(flush_id)
 
     def stop(self) -> None:
         """End the dictation; its finals and `stopped` follow.
@@ -243,57 +200,164 @@ class SpeechSession:
         Raises:
             NotStarted
         """
-        self._started().stop()
+        self._require_dictation().stop()
         self._drain()
 
-    def ping(self, ping_id: str | int | None) -> None:
-        """Answer a sign of life."""
-        self._outbox.emit({"type": "pong", "id": ping_id})
+    # -- events out
+
+    def events(self) -> Iterator[Event]:
+        """Take the events that are queued, in order. Whoever takes them sends them, one task at a time."""
+        return self._outbox.events()
+
+    @property
+    def has_events(self) -> bool:
+        """Whether an event is queued."""
+        return self._outbox.pending > 0
+
+    async def wait_for_room(self) -> None:
+        """Wait while more than `limits.outbound_events` events are queued, which another task sends."""
+        await self._outbox.wait_for_room()
+
+    def report(self, error: PrompterError) -> None:
+        """Emit an `error` event that the session survives."""
+        self.count_error(error)
+        self._outbox.emit(error_event(error, fatal=False))
+
+    def count_error(self, error: PrompterError) -> None:
+        """Count an error that the client gets."""
+        self._observer.failed(error.code)
+        self.totals.failures += 1
+
+    def last_event(self, error: PrompterError) -> Event:
+        """The `error` event that closes one socket, behind all others; a resumed session does not repeat it."""
+        return self._outbox.number(error_event(error, fatal=True))
+
+    # -- connections
+
+    def attach(self, connection: Connection) -> None:
+        """Serve this connection from now on. The time without one does not count against the client."""
+        self._outbox.attach(connection)
+        self._last_message = self._last_audio = self._last_ack = time.monotonic()
+        if self.failure is not None:
+            connection.close(self.failure)
+
+    def detach(self) -> None:
+        """Keep events until there is a connection again."""
+        self._outbox.detach()
+
+    def is_attached_to(self, connection: Connection) -> bool:
+        """Whether the session serves this connection."""
+        return self._outbox.connection is connection
+
+    @property
+    def has_started(self) -> bool:
+        """Whether there has ever been a dictation."""
+        return self._ready is not None
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether a client may hold a token: a `ready` has left."""
+        return self._ready is not None and "seq" in self._ready
+
+    def can_replay(self, last_event_seq: int) -> bool:
+        """Whether every event that counts after this one is still here."""
+        return self._outbox.can_replay(last_event_seq)
+
+    def replay(self, last_event_seq: int) -> None:
+        """Emit `resumed`, and again what a client that has come back has missed."""
+        resumed = resumed_event(self._audio_seq + 1, stopping=self._dictation is None)
+        self._outbox.replay(last_event_seq, resumed)
+
+    # -- the end
+
+    def fail(self, failure: PrompterError) -> None:
+        """An engine cannot go on: the client gets the error, now or when it comes back."""
+        self.failure = failure
+        if self._outbox.connection is not None:
+            self._outbox.connection.close(failure)
+
+    def signal_dictation_end(self) -> None:
+        """A dictation no longer holds its engine."""
+        self._dictation_ended.set()
+        self._dictation_ended = anyio.Event()
+
+    async def finish(self) -> None:
+        """Finalise what was said, as if the client had sent `stop`; returns when every event of it is emitted."""
+        if self._dictation is not None:
+            self.stop()
+        while self.running:
+            await self._dictation_ended.wait()
+
+    async def cancel(self) -> None:
+        """Free the engine without waiting for finals; returns when its running call has returned."""
+        for scope in self.running:
+            scope.cancel()
+        while self.running:
+            await self._dictation_ended.wait()
 
     # -- timers
 
-    def received(self) -> None:
-        """A message has come: whatever it is, the client lives."""
-        self._last_message = time.monotonic()
-        self._busy = True
-
-    def handled(self) -> None:
-        """The message is dealt with; only now does silence count against the client again."""
-        self._last_message = time.monotonic()
-        self._busy = False
-
-    def tick(self) -> None:
+    def tick(self, *, is_listening: bool) -> None:
         """Look at the clock: finalise for a stalled client, acknowledge, end what is idle.
+
+        `is_listening`: the door waits for the client's next message; only then does silence count against it.
 
         Raises:
             SlowReader, IdleTimeout
         """
         now = time.monotonic()
-        limits = self._settings.limits
-        since = self._outbox.sending_since
-        if since is not None and now - since > limits.slow_reader_s:
+        connection = self._outbox.connection
+        since = connection.sending_since if connection is not None else None
+        if since is not None and now - since > self._limits.slow_reader_s:
             raise SlowReader(
-                f"an event waited {limits.slow_reader_s:g} s for you to read it (limits.slow_reader_s)"
+                f"an event waited {self._limits.slow_reader_s:g} s for you to read it (limits.slow_reader_s)"
             )
         if self._dictation is not None:
-            if self._dictation.speaking and not self._busy and now - self._last_audio > self._stall_s:
-                self._dictation.end_utterance()
-            if "ack" in self._config.events and now - self._last_ack >= ACK_EVERY_S:
+            if self._dictation.is_speaking and is_listening and now - self._last_audio > self._stall_s:
+                self._dictation.finish_utterance()
+            if now - self._last_ack >= ACK_EVERY_S:
                 self._last_ack = now
-                self._dictation.ack(self._audio_seq)
-        self._check_idle(now)
+                self._dictation.acknowledge(self._audio_seq)
+        if is_listening:
+            self._check_idle(now)
+        else:
+            self._last_message = now
 
     def _check_idle(self, now: float) -> None:
-        if self._busy or (self._draining is not None and not self._draining.done.is_set()):
+        if self._draining is not None and not self._draining.done.is_set():
             return
         name = "idle_socket_s" if self._dictation is None else "idle_session_s"
-        limit: float = getattr(self._settings.limits, name)
+        limit: float = getattr(self._limits, name)
         if now - self._last_message > limit:
             raise IdleTimeout(f"no message for {limit:g} s (limits.{name}); send audio or `ping`")
 
     # -- inside
 
-    def _started(self) -> Dictation | PassthroughDictation:
+    async def _control(self, body: dict[str, Any]) -> Auth | Resume | None:
+        match message := parse_control(body):
+            case Auth() | Resume():
+                return message
+            case Start():
+                await self.start(message.session_id, message.config or StartConfig())
+            case Flush():
+                await self.flush(message.id)
+            case Ping():
+                self._outbox.emit(pong_event(message.id))
+            case _:
+                self.stop()
+        return None
+
+    def _count_audio(self, seq: int | None) -> None:
+        """An audio message has come, valid or not; its own number, if it has one, must be the next."""
+        self._require_dictation()
+        expected = self._audio_seq + 1
+        if seq is not None and seq != expected:
+            raise AudioSeqMismatch(
+                f"`seq` is {seq}, but the next audio message is {expected}; go on with that"
+            )
+        self._audio_seq = expected
+
+    def _require_dictation(self) -> Dictation | PassthroughDictation:
         if self._dictation is None:
             raise NotStarted("no dictation is going on; send `start` first")
         return self._dictation
@@ -305,33 +369,19 @@ class SpeechSession:
         wanted = config.endpointing or self._settings.endpointing.profile
         if isinstance(wanted, EndpointingConfig):
             return wanted.silence_ms
-        if wanted == "manual":
-            return None
-        silence_ms: int = getattr(self._settings.endpointing, f"{wanted}_ms")
-        return silence_ms
-
-    def _emit_ready(self, engine: OpenEngine, voice: EngineInfo, lang: str, resume_token: str) -> None:
-        self._ready = {
-            "type": "ready",
-            "provider": engine.name,
-            "model": voice.model,
-            "lang": lang,
-            "reason": engine.reason,
-            "resume_token": resume_token,
-        }
-        self._outbox.emit(self._ready)
+        return self._settings.endpointing.silence_ms(wanted)
 
 
-def _voice(provider: SttProvider, config: SttConfig) -> EngineInfo:
-    """What is known before anything was said: the first model is the default, a sole language the one spoken."""
+def _engine_info(provider: SttProvider, config: SttConfig) -> EngineInfo:
+    """What is known before anything is said: the first model is the default; a sole language is the one spoken."""
     languages = provider.capabilities.languages or ()
     sole = languages[0] if len(languages) == 1 else None
     model = config.model or next(iter(provider.models()), None)
     return EngineInfo(provider.name, model, config.primary_lang or sole)
 
 
-async def _run(dictation: Dictation | PassthroughDictation, kept: DictationRecorder) -> None:
+async def _run(dictation: Dictation | PassthroughDictation, recorder: DictationRecorder) -> None:
     try:
         await dictation.run()
     finally:
-        kept.end()
+        recorder.end()

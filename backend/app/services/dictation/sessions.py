@@ -1,10 +1,9 @@
-"""All speech sessions: their limit, their resume tokens, and the window in which a lost client may return."""
+"""Every live speech session: how many there may be, their resume tokens, and how long a lost client may return."""
 
 import hashlib
 import hmac
 import logging
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from app.core.errors import PrompterError, ResumeRefused, ServerFull
 from app.core.logging import report_fault
 from app.core.metrics import Observer
 from app.services.decoding.providers import SttProviders
-from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Connection, Outbox, ServerClosing
+from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Connection, ServerClosing
 from app.services.dictation.session import SpeechSession
 from app.services.history.dictation_writer import DictationStore
 
@@ -34,15 +33,15 @@ _REFUSED = "no dictation can be resumed with this token; send `start` for a new 
 
 @dataclass(slots=True)
 class _Entry:
-    """What the keeper notes about a session."""
+    """What the manager knows of one session."""
 
-    line: Connection | None
-    """Of the socket that serves it, until that has left: a line that is broken is not free yet."""
+    connection: Connection | None
+    """Of the socket that serves it, until that socket has left, even if it is broken."""
     keys: list[bytes] = field(default_factory=list)
     claims: int = 0
-    """Sockets that want to take it over."""
+    """Sockets that wait to take it over."""
     window: anyio.Event | None = None
-    """There while it waits for its client; set when the waiting ends."""
+    """Not None while it waits for its client; set when the waiting ends."""
 
 
 class SessionManager:
@@ -54,15 +53,15 @@ class SessionManager:
     """
 
     def __init__(
-        self, settings: Settings, engines: SttProviders, keeper: DictationStore, observer: Observer
+        self, settings: Settings, engines: SttProviders, store: DictationStore, observer: Observer
     ) -> None:
         self._settings = settings
         self._engines = engines
-        self._keeper = keeper
+        self._store = store
         self._observer = observer
-        observer.watch_sessions(lambda: sum(len(session.running) for session in self._places))
+        observer.watch_sessions(lambda: sum(len(session.running) for session in self._entries))
         self._group: TaskGroup | None = None
-        self._places: dict[SpeechSession, _Entry] = {}
+        self._entries: dict[SpeechSession, _Entry] = {}
         self._by_key: dict[bytes, tuple[SpeechSession, str | None]] = {}
         self._changed = anyio.Event()
         self.closing = False
@@ -70,7 +69,7 @@ class SessionManager:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """As long as the application: sessions live inside; at the end all are cancelled."""
+        """Run sessions as long as the application runs; at the end all are cancelled."""
         async with anyio.create_task_group() as self._group:
             yield
             self._group.cancel_scope.cancel()
@@ -78,118 +77,115 @@ class SessionManager:
     @property
     def waiting(self) -> int:
         """Sessions that wait for their clients."""
-        return sum(place.window is not None for place in self._places.values())
+        return sum(entry.window is not None for entry in self._entries.values())
 
     # -- sockets come and go
 
-    def open(self, line: Connection, owner: UUID) -> SpeechSession:
+    def open(self, connection: Connection, owner: UUID) -> SpeechSession:
         """A session for a new socket of this user."""
-        limits = self._settings.limits
-        outbox = Outbox(limits.outbound_events, limits.resume_events, time.monotonic)
         session = SpeechSession(
             self._settings,
             self._engines,
-            self._keeper,
+            self._store,
             owner,
-            outbox,
             self._observer,
-            self._run_soon,
-            self._issue_token,
+            run_soon=self._run_soon,
+            issue_token=self._issue_token,
         )
-        self._places[session] = _Entry(line)
-        session.attach(line)
+        self._entries[session] = _Entry(connection)
+        session.attach(connection)
         return session
 
     async def resume(
-        self, line: Connection, owner: UUID, session_id: str | None, token: str, last_event_seq: int
+        self, connection: Connection, owner: UUID, session_id: str | None, token: str, last_event_seq: int
     ) -> SpeechSession:
-        """The session of this token, from now on on this line; what its client missed is queued.
+        """The session of this token, which now serves this connection; what its client missed is queued.
 
         Raises:
             ResumeRefused: there is none, no more, not of this user or label; always the same words.
         """
         session = self._find(owner, session_id, token, last_event_seq)
-        place = self._places[session]
-        place.claims += 1
+        entry = self._entries[session]
+        entry.claims += 1
         try:
-            if place.window is not None:
-                place.window.set()
-                place.window = None
-            while place.line is not None:
-                place.line.end(ServerClosing(*RESUMED_ELSEWHERE))
+            if entry.window is not None:
+                entry.window.set()
+                entry.window = None
+            while entry.connection is not None:
+                entry.connection.close(ServerClosing(*RESUMED_ELSEWHERE))
                 await self._changed.wait()
-            if not place.keys:
-                raise ResumeRefused(_REFUSED)  # it was over: its socket has only now told
-            place.line = line
-            session.attach(line)
-            session.resume(last_event_seq)
+            if not entry.keys:
+                raise ResumeRefused(_REFUSED)  # it ended while its socket was closing
+            entry.connection = connection
+            session.attach(connection)
+            session.replay(last_event_seq)
             self._observer.reconnected()
         finally:
-            place.claims -= 1
-            if place.line is None and place.keys and not place.claims:
-                self._wait(session, place)
+            entry.claims -= 1
+            if entry.connection is None and entry.keys and not entry.claims:
+                self._open_window(session, entry)
         return session
 
     async def leave(self, session: SpeechSession, *, over: bool) -> None:
-        """The session's socket is gone; wait for its client to come back, unless it is `over`."""
-        place = self._places[session]
-        place.line = None
-        session.outbox.detach()
-        self._tell()
-        if over or not session.resumable or not self._settings.limits.resume_s:
+        """The session's socket is gone: wait for its client to come back, unless the session is `over`."""
+        entry = self._entries[session]
+        entry.connection = None
+        session.detach()
+        self._signal_change()
+        if over or not session.is_resumable or not self._settings.limits.resume_s:
             await self._end(session)
-        elif not place.claims:
-            self._wait(session, place)
+        elif not entry.claims:
+            self._open_window(session, entry)
 
     async def drain(self) -> None:
-        """Let every session tell what was said, close its socket with 1012, and return within `limits.stop_s`."""
+        """Finalise every session, close its socket with 1012, and return within `limits.stop_s`."""
         self.closing = True
         with anyio.move_on_after(self._settings.limits.stop_s):
-            while self._places:
-                for place in list(self._places.values()):
-                    if place.window is not None:
-                        place.window.set()
-                    if place.line is not None:
-                        place.line.end(ServerClosing(*RESTARTING))
+            while self._entries:
+                for entry in list(self._entries.values()):
+                    if entry.window is not None:
+                        entry.window.set()
+                    if entry.connection is not None:
+                        entry.connection.close(ServerClosing(*RESTARTING))
                 await self._changed.wait()
 
     # -- the window
 
-    def _wait(self, session: SpeechSession, place: _Entry) -> None:
-        place.window = anyio.Event()
-        windows = [other.window for other in self._places.values() if other.window is not None]
+    def _open_window(self, session: SpeechSession, entry: _Entry) -> None:
+        entry.window = anyio.Event()
+        windows = [other.window for other in self._entries.values() if other.window is not None]
         open_windows = [window for window in windows if not window.is_set()]
         for window in open_windows[: max(len(open_windows) - self._settings.limits.waiting_sessions, 0)]:
             window.set()
         if self.closing:
-            place.window.set()
-        self._group_soon(self._window, session, place, place.window)
+            entry.window.set()
+        self._start_task(self._run_window, session, entry, entry.window)
 
-    async def _window(self, session: SpeechSession, place: _Entry, window: anyio.Event) -> None:
-        """Wait; then, unless the client has come back, finalise what was said and free the engine."""
+    async def _run_window(self, session: SpeechSession, entry: _Entry, window: anyio.Event) -> None:
+        """Wait for the client; where it does not come back, finalise what was said and free the engine."""
         with anyio.move_on_after(self._settings.limits.resume_s):
             await window.wait()
-        if place.window is not window:
+        if entry.window is not window:
             return
-        self._forget_keys(place)
+        self._forget_keys(entry)
         await session.finish()
         await self._end(session)
 
     async def _end(self, session: SpeechSession) -> None:
         """Forget the session; returns when its engine is free."""
-        place = self._places[session]
-        self._forget_keys(place)
+        entry = self._entries[session]
+        self._forget_keys(entry)
         try:
             await session.cancel()
         finally:
-            self._places.pop(session, None)
-            self._tell()
+            self._entries.pop(session, None)
+            self._signal_change()
 
     # -- tokens
 
     def _issue_token(self, session: SpeechSession, session_id: str | None) -> str:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        keys = self._places[session].keys
+        keys = self._entries[session].keys
         keys.append(_key(token))
         self._by_key[keys[-1]] = (session, session_id)
         while len(keys) > _TOKENS_KEPT:
@@ -197,30 +193,30 @@ class SessionManager:
         return token
 
     def _find(self, owner: UUID, session_id: str | None, token: str, last_event_seq: int) -> SpeechSession:
-        """Only hashes meet here: how long the search takes tells nothing about any token."""
+        """Compares hashes alone: how long the search takes reveals nothing about any token."""
         key = _key(token)
         session, label = self._by_key.get(key, (None, None))
         if (
             session is None
-            or not any(hmac.compare_digest(key, known) for known in self._places[session].keys)
+            or not any(hmac.compare_digest(key, known) for known in self._entries[session].keys)
             or session.owner != owner
             or session_id not in (None, label)
-            or not session.outbox.can_replay(last_event_seq)
+            or not session.can_replay(last_event_seq)
         ):
             raise ResumeRefused(_REFUSED)
         return session
 
-    def _forget_keys(self, place: _Entry) -> None:
-        for key in place.keys:
+    def _forget_keys(self, entry: _Entry) -> None:
+        for key in entry.keys:
             self._by_key.pop(key, None)
-        place.keys.clear()
+        entry.keys.clear()
 
     # -- dictations
 
     def _run_soon(self, session: SpeechSession, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         scope = anyio.CancelScope()
         session.running.add(scope)
-        self._group_soon(self._run, session, run, scope)
+        self._start_task(self._run, session, run, scope)
 
     async def _run(
         self, session: SpeechSession, run: Callable[[], Coroutine[Any, Any, None]], scope: anyio.CancelScope
@@ -230,17 +226,17 @@ class SessionManager:
                 await run()
         except PrompterError as error:
             session.fail(error)
-        except Exception as error:  # noqa: BLE001  # whatever it is, the client is told, and nobody else harmed
+        except Exception as error:  # noqa: BLE001  # the client gets an error, and no other session is harmed
             session.fail(report_fault(logger, "on the speech socket", error))
         finally:
             session.running.discard(scope)
-            session.ended()
+            session.signal_dictation_end()
 
-    def _group_soon(self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
+    def _start_task(self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
         assert self._group is not None, "the application's lifespan has not begun"
         self._group.start_soon(function, *arguments)
 
-    def _tell(self) -> None:
+    def _signal_change(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
 
@@ -250,15 +246,15 @@ def _key(token: str) -> bytes:
 
 
 class SocketLimiter:
-    """Counts open sockets and refuses one too many."""
+    """Counts open sockets, and refuses those beyond the limit."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.open = 0
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """One socket's place.
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold one socket's place.
 
         Raises:
             ServerFull: all places are taken; the message says when to try again.

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from itertools import islice
@@ -202,7 +202,7 @@ class DictationRecorder:
         self._started_at = utc_now()
         self._finals = 0
 
-    def add_final(self, event: dict[str, Any]) -> None:
+    def add_final(self, event: Mapping[str, Any]) -> None:
         """Store a final, given as the event that its client receives."""
         if self._transcript is not None:
             self._transcript.append(event["text"])

@@ -8,7 +8,6 @@ import anyio.to_thread
 from app.core.config import Settings
 from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, Samples, Transcript
 from app.providers.boundary import ProviderBoundary
-from app.services.audio.endpointing import Verdict
 from app.services.audio.segmenter import (
     Segmenter,
     SegmentEvent,
@@ -111,7 +110,7 @@ class SegmentedTranscriber:
 
     async def _end(self, ended: UtteranceEnded) -> TranscribedUtterance | None:
         try:
-            if ended.verdict is not Verdict.KEEP:
+            if ended.discard_reason is not None:
                 return None
             final = await self._decoder.finish(ended)
             return self._transcribed(final.transcript, ended)

@@ -4,16 +4,16 @@ import itertools
 
 import pytest
 
+from app.core.speech import DiscardReason
 from app.services.audio.endpointing import (
     FRAME_MS,
     Begin,
+    Continue,
     Decision,
     End,
     EndpointConfig,
     Endpointer,
-    GoOn,
     Pause,
-    Verdict,
     frames,
 )
 
@@ -51,14 +51,14 @@ def test_silence_of_the_profile_ends_an_utterance(silence_ms: int, count: int) -
     decisions = play(endpointer, (0.9, 30), (0.0, count))
 
     assert frames(silence_ms) == count
-    assert decisions == [Begin(0), End(30 + count, 30, Verdict.KEEP)]
+    assert decisions == [Begin(0), End(30 + count, 30, None)]
 
 
 def test_a_pause_shorter_than_the_profile_is_part_of_the_utterance() -> None:
     """Speech that resumes in time goes on."""
     decisions = play(Endpointer(CONVERSATION), (0.9, 30), (0.0, 18), (0.9, 30), (0.0, 19))
 
-    assert decisions == [Begin(0), End(97, 78, Verdict.KEEP)]
+    assert decisions == [Begin(0), End(97, 78, None)]
 
 
 def test_probabilities_between_the_thresholds_keep_speech_going_but_do_not_start_it() -> None:
@@ -74,14 +74,14 @@ def test_less_than_250_ms_of_doubtful_speech_is_too_short() -> None:
     decisions = play(Endpointer(CONVERSATION), (0.7, 6), (0.0, 19))
 
     assert isinstance(decisions[1], End)
-    assert decisions[1].verdict is Verdict.TOO_SHORT
+    assert decisions[1].discard_reason is DiscardReason.TOO_SHORT
 
 
 def test_a_short_word_spoken_clearly_is_kept() -> None:
     """100 ms suffice where the detector is sure: "no" is a word."""
     decisions = play(Endpointer(CONVERSATION), (0.95, 3), (0.0, 19))
 
-    assert decisions[1] == End(22, 3, Verdict.KEEP)
+    assert decisions[1] == End(22, 3, None)
 
 
 def test_at_stop_a_short_doubtful_word_is_kept() -> None:
@@ -89,7 +89,7 @@ def test_at_stop_a_short_doubtful_word_is_kept() -> None:
     endpointer = Endpointer(CONVERSATION)
     play(endpointer, (0.7, 4))
 
-    assert endpointer.finish() == End(4, 4, Verdict.KEEP)
+    assert endpointer.finish() == End(4, 4, None)
 
 
 def test_music_comes_to_nothing() -> None:
@@ -97,7 +97,7 @@ def test_music_comes_to_nothing() -> None:
     decisions = play(Endpointer(CONVERSATION), (0.75, 10), (0.3, 12), (0.75, 3), (0.3, 18), (0.0, 19))
 
     assert isinstance(decisions[-1], End)
-    assert decisions[-1].verdict is Verdict.NO_SPEECH
+    assert decisions[-1].discard_reason is DiscardReason.NO_SPEECH
 
 
 def test_manual_waits_for_finish() -> None:
@@ -105,7 +105,7 @@ def test_manual_waits_for_finish() -> None:
     endpointer = Endpointer(EndpointConfig(silence_ms=None))
 
     assert play(endpointer, (0.9, 30), (0.0, 300)) == [Begin(0)]
-    assert endpointer.finish() == End(330, 30, Verdict.KEEP)
+    assert endpointer.finish() == End(330, 30, None)
 
 
 def test_finish_in_silence_ends_nothing() -> None:
@@ -125,7 +125,7 @@ def test_from_20_s_a_short_pause_ends_the_utterance(silence_ms: int | None) -> N
 
     decisions = play(endpointer, (0.9, long), (0.0, 5))
 
-    assert decisions == [Begin(0), End(long + 5, long, Verdict.KEEP)]
+    assert decisions == [Begin(0), End(long + 5, long, None)]
 
 
 def test_at_28_s_the_cut_is_made_in_the_quietest_moment() -> None:
@@ -138,12 +138,12 @@ def test_at_28_s_the_cut_is_made_in_the_quietest_moment() -> None:
     [end] = play(endpointer, (0.9, hard - soft - 53))
 
     assert isinstance(end, End)
-    assert end.goes_on
-    assert end.verdict is Verdict.KEEP
+    assert end.continues
+    assert end.discard_reason is None
     assert soft + 50 <= end.frame < soft + 53
     # The rest is an utterance of its own, of which nothing is forgotten.
     rest = play(endpointer, (0.0, 19))
-    assert rest == [End(hard + 19, hard, Verdict.KEEP)]
+    assert rest == [End(hard + 19, hard, None)]
 
 
 def test_speech_without_end_is_cut_again_and_again() -> None:
@@ -166,20 +166,20 @@ def test_after_256_ms_of_silence_the_utterance_may_be_over() -> None:
     decisions = play(Endpointer(PROVISIONAL), (0.9, 30), (0.0, 8))
     assert decisions == [Begin(0), Pause(30)]
     decisions = play(Endpointer(PROVISIONAL), (0.9, 30), (0.0, 19))
-    assert decisions == [Begin(0), Pause(30), End(49, 30, Verdict.KEEP)]
+    assert decisions == [Begin(0), Pause(30), End(49, 30, None)]
 
 
-def test_speech_that_goes_on_is_told_at_its_first_frame_and_may_pause_again() -> None:
+def test_speech_that_continues_is_told_at_its_first_frame_and_may_pause_again() -> None:
     decisions = play(Endpointer(PROVISIONAL), (0.9, 30), (0.0, 18), (0.4, 1), (0.0, 8), (0.9, 3))
-    assert decisions == [Begin(0), Pause(30), GoOn(), Pause(49), GoOn()]
+    assert decisions == [Begin(0), Pause(30), Continue(), Pause(49), Continue()]
 
 
 def test_what_is_not_worth_keeping_does_not_pause() -> None:
     """Nobody decodes a click."""
     decisions = play(Endpointer(PROVISIONAL), (0.7, 4), (0.0, 19))
-    assert decisions == [Begin(0), End(23, 4, Verdict.TOO_SHORT)]
+    assert decisions == [Begin(0), End(23, 4, DiscardReason.TOO_SHORT)]
 
 
 def test_an_end_that_comes_before_the_pause_is_all_there_is() -> None:
     config = EndpointConfig(silence_ms=100, provisional_ms=256)
-    assert play(Endpointer(config), (0.9, 30), (0.0, 10)) == [Begin(0), End(34, 30, Verdict.KEEP)]
+    assert play(Endpointer(config), (0.9, 30), (0.0, 10)) == [Begin(0), End(34, 30, None)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.core.config import Settings
-from app.services.audio.endpointing import Verdict
+from app.core.speech import DiscardReason
 from app.services.audio.segmenter import (
     Segmenter,
     SegmentEvent,
@@ -24,7 +24,7 @@ from app.services.audio.segmenter import (
 )
 from tests.conftest import SAMPLES, SPEECH, read_wav
 
-Utterance = tuple[int, int, int, int, str, bytes]
+Utterance = tuple[int, int, int, int, DiscardReason | None, bytes]
 
 
 def hear(
@@ -59,7 +59,7 @@ def collect(events: list[SegmentEvent]) -> list[Utterance]:
                         event.start,
                         event.end,
                         event.speech_end,
-                        event.verdict,
+                        event.discard_reason,
                         audio.tobytes(),
                     )
                 )
@@ -84,7 +84,7 @@ def test_cuts_leave_no_trace_at_any_rate(rate: int) -> None:
     audio = at_rate(audio, own_rate, rate)
     expected = hear(audio, rate, always(len(audio)))
 
-    assert [u[4] for u in expected] == [Verdict.KEEP, Verdict.KEEP]
+    assert [u[4] for u in expected] == [None, None]
     for step in (rate // 1000, rate // 50, rate // 10 + 1, rate):
         assert hear(audio, rate, always(step)) == expected
 
@@ -106,7 +106,7 @@ def test_any_cut_leaves_no_trace(steps: list[int]) -> None:
 def test_samples_are_heard_from_the_first_to_the_last_word(path: Path) -> None:
     """An utterance begins at least 300 ms before its speech, or at the beginning, and holds all of the loud part."""
     audio, rate = read_wav(path)
-    utterances = [u for u in hear(audio, rate, always(rate // 10)) if u[4] == Verdict.KEEP]
+    utterances = [u for u in hear(audio, rate, always(rate // 10)) if u[4] is None]
     if not path.with_suffix(".txt").read_text(encoding="utf-8").strip():
         assert utterances == []
         return
@@ -131,7 +131,7 @@ def test_ten_minutes_of_noise_hold_no_utterance() -> None:
     )
 
     assert len(audio) == 10 * 60 * 16_000
-    kept = [u for u in hear(audio.astype(np.int16), 16_000, always(1600)) if u[4] == Verdict.KEEP]
+    kept = [u for u in hear(audio.astype(np.int16), 16_000, always(1600)) if u[4] is None]
     assert kept == []
 
 
@@ -144,11 +144,9 @@ def test_two_stages_lose_nothing_that_one_finds() -> None:
         if row["kind"] == "speech-long":
             continue
         audio, rate = read_wav(SPEECH / row["file"])
-        both = [(u[1], u[3]) for u in hear(audio, rate, always(rate // 10)) if u[4] == Verdict.KEEP]
+        both = [(u[1], u[3]) for u in hear(audio, rate, always(rate // 10)) if u[4] is None]
         segmenter = Segmenter(alone, rate, 600)
-        single = [
-            (u[1], u[3]) for u in collect(segmenter.push(audio) + segmenter.finish()) if u[4] == Verdict.KEEP
-        ]
+        single = [(u[1], u[3]) for u in collect(segmenter.push(audio) + segmenter.finish()) if u[4] is None]
         if row["kind"] == "non-speech":
             assert both == [], row["id"]
             continue

@@ -10,8 +10,8 @@ import pytest
 
 from app.core.errors import EngineFailed
 from app.core.metrics import Observer
+from app.core.speech import DiscardReason
 from app.providers.base import Samples, SttConfig, WindowRequest, WindowResult
-from app.services.audio.endpointing import Verdict
 from app.services.audio.segmenter import (
     UtteranceAudio,
     UtteranceEnded,
@@ -45,8 +45,9 @@ class Room:
     def __init__(self, script: WindowScript, events: frozenset[str]) -> None:
         self.engine = FakeWindowSession(script)
         self.kept: list[str] = []
-        self._inbox = WorkQueue()
-        self._outbox = Outbox(256, 256, lambda: 0.0)
+        self._queue = WorkQueue()
+        self._outbox = Outbox(256, 256)
+        self.events: list[dict[str, Any]] = []
         scheduler = Scheduler(1, lambda: 0.0)
         engine = OpenEngine(
             provider=FakeWindowEngine(),
@@ -56,31 +57,32 @@ class Room:
             number=scheduler.new_session(),
         )
         builder = EventBuilder(
-            engine.config,
             EngineInfo("fake", "fake", "en"),
-            self._outbox,
+            self._outbox.emit,
             Meter(Observer(), "fake", SessionTotals()),
-            events=events,
+            requested=events,
+            words=False,
             keep=lambda event: self.kept.append(event["text"]),
         )
-        self.recognition = RecognitionLoop(engine, self._inbox, builder, self._outbox)
+        self.recognition = RecognitionLoop(engine, self._queue, builder, self._outbox)
         self.at = 0
         self.begun = 0
         self.ids = 0
 
     async def hear(self, *work: Any) -> None:
         for each in work:
-            self._inbox.put(each)
+            self._queue.put(each)
         await self.settle()
 
     async def settle(self) -> None:
         for _ in range(40):
             await anyio.lowlevel.checkpoint()
+        self.events += [dict(event) for event in self._outbox.events()]
 
     async def speak(self, words: int, first: int = 0) -> None:
         if not first:
             self.ids, self.begun = self.ids + 1, self.at
-            self._inbox.put(UtteranceStarted(self.ids, self.at, self.at))
+            self._queue.put(UtteranceStarted(self.ids, self.at, self.at))
         await self._give(speech(words, first))
 
     async def pause(self) -> None:
@@ -91,8 +93,8 @@ class Room:
     async def resume(self) -> None:
         await self.hear(UtteranceResumed(self.ids, self.at))
 
-    async def end(self, speech_end: int, verdict: Verdict = Verdict.KEEP) -> None:
-        await self.hear(UtteranceEnded(self.ids, self.begun, self.at, speech_end, self.at, verdict))
+    async def end(self, speech_end: int, discard_reason: DiscardReason | None = None) -> None:
+        await self.hear(UtteranceEnded(self.ids, self.begun, self.at, speech_end, self.at, discard_reason))
 
     async def _give(self, samples: Samples) -> None:
         self.at += len(samples)
@@ -100,11 +102,7 @@ class Room:
 
     @property
     def told(self) -> list[tuple[str, str | None]]:
-        return [(event["type"], event.get("text")) for event in self._outbox._queue]
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        return list(self._outbox._queue)
+        return [(event["type"], event.get("text")) for event in self.events]
 
 
 @asynccontextmanager
@@ -179,7 +177,7 @@ async def test_an_utterance_that_comes_to_nothing_takes_it_back_too(asked: bool)
     async with room(events=frozenset(events)) as it:
         await it.speak(4)
         await it.pause()
-        await it.end(4 * WORD_SAMPLES, Verdict.NO_SPEECH)
+        await it.end(4 * WORD_SAMPLES, DiscardReason.NO_SPEECH)
         last = ("utterance_discarded", None) if asked else ("final", "")
         assert it.told == [("eager_final", said(4)), ("turn_resumed", None), last]
         assert it.kept == []

@@ -1,5 +1,6 @@
-"""A thousand cuts without a network: a scripted client, lines that break anywhere, time that nobody waits for."""
+"""Sessions whose connections break anywhere: a scripted client, a thousand cuts, no network, no waiting."""
 
+import base64
 import json
 import random
 from collections.abc import AsyncIterator
@@ -14,7 +15,8 @@ from app.api.deps import Resources
 from app.core.errors import ResumeRefused
 from app.core.security import LOCAL_USER_ID
 from app.schemas.stt import StartConfig
-from app.services.dictation.outbox import ClientGone, Connection, Outbox
+from app.services.dictation.events import encode_event
+from app.services.dictation.outbox import ClientGone, Connection
 from app.services.dictation.session import SpeechSession
 from app.services.dictation.sessions import SessionManager
 from tests.fakes.engine import FakeEngine, Script, growing
@@ -26,13 +28,27 @@ RATE_HZ = 16_000
 
 
 class FakeWire:
-    """A line that delivers what it is given until it breaks; what is sent in that moment may or may not arrive."""
+    """A socket that delivers what it is given until it breaks; what is sent in that moment may or may not arrive."""
 
     def __init__(self, rng: random.Random) -> None:
         self.arrived: list[dict[str, Any]] = []
         self.broken = False
         self._rng = rng
-        self.line = Connection(self._send)
+        self.connection = Connection()
+
+    async def serve(self, session: SpeechSession) -> None:
+        """Send what the session has, as the endpoint does; nothing once the session serves another socket."""
+        if not session.is_attached_to(self.connection) or self.connection.sending_since is not None:
+            return
+        self.connection.sending_since = 0.0
+        try:
+            for event in session.events():
+                await self._send(encode_event(event))
+        except ClientGone as error:
+            self.connection.close(error)
+            session.detach()
+        finally:
+            self.connection.sending_since = None
 
     async def _send(self, text: str) -> None:
         await anyio.lowlevel.checkpoint()
@@ -54,7 +70,7 @@ async def application(engine: FakeEngine, **limits: Any) -> AsyncIterator[Sessio
 
 
 class FakePerson:
-    """Dictates chunks over lines that break, by the rules of the protocol."""
+    """Dictates chunks over connections that break, by the rules of the protocol."""
 
     def __init__(
         self, sessions: SessionManager, chunks: list[bytes], rng: random.Random, chance: float
@@ -68,9 +84,9 @@ class FakePerson:
 
     async def dictate(self, provider: str) -> list[tuple[str, int]]:
         wire = FakeWire(self._rng)
-        session = self._sessions.open(wire.line, LOCAL_USER_ID)
+        session = self._sessions.open(wire.connection, LOCAL_USER_ID)
         await session.start("s", StartConfig(provider=provider, endpointing="command"))
-        await session.outbox.send_pending()
+        await wire.serve(session)
         self._take(wire, lose=False)
         token = self.events[0]["resume_token"]
         at, stopped = 0, False
@@ -82,9 +98,9 @@ class FakePerson:
                 await self._say(session, at)
                 at += 1
             elif not stopped:
-                session.stop()
+                await session.receive('{"type":"stop"}')
                 stopped = True
-            await session.outbox.send_pending()
+            await wire.serve(session)
             await anyio.lowlevel.checkpoint()
             self._take(wire, lose=False)
         await self._sessions.leave(session, over=True)
@@ -93,19 +109,26 @@ class FakePerson:
     async def _say(self, session: SpeechSession, at: int) -> None:
         """Chunks in turn as binary frames and as JSON does it, numbered."""
         if at % 2:
-            session.count(at + 1)
-            await session.audio(self._chunks[at], RATE_HZ)
+            data = base64.b64encode(self._chunks[at]).decode()
+            message = {
+                "type": "audio",
+                "format": "pcm16",
+                "sample_rate": RATE_HZ,
+                "data": data,
+                "seq": at + 1,
+            }
+            await session.receive(json.dumps(message))
         else:
-            await session.binary(self._chunks[at])
+            await session.receive(self._chunks[at])
 
     async def _cut(
         self, session: SpeechSession, wire: FakeWire, token: str
     ) -> tuple[SpeechSession, FakeWire, int, bool]:
-        """Lose the line at once, a while before the server notices, or without its noticing at all."""
+        """Lose the connection at once, a while before the server notices, or without its noticing at all."""
         self._take(wire, lose=True)
         wire.broken = True
         for _ in range(self._rng.randrange(4)):
-            await session.outbox.send_pending()
+            await wire.serve(session)
             await anyio.lowlevel.checkpoint()
         fresh = FakeWire(self._rng)
         if self._rng.random() < 0.7:
@@ -115,22 +138,22 @@ class FakePerson:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._notice, session, wire)
                 session = await self._resume(fresh, token)
-        while not fresh.arrived:  # the recogniser's own task may be the one that sends
-            await session.outbox.send_pending()
+        while not fresh.arrived:
+            await fresh.serve(session)
             await anyio.lowlevel.checkpoint()
         resumed = fresh.arrived.pop(0)
         assert (resumed["type"], resumed["seq"]) == ("resumed", self.events[-1]["seq"])
         return session, fresh, resumed["next_audio_seq"] - 1, resumed["stopping"]
 
     async def _notice(self, session: SpeechSession, wire: FakeWire) -> None:
-        await wire.line.over.wait()
+        await wire.connection.closing.wait()
         await self._sessions.leave(session, over=False)
 
     async def _resume(self, wire: FakeWire, token: str) -> SpeechSession:
-        return await self._sessions.resume(wire.line, LOCAL_USER_ID, "s", token, self.events[-1]["seq"])
+        return await self._sessions.resume(wire.connection, LOCAL_USER_ID, "s", token, self.events[-1]["seq"])
 
     def _take(self, wire: FakeWire, *, lose: bool) -> None:
-        """Read what has arrived; with the line the end of it is lost."""
+        """Read what has arrived; with the connection the end of it is lost."""
         keep = self._rng.randrange(len(wire.arrived) + 1) if lose and wire.arrived else len(wire.arrived)
         for event in wire.arrived[:keep]:
             assert event["seq"] == len(self.events) + 1, "an event is missing, or came twice"
@@ -162,18 +185,18 @@ async def test_a_thousand_random_cuts_lose_and_change_no_final(provider: str) ->
             cuts += person.cuts
             engine.sessions.clear()
         assert sessions.waiting == 0
-        assert not sessions._places
+        assert not sessions._entries
 
 
-async def test_what_waits_is_bounded() -> None:
-    """However many come and break off: so many wait, the rest is finalised, and nothing is left in the end."""
+async def test_only_so_many_sessions_wait_for_their_clients() -> None:
+    """However many clients are lost: so many sessions wait, the others are finalised, nothing is left in the end."""
     engine = FakeEngine()
     async with application(engine, waiting_sessions=10) as sessions:
         rng = random.Random(1)
         for _ in range(100):
-            session = sessions.open(FakeWire(rng).line, LOCAL_USER_ID)
+            session = sessions.open((wire := FakeWire(rng)).connection, LOCAL_USER_ID)
             await session.start(None, StartConfig())
-            await session.outbox.send_pending()
+            await wire.serve(session)
             await sessions.leave(session, over=False)
             for _ in range(10):
                 await anyio.lowlevel.checkpoint()
@@ -183,69 +206,19 @@ async def test_what_waits_is_bounded() -> None:
         await sessions.drain()
         assert engine.all_closed
         assert not sessions._by_key
-        assert not sessions._places
+        assert not sessions._entries
 
 
-# -- the outbox
-
-
-async def filled(events: int, kept: int, kind: str = "final") -> tuple[Outbox, FakeWire]:
-    wire = FakeWire(random.Random(1))
-    outbox = Outbox(limit=8, kept=kept, now=lambda: 0.0)
-    outbox.attach(wire.line)
-    for number in range(events):
-        outbox.emit({"type": kind, "utterance_id": number})
-        await outbox.send_pending()
-    return outbox, wire
-
-
-async def test_what_was_sent_is_kept_within_bounds() -> None:
-    outbox, _ = await filled(10_000, 16)
-    assert len(outbox._sent) <= 16
-    assert not outbox.can_replay(0)
-    assert outbox.can_replay(10_000 - 8)
-    assert not outbox.can_replay(10_001)
-
-
-async def test_partials_go_before_finals() -> None:
-    outbox, _ = await filled(4, 16)
-    for number in range(1000):
-        outbox.emit({"type": "partial", "utterance_id": number})
-        await outbox.send_pending()
-    assert len(outbox._sent) <= 16
-    assert outbox.can_replay(0)
-    again = FakeWire(random.Random(1))
-    outbox.attach(again.line)
-    outbox.replay(0, {"type": "resumed"})
-    await outbox.send_pending()
-    assert [event["seq"] for event in again.arrived[:5]] == [0, 1, 2, 3, 4]
-    assert [event["type"] for event in again.arrived[:5]] == ["resumed"] + ["final"] * 4
-
-
-async def test_a_farewell_is_not_told_again() -> None:
-    outbox, wire = await filled(2, 16)
-    await outbox.farewell({"type": "error"})
-    assert [event["seq"] for event in wire.arrived] == [1, 2, 3]
-    again = FakeWire(random.Random(1))
-    outbox.attach(again.line)
-    outbox.replay(1, {"type": "resumed"})
-    outbox.emit({"type": "final"})
-    await outbox.send_pending()
-    assert [(event["type"], event["seq"]) for event in again.arrived] == [
-        ("resumed", 1), ("final", 2), ("final", 4),
-    ]  # fmt: skip
-
-
-async def test_a_token_is_of_no_use_after_the_window() -> None:
+async def test_a_token_is_refused_after_the_resume_window() -> None:
     engine = FakeEngine()
     async with application(engine, resume_s=0.05) as sessions:
         wire = FakeWire(random.Random(1))
-        session = sessions.open(wire.line, LOCAL_USER_ID)
+        session = sessions.open(wire.connection, LOCAL_USER_ID)
         await session.start("s", StartConfig())
-        await session.outbox.send_pending()
+        await wire.serve(session)
         await sessions.leave(session, over=False)
         with anyio.fail_after(5):
             while not engine.all_closed:  # noqa: ASYNC110  # the engine has no event to wait for
                 await anyio.sleep(0.005)
         with pytest.raises(ResumeRefused):
-            await sessions.resume(wire.line, LOCAL_USER_ID, "s", wire.arrived[0]["resume_token"], 1)
+            await sessions.resume(wire.connection, LOCAL_USER_ID, "s", wire.arrived[0]["resume_token"], 1)
