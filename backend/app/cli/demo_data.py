@@ -22,11 +22,11 @@ def loft(
     from app.toolsets.loft import demo_seed, demo_shop
 
     settings = read_settings()
-    path = demo_shop.path_of(settings)
+    path = demo_shop.get_demo_path(settings)
     if path.exists() and not force:
         raise CommandError(f"there is one in {str(path)!r} already; --force makes it again", REFUSED)
     try:
-        demo_shop.make(path)
+        demo_shop.create_demo_shop(path)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise CommandError(f"{str(path)!r} cannot be written: {reason}") from error

@@ -1,1 +1,1 @@
-"""What assistants can do: sets of typed functions behind a name."""
+"""Toolsets: sets of typed functions that assistants can call."""

@@ -1,4 +1,4 @@
-"""Sums as people write them, worked out in decimals: a parser of its own, so that nothing can be run; pure."""
+"""Evaluates arithmetic expressions in decimals. It has its own parser, so that no code can run; pure."""
 
 import re
 from collections.abc import Callable
@@ -19,9 +19,9 @@ MOST_CHARS = 300
 _MOST_LEVELS = 40
 _DIGITS = 50
 _SHOWN_DIGITS = 15
-"""Of what is not exact."""
+"""Digits of a result that is not exact."""
 _LARGEST_EXPONENT = 9999
-"""What is larger has no use, and bounds what a power may cost."""
+"""Bounds the cost of a power; larger results have no use."""
 _PLAIN_ZEROS = 30
 _TOKEN = re.compile(r"\s*(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|([A-Za-z]\w*)|(\*\*|//|[-+*/^%(),]))")
 _SIGNS = str.maketrans("×·÷−–", "**/--")
@@ -32,26 +32,26 @@ _CONSTANTS = {
 
 
 class NotAnExpression(ValueError):
-    """It cannot be worked out; the message says why and how to write it."""
+    """An expression that cannot be evaluated. The message says why, and how to write it."""
 
 
-def _whole(value: Decimal, way: str) -> Decimal:
-    return value.to_integral_value(rounding=way)
+def _to_integer(value: Decimal, rounding: str) -> Decimal:
+    return value.to_integral_value(rounding=rounding)
 
 
-def _rounded(value: Decimal, places: Decimal = Decimal(0)) -> Decimal:
+def _round(value: Decimal, places: Decimal = Decimal(0)) -> Decimal:
     if places != places.to_integral_value() or abs(places) > _DIGITS:
         raise NotAnExpression(f"round takes a whole number of places, at most {_DIGITS}")
-    with localcontext():  # what is rounded because somebody asked for it counts as exact
+    with localcontext():  # rounding on request keeps the result exact
         return value.quantize(Decimal(1).scaleb(-int(places)), rounding=ROUND_HALF_UP)
 
 
 _FUNCTIONS: dict[str, tuple[int, int, Callable[..., Decimal]]] = {
     "sqrt": (1, 1, Decimal.sqrt),
     "abs": (1, 1, abs),
-    "round": (1, 2, _rounded),
-    "floor": (1, 1, lambda value: _whole(value, ROUND_FLOOR)),
-    "ceil": (1, 1, lambda value: _whole(value, ROUND_CEILING)),
+    "round": (1, 2, _round),
+    "floor": (1, 1, lambda value: _to_integer(value, ROUND_FLOOR)),
+    "ceil": (1, 1, lambda value: _to_integer(value, ROUND_CEILING)),
     "min": (1, 50, lambda *values: min(values)),
     "max": (1, 50, lambda *values: max(values)),
     "sum": (1, 50, lambda *values: sum(values, Decimal(0))),
@@ -59,14 +59,14 @@ _FUNCTIONS: dict[str, tuple[int, int, Callable[..., Decimal]]] = {
     "log10": (1, 1, Decimal.log10),
     "exp": (1, 1, Decimal.exp),
 }
-"""Least and most arguments, and what it does."""
+"""By name: least and most arguments, and the function."""
 
 
-def work_out(expression: str) -> tuple[str, bool]:
-    """The value as text, and whether it is exact.
+def evaluate(expression: str) -> tuple[str, bool]:
+    """The value of an expression as text, and whether it is exact.
 
     Raises:
-        NotAnExpression
+        NotAnExpression: it cannot be evaluated.
     """
     if len(expression) > MOST_CHARS:
         raise NotAnExpression(f"it is over {MOST_CHARS} characters; work it out in parts")
@@ -74,9 +74,9 @@ def work_out(expression: str) -> tuple[str, bool]:
     limits = Context(prec=_DIGITS, Emax=_LARGEST_EXPONENT, Emin=-_LARGEST_EXPONENT, traps=traps)
     with localcontext(limits) as context:
         try:
-            value = +_Parser(_tokens(expression)).value()
+            value = +_Parser(_tokenize(expression)).parse()
             exact = not context.flags[Inexact]
-            return _shown(value, exact=exact), exact
+            return _format(value, exact=exact), exact
         except DivisionByZero:
             raise NotAnExpression("it divides by zero") from None
         except Overflow:
@@ -85,7 +85,7 @@ def work_out(expression: str) -> tuple[str, bool]:
             raise NotAnExpression("it has no value, such as 0/0 or the root of a number below zero") from None
 
 
-def _shown(value: Decimal, *, exact: bool) -> str:
+def _format(value: Decimal, *, exact: bool) -> str:
     if not exact:
         value = Context(prec=_SHOWN_DIGITS).plus(value)
     if not value:
@@ -94,7 +94,7 @@ def _shown(value: Decimal, *, exact: bool) -> str:
     return f"{value:f}" if -_PLAIN_ZEROS < value.adjusted() <= _DIGITS else f"{value:e}"
 
 
-def _tokens(expression: str) -> list[str]:
+def _tokenize(expression: str) -> list[str]:
     text, at, found = expression.translate(_SIGNS).rstrip(), 0, list[str]()
     while at < len(text):
         token = _TOKEN.match(text, at)
@@ -109,15 +109,15 @@ def _tokens(expression: str) -> list[str]:
 
 
 class _Parser:
-    """By recursive descent: sums of products of powers."""
+    """A recursive-descent parser: sums of products of powers."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
         self._at = 0
         self._levels = 0
 
-    def value(self) -> Decimal:
-        found = self._sum()
+    def parse(self) -> Decimal:
+        found = self._parse_sum()
         if self._next:
             hint = "; % means percent, write 17 mod 5 for what is left over" if self._before == "%" else ""
             comma = "; write decimals with a point and thousands without a sign" if self._next == "," else ""
@@ -133,54 +133,54 @@ class _Parser:
         return self._tokens[self._at - 1] if self._at else ""
 
     def _take(self, *wanted: str) -> str:
-        """The next token where it is one of these, and go on; nothing where it is not."""
+        """Consume and return the next token if it is one of these, else return an empty text."""
         token = self._next
         if not token or token.lower() not in wanted:
             return ""
         self._at += 1
         return token.lower()
 
-    def _sum(self) -> Decimal:
-        value = self._product()
+    def _parse_sum(self) -> Decimal:
+        value = self._parse_product()
         while sign := self._take("+", "-"):
-            other = self._product()
+            other = self._parse_product()
             value = value + other if sign == "+" else value - other
         return value
 
-    def _product(self) -> Decimal:
-        value = self._signed()
+    def _parse_product(self) -> Decimal:
+        value = self._parse_signed()
         while sign := self._take("*", "/", "//", "mod"):
-            other = self._signed()
+            other = self._parse_signed()
             if sign == "*":
                 value *= other
             elif sign == "/":
                 value /= other
             else:
-                # Rounded down as people divide with rest, where Decimal rounds towards zero.
-                rest = value % other
-                rest += other if rest and (rest < 0) != (other < 0) else 0
-                value = rest if sign == "mod" else (value - rest) / other
+                # Division with remainder rounds down; Decimal rounds towards zero.
+                remainder = value % other
+                remainder += other if remainder and (remainder < 0) != (other < 0) else 0
+                value = remainder if sign == "mod" else (value - remainder) / other
         return value
 
-    def _signed(self) -> Decimal:
+    def _parse_signed(self) -> Decimal:
         self._levels += 1
         if self._levels > _MOST_LEVELS:
             raise NotAnExpression("it nests too deeply; work it out in parts")
         sign = self._take("+", "-")
-        value = self._signed() if sign else self._power()
+        value = self._parse_signed() if sign else self._parse_power()
         self._levels -= 1
         return -value if sign == "-" else value
 
-    def _power(self) -> Decimal:
-        value = self._atom()
+    def _parse_power(self) -> Decimal:
+        value = self._parse_atom()
         while self._take("%"):
             value /= 100
-        return value ** self._signed() if self._take("^", "**") else value
+        return value ** self._parse_signed() if self._take("^", "**") else value
 
-    def _atom(self) -> Decimal:
+    def _parse_atom(self) -> Decimal:
         if self._take("("):
-            value = self._sum()
-            self._close()
+            value = self._parse_sum()
+            self._expect_close()
             return value
         token = self._next
         self._at += bool(token)
@@ -188,25 +188,25 @@ class _Parser:
             return Decimal(token)
         name = token.lower()
         if name in _FUNCTIONS:
-            return self._call(name)
+            return self._parse_call(name)
         if name in _CONSTANTS:
             return _CONSTANTS[name]
         what = f"{token!r} is not expected there" if token else "it ends where a number is expected"
         raise NotAnExpression(f"{what}; known names are {', '.join([*_FUNCTIONS, *_CONSTANTS])}")
 
-    def _call(self, name: str) -> Decimal:
+    def _parse_call(self, name: str) -> Decimal:
         least, most, function = _FUNCTIONS[name]
         if not self._take("("):
             raise NotAnExpression(f"{name} needs its numbers in parentheses")
-        values = [self._sum()]
+        values = [self._parse_sum()]
         while self._take(","):
-            values.append(self._sum())
-        self._close()
+            values.append(self._parse_sum())
+        self._expect_close()
         if not least <= len(values) <= most:
             count = str(least) if least == most else f"{least} to {most}"
             raise NotAnExpression(f"{name} takes {count} of them, separated by commas")
         return function(*values)
 
-    def _close(self) -> None:
+    def _expect_close(self) -> None:
         if not self._take(")"):
             raise NotAnExpression("a ) is missing")

@@ -1,4 +1,4 @@
-"""What a toolset is: the protocol and values that every one, built-in or third-party, agrees on."""
+"""The contract of toolsets: the protocol and the values that built-in and third-party toolsets share."""
 
 import inspect
 import re
@@ -14,8 +14,8 @@ __all__ = ["FunctionToolset", "SearchService", "Tool", "ToolContext", "ToolFaile
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What services of models take."""
-_NAMELESS = (
+"""The names that model services accept."""
+_UNNAMED_KINDS = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.VAR_POSITIONAL,
     inspect.Parameter.VAR_KEYWORD,
@@ -23,11 +23,11 @@ _NAMELESS = (
 
 
 class UnusableTool(TypeError):
-    """A function cannot be a tool; the message says what to change, and is safe to show."""
+    """A function that cannot be a tool. The message says what to change, and is safe to show."""
 
 
 class SearchService(Protocol):
-    """The search over what a user has kept, as `services.search.Search` has it."""
+    """Searches what a user has stored; `services.history.search.Search` implements it."""
 
     async def find(
         self, user_id: UUID, query: str, *, limit: int, before: int | None = None
@@ -36,34 +36,34 @@ class SearchService(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """For whom a tool is called, and what it may use."""
+    """Whose call it is, and what the tool may use."""
 
     caller: Caller
-    """Whose rights the tool has, and no more."""
+    """The tool has the rights of this caller and no others."""
     lang: str
-    """The assistant's language (BCP-47); empty where it has none."""
+    """The assistant's language (BCP-47); empty if it has none."""
     search: SearchService = field(repr=False)
     conversation_id: UUID | None = None
-    """The conversation that asks; None where the request belongs to none."""
+    """The conversation of the call; None for a request outside conversations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
     """One function that a model may call: `async def name(context: ToolContext, argument: type = …) -> type`.
 
-    A plain `def` runs in a worker thread. The docstring tells the model what it does and, under `Args:`, what each
-    argument means. The result is made JSON: pydantic models, dataclasses, texts, numbers, lists of them.
+    A plain `def` runs in a worker thread. The docstring describes the tool to the model and, under `Args:`, each
+    argument. The result is sent as JSON: pydantic models, dataclasses, texts, numbers, lists of them.
     """
 
     function: Callable[..., Any]
     writes: bool = False
-    """It changes something: a person is asked before each call."""
+    """Whether it changes something: then a person is asked before each call."""
     timeout_s: float | None = None
-    """Longest call (s); None leaves it to the assistant."""
+    """Longest call (s); None takes `assistants.call_s`."""
 
     @property
     def name(self) -> str:
-        """What the model calls it."""
+        """The function's name, which the model calls it by."""
         return self.function.__name__
 
     def __post_init__(self) -> None:
@@ -74,20 +74,20 @@ class Tool:
         if first is None or first.name != "context":
             raise UnusableTool(f"{what} must take `context: ToolContext` as its first argument")
         for argument in others:
-            if argument.kind in _NAMELESS:
+            if argument.kind in _UNNAMED_KINDS:
                 raise UnusableTool(
-                    f"{what}: its argument {argument.name!r} has to have a name in the call; no `*` or `/` in it"
+                    f"{what}: its argument {argument.name!r} needs a name in the call: `*` and `/` are not allowed"
                 )
         if inspect.isasyncgenfunction(self.function) or inspect.isgeneratorfunction(self.function):
-            raise UnusableTool(f"{what} gives its result at once, by `return`, and not by `yield`")
+            raise UnusableTool(f"{what} returns its result with `return`, not with `yield`")
 
 
 class Toolset(Protocol):
-    """Tools that belong together. Built by a factory `(settings: Settings) -> Toolset`; building is cheap."""
+    """Tools that belong together. A factory `(settings: Settings) -> Toolset` builds it, cheaply."""
 
     name: str
     description: str
-    """One line: what they do, and where what they tell comes from."""
+    """One line: what the tools do, and where their data comes from."""
 
     def tools(self) -> Sequence[Tool]: ...
 
@@ -95,7 +95,7 @@ class Toolset(Protocol):
 
 
 class FunctionToolset:
-    """A toolset of plain functions: `@toolset.tool` for one that reads, `@toolset.tool(writes=True)` for others."""
+    """A toolset of plain functions: `@toolset.tool` for a reading one, `@toolset.tool(writes=True)` else."""
 
     def __init__(self, name: str, description: str) -> None:
         self.name = name
@@ -111,10 +111,10 @@ class FunctionToolset:
     ) -> Callable[[_Function], _Function]: ...
 
     def tool(self, function: Any = None, *, writes: bool = False, timeout_s: float | None = None) -> Any:
-        """Add a function, which stays what it is."""
+        """Add a function as a tool; the function itself is returned unchanged."""
 
         def add(function: _Function) -> _Function:
-            tool = Tool(function, writes, timeout_s)
+            tool = Tool(function, writes=writes, timeout_s=timeout_s)
             self._tools[tool.name] = tool
             return function
 

@@ -1,4 +1,4 @@
-"""The toolset `conversations`: search over what the caller has said and been answered, and nobody else."""
+"""The toolset `conversations`: searches the caller's own conversations and dictations."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,42 +12,42 @@ from app.toolsets.base import Tool, ToolContext, ToolFailed
 
 _MOST = 20
 _PAGE, _PAGES = 100, 10
-"""How far it looks past the conversation that asks."""
+"""How many hits are read to get past those in the conversation of the call."""
 
 
-class Place(BaseModel):
-    """Where the words stand."""
+class FoundPassage(BaseModel):
+    """A passage with the words."""
 
     kind: str
     """`title`, `message` or `dictation`."""
     title: str | None
-    """Of the conversation."""
+    """The title of the conversation."""
     role: str | None
-    """Who said it: `user` or `assistant`."""
+    """The author: `user` or `assistant`."""
     date: datetime
     text: str
-    """The piece around the words, at most 160 characters."""
+    """The text around the words, at most 160 characters."""
     conversation_id: UUID | None
 
 
-class Places(BaseModel):
+class SearchResult(BaseModel):
     found: bool
-    places: list[Place]
+    places: list[FoundPassage]
 
 
 class ConversationsToolset:
-    """Has the rights of its caller: also those that an API key lacks."""
+    """Searches with the caller's rights: an API key without the scope `chat` finds nothing."""
 
     name = "conversations"
     description = "searches the user's own conversations and dictations; from this server's database"
 
     def __init__(self, settings: Settings) -> None:
-        """Nothing of the settings is needed."""
+        """Needs no settings."""
 
     def tools(self) -> Sequence[Tool]:
         return (Tool(self.search_conversations),)
 
-    async def search_conversations(self, context: ToolContext, query: str, limit: int = 10) -> Places:
+    async def search_conversations(self, context: ToolContext, query: str, limit: int = 10) -> SearchResult:
         """Search the user's own earlier conversations and dictations; the newest come first.
 
         Args:
@@ -59,9 +59,9 @@ class ConversationsToolset:
                 "this API key may not read conversations: it lacks the scope 'chat'; say that it cannot be looked up"
             )
         wanted = max(1, min(limit, _MOST))
-        others = await _elsewhere(context, query, wanted)
+        others = await _find_elsewhere(context, query, wanted)
         places = [
-            Place(
+            FoundPassage(
                 kind=hit.kind,
                 title=hit.title,
                 role=hit.role,
@@ -71,14 +71,14 @@ class ConversationsToolset:
             )
             for hit in others
         ]
-        return Places(found=bool(places), places=places)
+        return SearchResult(found=bool(places), places=places)
 
     async def aclose(self) -> None:
         """Nothing to close."""
 
 
-async def _elsewhere(context: ToolContext, query: str, wanted: int) -> Sequence[Any]:
-    """Not in the conversation that asks: it holds the words of the question, and is known anyhow."""
+async def _find_elsewhere(context: ToolContext, query: str, wanted: int) -> Sequence[Any]:
+    """Hits outside the conversation of the call, which holds the words of the question and is known already."""
     user_id, own, before = context.caller.user_id, context.conversation_id, None
     found: list[Any] = []
     for _ in range(_PAGES):

@@ -1,4 +1,4 @@
-"""Toolsets by name: a table of what is built in, joined by what other packages register."""
+"""The registered toolsets by name: the built-in ones, and those that other packages register."""
 
 from app.providers.registry import Registration, registered
 
@@ -12,5 +12,5 @@ TOOLSET_GROUP = "prompter.toolsets"
 
 
 def toolset_registrations() -> dict[str, Registration]:
-    """All toolsets by name; a package cannot take a built-in's name. Nothing is imported before `load`."""
+    """All toolsets by name. A package cannot take a built-in's name. Nothing is imported before `load`."""
     return registered(TOOLSET_GROUP, BUILT_IN_TOOLSETS)

@@ -49,7 +49,7 @@ def shop_of(model: ShopModel, folder: Path, **chat: Any) -> Iterator[str]:
         assistants={"named": {"keeper": KEEPER}},
         chat=chat,
     )
-    demo_shop.make(demo_shop.path_of(settings))
+    demo_shop.create_demo_shop(demo_shop.get_demo_path(settings))
     with running(settings) as url:
         yield url
 

@@ -41,7 +41,7 @@ def shop(model: Background, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("shop")
     upstream = {"base_url": model.base_url, "api_key": UPSTREAM_KEY, "model": MODEL}
     settings = Settings(_env_file=None, data_dir=folder, llm={"openai_compat": upstream, "discover": False})
-    demo_shop.make(demo_shop.path_of(settings))
+    demo_shop.create_demo_shop(demo_shop.get_demo_path(settings))
     with running(settings) as url:
         yield f"{url}/v1"
 

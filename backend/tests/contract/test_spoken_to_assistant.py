@@ -37,7 +37,7 @@ def shop(model: Background, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         },
         stt={"provider": "whisper_local", "whisper_local": {"model": str(OURS)}},
     )
-    demo_shop.make(demo_shop.path_of(settings))
+    demo_shop.create_demo_shop(demo_shop.get_demo_path(settings))
     with running(settings) as url:
         yield url
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.toolsets.arithmetic import MOST_CHARS, NotAnExpression, work_out
+from app.toolsets.arithmetic import MOST_CHARS, NotAnExpression, evaluate
 
 NUMBERS = st.decimals(min_value=-10_000, max_value=10_000, places=2)
 
@@ -51,7 +51,7 @@ NUMBERS = st.decimals(min_value=-10_000, max_value=10_000, places=2)
     ],
 )
 def test_exact_values(expression: str, value: str) -> None:
-    assert work_out(expression) == (value, True)
+    assert evaluate(expression) == (value, True)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_exact_values(expression: str, value: str) -> None:
     ],
 )
 def test_rounded_values(expression: str, value: str | None) -> None:
-    found, exact = work_out(expression)
+    found, exact = evaluate(expression)
     assert not exact
     assert value is None or found == value
 
@@ -76,7 +76,7 @@ def test_rounded_values(expression: str, value: str | None) -> None:
 @given(NUMBERS, NUMBERS, st.sampled_from("+-*"))
 def test_the_same_as_decimals(one: Decimal, other: Decimal, sign: str) -> None:
     wanted = {"+": one + other, "-": one - other, "*": one * other}[sign]
-    found, exact = work_out(f"({one}) {sign} ({other})")
+    found, exact = evaluate(f"({one}) {sign} ({other})")
     assert exact
     assert Decimal(found) == wanted
 
@@ -85,8 +85,8 @@ def test_the_same_as_decimals(one: Decimal, other: Decimal, sign: str) -> None:
 def test_what_is_left_over(one: Decimal, other: Decimal) -> None:
     """As Python's `//` and `%` have it, the sign of the divisor's."""
     quotient, rest = (
-        Decimal(work_out(f"({one}) // ({other})")[0]),
-        Decimal(work_out(f"({one}) mod ({other})")[0]),
+        Decimal(evaluate(f"({one}) // ({other})")[0]),
+        Decimal(evaluate(f"({one}) mod ({other})")[0]),
     )
     assert quotient == math.floor(one / other)
     assert quotient * other + rest == one
@@ -127,7 +127,7 @@ def test_what_is_left_over(one: Decimal, other: Decimal) -> None:
 )
 def test_what_is_refused(expression: str, told: str) -> None:
     with pytest.raises(NotAnExpression) as refused:
-        work_out(expression)
+        evaluate(expression)
     assert told in str(refused.value)
 
 
@@ -136,7 +136,7 @@ def test_any_text_has_a_value_or_a_reason(text: str) -> None:
     """And nothing else comes out, soon."""
     started_s = time.process_time()
     with contextlib.suppress(NotAnExpression):
-        assert Decimal(work_out(text)[0]).is_finite()
+        assert Decimal(evaluate(text)[0]).is_finite()
     assert time.process_time() - started_s < 1
 
 
@@ -144,5 +144,5 @@ def test_any_text_has_a_value_or_a_reason(text: str) -> None:
 def test_large_sums_are_cheap(expression: str) -> None:
     started_s = time.process_time()
     with contextlib.suppress(NotAnExpression):
-        work_out(expression)
+        evaluate(expression)
     assert time.process_time() - started_s < 0.5

@@ -1,1 +1,1 @@
-"""LOFT, a shop's assistant: looking up customers, orders and products, in a real shop or in the demo one."""
+"""The toolset `loft`: looks up customers, orders and products in a real shop or in the demo shop."""

@@ -1,4 +1,4 @@
-"""The demo shop's catalogue: nobody in it exists, its addresses end in `.example`, its numbers are not given out."""
+"""The invented data of the demo shop: addresses end in `.example`, telephone numbers are not in use."""
 
 PRODUCTS = (
     ("PRD001", "Sofá Nórdico de tres plazas", "749.00", 6),
@@ -40,7 +40,7 @@ CUSTOMERS = (
     ("CUS009", "Elena Vidal Demo", "elena.vidal@loft-demo.example", "+34600000009"),
     ("CUS010", "Pablo Serrano Demo", "pablo.serrano@loft-demo.example", "+34600000010"),
 )
-"""Id, name, email, phone. The last one has not bought anything yet."""
+"""Id, name, email, phone. The last one has no orders."""
 
 ORDERS = (
     ("ORD001", "CUS001", "enviado", "2026-11-12T10:24:00+01:00", (("PRD003", 1), ("PRD016", 2))),
@@ -64,4 +64,4 @@ ORDERS = (
     ("ORD013", "CUS003", "entregado", "2026-05-11T10:00:00+02:00", (("PRD017", 2),)),
     ("ORD014", "CUS007", "enviado", "2026-11-16T15:45:00+01:00", (("PRD002", 1), ("PRD023", 2))),
 )
-"""Id, customer, status, when, and product and quantity of each line."""
+"""Id, customer, status, time, and product and quantity of each line."""

@@ -1,4 +1,4 @@
-"""The demo shop: an SQLite file with invented data, to try an assistant without a real shop."""
+"""The demo shop: an SQLite file with invented data, for trying an assistant without a real shop."""
 
 import os
 import sqlite3
@@ -14,11 +14,11 @@ from app.core.config import Settings
 from app.toolsets.base import ToolFailed
 from app.toolsets.loft.demo_seed import CUSTOMERS, ORDERS, PRODUCTS
 from app.toolsets.loft.models import Customer, Order, OrderDetails, OrderLine, Product, Source
-from app.toolsets.loft.shop import same_email, same_id, same_phone
+from app.toolsets.loft.shop import is_same_email, is_same_id, is_same_phone
 from app.utils.folding import split_words
 
 FILE_NAME = "loft-demo-data.db"
-_MAKE = "prompter demo-data loft"
+_CREATE_COMMAND = "prompter demo-data loft"
 _SCHEMA = """
 CREATE TABLE about (text TEXT NOT NULL);
 INSERT INTO about VALUES ('demo data: nobody in it exists');
@@ -36,21 +36,21 @@ CREATE TABLE order_lines (
 
 
 class DemoShop:
-    """Reads the file anew at each call: it may be made, or made again, while the server runs."""
+    """Opens the file for each call, because it may be created or replaced while the server runs."""
 
     source: Source = "demo data"
 
     def __init__(self, settings: Settings) -> None:
-        self._path = path_of(settings)
+        self._path = get_demo_path(settings)
 
     async def customers_by_phone(self, phone: str) -> list[Customer]:
-        return [each for each in await self._customers() if same_phone(each.phone or "", phone)]
+        return [each for each in await self._customers() if is_same_phone(each.phone or "", phone)]
 
     async def customers_by_email(self, email: str) -> list[Customer]:
-        return [each for each in await self._customers() if same_email(each.email or "", email)]
+        return [each for each in await self._customers() if is_same_email(each.email or "", email)]
 
     async def orders_of(self, customer_id: str, limit: int) -> list[Order] | None:
-        if not any(same_id(each.id, customer_id) for each in await self._customers()):
+        if not any(is_same_id(each.id, customer_id) for each in await self._customers()):
             return None
         rows = await self._read(
             "SELECT * FROM orders WHERE customer_id = ? COLLATE NOCASE ORDER BY created_at DESC LIMIT ?",
@@ -71,10 +71,10 @@ class DemoShop:
     async def products(self, words: str, limit: int) -> list[Product]:
         wanted = [_stem(word) for word in split_words(words)]
         found = [Product(**row) for row in await self._read("SELECT * FROM products ORDER BY id", ())]
-        return [each for each in found if _has(each.name, wanted)][:limit] if wanted else []
+        return [each for each in found if _matches(each.name, wanted)][:limit] if wanted else []
 
     async def aclose(self) -> None:
-        """Nothing stays open."""
+        """Nothing to close: each call closes its file."""
 
     async def _customers(self) -> list[Customer]:
         return [Customer(**row) for row in await self._read("SELECT * FROM customers ORDER BY id", ())]
@@ -86,26 +86,28 @@ class DemoShop:
         if not self._path.is_file():
             raise ToolFailed(
                 "there is no shop: whoever runs the server sets LOFT_API_URL, or makes demo data with: "
-                f"{_MAKE}; say that nothing can be looked up, and do not guess"
+                f"{_CREATE_COMMAND}; say that nothing can be looked up, and do not guess"
             )
         try:
             with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as connection:
                 connection.row_factory = sqlite3.Row
                 return [dict(row) for row in connection.execute(statement, values)]
         except sqlite3.Error as error:
-            raise ToolFailed(f"the demo shop cannot be read; make it again with: {_MAKE} --force") from error
+            raise ToolFailed(
+                f"the demo shop cannot be read; make it again with: {_CREATE_COMMAND} --force"
+            ) from error
 
 
-def path_of(settings: Settings) -> Path:
-    """Where the demo shop is, or would be."""
+def get_demo_path(settings: Settings) -> Path:
+    """The path of the demo shop, whether or not it exists."""
     return settings.data_dir / FILE_NAME
 
 
-def make(path: Path) -> None:
-    """Write the demo shop; one that is there is replaced at once, also while a server reads it.
+def create_demo_shop(path: Path) -> None:
+    """Write the demo shop. An existing one is replaced atomically, also while a server reads it.
 
     Raises:
-        OSError
+        OSError: the file cannot be written.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_suffix(".new")
@@ -135,14 +137,14 @@ def _fill(connection: sqlite3.Connection) -> None:
 
 
 def _stem(word: str) -> str:
-    """`sillas` finds `silla`, `colchones` finds `colchón`."""
+    """The word without its plural ending: `sillas` finds `silla`, `colchones` finds `colchón`."""
     for ending in ("es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word.removesuffix(ending)
     return word
 
 
-def _has(name: str, wanted: list[str]) -> bool:
-    """Whether each of the words begins one of the name's."""
+def _matches(name: str, wanted: list[str]) -> bool:
+    """Whether each wanted word is the start of a word in the name."""
     words = split_words(name)
     return all(any(word.startswith(part) for word in words) for part in wanted)

@@ -1,4 +1,4 @@
-"""A real shop behind an HTTP API: LOFT_API_URL and LOFT_API_KEY; its failures are told, never taken for answers."""
+"""A real shop behind an HTTP API (LOFT_API_URL, LOFT_API_KEY): its failures are never taken for answers."""
 
 import logging
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from app.providers.upstream.errors import upstream_errors
 from app.providers.upstream.transport import Reply, Resolver, resolve_host
 from app.toolsets.base import ToolFailed
 from app.toolsets.loft.models import Customer, Order, OrderDetails, Product, Source
-from app.toolsets.loft.shop import MOST, same_email, same_id, same_phone
+from app.toolsets.loft.shop import MOST, is_same_email, is_same_id, is_same_phone
 
 T = TypeVar("T")
 _TRIES = 3
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class HttpShop:
-    """Asks the shop; everything is a GET, so that trying again changes nothing."""
+    """Asks the shop with GET requests only, which are safe to repeat."""
 
     source: Source = "the shop"
 
@@ -41,25 +41,25 @@ class HttpShop:
 
     async def customers_by_phone(self, phone: str) -> list[Customer]:
         found = await self._get(_CUSTOMERS, "/customers", {"phone": phone}) or []
-        return _those([each for each in found if same_phone(each.phone or "", phone)], found)
+        return _check_matches([each for each in found if is_same_phone(each.phone or "", phone)], found)
 
     async def customers_by_email(self, email: str) -> list[Customer]:
         found = await self._get(_CUSTOMERS, "/customers", {"email": email}) or []
-        return _those([each for each in found if same_email(each.email or "", email)], found)
+        return _check_matches([each for each in found if is_same_email(each.email or "", email)], found)
 
     async def orders_of(self, customer_id: str, limit: int) -> list[Order] | None:
         path = f"/customers/{quote(customer_id, safe='')}/orders"
         found = await self._get(_ORDERS, path, {"limit": limit}, may_miss=True)
         if found is None:
             return None
-        of_them = [each for each in found if same_id(each.customer_id, customer_id)]
-        return sorted(_those(of_them, found), key=_created, reverse=True)[:limit]
+        of_them = [each for each in found if is_same_id(each.customer_id, customer_id)]
+        return sorted(_check_matches(of_them, found), key=_sort_key, reverse=True)[:limit]
 
     async def order(self, order_id: str) -> OrderDetails | None:
         found = await self._get(_ORDER, f"/orders/{quote(order_id, safe='')}", {}, may_miss=True)
         if found is None:
             return None
-        return next(iter(_those([found] if same_id(found.id, order_id) else [], [found])), None)
+        return next(iter(_check_matches([found] if is_same_id(found.id, order_id) else [], [found])), None)
 
     async def products(self, words: str, limit: int) -> list[Product]:
         return (await self._get(_PRODUCTS, "/products", {"q": words, "limit": limit}) or [])[:limit]
@@ -70,7 +70,7 @@ class HttpShop:
     async def _get(
         self, shape: TypeAdapter[T], path: str, query: Mapping[str, Any], *, may_miss: bool = False
     ) -> T | None:
-        """What stands there; None where the shop itself says that there is no such thing."""
+        """The parsed answer; None if the shop itself says that there is no such thing."""
         endpoint = self._endpoint()
         address = f"{path}?{urlencode(query)}" if query else path
         try:
@@ -78,7 +78,7 @@ class HttpShop:
                 async with self._client.request(
                     "GET", endpoint, address, timeout_s=self._own.timeout_s, tries=_TRIES
                 ) as reply:
-                    status, body = reply.status, await _body(reply)
+                    status, body = reply.status, await _read_body(reply)
         except UpstreamTimeout as error:
             raise ToolFailed(
                 f"the shop did not answer within {self._own.timeout_s:g} s; {_NO_GUESS}"
@@ -88,8 +88,8 @@ class HttpShop:
             raise ToolFailed(f"the shop cannot be reached; {_NO_GUESS}") from error
         if status == 404 and may_miss and _says_not_found(body):
             return None
-        _check(status)
-        return _read(shape, body)
+        _check_status(status)
+        return _parse(shape, body)
 
     def _endpoint(self) -> Endpoint:
         key = self._own.api_key.get_secret_value().strip()
@@ -104,21 +104,23 @@ class HttpShop:
         return Endpoint(base, key, Reach.OPERATOR)
 
 
-def _created(order: Order) -> float:
-    """To sort by; a time without a zone is taken for one of UTC."""
+def _sort_key(order: Order) -> float:
+    """The time of an order in seconds. A time without a zone counts as UTC."""
     moment = order.created_at
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (aware - _EPOCH).total_seconds()
 
 
-async def _body(reply: Reply) -> bytes:
-    """All of it; one byte over the limit where it is longer."""
+async def _read_body(reply: Reply) -> bytes:
+    """The whole body, or one byte over the limit if it is longer."""
     return await reply.read_body(_ANSWER_BYTES + 1)
 
 
-def _check(status: int) -> None:
-    """Raises:
-    ToolFailed: the status is no success.
+def _check_status(status: int) -> None:
+    """Check that the status is a success.
+
+    Raises:
+        ToolFailed: it is not.
     """
     if 200 <= status < 300:
         return
@@ -132,16 +134,18 @@ def _check(status: int) -> None:
     raise ToolFailed(f"the shop failed (status {status}); {_NO_GUESS}")
 
 
-def _read(shape: TypeAdapter[T], body: bytes) -> T:
-    """Raises:
-    ToolFailed: it is too long, no JSON, or not what was asked for.
+def _parse(shape: TypeAdapter[T], body: bytes) -> T:
+    """Parse a body.
+
+    Raises:
+        ToolFailed: it is too long, not JSON, or not of the documented form.
     """
     if len(body) > _ANSWER_BYTES:
         raise ToolFailed(f"the shop's answer is over {_ANSWER_BYTES} bytes; ask for less")
     try:
         return shape.validate_python(parse_json(body))
     except ValidationError as error:
-        # Where, not what: values are the shop's.
+        # The log gets the places and not the values, which belong to the shop.
         places = {
             ".".join(map(str, each["loc"])): each["type"] for each in error.errors(include_url=False)[:5]
         }
@@ -152,25 +156,25 @@ def _read(shape: TypeAdapter[T], body: bytes) -> T:
 
 
 def _says_not_found(body: bytes) -> bool:
-    """Whether a 404 is an answer, and not that of a server that knows nothing of orders."""
+    """Whether the shop itself sent this 404, and not a server that knows no such route."""
     try:
-        said = parse_json(body)
+        answer = parse_json(body)
     except ValueError:
         return False
-    if not isinstance(said, dict):
+    if not isinstance(answer, dict):
         return False
-    error = said.get("error")
-    told = error.get("code") if isinstance(error, dict) else error
-    return "not_found" in (said.get("code"), told)
+    error = answer.get("error")
+    code = error.get("code") if isinstance(error, dict) else error
+    return "not_found" in (answer.get("code"), code)
 
 
-def _those(asked_for: list[T], sent: list[T]) -> list[T]:
-    """What the shop sent, where it is what was asked for; a shop that ignores the question tells of strangers.
+def _check_matches(matching: list[T], sent: list[T]) -> list[T]:
+    """The matching records, if all that the shop sent match. A shop that ignores a filter sends other people's data.
 
     Raises:
-        ToolFailed: it tells of others.
+        ToolFailed: some records do not match.
     """
-    if len(asked_for) < len(sent):
+    if len(matching) < len(sent):
         logger.warning("the LOFT API answered with something else than it was asked for")
         raise ToolFailed(f"the shop answered with something else than was asked for; {_NO_GUESS}")
-    return asked_for[:MOST]
+    return matching[:MOST]

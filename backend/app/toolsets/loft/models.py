@@ -1,4 +1,4 @@
-"""What a shop knows, as a model reads it and as the shop's API sends it."""
+"""Customers, orders and products, as the shop's API sends them and as a model reads them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -9,22 +9,22 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 _CENTS = Decimal("0.01")
 
 
-def _in_cents(amount: Decimal) -> Decimal:
-    """`129.9` is `129.90`, and what a sum of floats leaves behind is rounded away."""
+def _round_to_cents(amount: Decimal) -> Decimal:
+    """Write `129.9` as `129.90`, and round away the error of a sum of floats."""
     exponent = amount.as_tuple().exponent
-    assert isinstance(exponent, int)  # neither infinity nor NaN comes through
+    assert isinstance(exponent, int)  # the field accepts neither infinity nor NaN
     return amount if -4 <= exponent <= -2 else amount.quantize(_CENTS)
 
 
 Id = Annotated[str, Field(min_length=1, max_length=64)]
 Words = Annotated[str, Field(max_length=500)]
-Money = Annotated[Decimal, Field(ge=-(10**12), le=10**12), AfterValidator(_in_cents)]
-"""In the shop's currency."""
+Money = Annotated[Decimal, Field(ge=-(10**12), le=10**12), AfterValidator(_round_to_cents)]
+"""An amount in the shop's currency."""
 Source = Literal["the shop", "demo data"]
 
 
 class _Record(BaseModel):
-    """What a shop sends may have more fields; numbers are as good as texts for an id."""
+    """A record of a shop: additional fields are ignored, and a number is accepted as an id."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
@@ -62,11 +62,11 @@ class Product(_Record):
     stock: int = Field(ge=-(10**9), le=10**9)
 
 
-# -- what the tools answer
+# -- results of the tools
 
 
-class NotFound(BaseModel):
-    """An answer too: there is none, and nobody has to guess."""
+class NothingFound(BaseModel):
+    """There is no such record; a model that is told so has no reason to guess."""
 
     found: Literal[False] = False
     source: Source
@@ -84,9 +84,9 @@ class CustomersFound(_Found):
 
 class OrdersFound(_Found):
     orders: list[Order]
-    """The newest first; none is an answer as well."""
+    """The newest first; may be empty."""
     more: bool
-    """Whether there are further ones."""
+    """Whether there are more orders."""
 
 
 class OrderFound(_Found):

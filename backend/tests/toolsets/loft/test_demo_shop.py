@@ -10,14 +10,14 @@ from app.core.config import Settings
 from app.toolsets.base import ToolContext, ToolFailed
 from app.toolsets.loft import demo_shop
 from app.toolsets.loft.demo_seed import CUSTOMERS, ORDERS, PRODUCTS
-from app.toolsets.loft.models import CustomersFound, NotFound, OrderFound, OrdersFound, ProductsFound
-from app.toolsets.loft.shop import plain_phone, same_phone
+from app.toolsets.loft.models import CustomersFound, NothingFound, OrderFound, OrdersFound, ProductsFound
+from app.toolsets.loft.shop import is_same_phone, normalize_phone
 from app.toolsets.loft.toolset import LoftToolset
 
 
 @pytest.fixture
 def tools(settings: Settings) -> LoftToolset:
-    demo_shop.make(demo_shop.path_of(settings))
+    demo_shop.create_demo_shop(demo_shop.get_demo_path(settings))
     return LoftToolset(settings)
 
 
@@ -60,9 +60,9 @@ async def test_a_customer_by_phone(tools: LoftToolset, context: ToolContext, pho
     ],
 )
 def test_when_two_numbers_are_one(one: str, other: str, same: bool) -> None:
-    assert same_phone(one, other) is same
-    assert same_phone(other, one) is same
-    assert plain_phone(one).removeprefix("+").isdigit() or not one
+    assert is_same_phone(one, other) is same
+    assert is_same_phone(other, one) is same
+    assert normalize_phone(one).removeprefix("+").isdigit() or not one
 
 
 async def test_a_customer_by_email(tools: LoftToolset, context: ToolContext) -> None:
@@ -99,7 +99,7 @@ async def test_products(tools: LoftToolset, context: ToolContext, query: str, id
 
 @pytest.mark.parametrize("query", ["yate", "%", "' OR 1=1 --", "_", "sofá yate"])
 async def test_no_product(tools: LoftToolset, context: ToolContext, query: str) -> None:
-    assert isinstance(await tools.search_products(context, query), NotFound)
+    assert isinstance(await tools.search_products(context, query), NothingFound)
 
 
 async def test_what_is_not_there_is_an_answer(tools: LoftToolset, context: ToolContext) -> None:
@@ -109,7 +109,7 @@ async def test_what_is_not_there_is_an_answer(tools: LoftToolset, context: ToolC
         await tools.get_orders_by_customer(context, "CUS999"),
         await tools.get_order_details(context, "ORD999"),
     ):
-        assert isinstance(answer, NotFound)
+        assert isinstance(answer, NothingFound)
         assert (answer.found, answer.source) == (False, "demo data")
 
 
@@ -137,13 +137,13 @@ async def test_without_a_shop(settings: Settings, context: ToolContext) -> None:
     tools = LoftToolset(settings)
     with pytest.raises(ToolFailed, match=r"prompter demo-data loft; .* do not guess"):
         await tools.get_order_details(context, "ORD001")
-    assert not demo_shop.path_of(settings).exists()
-    demo_shop.make(demo_shop.path_of(settings))
+    assert not demo_shop.get_demo_path(settings).exists()
+    demo_shop.create_demo_shop(demo_shop.get_demo_path(settings))
     assert isinstance(await tools.get_order_details(context, "ORD001"), OrderFound)
 
 
 async def test_a_file_that_is_no_shop(settings: Settings, context: ToolContext) -> None:
-    path = demo_shop.path_of(settings)
+    path = demo_shop.get_demo_path(settings)
     path.parent.mkdir(parents=True)
     path.write_text("x" * 5000)
     with pytest.raises(ToolFailed, match="demo-data loft --force"):
@@ -151,17 +151,17 @@ async def test_a_file_that_is_no_shop(settings: Settings, context: ToolContext) 
 
 
 async def test_the_tools_cannot_write(tools: LoftToolset, settings: Settings, context: ToolContext) -> None:
-    before = demo_shop.path_of(settings).read_bytes()
+    before = demo_shop.get_demo_path(settings).read_bytes()
     await tools.search_products(context, "'; DROP TABLE products; --")
     with pytest.raises(ToolFailed):
         demo_shop.DemoShop(settings)._rows("DELETE FROM products", ())
-    assert demo_shop.path_of(settings).read_bytes() == before
+    assert demo_shop.get_demo_path(settings).read_bytes() == before
     assert not any(tool.writes for tool in tools.tools())
 
 
 def test_the_file_itself_says_what_it_is(settings: Settings) -> None:
-    path = demo_shop.path_of(settings)
-    demo_shop.make(path)
+    path = demo_shop.get_demo_path(settings)
+    demo_shop.create_demo_shop(path)
     assert "demo" in path.name
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT text FROM about").fetchone() == ("demo data: nobody in it exists",)

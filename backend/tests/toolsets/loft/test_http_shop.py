@@ -10,7 +10,7 @@ import pytest
 
 from app.core.config import Settings
 from app.toolsets.base import ToolContext, ToolFailed
-from app.toolsets.loft.models import CustomersFound, NotFound, OrderFound, OrdersFound, ProductsFound
+from app.toolsets.loft.models import CustomersFound, NothingFound, OrderFound, OrdersFound, ProductsFound
 from app.toolsets.loft.toolset import LoftToolset
 from tests.fakes.loft_api import CUSTOMERS, KEY, NOT_FOUND, ORDERS, FakeLoft
 from tests.fakes.upstream import Reply, as_json, dropped, silence
@@ -98,7 +98,7 @@ async def test_what_is_not_there_is_an_answer(tools: LoftToolset, context: ToolC
         await tools.search_products(context, "yacht"),
     ]
     for answer in answers:
-        assert isinstance(answer, NotFound)
+        assert isinstance(answer, NothingFound)
         assert answer.found is False
         assert answer.reason.startswith("no ")
 
@@ -258,7 +258,7 @@ async def test_ways_to_say_not_found(
     shop: FakeLoft, tools: LoftToolset, context: ToolContext, reply: Reply
 ) -> None:
     shop.script.append(reply)
-    assert isinstance(await tools.get_order_details(context, "7001"), NotFound)
+    assert isinstance(await tools.get_order_details(context, "7001"), NothingFound)
 
 
 async def test_a_list_is_never_not_found(shop: FakeLoft, tools: LoftToolset, context: ToolContext) -> None:
