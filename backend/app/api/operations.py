@@ -46,7 +46,7 @@ async def health() -> Health:
 )
 async def ready(resources: ResourcesDep, response: Response) -> Readiness:
     """Answers 503 while the default engine loads."""
-    warm = resources.stt.warm
+    warm = resources.stt.is_warm
     response.status_code = 200 if warm else 503
     return Readiness(status="ready" if warm else "loading")
 
@@ -68,7 +68,7 @@ providers_router = APIRouter(prefix="/providers", tags=["providers"])
 @providers_router.get("/stt", summary="Speech engines", responses=describe_answer("All engines"))
 async def speech_engines(resources: ResourcesDep) -> SttProviderList:
     """Every engine, ready or not; answers within about 3 s whatever a provider does."""
-    return SttProviderList(items=await resources.stt.list_providers())
+    return SttProviderList(items=await resources.stt.list_states())
 
 
 @providers_router.get("/llm", summary="Language-model providers", responses=describe_answer("All providers"))

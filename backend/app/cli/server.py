@@ -80,7 +80,7 @@ class AnnouncingServer(uvicorn.Server):
         for line in self._who_answers(await resources.llm.default()):
             console.print(line, markup=False)
         with anyio.move_on_after(LOADING_S):
-            while not resources.stt.warm:  # noqa: ASYNC110 - the server has no use for an event
+            while not resources.stt.is_warm:  # noqa: ASYNC110 - the server has no use for an event
                 await anyio.sleep(0.05)
         for line in await resources.stt.describe_default():
             console.print(line, markup=False)

@@ -171,7 +171,7 @@ async def test_what_fails_unforeseen_is_told_and_logged_without_its_words(
     def broken(*_: object) -> None:
         raise ValueError(SECRET)
 
-    monkeypatch.setattr(type(served.resources.stt), "list_providers", broken)
+    monkeypatch.setattr(type(served.resources.stt), "list_states", broken)
     served.log.clear()
     response = await http.get("/providers/stt")
     assert_our_error(response, 500, "internal_error")

@@ -65,7 +65,7 @@ def test_a_package_cannot_take_a_built_in_name() -> None:
 async def test_a_package_that_cannot_be_imported_is_listed_and_harms_no_other() -> None:
     settings = Settings()
     engines = SttProviders(settings, make_scheduler(settings.scheduler))
-    listed = {provider.name: provider for provider in await engines.list_providers()}
+    listed = {provider.name: provider for provider in await engines.list_states()}
     await engines.aclose()
     assert listed["does_not_import"].status == "not_installed"
     assert "prompter-plugin-example" in listed["does_not_import"].description

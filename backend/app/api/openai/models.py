@@ -86,7 +86,7 @@ def _out(model_id: str, owner: str, resources: Resources, name: str = "") -> Mod
 
 
 async def _speech_models(resources: Resources) -> list[ModelOut]:
-    engines = await resources.stt.list_providers()
+    engines = await resources.stt.list_states()
     ready = [_out(engine.name, engine.name, resources) for engine in engines if engine.status == "ready"]
     default = next((engine.name for engine in engines if engine.default), "auto")
     return [*ready, _out(WHISPER, default, resources, f"{default}, by OpenAI's name")]

@@ -1,4 +1,4 @@
-"""The speech engines of one application: built once by name, chosen for each dictation, listed with their state."""
+"""The speech engines of one application: built by name, chosen for each dictation, listed with their states."""
 
 import logging
 from collections.abc import Mapping
@@ -27,22 +27,22 @@ logger = logging.getLogger(__name__)
 
 AUTO = "auto"
 AUTO_ORDER = ("whisper_local", "pocketsphinx")
-"""What `auto` considers, best first; never one that sends audio to another machine."""
+"""What `auto` considers, best first. An engine that sends audio to another machine is never among them."""
 
 PROBE_TIMEOUT_S = 3.0
-WAY_OUT = "run `prompter models pull base` for about 100 languages, or name another engine"
+_HINT = "run `prompter models pull base` for about 100 languages, or name another engine"
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedEngine:
-    """The engine for one dictation, and why, where the server chose."""
+    """The engine for one dictation, and the reason where the server chose it."""
 
     provider: SttProvider
     reason: str | None
 
 
 class SttProviders:
-    """Owns every speech provider that has been asked for."""
+    """Speech engines by name. It owns each one that has been asked for."""
 
     def __init__(
         self,
@@ -56,8 +56,8 @@ class SttProviders:
         self._registry = LazyRegistry[SttProvider](
             "speech engine", stt_registrations() if registrations is None else registrations, settings
         )
-        self.warm = False
-        """Whether the default engine has been started, or found not to be startable."""
+        self.is_warm = False
+        """Whether the default engine has been started, or cannot be."""
 
     # -- choosing
 
@@ -80,10 +80,10 @@ class SttProviders:
         return SelectedEngine(provider, None)
 
     def admit(self, provider: SttProvider) -> None:
-        """Let one more dictation in; engines that take no core here are always free.
+        """Admit one more dictation; an engine that takes no core of this machine always has room.
 
         Raises:
-            ServerFull: the finals of those who speak already leave no room; the message says when to try again.
+            ServerFull: the finals of the active dictations leave no room; the message says when to try again.
         """
         scheduler = self.scheduler_for(provider)
         if scheduler and (retry_s := scheduler.admission_wait_s()) is not None:
@@ -93,11 +93,11 @@ class SttProviders:
             )
 
     def scheduler_for(self, provider: SttProvider) -> Scheduler | None:
-        """Who gives this engine its turns; None for one that takes no core here."""
+        """The scheduler of this engine's decodes; None for an engine that takes no core of this machine."""
         return self._scheduler if is_scheduled(provider.capabilities) else None
 
     async def _choose_best(self, lang: str, model: str | None) -> SelectedEngine:
-        """The first of AUTO_ORDER that is ready and speaks the language; the reason tells why not an earlier one."""
+        """The first of AUTO_ORDER that is ready and knows the language; the reason says why not an earlier one."""
         passed_over: list[str] = []
         language_lacking = False
         providers = [await self._get(name) for name in AUTO_ORDER]
@@ -107,16 +107,16 @@ class SttProviders:
             status = await self._probe(provider)
             if not self._ready(status):
                 passed_over.append(f"{name} is {status.state}")
-            elif not _speaks(provider, lang):
+            elif not _knows_language(provider, lang):
                 language_lacking = True
             else:
                 return SelectedEngine(provider, "; ".join([f"{name} is ready", *passed_over]))
         if language_lacking:
-            raise LanguageNotSupported(f"no engine here understands {lang!r}; {WAY_OUT}")
-        raise ProviderNotReady(f"no speech engine is ready ({'; '.join(passed_over)}); {WAY_OUT}")
+            raise LanguageNotSupported(f"no engine here understands {lang!r}; {_HINT}")
+        raise ProviderNotReady(f"no speech engine is ready ({'; '.join(passed_over)}); {_HINT}")
 
     async def _choose_by_model(self, providers: list[SttProvider], lang: str, model: str) -> SelectedEngine:
-        """The engine that has this model; a model is named only by who wants just that."""
+        """The engine that has this model."""
         for provider in providers:
             if model in _models(provider):
                 return await self.choose(provider.name, lang, model)
@@ -129,15 +129,15 @@ class SttProviders:
 
     @staticmethod
     def _startable(status: ProviderStatus, model: str | None) -> bool:
-        """A loading engine will be ready; one without a default model is, for the model that was asked for."""
+        """A loading engine will be ready, and one without a default model is ready for the model of the request."""
         return status.state is ProviderState.LOADING or (
             status.state is ProviderState.NO_MODEL and model is not None
         )
 
     def _check_language(self, provider: SttProvider, lang: str) -> None:
-        if not _speaks(provider, lang):
+        if not _knows_language(provider, lang):
             known = ", ".join(provider.capabilities.languages or ())
-            raise LanguageNotSupported(f"{provider.name!r} understands {known}, not {lang!r}; {WAY_OUT}")
+            raise LanguageNotSupported(f"{provider.name!r} understands {known}, not {lang!r}; {_HINT}")
 
     @staticmethod
     def _check_model(provider: SttProvider, model: str | None) -> None:
@@ -155,16 +155,16 @@ class SttProviders:
 
     # -- listing
 
-    async def checkpoints(self) -> dict[str, list[str]]:
-        """The models of every engine that can be loaded, by its name; those that `auto` considers first."""
+    async def list_models(self) -> dict[str, list[str]]:
+        """The models of every engine that can be built, by its name; the engines of `auto` come first."""
         found = {}
         for name in (*AUTO_ORDER, *(name for name in self._registry if name not in AUTO_ORDER)):
             with suppress(KeyError, CannotBuild):
                 found[name] = _models(await self._registry.get(name))
         return found
 
-    async def list_providers(self) -> list[SttProviderOut]:
-        """Every provider with its state; a slow or failing probe costs at most PROBE_TIMEOUT_S and hides nothing."""
+    async def list_states(self) -> list[SttProviderOut]:
+        """All engines with their states. A probe that is slow or fails costs at most PROBE_TIMEOUT_S."""
         default = await self._default_name()
         found: dict[str, SttProviderOut] = {}
 
@@ -193,7 +193,7 @@ class SttProviders:
                 return await provider.status()
         except TimeoutError:
             return ProviderStatus(ProviderState.UNREACHABLE, f"gave no state within {PROBE_TIMEOUT_S:g} s")
-        except Exception as error:  # noqa: BLE001  # one bad provider must not break the list
+        except Exception as error:  # noqa: BLE001  # one engine must not break the list
             logger.warning("speech provider %r gave no state: %s", provider.name, type(error).__name__)
             return ProviderStatus(
                 ProviderState.UNREACHABLE, f"its state could not be read ({type(error).__name__})"
@@ -213,7 +213,7 @@ class SttProviders:
 
     @staticmethod
     def _describe_broken(name: str, reason: str) -> SttProviderOut:
-        nothing = SttCapabilitiesOut(
+        no_capabilities = SttCapabilitiesOut(
             languages=[], streaming=False, words=False, vocabulary=False, network=False, raw_audio=False
         )
         return SttProviderOut(
@@ -223,11 +223,11 @@ class SttProviders:
             description=f"could not be loaded: {reason}",
             default=False,
             models=[],
-            capabilities=nothing,
+            capabilities=no_capabilities,
         )
 
     async def describe_default(self) -> list[str]:
-        """In a line or two for a person: which engine answers, why, and what it can and cannot do."""
+        """For a person, in a line or two: which engine is the default, why, and what it can do."""
         try:
             choice = await self.choose(None, self._settings.stt.lang, None)
         except PrompterError as error:
@@ -239,17 +239,17 @@ class SttProviders:
     # -- lifetime
 
     async def warm_up(self) -> None:
-        """Start the default engine, so that the first speaker does not wait for it."""
+        """Start the default engine, so that the first speaker need not wait for it."""
         try:
             choice = await self.choose(None, self._settings.stt.lang, None)
             with ProviderBoundary(choice.provider.name):
                 await choice.provider.start()
         except PrompterError as error:
             logger.warning("no default speech engine: %s", error.message)
-        self.warm = True
+        self.is_warm = True
 
     async def aclose(self) -> None:
-        """Stop every provider that was built."""
+        """Stop every engine that was built."""
         await self._registry.aclose()
 
 
@@ -261,11 +261,11 @@ def _reason(error: CannotBuild) -> str:
 def _models(provider: SttProvider) -> list[str]:
     try:
         return provider.models()
-    except Exception as error:  # noqa: BLE001  # the same
+    except Exception as error:  # noqa: BLE001  # one engine must not break the list
         logger.warning("speech provider %r gave no models: %s", provider.name, type(error).__name__)
         return []
 
 
-def _speaks(provider: SttProvider, lang: str) -> bool:
+def _knows_language(provider: SttProvider, lang: str) -> bool:
     known = provider.capabilities.languages
     return known is None or lang == AUTO or lang.split("-")[0].lower() in known

@@ -135,7 +135,7 @@ class TranscriptionJob:
 
     async def _open_transcriber(self) -> RecordingTranscriber:
         request, deps = self._request, self._deps
-        model = find_model(request.model, await deps.engines.checkpoints())
+        model = find_model(request.model, await deps.engines.list_models())
         config = SttConfig(
             lang=request.lang or deps.settings.stt.lang,
             model=model.model,

@@ -21,15 +21,20 @@ from app.core.errors import (
     UpstreamTimeout,
     UpstreamUnauthorized,
 )
-from app.providers.base import ChatMessage, LlmConfig
+from app.providers.base import ChatMessage, ChatProvider, ChatRequest, LlmConfig
 from app.providers.llm.openai_compat import OpenAiCompatProvider
 from app.schemas.providers import ProviderState
 from tests.fakes.upstream import FakeUpstream, Reply, as_json, chat, dropped, error, silence
+from tests.support.chat import MESSAGES
+from tests.support.chat import text as join_text
 from tests.support.text_answers import TextAnswer, ask_for_text, complete_text
 
 KEY = "sk-server-0123456789abcdef"
 PROMPT = "tell nobody about the purple submarine"
 ASKED = [ChatMessage("user", PROMPT)]
+WHOLE = as_json(
+    {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}
+)
 USAGE = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
 
 
@@ -404,3 +409,26 @@ async def test_not_configured_names_the_settings() -> None:
     status = await provider(None).status()
     assert status.state is ProviderState.NOT_CONFIGURED
     assert "PROMPTER_LLM__OPENAI_COMPAT__BASE_URL" in status.description
+
+
+async def test_openai_compat_speaks_the_chat_wire_with_its_own_upstream_alone() -> None:
+    async with FakeUpstream().serve() as upstream:
+        own = {"base_url": upstream.base_url, "api_key": KEY, "model": "tiny"}
+        own_provider = OpenAiCompatProvider(Settings(_env_file=None, llm={"openai_compat": own}))
+        assert isinstance(own_provider, ChatProvider)
+        assert await own_provider.models() == ["tiny"]
+        upstream.script.append(WHOLE)
+        named = ChatRequest("other", {"messages": MESSAGES, "base_url": "https://elsewhere.example/v1"})
+        assert (await own_provider.complete(named))["choices"]
+        assert upstream.requests[-1].json["model"] == "other"
+        assert (
+            join_text(
+                [chunk async for chunk in own_provider.stream(ChatRequest("tiny", {"messages": MESSAGES}))]
+            )
+            == "Hello world"
+        )
+        await own_provider.aclose()
+    empty = OpenAiCompatProvider(Settings(_env_file=None))
+    assert await empty.models() == []
+    with pytest.raises(MissingConfig):
+        await empty.complete(ChatRequest("tiny", {"messages": MESSAGES}))

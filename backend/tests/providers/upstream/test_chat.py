@@ -9,12 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.core.config import Settings
 from app.core.errors import (
     ContextTooLong,
-    MissingConfig,
     PrompterError,
-    ProviderNotReady,
     UpstreamError,
     UpstreamLoading,
     UpstreamRateLimited,
@@ -22,13 +19,6 @@ from app.core.errors import (
     UpstreamTruncated,
     UpstreamUnauthorized,
 )
-from app.providers.base import ChatMessage, ChatProvider, LlmConfig
-from app.providers.llm.openai_compat import OpenAiCompatProvider
-from app.providers.llm.profile import ProfileProvider
-from app.providers.upstream.addresses import parse_base_url
-from app.providers.upstream.profiles import Profile
-from app.providers.upstream.vendors import VENDORS, Vendor
-from app.schemas.providers import ProviderState
 from tests.fakes.upstream import FakeUpstream, Reply, as_json, chat, data, dropped, error, silence, sse
 from tests.support.chat import (
     KEY,
@@ -43,7 +33,6 @@ from tests.support.chat import (
     text,
     usage,
 )
-from tests.support.text_answers import ask_for_text
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
 WHOLE = as_json(
@@ -386,100 +375,3 @@ async def test_a_connection_serves_the_next_answer() -> None:
         await asked.complete(request())
         await streamed(asked)
         assert upstream.connections == 1
-
-
-# -- providers ----------------------------------------------------------------------------------------------------
-
-
-class _Missing:
-    """A local server that is not there."""
-
-    name = "ollama"
-    vendor: Vendor = VENDORS["ollama"]
-    is_local = True
-
-    async def get_profile(self) -> Profile | None:
-        return None
-
-
-def settings() -> Settings:
-    return Settings(_env_file=None)
-
-
-async def test_a_profile_answers_as_text_and_as_chunks() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
-        provider = ProfileProvider(settings(), asked._profile)
-        assert isinstance(provider, ChatProvider)
-        upstream.script.append(chat("Hi", usage=USAGE))
-        config = LlmConfig(top_p=0.5, stop=("END",), seed=7)
-        answer = await ask_for_text(provider, [ChatMessage("user", "hi")], config)
-        assert answer.text == "Hi"
-        assert (answer.finish_reason, answer.usage is None, answer.model) == ("stop", False, "tiny")
-        sent = upstream.requests[0].json
-        assert (sent["model"], sent["top_p"], sent["stop"], sent["seed"]) == ("tiny", 0.5, ["END"], 7)
-        await provider.aclose()
-
-
-async def test_a_profile_without_a_model_takes_the_first_that_is_listed() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream, model="") as asked:
-        provider = ProfileProvider(settings(), asked._profile)
-        assert await provider.models() == ["tiny"]
-        upstream.script.append(WHOLE)
-        await provider.complete(replace(request(), model=""))
-        assert upstream.requests[-1].json["model"] == "tiny"
-        upstream.models = as_json({"data": []})
-        other = ProfileProvider(settings(), asked._profile)
-        with pytest.raises(MissingConfig, match="needs a model"):
-            await other.complete(replace(request(), model=""))
-        await provider.aclose()
-        await other.aclose()
-
-
-async def test_a_base_url_without_its_v1_is_found_out() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
-        bare = asked._profile.require_endpoint()
-        profile = replace(asked._profile, endpoint=replace(bare, base=parse_base_url(upstream.origin)))
-        provider = ProfileProvider(settings(), profile)
-        assert text([chunk async for chunk in provider.stream(request())]) == "Hello world"
-        assert upstream.requests[-1].path == "/v1/chat/completions"
-        await provider.aclose()
-
-
-async def test_a_server_that_is_not_there_says_how_to_start_it() -> None:
-    provider = ProfileProvider(settings(), _Missing())
-    assert (provider.name, provider.type) == ("ollama", "local")
-    status = await provider.status()
-    assert status.state is ProviderState.UNREACHABLE
-    assert "ollama serve" in status.description
-    assert await provider.models() == []
-    with pytest.raises(ProviderNotReady, match="ollama serve"):
-        await provider.complete(request())
-    await provider.aclose()
-
-
-async def test_a_profile_that_lacks_something_says_what() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream, problem="set X__API_KEY") as asked:
-        provider = ProfileProvider(settings(), asked._profile)
-        assert (await provider.status()).state is ProviderState.NOT_CONFIGURED
-        assert await provider.models() == []
-        with pytest.raises(MissingConfig, match="set X__API_KEY"):
-            await anext(provider.stream(request()))
-        assert upstream.connections == 0
-
-
-async def test_openai_compat_speaks_the_chat_wire_with_its_own_upstream_alone() -> None:
-    async with FakeUpstream().serve() as upstream:
-        own = {"base_url": upstream.base_url, "api_key": KEY, "model": "tiny"}
-        provider = OpenAiCompatProvider(Settings(_env_file=None, llm={"openai_compat": own}))
-        assert isinstance(provider, ChatProvider)
-        assert await provider.models() == ["tiny"]
-        upstream.script.append(WHOLE)
-        named = replace(request(base_url="https://elsewhere.example/v1"), model="other")
-        assert (await provider.complete(named))["choices"]
-        assert upstream.requests[-1].json["model"] == "other"
-        assert text([chunk async for chunk in provider.stream(request())]) == "Hello world"
-        await provider.aclose()
-    empty = OpenAiCompatProvider(settings())
-    assert await empty.models() == []
-    with pytest.raises(MissingConfig):
-        await empty.complete(request())

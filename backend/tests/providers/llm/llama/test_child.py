@@ -1,0 +1,61 @@
+"""The process in which llama.cpp lives: nobody else can use it, and it says nothing of prompts."""
+
+import os
+import signal
+import sys
+
+import httpx2
+import pytest
+
+from app.core.errors import (
+    ContextTooLong,
+)
+from tests.support.llama import ASKED, TOOL, Make, answer, pid_of, request
+from tests.support.tiny_llama import SENTENCE
+
+
+async def test_nobody_else_can_use_it(make: Make) -> None:
+    provider = make()
+    await provider.complete(request())
+    process = provider.server.process
+    assert process is not None
+    base = process.endpoint.base
+    assert base.host == "127.0.0.1"
+    body = {"messages": ASKED}
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        assert (await client.post(f"{base.url}/chat/completions", json=body)).status_code == 401
+        headers = {"Authorization": f"Bearer {process.endpoint.api_key}", "Origin": "https://example.com"}
+        for path in ("", "/slots", "/props", "/v1/models"):
+            open_to_all = await client.get(base.origin + path)
+            assert open_to_all.status_code in (401, 404), path
+        own = await client.get(f"{base.url}/models", headers=headers)
+        assert own.headers.get("access-control-allow-origin", "") in ("", "null")
+    assert process.endpoint.api_key not in repr(process.endpoint)
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+async def test_what_llama_says_stays_out_of_the_log_and_holds_no_prompt(
+    make: Make, level: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    provider = make(log_level=level)
+    secret = [{"role": "user", "content": "canary-prompt-4711"}]
+    await answer(provider, request(messages=secret))
+    await answer(provider, request(messages=secret, response_format={"type": "json_object"}, tools=[TOOL]))
+    with pytest.raises(ContextTooLong):
+        await answer(provider, request(messages=[{"role": "user", "content": "canary-prompt-4711 " * 2000}]))
+    key = provider.server.process.endpoint.api_key if provider.server.process else "none"
+    await provider.aclose()
+    said = "".join(capfd.readouterr())
+    assert "canary" not in said
+    assert SENTENCE[:15] not in said
+    assert key not in said
+    assert ("model loaded" in said) is (level == "debug")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT here")
+async def test_ctrl_c_is_not_for_it(make: Make) -> None:
+    provider = make()
+    await provider.complete(request())
+    os.kill(pid_of(provider), signal.SIGINT)
+    assert (await answer(provider, request()))[0] == SENTENCE
+    assert provider.server.process is not None

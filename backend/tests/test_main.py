@@ -1,0 +1,59 @@
+"""The application: made of settings and registrations, described whole, and made for uvicorn only when asked for."""
+
+import subprocess
+import sys
+
+import pytest
+
+from app import main
+from app.api.deps import Resources
+from app.core.config import Settings
+from app.providers.registry import Registration, Registrations
+from app.toolsets.base import FunctionToolset
+from tests.fakes.chat_provider import FakeChat
+from tests.fakes.engine import FakeEngine
+
+
+def registration(name: str, made: object) -> dict[str, Registration]:
+    return {name: Registration(name, lambda: lambda _settings: made, "tests")}
+
+
+async def test_registrations_take_the_place_of_what_is_built_in_and_installed() -> None:
+    engine, chat, toolset = FakeEngine(), FakeChat(), FunctionToolset("mine", "a test's")
+    bot = {"model": "fake/tiny", "toolsets": ["mine"]}
+    settings = Settings(
+        _env_file=None,
+        stt={"provider": "fake"},
+        llm={"provider": "fake"},
+        assistants={"shipped": False, "named": {"bot": bot}},
+    )
+    app = main.create_app(
+        settings,
+        registrations=Registrations(
+            stt=registration("fake", engine),
+            llm=registration("fake", chat),
+            toolsets=registration("mine", toolset),
+        ),
+    )
+    resources: Resources = app.state.resources
+    assert [item.name for item in await resources.stt.list_states()] == ["fake"]
+    assert [item.name for item in await resources.catalog.list_states()] == ["fake", "bot"]
+    assert (await resources.catalog.resolve(None)).chat is chat
+    assert (await resources.catalog.resolve("bot")).id == "bot"
+    assert list(await resources.stt.list_models()) == ["fake"]
+
+
+def test_the_schema_has_the_messages_of_the_socket_and_the_events_of_an_answer() -> None:
+    schemas = main.create_app(Settings(_env_file=None)).openapi()["components"]["schemas"]
+    assert {"ClientMessage", "ServerEvent", "GenerateEvent", "DoneEvent"} <= schemas.keys()
+
+
+def test_importing_the_module_reads_no_settings() -> None:
+    code = "import os; os.environ['PROMPTER_LOG_LEVEL'] = 'nonsense'; import app.main; print('imported')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "imported"
+
+
+def test_the_module_has_no_other_lazy_names() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'application'"):
+        getattr(main, "application")  # noqa: B009  # an attribute that does not exist
