@@ -3,11 +3,14 @@
 import wave
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from app.providers.base import Samples
+from app.core.config import Settings, SttSettings, WhisperSettings
+from app.providers.base import Samples, SttConfig, WindowRequest, WindowResult
+from app.providers.stt.whisper.provider import WhisperLocalProvider
 
 ROOT = Path(__file__).resolve().parents[3]
 OURS = ROOT / "models" / "whisper-samples"
@@ -43,3 +46,32 @@ def _read(path: Path) -> Samples:
     with wave.open(str(path)) as file:
         assert (file.getframerate(), file.getnchannels()) == (16_000, 1)
         return np.frombuffer(file.readframes(file.getnframes()), np.int16)
+
+
+def settings_for(model: str = "", models_dir: Path = Path("/nowhere")) -> Settings:
+    return Settings(models_dir=models_dir, stt=SttSettings(whisper_local=WhisperSettings(model=model)))
+
+
+async def transcribe(
+    provider: WhisperLocalProvider,
+    samples: Samples,
+    config: SttConfig | None = None,
+    window: Literal["short", "full"] = "full",
+) -> WindowResult:
+    config = config or SttConfig()
+    session = await provider.open_session(config)
+    result = await session.decode(request(samples, window=window, words=config.words))
+    await session.aclose()
+    return result
+
+
+def request(
+    samples: Samples,
+    *,
+    final: bool = True,
+    window: Literal["short", "full"] = "full",
+    context: str = "",
+    words: bool = False,
+    lang: str | None = None,
+) -> WindowRequest:
+    return WindowRequest(samples, len(samples), final, window, context, words, lang)

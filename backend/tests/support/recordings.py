@@ -1,11 +1,16 @@
 """Recordings in the containers that browsers, phones and SDKs send, made from samples."""
 
 import io
+import tempfile
 from fractions import Fraction
+from typing import BinaryIO, cast
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+from app.providers.base import Samples
+from app.providers.media.decoder import RecordingDecoder
 
 FORMS: dict[str, tuple[str, str, str, dict[str, str]]] = {
     "webm": ("webm", "libopus", "flt", {}),
@@ -82,3 +87,14 @@ def similar(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
     length = min(len(one), len(other)) // 160 * 160
     loud = [np.abs(each[:length].astype(np.float64)).reshape(-1, 160).mean(axis=1) for each in (one, other)]
     return float(np.corrcoef(loud[0], loud[1])[0, 1])
+
+
+async def decode_recording(data: bytes, longest_s: float = 600.0) -> Samples:
+    """All audio of a recording, decoded in a process of its own."""
+    with tempfile.SpooledTemporaryFile(max_size=1 << 20) as file:
+        file.write(data)
+        async with RecordingDecoder(cast("BinaryIO", file), longest_s) as decoder:
+            blocks = []
+            while (block := await decoder.block()) is not None:
+                blocks.append(block)
+            return np.concatenate(blocks)

@@ -1,7 +1,6 @@
 """The embedded engine with its real worker processes: same audio, same text, whatever happens around it."""
 
 import asyncio
-import multiprocessing
 import os
 import select
 import signal
@@ -10,11 +9,8 @@ import wave
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import anyio
-import anyio.lowlevel
 import jiwer
 import numpy as np
 import pytest
@@ -22,13 +18,10 @@ import pytest_asyncio
 import soxr
 
 from app.core.config import Settings
-from app.core.errors import EngineFailed, ProviderNotReady, UnknownModel
+from app.core.errors import ProviderNotReady, UnknownModel
 from app.providers.base import SAMPLE_RATE_HZ, Samples, SttConfig, SttProvider, Transcript
-from app.providers.stt.pocketsphinx.pool import Lease, PendingLease, WorkerPool
 from app.providers.stt.pocketsphinx.provider import PocketSphinxProvider
-from app.providers.stt.pocketsphinx.stream import DEATHS, SphinxSession, SphinxStream
-from app.providers.stt.pocketsphinx.wire import Header
-from app.providers.stt.pocketsphinx.worker_process import WorkerDied, WorkerProcess
+from app.providers.stt.pocketsphinx.stream import SphinxSession, SphinxStream
 from app.schemas.providers import ProviderState
 
 pytest.importorskip("importlib.metadata").distribution("pocketsphinx")
@@ -240,34 +233,6 @@ async def test_a_worker_killed_during_the_final_costs_no_word(
     await until_replaced(provider, victims)
 
 
-class FakeDyingLease(Lease):
-    """A decoder whose process ends at every request."""
-
-    def call(self, op: str, body: bytes = b"", **arguments: str | None) -> "asyncio.Future[Header]":
-        raise WorkerDied(running=True)
-
-
-class FakeDyingPool(WorkerPool):
-    """Always has a decoder, and it always dies."""
-
-    handed_out = 0
-
-    def queue(self, *, first: bool = False) -> PendingLease:
-        self.handed_out += 1
-        ticket: PendingLease = asyncio.get_running_loop().create_future()
-        ticket.set_result(FakeDyingLease(WorkerProcess.__new__(WorkerProcess), 0))
-        return ticket
-
-
-async def test_an_utterance_that_kills_every_worker_is_given_up() -> None:
-    pool = FakeDyingPool(1, 1)
-    stream = SphinxStream(pool, SphinxSession(pool, WORDS))
-    with pytest.raises(EngineFailed, match="died 3 times"):
-        await stream.finish(0)
-    await stream.aclose()
-    assert pool.handed_out == DEATHS
-
-
 async def test_a_client_that_leaves_frees_its_decoder(
     provider: PocketSphinxProvider, expected: dict[str, Transcript]
 ) -> None:
@@ -328,21 +293,6 @@ async def test_ctrl_c_is_not_for_the_workers(
     assert provider.worker_pids == before
 
 
-async def test_the_server_never_imports_the_engine() -> None:
-    program = (
-        "import asyncio, sys\n"
-        "from app.core.config import Settings\n"
-        "from app.providers.stt.pocketsphinx.provider import PocketSphinxProvider\n"
-        "state = asyncio.run(PocketSphinxProvider(Settings(_env_file=None)).status()).state\n"
-        "print(state, 'pocketsphinx' in sys.modules)"
-    )
-    run = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, cwd=Path(__file__).parents[4], stdout=asyncio.subprocess.PIPE
-    )
-    output, _ = await run.communicate()
-    assert output.split() == [b"ready", b"False"]
-
-
 async def test_models(provider: PocketSphinxProvider) -> None:
     assert isinstance(provider, PocketSphinxProvider)
     as_protocol: SttProvider = provider
@@ -387,25 +337,6 @@ async def test_start_is_shared_and_aclose_ends_all(expected: dict[str, Transcrip
     await until_gone(pids)
     with pytest.raises(ProviderNotReady, match="not started"):
         await provider.open_session(WORDS)
-
-
-@pytest.mark.parametrize("ready", [False, True])
-async def test_a_server_that_ends_while_they_start_leaves_none(ready: bool) -> None:
-    """Its task group cancels them again and again while they clear up."""
-    before = set(multiprocessing.active_children())
-
-    def mine() -> set[BaseProcess]:
-        return set(multiprocessing.active_children()) - before
-
-    pool = WorkerPool(2, 1)
-    async with anyio.create_task_group() as group:
-        group.start_soon(pool.start)
-        while ready and len(mine()) < 2:  # noqa: ASYNC110  # processes tell nobody
-            await anyio.sleep(0.01)
-        await anyio.lowlevel.checkpoint()
-        group.cancel_scope.cancel()
-    await pool.aclose()
-    assert not mine()
 
 
 PARENT = """

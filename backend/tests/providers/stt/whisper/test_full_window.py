@@ -1,4 +1,4 @@
-"""What goes into a Whisper decode, and what of its text is believed."""
+"""What goes into a full-window decode, and what becomes of a decode that repeats itself."""
 
 import threading
 from dataclasses import dataclass
@@ -14,45 +14,6 @@ from app.providers.stt.whisper.full_window import (
     hotwords,
     pad_window,
 )
-from app.providers.stt.whisper.hallucination import remove_loop
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "Write a Python function that reverses a list.",
-        "No, no, no, no, no, no, no.",
-        "uno dos tres cuatro uno dos tres cuatro uno dos tres cuatro",
-        "We had the cat, the dog and the cow, the cat, the dog and the hen, the cat, the dog and the fox.",
-    ],
-)
-def test_speech_is_left_as_it_is(text: str) -> None:
-    assert remove_loop(text).text == text
-    assert not remove_loop(text).rejected
-
-
-@pytest.mark.parametrize(
-    "text", ["you " * 40, "Thank you for watching. " * 12, "ありがとうございました" * 12]
-)
-def test_a_text_that_is_nothing_but_a_loop_is_rejected(text: str) -> None:
-    assert remove_loop(text.strip()).rejected
-
-
-@pytest.mark.parametrize(
-    ("text", "kept"),
-    [
-        ("Open the door" + " and and" * 20, "Open the door and"),
-        (
-            "Open the terminal, run all the tests again before lunch today for me"
-            + ", as soon as you can" * 8,
-            "Open the terminal, run all the tests again before lunch today for me, as soon as you can,",
-        ),
-    ],
-)
-def test_a_loop_at_the_end_is_cut_at_its_first_repetition(text: str, kept: str) -> None:
-    assert not remove_loop(text).rejected
-    assert remove_loop(text).text == kept
 
 
 def test_the_window_ends_a_little_after_speech_in_silence() -> None:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,32 +14,15 @@ import anyio
 import numpy as np
 import pytest
 import pytest_asyncio
-import soxr
 
-from app.core.config import Settings, SttSettings, WhisperSettings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
-from app.providers.base import Samples, SttConfig, WindowRequest, WindowResult
+from app.providers.base import SttConfig
 from app.providers.stt.whisper import full_window
 from app.providers.stt.whisper.provider import WhisperLocalProvider
-from app.providers.stt.whisper.threads import run_blocking
 from app.schemas.providers import ProviderState
-from tests.conftest import read_wav
-from tests.fakes.whisper import ENGLISH, OURS, ROOT, SPANISH, Whisper, whisper
+from tests.fakes.whisper import ENGLISH, ROOT, SPANISH, Whisper, request, settings_for, transcribe
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[None]:  # type: ignore[misc]
-    """This machine's own Hugging Face cache is never seen."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_HUB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def known() -> Whisper:
-    return whisper()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -48,35 +31,6 @@ async def provider(known: Whisper) -> AsyncIterator[WhisperLocalProvider]:
     await provider.start()
     yield provider
     await provider.aclose()
-
-
-def settings_for(model: str = "", models_dir: Path = Path("/nowhere")) -> Settings:
-    return Settings(models_dir=models_dir, stt=SttSettings(whisper_local=WhisperSettings(model=model)))
-
-
-async def transcribe(
-    provider: WhisperLocalProvider,
-    samples: Samples,
-    config: SttConfig | None = None,
-    window: Literal["short", "full"] = "full",
-) -> WindowResult:
-    config = config or SttConfig()
-    session = await provider.open_session(config)
-    result = await session.decode(request(samples, window=window, words=config.words))
-    await session.aclose()
-    return result
-
-
-def request(
-    samples: Samples,
-    *,
-    final: bool = True,
-    window: Literal["short", "full"] = "full",
-    context: str = "",
-    words: bool = False,
-    lang: str | None = None,
-) -> WindowRequest:
-    return WindowRequest(samples, len(samples), final, window, context, words, lang)
 
 
 def english_only(known: Whisper, folder: Path) -> Path:
@@ -102,19 +56,6 @@ async def test_finals_are_what_was_said_in_the_language_detected(
     assert first.decode_ms > 0
     second = await transcribe(provider, known.spanish, window=window)
     assert (second.text, second.lang) == (SPANISH, "es")
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "samples").glob("*.wav")), ids=lambda path: path.stem)
-async def test_a_short_window_understands_every_sample(path: Path) -> None:
-    """As the full one does; what is no speech is no text in either."""
-    if not (OURS / "model.bin").is_file():
-        pytest.skip("models/whisper-samples is missing")
-    audio, rate = read_wav(path)
-    if rate != 16_000:
-        audio = soxr.resample(audio.astype(np.float32), rate, 16_000).clip(-32768, 32767).astype(np.int16)
-    provider = WhisperLocalProvider(settings_for(str(OURS)))
-    finals = [(await transcribe(provider, audio, window=window)).text for window in ("short", "full")]
-    assert finals == [path.with_suffix(".txt").read_text(encoding="utf-8").strip()] * 2
 
 
 async def test_a_partial_of_the_whole_utterance_is_its_text(
@@ -282,40 +223,6 @@ async def test_the_test_checkpoint_is_used_only_when_asked_for(known: Whisper, t
     await session.aclose()
 
 
-async def test_damaged_weights_are_told_once_and_make_room_for_another_engine(
-    known: Whisper, tmp_path: Path
-) -> None:
-    shutil.copytree(known.path, tmp_path / "base")
-    weights = tmp_path / "base" / "model.bin"
-    data = weights.read_bytes()
-    weights.unlink()
-    weights.write_bytes(data[: len(data) // 2])
-    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
-    assert (await provider.status()).state is ProviderState.READY
-    for _ in range(2):
-        with pytest.raises(ProviderNotReady, match="'base' cannot be loaded"):
-            await provider.start()
-    status = await provider.status()
-    assert status.state is ProviderState.NO_MODEL
-    assert "fetch it again" in status.description
-
-    weights.write_bytes(data)
-    assert (await provider.status()).state is ProviderState.READY
-    assert (await transcribe(provider, known.english)).text == ENGLISH
-
-
-async def test_weights_that_are_no_numbers_are_refused(known: Whisper, tmp_path: Path) -> None:
-    shutil.copytree(known.path, tmp_path / "base")
-    weights = tmp_path / "base" / "model.bin"
-    data = bytearray(weights.read_bytes())
-    weights.unlink()
-    at = data.index(b"encoder/layer_norm/gamma") + 64  # past the name, the shape and the length
-    data[at : at + 64] = b"\xff" * 64  # NaN in float16 and float32 alike
-    weights.write_bytes(data)
-    with pytest.raises(ProviderNotReady, match="no numbers"):
-        await WhisperLocalProvider(settings_for(models_dir=tmp_path)).start()
-
-
 # -- languages and models
 
 
@@ -351,72 +258,7 @@ async def test_a_path_is_no_name_for_a_client(provider: WhisperLocalProvider, kn
         await provider.open_session(SttConfig(model=str(known.path)))
 
 
-async def test_two_checkpoints_are_kept_and_those_in_use_are_not_dropped(
-    known: Whisper, tmp_path: Path
-) -> None:
-    for name in ("one", "two", "three"):
-        shutil.copytree(known.path, tmp_path / name)
-    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
-    first = await provider.open_session(SttConfig(model="one"))
-    second = await provider.open_session(SttConfig(model="two"))
-    with pytest.raises(ProviderNotReady, match="'one', 'two'"):
-        await provider.open_session(SttConfig(model="three"))
-    await first.aclose()
-    await first.aclose()
-    assert (await transcribe(provider, known.english, SttConfig(model="three"))).text == ENGLISH
-    await second.aclose()
-
-
-async def test_a_checkpoint_is_loaded_once_however_many_ask(
-    known: Whisper, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loads = count_calls(monkeypatch, "app.providers.stt.whisper.model_pool.load")
-    provider = WhisperLocalProvider(settings_for(str(known.path)))
-    async with anyio.create_task_group() as group:
-        for _ in range(5):
-            group.start_soon(provider.start)
-        for _ in range(5):
-            group.start_soon(provider.open_session, SttConfig())
-    await provider.start()
-    assert loads() == 1
-
-
 # -- clients that leave
-
-
-@pytest.mark.parametrize("native", [False, True], ids=["anyio scope", "asyncio task"])
-async def test_a_call_that_runs_is_waited_for_when_its_client_leaves(native: bool) -> None:
-    began, may_end, events = threading.Event(), threading.Event(), list[str]()
-
-    def call(abandoned: threading.Event) -> None:
-        began.set()
-        assert abandoned.wait(10)
-        events.append("told that nobody waits")
-        assert may_end.wait(10)
-        events.append("call returned")
-
-    async def client() -> None:
-        try:
-            await run_blocking(call, anyio.CapacityLimiter(1))
-        finally:
-            events.append("client released")
-
-    if native:
-        import asyncio
-
-        task = asyncio.create_task(client())
-        await anyio.to_thread.run_sync(began.wait)
-        task.cancel()
-        may_end.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    else:
-        async with anyio.create_task_group() as group:
-            group.start_soon(client)
-            await anyio.to_thread.run_sync(began.wait)
-            group.cancel_scope.cancel()
-            may_end.set()
-    assert events == ["told that nobody waits", "call returned", "client released"]
 
 
 async def test_an_engine_that_breaks_ends_with_one_error_and_no_details(
@@ -446,17 +288,3 @@ class Generator:
     def generate(self, *args: object, **options: object) -> Any:
         self.asked.append(options)
         return self._model.generate(*args, **options)
-
-
-def count_calls(monkeypatch: pytest.MonkeyPatch, target: str) -> Callable[[], int]:
-    """How often the function named by `target` is called from now on."""
-    module, _, name = target.rpartition(".")
-    original = getattr(sys.modules[module], name)
-    calls: list[object] = []
-
-    def counted(*args: object) -> object:
-        calls.append(args)
-        return original(*args)
-
-    monkeypatch.setattr(target, counted)
-    return lambda: len(calls)

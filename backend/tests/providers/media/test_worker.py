@@ -1,0 +1,118 @@
+"""The decoder process: what it sends, what it refuses, and what it may reach."""
+
+import io
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.core.errors import AudioNotReadable
+from app.providers.media import worker
+from tests.conftest import SAMPLES, read_wav
+from tests.support.recordings import decode_recording, encoded, video
+
+SAID, RATE_HZ = read_wav(SAMPLES / "en_reverse_list_16k.wav")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the limits of other systems are fewer")
+
+
+def decode_here(recording: bytes, container: str) -> tuple[bytes, list[Any]]:
+    """What the process would send, without the process."""
+    reports: list[Any] = []
+    pcm = b"".join(worker.decode_pcm(io.BytesIO(recording), container, reports.append))
+    return pcm, reports
+
+
+def test_audio_comes_as_16_khz_mono_and_the_claimed_length_before_it() -> None:
+    pcm, reports = decode_here(encoded(SAID, RATE_HZ, "wav", out_hz=16_000), "wav")
+    assert pcm == SAID.tobytes()
+    assert [report["duration_s"] for report in reports] == [pytest.approx(len(SAID) / RATE_HZ, abs=0.01)]
+
+
+def test_a_change_of_rate_in_the_middle_goes_on() -> None:
+    pcm, _ = decode_here(encoded(SAID, RATE_HZ, "mp3") + encoded(SAID, RATE_HZ, "mp3", out_hz=44_100), "mp3")
+    assert len(pcm) / 2 == pytest.approx(2 * len(SAID), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("recording", "container", "reason"),
+    [
+        (video(), "mov", "holds no sound"),
+        (
+            encoded(np.zeros(1600, np.int16), 16_000, "wav", out_hz=16_000).replace(
+                struct.pack("<I", 16_000), struct.pack("<I", 4_000_000), 1
+            ),
+            "wav",
+            "not usual",
+        ),
+    ],
+    ids=["a video", "4 MHz"],
+)
+def test_what_is_no_usual_recording_is_refused(recording: bytes, container: str, reason: str) -> None:
+    with pytest.raises(worker.DecodingRefused, match=reason):
+        decode_here(recording, container)
+
+
+BEGIN = f"""
+import sys
+sys.path.insert(0, {str(Path(worker.__file__).parent)!r})
+import os, socket
+import worker
+worker._warm_up()
+worker.limit(20)
+def say(kind, body=b""):
+    os.write(1, worker.HEAD.pack(kind, len(body)) + body)
+"""
+
+
+@LINUX
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "open('/etc/passwd')",
+        "open('/tmp/prompter-was-here', 'w')",
+        "socket.socket()",
+        "os.dup(0)",
+        "os.pipe()",
+        "bytearray(2 << 30)",
+    ],
+)
+async def test_the_process_can_reach_nothing(script: Callable[[str], None], attempt: str) -> None:
+    """No file, no socket, no gigabytes: even code that took over the decoder would stand there."""
+    script(
+        BEGIN
+        + f"try:\n    {attempt}\n    say(worker.DONE)\nexcept (OSError, MemoryError) as error:\n"
+        + "    say(worker.REFUSED, type(error).__name__.encode())\n"
+    )
+    with pytest.raises(AudioNotReadable, match=r"OSError|MemoryError|FileNotFoundError"):
+        await decode_recording(encoded(SAID, RATE_HZ, "wav"))
+
+
+@LINUX
+async def test_a_process_that_spins_is_ended(script: Callable[[str], None]) -> None:
+    script(BEGIN.replace("limit(20)", "limit(0)") + "while True: pass\n")
+    with pytest.raises(AudioNotReadable, match="broke its decoder"):
+        await decode_recording(encoded(SAID, RATE_HZ, "wav"))
+
+
+async def test_the_process_gets_no_key_of_the_server(
+    script: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTER_LLM__OPENAI_COMPAT__API_KEY", "sk-canary")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    script(
+        "import os, struct\nsaid = ' '.join([*os.environ, *os.environ.values()]).encode()\n"
+        "os.write(1, struct.pack('!cI', b'R', len(said)) + said)\n"
+    )
+    with pytest.raises(AudioNotReadable) as caught:
+        await decode_recording(encoded(SAID, RATE_HZ, "wav"))
+    assert "PATH" in caught.value.message
+    assert "canary" not in caught.value.message
+    assert "OPENAI" not in caught.value.message
+
+
+def test_the_largest_message_is_a_second() -> None:
+    assert worker.BLOCK_BYTES == 32_000

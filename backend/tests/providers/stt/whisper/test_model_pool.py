@@ -1,0 +1,93 @@
+"""Checkpoints in memory: each is loaded once, few are kept, and broken ones are refused."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from app.core.errors import ProviderNotReady
+from app.providers.base import SttConfig
+from app.providers.stt.whisper.provider import WhisperLocalProvider
+from app.schemas.providers import ProviderState
+from tests.fakes.whisper import ENGLISH, Whisper, settings_for, transcribe
+
+
+async def test_damaged_weights_are_told_once_and_make_room_for_another_engine(
+    known: Whisper, tmp_path: Path
+) -> None:
+    shutil.copytree(known.path, tmp_path / "base")
+    weights = tmp_path / "base" / "model.bin"
+    data = weights.read_bytes()
+    weights.unlink()
+    weights.write_bytes(data[: len(data) // 2])
+    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
+    assert (await provider.status()).state is ProviderState.READY
+    for _ in range(2):
+        with pytest.raises(ProviderNotReady, match="'base' cannot be loaded"):
+            await provider.start()
+    status = await provider.status()
+    assert status.state is ProviderState.NO_MODEL
+    assert "fetch it again" in status.description
+
+    weights.write_bytes(data)
+    assert (await provider.status()).state is ProviderState.READY
+    assert (await transcribe(provider, known.english)).text == ENGLISH
+
+
+async def test_weights_that_are_no_numbers_are_refused(known: Whisper, tmp_path: Path) -> None:
+    shutil.copytree(known.path, tmp_path / "base")
+    weights = tmp_path / "base" / "model.bin"
+    data = bytearray(weights.read_bytes())
+    weights.unlink()
+    at = data.index(b"encoder/layer_norm/gamma") + 64  # past the name, the shape and the length
+    data[at : at + 64] = b"\xff" * 64  # NaN in float16 and float32 alike
+    weights.write_bytes(data)
+    with pytest.raises(ProviderNotReady, match="no numbers"):
+        await WhisperLocalProvider(settings_for(models_dir=tmp_path)).start()
+
+
+async def test_two_checkpoints_are_kept_and_those_in_use_are_not_dropped(
+    known: Whisper, tmp_path: Path
+) -> None:
+    for name in ("one", "two", "three"):
+        shutil.copytree(known.path, tmp_path / name)
+    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
+    first = await provider.open_session(SttConfig(model="one"))
+    second = await provider.open_session(SttConfig(model="two"))
+    with pytest.raises(ProviderNotReady, match="'one', 'two'"):
+        await provider.open_session(SttConfig(model="three"))
+    await first.aclose()
+    await first.aclose()
+    assert (await transcribe(provider, known.english, SttConfig(model="three"))).text == ENGLISH
+    await second.aclose()
+
+
+async def test_a_checkpoint_is_loaded_once_however_many_ask(
+    known: Whisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads = count_calls(monkeypatch, "app.providers.stt.whisper.model_pool.load")
+    provider = WhisperLocalProvider(settings_for(str(known.path)))
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(provider.start)
+        for _ in range(5):
+            group.start_soon(provider.open_session, SttConfig())
+    await provider.start()
+    assert loads() == 1
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, target: str) -> Callable[[], int]:
+    """How often the function named by `target` is called from now on."""
+    module, _, name = target.rpartition(".")
+    original = getattr(sys.modules[module], name)
+    calls: list[object] = []
+
+    def counted(*args: object) -> object:
+        calls.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(target, counted)
+    return lambda: len(calls)

@@ -1,0 +1,298 @@
+"""The utterance decoder: the same for live speech and recordings, over incremental and whole-window engines."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import anyio
+import numpy as np
+import pytest
+
+from app.core.config import Settings
+from app.core.errors import EngineFailed, ServerFull, UnknownProvider
+from app.providers.base import (
+    Hypothesis,
+    RawSttSession,
+    Samples,
+    SttCapabilities,
+    SttConfig,
+    SttSession,
+    Transcript,
+    WindowSttSession,
+)
+from app.providers.registry import Registration
+from app.providers.stt.cloud_stub import CloudStubSession
+from app.services.audio.segmenter import UtteranceStarted
+from app.services.decoding.policy import Priority
+from app.services.decoding.providers import SttProviders
+from app.services.decoding.scheduler import Scheduler
+from app.services.decoding.utterance import LiveOutput, OpenEngine, UtteranceDecoder, open_engine
+from tests.fakes.engine import FakeEngine, FakeSession, Script, growing
+from tests.fakes.window_engine import WORD_SAMPLES, FakeWindowEngine, FakeWindowSession, said, speech
+from tests.support.utterances import ended
+
+QUARTER_S = 4000
+
+
+@dataclass
+class Listener:
+    """Remembers what it gets."""
+
+    partials: list[tuple[str, str, int]] = field(default_factory=list)
+    eager: list[str] = field(default_factory=list)
+
+    def on_partial(self, text: str, stable: str, covered_samples: int) -> None:
+        self.partials.append((text, stable, covered_samples))
+
+    def on_eager_final(self, transcript: Transcript) -> None:
+        self.eager.append(transcript.text)
+
+
+def opened(
+    session: SttSession | WindowSttSession | RawSttSession,
+    config: SttConfig | None = None,
+    scheduler: Scheduler | None = None,
+) -> OpenEngine:
+    """A fake engine that is open."""
+    number = scheduler.new_session() if scheduler else 0
+    return OpenEngine(
+        provider=FakeEngine(),
+        session=session,
+        config=config or SttConfig(),
+        scheduler=scheduler,
+        number=number,
+    )
+
+
+@asynccontextmanager
+async def live(engine: OpenEngine) -> AsyncIterator[tuple[UtteranceDecoder, Listener]]:
+    listener = Listener()
+    async with anyio.create_task_group() as tasks:
+        decoder = UtteranceDecoder(engine, LiveOutput(listener, tasks))
+        yield decoder, listener
+        await decoder.close()
+    await engine.aclose()
+
+
+async def settle() -> None:
+    for _ in range(40):
+        await anyio.lowlevel.checkpoint()
+
+
+def samples(count: int) -> Samples:
+    return np.arange(count).astype(np.int16)
+
+
+# -- incremental engines
+
+
+async def test_an_incremental_engine_gets_all_audio_and_its_hypotheses_a_stable_prefix() -> None:
+    session = FakeSession(Script(growing), SttConfig())
+    async with live(opened(session, scheduler=Scheduler(1, lambda: 0.0))) as (decoder, listener):
+        await decoder.begin(UtteranceStarted(1, 1000, 2000))
+        for _ in range(8):
+            await decoder.accept(samples(QUARTER_S))
+        final = await decoder.finish(ended(1000, 1000 + 8 * QUARTER_S))
+    assert listener.partials[-1] == (
+        " ".join(f"word{i}" for i in range(8)),
+        "word0 word1 word2 word3 word4 word5",
+        32_000,
+    )
+    assert final.transcript.text == session.streams[0].digest
+    assert (final.decode_ms, final.wait_ms >= 0) == (1.5, True)
+    assert bytes(session.streams[0].audio) == samples(QUARTER_S).tobytes() * 8
+    assert session.closed
+
+
+async def test_a_prefix_that_the_engine_names_is_passed_on() -> None:
+    class Sure(FakeSession):
+        async def open_stream(self) -> "SureStream":  # type: ignore[override]
+            return SureStream()
+
+    class SureStream:
+        async def accept(self, samples: Samples) -> Hypothesis | None:
+            return Hypothesis("open the door", "open")
+
+        async def finish(self, speech_samples: int) -> Transcript:
+            return Transcript("open the door")
+
+        async def aclose(self) -> None:
+            """Nothing to release."""
+
+    async with live(opened(Sure(Script(), SttConfig()))) as (decoder, listener):
+        await decoder.begin(UtteranceStarted(1, 0, 0))
+        await decoder.accept(samples(100))
+    assert listener.partials == [("open the door", "open", 100)]
+
+
+@pytest.mark.parametrize("as_recording", [True, False])
+async def test_there_are_no_partials_where_nobody_asks_for_them(as_recording: bool) -> None:
+    session = FakeSession(Script(growing), SttConfig())
+    engine = opened(session, SttConfig(partials=False))
+    async with live(engine) as (decoder, listener):
+        if as_recording:
+            decoder = UtteranceDecoder(replace(engine, config=SttConfig()))
+        await decoder.begin(UtteranceStarted(1, 0, 0))
+        await decoder.accept(samples(2 * QUARTER_S))
+        assert decoder.is_open
+        assert decoder.accepted_samples == 2 * QUARTER_S
+        await decoder.finish(ended(0, 100))
+        await decoder.close()
+        assert not decoder.is_open
+    assert listener.partials == []
+
+
+async def test_an_utterance_that_was_cut_in_hindsight_is_decoded_anew() -> None:
+    session = FakeSession(Script(growing), SttConfig())
+    cut = samples(QUARTER_S)
+    async with live(opened(session)) as (decoder, _):
+        await decoder.begin(UtteranceStarted(1, 500, 600))
+        await decoder.accept(samples(3 * QUARTER_S))
+        final = await decoder.finish(ended(500, 500 + QUARTER_S, audio=cut))
+    heard_beyond, again = session.streams
+    assert heard_beyond.closed
+    assert not heard_beyond.finished
+    assert bytes(again.audio) == cut.tobytes()
+    assert final.transcript.text == again.digest
+
+
+async def test_what_an_engine_raises_becomes_an_error_of_ours_and_all_is_closed() -> None:
+    session = FakeSession(Script(failures={"accept": RuntimeError("secret words")}), SttConfig())
+    async with live(opened(session)) as (decoder, _):
+        await decoder.begin(UtteranceStarted(1, 0, 0))
+        with pytest.raises(EngineFailed) as caught:
+            await decoder.accept(samples(10))
+        await decoder.close()
+    assert "secret" not in caught.value.message
+    assert session.streams[0].closed
+    assert session.closed
+
+
+# -- whole-window engines
+
+
+async def test_a_window_engine_streams_and_decodes_an_eager_final() -> None:
+    session = FakeWindowSession()
+    async with live(opened(session, scheduler=Scheduler(1, lambda: 0.0))) as (decoder, listener):
+        await decoder.begin(UtteranceStarted(1, 700, 700))
+        for word in range(4):
+            await decoder.accept(speech(1, word))
+            await settle()
+        await decoder.accept(np.zeros(4096, np.int16))
+        decoder.pause(700 + 4 * WORD_SAMPLES)
+        await settle()
+        final = await decoder.finish(ended(700, 700 + 4 * WORD_SAMPLES))
+    assert listener.partials
+    assert all(said(4).startswith(text) for text, _, _ in listener.partials)
+    assert listener.eager == [final.transcript.text] == [said(4)]
+    assert len(session.finals) == 1
+    assert final.decode_ms < session.script.decode_ms, "the eager final was decoded before the end was known"
+
+
+async def test_speech_that_goes_on_makes_the_eager_final_void() -> None:
+    session = FakeWindowSession()
+    async with live(opened(session)) as (decoder, listener):
+        await decoder.begin(UtteranceStarted(1, 0, 0))
+        await decoder.accept(speech(2))
+        decoder.pause(2 * WORD_SAMPLES)
+        await settle()
+        decoder.resume()
+        await decoder.accept(speech(2, 2))
+        final = await decoder.finish(ended(0, 4 * WORD_SAMPLES))
+    assert listener.eager == [said(2)]
+    assert final.transcript.text == said(4)
+
+
+async def test_a_recording_has_one_decode_that_gives_way_to_live_speech() -> None:
+    scheduler = Scheduler(1, lambda: 0.0)
+    priorities: list[Priority] = []
+
+    def note(_: object) -> bool:
+        priorities.extend(ticket.priority for ticket in scheduler._policy._running)
+        return False
+
+    session = FakeWindowSession()
+    session.script.hold = note
+    engine = opened(session, scheduler=scheduler)
+    decoder = UtteranceDecoder(engine)
+    await decoder.begin(UtteranceStarted(1, 0, 0))
+    await decoder.accept(speech(20))
+    decoder.pause(20 * WORD_SAMPLES)
+    final = await decoder.finish(ended(0, 20 * WORD_SAMPLES))
+    await decoder.close()
+    await engine.aclose()
+    assert final.transcript.text == said(20)
+    assert session.partials == []
+    assert priorities == [Priority.FILE]
+    assert session.closed
+
+
+async def test_an_engine_that_finds_utterances_by_itself_is_refused() -> None:
+    with pytest.raises(TypeError, match="by itself"):
+        UtteranceDecoder(opened(CloudStubSession()))
+
+
+# -- opening an engine
+
+
+def providers(engine: object, settings: Settings, scheduler: Scheduler) -> SttProviders:
+    registration = Registration("fake", lambda: lambda _: engine, "a test")
+    return SttProviders(settings, scheduler, {"fake": registration})
+
+
+async def test_an_open_engine_has_its_place_at_the_scheduler_until_it_is_closed() -> None:
+    settings, scheduler, fake = Settings(_env_file=None), Scheduler(1, lambda: 0.0), FakeWindowEngine()
+    found = providers(fake, settings, scheduler)
+    engines = [
+        await open_engine(found, settings, "fake", SttConfig(vocabulary=("Ada",)), live=live)
+        for live in (True, False)
+    ]
+    assert [engine.scheduler for engine in engines] == [scheduler, scheduler]
+    assert len({engine.number for engine in engines}) == 2
+    assert [engine.config.vocabulary for engine in engines] == [("Ada",)] * 2
+    assert engines[0].name == "fake"
+    assert (engines[0].sizes.partial, engines[0].sizes.final) == ("short", "auto")
+    pressures: list[object] = []
+    engines[0].watch_pressure(pressures.append)
+    for engine in engines:
+        await engine.aclose()
+    assert all(session.closed for session in fake.sessions)
+    assert pressures == []
+
+
+async def test_an_engine_without_a_vocabulary_gets_none_and_one_elsewhere_has_no_scheduler() -> None:
+    fake = FakeEngine()
+    fake.capabilities = SttCapabilities(("en",), streaming=True, words=True, vocabulary=False, network=True)
+    settings, scheduler = Settings(_env_file=None), Scheduler(1, lambda: 0.0)
+    engine = await open_engine(
+        providers(fake, settings, scheduler), settings, "fake", SttConfig(vocabulary=("Ada",)), live=True
+    )
+    assert engine.config.vocabulary == fake.sessions[0].config.vocabulary == ()
+    assert engine.scheduler is None
+    engine.watch_pressure(lambda _: None)
+    await engine.aclose()
+
+
+async def test_only_live_speech_needs_room() -> None:
+    settings, scheduler = Settings(_env_file=None), Scheduler(1, lambda: 0.0)
+    found = providers(FakeEngine(), settings, scheduler)
+    scheduler._policy.shares.charge(99, 100.0, 0.0, unsheddable=True)
+    with pytest.raises(ServerFull):
+        await open_engine(found, settings, "fake", SttConfig(), live=True)
+    engine = await open_engine(found, settings, "fake", SttConfig(), live=False)
+    await engine.aclose()
+
+
+async def test_an_engine_that_breaks_as_it_opens_is_an_error_of_ours() -> None:
+    settings, scheduler = Settings(_env_file=None), Scheduler(1, lambda: 0.0)
+    fake = FakeEngine(Script(failures={"open_session": RuntimeError("secret words")}))
+    with pytest.raises(EngineFailed) as caught:
+        await open_engine(providers(fake, settings, scheduler), settings, "fake", SttConfig(), live=True)
+    assert "secret" not in caught.value.message
+    with pytest.raises(UnknownProvider):
+        await open_engine(providers(fake, settings, scheduler), settings, "none", SttConfig(), live=True)
+
+
+def test_the_fakes_are_what_they_stand_for() -> None:
+    assert isinstance(CloudStubSession(), RawSttSession)
+    assert isinstance(FakeWindowSession(), WindowSttSession)

@@ -1,0 +1,161 @@
+"""A recording's utterances: cut at pauses for engines that get utterances, as an engine says for the others."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import anyio
+import numpy as np
+import pytest
+
+from app.core.config import Settings
+from app.core.errors import EngineFailed
+from app.providers.base import Samples, SttConfig
+from app.providers.stt.cloud_stub import CloudStubProvider, CloudStubSession
+from app.services.decoding.scheduler import Scheduler
+from app.services.decoding.utterance import OpenEngine
+from app.services.transcription.decoder import (
+    RAW_CHUNK_SAMPLES,
+    PassthroughTranscriber,
+    RecordingTranscriber,
+    SegmentedTranscriber,
+)
+from app.services.transcription.result import TranscribedUtterance
+from tests.fakes.engine import FakeEngine, FakeSession, Script
+from tests.support.speech_client import sentence
+
+SETTINGS = Settings(_env_file=None)
+BLOCK = 16_000
+
+
+def audio(sentences: int) -> Samples:
+    return np.frombuffer(sentence(2.0) * sentences, np.int16)
+
+
+def engine(session: FakeSession, *, scheduled: bool = True) -> OpenEngine:
+    scheduler = Scheduler(2, lambda: 0.0) if scheduled else None
+    return OpenEngine(
+        provider=FakeEngine(),
+        session=session,
+        config=SttConfig(lang="en-GB", partials=False),
+        scheduler=scheduler,
+        number=scheduler.new_session(live=False) if scheduler else 0,
+    )
+
+
+def segmented(
+    opened: OpenEngine, utterances: anyio.CapacityLimiter | None = None, silence_ms: int | None = None
+) -> SegmentedTranscriber:
+    return SegmentedTranscriber(
+        opened,
+        SETTINGS,
+        silence_ms=silence_ms,
+        utterances=utterances or anyio.CapacityLimiter(1),
+        segmenters=anyio.CapacityLimiter(1),
+    )
+
+
+async def transcribe(transcriber: RecordingTranscriber, samples: Samples) -> list[TranscribedUtterance]:
+    found = []
+    for at in range(0, len(samples), BLOCK):
+        found += await transcriber.push(samples[at : at + BLOCK])
+    found += await transcriber.finish()
+    await transcriber.aclose()
+    return found
+
+
+async def test_a_recording_is_cut_at_pauses_and_times_count_from_its_start() -> None:
+    session = FakeSession(Script(final=lambda _: "one two"), SttConfig())
+    first, second = await transcribe(segmented(engine(session)), audio(2))
+    assert (first.text, first.lang) == ("one two", "en")
+    assert first.start_ms < first.end_ms < second.start_ms < second.end_ms <= len(audio(2)) / 16
+    assert [word.text for word in second.words] == ["one", "two"]
+    assert second.words[0].start_ms >= second.start_ms
+    assert session.closed
+    assert len(session.streams) == 2
+
+
+async def test_a_longer_silence_makes_fewer_utterances() -> None:
+    session = FakeSession(Script(final=lambda _: "text"), SttConfig())
+    assert len(await transcribe(segmented(engine(session), silence_ms=9000), audio(2))) == 1
+
+
+async def test_what_the_engine_has_no_text_for_is_left_out() -> None:
+    session = FakeSession(Script(final=lambda _: ""), SttConfig())
+    assert await transcribe(segmented(engine(session)), audio(1)) == []
+
+
+async def test_an_open_utterance_holds_the_place_that_others_wait_for() -> None:
+    limiter = anyio.CapacityLimiter(1)
+    it = segmented(engine(FakeSession(Script(), SttConfig())), limiter)
+    assert not it.is_busy
+    await it.push(audio(1)[:BLOCK])
+    assert it.is_busy
+    assert limiter.borrowed_tokens == 1
+    await it.aclose()
+    assert not it.is_busy
+    assert limiter.borrowed_tokens == 0
+
+
+async def test_an_engine_elsewhere_waits_for_no_place() -> None:
+    limiter = anyio.CapacityLimiter(1)
+    it = segmented(engine(FakeSession(Script(), SttConfig()), scheduled=False), limiter)
+    await it.push(audio(1)[:BLOCK])
+    assert limiter.borrowed_tokens == 0
+    await it.aclose()
+
+
+async def test_an_engine_that_fails_gives_its_place_back() -> None:
+    limiter = anyio.CapacityLimiter(1)
+    session = FakeSession(Script(failures={"finish": RuntimeError("secret words")}), SttConfig())
+    it = segmented(engine(session), limiter)
+    with pytest.raises(EngineFailed):
+        await transcribe(it, audio(1))
+    await it.aclose()
+    assert limiter.borrowed_tokens == 0
+    assert session.closed
+
+
+# -- engines that see every chunk
+
+
+def passthrough(session: CloudStubSession) -> PassthroughTranscriber:
+    opened = OpenEngine(provider=CloudStubProvider(SETTINGS), session=session, config=SttConfig(lang="es"))
+    return PassthroughTranscriber(opened, session)
+
+
+@pytest.mark.parametrize("block", [RAW_CHUNK_SAMPLES, 7 * RAW_CHUNK_SAMPLES])
+async def test_each_final_of_a_chunk_engine_is_an_utterance(block: int) -> None:
+    it, found = passthrough(CloudStubSession()), []
+    samples = np.zeros(7 * RAW_CHUNK_SAMPLES, np.int16)
+    for at in range(0, len(samples), block):
+        found += await it.push(samples[at : at + block])
+    assert await it.finish() == []
+    await it.aclose()
+    assert [(each.start_ms, each.end_ms, each.lang) for each in found] == [(0, 300, "es"), (300, 600, "es")]
+    assert not it.is_busy
+
+
+async def test_a_chunk_engine_that_fails_is_an_error_of_ours() -> None:
+    class Broken(CloudStubSession):
+        def accept_chunk(self, pcm: bytes) -> list[tuple[Literal["partial", "final"], str]]:
+            raise RuntimeError("secret words")
+
+    it = passthrough(Broken())
+    with pytest.raises(EngineFailed) as caught:
+        await it.push(np.zeros(100, np.int16))
+    assert "secret" not in caught.value.message
+
+
+async def test_a_chunk_engine_gets_pcm16_at_16_khz() -> None:
+    class Noting(CloudStubSession):
+        got: Sequence[bytes] = ()
+
+        def accept_chunk(self, pcm: bytes) -> list[tuple[Literal["partial", "final"], str]]:
+            self.got = [*self.got, pcm]
+            return []
+
+    session = Noting()
+    samples = np.arange(2000).astype(np.int16)
+    await passthrough(session).push(samples)
+    assert [len(pcm) for pcm in session.got] == [2 * RAW_CHUNK_SAMPLES, 2 * 400]
+    assert b"".join(session.got) == samples.astype("<i2").tobytes()

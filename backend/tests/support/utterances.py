@@ -1,0 +1,17 @@
+"""Events of a segmenter, made by hand."""
+
+from app.providers.base import Samples
+from app.services.audio.segmenter import UtteranceEnded
+
+
+def ended(start: int, speech_end: int, *, audio: Samples | None = None) -> UtteranceEnded:
+    """The end of an utterance that is worth decoding; `audio` where it was cut in hindsight."""
+    return UtteranceEnded(
+        utterance_id=1,
+        start=start,
+        end=speech_end,
+        speech_end=speech_end,
+        heard_until=speech_end,
+        discard_reason=None,
+        audio=audio,
+    )
