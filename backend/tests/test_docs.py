@@ -29,7 +29,7 @@ from app.main import create_app
 from app.providers.registry import BUILT_IN_LLM, BUILT_IN_STT
 from app.schemas import stt
 from app.schemas.providers import ProviderState
-from app.toolsets.registry import BUILT_IN_TOOLSETS, toolset_registrations
+from app.toolsets.registry import BUILT_IN_TOOLSETS, list_toolset_registrations
 
 ROOT = Path(__file__).resolve().parents[2]
 SOCKET = "docs/speech-socket.md"
@@ -665,7 +665,7 @@ def test_the_example_of_an_assistant_is_valid(page: str) -> None:
     """As it stands there: its toolsets exist, and so does the tool that it asks for."""
     example = next(block for block in code_blocks(page, "toml") if "toolsets" in block)
     definition = AssistantDefinition.model_validate(tomllib.loads(example))
-    toolsets = [toolset_registrations()[name].load()(Settings()) for name in definition.toolsets]
+    toolsets = [list_toolset_registrations()[name].load()(Settings()) for name in definition.toolsets]
     names = {tool.name for toolset in toolsets for tool in toolset.tools()}
     assert definition.approval
     assert set(definition.approval) <= names

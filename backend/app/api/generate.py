@@ -80,8 +80,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 async def open_answer(
     body: GenerateIn, request: Request, resources: ResourcesDep, caller: CallerDep
 ) -> AsyncGenerator[TextCompletion, None]:
-    """The answer with its first text there, so that a failure has its status; closed when all is sent."""
-    answer = await resources.generate.start(_prompt(body, caller))
+    """The answer, opened so that a failure has its status, and closed when all is sent."""
+    answer = await resources.generate.start(_make_prompt(body, caller))
     try:
         await unless_gone(request, answer.open())
         yield answer
@@ -100,7 +100,7 @@ async def generate(
 ) -> Response | GenerateOut:
     """Send `messages`, the transcript of a dictation (`session_id`), or both, and get an answer.
 
-    A client that leaves ends the upstream's work within a second.
+    When the client leaves, the upstream's work ends within a second.
     """
     if body.stream:
         return EventStream(_events(answer), slow_reader_s=resources.settings.limits.slow_reader_s)
@@ -133,7 +133,7 @@ async def _events(answer: TextCompletion) -> AsyncGenerator[bytes, None]:
     )
 
 
-def _prompt(body: GenerateIn, caller: Caller) -> Prompt:
+def _make_prompt(body: GenerateIn, caller: Caller) -> Prompt:
     config = body.config
     return Prompt(
         messages=[ChatMessage(message.role, message.content) for message in body.messages],

@@ -58,7 +58,7 @@ async def ready(resources: ResourcesDep, response: Response) -> Readiness:
     responses=describe_answer("What there is to count; `docs/performance.md` explains each"),
 )
 async def metrics(resources: ResourcesDep) -> Response:
-    """Sessions, utterances and latencies by provider; never a text, a label or an address."""
+    """Sessions, utterances and latencies by provider. It holds no text, label or address."""
     return Response(resources.observer.render(), media_type=CONTENT_TYPE)
 
 
@@ -67,12 +67,12 @@ providers_router = APIRouter(prefix="/providers", tags=["providers"])
 
 @providers_router.get("/stt", summary="Speech engines", responses=describe_answer("All engines"))
 async def speech_engines(resources: ResourcesDep) -> SttProviderList:
-    """Every engine, ready or not; answers within about 3 s whatever a provider does."""
+    """All engines, ready or not; within about 3 s, whatever an engine does."""
     return SttProviderList(items=await resources.stt.list_states())
 
 
 @providers_router.get("/llm", summary="Language-model providers", responses=describe_answer("All providers"))
 async def language_models(resources: ResourcesDep) -> LlmProviderList:
-    """Every provider of language models, and every assistant, ready or not; answers within some seconds whatever
-    an upstream does."""
+    """All providers of language models and all assistants, ready or not; within some seconds, whatever an upstream
+    does."""
     return LlmProviderList(items=await resources.catalog.list_states())

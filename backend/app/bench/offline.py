@@ -23,7 +23,7 @@ from app.providers.base import (
     WindowRequest,
     WindowSttSession,
 )
-from app.providers.registry import stt_registrations
+from app.providers.registry import list_stt_registrations
 
 Window = Literal["short", "full"]
 MAX_PIECE_S, MIN_PIECE_S = 28, 15
@@ -85,7 +85,7 @@ async def offline_engine(name: str, settings: Settings | None = None) -> AsyncIt
     Raises:
         BenchError: there is none, or it cannot start.
     """
-    known = stt_registrations()
+    known = list_stt_registrations()
     if name not in known:
         raise BenchError(f"no speech provider {name!r}; known: {', '.join(known)}")
     provider: SttProvider = known[name].load()(settings or load_settings())

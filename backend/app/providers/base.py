@@ -1,9 +1,9 @@
-"""What an engine is: the protocols and values that every provider, built-in or third-party, agrees on.
+"""The protocols and values that all providers share, built-in and third-party.
 
 Speech to text has three lifetimes. A `SttProvider` lives as long as the server and owns weights and workers. A
 `SttSession` lives as long as one dictation and owns what belongs to the speaker (cepstral mean, last text). A
-`SttStream` lives as long as one utterance. A language model has one lifetime: the stream of `LlmProvider.generate`,
-which the caller must close.
+`SttStream` lives as long as one utterance. A language model has one lifetime: the stream of an answer, which
+the caller must close.
 """
 
 from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
@@ -256,7 +256,7 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class LlmConfig:
-    """Where and how to ask, as one request said it; empty fields fall back to settings where that is allowed."""
+    """Where and how to ask, from one request. Empty fields fall back to the settings where that is allowed."""
 
     base_url: str = ""
     api_key: str = field(default="", repr=False)
@@ -277,7 +277,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LlmChunk:
-    """A piece of an answer. The last one carries `finish_reason`, and `usage` where the upstream tells it."""
+    """A piece of an answer. The last one has `finish_reason`, and `usage` where it is known."""
 
     text: str = ""
     finish_reason: str | None = None
@@ -287,7 +287,7 @@ class LlmChunk:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One chat completion in OpenAI's words, as `POST /v1/chat/completions` has them."""
+    """One chat completion, in the format of `POST /v1/chat/completions`."""
 
     model: str
     """The provider's own name of the model."""
@@ -298,17 +298,17 @@ class ChatRequest:
 
 @runtime_checkable
 class ChatProvider(Protocol):
-    """A model on OpenAI's chat wire, so that tools, images and fields that we do not know pass through it. Services
-    see language models as this alone.
+    """A language model that speaks OpenAI's chat format: tools, images and unknown fields pass through it. Services
+    know language models as this protocol alone.
 
-    Chunks and answers are plain JSON objects. They are canonical, whatever the upstream's habits: `choices` is
-    a list; every delta has `content` (text or None) and no null `tool_calls`; tool-call deltas have `index`; reasoning
-    stands in `reasoning_content` and `reasoning`; `finish_reason` is None until the last chunk of a choice and
-    is there in the end; `usage`, where the upstream gives it, stands in the last chunk and has its three integers.
+    Chunks and answers are plain JSON objects in one canonical form, whatever the upstream sends: `choices` is a list;
+    every delta has `content` (text or None) and no null `tool_calls`; tool-call deltas have `index`; reasoning is in
+    `reasoning_content` and `reasoning`; `finish_reason` is None before the last chunk of a choice and set in it;
+    `usage`, where the upstream gives it, is in the last chunk and has its three integers.
     """
 
     async def models(self) -> list[str]:
-        """Names that can be asked for, at most some seconds old, within 3 s; empty where they are not known."""
+        """The names of its models, at most some seconds old, within 3 s; empty where they are not known."""
         ...
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
@@ -326,7 +326,7 @@ class ChatProvider(Protocol):
 
 @runtime_checkable
 class AddressableProvider(Protocol):
-    """What a `ChatProvider` may be as well: one that asks the address, with the key, that a request brings."""
+    """A `ChatProvider` that can use the address and the key of a request."""
 
     def bind_upstream(self, base_url: str, api_key: str) -> ChatProvider:
         """The same model at this address with this key; where both are empty, those of the settings.
@@ -337,7 +337,7 @@ class AddressableProvider(Protocol):
 
 
 class NamedProvider(Protocol):
-    """What a registered provider of language models has, whether it is a `ChatProvider` or knows only text."""
+    """What all registered language-model providers have, `ChatProvider` or text-only."""
 
     name: str
     type: str

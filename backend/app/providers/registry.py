@@ -56,8 +56,8 @@ class Registrations:
     toolsets: Mapping[str, Registration] | None = None
 
 
-def registered(group: str, built_in: dict[str, str]) -> dict[str, Registration]:
-    """All providers of one kind by name; a package cannot take a built-in's name."""
+def list_registrations(group: str, built_in: dict[str, str]) -> dict[str, Registration]:
+    """All providers of one entry-point group by name; a package cannot take a built-in name."""
     found = {name: Registration(name, partial(_load, ref), "built-in") for name, ref in built_in.items()}
     for entry in entry_points(group=group):
         origin = entry.dist.name if entry.dist else entry.value
@@ -65,28 +65,29 @@ def registered(group: str, built_in: dict[str, str]) -> dict[str, Registration]:
     return found
 
 
-def stt_registrations() -> dict[str, Registration]:
-    return registered(STT_GROUP, BUILT_IN_STT)
+def list_stt_registrations() -> dict[str, Registration]:
+    """The speech engines that are built in and those of packages."""
+    return list_registrations(STT_GROUP, BUILT_IN_STT)
 
 
-def llm_registrations(settings: Settings | None = None) -> dict[str, Registration]:
-    """Who can answer prompts: what is built in, the profiles of `settings`, what packages bring, and the servers that
-    may run on this machine. Who comes first keeps a name."""
-    everybody = registered(LLM_GROUP, BUILT_IN_LLM)
+def list_llm_registrations(settings: Settings | None = None) -> dict[str, Registration]:
+    """The language-model providers: built in, the profiles of `settings`, those of packages, and the servers that may
+    run on this machine. The first of a name keeps it."""
+    installed = list_registrations(LLM_GROUP, BUILT_IN_LLM)
     if settings is None:
-        return everybody
-    found = {name: everybody[name] for name in BUILT_IN_LLM}
+        return installed
+    found = {name: installed[name] for name in BUILT_IN_LLM}
     for name, profile in read_profiles(settings).items():
-        found.setdefault(name, _of_source(profile, "settings"))
-    for name, registration in everybody.items():
+        found.setdefault(name, _register_profile(profile, "settings"))
+    for name, registration in installed.items():
         found.setdefault(name, registration)
     for name, server in list_local_servers(settings).items():
-        found.setdefault(name, _of_source(server, FOUND_HERE))
+        found.setdefault(name, _register_profile(server, FOUND_HERE))
     return found
 
 
 class Closable(Protocol):
-    """What a registration builds, as far as the registry knows it."""
+    """What the registry needs to know of the things that it builds."""
 
     async def aclose(self) -> None: ...
 
@@ -101,13 +102,13 @@ class CannotBuild(Exception):
         super().__init__(registration.name)
         self.origin = registration.origin
         self.error = error
-        """Its words are those of foreign code, and may hold a secret."""
+        """Its message comes from the package and may hold a secret."""
 
 
 class LazyRegistry(Generic[T]):
-    """Registered providers of one kind: built when they are first asked for, and closed at the end.
+    """Registered providers of one kind. Each is built when it is first asked for; `aclose` closes all of them.
 
-    One that cannot be built is not tried again, since neither its package nor the settings change.
+    A provider that cannot be built is not tried again, since neither its package nor the settings change.
     """
 
     def __init__(self, kind: str, registrations: Mapping[str, Registration], settings: Settings) -> None:
@@ -147,7 +148,7 @@ class LazyRegistry(Generic[T]):
         return self._built[name]
 
     async def aclose(self) -> None:
-        """Close everything that was built, side by side; one that fails keeps no other open."""
+        """Close all that were built, side by side. A failure is logged, and keeps no other open."""
         async with anyio.create_task_group() as group:
             for name, built in self._built.items():
                 group.start_soon(self._close, name, built)
@@ -157,18 +158,18 @@ class LazyRegistry(Generic[T]):
         try:
             factory = await anyio.to_thread.run_sync(registration.load, abandon_on_cancel=True)
             self._built[name] = factory(self._settings)
-        except Exception as error:  # noqa: BLE001  # a package of others may fail in any way
+        except Exception as error:  # noqa: BLE001  # foreign code may fail in any way
             log_failure(logger, f"{self._kind} {name!r} of {registration.origin!r} cannot be built", error)
             self._broken[name] = error
 
     async def _close(self, name: str, built: T) -> None:
         try:
             await built.aclose()
-        except Exception as error:  # noqa: BLE001  # the same: the others must still be closed
+        except Exception as error:  # noqa: BLE001  # the others must still be closed
             log_failure(logger, f"{self._kind} {name!r} did not close", error)
 
 
-def _of_source(source: ProfileSource, origin: str) -> Registration:
+def _register_profile(source: ProfileSource, origin: str) -> Registration:
     def load() -> Callable[[Settings], Any]:
         provider: Callable[..., Any] = _load(PROFILE_PROVIDER)
         return lambda settings: provider(settings, source)

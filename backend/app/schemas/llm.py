@@ -1,4 +1,4 @@
-"""The words of `/llm/generate`."""
+"""The bodies and events of `/llm/generate`."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,42 +8,54 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, field
 class MessageIn(BaseModel):
     """One message of the conversation so far."""
 
-    role: Literal["system", "user", "assistant"] = Field(description="who said it", examples=["user"])
+    role: Literal["system", "user", "assistant"] = Field(
+        description="the author of the message", examples=["user"]
+    )
     content: str = Field(
-        max_length=1_000_000, description="what was said", examples=["Summarise my notes in two sentences."]
+        max_length=1_000_000,
+        description="the text of the message",
+        examples=["Summarise my notes in two sentences."],
     )
 
 
 class GenerateConfig(BaseModel):
-    """Where and how to ask; empty fields fall back to the server's settings."""
+    """The model to ask, and how. Empty fields fall back to the server's settings."""
 
     base_url: str = Field(
         "",
         max_length=2000,
-        description="address that ends in /v1: public https or an allowed origin; needs `api_key` beside it",
+        description="the upstream's address, which ends in /v1: public https or an allowed origin; needs `api_key` too",
         examples=["https://api.openai.com/v1"],
     )
     api_key: SecretStr = Field(
-        SecretStr(""), description="its key; used for this request alone", examples=["sk-…"]
+        SecretStr(""), description="the API key for `base_url`; used for this request only", examples=["sk-…"]
     )
     model: str = Field(
         "",
         max_length=500,
-        description="the model's name there, or `profile/model`, which needs no `base_url` and no `api_key`",
+        description="the upstream's name of the model, or `profile/model`, which needs no `base_url` and no `api_key`",
         examples=["gpt-5-mini"],
     )
     temperature: float | None = Field(
-        None, ge=0, le=2, description="randomness; the model's default if absent", examples=[0.7]
+        None,
+        ge=0,
+        le=2,
+        description="randomness of the answer; the model's default if absent",
+        examples=[0.7],
     )
-    max_tokens: int | None = Field(None, ge=1, description="longest answer (tokens)", examples=[500])
+    max_tokens: int | None = Field(None, ge=1, description="the longest answer (tokens)", examples=[500])
     top_p: float | None = Field(
-        None, ge=0, le=1, description="share of the likeliest tokens to choose from", examples=[0.9]
+        None,
+        ge=0,
+        le=1,
+        description="the share of the likeliest tokens to choose from; the model's default if absent",
+        examples=[0.9],
     )
     stop: str | Annotated[list[str], Field(max_length=16)] | None = Field(
-        None, description="texts that end the answer", examples=[["\n\n"]]
+        None, description="texts that end the answer when the model writes them", examples=[["\n\n"]]
     )
     seed: int | None = Field(
-        None, description="the same seed, the same answer, if the model can", examples=[7]
+        None, description="the same seed gives the same answer, if the model supports it", examples=[7]
     )
 
     @field_validator("base_url", "api_key", "model", mode="before")
@@ -82,18 +94,20 @@ class GenerateIn(BaseModel):
     session_id: str | None = Field(
         None,
         max_length=200,
-        description="label of a dictation: its finished transcript is sent as the last user message",
+        description="the label of a dictation, whose finished transcript is sent as the last user message",
         examples=["s1"],
     )
     provider: str | None = Field(
         None,
         max_length=200,
-        description="who answers, see `/providers/llm`; the default if absent",
+        description="the provider that answers, see `/providers/llm`; the default if absent",
         examples=["echo"],
     )
-    stream: bool = Field(False, description="true sends the answer as server-sent events", examples=[False])
+    stream: bool = Field(
+        False, description="whether to send the answer as server-sent events", examples=[False]
+    )
     config: GenerateConfig = Field(
-        GenerateConfig(), description="where and how to ask", examples=[{"model": "gpt-5-mini"}]
+        GenerateConfig(), description="the model to ask, and how", examples=[{"model": "gpt-5-mini"}]
     )
 
     @field_validator("messages", "config", mode="before")
@@ -105,27 +119,29 @@ class GenerateIn(BaseModel):
 
 
 class UsageOut(BaseModel):
-    """What the answer cost; `echo` counts words."""
+    """The tokens of a prompt and its answer; `echo` counts words."""
 
-    prompt_tokens: int = Field(description="tokens read", examples=[11])
-    completion_tokens: int = Field(description="tokens written", examples=[2])
-    total_tokens: int = Field(description="both", examples=[13])
+    prompt_tokens: int = Field(description="tokens of the prompt", examples=[11])
+    completion_tokens: int = Field(description="tokens of the answer", examples=[2])
+    total_tokens: int = Field(description="tokens of both", examples=[13])
 
 
 class GenerateOut(BaseModel):
     """A whole answer."""
 
-    provider: str = Field(description="who answered", examples=["echo"])
-    model: str | None = Field(description="with which model, as the upstream names it", examples=["echo"])
-    text: str = Field(description="the answer", examples=["Say hello"])
+    provider: str = Field(description="the provider that answered", examples=["echo"])
+    model: str | None = Field(
+        description="the model that answered, as the upstream names it", examples=["echo"]
+    )
+    text: str = Field(description="the text of the answer", examples=["Say hello"])
     finish_reason: str = Field(
         description="`stop`, `length` (cut at max_tokens), `content_filter` …", examples=["stop"]
     )
-    usage: UsageOut | None = Field(description="null where the upstream does not tell")
+    usage: UsageOut | None = Field(description="null where the upstream does not report it")
 
 
 class ContentEvent(BaseModel):
-    """`event: message`: the next piece of a streamed answer."""
+    """`event: message`: the next text of a streamed answer."""
 
     content: str = Field(description="text to append", examples=["Say "])
 
@@ -135,21 +151,23 @@ class DoneEvent(BaseModel):
 
     status: Literal["completed"] = Field(description="always `completed`")
     message_id: str = Field(
-        description="names this answer", examples=["msg_5f0c9d3e5a6b7c8d9e0f0d9f6c1e8a7b"]
+        description="the id of this answer", examples=["msg_5f0c9d3e5a6b7c8d9e0f0d9f6c1e8a7b"]
     )
     finish_reason: str = Field(description="as in the whole answer", examples=["stop"])
-    usage: UsageOut | None = Field(description="null where the upstream does not tell")
+    usage: UsageOut | None = Field(description="null where the upstream does not report it")
 
 
 class StreamErrorEvent(BaseModel):
     """`event: error`: the streamed answer broke off; the last event."""
 
-    error: str = Field(description="what went wrong and how to go on", examples=["the upstream broke off"])
-    code: str = Field(description="stable code, see the table of errors", examples=["upstream_error"])
+    error: str = Field(description="what failed, and how to go on", examples=["the upstream broke off"])
+    code: str = Field(
+        description="the stable code of the error, see the table of errors", examples=["upstream_error"]
+    )
 
 
 GenerateEvent = Annotated[
     ContentEvent | DoneEvent | StreamErrorEvent,
-    Field(description="the data of one event of a streamed answer; the event's name tells which it is"),
+    Field(description="the data of one event of a streamed answer; the event's name says which one it is"),
 ]
 generate_event: TypeAdapter[Any] = TypeAdapter(GenerateEvent)

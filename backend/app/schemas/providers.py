@@ -1,4 +1,4 @@
-"""The words of the provider lists."""
+"""The lists of providers: speech engines, language models, assistants."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class ProviderState(StrEnum):
-    """The one list of states a provider can be in."""
+    """All states of a provider."""
 
     READY = "ready"
     LOADING = "loading"
@@ -18,55 +18,63 @@ class ProviderState(StrEnum):
 
 
 class SttCapabilitiesOut(BaseModel):
-    """What a speech engine can do."""
+    """The capabilities of a speech engine."""
 
     languages: list[str] | None = Field(
         description="primary language tags; null means any", examples=[["en"]]
     )
-    streaming: bool = Field(description="gives partials while you speak")
-    words: bool = Field(description="gives word times")
-    vocabulary: bool = Field(description="uses the list of terms in `start`")
-    network: bool = Field(description="sends audio to another machine")
-    raw_audio: bool = Field(description="sees every chunk, without speech detection")
+    streaming: bool = Field(description="whether it gives partials during speech")
+    words: bool = Field(description="whether it gives the times of words")
+    vocabulary: bool = Field(description="whether it uses the list of terms in `start`")
+    network: bool = Field(description="whether it sends audio to another machine")
+    raw_audio: bool = Field(description="whether it gets every chunk, without speech detection")
 
 
 class ProviderOut(BaseModel):
-    """One provider, and what to do to make it ready."""
+    """One provider with its state."""
 
-    name: str = Field(description="what a request calls it", examples=["pocketsphinx"])
-    type: str = Field(description="kind: embedded, local, cloud, mock …", examples=["embedded"])
-    status: ProviderState = Field(description="whether it can be used now", examples=["ready"])
-    description: str = Field(description="what it is, or how to make it ready")
-    default: bool = Field(description="used when a request names none")
+    name: str = Field(description="the name by which requests ask for it", examples=["pocketsphinx"])
+    type: str = Field(
+        description="the kind of provider: embedded, local, cloud, mock …", examples=["embedded"]
+    )
+    status: ProviderState = Field(description="the state that it is in now", examples=["ready"])
+    description: str = Field(description="what the provider is, or how to make it ready")
+    default: bool = Field(description="whether it answers requests that name no provider")
 
 
 class SttProviderOut(ProviderOut):
     """One speech engine."""
 
-    models: list[str] = Field(description="names that `start.config.model` may ask for", examples=[["base"]])
-    capabilities: SttCapabilitiesOut = Field(description="what it can do")
+    models: list[str] = Field(
+        description="the models that `start.config.model` can name", examples=[["base"]]
+    )
+    capabilities: SttCapabilitiesOut = Field(description="the capabilities of the engine")
 
 
 class SttProviderList(BaseModel):
     """The speech engines."""
 
-    items: list[SttProviderOut] = Field(description="every one that is registered, ready or not")
+    items: list[SttProviderOut] = Field(description="all that are registered, ready or not")
 
 
 class AssistantOut(BaseModel):
-    """What an assistant is, in its own words."""
+    """How an assistant describes itself."""
 
-    title: str = Field(description="its name for people", examples=["LOFT"])
-    description: str = Field(description="what it is for; may be empty", examples=["Looks up orders"])
+    title: str = Field(description="the name to show to people", examples=["LOFT"])
+    description: str = Field(
+        description="the purpose of the assistant; may be empty", examples=["Looks up orders"]
+    )
 
 
 class LlmProviderOut(ProviderOut):
     """One provider of language models, or one assistant."""
 
-    assistant: AssistantOut | None = Field(None, description="of an assistant; null for all others")
+    assistant: AssistantOut | None = Field(
+        None, description="the title and purpose of an assistant; null for all others"
+    )
 
 
 class LlmProviderList(BaseModel):
     """The language-model providers."""
 
-    items: list[LlmProviderOut] = Field(description="every one that is registered, ready or not")
+    items: list[LlmProviderOut] = Field(description="all that are registered, ready or not")

@@ -1,6 +1,6 @@
 """The registered toolsets by name: the built-in ones, and those that other packages register."""
 
-from app.providers.registry import Registration, registered
+from app.providers.registry import Registration, list_registrations
 
 BUILT_IN_TOOLSETS = {
     "time": "app.toolsets.clock:TimeToolset",
@@ -11,6 +11,6 @@ BUILT_IN_TOOLSETS = {
 TOOLSET_GROUP = "prompter.toolsets"
 
 
-def toolset_registrations() -> dict[str, Registration]:
+def list_toolset_registrations() -> dict[str, Registration]:
     """All toolsets by name. A package cannot take a built-in's name. Nothing is imported before `load`."""
-    return registered(TOOLSET_GROUP, BUILT_IN_TOOLSETS)
+    return list_registrations(TOOLSET_GROUP, BUILT_IN_TOOLSETS)

@@ -54,7 +54,7 @@ class Unready(FakeEngine):
 
 def register(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> None:
     table = {"fake": Registration("fake", lambda: lambda _: engine, "tests")}
-    monkeypatch.setattr(offline, "stt_registrations", lambda: table)
+    monkeypatch.setattr(offline, "list_stt_registrations", lambda: table)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from app.providers.agent import loader
 from app.providers.registry import Registration
 from app.services.assistants import assistant, registry
 from app.toolsets.base import FunctionToolset, ToolContext
-from app.toolsets.registry import toolset_registrations
+from app.toolsets.registry import list_toolset_registrations
 from tests.fakes.chat_provider import with_models
 from tests.fakes.engine import FakeEngine
 from tests.fakes.scripted_chat import ScriptedChat, calls, chunk, says
@@ -82,7 +82,7 @@ def assisting(
     """A server with the assistant `bot`, over a model that follows `rounds`."""
     chat, mine = ScriptedChat(rounds), Mine()
     known = {
-        **toolset_registrations(),
+        **list_toolset_registrations(),
         "mine": Registration("mine", lambda: mine.toolset, "tests"),
         "nothing": Registration("nothing", lambda: _nothing, "tests"),
         "tacit": Registration("tacit", lambda: _tacit, "tests"),

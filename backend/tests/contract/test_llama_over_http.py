@@ -18,7 +18,7 @@ import uvicorn
 from app.core.config import LlamaSettings, LlmSettings, Settings
 from app.main import create_app
 from app.providers.llm.llama.provider import LlamaLocalProvider
-from app.providers.registry import Registration, Registrations, llm_registrations
+from app.providers.registry import Registration, Registrations, list_llm_registrations
 from tests.support.data_folder import own_data_folder
 from tests.support.server import run_app
 from tests.support.speech_client import eventually, gathered
@@ -64,7 +64,7 @@ def serving(models: Path, **llama: Any) -> Iterator[Running]:
     with own_data_folder(given) as settings:
         provider = LlamaLocalProvider(settings)
         own = Registration("llama_local", lambda: lambda _: provider, "tests")
-        llm = {**llm_registrations(settings), "llama_local": own}
+        llm = {**list_llm_registrations(settings), "llama_local": own}
         app = create_app(settings, registrations=Registrations(llm=llm))
         with run_app(app, log_level="error", timeout_graceful_shutdown=1) as (url, server):
             yield Running(url, server, provider)

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from app.core.config import LlmProfile, LlmSettings, Settings
 from app.providers.llm.openai_compat import OpenAiCompatProvider
-from app.providers.registry import Registration, Registrations, llm_registrations
+from app.providers.registry import Registration, Registrations, list_llm_registrations
 from app.providers.upstream.addresses import Address
 from app.providers.upstream.transport import resolve_host
 from app.services.llm.forwarding import ROUTING
@@ -215,7 +215,7 @@ def url(resolving: Resolving, listener: socket.socket) -> Iterator[str]:
 
     settings = settings_for(f"http://127.0.0.1:{listener.getsockname()[1]}")
     own = Registration("openai_compat", lambda: made, "tests")
-    llm = llm_registrations(settings) | {"openai_compat": own}
+    llm = list_llm_registrations(settings) | {"openai_compat": own}
     with running(settings, registrations=Registrations(llm=llm)) as url:
         yield url
 

@@ -24,7 +24,7 @@ from app.providers.base import (
     Transcript,
     WindowSttSession,
 )
-from app.providers.registry import BUILT_IN_STT, stt_registrations
+from app.providers.registry import BUILT_IN_STT, list_stt_registrations
 from app.schemas.providers import ProviderState
 from tests.fakes.listener import Listener
 from tests.fakes.plugin import install_plugin
@@ -102,7 +102,7 @@ async def subject(request: pytest.FixtureRequest, builders: dict[str, Settings])
     settings = builders.get(name) or make_settings(name, model=str(known.path))
 
     def build() -> SttProvider:
-        provider: SttProvider = stt_registrations()[name].load()(settings)
+        provider: SttProvider = list_stt_registrations()[name].load()(settings)
         return provider
 
     provider = build()

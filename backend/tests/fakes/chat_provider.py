@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 
 from app.providers.base import ChatRequest, ProviderStatus
-from app.providers.registry import FOUND_HERE, Registration, Registrations, llm_registrations
+from app.providers.registry import FOUND_HERE, Registration, Registrations, list_llm_registrations
 from app.schemas.providers import ProviderState
 
 
@@ -102,7 +102,7 @@ def table(**models: Any) -> dict[str, Registration]:
         origin = FOUND_HERE if name.endswith("_sought") else "tests"
         return Registration(name, lambda: lambda _settings: model, origin)
 
-    built_in = llm_registrations()
+    built_in = list_llm_registrations()
     return {**built_in, **{name: registration(name, model) for name, model in models.items()}}
 
 

@@ -15,8 +15,8 @@ from app.providers.registry import (
     CannotBuild,
     LazyRegistry,
     Registration,
-    llm_registrations,
-    stt_registrations,
+    list_llm_registrations,
+    list_stt_registrations,
 )
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import make_scheduler
@@ -30,17 +30,17 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", BUILT_IN_STT)
 def test_every_speech_provider_goes_by_the_name_it_is_registered_under(name: str) -> None:
-    assert stt_registrations()[name].load()(Settings()).name == name
+    assert list_stt_registrations()[name].load()(Settings()).name == name
 
 
 @pytest.mark.parametrize("name", BUILT_IN_LLM)
 def test_every_language_model_goes_by_the_name_it_is_registered_under(name: str) -> None:
-    assert llm_registrations()[name].load()(Settings()).name == name
+    assert list_llm_registrations()[name].load()(Settings()).name == name
 
 
 @pytest.mark.usefixtures("plugin")
 async def test_another_package_brings_a_speech_provider() -> None:
-    registration = stt_registrations()["sound_meter"]
+    registration = list_stt_registrations()["sound_meter"]
     assert registration.origin == "prompter-plugin-example"
     session = await registration.load()(Settings()).open_session(SttConfig())
     stream = await session.open_stream()
@@ -49,14 +49,14 @@ async def test_another_package_brings_a_speech_provider() -> None:
 
 @pytest.mark.usefixtures("plugin")
 async def test_another_package_brings_a_language_model() -> None:
-    parrot = llm_registrations()["parrot"].load()(Settings())
+    parrot = list_llm_registrations()["parrot"].load()(Settings())
     chunks = [chunk.text async for chunk in parrot.generate([ChatMessage("user", "hola")], LlmConfig())]
     assert "".join(chunks) == "hola! hola! "
 
 
 @pytest.mark.usefixtures("plugin")
 def test_a_package_cannot_take_a_built_in_name() -> None:
-    for registration in (stt_registrations()["cloud_stub"], llm_registrations()["echo"]):
+    for registration in (list_stt_registrations()["cloud_stub"], list_llm_registrations()["echo"]):
         assert registration.origin == "built-in"
         assert registration.load().__module__.startswith("app.providers")
 

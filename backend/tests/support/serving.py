@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from app.api.deps import Resources
 from app.cli.serve import UNREAD_MS, bind, uvicorn_options
 from app.core.config import Settings
-from app.providers.registry import Registration, Registrations, stt_registrations
+from app.providers.registry import Registration, Registrations, list_stt_registrations
 from tests.fakes.engine import FakeEngine
 from tests.support.data_folder import own_data_folder
 from tests.support.server import run_app
@@ -118,7 +118,7 @@ def serving(
 def with_engine(engine: FakeEngine, registrations: Registrations | None = None) -> Registrations:
     """The same registrations with this engine, under the name `fake`."""
     fake = Registration("fake", lambda: lambda _: engine, "tests")
-    return replace(registrations or Registrations(), stt={**stt_registrations(), "fake": fake})
+    return replace(registrations or Registrations(), stt={**list_stt_registrations(), "fake": fake})
 
 
 def _listener(send_buffer_bytes: int, unread_ms: int) -> socket.socket:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from app.core.config import Settings
 from app.toolsets.base import ToolContext, Toolset
-from app.toolsets.registry import BUILT_IN_TOOLSETS, toolset_registrations
+from app.toolsets.registry import BUILT_IN_TOOLSETS, list_toolset_registrations
 
 PLUGIN = '''
 """A toolset of another package."""
@@ -37,7 +37,7 @@ broken = prompter_dice:missing
 
 @pytest.fixture(params=BUILT_IN_TOOLSETS)
 def toolset(request: pytest.FixtureRequest, settings: Settings) -> Toolset:
-    made: Toolset = toolset_registrations()[request.param].load()(settings)
+    made: Toolset = list_toolset_registrations()[request.param].load()(settings)
     return made
 
 
@@ -67,7 +67,9 @@ def test_every_tool_can_be_described_to_a_model(toolset: Toolset) -> None:
 
 def test_names_of_tools_are_nobody_elses(settings: Settings) -> None:
     """An assistant may have all of them."""
-    names = [tool.name for each in toolset_registrations().values() for tool in each.load()(settings).tools()]
+    names = [
+        tool.name for each in list_toolset_registrations().values() for tool in each.load()(settings).tools()
+    ]
     assert sorted(names) == sorted(set(names))
     assert {
         "get_customer_by_phone",
@@ -88,7 +90,7 @@ def test_other_packages_bring_toolsets(
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
     (tmp_path / "prompter_dice.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(str(tmp_path))
-    found = toolset_registrations()
+    found = list_toolset_registrations()
     assert (found["dice"].origin, found["calculator"].origin) == ("prompter-dice", "built-in")
     made = found["dice"].load()(settings)
     assert [tool.name for tool in made.tools()] == ["roll"]
@@ -101,5 +103,5 @@ def test_other_packages_bring_toolsets(
 def test_naming_them_imports_none(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [each for each in sys.modules if each.startswith("app.toolsets.loft")]:
         monkeypatch.delitem(sys.modules, name)
-    toolset_registrations()
+    list_toolset_registrations()
     assert not any(each.startswith("app.toolsets.loft") for each in sys.modules)

@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: any model behind OpenAI's chat wire, whole or as a stream of chunks."""
+"""`POST /v1/chat/completions`: any model in OpenAI's format, whole or as a stream of chunks."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Annotated, Any
@@ -116,9 +116,9 @@ _SCHEMES = ("https://", "http://", "data:")
 async def open_completion(
     body: ChatCompletionIn, request: Request, resources: ResourcesDep, caller: CallerDep
 ) -> AsyncGenerator[ChatCompletion, None]:
-    """The completion, of a stream with its first chunk there; closed when all is sent."""
-    _check_urls(body.messages)
-    await _check_characters(request)
+    """The completion, opened if it is streamed, and closed when all is sent."""
+    _check_find_urls(body.messages)
+    await _check_surrogates(request)
     usage = body.stream_options is not None and bool(body.stream_options.include_usage)
     completion = await resources.completions.start(
         CompletionRequest(body.model, body.model_dump(exclude_unset=True), include_usage=usage, caller=caller)
@@ -143,10 +143,10 @@ async def chat_completions(
     resources: ResourcesDep,
     completion: Annotated[ChatCompletion, Depends(open_completion)],
 ) -> Response:
-    """Send a conversation to any model of `/v1/models` and get its answer, tools and images included.
+    """Send a conversation to any model of `/v1/models` and get its answer; tools and images are supported.
 
-    A request says what to ask, never whom: a field that names an address or a key is refused. A client that leaves
-    ends the upstream's work within a second.
+    A field that names an address or a key is refused. When the client leaves, the upstream's work ends within a
+    second.
     """
     if body.stream:
         return EventStream(completion.events(), slow_reader_s=resources.settings.limits.slow_reader_s)
@@ -154,11 +154,11 @@ async def chat_completions(
     return Response(orjson.dumps(answer), media_type="application/json")
 
 
-def _check_urls(messages: list[ChatMessageIn]) -> None:
-    """No address but those of the web, which the upstream may fetch: this server fetches none."""
+def _check_find_urls(messages: list[ChatMessageIn]) -> None:
+    """Allow only web and data URLs: the upstream may fetch them, this server fetches none."""
     for at, message in enumerate(messages):
         for part in message.content if isinstance(message.content, list) else ():
-            for url in _urls(part.model_extra or {}):
+            for url in _find_urls(part.model_extra or {}):
                 if not url.strip().lower().startswith(_SCHEMES):
                     raise BadRequest(
                         "a URL in a message must begin with https://, http:// or data:",
@@ -166,8 +166,8 @@ def _check_urls(messages: list[ChatMessageIn]) -> None:
                     )
 
 
-def _urls(fields: dict[str, Any]) -> Iterator[str]:
-    """The addresses that a part holds: `image_url`, `video_url`, `file_url` …, plain or as an object with `url`."""
+def _find_urls(fields: dict[str, Any]) -> Iterator[str]:
+    """The URLs of a part: `image_url`, `video_url`, `file_url` …, plain or as an object with `url`."""
     for name, value in fields.items():
         inside = (value.get("url"), value.get("file_url")) if isinstance(value, dict) else (value,)
         for found in inside:
@@ -175,8 +175,8 @@ def _urls(fields: dict[str, Any]) -> Iterator[str]:
                 yield found
 
 
-async def _check_characters(request: Request) -> None:
-    """JSON can carry half of a surrogate pair, UTF-8 cannot: no upstream could be sent it."""
+async def _check_surrogates(request: Request) -> None:
+    """Refuse half of a surrogate pair: JSON can carry it, UTF-8 cannot, so no upstream could get it."""
     raw = await request.body()
     if b"\\ud" in raw or b"\\uD" in raw:
         try:

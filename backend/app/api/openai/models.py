@@ -14,9 +14,9 @@ from app.services.llm.models import Model
 router = APIRouter(prefix="/v1", tags=["openai"])
 
 DISCOVERER = "prompter-discovery"
-"""How the User-Agent of a PROMPTer begins that looks for servers; two that find each other must not list for ever."""
+"""Prefix of the User-Agent of a PROMPTer that probes for servers. Two that probe each other must not recurse."""
 WHISPER = "whisper-1"
-"""OpenAI's name of the default speech engine."""
+"""OpenAI's model name for the default speech engine."""
 
 _REFUSED = describe_openai_error(
     "This Origin, Host or address may not ask",
@@ -30,7 +30,7 @@ _LIST: dict[int | str, dict[str, Any]] = {
 
 @router.get("/models", summary="Models for chat", responses=_LIST)
 async def models(request: Request, resources: ResourcesDep) -> ModelList:
-    """Every model of every provider that tells its models, as `provider/model`; `echo` is always among them.
+    """All models of all providers that list their models, as `provider/model`; `echo` is always among them.
 
     Providers are asked in parallel; one that does not answer within 3 s is left out.
     """
@@ -41,7 +41,7 @@ async def models(request: Request, resources: ResourcesDep) -> ModelList:
 
 @router.get("/audio/models", summary="Models for transcription", responses=_LIST)
 async def audio_models(resources: ResourcesDep) -> ModelList:
-    """The speech engines that can be used now, and `whisper-1`, which means the default one."""
+    """The speech engines that are ready, and `whisper-1` for the default one."""
     return ModelList(data=await _speech_models(resources))
 
 
@@ -52,7 +52,7 @@ async def audio_models(resources: ResourcesDep) -> ModelList:
         200: {"description": "It can be asked for"},
         403: _REFUSED,
         404: describe_openai_error(
-            "Nobody is called so",
+            "No such model",
             model_not_found=(
                 "model_not_found",
                 "there is no model 'gpt-9'; GET /v1/models lists those there are",
@@ -66,7 +66,7 @@ async def audio_models(resources: ResourcesDep) -> ModelList:
 async def model(model_id: str, resources: ResourcesDep) -> ModelOut:
     """A model for chat or for transcription, by its id, its bare name, or an alias."""
     try:
-        if model_id != WHISPER:  # the alias `*` must not take the one name that every client of speech sends
+        if model_id != WHISPER:  # the alias `*` must not take the name that every speech client sends
             found = await resources.catalog.resolve(model_id)
             return _out(found.id, found.provider, resources)
     except ModelNotFound:
@@ -102,6 +102,6 @@ async def list_model_ids(resources: ResourcesDep) -> list[str]:
     """The `model` of a conversation or a message: `provider/model`, or a provider's name; `echo` is always there.
 
     Each once. Providers are asked in parallel, and one that does not answer within 3 s is left out;
-    `GET /providers/llm` tells why.
+    `GET /providers/llm` says why.
     """
     return list(dict.fromkeys(model.id for model in await resources.catalog.models()))

@@ -1,4 +1,4 @@
-"""The echo: answers with what it was sent, so that everything works with nothing installed."""
+"""The provider `echo`: it answers with what it was sent, so that everything works with nothing installed."""
 
 import re
 from collections.abc import AsyncGenerator, Sequence
@@ -12,13 +12,13 @@ _WORDS_A_CHUNK = 4
 
 
 class EchoProvider:
-    """Not a model and never pretends to be one: the answer is the last user message, word for word."""
+    """No model, and it says so: the answer is the last user message, word for word."""
 
     name = "echo"
     type = "mock"
 
     def __init__(self, settings: Settings) -> None:
-        del settings  # it has none
+        del settings  # echo has no settings
 
     async def status(self) -> ProviderStatus:
         return ProviderStatus(
@@ -30,7 +30,7 @@ class EchoProvider:
     async def generate(
         self, messages: Sequence[ChatMessage], config: LlmConfig
     ) -> AsyncGenerator[LlmChunk, None]:
-        """The last user message (or the last of all) in pieces of a few words; tokens are words."""
+        """The last user message, or the last of all, in pieces of a few words. A word counts as a token."""
         del config
         asked = [message.content for message in messages if message.role == "user"] or [messages[-1].content]
         pieces = re.findall(r"\s*\S+\s*", asked[-1]) or [asked[-1]]

@@ -1,4 +1,4 @@
-"""Answers from any service with OpenAI's chat wire: the one in settings, or one that a request brings with its key."""
+"""The provider `openai_compat`: the service in the settings, or one that a request brings with its key."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -26,7 +26,7 @@ _SETTING = "PROMPTER_LLM__OPENAI_COMPAT__"
 
 
 class OpenAiCompatProvider:
-    """One client for every base URL: the operator's own, and those that requests bring with a key."""
+    """One client for the base URL of the settings and for those that requests bring."""
 
     name = NAMED_IN_REQUEST
     type = "cloud"
@@ -38,7 +38,7 @@ class OpenAiCompatProvider:
         self._configured: ProfileProvider | None = None
 
     async def status(self) -> ProviderStatus:
-        """The state of the upstream in settings; those that requests bring are not known before."""
+        """The state of the upstream in the settings; those of requests are not known before."""
         missing = missing_settings(self._settings)
         if missing:
             names = ", ".join(_SETTING + name.upper() for name in missing)
@@ -52,14 +52,14 @@ class OpenAiCompatProvider:
             return ProviderStatus(ProviderState.NOT_CONFIGURED, f"{_SETTING}BASE_URL: {error.message}")
 
     async def models(self) -> list[str]:
-        """What the upstream in settings lists; its one model where it lists none."""
+        """What the upstream in the settings lists; the configured model where it lists none."""
         try:
             return await self._own().models()
         except (MissingConfig, BaseUrlNotAllowed):
             return []
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
-        """From the upstream in settings: a body cannot name another."""
+        """Ask the upstream in the settings: a body cannot name another."""
         async with aclosing(self._own().stream(request)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -90,7 +90,7 @@ class OpenAiCompatProvider:
             await self._configured.aclose()
 
     def _own(self) -> ProfileProvider:
-        """The upstream in settings; kept, since it remembers what that one lists and refuses."""
+        """The upstream in the settings. It is kept, since it remembers what that upstream lists and refuses."""
         if self._configured is None:
             profile = self._profile("", "", "")
             self._configured = ProfileProvider(self._settings, profile, resolver=self._resolver, tries=_TRIES)
@@ -112,7 +112,7 @@ class OpenAiCompatProvider:
             name for name, value in (("base_url", url), ("api_key", key), ("model", model)) if not value
         ]
         if missing:
-            raise MissingConfig(_explained(missing, own_key_needed=bool(base_url and not key)))
+            raise MissingConfig(_explain_missing(missing, own_key_needed=bool(base_url and not key)))
         base = parse_base_url(url, with_query=not base_url)
         vendor, near = guess_vendor(base), is_on_local_network(base)
         base = normalize_base_url(base, vendor)
@@ -163,8 +163,8 @@ def missing_settings(settings: Settings) -> list[str]:
     return [name for name, value in values.items() if not value]
 
 
-def _explained(missing: list[str], *, own_key_needed: bool) -> str:
+def _explain_missing(missing: list[str], *, own_key_needed: bool) -> str:
     settings = ", ".join(_SETTING + name.upper() for name in missing)
     text = f"openai_compat needs {', '.join(missing)}; add to `config`, or set {settings}"
-    # Never say that setting the server's key would help: it does not go to an address that a request names.
+    # Setting the server's key would not help: it is never sent to an address that a request names.
     return f"{text} (a request that names base_url brings its own api_key)" if own_key_needed else text

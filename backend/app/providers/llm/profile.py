@@ -1,4 +1,4 @@
-"""Answers from one profile: a service that the settings name, or a model server found on this machine."""
+"""The provider of one profile: a service that the settings name, or a model server found on this machine."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -17,19 +17,19 @@ from app.schemas.providers import ProviderState
 
 
 class ProfileProvider:
-    """One upstream under the name of its profile. The key and the address are the profile's, never a request's."""
+    """One upstream under the name of its profile. Address and key come from the profile, never from a request."""
 
     def __init__(
         self, settings: Settings, source: ProfileSource, *, resolver: Resolver = resolve_host, tries: int = 2
     ) -> None:
-        del settings  # all it needs of them is in the profile
+        del settings  # the profile has all that it needs of them
         self.name = source.name
         self.type = "local" if source.is_local else "cloud"
         self._source = source
         self._resolver = resolver
         self._tries = tries
         self._client: UpstreamClient | None = None
-        self._known: _Known | None = None
+        self._state: _ProfileState | None = None
 
     async def status(self) -> ProviderStatus:
         profile = await self._source.get_profile()
@@ -37,30 +37,30 @@ class ProfileProvider:
             return ProviderStatus(ProviderState.UNREACHABLE, f"not found; {self._source.vendor.hint}")
         if profile.problem or profile.endpoint is None:
             return ProviderStatus(ProviderState.NOT_CONFIGURED, profile.problem)
-        return await self._of(profile).probe.status()
+        return await self._get_state(profile).probe.status()
 
     async def models(self) -> list[str]:
         profile = await self._source.get_profile()
         if profile is None or profile.problem or profile.endpoint is None:
             return []
-        return await self._of(profile).probe.models()
+        return await self._get_state(profile).probe.models()
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
-        chat, named = await self._asked_for(request)
+        chat, named = await self._prepare(request)
         async with aclosing(chat.stream(named)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
-        chat, named = await self._asked_for(request)
+        chat, named = await self._prepare(request)
         return await chat.complete(named)
 
     async def aclose(self) -> None:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _asked_for(self, request: ChatRequest) -> tuple[ChatUpstream, ChatRequest]:
-        """Whom to ask, and the request with a model: its own, the profile's, or the first that is listed.
+    async def _prepare(self, request: ChatRequest) -> tuple[ChatUpstream, ChatRequest]:
+        """The upstream, and the request with a model: its own, the profile's, or the first that is listed.
 
         Raises:
             ProviderNotReady, MissingConfig
@@ -69,28 +69,28 @@ class ProfileProvider:
         if profile is None:
             raise ProviderNotReady(f"provider {self.name!r} is not found; {self._source.vendor.hint}")
         profile.require_endpoint()
-        known = self._of(profile)
+        state = self._get_state(profile)
         model = request.model or profile.model
         if not model:
-            listed = await known.probe.models()
+            listed = await state.probe.models()
             if not listed:
                 raise MissingConfig(
                     f"provider {self.name!r} needs a model and tells of none; load one there, or ask by name"
                 )
             model = listed[0]
-        return await known.chat(), ChatRequest(model, request.body)
+        return await state.chat(), ChatRequest(model, request.body)
 
-    def _of(self, profile: Profile) -> "_Known":
-        """What is kept of the profile as it is now."""
+    def _get_state(self, profile: Profile) -> "_ProfileState":
+        """The state of this profile; a new one where the profile has changed."""
         if self._client is None:
             self._client = UpstreamClient(profile.connect_timeout_s, self._resolver)
-        if self._known is None or self._known.profile != profile:
-            self._known = _Known(self._client, profile, self._tries)
-        return self._known
+        if self._state is None or self._state.profile != profile:
+            self._state = _ProfileState(self._client, profile, self._tries)
+        return self._state
 
 
-class _Known:
-    """A profile with what has been learned of it."""
+class _ProfileState:
+    """A profile, and what has been learned about its upstream."""
 
     def __init__(self, client: UpstreamClient, profile: Profile, tries: int) -> None:
         self.profile = profile
@@ -98,13 +98,13 @@ class _Known:
         self._client = client
         self._tries = tries
         self._chat = ChatUpstream(client, profile, tries=tries)
-        self._asks = profile.require_endpoint()
+        self._endpoint = profile.require_endpoint()
 
     async def chat(self) -> ChatUpstream:
-        """The upstream at its true address: where `/v1` was left out, it has to be found."""
+        """The upstream at its real address: a base URL without `/v1` has to be probed."""
         endpoint = await self.probe.resolve_endpoint()
-        if endpoint != self._asks:
-            self._asks = endpoint
+        if endpoint != self._endpoint:
+            self._endpoint = endpoint
             self._chat = ChatUpstream(
                 self._client, replace(self.profile, endpoint=endpoint), tries=self._tries
             )

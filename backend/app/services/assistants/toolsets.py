@@ -10,7 +10,7 @@ from app.core.logging import log_failure
 from app.providers.agent.task import AgentTool
 from app.providers.registry import CannotBuild, LazyRegistry, Registration
 from app.toolsets.base import Tool, ToolContext, Toolset, UnusableTool
-from app.toolsets.registry import toolset_registrations
+from app.toolsets.registry import list_toolset_registrations
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class Toolsets:
         """`registrations` are all that there are; None means those built in and those of packages."""
         self._settings = settings
         self._registry = LazyRegistry[Toolset](
-            "toolset", toolset_registrations() if registrations is None else registrations, settings
+            "toolset", list_toolset_registrations() if registrations is None else registrations, settings
         )
 
     async def list_tools(

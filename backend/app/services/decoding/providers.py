@@ -18,7 +18,7 @@ from app.core.errors import (
 )
 from app.providers.base import ProviderStatus, SttProvider
 from app.providers.boundary import ProviderBoundary
-from app.providers.registry import CannotBuild, LazyRegistry, Registration, stt_registrations
+from app.providers.registry import CannotBuild, LazyRegistry, Registration, list_stt_registrations
 from app.schemas.providers import ProviderState, SttCapabilitiesOut, SttProviderOut
 from app.services.decoding.scheduled_stream import is_scheduled
 from app.services.decoding.scheduler import Scheduler
@@ -54,7 +54,7 @@ class SttProviders:
         self._settings = settings
         self._scheduler = scheduler
         self._registry = LazyRegistry[SttProvider](
-            "speech engine", stt_registrations() if registrations is None else registrations, settings
+            "speech engine", list_stt_registrations() if registrations is None else registrations, settings
         )
         self.is_warm = False
         """Whether the default engine has been started, or cannot be."""

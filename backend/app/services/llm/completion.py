@@ -101,7 +101,9 @@ class ChunkWriter:
                 opening += self._role(index)
                 delta.pop("role", None)
                 delta.setdefault("content", "")
-            self._written_chars += count_chars(delta)
+            text = delta.get("content")
+            # Most deltas are text alone; counting them here saves a call for each chunk.
+            self._written_chars += len(text) if text and len(delta) == 1 else count_chars(delta)
         if opening and all(_empty(choice) for choice in choices):
             return opening
         chunk.update(self._head)
@@ -147,7 +149,7 @@ class CompletionService:
         self._observer = observer
 
     async def start(self, request: CompletionRequest) -> "ChatCompletion":
-        """A completion that is not asked for yet.
+        """Return a completion; the model is asked when it is opened.
 
         Raises:
             BadRequest, ModelNotFound, ProviderNotReady
@@ -160,7 +162,7 @@ class CompletionService:
 
 
 class Completion:
-    """One answer of a model, streamed. Whoever starts it closes it, which closes the upstream."""
+    """One answer of a model. Its owner must close it, which closes the upstream."""
 
     def __init__(self, model: ResolvedModel, body: dict[str, Any], observer: Observer) -> None:
         self._model = model
@@ -177,7 +179,7 @@ class Completion:
             await self._stream.aclose()
 
     async def _begin(self) -> dict[str, Any]:
-        """Ask the model and wait for its first chunk. To be called inside `_watching`, as all reading is."""
+        """Ask the model and wait for its first chunk. Like all reading it is done inside `_watching`."""
         self._stream = self._model.chat.stream(self._request)
         self._is_open = True
         first = await anext(self._stream)
@@ -186,7 +188,7 @@ class Completion:
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
-        """Count what fails, and make any error of the provider one of ours."""
+        """Count failures, and turn any error of the provider into one of ours."""
         try:
             with ProviderBoundary(self._model.provider, "provider"):
                 yield
@@ -195,7 +197,7 @@ class Completion:
             raise
 
     def _end(self, outcome: Literal["completed", "failed", "left"]) -> None:
-        """Count how it ended; the first word counts."""
+        """Count how the answer ended; only the first call counts."""
         if not self._ended:
             self._ended = True
             self._observer.answered(self._model.provider, outcome)
@@ -238,7 +240,7 @@ class ChatCompletion(Completion):
             self._first = self._writer.write(await self._begin())
 
     async def events(self) -> AsyncGenerator[bytes, None]:
-        """What to send after `open`: chunks, usage if it was asked for, an error if the answer broke, the end."""
+        """The events after `open`: chunks, usage if it was asked for, an error if the answer broke off, the end."""
         write = self._writer.write
         if self._first:
             yield self._first

@@ -1,4 +1,4 @@
-"""Which fields of a chat completion go to an upstream, and which ones nobody may send."""
+"""The fields of a chat completion that are forwarded to an upstream, and those that are refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,46 +12,46 @@ _DOCUMENTED = (
     "response_format", "safety_identifier", "seed", "service_tier", "stop", "store", "temperature", "tool_choice",
     "tools", "top_logprobs", "top_p", "user", "verbosity", "web_search_options",
 )  # fmt: skip
-"""What OpenAI documents, without `model`, `stream` and `stream_options`, which are ours to set."""
+"""What OpenAI documents, without `model`, `stream` and `stream_options`, which this server sets."""
 
 _SAMPLING = (
     "top_k", "top_a", "min_p", "typical_p", "tfs_z", "repetition_penalty", "repeat_penalty", "repeat_last_n",
     "mirostat", "mirostat_tau", "mirostat_eta", "dry_multiplier", "dry_base", "dry_allowed_length", "xtc_probability",
     "xtc_threshold", "min_tokens", "stop_token_ids", "ignore_eos", "samplers",
 )  # fmt: skip
-"""How llama.cpp, vLLM, LM Studio and OpenRouter sample beyond OpenAI's words."""
+"""Sampling options of llama.cpp, vLLM, LM Studio and OpenRouter."""
 
 _SHAPING = (
     "grammar", "json_schema", "guided_json", "guided_regex", "guided_choice", "guided_grammar",
     "structured_outputs", "chat_template_kwargs", "add_generation_prompt", "continue_final_message",
 )  # fmt: skip
-"""What shapes the answer: llama.cpp's and vLLM's grammars, arguments of the chat template."""
+"""The shape of the answer: grammars of llama.cpp and vLLM, arguments of the chat template."""
 
 _THINKING = (
     "reasoning", "include_reasoning", "reasoning_format", "thinking", "thinking_budget", "thinking_budget_tokens",
     "enable_thinking", "think",
 )  # fmt: skip
-"""How much to think and whether to show it, in each service's own word."""
+"""How much to reason and whether to show it; each service has its own name for it."""
 
 _RUNNING = ("ttl", "keep_alive", "num_ctx", "cache_prompt", "transforms", "extra_content", "usage")
-"""How a local server holds the model; OpenRouter's shortening of prompts; what Gemini wants back."""
+"""How long a local server keeps the model; OpenRouter's prompt transforms; what Gemini wants back."""
 
 FORWARDED = frozenset({*_DOCUMENTED, *_SAMPLING, *_SHAPING, *_THINKING, *_RUNNING})
-"""Every field that reaches an upstream; others are ignored. Inside `messages` and `tools` nothing is taken away."""
+"""All fields that reach an upstream; others are dropped. Nothing inside `messages` and `tools` is."""
 
 ROUTING = frozenset({
     "api_base", "base_url", "api_key", "api_version", "api_type", "azure_endpoint", "custom_llm_provider",
     "default_headers", "deployment_id", "extra_body", "extra_headers", "extra_query", "fallbacks", "headers",
     "models", "organization", "project", "provider", "proxies", "proxy", "route",
 })  # fmt: skip
-"""Fields by which other gateways choose where a request goes and with whose key. Here settings alone do."""
+"""Fields by which other gateways choose the upstream and its key. Here only the settings do."""
 
 
 def filter_fields(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a body that an upstream gets; a field that is null is as one that is not there.
+    """The fields of a body that an upstream gets, without those that are null.
 
     Raises:
-        BadRequest: it holds a field that chooses where to ask.
+        BadRequest: the body has a field that chooses the upstream.
     """
     for name, value in body.items():
         if name in ROUTING and value is not None:

@@ -9,10 +9,11 @@ from app.core.errors import BadRequest
 from app.core.metrics import Observer
 from app.core.security import Caller
 from app.providers.base import AddressableProvider, ChatMessage, LlmConfig
+from app.providers.upstream.profiles import NAMED_IN_REQUEST
 from app.services.llm.completion import Completion, valid_usage
 from app.services.llm.context import ResolvedModel, RunContext
 from app.services.llm.models import ModelCatalog
-from app.services.llm.providers import NAMED_IN_REQUEST, LlmProviders
+from app.services.llm.providers import LlmProviders
 from app.services.llm.text_only import ANSWER_CHARS, TextOnlyChat, replace_surrogates, too_long
 
 FindTranscript = Callable[[UUID, str], Awaitable[str]]
@@ -49,7 +50,7 @@ class GenerateService:
         self._find_transcript = find_transcript
 
     async def start(self, prompt: Prompt) -> "TextCompletion":
-        """An answer that is not asked for yet.
+        """Return an answer; the model is asked when it is opened.
 
         Raises:
             BadRequest, UnknownProvider, NotFound, NothingFinalYet, ProviderNotReady, StorageUnavailable
@@ -85,7 +86,7 @@ class GenerateService:
         return found.bind(RunContext(prompt.caller))
 
     async def _model(self, prompt: Prompt) -> ResolvedModel:
-        """The provider that answers, at the address and with the key of the request where it brings them."""
+        """The model that answers; the request may bring an address and a key."""
         config = prompt.config
         # A request with an address or a key means the one provider that uses them; an echo would hide a mistake.
         brought = NAMED_IN_REQUEST if config.base_url or config.api_key else None
@@ -120,13 +121,13 @@ def build_body(messages: Sequence[ChatMessage], config: LlmConfig) -> dict[str, 
 
 
 class TextCompletion(Completion):
-    """The text of a completion's first choice; what else there is to know is known when the text has ended."""
+    """The text of a completion's first choice. Model, reason and usage are complete when the text has ended."""
 
     def __init__(self, model: ResolvedModel, body: dict[str, Any], observer: Observer) -> None:
         super().__init__(model, body, observer)
         self.provider = model.provider
         self.model: str | None = None
-        """As the upstream names it."""
+        """The name that the upstream gives."""
         self.finish_reason = "stop"
         self.usage: dict[str, Any] | None = None
         self._texts = self._read()
@@ -142,7 +143,7 @@ class TextCompletion(Completion):
         self._first = await anext(self._texts, "")
 
     async def texts(self) -> AsyncGenerator[str, None]:
-        """The pieces in order, none of them empty. Raises as `open` does."""
+        """The pieces in order; none is empty. Raises as `open` does."""
         if self._first is None:
             await self.open()
         if self._first:
@@ -151,7 +152,7 @@ class TextCompletion(Completion):
             yield text
 
     async def text(self) -> str:
-        """All pieces joined. Raises as `open` does, and UpstreamError for an answer without end."""
+        """The whole text. Raises as `open` does, and UpstreamError for an answer over `ANSWER_CHARS`."""
         texts, size = [], 0
         async for text in self.texts():
             texts.append(text)
@@ -174,7 +175,7 @@ class TextCompletion(Completion):
         self._end("completed")
 
     def _text_of(self, chunk: dict[str, Any]) -> str:
-        """What a chunk adds to the text, often nothing; the rest of it is kept."""
+        """The text that a chunk adds, often none; its other fields are kept."""
         self.model = chunk.get("model") or self.model
         self.usage = valid_usage(chunk.get("usage")) or self.usage
         text = ""

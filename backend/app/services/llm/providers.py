@@ -13,13 +13,14 @@ from app.providers.registry import (
     CannotBuild,
     LazyRegistry,
     Registration,
-    llm_registrations,
+    list_llm_registrations,
 )
+from app.providers.upstream.profiles import NAMED_IN_REQUEST
 from app.schemas.providers import LlmProviderOut, ProviderState
 from app.services.llm.text_only import TextOnlyChat
 
 PROBE_S = 3.0
-NAMED_IN_REQUEST = "openai_compat"
+"""Longest wait for a provider's state or its list of models (s)."""
 _LOCAL = "llama_local"
 _FALLBACK = "echo"
 
@@ -31,7 +32,7 @@ class LlmProviders:
         """`registrations` are all that there are; None means those built in, configured, installed and found."""
         self._settings = settings
         self._registry = LazyRegistry[NamedProvider](
-            "provider", llm_registrations(settings) if registrations is None else registrations, settings
+            "provider", list_llm_registrations(settings) if registrations is None else registrations, settings
         )
 
     @property

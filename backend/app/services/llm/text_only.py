@@ -1,4 +1,4 @@
-"""A provider that knows only text as one that speaks the chat wire: echo, and most plugins."""
+"""The adapter for providers that know only text: echo, and most plugins."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -16,7 +16,7 @@ ANSWER_CHARS = 4 << 20
 
 
 class TextOnlyChat:
-    """The chat wire over `LlmProvider.generate`. Tools are not offered to it; what it cannot do is refused."""
+    """A `ChatProvider` over `LlmProvider.generate`. Tools are dropped; requests for more than text are refused."""
 
     def __init__(self, name: str, provider: LlmProvider, base_url: str = "", api_key: str = "") -> None:
         self._name = name
@@ -29,7 +29,7 @@ class TextOnlyChat:
         return TextOnlyChat(self._name, self._provider, base_url, api_key)
 
     async def models(self) -> list[str]:
-        """None: its name is the only one it is asked by."""
+        """None: it is asked for by its provider's name."""
         return []
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
@@ -48,7 +48,7 @@ class TextOnlyChat:
         yield last | {"usage": asdict(usage)} if usage else last
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
-        """The whole answer. Raises as `stream` does, and UpstreamError for an answer without end."""
+        """The whole answer. Raises as `stream` does, and UpstreamError for an answer over `ANSWER_CHARS`."""
         texts, size = [], 0
         finish, usage = None, None
         async with aclosing(self.stream(request)) as chunks:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from app.core.config import BUILT_IN_LLM_NAMES, Settings
 from app.core.errors import MissingConfig
-from app.providers.registry import BUILT_IN_LLM, llm_registrations
+from app.providers.registry import BUILT_IN_LLM, list_llm_registrations
 from app.providers.upstream.addresses import Reach, parse_base_url
 from app.providers.upstream.profiles import Profile, guess_vendor, is_on_local_network, read_profiles
 
@@ -235,7 +235,7 @@ def test_profiles_come_from_a_dotenv_file(tmp_path: Path) -> None:
 
 def test_profiles_and_local_servers_are_providers() -> None:
     named = settings(profiles={"openai": {}, "ollama": {}, "study": {"kind": "vllm"}})
-    found = llm_registrations(named)
+    found = list_llm_registrations(named)
     assert list(found)[:2] == ["openai_compat", list(BUILT_IN_LLM)[1]]
     origins = {name: registration.origin for name, registration in found.items()}
     assert {name for name, origin in origins.items() if origin == "settings"} == {"openai", "ollama", "study"}
@@ -248,7 +248,7 @@ def test_profiles_and_local_servers_are_providers() -> None:
 
 async def test_a_profile_is_built_under_its_name() -> None:
     named = settings(profiles={"openai": {}}, discover=False)
-    registration = llm_registrations(named)["openai"]
+    registration = list_llm_registrations(named)["openai"]
     provider = registration.load()(named)
     assert provider.name == "openai"
     assert provider.type == "cloud"

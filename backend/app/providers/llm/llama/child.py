@@ -1,4 +1,4 @@
-"""The process in which llama.cpp lives: loads one model, serves it on loopback, ends with the server."""
+"""The child process that runs llama.cpp: it loads one model, serves it on loopback, and ends with the server."""
 
 import os
 import signal
@@ -10,14 +10,14 @@ from typing import Any
 
 FAILED = b"failed\n"
 _PROMPT_CACHE_MIB = 512
-"""What the states of earlier prompts may take; llama.cpp's own bound is 8 GB."""
+"""Memory for the states of earlier prompts; llama.cpp's own limit is 8 GB."""
 _ERRORS, _INFO = 1, 3
-"""How much llama.cpp says; neither holds a prompt, which it logs at higher numbers."""
+"""Levels of llama.cpp's log. It logs prompts at higher levels only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What is loaded, and how."""
+class LoadOptions:
+    """The model to load, and how."""
 
     path: Path
     name: str
@@ -29,32 +29,32 @@ class Load:
     api_key: str = field(repr=False)
 
 
-def main(connection: socket.socket, load: Load) -> None:
-    """Load, tell the address through `connection`, serve until it closes.
+def main(connection: socket.socket, load: LoadOptions) -> None:
+    """Load the model, send the address through `connection`, and serve until the connection closes.
 
-    Ctrl-C is the server's affair. llama.cpp's own output is dropped unless someone debugs.
+    Ctrl-C is left to the parent. llama.cpp's own output is dropped unless `debug` is set.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    _redirect(load.debug)
-    _go_first()
+    _redirect_output(load.debug)
+    _end_before_parent()
     from xllamacpp import Server
 
-    with suppress(OSError):  # an error here means that the server is gone: nobody is left to tell
+    with suppress(OSError):  # an error here means that the parent is gone
         try:
-            server = Server(_params(load))
+            server = Server(_make_params(load))
         except RuntimeError:
             connection.sendall(FAILED)
             return
         connection.sendall(f"{server.listening_address}\n".encode())
         connection.recv(1)
-    # Not the way through llama.cpp's destructors, which wait for answers under way.
+    # llama.cpp's destructors would wait for the answers under way.
     os._exit(0)
 
 
-def _redirect(debug: bool) -> None:
-    """Standard output is the server's own, and may be somebody's pipe."""
+def _redirect_output(debug: bool) -> None:
+    """Keep llama.cpp off standard output, which belongs to the parent and may be a pipe."""
     if debug:
         os.dup2(2, 1)
         return
@@ -63,14 +63,14 @@ def _redirect(debug: bool) -> None:
         os.dup2(nowhere.fileno(), 2)
 
 
-def _go_first() -> None:
-    """Where memory runs out, this process is the one to end; where llama.cpp gives up, it does so at once."""
+def _end_before_parent() -> None:
+    """When memory runs out, the system ends this process and not the parent; an abort of llama.cpp takes no time."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")
     os.environ["GGML_NO_BACKTRACE"] = "1"  # it would start a debugger on itself
 
 
-def _params(load: Load) -> Any:
+def _make_params(load: LoadOptions) -> Any:
     from xllamacpp import CommonParams
 
     params = CommonParams()
@@ -78,7 +78,7 @@ def _params(load: Load) -> Any:
     params.model_alias = {load.name}
     params.n_parallel = load.parallel
     params.n_ctx = load.context_tokens * load.parallel  # llama.cpp divides it
-    params.fit_params = False  # what the settings ask for, or an error: not less in silence
+    params.fit_params = False  # the settings are met, or loading fails
     params.n_gpu_layers = load.gpu_layers
     if load.threads:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = load.threads

@@ -1,4 +1,4 @@
-"""The llama.cpp process as the server sees it: started, watched, ended."""
+"""The llama.cpp process seen from the server: how it is started, watched and ended."""
 
 import asyncio
 import multiprocessing
@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from app.core.config import Settings
 from app.providers.llm.llama import child
-from app.providers.llm.llama.child import FAILED, Load
+from app.providers.llm.llama.child import FAILED, LoadOptions
 from app.providers.upstream.addresses import Reach, parse_base_url
 from app.providers.upstream.client import Endpoint
 from app.utils.child_processes import end_process, start_without_sigint
@@ -24,16 +24,16 @@ _ADDRESS_BYTES = 256
 
 
 class LoadFailed(Exception):
-    """llama.cpp did not take the model, or its process ended while it loaded."""
+    """llama.cpp cannot load the model, or its process ended while it loaded."""
 
 
 class LlamaProcess:
-    """One process with one model; made by `start`, ended by `aclose`."""
+    """One process with one model. `start` makes it, `aclose` ends it."""
 
     def __init__(self, process: BaseProcess, connection: socket.socket) -> None:
         self.ended = asyncio.Event()
         self.on_death: Callable[[], None] = lambda: None
-        """Called when it ends though nobody closed it."""
+        """Called when the process ends without `aclose`."""
         self._process = process
         self._connection = connection
         self._pid: int | None = None
@@ -42,21 +42,21 @@ class LlamaProcess:
 
     @classmethod
     async def start(cls, file: GgufFile, settings: Settings) -> "LlamaProcess":
-        """Start a process and load the model, which takes as long as it takes.
+        """Start a process and load the model; there is no time limit.
 
-        Nobody else can use it: it listens on loopback, and its key is known here alone.
+        Only this server can use it: it listens on loopback, and its key is made here.
 
         Raises:
             LoadFailed
         """
-        load = _load(file, settings)
+        load = _load_options(file, settings)
         ours, theirs = socket.socketpair()
         process = SPAWN.Process(target=child.main, args=(theirs, load), name="prompter-llama", daemon=True)
         self = cls(process, ours)
         try:
             with theirs:
                 await anyio.to_thread.run_sync(start_without_sigint, process)
-            self._pid = process.pid  # which a reaped process cannot tell
+            self._pid = process.pid  # it is lost once the process is reaped
             ours.setblocking(False)
             said = await asyncio.get_running_loop().sock_recv(ours, _ADDRESS_BYTES)
             if said in (b"", FAILED):
@@ -75,35 +75,35 @@ class LlamaProcess:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it answers, with its key."""
+        """Its address and key."""
         assert self._endpoint is not None, "start() has returned"
         return self._endpoint
 
     async def aclose(self) -> None:
-        """End the process: it leaves when its socket closes, or is killed after half a second."""
+        """End the process. It exits when its socket closes, and is killed after EXIT_TIMEOUT_S."""
         self.on_death = lambda: None
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         with anyio.CancelScope(shield=True):
-            await (self._watching or self._reaped())
+            await (self._watching or self._reap())
 
     async def _watch(self) -> None:
-        """The process says nothing more: what arrives is the end of its socket."""
+        """Wait for the end of the process: its socket closes then, and nothing is sent before."""
         with suppress(OSError):
             await asyncio.get_running_loop().sock_recv(self._connection, 1)
         self.ended.set()
         self.on_death()
-        await self._reaped()
+        await self._reap()
 
-    async def _reaped(self) -> None:
+    async def _reap(self) -> None:
         self.ended.set()
         await anyio.to_thread.run_sync(end_process, self._process, EXIT_TIMEOUT_S)
         self._connection.close()
 
 
-def _load(file: GgufFile, settings: Settings) -> Load:
+def _load_options(file: GgufFile, settings: Settings) -> LoadOptions:
     own = settings.llm.llama_local
-    return Load(
+    return LoadOptions(
         path=file.path,
         name=file.name,
         context_tokens=own.context_tokens,

@@ -1,4 +1,4 @@
-"""Answers from llama.cpp inside the server, for a GGUF file: nothing else to install or to start."""
+"""The provider `llama_local`: llama.cpp, run by the server itself on a GGUF file."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -21,14 +21,14 @@ from app.schemas.providers import ProviderState
 from app.weights.gguf import GgufFile, MissingGguf, find_default_gguf, list_gguf
 
 _PACKAGE = "xllamacpp"
-_NOTICED_S = 0.2
+_NOTICE_S = 0.2
 _NOT_INSTALLED = (
     "llama.cpp is not installed: pip install 'prompter[llama]', or pip install '.[llama]' in a checkout"
 )
 
 
 class LlamaLocalProvider:
-    """A `ChatProvider` over a llama.cpp process of its own, which is started at the first prompt."""
+    """A `ChatProvider` over a llama.cpp process, which is started at the first prompt."""
 
     name = "llama_local"
     type = "local"
@@ -39,7 +39,7 @@ class LlamaLocalProvider:
         self.server = LlamaServer(settings)
 
     async def status(self) -> ProviderStatus:
-        """What is there and what is loaded; asking loads nothing."""
+        """Which model there is, and whether it is loaded. Asking loads nothing."""
         if not _installed():
             return ProviderStatus(ProviderState.NOT_INSTALLED, _NOT_INSTALLED)
         if file := self.server.loading:
@@ -61,7 +61,7 @@ class LlamaLocalProvider:
         )
 
     async def models(self) -> list[str]:
-        """The GGUF files by name, the one that answers unasked first."""
+        """The names of the GGUF files, the default first."""
         if not _installed():
             return []
         files = await anyio.to_thread.run_sync(list_gguf, self._settings)
@@ -69,16 +69,16 @@ class LlamaLocalProvider:
         return [file.name for file in sorted(files, key=lambda file: file != first)]
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
-        """As `ChatProvider.stream`. A model that is not loaded is loaded first, and takes the other's place."""
+        """As `ChatProvider.stream`. A model that is not loaded is loaded first, in place of the other."""
         async with (
-            self._asked(request.model) as (chat, model),
+            self._load_model(request.model) as (chat, model),
             aclosing(chat.stream(ChatRequest(model, request.body))) as chunks,
         ):
             async for chunk in chunks:
                 yield chunk
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
-        async with self._asked(request.model) as (chat, model):
+        async with self._load_model(request.model) as (chat, model):
             return await chat.complete(ChatRequest(model, request.body))
 
     async def aclose(self) -> None:
@@ -86,26 +86,26 @@ class LlamaLocalProvider:
         await self._client.aclose()
 
     @asynccontextmanager
-    async def _asked(self, model: str) -> AsyncIterator[tuple[ChatUpstream, str]]:
-        """The wire to the model, which stays loaded until the block is left, and the model's name.
+    async def _load_model(self, model: str) -> AsyncIterator[tuple[ChatUpstream, str]]:
+        """Whom to ask, and the model's name. The model stays loaded until the block is left.
 
         Raises:
             ProviderNotReady, ModelNotFound, UpstreamLoading
         """
-        file = await self._file_of(model)
-        async with self.server.answering(file) as process:
+        file = await self._find_file(model)
+        async with self.server.use_model(file) as process:
             try:
                 yield ChatUpstream(self._client, self._profile(process)), file.name
             except UpstreamError as error:
-                # The broken answer may be seen before the end of the process that broke it.
-                with anyio.move_on_after(_NOTICED_S):
+                # The answer may break off before the end of the process is noticed.
+                with anyio.move_on_after(_NOTICE_S):
                     await process.ended.wait()
                 if process.ended.is_set():
-                    raise _died(error) from error
+                    raise _process_ended(error) from error
                 raise
 
-    async def _file_of(self, model: str) -> GgufFile:
-        """The file of this name among those that are listed: a client cannot make the server open another."""
+    async def _find_file(self, model: str) -> GgufFile:
+        """The listed file of this name: a client cannot make the server open any other."""
         if not _installed():
             raise ProviderNotReady(_NOT_INSTALLED)
         if not model:
@@ -138,7 +138,7 @@ def _installed() -> bool:
     return find_spec(_PACKAGE) is not None
 
 
-def _died(error: UpstreamError) -> UpstreamError:
-    """The error of an answer that ended with llama.cpp itself."""
+def _process_ended(error: UpstreamError) -> UpstreamError:
+    """The error of an answer that broke off because llama.cpp ended."""
     kind = UpstreamTruncated if isinstance(error, UpstreamTruncated) else UpstreamError
     return kind("llama.cpp ended while it answered; ask again, it starts anew")

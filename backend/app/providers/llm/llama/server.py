@@ -1,4 +1,4 @@
-"""llama.cpp on demand: starts it at the first prompt, again after a crash, and with another model when asked to."""
+"""llama.cpp on demand: started at the first prompt, after a crash, and again when another model is asked for."""
 
 import asyncio
 import logging
@@ -19,24 +19,24 @@ log = logging.getLogger(__name__)
 
 FAILURES = 3
 FAILURES_WITHIN_S = 60.0
-"""After so many crashes and failed loads in this time it is not started again before the first is so long ago."""
+"""After FAILURES crashes or failed loads within this time (s), it is not started until the first is this long ago."""
 _TRY_AGAIN_S = 5.0
 _STOPPING = "llama_local is stopping; ask again in a moment"
 
 
 class LlamaServer:
-    """At most one process, with at most one model.
+    """At most one process, with one model.
 
-    Another model takes its place when the answers under way have ended; who asks meanwhile waits in line, whichever
-    model is meant, so that no model can keep the other out.
+    Another model replaces it when the answers under way have ended. Requests that come meanwhile wait in one queue,
+    whichever model they ask for, so that no model can keep the others out.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._turn = anyio.Lock()
         self._start: asyncio.Task[LlamaProcess] | None = None
-        """The newest start, under way or done. It belongs to nobody: a model that nobody waits for is loaded all
-        the same, for whoever asks next."""
+        """The newest start, under way or done. No request owns it: a model whose request has left is still loaded,
+        for the next one."""
         self._file: GgufFile | None = None
         self._answers = 0
         self._idle = anyio.Event()
@@ -50,12 +50,12 @@ class LlamaServer:
 
     @property
     def loaded(self) -> GgufFile | None:
-        """The model that answers now."""
+        """The model that is loaded now."""
         return self._file if self.process is not None else None
 
     @property
     def process(self) -> LlamaProcess | None:
-        """The process that answers now."""
+        """The running process."""
         start = self._start
         if start is None or not start.done() or start.cancelled() or start.exception() is not None:
             return None
@@ -64,24 +64,24 @@ class LlamaServer:
 
     @property
     def broken_for_s(self) -> float:
-        """Seconds in which it is not started again; 0 where it may be."""
+        """Time until it may be started again (s); 0 if it may now."""
         if len(self._failures) < FAILURES:
             return 0.0
         return max(0.0, self._failures[0] + FAILURES_WITHIN_S - time.monotonic())
 
     @asynccontextmanager
-    async def answering(self, file: GgufFile) -> AsyncIterator[LlamaProcess]:
-        """The process where `file` answers; no other model takes its place before the block is left.
+    async def use_model(self, file: GgufFile) -> AsyncIterator[LlamaProcess]:
+        """The process that has `file` loaded. It keeps the model until the block is left.
 
         Raises:
-            UpstreamLoading: it was not its turn, or not loaded, in time.
-            ProviderNotReady: it cannot be loaded, or ends again and again.
+            UpstreamLoading: the model did not get its turn, or was not loaded, in time.
+            ProviderNotReady: it cannot be loaded, or its process ends again and again.
         """
         wait_s = self._settings.llm.local_first_byte_timeout_s
         try:
             with anyio.fail_after(wait_s):
                 async with self._turn:
-                    process = await self._process_of(file)
+                    process = await self._get_process(file)
                     self._answers += 1
         except TimeoutError as error:
             raise UpstreamLoading(
@@ -96,7 +96,7 @@ class LlamaServer:
                 self._idle.set()
 
     async def aclose(self) -> None:
-        """End the process, answers under way or not."""
+        """End the process, and the answers under way with it."""
         self._closed = True
         if self._start is not None:
             self._start.cancel()
@@ -104,7 +104,7 @@ class LlamaServer:
         if self.process is not None:
             await self.process.aclose()
 
-    async def _process_of(self, file: GgufFile) -> LlamaProcess:
+    async def _get_process(self, file: GgufFile) -> LlamaProcess:
         if self._start is not None and self.loading:
             await asyncio.wait([self._start])
         if self.process is not None and self._file == file:
@@ -112,13 +112,13 @@ class LlamaServer:
         if self._closed:
             raise ProviderNotReady(_STOPPING)
         if self.process is not None:
-            await self._until_idle()
+            await self._wait_until_idle()
             await self.process.aclose()
         if self.broken_for_s:
-            raise self._broken(file)
+            raise self._make_error(file)
         self._file = file
-        self._start = asyncio.ensure_future(self._started(file))
-        self._start.add_done_callback(_told)
+        self._start = asyncio.ensure_future(self._start_process(file))
+        self._start.add_done_callback(_retrieve_error)
         await asyncio.wait([self._start])
         if self._start.cancelled():
             raise ProviderNotReady(_STOPPING)
@@ -130,7 +130,7 @@ class LlamaServer:
                 "PROMPTER_LOG_LEVEL=debug shows its own words"
             ) from error
 
-    async def _started(self, file: GgufFile) -> LlamaProcess:
+    async def _start_process(self, file: GgufFile) -> LlamaProcess:
         began = time.monotonic()
         try:
             process = await LlamaProcess.start(file, self._settings)
@@ -148,12 +148,12 @@ class LlamaServer:
         self._failures.append(time.monotonic())
         log.warning("llama.cpp (process %s) died; it starts again at the next prompt", process.pid)
 
-    async def _until_idle(self) -> None:
+    async def _wait_until_idle(self) -> None:
         while self._answers:
             self._idle = anyio.Event()
             await self._idle.wait()
 
-    def _broken(self, file: GgufFile) -> ProviderNotReady:
+    def _make_error(self, file: GgufFile) -> ProviderNotReady:
         wait_s = self.broken_for_s
         return ProviderNotReady(
             f"llama.cpp ended {FAILURES} times in {FAILURES_WITHIN_S:g} s with {file.name!r}; ask again in "
@@ -162,7 +162,7 @@ class LlamaServer:
         )
 
 
-def _told(start: asyncio.Task[LlamaProcess]) -> None:
-    """A start that failed for nobody is no error of the event loop's."""
+def _retrieve_error(start: asyncio.Task[LlamaProcess]) -> None:
+    """Keep the event loop from logging a failed start that no request waits for."""
     if not start.cancelled():
         start.exception()
