@@ -100,7 +100,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
 def _make_resources(settings: Settings, database: Database, registrations: Registrations) -> Resources:
     """The services of one application, each with what it needs of the others."""
     observer = Observer()
-    scheduler = make_scheduler(settings.scheduler, shed=observer.shed)
+    scheduler = make_scheduler(settings.scheduler, shed=observer.count_shed_partial)
     observer.watch_queue(lambda: scheduler.waiting)
     stt = SttProviders(settings, scheduler, registrations.stt)
 

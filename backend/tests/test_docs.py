@@ -24,7 +24,7 @@ from app.cli.main import app as command_line
 from app.core.assistants import AssistantDefinition
 from app.core.config import ALIASES, Settings
 from app.core.errors import all_errors
-from app.core.speech import DiscardReason, EndpointingProfile, OptionalEvent
+from app.core.speech import DiscardReason, EndpointingProfile
 from app.main import create_app
 from app.providers.registry import BUILT_IN_LLM, BUILT_IN_STT
 from app.schemas import stt
@@ -249,7 +249,7 @@ def test_the_examples_of_messages_are_valid(kind: str) -> None:
 
 
 def test_every_optional_event_is_named() -> None:
-    for kind in get_args(OptionalEvent):
+    for kind in get_args(stt.OptionalEvent):
         assert f"`{kind}`" in section(SOCKET, "### `start`"), f"{SOCKET}, start: `{kind}` is missing"
 
 

@@ -1,4 +1,4 @@
-"""What one application counts and times about its work, in Prometheus' format; never a text, a label or an address."""
+"""The metrics of one application, in Prometheus' format. They hold no text, no client's label and no address."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,13 +14,13 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _DISCARD_REASONS = frozenset(DiscardReason)
 
 _LATENCY_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
-"""The figures that the project wants to reach are edges, so a query gives exact shares for them."""
+"""Buckets (s). The project's latency goals are edges, so a query gives their exact shares."""
 
 _REAL_TIME_FACTOR = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0)
 
 
 class Observer:
-    """The metrics of one application, in a registry of their own. A hook is one call and takes microseconds.
+    """The metrics of one application, in a registry of its own. A call takes microseconds and never waits.
 
     Providers' names and error codes are labels: both are few, since they come from the registry of engines and the
     tree of errors, never from a client.
@@ -32,22 +32,22 @@ class Observer:
         self._make_counts()
         self._make_times()
 
-    # -- hooks
+    # -- what the application reports
 
-    def session_opened(self, provider: str) -> None:
+    def count_session(self, provider: str) -> None:
         """A dictation begins."""
         self._sessions.labels(provider).inc()
 
-    def first_partial(self, provider: str, onset_s: float) -> None:
+    def time_first_partial(self, provider: str, onset_s: float) -> None:
         """An utterance's first partial, `onset_s` after its speech began."""
         self._first_partial.labels(provider).observe(onset_s)
 
-    def partial(self, provider: str, lag_s: float) -> None:
-        """A partial is told `lag_s` after the last sample that it covers came in."""
+    def time_partial(self, provider: str, lag_s: float) -> None:
+        """A partial, `lag_s` after the last sample that it covers came in."""
         self._partial_lag.labels(provider).observe(lag_s)
 
-    def final(self, provider: str, timing: Mapping[str, Any], speech_ms: int) -> None:
-        """A final with the `timing` that its client gets (ms); the parts add up to the whole."""
+    def time_final(self, provider: str, timing: Mapping[str, Any], speech_ms: int) -> None:
+        """A final with the `timing` that its client gets (ms). Endpoint, queue and decode add up to its latency."""
         endpoint_s, queue_s, decode_s = (timing[part] / 1000 for part in PARTS)
         self._utterances.labels(provider).inc()
         self._endpoint.labels(provider).observe(endpoint_s)
@@ -57,60 +57,60 @@ class Observer:
         if speech_ms > 0:
             self._real_time.labels(provider).observe(decode_s * 1000 / speech_ms)
 
-    def untimed_final(self, provider: str) -> None:
+    def count_utterance(self, provider: str) -> None:
         """A final of an engine that finds utterances by itself."""
         self._utterances.labels(provider).inc()
 
-    def discarded(self, provider: str, reason: str) -> None:
-        """An utterance came to nothing."""
+    def count_discarded(self, provider: str, reason: str) -> None:
+        """An utterance that came to nothing. A reason beside DiscardReason is counted as OTHER_REASON."""
         self._utterances.labels(provider).inc()
         self._discarded.labels(provider, reason if reason in _DISCARD_REASONS else OTHER_REASON).inc()
 
-    def shed(self) -> None:
+    def count_shed_partial(self) -> None:
         """A partial gave way to more urgent work, or to a newer one."""
         self._shed.inc()
 
-    def reconnected(self) -> None:
-        """A client came back to its session."""
+    def count_reconnect(self) -> None:
+        """A client resumed its session."""
         self._reconnects.inc()
 
-    def answered(self, provider: str, outcome: str) -> None:
-        """A language model's answer is over: "completed", "failed", or its client "left"."""
+    def count_answer(self, provider: str, outcome: str) -> None:
+        """The end of a language model's answer: "completed", "failed", or "left" where its client has left."""
         self._answers.labels(provider, outcome).inc()
 
-    def first_token(self, provider: str, wait_s: float) -> None:
+    def time_first_token(self, provider: str, wait_s: float) -> None:
         """A streamed answer's first piece, `wait_s` after the request."""
         self._first_token.labels(provider).observe(wait_s)
 
-    def failed(self, code: str) -> None:
-        """An error was told to a client of the speech socket."""
+    def count_error(self, code: str) -> None:
+        """An error that a client of the speech socket got."""
         self._errors.labels(code).inc()
 
-    def finals_stored(self, finals: int) -> None:
-        """So many finals are in the database."""
+    def count_stored_finals(self, finals: int) -> None:
+        """Finals that the database has stored."""
         self._stored.inc(finals)
 
-    def finals_lost(self, finals: int) -> None:
-        """So many are not and will not be: there is no room to wait, or the database refuses them."""
+    def count_lost_finals(self, finals: int) -> None:
+        """Finals that will not be stored: the queue is full, or the database refuses them."""
         self._lost.inc(finals)
 
     def watch_unstored(self, waiting: Callable[[], float]) -> None:
-        """Read how many finals wait for the database whenever the metrics are asked for."""
+        """Call `waiting` at each scrape: how many finals wait for the database."""
         self._unstored.set_function(waiting)
 
     def watch_sessions(self, going_on: Callable[[], float]) -> None:
-        """Read how many dictations go on whenever the metrics are asked for: a count that cannot drift."""
+        """Call `going_on` at each scrape: how many dictations go on. A counter of our own could drift."""
         self._open.set_function(going_on)
 
     def watch_queue(self, depth: Callable[[], float]) -> None:
-        """Read how many decodes wait whenever the metrics are asked for."""
+        """Call `depth` at each scrape: how many decodes wait."""
         self._depth.set_function(depth)
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format, of content type CONTENT_TYPE."""
         return generate_latest(_Plain(self.registry))
 
-    # -- what there is
+    # -- the metrics
 
     def _make_counts(self) -> None:
         self._open = self._gauge("sessions_open", "dictations that are going on")
@@ -162,13 +162,13 @@ class Observer:
 
 
 PARTS = ("endpoint_ms", "queue_ms", "decode_ms")
-"""What lies between the end of speech and its final, in this order."""
+"""The parts of the time between the end of speech and its final, in this order."""
 
 
 class _Plain(Collector):
-    """A registry without the `_created` times, a second line for each figure that nobody asks for.
+    """A registry without the `_created` times, which would double the number of lines.
 
-    The library can leave them out by itself only for all registries of a process.
+    The library itself can leave them out only for all registries of a process.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -1,7 +1,8 @@
-"""The fixed lists of live speech: when an utterance ends, why one comes to nothing, which events are optional.
+"""The fixed lists of live speech: when an utterance ends, and why one comes to nothing.
 
-Each list stands here alone: the wire's models, the settings, the metrics, the client and the command line import it,
-the web app's types are generated from it, and `tests/core/test_speech.py` names the document that lacks a member.
+Each list stands here alone. The wire's models, the settings, the metrics, the client and the command line import it,
+the web app's types are generated from it, and tests name the document that lacks a member. The optional events are
+listed beside their models, in `schemas/stt.py`.
 """
 
 from enum import StrEnum
@@ -12,13 +13,6 @@ EndpointingProfile = Literal["command", "conversation", "dictation", "hands_free
 `manual` has none: the client's `flush` alone ends an utterance."""
 
 ENDPOINTING_PROFILES: tuple[EndpointingProfile, ...] = get_args(EndpointingProfile)
-
-OptionalEvent = Literal[
-    "speech_started", "speech_stopped", "utterance_discarded", "eager_final", "turn_resumed", "ack", "status"
-]
-"""Event types that a client gets only if `start.config.events` names them."""
-
-OPTIONAL_EVENTS: frozenset[str] = frozenset(get_args(OptionalEvent))
 
 
 class DiscardReason(StrEnum):

@@ -1,14 +1,28 @@
-"""The words of the speech socket: one model per message, told apart by `type`.
+"""The messages of the speech socket: one model per message, discriminated by `type`.
 
 In the audio path messages are checked and built by hand, for speed; these models are the contract that tests hold
 that code to, and what the API description shows.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from app.core.speech import DiscardReason, EndpointingProfile, OptionalEvent
+from app.core.speech import DiscardReason, EndpointingProfile
+
+OptionalEvent = Literal[
+    "speech_started", "speech_stopped", "utterance_discarded", "eager_final", "turn_resumed", "ack", "status"
+]
+"""Event types that a client gets only if `start.config.events` names them."""
+
+OPTIONAL_EVENTS: frozenset[str] = frozenset(get_args(OptionalEvent))
+
+
+def _name_all(names: Iterable[str]) -> str:
+    """ "`a`, `b` or `c`"."""
+    *others, last = (f"`{name}`" for name in names)
+    return f"{', '.join(others)} or {last}"
 
 
 class _Message(BaseModel):
@@ -19,7 +33,7 @@ class _Message(BaseModel):
 
 
 class EndpointingConfig(_Message):
-    """A silence of the client's own choice."""
+    """A silence that the client chooses."""
 
     silence_ms: int = Field(
         ge=100, le=10_000, description="silence that ends an utterance (ms)", examples=[800]
@@ -83,7 +97,7 @@ class StartConfig(_Message):
 
 
 class Auth(_Message):
-    """Says who the client is: the first message where the handshake did not, or later with a newer token."""
+    """Authenticates the client: the first message where the handshake did not, or later with a newer token."""
 
     type: Literal["auth"]
     token: str = Field(max_length=4096, repr=False, description="an access token or an API key")
@@ -102,7 +116,7 @@ class Start(_Message):
 
 
 class Resume(_Message):
-    """Takes up a dictation whose socket was lost; the first message on a new socket."""
+    """Resumes a dictation whose socket was lost; the first message on a new socket."""
 
     type: Literal["resume"]
     session_id: str | None = Field(None, max_length=200, description="the label given in `start`")
@@ -111,7 +125,7 @@ class Resume(_Message):
 
 
 class Audio(_Message):
-    """One chunk of audio. Binary frames after `start` are the same without the wrapping."""
+    """One chunk of audio. A binary frame after `start` is the same, without JSON and base64."""
 
     type: Literal["audio"]
     format: Literal["pcm16"] = Field(description="signed 16-bit little-endian mono")
@@ -241,7 +255,7 @@ class TurnResumed(_Utterance):
 
 
 class SpeechStarted(_Utterance):
-    """Somebody began to speak."""
+    """Speech begins."""
 
     type: Literal["speech_started"]
 
@@ -256,7 +270,7 @@ class UtteranceDiscarded(_Utterance):
     """An utterance that came to nothing."""
 
     type: Literal["utterance_discarded"]
-    reason: str = Field(description=", ".join(f"`{reason}`" for reason in DiscardReason))
+    reason: str = Field(description=_name_all(DiscardReason))
 
 
 class Ack(_Event):
@@ -287,7 +301,7 @@ class Flushed(_Event):
 
 
 class Stats(_Message):
-    """What a dictation came to."""
+    """Totals of a dictation."""
 
     audio_ms: int = Field(ge=0, description="audio received (ms)")
     speech_ms: int = Field(ge=0, description="speech in the finals (ms)")
@@ -311,7 +325,7 @@ class Pong(_Event):
 
 
 class Error(_Event):
-    """Something was wrong; the session goes on unless `fatal`."""
+    """Something is wrong; the session goes on unless `fatal`."""
 
     type: Literal["error"]
     code: str = Field(description="stable code, see the table of errors")

@@ -312,7 +312,7 @@ def comparable(finals: list[Event]) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
-async def test_4_cuts_leave_no_trace(served: Served, rate_hz: int) -> None:
+async def test_4_finals_do_not_depend_on_the_chunks(served: Served, rate_hz: int) -> None:
     said = [spoken(rate_hz), silence(1, rate_hz), spoken(rate_hz, "en_send_email_8k")]
     pcm = np.concatenate(said).tobytes()
     async with asyncio.TaskGroup() as group:
@@ -323,7 +323,7 @@ async def test_4_cuts_leave_no_trace(served: Served, rate_hz: int) -> None:
         assert result == finals[0], name
 
 
-async def test_4_pace_leaves_no_trace(served: Served) -> None:
+async def test_4_finals_do_not_depend_on_the_pace(served: Served) -> None:
     pcm = sentence(0.7)
     cut = CUTS["20 ms"]
     async with asyncio.TaskGroup() as group:

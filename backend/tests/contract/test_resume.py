@@ -145,7 +145,7 @@ async def test_tokens_are_long_and_never_the_same(served: Served) -> None:
     assert min(map(len, tokens)) >= 43  # 256 bits in base64
 
 
-async def test_resume_comes_first(served: Served) -> None:
+async def test_resume_is_the_first_message_on_its_socket(served: Served) -> None:
     async with speech_client(served.url) as other, speech_client(served.url) as client:
         token = (await other.start())["resume_token"]
         await client.start(provider="cloud_stub")
@@ -175,7 +175,7 @@ async def test_a_number_that_is_not_the_next_is_refused_and_names_the_next(serve
         assert texts(await client.stop(), "final") == ["(mock) transcripción final #1"]
 
 
-async def test_a_bad_chunk_counts(served: Served) -> None:
+async def test_an_invalid_chunk_counts_as_an_audio_message(served: Served) -> None:
     """The client has counted it, too."""
     async with speech_client(served.url) as client:
         await client.start(provider="cloud_stub")
@@ -188,7 +188,7 @@ async def test_a_bad_chunk_counts(served: Served) -> None:
 # -- takeover, window, bounds
 
 
-async def test_it_takes_over_a_socket_that_looks_open(served: Served) -> None:
+async def test_resume_takes_over_a_socket_that_looks_open(served: Served) -> None:
     first = ResumingClient(served.url)
     await first.start(provider="cloud_stub")
     assert first.connection is not None
@@ -204,7 +204,7 @@ async def test_it_takes_over_a_socket_that_looks_open(served: Served) -> None:
     assert "chunk=2" in (await first.event(first.connection))["text"]
 
 
-async def test_it_takes_over_from_a_reader_under_back_pressure() -> None:
+async def test_resume_takes_over_from_a_reader_under_back_pressure() -> None:
     engine = FakeEngine(Script(delays_s={"accept": 0.05}))
     with serving(engine, limits={"backlog_s": 2}) as served:
         client = ResumingClient(served.url)
@@ -403,7 +403,7 @@ async def test_the_transcript_can_be_sent_after_the_client_was_lost(served: Serv
     )
 
 
-async def test_resume_s_0_switches_it_off() -> None:
+async def test_resume_s_0_switches_resuming_off() -> None:
     engine = FakeEngine(Script(hypothesis=growing))
     with serving(engine, limits={"resume_s": 0}) as served:
         client = await lost_mid_sentence(served)

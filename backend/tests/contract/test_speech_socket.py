@@ -37,7 +37,7 @@ async def say(client: Client, pcm: bytes, step: int = 3200) -> None:
 # -- the seven messages, and the mock ---------------------------------------------------------------
 
 
-async def test_the_seven_messages_to_the_letter(served: Served) -> None:
+async def test_the_seven_basic_messages_are_read_and_sent_to_the_letter(served: Served) -> None:
     async with speech_client(served.url) as client:
         socket = client.connection
         await socket.send('{"type":"start","session_id":"s1","config":{"lang":"es","provider":"cloud_stub"}}')

@@ -25,15 +25,15 @@ def test_sessions_are_counted_while_open_and_in_all() -> None:
     observer = Observer()
     going_on = ["one"]
     observer.watch_sessions(lambda: len(going_on))
-    observer.session_opened("fake")
-    observer.session_opened("fake")
+    observer.count_session("fake")
+    observer.count_session("fake")
     assert values(observer)["prompter_sessions_open"] == 1
     assert values(observer)['prompter_sessions_total{provider="fake"}'] == 2
 
 
 def test_the_parts_of_a_final_add_up() -> None:
     observer = Observer()
-    observer.final("fake", TIMING, 2400)
+    observer.time_final("fake", TIMING, 2400)
     found = values(observer)
     parts = [
         found[f'prompter_{part}_seconds_sum{{provider="fake"}}'] for part in ("endpoint", "queue", "decode")
@@ -46,7 +46,7 @@ def test_the_parts_of_a_final_add_up() -> None:
 
 def test_a_final_without_speech_has_no_real_time_factor() -> None:
     observer = Observer()
-    observer.final("fake", TIMING, 0)
+    observer.time_final("fake", TIMING, 0)
     found = values(observer)
     assert found['prompter_end_of_speech_to_final_seconds_count{provider="fake"}'] == 1
     assert 'prompter_real_time_factor_count{provider="fake"}' not in found
@@ -56,7 +56,7 @@ def test_reasons_that_nobody_knows_share_one_label() -> None:
     """A plugin could invent one for each utterance."""
     observer = Observer()
     for reason in ("too_short", "the dog barked", "the cat mewed"):
-        observer.discarded("fake", reason)
+        observer.count_discarded("fake", reason)
     found = values(observer)
     assert found['prompter_utterances_discarded_total{provider="fake",reason="too_short"}'] == 1
     assert found['prompter_utterances_discarded_total{provider="fake",reason="other"}'] == 2
@@ -74,11 +74,11 @@ def test_the_queue_is_read_when_asked_for() -> None:
 
 def test_partials_errors_and_reconnects_are_counted() -> None:
     observer = Observer()
-    observer.first_partial("fake", 0.8)
-    observer.partial("fake", 0.2)
-    observer.shed()
-    observer.reconnected()
-    observer.failed("invalid_json")
+    observer.time_first_partial("fake", 0.8)
+    observer.time_partial("fake", 0.2)
+    observer.count_shed_partial()
+    observer.count_reconnect()
+    observer.count_error("invalid_json")
     found = values(observer)
     assert found['prompter_time_to_first_partial_seconds_sum{provider="fake"}'] == 0.8
     assert found['prompter_partial_lag_seconds_sum{provider="fake"}'] == 0.2
@@ -89,7 +89,7 @@ def test_partials_errors_and_reconnects_are_counted() -> None:
 
 def test_two_applications_count_apart() -> None:
     one, other = Observer(), Observer()
-    one.shed()
+    one.count_shed_partial()
     assert values(one)["prompter_partials_shed_total"] == 1
     assert values(other)["prompter_partials_shed_total"] == 0
 

@@ -5,8 +5,9 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from app.core.speech import ENDPOINTING_PROFILES, OPTIONAL_EVENTS, DiscardReason
+from app.core.speech import ENDPOINTING_PROFILES, DiscardReason
 from app.schemas.stt import (
+    OPTIONAL_EVENTS,
     EndpointingConfig,
     ServerEvent,
     Start,

@@ -138,7 +138,7 @@ class ModelLoop:
                 self._add_chunk(chunk)
                 if is_first:
                     is_first = False
-                    self._deps.observer.first_token(choice.provider, time.monotonic() - started_s)
+                    self._deps.observer.time_first_token(choice.provider, time.monotonic() - started_s)
                 if self._buffer.chars > self._deps.settings.answer_chars:
                     self._finish_reason = "length"
                     break

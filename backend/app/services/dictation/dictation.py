@@ -20,7 +20,7 @@ _SLICE_S = 0.2
 """Long chunks are segmented in slices, so that one client's file never holds the event loop for more than ~1 ms."""
 
 
-class Dictation:
+class SegmentedDictation:
     """From `ready` to `stopped`. One task calls `feed`, `flush` and `stop`; another runs `run`.
 
     `silence_ms`: see `EndpointConfig`.

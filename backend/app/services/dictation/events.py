@@ -11,8 +11,9 @@ from typing import Literal, NotRequired, TypedDict
 import orjson
 
 from app.core.errors import PrompterError
-from app.core.speech import OPTIONAL_EVENTS, DiscardReason
+from app.core.speech import DiscardReason
 from app.providers.base import SAMPLE_RATE_HZ, Transcript
+from app.schemas.stt import OPTIONAL_EVENTS
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.meter import Meter
 

@@ -44,7 +44,7 @@ class Meter:
         self._now = now
         self._marks: deque[tuple[int, float]] = deque(maxlen=_MARKS)
         self._received = 0
-        observer.session_opened(provider)
+        observer.count_session(provider)
         totals.dictations += 1
 
     def count_audio(self, received: int) -> None:
@@ -61,26 +61,26 @@ class Meter:
 
     def count_partial(self, onset: int, covered: int, *, first: bool) -> None:
         """A partial over the audio up to `covered`, of an utterance whose speech began at `onset`."""
-        self._observer.partial(self._provider, self.age_s(covered))
+        self._observer.time_partial(self._provider, self.age_s(covered))
         if first:
-            self._observer.first_partial(self._provider, self.age_s(onset))
+            self._observer.time_first_partial(self._provider, self.age_s(onset))
 
     def count_final(self, timing: Mapping[str, Any], samples: int) -> None:
         """A final over `samples` of speech, with the timing that its client gets."""
         self._totals.finals += 1
-        self._observer.final(self._provider, timing, samples * 1000 // SAMPLE_RATE_HZ)
+        self._observer.time_final(self._provider, timing, samples * 1000 // SAMPLE_RATE_HZ)
 
     def count_untimed_final(self) -> None:
         """A final of an engine that finds utterances by itself: there is no silence, queue or decode to time."""
         self._totals.finals += 1
-        self._observer.untimed_final(self._provider)
+        self._observer.count_utterance(self._provider)
 
     def count_error(self, code: str) -> None:
         """An error of the engine that the dictation survives."""
         self._totals.failures += 1
-        self._observer.failed(code)
+        self._observer.count_error(code)
 
     def count_discarded(self, reason: str) -> None:
         """An utterance came to nothing."""
         self._totals.discarded += 1
-        self._observer.discarded(self._provider, reason)
+        self._observer.count_discarded(self._provider, reason)

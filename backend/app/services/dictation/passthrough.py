@@ -14,7 +14,7 @@ _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
 class PassthroughDictation:
-    """From `ready` to `stopped`, with the calls of `Dictation`; an utterance ends where the engine says `final`."""
+    """From `ready` to `stopped`, with the calls of `SegmentedDictation`; the engine itself ends an utterance."""
 
     is_speaking = False  # there is nothing to finalise where the client stalls
 

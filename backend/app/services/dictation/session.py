@@ -25,7 +25,7 @@ from app.schemas.stt import Auth, EndpointingConfig, Flush, Ping, Resume, Start,
 from app.services.audio.pcm import OddByteCarry
 from app.services.decoding.providers import AUTO, SttProviders
 from app.services.decoding.utterance import open_engine
-from app.services.dictation.dictation import Dictation
+from app.services.dictation.dictation import SegmentedDictation
 from app.services.dictation.events import (
     EngineInfo,
     Event,
@@ -74,8 +74,8 @@ class SpeechSession:
         self.totals = SessionTotals()
         self._run_soon = run_soon
         self._issue_token = issue_token
-        self._dictation: Dictation | PassthroughDictation | None = None
-        self._draining: Dictation | PassthroughDictation | None = None
+        self._dictation: SegmentedDictation | PassthroughDictation | None = None
+        self._draining: SegmentedDictation | PassthroughDictation | None = None
         self._config = StartConfig()
         self._carry = OddByteCarry()
         self._rate_hz: int | None = None
@@ -154,7 +154,7 @@ class SpeechSession:
             )
         else:
             silence_ms = self._silence_ms(config)
-            self._dictation = Dictation(
+            self._dictation = SegmentedDictation(
                 engine, builder, self._outbox, self._settings, meter, silence_ms=silence_ms
             )
         self._ready = builder.ready(lang, engine.reason, self._issue_token(self, session_id))
@@ -225,7 +225,7 @@ class SpeechSession:
 
     def count_error(self, error: PrompterError) -> None:
         """Count an error that the client gets."""
-        self._observer.failed(error.code)
+        self._observer.count_error(error.code)
         self.totals.failures += 1
 
     def last_event(self, error: PrompterError) -> Event:
@@ -357,7 +357,7 @@ class SpeechSession:
             )
         self._audio_seq = expected
 
-    def _require_dictation(self) -> Dictation | PassthroughDictation:
+    def _require_dictation(self) -> SegmentedDictation | PassthroughDictation:
         if self._dictation is None:
             raise NotStarted("no dictation is going on; send `start` first")
         return self._dictation
@@ -380,7 +380,7 @@ def _engine_info(provider: SttProvider, config: SttConfig) -> EngineInfo:
     return EngineInfo(provider.name, model, config.primary_lang or sole)
 
 
-async def _run(dictation: Dictation | PassthroughDictation, recorder: DictationRecorder) -> None:
+async def _run(dictation: SegmentedDictation | PassthroughDictation, recorder: DictationRecorder) -> None:
     try:
         await dictation.run()
     finally:

@@ -119,7 +119,7 @@ class SessionManager:
             entry.connection = connection
             session.attach(connection)
             session.replay(last_event_seq)
-            self._observer.reconnected()
+            self._observer.count_reconnect()
         finally:
             entry.claims -= 1
             if entry.connection is None and entry.keys and not entry.claims:

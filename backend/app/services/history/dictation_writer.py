@@ -80,7 +80,7 @@ class DictationWriter:
         """Queue a final, or the time at which a dictation has ended. A final beyond the limit is dropped."""
         if isinstance(item, PendingFinal):
             if self._finals >= self._limit:
-                self._observer.finals_lost(1)
+                self._observer.count_lost_finals(1)
                 if not self._is_full:
                     self._is_full = True
                     logger.error(
@@ -141,8 +141,8 @@ class DictationWriter:
             logger.info("finals are being stored again")
         self._is_retry, self._is_full, self._pause_s = False, False, 0.0
         self._done += len(entries)
-        self._observer.finals_stored(result.stored_finals)
-        self._observer.finals_lost(result.refused_finals)
+        self._observer.count_stored_finals(result.stored_finals)
+        self._observer.count_lost_finals(result.refused_finals)
         self._report_progress()
 
     def _pause(self) -> None:

@@ -183,7 +183,7 @@ class Completion:
         self._stream = self._model.chat.stream(self._request)
         self._is_open = True
         first = await anext(self._stream)
-        self._observer.first_token(self._model.provider, time.monotonic() - self._started_s)
+        self._observer.time_first_token(self._model.provider, time.monotonic() - self._started_s)
         return first
 
     @contextmanager
@@ -200,7 +200,7 @@ class Completion:
         """Count how the answer ended; only the first call counts."""
         if not self._ended:
             self._ended = True
-            self._observer.answered(self._model.provider, outcome)
+            self._observer.count_answer(self._model.provider, outcome)
 
 
 class ChatCompletion(Completion):

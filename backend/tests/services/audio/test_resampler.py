@@ -20,7 +20,7 @@ def tone(hz: float, rate_hz: int, seconds: float, level: float = 0.5) -> np.ndar
     rate=st.sampled_from(RATES), seed=st.integers(0, 1000), cuts=st.lists(st.integers(1, 5000), max_size=30)
 )
 @settings(max_examples=60)
-def test_cuts_leave_no_trace(rate: int, seed: int, cuts: list[int]) -> None:
+def test_the_output_does_not_depend_on_the_chunks(rate: int, seed: int, cuts: list[int]) -> None:
     """Any cut gives the same samples, bit by bit, as the whole in one piece."""
     audio = np.random.default_rng(seed).integers(-32768, 32768, rate, dtype=np.int16)
     whole = Resampler(rate)
@@ -79,7 +79,7 @@ def test_a_voice_tone_keeps_its_level(rate: int) -> None:
     assert np.sqrt((result**2).mean()) == pytest.approx(0.5 * 32767 / np.sqrt(2), rel=0.01)
 
 
-def test_after_a_flush_a_new_stream_begins() -> None:
+def test_after_draining_a_new_stream_begins() -> None:
     """What follows a flush is resampled as if it were the first."""
     audio = tone(440, 44_100, 0.5)
     fresh = Resampler(44_100)

@@ -78,7 +78,7 @@ def at_rate(audio: NDArray[np.int16], rate: int, wanted: int) -> NDArray[np.int1
 
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000])
-def test_cuts_leave_no_trace_at_any_rate(rate: int) -> None:
+def test_utterances_do_not_depend_on_the_chunks_at_any_rate(rate: int) -> None:
     """Guarantee 4: 1 ms, 20 ms, 1 s and the whole recording give the same utterances, bit by bit."""
     audio, own_rate = read_wav(SAMPLES / "en_two_requests_16k.wav")
     audio = at_rate(audio, own_rate, rate)
@@ -91,7 +91,7 @@ def test_cuts_leave_no_trace_at_any_rate(rate: int) -> None:
 
 @given(st.lists(st.integers(1, 9000), min_size=1, max_size=20))
 @settings(max_examples=15)
-def test_any_cut_leaves_no_trace(steps: list[int]) -> None:
+def test_utterances_do_not_depend_on_any_chunks(steps: list[int]) -> None:
     """The same for cuts of any length."""
     audio, rate = read_wav(SAMPLES / "en_send_email_8k.wav")
 
@@ -155,7 +155,7 @@ def test_two_stages_lose_nothing_that_one_finds() -> None:
         assert covered >= 0.97 * sum(e - s for s, e in single), row["id"]
 
 
-def test_a_flush_in_the_middle_of_a_word_loses_no_sample() -> None:
+def test_finishing_in_the_middle_of_a_word_loses_no_sample() -> None:
     """What was said before the flush is one utterance, what follows the next: together they are the whole."""
     audio, rate = read_wav(SAMPLES / "en_reverse_list_16k.wav")
     segmenter = Segmenter(Settings(_env_file=None), rate, 600)
@@ -170,7 +170,7 @@ def test_a_flush_in_the_middle_of_a_word_loses_no_sample() -> None:
     assert second[5][-200:] == audio.tobytes()[second[1] * 2 : second[2] * 2][-200:]
 
 
-def test_speech_without_a_pause_is_cut_once_and_whole() -> None:
+def test_speech_without_a_pause_is_cut_without_loss_or_overlap() -> None:
     """At the limit the next utterance begins with the very sample that the last one ended before."""
     audio, rate = read_wav(SAMPLES / "en_summarize_document_44k.wav")
     audio = at_rate(audio, rate, 16_000)

@@ -8,9 +8,10 @@ from pydantic import BaseModel
 
 from app.core.errors import EngineFailed
 from app.core.metrics import Observer
-from app.core.speech import OPTIONAL_EVENTS, DiscardReason
+from app.core.speech import DiscardReason
 from app.providers.base import Transcript, Word
 from app.schemas import stt
+from app.schemas.stt import OPTIONAL_EVENTS
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.events import (
     EngineInfo,

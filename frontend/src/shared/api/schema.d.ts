@@ -862,7 +862,7 @@ export interface components {
         };
         /**
          * Audio
-         * @description One chunk of audio. Binary frames after `start` are the same without the wrapping.
+         * @description One chunk of audio. A binary frame after `start` is the same, without JSON and base64.
          */
         Audio: {
             /**
@@ -895,7 +895,7 @@ export interface components {
         };
         /**
          * Auth
-         * @description Says who the client is: the first message where the handshake did not, or later with a newer token.
+         * @description Authenticates the client: the first message where the handshake did not, or later with a newer token.
          */
         Auth: {
             /**
@@ -1735,7 +1735,7 @@ export interface components {
         };
         /**
          * EndpointingConfig
-         * @description A silence of the client's own choice.
+         * @description A silence that the client chooses.
          */
         EndpointingConfig: {
             /**
@@ -1747,7 +1747,7 @@ export interface components {
         };
         /**
          * Error
-         * @description Something was wrong; the session goes on unless `fatal`.
+         * @description Something is wrong; the session goes on unless `fatal`.
          */
         Error: {
             /**
@@ -2986,7 +2986,7 @@ export interface components {
         };
         /**
          * Resume
-         * @description Takes up a dictation whose socket was lost; the first message on a new socket.
+         * @description Resumes a dictation whose socket was lost; the first message on a new socket.
          */
         Resume: {
             /**
@@ -3110,7 +3110,7 @@ export interface components {
         ServerEvent: components["schemas"]["Ready"] | components["schemas"]["Resumed"] | components["schemas"]["Partial"] | components["schemas"]["Final"] | components["schemas"]["EagerFinal"] | components["schemas"]["TurnResumed"] | components["schemas"]["SpeechStarted"] | components["schemas"]["SpeechStopped"] | components["schemas"]["UtteranceDiscarded"] | components["schemas"]["Ack"] | components["schemas"]["Status"] | components["schemas"]["Flushed"] | components["schemas"]["Stopped"] | components["schemas"]["Pong"] | components["schemas"]["Error"];
         /**
          * SpeechStarted
-         * @description Somebody began to speak.
+         * @description Speech begins.
          */
         SpeechStarted: {
             /**
@@ -3282,7 +3282,7 @@ export interface components {
         };
         /**
          * Stats
-         * @description What a dictation came to.
+         * @description Totals of a dictation.
          */
         Stats: {
             /**
