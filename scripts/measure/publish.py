@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "backend"))
 
-from app.bench.report import markdown, read_run  # noqa: E402  # the path above comes first
+from app.bench.report import format_run, read_run  # noqa: E402  # the path above comes first
 
 PAGE = ROOT / "docs" / "performance.md"
 BETWEEN = re.compile(r"(<!-- results -->\n).*(<!-- end of results -->)", re.S)
@@ -19,7 +19,7 @@ BETWEEN = re.compile(r"(<!-- results -->\n).*(<!-- end of results -->)", re.S)
 def main() -> None:
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    runs = [markdown(read_run(Path(name))) for name in sys.argv[1:]]
+    runs = [format_run(read_run(Path(name))) for name in sys.argv[1:]]
     # Two ranks lower: on the page a run is one section of many.
     sections = [re.sub(r"^(#+ )", r"##\1", run, flags=re.M) for run in runs]
     page = PAGE.read_text(encoding="utf-8")

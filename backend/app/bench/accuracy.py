@@ -3,27 +3,27 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.bench.clips import RATE_HZ, Clip, samples_of
-from app.bench.figures import Figure, Part, spread
-from app.bench.offline import Offline, OfflineEngine, Window, offline_engine
-from app.bench.words import Errors, errors, normal
+from app.bench.clips import RATE_HZ, Clip, load_samples
+from app.bench.figures import Figure, Part, make_quantiles
+from app.bench.offline import OfflineEngine, OfflineResult, Window, offline_engine
+from app.bench.words import WordErrors, count_errors, normalize_words
 from app.core.config import Settings
 
 LOOPS = frozenset({"repetition", "capped"})
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class WindowResult:
     """One clip through one kind of window."""
 
     clip: Clip
     window: Window
     audio_s: float
-    errors: Errors
-    offline: Offline
+    errors: WordErrors
+    offline: OfflineResult
 
 
-async def accuracy(
+async def measure_accuracy(
     clips: Sequence[Clip],
     *,
     provider: str,
@@ -33,28 +33,26 @@ async def accuracy(
     tell: Callable[[str], None] = lambda _: None,
 ) -> Part:
     """Decode every clip with every kind of window."""
-    rows: list[Row] = []
+    rows: list[WindowResult] = []
     async with offline_engine(provider, settings) as engine:
         talking = [clip for clip in clips if clip.speech]
         for window in windows if talking else ():
-            await _row(
-                engine, talking[0], model, window
-            )  # what is loaded at first use is not what is measured
+            await _decode_clip(engine, talking[0], model, window)  # warm-up: loading is not measured
         for number, clip in enumerate(talking, 1):
             tell(f"{number} of {len(talking)}: {clip.id}")
-            rows += [await _row(engine, clip, model, window) for window in windows]
-    return Part("accuracy", tuple(figures_of(rows, windows)), {"clips": [_told(row) for row in rows]})
+            rows += [await _decode_clip(engine, clip, model, window) for window in windows]
+    return Part("accuracy", tuple(make_figures(rows, windows)), {"clips": [_make_row(row) for row in rows]})
 
 
-async def _row(engine: OfflineEngine, clip: Clip, model: str | None, window: Window) -> Row:
-    samples = samples_of(clip)
+async def _decode_clip(engine: OfflineEngine, clip: Clip, model: str | None, window: Window) -> WindowResult:
+    samples = load_samples(clip)
     lang = clip.lang if clip.lang not in ("", "none") else "auto"
     found = await engine.decode(samples, lang=lang, model=model, window=window)
-    wrong = errors(normal(clip.text, clip.lang), normal(found.text, clip.lang))
-    return Row(clip, window, len(samples) / RATE_HZ, wrong, found)
+    wrong = count_errors(normalize_words(clip.text, clip.lang), normalize_words(found.text, clip.lang))
+    return WindowResult(clip, window, len(samples) / RATE_HZ, wrong, found)
 
 
-def figures_of(rows: Sequence[Row], windows: Sequence[Window]) -> list[Figure]:
+def make_figures(rows: Sequence[WindowResult], windows: Sequence[Window]) -> list[Figure]:
     """For each window its errors, loops, doubts and cost; and how often two windows give the same text."""
     found: list[Figure] = []
     for window in windows:
@@ -71,15 +69,16 @@ def figures_of(rows: Sequence[Row], windows: Sequence[Window]) -> list[Figure]:
             Figure(f"accuracy.{window}_empty", f"{window} window: decodes without text", "", "count", empty),
             Figure(f"accuracy.{window}_cpu", f"{window} window: CPU seconds for a second of audio", "s", "share",
                    tuple(row.offline.cpu_s for row in of), seconds),
-            *spread(f"accuracy.{window}_decode", f"{window} window: decode", [row.offline.decode_ms for row in of]),
+            *make_quantiles(f"accuracy.{window}_decode", f"{window} window: decode",
+                            [row.offline.decode_ms for row in of]),
         ]  # fmt: skip
     if len(windows) == 2:
-        found += _against(rows, *windows)
+        found += _make_comparison_figures(rows, *windows)
     return found
 
 
-def _against(rows: Sequence[Row], one: Window, other: Window) -> list[Figure]:
-    texts = {(row.clip.id, row.window): normal(row.offline.text, row.clip.lang) for row in rows}
+def _make_comparison_figures(rows: Sequence[WindowResult], one: Window, other: Window) -> list[Figure]:
+    texts = {(row.clip.id, row.window): normalize_words(row.offline.text, row.clip.lang) for row in rows}
     ids = [row.clip.id for row in rows if row.window == one]
     equal = tuple(100.0 * (texts[name, one] == texts[name, other]) for name in ids)
     spent = {
@@ -104,7 +103,7 @@ def _against(rows: Sequence[Row], one: Window, other: Window) -> list[Figure]:
     return found
 
 
-def _told(row: Row) -> dict[str, object]:
+def _make_row(row: WindowResult) -> dict[str, object]:
     return {
         "id": row.clip.id,
         "window": row.window,

@@ -23,12 +23,12 @@ NON_SPEECH = "non-speech"
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One recording and what is said in it."""
+    """One recording and its transcript."""
 
     id: str
     path: Path
     text: str
-    """Empty where nothing is said: the right answer is no final at all."""
+    """The transcript; empty for non-speech, where no final is right."""
     lang: str
     kind: str = "speech"
 
@@ -38,16 +38,16 @@ class Clip:
 
 
 def find_clips(folder: Path, langs: Sequence[str] = (), kinds: Sequence[str] = ()) -> list[Clip]:
-    """The clips of a folder in order; speech in other languages or of other kinds is left out.
+    """The clips of a folder in order, without speech of other languages or kinds.
 
     Raises:
-        BenchError: there are none.
+        BenchError: no speech is left.
     """
     manifest, table = folder / "manifest.jsonl", folder / "transcripts.tsv"
     if manifest.is_file():
-        found = _from_manifest(manifest)
+        found = _read_manifest(manifest)
     else:
-        found = _from_table(table) if table.is_file() else _from_texts(folder)
+        found = _read_table(table) if table.is_file() else _read_texts(folder)
     kept = [
         clip
         for clip in found
@@ -62,7 +62,7 @@ def find_clips(folder: Path, langs: Sequence[str] = (), kinds: Sequence[str] = (
     return kept
 
 
-def _from_manifest(manifest: Path) -> list[Clip]:
+def _read_manifest(manifest: Path) -> list[Clip]:
     clips = []
     for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
@@ -81,7 +81,7 @@ def _from_manifest(manifest: Path) -> list[Clip]:
     return clips
 
 
-def _from_table(table: Path) -> list[Clip]:
+def _read_table(table: Path) -> list[Clip]:
     """Columns `file`, `text` and, if there, `lang`; others are left alone."""
     with table.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -96,7 +96,7 @@ def _from_table(table: Path) -> list[Clip]:
         raise BenchError(f"{str(table)!r} needs the columns `file` and `text`, separated by tabs") from error
 
 
-def _from_texts(folder: Path) -> list[Clip]:
+def _read_texts(folder: Path) -> list[Clip]:
     """The language is the first part of the name (`es_…`), English where that is none."""
     clips = []
     for path in sorted(folder.glob("*")):
@@ -109,7 +109,7 @@ def _from_texts(folder: Path) -> list[Clip]:
     return clips
 
 
-def samples_of(clip: Clip) -> NDArray[np.int16]:
+def load_samples(clip: Clip) -> NDArray[np.int16]:
     """The whole clip at 16 kHz, mono.
 
     Raises:
@@ -129,8 +129,8 @@ def samples_of(clip: Clip) -> NDArray[np.int16]:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One clip inside a scene."""
+class PlacedClip:
+    """A clip and its place in a scene."""
 
     clip: Clip
     start_ms: float
@@ -139,20 +139,20 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What one speaker says in one session: clips with pauses between them."""
+    """The audio of one session: clips with pauses between them."""
 
     samples: NDArray[np.int16]
-    lines: tuple[Line, ...]
+    lines: tuple[PlacedClip, ...]
 
 
-def scene(clips: Sequence[tuple[Clip, NDArray[np.int16]]], utterances: int, seed: int) -> Scene:
+def build_scene(clips: Sequence[tuple[Clip, NDArray[np.int16]]], utterances: int, seed: int) -> Scene:
     """`utterances` clips, in an order and with pauses (1.2 to 2 s) that belong to the seed."""
     dice = random.Random(seed)  # noqa: S311  # a plan, not a secret
     pieces, lines, at = [], [], 0
     for number in range(utterances):
         clip, samples = clips[(seed + number) % len(clips)]
         pause = np.zeros(int(dice.uniform(1.2, 2.0) * RATE_HZ), np.int16)
-        lines.append(Line(clip, at * 1000 / RATE_HZ, (at + len(samples)) * 1000 / RATE_HZ))
+        lines.append(PlacedClip(clip, at * 1000 / RATE_HZ, (at + len(samples)) * 1000 / RATE_HZ))
         pieces += [samples, pause]
         at += len(samples) + len(pause)
     return Scene(np.concatenate(pieces), tuple(lines))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Statistic = Literal["p50", "p95", "mean", "share", "count", "value"]
-"""How the samples make one value: quantiles, mean, sum of samples over sum of weights, sum, the sole sample."""
+"""How samples become one value: quantile, mean, sum of samples over sum of weights, sum, or the only sample."""
 
 Better = Literal["lower", "higher", "neither"]
 
@@ -23,14 +23,14 @@ class Figure:
     statistic: Statistic
     samples: tuple[float, ...]
     weights: tuple[float, ...] = ()
-    """Of a share: what each sample is a part of (errors of words)."""
+    """For a share: the whole of each sample (words, for word errors)."""
     better: Better = "lower"
     goal: float | None = None
 
     @property
     def value(self) -> float | None:
-        """The figure itself; None where there was nothing to measure."""
-        return summary(self.statistic, self.samples, self.weights)
+        """The value; None without samples."""
+        return summarize(self.statistic, self.samples, self.weights)
 
     @property
     def met(self) -> bool | None:
@@ -42,7 +42,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one part of the benchmark found."""
+    """The results of one part of the benchmark."""
 
     name: str
     figures: tuple[Figure, ...]
@@ -50,8 +50,8 @@ class Part:
     """Rows behind the figures, for tables and plots."""
 
 
-def summary(statistic: Statistic, samples: Sequence[float], weights: Sequence[float] = ()) -> float | None:
-    """One value of many; None where there are none."""
+def summarize(statistic: Statistic, samples: Sequence[float], weights: Sequence[float] = ()) -> float | None:
+    """One value for many samples; None without samples."""
     if statistic == "count":
         return float(sum(samples))
     if statistic == "share":
@@ -63,10 +63,10 @@ def summary(statistic: Statistic, samples: Sequence[float], weights: Sequence[fl
         return statistics.fmean(samples)
     if statistic == "value":
         return samples[0]
-    return quantile(samples, {"p50": 0.5, "p95": 0.95}[statistic])
+    return compute_quantile(samples, {"p50": 0.5, "p95": 0.95}[statistic])
 
 
-def quantile(samples: Sequence[float], share: float) -> float:
+def compute_quantile(samples: Sequence[float], share: float) -> float:
     """The smallest sample that at least `share` of all do not exceed; the median is that of `statistics`."""
     if share == 0.5:
         return float(statistics.median(samples))
@@ -74,7 +74,7 @@ def quantile(samples: Sequence[float], share: float) -> float:
     return float(ordered[max(math.ceil(share * len(ordered)) - 1, 0)])
 
 
-def spread(
+def make_quantiles(
     key: str,
     title: str,
     samples: Sequence[float],
@@ -92,7 +92,7 @@ def spread(
 
 
 def to_json(figure: Figure) -> dict[str, Any]:
-    """With its value, for whoever reads the file without this program."""
+    """The figure with its value, for readers without this program."""
     return {**asdict(figure), "value": figure.value, "met": figure.met}
 
 
@@ -100,7 +100,7 @@ def from_json(data: Mapping[str, Any]) -> Figure:
     """Read what `to_json` wrote.
 
     Raises:
-        KeyError, TypeError: it did not.
+        KeyError, TypeError: the data has another shape.
     """
     return Figure(
         data["key"],

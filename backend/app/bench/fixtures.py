@@ -1,4 +1,4 @@
-"""Servers that the benchmark compares with: the fastest upstream there can be, and the least speech socket."""
+"""Servers to compare with: the fastest possible upstream, and the smallest possible speech socket."""
 
 import asyncio
 import itertools
@@ -11,7 +11,7 @@ from fastapi import FastAPI, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 PACES_S = {"burst": 0.0, "paced": 0.01}
-"""Models, and the time between two of their chunks."""
+"""Model name -> time between two chunks (s)."""
 
 Message = MutableMapping[str, Any]
 
@@ -30,7 +30,7 @@ _LAST = _event({}, "stop") + b"data: [DONE]\n\n"
 async def fast_upstream(
     scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
 ) -> None:
-    """Answers every path: a chat request with a stream, anything else with the list of models."""
+    """Answer every path: a chat request with a stream, anything else with the list of models."""
     if scope["type"] != "http":
         return
     body = b""
@@ -61,13 +61,13 @@ bare_endpoint = FastAPI()
 
 @bare_endpoint.get("/health/ready")
 async def ready() -> dict[str, str]:
-    """Answers as the real server does, once it listens."""
+    """Answer as the real server does once it listens."""
     return {"status": "ready"}
 
 
 @bare_endpoint.websocket("/ws/stt")
-async def bare(websocket: WebSocket) -> None:
-    """Decode, count, answer."""
+async def answer_chunks(websocket: WebSocket) -> None:
+    """Decode each chunk, count its bytes, answer with one text frame."""
     await websocket.accept()
     count = 0
     try:

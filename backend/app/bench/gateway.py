@@ -1,4 +1,4 @@
-"""The gateway: what it adds to the time to the first token, and what a chunk costs, against its upstream in one run.
+"""The gateway: added time to the first token and CPU of a chunk, against its upstream in one run.
 
 The upstream answers as fast as it can or at a pace at which every chunk travels alone, as a model's do. All three
 processes share the machine, so times are compared pair by pair, and CPU is that of the gateway alone.
@@ -14,17 +14,17 @@ import anyio
 import httpx2
 
 from app.bench.figures import BenchError, Figure, Part
-from app.bench.target import Target, free_port, started, wait_until_ready
+from app.bench.target import Target, find_free_port, run_process, wait_until_ready
 
 PROFILE = "bench"
 _TIMEOUT_S = 120.0
 _WARM_UP = 10
-"""Pairs that do not count: they open connections."""
+"""First pairs, which open connections and do not count."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What a client got of one answer."""
+class StreamedAnswer:
+    """What a client received of one answer."""
 
     first_ms: float
     """From sending to the first event."""
@@ -33,28 +33,28 @@ class Taken:
     whole: bool
 
 
-async def gateway(*, pairs: int = 150, streams: int = 20, crowd: int = 100, rounds: int = 5) -> Part:
-    """Ask the upstream directly and through the server."""
+async def measure_gateway(*, pairs: int = 150, streams: int = 20, crowd: int = 100, rounds: int = 5) -> Part:
+    """Measure the upstream directly and through the server."""
     costs: dict[str, list[float]] = {"paced": [], "burst": [], "upstream": []}
-    with _both() as (upstream, server):
-        added = await _added_ms(upstream, server, pairs)
+    with _run_servers() as (upstream, server):
+        added = await _measure_added_ms(upstream, server, pairs)
         for _ in range(rounds):
             for model, chunks in (("paced", 200), ("burst", 2000)):
-                ours, theirs = await _costs_us(upstream, server, model, streams, chunks)
+                ours, theirs = await _measure_costs_us(upstream, server, model, streams, chunks)
                 costs[model].append(ours)
                 costs["upstream"] += [theirs] if model == "paced" else []
-        lost, memory_mb = await _crowd(server, crowd, rounds)
-    return Part("gateway", tuple(figures_of(added, costs, crowd, lost, memory_mb)), {"us_per_chunk": costs})
+        lost, memory_mb = await _measure_crowd(server, crowd, rounds)
+    return Part("gateway", tuple(make_figures(added, costs, crowd, lost, memory_mb)), {"us_per_chunk": costs})
 
 
-def figures_of(
+def make_figures(
     added_ms: list[float],
     costs: dict[str, list[float]],
     crowd: int,
     lost: list[float],
     memory_mb: list[float],
 ) -> list[Figure]:
-    """Added latency and cost with their goals; what a crowd lost, and what it left in memory."""
+    """Figures of added latency and cost, chunks lost by many streams, and memory growth."""
     shown = tuple(round(ms, 2) for ms in added_ms)
     paced, burst, theirs = (
         tuple(round(us, 1) for us in costs[name]) for name in ("paced", "burst", "upstream")
@@ -74,9 +74,9 @@ def figures_of(
 
 
 @contextmanager
-def _both() -> Iterator[tuple[Target, Target]]:
-    """The upstream, and a server of which it is a profile."""
-    ports = free_port(), free_port()
+def _run_servers() -> Iterator[tuple[Target, Target]]:
+    """Run the upstream, and a server that has it as a profile."""
+    ports = find_free_port(), find_free_port()
     fast = [sys.executable, "-m", "uvicorn", "app.bench.fixtures:fast_upstream", "--port", str(ports[0])]
     ours = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(ports[1])]
     environment = {
@@ -87,31 +87,31 @@ def _both() -> Iterator[tuple[Target, Target]]:
     with ExitStack() as stack:
         targets = []
         for port, command, extra in zip(ports, (fast, ours), ({}, environment), strict=True):
-            server = stack.enter_context(started([*command], extra))
+            server = stack.enter_context(run_process([*command], extra))
             wait_until_ready(port, server)
             targets.append(Target(f"http://127.0.0.1:{port}", server.process.pid))
         yield targets[0], targets[1]
 
 
-async def _added_ms(upstream: Target, server: Target, pairs: int) -> list[float]:
+async def _measure_added_ms(upstream: Target, server: Target, pairs: int) -> list[float]:
     """One answer of each in turns; the difference of their first events."""
     added = []
-    async with _client() as client:
+    async with _make_client() as client:
         for place in range(pairs + _WARM_UP):
-            direct = await _taken(client, upstream.url, "burst", 5)
-            through = await _taken(client, server.url, f"{PROFILE}/burst", 5)
+            direct = await _ask(client, upstream.url, "burst", 5)
+            through = await _ask(client, server.url, f"{PROFILE}/burst", 5)
             if place >= _WARM_UP:
                 added.append(through.first_ms - direct.first_ms)
     return added
 
 
-async def _costs_us(
+async def _measure_costs_us(
     upstream: Target, server: Target, model: str, streams: int, chunks: int
 ) -> tuple[float, float]:
     """CPU for a chunk (us) of the server, and of the upstream that only writes it; requests included."""
-    before_s = [target.fine_cpu_s() for target in (server, upstream)]
-    taken = await _at_once(server, model, streams, chunks)
-    after_s = [target.fine_cpu_s() for target in (server, upstream)]
+    before_s = [target.read_own_cpu_s() for target in (server, upstream)]
+    taken = await _ask_at_once(server, model, streams, chunks)
+    after_s = [target.read_own_cpu_s() for target in (server, upstream)]
     total = sum(one.chunks for one in taken)
     spent = [
         (after - before) / total * 1e6
@@ -123,34 +123,34 @@ async def _costs_us(
     return spent[0], spent[1]
 
 
-async def _crowd(server: Target, crowd: int, rounds: int) -> tuple[list[float], list[float]]:
+async def _measure_crowd(server: Target, crowd: int, rounds: int) -> tuple[list[float], list[float]]:
     """Chunks lost, and memory (MB), round by round."""
     lost, memory_mb, chunks = [], [], 100
     for _ in range(rounds):
-        taken = await _at_once(server, "paced", crowd, chunks)
+        taken = await _ask_at_once(server, "paced", crowd, chunks)
         lost.append(float(sum(chunks - one.chunks + (not one.whole) for one in taken)))
-        memory_mb.append(server.memory_mb() or 0.0)
+        memory_mb.append(server.read_memory_mb() or 0.0)
     return lost, memory_mb
 
 
-async def _at_once(server: Target, model: str, streams: int, chunks: int) -> list[Taken]:
-    taken: list[Taken] = []
+async def _ask_at_once(server: Target, model: str, streams: int, chunks: int) -> list[StreamedAnswer]:
+    taken: list[StreamedAnswer] = []
 
     async def one(client: httpx2.AsyncClient) -> None:
-        taken.append(await _taken(client, server.url, f"{PROFILE}/{model}", chunks))
+        taken.append(await _ask(client, server.url, f"{PROFILE}/{model}", chunks))
 
-    async with _client() as client, anyio.create_task_group() as group:
+    async with _make_client() as client, anyio.create_task_group() as group:
         for _ in range(streams):
             group.start_soon(one, client)
     return taken
 
 
-def _client() -> httpx2.AsyncClient:
+def _make_client() -> httpx2.AsyncClient:
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=10)
     return httpx2.AsyncClient(timeout=_TIMEOUT_S, trust_env=False, limits=limits)
 
 
-async def _taken(client: httpx2.AsyncClient, url: str, model: str, chunks: int) -> Taken:
+async def _ask(client: httpx2.AsyncClient, url: str, model: str, chunks: int) -> StreamedAnswer:
     body = {
         "model": model,
         "messages": [{"role": "user", "content": "Tell me of submarines."}],
@@ -165,4 +165,4 @@ async def _taken(client: httpx2.AsyncClient, url: str, model: str, chunks: int) 
         async for part in answer.aiter_raw():
             first_ms = first_ms or (time.perf_counter() - began_s) * 1000
             text += part
-    return Taken(first_ms, text.count(b'"content":" submarine"'), text.endswith(b"data: [DONE]\n\n"))
+    return StreamedAnswer(first_ms, text.count(b'"content":" submarine"'), text.endswith(b"data: [DONE]\n\n"))

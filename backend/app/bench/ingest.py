@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 import anyio
 
 from app.bench.figures import BenchError, Figure, Part
-from app.bench.target import Target, free_port, started, wait_until_ready
+from app.bench.target import Target, find_free_port, run_process, wait_until_ready
 from app.client.speech import speech_socket
 
 CHUNKS_PER_S = 10
@@ -23,21 +23,24 @@ CHUNKS_PER_FINAL = 3
 SERVERS = {"bare": "app.bench.fixtures:bare_endpoint", "prompter": "app.main:app"}
 
 
-async def ingest(*, connections: int = 50, messages: int = 400, rounds: int = 5) -> Part:
-    """Load both servers in turns."""
+async def measure_ingest(*, connections: int = 50, messages: int = 400, rounds: int = 5) -> Part:
+    """Measure both servers in turns, so that other load falls on both."""
     costs: dict[str, list[float]] = {name: [] for name in SERVERS}
-    with _cores() as core, ExitStack() as stack:
-        targets = {name: stack.enter_context(_serving(app, core)) for name, app in SERVERS.items()}
+    with _reserve_core() as core, ExitStack() as stack:
+        targets = {name: stack.enter_context(_run_server(app, core)) for name, app in SERVERS.items()}
         await anyio.sleep(5)  # the default engine warms up meanwhile
         for _ in range(rounds):
             for name, target in targets.items():
-                costs[name].append(await _load(target, connections, messages))
-        kept = [await _load(targets["prompter"], connections, messages, store=True) for _ in range(rounds)]
+                costs[name].append(await _measure_us_per_message(target, connections, messages))
+        kept = [
+            await _measure_us_per_message(targets["prompter"], connections, messages, store=True)
+            for _ in range(rounds)
+        ]
         costs["kept"] = kept
-    return Part("ingest", tuple(figures_of(costs)), {"us_per_chunk": costs})
+    return Part("ingest", tuple(make_figures(costs)), {"us_per_chunk": costs})
 
 
-def figures_of(costs: dict[str, list[float]]) -> list[Figure]:
+def make_figures(costs: dict[str, list[float]]) -> list[Figure]:
     """Cost of a chunk on each server, streams that a core takes, and the ratio."""
     # Round by round: what else the machine does falls on both.
     ratios = tuple(round(bare / ours, 3) for bare, ours in zip(costs["bare"], costs["prompter"], strict=True))
@@ -61,19 +64,19 @@ def figures_of(costs: dict[str, list[float]]) -> list[Figure]:
 
 
 @contextmanager
-def _serving(app: str, core: int | None) -> Iterator[Target]:
-    port = free_port()
+def _run_server(app: str, core: int | None) -> Iterator[Target]:
+    port = find_free_port()
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "warning"]
     if core is not None:
         command = ["taskset", "-c", str(core), *command]
-    with started(command) as server:
+    with run_process(command) as server:
         wait_until_ready(port, server)
         yield Target(f"http://127.0.0.1:{port}", server.process.pid)
 
 
 @contextmanager
-def _cores() -> Iterator[int | None]:
-    """The core for the servers; this process keeps to the others. None where cores cannot be chosen."""
+def _reserve_core() -> Iterator[int | None]:
+    """Reserve one core for the servers and move this process to the others; None where that is impossible."""
     if not hasattr(os, "sched_setaffinity"):
         yield None
         return
@@ -86,8 +89,8 @@ def _cores() -> Iterator[int | None]:
         os.sched_setaffinity(0, mine)
 
 
-class Waiting:
-    """Clients before the gate: it opens when all are there."""
+class StartGate:
+    """Holds clients until all of them are connected."""
 
     def __init__(self, expected: int) -> None:
         self._missing = expected
@@ -100,22 +103,24 @@ class Waiting:
             self.complete.set()
 
 
-async def _load(target: Target, connections: int, messages: int, *, store: bool = False) -> float:
+async def _measure_us_per_message(
+    target: Target, connections: int, messages: int, *, store: bool = False
+) -> float:
     """Server CPU for a message (us)."""
-    waiting = Waiting(connections)
+    waiting = StartGate(connections)
     async with anyio.create_task_group() as group:
         for _ in range(connections):
-            group.start_soon(_client, target.url, messages, waiting, store)
+            group.start_soon(_send_chunks, target.url, messages, waiting, store)
         await waiting.complete.wait()
-        before_s = target.fine_cpu_s() or 0.0
+        before_s = target.read_own_cpu_s() or 0.0
         waiting.gate.set()
-    after_s = target.fine_cpu_s()
+    after_s = target.read_own_cpu_s()
     if after_s is None:
         raise BenchError("this system tells no CPU time of processes; ingest needs Linux")
     return (after_s - before_s) / (connections * messages) * 1e6
 
 
-async def _client(url: str, messages: int, waiting: Waiting, store: bool) -> None:
+async def _send_chunks(url: str, messages: int, waiting: StartGate, store: bool) -> None:
     pcm = base64.b64encode(os.urandom(3200)).decode()
     chunk = json.dumps({"type": "audio", "format": "pcm16", "sample_rate": 16_000, "data": pcm})
     async with speech_socket(url.replace("http", "ws", 1) + "/ws/stt", {}, proxy=False) as ws:

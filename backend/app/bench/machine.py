@@ -1,4 +1,4 @@
-"""CPU time and memory of a process and its children, and what machine this is (Linux; None elsewhere)."""
+"""CPU time and memory of a process and its children, and a description of this machine (Linux; else None)."""
 
 import os
 import platform
@@ -8,8 +8,8 @@ _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
-def family(pid: int) -> list[int]:
-    """A process and all that descend from it; empty where there is no /proc."""
+def list_process_tree(pid: int) -> list[int]:
+    """A process and its descendants; empty without /proc."""
     children: dict[int, list[int]] = {}
     for path in _PROC.glob("[0-9]*/stat"):
         try:
@@ -23,18 +23,18 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def cpu_s(pid: int) -> float | None:
-    """CPU seconds so far, to 10 ms. Threads that have ended count, which the finer schedstat forgets."""
-    members = family(pid)
-    return _spent_s(members) if members else None
+def read_cpu_s(pid: int) -> float | None:
+    """CPU seconds so far of a process and its descendants, to 10 ms. Ended threads count."""
+    members = list_process_tree(pid)
+    return _sum_cpu_s(members) if members else None
 
 
-def children_cpu_s(pid: int) -> float:
-    """The same of all that descend from a process, without itself."""
-    return _spent_s(family(pid)[1:])
+def read_children_cpu_s(pid: int) -> float:
+    """CPU seconds so far of the descendants of a process, to 10 ms, without the process itself."""
+    return _sum_cpu_s(list_process_tree(pid)[1:])
 
 
-def _spent_s(members: list[int]) -> float:
+def _sum_cpu_s(members: list[int]) -> float:
     total = 0.0
     for one in members:
         try:
@@ -45,15 +45,15 @@ def _spent_s(members: list[int]) -> float:
     return total
 
 
-def fine_cpu_s(pid: int) -> float | None:
-    """CPU seconds of a process's own threads, to a nanosecond; threads that have ended are forgotten."""
+def read_own_cpu_s(pid: int) -> float | None:
+    """CPU seconds of the live threads of one process, to a nanosecond. Ended threads do not count."""
     found = [path.read_text().split()[0] for path in (_PROC / str(pid) / "task").glob("*/schedstat")]
     return sum(map(int, found)) / 1e9 if found else None
 
 
-def memory_mb(pid: int) -> float | None:
-    """Memory in MB; what processes share counts once (proportional set size)."""
-    total_kb, members = 0, family(pid)
+def read_memory_mb(pid: int) -> float | None:
+    """Memory of a process and its descendants (MB), as proportional set size: shared pages count once."""
+    total_kb, members = 0, list_process_tree(pid)
     for one in members:
         try:
             lines = (_PROC / str(one) / "smaps_rollup").read_text().splitlines()
@@ -63,17 +63,17 @@ def memory_mb(pid: int) -> float | None:
     return total_kb / 1024 if total_kb else None
 
 
-def describe() -> dict[str, str | int]:
-    """What a result has to say about the machine it comes from."""
+def describe_machine() -> dict[str, str | int]:
+    """Cores, CPU, system and Python of this machine, for a result."""
     return {
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
-        "cpu": _cpu_name(),
+        "cpu": _read_cpu_name(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
 
 
-def _cpu_name() -> str:
+def _read_cpu_name() -> str:
     try:
         lines = (_PROC / "cpuinfo").read_text().splitlines()
     except OSError:

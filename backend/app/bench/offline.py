@@ -27,29 +27,29 @@ from app.providers.registry import list_stt_registrations
 
 Window = Literal["short", "full"]
 MAX_PIECE_S, MIN_PIECE_S = 28, 15
-"""Longer recordings are cut at the quietest place between the two: a window ends at 30 s."""
+"""Longer recordings are cut at the quietest place between these two (s): a window ends at 30 s."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offline:
+class OfflineResult:
     """The text of one recording, and what it cost."""
 
     text: str
     decode_ms: float
     cpu_s: float
     doubtful: tuple[str, ...] = ()
-    """Why windows were not to be believed ("repetition", "capped", "empty")."""
+    """Why the engine doubts a window: "repetition", "capped", "empty"."""
 
 
 class OfflineEngine:
-    """One engine, started; made by `offline_engine`."""
+    """One started engine, from `offline_engine`."""
 
     def __init__(self, provider: SttProvider) -> None:
         self._provider = provider
 
     async def decode(
         self, samples: NDArray[np.int16], *, lang: str, model: str | None = None, window: Window = "full"
-    ) -> Offline:
+    ) -> OfflineResult:
         """Decode one recording (16 kHz) in a session of its own.
 
         Raises:
@@ -61,10 +61,10 @@ class OfflineEngine:
             raise BenchError(error.message) from error
         texts, spent_ms, doubts = [], 0.0, []
         # Reading the children's counters costs something too: it stays outside of what is measured.
-        children_s = machine.children_cpu_s(os.getpid())
+        children_s = machine.read_children_cpu_s(os.getpid())
         began_s = time.process_time()
         try:
-            for piece in pieces(samples):
+            for piece in split_recording(samples):
                 text, decode_ms, doubtful = await _decode_piece(session, piece, window)
                 texts.append(text)
                 spent_ms += decode_ms
@@ -74,13 +74,13 @@ class OfflineEngine:
         finally:
             await session.aclose()
         cost_s = time.process_time() - began_s
-        cost_s += machine.children_cpu_s(os.getpid()) - children_s
-        return Offline(" ".join(filter(None, texts)), spent_ms, cost_s, tuple(doubts))
+        cost_s += machine.read_children_cpu_s(os.getpid()) - children_s
+        return OfflineResult(" ".join(filter(None, texts)), spent_ms, cost_s, tuple(doubts))
 
 
 @asynccontextmanager
 async def offline_engine(name: str, settings: Settings | None = None) -> AsyncIterator[OfflineEngine]:
-    """The engine of this name, warmed up.
+    """Start the engine of this name; it closes with the context.
 
     Raises:
         BenchError: there is none, or it cannot start.
@@ -117,8 +117,8 @@ async def _decode_piece(
     return transcript.text, transcript.decode_ms, None
 
 
-def pieces(samples: NDArray[np.int16]) -> list[NDArray[np.int16]]:
-    """A recording in pieces that fit into a window; nothing is lost or repeated."""
+def split_recording(samples: NDArray[np.int16]) -> list[NDArray[np.int16]]:
+    """Split a recording into pieces that fit into one window; nothing is lost or repeated."""
     found = []
     step = RATE_HZ // 5
     while len(samples) > MAX_PIECE_S * RATE_HZ:

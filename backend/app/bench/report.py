@@ -49,7 +49,7 @@ def to_dict(run: Run) -> dict[str, Any]:
 
 
 def read_run(path: Path) -> Run:
-    """Read what `write` wrote.
+    """Read what `write_run` wrote.
 
     Raises:
         BenchError: it cannot be read, or is something else.
@@ -69,40 +69,40 @@ def read_run(path: Path) -> Run:
         raise BenchError(f"{str(path)!r} is no result of `prompter bench`") from error
 
 
-def write(run: Run, folder: Path) -> tuple[Path, Path]:
+def write_run(run: Run, folder: Path) -> tuple[Path, Path]:
     """`result.json` and `report.md` in a folder, made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     result, report = folder / "result.json", folder / "report.md"
     result.write_text(json.dumps(to_dict(run), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    report.write_text(markdown(run), encoding="utf-8")
+    report.write_text(format_run(run), encoding="utf-8")
     return result, report
 
 
-def markdown(run: Run) -> str:
+def format_run(run: Run) -> str:
     """The run as a page: where and how, then one table for each part."""
     where = ", ".join(f"{key} {value}" for key, value in {**run.machine, **run.setting}.items())
     lines = [f"# Benchmark of {run.when[:10]}", "", f"`{run.command}`", "", where, ""]
     for part in run.parts:
-        lines += [f"## {part.name.capitalize()}", "", *table(part.figures), ""]
+        lines += [f"## {part.name.capitalize()}", "", *format_table(part.figures), ""]
         if part.name == "capacity":
-            lines += [*_levels(part.details["levels"]), ""]
+            lines += [*_format_levels(part.details["levels"]), ""]
     return "\n".join(lines)
 
 
-def table(figures: Sequence[Figure]) -> list[str]:
+def format_table(figures: Sequence[Figure]) -> list[str]:
     """Value beside goal."""
     rows = ["| what | value | goal | n |", "|---|---|---|---|"]
     for figure in figures:
         sign = "<=" if figure.better == "lower" else ">="
-        goal = "" if figure.goal is None else f"{sign} {shown(figure.goal, figure.unit)}"
+        goal = "" if figure.goal is None else f"{sign} {format_value(figure.goal, figure.unit)}"
         mark = {True: " ✓", False: " ✗", None: ""}[figure.met]
         rows.append(
-            f"| {figure.title} | {shown(figure.value, figure.unit)}{mark} | {goal} | {len(figure.samples)} |"
+            f"| {figure.title} | {format_value(figure.value, figure.unit)}{mark} | {goal} | {len(figure.samples)} |"
         )
     return rows
 
 
-def _levels(levels: Sequence[Mapping[str, Any]]) -> list[str]:
+def _format_levels(levels: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [
         "| speakers | p50 | p95 | lost | refused | words wrong | cores | memory |",
         "|---|---|---|---|---|---|---|---|",
@@ -113,31 +113,31 @@ def _levels(levels: Sequence[Mapping[str, Any]]) -> list[str]:
         wrong = 100 * level["words_wrong"] / level["words"] if level["words"] else None
         cells = [
             str(level["speakers"]),
-            shown(middle, "ms"),
-            shown(level["p95_ms"], "ms"),
+            format_value(middle, "ms"),
+            format_value(level["p95_ms"], "ms"),
             f"{level['lost']} of {level['spoken']}",
             str(level["refused"]),
-            shown(wrong, "%"),
-            shown(level["cores"], ""),
-            shown(level["memory_mb"], "MB"),
+            format_value(wrong, "%"),
+            format_value(level["cores"], ""),
+            format_value(level["memory_mb"], "MB"),
         ]
         rows.append(f"| {' | '.join(cells)} |")
     return rows
 
 
-def compared(changes: Sequence[Change]) -> list[str]:
+def format_changes(changes: Sequence[Change]) -> list[str]:
     """Two runs as a table; what changed comes first."""
     order = {"worse": 0, "better": 1, "changed": 2, "only before": 3, "only after": 3, "same": 4}
     rows = ["| what | before | after | change (95 %) | verdict |", "|---|---|---|---|---|"]
     for change in sorted(changes, key=lambda one: order[one.verdict]):
         unit = change.figure.unit
         sure = "" if change.low is None else f"{change.low:+.3g} … {change.high:+.3g}"
-        values = f"{shown(change.before, unit)} | {shown(change.after, unit)}"
+        values = f"{format_value(change.before, unit)} | {format_value(change.after, unit)}"
         rows.append(f"| {change.figure.title} | {values} | {sure} | {change.verdict} |")
     return rows
 
 
-def shown(value: float | None, unit: str) -> str:
+def format_value(value: float | None, unit: str) -> str:
     """A value as a person reads it."""
     if value is None:
         return "-"

@@ -1,4 +1,4 @@
-"""One run of the benchmark: its plan, its parts in order, its result on disk."""
+"""One run of the benchmark: its plan, its parts in order, its files."""
 
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.bench import machine
-from app.bench.capacity import capacity
-from app.bench.clips import Clip, find_clips, samples_of
-from app.bench.dictation import dictation
-from app.bench.fairness import fairness
+from app.bench.capacity import measure_capacity
+from app.bench.clips import Clip, find_clips, load_samples
+from app.bench.dictation import measure_dictation
+from app.bench.fairness import measure_fairness
 from app.bench.figures import BenchError, Part
-from app.bench.ingest import ingest
-from app.bench.report import Run, write
-from app.bench.speaker import Speech, speak
-from app.bench.target import Target, base_url, own_server
+from app.bench.ingest import measure_ingest
+from app.bench.report import Run, write_run
+from app.bench.speaker import SessionOptions, speak
+from app.bench.target import Target, normalize_server_url, run_own_server
 from app.client.prompt_client import PromptClient
 
 Tell = Callable[[str], None]
@@ -27,23 +27,23 @@ class Plan:
     """What to measure."""
 
     folder: Path
-    """Recordings."""
+    """The recordings."""
     parts: Sequence[str] = PARTS
-    speech: Speech = field(default_factory=Speech)
+    speech: SessionOptions = field(default_factory=SessionOptions)
     langs: Sequence[str] = ()
     kinds: Sequence[str] = ()
     url: str | None = None
-    """A server that runs already; without it one of our own is started."""
+    """URL of a running server; None starts one."""
     speakers: int = 1
-    """Of `dictation`, at once."""
+    """Simultaneous sessions of the part `dictation`."""
     most: int = 64
-    """Of `capacity`."""
+    """Largest number of speakers that the part `capacity` tries."""
     levels: Sequence[int] = ()
     utterances: int = 7
     offline: bool = True
 
 
-async def execute(plan: Plan, command: str, tell: Tell) -> Run:
+async def run_plan(plan: Plan, command: str, tell: Tell) -> Run:
     """Run the parts of a plan.
 
     Raises:
@@ -57,62 +57,64 @@ async def execute(plan: Plan, command: str, tell: Tell) -> Run:
     for name in plan.parts:
         tell(f"{name} …")
         if name == "ingest":
-            found.append(await ingest())
+            found.append(await measure_ingest())
             continue
         # A fresh server for each part: none inherits what another left in memory.
-        async with _target(plan.url) as target:
+        async with _open_target(plan.url) as target:
             await _warm_up(target, clips, plan.speech)
             if name == "dictation":
                 offline = plan.offline and plan.url is None
                 found.append(
-                    await dictation(target, clips, plan.speech, speakers=plan.speakers, offline=offline)
+                    await measure_dictation(
+                        target, clips, plan.speech, speakers=plan.speakers, offline=offline
+                    )
                 )
             elif name == "capacity":
                 found.append(
-                    await capacity(
+                    await measure_capacity(
                         target, clips, plan.speech, most=plan.most, utterances=plan.utterances,
                         levels=plan.levels, tell=tell,
                     )
                 )  # fmt: skip
             else:
-                found.append(await fairness(target, clips, plan.speech, utterances=plan.utterances))
-    return describe(
+                found.append(await measure_fairness(target, clips, plan.speech, utterances=plan.utterances))
+    return make_run(
         command, found, {"provider": plan.speech.provider or "the default", "audio": plan.folder.name}
     )
 
 
-async def _warm_up(target: Target, clips: Sequence[Clip], speech: Speech) -> None:
-    """One sentence that does not count: loading is not what is measured.
+async def _warm_up(target: Target, clips: Sequence[Clip], speech: SessionOptions) -> None:
+    """Dictate one sentence that does not count, so that loading is not measured.
 
     Raises:
-        BenchError: the server refuses it, and would refuse the rest.
+        BenchError: the server refuses this dictation.
     """
     first = next(clip for clip in clips if clip.speech)
     async with PromptClient(target.url) as client:
-        take = await speak(client, samples_of(first), speech, live=False)
-    if take.failure is not None:
-        raise BenchError(f"the server does not take this dictation: {take.reason}")
+        log = await speak(client, load_samples(first), speech, live=False)
+    if log.failure is not None:
+        raise BenchError(f"the server refuses this dictation: {log.reason}")
 
 
-def describe(command: str, parts: Sequence[Part], setting: dict[str, str]) -> Run:
-    """A run that ends now, on this machine."""
+def make_run(command: str, parts: Sequence[Part], setting: dict[str, str]) -> Run:
+    """The record of a run that ends now on this machine."""
     when = dt.datetime.now(dt.UTC).astimezone().isoformat(timespec="seconds")
-    return Run(when, command, machine.describe(), setting, tuple(parts))
+    return Run(when, command, machine.describe_machine(), setting, tuple(parts))
 
 
-def save(run: Run, folder: Path) -> list[Path]:
-    """Result, report and pictures; the files."""
-    from app.bench.plots import draw  # matplotlib takes a second to load
+def save_run(run: Run, folder: Path) -> list[Path]:
+    """Write result, report and pictures; returns the files."""
+    from app.bench.plots import draw_figures  # matplotlib logs a second to load
 
-    return [*write(run, folder), *draw(run.parts, folder)]
+    return [*write_run(run, folder), *draw_figures(run.parts, folder)]
 
 
 @asynccontextmanager
-async def _target(url: str | None) -> AsyncIterator[Target]:
+async def _open_target(url: str | None) -> AsyncIterator[Target]:
     if url is not None:
-        async with PromptClient(base_url(url)) as client:
-            await client.providers()  # nobody there: say so before anything is measured
-        yield Target(base_url(url))
+        async with PromptClient(normalize_server_url(url)) as client:
+            await client.providers()  # fails now if no server answers
+        yield Target(normalize_server_url(url))
         return
-    with own_server() as target:
+    with run_own_server() as target:
         yield target

@@ -1,18 +1,18 @@
-"""What a session's events are worth: latencies, broken promises, words shown and taken back."""
+"""Scores of a session's events: latencies, broken guarantees, words shown and retracted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from app.bench.clips import Line
-from app.bench.speaker import Take, finals
-from app.bench.words import missing, normal, taken_back
+from app.bench.clips import PlacedClip
+from app.bench.speaker import SessionLog, list_finals
+from app.bench.words import count_missing, count_retracted, normalize_words
 
 PRE_ROLL_MS = 400
 """The server's utterances begin this long before speech, as long as there is audio to begin with."""
 
-Timed = tuple[float, Mapping[str, Any]]
+TimedEvent = tuple[float, Mapping[str, Any]]
 
 
 @dataclass(slots=True)
@@ -30,44 +30,44 @@ class Score:
     beyond_ms: list[float] = field(default_factory=list)
     """End of speech to final without the silence that was waited for."""
     unexplained_ms: list[float] = field(default_factory=list)
-    """What the three parts of the final's timing leave out: the wire and the event loop."""
+    """Wait that the final's timing does not explain: network and event loop."""
     stable_violations: int = 0
     eager_violations: int = 0
     stable_words: int = 0
     stable_wrong: int = 0
-    """Words of the last stable prefix that the final does not have."""
+    """Words of the last stable prefix that are missing in the final."""
     shown_back: int = 0
-    """Words of partials that the next partial took back."""
+    """Words of partials that the next partial changed or removed."""
     final_words: int = 0
     degraded: int = 0
-    """Times that the server said it gives fewer partials."""
+    """How often the server announced fewer partials."""
 
     def add(self, other: "Score") -> None:
         for name in self.__slots__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-def score(take: Take, lang: str) -> Score:
+def score_session(log: SessionLog, lang: str) -> Score:
     """Score one live session."""
     found = Score(
-        degraded=sum(bool(data.get("degraded")) for _, data in take.events if data["type"] == "status")
+        degraded=sum(bool(data.get("degraded")) for _, data in log.events if data["type"] == "status")
     )
-    for events in by_utterance(take).values():
-        _latency(events, found)
-        _stability(events, lang, found)
+    for events in group_by_utterance(log).values():
+        _add_latency(events, found)
+        _add_stability(events, lang, found)
     return found
 
 
-def by_utterance(take: Take) -> dict[int, list[Timed]]:
+def group_by_utterance(log: SessionLog) -> dict[int, list[TimedEvent]]:
     """The events of each utterance in order."""
-    found: dict[int, list[Timed]] = {}
-    for at, data in take.events:
+    found: dict[int, list[TimedEvent]] = {}
+    for at, data in log.events:
         if "utterance_id" in data:
             found.setdefault(data["utterance_id"], []).append((at, data))
     return found
 
 
-def _latency(events: Sequence[Timed], found: Score) -> None:
+def _add_latency(events: Sequence[TimedEvent], found: Score) -> None:
     partials = [(at, data) for at, data in events if data["type"] == "partial" and data["text"]]
     start_ms = next((data["start_ms"] for _, data in events if "start_ms" in data), 0)
     if partials:
@@ -91,24 +91,24 @@ def _latency(events: Sequence[Timed], found: Score) -> None:
         found.to_eager_ms.append(eager[-1] - timing["speech_end_ms"])
 
 
-def _stability(events: Sequence[Timed], lang: str, found: Score) -> None:
+def _add_stability(events: Sequence[TimedEvent], lang: str, found: Score) -> None:
     partials = [data for _, data in events if data["type"] == "partial"]
     for before, after in pairwise(partials):
         found.stable_violations += not after["stable"].startswith(before["stable"])
     found.stable_violations += sum(not data["text"].startswith(data["stable"]) for data in partials)
-    found.eager_violations += _eager_violations(events)
+    found.eager_violations += _count_eager_violations(events)
     said = next((data["text"] for _, data in events if data["type"] == "final"), None)
     if said is None:
         return
-    words = normal(said, lang)
-    held = normal(partials[-1]["stable"], lang) if partials else []
+    words = normalize_words(said, lang)
+    held = normalize_words(partials[-1]["stable"], lang) if partials else []
     found.stable_words += len(held)
-    found.stable_wrong += missing(held, words)
-    found.shown_back += taken_back([normal(data["text"], lang) for data in partials] + [words])
+    found.stable_wrong += count_missing(held, words)
+    found.shown_back += count_retracted([normalize_words(data["text"], lang) for data in partials] + [words])
     found.final_words += len(words)
 
 
-def _eager_violations(events: Sequence[Timed]) -> int:
+def _count_eager_violations(events: Sequence[TimedEvent]) -> int:
     """A final that is not its eager final, without `turn_resumed` between them."""
     pending: str | None = None
     count = 0
@@ -124,9 +124,9 @@ def _eager_violations(events: Sequence[Timed]) -> int:
     return count
 
 
-def lost(lines: Sequence[Line], take: Take) -> list[str]:
-    """Ids of the clips of a scene of which no final with text holds any part."""
-    heard = [(data["start_ms"], data["end_ms"]) for _, data in finals(take)]
+def find_lost_clips(lines: Sequence[PlacedClip], log: SessionLog) -> list[str]:
+    """Ids of the clips that no final with text overlaps."""
+    heard = [(data["start_ms"], data["end_ms"]) for _, data in list_finals(log)]
     return [
         line.clip.id
         for line in lines

@@ -1,4 +1,4 @@
-"""One person who speaks in real time: sends audio as a microphone would, and notes when each event comes."""
+"""One live speaker: sends audio at the pace of a microphone and records when each event arrives."""
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,13 +15,13 @@ from app.client.prompt_client import PromptClient
 
 CHUNK_MS = 100
 TAIL_S = 1.5
-"""Silence after what is said, so that the endpoint and not the client ends the last utterance."""
+"""Silence after the speech (s), so that the endpoint and not the client ends the last utterance."""
 EVENTS = ("speech_started", "speech_stopped", "utterance_discarded", "eager_final", "turn_resumed", "status")
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
-    """How a session is asked for."""
+class SessionOptions:
+    """The options of a session, as `start.config` takes them."""
 
     provider: str | None = None
     model: str | None = None
@@ -38,42 +38,42 @@ class Speech:
 
 
 @dataclass(slots=True)
-class Take:
-    """What came back, each event with the moment it came: ms after the first sample was spoken."""
+class SessionLog:
+    """The events of one session, each with its arrival time (ms after the first sample was sent)."""
 
     events: list[tuple[float, Mapping[str, Any]]] = field(default_factory=list)
     failure: str | None = None
     """Code of the error that ended the session before its end."""
     reason: str = ""
-    """The same in words."""
+    """Message of that error."""
     refused: bool = False
-    """The server did not take the session: it is full, or this engine is not there."""
+    """The session never got `ready`: the server is full, or the engine is missing."""
 
 
 async def speak(
     client: PromptClient,
     samples: NDArray[np.int16],
-    speech: Speech,
+    speech: SessionOptions,
     *,
     live: bool = True,
     tail_s: float = TAIL_S,
-) -> Take:
-    """Say `samples` (16 kHz) in one session; `live`: no faster than a person."""
-    take, spoken = Take(), _Source(samples, tail_s, live)
+) -> SessionLog:
+    """Send `samples` (16 kHz mono) through one session; `live` sends at the pace of speech."""
+    log, spoken = SessionLog(), _Source(samples, tail_s, live)
     try:
         async for event in client.dictate(
             spoken.chunks(), sample_rate=RATE_HZ, events=EVENTS, **speech.options()
         ):
-            take.events.append(((time.monotonic() - spoken.began_s) * 1000, event.data))
+            log.events.append(((time.monotonic() - spoken.began_s) * 1000, event.data))
     except ClientError as error:
-        take.failure = getattr(error, "code", "") or type(error).__name__
-        take.reason = str(error)
-        take.refused = not any(data["type"] == "ready" for _, data in take.events)
-    return take
+        log.failure = getattr(error, "code", "") or type(error).__name__
+        log.reason = str(error)
+        log.refused = not any(data["type"] == "ready" for _, data in log.events)
+    return log
 
 
 class _Source:
-    """The audio in chunks; `began_s` is when its first sample was spoken."""
+    """The audio in chunks; `began_s` is when the first one was sent."""
 
     def __init__(self, samples: NDArray[np.int16], tail_s: float, live: bool) -> None:
         quiet = np.zeros(int(tail_s * RATE_HZ), np.int16)
@@ -90,6 +90,6 @@ class _Source:
             yield chunk
 
 
-def finals(take: Take) -> Sequence[tuple[float, Mapping[str, Any]]]:
+def list_finals(log: SessionLog) -> Sequence[tuple[float, Mapping[str, Any]]]:
     """The finals that hold text."""
-    return [(at, data) for at, data in take.events if data["type"] == "final" and data.get("text")]
+    return [(at, data) for at, data in log.events if data["type"] == "final" and data.get("text")]

@@ -1,4 +1,4 @@
-"""The server that is measured: one of our own in a process of its own, or any that answers at a URL."""
+"""The server to measure: one started here in a process of its own, or any that answers at a URL."""
 
 import contextlib
 import os
@@ -32,36 +32,36 @@ class Target:
     url: str
     """http or https, as `PromptClient` takes it."""
     pid: int | None = None
-    """Its process, where that is one of ours: CPU and memory can be told then."""
+    """Its process id, if started here: only then are CPU and memory measured."""
 
-    def cpu_s(self) -> float | None:
-        return None if self.pid is None else machine.cpu_s(self.pid)
+    def read_cpu_s(self) -> float | None:
+        return None if self.pid is None else machine.read_cpu_s(self.pid)
 
-    def fine_cpu_s(self) -> float | None:
-        return None if self.pid is None else machine.fine_cpu_s(self.pid)
+    def read_own_cpu_s(self) -> float | None:
+        return None if self.pid is None else machine.read_own_cpu_s(self.pid)
 
-    def memory_mb(self) -> float | None:
-        return None if self.pid is None else machine.memory_mb(self.pid)
+    def read_memory_mb(self) -> float | None:
+        return None if self.pid is None else machine.read_memory_mb(self.pid)
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """A process that serves, and what it writes to standard error."""
+class ServerProcess:
+    """A running server process and its standard error."""
 
     process: subprocess.Popen[bytes]
     log: IO[bytes]
 
-    def last_words(self) -> str:
+    def read_last_line(self) -> str:
         self.log.seek(0)
         lines = self.log.read().decode(errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
 
 
-def base_url(url: str) -> str:
-    """`ws://host/ws/stt`, or the address of the server itself, as the address of the server.
+def normalize_server_url(url: str) -> str:
+    """The server's base URL, from any form that people write: `ws://host/ws/stt`, `http://host`, `host:port`.
 
     Raises:
-        BenchError: it is neither.
+        BenchError: it is not the address of a server.
     """
     parts = urlsplit(url if "://" in url else f"http://{url}")
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
@@ -74,22 +74,22 @@ def base_url(url: str) -> str:
 
 
 @contextmanager
-def own_server(environment: dict[str, str] | None = None) -> Iterator[Target]:
-    """`prompter serve` on a free port, warmed up; ended when the context is left.
+def run_own_server(environment: dict[str, str] | None = None) -> Iterator[Target]:
+    """Run `prompter serve` on a free port, warmed up; it ends with the context.
 
     Raises:
         BenchError: it did not start.
     """
-    port = free_port()
+    port = find_free_port()
     command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with started(command, environment) as server:
+    with run_process(command, environment) as server:
         wait_until_ready(port, server)
         yield Target(f"http://127.0.0.1:{port}", server.process.pid)
 
 
 @contextmanager
-def started(command: list[str], environment: dict[str, str] | None = None) -> Iterator["Server"]:
-    """A process of our own, in a group of its own so that Ctrl-C reaches us first."""
+def run_process(command: list[str], environment: dict[str, str] | None = None) -> Iterator["ServerProcess"]:
+    """Run a process in its own group, so that Ctrl-C reaches the benchmark first."""
     backend = str(Path(__file__).resolve().parents[2])
     paths = [backend, *filter(None, [os.environ.get("PYTHONPATH")])]
     with TemporaryFile() as log:
@@ -101,12 +101,12 @@ def started(command: list[str], environment: dict[str, str] | None = None) -> It
             start_new_session=True,
         )
         try:
-            yield Server(process, log)
+            yield ServerProcess(process, log)
         finally:
-            _end(process)
+            _stop(process)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes]) -> None:
     """SIGTERM, and after a while SIGKILL."""
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
@@ -117,15 +117,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
+def find_free_port() -> int:
+    """A port on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def wait_until_ready(port: int, server: Server) -> None:
-    """Until /health/ready answers 200.
+def wait_until_ready(port: int, server: ServerProcess) -> None:
+    """Wait until /health/ready answers 200.
 
     Raises:
         BenchError: the process ended, or START_S passed.
@@ -133,11 +133,11 @@ def wait_until_ready(port: int, server: Server) -> None:
     deadline_s = time.monotonic() + START_S
     while time.monotonic() < deadline_s:
         if server.process.poll() is not None:
-            raise BenchError(f"the server ended while starting: {server.last_words()}")
+            raise BenchError(f"the server ended while starting: {server.read_last_line()}")
         connection = HTTPConnection("127.0.0.1", port, timeout=5)
         with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException):
             connection.request("GET", "/health/ready")
             if connection.getresponse().status == HTTPStatus.OK:
                 return
         time.sleep(0.1)
-    raise BenchError(f"the server was not ready within {START_S:g} s: {server.last_words()}")
+    raise BenchError(f"the server was not ready within {START_S:g} s: {server.read_last_line()}")

@@ -1,4 +1,4 @@
-"""Words: the normalised form in which texts are compared, and what differs between two of them."""
+"""Words: the normalized form in which texts are compared, and the differences between two texts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 
 @dataclass(frozen=True, slots=True)
-class Errors:
+class WordErrors:
     """Word errors of one text against the truth."""
 
     wrong: int
@@ -22,32 +22,32 @@ class Errors:
 
 
 @cache
-def _normaliser(english: bool) -> Callable[[str], str]:
+def _load_normalizer(english: bool) -> Callable[[str], str]:
     normalise: Callable[[str], str] = EnglishTextNormalizer() if english else BasicTextNormalizer()
     return normalise
 
 
-def normal(text: str, lang: str) -> list[str]:
-    """The words of a text as Whisper's normaliser has them: no case, no punctuation, numbers as digits."""
-    return _normaliser(lang.split("-")[0] == "en")(text).split()
+def normalize_words(text: str, lang: str) -> list[str]:
+    """The words of a text by Whisper's normalizer: no case, no punctuation, numbers as digits."""
+    return _load_normalizer(lang.split("-")[0] == "en")(text).split()
 
 
-def errors(truth: Sequence[str], heard: Sequence[str]) -> Errors:
+def count_errors(truth: Sequence[str], heard: Sequence[str]) -> WordErrors:
     """Word errors, counted by jiwer."""
     if not truth:
-        return Errors(len(heard), 0)
+        return WordErrors(len(heard), 0)
     found = jiwer.process_words(" ".join(truth), " ".join(heard))
-    return Errors(found.substitutions + found.deletions + found.insertions, len(truth))
+    return WordErrors(found.substitutions + found.deletions + found.insertions, len(truth))
 
 
-def missing(part: Sequence[str], whole: Sequence[str]) -> int:
-    """How many words of `part` do not stand, in order, in `whole`."""
+def count_missing(part: Sequence[str], whole: Sequence[str]) -> int:
+    """How many words of `part` are missing, in order, in `whole`."""
     blocks = SequenceMatcher(None, part, whole, autojunk=False).get_matching_blocks()
     return len(part) - sum(block.size for block in blocks)
 
 
-def taken_back(shown: Sequence[Sequence[str]]) -> int:
-    """Words that were shown and changed or vanished in the next text of the same utterance."""
+def count_retracted(shown: Sequence[Sequence[str]]) -> int:
+    """Words that changed or vanished in the next text of the same utterance."""
     count = 0
     for before, after in pairwise(shown):
         common = 0

@@ -62,12 +62,12 @@ def run(
 ) -> None:
     """Speak recordings to a server in real time and measure what comes back."""
     runner = _import("runner")
-    speech = _import("speaker").Speech(provider, model, lang)
+    speech = _import("speaker").SessionOptions(provider, model, lang)
     plan = runner.Plan(
         folder=folder, parts=_split(parts) or runner.PARTS, speech=speech, langs=_split(langs), kinds=_split(kinds),
         url=url, speakers=speakers, most=most, levels=_numbers(levels), utterances=utterances,
     )  # fmt: skip
-    result = _wait(runner.execute(plan, _command(), _tell))
+    result = _wait(runner.run_plan(plan, _command(), _tell))
     _finish(result, output or _new_folder(provider or "default"))
 
 
@@ -91,13 +91,13 @@ def accuracy(
         raise CommandError(f"--window {window!r}: expected short, full, or short,full", USAGE)
     parts, clips, runner = _import("accuracy"), _import("clips"), _import("runner")
     found = _wait(
-        parts.accuracy(
+        parts.measure_accuracy(
             _caught(lambda: clips.find_clips(folder, _split(langs), _split(kinds))),
             provider=provider, model=model, windows=windows, settings=read_settings(), tell=_tell,
         )
     )  # fmt: skip
     setting = {"provider": provider, "model": model or "the default", "audio": folder.name}
-    _finish(runner.describe(_command(), [found], setting), output or _new_folder(f"accuracy-{provider}"))
+    _finish(runner.make_run(_command(), [found], setting), output or _new_folder(f"accuracy-{provider}"))
 
 
 @app.command("gateway")
@@ -107,9 +107,9 @@ def gateway(
 ) -> None:
     """What the server adds to a language model's answers: time to the first token, CPU for a chunk, memory."""
     parts, runner = _import("gateway"), _import("runner")
-    found = _wait(parts.gateway(crowd=crowd))
+    found = _wait(parts.measure_gateway(crowd=crowd))
     _finish(
-        runner.describe(_command(), [found], {"upstream": "a fake one"}), output or _new_folder("gateway")
+        runner.make_run(_command(), [found], {"upstream": "a fake one"}), output or _new_folder("gateway")
     )
 
 
@@ -121,8 +121,8 @@ def compare(
     """Say what got better or worse beyond noise; exit code 1 where anything got worse."""
     report = _import("report")
     one, other = (_caught(lambda path=path: report.read_run(path)) for path in (before, after))
-    changes = _import("compare").compare(one.figures, other.figures)
-    typer.echo("\n".join(report.compared(changes)))
+    changes = _import("compare").compare_figures(one.figures, other.figures)
+    typer.echo("\n".join(report.format_changes(changes)))
     if any(change.verdict == "worse" for change in changes):
         raise typer.Exit(FAILED)
 
@@ -159,8 +159,8 @@ def _caught(call: Any) -> Any:
 
 def _finish(result: "Run", folder: Path) -> None:
     """Write everything, show the tables."""
-    files = _import("runner").save(result, folder)
-    typer.echo(_import("report").markdown(result))
+    files = _import("runner").save_run(result, folder)
+    typer.echo(_import("report").format_run(result))
     out().print(f"written: {', '.join(str(file) for file in files)}", markup=False)
 
 

@@ -6,10 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.bench.clips import RATE_HZ, find_clips, samples_of, scene
+from app.bench.clips import RATE_HZ, build_scene, find_clips, load_samples
 from app.bench.figures import BenchError
-from app.bench.offline import MAX_PIECE_S, pieces
-from app.bench.target import base_url
 from tests.conftest import SAMPLES
 
 
@@ -62,12 +60,12 @@ def test_a_bad_manifest_is_named_by_its_line(tmp_path: Path, line: str) -> None:
 
 def test_recordings_come_at_the_rate_of_engines() -> None:
     clip = next(clip for clip in find_clips(SAMPLES) if clip.id == "en_weather_madrid_48k")
-    assert abs(len(samples_of(clip)) / RATE_HZ - 2.7) < 0.1
+    assert abs(len(load_samples(clip)) / RATE_HZ - 2.7) < 0.1
 
 
 def test_a_scene_says_its_clips_in_order_with_pauses() -> None:
-    loaded = [(clip, samples_of(clip)) for clip in find_clips(SAMPLES, langs=["es"]) if clip.speech]
-    one, again, other = scene(loaded, 4, 1), scene(loaded, 4, 1), scene(loaded, 4, 2)
+    loaded = [(clip, load_samples(clip)) for clip in find_clips(SAMPLES, langs=["es"]) if clip.speech]
+    one, again, other = build_scene(loaded, 4, 1), build_scene(loaded, 4, 1), build_scene(loaded, 4, 2)
     assert np.array_equal(one.samples, again.samples)
     assert [line.clip.id for line in one.lines] != [line.clip.id for line in other.lines]
     for line, following in zip(one.lines, one.lines[1:], strict=False):
@@ -75,36 +73,3 @@ def test_a_scene_says_its_clips_in_order_with_pauses() -> None:
     first = one.lines[0]
     heard = one.samples[int(first.start_ms * 16) : int(first.end_ms * 16)]
     assert np.array_equal(heard, {clip.id: audio for clip, audio in loaded}[first.clip.id])
-
-
-@pytest.mark.parametrize("seconds", [1, 28, 29, 61.5])
-def test_long_recordings_are_cut_without_loss(seconds: float) -> None:
-    samples = np.random.default_rng(1).integers(-900, 900, int(seconds * RATE_HZ)).astype(np.int16)
-    cut = pieces(samples)
-    assert np.array_equal(np.concatenate(cut), samples)
-    assert all(0 < len(piece) <= MAX_PIECE_S * RATE_HZ for piece in cut)
-
-
-def test_a_cut_falls_into_silence() -> None:
-    samples = np.full(40 * RATE_HZ, 900, np.int16)
-    samples[20 * RATE_HZ : 21 * RATE_HZ] = 0
-    assert 20 <= len(pieces(samples)[0]) / RATE_HZ <= 21
-
-
-@pytest.mark.parametrize(
-    ("given", "base"),
-    [
-        ("ws://127.0.0.1:8000/ws/stt", "http://127.0.0.1:8000"),
-        ("wss://speech.example/voice/ws/stt", "https://speech.example/voice"),
-        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
-        ("127.0.0.1:8000", "http://127.0.0.1:8000"),
-    ],
-)
-def test_any_address_of_a_server_will_do(given: str, base: str) -> None:
-    assert base_url(given) == base
-
-
-@pytest.mark.parametrize("given", ["ftp://127.0.0.1", "ws:///ws/stt"])
-def test_other_addresses_are_refused(given: str) -> None:
-    with pytest.raises(BenchError, match="no server"):
-        base_url(given)

@@ -7,7 +7,7 @@ import time
 import httpx2
 import pytest
 
-from app.bench.target import Target, own_server
+from app.bench.target import Target, run_own_server
 from tests.fakes.upstream import FakeUpstream, Reply, Request, data
 from tests.support.speech_client import eventually
 
@@ -86,10 +86,10 @@ async def test_nothing_is_lost_mixed_up_or_kept() -> None:
             "PROMPTER_STT__PROVIDER": "cloud_stub",
         }
         freed_s, memory_mb = [], []
-        with own_server(environment) as server:
+        with run_own_server(environment) as server:
             for number in range(ROUNDS):
                 freed_s += await crowd(server, upstream, number)
-                memory_mb.append(server.memory_mb() or 0.0)
+                memory_mb.append(server.read_memory_mb() or 0.0)
     assert len(freed_s) == ROUNDS * CROWD / LEAVES
     assert max(freed_s) < 1.0
     # The first rounds fill pools and caches; what grows after them would grow for ever.
