@@ -475,7 +475,7 @@ export interface paths {
          * @description The `model` of a conversation or a message: `provider/model`, or a provider's name; `echo` is always there.
          *
          *     Each once. Providers are asked in parallel, and one that does not answer within 3 s is left out;
-         *     `GET /providers/llm` tells why.
+         *     `GET /providers/llm` says why.
          */
         get: operations["list_model_ids_api_models_get"];
         put?: never;
@@ -559,7 +559,7 @@ export interface paths {
          * Ask a language model
          * @description Send `messages`, the transcript of a dictation (`session_id`), or both, and get an answer.
          *
-         *     A client that leaves ends the upstream's work within a second.
+         *     When the client leaves, the upstream's work ends within a second.
          */
         post: operations["generate_llm_generate_post"];
         delete?: never;
@@ -577,7 +577,7 @@ export interface paths {
         };
         /**
          * Counters and histograms in Prometheus' format
-         * @description Sessions, utterances and latencies by provider; never a text, a label or an address.
+         * @description Sessions, utterances and latencies by provider. It holds no text, label or address.
          */
         get: operations["metrics_metrics_get"];
         put?: never;
@@ -597,8 +597,8 @@ export interface paths {
         };
         /**
          * Language-model providers
-         * @description Every provider of language models, and every assistant, ready or not; answers within some seconds whatever
-         *     an upstream does.
+         * @description All providers of language models and all assistants, ready or not; within some seconds, whatever an upstream
+         *     does.
          */
         get: operations["language_models_providers_llm_get"];
         put?: never;
@@ -618,7 +618,7 @@ export interface paths {
         };
         /**
          * Speech engines
-         * @description Every engine, ready or not; answers within about 3 s whatever a provider does.
+         * @description All engines, ready or not; within about 3 s, whatever an engine does.
          */
         get: operations["speech_engines_providers_stt_get"];
         put?: never;
@@ -638,7 +638,7 @@ export interface paths {
         };
         /**
          * Models for transcription
-         * @description The speech engines that can be used now, and `whisper-1`, which means the default one.
+         * @description The speech engines that are ready, and `whisper-1` for the default one.
          */
         get: operations["audio_models_v1_audio_models_get"];
         put?: never;
@@ -683,10 +683,10 @@ export interface paths {
         put?: never;
         /**
          * Ask a model in OpenAI's words
-         * @description Send a conversation to any model of `/v1/models` and get its answer, tools and images included.
+         * @description Send a conversation to any model of `/v1/models` and get its answer; tools and images are supported.
          *
-         *     A request says what to ask, never whom: a field that names an address or a key is refused. A client that leaves
-         *     ends the upstream's work within a second.
+         *     A field that names an address or a key is refused. When the client leaves, the upstream's work ends within a
+         *     second.
          */
         post: operations["chat_completions_v1_chat_completions_post"];
         delete?: never;
@@ -704,7 +704,7 @@ export interface paths {
         };
         /**
          * Models for chat
-         * @description Every model of every provider that tells its models, as `provider/model`; `echo` is always among them.
+         * @description All models of all providers that list their models, as `provider/model`; `echo` is always among them.
          *
          *     Providers are asked in parallel; one that does not answer within 3 s is left out.
          */
@@ -844,18 +844,18 @@ export interface components {
         };
         /**
          * AssistantOut
-         * @description What an assistant is, in its own words.
+         * @description How an assistant describes itself.
          */
         AssistantOut: {
             /**
              * Description
-             * @description what it is for; may be empty
+             * @description the purpose of the assistant; may be empty
              * @example Looks up orders
              */
             description: string;
             /**
              * Title
-             * @description its name for people
+             * @description the name to show to people
              * @example LOFT
              */
             title: string;
@@ -1251,7 +1251,7 @@ export interface components {
         ClientMessage: components["schemas"]["Auth"] | components["schemas"]["Start"] | components["schemas"]["Resume"] | components["schemas"]["Audio"] | components["schemas"]["Flush"] | components["schemas"]["Stop"] | components["schemas"]["Ping"];
         /**
          * ContentEvent
-         * @description `event: message`: the next piece of a streamed answer.
+         * @description `event: message`: the next text of a streamed answer.
          */
         ContentEvent: {
             /**
@@ -1594,7 +1594,7 @@ export interface components {
             finish_reason: string;
             /**
              * Message Id
-             * @description names this answer
+             * @description the id of this answer
              * @example msg_5f0c9d3e5a6b7c8d9e0f0d9f6c1e8a7b
              */
             message_id: string;
@@ -1604,7 +1604,7 @@ export interface components {
              * @constant
              */
             status: "completed";
-            /** @description null where the upstream does not tell */
+            /** @description null where the upstream does not report it */
             usage: components["schemas"]["UsageOut"] | null;
         };
         /**
@@ -1940,46 +1940,46 @@ export interface components {
         };
         /**
          * GenerateConfig
-         * @description Where and how to ask; empty fields fall back to the server's settings.
+         * @description The model to ask, and how. Empty fields fall back to the server's settings.
          */
         GenerateConfig: {
             /**
              * Api Key
              * Format: password
-             * @description its key; used for this request alone
+             * @description the API key for `base_url`; used for this request only
              * @default
              * @example sk-…
              */
             api_key: string;
             /**
              * Base Url
-             * @description address that ends in /v1: public https or an allowed origin; needs `api_key` beside it
+             * @description the upstream's address, which ends in /v1: public https or an allowed origin; needs `api_key` too
              * @default
              * @example https://api.openai.com/v1
              */
             base_url: string;
             /**
              * Max Tokens
-             * @description longest answer (tokens)
+             * @description the longest answer (tokens)
              * @example 500
              */
             max_tokens?: number | null;
             /**
              * Model
-             * @description the model's name there, or `profile/model`, which needs no `base_url` and no `api_key`
+             * @description the upstream's name of the model, or `profile/model`, which needs no `base_url` and no `api_key`
              * @default
              * @example gpt-5-mini
              */
             model: string;
             /**
              * Seed
-             * @description the same seed, the same answer, if the model can
+             * @description the same seed gives the same answer, if the model supports it
              * @example 7
              */
             seed?: number | null;
             /**
              * Stop
-             * @description texts that end the answer
+             * @description texts that end the answer when the model writes them
              * @example [
              *       "\n\n"
              *     ]
@@ -1987,18 +1987,18 @@ export interface components {
             stop?: string | string[] | null;
             /**
              * Temperature
-             * @description randomness; the model's default if absent
+             * @description randomness of the answer; the model's default if absent
              * @example 0.7
              */
             temperature?: number | null;
             /**
              * Top P
-             * @description share of the likeliest tokens to choose from
+             * @description the share of the likeliest tokens to choose from; the model's default if absent
              * @example 0.9
              */
             top_p?: number | null;
         };
-        /** @description the data of one event of a streamed answer; the event's name tells which it is */
+        /** @description the data of one event of a streamed answer; the event's name says which one it is */
         GenerateEvent: components["schemas"]["ContentEvent"] | components["schemas"]["DoneEvent"] | components["schemas"]["StreamErrorEvent"];
         /**
          * GenerateIn
@@ -2033,7 +2033,7 @@ export interface components {
          */
         GenerateIn: {
             /**
-             * @description where and how to ask
+             * @description the model to ask, and how
              * @default {
              *       "api_key": "",
              *       "base_url": "",
@@ -2058,19 +2058,19 @@ export interface components {
             messages: components["schemas"]["MessageIn"][];
             /**
              * Provider
-             * @description who answers, see `/providers/llm`; the default if absent
+             * @description the provider that answers, see `/providers/llm`; the default if absent
              * @example echo
              */
             provider?: string | null;
             /**
              * Session Id
-             * @description label of a dictation: its finished transcript is sent as the last user message
+             * @description the label of a dictation, whose finished transcript is sent as the last user message
              * @example s1
              */
             session_id?: string | null;
             /**
              * Stream
-             * @description true sends the answer as server-sent events
+             * @description whether to send the answer as server-sent events
              * @default false
              * @example false
              */
@@ -2089,23 +2089,23 @@ export interface components {
             finish_reason: string;
             /**
              * Model
-             * @description with which model, as the upstream names it
+             * @description the model that answered, as the upstream names it
              * @example echo
              */
             model: string | null;
             /**
              * Provider
-             * @description who answered
+             * @description the provider that answered
              * @example echo
              */
             provider: string;
             /**
              * Text
-             * @description the answer
+             * @description the text of the answer
              * @example Say hello
              */
             text: string;
-            /** @description null where the upstream does not tell */
+            /** @description null where the upstream does not report it */
             usage: components["schemas"]["UsageOut"] | null;
         };
         /**
@@ -2286,7 +2286,7 @@ export interface components {
         LlmProviderList: {
             /**
              * Items
-             * @description every one that is registered, ready or not
+             * @description all that are registered, ready or not
              */
             items: components["schemas"]["LlmProviderOut"][];
         };
@@ -2295,32 +2295,32 @@ export interface components {
          * @description One provider of language models, or one assistant.
          */
         LlmProviderOut: {
-            /** @description of an assistant; null for all others */
+            /** @description the title and purpose of an assistant; null for all others */
             assistant?: components["schemas"]["AssistantOut"] | null;
             /**
              * Default
-             * @description used when a request names none
+             * @description whether it answers requests that name no provider
              */
             default: boolean;
             /**
              * Description
-             * @description what it is, or how to make it ready
+             * @description what the provider is, or how to make it ready
              */
             description: string;
             /**
              * Name
-             * @description what a request calls it
+             * @description the name by which requests ask for it
              * @example pocketsphinx
              */
             name: string;
             /**
-             * @description whether it can be used now
+             * @description the state that it is in now
              * @example ready
              */
             status: components["schemas"]["ProviderState"];
             /**
              * Type
-             * @description kind: embedded, local, cloud, mock …
+             * @description the kind of provider: embedded, local, cloud, mock …
              * @example embedded
              */
             type: string;
@@ -2459,13 +2459,13 @@ export interface components {
         MessageIn: {
             /**
              * Content
-             * @description what was said
+             * @description the text of the message
              * @example Summarise my notes in two sentences.
              */
             content: string;
             /**
              * Role
-             * @description who said it
+             * @description the author of the message
              * @example user
              * @enum {string}
              */
@@ -2835,7 +2835,7 @@ export interface components {
         };
         /**
          * ProviderState
-         * @description The one list of states a provider can be in.
+         * @description All states of a provider.
          * @enum {string}
          */
         ProviderState: "ready" | "loading" | "not_installed" | "not_configured" | "no_model" | "unauthorized" | "unreachable";
@@ -3477,13 +3477,13 @@ export interface components {
         StreamErrorEvent: {
             /**
              * Code
-             * @description stable code, see the table of errors
+             * @description the stable code of the error, see the table of errors
              * @example upstream_error
              */
             code: string;
             /**
              * Error
-             * @description what went wrong and how to go on
+             * @description what failed, and how to go on
              * @example the upstream broke off
              */
             error: string;
@@ -3504,7 +3504,7 @@ export interface components {
         };
         /**
          * SttCapabilitiesOut
-         * @description What a speech engine can do.
+         * @description The capabilities of a speech engine.
          */
         SttCapabilitiesOut: {
             /**
@@ -3517,27 +3517,27 @@ export interface components {
             languages: string[] | null;
             /**
              * Network
-             * @description sends audio to another machine
+             * @description whether it sends audio to another machine
              */
             network: boolean;
             /**
              * Raw Audio
-             * @description sees every chunk, without speech detection
+             * @description whether it gets every chunk, without speech detection
              */
             raw_audio: boolean;
             /**
              * Streaming
-             * @description gives partials while you speak
+             * @description whether it gives partials during speech
              */
             streaming: boolean;
             /**
              * Vocabulary
-             * @description uses the list of terms in `start`
+             * @description whether it uses the list of terms in `start`
              */
             vocabulary: boolean;
             /**
              * Words
-             * @description gives word times
+             * @description whether it gives the times of words
              */
             words: boolean;
         };
@@ -3548,7 +3548,7 @@ export interface components {
         SttProviderList: {
             /**
              * Items
-             * @description every one that is registered, ready or not
+             * @description all that are registered, ready or not
              */
             items: components["schemas"]["SttProviderOut"][];
         };
@@ -3557,21 +3557,21 @@ export interface components {
          * @description One speech engine.
          */
         SttProviderOut: {
-            /** @description what it can do */
+            /** @description the capabilities of the engine */
             capabilities: components["schemas"]["SttCapabilitiesOut"];
             /**
              * Default
-             * @description used when a request names none
+             * @description whether it answers requests that name no provider
              */
             default: boolean;
             /**
              * Description
-             * @description what it is, or how to make it ready
+             * @description what the provider is, or how to make it ready
              */
             description: string;
             /**
              * Models
-             * @description names that `start.config.model` may ask for
+             * @description the models that `start.config.model` can name
              * @example [
              *       "base"
              *     ]
@@ -3579,18 +3579,18 @@ export interface components {
             models: string[];
             /**
              * Name
-             * @description what a request calls it
+             * @description the name by which requests ask for it
              * @example pocketsphinx
              */
             name: string;
             /**
-             * @description whether it can be used now
+             * @description the state that it is in now
              * @example ready
              */
             status: components["schemas"]["ProviderState"];
             /**
              * Type
-             * @description kind: embedded, local, cloud, mock …
+             * @description the kind of provider: embedded, local, cloud, mock …
              * @example embedded
              */
             type: string;
@@ -3711,24 +3711,24 @@ export interface components {
         };
         /**
          * UsageOut
-         * @description What the answer cost; `echo` counts words.
+         * @description The tokens of a prompt and its answer; `echo` counts words.
          */
         UsageOut: {
             /**
              * Completion Tokens
-             * @description tokens written
+             * @description tokens of the answer
              * @example 2
              */
             completion_tokens: number;
             /**
              * Prompt Tokens
-             * @description tokens read
+             * @description tokens of the prompt
              * @example 11
              */
             prompt_tokens: number;
             /**
              * Total Tokens
-             * @description both
+             * @description tokens of both
              * @example 13
              */
             total_tokens: number;
@@ -7711,7 +7711,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAiErrorOut"];
                 };
             };
-            /** @description Nobody is called so */
+            /** @description No such model */
             404: {
                 headers: {
                     [name: string]: unknown;
