@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Header, Response
 
 from app.api.deps import CallerDep, Resources, ResourcesDep
@@ -18,7 +17,7 @@ from app.api.responses import (
     parse_conversation_id,
     parse_message_id,
 )
-from app.api.sse import EventStream
+from app.api.sse import EventStream, encode_event
 from app.core.errors import PrompterError
 from app.core.security import Caller
 from app.schemas.chat import AnswerAgainIn, ChatStreamIn
@@ -43,8 +42,7 @@ _EXAMPLE = (
     '"finish_reason":"stop","usage":null}\n\n'
 )
 STREAM: dict[str, Any] = {
-    "description": "Events: `start`, `message`, `reasoning` and those of tools …, then `done` or `error`; each has an "
-    "`id`",
+    "description": "Events: `start`; `message`, `reasoning` and tool events; then `done` or `error`. Each has an `id`",
     "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
 }
 
@@ -63,10 +61,10 @@ STREAM: dict[str, Any] = {
     },
 )
 async def send(body: ChatStreamIn, caller: CallerDep, resources: ResourcesDep) -> Response:
-    """Store the message, ask the model, and send the answer as it comes.
+    """Store the message, ask the model, and stream the answer.
 
-    The answer belongs to the conversation: it goes on when the client leaves, and is stored before `done` is sent.
-    Follow it again with `GET /api/chat/stream/{message_id}`, never by sending the message a second time.
+    The answer belongs to the conversation: it continues when the client leaves, and is stored before `done` is sent.
+    To follow it again, use `GET /api/chat/stream/{message_id}`; do not send the message a second time.
     """
     conversation_id = parse_conversation_id(body.conversation_id)
     parent: Parent = parse_message_id(body.parent_id) if body.parent_id else "leaf"
@@ -93,11 +91,13 @@ async def follow(
     resources: ResourcesDep,
     last_event_id: Annotated[
         str,
-        Header(max_length=100, description="the `id` of the last event that came; the beginning if absent"),
+        Header(max_length=100, description="`id` of the last event received; the beginning if absent"),
     ] = "",
 ) -> Response:
-    """While it is made, after it has ended, and after the server was started again: the texts of all events together
-    are the answer. Whoever sends the `id` of the last event has heard all, and gets an empty 204.
+    """Follow an answer while it is made, after it has ended, or after a restart of the server.
+
+    The texts of all events together are the answer. A client that sends the `id` of the last event has everything,
+    and gets an empty 204.
     """
     cursor = Cursor.parse(last_event_id)
     deliveries = await resources.answers.follow(caller.user_id, parse_message_id(message_id), cursor)
@@ -122,7 +122,7 @@ async def _encode_turn(
         "title": turn.title,
     }
     async with aclosing(encode_deliveries(deliveries)) as pieces:
-        yield encode_event(Cursor(), "start", start)
+        yield encode_event("start", start, event_id=str(Cursor()))
         async for piece in pieces:
             yield piece
 
@@ -133,10 +133,11 @@ async def encode_deliveries(deliveries: AsyncGenerator[Delivery, None]) -> Async
     async with aclosing(deliveries):
         try:
             async for cursor, event in deliveries:
-                yield encode_event(cursor, *_name_and_data(event))
+                name, data = _name_and_data(event)
+                yield encode_event(name, data, event_id=str(cursor))
         except PrompterError as error:
             data = {"error": error.message, "code": error.code, "message_id": None}
-            yield encode_event(cursor, "error", data)
+            yield encode_event("error", data, event_id=str(cursor))
 
 
 def _name_and_data(event: AnswerEvent) -> tuple[str, dict[str, Any]]:
@@ -156,15 +157,6 @@ def _name_and_data(event: AnswerEvent) -> tuple[str, dict[str, Any]]:
         "finish_reason": event.finish_reason,
         "usage": event.usage,
     }
-
-
-def encode_event(cursor: Cursor, name: str, data: dict[str, Any]) -> bytes:
-    """One server-sent event. Its id is the cursor after it."""
-    return b"id: %s\nevent: %s\ndata: %s\n\n" % (
-        str(cursor).encode(),
-        name.encode(),
-        orjson.dumps(data, default=str),  # ids from PostgreSQL are a subclass of UUID
-    )
 
 
 def make_options(body: AnswerAgainIn | ChatStreamIn) -> AnswerOptions:

@@ -49,7 +49,10 @@ _LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema":
     "",
     summary="List one's conversations",
     responses={
-        200: {"description": "The last changed first; the header `Link` has the next page", "headers": _LINK},
+        200: {
+            "description": "Conversations, the last changed first; the header `Link` holds the next page",
+            "headers": _LINK,
+        },
         400: MALFORMED,
         **STORAGE,
     },
@@ -58,16 +61,16 @@ async def list_conversations(
     caller: CallerDep,
     resources: ResourcesDep,
     response: Response,
-    limit: Annotated[int, Query(ge=1, le=200, description="conversations of a page")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="most conversations in one page")] = 50,
     before: Annotated[
-        str | None, Query(max_length=100, description="where the page before ended, from its `Link`")
+        str | None, Query(max_length=100, description="cursor from the `Link` of the previous page")
     ] = None,
     q: Annotated[
         str,
-        Query(max_length=500, description="words that stand in the title or a message; accents do not count"),
+        Query(max_length=500, description="words to find in the title or a message; accents are ignored"),
     ] = "",
 ) -> list[ConversationOut]:
-    """A list of one page; archived ones are in it."""
+    """One page of conversations, archived ones included."""
     page = await resources.conversations.list_page(caller.user_id, limit=limit, before=before, q=q)
     if page.next_before is not None:
         asked = {"limit": limit, "before": page.next_before, **({"q": q} if q else {})}
@@ -84,9 +87,9 @@ async def list_conversations(
 async def make_conversation(
     caller: CallerDep,
     resources: ResourcesDep,
-    body: Annotated[ConversationIn | None, Body(description="may be left out")] = None,
+    body: Annotated[ConversationIn | None, Body(description="optional")] = None,
 ) -> ConversationDetailOut:
-    """Without messages; `POST /api/chat/stream` brings the first one."""
+    """The conversation starts without messages. `POST /api/chat/stream` adds the first one."""
     body = body or ConversationIn()
     made = await resources.conversations.create(
         caller.user_id,
@@ -106,7 +109,7 @@ async def make_conversation(
 async def get_conversation(
     conversation_id: str, caller: CallerDep, resources: ResourcesDep
 ) -> ConversationDetailOut:
-    """Its title, its model, and what is sent along with its messages."""
+    """Title, model, system prompt and options of a conversation."""
     return make_detail(
         await resources.conversations.get(caller.user_id, parse_conversation_id(conversation_id))
     )
@@ -126,7 +129,7 @@ async def get_conversation(
 async def change_conversation(
     conversation_id: str, body: ConversationChangeIn, caller: CallerDep, resources: ResourcesDep
 ) -> ConversationDetailOut:
-    """Fields that are left out stay as they are. With `active_leaf_id` another branch is shown, and gone on with."""
+    """Absent fields stay as they are. `active_leaf_id` shows another branch, which the next message continues."""
     id_ = parse_conversation_id(conversation_id)
     show = parse_message_id(body.active_leaf_id) if body.active_leaf_id is not None else None
     changed = await resources.conversations.change(caller.user_id, id_, show=show, **_make_changes(body))
@@ -136,12 +139,16 @@ async def change_conversation(
 @router.delete(
     "/{conversation_id}",
     summary="Delete a conversation",
-    responses={**describe_answer("It is gone, with all its messages"), 404: NO_CONVERSATION, **STORAGE},
+    responses={
+        **describe_answer("The conversation and all its messages are deleted"),
+        404: NO_CONVERSATION,
+        **STORAGE,
+    },
 )
 async def delete_conversation(
     conversation_id: str, caller: CallerDep, resources: ResourcesDep
 ) -> ConversationDeletedOut:
-    """An answer under way ends with the error `not_found`."""
+    """A running answer ends with the error `not_found`."""
     await resources.conversations.delete(caller.user_id, parse_conversation_id(conversation_id))
     return ConversationDeletedOut(status="deleted")
 
@@ -156,14 +163,14 @@ async def list_messages(
     caller: CallerDep,
     resources: ResourcesDep,
     branches: Annotated[
-        bool, Query(description="true gives the messages of all branches, not only the one that is shown")
+        bool, Query(description="true for the messages of all branches, not only of the shown one")
     ] = False,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="only the last ones")] = 1000,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="most messages; the last ones are kept")] = 1000,
 ) -> list[MessageOut]:
-    """Those of the branch that is shown. An answer under way has what was saved of it; follow it by its id.
+    """The messages of the shown branch. A running answer holds what is stored so far; follow it by its id.
 
-    `version_ids` tell what else was answered or asked in the same place: `PATCH` the conversation's `active_leaf_id`
-    with one of them to show it.
+    `version_ids` are the other answers or edits in the same place. To show one, `PATCH` the conversation's
+    `active_leaf_id` with its id.
     """
     found, versions = await resources.branches.list_messages(
         caller.user_id, parse_conversation_id(conversation_id), all_branches=branches, last=limit
@@ -180,13 +187,13 @@ async def list_messages(
     responses={**describe_answer("Whether there was one"), 404: NO_CONVERSATION, **STORAGE},
 )
 async def stop(conversation_id: str, caller: CallerDep, resources: ResourcesDep) -> StopOut:
-    """What had arrived is kept; whoever follows the answer is told `done` with the status `stopped`."""
+    """What had arrived is kept. Followers of the answer get `done` with the status `stopped`."""
     stopped = await resources.answers.stop(caller.user_id, parse_conversation_id(conversation_id))
     return StopOut(status="idle" if stopped is None else "stopped", message_id=stopped)
 
 
 def _summary_fields(conversation: Conversation) -> dict[str, Any]:
-    """A conversation's fields as lists show them."""
+    """The fields of a conversation in lists."""
     return {
         "id": conversation.id,
         "title": conversation.title,
@@ -199,7 +206,7 @@ def _summary_fields(conversation: Conversation) -> dict[str, Any]:
 
 
 def _message_fields(message: Message) -> dict[str, Any]:
-    """A message's fields as they are shown."""
+    """The fields of a message in responses."""
     return {
         "id": message.id,
         "parent_id": message.parent_id,
@@ -227,7 +234,7 @@ def make_detail(conversation: Conversation) -> ConversationDetailOut:
 
 
 def _make_changes(body: ConversationChangeIn) -> ConversationChanges:
-    """What of the body the conversation is to become."""
+    """The changes in a body: only fields that were sent."""
     given = body.model_fields_set
     changes: ConversationChanges = {}
     if "title" in given:
@@ -258,7 +265,7 @@ _ENDINGS = {"markdown": "md", "json": "json"}
     responses={
         **describe_answer(""),
         200: {
-            "description": "A file, named after the conversation",
+            "description": "A file that is named after the conversation",
             "content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values()},
             "headers": {
                 "Content-Disposition": {
@@ -276,14 +283,14 @@ async def export(
     conversation_id: str,
     caller: CallerDep,
     resources: ResourcesDep,
-    format: Annotated[  # noqa: A002  # the word on the wire
+    format: Annotated[  # noqa: A002  # the name on the wire
         Literal["markdown", "json"],
-        Query(description="`markdown`: the branch that is shown, to be read; `json`: all that is stored"),
+        Query(description="`markdown`: the shown branch, for reading; `json`: everything that is stored"),
     ] = "markdown",
 ) -> StreamingResponse:
-    """Of an answer under way it has what was saved.
+    """The export of a conversation. A running answer holds what is stored so far.
 
-    A message stands in the Markdown as it was written; one that could show HTML or images stands in a block of code.
+    Markdown holds each message as it was written; a message that could show HTML or images is in a code block.
     """
     exported = await resources.exporter.export(caller.user_id, parse_conversation_id(conversation_id), format)
     return StreamingResponse(

@@ -7,7 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.deps import CallerDep, ResourcesDep
-from app.api.sse import EventStream, event, unless_gone
+from app.api.sse import EventStream, cancel_on_disconnect, encode_event
 from app.core.errors import PrompterError
 from app.core.security import Caller
 from app.providers.base import ChatMessage, LlmConfig
@@ -83,7 +83,7 @@ async def open_answer(
     """The answer, opened so that a failure has its status, and closed when all is sent."""
     answer = await resources.generate.start(_make_prompt(body, caller))
     try:
-        await unless_gone(request, answer.open())
+        await cancel_on_disconnect(request, answer.open())
         yield answer
     finally:
         await answer.aclose()
@@ -104,7 +104,7 @@ async def generate(
     """
     if body.stream:
         return EventStream(_events(answer), slow_reader_s=resources.settings.limits.slow_reader_s)
-    text = await unless_gone(request, answer.text())
+    text = await cancel_on_disconnect(request, answer.text())
     return GenerateOut(
         provider=answer.provider,
         model=answer.model,
@@ -117,12 +117,12 @@ async def generate(
 async def _events(answer: TextCompletion) -> AsyncGenerator[bytes, None]:
     try:
         async for text in answer.texts():
-            yield event("message", {"content": text})
+            yield encode_event("message", {"content": text})
     except PrompterError as error:
-        yield event("error", {"error": error.message, "code": error.code})
+        yield encode_event("error", {"error": error.message, "code": error.code})
         return
     usage = _usage(answer)
-    yield event(
+    yield encode_event(
         "done",
         {
             "status": "completed",

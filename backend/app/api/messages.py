@@ -24,11 +24,11 @@ async def regenerate(
     message_id: str,
     caller: CallerDep,
     resources: ResourcesDep,
-    body: Annotated[AnswerAgainIn | None, Body(description="may be left out")] = None,
+    body: Annotated[AnswerAgainIn | None, Body(description="optional")] = None,
 ) -> Response:
-    """One more answer beside this one, or to this message of the user; it is shown, and the old one is kept.
+    """Start one more answer beside this one, or to this message of the user. It is shown; the old one is kept.
 
-    The events are those of `POST /api/chat/stream`, and as there nobody who leaves ends the answer.
+    The events are those of `POST /api/chat/stream`. As there, a client that leaves does not end the answer.
     """
     id_, options = parse_message_id(message_id), make_options(body or AnswerAgainIn())
     turn = await resources.branches.regenerate(caller.user_id, id_, options)
@@ -42,8 +42,7 @@ async def regenerate(
     responses={200: STREAM, 400: MALFORMED, 404: NO_MESSAGE, 409: BUSY, 413: TOO_BIG, **STORAGE},
 )
 async def edit(message_id: str, body: EditIn, caller: CallerDep, resources: ResourcesDep) -> Response:
-    """Another version of a user's message, with an answer of its own; it is shown, and what came of the old one is
-    kept.
+    """Store another version of a user's message, and start its answer. It is shown; the old version is kept.
 
     The events are those of `POST /api/chat/stream`.
     """
@@ -68,9 +67,9 @@ async def fork(
     message_id: str,
     caller: CallerDep,
     resources: ResourcesDep,
-    body: Annotated[ForkIn | None, Body(description="may be left out")] = None,
+    body: Annotated[ForkIn | None, Body(description="optional")] = None,
 ) -> ConversationDetailOut:
-    """It has copies of the messages down to this one, and the model and settings of the old one, which stays."""
+    """Copy the messages down to this one, with model and settings, into a new conversation. The old one stays."""
     title = (body.title if body else None) or ""
     return make_detail(await resources.branches.fork(caller.user_id, parse_message_id(message_id), title))
 
@@ -79,7 +78,7 @@ async def fork(
     "/{message_id}/approvals/{call_id}",
     summary="Let a tool run, or not",
     responses={
-        200: {"description": "What was decided"},
+        200: {"description": "The decision that holds"},
         400: MALFORMED,
         404: describe_error(
             "There is no such answer of yours, or it asks about no such call",
@@ -97,8 +96,9 @@ async def fork(
 async def decide(
     message_id: str, call_id: str, body: ApprovalIn, caller: CallerDep, resources: ResourcesDep
 ) -> ApprovalOut:
-    """After `approval_required` the answer waits for this, `chat.approval_s` at most. A call that is denied is not run,
-    and the model is told so. Saying the same again changes nothing.
+    """Decide about a call. After `approval_required` the answer waits for the decision, at most `chat.approval_s`.
+
+    A denied call is not run, and the model is told so. Repeating a decision changes nothing.
     """
     decision = await resources.answers.decide(
         caller.user_id, parse_message_id(message_id), call_id, approved=body.approved

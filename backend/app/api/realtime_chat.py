@@ -34,9 +34,9 @@ _EXAMPLE = (
 async def make_session(
     caller: CallerDep,
     resources: ResourcesDep,
-    body: Annotated[RealtimeSessionIn | None, Body(description="may be left out")] = None,
+    body: Annotated[RealtimeSessionIn | None, Body(description="optional")] = None,
 ) -> RealtimeSessionOut:
-    """A session is a conversation, and stands among them; its `initial_message` waits there for an answer."""
+    """Create a session, which is a conversation. Its `initial_message` is stored, and answered on request."""
     body = body or RealtimeSessionIn()
     made = await resources.realtime.create(caller.user_id, body.title or "", body.initial_message or "")
     return RealtimeSessionOut(
@@ -75,11 +75,10 @@ async def make_session(
 async def stream(
     session_id: str, body: RealtimeMessageIn, caller: CallerDep, resources: ResourcesDep
 ) -> Response:
-    """Store the message, ask the model, and send the answer as it comes; it is stored before `done` is sent.
+    """Store the message, ask the model, and stream the answer, which is stored before `done` is sent.
 
-    The model is sent an `initial_message` that nobody has answered along with what is said after it. Without
-    `content` that message itself is answered. A client that leaves does not end the answer: follow it again with
-    `GET /api/chat/stream/{message_id}`.
+    The model also gets an unanswered `initial_message`; without `content` that message is answered. A client that
+    leaves does not end the answer: follow it again with `GET /api/chat/stream/{message_id}`.
     """
     id_ = parse_conversation_id(session_id)
     message_id = await resources.realtime.send(caller.user_id, id_, body.content, body.model)

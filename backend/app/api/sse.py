@@ -1,4 +1,4 @@
-"""An answer of server-sent events that ends with its client: closes its source, keeps quiet lines open."""
+"""Server-sent events: their format, and a response that closes its source when its client leaves."""
 
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
@@ -19,21 +19,25 @@ T = TypeVar("T")
 
 _KEEP_ALIVE_S = 15.0
 _TICKS = 15
-_AT_A_TIME = 32
+"""How often per shortest time limit the clock is read."""
+_MOST_IN_A_ROW = 32
+"""Events sent before other tasks get a turn."""
 _COMMENT = b": keep-alive\n\n"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
-def event(name: str, data: Any) -> bytes:
-    """One event on the wire."""
-    return b"event: %s\ndata: %s\n\n" % (name.encode("ascii"), orjson.dumps(data))
+def encode_event(name: str, data: Any, *, event_id: str = "") -> bytes:
+    """One event in the format of server-sent events."""
+    head = b"id: %s\n" % event_id.encode() if event_id else b""
+    body = orjson.dumps(data, default=str)  # PostgreSQL's driver has a UUID class of its own
+    return b"%sevent: %s\ndata: %s\n\n" % (head, name.encode("ascii"), body)
 
 
 class EventStream(Response):
-    """Sends events as they come. The source is closed in every case, also when the client leaves in mid-wait:
-    a plain generator response leaves it suspended until it is collected.
+    """Sends events as they arrive, and comments while none do. Closes the source in every case.
 
-    A client that does not read for `slow_reader_s` seconds is let go of: its source costs somebody's tokens.
+    A plain generator response leaves its source suspended when the client leaves, until it is garbage-collected. A
+    client that reads nothing for `slow_reader_s` is disconnected, because its source may cost tokens.
     """
 
     media_type = "text/event-stream"
@@ -65,8 +69,8 @@ class EventStream(Response):
                 async for piece in events:
                     await self._send(send, piece)
                     sent += 1
-                    if sent % _AT_A_TIME == 0:
-                        # A source that never waits would hold the loop: nobody would see that the client has left.
+                    if sent % _MOST_IN_A_ROW == 0:
+                        # A source that never waits would block the event loop, and hide that the client has left.
                         await anyio.lowlevel.checkpoint()
                 group.cancel_scope.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -84,17 +88,17 @@ class EventStream(Response):
             if self._sending and quiet_s > self._slow_reader_s:
                 scope.cancel()
             elif not self._sending and quiet_s > self._keep_alive_s:
-                with anyio.move_on_after(self._slow_reader_s) as patience:
+                with anyio.move_on_after(self._slow_reader_s) as scope_of_comment:
                     await self._send(send, _COMMENT)
-                if patience.cancelled_caught:
+                if scope_of_comment.cancelled_caught:
                     scope.cancel()
 
 
-async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is cancelled when the client leaves first.
+async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is cancelled if the client leaves first.
 
     Raises:
-        HTTPException: the client has left (499); nobody reads it.
+        HTTPException: the client has left (499, which nobody reads).
     """
     results: list[T] = []
     failure: PrompterError | None = None

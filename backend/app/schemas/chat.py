@@ -1,4 +1,4 @@
-"""The words of conversations, and of the answers that are streamed in them."""
+"""The HTTP bodies of conversations, and the events of answers that are streamed in them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,15 +13,17 @@ ToolEventName = Literal["tool_call", "approval_required", "approval_decided", "t
 """The tool events of an answer, in the stream and in the list of messages."""
 TITLE_CHARS = 200
 PROMPT_CHARS = 100_000
-_MODEL = "who answers, as `GET /api/models` lists them; the server's default if absent"
+_MODEL = "id of the model that answers, from `GET /api/models`; the server's default if absent"
 
 
 class ChatOptions(BaseModel):
-    """How answers are asked for; what is absent is the model's own default."""
+    """Options of an answer. For an absent option the model uses its own default."""
 
-    temperature: float | None = Field(None, ge=0, le=2, description="randomness", examples=[0.7])
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="randomness of the answer", examples=[0.7]
+    )
     top_p: float | None = Field(
-        None, ge=0, le=1, description="share of the likeliest tokens to choose from", examples=[0.9]
+        None, ge=0, le=1, description="probability mass of the tokens that are considered", examples=[0.9]
     )
     max_tokens: int | None = Field(
         None, ge=1, le=10_000_000, strict=True, description="longest answer (tokens)", examples=[500]
@@ -29,211 +31,230 @@ class ChatOptions(BaseModel):
 
 
 class ConversationIn(BaseModel):
-    """A conversation to be made; every field may be left out."""
+    """A new conversation. Every field is optional."""
 
     title: str | None = Field(
         None,
         max_length=TITLE_CHARS,
-        description="its title; without one it is called `New Conversation` until its first message names it",
+        description="title of the conversation; if absent `New Conversation`, until its first message names it",
         examples=["Holiday plans"],
     )
     model: str | None = Field(None, max_length=500, description=_MODEL, examples=["echo"])
     system_prompt: str | None = Field(
         None,
         max_length=PROMPT_CHARS,
-        description="sent before all messages, whatever is left out of them; the server's own if absent",
+        description="system prompt, always sent before the messages; the server's own if absent",
         examples=["Answer in one sentence."],
     )
-    settings: ChatOptions | None = Field(None, description="how its answers are asked for")
+    settings: ChatOptions | None = Field(None, description="options of its answers")
 
 
 class ConversationChangeIn(ConversationIn):
-    """What of a conversation changes: the fields that are there; null takes a value away."""
+    """Changes of a conversation. Absent fields stay as they are; null removes a value."""
 
     archived: bool | None = Field(
-        None, description="put away, or back; it stays in the list", examples=[True]
+        None,
+        description="true archives the conversation, false takes it back; the list shows it in both cases",
+        examples=[True],
     )
     active_leaf_id: str | None = Field(
-        None, max_length=200, description="a message: its branch is shown, down to its newest message"
+        None,
+        max_length=200,
+        description="id of a message whose branch is shown from now on, down to its newest message",
     )
 
 
 class ConversationOut(BaseModel):
-    """A conversation in the list."""
+    """A conversation, as lists show it."""
 
-    id: UUID = Field(description="the conversation's id")
-    title: str = Field(description="its title", examples=["Holiday plans"])
-    created_at: datetime = Field(description="when it was made")
-    updated_at: datetime = Field(description="when its last message came, or it was last changed")
-    message_count: int = Field(description="messages of all branches", examples=[2])
-    model: str | None = Field(description="who answers; null for the server's default", examples=["echo"])
-    archived: bool = Field(description="whether it has been put away", examples=[False])
+    id: UUID = Field(description="id of the conversation")
+    title: str = Field(description="title of the conversation", examples=["Holiday plans"])
+    created_at: datetime = Field(description="time of its creation")
+    updated_at: datetime = Field(description="time of its last message or change")
+    message_count: int = Field(description="number of messages in all branches", examples=[2])
+    model: str | None = Field(
+        description="id of the model that answers; null for the server's default", examples=["echo"]
+    )
+    archived: bool = Field(description="whether the conversation is archived", examples=[False])
 
 
 class ConversationDetailOut(ConversationOut):
-    """A conversation, with what is sent along with its messages."""
+    """A conversation with its system prompt and its options."""
 
-    system_prompt: str | None = Field(description="its own system prompt; null for the server's")
-    settings: ChatOptions = Field(description="how its answers are asked for")
+    system_prompt: str | None = Field(
+        description="system prompt of the conversation; null for the server's own"
+    )
+    settings: ChatOptions = Field(description="options of its answers")
     active_leaf_id: UUID | None = Field(
-        description="the last message of the branch that is shown; null where there is none"
+        description="id of the last message of the shown branch; null without messages"
     )
 
 
 class ConversationDeletedOut(BaseModel):
-    """The conversation is gone, with all its messages."""
+    """The conversation and all its messages are deleted."""
 
     status: Literal["deleted"] = Field("deleted", description="always `deleted`")
 
 
 class StoredErrorOut(BaseModel):
-    """Why an answer broke off."""
+    """Why an answer did not complete."""
 
-    code: str = Field(description="stable code, see the table of errors; `stopped`: by its user")
-    message: str = Field(description="what went wrong and how to go on")
+    code: str = Field(description="stable code from the table of errors; `stopped` if its user stopped it")
+    message: str = Field(description="what went wrong, and what to do about it")
 
 
 class ToolEventOut(BaseModel):
-    """A tool was called in an answer, or what became of it: an event of the stream, and where it stands."""
+    """A tool event of the stream, and its position in the answer."""
 
-    event: ToolEventName = Field(description="the event's name")
-    text: int = Field(description="characters of `content` that stand before it", examples=[0])
-    reasoning: int = Field(description="the same of `reasoning`", examples=[0])
+    event: ToolEventName = Field(description="name of the event in the stream")
+    text: int = Field(description="number of characters of `content` before the event", examples=[0])
+    reasoning: int = Field(description="number of characters of `reasoning` before the event", examples=[0])
     data: dict[str, Any] = Field(
-        description="the event's data; `call_id` tells which events are of one call",
+        description="data of the event; events of one call have the same `call_id`",
         examples=[{"call_id": "call_1", "name": "now", "toolset": "time", "arguments": {"zone": "UTC"}}],
     )
 
 
 class MessageOut(BaseModel):
-    """One message."""
+    """One message of a conversation."""
 
-    id: UUID = Field(description="the message's id")
+    id: UUID = Field(description="id of the message")
     parent_id: UUID | None = Field(
-        description="the message that it follows; messages with the same one are versions of each other"
+        description="id of the message before it; messages with the same parent are versions of each other"
     )
     version_ids: Sequence[UUID] = Field(
-        description="this message and its other versions, oldest first: edits of a question, answers to one; of more "
-        "than 100 those nearest to it"
+        description="ids of this message and its other versions, oldest first; at most the nearest 100"
     )
-    role: Literal["system", "user", "assistant", "tool"] = Field(description="who said it")
-    content: str = Field(description="what was said; of a streamed answer what was saved so far")
-    reasoning: str | None = Field(description="what the model thought before it answered, where it tells")
+    role: Literal["system", "user", "assistant", "tool"] = Field(description="author of the message")
+    content: str = Field(description="text of the message; of a running answer, what is stored so far")
+    reasoning: str | None = Field(
+        description="reasoning of the model before its answer; null if it sent none"
+    )
     status: Literal["streaming", "complete", "interrupted", "failed"] = Field(
-        description="`streaming`: under way; `interrupted`: stopped, or cut short; `failed`: `error` tells why"
+        description="`streaming`: the answer is running; `interrupted`: it stopped or broke off; `failed`: see `error`"
     )
-    timestamp: datetime = Field(description="when it was made")
-    model: str | None = Field(description="who answered, or was asked to", examples=["echo"])
+    timestamp: datetime = Field(description="time of its creation")
+    model: str | None = Field(
+        description="id of the model that answered, or was asked for", examples=["echo"]
+    )
     provider: str | None = Field(description="the provider of that model", examples=["echo"])
     finish_reason: str | None = Field(
-        description="why the model ended: `stop`, `length` …", examples=["stop"]
+        description="why the model ended: `stop`, `length` or another reason", examples=["stop"]
     )
     usage: dict[str, Any] | None = Field(
-        description="tokens read, written, and both; with `estimated` where nobody has counted"
+        description="tokens of the request, the answer and both; `estimated` is true if the model did not count them"
     )
-    error: StoredErrorOut | None = Field(description="why an answer broke off; null where it did not")
-    tool_events: Sequence[ToolEventOut] = Field(
-        description="what an assistant's tools did in this answer, in its order"
-    )
+    error: StoredErrorOut | None = Field(description="why an answer did not complete; null otherwise")
+    tool_events: Sequence[ToolEventOut] = Field(description="tool events of this answer, in order")
 
 
 class ApprovalIn(BaseModel):
-    """What is said to a tool that asks."""
+    """The decision about a tool call."""
 
-    approved: bool = Field(strict=True, description="whether it may run", examples=[True])
+    approved: bool = Field(strict=True, description="whether the call may run", examples=[True])
 
 
 class ApprovalOut(BaseModel):
-    """What was decided of a call."""
+    """The decision that holds for a call."""
 
-    call_id: str = Field(description="the call", examples=["call_1"])
-    decision: ApprovalDecision = Field(description="what holds for it")
+    call_id: str = Field(description="id of the call", examples=["call_1"])
+    decision: ApprovalDecision = Field(description="decision that holds for the call")
 
 
 class StopOut(BaseModel):
-    """What was stopped."""
+    """The answer that was stopped."""
 
-    status: Literal["stopped", "idle"] = Field(description="`idle`: no answer was under way")
-    message_id: UUID | None = Field(description="the answer that was stopped; what had arrived is kept")
+    status: Literal["stopped", "idle"] = Field(description="`idle` if no answer was running")
+    message_id: UUID | None = Field(
+        description="id of the stopped answer, which keeps what had arrived; null if none was running"
+    )
 
 
 class ChatStreamIn(ChatOptions):
-    """A message, to be answered as a stream of events."""
+    """A message whose answer is streamed."""
 
     conversation_id: str = Field(
-        max_length=200, description="where it is said", examples=["0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b"]
+        max_length=200,
+        description="id of the conversation",
+        examples=["0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b"],
     )
     message: str = Field(
-        repr=False, description="what the user says; at most `chat.message_chars`", examples=["Say hello"]
+        repr=False,
+        description="text of the user's message; at most `chat.message_chars` characters",
+        examples=["Say hello"],
     )
     model: str | None = Field(
         None,
         max_length=500,
-        description="who answers this message; the conversation's model if absent",
+        description="id of the model that answers this message; the conversation's model if absent",
         examples=["echo"],
     )
     parent_id: str | None = Field(
         None,
         max_length=200,
-        description="the message that it follows; the last one of the branch that is shown if absent",
+        description="id of the message before it; the last one of the shown branch if absent",
     )
 
 
 class AnswerAgainIn(ChatOptions):
-    """How to answer; the body may be left out."""
+    """Options of another answer. The body is optional."""
 
     model: str | None = Field(
         None,
         max_length=500,
-        description="who answers this time; the conversation's model if absent",
+        description="id of the model that answers this time; the conversation's model if absent",
         examples=["echo"],
     )
 
 
 class EditIn(AnswerAgainIn):
-    """Another version of a message, to be answered."""
+    """Another version of a message, which is answered."""
 
     message: str = Field(
-        repr=False, description="what it says now; at most `chat.message_chars`", examples=["Say goodbye"]
+        repr=False,
+        description="new text of the message; at most `chat.message_chars` characters",
+        examples=["Say goodbye"],
     )
 
 
 class ForkIn(BaseModel):
-    """A copy of a branch; the body may be left out."""
+    """A copy of a branch. The body is optional."""
 
     title: str | None = Field(
-        None, max_length=TITLE_CHARS, description="the new conversation's title; the old one's if absent"
+        None,
+        max_length=TITLE_CHARS,
+        description="title of the new conversation; that of the old one if absent",
     )
 
 
 class StartEvent(BaseModel):
-    """`event: start`: the message is stored, and the answer has an id by which it can be followed."""
+    """`event: start`: the message is stored, and the answer has an id for following it."""
 
-    conversation_id: UUID = Field(description="where it is said")
-    message_id: UUID = Field(description="of the answer: for `GET /api/chat/stream/{message_id}`")
-    user_message_id: UUID = Field(description="of the user's message")
-    title: str = Field(description="of the conversation, which its first message names")
+    conversation_id: UUID = Field(description="id of the conversation")
+    message_id: UUID = Field(description="id of the answer, for `GET /api/chat/stream/{message_id}`")
+    user_message_id: UUID = Field(description="id of the user's message")
+    title: str = Field(description="title of the conversation; its first message may have named it")
 
 
 class SaidEvent(BaseModel):
-    """`event: message`, and `event: reasoning`: the next piece of the answer, and of the thoughts before it."""
+    """`event: message` and `event: reasoning`: the next piece of the answer, or of the model's reasoning."""
 
     content: str = Field(description="text to append", examples=["Say "])
 
 
 class ToolAbout(BaseModel):
-    """Of which call an event tells."""
+    """The call that a tool event belongs to."""
 
-    call_id: str = Field(description="the call; unique in its answer", examples=["call_1"])
-    name: str = Field(description="the tool", examples=["get_order_details"])
-    toolset: str = Field(description="whose tool it is; empty of one that nobody has", examples=["loft"])
+    call_id: str = Field(description="id of the call, unique within the answer", examples=["call_1"])
+    name: str = Field(description="name of the tool", examples=["get_order_details"])
+    toolset: str = Field(description="toolset of the tool; empty for an unknown tool", examples=["loft"])
 
 
 class ToolCallEvent(ToolAbout):
-    """`event: tool_call`: the model wants a tool to be run; `tool_result` or `tool_error` follows."""
+    """`event: tool_call`: the model calls a tool. `tool_result` or `tool_error` follows."""
 
     arguments: dict[str, Any] = Field(
-        description='as the model wrote them; `{"_raw": text}` where that is no JSON object',
+        description='arguments as the model wrote them; `{"_raw": text}` if they are not a JSON object',
         examples=[{"order_id": "1042"}],
     )
 
@@ -241,55 +262,61 @@ class ToolCallEvent(ToolAbout):
 class ApprovalRequiredEvent(ToolCallEvent):
     """`event: approval_required`: the call waits for `POST /api/messages/{message_id}/approvals/{call_id}`."""
 
-    message_id: UUID = Field(description="of the answer")
-    expires_at: datetime = Field(description="when it waits no more, and is not run")
+    message_id: UUID = Field(description="id of the answer")
+    expires_at: datetime = Field(description="time from which the call is refused without a decision")
 
 
 class ApprovalDecidedEvent(ToolAbout):
-    """`event: approval_decided`: nobody need be asked any more."""
+    """`event: approval_decided`: the call no longer waits for a decision."""
 
-    decision: ApprovalDecision = Field(description="what holds for the call")
+    decision: ApprovalDecision = Field(description="decision that holds for the call")
 
 
 class ToolResultEvent(ToolAbout):
-    """`event: tool_result`: the tool has run."""
+    """`event: tool_result`: the tool has returned a result."""
 
-    result: str = Field(description="what it gave, JSON where that was no text; data of others, never HTML")
-    truncated: bool = Field(description="whether there was more than a result may hold")
-    ms: int = Field(description="how long it took (ms)")
+    result: str = Field(
+        description="result of the tool, as text or JSON; foreign data that must not be rendered as HTML"
+    )
+    truncated: bool = Field(description="whether the result was cut at its size limit")
+    ms: int = Field(description="duration of the call (ms)")
 
 
 class ToolErrorEvent(ToolAbout):
-    """`event: tool_error`: the tool was not run, or gave nothing."""
+    """`event: tool_error`: the tool was not run, or returned no result."""
 
     code: str = Field(
         description="`denied`, `approval_expired`, `no_approval`, `bad_arguments`, `unknown_tool`, `tool_timeout`, "
-        "`tool_failed`, `limit`, `stopped` (with its answer, by its user), `interrupted` (with its answer)",
+        "`tool_failed`, `limit`, `stopped` (its user stopped the answer), `interrupted` (the answer broke off)",
         examples=["tool_timeout"],
     )
-    error: str = Field(description="why; the model was told the same")
-    ms: int | None = Field(description="how long it took (ms); null where its answer ended first")
+    error: str = Field(description="reason, which the model was sent too")
+    ms: int | None = Field(description="duration of the call (ms); null if its answer ended first")
 
 
 class AnswerDoneEvent(BaseModel):
-    """`event: done`: the answer is stored; the last event."""
+    """`event: done`, the last event: the answer is stored."""
 
-    status: Literal["completed", "stopped"] = Field(description="`stopped`: by its user, before its end")
-    message_id: UUID = Field(description="of the answer")
-    model: str | None = Field(description="who answered", examples=["echo"])
+    status: Literal["completed", "stopped"] = Field(
+        description="`stopped` if its user stopped it before its end"
+    )
+    message_id: UUID = Field(description="id of the answer")
+    model: str | None = Field(description="id of the model that answered", examples=["echo"])
     provider: str | None = Field(description="the provider of that model", examples=["echo"])
-    finish_reason: str | None = Field(description="why the model ended; null where it was stopped")
+    finish_reason: str | None = Field(description="why the model ended; null if it was stopped")
     usage: dict[str, Any] | None = Field(
-        description="tokens read, written, and both; with `estimated` where nobody has counted"
+        description="tokens of the request, the answer and both; `estimated` is true if the model did not count them"
     )
 
 
 class AnswerErrorEvent(BaseModel):
-    """`event: error`: the answer broke off, and what had arrived is stored; the last event."""
+    """`event: error`, the last event: the answer broke off. What had arrived is stored."""
 
-    error: str = Field(description="what went wrong and how to go on", examples=["the upstream broke off"])
-    code: str = Field(description="stable code, see the table of errors", examples=["upstream_error"])
-    message_id: UUID | None = Field(description="of the answer; null where it could not be read")
+    error: str = Field(
+        description="what went wrong, and what to do about it", examples=["the upstream broke off"]
+    )
+    code: str = Field(description="stable code from the table of errors", examples=["upstream_error"])
+    message_id: UUID | None = Field(description="id of the answer; null if it could not be read")
 
 
 ChatEvent = Annotated[
@@ -302,8 +329,6 @@ ChatEvent = Annotated[
     | ToolErrorEvent
     | AnswerDoneEvent
     | AnswerErrorEvent,
-    Field(
-        description="the data of one event of an answer in a conversation; the event's name tells which it is"
-    ),
+    Field(description="data of one event of an answer in a conversation; the name of the event says which"),
 ]
 chat_event: TypeAdapter[Any] = TypeAdapter(ChatEvent)

@@ -1,4 +1,4 @@
-"""The words of real-time chat sessions: the second dialect of conversations."""
+"""The HTTP bodies and events of real-time chat sessions, a second dialect for conversations."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -10,45 +10,45 @@ from app.schemas.chat import TITLE_CHARS
 
 
 class RealtimeSessionIn(BaseModel):
-    """A session to be made; every field may be left out."""
+    """A new session. Every field is optional."""
 
     title: str | None = Field(
         None,
         max_length=TITLE_CHARS,
-        description="its title; without one its first message names it",
+        description="title of the session; if absent, its first message names it",
         examples=["Holiday plans"],
     )
     initial_message: str | None = Field(
         None,
         repr=False,
-        description="stored as the first message of the user; no model is asked yet",
+        description="first message of the user; it is stored, and answered on request",
         examples=["Where is it warm in May?"],
     )
 
 
 class RealtimeSessionOut(BaseModel):
-    """A session: a conversation by another name."""
+    """A session, which is a conversation under another name."""
 
-    id: UUID = Field(description="the session's id, which is that of its conversation")
-    user_id: UUID = Field(description="whose it is")
-    title: str = Field(description="its title", examples=["Holiday plans"])
-    created_at: datetime = Field(description="when it was made")
-    updated_at: datetime = Field(description="when its last message came")
+    id: UUID = Field(description="id of the session and of its conversation")
+    user_id: UUID = Field(description="id of its user")
+    title: str = Field(description="title of the session", examples=["Holiday plans"])
+    created_at: datetime = Field(description="time of its creation")
+    updated_at: datetime = Field(description="time of its last message")
 
 
 class RealtimeMessageIn(BaseModel):
-    """What the user says next."""
+    """The next message of the user."""
 
     content: str | None = Field(
         None,
         repr=False,
-        description="what the user says; may be left out to have the `initial_message` answered",
+        description="text of the message; if absent, the `initial_message` is answered",
         examples=["Say hello"],
     )
     model: str | None = Field(
         None,
         max_length=500,
-        description="who answers, as `GET /api/models` lists them; the server's default if absent",
+        description="id of the model that answers, from `GET /api/models`; the server's default if absent",
         examples=["echo"],
     )
 
@@ -57,8 +57,8 @@ class RealtimeStart(BaseModel):
     """The first event: the message is stored."""
 
     type: Literal["start"]
-    session_id: UUID = Field(description="the session")
-    message_id: UUID = Field(description="of the answer: for `GET /api/chat/stream/{message_id}`")
+    session_id: UUID = Field(description="id of the session")
+    message_id: UUID = Field(description="id of the answer, for `GET /api/chat/stream/{message_id}`")
 
 
 class RealtimeContent(BaseModel):
@@ -72,17 +72,17 @@ class RealtimeDone(BaseModel):
     """The last event: the answer is stored."""
 
     type: Literal["done"]
-    message_id: UUID = Field(description="of the answer")
-    full_content: str = Field(description="the whole answer", examples=["Say hello"])
+    message_id: UUID = Field(description="id of the answer")
+    full_content: str = Field(description="text of the whole answer", examples=["Say hello"])
 
 
 class RealtimeError(BaseModel):
-    """The last event: the answer broke off, and what had arrived is stored."""
+    """The last event: the answer broke off. What had arrived is stored."""
 
     type: Literal["error"]
-    message: str = Field(description="what went wrong and how to go on")
-    code: str = Field(description="stable code, see the table of errors", examples=["upstream_error"])
-    message_id: UUID | None = Field(description="of the answer; null where it could not be read")
+    message: str = Field(description="what went wrong, and what to do about it")
+    code: str = Field(description="stable code from the table of errors", examples=["upstream_error"])
+    message_id: UUID | None = Field(description="id of the answer; null if it could not be read")
 
 
 RealtimeEvent = Annotated[

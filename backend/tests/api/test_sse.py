@@ -7,7 +7,7 @@ import anyio
 import pytest
 from starlette.requests import Request
 
-from app.api.sse import EventStream, unless_gone
+from app.api.sse import EventStream, cancel_on_disconnect, encode_event
 from app.core.errors import NotFound
 
 
@@ -101,6 +101,19 @@ async def test_work_gives_its_result_or_its_error_while_the_client_is_there() ->
         raise NotFound("nothing here")
 
     request = Request({"type": "http"}, FakeClient().receive)
-    assert await unless_gone(request, good()) == 7
+    assert await cancel_on_disconnect(request, good()) == 7
     with pytest.raises(NotFound):
-        await unless_gone(request, bad())
+        await cancel_on_disconnect(request, bad())
+
+
+def test_an_event_has_a_name_and_may_have_an_id() -> None:
+    assert encode_event("done", {"n": 1}) == b'event: done\ndata: {"n":1}\n\n'
+    assert encode_event("done", {}, event_id="3.0.end") == b"id: 3.0.end\nevent: done\ndata: {}\n\n"
+
+
+def test_an_id_of_a_database_is_written_as_text() -> None:
+    class OtherId:
+        def __str__(self) -> str:
+            return "0197"
+
+    assert encode_event("start", {"id": OtherId()}) == b'event: start\ndata: {"id":"0197"}\n\n'

@@ -7,7 +7,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.deps import CallerDep, ResourcesDep
-from app.api.sse import EventStream, unless_gone
+from app.api.sse import EventStream, cancel_on_disconnect
 from app.core.errors import BadRequest
 from app.schemas.openai_chat import ChatCompletionIn, ChatCompletionOut, ChatMessageIn
 from app.schemas.openai_errors import describe_openai_error
@@ -125,7 +125,7 @@ async def open_completion(
     )
     try:
         if body.stream:
-            await unless_gone(request, completion.open())
+            await cancel_on_disconnect(request, completion.open())
         yield completion
     finally:
         await completion.aclose()
@@ -150,7 +150,7 @@ async def chat_completions(
     """
     if body.stream:
         return EventStream(completion.events(), slow_reader_s=resources.settings.limits.slow_reader_s)
-    answer = await unless_gone(request, completion.whole())
+    answer = await cancel_on_disconnect(request, completion.whole())
     return Response(orjson.dumps(answer), media_type="application/json")
 
 

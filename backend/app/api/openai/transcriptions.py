@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from app.api.deps import ResourcesDep
 from app.api.openai.examples import BODY, RESPONSES
 from app.api.openai.uploads import receive_upload
-from app.api.sse import EventStream, unless_gone
+from app.api.sse import EventStream, cancel_on_disconnect
 from app.core.errors import BadRequest, PrompterError
 from app.schemas.openai_audio import TranscriptionIn
 from app.schemas.openai_errors import to_openai_error
@@ -54,7 +54,7 @@ async def open_job(request: Request, resources: ResourcesDep) -> AsyncGenerator[
     ):
         job = resources.transcriptions.create_job(upload.file, _read_request(upload.fields))
         try:
-            await unless_gone(request, job.open())
+            await cancel_on_disconnect(request, job.open())
             yield OpenJob(job, upload.fields)
         finally:
             await job.aclose()
@@ -77,7 +77,7 @@ async def transcribe(
     """
     if opened.fields.stream:
         return EventStream(_events(opened.job), slow_reader_s=resources.settings.limits.slow_reader_s)
-    return _answer(await unless_gone(request, opened.job.whole()), opened.fields)
+    return _answer(await cancel_on_disconnect(request, opened.job.whole()), opened.fields)
 
 
 def _read_request(fields: TranscriptionIn) -> TranscriptionRequest:

@@ -95,7 +95,7 @@ export interface paths {
         put?: never;
         /**
          * Begin a session
-         * @description A session is a conversation, and stands among them; its `initial_message` waits there for an answer.
+         * @description Create a session, which is a conversation. Its `initial_message` is stored, and answered on request.
          */
         post: operations["make_session_api_chat_realtime_sessions_post"];
         delete?: never;
@@ -115,11 +115,10 @@ export interface paths {
         put?: never;
         /**
          * Say something in a session, and stream the answer
-         * @description Store the message, ask the model, and send the answer as it comes; it is stored before `done` is sent.
+         * @description Store the message, ask the model, and stream the answer, which is stored before `done` is sent.
          *
-         *     The model is sent an `initial_message` that nobody has answered along with what is said after it. Without
-         *     `content` that message itself is answered. A client that leaves does not end the answer: follow it again with
-         *     `GET /api/chat/stream/{message_id}`.
+         *     The model also gets an unanswered `initial_message`; without `content` that message is answered. A client that
+         *     leaves does not end the answer: follow it again with `GET /api/chat/stream/{message_id}`.
          */
         post: operations["stream_api_chat_realtime_sessions__session_id__stream_post"];
         delete?: never;
@@ -139,10 +138,10 @@ export interface paths {
         put?: never;
         /**
          * Send a message, and stream its answer
-         * @description Store the message, ask the model, and send the answer as it comes.
+         * @description Store the message, ask the model, and stream the answer.
          *
-         *     The answer belongs to the conversation: it goes on when the client leaves, and is stored before `done` is sent.
-         *     Follow it again with `GET /api/chat/stream/{message_id}`, never by sending the message a second time.
+         *     The answer belongs to the conversation: it continues when the client leaves, and is stored before `done` is sent.
+         *     To follow it again, use `GET /api/chat/stream/{message_id}`; do not send the message a second time.
          */
         post: operations["send_api_chat_stream_post"];
         delete?: never;
@@ -160,8 +159,10 @@ export interface paths {
         };
         /**
          * Follow an answer, or go on following it
-         * @description While it is made, after it has ended, and after the server was started again: the texts of all events together
-         *     are the answer. Whoever sends the `id` of the last event has heard all, and gets an empty 204.
+         * @description Follow an answer while it is made, after it has ended, or after a restart of the server.
+         *
+         *     The texts of all events together are the answer. A client that sends the `id` of the last event has everything,
+         *     and gets an empty 204.
          */
         get: operations["follow_api_chat_stream__message_id__get"];
         put?: never;
@@ -181,13 +182,13 @@ export interface paths {
         };
         /**
          * List one's conversations
-         * @description A list of one page; archived ones are in it.
+         * @description One page of conversations, archived ones included.
          */
         get: operations["list_conversations_api_conversations_get"];
         put?: never;
         /**
          * Make a conversation
-         * @description Without messages; `POST /api/chat/stream` brings the first one.
+         * @description The conversation starts without messages. `POST /api/chat/stream` adds the first one.
          */
         post: operations["make_conversation_api_conversations_post"];
         delete?: never;
@@ -205,21 +206,21 @@ export interface paths {
         };
         /**
          * Read a conversation
-         * @description Its title, its model, and what is sent along with its messages.
+         * @description Title, model, system prompt and options of a conversation.
          */
         get: operations["get_conversation_api_conversations__conversation_id__get"];
         put?: never;
         post?: never;
         /**
          * Delete a conversation
-         * @description An answer under way ends with the error `not_found`.
+         * @description A running answer ends with the error `not_found`.
          */
         delete: operations["delete_conversation_api_conversations__conversation_id__delete"];
         options?: never;
         head?: never;
         /**
          * Change a conversation
-         * @description Fields that are left out stay as they are. With `active_leaf_id` another branch is shown, and gone on with.
+         * @description Absent fields stay as they are. `active_leaf_id` shows another branch, which the next message continues.
          */
         patch: operations["change_conversation_api_conversations__conversation_id__patch"];
         trace?: never;
@@ -233,9 +234,9 @@ export interface paths {
         };
         /**
          * Export a conversation
-         * @description Of an answer under way it has what was saved.
+         * @description The export of a conversation. A running answer holds what is stored so far.
          *
-         *     A message stands in the Markdown as it was written; one that could show HTML or images stands in a block of code.
+         *     Markdown holds each message as it was written; a message that could show HTML or images is in a code block.
          */
         get: operations["export_api_conversations__conversation_id__export_get"];
         put?: never;
@@ -255,10 +256,10 @@ export interface paths {
         };
         /**
          * Read the messages of a conversation
-         * @description Those of the branch that is shown. An answer under way has what was saved of it; follow it by its id.
+         * @description The messages of the shown branch. A running answer holds what is stored so far; follow it by its id.
          *
-         *     `version_ids` tell what else was answered or asked in the same place: `PATCH` the conversation's `active_leaf_id`
-         *     with one of them to show it.
+         *     `version_ids` are the other answers or edits in the same place. To show one, `PATCH` the conversation's
+         *     `active_leaf_id` with its id.
          */
         get: operations["list_messages_api_conversations__conversation_id__messages_get"];
         put?: never;
@@ -280,7 +281,7 @@ export interface paths {
         put?: never;
         /**
          * Stop the answer under way
-         * @description What had arrived is kept; whoever follows the answer is told `done` with the status `stopped`.
+         * @description What had arrived is kept. Followers of the answer get `done` with the status `stopped`.
          */
         post: operations["stop_api_conversations__conversation_id__stop_post"];
         delete?: never;
@@ -388,8 +389,9 @@ export interface paths {
         put?: never;
         /**
          * Let a tool run, or not
-         * @description After `approval_required` the answer waits for this, `chat.approval_s` at most. A call that is denied is not run,
-         *     and the model is told so. Saying the same again changes nothing.
+         * @description Decide about a call. After `approval_required` the answer waits for the decision, at most `chat.approval_s`.
+         *
+         *     A denied call is not run, and the model is told so. Repeating a decision changes nothing.
          */
         post: operations["decide_api_messages__message_id__approvals__call_id__post"];
         delete?: never;
@@ -409,8 +411,7 @@ export interface paths {
         put?: never;
         /**
          * Edit a message, and stream the answer to it
-         * @description Another version of a user's message, with an answer of its own; it is shown, and what came of the old one is
-         *     kept.
+         * @description Store another version of a user's message, and start its answer. It is shown; the old version is kept.
          *
          *     The events are those of `POST /api/chat/stream`.
          */
@@ -432,7 +433,7 @@ export interface paths {
         put?: never;
         /**
          * Go on from a message in a new conversation
-         * @description It has copies of the messages down to this one, and the model and settings of the old one, which stays.
+         * @description Copy the messages down to this one, with model and settings, into a new conversation. The old one stays.
          */
         post: operations["fork_api_messages__message_id__fork_post"];
         delete?: never;
@@ -452,9 +453,9 @@ export interface paths {
         put?: never;
         /**
          * Answer again, and stream the answer
-         * @description One more answer beside this one, or to this message of the user; it is shown, and the old one is kept.
+         * @description Start one more answer beside this one, or to this message of the user. It is shown; the old one is kept.
          *
-         *     The events are those of `POST /api/chat/stream`, and as there nobody who leaves ends the answer.
+         *     The events are those of `POST /api/chat/stream`. As there, a client that leaves does not end the answer.
          */
         post: operations["regenerate_api_messages__message_id__regenerate_post"];
         delete?: never;
@@ -784,7 +785,7 @@ export interface components {
         };
         /**
          * AnswerAgainIn
-         * @description How to answer; the body may be left out.
+         * @description Options of another answer. The body is optional.
          */
         AnswerAgainIn: {
             /**
@@ -795,49 +796,49 @@ export interface components {
             max_tokens?: number | null;
             /**
              * Model
-             * @description who answers this time; the conversation's model if absent
+             * @description id of the model that answers this time; the conversation's model if absent
              * @example echo
              */
             model?: string | null;
             /**
              * Temperature
-             * @description randomness
+             * @description randomness of the answer
              * @example 0.7
              */
             temperature?: number | null;
             /**
              * Top P
-             * @description share of the likeliest tokens to choose from
+             * @description probability mass of the tokens that are considered
              * @example 0.9
              */
             top_p?: number | null;
         };
         /**
          * ApprovalIn
-         * @description What is said to a tool that asks.
+         * @description The decision about a tool call.
          */
         ApprovalIn: {
             /**
              * Approved
-             * @description whether it may run
+             * @description whether the call may run
              * @example true
              */
             approved: boolean;
         };
         /**
          * ApprovalOut
-         * @description What was decided of a call.
+         * @description The decision that holds for a call.
          */
         ApprovalOut: {
             /**
              * Call Id
-             * @description the call
+             * @description id of the call
              * @example call_1
              */
             call_id: string;
             /**
              * Decision
-             * @description what holds for it
+             * @description decision that holds for the call
              * @enum {string}
              */
             decision: "approved" | "denied" | "expired";
@@ -1126,7 +1127,7 @@ export interface components {
         };
         /**
          * ChatOptions
-         * @description How answers are asked for; what is absent is the model's own default.
+         * @description Options of an answer. For an absent option the model uses its own default.
          */
         ChatOptions: {
             /**
@@ -1137,25 +1138,25 @@ export interface components {
             max_tokens?: number | null;
             /**
              * Temperature
-             * @description randomness
+             * @description randomness of the answer
              * @example 0.7
              */
             temperature?: number | null;
             /**
              * Top P
-             * @description share of the likeliest tokens to choose from
+             * @description probability mass of the tokens that are considered
              * @example 0.9
              */
             top_p?: number | null;
         };
         /**
          * ChatStreamIn
-         * @description A message, to be answered as a stream of events.
+         * @description A message whose answer is streamed.
          */
         ChatStreamIn: {
             /**
              * Conversation Id
-             * @description where it is said
+             * @description id of the conversation
              * @example 0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b
              */
             conversation_id: string;
@@ -1167,30 +1168,30 @@ export interface components {
             max_tokens?: number | null;
             /**
              * Message
-             * @description what the user says; at most `chat.message_chars`
+             * @description text of the user's message; at most `chat.message_chars` characters
              * @example Say hello
              */
             message: string;
             /**
              * Model
-             * @description who answers this message; the conversation's model if absent
+             * @description id of the model that answers this message; the conversation's model if absent
              * @example echo
              */
             model?: string | null;
             /**
              * Parent Id
-             * @description the message that it follows; the last one of the branch that is shown if absent
+             * @description id of the message before it; the last one of the shown branch if absent
              */
             parent_id?: string | null;
             /**
              * Temperature
-             * @description randomness
+             * @description randomness of the answer
              * @example 0.7
              */
             temperature?: number | null;
             /**
              * Top P
-             * @description share of the likeliest tokens to choose from
+             * @description probability mass of the tokens that are considered
              * @example 0.9
              */
             top_p?: number | null;
@@ -1263,44 +1264,44 @@ export interface components {
         };
         /**
          * ConversationChangeIn
-         * @description What of a conversation changes: the fields that are there; null takes a value away.
+         * @description Changes of a conversation. Absent fields stay as they are; null removes a value.
          */
         ConversationChangeIn: {
             /**
              * Active Leaf Id
-             * @description a message: its branch is shown, down to its newest message
+             * @description id of a message whose branch is shown from now on, down to its newest message
              */
             active_leaf_id?: string | null;
             /**
              * Archived
-             * @description put away, or back; it stays in the list
+             * @description true archives the conversation, false takes it back; the list shows it in both cases
              * @example true
              */
             archived?: boolean | null;
             /**
              * Model
-             * @description who answers, as `GET /api/models` lists them; the server's default if absent
+             * @description id of the model that answers, from `GET /api/models`; the server's default if absent
              * @example echo
              */
             model?: string | null;
-            /** @description how its answers are asked for */
+            /** @description options of its answers */
             settings?: components["schemas"]["ChatOptions"] | null;
             /**
              * System Prompt
-             * @description sent before all messages, whatever is left out of them; the server's own if absent
+             * @description system prompt, always sent before the messages; the server's own if absent
              * @example Answer in one sentence.
              */
             system_prompt?: string | null;
             /**
              * Title
-             * @description its title; without one it is called `New Conversation` until its first message names it
+             * @description title of the conversation; if absent `New Conversation`, until its first message names it
              * @example Holiday plans
              */
             title?: string | null;
         };
         /**
          * ConversationDeletedOut
-         * @description The conversation is gone, with all its messages.
+         * @description The conversation and all its messages are deleted.
          */
         ConversationDeletedOut: {
             /**
@@ -1313,135 +1314,135 @@ export interface components {
         };
         /**
          * ConversationDetailOut
-         * @description A conversation, with what is sent along with its messages.
+         * @description A conversation with its system prompt and its options.
          */
         ConversationDetailOut: {
             /**
              * Active Leaf Id
-             * @description the last message of the branch that is shown; null where there is none
+             * @description id of the last message of the shown branch; null without messages
              */
             active_leaf_id: string | null;
             /**
              * Archived
-             * @description whether it has been put away
+             * @description whether the conversation is archived
              * @example false
              */
             archived: boolean;
             /**
              * Created At
              * Format: date-time
-             * @description when it was made
+             * @description time of its creation
              */
             created_at: string;
             /**
              * Id
              * Format: uuid
-             * @description the conversation's id
+             * @description id of the conversation
              */
             id: string;
             /**
              * Message Count
-             * @description messages of all branches
+             * @description number of messages in all branches
              * @example 2
              */
             message_count: number;
             /**
              * Model
-             * @description who answers; null for the server's default
+             * @description id of the model that answers; null for the server's default
              * @example echo
              */
             model: string | null;
-            /** @description how its answers are asked for */
+            /** @description options of its answers */
             settings: components["schemas"]["ChatOptions"];
             /**
              * System Prompt
-             * @description its own system prompt; null for the server's
+             * @description system prompt of the conversation; null for the server's own
              */
             system_prompt: string | null;
             /**
              * Title
-             * @description its title
+             * @description title of the conversation
              * @example Holiday plans
              */
             title: string;
             /**
              * Updated At
              * Format: date-time
-             * @description when its last message came, or it was last changed
+             * @description time of its last message or change
              */
             updated_at: string;
         };
         /**
          * ConversationIn
-         * @description A conversation to be made; every field may be left out.
+         * @description A new conversation. Every field is optional.
          */
         ConversationIn: {
             /**
              * Model
-             * @description who answers, as `GET /api/models` lists them; the server's default if absent
+             * @description id of the model that answers, from `GET /api/models`; the server's default if absent
              * @example echo
              */
             model?: string | null;
-            /** @description how its answers are asked for */
+            /** @description options of its answers */
             settings?: components["schemas"]["ChatOptions"] | null;
             /**
              * System Prompt
-             * @description sent before all messages, whatever is left out of them; the server's own if absent
+             * @description system prompt, always sent before the messages; the server's own if absent
              * @example Answer in one sentence.
              */
             system_prompt?: string | null;
             /**
              * Title
-             * @description its title; without one it is called `New Conversation` until its first message names it
+             * @description title of the conversation; if absent `New Conversation`, until its first message names it
              * @example Holiday plans
              */
             title?: string | null;
         };
         /**
          * ConversationOut
-         * @description A conversation in the list.
+         * @description A conversation, as lists show it.
          */
         ConversationOut: {
             /**
              * Archived
-             * @description whether it has been put away
+             * @description whether the conversation is archived
              * @example false
              */
             archived: boolean;
             /**
              * Created At
              * Format: date-time
-             * @description when it was made
+             * @description time of its creation
              */
             created_at: string;
             /**
              * Id
              * Format: uuid
-             * @description the conversation's id
+             * @description id of the conversation
              */
             id: string;
             /**
              * Message Count
-             * @description messages of all branches
+             * @description number of messages in all branches
              * @example 2
              */
             message_count: number;
             /**
              * Model
-             * @description who answers; null for the server's default
+             * @description id of the model that answers; null for the server's default
              * @example echo
              */
             model: string | null;
             /**
              * Title
-             * @description its title
+             * @description title of the conversation
              * @example Holiday plans
              */
             title: string;
             /**
              * Updated At
              * Format: date-time
-             * @description when its last message came, or it was last changed
+             * @description time of its last message or change
              */
             updated_at: string;
         };
@@ -1699,7 +1700,7 @@ export interface components {
         };
         /**
          * EditIn
-         * @description Another version of a message, to be answered.
+         * @description Another version of a message, which is answered.
          */
         EditIn: {
             /**
@@ -1710,25 +1711,25 @@ export interface components {
             max_tokens?: number | null;
             /**
              * Message
-             * @description what it says now; at most `chat.message_chars`
+             * @description new text of the message; at most `chat.message_chars` characters
              * @example Say goodbye
              */
             message: string;
             /**
              * Model
-             * @description who answers this time; the conversation's model if absent
+             * @description id of the model that answers this time; the conversation's model if absent
              * @example echo
              */
             model?: string | null;
             /**
              * Temperature
-             * @description randomness
+             * @description randomness of the answer
              * @example 0.7
              */
             temperature?: number | null;
             /**
              * Top P
-             * @description share of the likeliest tokens to choose from
+             * @description probability mass of the tokens that are considered
              * @example 0.9
              */
             top_p?: number | null;
@@ -1929,12 +1930,12 @@ export interface components {
         };
         /**
          * ForkIn
-         * @description A copy of a branch; the body may be left out.
+         * @description A copy of a branch. The body is optional.
          */
         ForkIn: {
             /**
              * Title
-             * @description the new conversation's title; the old one's if absent
+             * @description title of the new conversation; that of the old one if absent
              */
             title?: string | null;
         };
@@ -2473,37 +2474,37 @@ export interface components {
         };
         /**
          * MessageOut
-         * @description One message.
+         * @description One message of a conversation.
          */
         MessageOut: {
             /**
              * Content
-             * @description what was said; of a streamed answer what was saved so far
+             * @description text of the message; of a running answer, what is stored so far
              */
             content: string;
-            /** @description why an answer broke off; null where it did not */
+            /** @description why an answer did not complete; null otherwise */
             error: components["schemas"]["StoredErrorOut"] | null;
             /**
              * Finish Reason
-             * @description why the model ended: `stop`, `length` …
+             * @description why the model ended: `stop`, `length` or another reason
              * @example stop
              */
             finish_reason: string | null;
             /**
              * Id
              * Format: uuid
-             * @description the message's id
+             * @description id of the message
              */
             id: string;
             /**
              * Model
-             * @description who answered, or was asked to
+             * @description id of the model that answered, or was asked for
              * @example echo
              */
             model: string | null;
             /**
              * Parent Id
-             * @description the message that it follows; messages with the same one are versions of each other
+             * @description id of the message before it; messages with the same parent are versions of each other
              */
             parent_id: string | null;
             /**
@@ -2514,42 +2515,42 @@ export interface components {
             provider: string | null;
             /**
              * Reasoning
-             * @description what the model thought before it answered, where it tells
+             * @description reasoning of the model before its answer; null if it sent none
              */
             reasoning: string | null;
             /**
              * Role
-             * @description who said it
+             * @description author of the message
              * @enum {string}
              */
             role: "system" | "user" | "assistant" | "tool";
             /**
              * Status
-             * @description `streaming`: under way; `interrupted`: stopped, or cut short; `failed`: `error` tells why
+             * @description `streaming`: the answer is running; `interrupted`: it stopped or broke off; `failed`: see `error`
              * @enum {string}
              */
             status: "streaming" | "complete" | "interrupted" | "failed";
             /**
              * Timestamp
              * Format: date-time
-             * @description when it was made
+             * @description time of its creation
              */
             timestamp: string;
             /**
              * Tool Events
-             * @description what an assistant's tools did in this answer, in its order
+             * @description tool events of this answer, in order
              */
             tool_events: components["schemas"]["ToolEventOut"][];
             /**
              * Usage
-             * @description tokens read, written, and both; with `estimated` where nobody has counted
+             * @description tokens of the request, the answer and both; `estimated` is true if the model did not count them
              */
             usage: {
                 [key: string]: unknown;
             } | null;
             /**
              * Version Ids
-             * @description this message and its other versions, oldest first: edits of a question, answers to one; of more than 100 those nearest to it
+             * @description ids of this message and its other versions, oldest first; at most the nearest 100
              */
             version_ids: string[];
         };
@@ -2902,73 +2903,73 @@ export interface components {
         };
         /**
          * RealtimeMessageIn
-         * @description What the user says next.
+         * @description The next message of the user.
          */
         RealtimeMessageIn: {
             /**
              * Content
-             * @description what the user says; may be left out to have the `initial_message` answered
+             * @description text of the message; if absent, the `initial_message` is answered
              * @example Say hello
              */
             content?: string | null;
             /**
              * Model
-             * @description who answers, as `GET /api/models` lists them; the server's default if absent
+             * @description id of the model that answers, from `GET /api/models`; the server's default if absent
              * @example echo
              */
             model?: string | null;
         };
         /**
          * RealtimeSessionIn
-         * @description A session to be made; every field may be left out.
+         * @description A new session. Every field is optional.
          */
         RealtimeSessionIn: {
             /**
              * Initial Message
-             * @description stored as the first message of the user; no model is asked yet
+             * @description first message of the user; it is stored, and answered on request
              * @example Where is it warm in May?
              */
             initial_message?: string | null;
             /**
              * Title
-             * @description its title; without one its first message names it
+             * @description title of the session; if absent, its first message names it
              * @example Holiday plans
              */
             title?: string | null;
         };
         /**
          * RealtimeSessionOut
-         * @description A session: a conversation by another name.
+         * @description A session, which is a conversation under another name.
          */
         RealtimeSessionOut: {
             /**
              * Created At
              * Format: date-time
-             * @description when it was made
+             * @description time of its creation
              */
             created_at: string;
             /**
              * Id
              * Format: uuid
-             * @description the session's id, which is that of its conversation
+             * @description id of the session and of its conversation
              */
             id: string;
             /**
              * Title
-             * @description its title
+             * @description title of the session
              * @example Holiday plans
              */
             title: string;
             /**
              * Updated At
              * Format: date-time
-             * @description when its last message came
+             * @description time of its last message
              */
             updated_at: string;
             /**
              * User Id
              * Format: uuid
-             * @description whose it is
+             * @description id of its user
              */
             user_id: string;
         };
@@ -3356,17 +3357,17 @@ export interface components {
         };
         /**
          * StopOut
-         * @description What was stopped.
+         * @description The answer that was stopped.
          */
         StopOut: {
             /**
              * Message Id
-             * @description the answer that was stopped; what had arrived is kept
+             * @description id of the stopped answer, which keeps what had arrived; null if none was running
              */
             message_id: string | null;
             /**
              * Status
-             * @description `idle`: no answer was under way
+             * @description `idle` if no answer was running
              * @enum {string}
              */
             status: "stopped" | "idle";
@@ -3395,17 +3396,17 @@ export interface components {
         };
         /**
          * StoredErrorOut
-         * @description Why an answer broke off.
+         * @description Why an answer did not complete.
          */
         StoredErrorOut: {
             /**
              * Code
-             * @description stable code, see the table of errors; `stopped`: by its user
+             * @description stable code from the table of errors; `stopped` if its user stopped it
              */
             code: string;
             /**
              * Message
-             * @description what went wrong and how to go on
+             * @description what went wrong, and what to do about it
              */
             message: string;
         };
@@ -3623,12 +3624,12 @@ export interface components {
         };
         /**
          * ToolEventOut
-         * @description A tool was called in an answer, or what became of it: an event of the stream, and where it stands.
+         * @description A tool event of the stream, and its position in the answer.
          */
         ToolEventOut: {
             /**
              * Data
-             * @description the event's data; `call_id` tells which events are of one call
+             * @description data of the event; events of one call have the same `call_id`
              * @example {
              *       "arguments": {
              *         "zone": "UTC"
@@ -3643,19 +3644,19 @@ export interface components {
             };
             /**
              * Event
-             * @description the event's name
+             * @description name of the event in the stream
              * @enum {string}
              */
             event: "tool_call" | "approval_required" | "approval_decided" | "tool_result" | "tool_error";
             /**
              * Reasoning
-             * @description the same of `reasoning`
+             * @description number of characters of `reasoning` before the event
              * @example 0
              */
             reasoning: number;
             /**
              * Text
-             * @description characters of `content` that stand before it
+             * @description number of characters of `content` before the event
              * @example 0
              */
             text: number;
@@ -3770,7 +3771,7 @@ export interface components {
             end_ms: number;
             /**
              * Reason
-             * @description `too_short`, `no_speech`, `empty`, `hallucination` or `engine_error`
+             * @description `too_short`, `no_speech`, `empty`, `hallucination`, `engine_error`
              */
             reason: string;
             /**
@@ -4529,7 +4530,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Events: `start`, `message`, `reasoning` and those of tools …, then `done` or `error`; each has an `id` */
+            /** @description Events: `start`; `message`, `reasoning` and tool events; then `done` or `error`. Each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4678,7 +4679,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the `id` of the last event that came; the beginning if absent */
+                /** @description `id` of the last event received; the beginning if absent */
                 "last-event-id"?: string;
             };
             path: {
@@ -4688,7 +4689,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events: `start`, `message`, `reasoning` and those of tools …, then `done` or `error`; each has an `id` */
+            /** @description Events: `start`; `message`, `reasoning` and tool events; then `done` or `error`. Each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4800,11 +4801,11 @@ export interface operations {
     list_conversations_api_conversations_get: {
         parameters: {
             query?: {
-                /** @description conversations of a page */
+                /** @description most conversations in one page */
                 limit?: number;
-                /** @description where the page before ended, from its `Link` */
+                /** @description cursor from the `Link` of the previous page */
                 before?: string | null;
-                /** @description words that stand in the title or a message; accents do not count */
+                /** @description words to find in the title or a message; accents are ignored */
                 q?: string;
             };
             header?: never;
@@ -4813,7 +4814,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The last changed first; the header `Link` has the next page */
+            /** @description Conversations, the last changed first; the header `Link` holds the next page */
             200: {
                 headers: {
                     /** @description The next page: `<…>; rel="next"` */
@@ -5072,7 +5073,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is gone, with all its messages */
+            /** @description The conversation and all its messages are deleted */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5274,7 +5275,7 @@ export interface operations {
     export_api_conversations__conversation_id__export_get: {
         parameters: {
             query?: {
-                /** @description `markdown`: the branch that is shown, to be read; `json`: all that is stored */
+                /** @description `markdown`: the shown branch, for reading; `json`: everything that is stored */
                 format?: "markdown" | "json";
             };
             header?: never;
@@ -5285,7 +5286,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A file, named after the conversation */
+            /** @description A file that is named after the conversation */
             200: {
                 headers: {
                     /** @description `attachment`, with the file's name */
@@ -5383,9 +5384,9 @@ export interface operations {
     list_messages_api_conversations__conversation_id__messages_get: {
         parameters: {
             query?: {
-                /** @description true gives the messages of all branches, not only the one that is shown */
+                /** @description true for the messages of all branches, not only of the shown one */
                 branches?: boolean;
-                /** @description only the last ones */
+                /** @description most messages; the last ones are kept */
                 limit?: number;
             };
             header?: never;
@@ -6121,7 +6122,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was decided */
+            /** @description The decision that holds */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6246,7 +6247,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Events: `start`, `message`, `reasoning` and those of tools …, then `done` or `error`; each has an `id` */
+            /** @description Events: `start`; `message`, `reasoning` and tool events; then `done` or `error`. Each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6531,7 +6532,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Events: `start`, `message`, `reasoning` and those of tools …, then `done` or `error`; each has an `id` */
+            /** @description Events: `start`; `message`, `reasoning` and tool events; then `done` or `error`. Each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;
