@@ -37,9 +37,9 @@ _NO_ACCOUNTS = describe_error(
     "not_found",
     "this server has no accounts; PROMPTER_ACCOUNTS__MODE=accounts gives it some",
 )
-_BAD_BODY = describe_error("A body that cannot be read", "bad_request", "`name`: field required")
+_BAD_BODY = describe_error("The body cannot be parsed", "bad_request", "`name`: field required")
 UNAUTHORIZED = describe_error(
-    "No token, or one that is not valid any more",
+    "There is no token, or it is not valid any more",
     "unauthorized",
     "this token or key is not valid, or not any more; log in again, or use another key",
 )
@@ -49,10 +49,10 @@ UNAUTHORIZED = describe_error(
     "/login",
     summary="Log in",
     responses={
-        **describe_answer("Tokens: one for minutes, and one that renews it"),
+        **describe_answer("An access token for some minutes, and a refresh token that renews it"),
         400: _BAD_BODY,
         401: describe_error(
-            "Unknown, disabled, or the wrong password: always the same words",
+            "Unknown name, disabled user or wrong password; always with the same message",
             "unauthorized",
             "the name or the password is wrong",
         ),
@@ -66,7 +66,7 @@ UNAUTHORIZED = describe_error(
     },
 )
 async def log_in(body: LogInIn, request: Request, response: Response, resources: ResourcesDep) -> LogInOut:
-    """A wrong password and an unknown name are answered alike, after the same time."""
+    """A wrong password and an unknown name get the same answer after the same time."""
     peer = request.client.host if request.client else ""
     tokens = await resources.accounts.logins.begin(body.name, body.password, peer)
     return _answer(tokens, request, response, in_cookie=body.cookie)
@@ -76,15 +76,15 @@ async def log_in(body: LogInIn, request: Request, response: Response, resources:
     "/refresh",
     summary="Renew a log-in",
     responses={
-        **describe_answer("New tokens; the refresh token that was sent is used up"),
+        **describe_answer("New tokens; the refresh token of the request is not valid any more"),
         400: _BAD_BODY,
         401: describe_error(
-            "It is not valid any more. One that comes twice ends its log-in, for one of the two is a thief",
+            "The refresh token is not valid any more. A token that is used twice ends its log-in, as a stolen one",
             "unauthorized",
             "this log-in has ended; log in again",
         ),
         403: describe_error(
-            "The cookie came without the header `X-Prompter-Refresh`, or this origin may not ask",
+            "The header `X-Prompter-Refresh` is missing beside the cookie, or this origin is not allowed",
             "forbidden",
             "the cookie counts only with the header X-Prompter-Refresh; send it with any value",
         ),
@@ -95,14 +95,14 @@ async def log_in(body: LogInIn, request: Request, response: Response, resources:
 async def refresh(
     request: Request, response: Response, resources: ResourcesDep, body: RefreshIn | None = None
 ) -> LogInOut:
-    """Programs send the token in the body; browsers send the cookie, and the header that pages of others cannot."""
+    """A program sends the token in the body; a browser sends the cookie, and a header that other sites cannot send."""
     logins = resources.accounts.logins
     if body is not None and body.refresh_token is not None:
         return _answer(await logins.renew(body.refresh_token), request, response, in_cookie=False)
     token = request.cookies.get(COOKIE)
     if token is None:
         raise Unauthorized(
-            "nothing to renew: expected `refresh_token` in the body, or the cookie of a log-in"
+            "there is nothing to renew: expected `refresh_token` in the body, or the cookie of a log-in"
         )
     if COOKIE_HEADER not in request.headers:
         raise Forbidden(f"the cookie counts only with the header {COOKIE_HEADER}; send it with any value")
@@ -113,13 +113,13 @@ async def refresh(
     "/logout",
     summary="Log out",
     responses={
-        **describe_answer("This log-in's tokens are void at once, on every server process"),
+        **describe_answer("The tokens of this log-in are not valid any more, on every server process"),
         401: UNAUTHORIZED,
         404: _NO_ACCOUNTS,
     },
 )
 async def log_out(caller: CallerDep, response: Response, resources: ResourcesDep) -> LoggedOutOut:
-    """Its open sockets close within a minute. Other log-ins of the same user stay."""
+    """The open sockets of this log-in close within a minute. Other log-ins of the user go on."""
     await resources.accounts.logins.end(caller)
     response.delete_cookie(COOKIE, COOKIE_PATH, httponly=True, samesite="strict")
     return LoggedOutOut(status="logged_out")
@@ -128,10 +128,10 @@ async def log_out(caller: CallerDep, response: Response, resources: ResourcesDep
 @router.get(
     "/me",
     summary="Who one is",
-    responses={**describe_answer("The caller of this request"), 401: UNAUTHORIZED},
+    responses={**describe_answer("The user of this request"), 401: UNAUTHORIZED},
 )
 async def me(caller: CallerDep, resources: ResourcesDep) -> MeOut:
-    """Without accounts there is one local user, so that a client can ask this first."""
+    """Without accounts it is the local user, so that a client can always call this first."""
     return MeOut(
         id=caller.user_id,
         name=caller.name,
@@ -171,13 +171,13 @@ keys_router = APIRouter(prefix="/api/keys", tags=["accounts"])
 _REFUSED: dict[int | str, dict[str, Any]] = {
     401: UNAUTHORIZED,
     403: describe_error(
-        "An API key may not do this, or this Origin, Host or address may not ask",
+        "An API key may not do this, or this Origin, Host or address is not allowed",
         "forbidden",
         "this needs somebody who has logged in; an API key is not enough",
     ),
 }
 _GONE = describe_error(
-    "There is no such key of yours, or no accounts", "not_found", "you have no key of this id"
+    "You have no such key, or the server has no accounts", "not_found", "you have no key of this id"
 )
 
 
@@ -187,7 +187,7 @@ _GONE = describe_error(
     responses={**describe_answer("Newest first, without secrets"), **_REFUSED},
 )
 async def list_keys(caller: CallerDep, resources: ResourcesDep) -> list[KeyOut]:
-    """Those that have expired are listed until they are deleted; without accounts there are none."""
+    """Expired keys are listed until they are deleted. Without accounts the list is empty."""
     if resources.accounts.mode == "none":
         return []
     return [KeyOut(**_describe(key)) for key in await resources.accounts.keys.list_keys(caller)]
@@ -198,15 +198,15 @@ async def list_keys(caller: CallerDep, resources: ResourcesDep) -> list[KeyOut]:
     status_code=201,
     summary="Make a key",
     responses={
-        201: {"description": "The key, shown this once"},
-        400: describe_error("A body that cannot be read", "bad_request", "`scopes`: field required"),
+        201: {"description": "The key, which is never shown again"},
+        400: describe_error("The body cannot be parsed", "bad_request", "`scopes`: field required"),
         **_REFUSED,
         404: _GONE,
         **ANY_OTHER,
     },
 )
 async def make_key(body: KeyIn, caller: CallerDep, response: Response, resources: ResourcesDep) -> NewKeyOut:
-    """Use it as `Authorization: Bearer`, or as the API key of an OpenAI SDK."""
+    """Use the key as `Authorization: Bearer`, or as the API key of an OpenAI SDK."""
     life = None if body.expires_days is None else timedelta(days=body.expires_days)
     key, secret = await resources.accounts.keys.create(caller, body.name, body.scopes, life)
     response.headers["Cache-Control"] = "no-store"
@@ -216,10 +216,10 @@ async def make_key(body: KeyIn, caller: CallerDep, response: Response, resources
 @keys_router.delete(
     "/{key_id}",
     summary="Delete a key",
-    responses={**describe_answer("It opens nothing any more"), **_REFUSED, 404: _GONE, **ANY_OTHER},
+    responses={**describe_answer("The key is not valid any more"), **_REFUSED, 404: _GONE, **ANY_OTHER},
 )
 async def delete_key(key_id: str, caller: CallerDep, resources: ResourcesDep) -> KeyDeletedOut:
-    """At once, on every server process; its open sockets close within a minute."""
+    """The key is invalid at once, on every server process. Its open sockets close within a minute."""
     found = parse_id(key_id)
     keys = resources.accounts.keys
     if found is None:

@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/dictations", tags=["dictations"])
 
 _LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema": {"type": "string"}}}
 _GONE = describe_error(
-    "There is no such dictation of yours",
+    "You have no such dictation",
     "not_found",
     "no dictation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/dictations",
 )
@@ -32,7 +32,7 @@ _GONE = describe_error(
     "",
     summary="List one's dictations",
     responses={
-        200: {"description": "The last begun first; the header `Link` has the next page", "headers": _LINK},
+        200: {"description": "The latest first; the header `Link` has the next page", "headers": _LINK},
         400: MALFORMED,
         **STORAGE,
     },
@@ -41,15 +41,16 @@ async def list_dictations(
     caller: CallerDep,
     resources: ResourcesDep,
     response: Response,
-    limit: Annotated[int, Query(ge=1, le=200, description="dictations of a page")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="number of dictations")] = 50,
     before: Annotated[
-        str | None, Query(max_length=100, description="where the page before ended, from its `Link`")
+        str | None, Query(max_length=100, description="cursor from the `Link` of the previous page")
     ] = None,
     q: Annotated[
-        str, Query(max_length=500, description="words that stand in one final; accents do not count")
+        str,
+        Query(max_length=500, description="words that one final must have; case and accents do not matter"),
     ] = "",
 ) -> list[DictationOut]:
-    """A list of one page. A dictation is in it from its first final on; one without finals never is."""
+    """Return one page. A dictation is listed from its first final on."""
     page = await resources.dictations.list_page(caller.user_id, limit=limit, before=before, q=q)
     if page.next_before is not None:
         query = {"limit": limit, "before": page.next_before, **({"q": q} if q else {})}
@@ -62,9 +63,9 @@ async def list_dictations(
     summary="Read or export a dictation",
     response_model=DictationDetailOut,
     responses={
-        **describe_answer("The dictation with its finals, or a file of them"),
+        **describe_answer("The dictation with its finals, or a file with the finals"),
         200: {
-            "description": "The dictation with its finals; with `format` a file of them",
+            "description": "The dictation with its finals; with `format` a file with the finals",
             "content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()},
         },
         400: MALFORMED,
@@ -78,10 +79,10 @@ async def get_dictation(
     resources: ResourcesDep,
     format: Annotated[  # noqa: A002  # the word on the wire
         Literal["json", "txt", "srt", "vtt"],
-        Query(description="`txt` has a line for each final; `srt` and `vtt` are subtitles of its audio"),
+        Query(description="`json`; `txt`: a line for each final; `srt` or `vtt`: subtitles"),
     ] = "json",
 ) -> DictationDetailOut | Response:
-    """What was said, as it was told; of a dictation that goes on, so far."""
+    """Return the finals as they were sent to the client. A dictation that goes on has its finals so far."""
     dictation, finals = await resources.dictations.get(caller.user_id, dictation_id)
     if format == "json":
         return _detail(dictation, finals)
@@ -99,12 +100,12 @@ async def get_dictation(
 @router.delete(
     "/{dictation_id}",
     summary="Delete a dictation",
-    responses={**describe_answer("It is gone, with its finals"), 404: _GONE, **STORAGE},
+    responses={**describe_answer("The dictation is deleted with its finals"), 404: _GONE, **STORAGE},
 )
 async def delete_dictation(
     dictation_id: str, caller: CallerDep, resources: ResourcesDep
 ) -> DictationDeletedOut:
-    """Of one that goes on nothing more is kept, neither here nor for `/llm/generate`; its client is not told."""
+    """If the dictation goes on, nothing more of it is stored, also not for `/llm/generate`."""
     await resources.dictations.delete(caller.user_id, dictation_id)
     return DictationDeletedOut(status="deleted")
 

@@ -9,7 +9,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
-from app.core.errors import BadRequest, PrompterError
+from app.core.errors import (
+    BadRequest,
+    HttpError,
+    IdleTimeout,
+    MessageTooBig,
+    MethodNotAllowed,
+    NotFound,
+    PrompterError,
+)
 from app.schemas.openai_errors import make_error_headers, make_openai_error, to_openai_error, to_openai_status
 from app.utils.validation import explain_details
 
@@ -51,8 +59,10 @@ def explain_missing_path(method: str, path: str) -> str | None:
     return None
 
 
-_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "idle_timeout",
-               413: "message_too_big"}  # fmt: skip
+_HTTP_ERRORS: dict[int, type[PrompterError]] = {
+    cls.status: cls for cls in (BadRequest, NotFound, MethodNotAllowed, IdleTimeout, MessageTooBig)
+}
+"""Status of an error of the web framework -> the error of the tree that has its code; `HttpError` for all others."""
 
 
 def make_error_body(code: str, message: str, request_id: str) -> dict[str, dict[str, str]]:
@@ -87,7 +97,8 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def handle_http_error(request: Request, error: HTTPException) -> JSONResponse:
-        code, message = _HTTP_CODES.get(error.status_code, "http_error"), str(error.detail).lower()
+        code = _HTTP_ERRORS.get(error.status_code, HttpError).code
+        message = str(error.detail).lower()
         if error.status_code == 404:
             message = explain_missing_path(request.method, request.url.path) or message
         body: dict[str, Any] = make_error_body(code, message, request.state.request_id)

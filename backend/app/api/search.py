@@ -31,20 +31,24 @@ async def search(
     q: Annotated[
         str,
         Query(
-            max_length=500, description="words that stand together, the last one perhaps unfinished; none: []"
+            max_length=500,
+            description="words that one title, message or final must have; the last word matches as a prefix",
         ),
     ] = "",
-    kind: Annotated[Literal["title", "message", "dictation"] | None, Query(description="only there")] = None,
+    kind: Annotated[
+        Literal["title", "message", "dictation"] | None,
+        Query(description="search only titles, messages or dictations"),
+    ] = None,
     order: Annotated[
         Literal["newest", "relevance"],
-        Query(description="by `relevance` the newest 1000 finds are ordered, on one page"),
+        Query(description="`relevance` orders the newest 1000 results, on one page"),
     ] = "newest",
-    limit: Annotated[int, Query(ge=1, le=100, description="finds of a page")] = 20,
+    limit: Annotated[int, Query(ge=1, le=100, description="number of results")] = 20,
     before: Annotated[
-        int | None, Query(ge=0, lt=1 << 31, description="where the page before ended, from its `Link`")
+        int | None, Query(ge=0, lt=1 << 31, description="cursor from the `Link` of the previous page")
     ] = None,
 ) -> list[HitOut]:
-    """A list of one page. Neither case nor accents count, and signs mean nothing."""
+    """Return one page. Case and accents do not matter, and punctuation has no meaning."""
     hits = await resources.search.find(caller.user_id, q, limit=limit, before=before, order=order, kind=kind)
     if len(hits) == limit and order == "newest":
         query = {"q": q, **({"kind": kind} if kind else {}), "limit": limit, "before": hits[-1].id}

@@ -1,46 +1,49 @@
-"""Every error that a client can meet: one tree, each class with a stable code.
+"""All errors that a client can receive, as one tree; each class has a stable code and an HTTP status.
 
     PrompterError
     + BadRequest (400)
-    |   - InvalidMessage, InvalidJson, UnknownType            a message or body that cannot be read
+    |   - InvalidMessage, InvalidJson, UnknownType            a message or body that cannot be parsed
     |   - NotStarted, AlreadyStarted, AudioSeqMismatch        the right message at the wrong time
     |   - UnsupportedFormat, InvalidSampleRate, SampleRateChanged, InvalidBase64, OddLength
     |   - MessageTooBig                                       closes the socket with 1009
     |   - UnknownProvider, UnknownModel, LanguageNotSupported
-    |   - MissingConfig, BaseUrlNotAllowed                    a language-model request that cannot be sent
-    |   - ContextTooLong                                      more than the model can read
-    |   - AudioNotReadable                                    an upload that is no recording
-    + Unauthorized (401)                                      no valid token or key; closes with 1008
-    + NotAllowed (403)                                        Origin, Host or address; closes with 1008
-    + Forbidden (403)                                         a known caller without the role or scope
+    |   - MissingConfig, BaseUrlNotAllowed                    a request that no language model can get
+    |   - ContextTooLong                                      the prompt is longer than the model's context
+    |   - AudioNotReadable                                    an upload that is not a recording
+    + Unauthorized (401)                                      no valid token or key; closes the socket with 1008
+    + NotAllowed (403)                                        Origin, Host or address; closes the socket with 1008
+    + Forbidden (403)                                         the caller lacks the role or scope; closes with 1008
     + NotFound (404)
-    |   - ResumeRefused                                       whatever the reason, always the same words
+    |   - ResumeRefused                                       the same message whatever the reason
     |   - ModelNotFound                                       no model of that name under /v1
+    + MethodNotAllowed (405)                                  the path has no such method
     + NothingFinalYet (409)
-    + Busy (409)                                              the conversation has an answer under way
-    + ApprovalOver (409)                                      a tool's call that waits for its user no more
+    + Busy (409)                                              an answer of the conversation is under way
+    + ApprovalOver (409)                                      a tool call that no longer waits for its user
     + TooManyAttempts (429)                                   wrong passwords; closes with 1008
     + ProviderNotReady (503)
-    + Interrupted (503)                                       the server ended while it answered
-    + StorageUnavailable (503)                                the database is locked, full or gone
-    + IdleTimeout, SlowReader, SessionTooLong, ServerFull    limits that end a socket
-    + EngineFailed (500)                                      closes with 1011
+    + Interrupted (503)                                       the server stopped during the answer
+    + StorageUnavailable (503)                                the database is locked, full or unreachable
+    + IdleTimeout (408), SlowReader (408)                     limits that close a socket
+    + SessionTooLong (413), ServerFull (503)                  limits that close a socket
+    + EngineFailed (500)                                      an engine or provider failed; closes with 1011
+    + HttpError                                               any other error of the web framework, with its own status
     + UpstreamError (502)
         - UpstreamUnauthorized, UpstreamTimeout (504)
         - UpstreamRateLimited (429), UpstreamLoading (503), UpstreamTruncated
 
-A message is safe to show: lower-case, names the thing with `!r`, says what was expected and how to go on.
-It never holds a key, audio, a transcript or a prompt.
+A message can be shown to the client: it is lower-case, names the thing with `!r`, and says what was expected and how
+to go on. It never contains a key, audio, a transcript or a prompt.
 """
 
 from typing import ClassVar
 
 
 class PrompterError(Exception):
-    """Base of all errors that reach a client.
+    """Base of all errors that a client can receive, and itself the error for a fault of the server.
 
-    `code` is stable and documented; `status` is the HTTP status; `close_code` ends the socket when set, and
-    None lets the session go on.
+    `code` is stable and documented; `status` is the HTTP status. A `close_code` closes the socket; with None the
+    session goes on.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -52,9 +55,9 @@ class PrompterError(Exception):
     ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
-        """When to try again, where that is known; a header over HTTP."""
+        """When to try again, if known (s); the header `Retry-After` over HTTP."""
         self.param = param
-        """The field of the request that was wrong, where one was; told under /v1."""
+        """The wrong field of the request, if there is one; sent under /v1 only."""
 
     @property
     def fatal(self) -> bool:
@@ -63,6 +66,7 @@ class PrompterError(Exception):
 
     @property
     def message(self) -> str:
+        """The text for the client."""
         return str(self)
 
 
@@ -172,6 +176,15 @@ class NotFound(PrompterError):
     status = 404
 
 
+class MethodNotAllowed(PrompterError):
+    code = "method_not_allowed"
+    status = 405
+
+
+class HttpError(PrompterError):
+    code = "http_error"
+
+
 class ResumeRefused(NotFound):
     code = "resume_refused"
 
@@ -259,7 +272,7 @@ class UpstreamError(PrompterError):
     ) -> None:
         super().__init__(message, retry_after_s=retry_after_s, param=param)
         self.upstream_status = upstream_status
-        """The status that the upstream answered with, where it answered; kept under /v1."""
+        """The status of the upstream's answer, if there was one; kept under /v1."""
 
 
 class UpstreamUnauthorized(UpstreamError):
@@ -286,11 +299,11 @@ class UpstreamTruncated(UpstreamError):
 
 
 class CannotStart(Exception):
-    """The server cannot begin; one line for whoever starts it, never for a client."""
+    """The server cannot start. The message is one line for the person who starts it, never for a client."""
 
 
 def all_errors() -> list[type[PrompterError]]:
-    """Every class of the tree, the base first: what docs and tests are held against."""
+    """Return every class of the tree, the base first. The documents and the tests take the codes from here."""
     found: list[type[PrompterError]] = [PrompterError]
     for cls in found:
         found.extend(cls.__subclasses__())

@@ -1,4 +1,4 @@
-"""The words of accounts: logging in, who one is, and API keys."""
+"""Messages of accounts: log-ins, the current user, and API keys."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -18,12 +18,12 @@ class LogInIn(BaseModel):
     )
     cookie: bool = Field(
         False,
-        description="for a browser: keep the refresh token in a cookie that no script can read, and out of the body",
+        description="for a browser: put the refresh token into a cookie that no script can read, not into the body",
     )
 
 
 class RefreshIn(BaseModel):
-    """The token to renew with; a browser leaves it out and sends the cookie."""
+    """The refresh token. A browser leaves it out and sends the cookie."""
 
     refresh_token: str | None = Field(
         None, max_length=4096, repr=False, description="the newest refresh token", examples=["rt_3n8y…"]
@@ -39,7 +39,7 @@ class UserOut(BaseModel):
 
 
 class LogInOut(BaseModel):
-    """Tokens of a log-in."""
+    """The tokens of a log-in."""
 
     access_token: str = Field(
         repr=False, description="send it as `Authorization: Bearer`", examples=["eyJhbGciOi…"]
@@ -48,65 +48,76 @@ class LogInOut(BaseModel):
     expires_in: int = Field(description="life of the access token (s)", examples=[900])
     refresh_token: str | None = Field(
         repr=False,
-        description="renews the log-in once, and gives the next one; null where it went into the cookie",
+        description="renews the log-in once, which gives the next one; null if it is in the cookie",
         examples=["rt_3n8y…"],
     )
-    refresh_expires_at: datetime = Field(description="end of the log-in, unless it is renewed before")
-    user: UserOut = Field(description="who has logged in")
+    refresh_expires_at: datetime = Field(description="when the log-in ends unless it is renewed")
+    user: UserOut = Field(description="the user of the log-in")
 
 
 class MeOut(UserOut):
-    """Who asks, and what that is good for."""
+    """The current user, and what the token may be used for."""
 
     mode: Literal["none", "accounts"] = Field(
-        description="`none`: this server asks nobody; `accounts`: it does"
+        description="`none`: the server has no accounts; `accounts`: users log in"
     )
-    via: Via = Field(description="`session`: logged in; `key`: an API key; `local`: nobody was asked")
+    via: Via = Field(
+        description="`session`: a log-in; `key`: an API key; `local`: the server has no accounts"
+    )
     scopes: list[Scope] = Field(description="what this token may be used for", examples=[["stt", "llm"]])
-    expires_at: datetime | None = Field(description="end of this token or key; null if it has none")
+    expires_at: datetime | None = Field(description="when this token or key expires; null for never")
 
 
 class LoggedOutOut(BaseModel):
-    """The log-in is over."""
+    """The log-in has ended."""
 
     status: Literal["logged_out"] = Field("logged_out", description="always `logged_out`")
 
 
 class KeyIn(BaseModel):
-    """A key to be made."""
+    """The description of a new key."""
 
     name: str = Field(
-        min_length=1, max_length=100, description="what it is for, in your own words", examples=["my editor"]
+        min_length=1, max_length=100, description="a name of your choice", examples=["my editor"]
     )
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=10)] = Field(
-        description="what it may be used for; `metrics` takes an admin", examples=[["stt", "llm"]]
+        description="what the key may be used for; `metrics` only for admins", examples=[["stt", "llm"]]
     )
     expires_days: int | None = Field(
-        None, ge=1, le=3650, strict=True, description="life in days; null for no end", examples=[90]
+        None,
+        ge=1,
+        le=3650,
+        strict=True,
+        description="days until the key expires; null for never",
+        examples=[90],
     )
 
 
 class KeyOut(BaseModel):
     """A key, without its secret."""
 
-    id: UUID = Field(description="by which it is deleted")
-    name: str = Field(description="what it is for", examples=["my editor"])
-    prefix: str = Field(description="how it begins, to know it by", examples=["pk_x7Kq2mPa"])
-    scopes: list[Scope] = Field(description="what it may be used for", examples=[["stt", "llm"]])
-    created_at: datetime = Field(description="when it was made")
-    expires_at: datetime | None = Field(description="when it ends; null for never")
-    last_used_at: datetime | None = Field(description="when it was last used, to the minute; null for never")
+    id: UUID = Field(description="the key's id")
+    name: str = Field(description="the key's name", examples=["my editor"])
+    prefix: str = Field(description="the first characters of the key", examples=["pk_x7Kq2mPa"])
+    scopes: list[Scope] = Field(description="what the key may be used for", examples=[["stt", "llm"]])
+    created_at: datetime = Field(description="when the key was created")
+    expires_at: datetime | None = Field(description="when the key expires; null for never")
+    last_used_at: datetime | None = Field(
+        description="when the key was last used, to the minute; null for never"
+    )
 
 
 class NewKeyOut(KeyOut):
-    """A key that has just been made."""
+    """A new key."""
 
     key: str = Field(
-        repr=False, description="the key itself: shown this once, kept nowhere", examples=["pk_x7Kq2mPa…"]
+        repr=False,
+        description="the key itself, which is not stored and never shown again",
+        examples=["pk_x7Kq2mPa…"],
     )
 
 
 class KeyDeletedOut(BaseModel):
-    """The key opens nothing any more."""
+    """The key is deleted."""
 
     status: Literal["deleted"] = Field("deleted", description="always `deleted`")

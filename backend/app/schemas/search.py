@@ -1,4 +1,4 @@
-"""The words of search."""
+"""Messages of the search."""
 
 from datetime import datetime
 from typing import Literal
@@ -8,22 +8,26 @@ from pydantic import BaseModel, Field
 
 
 class HitOut(BaseModel):
-    """One place where all the words stand."""
+    """One title, message or final that has all words of the query."""
 
-    kind: Literal["title", "message", "dictation"] = Field(description="what the words stand in")
-    conversation_id: UUID | None = Field(description="the conversation; null for a dictation")
-    title: str | None = Field(description="its title", examples=["Holiday plans"])
+    kind: Literal["title", "message", "dictation"] = Field(description="what was found")
+    conversation_id: UUID | None = Field(description="id of the conversation; null for a dictation")
+    title: str | None = Field(description="title of the conversation", examples=["Holiday plans"])
     message_id: UUID | None = Field(
-        description="the message, which may stand in a branch that is not shown; null for the rest"
+        description="id of the message, which may be in a branch that is not shown; null for others"
     )
-    role: Literal["system", "user", "assistant", "tool"] | None = Field(description="who said it")
-    dictation_id: UUID | None = Field(description="the dictation; null for the rest")
-    final_n: int | None = Field(description="which final of the dictation: 0, 1, 2 …")
-    created_at: datetime = Field(description="when it was said")
+    role: Literal["system", "user", "assistant", "tool"] | None = Field(
+        description="role of the message; null for others"
+    )
+    dictation_id: UUID | None = Field(description="id of the dictation; null for others")
+    final_n: int | None = Field(
+        description="number of the final in its dictation: 0, 1, 2 …; null for others"
+    )
+    created_at: datetime = Field(description="when the text was written or said")
     snippet: str = Field(
-        description="the text around the first match, on one line", examples=["a hotel near the beach"]
+        description="text around the first match, on one line", examples=["a hotel near the beach"]
     )
     matches: list[tuple[int, int]] = Field(
-        description="start and end of each match in the snippet (characters of Unicode, not bytes or UTF-16)",
+        description="start and end of each match in the snippet (Unicode characters, not bytes or UTF-16 units)",
         examples=[[(2, 7)]],
     )

@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description A wrong password and an unknown name are answered alike, after the same time.
+         * @description A wrong password and an unknown name get the same answer after the same time.
          */
         post: operations["log_in_api_auth_login_post"];
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Log out
-         * @description Its open sockets close within a minute. Other log-ins of the same user stay.
+         * @description The open sockets of this log-in close within a minute. Other log-ins of the user go on.
          */
         post: operations["log_out_api_auth_logout_post"];
         delete?: never;
@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Who one is
-         * @description Without accounts there is one local user, so that a client can ask this first.
+         * @description Without accounts it is the local user, so that a client can always call this first.
          */
         get: operations["me_api_auth_me_get"];
         put?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Renew a log-in
-         * @description Programs send the token in the body; browsers send the cookie, and the header that pages of others cannot.
+         * @description A program sends the token in the body; a browser sends the cookie, and a header that other sites cannot send.
          */
         post: operations["refresh_api_auth_refresh_post"];
         delete?: never;
@@ -299,7 +299,7 @@ export interface paths {
         };
         /**
          * List one's dictations
-         * @description A list of one page. A dictation is in it from its first final on; one without finals never is.
+         * @description Return one page. A dictation is listed from its first final on.
          */
         get: operations["list_dictations_api_dictations_get"];
         put?: never;
@@ -319,14 +319,14 @@ export interface paths {
         };
         /**
          * Read or export a dictation
-         * @description What was said, as it was told; of a dictation that goes on, so far.
+         * @description Return the finals as they were sent to the client. A dictation that goes on has its finals so far.
          */
         get: operations["get_dictation_api_dictations__dictation_id__get"];
         put?: never;
         post?: never;
         /**
          * Delete a dictation
-         * @description Of one that goes on nothing more is kept, neither here nor for `/llm/generate`; its client is not told.
+         * @description If the dictation goes on, nothing more of it is stored, also not for `/llm/generate`.
          */
         delete: operations["delete_dictation_api_dictations__dictation_id__delete"];
         options?: never;
@@ -343,13 +343,13 @@ export interface paths {
         };
         /**
          * List one's keys
-         * @description Those that have expired are listed until they are deleted; without accounts there are none.
+         * @description Expired keys are listed until they are deleted. Without accounts the list is empty.
          */
         get: operations["list_keys_api_keys_get"];
         put?: never;
         /**
          * Make a key
-         * @description Use it as `Authorization: Bearer`, or as the API key of an OpenAI SDK.
+         * @description Use the key as `Authorization: Bearer`, or as the API key of an OpenAI SDK.
          */
         post: operations["make_key_api_keys_post"];
         delete?: never;
@@ -370,7 +370,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a key
-         * @description At once, on every server process; its open sockets close within a minute.
+         * @description The key is invalid at once, on every server process. Its open sockets close within a minute.
          */
         delete: operations["delete_key_api_keys__key_id__delete"];
         options?: never;
@@ -496,7 +496,7 @@ export interface paths {
         };
         /**
          * Search what one has kept
-         * @description A list of one page. Neither case nor accents count, and signs mean nothing.
+         * @description Return one page. Case and accents do not matter, and punctuation has no meaning.
          */
         get: operations["search_api_search_get"];
         put?: never;
@@ -1448,7 +1448,7 @@ export interface components {
         };
         /**
          * DictationDeletedOut
-         * @description The dictation is gone, with its finals.
+         * @description The dictation is deleted with its finals.
          */
         DictationDeletedOut: {
             /**
@@ -1461,17 +1461,17 @@ export interface components {
         };
         /**
          * DictationDetailOut
-         * @description A dictation with all that was said.
+         * @description A dictation with its finals.
          */
         DictationDetailOut: {
             /**
              * Ended At
-             * @description when it was over; null while it goes on, or where the server ended before it did
+             * @description when the dictation ended; null while it goes on, or if the server stopped before its end
              */
             ended_at: string | null;
             /**
              * Finals
-             * @description how many finals are stored
+             * @description number of stored finals
              * @example 2
              */
             finals: number;
@@ -1483,37 +1483,37 @@ export interface components {
             id: string;
             /**
              * Items
-             * @description its finals, in order
+             * @description the finals, in order
              */
             items: components["schemas"]["StoredFinalOut"][];
             /**
              * Lang
-             * @description language of its first final, where known
+             * @description language of the first final, if known
              * @example es
              */
             lang: string | null;
             /**
              * Model
-             * @description its model, where it has one by name
+             * @description the model of the engine, if it has a name
              * @example base
              */
             model: string | null;
             /**
              * Provider
-             * @description the engine that recognised it
+             * @description the speech engine
              * @example whisper_local
              */
             provider: string | null;
             /**
              * Session Id
-             * @description the label that its client gave in `start`; not unique
+             * @description the label from its `start`; not unique
              * @example s1
              */
             session_id: string | null;
             /**
              * Started At
              * Format: date-time
-             * @description when it was begun
+             * @description when the dictation started
              */
             started_at: string;
             /**
@@ -1525,17 +1525,17 @@ export interface components {
         };
         /**
          * DictationOut
-         * @description A dictation in the list.
+         * @description A dictation in a list.
          */
         DictationOut: {
             /**
              * Ended At
-             * @description when it was over; null while it goes on, or where the server ended before it did
+             * @description when the dictation ended; null while it goes on, or if the server stopped before its end
              */
             ended_at: string | null;
             /**
              * Finals
-             * @description how many finals are stored
+             * @description number of stored finals
              * @example 2
              */
             finals: number;
@@ -1547,37 +1547,37 @@ export interface components {
             id: string;
             /**
              * Lang
-             * @description language of its first final, where known
+             * @description language of the first final, if known
              * @example es
              */
             lang: string | null;
             /**
              * Model
-             * @description its model, where it has one by name
+             * @description the model of the engine, if it has a name
              * @example base
              */
             model: string | null;
             /**
              * Provider
-             * @description the engine that recognised it
+             * @description the speech engine
              * @example whisper_local
              */
             provider: string | null;
             /**
              * Session Id
-             * @description the label that its client gave in `start`; not unique
+             * @description the label from its `start`; not unique
              * @example s1
              */
             session_id: string | null;
             /**
              * Started At
              * Format: date-time
-             * @description when it was begun
+             * @description when the dictation started
              */
             started_at: string;
             /**
              * Text
-             * @description how it begins: its first final, up to 200 characters
+             * @description the first final that is not empty, up to 200 characters
              * @example ¿Qué tiempo hace mañana?
              */
             text: string;
@@ -1784,7 +1784,7 @@ export interface components {
         };
         /**
          * ErrorBody
-         * @description What went wrong, and how to go on.
+         * @description What was wrong, and how to go on.
          */
         ErrorBody: {
             /**
@@ -1795,20 +1795,20 @@ export interface components {
             code: string;
             /**
              * Message
-             * @description what was wrong and how to go on; never holds keys, prompts or the input
+             * @description what was wrong and how to go on; never contains keys, prompts or the input
              * @example openai_compat needs api_key; give it in `config`, or set PROMPTER_LLM__OPENAI_COMPAT__API_KEY
              */
             message: string;
             /**
              * Request Id
-             * @description names this request in the server's log
+             * @description id of this request in the server's log
              * @example 0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f
              */
             request_id: string | null;
         };
         /**
          * ErrorOut
-         * @description Every error answer.
+         * @description The body of every error answer.
          */
         ErrorOut: {
             error: components["schemas"]["ErrorBody"];
@@ -2124,39 +2124,39 @@ export interface components {
         };
         /**
          * HitOut
-         * @description One place where all the words stand.
+         * @description One title, message or final that has all words of the query.
          */
         HitOut: {
             /**
              * Conversation Id
-             * @description the conversation; null for a dictation
+             * @description id of the conversation; null for a dictation
              */
             conversation_id: string | null;
             /**
              * Created At
              * Format: date-time
-             * @description when it was said
+             * @description when the text was written or said
              */
             created_at: string;
             /**
              * Dictation Id
-             * @description the dictation; null for the rest
+             * @description id of the dictation; null for others
              */
             dictation_id: string | null;
             /**
              * Final N
-             * @description which final of the dictation: 0, 1, 2 …
+             * @description number of the final in its dictation: 0, 1, 2 …; null for others
              */
             final_n: number | null;
             /**
              * Kind
-             * @description what the words stand in
+             * @description what was found
              * @enum {string}
              */
             kind: "title" | "message" | "dictation";
             /**
              * Matches
-             * @description start and end of each match in the snippet (characters of Unicode, not bytes or UTF-16)
+             * @description start and end of each match in the snippet (Unicode characters, not bytes or UTF-16 units)
              * @example [
              *       [
              *         2,
@@ -2170,30 +2170,30 @@ export interface components {
             ][];
             /**
              * Message Id
-             * @description the message, which may stand in a branch that is not shown; null for the rest
+             * @description id of the message, which may be in a branch that is not shown; null for others
              */
             message_id: string | null;
             /**
              * Role
-             * @description who said it
+             * @description role of the message; null for others
              */
             role: ("system" | "user" | "assistant" | "tool") | null;
             /**
              * Snippet
-             * @description the text around the first match, on one line
+             * @description text around the first match, on one line
              * @example a hotel near the beach
              */
             snippet: string;
             /**
              * Title
-             * @description its title
+             * @description title of the conversation
              * @example Holiday plans
              */
             title: string | null;
         };
         /**
          * KeyDeletedOut
-         * @description The key opens nothing any more.
+         * @description The key is deleted.
          */
         KeyDeletedOut: {
             /**
@@ -2206,24 +2206,24 @@ export interface components {
         };
         /**
          * KeyIn
-         * @description A key to be made.
+         * @description The description of a new key.
          */
         KeyIn: {
             /**
              * Expires Days
-             * @description life in days; null for no end
+             * @description days until the key expires; null for never
              * @example 90
              */
             expires_days?: number | null;
             /**
              * Name
-             * @description what it is for, in your own words
+             * @description a name of your choice
              * @example my editor
              */
             name: string;
             /**
              * Scopes
-             * @description what it may be used for; `metrics` takes an admin
+             * @description what the key may be used for; `metrics` only for admins
              * @example [
              *       "stt",
              *       "llm"
@@ -2239,40 +2239,40 @@ export interface components {
             /**
              * Created At
              * Format: date-time
-             * @description when it was made
+             * @description when the key was created
              */
             created_at: string;
             /**
              * Expires At
-             * @description when it ends; null for never
+             * @description when the key expires; null for never
              */
             expires_at: string | null;
             /**
              * Id
              * Format: uuid
-             * @description by which it is deleted
+             * @description the key's id
              */
             id: string;
             /**
              * Last Used At
-             * @description when it was last used, to the minute; null for never
+             * @description when the key was last used, to the minute; null for never
              */
             last_used_at: string | null;
             /**
              * Name
-             * @description what it is for
+             * @description the key's name
              * @example my editor
              */
             name: string;
             /**
              * Prefix
-             * @description how it begins, to know it by
+             * @description the first characters of the key
              * @example pk_x7Kq2mPa
              */
             prefix: string;
             /**
              * Scopes
-             * @description what it may be used for
+             * @description what the key may be used for
              * @example [
              *       "stt",
              *       "llm"
@@ -2333,7 +2333,7 @@ export interface components {
         LogInIn: {
             /**
              * Cookie
-             * @description for a browser: keep the refresh token in a cookie that no script can read, and out of the body
+             * @description for a browser: put the refresh token into a cookie that no script can read, not into the body
              * @default false
              */
             cookie: boolean;
@@ -2352,7 +2352,7 @@ export interface components {
         };
         /**
          * LogInOut
-         * @description Tokens of a log-in.
+         * @description The tokens of a log-in.
          */
         LogInOut: {
             /**
@@ -2370,12 +2370,12 @@ export interface components {
             /**
              * Refresh Expires At
              * Format: date-time
-             * @description end of the log-in, unless it is renewed before
+             * @description when the log-in ends unless it is renewed
              */
             refresh_expires_at: string;
             /**
              * Refresh Token
-             * @description renews the log-in once, and gives the next one; null where it went into the cookie
+             * @description renews the log-in once, which gives the next one; null if it is in the cookie
              * @example rt_3n8y…
              */
             refresh_token: string | null;
@@ -2386,12 +2386,12 @@ export interface components {
              * @constant
              */
             token_type: "bearer";
-            /** @description who has logged in */
+            /** @description the user of the log-in */
             user: components["schemas"]["UserOut"];
         };
         /**
          * LoggedOutOut
-         * @description The log-in is over.
+         * @description The log-in has ended.
          */
         LoggedOutOut: {
             /**
@@ -2404,12 +2404,12 @@ export interface components {
         };
         /**
          * MeOut
-         * @description Who asks, and what that is good for.
+         * @description The current user, and what the token may be used for.
          */
         MeOut: {
             /**
              * Expires At
-             * @description end of this token or key; null if it has none
+             * @description when this token or key expires; null for never
              */
             expires_at: string | null;
             /**
@@ -2420,7 +2420,7 @@ export interface components {
             id: string;
             /**
              * Mode
-             * @description `none`: this server asks nobody; `accounts`: it does
+             * @description `none`: the server has no accounts; `accounts`: users log in
              * @enum {string}
              */
             mode: "none" | "accounts";
@@ -2448,7 +2448,7 @@ export interface components {
             scopes: ("stt" | "llm" | "chat" | "metrics")[];
             /**
              * Via
-             * @description `session`: logged in; `key`: an API key; `local`: nobody was asked
+             * @description `session`: a log-in; `key`: an API key; `local`: the server has no accounts
              * @enum {string}
              */
             via: "local" | "session" | "key";
@@ -2611,52 +2611,52 @@ export interface components {
         };
         /**
          * NewKeyOut
-         * @description A key that has just been made.
+         * @description A new key.
          */
         NewKeyOut: {
             /**
              * Created At
              * Format: date-time
-             * @description when it was made
+             * @description when the key was created
              */
             created_at: string;
             /**
              * Expires At
-             * @description when it ends; null for never
+             * @description when the key expires; null for never
              */
             expires_at: string | null;
             /**
              * Id
              * Format: uuid
-             * @description by which it is deleted
+             * @description the key's id
              */
             id: string;
             /**
              * Key
-             * @description the key itself: shown this once, kept nowhere
+             * @description the key itself, which is not stored and never shown again
              * @example pk_x7Kq2mPa…
              */
             key: string;
             /**
              * Last Used At
-             * @description when it was last used, to the minute; null for never
+             * @description when the key was last used, to the minute; null for never
              */
             last_used_at: string | null;
             /**
              * Name
-             * @description what it is for
+             * @description the key's name
              * @example my editor
              */
             name: string;
             /**
              * Prefix
-             * @description how it begins, to know it by
+             * @description the first characters of the key
              * @example pk_x7Kq2mPa
              */
             prefix: string;
             /**
              * Scopes
-             * @description what it may be used for
+             * @description what the key may be used for
              * @example [
              *       "stt",
              *       "llm"
@@ -2975,7 +2975,7 @@ export interface components {
         };
         /**
          * RefreshIn
-         * @description The token to renew with; a browser leaves it out and sends the cookie.
+         * @description The refresh token. A browser leaves it out and sends the cookie.
          */
         RefreshIn: {
             /**
@@ -3412,60 +3412,60 @@ export interface components {
         };
         /**
          * StoredFinalOut
-         * @description One final as it was told.
+         * @description One final as it was sent to the client.
          */
         StoredFinalOut: {
             /**
              * Created At
              * Format: date-time
-             * @description when it became final
+             * @description when the text became final
              */
             created_at: string;
             /**
              * End Ms
-             * @description from the dictation's first sample (ms)
+             * @description end of the utterance after the dictation's first sample (ms)
              * @example 2210
              */
             end_ms: number | null;
             /**
              * Lang
-             * @description language, where known
+             * @description language, if known
              * @example es
              */
             lang: string | null;
             /**
              * N
-             * @description its number in the dictation: 0, 1, 2 …
+             * @description number of the final in its dictation: 0, 1, 2 …
              * @example 0
              */
             n: number;
             /**
              * Raw Text
-             * @description the same as the engine gave it
+             * @description the engine's own text, before any improvement
              * @example ¿Qué tiempo hace mañana?
              */
             raw_text: string;
             /**
              * Start Ms
-             * @description from the dictation's first sample (ms)
+             * @description start of the utterance after the dictation's first sample (ms)
              * @example 480
              */
             start_ms: number | null;
             /**
              * Text
-             * @description what was said
+             * @description the recognised text
              * @example ¿Qué tiempo hace mañana?
              */
             text: string;
             /**
              * Utterance Id
-             * @description the utterance that it ended
+             * @description id of the utterance
              * @example 1
              */
             utterance_id: string;
             /**
              * Words
-             * @description word times as in the final: `word`, `start_ms`, `end_ms`, `confidence`; null where `start` did not ask for them
+             * @description words with their times: `word`, `start_ms`, `end_ms`, `confidence`; null unless `start` asked for them
              */
             words: {
                 [key: string]: unknown;
@@ -3915,7 +3915,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Tokens: one for minutes, and one that renews it */
+            /** @description An access token for some minutes, and a refresh token that renews it */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3924,7 +3924,7 @@ export interface operations {
                     "application/json": components["schemas"]["LogInOut"];
                 };
             };
-            /** @description A body that cannot be read */
+            /** @description The body cannot be parsed */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3942,7 +3942,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description Unknown, disabled, or the wrong password: always the same words */
+            /** @description Unknown name, disabled user or wrong password; always with the same message */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3960,7 +3960,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description This Origin, Host or address may not ask */
+            /** @description This Origin, Host or address is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4034,7 +4034,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description This log-in's tokens are void at once, on every server process */
+            /** @description The tokens of this log-in are not valid any more, on every server process */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4043,7 +4043,7 @@ export interface operations {
                     "application/json": components["schemas"]["LoggedOutOut"];
                 };
             };
-            /** @description No token, or one that is not valid any more */
+            /** @description There is no token, or it is not valid any more */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4061,7 +4061,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description This Origin, Host or address may not ask */
+            /** @description This Origin, Host or address is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4108,7 +4108,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The caller of this request */
+            /** @description The user of this request */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4117,7 +4117,7 @@ export interface operations {
                     "application/json": components["schemas"]["MeOut"];
                 };
             };
-            /** @description No token, or one that is not valid any more */
+            /** @description There is no token, or it is not valid any more */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4135,7 +4135,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description This Origin, Host or address may not ask */
+            /** @description This Origin, Host or address is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4168,7 +4168,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description New tokens; the refresh token that was sent is used up */
+            /** @description New tokens; the refresh token of the request is not valid any more */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4177,7 +4177,7 @@ export interface operations {
                     "application/json": components["schemas"]["LogInOut"];
                 };
             };
-            /** @description A body that cannot be read */
+            /** @description The body cannot be parsed */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4195,7 +4195,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description It is not valid any more. One that comes twice ends its log-in, for one of the two is a thief */
+            /** @description The refresh token is not valid any more. A token that is used twice ends its log-in, as a stolen one */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4213,7 +4213,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description The cookie came without the header `X-Prompter-Refresh`, or this origin may not ask */
+            /** @description The header `X-Prompter-Refresh` is missing beside the cookie, or this origin is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5577,11 +5577,11 @@ export interface operations {
     list_dictations_api_dictations_get: {
         parameters: {
             query?: {
-                /** @description dictations of a page */
+                /** @description number of dictations */
                 limit?: number;
-                /** @description where the page before ended, from its `Link` */
+                /** @description cursor from the `Link` of the previous page */
                 before?: string | null;
-                /** @description words that stand in one final; accents do not count */
+                /** @description words that one final must have; case and accents do not matter */
                 q?: string;
             };
             header?: never;
@@ -5590,7 +5590,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The last begun first; the header `Link` has the next page */
+            /** @description The latest first; the header `Link` has the next page */
             200: {
                 headers: {
                     /** @description The next page: `<…>; rel="next"` */
@@ -5669,7 +5669,7 @@ export interface operations {
     get_dictation_api_dictations__dictation_id__get: {
         parameters: {
             query?: {
-                /** @description `txt` has a line for each final; `srt` and `vtt` are subtitles of its audio */
+                /** @description `json`; `txt`: a line for each final; `srt` or `vtt`: subtitles */
                 format?: "json" | "txt" | "srt" | "vtt";
             };
             header?: never;
@@ -5680,7 +5680,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The dictation with its finals; with `format` a file of them */
+            /** @description The dictation with its finals; with `format` a file with the finals */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5728,7 +5728,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description There is no such dictation of yours */
+            /** @description You have no such dictation */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5786,7 +5786,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is gone, with its finals */
+            /** @description The dictation is deleted with its finals */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5813,7 +5813,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description There is no such dictation of yours */
+            /** @description You have no such dictation */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5878,7 +5878,7 @@ export interface operations {
                     "application/json": components["schemas"]["KeyOut"][];
                 };
             };
-            /** @description No token, or one that is not valid any more */
+            /** @description There is no token, or it is not valid any more */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5896,7 +5896,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description An API key may not do this, or this Origin, Host or address may not ask */
+            /** @description An API key may not do this, or this Origin, Host or address is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5929,7 +5929,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The key, shown this once */
+            /** @description The key, which is never shown again */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -5938,7 +5938,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewKeyOut"];
                 };
             };
-            /** @description A body that cannot be read */
+            /** @description The body cannot be parsed */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5956,7 +5956,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description No token, or one that is not valid any more */
+            /** @description There is no token, or it is not valid any more */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5974,7 +5974,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description An API key may not do this, or this Origin, Host or address may not ask */
+            /** @description An API key may not do this, or this Origin, Host or address is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5992,7 +5992,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description There is no such key of yours, or no accounts */
+            /** @description You have no such key, or the server has no accounts */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6032,7 +6032,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It opens nothing any more */
+            /** @description The key is not valid any more */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6041,7 +6041,7 @@ export interface operations {
                     "application/json": components["schemas"]["KeyDeletedOut"];
                 };
             };
-            /** @description No token, or one that is not valid any more */
+            /** @description There is no token, or it is not valid any more */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6059,7 +6059,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description An API key may not do this, or this Origin, Host or address may not ask */
+            /** @description An API key may not do this, or this Origin, Host or address is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6077,7 +6077,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description There is no such key of yours, or no accounts */
+            /** @description You have no such key, or the server has no accounts */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6677,7 +6677,7 @@ export interface operations {
                     "application/json": string[];
                 };
             };
-            /** @description This Origin, Host or address may not ask */
+            /** @description This Origin, Host or address is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6700,15 +6700,15 @@ export interface operations {
     search_api_search_get: {
         parameters: {
             query?: {
-                /** @description words that stand together, the last one perhaps unfinished; none: [] */
+                /** @description words that one title, message or final must have; the last word matches as a prefix */
                 q?: string;
-                /** @description only there */
+                /** @description search only titles, messages or dictations */
                 kind?: ("title" | "message" | "dictation") | null;
-                /** @description by `relevance` the newest 1000 finds are ordered, on one page */
+                /** @description `relevance` orders the newest 1000 results, on one page */
                 order?: "newest" | "relevance";
-                /** @description finds of a page */
+                /** @description number of results */
                 limit?: number;
-                /** @description where the page before ended, from its `Link` */
+                /** @description cursor from the `Link` of the previous page */
                 before?: number | null;
             };
             header?: never;
@@ -6811,7 +6811,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description This Origin, Host or address may not ask */
+            /** @description This Origin, Host or address is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6849,7 +6849,7 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
-            /** @description This Origin, Host or address may not ask */
+            /** @description This Origin, Host or address is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7143,7 +7143,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description This Origin, Host or address may not ask */
+            /** @description This Origin, Host or address is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7182,7 +7182,7 @@ export interface operations {
                     "application/json": components["schemas"]["LlmProviderList"];
                 };
             };
-            /** @description This Origin, Host or address may not ask */
+            /** @description This Origin, Host or address is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7220,7 +7220,7 @@ export interface operations {
                     "application/json": components["schemas"]["SttProviderList"];
                 };
             };
-            /** @description This Origin, Host or address may not ask */
+            /** @description This Origin, Host or address is not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
