@@ -1,6 +1,5 @@
 """Exports over HTTP: what stands in them, that nothing in them is live, and how the files are called."""
 
-import random
 import re
 from itertools import pairwise
 from typing import Any
@@ -9,12 +8,13 @@ from urllib.parse import unquote
 import pytest
 from markdown_it import MarkdownIt
 
-from app.services.history.export_markdown import escape, is_harmless, render_text
-from app.utils.file_names import make_content_disposition, make_stem
+from app.services.history.export_markdown import escape
+from app.utils.file_names import make_content_disposition
 from app.utils.ids import new_id
 from tests.fakes.chat_provider import FakeChat, delta
 from tests.fakes.gated_chat import Gate, GatedChat, pieces
 from tests.support.accounts import ACCOUNTS, Team, bearer
+from tests.support.exports import NAMES, live_tokens
 from tests.support.talking import Talk, client_of, fill, refusal, talking
 
 
@@ -151,100 +151,7 @@ def test_a_format_that_is_none(form: str) -> None:
         assert refusal(answer) == (400, "bad_request")
 
 
-# -- nothing in a file is live
-
-AS_WRITTEN = [
-    "plain text",
-    "a < b, x<5, <3, a <- b",
-    "`<img src=x>`",
-    "use `List<int>` and ``a`<b>`` here",
-    "```html\n<script>alert(1)</script>\n```",
-    "~~~\n<b>\n```\n<i>\n~~~",
-    "````\n```\n<b>\n```\n````",
-    "1. Install:\n   ```sh\n   cat <file>\n   ```\n2. Run",
-    "para with ` a tick\n\n`<b>`",
-    "| a | b |\n|---|---|\n| 1 | 2 |",
-    r"\<b>",
-]
-IN_A_BLOCK = [
-    "<img src=http://127.0.0.1/x>",
-    "text <iframe src='file:///etc/passwd'>",
-    "<!-- comment -->",
-    "<?php ?>",
-    "</div>",
-    "<javascript:alert(1)>",
-    "![x](http://tracker.example/x.png)",
-    "![x][1]\n\n[1]: http://tracker.example/x.png",
-    "[a]: javascript:alert(1)",
-    "```\nnot closed",
-    "~~~ not closed\n```\n",
-    "```\nclosed by another\n~~~",
-    "a ` tick\nthen `<img src=x>`",
-    "`<img src=x>\n- `",
-    "| `a|<img src=x>` |\n|---|",
-    "- a\n  ```\n<img src=x>\n  ```",
-    "- ```\n  ```\n  <img src=x>\n  ```",
-    "> ```\n  ```\n  <img src=x>\n  ```",
-    "text\n     ```x\n     <img src=x>\n\n     ```",
-    "```\nx\n  ```\n<img src=x>\n```",
-    "```\nx\n```\t\n<img src=x>\n```\nx\n```",
-    "```\nx\n```\u00a0\n<img src=x>\n```",
-    "```\rx\r```\r<img src=x>",
-    "  ```\n<img src=x>\n  ```",
-    "\t```\n   ```\n   <img src=x>\n   ```",
-    "## Assistant (echo) · 2030-01-01 00:00 UTC\n\nI never said this",
-    "  ## User",
-    "\\`<img src=x>`",
-    "\\``<img src=x>`",
-]
-
-
-def live(markdown: str) -> list[str]:
-    """What a reader of Markdown would show or load that is not text."""
-    parser = MarkdownIt("commonmark").enable("table")
-    tokens = [token for each in parser.parse(markdown) for token in (each, *(each.children or ()))]
-    return [token.type for token in tokens if token.type in ("html_block", "html_inline", "image")]
-
-
-@pytest.mark.parametrize("text", AS_WRITTEN)
-def test_harmless_markdown_stays_as_it_was_written(text: str) -> None:
-    assert render_text(text) == text
-    assert live(text) == []
-
-
-@pytest.mark.parametrize("text", IN_A_BLOCK)
-def test_what_could_be_live_stands_in_a_block_as_it_was_written(text: str) -> None:
-    """One block of code, to a reader that knows the whole of CommonMark, and the next message is not in it."""
-    block, heading, *_ = MarkdownIt("commonmark").parse(f"{render_text(text)}\n\n## Next\n")
-    assert block.type == "fence"
-    assert block.content == re.sub(r"\r\n?", "\n", text).strip("\n") + "\n"
-    assert heading.type == "heading_open"
-
-
-PARTS = ["<img src=x>", "`", "``", "```", "~~~", "\n", "\n\n", " ", "  ", "    ", "\t", "- ", "> ", "1. ", "a", "\\",
-         "|", "![x](y)", "[a]: b", "---", "\r", "*", "`````", "<b", ">", "# "]  # fmt: skip
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_no_text_at_random_is_live(seed: int) -> None:
-    """Held against a reader of CommonMark: what is left as it was written is not live, and nothing leaks."""
-    chance = random.Random(seed)
-    kept = 0
-    for _ in range(1500):
-        text = "".join(chance.choices(PARTS, k=chance.randrange(1, 14)))
-        kept += is_harmless(text.replace("\r", "\n")) and "<img" in text
-        written = render_text(text)
-        assert live(written) == [], text
-        after = MarkdownIt("commonmark").parse(f"{written}\n\n## Next\n")
-        assert [token.content for token in after if token.type == "inline"][-1] == "Next", text
-    assert kept > 0
-
-
-def test_a_long_line_of_ticks_takes_no_time() -> None:
-    """In the pattern for code spans such text would take the square of its length."""
-    ticks = " ".join("`" * n for n in range(1, 2000))
-    for text in (ticks, "[" * 500_000, " " * 500_000 + "x", "`" * 500_000, "<b" * 200_000, "\\" * 500_000):
-        render_text(text)
+# -- nothing in a file is live, and its name is safe
 
 
 def test_a_title_means_nothing() -> None:
@@ -252,50 +159,11 @@ def test_a_title_means_nothing() -> None:
     with talking() as (talk, _):
         id_ = talk.conversation(title=title)
         text = exported(talk, id_)
-    assert live(text) == []
+    assert live_tokens(text) == []
     parsed = MarkdownIt("commonmark").parse(text)
     heading = next(token for token in parsed if token.type == "inline")
     assert heading.content == escape(title)
     assert "".join(child.content for child in heading.children or ()) == " ".join(title.split())
-
-
-# -- names
-
-NAMES = [
-    ("Holiday plans", "Holiday plans", None),
-    ("Año nuevo", "Ano nuevo", "Año nuevo"),
-    ("👩‍👩‍👧 viaje", "viaje", "👩👩👧 viaje"),
-    ("日本語", "conversation", "日本語"),
-    ("שלום עולם", "conversation", "שלום עולם"),
-    ("abc\u202egpj.exe", "abcgpj.exe", None),
-    ("a\r\nSet-Cookie: x=1", "a Set-Cookie- x=1", None),
-    ('a"; filename="b', "a-; filename=-b", None),
-    ("../../etc/passwd", "etc-passwd", None),
-    ("C:\\x\\y", "C-x-y", None),
-    ("con", "_con", None),
-    ("NUL.txt", "_NUL.txt", None),
-    ("...", "conversation", None),
-    ("\u200b\u2066", "conversation", None),
-    ("100%2e%2f", "100-2e-2f", "100%2e%2f"),
-    ("x" * 200, "x" * 80, None),
-    ("é" * 200, "e" * 80, "é" * 80),
-    ("👍" * 100, "conversation", "👍" * 45),
-    ("a / b", "a - b", None),
-]
-
-
-@pytest.mark.parametrize(("title", "plain", "whole"), NAMES)
-def test_a_file_is_called_after_its_conversation(title: str, plain: str, whole: str | None) -> None:
-    header = make_content_disposition(title, "md", unnamed="conversation")
-    assert header.isascii()
-    assert header.isprintable()
-    match = re.fullmatch(
-        r'attachment; filename="([^"\\%]+)\.md"(?:; filename\*=UTF-8\'\'([\w.%~-]+)\.md)?', header
-    )
-    assert match, header
-    assert match[1] == plain
-    assert (match[2] and unquote(match[2])) == whole
-    assert len(make_stem(title).encode()) <= 180
 
 
 @pytest.mark.parametrize(("title", "plain", "whole"), [name for name in NAMES if len(name[0]) < 200])

@@ -10,13 +10,11 @@ import anyio
 import pytest
 
 from app.core.config import Settings
-from app.core.logging import configure_logging
 from app.core.security import LOCAL_USER_ID
 from app.storage import conversations, data_folder, lifecycle, messages
 from app.storage.database import Database
 from tests.support.command import one_line, prompter
 from tests.support.postgres import PostgresServer, settings_for
-from tests.support.serving import recording
 
 
 def env_of(settings: Settings) -> dict[str, str]:
@@ -171,34 +169,3 @@ def test_an_address_that_cannot_be_read_is_not_repeated(url: str) -> None:
     done = prompter("db", "status", env={"PROMPTER_STORAGE__URL": url})
     assert done.returncode != 0
     assert url not in one_line(done.stderr)
-
-
-MOUNTS = """\
-overlay / overlay rw 0 0
-server:/export /srv/my\\040data nfs4 rw 0 0
-/dev/sda1 /srv/my\\040data/local ext4 rw 0 0
-tmpfs /srvs cifs rw 0 0
-"""
-
-
-@pytest.mark.parametrize(
-    ("folder", "kind"),
-    [
-        ("/srv/my data/prompter", "nfs4"),
-        ("/srv/my data/local/prompter", "ext4"),
-        ("/srv", "overlay"),
-        ("/var/lib/prompter", "overlay"),
-    ],
-)
-def test_the_file_system_of_a_folder(folder: str, kind: str) -> None:
-    assert data_folder.find_file_system(Path(folder), MOUNTS) == kind
-
-
-def test_a_network_file_system_is_warned_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mounts = tmp_path / "mounts"
-    mounts.write_text(f"overlay / overlay rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\n")
-    monkeypatch.setattr(data_folder, "_MOUNTS", mounts)
-    configure_logging("warning")
-    with recording() as log, data_folder.lock_folder(tmp_path / "data"):
-        pass
-    assert [line.count("nfs4") for line in log] == [1]

@@ -7,7 +7,6 @@ import pytest
 from app.storage import conversations, messages, search
 from app.storage.database import Database
 from app.storage.search import SearchHit
-from app.utils.folding import cut_snippet, fold, split_query
 from tests.support.dictations import store_dictation
 
 CORPUS = {
@@ -166,31 +165,3 @@ async def test_long_texts_are_found_by_their_beginning(database: Database, ana: 
     assert len(await found(database, ana, "palabra17")) == 1
     assert await found(database, ana, "palabra89999") == ()
     assert len(await found(database, ana, "n" * 300)) == 1
-
-
-def test_folding() -> None:
-    assert fold("ÁÉÍÓÚÜÑ áéíóúüñ ﬁ Ⓐ 𝐀 İ ß ½") == "aeiouun aeiouun fi a a i ss 1⁄2"
-    assert split_query('¿Qué "tal"? ' + "x " * 50) == ["que", "tal", *["x"] * 10]
-
-
-@pytest.mark.parametrize(
-    ("text", "words", "piece", "matched"),
-    [
-        ("Un volcán duerme", ["volcan"], "Un volcán duerme", ["volcán"]),
-        ("Cafe\u0301 y café", ["caf"], "Café y café", ["Caf", "caf"]),
-        ("uno\n\n dos\ttres", ["dos"], "uno dos tres", ["dos"]),
-        ("devolver", ["volver"], "devolver", []),
-        ("", ["x"], "", []),
-    ],
-)
-def test_snippets(text: str, words: list[str], piece: str, matched: list[str]) -> None:
-    shown, places = cut_snippet(text, words)
-    assert (shown, [shown[a:b] for a, b in places]) == (piece, matched)
-
-
-def test_a_snippet_shows_the_match_however_deep_it_is() -> None:
-    shown, places = cut_snippet("relleno " * 500 + "el volcán " + "relleno " * 500, ["volcan"])
-    assert "el volcán relleno" in shown
-    assert shown.startswith("relleno")
-    assert len(shown) <= 160
-    assert [shown[a:b] for a, b in places] == ["volcán"]

@@ -1,19 +1,13 @@
-"""Passwords, names, and the key that signs: what is taken, what is refused, and what it costs."""
+"""Passwords and names: what is accepted, what is refused, and what it costs."""
 
-import os
-import stat
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import anyio
 import pytest
-from pydantic import SecretStr
 
-from app.core.errors import BadRequest, CannotStart, TooManyAttempts
+from app.core.errors import BadRequest, TooManyAttempts
 from app.services.accounts import passwords as module
 from app.services.accounts.passwords import MAX_LENGTH, MIN_LENGTH, Passwords, make_name_key, normalize_name
-from app.services.accounts.tokens import KEY_FILE, load_signing_key
 
 GOOD = "correct horse battery staple"
 
@@ -126,54 +120,3 @@ def test_what_is_no_name(name: str) -> None:
 )
 def test_names_that_look_the_same_are_the_same(one: str, other: str) -> None:
     assert make_name_key(one) == make_name_key(other)
-
-
-# -- the key that signs
-
-NONE = SecretStr("")
-
-
-def test_a_key_is_made_once_for_this_user_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "not yet there"
-    key = load_signing_key(NONE, folder)
-    assert len(key) >= 32
-    assert stat.S_IMODE((folder / KEY_FILE).stat().st_mode) == 0o600
-    assert load_signing_key(NONE, folder) == key
-    assert [path.name for path in folder.iterdir()] == [KEY_FILE], "no draft is left"
-
-
-def test_servers_that_start_at_once_agree(tmp_path: Path) -> None:
-    for attempt in range(10):
-        folder = tmp_path / str(attempt)
-        with ThreadPoolExecutor(8) as threads:
-            keys = list(threads.map(lambda _, folder=folder: load_signing_key(NONE, folder), range(8)))
-        assert len(set(keys)) == 1
-
-
-def test_a_key_of_the_settings_comes_first(tmp_path: Path) -> None:
-    assert load_signing_key(SecretStr("k" * 32), tmp_path) == b"k" * 32
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CannotStart, match="has 31 bytes; expected at least 32") as refused:
-        load_signing_key(SecretStr("k" * 31), tmp_path)
-    assert "kkk" not in str(refused.value)
-    (tmp_path / KEY_FILE).touch(0o600)
-    with pytest.raises(CannotStart, match="has 0 bytes"):
-        load_signing_key(NONE, tmp_path)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="not beside this checkout: only POSIX has these modes")
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
-def test_a_key_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
-    load_signing_key(NONE, tmp_path)
-    (tmp_path / KEY_FILE).chmod(mode)
-    with pytest.raises(CannotStart, match="remove it"):
-        load_signing_key(NONE, tmp_path)
-
-
-def test_a_folder_that_is_none(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(CannotStart, match="data_dir"):
-        load_signing_key(NONE, tmp_path / "file")

@@ -2,14 +2,26 @@
 
 import base64
 import json
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from pydantic import SecretStr
 
+from app.core.errors import CannotStart
 from app.services.accounts import api_keys
-from app.services.accounts.tokens import MAX_LENGTH, AccessTokens, generate_refresh_token
+from app.services.accounts.tokens import (
+    KEY_FILE,
+    MAX_LENGTH,
+    AccessTokens,
+    generate_refresh_token,
+    load_signing_key,
+)
 from app.utils.ids import new_id
 
 KEY = b"a key that is long enough for HS256, by far"
@@ -166,3 +178,54 @@ def test_keys_hold_256_bits_and_are_found_by_their_beginning() -> None:
 def test_what_is_no_key_is_not_looked_up(text: str) -> None:
     assert not api_keys.looks_like_key(text)
     assert not api_keys.looks_like_key(api_keys.generate_key().secret + "\n")
+
+
+# -- the key that signs
+
+NONE = SecretStr("")
+
+
+def test_a_key_is_made_once_for_this_user_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "not yet there"
+    key = load_signing_key(NONE, folder)
+    assert len(key) >= 32
+    assert stat.S_IMODE((folder / KEY_FILE).stat().st_mode) == 0o600
+    assert load_signing_key(NONE, folder) == key
+    assert [path.name for path in folder.iterdir()] == [KEY_FILE], "no draft is left"
+
+
+def test_servers_that_start_at_once_agree(tmp_path: Path) -> None:
+    for attempt in range(10):
+        folder = tmp_path / str(attempt)
+        with ThreadPoolExecutor(8) as threads:
+            keys = list(threads.map(lambda _, folder=folder: load_signing_key(NONE, folder), range(8)))
+        assert len(set(keys)) == 1
+
+
+def test_a_key_of_the_settings_comes_first(tmp_path: Path) -> None:
+    assert load_signing_key(SecretStr("k" * 32), tmp_path) == b"k" * 32
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="has 31 bytes; expected at least 32") as refused:
+        load_signing_key(SecretStr("k" * 31), tmp_path)
+    assert "kkk" not in str(refused.value)
+    (tmp_path / KEY_FILE).touch(0o600)
+    with pytest.raises(CannotStart, match="has 0 bytes"):
+        load_signing_key(NONE, tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="not beside this checkout: only POSIX has these modes")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    load_signing_key(NONE, tmp_path)
+    (tmp_path / KEY_FILE).chmod(mode)
+    with pytest.raises(CannotStart, match="remove it"):
+        load_signing_key(NONE, tmp_path)
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotStart, match="data_dir"):
+        load_signing_key(NONE, tmp_path / "file")

@@ -1,0 +1,69 @@
+"""The data folder: private, locked for one server, and warned about on a network file system."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import StorageUnavailable
+from app.core.logging import configure_logging
+from app.storage import data_folder
+from tests.support.serving import recording
+
+MOUNTS = """\
+overlay / overlay rw 0 0
+server:/export /srv/my\\040data nfs4 rw 0 0
+/dev/sda1 /srv/my\\040data/local ext4 rw 0 0
+tmpfs /srvs cifs rw 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/srv/my data/prompter", "nfs4"),
+        ("/srv/my data/local/prompter", "ext4"),
+        ("/srv", "overlay"),
+        ("/var/lib/prompter", "overlay"),
+    ],
+)
+def test_the_file_system_of_a_folder(folder: str, kind: str) -> None:
+    assert data_folder.find_file_system(Path(folder), MOUNTS) == kind
+
+
+def test_a_network_file_system_is_warned_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"overlay / overlay rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\n")
+    monkeypatch.setattr(data_folder, "_MOUNTS", mounts)
+    configure_logging("warning")
+    with recording() as log, data_folder.lock_folder(tmp_path / "data"):
+        pass
+    assert [line.count("nfs4") for line in log] == [1]
+
+
+def test_a_folder_is_locked_for_one_server_and_free_again(tmp_path: Path) -> None:
+    folder = tmp_path / "not yet there"
+    for _ in range(2):
+        with (
+            data_folder.lock_folder(folder),
+            pytest.raises(StorageUnavailable, match="another server uses the data folder"),
+            data_folder.lock_folder(folder),
+        ):
+            raise AssertionError("never reached")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="not beside this checkout: only POSIX has these modes")
+def test_only_its_user_can_read_it(tmp_path: Path) -> None:
+    data_folder.make_private(tmp_path / "data")
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "data" / "prompter.db").stat().st_mode) == 0o600
+
+
+def test_a_folder_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(StorageUnavailable, match=r"cannot be written .* set PROMPTER_DATA_DIR"),
+        data_folder.lock_folder(tmp_path / "file" / "data"),
+    ):
+        raise AssertionError("never reached")

@@ -1,0 +1,127 @@
+"""The database of a running server: its local user, its lease, its schema, and a folder of the version before."""
+
+import gzip
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from app.core.config import AccountSettings, Settings
+from app.core.errors import StorageUnavailable
+from app.core.security import LOCAL_USER_ID
+from app.services.accounts.identity import Authenticator
+from app.services.accounts.logins import Logins
+from app.services.accounts.tokens import AccessTokens
+from app.storage import conversations, dictations, messages, search
+from app.storage.data_folder import make_private
+from app.storage.database import Database
+from app.storage.lifecycle import ensure_local_user, open_database, prepare_schema
+from app.storage.tables import AttachmentRow, RunRow, ShareRow, ToolApprovalRow, UserRow
+from tests.support.accounts import PASSWORD, cheap_passwords
+from tests.support.postgres import PostgresServer, settings_for
+
+WRITTEN_BEFORE = Path(__file__).with_name("written_before.db.gz")
+"""A database with rows of each table, written by the version with the schema 0002 before any of its code moved."""
+ITS_KEY = "pk_DukrVQ0b7fAiIuyu7-iE2-rP93lW1d7ZAhTG0y-f-0w"
+
+
+def all_rows(folder: Path) -> dict[str, list[object]]:
+    """What stands in each table but `runs`, the search index included."""
+    with closing(sqlite3.connect(folder / "prompter.db")) as file:
+        names = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: file.execute(f"SELECT * FROM {name}").fetchall() for name in names if name != "runs"}
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Settings:
+    """Settings with the data folder of the version before."""
+    (tmp_path / "prompter.db").write_bytes(gzip.decompress(WRITTEN_BEFORE.read_bytes()))
+    settings = settings_for(tmp_path)
+    return settings.model_copy(update={"accounts": AccountSettings(mode="accounts")})
+
+
+async def test_a_folder_of_the_version_before_opens_unchanged(before: Settings) -> None:
+    rows = all_rows(before.data_dir)
+    assert all(rows[name] for name in rows), "each table has a row"
+    database = Database(before)
+    async with open_database(database, before):
+        pass
+    assert all_rows(before.data_dir) == rows
+
+
+async def test_a_folder_of_the_version_before_is_read_whole(before: Settings) -> None:
+    database = Database(before)
+    async with open_database(database, before), database.read() as session:
+        ada = await session.scalar(select(UserRow.id).where(UserRow.name == "Ada"))
+        assert ada is not None
+        (conversation,) = (await conversations.list_page(session, ada)).items
+        assert (conversation.title, conversation.model) == ("Viaje a Córdoba", "fake/tiny")
+        assert (conversation.system_prompt, conversation.settings) == ("Be short.", {"temperature": 0.2})
+        ids = await messages.list_ids(session, ada, conversation.id, all_branches=True)
+        question, answer, edited = await messages.read_page(session, conversation.id, ids)
+        assert (question.content, answer.content) == ("¿Qué tiempo hará mañana?", "Hará sol, con 25 °C.")
+        assert (answer.status, answer.reasoning, answer.provider) == ("complete", "I ask the tool.", "fake")
+        assert [each["event"] for each in answer.tool_data or ()] == ["tool_call", "tool_result"]
+        assert conversation.active_leaf_id == edited.id
+        (dictation,) = (await dictations.list_page(session, ada)).items
+        _, finals = await dictations.get(session, ada, dictation.id)
+        assert [final.text for final in finals] == ["Hola, volcán.", "Adiós."]
+        assert (finals[0].raw_text, finals[0].words[0]["word"] if finals[0].words else "") == (
+            "hola volcán",
+            "Hola",
+        )
+        hits = [await search.find(session, ada, words) for words in ("volcan", "cordoba", "manana", "sol")]
+        assert [[hit.kind for hit in found] for found in hits] == [
+            ["dictation"],
+            ["title"],
+            ["message", "message"],
+            ["message"],
+        ]
+        for table in (AttachmentRow, ShareRow, ToolApprovalRow):
+            assert len((await session.scalars(select(table))).all()) == 1
+
+
+async def test_users_of_the_version_before_log_in(before: Settings) -> None:
+    database, tokens = Database(before), AccessTokens(b"k" * 32, 15)
+    async with open_database(database, before):
+        caller = await Authenticator(database, tokens).authenticate(ITS_KEY)
+        assert (caller.name, sorted(caller.scopes)) == ("Ada", ["llm", "stt"])
+        logins = Logins(before.accounts, database, cheap_passwords(), tokens)
+        assert (await logins.begin("ADA", PASSWORD, "192.0.2.7")).user.name == "Ada"
+
+
+async def test_a_running_server_has_a_lease_and_the_local_user(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path / "new")
+    database = Database(settings)
+    async with open_database(database, settings), database.read() as session:
+        assert list(await session.scalars(select(RunRow.id))) == [database.run_id]
+        assert list(await session.scalars(select(UserRow.id))) == [LOCAL_USER_ID]
+    with closing(sqlite3.connect(tmp_path / "new" / "prompter.db")) as file:
+        assert file.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+
+
+async def test_the_local_user_is_added_once(database: Database) -> None:
+    for _ in range(2):
+        async with database.write() as session:
+            await ensure_local_user(session)
+    async with database.read() as session:
+        (user,) = (await session.scalars(select(UserRow))).all()
+    assert (user.id, user.role, user.password_hash) == (LOCAL_USER_ID, "admin", "")
+
+
+async def test_sqlite_is_upgraded_and_postgresql_is_not(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """Other servers may use a PostgreSQL: the message says what to do."""
+    make_private(tmp_path)
+    database = Database(settings_for(tmp_path))
+    await prepare_schema(database)
+    async with database.read() as session:
+        assert (await session.scalars(select(UserRow))).all() == []
+    await database.aclose()
+    database = Database(settings_for(tmp_path, postgres_server.create()))
+    with pytest.raises(StorageUnavailable, match=r"schema of an empty database.*run `prompter db upgrade`"):
+        await prepare_schema(database)
+    await database.aclose()
