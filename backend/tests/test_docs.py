@@ -266,6 +266,23 @@ def test_the_table_of_profiles_has_their_silences() -> None:
             assert row == wanted, f"{SOCKET}, When an utterance ends: the row of `{name}`"
 
 
+def test_the_silences_in_the_texts_of_the_page_are_those_of_the_profiles() -> None:
+    """Both languages name them in seconds: `profileHandsFree: "2 s: hands-free"`."""
+    endpointing = type(Settings.model_fields["endpointing"].default).model_fields
+    found = set()
+    for path in sorted((ROOT / "frontend" / "src" / "i18n").rglob("*.ts")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if shown := re.search(r"\bprofile(\w+): \"([\d.,]+) s\b", line):
+                setting = re.sub(r"(?<!^)(?=[A-Z])", "_", shown[1]).lower() + "_ms"
+                seconds = float(shown[2].replace(",", "."))
+                place = f"{path.relative_to(ROOT)}:{number}"
+                assert round(seconds * 1000) == endpointing[setting].default, (
+                    f"{place}: `endpointing.{setting}`"
+                )
+                found.add((shown[1], shown[2]))
+    assert {name for name, _ in found} == {"Command", "Conversation", "Dictation", "HandsFree"}
+
+
 def test_every_reason_of_a_discarded_utterance_is_explained() -> None:
     rows = {row[0].strip("`") for row in table_rows(section(SOCKET, "### `utterance_discarded`"))}
     for reason in DiscardReason:
