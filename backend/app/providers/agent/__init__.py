@@ -1,1 +1,1 @@
-"""The run of a model with tools, by pydantic-ai: the only rooms that know that library, which is optional."""
+"""Runs of a model with tools. Only this package imports pydantic-ai, which is optional."""

@@ -84,36 +84,26 @@ class ToolRunner:
         return fence_output(name, to_text({"error": message}))
 
     async def _call(self, tool: AgentTool, call_id: str, arguments: dict[str, Any]) -> str:
+        """Make one call, and report its end; the text that the model is sent."""
         started_s = monotonic()
-
-        async def fail(message: str, code: str) -> str:
-            ms = _elapsed_ms(started_s)
-            return await self.report_error(call_id, tool.name, tool.toolset, message, code=code, ms=ms)
-
-        if not self.left:
-            most = self._task.limits.calls
-            return await fail(f"the limit of {most} calls is reached; answer with what is known", "limit")
-        self._made += 1
-        if tool.asks and (refusal := await self._ask_approval(tool, call_id)):
-            return await fail(*refusal)
-        started_s = monotonic()  # the time that a person took is not the tool's
         try:
-            with anyio.move_on_after(tool.timeout_s) as scope:
-                result = await _run_function(tool, arguments)
-            if scope.cancelled_caught:
-                return await fail(f"the tool did not answer within {tool.timeout_s:g} s", "tool_timeout")
-            text, truncated = limit_text(to_text(result), self._task.limits.output_chars)
-        except (ToolFailed, PrompterError) as error:
-            return await fail(str(error), "tool_failed")
-        except (
-            Exception,
-            SystemExit,
-            asyncio.CancelledError,
-        ) as error:  # a tool of another package may raise anything
-            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
-                raise
-            log_failure(logger, f"tool {tool.name} failed", error)
-            return await fail(f"the tool failed ({type(error).__name__})", "tool_failed")
+            if not self.left:
+                most = self._task.limits.calls
+                raise _CallFailed(f"the limit of {most} calls is reached; answer with what is known", "limit")
+            self._made += 1
+            if tool.asks:
+                await self._ask_approval(tool, call_id)
+                started_s = monotonic()  # the time that a person took is not the tool's
+            text, truncated = await self._run_function(tool, arguments)
+        except _CallFailed as failure:
+            return await self.report_error(
+                call_id,
+                tool.name,
+                tool.toolset,
+                failure.message,
+                code=failure.code,
+                ms=_elapsed_ms(started_s),
+            )
         self.ended_ids.add(call_id)
         await self._report(
             ToolResult(
@@ -127,10 +117,14 @@ class ToolRunner:
         )
         return fence_output(tool.name, text)
 
-    async def _ask_approval(self, tool: AgentTool, call_id: str) -> tuple[str, str] | None:
-        """Ask a person. None where the call is approved, else the message and the code of its refusal."""
+    async def _ask_approval(self, tool: AgentTool, call_id: str) -> None:
+        """Ask a person.
+
+        Raises:
+            _CallFailed: the call is not approved.
+        """
         if self._task.request_approval is None:
-            return (
+            raise _CallFailed(
                 "this needs a person's approval, and nobody can be asked here; ask in a conversation",
                 "no_approval",
             )
@@ -144,11 +138,45 @@ class ToolRunner:
         with self._pause():
             await self._report(question)
             decision = await self._task.request_approval(question)
-        if decision == "approved":
-            return None
         if decision == "denied":
-            return "the user did not allow it", "denied"
-        return "nobody approved it in time; ask the user whether to try again", "approval_expired"
+            raise _CallFailed("the user did not allow it", "denied")
+        if decision == "expired":
+            raise _CallFailed(
+                "nobody approved it in time; ask the user whether to try again", "approval_expired"
+            )
+
+    async def _run_function(self, tool: AgentTool, arguments: dict[str, Any]) -> tuple[str, bool]:
+        """The result of a tool as text, and whether it was cut.
+
+        Raises:
+            _CallFailed: the tool fails, takes too long, or returns what JSON cannot express.
+        """
+        try:
+            with anyio.move_on_after(tool.timeout_s) as scope:
+                result = await _call_function(tool, arguments)
+            if not scope.cancelled_caught:
+                return limit_text(to_text(result), self._task.limits.output_chars)
+        except (ToolFailed, PrompterError) as error:
+            raise _CallFailed(str(error), "tool_failed") from error
+        except (
+            Exception,
+            SystemExit,
+            asyncio.CancelledError,
+        ) as error:  # a tool of another package may raise anything
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
+            log_failure(logger, f"tool {tool.name} failed", error)
+            raise _CallFailed(f"the tool failed ({type(error).__name__})", "tool_failed") from error
+        raise _CallFailed(f"the tool did not answer within {tool.timeout_s:g} s", "tool_timeout")
+
+
+class _CallFailed(Exception):
+    """A call returns nothing. The message is for the model and the user; `code` is that of `ToolError`."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
 
 
 @functools.lru_cache(1024)
@@ -186,7 +214,7 @@ def _elapsed_ms(started_s: float) -> int:
     return round((monotonic() - started_s) * 1000)
 
 
-async def _run_function(tool: AgentTool, arguments: dict[str, Any]) -> Any:
+async def _call_function(tool: AgentTool, arguments: dict[str, Any]) -> Any:
     if inspect.iscoroutinefunction(tool.function):
         return await tool.function(tool.context, **arguments)
     call = functools.partial(tool.function, tool.context, **arguments)

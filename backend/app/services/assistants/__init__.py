@@ -1,1 +1,1 @@
-"""Assistants: a model with instructions and tools, chosen like any other model."""
+"""Assistants: models with instructions and tools, which clients choose like any other model."""

@@ -55,7 +55,7 @@ class Assistants:
 
         async def probe(assistant: ConfiguredAssistant) -> None:
             found[assistant.name] = ProviderStatus(
-                ProviderState.UNREACHABLE, "its model did not tell in time"
+                ProviderState.UNREACHABLE, "its model did not answer in time"
             )
             with anyio.move_on_after(_PROBE_S):
                 found[assistant.name] = await self._get_status(assistant, states, resolve)

@@ -1,1 +1,1 @@
-"""Conversations with models: what is kept, what is sent, and answers that outlive the requests that began them."""
+"""Conversations with models, and their answers, which continue when the requests that started them end."""

@@ -15,11 +15,11 @@ from app.storage.database import Database
 from app.storage.tool_events import ToolEvent, dump_tool_events
 
 SAVE_S = 2.0
-"""A checkpoint is due this long after the first unsaved character, …"""
+"""A checkpoint is due this long after the first unsaved character (s)."""
 SAVE_CHARS = 1024
-"""… or with this many unsaved characters, whichever comes first, …"""
+"""A checkpoint is due earlier with this many unsaved characters."""
 PAUSE_S = 0.2
-"""… but never more often than this, so that many fast answers at once leave the database to others too."""
+"""Least time between two checkpoints (s), so that many fast answers do not block the database."""
 
 
 class Checkpointer:
@@ -87,7 +87,7 @@ class Checkpointer:
         Raises:
             StorageUnavailable
         """
-        # Without a resolved model the row keeps the one that was asked for.
+        # Without a resolved model the row keeps the requested one.
         resolved: dict[str, Any] = (
             {"model": result.model, "provider": result.provider} if result.model else {}
         )

@@ -76,7 +76,7 @@ class ModelLoop:
 
     @property
     def provider(self) -> str | None:
-        """The provider that was asked; None before the model is resolved."""
+        """The provider of the model; None before the model is resolved."""
         return self._choice.provider if self._choice else None
 
     async def run(self, context: RunContext) -> None:
@@ -109,7 +109,7 @@ class ModelLoop:
             await self._stream(choice, ChatRequest(choice.model, body))
 
     def result(self, *, is_complete: bool) -> ModelResult:
-        """What the model has said about its answer so far."""
+        """The model, its finish reason and its usage, as far as they are known."""
         usage = self._usage
         if usage is None and (self._buffer.chars or is_complete):
             usage = estimate_usage(self._messages, self._buffer.chars)

@@ -95,7 +95,7 @@ async def test_a_model_that_does_not_answer_delays_no_list(monkeypatch: pytest.M
     monkeypatch.setattr(registry, "_PROBE_S", 0.02)
     with anyio.fail_after(5):
         state, description = await state_of(assistants({"helper": {"model": "slow/tiny"}}))
-    assert (state, description) == (ProviderState.UNREACHABLE, "its model did not tell in time")
+    assert (state, description) == (ProviderState.UNREACHABLE, "its model did not answer in time")
 
 
 async def test_closing_it_closes_toolsets_that_nobody_used() -> None:
