@@ -386,7 +386,7 @@ def test_every_listed_get_route_answers(server: str) -> None:
         route for route in listed if "_id}" not in route.replace("{model_id}", "")
     ]  # nothing has that id
     assert len(listed) > 5
-    with httpx2.Client(trust_env=False) as client:
+    with httpx2.Client(trust_env=False, timeout=20) as client:
         paths = {route: route.removeprefix("GET ").replace("{model_id}", "echo") for route in listed}
         answers = {route: client.get(server + path).status_code for route, path in paths.items()}
     assert {status for route, status in answers.items() if route != "GET /health/ready"} == {200}

@@ -77,7 +77,7 @@ class AnnouncingServer(uvicorn.Server):
         console.print(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
         for line in self._who_may_enter():
             console.print(line, markup=False)
-        for line in self._who_answers(await resources.llm.default()):
+        for line in self._who_answers(await resources.llm.find_default()):
             console.print(line, markup=False)
         with anyio.move_on_after(LOADING_S):
             while not resources.stt.is_warm:  # noqa: ASYNC110 - the server has no use for an event

@@ -220,7 +220,7 @@ async def test_a_fault_of_ours(
     def broken(*_: object, **__: object) -> None:
         raise ValueError(SECRET)
 
-    monkeypatch.setattr(type(served.resources.catalog), "models", broken)
+    monkeypatch.setattr(type(served.resources.catalog), "list_models", broken)
     served.log.clear()
     assert_openai_error(await http.get("/v1/models"), 500, "internal_error")
     assert SECRET not in "\n".join(served.log)

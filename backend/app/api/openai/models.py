@@ -35,7 +35,7 @@ async def models(request: Request, resources: ResourcesDep) -> ModelList:
     Providers are asked in parallel; one that does not answer within 3 s is left out.
     """
     found = not request.headers.get("user-agent", "").startswith(DISCOVERER)
-    listed = await resources.catalog.models(found=found)
+    listed = await resources.catalog.list_models(found=found)
     return ModelList(data=[_chat_model(model, resources) for model in listed])
 
 
@@ -104,4 +104,4 @@ async def list_model_ids(resources: ResourcesDep) -> list[str]:
     Each once. Providers are asked in parallel, and one that does not answer within 3 s is left out;
     `GET /providers/llm` says why.
     """
-    return list(dict.fromkeys(model.id for model in await resources.catalog.models()))
+    return list(dict.fromkeys(model.id for model in await resources.catalog.list_models()))

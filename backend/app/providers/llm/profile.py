@@ -75,7 +75,7 @@ class ProfileProvider:
             listed = await state.probe.models()
             if not listed:
                 raise MissingConfig(
-                    f"provider {self.name!r} needs a model and tells of none; load one there, or ask by name"
+                    f"provider {self.name!r} needs a model and lists none; load one there, or name one in the request"
                 )
             model = listed[0]
         return await state.chat(), ChatRequest(model, request.body)

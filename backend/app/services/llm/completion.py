@@ -138,7 +138,7 @@ class CompletionRequest:
     """Every field of the request, checked; what may not be sent on is still in it."""
     include_usage: bool = False
     caller: Caller | None = None
-    """For whom an assistant acts."""
+    """The caller whose rights an assistant has."""
 
 
 class CompletionService:

@@ -1,4 +1,4 @@
-"""The model that answers a request, and the context of its run: whose rights its tools have, and who follows them."""
+"""The model that answers a request, and the context of one answer: caller, conversation, updates of tools."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace

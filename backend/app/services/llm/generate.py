@@ -1,4 +1,4 @@
-"""`/llm/generate`: who answers a prompt or a dictation's transcript, and the completion as plain text."""
+"""`/llm/generate`: the model for a prompt or a dictation's transcript, and its completion as plain text."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -30,7 +30,7 @@ class Prompt:
     owner: UUID | None = None
     """Whose dictation `session_id` names."""
     caller: Caller | None = None
-    """For whom an assistant acts."""
+    """The caller whose rights an assistant has."""
     config: LlmConfig = field(default_factory=LlmConfig)
 
 
@@ -58,8 +58,8 @@ class GenerateService:
         messages = list(prompt.messages)
         if prompt.session_id is not None:
             assert prompt.owner is not None, "a dictation always belongs to a user"
-            said = await self._find_transcript(prompt.owner, prompt.session_id)
-            messages.append(ChatMessage("user", said))
+            transcript = await self._find_transcript(prompt.owner, prompt.session_id)
+            messages.append(ChatMessage("user", transcript))
         if not messages:
             raise BadRequest("nothing to send: expected `messages`, or the `session_id` of a dictation")
         model = self._assistant(prompt) or await self._model(prompt)
@@ -82,7 +82,7 @@ class GenerateService:
                 f"which model the assistant {named!r} asks is the server's setting; send no base_url, api_key "
                 "or model with it"
             )
-        assert prompt.caller is not None, "an assistant acts for somebody"
+        assert prompt.caller is not None, "an assistant needs a caller"
         return found.bind(RunContext(prompt.caller))
 
     async def _model(self, prompt: Prompt) -> ResolvedModel:
@@ -97,7 +97,7 @@ class GenerateService:
             chat = await self._providers.get(owner)
             if not isinstance(chat, TextOnlyChat):
                 return _resolved(owner, model, chat, config)
-        name = named or await self._providers.default()
+        name = named or await self._providers.find_default()
         return _resolved(name, config.model, await self._providers.get(name), config)
 
 
@@ -183,6 +183,6 @@ class TextCompletion(Completion):
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
             if choice.get("index", 0) == 0:
                 delta = choice.get("delta") or {}
-                said = delta.get("content") or delta.get("refusal")
-                text = said if isinstance(said, str) else ""
+                content = delta.get("content") or delta.get("refusal")
+                text = content if isinstance(content, str) else ""
         return replace_surrogates(text)

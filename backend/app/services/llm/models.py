@@ -28,13 +28,13 @@ class Model:
     id: str
     provider: str
     name: str
-    """As the provider calls it; empty where the provider's name is all."""
+    """The provider's name of the model; empty for a provider with one model, and for an assistant."""
     title: str = ""
-    """The name for people, where it has one."""
+    """The name to show to people; empty where there is none."""
 
 
 class ModelSource(Protocol):
-    """Models that are asked by their name alone and may ask others: the assistants, whom `main` hands in."""
+    """Models beside those of the providers, which may ask those: the assistants."""
 
     def list_models(self) -> Sequence[Model]: ...
 
@@ -71,8 +71,8 @@ class ModelCatalog:
         )
         self._probed_lists = _ModelLists(providers, probed)
 
-    async def models(self, *, found: bool = True) -> list[Model]:
-        """Every model, at most some seconds old; providers are asked in parallel and a dead one delays nobody.
+    async def list_models(self, *, found: bool = True) -> list[Model]:
+        """Every model, at most some seconds old; providers are asked in parallel, each for at most PROBE_S.
 
         `found=False` skips the servers that are found by probing, so that two PROMPTers that probe each other do not
         recurse.
@@ -107,7 +107,7 @@ class ModelCatalog:
             ProviderNotReady: its provider cannot be built.
         """
         if not asked:
-            return await self._default_of(await self._providers.default())
+            return await self._default_of(await self._providers.find_default())
         target = self._aliases.get(asked)
         if target is None or asked == "*":
             if (model := await self._find(asked)) is not None:
@@ -136,7 +136,7 @@ class ModelCatalog:
             if isinstance(chat, TextOnlyChat):
                 return None
             return ResolvedModel(id=name, provider=provider, chat=chat, model=model)
-        owners = [model for model in await self.models() if model.name == name]
+        owners = [model for model in await self.list_models() if model.name == name]
         if len(owners) > 1:
             ids = ", ".join(_quote(model.id) for model in owners)
             raise ModelNotFound(f"several providers have {_quote(name)}: ask for one of {ids}", param="model")
@@ -158,7 +158,7 @@ class ModelCatalog:
         return self._settings.llm.openai_compat.model if name == "openai_compat" else ""
 
     async def _unknown(self, asked: str) -> str:
-        known = [model.id for model in await self.models()]
+        known = [model.id for model in await self.list_models()]
         close = difflib.get_close_matches(asked[:_SHOWN_CHARS], known, _CLOSE)
         hint = f"; did you mean {' or '.join(_quote(id_) for id_ in close)}?" if close else ""
         return f"there is no model {_quote(asked)}{hint or ';'} GET /v1/models lists those there are"

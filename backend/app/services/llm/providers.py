@@ -44,7 +44,7 @@ class LlmProviders:
         """Whether it is a server that may run on this machine, and is found by probing."""
         return self._registry.origin(name) == FOUND_HERE
 
-    async def default(self) -> str:
+    async def find_default(self) -> str:
         """The provider of a request that names none: never a server that was found by probing."""
         if self._settings.llm.provider:
             return self._settings.llm.provider
@@ -73,7 +73,7 @@ class LlmProviders:
     async def list_states(self) -> list[LlmProviderOut]:
         """All providers with their states, asked in parallel; none delays the list beyond 3 s."""
         found: dict[str, LlmProviderOut] = {}
-        default = await self.default()
+        default = await self.find_default()
 
         async def ask(name: str) -> None:
             kind, status = await self._status(name)
@@ -116,9 +116,7 @@ class LlmProviders:
                 kind = provider.type
                 status = await provider.status()
         except TimeoutError:
-            status = ProviderStatus(
-                ProviderState.UNREACHABLE, f"did not tell its state within {PROBE_S:.0f} s"
-            )
+            status = ProviderStatus(ProviderState.UNREACHABLE, f"gave no state within {PROBE_S:.0f} s")
         except ProviderNotReady as error:
             status = ProviderStatus(ProviderState.NOT_INSTALLED, error.message)
         except Exception as error:  # noqa: BLE001  # a provider of others must not break the list

@@ -35,7 +35,7 @@ class TextOnlyChat:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
         """The answer's pieces as chunks, `finish_reason` and usage in the last."""
         _check_request(self._name, request.body)
-        messages = [_message(self._name, at, said) for at, said in enumerate(request.body["messages"])]
+        messages = [_message(self._name, at, message) for at, message in enumerate(request.body["messages"])]
         model, finish, usage = None, None, None
         with ProviderBoundary(self._name, "provider"):
             async with aclosing(self._provider.generate(messages, self._config(request))) as pieces:
@@ -98,10 +98,10 @@ def _check_request(name: str, body: Mapping[str, Any]) -> None:
         raise BadRequest(f"`n`: {name!r} gives one answer; ask for 1, or choose another model", param="n")
 
 
-def _message(name: str, at: int, said: Mapping[str, Any]) -> ChatMessage:
-    content = said.get("content") or ""
+def _message(name: str, at: int, message: Mapping[str, Any]) -> ChatMessage:
+    content = message.get("content") or ""
     text = content if isinstance(content, str) else "".join(_texts(name, at, content))
-    return ChatMessage(_ROLES.get(said["role"], "user"), text)
+    return ChatMessage(_ROLES.get(message["role"], "user"), text)
 
 
 def _texts(name: str, at: int, parts: list[dict[str, Any]]) -> list[str]:

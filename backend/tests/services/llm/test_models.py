@@ -132,7 +132,7 @@ async def test_the_list_has_full_ids_and_a_dead_provider_delays_nobody(
     dead, found = FakeChat(slow_s=60), FakeChat(lists=("local",))
     made = catalog(dead=dead, dead_too=dead, broken=FakeBrokenChat(), lm_sought=found, **NAMED)
     begun_s = time.monotonic()
-    listed = [model.id for model in await made.models()]
+    listed = [model.id for model in await made.list_models()]
     assert time.monotonic() - begun_s < 2
     assert "echo" in listed
     assert {"one/qwen3:8b", "one/openai/gpt-oss-20b", "two/llama", "lm_sought/local"} <= set(listed)
@@ -143,7 +143,7 @@ async def test_a_list_for_another_server_looks_for_nobody() -> None:
     """Two servers that look for each other must not wait for each other."""
     found = FakeChat(lists=("local",))
     made = catalog(lm_sought=found, **NAMED)
-    listed = [model.id for model in await made.models(found=False)]
+    listed = [model.id for model in await made.list_models(found=False)]
     assert "two/llama" in listed
     assert "lm_sought/local" not in listed
     assert found.listings == 0
@@ -153,6 +153,6 @@ async def test_lists_are_asked_for_once_in_a_while() -> None:
     fake = FakeChat()
     made = catalog(fake=fake)
     for _ in range(3):
-        await made.models()
+        await made.list_models()
         await made.resolve("tiny")
     assert fake.listings == 1

@@ -58,10 +58,10 @@ class LlamaProcess:
                 await anyio.to_thread.run_sync(start_without_sigint, process)
             self._pid = process.pid  # it is lost once the process is reaped
             ours.setblocking(False)
-            said = await asyncio.get_running_loop().sock_recv(ours, _ADDRESS_BYTES)
-            if said in (b"", FAILED):
+            answer = await asyncio.get_running_loop().sock_recv(ours, _ADDRESS_BYTES)
+            if answer in (b"", FAILED):
                 raise LoadFailed
-            base = parse_base_url(said.decode().strip() + "/v1")
+            base = parse_base_url(answer.decode().strip() + "/v1")
         except BaseException:
             await self.aclose()
             raise
