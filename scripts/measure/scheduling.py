@@ -1,4 +1,4 @@
-"""Do pinned utterances leave a core idle? Eight at once in the embedded engine: unscheduled, in turns, in lanes."""
+"""Do pinned utterances leave a core idle? Eight at once in PocketSphinx: unscheduled, in turns, pinned to workers."""
 
 import argparse
 import statistics
@@ -24,7 +24,7 @@ Wrap = Callable[[SttStream, Scheduler, int], SttStream]
 
 
 class Unpinned:
-    """A stream that does not tell its worker."""
+    """A stream that does not name its worker."""
 
     def __init__(self, stream: SttStream) -> None:
         self.accept, self.finish, self.aclose = stream.accept, stream.finish, stream.aclose
@@ -33,7 +33,7 @@ class Unpinned:
 VARIANTS: dict[str, Wrap] = {
     "unscheduled": lambda stream, _, __: stream,
     "turns": lambda stream, scheduler, number: ScheduledStream(Unpinned(stream), scheduler, number, "e"),
-    "lanes": lambda stream, scheduler, number: ScheduledStream(stream, scheduler, number, "e"),
+    "pinned": lambda stream, scheduler, number: ScheduledStream(stream, scheduler, number, "e"),
 }
 
 

@@ -1,1 +1,1 @@
-"""Speech engines at work: which one, when it may decode, and how whole-window engines stream."""
+"""Speech engines at work: which engine, when it decodes, and how a whole-window engine streams."""

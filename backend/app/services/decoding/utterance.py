@@ -146,11 +146,6 @@ class UtteranceDecoder:
         self.accepted_samples = 0
         """Audio of the utterance that the engine has."""
 
-    @property
-    def is_open(self) -> bool:
-        """Whether an utterance has begun that is not closed."""
-        return self._stream is not None
-
     async def begin(self, utterance: UtteranceStarted) -> None:
         """Open a stream for the utterance."""
         self._utterance = utterance

@@ -1,1 +1,1 @@
-"""Recordings to text: decoded, cut at pauses, recognised, and returned whole or as they become text."""
+"""Recordings to text: decoded, cut at pauses, transcribed, and returned as a whole or in a stream."""

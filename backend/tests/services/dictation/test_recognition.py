@@ -8,7 +8,7 @@ import anyio
 import numpy as np
 import pytest
 
-from app.core.errors import EngineFailed
+from app.core.errors import EngineFailed, UpstreamError
 from app.core.metrics import Observer
 from app.core.speech import DiscardReason
 from app.providers.base import Samples, SttConfig, WindowRequest, WindowResult
@@ -26,6 +26,7 @@ from app.services.dictation.meter import Meter, SessionTotals
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.queue import FlushMark, StopMark, WorkQueue
 from app.services.dictation.recognition import RecognitionLoop
+from tests.fakes.engine import FakeSession, Script
 from tests.fakes.window_engine import (
     WORD_SAMPLES,
     FakeWindowEngine,
@@ -42,7 +43,10 @@ ASKED = frozenset({"eager_final", "turn_resumed"})
 class Room:
     """One dictation: what the ears say goes in, the client's events come out."""
 
-    def __init__(self, script: WindowScript, events: frozenset[str]) -> None:
+    def __init__(
+        self, script: WindowScript, events: frozenset[str], session: FakeSession | None = None
+    ) -> None:
+        """`session` is an incremental engine in place of the scripted windows."""
         self.engine = FakeWindowSession(script)
         self.kept: list[str] = []
         self._queue = WorkQueue()
@@ -51,7 +55,7 @@ class Room:
         scheduler = Scheduler(1, lambda: 0.0)
         engine = OpenEngine(
             provider=FakeWindowEngine(),
-            session=self.engine,
+            session=session or self.engine,
             config=SttConfig(partials=False),
             scheduler=scheduler,
             number=scheduler.new_session(),
@@ -246,3 +250,40 @@ async def test_a_client_that_leaves_in_the_pause_frees_the_engine_after_its_call
             assert not it.engine.closed
             it.engine.held[0].set()
     assert it.engine.closed
+
+
+async def test_an_engine_that_cannot_open_an_utterance_discards_it_and_goes_on() -> None:
+    """The audio and the end of that utterance are passed over; where it began is told."""
+    script = Script(failures={"open_stream": UpstreamError("the service is away")})
+    session = FakeSession(script, SttConfig())
+    it = Room(WindowScript(), frozenset({"utterance_discarded"}), session)
+    it.at = 32_000
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.recognition.run)
+        await it.speak(1)
+        await it.end(it.at)
+        script.failures.clear()
+        await it.speak(2)
+        await it.end(it.at)
+        await it.hear(StopMark())
+    kinds = [event["type"] for event in it.events]
+    assert kinds == ["utterance_discarded", "error", "final"]
+    discarded, error, final = it.events
+    assert (discarded["reason"], discarded["start_ms"], discarded["end_ms"]) == ("engine_error", 2000, 2000)
+    assert (error["code"], error["fatal"]) == ("upstream_error", False)
+    assert final["utterance_id"] == 2
+    assert session.closed
+
+
+async def test_a_dictation_that_wants_no_partials_gets_none_of_an_incremental_engine() -> None:
+    session = FakeSession(Script(lambda stream: " ".join(f"w{i}" for i in range(stream.pieces))), SttConfig())
+    it = Room(WindowScript(), frozenset(), session)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.recognition.run)
+        await it.speak(1)
+        for word in range(1, 5):
+            await it.speak(1, word)
+        await it.end(it.at)
+        await it.hear(StopMark())
+    assert [event["type"] for event in it.events] == ["final"]
+    assert session.streams[0].pieces == 5

@@ -1,1 +1,1 @@
-"""PocketSphinx in worker processes, because it holds the GIL: `provider`, `stream` and `pool` here, `worker` there."""
+"""PocketSphinx in worker processes, because it holds the GIL: only `worker` and `recognizer` run in them."""
