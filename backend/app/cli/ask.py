@@ -1,13 +1,24 @@
-"""`prompter ask`: a prompt to the language model, its answer as it is written."""
+"""`prompter ask` and `prompter providers`: ask a server's language model, and list who can answer."""
 
 import json
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.common import DEFAULT_URL, USAGE, AsJson, CaFile, CommandError, Token, Url, connect, run
+from app.cli.common import (
+    DEFAULT_URL,
+    USAGE,
+    AsJson,
+    CaFile,
+    CommandError,
+    Token,
+    Url,
+    make_client,
+    result_console,
+    run_async,
+)
 
 if TYPE_CHECKING:
     from app.client.prompt_client import PromptClient
@@ -15,11 +26,11 @@ if TYPE_CHECKING:
 Provider = Annotated[
     str | None, typer.Option(help="Language-model provider; `prompter providers` lists them.")
 ]
-Model = Annotated[str | None, typer.Option(help="The model to ask; the server's if left out.")]
+Model = Annotated[str | None, typer.Option(help="Model to ask; the server's default if left out.")]
 
 
 def ask(
-    text: Annotated[str, typer.Argument(help="The prompt, or - to read it from standard input.")],
+    text: Annotated[str, typer.Argument(help="Prompt, or - to read it from standard input.")],
     provider: Provider = None,
     model: Model = None,
     as_json: AsJson = False,
@@ -31,7 +42,7 @@ def ask(
     prompt = (sys.stdin.read() if text == "-" else text).strip()
     if not prompt:
         raise CommandError("the prompt is empty", USAGE)
-    run(_ask(connect(url, token, cafile), prompt, provider, model, as_json))
+    run_async(_ask(make_client(url, token, cafile), prompt, provider, model, as_json))
 
 
 async def _ask(
@@ -46,3 +57,26 @@ async def _ask(
         async for piece in client.generate_stream(prompt, provider=provider, config=config):
             typer.echo(piece, nl=False)
         typer.echo()
+
+
+def providers(
+    as_json: AsJson = False, url: Url = DEFAULT_URL, token: Token = "", cafile: CaFile = None
+) -> None:
+    """List speech engines and language-model providers; * marks the default ones."""
+    by_kind = run_async(_list_providers(make_client(url, token, cafile)))
+    if as_json:
+        typer.echo(json.dumps(by_kind, ensure_ascii=False))
+        return
+    names = {"stt": "Speech engines", "llm": "Language models"}
+    for kind, items in by_kind.items():
+        result_console().print(names[kind], style="bold")
+        width = max((len(item["name"]) for item in items), default=0)
+        for item in items:
+            mark = "*" if item["default"] else " "
+            line = f"{mark} {item['name']:<{width}}  {item['status']:<14}  {item['description']}"
+            result_console().print(line, markup=False)
+
+
+async def _list_providers(client: "PromptClient") -> dict[str, list[dict[str, Any]]]:
+    async with client:
+        return await client.providers()

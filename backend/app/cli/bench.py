@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.common import FAILED, USAGE, CommandError, notes, out
-from app.cli.common import run as run_async
+from app.cli.common import FAILED, USAGE, CommandError, note_console, result_console, run_async
 from app.cli.dictate import Lang, Model, Provider
 
 if TYPE_CHECKING:
@@ -38,7 +37,10 @@ Kinds = Annotated[str, typer.Option("--kinds", help="Kinds of the manifest to us
 def run(
     folder: Folder,
     parts: Annotated[
-        str, typer.Option("--parts", help="Of dictation, capacity, fairness, ingest; all if left out.")
+        str,
+        typer.Option(
+            "--parts", help="Parts to run, of dictation, capacity, fairness, ingest; all if left out."
+        ),
     ] = "",
     provider: Provider = None,
     model: Model = None,
@@ -47,10 +49,12 @@ def run(
     kinds: Kinds = "",
     url: Annotated[
         str | None,
-        typer.Option("--url", help="A server that runs already, ws:// or http://; else one is started."),
+        typer.Option(
+            "--url", help="Address of a running server, ws:// or http://; if left out, one is started."
+        ),
     ] = None,
-    speakers: Annotated[int, typer.Option(min=1, help="Sessions at once in the part dictation.")] = 1,
-    most: Annotated[int, typer.Option(min=1, help="Most speakers that the part capacity tries.")] = 64,
+    speakers: Annotated[int, typer.Option(min=1, help="Sessions at once in the part `dictation`.")] = 1,
+    most: Annotated[int, typer.Option(min=1, help="Most speakers that the part `capacity` tries.")] = 64,
     levels: Annotated[
         str,
         typer.Option(
@@ -61,14 +65,14 @@ def run(
     output: Out = None,
 ) -> None:
     """Speak recordings to a server in real time and measure what comes back."""
-    runner = _import("runner")
-    speech = _import("speaker").SessionOptions(provider, model, lang)
+    runner = _import_part("runner")
+    speech = _import_part("speaker").SessionOptions(provider, model, lang)
     plan = runner.Plan(
         folder=folder, parts=_split(parts) or runner.PARTS, speech=speech, langs=_split(langs), kinds=_split(kinds),
-        url=url, speakers=speakers, most=most, levels=_numbers(levels), utterances=utterances,
+        url=url, speakers=speakers, most=most, levels=_parse_numbers(levels), utterances=utterances,
     )  # fmt: skip
-    result = _wait(runner.run_plan(plan, _command(), _tell))
-    _finish(result, output or _new_folder(provider or "default"))
+    result = _run_part(runner.run_plan(plan, _command_line(), _print_note))
+    _save_and_show(result, output or _default_results_folder(provider or "default"))
 
 
 @app.command("accuracy")
@@ -83,33 +87,37 @@ def accuracy(
     kinds: Kinds = "",
     output: Out = None,
 ) -> None:
-    """Words wrong, loops and cost of an engine on your own recordings, offline and without a server."""
+    """Measure word errors, loops and cost of an engine on your own recordings, without a server or a network."""
     from app.cli.common import read_settings
 
     windows = _split(window)
     if not windows or not set(windows) <= {"short", "full"}:
         raise CommandError(f"--window {window!r}: expected short, full, or short,full", USAGE)
-    parts, clips, runner = _import("accuracy"), _import("clips"), _import("runner")
-    found = _wait(
+    parts, clips, runner = _import_part("accuracy"), _import_part("clips"), _import_part("runner")
+    found = _run_part(
         parts.measure_accuracy(
-            _caught(lambda: clips.find_clips(folder, _split(langs), _split(kinds))),
-            provider=provider, model=model, windows=windows, settings=read_settings(), tell=_tell,
+            _with_command_errors(lambda: clips.find_clips(folder, _split(langs), _split(kinds))),
+            provider=provider, model=model, windows=windows, settings=read_settings(), tell=_print_note,
         )
     )  # fmt: skip
     setting = {"provider": provider, "model": model or "the default", "audio": folder.name}
-    _finish(runner.make_run(_command(), [found], setting), output or _new_folder(f"accuracy-{provider}"))
+    _save_and_show(
+        runner.make_run(_command_line(), [found], setting),
+        output or _default_results_folder(f"accuracy-{provider}"),
+    )
 
 
 @app.command("gateway")
 def gateway(
-    crowd: Annotated[int, typer.Option(min=1, help="Streams at once that may lose nothing.")] = 100,
+    crowd: Annotated[int, typer.Option(min=1, help="Streams at once; none of them may lose anything.")] = 100,
     output: Out = None,
 ) -> None:
-    """What the server adds to a language model's answers: time to the first token, CPU for a chunk, memory."""
-    parts, runner = _import("gateway"), _import("runner")
-    found = _wait(parts.measure_gateway(crowd=crowd))
-    _finish(
-        runner.make_run(_command(), [found], {"upstream": "a fake one"}), output or _new_folder("gateway")
+    """Measure what the server adds to a language model's answers: time to the first token, CPU per chunk, memory."""
+    parts, runner = _import_part("gateway"), _import_part("runner")
+    found = _run_part(parts.measure_gateway(crowd=crowd))
+    _save_and_show(
+        runner.make_run(_command_line(), [found], {"upstream": "a fake one"}),
+        output or _default_results_folder("gateway"),
     )
 
 
@@ -118,20 +126,20 @@ def compare(
     before: Annotated[Path, typer.Argument(help="result.json of one run.", exists=True, dir_okay=False)],
     after: Annotated[Path, typer.Argument(help="result.json of another.", exists=True, dir_okay=False)],
 ) -> None:
-    """Say what got better or worse beyond noise; exit code 1 where anything got worse."""
-    report = _import("report")
-    one, other = (_caught(lambda path=path: report.read_run(path)) for path in (before, after))
-    changes = _import("compare").compare_figures(one.figures, other.figures)
+    """List what got better or worse beyond noise; the exit code is 1 if anything got worse."""
+    report = _import_part("report")
+    one, other = (_with_command_errors(lambda path=path: report.read_run(path)) for path in (before, after))
+    changes = _import_part("compare").compare_figures(one.figures, other.figures)
     typer.echo("\n".join(report.format_changes(changes)))
     if any(change.verdict == "worse" for change in changes):
         raise typer.Exit(FAILED)
 
 
-def _import(name: str) -> Any:
-    """A module of the benchmark.
+def _import_part(name: str) -> Any:
+    """Import a module of the benchmark.
 
     Raises:
-        CommandError: what it needs is not installed.
+        CommandError: a package that it needs is not installed.
     """
     from importlib import import_module
 
@@ -143,12 +151,12 @@ def _import(name: str) -> Any:
         ) from error
 
 
-def _wait(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    return _caught(lambda: run_async(coroutine))
+def _run_part(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return _with_command_errors(lambda: run_async(coroutine))
 
 
-def _caught(call: Any) -> Any:
-    """What the call gives; the benchmark's own failure as a line of the command."""
+def _with_command_errors(call: Any) -> Any:
+    """Call, and turn the benchmark's own errors into CommandError."""
     from app.bench.figures import BenchError
 
     try:
@@ -157,14 +165,14 @@ def _caught(call: Any) -> Any:
         raise CommandError(str(error)) from error
 
 
-def _finish(result: "Run", folder: Path) -> None:
-    """Write everything, show the tables."""
-    files = _import("runner").save_run(result, folder)
-    typer.echo(_import("report").format_run(result))
-    out().print(f"written: {', '.join(str(file) for file in files)}", markup=False)
+def _save_and_show(result: "Run", folder: Path) -> None:
+    """Write the result files, and show their tables."""
+    files = _import_part("runner").save_run(result, folder)
+    typer.echo(_import_part("report").format_run(result))
+    result_console().print(f"written: {', '.join(str(file) for file in files)}", markup=False)
 
 
-def _new_folder(name: str) -> Path:
+def _default_results_folder(name: str) -> Path:
     from app.core.paths import checkout_root
 
     stamp = dt.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
@@ -175,16 +183,16 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _numbers(text: str) -> list[int]:
+def _parse_numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in _split(text)]
     except ValueError:
         raise CommandError(f"--levels {text!r}: expected numbers like 1,8,16", USAGE) from None
 
 
-def _command() -> str:
+def _command_line() -> str:
     return " ".join(["prompter", *sys.argv[1:]])
 
 
-def _tell(line: str) -> None:
-    notes().print(line, markup=False)
+def _print_note(line: str) -> None:
+    note_console().print(line, markup=False)

@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, server options, consoles, and settings with clear errors."""
+"""Shared by the commands: exit codes, options for the server's address, consoles, and settings with clear errors."""
 
 import contextlib
 import os
@@ -13,11 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from app.client.prompt_client import PromptClient
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
     from app.core.config import Settings
-
 
 T = TypeVar("T")
 
@@ -32,14 +28,16 @@ Url = Annotated[
 ]
 Token = Annotated[
     str,
-    typer.Option("--token", envvar="PROMPTER_TOKEN", help="Its access token.", rich_help_panel="Server"),
+    typer.Option(
+        "--token", envvar="PROMPTER_TOKEN", help="Access token for the server.", rich_help_panel="Server"
+    ),
 ]
 CaFile = Annotated[
     Path | None,
     typer.Option(
         "--cafile",
         envvar="PROMPTER_CAFILE",
-        help="Certificate to trust: that which `prompter tls` has made.",
+        help="Certificate to trust, such as the one that `prompter tls` makes.",
         rich_help_panel="Server",
     ),
 ]
@@ -55,28 +53,30 @@ class CommandError(Exception):
         self.exit_code = exit_code
 
 
-def leave(exit_code: int) -> NoReturn:
-    """End the process now. A normal end would wait for threads that may be blocked, and then take the interpreter
-    apart, which with all that a server has loaded is half a second of computing."""
+def exit_now(exit_code: int) -> NoReturn:
+    """End the process now, without waiting for threads that may be blocked.
+
+    It also saves the half second in which Python would tear down what a server has loaded.
+    """
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # whoever read it has left
+        with contextlib.suppress(OSError, ValueError):  # its reader is gone
             stream.flush()
     os._exit(exit_code)
 
 
-def connect(url: str, token: str, cafile: Path | None = None) -> "PromptClient":
-    """A client, not yet open."""
+def make_client(url: str, token: str, cafile: Path | None = None) -> "PromptClient":
+    """Return a client that is not connected yet."""
     from app.client.prompt_client import PromptClient
 
     return PromptClient(url, token or None, cafile)
 
 
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run the asynchronous part of a command; Ctrl-C cancels it and goes on as KeyboardInterrupt.
+def run_async(main: Coroutine[Any, Any, T]) -> T:
+    """Run the asynchronous part of a command; Ctrl-C cancels it and raises KeyboardInterrupt.
 
-    asyncio's own handler is Python code that runs once the loop wakes: a Ctrl-C in the moment before the loop
-    begins to wait, or one that the system hands to another thread, would wait for the next event, and a silent
-    server sends none. A handler of the loop's wakes it.
+    asyncio's own handler runs only when the loop wakes up. A Ctrl-C just before the loop waits, or one that the system
+    gives to another thread, would wait for the next event, and a silent server sends none. A signal handler of the
+    loop wakes it.
     """
     import asyncio
     import signal
@@ -92,7 +92,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
             interrupted = True
             task.cancel()
 
-        # Not on Windows, where the loop wakes by itself, nor in a thread, which no signal reaches.
+        # Windows has no such handlers, and its loop wakes by itself; no signal reaches other threads than the main one.
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, cancel)
         return await main
@@ -105,25 +105,25 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-def out() -> "Console":
-    """Results. Never wrapped or coloured when piped."""
+def result_console() -> "Console":
+    """Return the console for results: standard output, not wrapped, without colours in a pipe."""
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=True)
 
 
-def notes() -> "Console":
-    """Progress and remarks."""
+def note_console() -> "Console":
+    """Return the console for progress and remarks: standard error."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def read_settings() -> "Settings":
-    """The settings of this machine.
+    """Read the settings of this machine.
 
     Raises:
-        CommandError: a value is not valid; the line names the setting and never repeats the value.
+        CommandError: a value is not valid; the message names the setting and does not repeat the value.
     """
     from pydantic import ValidationError
     from pydantic_settings import SettingsError

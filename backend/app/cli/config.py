@@ -1,4 +1,4 @@
-"""`prompter config`: the settings in force and where each one came from."""
+"""`prompter config`: the settings in force, and the source of each one."""
 
 import json
 
@@ -9,12 +9,12 @@ from app.cli.common import AsJson, read_settings
 
 def config(as_json: AsJson = False) -> None:
     """Print the server's settings on this machine in the form of a .env file, secrets masked."""
-    from app.cli.config_sources import rows
+    from app.cli.config_sources import list_settings
 
-    found = rows(read_settings())
+    settings = list_settings(read_settings())
     if as_json:
-        items = [{"name": row.name, "value": row.value, "source": row.source} for row in found]
+        items = [{"name": row.name, "value": row.value, "source": row.source} for row in settings]
         typer.echo(json.dumps(items, ensure_ascii=False))
         return
-    for row in found:
+    for row in settings:
         typer.echo(f"{row.name}={row.value}  # {row.source}")

@@ -1,4 +1,4 @@
-"""Which source gave each setting its value: the environment, `.env`, another tool's name, or the default."""
+"""The settings in force, and the source of each value: the environment, `.env`, another tool's name, or the default."""
 
 import os
 import re
@@ -18,64 +18,66 @@ _QUERY_VALUE = re.compile(r"([?&](?!api-version=)[^=&,]+=)[^&,]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SettingRow:
+    """One setting as `prompter config` shows it."""
+
     name: str
     """Its name in the environment."""
     value: str
     source: str
 
 
-def rows(
+def list_settings(
     settings: Settings,
     environ: Mapping[str, str] | None = None,
     dotenv: Mapping[str, str | None] | None = None,
-) -> list[Row]:
-    """Every setting in the order of the class, values as they would stand in `.env`, secrets masked."""
+) -> list[SettingRow]:
+    """Return every setting in the order of the class, its value as in a `.env` file, secrets masked."""
     environ = os.environ if environ is None else environ
     dotenv = dotenv_values(base_folder() / ".env") if dotenv is None else dotenv
     sources = {"environment": {name.upper() for name in environ}, ".env": {name.upper() for name in dotenv}}
     aliases = {path: name for name, path in ALIASES.items() if environ.get(name) or dotenv.get(name)}
     found = []
-    for path, value in _leaves(settings):
+    for path, value in _walk_settings(settings):
         names = ["PROMPTER_" + "__".join(path[:depth]).upper() for depth in range(len(path), 0, -1)]
         source = next(
-            (place for place, known in sources.items() if any(name in known for name in names)), None
+            (place for place, given in sources.items() if any(name in given for name in names)), None
         )
         if source is None and path in aliases:
             alias = aliases[path]
             source = f"{alias} in {'the environment' if environ.get(alias) else '.env'}"
-        found.append(Row(names[0], _shown(value), source or "default"))
+        found.append(SettingRow(names[0], _format_value(value), source or "default"))
     return found
 
 
-def _leaves(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+def _walk_settings(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if isinstance(value, BaseModel):
-            yield from _leaves(value, (*path, name))
+            yield from _walk_settings(value, (*path, name))
         elif any(
             isinstance(part, type) and issubclass(part, BaseModel) for part in get_args(field.annotation)
         ):
             for key, item in value.items():
-                yield from _leaves(item, (*path, name, key))
-        elif value is not None:  # which no text in a .env file means
+                yield from _walk_settings(item, (*path, name, key))
+        elif value is not None:  # a .env file cannot express None
             yield (*path, name), value
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, SecretStr):
         return MASK if value.get_secret_value() else ""
     if isinstance(value, list):
-        return ",".join(_shown(item) for item in value)
+        return ",".join(_format_value(item) for item in value)
     if isinstance(value, dict):
-        return ",".join(f"{key}={_shown(item)}" for key, item in value.items())
+        return ",".join(f"{key}={_format_value(item)}" for key, item in value.items())
     if isinstance(value, bool):
         return str(value).lower()
-    return without_password(str(value))
+    return mask_password(str(value))
 
 
-def without_password(text: str) -> str:
-    """An address may carry a password, `https://user:password@host`, or a key in its query."""
+def mask_password(text: str) -> str:
+    """Mask the password of an address, as in `https://user:password@host`, and the values of its query."""
     if "://" in text:
         text = _QUERY_VALUE.sub(rf"\1{MASK}", text)
     parts = urlsplit(text) if "://" in text and "@" in text else None

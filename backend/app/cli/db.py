@@ -1,4 +1,4 @@
-"""`prompter db`: the database of this machine's server: its schema, and copies of it."""
+"""`prompter db`: the schema of this machine's database, and backups of it."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.common import AsJson, CommandError, notes, out, read_settings, run
+from app.cli.common import AsJson, CommandError, note_console, read_settings, result_console, run_async
 
 if TYPE_CHECKING:
     from app.storage.connections import DatabaseUrl
@@ -16,13 +16,13 @@ app = typer.Typer(help="The database of this machine's server.", no_args_is_help
 
 @app.command("status")
 def status(as_json: AsJson = False) -> None:
-    """Tell where the database is, and whether its schema is the one this version needs."""
+    """Show where the database is, and whether its schema is the one that this version needs."""
     from app.core.errors import StorageUnavailable
     from app.storage import migrate
 
-    url = _url()
+    url = _read_url()
     try:
-        schema = None if _is_missing(url) else run(migrate.read_schema(url))
+        schema = None if _is_missing(url) else run_async(migrate.read_schema(url))
     except StorageUnavailable as error:
         raise CommandError(error.message) from error
     current = schema.current if schema else None
@@ -36,36 +36,36 @@ def status(as_json: AsJson = False) -> None:
         if current == head
         else "behind"
     )
-    shown = _shown(url)
+    shown = _format_url(url)
     if as_json:
         typer.echo(json.dumps({"database": shown, "schema": current, "needed": head, "state": state}))
         return
-    out().print(f"{shown}: {state} (schema {current or 'none'}, needed {head})", markup=False)
+    result_console().print(f"{shown}: {state} (schema {current or 'none'}, needed {head})", markup=False)
 
 
 @app.command("upgrade")
 def upgrade() -> None:
-    """Bring the database to the schema of this version; a server does so itself on SQLite, not on PostgreSQL."""
+    """Bring the database to the schema of this version. A server does so on SQLite, not on PostgreSQL."""
     from app.core.errors import StorageUnavailable
     from app.storage import data_folder, migrate
 
-    settings, url = read_settings(), _url()
+    settings, url = read_settings(), _read_url()
     try:
         if url.get_backend_name() == "sqlite":
             with data_folder.lock_folder(settings.data_dir):
-                schema = run(migrate.upgrade(url))
+                schema = run_async(migrate.upgrade(url))
         else:
-            schema = run(migrate.upgrade(url))
+            schema = run_async(migrate.upgrade(url))
     except StorageUnavailable as error:
         raise CommandError(error.message) from error
-    out().print(f"{_shown(url)}: up to date (schema {schema.current})", markup=False)
+    result_console().print(f"{_format_url(url)}: up to date (schema {schema.current})", markup=False)
 
 
 @app.command("backup")
 def backup(
-    file: Annotated[Path, typer.Argument(help="The copy; it must not be there yet.")],
+    file: Annotated[Path, typer.Argument(help="File to write; it must not exist yet.")],
 ) -> None:
-    """Copy the SQLite database to a file while a server uses it.
+    """Copy the SQLite database to a file, also while a server uses it.
 
     To restore, stop the server, remove prompter.db, prompter.db-wal and prompter.db-shm from the data folder, and
     copy the file there as prompter.db.
@@ -73,22 +73,22 @@ def backup(
     from app.core.errors import StorageUnavailable
     from app.storage.backup import back_up
 
-    url = _url()
+    url = _read_url()
     if url.get_backend_name() != "sqlite":
         raise CommandError(
-            f"{_shown(url)} is PostgreSQL, which has tools of its own: pg_dump -Fc -f {file.name} {url.database}"
+            f"{_format_url(url)} is PostgreSQL, which has tools of its own: pg_dump -Fc -f {file.name} {url.database}"
         )
     try:
         size = back_up(Path(url.database or ""), file)
     except StorageUnavailable as error:
         raise CommandError(error.message) from error
-    out().print(f"{file} has all of it ({size / 1e6:.1f} MB)", markup=False)
-    notes().print(
+    result_console().print(f"{file} has all of it ({size / 1e6:.1f} MB)", markup=False)
+    note_console().print(
         "keep jwt.key of the data folder too, where there is one: log-ins depend on it", markup=False
     )
 
 
-def _url() -> "DatabaseUrl":
+def _read_url() -> "DatabaseUrl":
     """Raises:
     CommandError: the setting cannot be read.
     """
@@ -101,13 +101,13 @@ def _url() -> "DatabaseUrl":
 
 
 def _is_missing(url: "DatabaseUrl") -> bool:
-    """Whether it is an SQLite file that is not there; looking at it would make it."""
+    """Whether it is an SQLite file that does not exist; opening the database would create it."""
     return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
 
 
-def _shown(url: "DatabaseUrl") -> str:
-    from app.cli.config_sources import without_password
+def _format_url(url: "DatabaseUrl") -> str:
+    from app.cli.config_sources import mask_password
 
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    return without_password(url.set(drivername="postgresql").render_as_string(hide_password=False))
+    return mask_password(url.set(drivername="postgresql").render_as_string(hide_password=False))

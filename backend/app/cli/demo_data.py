@@ -1,10 +1,10 @@
-"""`prompter demo-data`: invented data, to try an assistant without the real thing."""
+"""`prompter demo-data`: invented data to try an assistant with."""
 
 from typing import Annotated
 
 import typer
 
-from app.cli.common import REFUSED, CommandError, notes, out, read_settings
+from app.cli.common import REFUSED, CommandError, note_console, read_settings, result_console
 
 app = typer.Typer(help="Invented data to try assistants with.", no_args_is_help=True)
 
@@ -16,7 +16,7 @@ def demo_data() -> None:
 
 @app.command("loft")
 def loft(
-    force: Annotated[bool, typer.Option("--force", help="Replace the one that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the demo shop that is there.")] = False,
 ) -> None:
     """Make the demo shop of the assistant loft-chat: invented customers, orders and products."""
     from app.toolsets.loft import demo_seed, demo_shop
@@ -31,10 +31,10 @@ def loft(
         reason = (error.strerror or type(error).__name__).lower()
         raise CommandError(f"{str(path)!r} cannot be written: {reason}") from error
     counts = f"{len(demo_seed.CUSTOMERS)} customers, {len(demo_seed.ORDERS)} orders, {len(demo_seed.PRODUCTS)} products"
-    out().print(f"{path} has demo data: {counts}", markup=False)
+    result_console().print(f"{path} has demo data: {counts}", markup=False)
     if settings.loft.api_url:
-        notes().print("LOFT_API_URL is set, so that shop is asked, and not this one", markup=False)
+        note_console().print("LOFT_API_URL is set, so that shop is asked, and not this one", markup=False)
     else:
-        notes().print(
+        note_console().print(
             'try: prompter ask --provider loft-chat "¿Cuál es el estado del pedido ORD001?"', markup=False
         )

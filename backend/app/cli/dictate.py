@@ -1,4 +1,4 @@
-"""`prompter dictate`: speak, see the text while you speak, and send it to a model if you like."""
+"""`prompter dictate`: shows text while you speak, and can send it to a model."""
 
 import sys
 from contextlib import aclosing
@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.common import DEFAULT_URL, USAGE, AsJson, CaFile, CommandError, Token, Url, connect, run
+from app.cli.common import (
+    DEFAULT_URL,
+    USAGE,
+    AsJson,
+    CaFile,
+    CommandError,
+    Token,
+    Url,
+    make_client,
+    run_async,
+)
 from app.core.speech import ENDPOINTING_PROFILES
 
 if TYPE_CHECKING:
@@ -18,7 +28,9 @@ if TYPE_CHECKING:
 
 Source = Annotated[
     str | None,
-    typer.Argument(metavar="[FILE|-]", help="A recording, or - for standard input; else the microphone."),
+    typer.Argument(
+        metavar="[FILE|-]", help="A recording, or - for standard input; the microphone if left out."
+    ),
 ]
 Lang = Annotated[str | None, typer.Option(help="Language (BCP-47, such as en or es-MX), or auto.")]
 Provider = Annotated[str | None, typer.Option(help="Speech engine; `prompter providers` lists them.")]
@@ -30,9 +42,7 @@ Endpointing = Annotated[
     str | None,
     typer.Option(help=f"When an utterance ends: {', '.join(ENDPOINTING_PROFILES)}, or silence in ms."),
 ]
-Resume = Annotated[
-    bool, typer.Option("--resume/--no-resume", help="Go on by itself where a connection breaks.")
-]
+Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Continue after the connection breaks.")]
 
 
 def dictate(
@@ -54,10 +64,10 @@ def dictate(
     token: Token = "",
     cafile: CaFile = None,
 ) -> None:
-    """Turn speech into text while it is spoken: finished utterances go to standard output, one a line.
+    """Turn speech into text while it is spoken: finished utterances go to standard output, one per line.
 
-    At a terminal the text so far is shown as well, the part that may still change dimmed. Standard input may
-    be a WAV or raw PCM16 mono.
+    At a terminal the text so far is shown too, with the part that may still change dimmed. Standard input may
+    be a WAV file or raw PCM16 mono.
     """
     from app.cli.screen import JsonScreen, TextScreen
 
@@ -73,13 +83,13 @@ def dictate(
         "resume": resume,
     }
     try:
-        run(
+        run_async(
             _dictate(
-                _Microphone(rate) if source is None else _Recording(source, rate, fast),
+                _MicrophoneSource(rate) if source is None else _RecordingSource(source, rate, fast),
                 config,
                 screen,
                 send,
-                connect(url, token, cafile),
+                make_client(url, token, cafile),
             )
         )
     finally:
@@ -87,31 +97,31 @@ def dictate(
 
 
 async def _dictate(
-    source: "_Microphone | _Recording",
+    source: "_MicrophoneSource | _RecordingSource",
     config: dict[str, Any],
     screen: "Screen",
     send: bool,
     client: "PromptClient",
 ) -> None:
-    said: list[str] = []
+    finals: list[str] = []
     chunks, sample_rate = source.open()
     async with client, aclosing(client.dictate(chunks, sample_rate=sample_rate, **config)) as events:
         async for event in events:
             screen.show(event)
             if event.type == "final" and event.text:
-                said.append(event.text)
+                finals.append(event.text)
     if send:
-        if not said:
+        if not finals:
             raise CommandError("nothing was understood, so nothing was sent")
         async with client:
-            async for piece in client.generate_stream(" ".join(said)):
+            async for piece in client.generate_stream(" ".join(finals)):
                 screen.answer(piece)
             screen.end_answer()
 
 
 @dataclass(frozen=True, slots=True)
-class _Recording:
-    """A file or a pipe; a pipe is as fast as it is."""
+class _RecordingSource:
+    """A file, or a pipe, which sets its own pace."""
 
     name: str
     raw_rate: int
@@ -129,27 +139,27 @@ class _Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class _Microphone:
-    """Whoever speaks, until Enter."""
+class _MicrophoneSource:
+    """The microphone, until Enter is pressed."""
 
     sample_rate: int
 
     def open(self) -> "tuple[Chunks, int]":
-        from app.cli.microphone import microphone
+        from app.cli.microphone import record_microphone
 
-        return microphone(self.sample_rate), self.sample_rate
+        return record_microphone(self.sample_rate), self.sample_rate
 
 
 def split_terms(given: list[str] | None) -> list[str]:
-    """ "FastAPI, kubectl" and repeated options as one list."""
+    """Return the terms of comma-separated and repeated options as one list."""
     return [term.strip() for part in given or () for term in part.split(",") if term.strip()]
 
 
 def parse_endpointing(given: str | None) -> str | dict[str, int] | None:
-    """A profile's name, or its silence in ms.
+    """Return an endpointing profile's name, or the silence in ms that was given.
 
     Raises:
-        CommandError: neither.
+        CommandError: it is neither.
     """
     if given is None or given in ENDPOINTING_PROFILES:
         return given

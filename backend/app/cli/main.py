@@ -1,4 +1,4 @@
-"""The `prompter` command: its parts, and one place where every failure becomes a line and an exit code."""
+"""The `prompter` command: its subcommands, and the place where every failure becomes one line and an exit code."""
 
 import sys
 import threading
@@ -17,7 +17,6 @@ from app.cli import (
     demo_data,
     dictate,
     models,
-    providers,
     serve,
     tls,
     transcribe,
@@ -31,7 +30,7 @@ from app.cli.common import (
     REFUSED,
     USAGE,
     CommandError,
-    leave,
+    exit_now,
 )
 from app.client.errors import ClientError, Refused, Unreachable
 
@@ -47,7 +46,7 @@ app.command("serve")(serve.serve)
 app.command("dictate")(dictate.dictate)
 app.command("transcribe")(transcribe.transcribe)
 app.command("ask")(ask.ask)
-app.command("providers")(providers.providers)
+app.command("providers")(ask.providers)
 app.add_typer(models.app, name="models")
 app.command("config")(config.config)
 app.add_typer(users.app, name="users")
@@ -73,35 +72,35 @@ def prompter(
 
 
 def main() -> None:
-    """The entry point: run what the command line says and exit with its code."""
+    """Run the command line, and exit with its code."""
     try:
         code = execute(sys.argv[1:] or ["--help"])
-    except Exception:  # noqa: BLE001  # a fault of ours: told as Python tells it, and ended as everything else
+    except Exception:  # noqa: BLE001  # a bug: its traceback is shown
         traceback.print_exc()
         code = FAILED
     if not any(thread.name.startswith("AnyIO worker") for thread in threading.enumerate()):
         sys.exit(code)
-    leave(code)  # that thread may be blocked reading a silent pipe
+    exit_now(code)  # a worker thread may be blocked on a silent pipe
 
 
 def execute(arguments: list[str]) -> int:
-    """Run a command line; the exit code."""
+    """Run a command line, and return its exit code."""
     try:
         result = typer.main.get_command(app)(arguments, prog_name="prompter", standalone_mode=False)
     except CommandError as error:
-        return _fail(str(error), error.exit_code)
+        return _report(str(error), error.exit_code)
     except ClientError as error:
         codes = {Unreachable: NOT_REACHABLE, Refused: REFUSED}
-        return _fail(str(error), codes.get(type(error), FAILED))
+        return _report(str(error), codes.get(type(error), FAILED))
     except TyperException as error:
-        return _fail(f"{_lower_first(error.format_message())} (prompter --help tells more)", USAGE)
+        return _report(f"{_lower_first(error.format_message())} (prompter --help tells more)", USAGE)
     except (KeyboardInterrupt, Abort):
         return INTERRUPTED
     return result if isinstance(result, int) else 0
 
 
-def _fail(message: str, code: int) -> int:
-    """Say why in one line, whatever the message holds."""
+def _report(message: str, code: int) -> int:
+    """Print a message as one line, and return the code."""
     typer.echo(f"prompter: {' '.join(message.split())}", err=True)
     return code
 

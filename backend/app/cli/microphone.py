@@ -6,30 +6,30 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
-from app.cli.common import CommandError, notes
+from app.cli.common import CommandError, note_console
 
 BLOCK_MS = 50
-WAITING_BLOCKS = 600
-"""30 s: longer than any hiccup of a server that is worth waiting for."""
+MAX_WAITING_BLOCKS = 600
+"""30 s of audio; a server that is further behind is given up."""
 
 
-async def microphone(sample_rate: int) -> AsyncIterator[bytes]:
-    """PCM16 mono from the default input device; ends when Enter is pressed, or by cancellation.
+async def record_microphone(sample_rate: int) -> AsyncIterator[bytes]:
+    """Yield PCM16 mono from the default input device until Enter is pressed.
 
     Raises:
-        CommandError: no sounddevice, no PortAudio, no microphone; or the server fell 30 s behind.
+        CommandError: sounddevice, PortAudio or a microphone is missing, or the server fell 30 s behind.
     """
-    sounddevice = _load()
+    sounddevice = _import_sounddevice()
     loop = asyncio.get_running_loop()
     blocks: asyncio.Queue[bytes | None] = asyncio.Queue()
-    behind = False
+    is_behind = False
 
     def put(block: bytes | None) -> None:
-        nonlocal behind
-        if behind:
+        nonlocal is_behind
+        if is_behind:
             return
-        behind = block is not None and blocks.qsize() >= WAITING_BLOCKS
-        blocks.put_nowait(None if behind else block)
+        is_behind = block is not None and blocks.qsize() >= MAX_WAITING_BLOCKS
+        blocks.put_nowait(None if is_behind else block)
 
     def on_block(data: Any, *_: object) -> None:  # in PortAudio's thread
         loop.call_soon_threadsafe(put, bytes(data))
@@ -46,11 +46,11 @@ async def microphone(sample_rate: int) -> AsyncIterator[bytes]:
         raise CommandError("no microphone can be opened; plug one in, or name a file to dictate") from error
     with stream:
         if sys.stdin.isatty():
-            notes().print("Speak. Enter ends the dictation, Ctrl-C drops it.", style="dim")
+            note_console().print("Speak. Enter ends the dictation, Ctrl-C drops it.", style="dim")
             threading.Thread(target=_wait_for_enter, args=(loop, put), daemon=True).start()
         while (block := await blocks.get()) is not None:
             yield block
-    if behind:
+    if is_behind:
         raise CommandError("the server fell 30 s behind the microphone; what was said after that is lost")
 
 
@@ -60,7 +60,7 @@ def _wait_for_enter(loop: asyncio.AbstractEventLoop, put: Any) -> None:
         loop.call_soon_threadsafe(put, None)
 
 
-def _load() -> Any:
+def _import_sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError as error:

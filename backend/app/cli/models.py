@@ -1,11 +1,11 @@
-"""`prompter models`: the Whisper checkpoints and GGUF files of this machine, and fetching a checkpoint."""
+"""`prompter models`: lists the Whisper checkpoints and GGUF files of this machine, and downloads checkpoints."""
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.common import NOT_REACHABLE, AsJson, CommandError, notes, out, read_settings
+from app.cli.common import NOT_REACHABLE, AsJson, CommandError, note_console, read_settings, result_console
 
 if TYPE_CHECKING:
     from app.core.config import Settings
@@ -20,25 +20,25 @@ app = typer.Typer(help="Whisper checkpoints and GGUF files on this machine.", no
 
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
-    """List the checkpoints and GGUF files that are there; * marks those used unasked."""
+    """List the checkpoints and GGUF files; * marks the default ones."""
     from app.weights.checkpoints import find_default_checkpoint
 
     settings = read_settings()
-    items = _models(settings)
+    items = _list_items(settings)
     if as_json:
         typer.echo(json.dumps(items, ensure_ascii=False))
         return
     for item in items:
         mark = "*" if item["default"] else " "
-        out().print(
-            f"{mark} {item['name']:<18} {item['size_bytes'] / 1e6:7.1f} MB  {_use(item)}  {item['path']}",
+        result_console().print(
+            f"{mark} {item['name']:<18} {item['size_bytes'] / 1e6:7.1f} MB  {_describe_use(item)}  {item['path']}",
             markup=False,
         )
     if find_default_checkpoint(settings) is None:
-        notes().print("no checkpoint is used unasked; fetch one with: prompter models pull base")
+        note_console().print("no checkpoint is used unasked; fetch one with: prompter models pull base")
 
 
-def _models(settings: "Settings") -> list[dict[str, Any]]:
+def _list_items(settings: "Settings") -> list[dict[str, Any]]:
     from app.weights.checkpoints import find_default_checkpoint, list_checkpoints
     from app.weights.gguf import find_default_gguf, list_gguf
 
@@ -67,7 +67,7 @@ def _models(settings: "Settings") -> list[dict[str, Any]]:
     ]
 
 
-def _use(item: dict[str, Any]) -> str:
+def _describe_use(item: dict[str, Any]) -> str:
     if item["kind"] == "gguf":
         return "answers prompts"
     if item["test_only"]:
@@ -79,13 +79,13 @@ def _use(item: dict[str, Any]) -> str:
 def pull_model(
     name: Annotated[str, typer.Argument(help="tiny, base, small, medium, large-v3 …, or owner/repository.")],
 ) -> None:
-    """Fetch a checkpoint into the models folder; a broken download goes on where it stopped."""
-    fetch(name)
+    """Download a checkpoint into the models folder; a broken download continues where it stopped."""
+    download_with_progress(name)
 
 
 @app.command("ensure", hidden=True)
 def ensure_model(name: str = "base", timeout_s: float = 3.0) -> None:
-    """Fetch a checkpoint where none is there and the hub answers in time, as `make run` does."""
+    """Download a checkpoint if there is none and the hub answers in time; `make run` does so."""
     from app.weights.checkpoints import find_default_checkpoint
     from app.weights.hub import is_hub_reachable
 
@@ -93,14 +93,14 @@ def ensure_model(name: str = "base", timeout_s: float = 3.0) -> None:
         return
     if not is_hub_reachable(timeout_s):
         raise CommandError(HUB_SILENT, NOT_REACHABLE)
-    fetch(name)
+    download_with_progress(name)
 
 
-def fetch(name: str) -> None:
-    """Fetch with a progress bar.
+def download_with_progress(name: str) -> None:
+    """Download a checkpoint with a progress bar.
 
     Raises:
-        CommandError: it could not be fetched; the hub's answer in one line.
+        CommandError: the download failed; one line says why.
     """
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -109,7 +109,7 @@ def fetch(name: str) -> None:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=notes()) as progress:
+        with Progress(*columns, console=note_console()) as progress:
             task = progress.add_task(f"fetching {name}", total=None)
 
             def on_progress(done_bytes: int, total_bytes: int) -> None:
@@ -120,4 +120,4 @@ def fetch(name: str) -> None:
         raise CommandError(str(error), NOT_REACHABLE) from error
     except DownloadError as error:
         raise CommandError(str(error)) from error
-    out().print(f"{checkpoint.name} is at {checkpoint.path}", markup=False)
+    result_console().print(f"{checkpoint.name} is at {checkpoint.path}", markup=False)

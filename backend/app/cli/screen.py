@@ -1,21 +1,22 @@
-"""What a dictation looks like: text on a terminal or in a pipe, or one JSON object a line."""
+"""Shows a dictation: text at a terminal or in a pipe, or one JSON object per line."""
 
 import json
 import sys
 from typing import Protocol
 
+from rich.console import Console
 from rich.control import Control
 from rich.segment import ControlType
 from rich.text import Text
 
-from app.cli.common import notes, out
+from app.cli.common import note_console, result_console
 from app.client.events import Event
 
 _ERASE = Control((ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2))
 
 
 class Screen(Protocol):
-    """Where events and answers go."""
+    """Shows the events of a dictation and the model's answer."""
 
     wants_partials: bool
 
@@ -29,7 +30,7 @@ class Screen(Protocol):
 
 
 class JsonScreen:
-    """Every event as the server sent it, then the answer in pieces: `{"type": "answer", "text": …}`."""
+    """Writes each event as the server sent it, then the answer in pieces: `{"type": "answer", "text": …}`."""
 
     wants_partials = True
 
@@ -51,11 +52,11 @@ class JsonScreen:
 
 
 class TextScreen:
-    """Finals on standard output; at a terminal the text so far on one line of standard error."""
+    """Writes finals to standard output; at a terminal, the text so far is one line of standard error."""
 
-    def __init__(self) -> None:
-        self._out = out()
-        self._notes = notes()
+    def __init__(self, results: Console | None = None, notes: Console | None = None) -> None:
+        self._out = results or result_console()
+        self._notes = notes or note_console()
         self.wants_partials = self._notes.is_terminal
         self._painted = False
 
@@ -68,7 +69,7 @@ class TextScreen:
             self._notes.print("the connection broke and is back; nothing is lost", style="dim")
         elif event.type == "partial" and self.wants_partials:
             self._erase()
-            self._paint(partial_line(event, self._notes.width - 1))
+            self._paint(format_partial(event, self._notes.width - 1))
         elif event.type == "final":
             self._erase()
             if event.text:
@@ -85,7 +86,7 @@ class TextScreen:
         self.answer("\n")
 
     def close(self) -> None:
-        """Leave no half a sentence behind."""
+        """Erase the text so far."""
         self._erase()
 
     def _erase(self) -> None:
@@ -98,8 +99,8 @@ class TextScreen:
         self._painted = True
 
 
-def partial_line(event: Event, width: int) -> Text:
-    """The text so far with its unstable end dimmed; the newest words where it is longer than the line."""
+def format_partial(event: Event, width: int) -> Text:
+    """Return the text so far with its unstable end dimmed; only its newest words where it is longer than the line."""
     line = Text(event.stable)
     line.append(event.text.removeprefix(event.stable), style="dim")
     while line.cell_len > width:

@@ -1,4 +1,4 @@
-"""`prompter tls`: a certificate of this machine's own, so that browsers on the network may use their microphones."""
+"""`prompter tls`: a self-signed certificate; browsers on other machines give the microphone to https pages alone."""
 
 import ipaddress
 import os
@@ -10,46 +10,48 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.common import REFUSED, CommandError, notes, out, read_settings
+from app.cli.common import REFUSED, CommandError, note_console, read_settings, result_console
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-DAYS = 397
-"""The longest that browsers accept."""
+VALID_DAYS = 397
+"""The longest validity that browsers accept."""
 
 
 def tls(
     names: Annotated[
-        list[str] | None, typer.Argument(help="More names or addresses by which the server is reached.")
+        list[str] | None, typer.Argument(help="Further names or addresses of the server.")
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Where to put them; data/tls if left out.")
+        Path | None, typer.Option("--folder", help="Folder of certificate and key; data/tls if left out.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace those that are there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the files that are there.")] = False,
 ) -> None:
     """Make a self-signed certificate for this machine's names and addresses.
 
-    A browser warns of it once on each device; a certificate of a public authority, or a reverse proxy that fetches
-    one, is better where the server has a public name.
+    A browser warns of it once on each device. Where the server has a public name, a certificate of a public authority
+    is better, or a reverse proxy that fetches one.
     """
     folder = folder or read_settings().data_dir / "tls"
     cert, key = folder / "cert.pem", folder / "key.pem"
     if not force and (cert.exists() or key.exists()):
         raise CommandError(f"there is one in {str(folder)!r} already; --force replaces it", REFUSED)
-    reached = _reached_as(names or [])
+    reached = _list_names(names or [])
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fingerprint = _make(reached, cert, key)
+        fingerprint = _write_certificate(reached, cert, key)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise CommandError(f"{str(folder)!r} cannot be written: {reason}") from error
-    out().print(f"--tls-cert {cert} --tls-key {key}", markup=False)
-    notes().print(f"for {', '.join(reached)}, valid {DAYS} days; SHA-256 {fingerprint}", markup=False)
+    result_console().print(f"--tls-cert {cert} --tls-key {key}", markup=False)
+    note_console().print(
+        f"for {', '.join(reached)}, valid {VALID_DAYS} days; SHA-256 {fingerprint}", markup=False
+    )
 
 
-def _make(reached: list[str], cert_path: Path, key_path: Path) -> str:
-    """Write key and certificate; its fingerprint, to compare with what a browser shows."""
+def _write_certificate(reached: list[str], cert_path: Path, key_path: Path) -> str:
+    """Write key and certificate, and return the fingerprint, to compare with the one that a browser shows."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -66,7 +68,7 @@ def _make(reached: list[str], cert_path: Path, key_path: Path) -> str:
                 "key_encipherment",
                 "data_encipherment",
                 "key_agreement",
-                "key_cert_sign",  # who trusts this certificate trusts this server, and no other that it might sign
+                "key_cert_sign",  # trusting this certificate must not mean trusting others that it signs
                 "crl_sign",
                 "encipher_only",
                 "decipher_only",
@@ -82,8 +84,10 @@ def _make(reached: list[str], cert_path: Path, key_path: Path) -> str:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))  # a device whose clock is a little behind
-        .not_valid_after(now + timedelta(days=DAYS))
-        .add_extension(x509.SubjectAlternativeName([_general_name(one) for one in reached]), critical=False)
+        .not_valid_after(now + timedelta(days=VALID_DAYS))
+        .add_extension(
+            x509.SubjectAlternativeName([_to_general_name(one) for one in reached]), critical=False
+        )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.KeyUsage(**usage), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -100,7 +104,7 @@ def _make(reached: list[str], cert_path: Path, key_path: Path) -> str:
     return cert.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
-def _general_name(name: str) -> "x509.GeneralName":
+def _to_general_name(name: str) -> "x509.GeneralName":
     from cryptography import x509
 
     try:
@@ -109,32 +113,39 @@ def _general_name(name: str) -> "x509.GeneralName":
         return x509.DNSName(name)
 
 
-def _reached_as(more: list[str]) -> list[str]:
-    """The names and addresses of this machine, the loopback ones first."""
+def _list_names(more: list[str]) -> list[str]:
+    """Return the names and addresses of this machine, those of loopback first."""
     host = socket.gethostname().lower()
-    found = ["localhost", "127.0.0.1", "::1", *_dns_names(host), *_addresses(host), *map(_checked, more)]
+    found = [
+        "localhost",
+        "127.0.0.1",
+        "::1",
+        *_find_dns_names(host),
+        *_find_addresses(host),
+        *map(_normalize_name, more),
+    ]
     return list(dict.fromkeys(found))
 
 
-def _dns_names(host: str) -> list[str]:
+def _find_dns_names(host: str) -> list[str]:
     names = [host] if "." in host else [host, f"{host}.local"]
     return [name for name in names if name.isascii() and name.strip(".")]
 
 
-def _addresses(host: str) -> list[str]:
-    """Those that others reach this machine at, as far as it knows itself."""
+def _find_addresses(host: str) -> list[str]:
+    """Return the addresses of this machine on its networks, as far as the system knows them."""
     found: list[str] = []
     with suppress(OSError):
         found += [str(entry[4][0]) for entry in socket.getaddrinfo(host, None)]
     for family, outside in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        # Nothing is sent: connecting a datagram socket only asks which address would be used.
+        # Connecting a datagram socket sends nothing; it only shows which address would be used.
         with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((outside, 9))
             found.append(str(probe.getsockname()[0]))
     return [address for address in found if "%" not in address]
 
 
-def _checked(name: str) -> str:
+def _normalize_name(name: str) -> str:
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:

@@ -1,4 +1,4 @@
-"""`prompter transcribe`: recordings of any usual format to text, JSON or subtitles."""
+"""`prompter transcribe`: turns recordings of any usual format into text, JSON or subtitles."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.common import DEFAULT_URL, FAILED, USAGE, CaFile, CommandError, Token, Url, connect, notes, run
+from app.cli.common import (
+    DEFAULT_URL,
+    FAILED,
+    USAGE,
+    CaFile,
+    CommandError,
+    Token,
+    Url,
+    make_client,
+    note_console,
+    run_async,
+)
 from app.cli.dictate import (
     Endpointing,
     Lang,
@@ -28,8 +39,8 @@ if TYPE_CHECKING:
     from app.client.prompt_client import PromptClient
 
 
-class Format(StrEnum):
-    """What to write."""
+class OutputFormat(StrEnum):
+    """What is written."""
 
     TEXT = "text"
     JSON = "json"
@@ -37,12 +48,17 @@ class Format(StrEnum):
     VTT = "vtt"
 
 
-SUFFIXES = {Format.TEXT: ".txt", Format.JSON: ".json", Format.SRT: ".srt", Format.VTT: ".vtt"}
+SUFFIXES = {
+    OutputFormat.TEXT: ".txt",
+    OutputFormat.JSON: ".json",
+    OutputFormat.SRT: ".srt",
+    OutputFormat.VTT: ".vtt",
+}
 
 
 def transcribe(
     files: Annotated[list[Path], typer.Argument(help="wav, mp3, flac, ogg, webm, m4a …")],
-    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.TEXT,
+    form: Annotated[OutputFormat, typer.Option("--format", help="What to write.")] = OutputFormat.TEXT,
     output: Annotated[
         Path | None, typer.Option(help="Folder for one file each; else standard output.", file_okay=False)
     ] = None,
@@ -57,8 +73,8 @@ def transcribe(
     token: Token = "",
     cafile: CaFile = None,
 ) -> None:
-    """Transcribe recordings as fast as the server can, with a progress bar on standard error."""
-    if len(files) > 1 and form in (Format.SRT, Format.VTT) and output is None:
+    """Transcribe recordings as fast as the server can; standard error shows the progress."""
+    if len(files) > 1 and form in (OutputFormat.SRT, OutputFormat.VTT) and output is None:
         raise CommandError(f"several files in one {form} make no sense; say --output DIR", USAGE)
     if output:
         output.mkdir(parents=True, exist_ok=True)
@@ -66,25 +82,29 @@ def transcribe(
         "lang": lang,
         "provider": provider,
         "model": model,
-        "words": words or form in (Format.SRT, Format.VTT),
+        "words": words or form in (OutputFormat.SRT, OutputFormat.VTT),
         "vocabulary": split_terms(vocabulary),
         "endpointing": parse_endpointing(endpointing),
         "resume": resume,
     }
-    failed = run(_transcribe_all(files, form, output, options, connect(url, token, cafile)))
+    failed = run_async(_transcribe_all(files, form, output, options, make_client(url, token, cafile)))
     if failed:
         raise typer.Exit(FAILED)
 
 
 async def _transcribe_all(
-    files: list[Path], form: Format, output: Path | None, options: dict[str, Any], client: "PromptClient"
+    files: list[Path],
+    form: OutputFormat,
+    output: Path | None,
+    options: dict[str, Any],
+    client: "PromptClient",
 ) -> int:
-    """Go through the files; the number of those that could not be read."""
+    """Transcribe the files one after another, and return how many could not be read."""
     from rich.progress import Progress
 
     failed = 0
-    names = target_names(files, SUFFIXES[form])
-    console = notes()
+    names = make_target_names(files, SUFFIXES[form])
+    console = note_console()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         async with client:
             for file, name in zip(files, names, strict=True):
@@ -94,13 +114,13 @@ async def _transcribe_all(
                     progress.console.print(f"prompter: {error}", markup=False)
                     failed += 1
                     continue
-                text = render(file, result, form)
+                text = render_result(file, result, form)
                 if output:
                     (output / name).write_text(text, encoding="utf-8")
                 else:
                     progress.stop()
                     typer.echo(
-                        f"==> {file} <==\n{text}" if form is Format.TEXT and len(files) > 1 else text,
+                        f"==> {file} <==\n{text}" if form is OutputFormat.TEXT and len(files) > 1 else text,
                         nl=False,
                     )
                     progress.start()
@@ -121,23 +141,23 @@ async def _transcribe_one(
         progress.remove_task(task)
 
 
-def target_names(files: Sequence[Path], suffix: str) -> list[str]:
-    """A name for each result: that of its recording, with its old suffix where two would be the same."""
+def make_target_names(files: Sequence[Path], suffix: str) -> list[str]:
+    """Return a file name for each result: its recording's, with the old suffix where two would be the same."""
     stems = Counter(file.stem for file in files)
     return [(file.stem if stems[file.stem] == 1 else file.name) + suffix for file in files]
 
 
-def render(file: Path, result: "Transcription", form: Format) -> str:
-    """The result in the form asked for, with a newline at its end."""
+def render_result(file: Path, result: "Transcription", form: OutputFormat) -> str:
+    """Return the result in the given form, ending with a newline."""
     import json
     from dataclasses import asdict
 
     from app.utils.subtitles import to_srt, to_vtt
 
-    if form is Format.SRT:
+    if form is OutputFormat.SRT:
         return to_srt(result.segments)
-    if form is Format.VTT:
+    if form is OutputFormat.VTT:
         return to_vtt(result.segments)
-    if form is Format.JSON:
+    if form is OutputFormat.JSON:
         return json.dumps({"file": str(file), **asdict(result)}, ensure_ascii=False) + "\n"
     return "".join(f"{segment.text}\n" for segment in result.segments)

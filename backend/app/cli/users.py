@@ -1,4 +1,4 @@
-"""`prompter users`: who may log in. It works on the database itself, whether a server runs or not."""
+"""`prompter users`: the people who may log in. It works on the database, whether a server runs or not."""
 
 import json
 import sys
@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from app.cli.common import REFUSED, USAGE, AsJson, CommandError, notes, out, read_settings, run
+from app.cli.common import (
+    REFUSED,
+    USAGE,
+    AsJson,
+    CommandError,
+    note_console,
+    read_settings,
+    result_console,
+    run_async,
+)
 
 if TYPE_CHECKING:
     from app.services.accounts.administration import UserAdministration
@@ -15,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 app = typer.Typer(help="The people who may log in to the server of this machine.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="The user's name; upper and lower case are the same.")]
+Name = Annotated[str, typer.Argument(help="Name of the user; upper and lower case are the same.")]
 FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input, for scripts.")
 ]
@@ -24,27 +33,29 @@ FromStdin = Annotated[
 @app.command("add")
 def add_user(
     name: Name,
-    admin: Annotated[bool, typer.Option("--admin", help="An admin, who may see /metrics.")] = False,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="Make the user an admin, who may see /metrics.")
+    ] = False,
     password_stdin: FromStdin = False,
 ) -> None:
     """Add a user. The first admin takes over what was kept while there were no accounts."""
     from app.core.security import LOCAL_USER_ID, Role
 
     role: Role = "admin" if admin else "user"
-    _administer(lambda accounts: accounts.check_new_name(name, role))
-    password = _password(name, password_stdin)
-    user = _administer(lambda accounts: accounts.add(name, password, role))
-    out().print(f"added {role} {user.name}", markup=False)
+    _run_on_accounts(lambda accounts: accounts.check_new_name(name, role))
+    password = _read_password(name, password_stdin)
+    user = _run_on_accounts(lambda accounts: accounts.add(name, password, role))
+    result_console().print(f"added {role} {user.name}", markup=False)
     if user.id == LOCAL_USER_ID:
-        notes().print("what was kept without accounts belongs to this user now")
+        note_console().print("what was kept without accounts belongs to this user now")
     if read_settings().accounts.mode == "none":
-        notes().print("the server asks nobody yet: PROMPTER_ACCOUNTS__MODE=accounts makes it ask")
+        note_console().print("the server asks nobody yet: PROMPTER_ACCOUNTS__MODE=accounts makes it ask")
 
 
 @app.command("list")
 def list_users(as_json: AsJson = False) -> None:
     """List the users."""
-    users = _administer(lambda accounts: accounts.list_users())
+    users = _run_on_accounts(lambda accounts: accounts.list_users())
     if as_json:
         items = [
             {
@@ -60,47 +71,47 @@ def list_users(as_json: AsJson = False) -> None:
         return
     for user in users:
         state = "disabled" if user.disabled_at else ""
-        out().print(f"{user.name:<24} {user.role:<6} {state}".rstrip(), markup=False)
+        result_console().print(f"{user.name:<24} {user.role:<6} {state}".rstrip(), markup=False)
     if not users:
-        notes().print("there is nobody yet; add the first with: prompter users add NAME --admin")
+        note_console().print("there is nobody yet; add the first with: prompter users add NAME --admin")
 
 
 @app.command("disable")
 def disable_user(name: Name) -> None:
-    """Let a user in no more, nor their keys; what is theirs stays. Open sockets close within a minute."""
-    _administer(lambda accounts: accounts.disable(name))
+    """Shut a user and their API keys out; their data stay. Open sockets close within a minute."""
+    _run_on_accounts(lambda accounts: accounts.disable(name))
 
 
 @app.command("enable")
 def enable_user(name: Name) -> None:
     """Let a disabled user in again."""
-    _administer(lambda accounts: accounts.enable(name))
+    _run_on_accounts(lambda accounts: accounts.enable(name))
 
 
 @app.command("passwd")
 def change_password(name: Name, password_stdin: FromStdin = False) -> None:
-    """Give a user another password; every log-in with the old one ends."""
-    _administer(lambda accounts: accounts.get(name))
-    password = _password(name, password_stdin)
-    _administer(lambda accounts: accounts.set_password(name, password))
+    """Set a user's password; every log-in with the old one ends."""
+    _run_on_accounts(lambda accounts: accounts.get(name))
+    password = _read_password(name, password_stdin)
+    _run_on_accounts(lambda accounts: accounts.set_password(name, password))
 
 
 @app.command("delete")
 def delete_user(
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
     """Delete a user with all conversations, dictations and keys."""
-    _administer(lambda accounts: accounts.get(name))
+    _run_on_accounts(lambda accounts: accounts.get(name))
     if not yes:
         if not sys.stdin.isatty():
             raise CommandError("this deletes everything of theirs; say --yes if that is meant", USAGE)
         typer.confirm(f"delete {name!r} and everything of theirs?", abort=True, err=True)
-    _administer(lambda accounts: accounts.delete(name))
+    _run_on_accounts(lambda accounts: accounts.delete(name))
 
 
-def _password(name: str, from_stdin: bool) -> str:
-    """A password, which never stands on the command line, where every user of the machine can read it."""
+def _read_password(name: str, from_stdin: bool) -> str:
+    """Ask for a password. It is no argument: every user of a machine can read command lines."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
@@ -109,11 +120,11 @@ def _password(name: str, from_stdin: bool) -> str:
     return asked
 
 
-def _administer(work: "Callable[[UserAdministration], Awaitable[T]]") -> T:
-    """Do one thing to the accounts.
+def _run_on_accounts(work: "Callable[[UserAdministration], Awaitable[T]]") -> T:
+    """Open the database, and run one piece of work on the accounts.
 
     Raises:
-        CommandError: it cannot be done; one line says why.
+        CommandError: the work failed; one line says why.
     """
     from app.core.errors import PrompterError
     from app.services.accounts.administration import UserAdministration
@@ -134,7 +145,7 @@ def _administer(work: "Callable[[UserAdministration], Awaitable[T]]") -> T:
             await database.aclose()
 
     try:
-        return run(done())
+        return run_async(done())
     except PrompterError as error:
         raise CommandError(error.message, REFUSED) from error
     except OSError as error:

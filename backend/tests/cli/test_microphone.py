@@ -9,7 +9,7 @@ import pytest
 
 from app.cli import microphone as module
 from app.cli.common import CommandError
-from app.cli.microphone import WAITING_BLOCKS, microphone
+from app.cli.microphone import MAX_WAITING_BLOCKS, record_microphone
 
 
 class FakeSounddevice:
@@ -70,9 +70,9 @@ async def test_blocks_come_in_order_until_enter(
 ) -> None:
     blocks = [bytes([number]) * 1600 for number in range(5)]
     device = FakeSounddevice(blocks)
-    monkeypatch.setattr(module, "_load", lambda: device)
+    monkeypatch.setattr(module, "_import_sounddevice", lambda: device)
     heard = []
-    async for block in microphone(16_000):
+    async for block in record_microphone(16_000):
         heard.append(block)
         if len(heard) == len(blocks):
             keyboard.enter.set()
@@ -82,24 +82,24 @@ async def test_blocks_come_in_order_until_enter(
 
 
 async def test_no_microphone_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_load", lambda: FakeSounddevice([], plugged_in=False))
+    monkeypatch.setattr(module, "_import_sounddevice", lambda: FakeSounddevice([], plugged_in=False))
     with pytest.raises(CommandError, match="name a file to dictate"):
-        [block async for block in microphone(16_000)]
+        [block async for block in record_microphone(16_000)]
 
 
 async def test_a_server_that_falls_behind_is_told_and_not_buffered_for_ever(
     monkeypatch: pytest.MonkeyPatch, keyboard: FakeKeyboard
 ) -> None:
     """It ends by itself: the person who speaks must not go on for nothing."""
-    device = FakeSounddevice([bytes(1600)] * (WAITING_BLOCKS + 50))
-    monkeypatch.setattr(module, "_load", lambda: device)
+    device = FakeSounddevice([bytes(1600)] * (MAX_WAITING_BLOCKS + 50))
+    monkeypatch.setattr(module, "_import_sounddevice", lambda: device)
     heard = 0
 
     async def listen() -> None:
         nonlocal heard
-        async for _ in microphone(16_000):
+        async for _ in record_microphone(16_000):
             heard += 1
 
     with pytest.raises(CommandError, match="30 s behind"):
         await listen()
-    assert heard == WAITING_BLOCKS
+    assert heard == MAX_WAITING_BLOCKS

@@ -6,8 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
-from app.cli import screen
-from app.cli.screen import JsonScreen, TextScreen, partial_line
+from app.cli.screen import JsonScreen, TextScreen, format_partial
 from app.client.events import Event
 
 
@@ -16,31 +15,32 @@ def event(kind: str, **fields: object) -> Event:
 
 
 def test_the_unstable_end_is_dim() -> None:
-    line = partial_line(event("partial", text="what is the", stable="what is"), 40)
+    line = format_partial(event("partial", text="what is the", stable="what is"), 40)
     assert line.plain == "what is the"
     assert [(span.start, span.end, span.style) for span in line.spans] == [(7, 11, "dim")]
 
 
 @pytest.mark.parametrize("text", ["one two three four five", "一二三四五六七八九十"])
 def test_a_long_partial_shows_its_newest_words(text: str) -> None:
-    line = partial_line(event("partial", text=text, stable=""), 9)
+    line = format_partial(event("partial", text=text, stable=""), 9)
     assert line.cell_len <= 9
     assert text.endswith(line.plain)
     assert line.plain
 
 
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+def terminal() -> Console:
     """Both outputs on one terminal, 30 wide."""
-    written = io.StringIO()
-    console = Console(file=written, force_terminal=True, width=30, color_system=None, highlight=False)
-    monkeypatch.setattr(screen, "out", lambda: console)
-    monkeypatch.setattr(screen, "notes", lambda: console)
-    return written
+    return Console(file=io.StringIO(), force_terminal=True, width=30, color_system=None, highlight=False)
 
 
-def test_a_partial_is_replaced_and_a_final_stays(terminal: io.StringIO) -> None:
-    shown = TextScreen()
+def written(terminal: Console) -> str:
+    assert isinstance(terminal.file, io.StringIO)
+    return terminal.file.getvalue()
+
+
+def test_a_partial_is_replaced_and_a_final_stays(terminal: Console) -> None:
+    shown = TextScreen(terminal, terminal)
     assert shown.wants_partials
     for said in (
         event("partial", text="wha", stable=""),
@@ -52,12 +52,12 @@ def test_a_partial_is_replaced_and_a_final_stays(terminal: io.StringIO) -> None:
         shown.show(said)
     shown.close()
     erase = "\r\x1b[2K"
-    assert terminal.getvalue() == f"wha{erase}what is{erase}What is it?\nhm{erase}"
+    assert written(terminal) == f"wha{erase}what is{erase}What is it?\nhm{erase}"
 
 
-def test_markup_in_what_was_said_is_text(terminal: io.StringIO) -> None:
-    TextScreen().show(event("final", text="[bold]no[/bold]"))
-    assert terminal.getvalue() == "[bold]no[/bold]\n"
+def test_markup_in_what_was_said_is_text(terminal: Console) -> None:
+    TextScreen(terminal, terminal).show(event("final", text="[bold]no[/bold]"))
+    assert written(terminal) == "[bold]no[/bold]\n"
 
 
 def test_json_keeps_the_whole_event(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,171 +1,16 @@
-"""`prompter serve` says what it can do, refuses what it should, and ends cleanly."""
+"""`prompter serve` binds its port, and refuses what it should."""
 
-import asyncio
-import contextlib
-import json
 import re
 import signal
 import socket
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
 
 from app.cli.common import CommandError
-from app.cli.serve import RECEIVE_BUFFER_BYTES, bind
-from tests.support.command import COMMAND, environment, one_line, prompter
-from tests.support.speech_client import speech_client, spoken, without_pauses
-
-ENDS_WITHIN_S = 2.0
-
-
-class FakeTerminal:
-    """A running `prompter serve`, as the person who started it sees it."""
-
-    def __init__(self, *arguments: str, **env: str) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, "serve", "--port", "0", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(**env),
-        )
-        self.lines: list[str] = []
-
-    def wait_for(self, pattern: str) -> "re.Match[str]":
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if match := re.search(pattern, line):
-                return match
-        raise AssertionError(f"the server ended without {pattern!r}: {self.lines}")
-
-    def end(self, how: signal.Signals) -> tuple[int, float, str]:
-        """(exit code, seconds it took, what it still said)."""
-        started_s = time.monotonic()
-        self.process.send_signal(how)
-        out, err = self.process.communicate(timeout=20)
-        return self.process.returncode, time.monotonic() - started_s, out + err
-
-
-@pytest.fixture
-def terminal(clean_environment: None) -> Iterator[FakeTerminal]:
-    served = FakeTerminal(PROMPTER_STT__PROVIDER="cloud_stub")
-    try:
-        yield served
-    finally:
-        served.process.kill()
-        served.process.communicate()
-
-
-def test_it_says_what_it_can_do(terminal: FakeTerminal) -> None:
-    url = terminal.wait_for(r"listening at (http://127\.0\.0\.1:\d+)")[1]
-    terminal.wait_for("speech engine: cloud_stub")
-    said = "".join(terminal.lines)
-    assert f"{url}/docs" in said
-    assert "prompts are answered by: echo" in said
-    assert httpx2.get(f"{url}/health", trust_env=False).json() == {"status": "ok"}
-    assert terminal.end(signal.SIGINT)[0] == 0
-
-
-def test_it_says_which_model_answers(clean_environment: None) -> None:
-    model = {
-        "OPENAI_BASE_URL": "https://me:secret@models.example/v1",
-        "OPENAI_API_KEY": "k",
-        "OPENAI_MODEL": "m",
-    }
-    served = FakeTerminal(PROMPTER_STT__PROVIDER="cloud_stub", **model)
-    with served.process:
-        line = served.wait_for("prompts are answered by: (.*)")[1]
-        assert line == "'m' at https://********@models.example/v1"
-        assert served.end(signal.SIGTERM)[0] == 0
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-async def test_it_ends_at_once_with_open_sockets(terminal: FakeTerminal, how: signal.Signals) -> None:
-    """Dictations in the middle of a word and idle sockets are told to come back later."""
-    url = (await asyncio.to_thread(terminal.wait_for, r"listening at (http://\S+)"))[1]
-    async with contextlib.AsyncExitStack() as stack:
-        address = f"ws{url.removeprefix('http')}/ws/stt"
-        sockets = [await stack.enter_async_context(connect(address, proxy=None)) for _ in range(4)]
-        for socket_ in sockets[1:]:
-            await socket_.send(json.dumps({"type": "start", "config": {"provider": "cloud_stub"}}))
-            await socket_.send(bytes(3200))
-            assert json.loads(await socket_.recv())["type"] == "ready"
-        code, took_s, said = await asyncio.to_thread(terminal.end, how)
-        for socket_ in sockets:
-            await socket_.wait_closed()
-    assert code == 0
-    assert took_s < ENDS_WITHIN_S
-    assert "Traceback" not in said
-    assert "ERROR" not in said
-    assert {socket_.close_code for socket_ in sockets} == {1012}
-
-
-SPHINX = {"PROMPTER_STT__PROVIDER": "pocketsphinx", "PROMPTER_STT__POCKETSPHINX__WORKERS": "1"}
-
-
-@pytest.fixture
-def listening(clean_environment: None) -> Iterator[FakeTerminal]:
-    """A server with an engine that really listens."""
-    served = FakeTerminal(**SPHINX)
-    try:
-        yield served
-    finally:
-        served.process.kill()
-        served.process.communicate()
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-async def test_what_was_said_is_told_before_it_ends(listening: FakeTerminal, how: signal.Signals) -> None:
-    url = (await asyncio.to_thread(listening.wait_for, r"listening at (http://\S+)"))[1]
-    await asyncio.to_thread(listening.wait_for, "speech engine: pocketsphinx")
-    async with speech_client(url) as client:
-        await client.start(lang="en")
-        await client.connection.send(spoken().tobytes())
-        await client.until("partial")
-        listening.process.send_signal(how)
-        assert await client.until_closed() == 1012
-    await asyncio.to_thread(listening.process.wait, 10)
-    assert [event["type"] for event in client.events[-2:]] == ["final", "stopped"]
-    assert "weather" in client.events[-2]["text"]
-    assert listening.process.returncode == 0
-    assert "Traceback" not in listening.process.communicate()[1]
-
-
-async def test_a_second_ctrl_c_ends_it_at_once(listening: FakeTerminal) -> None:
-    """Minutes of speech wait for the engine; nobody waits for them."""
-    url = (await asyncio.to_thread(listening.wait_for, r"listening at (http://\S+)"))[1]
-    await asyncio.to_thread(listening.wait_for, "speech engine: pocketsphinx")
-    async with speech_client(url) as client:
-        await client.start(lang="en", endpointing="command")
-        speech = without_pauses(100).tobytes()
-        for at in range(0, len(speech), 64_000):
-            await client.connection.send(speech[at : at + 64_000])
-        await client.until("partial")
-        listening.process.send_signal(signal.SIGINT)
-        with pytest.raises(ConnectionClosed) as refused:
-            await _until_refused(url)
-        assert refused.value.rcvd is not None
-        assert refused.value.rcvd.code == 1012
-        code, took_s, said = await asyncio.to_thread(listening.end, signal.SIGINT)
-        assert await client.until_closed() in (1006, 1012)
-        assert "stopped" not in {event["type"] for event in client.events}
-    assert code == 130
-    assert took_s < 1.5
-    assert "Traceback" not in said
-
-
-async def _until_refused(url: str) -> None:
-    """Open sockets until the server takes no more."""
-    while True:
-        async with speech_client(url) as client:
-            await client.answers()
+from app.cli.serve import RECEIVE_BUFFER_BYTES, bind_listener
+from tests.support.command import one_line, prompter
+from tests.support.terminal import FakeTerminal
 
 
 def test_a_port_in_use_is_one_line() -> None:
@@ -185,7 +30,7 @@ def test_a_port_in_use_names_the_program() -> None:
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(CommandError, match=re.escape(program)),
     ):
-        bind("127.0.0.1", taken.getsockname()[1])
+        bind_listener("127.0.0.1", taken.getsockname()[1])
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "server.example"])
@@ -218,6 +63,6 @@ def test_a_wrong_setting_is_one_line() -> None:
 
 def test_little_is_kept_of_a_client_that_waits() -> None:
     """Linux doubles the figure for its own accounts."""
-    with bind("127.0.0.1", 0) as listener:
+    with bind_listener("127.0.0.1", 0) as listener:
         kept = listener.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         assert RECEIVE_BUFFER_BYTES <= kept <= 2 * RECEIVE_BUFFER_BYTES

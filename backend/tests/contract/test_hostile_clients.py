@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from app.api import stt
-from app.cli.serve import PING_S, UNREAD_MS, bind
+from app.cli.serve import PING_INTERVAL_S, UNREAD_TIMEOUT_MS, bind_listener
 from app.services.audio.segmenter import Segmenter
 from app.services.dictation import session as speech_socket
 from tests.fakes.engine import FakeEngine, Gate, Script, growing
@@ -218,8 +218,8 @@ async def test_a_silent_client_that_never_reads_its_acks_is_closed(monkeypatch: 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such limit")
 def test_the_command_lets_the_system_drop_who_takes_nothing() -> None:
-    with bind("127.0.0.1", 0) as listener:
-        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNREAD_MS
+    with bind_listener("127.0.0.1", 0) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNREAD_TIMEOUT_MS
 
 
 # -- a client that leaves -------------------------------------------------------------------------
@@ -336,7 +336,9 @@ async def test_a_client_that_leaves_under_back_pressure_frees_its_engine(partial
             await eventually(lambda: engine.all_closed, 15)
             decoded_s = sum(len(stream.audio) / 32_000 for stream in engine.streams) - heard_s
             # Until a ping fails; the backlog; what one read of 256 KiB brought in before.
-            assert decoded_s <= PING_S / 0.2 + 3 + 8 + 2, f"{decoded_s} s of audio were decoded for nobody"
+            assert decoded_s <= PING_INTERVAL_S / 0.2 + 3 + 8 + 2, (
+                f"{decoded_s} s of audio were decoded for nobody"
+            )
 
 
 @pytest.mark.parametrize("point", ["connected", "mid-utterance", "draining", "accept runs"])

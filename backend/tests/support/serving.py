@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.deps import Resources
-from app.cli.serve import UNREAD_MS, bind, uvicorn_options
+from app.cli.serve import UNREAD_TIMEOUT_MS, bind_listener, make_uvicorn_options
 from app.core.config import Settings
 from app.providers.registry import Registration, Registrations, list_stt_registrations
 from tests.fakes.engine import FakeEngine
@@ -95,7 +95,7 @@ def serving(
     *,
     registrations: Registrations | None = None,
     send_buffer_bytes: int = 0,
-    unread_ms: int = UNREAD_MS,
+    unread_ms: int = UNREAD_TIMEOUT_MS,
     **fields: Any,
 ) -> Iterator[Served]:
     """Serve with `engine` among the speech engines; `fields` are settings (`limits={"idle_session_s": 1}`).
@@ -109,7 +109,7 @@ def serving(
         app = create_app(settings, registrations=with_engine(engine, registrations))
         listener = _listener(send_buffer_bytes, unread_ms)
         with (
-            run_app(app, listener=listener, **uvicorn_options(settings)) as (url, server),
+            run_app(app, listener=listener, **make_uvicorn_options(settings)) as (url, server),
             recording() as log,
         ):
             yield Served(url, app, server, log)
@@ -122,7 +122,7 @@ def with_engine(engine: FakeEngine, registrations: Registrations | None = None) 
 
 
 def _listener(send_buffer_bytes: int, unread_ms: int) -> socket.socket:
-    listener = bind("127.0.0.1", 0)
+    listener = bind_listener("127.0.0.1", 0)
     if send_buffer_bytes:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
     if hasattr(socket, "TCP_USER_TIMEOUT"):

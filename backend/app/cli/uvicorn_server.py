@@ -1,4 +1,4 @@
-"""The uvicorn server of `prompter serve`: its announcements, its bounded HTTP parser, its orderly end."""
+"""The uvicorn server of `prompter serve`: what it announces, how it shuts down, and its bounded HTTP parser."""
 
 import asyncio
 import logging
@@ -12,80 +12,80 @@ import anyio
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.cli.common import INTERRUPTED, leave, notes
-from app.cli.config_sources import without_password
+from app.cli.common import INTERRUPTED, exit_now, note_console
+from app.cli.config_sources import mask_password
 from app.core.config import Settings
 from app.core.security import is_loopback
 from app.weights.gguf import GgufFile, find_default_gguf
 
-LOADING_S = 30
-"""How long the description of the default engine waits; while it loads the engine only says that it loads."""
+LOADING_TIMEOUT_S = 30
+"""Longest wait for the default speech engine to load before it is described."""
 
 
-SIGNAL_S = 0.05
-"""How often the server looks whether it has been told to end."""
+SIGNAL_CHECK_S = 0.05
+"""Time between two checks for a signal."""
 
 
 class AnnouncingServer(uvicorn.Server):
-    """Prints the address and what answers prompts at once, and the speech engine as soon as it is loaded.
+    """Prints the address and the provider of answers at once, and the speech engine when it is loaded.
 
-    The first Ctrl-C or SIGTERM lets every dictation tell what was said; uvicorn, which would close its socket first,
+    The first Ctrl-C or SIGTERM lets every dictation send its last finals. uvicorn, which would close the sockets first,
     shuts down after that. A second Ctrl-C ends the process at once.
     """
 
     def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)
         self._settings = settings
-        self._told_to_end = False
+        self._is_stopping = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # as uvicorn calls it
-        if self._told_to_end and sig == signal.SIGINT:
+        if self._is_stopping and sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
             return
         self._captured_signals.append(sig)
-        self._told_to_end = True
+        self._is_stopping = True
 
     async def main_loop(self) -> None:
-        logging.getLogger("uvicorn.error").addFilter(_not_a_cancellation)
+        logging.getLogger("uvicorn.error").addFilter(_is_worth_logging)
         async with anyio.create_task_group() as group:
             group.start_soon(self._announce)
-            group.start_soon(self._end_gently)
+            group.start_soon(self._drain)
             await super().main_loop()
             group.cancel_scope.cancel()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn does; when forced, nothing is waited for: not even an engine's running call."""
+        """As uvicorn; a forced shutdown waits for nothing, not even for a running call of an engine."""
         await super().shutdown(sockets)
         if self.force_exit:
-            leave(INTERRUPTED)
+            exit_now(INTERRUPTED)
 
-    async def _end_gently(self) -> None:
-        while not self._told_to_end:  # noqa: ASYNC110 - a signal handler may not touch the loop's events
-            await anyio.sleep(SIGNAL_S)
-        resources = _resources(self.config.loaded_app)
+    async def _drain(self) -> None:
+        while not self._is_stopping:  # noqa: ASYNC110 - a signal handler may not touch the loop's events
+            await anyio.sleep(SIGNAL_CHECK_S)
+        resources = _find_resources(self.config.loaded_app)
         async with anyio.create_task_group() as group:
             group.start_soon(resources.sessions.drain)
             group.start_soon(resources.answers.drain)
         self.should_exit = True
 
     async def _announce(self) -> None:
-        resources = _resources(self.config.loaded_app)
-        console = notes()
+        resources = _find_resources(self.config.loaded_app)
+        console = note_console()
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         shown = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared, not bound
         address = f"{'https' if self._settings.tls_cert else 'http'}://{shown}:{self._settings.port}"
         console.print(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
-        for line in self._who_may_enter():
+        for line in self._describe_access():
             console.print(line, markup=False)
-        for line in self._who_answers(await resources.llm.find_default()):
+        for line in self._describe_answers(await resources.llm.find_default()):
             console.print(line, markup=False)
-        with anyio.move_on_after(LOADING_S):
+        with anyio.move_on_after(LOADING_TIMEOUT_S):
             while not resources.stt.is_warm:  # noqa: ASYNC110 - the server has no use for an event
                 await anyio.sleep(0.05)
         for line in await resources.stt.describe_default():
             console.print(line, markup=False)
 
-    def _who_may_enter(self) -> list[str]:
+    def _describe_access(self) -> list[str]:
         if self._settings.accounts.mode == "none":
             return []
         lines = ["accounts: everybody logs in; add people with: prompter users add NAME"]
@@ -96,10 +96,10 @@ class AnnouncingServer(uvicorn.Server):
             )
         return lines
 
-    def _who_answers(self, provider: str) -> list[str]:
+    def _describe_answers(self, provider: str) -> list[str]:
         upstream = self._settings.llm.openai_compat
         if provider == "openai_compat":
-            return [f"prompts are answered by: {upstream.model!r} at {without_password(upstream.base_url)}"]
+            return [f"prompts are answered by: {upstream.model!r} at {mask_password(upstream.base_url)}"]
         if provider == "llama_local" and isinstance(file := find_default_gguf(self._settings), GgufFile):
             return [f"prompts are answered by: llama.cpp inside, with {file.path.name}"]
         if provider != "echo":
@@ -111,47 +111,47 @@ class AnnouncingServer(uvicorn.Server):
         ]
 
 
-def _resources(loaded_app: Any) -> Any:
-    """The application's resources, from under the middleware that uvicorn has put around it."""
+def _find_resources(loaded_app: Any) -> Any:
+    """Return the application's resources from inside the middleware that uvicorn puts around it."""
     app = loaded_app
     while not hasattr(app, "state"):
         app = app.app
     return app.state.resources
 
 
-def _not_a_cancellation(record: logging.LogRecord) -> bool:
-    """Whether a record tells of more than an answer that Ctrl-C cut short."""
+def _is_worth_logging(record: logging.LogRecord) -> bool:
+    """Whether a log record is about more than an answer that Ctrl-C cut short."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, asyncio.CancelledError) and "graceful shutdown exceeded" not in str(
         record.msg
     )
 
 
-_TOO_MUCH = b"the request's address and headers hold too much (limits.header_bytes); send less"
+_TOO_LONG = b"the request's address and headers hold too much (limits.header_bytes); send less"
 _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
     b"Connection: close\r\n\r\n%s"
-) % (len(_TOO_MUCH), _TOO_MUCH)
+) % (len(_TOO_LONG), _TOO_LONG)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """A head that is too long gets 431; a connection that does not finish its first one, or the next, is closed."""
+    """Answers 431 to an address and headers that are too long, and closes a connection that sends them slowly."""
 
     def __init__(self, *arguments: Any, header_bytes: int, header_s: float, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._header_bytes = header_bytes
         self._header_s = header_s
         self._head_bytes = 0
-        """Of a head that is not complete."""
+        """Bytes of the headers that are not complete yet."""
         self._in_head = True
-        self._late: TimerHandle | None = None
+        self._deadline: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._begin_head()
+        self._start_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._cancel()
+        self._cancel_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -163,35 +163,35 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._begin_head()
+        self._start_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # behind a chunked body it would be a trailer, which nobody reads
+        if self._in_head:  # a header after a chunked body is a trailer, which nobody reads
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes = False, 0
-        self._cancel()
+        self._cancel_deadline()
         if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > self._header_bytes:
             self._refuse()
-            raise ValueError(_TOO_MUCH)  # ends the parser, which tells its caller
+            raise ValueError(_TOO_LONG)  # ends the parser, which reports the error
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():
             super().send_400_response(msg)
 
-    def _begin_head(self) -> None:
+    def _start_head(self) -> None:
         self._in_head = True
-        if self._late is None:
-            self._late = self.loop.call_later(self._header_s, self.transport.close)
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self._header_s, self.transport.close)
 
-    def _cancel(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def _refuse(self) -> None:
-        self._cancel()
+        self._cancel_deadline()
         self.transport.write(_REFUSAL)
         self.transport.close()

@@ -1,0 +1,60 @@
+"""`prompter tls`: a certificate for this machine."""
+
+import os
+import ssl
+import stat
+from pathlib import Path
+
+from tests.support.command import one_line, prompter
+
+
+def test_a_certificate_for_this_machine(tmp_path: Path) -> None:
+    made = prompter("tls", "box.lan", "192.0.2.9", "señal.example", "--folder", tmp_path)
+    assert made.returncode == 0
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    assert made.stdout == f"--tls-cert {cert} --tls-key {key}\n"
+    assert "SHA-256" in made.stderr
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    context.load_verify_locations(cert)
+    if os.name == "posix":
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    from cryptography import x509
+
+    parsed = x509.load_pem_x509_certificate(cert.read_bytes())
+    names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    dns = names.get_values_for_type(x509.DNSName)
+    addresses = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    assert {"localhost", "box.lan", "xn--seal-hqa.example"} <= set(dns)
+    assert {"127.0.0.1", "::1", "192.0.2.9"} <= addresses
+    assert not parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+
+    again = prompter("tls", "--folder", tmp_path)
+    assert again.returncode == 4
+    assert "--force" in one_line(again.stderr)
+    before = key.read_bytes()
+    assert prompter("tls", "--folder", tmp_path, "--force").returncode == 0
+    assert key.read_bytes() != before
+
+
+def test_names_and_folders_that_are_none(tmp_path: Path) -> None:
+    assert "neither a name nor an address" in one_line(prompter("tls", "a" * 70, "--folder", tmp_path).stderr)
+    (tmp_path / "file").touch()
+    assert "cannot be written" in one_line(prompter("tls", "--folder", tmp_path / "file").stderr)
+
+
+def test_a_certificate_and_its_key_belong_together(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        prompter("tls", "--folder", tmp_path / name)
+    cert, other_key = tmp_path / "a" / "cert.pem", tmp_path / "b" / "key.pem"
+    (tmp_path / "empty").touch()
+    for arguments in (
+        ("--tls-cert", cert),
+        ("--tls-key", other_key),
+        ("--tls-cert", cert, "--tls-key", other_key),
+        ("--tls-cert", cert, "--tls-key", tmp_path / "none"),
+        ("--tls-cert", tmp_path / "empty", "--tls-key", tmp_path / "empty"),
+    ):
+        done = prompter("serve", "--port", "0", *arguments)
+        assert done.returncode in (1, 2)
+        assert "certificate" in one_line(done.stderr)
