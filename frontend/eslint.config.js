@@ -64,6 +64,7 @@ export default defineConfig(
           "newlines-between": "always",
         },
       ],
+      "@typescript-eslint/no-import-type-side-effects": "error",
       "@typescript-eslint/method-signature-style": "error",
       "sort-imports": ["error", { ignoreDeclarationSort: true, ignoreCase: true }],
       "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "inline-type-imports" }],

@@ -1,20 +1,21 @@
-/** Starts the page. */
+/** The entry of the web app: starts the texts, then renders the app. */
 import "./index.css";
 
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
-import { App } from "@/app/app";
+import { App, createAppRoot } from "@/app/app";
 import { languageOf, startI18n } from "@/i18n/i18n";
-import { settingsStore } from "@/shared/settings/store";
 
-const root = document.getElementById("root");
-if (root === null) throw new Error("the page has no #root");
+const element = document.getElementById("root");
+if (element === null) throw new Error("the page has no #root");
 
-void startI18n(languageOf(settingsStore.get().uiLanguage, navigator.languages)).then(() =>
-  createRoot(root).render(
+const root = createAppRoot();
+const { uiLanguage } = root.services.settings.get();
+void startI18n(languageOf(uiLanguage, navigator.languages)).then(() =>
+  createRoot(element).render(
     <StrictMode>
-      <App />
+      <App root={root} />
     </StrictMode>,
   ),
 );

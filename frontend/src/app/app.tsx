@@ -1,31 +1,108 @@
-/** What stands around every page: server state, routes, theme and language. */
-import { QueryClientProvider } from "@tanstack/react-query";
+/** The root of the app: creates what lives as long as the page, and puts services, routes and theme around it. */
+import { Component, type ReactNode, useEffect } from "react";
+import { useTranslation } from "react-i18next";
 import { Router } from "wouter";
 import { useHashLocation } from "wouter/use-hash-location";
 
 import { Gate } from "@/features/accounts/gate";
-import { queryClient } from "@/shared/api/query-client";
+import { AnswersContext, createAnswers } from "@/features/chat/answers-context";
+import type { AnswerStore } from "@/features/chat/stream/answer-store";
+import {
+  createDictation,
+  DictationContext,
+  type DictationParts,
+} from "@/features/dictation/dictation-context";
+import { createDeletions, DeletionsContext } from "@/features/history/deletions-context";
+import type { PendingDeletions } from "@/features/history/pending-deletions";
+import { languageOf, startI18n } from "@/i18n/i18n";
+import { createServices, type Services, ServicesProvider, useSettings } from "@/shared/services";
 import { Toaster } from "@/shared/ui/toaster";
 
-import { ErrorBoundary } from "./error-boundary";
+import { useNewVersion } from "./new-version";
 import { Shell } from "./shell";
-import { useAppearance } from "./use-appearance";
-import { useNewVersion } from "./use-new-version";
+
+/** What lives as long as the page. */
+export interface AppRoot {
+  services: Services;
+  dictation: DictationParts;
+  answers: AnswerStore;
+  deletions: PendingDeletions;
+}
+
+export function createAppRoot(): AppRoot {
+  const services = createServices();
+  return {
+    services,
+    dictation: createDictation(services),
+    answers: createAnswers(services),
+    deletions: createDeletions(services),
+  };
+}
 
 /** Pages have addresses behind a #, so that none can collide with a route of the server. */
-export function App() {
-  useAppearance();
-  useNewVersion();
+export function App({ root }: { root: AppRoot }) {
   return (
-    <QueryClientProvider client={queryClient}>
-      <Router hook={useHashLocation}>
-        <ErrorBoundary>
-          <Gate>
-            <Shell />
-          </Gate>
-        </ErrorBoundary>
-      </Router>
-      <Toaster />
-    </QueryClientProvider>
+    <ServicesProvider services={root.services}>
+      <DictationContext value={root.dictation}>
+        <AnswersContext value={root.answers}>
+          <DeletionsContext value={root.deletions}>
+            <Appearance />
+            <Router hook={useHashLocation}>
+              <ErrorBoundary>
+                <Gate>
+                  <Shell />
+                </Gate>
+              </ErrorBoundary>
+            </Router>
+            <Toaster />
+          </DeletionsContext>
+        </AnswersContext>
+      </DictationContext>
+    </ServicesProvider>
+  );
+}
+
+/** Applies theme and language, and offers a new version of the page. */
+function Appearance() {
+  const [{ theme, uiLanguage }] = useSettings();
+  useNewVersion();
+  useEffect(() => {
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    const apply = () => {
+      const isDark = theme === "system" ? system.matches : theme === "dark";
+      document.documentElement.classList.toggle("dark", isDark);
+    };
+    apply();
+    system.addEventListener("change", apply);
+    return () => system.removeEventListener("change", apply);
+  }, [theme]);
+  useEffect(() => void startI18n(languageOf(uiLanguage, navigator.languages)), [uiLanguage]);
+  return null;
+}
+
+/** Shows a sentence and a button where a component has failed, instead of an empty page. */
+class ErrorBoundary extends Component<{ children: ReactNode }, { hasFailed: boolean }> {
+  override state = { hasFailed: false };
+
+  static getDerivedStateFromError() {
+    return { hasFailed: true };
+  }
+
+  override render() {
+    return this.state.hasFailed ? <FailurePage /> : this.props.children;
+  }
+}
+
+function FailurePage() {
+  const { t } = useTranslation();
+  return (
+    <div role="alert" className="grid h-full place-items-center p-4">
+      <div className="flex flex-col items-center gap-4 text-center">
+        <p>{t("common.somethingFailed")}</p>
+        <button type="button" className="button-brand" onClick={() => location.reload()}>
+          {t("common.reload")}
+        </button>
+      </div>
+    </div>
   );
 }

@@ -1,13 +1,13 @@
-/** Which page an address shows, and what the features lend each other there; features never import each other. */
+/** Chooses the page for an address, and hands each page the parts that it needs from other features. */
 import { Route, Switch } from "wouter";
 
 import { KeysSection } from "@/features/accounts/keys-section";
 import { useMe } from "@/features/accounts/use-me";
 import { ChatPage } from "@/features/chat/chat-page";
-import { DictationsPage } from "@/features/chat/dictations/dictations-page";
 import { MicrophoneTest } from "@/features/dictation/components/microphone-test";
-import { useDictationComposer } from "@/features/dictation/hooks/use-dictation-composer";
-import { Guide } from "@/features/settings/guide/guide";
+import { useDictationComposer } from "@/features/dictation/components/use-dictation-composer";
+import { DictationsPage } from "@/features/history/dictations-page";
+import { Guide } from "@/features/settings/guide";
 import { SettingsPage } from "@/features/settings/settings-page";
 
 const microphone = <MicrophoneTest />;
@@ -19,7 +19,7 @@ export function Pages() {
         <SettingsRoute />
       </Route>
       <Route path="/dictations/:id?">{({ id }) => <DictationsPage dictationId={id ?? null} />}</Route>
-      {/* No keys: the text being composed, and a dictation, outlive the way from one conversation to the next. */}
+      {/* Without keys: composed text and a dictation survive the change to another conversation. */}
       <Route path="/c/:id/:messageId?">
         {({ id, messageId }) => <ChatRoute conversationId={id} messageId={messageId ?? null} />}
       </Route>

@@ -1,82 +1,91 @@
-/** The frame: conversations at the side, the chosen page in the middle. */
+/** The frame of the app: the sidebar, or a drawer on narrow screens, and beside it the current page. */
 import { AudioLines, CircleHelp, Settings } from "lucide-react";
-import { useState } from "react";
+import { type ReactNode, useCallback, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 
 import { AccountButton } from "@/features/accounts/account-button";
 import { Sidebar } from "@/features/history/sidebar";
-import { useMediaQuery } from "@/shared/hooks/use-media-query";
-import { useSettings } from "@/shared/settings/store";
-import { SidebarContext } from "@/shared/ui/sidebar-button";
+import { useSettings } from "@/shared/services";
+import { useModal } from "@/shared/ui/modal";
+import { SidebarContext } from "@/shared/ui/page-header";
 
-import { Drawer } from "./drawer";
 import { FirstVisit, Pages } from "./pages";
-import type { Shortcut } from "./shortcuts";
+import { useShortcuts } from "./shortcuts";
 import { ShortcutsSheet } from "./shortcuts-sheet";
-import { useShortcuts } from "./use-shortcuts";
 
 export function Shell() {
-  const { t } = useTranslation();
   const [settings, change] = useSettings();
-  const wide = useMediaQuery("(min-width: 768px)");
-  const [drawer, setDrawer] = useState(false);
-  const [sheet, setSheet] = useState(false);
+  const isWide = useMediaQuery("(min-width: 768px)");
+  const [isDrawerOpen, setDrawerOpen] = useState(false);
+  const [isSheetOpen, setSheetOpen] = useState(false);
   const [, go] = useLocation();
-  const shown = wide && settings.sidebarOpen;
-  const show = () => (wide ? change({ sidebarOpen: true }) : setDrawer(true));
-  const run = (shortcut: Shortcut) => {
-    if (shortcut === "sheet") setSheet(true);
+  const isShown = isWide && settings.sidebarOpen;
+  const show = () => (isWide ? change({ sidebarOpen: true }) : setDrawerOpen(true));
+  const closeDrawer = () => setDrawerOpen(false);
+  useShortcuts((shortcut) => {
+    if (shortcut === "sheet") setSheetOpen(true);
     if (shortcut === "new") go("/");
     if (shortcut === "settings") go("/settings");
-    if (shortcut === "sidebar" && wide) change({ sidebarOpen: !settings.sidebarOpen });
+    if (shortcut === "sidebar" && isWide) change({ sidebarOpen: !settings.sidebarOpen });
     if (shortcut === "search") {
       show();
       setTimeout(() => document.querySelector<HTMLInputElement>("input[type=search]")?.focus());
     }
-  };
-  useShortcuts(run);
-  const foot = <Foot onOpen={() => setDrawer(false)} onSheet={() => setSheet(true)} />;
+  });
+  const footer = <SidebarFooter onOpen={closeDrawer} onSheet={() => setSheetOpen(true)} />;
   return (
-    <SidebarContext value={{ shown, show }}>
-      <a
-        href="#main"
-        className="button-brand sr-only z-50 focus:not-sr-only focus:absolute focus:left-3 focus:top-3"
-        onClick={(event) => {
-          event.preventDefault(); // The address behind # is the page's.
-          document.getElementById("main")?.focus();
-        }}
-      >
-        {t("common.skipToContent")}
-      </a>
+    <SidebarContext value={{ isShown, show }}>
+      <SkipLink />
       <div className="flex h-full">
-        {shown && (
-          <aside className="w-72 shrink-0 border-r border-line bg-surface" aria-label={t("history.region")}>
-            <Sidebar onCollapse={() => change({ sidebarOpen: false })} onOpen={() => undefined} foot={foot} />
-          </aside>
-        )}
+        {isShown && <SidebarColumn footer={footer} onCollapse={() => change({ sidebarOpen: false })} />}
         <main id="main" tabIndex={-1} className="flex min-w-0 flex-1 flex-col outline-none">
           <Pages />
         </main>
       </div>
-      {!wide && drawer && (
-        <Drawer onClose={() => setDrawer(false)}>
-          <Sidebar onCollapse={() => setDrawer(false)} onOpen={() => setDrawer(false)} foot={foot} />
+      {!isWide && isDrawerOpen && (
+        <Drawer onClose={closeDrawer}>
+          <Sidebar onCollapse={closeDrawer} onOpen={closeDrawer} footer={footer} />
         </Drawer>
       )}
-      {sheet && <ShortcutsSheet onClose={() => setSheet(false)} />}
+      {isSheetOpen && <ShortcutsSheet onClose={() => setSheetOpen(false)} />}
       <FirstVisit />
     </SidebarContext>
   );
 }
 
-function Foot({ onOpen, onSheet }: { onOpen: () => void; onSheet: () => void }) {
+function SkipLink() {
+  const { t } = useTranslation();
+  return (
+    <a
+      href="#main"
+      className="button-brand sr-only z-50 focus:not-sr-only focus:absolute focus:left-3 focus:top-3"
+      onClick={(event) => {
+        event.preventDefault(); // the part behind # is the address of a page
+        document.getElementById("main")?.focus();
+      }}
+    >
+      {t("common.skipToContent")}
+    </a>
+  );
+}
+
+function SidebarColumn({ footer, onCollapse }: { footer: ReactNode; onCollapse: () => void }) {
+  const { t } = useTranslation();
+  return (
+    <aside className="w-72 shrink-0 border-r border-line bg-surface" aria-label={t("history.region")}>
+      <Sidebar onCollapse={onCollapse} onOpen={() => undefined} footer={footer} />
+    </aside>
+  );
+}
+
+function SidebarFooter({ onOpen, onSheet }: { onOpen: () => void; onSheet: () => void }) {
   const { t } = useTranslation();
   return (
     <div className="space-y-1">
       <Link href="/dictations" onClick={onOpen} className="button-quiet w-full justify-start px-3">
         <AudioLines size={17} aria-hidden />
-        {t("chat.dictations.title")}
+        {t("history.dictations.title")}
       </Link>
       <div className="flex">
         <Link href="/settings" onClick={onOpen} className="button-quiet flex-1 justify-start px-3">
@@ -96,4 +105,37 @@ function Foot({ onOpen, onSheet }: { onOpen: () => void; onSheet: () => void }) 
       <AccountButton />
     </div>
   );
+}
+
+/** The sidebar of a narrow page: over everything, until a page is chosen or it is closed. */
+function Drawer({ onClose, children }: { onClose: () => void; children: ReactNode }) {
+  const { t } = useTranslation();
+  const ref = useModal();
+  return (
+    <dialog
+      ref={ref}
+      aria-label={t("history.region")}
+      className="m-0 h-dvh max-h-none w-80 max-w-[85vw] border-r border-line bg-surface p-0 text-ink backdrop:bg-black/60"
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => event.target === ref.current && onClose()}
+    >
+      {children}
+    </dialog>
+  );
+}
+
+/** Whether a media query matches now. */
+function useMediaQuery(query: string): boolean {
+  const subscribe = useCallback(
+    (onChange: () => void) => {
+      const list = matchMedia(query);
+      list.addEventListener("change", onChange);
+      return () => list.removeEventListener("change", onChange);
+    },
+    [query],
+  );
+  return useSyncExternalStore(subscribe, () => matchMedia(query).matches);
 }

@@ -1,8 +1,8 @@
 /** All keys on one sheet. */
 import { useTranslation } from "react-i18next";
 
-import { keyName } from "@/shared/lib/key-name";
-import { useSettings } from "@/shared/settings/store";
+import { keyName } from "@/shared/lib/keyboard";
+import { useSettings } from "@/shared/services";
 import { Modal } from "@/shared/ui/modal";
 
 const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);

@@ -1,7 +1,7 @@
-/** Plain keys are letters while one types; the page's keys do not depend on case. */
+/** In a text field plain keys are letters; shortcuts do not depend on case. */
 import { expect, test } from "vitest";
 
-import { shortcutOf } from "./shortcuts";
+import { findShortcut } from "./shortcuts";
 
 const key = (
   name: string,
@@ -20,5 +20,5 @@ test.each([
   [key("k"), false, null],
   [key("k", { ctrlKey: true, altKey: true }), false, null],
 ])("%o while typing is %s: %s", (event, typing, expected) => {
-  expect(shortcutOf(event, typing)).toBe(expected);
+  expect(findShortcut(event, typing)).toBe(expected);
 });

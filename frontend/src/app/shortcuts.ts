@@ -1,4 +1,5 @@
-/** The keys of the whole page. Dictation and chat have theirs beside what they move. */
+/** The keyboard shortcuts of the whole page. Dictation and chat have their own. */
+import { useEffect, useRef } from "react";
 
 export type Shortcut = "sheet" | "new" | "search" | "sidebar" | "settings";
 
@@ -10,20 +11,24 @@ interface Key {
   shiftKey: boolean;
 }
 
-/** What a key asks for; `typing`: the focus is in a text, where plain keys are letters. */
-export function shortcutOf(event: Key, typing: boolean): Shortcut | null {
+/**
+ * The shortcut of a key, or null.
+ *
+ * @param isTyping the focus is in a text field, where plain keys are letters
+ */
+export function findShortcut(event: Key, isTyping: boolean): Shortcut | null {
   const command = (event.ctrlKey || event.metaKey) && !event.altKey;
   const key = event.key.toLowerCase();
   if (command && event.shiftKey && key === "o") return "new";
   if (command && !event.shiftKey && key === "k") return "search";
   if (command && !event.shiftKey && key === "b") return "sidebar";
   if (command && !event.shiftKey && key === ",") return "settings";
-  if (key === "?" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) return "sheet";
+  if (key === "?" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) return "sheet";
   return null;
 }
 
-/** Whether keys that are pressed there are text. */
-export function isTyping(target: EventTarget | null): boolean {
+/** Whether a key that is pressed there writes text. */
+function isTextInput(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
   if (
     target.isContentEditable ||
@@ -34,4 +39,23 @@ export function isTyping(target: EventTarget | null): boolean {
   return (
     target instanceof HTMLInputElement && !["checkbox", "radio", "button", "range"].includes(target.type)
   );
+}
+
+export function useShortcuts(run: (shortcut: Shortcut) => void): void {
+  const latest = useRef(run);
+  useEffect(() => {
+    latest.current = run;
+  });
+  useEffect(() => {
+    const handleKey = (event: KeyboardEvent) => {
+      // An open dialog gets all keys.
+      if (event.defaultPrevented || event.repeat || document.querySelector("dialog[open]") !== null) return;
+      const shortcut = findShortcut(event, isTextInput(event.target));
+      if (shortcut === null) return;
+      event.preventDefault();
+      latest.current(shortcut);
+    };
+    addEventListener("keydown", handleKey);
+    return () => removeEventListener("keydown", handleKey);
+  }, []);
 }

@@ -1,4 +1,4 @@
-/** What every test of the page stands on: matchers of the DOM, English texts, and a clean page after each. */
+/** Set up for every test: DOM matchers, English texts, and a clean page afterwards. */
 import "@testing-library/jest-dom/vitest";
 import { cleanup } from "@testing-library/react";
 import { afterEach, beforeAll } from "vitest";

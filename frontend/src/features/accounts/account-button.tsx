@@ -1,4 +1,4 @@
-/** Who is logged in, with the way out; nothing on a server that asks nobody. */
+/** The name of the user with a button that logs out; nothing on a server without accounts. */
 import { LogOut } from "lucide-react";
 import { useTranslation } from "react-i18next";
 

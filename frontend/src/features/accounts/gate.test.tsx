@@ -1,12 +1,11 @@
 /** Who is let in, who has to log in, and that nothing on the page is lost when a session ends. */
-import { QueryClientProvider } from "@tanstack/react-query";
-import { render, screen, waitFor } from "@testing-library/react";
+import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import { queryClient } from "@/shared/api/query-client";
-import { session } from "@/shared/api/session";
-import { FakeServer, json, refusal } from "@/test/fake-server";
+import type { Services } from "@/shared/services";
+import { FakeApi, json, refusal } from "@/test/fake-api";
+import { createTestServices, renderWith } from "@/test/services";
 
 import { AccountButton } from "./account-button";
 import { Gate } from "./gate";
@@ -20,15 +19,16 @@ const me = {
   scopes: [],
   expires_at: null,
 };
-const fresh = vi.hoisted(() => vi.fn());
-vi.mock("@/shared/lib/fresh-page", () => ({ freshPage: fresh }));
-let server: FakeServer;
+const leavePage = vi.fn();
+let services: Services;
+let server: FakeApi;
 let password = "right";
 
 beforeEach(() => {
-  fresh.mockReset();
+  leavePage.mockReset();
+  services = createTestServices(leavePage);
   password = "right";
-  server = new FakeServer()
+  server = new FakeApi()
     .on("GET /api/auth/me", ({ headers }) =>
       headers.has("Authorization") ? json(me) : refusal(401, "unauthorized"),
     )
@@ -42,19 +42,18 @@ beforeEach(() => {
   vi.stubGlobal("fetch", server.fetch);
 });
 afterEach(() => {
-  if (session.state === "in") session.end();
-  queryClient.clear();
   vi.unstubAllGlobals();
 });
 
 const show = () =>
-  render(
-    <QueryClientProvider client={queryClient}>
+  renderWith(
+    services,
+    <>
       <Gate>
         <textarea aria-label="draft" />
         <AccountButton />
       </Gate>
-    </QueryClientProvider>,
+    </>,
   );
 
 async function logIn(typed: string) {
@@ -73,7 +72,9 @@ test("a server that does not answer can be tried again", async () => {
   server.on("GET /api/auth/me", () => {
     throw new TypeError("no network");
   });
-  queryClient.setDefaultOptions({ queries: { ...queryClient.getDefaultOptions().queries, retryDelay: 1 } });
+  services.queryClient.setDefaultOptions({
+    queries: { ...services.queryClient.getDefaultOptions().queries, retryDelay: 1 },
+  });
   show();
   expect(await screen.findByRole("alert")).toHaveTextContent("The server does not answer.");
   server.on("GET /api/auth/me", () => json({ ...me, mode: "none" }));
@@ -89,14 +90,14 @@ test("a wrong password says so; the right one opens the page; out again", async 
   await userEvent.clear(screen.getByLabelText("Password"));
   await logIn("right");
   expect(await screen.findByLabelText("draft")).toBeVisible();
-  expect(server.asked.findLast(({ path }) => path.endsWith("login"))?.body).toEqual({
+  expect(server.requests.findLast(({ path }) => path.endsWith("login"))?.body).toEqual({
     name: "ada",
     password: "right",
     cookie: true,
   });
   await userEvent.click(screen.getByRole("button", { name: "Log out" }));
-  await waitFor(() => expect(fresh).toHaveBeenCalled());
-  expect(session.state).toBe("out");
+  await waitFor(() => expect(leavePage).toHaveBeenCalled());
+  expect(services.session.state).toBe("out");
 });
 
 test("a session that ends asks over the page, and what was typed is still there", async () => {
@@ -104,33 +105,33 @@ test("a session that ends asks over the page, and what was typed is still there"
   await logIn("right");
   const draft = await screen.findByLabelText("draft");
   await userEvent.type(draft, "not lost");
-  session.end();
+  services.session.end();
   expect(await screen.findByRole("dialog", { name: "Log in" })).toBeVisible();
   await logIn("right");
   await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
   expect(screen.getByLabelText("draft")).toHaveValue("not lost");
-  expect(fresh).not.toHaveBeenCalled();
+  expect(leavePage).not.toHaveBeenCalled();
 });
 
 test("somebody else who logs in then finds nothing of it", async () => {
   show();
   await logIn("right");
   await screen.findByLabelText("draft");
-  session.end();
+  services.session.end();
   await screen.findByRole("dialog", { name: "Log in" });
   server.on("POST /api/auth/login", () =>
     json({ access_token: "t", expires_in: 900, user: { id: "2", name: "bob", role: "user" } }),
   );
   await logIn("right");
-  await waitFor(() => expect(fresh).toHaveBeenCalled());
-  expect(session.state).toBe("out");
+  await waitFor(() => expect(leavePage).toHaveBeenCalled());
+  expect(services.session.state).toBe("out");
 });
 
 test("a log-in on another page of the browser opens this one too", async () => {
   show();
   await screen.findByLabelText("Name");
   server.on("POST /api/auth/refresh", () => json({ access_token: "t", expires_in: 900, user: { id: "1" } }));
-  session.end(); // as after a log-out there
+  services.session.end(); // as after a log-out there
   const other = new BroadcastChannel("prompter.session");
   other.postMessage({ userId: "1" });
   expect(await screen.findByLabelText("draft")).toBeVisible();

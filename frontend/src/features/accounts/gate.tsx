@@ -1,25 +1,24 @@
-/** Lets the page be seen by whom the server lets in; asks to log in where it does not. */
+/** Shows the app to users whom the server lets in, and a log-in to all others. */
 import { useQueryClient } from "@tanstack/react-query";
 import { Fragment, type ReactNode, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
-import { ApiError } from "@/shared/api/errors";
-import type { SessionState } from "@/shared/api/session";
+import { ApiError } from "@/shared/api/client";
+import type { AuthState } from "@/shared/api/session";
 import { Mark } from "@/shared/ui/brand";
 import { useModal } from "@/shared/ui/modal";
 
-import { LogInForm } from "./log-in-form";
-import { LogInPage } from "./log-in-page";
-import { useMe, useSessionState } from "./use-me";
+import { LogInForm, LogInPage } from "./log-in";
+import { useAuthState, useMe } from "./use-me";
 
 export function Gate({ children }: { children: ReactNode }) {
   const me = useMe();
-  const state = useSessionState();
-  useReadAnew(state);
-  const refused = me.error instanceof ApiError && me.error.status === 401 && !me.isFetching;
-  if (me.data === undefined && (state === "out" || refused)) return <LogInPage />;
+  const state = useAuthState();
+  useRefetchAfterLogIn(state);
+  const isRefused = me.error instanceof ApiError && me.error.status === 401 && !me.isFetching;
+  if (me.data === undefined && (state === "out" || isRefused)) return <LogInPage />;
   if (me.data === undefined)
-    return me.isError && !me.isFetching ? <Unreachable retry={() => void me.refetch()} /> : <Connecting />;
+    return me.isError && !me.isFetching ? <Unreachable onRetry={() => void me.refetch()} /> : <Connecting />;
   return (
     <>
       <Fragment key={me.data.id}>{children}</Fragment>
@@ -28,18 +27,20 @@ export function Gate({ children }: { children: ReactNode }) {
   );
 }
 
-/** What was refused while nobody was logged in is asked again, also after a log-in on another page of this browser. */
-function useReadAnew(state: SessionState): void {
+/** Repeat all queries after a log-in, also one in another tab: they were refused while nobody was logged in. */
+function useRefetchAfterLogIn(state: AuthState): void {
   const client = useQueryClient();
-  const before = useRef(state);
+  const previous = useRef(state);
   useEffect(() => {
-    if (before.current === "out" && state === "in") void client.invalidateQueries();
-    before.current = state;
+    if (previous.current === "out" && state === "in") void client.invalidateQueries();
+    previous.current = state;
   }, [client, state]);
 }
 
-/** A session that ended while the page was in use: over the page, so that nothing typed or dictated is lost,
- * and before all of it, for somebody else may sit there now. */
+/**
+ * The log-in after a session that ended while the page was in use. It lies over the page, so that nothing typed or
+ * dictated is lost, and covers it completely, because another person may sit there now.
+ */
 function LogInAgain() {
   const { t } = useTranslation();
   const ref = useModal();
@@ -68,14 +69,14 @@ function Connecting() {
   );
 }
 
-function Unreachable({ retry }: { retry: () => void }) {
+function Unreachable({ onRetry }: { onRetry: () => void }) {
   const { t } = useTranslation();
   return (
     <main className="grid h-full place-items-center p-4">
       <div role="alert" className="flex flex-col items-center gap-4 text-center">
         <Mark className="size-12 opacity-60" />
         <p>{t("common.unreachable")}</p>
-        <button type="button" className="button-brand" onClick={retry}>
+        <button type="button" className="button-brand" onClick={onRetry}>
           {t("common.retry")}
         </button>
       </div>

@@ -1,18 +1,18 @@
-/** One's API keys: make, see once, delete. */
+/** The user's API keys: the list, a form for a new one, and deletion. */
 import { KeyRound, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import type { Key } from "@/shared/api/types";
-import { localeOf } from "@/shared/lib/dates";
+import type { ApiKey } from "@/shared/api/types";
+import { localeOf } from "@/shared/lib/formats";
 
+import { useApiKeys, useDeleteKey } from "./api-keys";
 import { NewKeyForm } from "./new-key-form";
-import { useDeleteKey, useKeys } from "./use-keys";
 
 export function KeysSection() {
   const { t } = useTranslation();
-  const list = useKeys();
-  const [making, setMaking] = useState(false);
+  const list = useApiKeys();
+  const [isCreating, setCreating] = useState(false);
   return (
     <section aria-labelledby="keys-title" className="space-y-3">
       <div className="flex items-start justify-between gap-4">
@@ -22,15 +22,15 @@ export function KeysSection() {
           </h3>
           <p className="text-sm text-muted">{t("accounts.keysHint")}</p>
         </div>
-        {!making && (
-          <button type="button" className="button shrink-0" onClick={() => setMaking(true)}>
+        {!isCreating && (
+          <button type="button" className="button shrink-0" onClick={() => setCreating(true)}>
             <KeyRound size={15} aria-hidden />
             {t("accounts.newKey")}
           </button>
         )}
       </div>
-      {making && <NewKeyForm onDone={() => setMaking(false)} />}
-      {list.data?.length === 0 && !making && <p className="text-sm text-muted">{t("accounts.noKeys")}</p>}
+      {isCreating && <NewKeyForm onDone={() => setCreating(false)} />}
+      {list.data?.length === 0 && !isCreating && <p className="text-sm text-muted">{t("accounts.noKeys")}</p>}
       <ul className="divide-y divide-line rounded-xl border border-line empty:hidden">
         {list.data?.map((key) => (
           <KeyRow key={key.id} apiKey={key} />
@@ -40,11 +40,11 @@ export function KeysSection() {
   );
 }
 
-function KeyRow({ apiKey }: { apiKey: Key }) {
+function KeyRow({ apiKey }: { apiKey: ApiKey }) {
   const { t, i18n } = useTranslation();
   const remove = useDeleteKey();
-  const [sure, setSure] = useState(false);
-  const day = (when: string) => new Date(when).toLocaleDateString(localeOf(i18n.language));
+  const [isSure, setSure] = useState(false);
+  const formatDay = (when: string) => new Date(when).toLocaleDateString(localeOf(i18n.language));
   return (
     <li className="flex items-center gap-3 px-3 py-2 text-sm">
       <span className="min-w-0 flex-1">
@@ -53,11 +53,11 @@ function KeyRow({ apiKey }: { apiKey: Key }) {
           {`${apiKey.prefix}… · ${apiKey.scopes.join(", ")} · `}
           {apiKey.last_used_at === null
             ? t("accounts.neverUsed")
-            : t("accounts.lastUsed", { when: day(apiKey.last_used_at) })}
-          {apiKey.expires_at !== null && ` · ${t("accounts.until", { when: day(apiKey.expires_at) })}`}
+            : t("accounts.lastUsed", { when: formatDay(apiKey.last_used_at) })}
+          {apiKey.expires_at !== null && ` · ${t("accounts.until", { when: formatDay(apiKey.expires_at) })}`}
         </span>
       </span>
-      {sure ? (
+      {isSure ? (
         <>
           <span className="text-xs text-muted">{t("accounts.endKeySure")}</span>
           <button type="button" className="button text-danger" onClick={() => remove.mutate(apiKey.id)}>

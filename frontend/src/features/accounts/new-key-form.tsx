@@ -1,24 +1,24 @@
-/** Makes a key, and shows it the one time that it can be seen. */
+/** Creates an API key, and shows its secret the one time that it can be seen. */
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import { Select } from "@/shared/ui/select";
+import { Select } from "@/shared/ui/fields";
 
-import { type KeyScope, useMakeKey } from "./use-keys";
+import { type KeyScope, useCreateKey } from "./api-keys";
 
 const SCOPES = { stt: "accounts.scopeStt", llm: "accounts.scopeLlm", chat: "accounts.scopeChat" } as const;
-const LIVES_DAYS = [30, 90, 365] as const;
+const LIFETIMES_DAYS = [30, 90, 365] as const;
 
 export function NewKeyForm({ onDone }: { onDone: () => void }) {
   const { t } = useTranslation();
-  const make = useMakeKey();
+  const create = useCreateKey();
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<KeyScope[]>(["stt", "llm"]);
   const [days, setDays] = useState<number | null>(90);
-  if (make.data !== undefined) return <MadeKey secret={make.data.key} onDone={onDone} />;
+  if (create.data !== undefined) return <CreatedKey secret={create.data.key} onDone={onDone} />;
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    make.mutate({ name: name.trim(), scopes, expires_days: days });
+    create.mutate({ name: name.trim(), scopes, expires_days: days });
   };
   return (
     <form onSubmit={submit} className="space-y-3 rounded-xl border border-line p-4 text-sm">
@@ -42,7 +42,9 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
               className="size-4 accent-indigo-500"
               checked={scopes.includes(scope)}
               onChange={(event) =>
-                setScopes(event.target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))
+                setScopes(
+                  event.target.checked ? [...scopes, scope] : scopes.filter((chosen) => chosen !== scope),
+                )
               }
             />
             {t(SCOPES[scope])}
@@ -55,7 +57,7 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
           value={days ?? ""}
           onChange={(event) => setDays(event.target.value === "" ? null : Number(event.target.value))}
         >
-          {LIVES_DAYS.map((count) => (
+          {LIFETIMES_DAYS.map((count) => (
             <option key={count} value={count}>
               {t("accounts.days", { count })}
             </option>
@@ -63,9 +65,9 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
           <option value="">{t("accounts.never")}</option>
         </Select>
       </label>
-      {make.error && (
+      {create.error && (
         <p role="alert" className="text-danger">
-          {make.error.message}
+          {create.error.message}
         </p>
       )}
       <div className="flex justify-end gap-2">
@@ -75,7 +77,7 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
         <button
           type="submit"
           className="button-brand"
-          disabled={make.isPending || scopes.length === 0 || name.trim() === ""}
+          disabled={create.isPending || scopes.length === 0 || name.trim() === ""}
         >
           {t("accounts.makeKey")}
         </button>
@@ -84,9 +86,9 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
   );
 }
 
-function MadeKey({ secret, onDone }: { secret: string; onDone: () => void }) {
+function CreatedKey({ secret, onDone }: { secret: string; onDone: () => void }) {
   const { t } = useTranslation();
-  const [copied, setCopied] = useState(false);
+  const [isCopied, setCopied] = useState(false);
   const copy = () => void navigator.clipboard.writeText(secret).then(() => setCopied(true));
   return (
     <div role="status" className="space-y-3 rounded-xl border border-accent/60 p-4 text-sm">
@@ -94,7 +96,7 @@ function MadeKey({ secret, onDone }: { secret: string; onDone: () => void }) {
       <code className="block select-all break-all rounded-lg bg-page p-3 text-xs">{secret}</code>
       <div className="flex justify-end gap-2">
         <button type="button" className="button" onClick={copy}>
-          {t(copied ? "common.copied" : "common.copy")}
+          {t(isCopied ? "common.copied" : "common.copy")}
         </button>
         <button type="button" className="button-brand" onClick={onDone}>
           {t("common.close")}

@@ -1,16 +1,15 @@
-/** Who uses this page, and how one comes and goes. */
+/** The user of this page: who it is, logging in, logging out. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
 
-import { api } from "@/shared/api/client";
-import { ApiError, refusalOf } from "@/shared/api/errors";
-import { keys } from "@/shared/api/query-keys";
-import { session, type SessionState } from "@/shared/api/session";
+import { ApiError, readRefusal } from "@/shared/api/client";
+import { keys } from "@/shared/api/queries";
+import type { AuthState } from "@/shared/api/session";
 import type { LogIn, Me } from "@/shared/api/types";
-import { freshPage } from "@/shared/lib/fresh-page";
-import { leaving } from "@/shared/lib/leaving";
+import { useServices } from "@/shared/services";
 
 export function useMe() {
+  const { api } = useServices();
   return useQuery({
     queryKey: keys.me,
     queryFn: ({ signal }) => api.json<Me>("/api/auth/me", { signal }),
@@ -18,48 +17,47 @@ export function useMe() {
   });
 }
 
-export function useSessionState(): SessionState {
+export function useAuthState(): AuthState {
+  const { session } = useServices();
   return useSyncExternalStore(session.subscribe, () => session.state);
 }
 
 export function useLogIn() {
+  const { session } = useServices();
   const client = useQueryClient();
   return useMutation<LogIn, ApiError, { name: string; password: string }>({
-    mutationFn: async (who) => {
-      const body = { ...who, cookie: true };
-      // Not by api.json: a wrong password is a 401 that no renewal helps.
-      const answer = await send("/api/auth/login", body);
-      return (await answer.json()) as LogIn;
-    },
+    mutationFn: (credentials) => postLogIn({ ...credentials, cookie: true }),
     onSuccess: (tokens) => {
-      const before = client.getQueryData<Me>(keys.me);
-      if (before !== undefined && before.id !== tokens.user.id) {
-        freshPage(); // The cookie of the new log-in is there already.
+      const previous = client.getQueryData<Me>(keys.me);
+      if (previous !== undefined && previous.id !== tokens.user.id) {
+        session.leavePage(); // the cookie of the new user is set already
         return;
       }
-      session.loggedIn(tokens);
+      session.logIn(tokens);
     },
   });
 }
 
 export function useLogOut() {
+  const { api, session } = useServices();
   return useMutation({
     mutationFn: async () => {
-      await leaving();
+      await session.prepareLogOut();
       return await api.response("/api/auth/logout", { method: "POST" });
     },
-    // Also when the server is gone or has ended the session itself: here it is over.
-    onSettled: () => session.loggedOut(),
+    // This page is logged out even where the server does not answer or has ended the session itself.
+    onSettled: () => session.logOut(),
   });
 }
 
-async function send(path: string, body: unknown): Promise<Response> {
-  const answer = await fetch(path, {
+/** Not through the ApiClient: a wrong password is a 401 that no renewal of a token mends. */
+async function postLogIn(body: unknown): Promise<LogIn> {
+  const response = await fetch("/api/auth/login", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
   }).catch(() => null);
-  if (answer === null) throw new ApiError("unreachable", "the server does not answer", 0);
-  if (!answer.ok) throw await refusalOf(answer);
-  return answer;
+  if (response === null) throw new ApiError("unreachable", "the server does not answer", 0);
+  if (!response.ok) throw await readRefusal(response);
+  return (await response.json()) as LogIn;
 }

@@ -1,18 +1,17 @@
 /** The chat as it is used: say, see the answer, edit, go through versions, be refused. */
-import { QueryClientProvider } from "@tanstack/react-query";
-import { act, render, screen, waitFor, within } from "@testing-library/react";
+import { act, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Router } from "wouter";
 import { memoryLocation } from "wouter/memory-location";
 
-import { queryClient } from "@/shared/api/query-client";
-import { settingsStore } from "@/shared/settings/store";
-import { toasts } from "@/shared/ui/toasts";
+import type { Services } from "@/shared/services";
+import { createTestServices, renderWith } from "@/test/services";
 
+import { AnswersContext, createAnswers } from "./answers-context";
 import { ChatPage, type ComposerParts } from "./chat-page";
+import { WINDOW_SIZE } from "./components/use-message-window";
 import { FakeConversations } from "./fake-conversations";
-import { AT_ONCE } from "./messages/use-earlier";
 
 class StillObserver implements ResizeObserver {
   observe(): void {}
@@ -34,12 +33,13 @@ function open(server: FakeConversations, path = "/", composer?: ComposerParts) {
       />
     );
   };
-  render(
-    <QueryClientProvider client={queryClient}>
+  renderWith(
+    services,
+    <AnswersContext value={createAnswers(services)}>
       <Router hook={hook}>
         <Page />
       </Router>
-    </QueryClientProvider>,
+    </AnswersContext>,
   );
   return {
     user: userEvent.setup(),
@@ -52,9 +52,9 @@ function open(server: FakeConversations, path = "/", composer?: ComposerParts) {
 const answers = () =>
   screen.queryAllByRole("article", { name: "Answer" }).map((article) => article.textContent);
 
+let services: Services;
 beforeEach(() => {
-  queryClient.clear();
-  settingsStore.change({ chatModel: "" });
+  services = createTestServices();
   vi.stubGlobal("ResizeObserver", StillObserver);
   vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener() {}, removeEventListener() {} }));
 });
@@ -121,25 +121,25 @@ describe("ChatPage", () => {
   it("begins a long conversation with its last messages, and shows more for the asking", async () => {
     const server = new FakeConversations();
     await server.fetch("/api/conversations", { method: "POST" });
-    for (let n = 1; n <= AT_ONCE / 2 + 5; n += 1)
+    for (let n = 1; n <= WINDOW_SIZE / 2 + 5; n += 1)
       await server.fetch("/api/chat/stream", {
         method: "POST",
         body: JSON.stringify({ message: `no. ${n}` }),
       });
     vi.stubGlobal("IntersectionObserver", StillObserver);
     const { user } = open(server, "/c/c");
-    await screen.findByText(`echo: no. ${AT_ONCE / 2 + 5}`);
+    await screen.findByText(`echo: no. ${WINDOW_SIZE / 2 + 5}`);
     const shown = () => document.querySelectorAll("article").length; // roles take jsdom seconds here
-    expect(shown()).toBe(AT_ONCE);
+    expect(shown()).toBe(WINDOW_SIZE);
     await user.click(screen.getByText("Show earlier messages"));
-    expect(shown()).toBe(AT_ONCE + 10);
+    expect(shown()).toBe(WINDOW_SIZE + 10);
     expect(screen.queryByText("Show earlier messages")).toBeNull();
   });
 
   it("takes the reader to what a search found, among the first of a long conversation too", async () => {
     const server = new FakeConversations();
     await server.fetch("/api/conversations", { method: "POST" });
-    for (let n = 1; n <= AT_ONCE; n += 1)
+    for (let n = 1; n <= WINDOW_SIZE; n += 1)
       await server.fetch("/api/chat/stream", {
         method: "POST",
         body: JSON.stringify({ message: `no. ${n}` }),
@@ -153,7 +153,7 @@ describe("ChatPage", () => {
     await screen.findByText("echo: no. 7");
     expect(document.activeElement).toHaveTextContent("no. 7");
     expect(scrolledTo).toEqual([document.activeElement]);
-    expect(document.activeElement?.parentElement?.children).toHaveLength(2 * AT_ONCE - 7);
+    expect(document.activeElement?.parentElement?.children).toHaveLength(2 * WINDOW_SIZE - 7);
   });
 
   it("shows the branch of what a search found, once", async () => {
@@ -169,7 +169,7 @@ describe("ChatPage", () => {
     await screen.findByText("echo: first");
     expect(screen.queryByText("echo: other")).toBeNull();
     expect(document.activeElement).toHaveTextContent("first");
-    expect(server.asked.filter(({ request }) => request.startsWith("PATCH"))).toHaveLength(1);
+    expect(server.requests.filter(({ request }) => request.startsWith("PATCH"))).toHaveLength(1);
   });
 
   it("stops an answer by Escape", async () => {
@@ -183,15 +183,15 @@ describe("ChatPage", () => {
 
   it("tells the composer when a text can be sent again, and not before", async () => {
     const server = new FakeConversations({ holds: true });
-    const whenFree = vi.fn();
-    const take = () => Promise.resolve({ text: "hi", whole: true });
+    const onReady = vi.fn();
+    const take = () => Promise.resolve({ text: "hi", isWhole: true });
     const draft = { isEmpty: false, take, restore: () => undefined, focus: () => undefined };
-    const { user } = open(server, "/", { draft, field: null, microphone: null, whenFree });
+    const { user } = open(server, "/", { draft, field: null, microphone: null, onReady });
     await user.click(screen.getByRole("button", { name: "Send" }));
     await screen.findByText("echo: hi");
-    const before = whenFree.mock.calls.length;
+    const before = onReady.mock.calls.length;
     await user.click(screen.getByRole("button", { name: "Stop the answer" }));
-    await waitFor(() => expect(whenFree.mock.calls.length).toBe(before + 1));
+    await waitFor(() => expect(onReady.mock.calls.length).toBe(before + 1));
   });
 
   it("does not call back who has left while the conversation is made, nor keeps them from writing", async () => {
@@ -219,7 +219,7 @@ describe("ChatPage", () => {
     expect(screen.getByRole("combobox")).toHaveValue("echo");
     await user.type(field(), "more{Enter}");
     await waitFor(() => expect(server.messages).toHaveLength(4));
-    const sent = server.asked.findLast(({ request }) => request === "POST /api/chat/stream");
+    const sent = server.requests.findLast(({ request }) => request === "POST /api/chat/stream");
     expect(sent?.body).toMatchObject({ message: "more", model: "echo" });
   });
 
@@ -230,7 +230,7 @@ describe("ChatPage", () => {
     open(server, "/c/c");
     await screen.findByText(/no such conversation|not there/i);
     await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(server.asked.filter(({ request }) => request.includes("/api/chat/stream/"))).toHaveLength(1);
+    expect(server.requests.filter(({ request }) => request.includes("/api/chat/stream/"))).toHaveLength(1);
     expect(answers()).toEqual([]);
   });
 
@@ -240,7 +240,7 @@ describe("ChatPage", () => {
     await screen.findByRole("button", { name: "Answer again" });
     await user.keyboard("{Alt>}c{/Alt}");
     await waitFor(async () => expect(await navigator.clipboard.readText()).toBe("echo: hi"));
-    expect(toasts.get().at(-1)?.text).toBe("Copied");
+    expect(services.toasts.get().at(-1)?.text).toBe("Copied");
   });
 
   it("says that a conversation is gone, and offers a new one", async () => {

@@ -1,23 +1,17 @@
-/** A conversation, or the beginning of one. */
+/** The page of one conversation: joins header, messages and composer. */
 import { type KeyboardEvent, type ReactNode, useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useLocation } from "wouter";
 
-import { useSettings } from "@/shared/settings/store";
-import { toasts } from "@/shared/ui/toasts";
+import { useServices, useSettings } from "@/shared/services";
 
-import "./chat.css";
-import { Composer } from "./composer/composer";
-import type { Draft } from "./composer/draft";
-import { PlainField } from "./composer/plain-field";
-import { Refusal } from "./composer/refusal";
-import { usePlainDraft } from "./composer/use-plain-draft";
-import { AssistantNote } from "./head/assistant-note";
-import { ChatHeader } from "./head/chat-header";
-import { copyText } from "./parts/copy-text";
-import { useChatKeys } from "./use-chat-keys";
-import { useConversationChat } from "./use-conversation-chat";
-import { ConversationView } from "./view/conversation-view";
+import { AssistantNote } from "./components/assistant-note";
+import { ChatHeader } from "./components/chat-header";
+import { Composer, type ComposerState, Refusal } from "./components/composer";
+import { ConversationView } from "./components/conversation-view";
+import { type Draft, PlainField, usePlainDraft } from "./components/draft";
+import { useChatShortcuts } from "./use-chat-shortcuts";
+import { type ConversationChat, useConversationChat } from "./use-conversation-chat";
 
 /** What dictation puts into the composer. */
 export interface ComposerParts {
@@ -25,16 +19,16 @@ export interface ComposerParts {
   field: ReactNode;
   microphone: ReactNode;
   below?: ReactNode;
-  /** Told when a text can be sent again: what was due during an answer may go now. */
-  whenFree?: () => void;
+  /** Called when a text can be sent again, so that one that was due during an answer is sent. */
+  onReady?: () => void;
 }
 
 interface Props {
-  /** Null: nothing has been said yet; the first message makes the conversation and goes to `#/c/<id>`. */
+  /** Null: the first message creates the conversation, and the page goes to `#/c/<id>`. */
   conversationId: string | null;
-  /** One to be brought into sight: what a search found. */
+  /** A message to scroll to: what a search found. */
   messageId?: string | null;
-  /** Without it, one can only type. */
+  /** Without it, text can only be typed. */
   composer?: ComposerParts;
 }
 
@@ -46,75 +40,25 @@ export function ChatPage({ conversationId, messageId = null, composer }: Props) 
   const plain = usePlainDraft();
   const draft = composer?.draft ?? plain.draft;
   const chat = useConversationChat(conversationId, goTo);
-  const [editedId, setEditedId] = useState<string | null>(null);
-  const [isTaking, setTaking] = useState(false);
-  const model = conversationId === null ? chatModel : (chat.conversation?.model ?? "");
-  const last = (role: string) => chat.shown.findLast((message) => message.role === role);
-
-  useEffect(() => {
-    setEditedId(null);
-    if (messageId === null) draft.focus();
-    // Only another conversation takes the focus, not another word.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [conversationId]);
+  const model = conversationId === null ? chatModel : chat.model;
+  const { state, send } = useSendDraft(chat, draft, model, composer?.onReady);
+  const { editedId, onEdit } = useEditing(conversationId, messageId, draft);
+  useChatShortcuts(chat, draft);
   useEffect(() => {
     document.title = chat.title ? `${chat.title} · PROMPTer` : "PROMPTer";
   }, [chat.title]);
 
-  const focus = useRef(draft.focus);
-  useEffect(() => void (focus.current = draft.focus));
-  // One for ever: no message is drawn anew for a word that is typed.
-  const onEdit = useCallback((id: string | null) => {
-    setEditedId(id);
-    if (id === null) focus.current();
-  }, []);
-
-  const send = async (): Promise<void> => {
-    if (chat.isAnswering || chat.isMaking || isTaking) return;
-    setTaking(true);
-    const { text, whole } = await draft.take().finally(() => setTaking(false));
-    if (text.trim() === "") return;
-    if (!(await chat.say(text, model))) return draft.restore(text);
-    if (!whole) toasts.show({ text: t("chat.partial"), tone: "info" });
-  };
-
-  const isFree = !chat.isAnswering && !chat.isMaking && !isTaking;
-  const whenFree = composer?.whenFree;
-  useEffect(() => {
-    if (isFree) whenFree?.();
-  }, [isFree, whenFree]);
-
-  useChatKeys({
-    stop: () => {
-      if (chat.isAnswering) chat.stop();
-      return chat.isAnswering;
-    },
-    compose: () => draft.focus(),
-    again: () => {
-      const answer = last("assistant");
-      if (answer && !chat.isAnswering) chat.actions?.again(answer);
-    },
-    approval: () => {
-      const card = document.querySelector<HTMLElement>("[data-approval] button:enabled");
-      card?.focus();
-      return card !== null;
-    },
-    copyAnswer: () => {
-      const answer = last("assistant");
-      if (!answer) return;
-      void copyText(answer.content).then(
-        () => toasts.show({ text: t("common.copied"), tone: "info" }),
-        () => toasts.show({ text: t("chat.copyFailed"), tone: "error" }),
-      );
-    },
-  });
-
+  /** Arrow up in the empty field edits the last message. */
   const editLast = (event: KeyboardEvent): void => {
-    const own = last("user");
-    if (event.key !== "ArrowUp" || !draft.isEmpty || !own || chat.isAnswering) return;
+    const last = chat.shown.findLast((message) => message.role === "user");
+    if (event.key !== "ArrowUp" || !draft.isEmpty || !last || chat.isAnswering) return;
     if (!(event.target instanceof HTMLTextAreaElement) || event.target.value !== "") return;
     event.preventDefault();
-    setEditedId(own.id);
+    onEdit(last.id);
+  };
+  const takeIdea = (text: string): void => {
+    draft.restore(text);
+    draft.focus();
   };
 
   return (
@@ -132,29 +76,76 @@ export function ChatPage({ conversationId, messageId = null, composer }: Props) 
         chat={chat}
         editedId={editedId}
         onEdit={onEdit}
-        onIdea={(text) => {
-          draft.restore(text);
-          draft.focus();
-        }}
+        onIdea={takeIdea}
         onNew={() => go("/")}
       />
-      {chat.problem && <Refusal problem={chat.problem} onDismiss={chat.dismiss} />}
+      {chat.problem && <Refusal problem={chat.problem} onDismiss={chat.dismissProblem} />}
       <div onKeyDown={editLast}>
         <Composer
+          state={state}
+          isEmpty={draft.isEmpty}
           field={
             composer?.field ?? <PlainField field={plain.field} text={plain.text} onText={plain.setText} />
           }
           microphone={composer?.microphone}
           below={composer?.below}
-          isEmpty={draft.isEmpty}
-          isAnswering={chat.isAnswering}
-          isTaking={isTaking}
-          isMaking={chat.isMaking}
-          isStopping={chat.live?.stopping ?? false}
           onSend={() => void send()}
           onStop={chat.stop}
         />
       </div>
     </section>
   );
+}
+
+/** Send the draft; a refused text returns to the field. */
+function useSendDraft(
+  chat: ConversationChat,
+  draft: Draft,
+  model: string,
+  onReady: (() => void) | undefined,
+): { state: ComposerState; send: () => Promise<void> } {
+  const { t } = useTranslation();
+  const { toasts } = useServices();
+  const [isTaking, setTaking] = useState(false);
+  const isReady = !chat.isAnswering && !chat.isCreating && !isTaking;
+  useEffect(() => {
+    if (isReady) onReady?.();
+  }, [isReady, onReady]);
+  const send = async (): Promise<void> => {
+    if (!isReady) return;
+    setTaking(true);
+    const { text, isWhole } = await draft.take().finally(() => setTaking(false));
+    if (text.trim() === "") return;
+    if (!(await chat.send(text, model))) return draft.restore(text);
+    if (!isWhole) toasts.show({ text: t("chat.partial"), tone: "info" });
+  };
+  return { state: composerState(chat, isTaking), send };
+}
+
+function composerState(
+  { isAnswering, live, isCreating }: ConversationChat,
+  isTaking: boolean,
+): ComposerState {
+  if (isAnswering) return live?.isStopping ? "stopping" : "answering";
+  if (isTaking) return "taking";
+  return isCreating ? "creating" : "ready";
+}
+
+/** Which message is edited. Another conversation ends editing, and its composer gets the focus. */
+function useEditing(conversationId: string | null, messageId: string | null, draft: Draft) {
+  const [editedId, setEditedId] = useState<string | null>(null);
+  const focus = useRef(draft.focus);
+  useEffect(() => void (focus.current = draft.focus));
+  useEffect(() => {
+    setEditedId(null);
+    if (messageId === null) focus.current();
+    // Another message of the same conversation does not move the focus.
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- see the comment above
+  }, [conversationId]);
+  // The same function for every render: typing must not render the messages again.
+  const onEdit = useCallback((id: string | null) => {
+    setEditedId(id);
+    if (id === null) focus.current();
+  }, []);
+  return { editedId, onEdit };
 }

@@ -1,7 +1,7 @@
-/** A fake of the server's conversations, over fetch: a tree of messages whose answers repeat what was said. */
+/** For tests: conversations behind `fetch`, as a tree of messages whose answers repeat the question. */
 import type { Message } from "@/shared/api/types";
 
-import { sse } from "./stream/fake-chat-server";
+import { formatSse } from "./stream/fake-chat-server";
 
 interface Refusal {
   status: number;
@@ -12,34 +12,34 @@ interface Refusal {
 const NOT_FOUND = { status: 404, code: "not_found", message: "no such conversation" };
 
 export class FakeConversations {
-  /** All of them, oldest first, of the one conversation there is. */
+  /** The messages of the one conversation, oldest first. */
   readonly messages: Message[] = [];
   isStopped = false;
   #leaf: string | null = null;
-  #isMade = false;
+  #exists = false;
   #refusal: Refusal | null = null;
   #end = (): void => undefined;
   #held: { request: string; until: Promise<void> } | null = null;
-  /** All that was asked, in order. */
-  readonly asked: { request: string; body: Record<string, unknown> }[] = [];
+  /** All requests, in order. */
+  readonly requests: { request: string; body: Record<string, unknown> }[] = [];
 
-  /** `holds`: answers do not end. */
+  /** @param options `holds`: answers do not end */
   constructor(private readonly options: { holds?: boolean } = {}) {}
 
   refuseNext(refusal: Refusal): void {
     this.#refusal = refusal;
   }
 
-  /** Requests like this one are not answered before the function returned is called. */
+  /** Leave this request unanswered until the returned function is called. */
   hold(request: string): () => void {
     let release = (): void => undefined;
     this.#held = { request, until: new Promise((resolve) => (release = resolve)) };
     return release;
   }
 
-  /** As if another page had deleted the conversation. */
+  /** Delete the conversation, as another page would. */
   deleteAll(): void {
-    this.#isMade = false;
+    this.#exists = false;
     this.messages.length = 0;
   }
 
@@ -49,7 +49,7 @@ export class FakeConversations {
       message?: string;
       active_leaf_id?: string;
     };
-    this.asked.push({ request, body });
+    this.requests.push({ request, body });
     if (this.#held?.request === request) await this.#held.until;
     return this.#answer(request, body);
   };
@@ -57,28 +57,28 @@ export class FakeConversations {
   #answer(request: string, body: { message?: string; active_leaf_id?: string }): Response {
     const message = /messages\/([^/]+)\//.exec(request)?.[1];
     if (request.endsWith("/api/models")) return json(["echo"]);
-    if (request.includes("nowhere")) return refused(NOT_FOUND);
-    if (request.startsWith("GET /api/chat/stream/")) return this.#followed(request.split("/").at(-1));
-    if (request === "POST /api/conversations") return this.#made();
+    if (request.includes("nowhere")) return refuse(NOT_FOUND);
+    if (request.startsWith("GET /api/chat/stream/")) return this.#follow(request.split("/").at(-1));
+    if (request === "POST /api/conversations") return this.#create();
     if (request === "POST /api/chat/stream") return this.#say(body.message ?? "", this.#leaf);
     if (request.endsWith("/edit"))
       return this.#say(body.message ?? "", this.#get(message)?.parent_id ?? null);
     if (request.endsWith("/regenerate"))
-      return this.#told(this.#get(this.#get(message)?.parent_id), " (again)");
-    if (request.endsWith("/stop")) return this.#stopped();
-    if (request.includes("/messages?")) return this.#isMade ? json(this.#branch()) : refused(NOT_FOUND);
+      return this.#answerTo(this.#get(this.#get(message)?.parent_id), " (again)");
+    if (request.endsWith("/stop")) return this.#stop();
+    if (request.includes("/messages?")) return this.#exists ? json(this.#branch()) : refuse(NOT_FOUND);
     if (request.startsWith("PATCH")) this.#leaf = this.#lastOf(body.active_leaf_id ?? "");
-    return this.#isMade ? json(this.#conversation()) : refused(NOT_FOUND);
+    return this.#exists ? json(this.#conversation()) : refuse(NOT_FOUND);
   }
 
-  #stopped(): Response {
+  #stop(): Response {
     this.isStopped = true;
     this.#end();
     return json({ status: "stopped" });
   }
 
-  #made(): Response {
-    this.#isMade = true;
+  #create(): Response {
+    this.#exists = true;
     return json(this.#conversation());
   }
 
@@ -89,19 +89,19 @@ export class FakeConversations {
   #say(text: string, parent: string | null): Response {
     const refusal = this.#refusal;
     this.#refusal = null;
-    if (refusal) return refused(refusal);
-    return this.#told(this.#add("user", text, parent), "");
+    if (refusal) return refuse(refusal);
+    return this.#answerTo(this.#add("user", text, parent), "");
   }
 
-  #told(question: Message | undefined, tail: string): Response {
-    if (!question) return refused(NOT_FOUND);
+  #answerTo(question: Message | undefined, tail: string): Response {
+    if (!question) return refuse(NOT_FOUND);
     const content = `echo: ${question.content}${tail}`;
     const answer = this.#add("assistant", content, question.id);
     if (this.options.holds) answer.status = "streaming";
     const ids = { conversation_id: "c", message_id: answer.id, user_message_id: question.id, title: "" };
-    const events = [sse("0.0", "start", ids), sse("1.0", "message", { content })];
+    const events = [formatSse("0.0", "start", ids), formatSse("1.0", "message", { content })];
     if (!this.options.holds)
-      events.push(sse("1.0.end", "done", { status: "completed", message_id: answer.id }));
+      events.push(formatSse("1.0.end", "done", { status: "completed", message_id: answer.id }));
     return new Response(
       new ReadableStream({
         start: (controller) => {
@@ -109,7 +109,7 @@ export class FakeConversations {
           if (!this.options.holds) return controller.close();
           this.#end = () => {
             answer.status = "complete";
-            const end = sse("1.0.end", "done", { status: "stopped", message_id: answer.id });
+            const end = formatSse("1.0.end", "done", { status: "stopped", message_id: answer.id });
             controller.enqueue(new TextEncoder().encode(end));
             controller.close();
           };
@@ -118,14 +118,14 @@ export class FakeConversations {
     );
   }
 
-  /** An answer under way that ends here with its conversation. */
-  #followed(id: string | undefined): Response {
+  /** Follow an answer whose conversation is deleted at this moment. */
+  #follow(id: string | undefined): Response {
     const said = this.#get(id);
-    if (!said) return refused(NOT_FOUND);
+    if (!said) return refuse(NOT_FOUND);
     this.deleteAll();
     return new Response(
-      sse("1.0", "message", { content: said.content }) +
-        sse("1.0.end", "error", {
+      formatSse("1.0", "message", { content: said.content }) +
+        formatSse("1.0.end", "error", {
           error: "the conversation of this answer has been deleted",
           code: "not_found",
         }),
@@ -180,6 +180,6 @@ function json(body: unknown): Response {
   return new Response(JSON.stringify(body), { headers: { "Content-Type": "application/json" } });
 }
 
-function refused({ status, code, message }: Refusal): Response {
+function refuse({ status, code, message }: Refusal): Response {
   return new Response(JSON.stringify({ error: { code, message, request_id: "r" } }), { status });
 }

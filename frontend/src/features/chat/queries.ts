@@ -1,100 +1,106 @@
-/** What the chat asks the server, and under which keys the answers are kept. */
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
+/** What the chat reads from the server about one conversation, and how the stored copies are kept current. */
+import { type QueryClient, useQuery } from "@tanstack/react-query";
 
-import { api } from "@/shared/api/client";
-import { ApiError } from "@/shared/api/errors";
-import { queryClient } from "@/shared/api/query-client";
-import { keys } from "@/shared/api/query-keys";
-import type {
-  ConversationDetail,
-  Dictation,
-  DictationDetail,
-  LlmProvider,
-  Message,
-} from "@/shared/api/types";
-import { type Assistant, assistantsOf } from "@/shared/lib/assistants";
+import { type ApiClient, ApiError } from "@/shared/api/client";
+import { keys } from "@/shared/api/queries";
+import type { ConversationDetail, Message } from "@/shared/api/types";
+import { type Services, useServices } from "@/shared/services";
 
-/** The server's limit. What is shown at first is less: see message-list. */
-const LONGEST_MESSAGES = 10_000;
-/** A server that hangs is not waited for for ever; a slow line brings a long conversation within it. */
-const READ_MS = 120_000;
+/** The limit of the server. The page shows fewer messages at first: see use-message-window.ts. */
+const MAX_MESSAGES = 10_000;
+/** Enough for a long conversation over a slow connection. */
+const READ_TIMEOUT_MS = 120_000;
+const NO_MESSAGES: readonly Message[] = [];
 
-const readMessages = (id: string) => ({
+const conversationPath = (id: string) => `/api/conversations/${encodeURIComponent(id)}`;
+
+const messagesQuery = (api: ApiClient, id: string) => ({
   queryKey: keys.messages(id),
   queryFn: () =>
-    api.json<Message[]>(`/api/conversations/${encodeURIComponent(id)}/messages?limit=${LONGEST_MESSAGES}`, {
-      signal: AbortSignal.timeout(READ_MS),
+    api.json<Message[]>(`${conversationPath(id)}/messages?limit=${MAX_MESSAGES}`, {
+      signal: AbortSignal.timeout(READ_TIMEOUT_MS),
     }),
 });
 
-export function useConversation(id: string | null) {
-  return useQuery({
+/** `new`: the first message will create the conversation. `gone`: the server does not have it. */
+export type ConversationStatus = "new" | "loading" | "loaded" | "gone" | "failed";
+
+export interface StoredConversation {
+  conversation: ConversationDetail | null;
+  /** The messages of the current branch, oldest first. */
+  messages: readonly Message[];
+  status: ConversationStatus;
+  refetch: () => void;
+}
+
+/** @param isLive an answer is streaming: the conversation exists although its messages are not read yet */
+export function useStoredConversation(id: string | null, isLive: boolean): StoredConversation {
+  const { api } = useServices();
+  const conversation = useQuery({
     queryKey: keys.conversation(id ?? ""),
-    queryFn: () => api.json<ConversationDetail>(`/api/conversations/${encodeURIComponent(id ?? "")}`),
+    queryFn: () => api.json<ConversationDetail>(conversationPath(id ?? "")),
     enabled: id !== null,
   });
+  const messages = useQuery({ ...messagesQuery(api, id ?? ""), enabled: id !== null });
+  const error = conversation.error ?? messages.error;
+  return {
+    conversation: conversation.data ?? null,
+    messages: messages.data ?? NO_MESSAGES,
+    status: statusOf(id, error, isLive || messages.data !== undefined),
+    refetch: () => void Promise.all([conversation.refetch(), messages.refetch()]),
+  };
 }
 
-export function useMessages(id: string | null) {
-  return useQuery({ ...readMessages(id ?? ""), enabled: id !== null });
+function statusOf(id: string | null, error: Error | null, isKnown: boolean): ConversationStatus {
+  if (id === null) return "new";
+  if (error instanceof ApiError && error.status === 404) return "gone";
+  if (isKnown) return "loaded"; // also where a later read failed
+  return error === null ? "loading" : "failed";
 }
 
-export function useModels() {
-  return useQuery({
-    queryKey: keys.models,
-    queryFn: () => api.json<string[]>("/api/models"),
-    staleTime: 60_000,
-  });
-}
-
-/** Those who act, ready or not; none where the list cannot be read. */
-export function useAssistants(): readonly Assistant[] {
-  const { data } = useQuery({
-    queryKey: keys.languageModels,
-    queryFn: ({ signal }) => api.json<{ items: LlmProvider[] }>("/providers/llm", { signal }),
-    staleTime: 60_000,
-  });
-  return useMemo(() => assistantsOf(data?.items), [data]);
-}
-
-/** It has changed elsewhere: whatever shows it reads it anew. */
-export function staleConversation(id: string): void {
+/** Read the conversation and the list of conversations again wherever they are shown. */
+export function invalidateConversation(queryClient: QueryClient, id: string): void {
   for (const queryKey of [keys.conversations, keys.conversation(id), keys.messages(id)])
     void queryClient.invalidateQueries({ queryKey });
 }
 
-/** Reads a conversation anew; null where the server cannot be reached, nothing where it is gone. */
-export async function reloadMessages(id: string): Promise<readonly Message[] | null> {
+/** Read the messages again: null where the server cannot be reached, none where the conversation is gone. */
+export async function refetchMessages(
+  { api, queryClient }: Pick<Services, "api" | "queryClient">,
+  id: string,
+): Promise<readonly Message[] | null> {
   void queryClient.invalidateQueries({ queryKey: keys.conversations });
   void queryClient.invalidateQueries({ queryKey: keys.conversation(id) });
   try {
-    return await queryClient.fetchQuery({ ...readMessages(id), staleTime: 0, retry: false });
+    return await queryClient.fetchQuery({ ...messagesQuery(api, id), staleTime: 0, retry: false });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return error.status === 404 ? [] : null;
   }
 }
 
-const NEXT = /<([^>]+)>;\s*rel="next"/;
-
-export function useDictations() {
-  return useInfiniteQuery({
-    queryKey: keys.dictations,
-    initialPageParam: "/api/dictations",
-    queryFn: async ({ pageParam }) => {
-      const response = await api.response(pageParam);
-      const next = NEXT.exec(response.headers.get("Link") ?? "")?.[1] ?? null;
-      return { items: (await response.json()) as Dictation[], next };
-    },
-    getNextPageParam: (page) => page.next,
+/** @param model "" is the server's choice */
+export async function createConversation(
+  { api, queryClient }: Pick<Services, "api" | "queryClient">,
+  model: string,
+): Promise<ConversationDetail> {
+  const created = await api.json<ConversationDetail>("/api/conversations", {
+    method: "POST",
+    body: model ? { model } : {},
   });
+  queryClient.setQueryData(keys.conversation(created.id), created);
+  queryClient.setQueryData(keys.messages(created.id), []);
+  return created;
 }
 
-export function useDictation(id: string | null) {
-  return useQuery({
-    queryKey: [...keys.dictations, id],
-    queryFn: () => api.json<DictationDetail>(`/api/dictations/${encodeURIComponent(id ?? "")}`),
-    enabled: id !== null,
+export async function updateConversation(
+  { api, queryClient }: Pick<Services, "api" | "queryClient">,
+  id: string,
+  changes: { model?: string | null; active_leaf_id?: string },
+): Promise<void> {
+  const updated = await api.json<ConversationDetail>(`/api/conversations/${id}`, {
+    method: "PATCH",
+    body: changes,
   });
+  queryClient.setQueryData(keys.conversation(id), updated);
 }

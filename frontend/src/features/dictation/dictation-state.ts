@@ -1,23 +1,23 @@
-/** What dictation is doing, as one value; and how what happens to it changes that. Pure. */
+/** The state of dictation as one value, and how each event changes it. Pure. */
 
 import type { Failure } from "./client/failure";
-import type { Engine, SessionEvent, SessionState } from "./client/messages";
+import type { ActiveEngine, SessionEvent, SessionState } from "./client/messages";
 
 export type DictationState =
   | { kind: "idle" }
-  /** The browser asks for the microphone, and the server loads its engine. What is said meanwhile is kept. */
+  /** The browser asks for the microphone and the server loads its engine. Speech is recorded already. */
   | { kind: "opening"; isMuted: boolean }
   | {
       kind: "listening";
-      engine: Engine;
+      engine: ActiveEngine;
       isSpeaking: boolean;
       isMuted: boolean;
-      /** Whether the server is so busy that words show late, or only once they are final. */
+      /** The server is so busy that partials are late or missing. */
       isDegraded: boolean;
     }
-  /** The microphone goes on; what is said is kept until the server is back. */
+  /** The connection is lost; the microphone stays on, and its audio is kept. */
   | { kind: "reconnecting"; isMuted: boolean }
-  /** The microphone is off; the last words become final, once a server that was lost is back. */
+  /** The microphone is off, and the last finals are expected. `isLost`: the connection is lost at the moment. */
   | { kind: "finishing"; isLost: boolean }
   | { kind: "failed"; failure: Failure };
 
@@ -34,7 +34,7 @@ export function isRecording({ kind }: DictationState): boolean {
   return kind === "opening" || kind === "listening" || kind === "reconnecting";
 }
 
-/** Whether there is something that can be cancelled. */
+/** Whether there is a dictation to cancel. */
 export function isBusy(state: DictationState): boolean {
   return isRecording(state) || state.kind === "finishing";
 }
@@ -50,8 +50,8 @@ export function dictationReducer(state: DictationState, event: DictationEvent): 
     case "failed":
       return { kind: "failed", failure: event.failure };
     case "state":
-      if (state.kind === "failed") return state; // the microphone failed first; its session ends on that account
-      return afterSession(state, event.state);
+      if (state.kind === "failed") return state; // the microphone failed first, and its session ends for that reason
+      return applySessionState(state, event.state);
     case "speech":
       return state.kind === "listening" ? { ...state, isSpeaking: event.isSpeaking } : state;
     case "load":
@@ -61,7 +61,7 @@ export function dictationReducer(state: DictationState, event: DictationEvent): 
   }
 }
 
-function afterSession(state: DictationState, session: SessionState): DictationState {
+function applySessionState(state: DictationState, session: SessionState): DictationState {
   const isMuted = "isMuted" in state && state.isMuted;
   switch (session.kind) {
     case "connecting":

@@ -2,20 +2,20 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { FakeServer } from "./client/fake-server";
+import { FakeMicrophones } from "./audio/fake-microphone";
+import { FakeSpeechServer } from "./client/fake-speech-server";
 import { ComposerStore } from "./composer/composer-store";
 import { Dictation } from "./dictation";
-import { restoreText, takeText } from "./draft";
-import { FakeMicrophones } from "./fake-microphone";
+import { prependText, takeText } from "./drafts";
 
 function made({ isHandsFree = false } = {}) {
-  const server = new FakeServer();
+  const server = new FakeSpeechServer();
   const microphones = new FakeMicrophones();
   const dictation = new Dictation({
     composer: new ComposerStore(),
     connect: server.connect,
     credentials: { token: () => Promise.resolve(null), renew: () => Promise.resolve(false) },
-    wishes: () => ({
+    readOptions: () => ({
       config: { lang: "en" },
       microphone: { deviceId: "", echoCancellation: true, noiseSuppression: true },
       isHandsFree,
@@ -49,9 +49,9 @@ describe("switching on and off", () => {
     server.say("final", 1, "Hello.", 90);
     await settle();
     expect([kind(), text(), dictation.level()]).toEqual(["idle", "Hello.", 0]);
-    expect(server.dictations[0]?.heard.length).toBe(3300);
+    expect(server.dictations[0]?.received.length).toBe(3300);
     expect(microphones.last.isClosed).toBe(true);
-    expect(dictation.get().heard).toMatchObject({ text: "Hello.", receipt: { model: "fake" } });
+    expect(dictation.get().lastFinal).toMatchObject({ text: "Hello.", latency: { model: "fake" } });
   });
 
   it("may be done again while the last words of before are still awaited", async () => {
@@ -151,7 +151,7 @@ describe("sending", () => {
     const taken = takeText(dictation);
     server.say("final", 1, "Send this.", 100);
     await settle();
-    expect(await taken).toEqual({ text: "Send this.", whole: true });
+    expect(await taken).toEqual({ text: "Send this.", isWhole: true });
     expect([text(), kind()]).toEqual(["", "idle"]);
   });
 
@@ -170,8 +170,8 @@ describe("sending", () => {
     await settle(1900);
     expect(taken).toBe(null);
     await settle(200);
-    expect(taken).toEqual({ text: "half a sen", whole: false });
-    server.tell({ type: "final", utterance_id: 1, text: "Half a sentence.", end_ms: 100, timing: {} }, heard);
+    expect(taken).toEqual({ text: "half a sen", isWhole: false });
+    server.emit({ type: "final", utterance_id: 1, text: "Half a sentence.", end_ms: 100, timing: {} }, heard);
     server.isDown = false;
     await settle(3000);
     expect(text()).toBe("");
@@ -207,7 +207,7 @@ describe("sending", () => {
     });
     socket.give({ type: "stopped", stats: {}, seq: first.events.length + 1 });
     await settle();
-    expect(taken).toEqual({ text: "One.", whole: true });
+    expect(taken).toEqual({ text: "One.", isWhole: true });
   });
 
   it.each(["no_permission", "no_device"] as const)(
@@ -218,7 +218,7 @@ describe("sending", () => {
       dictation.start();
       await settle();
       dictation.composer.dispatch({ type: "typed", text: "by hand", caret: { start: 7, end: 7 } });
-      expect(await takeText(dictation)).toEqual({ text: "by hand", whole: true });
+      expect(await takeText(dictation)).toEqual({ text: "by hand", isWhole: true });
     },
   );
 
@@ -230,7 +230,7 @@ describe("sending", () => {
     microphones.last.unplug();
     server.say("final", 1, "All of it.", 100);
     await settle();
-    expect(await takeText(dictation)).toEqual({ text: "All of it.", whole: true });
+    expect(await takeText(dictation)).toEqual({ text: "All of it.", isWhole: true });
     dictation.start();
     await settle();
     server.say("partial", 2, "half of");
@@ -238,7 +238,7 @@ describe("sending", () => {
     const taken = takeText(dictation);
     server.socket.drop(1013);
     await settle();
-    expect(await taken).toEqual({ text: "half of", whole: false });
+    expect(await taken).toEqual({ text: "half of", isWhole: false });
   });
 
   it("goes on listening where it is hands-free", async () => {
@@ -250,7 +250,7 @@ describe("sending", () => {
     await settle();
     const taken = takeText(dictation);
     await settle();
-    expect(await taken).toEqual({ text: "One.", whole: true });
+    expect(await taken).toEqual({ text: "One.", isWhole: true });
     expect(server.socket.received.map(({ type }) => type)).toContain("flush");
     expect([kind(), microphones.last.isClosed]).toEqual(["listening", false]);
     dictation.cancel();
@@ -262,7 +262,7 @@ describe("sending", () => {
     await settle();
     server.say("partial", 1, "next");
     await settle();
-    restoreText(dictation, "Not sent.");
+    prependText(dictation.composer, "Not sent.");
     server.say("final", 1, "Next one.");
     await settle();
     expect(text()).toBe("Not sent.\nNext one.");
@@ -312,7 +312,7 @@ describe("what goes wrong", () => {
     await settle(500);
     expect(dictation.get().state).toEqual({ kind: "finishing", isLost: true });
     server.isDown = false;
-    server.tell({ type: "final", utterance_id: 1, text: "The last.", end_ms: 100, timing: {} }, heard);
+    server.emit({ type: "final", utterance_id: 1, text: "The last.", end_ms: 100, timing: {} }, heard);
     await settle(3000);
     expect([text(), dictation.get().state.kind]).toEqual(["The last.", "idle"]);
   });

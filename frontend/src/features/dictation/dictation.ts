@@ -1,7 +1,10 @@
-/** Microphone, socket and composed text as one thing that can be switched on and off. Without React. */
+/** Dictation: microphone, speech socket and composed text, switched on and off together. Without React. */
+
+import type { EndpointingProfile } from "@/shared/lib/settings";
 
 import { Microphone } from "./audio/microphone";
-import type { Receipt, SessionEvent } from "./client/messages";
+import { Capture, type DictationOptions, isFinished, type OpenMicrophone } from "./capture";
+import type { Latency, SessionEvent } from "./client/messages";
 import type { SessionOptions } from "./client/session";
 import type { ComposerStore } from "./composer/composer-store";
 import {
@@ -11,42 +14,43 @@ import {
   IDLE,
   isRecording,
 } from "./dictation-state";
-import { isEnd, type OpenMicrophone, Run, type Wishes } from "./run";
 
-/** How long Send waits for the last final. */
-export const SETTLE_MS = 2000;
+/** How long sending waits for the last final. */
+export const SETTLE_TIMEOUT_MS = 2000;
 
-export interface DictationParts extends Pick<SessionOptions, "connect" | "credentials"> {
+export interface DictationSetup extends Pick<SessionOptions, "connect" | "credentials"> {
   composer: ComposerStore;
-  /** Read anew at each start. */
-  wishes: () => Wishes;
+  /** Read at each start. */
+  readOptions: () => DictationOptions;
   openMicrophone?: OpenMicrophone;
 }
 
-/** What a page shows of it. */
+/** What the page shows of a dictation. */
 export interface DictationView {
   state: DictationState;
-  /** The last final that has text; another object for each. */
-  heard: { text: string; receipt: Receipt } | null;
-  /** Nothing at all comes from the microphone. */
+  /** The last final with text: a new object for each. */
+  lastFinal: { text: string; latency: Latency } | null;
+  /** The microphone gives no sound at all. */
   isSilent: boolean;
 }
 
 export class Dictation {
   readonly composer: ComposerStore;
-  readonly #parts: DictationParts;
-  #view: DictationView = { state: IDLE, heard: null, isSilent: false };
+  /** The endpointing that hands-free replaced, to return to. */
+  profileBeforeHandsFree: EndpointingProfile = "";
+  readonly #setup: DictationSetup;
+  #view: DictationView = { state: IDLE, lastFinal: null, isSilent: false };
   #level = 0;
-  #run: Run | null = null;
-  /** Those of which a final may come: the last, and one before it that is not done yet. */
-  readonly #unfinished = new Set<Run>();
+  #capture: Capture | null = null;
+  /** The captures that may still get a final: the current one, and one before it. */
+  readonly #unfinished = new Set<Capture>();
   #count = 0;
   readonly #listeners = new Set<() => void>();
   readonly #levelListeners = new Set<() => void>();
 
-  constructor(parts: DictationParts) {
-    this.#parts = parts;
-    this.composer = parts.composer;
+  constructor(setup: DictationSetup) {
+    this.#setup = setup;
+    this.composer = setup.composer;
   }
 
   readonly get = (): DictationView => this.#view;
@@ -56,7 +60,7 @@ export class Dictation {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Loudness of the last 100 ms, 0 to 1. */
+  /** The level of the last 100 ms, 0 to 1. */
   readonly level = (): number => this.#level;
 
   readonly subscribeLevel = (listener: () => void): (() => void) => {
@@ -64,35 +68,35 @@ export class Dictation {
     return () => this.#levelListeners.delete(listener);
   };
 
-  /** Switch the microphone on. A dictation that still finishes goes on doing so, and what is said here is kept. */
+  /** Switch the microphone on. An earlier dictation that is still finishing goes on. */
   readonly start = (): void => {
     if (isRecording(this.#view.state)) return;
-    const { connect, credentials, wishes, openMicrophone } = this.#parts;
+    const { connect, credentials, readOptions, openMicrophone } = this.#setup;
     this.#count += 1;
     const id = `d${this.#count}`;
     const isCurrent = (): boolean => id === `d${this.#count}`;
-    this.#silent(false);
-    this.#move({ type: "opened" });
-    const run = new Run({
+    this.#setSilent(false);
+    this.#apply({ type: "opened" });
+    const capture = new Capture({
       id,
       connect,
       credentials,
-      wishes: wishes(),
+      settings: readOptions(),
       openMicrophone: openMicrophone ?? ((...args) => Microphone.open(...args)),
-      onEvent: (event) => this.#told(id, event, isCurrent()),
+      onEvent: (event) => this.#handleEvent(id, event, isCurrent()),
       onLevel: (level) => isCurrent() && this.#setLevel(level),
-      onSilent: (isSilent) => isCurrent() && this.#silent(isSilent),
-      onMicrophoneFailed: (failure) => isCurrent() && this.#move({ type: "failed", failure }),
+      onSilent: (isSilent) => isCurrent() && this.#setSilent(isSilent),
+      onMicrophoneFailed: (failure) => isCurrent() && this.#apply({ type: "failed", failure }),
     });
-    this.#run = run;
-    this.#unfinished.add(run);
-    void run.ended.then(() => this.#unfinished.delete(run));
+    this.#capture = capture;
+    this.#unfinished.add(capture);
+    void capture.ended.then(() => this.#unfinished.delete(capture));
   };
 
-  /** Switch it off: the last words become final. Resolves when they have, or never will. */
+  /** Switch the microphone off. Resolves when the last words are final, or never will be. */
   readonly stop = async (): Promise<void> => {
-    this.#move({ type: "stopped" });
-    await this.#run?.stop();
+    this.#apply({ type: "stopped" });
+    await this.#capture?.stop();
   };
 
   readonly toggle = (): void => {
@@ -100,55 +104,62 @@ export class Dictation {
     else this.start();
   };
 
-  /** Switch it off and take back what is not final yet. */
+  /** Switch the microphone off and take back what is not final. */
   readonly cancel = (): void => {
-    if (this.#run === null) return;
-    this.composer.dispatch({ type: "cancelled", dictation: this.#run.id });
-    this.#run.cancel();
+    if (this.#capture === null) return;
+    this.composer.dispatch({ type: "cancelled", dictation: this.#capture.id });
+    this.#capture.cancel();
   };
 
-  /** Wait for the finals of all that was said, then (unless hands-free) be off; false after two seconds without. */
+  /**
+   * Wait for the finals of all that was said. The microphone is switched off, unless hands-free. Resolves to false where
+   * the finals are not complete in time.
+   */
   readonly settle = async (): Promise<boolean> => {
-    const goesOn = this.#run?.isHandsFree === true && isRecording(this.#view.state);
-    if (!goesOn) this.#move({ type: "stopped" });
-    const runs = [...this.#unfinished].map((run) => (goesOn && run === this.#run ? run.flush() : run.stop()));
+    const staysOn = this.#capture?.isHandsFree === true && isRecording(this.#view.state);
+    if (!staysOn) this.#apply({ type: "stopped" });
+    const finals = [...this.#unfinished].map((capture) =>
+      staysOn && capture === this.#capture ? capture.flush() : capture.stop(),
+    );
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), SETTLE_MS)));
-    const all = Promise.all(runs).then((each) => each.every(Boolean));
-    const isWhole = await Promise.race([all, late]);
+    const timeout = new Promise<boolean>(
+      (resolve) => (timer = setTimeout(() => resolve(false), SETTLE_TIMEOUT_MS)),
+    );
+    const all = Promise.all(finals).then((each) => each.every(Boolean));
+    const isComplete = await Promise.race([all, timeout]);
     clearTimeout(timer);
-    return isWhole;
+    return isComplete;
   };
 
-  /** Muted, it stays on and hears silence. */
+  /** A muted microphone stays on and gives silence. */
   readonly mute = (isMuted: boolean): void => {
-    this.#run?.mute(isMuted);
-    this.#move({ type: "muted", isMuted });
+    this.#capture?.mute(isMuted);
+    this.#apply({ type: "muted", isMuted });
   };
 
-  /** A failure was read. */
+  /** Forget a failure that the user has read. */
   readonly dismiss = (): void => {
     if (this.#view.state.kind === "failed") this.#show({ ...this.#view, state: IDLE });
   };
 
-  #told(id: string, event: SessionEvent, isCurrent: boolean): void {
+  #handleEvent(id: string, event: SessionEvent, isCurrent: boolean): void {
     if (event.type === "partial") this.composer.dispatch(event);
     if (event.type === "restarted") this.composer.dispatch({ ...event, dictation: id });
     if (event.type === "final") {
-      const { key, text, receipt } = event;
+      const { key, text, latency } = event;
       this.composer.dispatch({ type: "final", key, text });
-      if (receipt !== null && text !== "") this.#show({ ...this.#view, heard: { text, receipt } });
+      if (latency !== null && text !== "") this.#show({ ...this.#view, lastFinal: { text, latency } });
     }
-    if (isEnd(event)) this.composer.dispatch({ type: "ended", dictation: id });
-    if (isCurrent) this.#move(event);
+    if (isFinished(event)) this.composer.dispatch({ type: "ended", dictation: id });
+    if (isCurrent) this.#apply(event);
   }
 
-  #move(event: DictationEvent): void {
+  #apply(event: DictationEvent): void {
     const state = dictationReducer(this.#view.state, event);
     if (state !== this.#view.state) this.#show({ ...this.#view, state });
   }
 
-  #silent(isSilent: boolean): void {
+  #setSilent(isSilent: boolean): void {
     if (isSilent !== this.#view.isSilent) this.#show({ ...this.#view, isSilent });
   }
 

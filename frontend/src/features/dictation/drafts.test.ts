@@ -66,16 +66,16 @@ describe("a draft", () => {
   it("goes along to the conversation that its first message makes, and only there", () => {
     const { drafts, composer, type, text } = page();
     type("first");
-    drafts.taken();
+    drafts.handleTaken();
     composer.dispatch({ type: "sent" });
     type("the next");
     drafts.show("made", false);
     expect(text()).toBe("the next");
     drafts.show(null, false);
     expect(text()).toBe("");
-    drafts.taken();
+    drafts.handleTaken();
     type("it was not made");
-    drafts.restored();
+    drafts.handleRestored();
     drafts.show("c1", false);
     expect(text()).toBe("");
   });
@@ -91,12 +91,12 @@ describe("a draft", () => {
   it("is not kept beyond a log-out; where only the session ended, the page still has it", () => {
     const { drafts, composer, type, text } = page("c1");
     type("before");
-    drafts.forget();
+    drafts.pause();
     expect(sessionStorage.length).toBe(0);
     composer.dispatch({ type: "final", key: "d1.1:1", text: "while nobody is logged in" });
     expect(sessionStorage.length).toBe(0);
     expect(text()).toContain("before");
-    drafts.keep();
+    drafts.resume();
     expect(page("c1").text()).toBe(text());
   });
 

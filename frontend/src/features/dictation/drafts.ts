@@ -1,88 +1,93 @@
-/** What is composed and not sent yet, for each conversation: it survives a reload, in this tab, for this user. */
-
+/** The unsent text of each conversation: kept in this tab for this user, also over a reload. */
 import type { ComposerStore } from "./composer/composer-store";
-import { settledText } from "./composer/model";
-import { putBefore } from "./draft";
+import { getSettledText } from "./composer/model";
+import type { Dictation } from "./dictation";
 
 const STORE_KEY = "prompter.drafts";
-/** The conversation that is not made yet. */
+/** The key of the conversation that the first message will create. */
 const NEW = "new";
-const KEPT = 50;
+const MAX_DRAFTS = 50;
 
 type Store = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
 export class Drafts {
-  /** By conversation, the one that was changed last at the end. */
+  /** By conversation; the one that was changed last is at the end. */
   readonly #texts = new Map<string, string>();
-  /** The conversation that is shown. */
+  /** The conversation that is shown; null before the first one. */
   #shown: string | null = null;
-  /** A first message is on its way, and makes a conversation. */
-  #isMaking = false;
-  /** Nobody is logged in: what is kept would be there for whoever comes next. */
-  #isForgetting = false;
+  /** The first message was taken, and creates a conversation. */
+  #isCreating = false;
+  /** Nobody is logged in: stored drafts would be there for the next user. */
+  #isPaused = false;
 
-  /** @param owner whose drafts these are; asked anew each time */
+  /** @param owner the id of the user, read at each use */
   constructor(
     private readonly composer: ComposerStore,
     private readonly store: Store,
     private readonly owner: () => string,
   ) {
-    composer.subscribe(() => this.#note());
+    composer.subscribe(() => this.#update());
   }
 
-  /** Another conversation is shown: its draft comes to stand in the composer, or (`isOpen`) what is dictated goes along. */
-  show(conversationId: string | null, isOpen: boolean): void {
+  /**
+   * Another conversation is shown: put its draft into the composer.
+   *
+   * @param isDictating the text of a dictation that is going on moves along, before that draft
+   */
+  show(conversationId: string | null, isDictating: boolean): void {
     const key = conversationId ?? NEW;
     const before = this.#shown;
     if (key === before) return;
-    if (before === null) this.#load();
-    const there = this.#texts.get(key) ?? "";
-    const goesAlong =
-      isOpen || (this.#isMaking && before === NEW) || (before === null && this.composer.get().text !== "");
-    this.#isMaking = false;
-    if (goesAlong && before !== null) this.#texts.delete(before);
+    if (before === null) this.#read();
+    const draft = this.#texts.get(key) ?? "";
+    const movesAlong =
+      isDictating ||
+      (this.#isCreating && before === NEW) ||
+      (before === null && this.composer.get().text !== "");
+    this.#isCreating = false;
+    if (movesAlong && before !== null) this.#texts.delete(before);
     this.#shown = key;
-    if (!goesAlong) this.composer.dispatch({ type: "replaced", text: there });
-    else if (there !== "") putBefore(this.composer, there);
-    else this.#note();
+    if (!movesAlong) this.composer.dispatch({ type: "replaced", text: draft });
+    else if (draft !== "") prependText(this.composer, draft);
+    else this.#update();
   }
 
-  /** The text was taken, to be sent. */
-  taken(): void {
-    this.#isMaking = this.#shown === NEW;
+  /** The text was taken to be sent. */
+  handleTaken(): void {
+    this.#isCreating = this.#shown === NEW;
   }
 
-  /** It could not be sent. */
-  restored(): void {
-    this.#isMaking = false;
+  /** The text could not be sent, and was put back. */
+  handleRestored(): void {
+    this.#isCreating = false;
   }
 
-  /** Nobody is logged in any more. What stands in the composer stays there. */
-  forget(): void {
-    this.#isForgetting = true;
+  /** Remove what is stored: nobody is logged in. The composer keeps its text. */
+  pause(): void {
+    this.#isPaused = true;
     this.#write();
   }
 
-  /** Somebody is: the same, or the page would be another. */
-  keep(): void {
-    if (!this.#isForgetting) return;
-    this.#isForgetting = false;
+  /** Store drafts again: the same user has logged in. */
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
     this.#write();
   }
 
-  #note(): void {
+  #update(): void {
     const key = this.#shown;
     if (key === null) return;
-    const text = settledText(this.composer.get());
+    const text = getSettledText(this.composer.get());
     if (text === (this.#texts.get(key) ?? "")) return;
     this.#texts.delete(key);
     if (text !== "") this.#texts.set(key, text);
     const [oldest] = this.#texts.keys();
-    if (oldest !== undefined && this.#texts.size > KEPT) this.#texts.delete(oldest);
+    if (oldest !== undefined && this.#texts.size > MAX_DRAFTS) this.#texts.delete(oldest);
     this.#write();
   }
 
-  #load(): void {
+  #read(): void {
     try {
       const kept = JSON.parse(this.store.getItem(STORE_KEY) ?? "{}") as { owner?: unknown; texts?: unknown };
       if (kept.owner !== this.owner()) return this.#remove();
@@ -90,19 +95,19 @@ export class Drafts {
         if (typeof text === "string") this.#texts.set(key, text);
       }
     } catch {
-      // Not ours, or forbidden: there are no drafts.
+      // Storage is forbidden, or another program wrote to it: there are no drafts.
     }
   }
 
   #write(): void {
-    if (this.#isForgetting || this.#texts.size === 0) return this.#remove();
+    if (this.#isPaused || this.#texts.size === 0) return this.#remove();
     try {
       this.store.setItem(
         STORE_KEY,
         JSON.stringify({ owner: this.owner(), texts: Object.fromEntries(this.#texts) }),
       );
     } catch {
-      // A full or forbidden store: the draft lives as long as the page.
+      // Storage is full or forbidden: drafts last as long as the page.
     }
   }
 
@@ -110,7 +115,25 @@ export class Drafts {
     try {
       this.store.removeItem(STORE_KEY);
     } catch {
-      // Forbidden: there is nothing in it either.
+      // Storage is forbidden: it holds nothing.
     }
   }
+}
+
+/** Empty the composer and resolve to its text, once the last words are final or (`isWhole` false) are late. */
+export async function takeText(dictation: Dictation): Promise<{ text: string; isWhole: boolean }> {
+  const isWhole = await dictation.settle();
+  const { text } = dictation.composer.get();
+  dictation.composer.dispatch({ type: "sent" });
+  return { text, isWhole };
+}
+
+/** Put back a text that was not sent, before what was written since. */
+export function prependText(composer: ComposerStore, unsent: string): void {
+  const { text, caret } = composer.get();
+  const head = text.trim() === "" ? unsent : `${unsent}\n`;
+  const by = head.length;
+  // As an edit of the user: open utterances move along.
+  composer.dispatch({ type: "typed", text: head + text, caret: { start: by, end: by } });
+  composer.dispatch({ type: "caret_moved", caret: { start: caret.start + by, end: caret.end + by } });
 }

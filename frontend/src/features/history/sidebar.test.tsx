@@ -1,23 +1,25 @@
 /** The sidebar as somebody uses it: find, rename, delete, regret. */
-import { QueryClientProvider } from "@tanstack/react-query";
-import { render, screen, waitFor, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Router } from "wouter";
 import { memoryLocation } from "wouter/memory-location";
 
-import { queryClient } from "@/shared/api/query-client";
-import { leaving } from "@/shared/lib/leaving";
+import type { Services } from "@/shared/services";
 import { Toaster } from "@/shared/ui/toaster";
-import { FakeServer, json, refusal } from "@/test/fake-server";
+import { FakeApi, json, refusal } from "@/test/fake-api";
+import { createTestServices, renderWith } from "@/test/services";
 
+import { createDeletions, DeletionsContext } from "./deletions-context";
 import { Sidebar } from "./sidebar";
 
 const conversation = (id: string, title: string) => ({ id, title, updated_at: new Date().toISOString() });
-let server: FakeServer;
+let server: FakeApi;
+let services: Services;
 
 beforeEach(() => {
-  server = new FakeServer()
+  services = createTestServices();
+  server = new FakeApi()
     .on("GET /api/conversations", ({ path }) =>
       path.includes("before")
         ? json([conversation("c", "Third")])
@@ -30,19 +32,19 @@ beforeEach(() => {
   vi.stubGlobal("fetch", server.fetch);
 });
 afterEach(() => {
-  queryClient.clear();
   vi.unstubAllGlobals();
 });
 
 function show(path = "/c/a") {
   const place = memoryLocation({ path, record: true });
-  render(
-    <QueryClientProvider client={queryClient}>
+  renderWith(
+    services,
+    <DeletionsContext value={createDeletions(services)}>
       <Router hook={place.hook}>
-        <Sidebar onCollapse={() => undefined} onOpen={() => undefined} foot={null} />
+        <Sidebar onCollapse={() => undefined} onOpen={() => undefined} footer={null} />
       </Router>
       <Toaster />
-    </QueryClientProvider>,
+    </DeletionsContext>,
   );
   return place;
 }
@@ -63,7 +65,7 @@ test("a name is changed by keyboard, and Escape leaves it", async () => {
   screen.getByRole("link", { name: "First" }).focus();
   await userEvent.keyboard("{F2}New name{Enter}");
   await waitFor(() =>
-    expect(server.asked.find(({ method }) => method === "PATCH")?.body).toEqual({ title: "New name" }),
+    expect(server.requests.find(({ method }) => method === "PATCH")?.body).toEqual({ title: "New name" }),
   );
 });
 
@@ -120,7 +122,7 @@ test("who logs out before a deletion is carried out has deleted all the same; th
   server.on("DELETE /api/conversations/b", () => json({ status: "deleted" }));
   show();
   await userEvent.click(await screen.findByRole("button", { name: "Delete “Second”" }));
-  await leaving();
+  await services.session.prepareLogOut();
   expect(server.routes.filter((route) => route.startsWith("DELETE"))).toEqual([
     "DELETE /api/conversations/b",
   ]);

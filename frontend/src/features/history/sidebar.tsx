@@ -1,4 +1,4 @@
-/** The conversations at the side: new, search, the list by age. */
+/** The sidebar: a new conversation, the search, and the list of conversations. */
 import { PanelLeftClose, Search, SquarePen, X } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -6,26 +6,26 @@ import { Link, useLocation, useRoute } from "wouter";
 
 import { Brand } from "@/shared/ui/brand";
 
-import { ConversationList } from "./list/conversation-list";
-import { useDeletion } from "./list/use-conversations";
-import { SearchResults } from "./search/search-results";
-import { useSearch } from "./search/use-search";
+import { ConversationList } from "./conversation-list";
+import { useDeleteConversation } from "./deletions-context";
+import { useSearch } from "./queries";
+import { SearchResults } from "./search-results";
 
 interface SidebarProps {
   onCollapse: () => void;
-  /** A page was opened: a drawer closes. */
+  /** Called when a page is opened, so that a drawer closes. */
   onOpen: () => void;
-  /** What stands at its foot: settings, account. */
-  foot: ReactNode;
+  /** Shown at the bottom: links and the account. */
+  footer: ReactNode;
 }
 
-export function Sidebar({ onCollapse, onOpen, foot }: SidebarProps) {
+export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
   const { t } = useTranslation();
   const [typed, setTyped] = useState("");
   const search = useSearch(typed);
   const [, go] = useLocation();
-  const [, here] = useRoute("/c/:id/:messageId?");
-  const remove = useDeletion();
+  const [, open] = useRoute("/c/:id/:messageId?");
+  const remove = useDeleteConversation();
   return (
     <div className="flex h-full flex-col">
       <div className="flex items-center justify-between px-3 pb-2 pt-3">
@@ -59,16 +59,16 @@ export function Sidebar({ onCollapse, onOpen, foot }: SidebarProps) {
           search.data && <SearchResults hits={search.data} words={search.words} onOpen={onOpen} />
         ) : (
           <ConversationList
-            current={here?.id ?? null}
+            currentId={open?.id ?? null}
             onOpen={onOpen}
             onDelete={(conversation) => {
               remove(conversation);
-              if (conversation.id === here?.id) go("/");
+              if (conversation.id === open?.id) go("/");
             }}
           />
         )}
       </nav>
-      <div className="border-t border-line p-2">{foot}</div>
+      <div className="border-t border-line p-2">{footer}</div>
     </div>
   );
 }

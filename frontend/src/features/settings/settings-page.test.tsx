@@ -1,15 +1,14 @@
 /** Settings are shown, changed and remembered; the guide leads through and is not shown again. */
-import { QueryClientProvider } from "@tanstack/react-query";
-import { render, screen, waitFor } from "@testing-library/react";
+import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import { queryClient } from "@/shared/api/query-client";
-import { DEFAULTS, parseSettings, STORE_KEY } from "@/shared/settings/settings";
-import { settingsStore } from "@/shared/settings/store";
-import { FakeServer, json } from "@/test/fake-server";
+import { parseSettings, STORE_KEY } from "@/shared/lib/settings";
+import type { Services } from "@/shared/services";
+import { FakeApi, json } from "@/test/fake-api";
+import { createTestServices, renderWith } from "@/test/services";
 
-import { Guide } from "./guide/guide";
+import { Guide } from "./guide";
 import { SettingsPage } from "./settings-page";
 
 const can = {
@@ -33,9 +32,10 @@ const engine = (name: string, status: string, more = {}) => ({
   ...more,
 });
 
+let services: Services;
 beforeEach(() => {
-  settingsStore.change(DEFAULTS);
-  const server = new FakeServer()
+  services = createTestServices();
+  const server = new FakeApi()
     .on("GET /providers/stt", () =>
       json({
         items: [
@@ -51,13 +51,11 @@ beforeEach(() => {
   vi.stubGlobal("fetch", server.fetch);
 });
 afterEach(() => {
-  queryClient.clear();
   vi.unstubAllGlobals();
 });
 
 const kept = () => parseSettings(localStorage.getItem(STORE_KEY));
-const show = (what: React.ReactNode) =>
-  render(<QueryClientProvider client={queryClient}>{what}</QueryClientProvider>);
+const show = (content: React.ReactNode) => renderWith(services, content);
 const page = () => show(<SettingsPage microphone={null} account={null} />);
 
 test("choices are kept", async () => {

@@ -1,19 +1,18 @@
-/** All settings on one page. */
+/** The page of all settings; theme and language are here, speech and models in files of their own. */
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
-import { useSettings } from "@/shared/settings/store";
-import { SidebarButton } from "@/shared/ui/sidebar-button";
+import { useSettings } from "@/shared/services";
+import { Section, Segments } from "@/shared/ui/fields";
+import { PageHeader } from "@/shared/ui/page-header";
 
-import { Section } from "./fields/fields";
-import { AppearanceSection } from "./sections/appearance-section";
-import { ModelSection } from "./sections/model-section";
-import { SpeechSection } from "./sections/speech-section";
+import { ModelSection } from "./model-section";
+import { SpeechSection } from "./speech-section";
 
 interface SettingsPageProps {
-  /** What the dictation brings: the choice of a microphone, and its test. */
+  /** The choice of a microphone with its test. */
   microphone: ReactNode;
-  /** What accounts bring; null on a server without. */
+  /** The account's API keys; null on a server without accounts. */
   account: ReactNode;
 }
 
@@ -22,10 +21,9 @@ export function SettingsPage({ microphone, account }: SettingsPageProps) {
   const [, change] = useSettings();
   return (
     <section aria-label={t("settings.title")} className="flex min-h-0 flex-1 flex-col">
-      <header className="flex h-14 shrink-0 items-center gap-1 border-b border-line px-2 sm:px-4">
-        <SidebarButton />
+      <PageHeader>
         <h1 className="px-1 text-sm font-semibold">{t("settings.title")}</h1>
-      </header>
+      </PageHeader>
       <div className="min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto max-w-3xl space-y-5 p-4 pb-16 sm:p-6">
           <AppearanceSection />
@@ -43,5 +41,34 @@ export function SettingsPage({ microphone, account }: SettingsPageProps) {
         </div>
       </div>
     </section>
+  );
+}
+
+function AppearanceSection() {
+  const { t } = useTranslation();
+  const [settings, change] = useSettings();
+  return (
+    <Section title={t("settings.appearance")}>
+      <Segments
+        label={t("settings.theme")}
+        value={settings.theme}
+        options={[
+          ["dark", t("settings.dark")],
+          ["light", t("settings.light")],
+          ["system", t("settings.system")],
+        ]}
+        onChange={(theme) => change({ theme })}
+      />
+      <Segments
+        label={t("settings.uiLanguage")}
+        value={settings.uiLanguage}
+        options={[
+          ["", t("settings.browserLanguage")],
+          ["en", "English"],
+          ["es", "Español"],
+        ]}
+        onChange={(uiLanguage) => change({ uiLanguage })}
+      />
+    </Section>
   );
 }

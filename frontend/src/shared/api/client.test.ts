@@ -1,11 +1,10 @@
 /** The token is added, renewed once and never twice at a time; refusals have one shape. */
 import { expect, test } from "vitest";
 
-import { FakeServer, json, refusal } from "@/test/fake-server";
+import { FakeApi, json, refusal } from "@/test/fake-api";
 
-import { ApiClient } from "./client";
-import { ApiError } from "./errors";
-import { Session } from "./session";
+import { ApiClient, ApiError } from "./client";
+import { AuthSession } from "./session";
 
 const tokens = (access_token: string, expires_in = 900, id = "ada") => ({
   access_token,
@@ -14,9 +13,9 @@ const tokens = (access_token: string, expires_in = 900, id = "ada") => ({
 });
 
 function set() {
-  const server = new FakeServer();
+  const server = new FakeApi();
   let nowMs = 0;
-  const session = new Session(server.fetch, () => nowMs);
+  const session = new AuthSession(server.fetch, () => nowMs);
   return {
     server,
     session,
@@ -25,7 +24,7 @@ function set() {
   };
 }
 
-const bearer = (server: FakeServer) => server.asked.map(({ headers }) => headers.get("Authorization"));
+const bearer = (server: FakeApi) => server.requests.map(({ headers }) => headers.get("Authorization"));
 
 test("a server that asks nobody gets no token", async () => {
   const { server, client } = set();
@@ -43,7 +42,7 @@ test("a token is sent, and renewed before it ends", async () => {
   await client.json("/a");
   expect(server.routes).toEqual(["GET /a", "POST /api/auth/refresh", "GET /a"]);
   expect(bearer(server)).toEqual(["Bearer first", null, "Bearer second"]);
-  expect(server.asked[1]?.headers.get("X-Prompter-Refresh")).toBe("1");
+  expect(server.requests[1]?.headers.get("X-Prompter-Refresh")).toBe("1");
 });
 
 test("many refused at once renew once, for a refresh token that comes twice ends the log-in", async () => {
@@ -90,7 +89,7 @@ test("no JSON, and no server, are errors that can be shown too", async () => {
 });
 
 test("what was aborted stays an abort", async () => {
-  const session = new Session();
+  const session = new AuthSession();
   const client = new ApiClient(session, () => Promise.reject(new DOMException("gone", "AbortError")));
   await expect(client.json("/a")).rejects.toMatchObject({ name: "AbortError" });
 });

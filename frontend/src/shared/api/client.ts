@@ -1,8 +1,7 @@
-/** The one way to the server over HTTP: adds the token, renews it once on 401, and turns refusals into ApiError. */
-import { ApiError, refusalOf } from "./errors";
-import { type Session, session as theSession } from "./session";
+/** HTTP requests to the server: adds the token, renews it once on 401, turns refusals into ApiError. */
+import type { AuthSession } from "./session";
 
-export interface Ask {
+export interface RequestOptions {
   method?: "GET" | "POST" | "PATCH" | "DELETE";
   /** Sent as JSON. */
   body?: unknown;
@@ -12,44 +11,46 @@ export interface Ask {
 
 export class ApiClient {
   constructor(
-    private readonly session: Session = theSession,
+    private readonly session: AuthSession,
     private readonly fetcher: typeof fetch = (...args) => fetch(...args),
   ) {}
 
-  /** A JSON answer. The caller names its type, one of ./types. */
-  async json<T>(path: string, ask: Ask = {}): Promise<T> {
-    return (await (await this.response(path, ask)).json()) as T;
+  /** Request JSON. The caller names its type, one of ./types. */
+  async json<T>(path: string, options: RequestOptions = {}): Promise<T> {
+    return (await (await this.response(path, options)).json()) as T;
   }
 
-  /** An answer with a good status, its body unread: for streams, files and headers.
+  /**
+   * Request a stream, a file or headers: the body of the response is unread.
    *
-   * @throws ApiError for a refusal, or with the code `unreachable`; an abort is thrown as it is. */
-  async response(path: string, ask: Ask = {}): Promise<Response> {
+   * @throws ApiError for a refusal, or with the code `unreachable`; an abort is thrown as it is.
+   */
+  async response(path: string, options: RequestOptions = {}): Promise<Response> {
     const token = await this.session.token();
-    let answer = await this.#send(path, ask, token);
-    if (answer.status === 401 && (await this.#renewed(token))) {
-      answer = await this.#send(path, ask, await this.session.token());
+    let answer = await this.#send(path, options, token);
+    if (answer.status === 401 && (await this.#renewToken(token))) {
+      answer = await this.#send(path, options, await this.session.token());
     }
-    if (!answer.ok) throw await refusalOf(answer);
+    if (!answer.ok) throw await readRefusal(answer);
     return answer;
   }
 
-  /** Whether another try makes sense: another request may have renewed the token meanwhile. */
-  async #renewed(refused: string | null): Promise<boolean> {
+  /** Whether another try makes sense: another request may have renewed the token in the meantime. */
+  async #renewToken(refused: string | null): Promise<boolean> {
     const token = await this.session.token();
     return (token !== null && token !== refused) || this.session.renew();
   }
 
-  async #send(path: string, ask: Ask, token: string | null): Promise<Response> {
-    const headers: Record<string, string> = { ...ask.headers };
+  async #send(path: string, options: RequestOptions, token: string | null): Promise<Response> {
+    const headers: Record<string, string> = { ...options.headers };
     if (token !== null) headers.Authorization = `Bearer ${token}`;
-    if (ask.body !== undefined) headers["Content-Type"] = "application/json";
+    if (options.body !== undefined) headers["Content-Type"] = "application/json";
     try {
       return await this.fetcher(path, {
-        method: ask.method ?? "GET",
+        method: options.method ?? "GET",
         headers,
-        ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),
-        ...(ask.signal ? { signal: ask.signal } : {}),
+        ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+        ...(options.signal ? { signal: options.signal } : {}),
       });
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") throw error;
@@ -58,4 +59,38 @@ export class ApiClient {
   }
 }
 
-export const api = new ApiClient();
+/** A refusal of the server, or `unreachable` when there was no answer at all. */
+export class ApiError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly status: number,
+    readonly requestId: string | null = null,
+    /** Seconds to wait before the next try, where the server said so. */
+    readonly retryAfterS: number | null = null,
+  ) {
+    super(message);
+    this.name = "ApiError";
+  }
+}
+
+/** Read a refusal. The page of a proxy or an empty body becomes an error that can be shown, too. */
+export async function readRefusal(response: Response): Promise<ApiError> {
+  let refusal: { code?: unknown; message?: unknown; request_id?: unknown } = {};
+  try {
+    const body: unknown = await response.json();
+    if (typeof body === "object" && body !== null && "error" in body && typeof body.error === "object") {
+      refusal = body.error ?? {};
+    }
+  } catch {
+    // No JSON: the status alone describes the error.
+  }
+  const wait = Number(response.headers.get("Retry-After") ?? Number.NaN);
+  return new ApiError(
+    typeof refusal.code === "string" ? refusal.code : "http_error",
+    typeof refusal.message === "string" ? refusal.message : `the server answered ${response.status}`,
+    response.status,
+    typeof refusal.request_id === "string" ? refusal.request_id : null,
+    Number.isFinite(wait) ? wait : null,
+  );
+}

@@ -1,22 +1,22 @@
 /** One browser, several pages, one cookie: whose page it is stays so, and all of them know when it ends. */
 import { expect, onTestFinished, test, vi } from "vitest";
 
-import { FakeServer, json } from "@/test/fake-server";
+import { FakeApi, json } from "@/test/fake-api";
 
-import { Session } from "./session";
+import { AuthSession } from "./session";
 
 const tokens = (id: string, expires_in = 900) => ({ access_token: `${id}'s`, expires_in, user: { id } });
 let browsers = 0;
 
 function pages(count: number) {
-  const server = new FakeServer();
+  const server = new FakeApi();
   let nowMs = 0;
   const name = `session ${browsers++}`;
   const made = Array.from({ length: count }, () => {
     const channel = new BroadcastChannel(name);
     onTestFinished(() => channel.close());
     const leave = vi.fn();
-    return { session: new Session(server.fetch, () => nowMs, leave, channel), leave };
+    return { session: new AuthSession(server.fetch, () => nowMs, leave, channel), leave };
   });
   return { server, made, pass: (ms: number) => (nowMs += ms) };
 }
@@ -35,7 +35,7 @@ test("a renewal that is another user's is not taken: the page is left", async ()
 test("a log-out is seen by the other pages", async () => {
   const { made } = pages(2);
   made.forEach(({ session }) => session.accept(tokens("ada")));
-  made[0]?.session.loggedOut();
+  made[0]?.session.logOut();
   await vi.waitFor(() => expect(made[1]?.leave).toHaveBeenCalledOnce());
   expect(made[1]?.session.state).toBe("out");
   expect(made[0]?.leave).toHaveBeenCalledOnce();
@@ -44,17 +44,17 @@ test("a log-out is seen by the other pages", async () => {
 test("a log-in is seen by pages that wait for it, and by those of somebody else", async () => {
   const { server, made } = pages(4);
   const [here, waiting, ended, elses] = made.map(({ session }) => session) as [
-    Session,
-    Session,
-    Session,
-    Session,
+    AuthSession,
+    AuthSession,
+    AuthSession,
+    AuthSession,
   ];
   server.on("POST /api/auth/refresh", () => json(tokens("ada")));
   waiting.end();
   ended.accept(tokens("ada"));
   ended.end();
   elses.accept(tokens("bob"));
-  here.loggedIn(tokens("ada"));
+  here.logIn(tokens("ada"));
   await vi.waitFor(() => expect([waiting.state, ended.state, elses.state]).toEqual(["in", "in", "out"]));
   expect(made.map(({ leave }) => leave.mock.calls.length)).toEqual([0, 0, 0, 1]);
 });
@@ -62,7 +62,7 @@ test("a log-in is seen by pages that wait for it, and by those of somebody else"
 test("a page of a server that asks nobody does not mind", async () => {
   const { made } = pages(2);
   const [out, open] = made as [(typeof made)[0], (typeof made)[0]];
-  out.session.loggedOut();
+  out.session.logOut();
   await new Promise((heard) => setTimeout(heard));
   expect(open.session.state).toBe("open");
   expect(open.leave).not.toHaveBeenCalled();
@@ -71,17 +71,17 @@ test("a page of a server that asks nobody does not mind", async () => {
 test("after a page that went in the midst of a renewal the next one waits, not to send the same token twice", async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const server = new FakeServer().on("POST /api/auth/refresh", () => new Promise<Response>(() => undefined));
-  void new Session(server.fetch).renew();
+  const server = new FakeApi().on("POST /api/auth/refresh", () => new Promise<Response>(() => undefined));
+  void new AuthSession(server.fetch).renew();
   await vi.advanceTimersByTimeAsync(500);
   server.on("POST /api/auth/refresh", () => json(tokens("ada")));
-  const next = new Session(server.fetch).renew();
+  const next = new AuthSession(server.fetch).renew();
   await vi.advanceTimersByTimeAsync(1400);
-  expect(server.asked).toHaveLength(1);
+  expect(server.requests).toHaveLength(1);
   await vi.advanceTimersByTimeAsync(200);
   expect(await next).toBe(true);
-  expect(server.asked).toHaveLength(2);
+  expect(server.requests).toHaveLength(2);
   const at = Date.now();
-  expect(await new Session(server.fetch).renew()).toBe(true);
+  expect(await new AuthSession(server.fetch).renew()).toBe(true);
   expect(Date.now()).toBe(at);
 });

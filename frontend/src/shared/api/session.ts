@@ -1,47 +1,58 @@
-/** Who is logged in: holds the access token in memory only, renews it by the cookie, tells whoever listens. */
-import { freshPage } from "@/shared/lib/fresh-page";
-
+/** Who is logged in: keeps the access token in memory, renews it by the cookie, and tells listeners. */
 import type { LogIn } from "./types";
 
-/** `open`: the server asks nobody, or not known yet. `in`: a token is held. `out`: somebody has to log in. */
-export type SessionState = "open" | "in" | "out";
+/** `open`: the server asks for no log-in, or this is not known yet. `in`: a token is held. `out`: log-in needed. */
+export type AuthState = "open" | "in" | "out";
 
-/** Renew when less than this is left, so that no request and no socket starts with a dying token. */
-const MARGIN_MS = 30_000;
+/** A token with less time left than this is renewed first, so that no request starts with one that expires. */
+const RENEW_MARGIN_MS = 30_000;
 const LOCK = "prompter.refresh";
-/** When a renewal began that has not ended (ms since 1970), for the page that comes after a page that went in its midst. */
-const BEGUN = "prompter.refresh.begun";
-/** By then the answer to a page that has gone is there, with the next token's cookie. */
-const SETTLED_MS = 2000;
+/** Local storage: when a renewal began that has not ended (ms since 1970), for the page after a reload. */
+const RENEWAL_STARTED_KEY = "prompter.refresh.begun";
+/** The answer to an abandoned renewal, with the cookie of the next token, has arrived after this time. */
+const ABANDONED_RENEWAL_MS = 2000;
 const CHANNEL = "prompter.session";
 
-/** What is kept of a log-in. */
+/** The part of a log-in that is kept. */
 export type Tokens = Pick<LogIn, "access_token" | "expires_in"> & { user: Pick<LogIn["user"], "id"> };
-/** Told to the browser's other pages: who has logged in, or null for a log-out. */
-export interface SessionNews {
+
+/** Sent to the other tabs: the user who has logged in, or null after a log-out. */
+interface AuthNews {
   userId: string | null;
 }
 
-export class Session {
+/** Load the page again at its first address: nothing that one user had in memory remains for the next. */
+export function reloadAtStart(): void {
+  history.replaceState(null, "", "/");
+  location.reload();
+}
+
+/** The channel between the tabs of this browser; null where the browser has none. */
+export function openAuthChannel(): BroadcastChannel | null {
+  return typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL);
+}
+
+export class AuthSession {
   #token: string | null = null;
   #expiresAtMs = 0;
-  /** Whose page this is, from the first log-in on. */
+  /** The user of this page, from the first log-in on. */
   #userId: string | null = null;
-  #state: SessionState = "open";
-  #renewing: Promise<boolean> | null = null;
+  #state: AuthState = "open";
+  #renewal: Promise<boolean> | null = null;
   readonly #listeners = new Set<() => void>();
+  readonly #logOutTasks = new Set<() => Promise<void>>();
 
   constructor(
     private readonly fetcher: typeof fetch = (...args) => fetch(...args),
     private readonly now: () => number = Date.now,
-    /** The page is no longer its user's: nothing of it may be seen, and nothing be done in another's name. */
-    private readonly leave: () => void = freshPage,
-    private readonly others: BroadcastChannel | null = null,
+    /** Called when the page no longer belongs to its user. */
+    readonly leavePage: () => void = reloadAtStart,
+    private readonly otherTabs: BroadcastChannel | null = null,
   ) {
-    if (others) others.onmessage = ({ data }: MessageEvent<SessionNews>) => this.#heard(data.userId);
+    if (otherTabs) otherTabs.onmessage = ({ data }: MessageEvent<AuthNews>) => this.#handleNews(data.userId);
   }
 
-  get state(): SessionState {
+  get state(): AuthState {
     return this.#state;
   }
 
@@ -50,9 +61,9 @@ export class Session {
     return () => this.#listeners.delete(listener);
   };
 
-  /** The token to send, renewed if it is about to end; null where none is needed or none can be had. */
+  /** The token to send, renewed if it is about to expire; null where none is needed or none can be had. */
   async token(): Promise<string | null> {
-    if (this.#state === "in" && this.#expiresAtMs - this.now() < MARGIN_MS) await this.renew();
+    if (this.#state === "in" && this.#expiresAtMs - this.now() < RENEW_MARGIN_MS) await this.renew();
     return this.#token;
   }
 
@@ -60,112 +71,114 @@ export class Session {
     this.#token = tokens.access_token;
     this.#userId = tokens.user.id;
     this.#expiresAtMs = this.now() + tokens.expires_in * 1000;
-    this.#move("in");
+    this.#setState("in");
   }
 
   end(): void {
     this.#token = null;
-    this.#move("out");
+    this.#setState("out");
   }
 
-  /** Somebody has logged in here: pages that wait for a log-in need no second one. */
-  loggedIn(tokens: Tokens): void {
+  /** Accept a log-in made on this page, and tell the other tabs, which then need none of their own. */
+  logIn(tokens: Tokens): void {
     this.accept(tokens);
-    this.others?.postMessage({ userId: tokens.user.id } satisfies SessionNews);
+    this.otherTabs?.postMessage({ userId: tokens.user.id } satisfies AuthNews);
   }
 
-  /** Logged out by whom it belongs to: over here and in the browser's other pages. */
-  loggedOut(): void {
+  /** End the session here and in the other tabs, and leave the page. */
+  logOut(): void {
     this.end();
-    this.others?.postMessage({ userId: null } satisfies SessionNews);
-    this.leave();
+    this.otherTabs?.postMessage({ userId: null } satisfies AuthNews);
+    this.leavePage();
   }
 
-  /** Renew by the cookie; false ends the session. One at a time here, and by a lock among the tabs. */
+  /** Run `task` before each log-out, while requests are still allowed. Returns a function that removes it. */
+  beforeLogOut(task: () => Promise<void>): () => void {
+    this.#logOutTasks.add(task);
+    return () => void this.#logOutTasks.delete(task);
+  }
+
+  /** Resolves when all tasks of `beforeLogOut` are done or have failed. */
+  async prepareLogOut(): Promise<void> {
+    await Promise.allSettled([...this.#logOutTasks].map((task) => task()));
+  }
+
+  /** Renew by the cookie; false where that failed. One renewal at a time here, and by a lock among the tabs. */
   renew(): Promise<boolean> {
-    this.#renewing ??= this.#inTurn(() => this.#renew()).finally(() => (this.#renewing = null));
-    return this.#renewing;
+    this.#renewal ??= this.#withLock(() => this.#renew()).finally(() => (this.#renewal = null));
+    return this.#renewal;
   }
 
-  /** A refresh token that is sent twice ends the log-in, and all tabs share one cookie: they take turns. */
-  async #inTurn(work: () => Promise<boolean>): Promise<boolean> {
+  /** All tabs share one cookie, and a refresh token that is sent twice ends the log-in: one tab at a time. */
+  async #withLock(work: () => Promise<boolean>): Promise<boolean> {
     const locks = typeof navigator === "undefined" ? undefined : navigator.locks;
     return await (locks ? locks.request(LOCK, work) : work());
   }
 
   async #renew(): Promise<boolean> {
-    await this.#settled();
+    await this.#waitForAbandonedRenewal();
     let answer: Response;
     try {
-      remember(this.now());
+      writeRenewalStart(this.now());
       answer = await this.fetcher("/api/auth/refresh", {
         method: "POST",
         headers: { "X-Prompter-Refresh": "1" },
-        keepalive: true, // a page that is reloaded meanwhile must not lose the next token's cookie
+        keepalive: true, // a reload in between must not lose the cookie of the next token
       });
     } catch {
-      return false; // No server, or the page goes: the log-in may still be good.
+      return false; // No server, or the page is closing: the log-in may still be good.
     }
-    remember(null);
-    if (answer.ok) {
-      return this.#isOurs((await answer.json()) as LogIn);
-    }
+    writeRenewalStart(null);
+    if (answer.ok) return this.#acceptOwn((await answer.json()) as LogIn);
     if (answer.status < 500 && answer.status !== 429) this.end();
     return false;
   }
 
-  /** Its lock goes with a page that is reloaded, its request does not: what it asked for is on its way. */
-  async #settled(): Promise<void> {
-    const passedMs = this.now() - begunMs();
-    if (passedMs >= 0 && passedMs < SETTLED_MS)
-      await new Promise((on) => setTimeout(on, SETTLED_MS - passedMs));
+  /** A page that is reloaded drops its lock, but its request still brings the next token: wait for that. */
+  async #waitForAbandonedRenewal(): Promise<void> {
+    const passedMs = this.now() - readRenewalStart();
+    if (passedMs < 0 || passedMs >= ABANDONED_RENEWAL_MS) return;
+    await new Promise((resolve) => setTimeout(resolve, ABANDONED_RENEWAL_MS - passedMs));
   }
 
-  /** The cookie is the browser's: another page may have changed whose it is. */
-  #isOurs(tokens: Tokens): boolean {
-    const ours = this.#userId === null || this.#userId === tokens.user.id;
-    if (ours) this.accept(tokens);
-    else this.#goAway();
-    return ours;
+  /** The cookie belongs to the browser: another tab may have logged in another user. */
+  #acceptOwn(tokens: Tokens): boolean {
+    const isOwn = this.#userId === null || this.#userId === tokens.user.id;
+    if (isOwn) this.accept(tokens);
+    else this.#endAndLeave();
+    return isOwn;
   }
 
-  #heard(userId: string | null): void {
+  #handleNews(userId: string | null): void {
     if (userId !== null && (this.#userId === null || userId === this.#userId)) {
       if (this.#state === "out") void this.renew();
-    } else if (this.#userId !== null) this.#goAway();
+    } else if (this.#userId !== null) this.#endAndLeave();
   }
 
-  #goAway(): void {
+  #endAndLeave(): void {
     this.end();
-    this.leave();
+    this.leavePage();
   }
 
-  #move(state: SessionState): void {
+  #setState(state: AuthState): void {
     this.#state = state;
     this.#listeners.forEach((listener) => listener());
   }
 }
 
-function begunMs(): number {
+function readRenewalStart(): number {
   try {
-    return Number(localStorage.getItem(BEGUN) ?? -Infinity);
+    return Number(localStorage.getItem(RENEWAL_STARTED_KEY) ?? -Infinity);
   } catch {
     return -Infinity;
   }
 }
 
-function remember(nowMs: number | null): void {
+function writeRenewalStart(nowMs: number | null): void {
   try {
-    if (nowMs === null) localStorage.removeItem(BEGUN);
-    else localStorage.setItem(BEGUN, String(nowMs));
+    if (nowMs === null) localStorage.removeItem(RENEWAL_STARTED_KEY);
+    else localStorage.setItem(RENEWAL_STARTED_KEY, String(nowMs));
   } catch {
-    // A forbidden store: then a reload in mid-renewal may end the log-in.
+    // Storage is forbidden: a reload during a renewal may then end the log-in.
   }
 }
-
-export const session = new Session(
-  undefined,
-  undefined,
-  undefined,
-  typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL),
-);

@@ -1,4 +1,4 @@
-/** Short names of the wire's words, all from schema.d.ts, which is generated from the server (make types). */
+/** Short names for the types of the wire, from schema.d.ts, which `make types` generates from the server. */
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
@@ -9,13 +9,13 @@ export type Conversation = Schemas["ConversationOut"];
 export type ConversationDetail = Schemas["ConversationDetailOut"];
 export type Message = Schemas["MessageOut"];
 export type ToolEvent = Schemas["ToolEventOut"];
-export type Dictation = Schemas["DictationOut"];
-export type DictationDetail = Schemas["DictationDetailOut"];
-export type Key = Schemas["KeyOut"];
-export type NewKey = Schemas["NewKeyOut"];
+export type StoredDictation = Schemas["DictationOut"];
+export type StoredDictationDetail = Schemas["DictationDetailOut"];
+export type ApiKey = Schemas["KeyOut"];
+export type NewApiKey = Schemas["NewKeyOut"];
 export type SttProvider = Schemas["SttProviderOut"];
 export type LlmProvider = Schemas["LlmProviderOut"];
 export type ProviderState = Schemas["ProviderState"];
 export type Me = Schemas["MeOut"];
 export type LogIn = Schemas["LogInOut"];
-export type Hit = Schemas["HitOut"];
+export type SearchHit = Schemas["HitOut"];

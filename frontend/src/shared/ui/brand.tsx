@@ -1,4 +1,4 @@
-/** The mark and the name. */
+/** The logo, alone and with the name of the product. */
 
 export function Mark({ className = "size-7" }: { className?: string }) {
   return <img src="/assets/favicon.svg" alt="" className={className} />;

@@ -1,15 +1,15 @@
-/** A window over the page: the browser's own dialog, which keeps the focus inside and closes on Escape. */
+/** A modal dialog: the browser's own, which keeps the focus inside and closes on Escape. */
 import { X } from "lucide-react";
 import { type ReactNode, useEffect, useId, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
-import { topDialog } from "./top-dialog";
+import { useServices } from "../services";
 
 interface ModalProps {
   title: string;
   onClose: () => void;
   children: ReactNode;
-  /** Tailwind classes of its size. */
+  /** Tailwind classes for its size. */
   className?: string;
 }
 
@@ -41,21 +41,25 @@ export function Modal({ title, onClose, children, className = "max-w-lg" }: Moda
   );
 }
 
-/** Opens a dialog as a modal one while its component is there, with the focus on `data-first`; gives it back afterwards. */
+/**
+ * Open a dialog as a modal one while its component is mounted. The element with `data-first` gets the focus, which
+ * afterwards returns to where it was.
+ */
 export function useModal() {
+  const { dialogs } = useServices();
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
     if (dialog === null) return;
     if (!dialog.open) dialog.showModal();
-    topDialog.add(dialog);
+    dialogs.add(dialog);
     dialog.querySelector<HTMLElement>("[data-first]")?.focus();
     return () => {
-      topDialog.remove(dialog);
+      dialogs.remove(dialog);
       dialog.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
-  }, []);
+  }, [dialogs]);
   return ref;
 }

@@ -1,15 +1,16 @@
-/** Where notices appear; screen readers are told them politely. */
+/** The place where notices appear; screen readers read them politely. */
 import { X } from "lucide-react";
 import { useSyncExternalStore } from "react";
 import { createPortal } from "react-dom";
 import { useTranslation } from "react-i18next";
 
-import { type Toast, toasts } from "./toasts";
-import { topDialog } from "./top-dialog";
+import { useServices } from "../services";
+import type { Toast } from "./toasts";
 
 export function Toaster() {
+  const { toasts, dialogs } = useServices();
   const shown = useSyncExternalStore(toasts.subscribe, toasts.get);
-  const dialog = useSyncExternalStore(topDialog.subscribe, topDialog.get);
+  const dialog = useSyncExternalStore(dialogs.subscribe, dialogs.top);
   const notices = (
     <div
       role="status"
@@ -25,6 +26,7 @@ export function Toaster() {
 
 function Notice({ toast }: { toast: Toast }) {
   const { t } = useTranslation();
+  const { toasts } = useServices();
   const { action } = toast;
   return (
     <div className="pointer-events-auto flex max-w-full items-center gap-2 rounded-xl border border-line bg-raised py-1.5 pl-4 pr-1.5 text-sm shadow-lg">

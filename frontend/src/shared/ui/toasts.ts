@@ -1,4 +1,4 @@
-/** Short notices at the edge of the page, each with at most one thing to do about it. */
+/** Short notices at the edge of the page, each with at most one action. */
 
 export interface Toast {
   id: number;
@@ -8,13 +8,13 @@ export interface Toast {
 }
 
 interface NewToast extends Omit<Toast, "id"> {
-  /** How long it stays; time to read, and to reach the action. */
+  /** How long it is shown: enough to read it and to reach the action. */
   stayMs?: number;
 }
 
 type Listener = () => void;
 
-class Toasts {
+export class ToastStore {
   #shown: readonly Toast[] = [];
   #next = 1;
   readonly #listeners = new Set<Listener>();
@@ -42,5 +42,3 @@ class Toasts {
     this.#listeners.forEach((listener) => listener());
   }
 }
-
-export const toasts = new Toasts();

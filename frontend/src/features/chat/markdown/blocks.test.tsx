@@ -5,7 +5,7 @@ import ReactMarkdown from "react-markdown";
 import remarkGfm from "remark-gfm";
 import { describe, expect, it } from "vitest";
 
-import { blocksOf } from "./blocks";
+import { splitBlocks } from "./blocks";
 
 const PIECES = [
   "A paragraph\nof two lines",
@@ -43,7 +43,7 @@ function html(text: string): string {
 /** Blank lines between blocks are nobody's. */
 const withoutGaps = (page: string) => page.replace(/\n+/g, "\n").trim();
 
-describe("blocksOf", () => {
+describe("splitBlocks", () => {
   it("loses nothing, and changes nothing", () => {
     const document = fc.array(
       fc.tuple(fc.constantFrom(...PIECES), fc.constantFrom("\n", "\n\n", "\n \n\n")),
@@ -55,7 +55,7 @@ describe("blocksOf", () => {
           .flat()
           .join("")
           .slice(0, 400 - cut); // as it comes, it ends anywhere
-        const blocks = blocksOf(text);
+        const blocks = splitBlocks(text);
         expect(blocks.join("")).toBe(text);
         expect(withoutGaps(blocks.map(html).join("\n"))).toBe(withoutGaps(html(text)));
       }),
@@ -64,7 +64,7 @@ describe("blocksOf", () => {
   }, 300_000);
 
   it("cuts an ordinary answer into its paragraphs", () => {
-    expect(blocksOf("One.\n\nTwo:\n\n- a\n\n- b\n\n```\nx\n\ny\n```\n\nThree.")).toEqual([
+    expect(splitBlocks("One.\n\nTwo:\n\n- a\n\n- b\n\n```\nx\n\ny\n```\n\nThree.")).toEqual([
       "One.\n\n",
       "Two:\n\n- a\n\n- b\n\n",
       "```\nx\n\ny\n```\n\n",

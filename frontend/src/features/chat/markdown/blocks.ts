@@ -1,35 +1,35 @@
-/** Cuts Markdown where nothing before can depend on what follows, so that a growing text is parsed by its end alone. */
+/** Splits Markdown into independent blocks, so that only the last one of a growing text is parsed again. Pure. */
 
 const FENCE = /^\s*(`{3,}|~{3,})(.*)$/;
-/** A definition serves links anywhere in the text: it has to be read with all of them. */
+/** A link definition serves links anywhere in the text, so such a text is not split. */
 const DEFINITION = /^\s*(?:>\s*)?\[[^\]\n]+\]:/m;
-/** What may go on with the block before a blank line: an item of a list, or what is indented into one. */
-const GOES_ON = /^(?:\s|[-*+](?:\s|$)|\d{1,9}[.)](?:\s|$))/;
-/** HTML may hold blank lines; where it ends is the parser's to say. */
+/** A line that may continue the block before a blank line: an item of a list, or an indented line. */
+const CONTINUATION = /^(?:\s|[-*+](?:\s|$)|\d{1,9}[.)](?:\s|$))/;
+/** HTML may contain blank lines; only the parser knows where it ends. */
 const HTML = /^\s{0,3}</;
 
-/** The pieces; joined they are the text, and each read alone gives what it gives within the whole. */
-export function blocksOf(text: string): string[] {
+/** The blocks: joined they are the text, and each alone renders as it does within the whole text. */
+export function splitBlocks(text: string): string[] {
   if (DEFINITION.test(text)) return [text];
   const lines = text.split("\n");
   const blocks: string[] = [];
   let fence = "";
   let from = 0;
   for (const [at, line] of lines.entries()) {
-    const isCut =
-      fence === "" && at > from && lines[at - 1]?.trim() === "" && line !== "" && !GOES_ON.test(line);
-    if (isCut) {
+    const isBoundary =
+      fence === "" && at > from && lines[at - 1]?.trim() === "" && line !== "" && !CONTINUATION.test(line);
+    if (isBoundary) {
       blocks.push(lines.slice(from, at).join("\n") + "\n");
       from = at;
     }
-    if (fence === "" && HTML.test(line)) break; // the rest is one piece
+    if (fence === "" && HTML.test(line)) break; // the rest is one block
     fence = fenceAfter(fence, line);
   }
   blocks.push(lines.slice(from).join("\n"));
   return blocks;
 }
 
-/** The fence that is open after a line, or "". */
+/** The fence that is open after a line; "" where none is. */
 function fenceAfter(fence: string, line: string): string {
   const [, marks = "", rest = ""] = FENCE.exec(line) ?? [];
   if (marks === "") return fence;

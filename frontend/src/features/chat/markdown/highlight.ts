@@ -1,4 +1,4 @@
-/** Colours for code: each language is loaded when the first block of it is shown. */
+/** Syntax highlighting: each language is loaded when its first block of code is shown. */
 import type { LanguageFn } from "highlight.js";
 import { createLowlight } from "lowlight";
 
@@ -43,7 +43,7 @@ const LANGUAGES: Record<string, Load> = {
   yaml: () => import("highlight.js/lib/languages/yaml"),
 };
 
-const OTHER_NAMES: Record<string, string> = {
+const ALIASES: Record<string, string> = {
   "c#": "csharp",
   "c++": "cpp",
   cc: "cpp",
@@ -78,18 +78,18 @@ const OTHER_NAMES: Record<string, string> = {
   zsh: "bash",
 };
 
-/** Text in the colour of its classes. */
-export type Coloured = ReturnType<ReturnType<typeof createLowlight>["highlight"]>;
+/** A tree of text whose classes give it colours. */
+export type ColouredTree = ReturnType<ReturnType<typeof createLowlight>["highlight"]>;
 
 const lowlight = createLowlight();
 
-/** The code in colours, or null for a language that is not known. */
+/** Null for a language that is not known. */
 export async function highlight(
   code: string,
   language: string,
-): Promise<{ tree: Coloured; tookMs: number } | null> {
-  const asked = language.toLowerCase();
-  const name = OTHER_NAMES[asked] ?? asked;
+): Promise<{ tree: ColouredTree; tookMs: number } | null> {
+  const lowerCase = language.toLowerCase();
+  const name = ALIASES[lowerCase] ?? lowerCase;
   const load = Object.hasOwn(LANGUAGES, name) ? LANGUAGES[name] : undefined;
   if (!load) return null;
   if (!lowlight.registered(name)) lowlight.register(name, (await load()).default);

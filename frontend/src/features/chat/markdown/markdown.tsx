@@ -1,20 +1,20 @@
-/** Text of models and people as Markdown: no raw HTML, no remote images, links that open elsewhere. */
-import type { Element, Root } from "hast";
+/** Renders Markdown of models: without raw HTML and remote images, links in a new tab. */
+import type { Element } from "hast";
 import { memo } from "react";
+import { useTranslation } from "react-i18next";
 import ReactMarkdown, { type Components } from "react-markdown";
 import rehypeSanitize from "rehype-sanitize";
 import remarkGfm from "remark-gfm";
 
-import { blocksOf } from "./blocks";
+import { splitBlocks } from "./blocks";
 import { CodeBlock } from "./code-block";
-import { directionByText } from "./direction";
-import { ImageLink } from "./image-link";
+import { setDirections, showHtmlAsText } from "./rehype-plugins";
+
 import "./markdown.css";
-import { TaskBox } from "./task-box";
 
 const REMARK = [remarkGfm];
-// Written HTML is text like any other: shown, never run, and not swallowed by the sanitiser either.
-const REHYPE = [htmlAsText, rehypeSanitize, directionByText];
+// HTML is shown as text: it never runs, and the sanitiser does not drop it.
+const REHYPE = [showHtmlAsText, rehypeSanitize, setDirections];
 
 const COMPONENTS: Components = {
   a: ({ href, children, title }) =>
@@ -23,10 +23,10 @@ const COMPONENTS: Components = {
         {children}
       </a>
     ) : (
-      <span>{children}</span> // #… would be a page of this app, and a bare path a route of its server
+      <span>{children}</span> // a link to #… or to a path would lead into this app or its server
     ),
   img: ({ src, alt }) => <ImageLink src={typeof src === "string" ? src : ""} alt={alt ?? ""} />,
-  input: ({ checked }) => <TaskBox isDone={checked === true} />, // the sanitiser leaves boxes of tasks alone
+  input: ({ checked }) => <TaskBox isDone={checked === true} />, // the sanitiser allows only the boxes of task lists
   pre: ({ node }) => {
     const code = node?.children[0];
     if (code?.type !== "element") return null;
@@ -41,18 +41,18 @@ const COMPONENTS: Components = {
   ),
 };
 
-/** `live`: more is to come, and a cursor stands at its end. */
-export const Markdown = memo(function Markdown({ text, live = false }: { text: string; live?: boolean }) {
+/** @param isLive more text is to come: a cursor stands at the end */
+export const Markdown = memo(function Markdown({ text, isLive = false }: { text: string; isLive?: boolean }) {
   return (
-    <div className={live ? "markdown markdown-live" : "markdown"}>
-      {blocksOf(text).map((block, index) => (
+    <div className={isLive ? "markdown markdown-live" : "markdown"}>
+      {splitBlocks(text).map((block, index) => (
         <Block key={index} text={block} />
       ))}
     </div>
   );
 });
 
-/** What stands finished above the cursor is not parsed again for each word. */
+/** A block that does not change is not parsed again. */
 const Block = memo(function Block({ text }: { text: string }) {
   return (
     <ReactMarkdown remarkPlugins={REMARK} rehypePlugins={REHYPE} components={COMPONENTS}>
@@ -61,27 +61,28 @@ const Block = memo(function Block({ text }: { text: string }) {
   );
 });
 
-type Nodes = Element["children"] | Root["children"];
-
-function htmlAsText() {
-  return (tree: Root): void => {
-    replaceRaw(tree.children);
-    tree.children.forEach((node, index) => {
-      if (node.type !== "text" || node.value.trim() === "") return;
-      tree.children[index] = { type: "element", tagName: "p", properties: {}, children: [node] };
-    });
-  };
-}
-
-function replaceRaw(nodes: Nodes): void {
-  nodes.forEach((node, index) => {
-    if (node.type === "raw") nodes[index] = { type: "text", value: node.value };
-    else if ("children" in node) replaceRaw(node.children);
-  });
-}
-
 function textOf(node: Element): string {
   return node.children
     .map((child) => (child.type === "text" ? child.value : child.type === "element" ? textOf(child) : ""))
     .join("");
+}
+
+/** An image as a link: loading it would tell its host who reads it, and when. */
+function ImageLink({ src, alt }: { src: string; alt: string }) {
+  const { t } = useTranslation();
+  const host = URL.canParse(src) ? new URL(src).host : "";
+  if (!/^https?:/.test(src)) return <span className="text-muted">[{alt || t("chat.image")}]</span>;
+  return (
+    <a href={src} target="_blank" rel="noopener noreferrer nofollow" title={t("chat.imageNotLoaded")}>
+      {t("chat.imageFrom", { alt: alt || t("chat.image"), host })}
+    </a>
+  );
+}
+
+/** The check box of a task list: read only, with a name for screen readers. */
+function TaskBox({ isDone }: { isDone: boolean }) {
+  const { t } = useTranslation();
+  return (
+    <input type="checkbox" disabled checked={isDone} aria-label={t(isDone ? "chat.done" : "chat.toDo")} />
+  );
 }

@@ -1,21 +1,28 @@
 /** An answer comes whole, whatever happens to the line, and is asked for once. */
 import { describe, expect, it } from "vitest";
 
-import { ApiError } from "@/shared/api/errors";
+import { ApiError } from "@/shared/api/client";
 
-import { type AnswerEvent, answerEvents, RETRY_MS } from "./answer-stream";
-import { type Answer, DONE, FakeChatServer, gone, sse, START } from "./fake-chat-server";
+import { type AnswerEvent, RETRY_MS, streamAnswer } from "./answer-stream";
+import {
+  DONE,
+  FakeChatServer,
+  formatSse,
+  newUnreachableError,
+  type ScriptedAnswer,
+  START,
+} from "./fake-chat-server";
 
 const SEND = { path: "/api/chat/stream", body: { message: "Say hello" } };
-const piece = (id: string, content: string) => sse(id, "message", { content });
+const piece = (id: string, content: string) => formatSse(id, "message", { content });
 
-async function follow(answers: Answer[], options: { silenceMs?: number; signal?: AbortSignal } = {}) {
+async function follow(answers: ScriptedAnswer[], options: { silenceMs?: number; signal?: AbortSignal } = {}) {
   const server = new FakeChatServer(answers);
   const events: AnswerEvent[] = [];
   const waits: number[] = [];
   let error: unknown = null;
   try {
-    const stream = answerEvents(SEND, {
+    const stream = streamAnswer(SEND, {
       api: server,
       signal: new AbortController().signal,
       wait: (ms) => Promise.resolve(void waits.push(ms)),
@@ -29,15 +36,18 @@ async function follow(answers: Answer[], options: { silenceMs?: number; signal?:
   return { server, events, text, error, waits, types: events.map((event) => event.type) };
 }
 
-describe("answerEvents", () => {
+describe("streamAnswer", () => {
   it("gives what was said until its end", async () => {
     const { types, text, server } = await follow([
       { says: [START + piece("4.0", "Say "), piece("9.0", "hello"), DONE], then: "end" },
     ]);
     expect(types).toEqual(["start", "content", "content", "done"]);
     expect(text).toBe("Say hello");
-    expect(server.asked).toHaveLength(1);
-    expect(server.asked[0]).toMatchObject({ path: SEND.path, ask: { method: "POST", body: SEND.body } });
+    expect(server.requests).toHaveLength(1);
+    expect(server.requests[0]).toMatchObject({
+      path: SEND.path,
+      options: { method: "POST", body: SEND.body },
+    });
   });
 
   it.each(["break", "end"] as const)(
@@ -45,12 +55,14 @@ describe("answerEvents", () => {
     async (then) => {
       const { types, text, server } = await follow([
         { says: [START, piece("4.0", "Say ")], then },
-        gone(),
+        newUnreachableError(),
         { says: [piece("9.0", "hello") + DONE], then: "end" },
       ]);
       expect(text).toBe("Say hello");
       expect(types).toEqual(["start", "content", "lost", "lost", "back", "content", "done"]);
-      expect(server.asked.slice(1).map(({ path, ask }) => [path, ask.method, ask.headers])).toEqual([
+      expect(
+        server.requests.slice(1).map(({ path, options }) => [path, options.method, options.headers]),
+      ).toEqual([
         ["/api/chat/stream/a", undefined, { "Last-Event-ID": "4.0" }],
         ["/api/chat/stream/a", undefined, { "Last-Event-ID": "4.0" }],
       ]);
@@ -81,13 +93,13 @@ describe("answerEvents", () => {
     expect(text).toBe("Say hello");
     const { error, server } = await follow(["nothing"], { silenceMs: 5 });
     expect(error).toMatchObject({ code: "unreachable", status: 0 });
-    expect(server.asked).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   it("never sends a message again whose answer got lost", async () => {
     const { error, server } = await follow([{ says: [], then: "break" }]);
     expect(error).toMatchObject({ code: "unreachable", status: 0 });
-    expect(server.asked).toHaveLength(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   it("tells a refusal as it is", async () => {
@@ -98,7 +110,7 @@ describe("answerEvents", () => {
 
   it("gives up after the last try, and after what will not pass", async () => {
     const lost = { says: [START], then: "break" } as const;
-    const tried = await follow([lost, ...RETRY_MS.map(gone)]);
+    const tried = await follow([lost, ...RETRY_MS.map(newUnreachableError)]);
     expect(tried.error).toMatchObject({ status: 0 });
     expect(tried.waits).toEqual(RETRY_MS);
     const missing = await follow([lost, new ApiError("not_found", "no such message", 404)]);
@@ -108,7 +120,10 @@ describe("answerEvents", () => {
 
   it("skips events that it does not know", async () => {
     const { types } = await follow([
-      { says: [START, sse("1", "weather", {}), "event: message\ndata: no JSON\n\n", DONE], then: "end" },
+      {
+        says: [START, formatSse("1", "weather", {}), "event: message\ndata: no JSON\n\n", DONE],
+        then: "end",
+      },
     ]);
     expect(types).toEqual(["start", "done"]);
   });

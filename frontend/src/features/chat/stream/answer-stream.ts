@@ -1,14 +1,13 @@
-/** One answer as it comes: sends what asks for it once, and comes back for the rest whenever the line is lost. */
-import type { ApiClient } from "@/shared/api/client";
-import { ApiError } from "@/shared/api/errors";
+/** The events of one answer: sends the request once, and reconnects for the rest when the connection is lost. */
+import { type ApiClient, ApiError } from "@/shared/api/client";
 
-import { chatEvent, type ChatEvent } from "./chat-events";
+import { type ChatEvent, parseChatEvent } from "./chat-events";
 import { SseParser } from "./sse";
 
-/** What begins an answer (a POST), or the id of one that is under way or over. */
-export type AnswerAsk = { path: string; body: unknown } | { messageId: string };
+/** A POST that starts an answer, or the id of one that was started before. */
+export type AnswerRequest = { path: string; body: unknown } | { messageId: string };
 
-/** `lost`: the line broke and is tried again; `back`: it is there again. */
+/** `lost`: the connection broke and is retried; `back`: it works again. */
 export type AnswerEvent = ChatEvent | { type: "lost" } | { type: "back" };
 
 export interface StreamOptions {
@@ -16,94 +15,98 @@ export interface StreamOptions {
   signal: AbortSignal;
   /** Ends early when the browser is online again. */
   wait?: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** A line that says nothing for so long, not even that it is open or a comment, is taken for lost. */
+  /** A connection without a response or a byte for this long is taken for lost. */
   silenceMs?: number;
 }
 
-/** Waits before each try to come back; after the last one it is given up. */
+/** The pause before each try to reconnect; after the last one the answer is given up. */
 export const RETRY_MS: readonly number[] = [
   250, 500, 1000, 2000, 4000, 8000, 8000, 8000, 15_000, 15_000, 30_000, 30_000,
 ];
 const SILENCE_MS = 35_000; // the server sends a comment every 15 s
 
 /**
- * The events of an answer, ended by `done` or `error`.
+ * Stream the events of an answer up to `done` or `error`.
  *
- * @throws ApiError when it was refused, or cannot be reached: before `start`, what was sent may or may not be stored.
+ * @throws ApiError where the request is refused or the server cannot be reached. Without a `start` it is not known
+ * whether the server has stored the text.
  */
-export async function* answerEvents(ask: AnswerAsk, options: StreamOptions): AsyncGenerator<AnswerEvent> {
-  let messageId = "messageId" in ask ? ask.messageId : null;
+export async function* streamAnswer(
+  request: AnswerRequest,
+  options: StreamOptions,
+): AsyncGenerator<AnswerEvent> {
+  let messageId = "messageId" in request ? request.messageId : null;
   let lastId = "";
   let failures = 0;
   for (;;) {
     try {
-      const response = await open(ask, messageId, lastId, options);
+      const response = await connect(request, messageId, lastId, options);
       if (failures > 0) yield { type: "back" };
-      for await (const event of pieces(response, options)) {
-        failures = 0; // only now: a line that opens and says nothing is none
+      for await (const event of readEvents(response, options)) {
+        failures = 0; // only now: a connection that opens and stays silent does not count
         lastId = event.id || lastId;
-        const told = chatEvent(event);
-        if (!told) continue;
-        if (told.type === "start") messageId = told.messageId;
-        yield told;
-        if (told.type === "done" || told.type === "error") return;
+        const answerEvent = parseChatEvent(event);
+        if (!answerEvent) continue;
+        if (answerEvent.type === "start") messageId = answerEvent.messageId;
+        yield answerEvent;
+        if (answerEvent.type === "done" || answerEvent.type === "error") return;
       }
     } catch (error) {
-      if (messageId === null || !mayPass(error)) throw error;
+      if (messageId === null || !isRetryable(error)) throw error;
     }
     options.signal.throwIfAborted();
     const waitMs = RETRY_MS[failures];
-    if (messageId === null || waitMs === undefined) throw unreachable();
+    if (messageId === null || waitMs === undefined) throw newUnreachableError();
     yield { type: "lost" };
     failures += 1;
     await (options.wait ?? waitOrOnline)(waitMs, options.signal);
   }
 }
 
-async function open(
-  ask: AnswerAsk,
+async function connect(
+  request: AnswerRequest,
   messageId: string | null,
   lastId: string,
   { api, signal, silenceMs }: StreamOptions,
 ): Promise<Response> {
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), silenceMs ?? SILENCE_MS);
-  const either = AbortSignal.any([signal, late.signal]);
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), silenceMs ?? SILENCE_MS);
+  const anySignal = AbortSignal.any([signal, timeout.signal]);
   try {
-    if (messageId === null && "path" in ask) {
-      return await api.response(ask.path, { method: "POST", body: ask.body, signal: either });
+    if (messageId === null && "path" in request) {
+      return await api.response(request.path, { method: "POST", body: request.body, signal: anySignal });
     }
     const headers: Record<string, string> = lastId ? { "Last-Event-ID": lastId } : {};
-    return await api.response(`/api/chat/stream/${messageId}`, { headers, signal: either });
+    return await api.response(`/api/chat/stream/${messageId}`, { headers, signal: anySignal });
   } catch (error) {
     signal.throwIfAborted();
-    throw late.signal.aborted ? unreachable() : error;
+    throw timeout.signal.aborted ? newUnreachableError() : error;
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** The events of one line, until it ends or is silent for too long. A line that breaks ends here as well. */
-async function* pieces(response: Response, { signal, silenceMs }: StreamOptions) {
+/** The events of one connection, until it ends, breaks, or is silent for too long. */
+async function* readEvents(response: Response, { signal, silenceMs }: StreamOptions) {
   if (response.body === null) return;
   const reader = response.body.getReader();
   const parser = new SseParser();
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   try {
     for (;;) {
-      const piece = await readWithin(reader, silenceMs ?? SILENCE_MS);
-      if (piece === null) return;
-      yield* parser.feed(decoder.decode(piece, { stream: true }));
+      const bytes = await readWithin(reader, silenceMs ?? SILENCE_MS);
+      if (bytes === null) return;
+      yield* parser.feed(decoder.decode(bytes, { stream: true }));
     }
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof TypeError)) throw error; // TypeError: what browsers throw for a broken line
+    if (!(error instanceof TypeError)) throw error; // browsers throw a TypeError for a broken connection
   } finally {
-    void reader.cancel().catch(() => undefined); // already broken is fine too
+    void reader.cancel().catch(() => undefined); // it may be broken already
   }
 }
 
-/** The next bytes; null at the end, or after too long a silence. */
+/** The next bytes; null at the end, or after a silence of `silenceMs`. */
 async function readWithin(
   reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
   silenceMs: number,
@@ -117,12 +120,12 @@ async function readWithin(
   }
 }
 
-/** Whether the next try may have more luck. */
-function mayPass(error: unknown): boolean {
+/** Whether another try may succeed. */
+function isRetryable(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 0 || error.status >= 500 || error.status === 429);
 }
 
-function unreachable(): ApiError {
+function newUnreachableError(): ApiError {
   return new ApiError("unreachable", "the server does not answer", 0);
 }
 

@@ -1,17 +1,17 @@
-/** The events of an answer in the app's own words; those that it does not know are left out. */
+/** Parses the events of an answer from the wire into the types of this app. */
 import type { ToolEvent } from "@/shared/api/types";
 
 import type { SseEvent } from "./sse";
 
-/** What an answer cost, as far as its provider tells. */
-export interface Usage {
+/** The tokens of an answer, as far as its provider reports them. */
+export interface TokenUsage {
   prompt_tokens?: number;
   completion_tokens?: number;
   total_tokens?: number;
   estimated?: boolean;
 }
 
-export interface Started {
+export interface AnswerStarted {
   type: "start";
   conversationId: string;
   messageId: string;
@@ -19,29 +19,29 @@ export interface Started {
   title: string;
 }
 
-export interface Done {
+export interface AnswerDone {
   type: "done";
   status: "completed" | "stopped";
   model: string | null;
   finishReason: string | null;
-  usage: Usage | null;
+  usage: TokenUsage | null;
 }
 
 export type ChatEvent =
-  | Started
+  | AnswerStarted
   | { type: "content"; text: string }
   | { type: "reasoning"; text: string }
   | { type: "tool"; event: ToolEvent["event"]; data: ToolEvent["data"] }
-  | Done
+  | AnswerDone
   | { type: "error"; message: string; code: string };
 
-/** The event, or null for one that cannot be read. */
-export function chatEvent({ event, data: json }: SseEvent): ChatEvent | null {
-  const data = objectOf(json);
+/** Null for an event that is unknown or cannot be read. */
+export function parseChatEvent({ event, data: json }: SseEvent): ChatEvent | null {
+  const data = parseObject(json);
   if (!data) return null;
   switch (event) {
     case "start":
-      return started(data);
+      return parseStart(data);
     case "message":
       return { type: "content", text: text(data.content) };
     case "reasoning":
@@ -53,7 +53,7 @@ export function chatEvent({ event, data: json }: SseEvent): ChatEvent | null {
     case "tool_error":
       return { type: "tool", event, data };
     case "done":
-      return done(data);
+      return parseDone(data);
     case "error":
       return { type: "error", message: text(data.error), code: text(data.code) };
     default:
@@ -61,7 +61,7 @@ export function chatEvent({ event, data: json }: SseEvent): ChatEvent | null {
   }
 }
 
-function started(data: Record<string, unknown>): Started {
+function parseStart(data: Record<string, unknown>): AnswerStarted {
   return {
     type: "start",
     conversationId: text(data.conversation_id),
@@ -71,7 +71,7 @@ function started(data: Record<string, unknown>): Started {
   };
 }
 
-function done(data: Record<string, unknown>): Done {
+function parseDone(data: Record<string, unknown>): AnswerDone {
   return {
     type: "done",
     status: data.status === "stopped" ? "stopped" : "completed",
@@ -81,7 +81,7 @@ function done(data: Record<string, unknown>): Done {
   };
 }
 
-function objectOf(json: string): Record<string, unknown> | null {
+function parseObject(json: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(json);
     return isObject(value) ? value : null;

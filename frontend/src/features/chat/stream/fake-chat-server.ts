@@ -1,37 +1,36 @@
-/** A fake of the server's chat for tests: each line to it is scripted, and what was asked of it is kept. */
-import type { ApiClient, Ask } from "@/shared/api/client";
-import { ApiError } from "@/shared/api/errors";
+/** For tests: a chat server whose connections are scripted, and which records its requests. */
+import { type ApiClient, ApiError, type RequestOptions } from "@/shared/api/client";
 
-export interface Asked {
+export interface ChatRequest {
   path: string;
-  ask: Ask;
+  options: RequestOptions;
 }
 
-/** What one line says: events as they stand on the wire, then its end, its breaking, or nothing more. */
-export interface Line {
+/** One connection: events as they are on the wire, then its end, its breaking, or silence. */
+export interface ScriptedResponse {
   says: readonly string[];
   then: "end" | "break" | "silence";
 }
 
-/** `nothing`: the server takes the request and is not heard of again. */
-export type Answer = Line | ApiError | "nothing";
+/** `nothing`: the server accepts the request and never answers. */
+export type ScriptedAnswer = ScriptedResponse | ApiError | "nothing";
 
 export class FakeChatServer implements Pick<ApiClient, "response" | "json"> {
-  readonly asked: Asked[] = [];
+  readonly requests: ChatRequest[] = [];
 
-  constructor(private readonly answers: Answer[]) {}
+  constructor(private readonly answers: ScriptedAnswer[]) {}
 
-  response = (path: string, ask: Ask = {}): Promise<Response> => {
-    this.asked.push({ path, ask });
-    const answer = this.answers.shift() ?? gone();
-    if (answer === "nothing") return untilAborted(ask.signal);
+  response = (path: string, options: RequestOptions = {}): Promise<Response> => {
+    this.requests.push({ path, options });
+    const answer = this.answers.shift() ?? newUnreachableError();
+    if (answer === "nothing") return untilAborted(options.signal);
     return answer instanceof ApiError
       ? Promise.reject(answer)
       : Promise.resolve(new Response(bodyOf(answer)));
   };
 
-  json = <T>(path: string, ask: Ask = {}): Promise<T> => {
-    this.asked.push({ path, ask });
+  json = <T>(path: string, options: RequestOptions = {}): Promise<T> => {
+    this.requests.push({ path, options });
     return Promise.resolve({} as T);
   };
 }
@@ -42,19 +41,19 @@ function untilAborted(signal: AbortSignal | undefined): Promise<never> {
   );
 }
 
-export const gone = () => new ApiError("unreachable", "the server does not answer", 0);
+export const newUnreachableError = () => new ApiError("unreachable", "the server does not answer", 0);
 
-export function sse(id: string, event: string, data: unknown): string {
+export function formatSse(id: string, event: string, data: unknown): string {
   return `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-export const START = sse("0.0", "start", {
+export const START = formatSse("0.0", "start", {
   conversation_id: "c",
   message_id: "a",
   user_message_id: "u",
   title: "Say hello",
 });
-export const DONE = sse("9.0.end", "done", {
+export const DONE = formatSse("9.0.end", "done", {
   status: "completed",
   message_id: "a",
   model: "echo",
@@ -62,7 +61,7 @@ export const DONE = sse("9.0.end", "done", {
   usage: { total_tokens: 4 },
 });
 
-function bodyOf({ says, then }: Line): ReadableStream<Uint8Array> {
+function bodyOf({ says, then }: ScriptedResponse): ReadableStream<Uint8Array> {
   const pieces = says.map((piece) => new TextEncoder().encode(piece));
   return new ReadableStream({
     pull(controller) {

@@ -1,9 +1,9 @@
-/** What tools do arrives between the words, once, also over a line that broke; it is what the server stores. */
+/** Events of tools keep their place in the text, also over a connection that broke, as the server stores them. */
 import { expect, it } from "vitest";
 
-import { answerEvents } from "./answer-stream";
-import { DONE, FakeChatServer, sse, START } from "./fake-chat-server";
-import { after, begun, type LiveAnswer } from "./live-answer";
+import { streamAnswer } from "./answer-stream";
+import { DONE, FakeChatServer, formatSse, START } from "./fake-chat-server";
+import { applyAnswerEvent, type LiveAnswer, newLiveAnswer } from "./live-answer";
 
 const ABOUT = { call_id: "call_1", name: "get_order_details", toolset: "loft" };
 const ASKED = { ...ABOUT, arguments: { order_id: "ORD001" } };
@@ -12,19 +12,27 @@ const GIVEN = { ...ABOUT, result: "{}", truncated: false, ms: 3 };
 it("keeps each event in its place", async () => {
   const server = new FakeChatServer([
     {
-      says: [START, sse("4.0", "message", { content: "😀 ah" }), sse("4.0.1", "tool_call", ASKED)],
+      says: [
+        START,
+        formatSse("4.0", "message", { content: "😀 ah" }),
+        formatSse("4.0.1", "tool_call", ASKED),
+      ],
       then: "break",
     },
     {
-      says: [sse("4.0.2", "tool_result", GIVEN), sse("6.0.2", "message", { content: "so" }), DONE],
+      says: [
+        formatSse("4.0.2", "tool_result", GIVEN),
+        formatSse("6.0.2", "message", { content: "so" }),
+        DONE,
+      ],
       then: "end",
     },
   ]);
   const phases: string[] = [];
-  let live: LiveAnswer = begun({ kind: "send", question: "?" });
+  let live: LiveAnswer = newLiveAnswer({ kind: "send", question: "?" });
   const options = { api: server, signal: new AbortController().signal, wait: () => Promise.resolve() };
-  for await (const event of answerEvents({ path: "/api/chat/stream", body: {} }, options)) {
-    live = after(live, event);
+  for await (const event of streamAnswer({ path: "/api/chat/stream", body: {} }, options)) {
+    live = applyAnswerEvent(live, event);
     phases.push(live.phase);
   }
   expect(live.content).toBe("😀 ahso");
@@ -42,5 +50,5 @@ it("keeps each event in its place", async () => {
     "streaming",
     "ended",
   ]);
-  expect(server.asked.at(-1)?.ask.headers).toEqual({ "Last-Event-ID": "4.0.1" });
+  expect(server.requests.at(-1)?.options.headers).toEqual({ "Last-Event-ID": "4.0.1" });
 });

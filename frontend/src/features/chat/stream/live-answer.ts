@@ -1,16 +1,16 @@
-/** The state of an answer on its way, and how each event changes it. */
+/** The state of an answer that is streaming, and how each event changes it. Pure. */
 import type { ToolEvent } from "@/shared/api/types";
 
-import { characters } from "../tools/tool-calls";
+import { countCharacters } from "../tools/tool-calls";
 import type { AnswerEvent } from "./answer-stream";
-import type { Usage } from "./chat-events";
+import type { TokenUsage } from "./chat-events";
 
 /**
- * `sending`: not known to be stored. `waiting`: stored, no word yet. `lost`: the line broke and is tried again.
- * `ended`: whole, stopped or failed; the stored message takes its place as soon as it is read.
+ * `sending`: not known to be stored. `waiting`: stored, no text yet. `lost`: the connection broke and is retried.
+ * `ended`: complete, stopped or failed; the stored message replaces it as soon as it is read.
  * `broken`: given up; the answer may go on at the server.
  */
-export type Phase = "sending" | "waiting" | "streaming" | "lost" | "ended" | "broken";
+export type AnswerPhase = "sending" | "waiting" | "streaming" | "lost" | "ended" | "broken";
 
 export interface Problem {
   code: string;
@@ -18,27 +18,27 @@ export interface Problem {
 }
 
 export interface LiveAnswer {
-  phase: Phase;
-  /** `again`: one more answer; `follow`: one that somebody else, or this page before a reload, asked for. */
-  kind: "send" | "edit" | "again" | "follow";
-  /** What the user says; null where nothing new is said. */
+  phase: AnswerPhase;
+  /** `regenerate`: one more answer; `follow`: asked for by another page, or by this one before it was reloaded. */
+  kind: "send" | "edit" | "regenerate" | "follow";
+  /** The text that the user sends; null where none is sent. */
   question: string | null;
-  /** The shown message that this takes the place of, with all after it; null: it comes last. */
+  /** The shown message that this replaces, with all after it; null where it comes last. */
   replaces: string | null;
   messageId: string | null;
   userMessageId: string | null;
   content: string;
   reasoning: string;
-  /** What tools did, as the server stores it with the message. */
+  /** The events of tools, as the server stores them with the message. */
   tools: readonly ToolEvent[];
   model: string | null;
-  usage: Usage | null;
+  usage: TokenUsage | null;
   finishReason: string | null;
-  stopping: boolean;
+  isStopping: boolean;
   problem: Problem | null;
 }
 
-export function begun(given: Pick<LiveAnswer, "kind"> & Partial<LiveAnswer>): LiveAnswer {
+export function newLiveAnswer(given: Pick<LiveAnswer, "kind"> & Partial<LiveAnswer>): LiveAnswer {
   return {
     phase: given.kind === "follow" ? "waiting" : "sending",
     question: null,
@@ -51,13 +51,13 @@ export function begun(given: Pick<LiveAnswer, "kind"> & Partial<LiveAnswer>): Li
     model: null,
     usage: null,
     finishReason: null,
-    stopping: false,
+    isStopping: false,
     problem: null,
     ...given,
   };
 }
 
-export function after(live: LiveAnswer, event: AnswerEvent): LiveAnswer {
+export function applyAnswerEvent(live: LiveAnswer, event: AnswerEvent): LiveAnswer {
   switch (event.type) {
     case "start":
       return { ...live, phase: "waiting", messageId: event.messageId, userMessageId: event.userMessageId };
@@ -66,7 +66,7 @@ export function after(live: LiveAnswer, event: AnswerEvent): LiveAnswer {
     case "reasoning":
       return { ...live, phase: "streaming", reasoning: live.reasoning + event.text };
     case "tool":
-      return { ...live, phase: "streaming", tools: [...live.tools, placed(live, event)] };
+      return { ...live, phase: "streaming", tools: [...live.tools, locateToolEvent(live, event)] };
     case "lost":
       return { ...live, phase: "lost" };
     case "back":
@@ -87,11 +87,12 @@ export function after(live: LiveAnswer, event: AnswerEvent): LiveAnswer {
   }
 }
 
-function placed(live: LiveAnswer, { event, data }: Pick<ToolEvent, "event" | "data">): ToolEvent {
-  return { event, data, text: characters(live.content), reasoning: characters(live.reasoning) };
+/** Note where in the answer a tool event happened, in characters as the server counts them. */
+function locateToolEvent(live: LiveAnswer, { event, data }: Pick<ToolEvent, "event" | "data">): ToolEvent {
+  return { event, data, text: countCharacters(live.content), reasoning: countCharacters(live.reasoning) };
 }
 
-/** Whether words are still to come. */
+/** Whether more of the answer is to come. */
 export function isUnderWay(live: LiveAnswer | null): boolean {
   return live !== null && live.phase !== "ended" && live.phase !== "broken";
 }

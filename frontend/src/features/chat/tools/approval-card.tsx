@@ -1,36 +1,37 @@
-/** A tool asks before it acts: which one, with what exactly, and for how long; its user says yes or no. */
+/** A tool that waits for approval: its name, its exact arguments, the time left, and two buttons. */
 import { Check, ShieldQuestionMark, X } from "lucide-react";
-import { useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import { api } from "@/shared/api/client";
-import { ApiError } from "@/shared/api/errors";
+import { ApiError } from "@/shared/api/client";
+import { formatCountdown } from "@/shared/lib/formats";
+import { useServices } from "@/shared/services";
 
-import { DataBlock, isNothing } from "./data-block";
-import { visible } from "./json-text";
-import { clockOf } from "./time-left";
-import type { ToolCall } from "./tool-calls";
-import { useSecondsLeft } from "./use-seconds-left";
-import { does } from "./words";
+import type { ShownMessage } from "../stream/shown-messages";
+import { DataBlock, isEmptyObject } from "./data-block";
+import { escapeInvisible } from "./json-text";
+import { ANNOUNCED_S, secondsUntil, useSecondsLeft } from "./time-left";
+import { collectToolCalls, describeTool, type ToolCall } from "./tool-calls";
 
-type Saying = "idle" | "sending" | "said" | ApiError;
+type Decision = "open" | "sending" | "sent" | ApiError;
 
 export function ApprovalCard({ messageId, call }: { messageId: string; call: ToolCall }) {
   const { t } = useTranslation();
-  const [saying, setSaying] = useState<Saying>("idle");
-  const name = visible(call.name);
-  const isBusy = saying === "sending" || saying === "said";
-  const box = useFocusHandedOn();
+  const { api } = useServices();
+  const [decision, setDecision] = useState<Decision>("open");
+  const name = escapeInvisible(call.name);
+  const isBusy = decision === "sending" || decision === "sent";
+  const box = useFocusReturn();
   const decide = async (approved: boolean): Promise<void> => {
     if (isBusy) return;
-    setSaying("sending");
+    setDecision("sending");
     const path = `/api/messages/${messageId}/approvals/${encodeURIComponent(call.id)}`;
     try {
       await api.json(path, { method: "POST", body: { approved } });
-      setSaying("said"); // the answer's own events tell the rest
+      setDecision("sent"); // the events of the answer show what follows
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      setSaying(error);
+      setDecision(error);
     }
   };
   return (
@@ -46,12 +47,12 @@ export function ApprovalCard({ messageId, call }: { messageId: string; call: Too
         <TimeLeft expiresAt={call.expiresAt} />
       </div>
       <p>
-        {t(does(call))}: <code className="font-semibold [overflow-wrap:anywhere]">{name}</code>
+        {t(describeTool(call))}: <code className="font-semibold [overflow-wrap:anywhere]">{name}</code>
         {call.toolset && (
-          <span className="text-muted"> {t("tools.from", { toolset: visible(call.toolset) })}</span>
+          <span className="text-muted"> {t("tools.from", { toolset: escapeInvisible(call.toolset) })}</span>
         )}
       </p>
-      {isNothing(call.args) ? (
+      {isEmptyObject(call.args) ? (
         <p className="text-xs text-muted">{t("tools.noArguments")}</p>
       ) : (
         <DataBlock label={t("tools.arguments")} value={call.args} />
@@ -74,13 +75,13 @@ export function ApprovalCard({ messageId, call }: { messageId: string; call: Too
           {isBusy ? t("tools.ask.sending") : ""}
         </p>
       </div>
-      <Refused error={saying instanceof ApiError ? saying : null} />
+      <DecisionError error={decision instanceof ApiError ? decision : null} />
     </section>
   );
 }
 
-/** Whoever decides by keyboard goes on writing: the buttons are gone then, and the focus would be nowhere. */
-function useFocusHandedOn() {
+/** Move the focus to the composer when the card goes with the focused button inside. */
+function useFocusReturn() {
   const box = useRef<HTMLElement>(null);
   useLayoutEffect(() => {
     const card = box.current;
@@ -92,7 +93,7 @@ function useFocusHandedOn() {
   return box;
 }
 
-function Refused({ error }: { error: ApiError | null }) {
+function DecisionError({ error }: { error: ApiError | null }) {
   const { t } = useTranslation();
   if (error === null) return null;
   const known = { approval_over: t("tools.ask.over"), unreachable: t("tools.ask.unreachable") };
@@ -109,7 +110,43 @@ function TimeLeft({ expiresAt }: { expiresAt: string | null }) {
   if (seconds === null) return null;
   return (
     <p role="timer" className="ml-auto whitespace-nowrap text-xs tabular-nums text-muted">
-      {t("tools.ask.left", { time: clockOf(seconds) })}
+      {t("tools.ask.left", { time: formatCountdown(seconds) })}
     </p>
+  );
+}
+
+const ALT = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "Option" : "Alt";
+
+/** Tells screen readers that a tool waits for approval, that time runs out, and what was decided. */
+export function ApprovalAnnouncer({ message }: { message: ShownMessage | undefined }) {
+  const { t } = useTranslation();
+  const [announcement, setAnnouncement] = useState("");
+  const events = message?.tool_events;
+  const isOver = message?.status !== "streaming";
+  const calls = useMemo(() => collectToolCalls(events ?? [], isOver), [events, isOver]);
+  const asking = calls.find(({ state }) => state === "asking");
+  const previousId = useRef<string | null>(null);
+  const id = asking?.id ?? null;
+  const name = escapeInvisible(asking?.name ?? "");
+  const expiresAt = asking?.expiresAt ?? null;
+  useEffect(() => {
+    const decided =
+      previousId.current !== id ? calls.find((call) => call.id === previousId.current) : undefined;
+    previousId.current = id;
+    if (id !== null) setAnnouncement(t("tools.ask.announce", { name, key: ALT }));
+    else if (decided)
+      setAnnouncement(`${escapeInvisible(decided.name)}: ${t(`tools.state.${decided.state}`)}`);
+  }, [id, name, calls, t]);
+  useEffect(() => {
+    const left = id === null ? null : secondsUntil(expiresAt, Date.now());
+    if (left === null || left <= ANNOUNCED_S) return;
+    const announce = () => setAnnouncement(t("tools.ask.announceLeft", { name, seconds: ANNOUNCED_S }));
+    const timer = setTimeout(announce, (left - ANNOUNCED_S) * 1000);
+    return () => clearTimeout(timer);
+  }, [id, name, expiresAt, t]);
+  return (
+    <div role="alert" className="sr-only">
+      {announcement}
+    </div>
   );
 }

@@ -1,12 +1,12 @@
-/** What a tool was asked or gave, as text in a box that scrolls: never as markup, whatever it holds. */
+/** The arguments or the result of a tool, always as plain text, in a box that scrolls. */
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 
-import { readable } from "./json-text";
+import { formatValue } from "./json-text";
 
 export function DataBlock({ label, value }: { label: string; value: unknown }) {
   const { t } = useTranslation();
-  const { text, cut } = useMemo(() => readable(value), [value]);
+  const { text, omittedChars } = useMemo(() => formatValue(value), [value]);
   return (
     <div>
       <p aria-hidden className="text-xs text-muted">
@@ -21,12 +21,14 @@ export function DataBlock({ label, value }: { label: string; value: unknown }) {
       >
         {text}
       </pre>
-      {cut > 0 && <p className="mt-1 text-xs text-warn">{t("tools.cut", { count: cut })}</p>}
+      {omittedChars > 0 && (
+        <p className="mt-1 text-xs text-warn">{t("tools.cut", { count: omittedChars })}</p>
+      )}
     </div>
   );
 }
 
-/** Whether there is anything to show: many tools are asked with nothing. */
-export function isNothing(value: unknown): boolean {
+/** Whether arguments are empty: many tools need none. */
+export function isEmptyObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }

@@ -1,25 +1,27 @@
-/** Arguments and results as a person reads them: JSON on lines of its own, what cannot be seen written out. Pure. */
+/** Formats the arguments and results of tools for people: JSON indented, invisible characters escaped. Pure. */
 
-/** More is in the export, and in nobody's way here. */
-export const MOST_CHARS = 20_000;
+/** The rest of a longer value is in the export. */
+export const MAX_CHARS = 20_000;
 
-export interface Readable {
+interface FormattedValue {
   text: string;
-  /** Characters that are left out. */
-  cut: number;
+  /** How many characters are left out. */
+  omittedChars: number;
 }
 
-/** What a tool was asked for or has given: always text, whatever it holds. */
-export function readable(value: unknown): Readable {
-  const text = typeof value === "string" ? indented(value) : (JSON.stringify(value, null, 2) ?? "");
-  if (text.length <= MOST_CHARS) return { text: visible(text), cut: 0 };
-  return { text: visible(text.slice(0, MOST_CHARS)), cut: text.length - MOST_CHARS };
+export function formatValue(value: unknown): FormattedValue {
+  const text = typeof value === "string" ? indentJson(value) : (JSON.stringify(value, null, 2) ?? "");
+  if (text.length <= MAX_CHARS) return { text: escapeInvisible(text), omittedChars: 0 };
+  return { text: escapeInvisible(text.slice(0, MAX_CHARS)), omittedChars: text.length - MAX_CHARS };
 }
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 
-/** JSON with line breaks and indents; all else as it is. Token by token, so that no long number loses its digits. */
-export function indented(text: string): string {
+/**
+ * JSON with line breaks and indents; any other text unchanged. JSON is copied token by token: parsing would take
+ * digits from long numbers.
+ */
+export function indentJson(text: string): string {
   if (!/^\s*[{[]/.test(text) || !isJson(text)) return text;
   let depth = 0;
   let out = "";
@@ -45,11 +47,12 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Control characters, and those that turn the order of a text around: nobody approves what they cannot read. */
-const UNSEEN =
+/** Control characters, and characters that reverse the order of a text. */
+const INVISIBLE =
   // eslint-disable-next-line no-control-regex -- control characters are what it looks for
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
-export function visible(text: string): string {
-  return text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+/** Escape invisible characters: a user must see everything that they approve. */
+export function escapeInvisible(text: string): string {
+  return text.replace(INVISIBLE, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,17 +1,24 @@
-/** How long a question still waits, as a clock shows it: pure. */
+/** How long a tool still waits for approval, in seconds. */
+import { useEffect, useState } from "react";
 
-/** When the page says aloud that time runs out. */
-export const LAST_S = 30;
+/** The page announces once that this much time is left. */
+export const ANNOUNCED_S = 30;
 
-/** Whole seconds until then, never less than none; null where the time cannot be read. */
-export function secondsLeft(expiresAt: string | null, nowMs: number): number | null {
+/** Whole seconds until then, at least 0; null where the time cannot be parsed. */
+export function secondsUntil(expiresAt: string | null, nowMs: number): number | null {
   const end = Date.parse(expiresAt ?? "");
   return Number.isNaN(end) ? null : Math.max(0, Math.ceil((end - nowMs) / 1000));
 }
 
-/** 4:05, or 1:04:05 from an hour on. */
-export function clockOf(seconds: number): string {
-  const two = (count: number) => String(count).padStart(2, "0");
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+const TICK_MS = 1000;
+
+/** Counted by the clock of this machine; the server's clock decides what is in time. */
+export function useSecondsLeft(expiresAt: string | null): number | null {
+  const [nowMs, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    if (expiresAt === null) return;
+    const timer = setInterval(() => setNow(Date.now()), TICK_MS);
+    return () => clearInterval(timer);
+  }, [expiresAt]);
+  return secondsUntil(expiresAt, nowMs);
 }

@@ -1,4 +1,4 @@
-/** One call of a tool, folded into a line: what it does, its name, how it stands, how long it took. */
+/** One tool call, folded into a line: what the tool does, its name, state and duration. */
 import {
   Ban,
   Check,
@@ -13,13 +13,12 @@ import {
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import { localeOf } from "@/shared/lib/dates";
+import { localeOf } from "@/shared/lib/formats";
+import { capitalize } from "@/shared/ui/notice";
 
-import { sentence } from "../messages/answer-notice";
-import { DataBlock, isNothing } from "./data-block";
-import { visible } from "./json-text";
-import type { CallState, ToolCall } from "./tool-calls";
-import { does, reason } from "./words";
+import { DataBlock, isEmptyObject } from "./data-block";
+import { escapeInvisible } from "./json-text";
+import { type CallState, describeError, describeTool, type ToolCall } from "./tool-calls";
 
 const LOOKS: Record<CallState, readonly [LucideIcon, string]> = {
   running: [LoaderCircle, "animate-spin text-accent"],
@@ -31,14 +30,14 @@ const LOOKS: Record<CallState, readonly [LucideIcon, string]> = {
   stopped: [CircleStop, "text-muted"],
 };
 
-/** Of the others it would be how long their user thought about it. */
-const RUN: ReadonlySet<CallState> = new Set(["done", "failed"]);
+/** The other states measure how long the user took to decide. */
+const TIMED_STATES: ReadonlySet<CallState> = new Set(["done", "failed"]);
 
 export function ToolCallItem({ call }: { call: ToolCall }) {
   const { t } = useTranslation();
   const [isOpen, setOpen] = useState(false);
   const [Icon, colour] = LOOKS[call.state];
-  const why = call.state === "failed" ? reason(call.error?.code ?? "") : null;
+  const errorText = call.state === "failed" ? describeError(call.error?.code ?? "") : null;
   return (
     <details
       data-testid="tool-call"
@@ -48,14 +47,16 @@ export function ToolCallItem({ call }: { call: ToolCall }) {
     >
       <summary className="flex min-h-9 cursor-pointer list-none flex-wrap items-center gap-x-2 gap-y-0.5 rounded-lg px-3 py-1.5 hover:bg-raised [&::-webkit-details-marker]:hidden">
         <Icon size={16} aria-hidden className={`shrink-0 ${colour}`} />
-        <span>{t(does(call))}</span>
-        <code className="min-w-0 text-xs [overflow-wrap:anywhere] text-muted">{visible(call.name)}</code>
+        <span>{t(describeTool(call))}</span>
+        <code className="min-w-0 text-xs [overflow-wrap:anywhere] text-muted">
+          {escapeInvisible(call.name)}
+        </code>
         <span className="ml-auto flex items-center gap-2 text-xs text-muted">
           <span>
             {t(`tools.state.${call.state}`)}
-            {why && `: ${t(why)}`}
+            {errorText && `: ${t(errorText)}`}
           </span>
-          <Took ms={RUN.has(call.state) ? call.ms : null} />
+          <Duration ms={TIMED_STATES.has(call.state) ? call.ms : null} />
           <ChevronRight
             size={14}
             aria-hidden
@@ -73,9 +74,9 @@ function Details({ call }: { call: ToolCall }) {
   return (
     <div className="space-y-3 border-t border-line px-3 py-3">
       {call.toolset && (
-        <p className="text-xs text-muted">{t("tools.from", { toolset: visible(call.toolset) })}</p>
+        <p className="text-xs text-muted">{t("tools.from", { toolset: escapeInvisible(call.toolset) })}</p>
       )}
-      {isNothing(call.args) ? (
+      {isEmptyObject(call.args) ? (
         <p className="text-xs text-muted">{t("tools.noArguments")}</p>
       ) : (
         <DataBlock label={t("tools.arguments")} value={call.args} />
@@ -83,12 +84,12 @@ function Details({ call }: { call: ToolCall }) {
       {call.result === "" && <p className="text-xs text-muted">{t("tools.noResult")}</p>}
       {call.result && <DataBlock label={t("tools.result")} value={call.result} />}
       {call.isTruncated && <p className="text-xs text-warn">{t("tools.truncated")}</p>}
-      {call.error && <DataBlock label={t("tools.error")} value={sentence(call.error.message)} />}
+      {call.error && <DataBlock label={t("tools.error")} value={capitalize(call.error.message)} />}
     </div>
   );
 }
 
-function Took({ ms }: { ms: number | null }) {
+function Duration({ ms }: { ms: number | null }) {
   const { t, i18n } = useTranslation();
   if (ms === null) return null;
   const seconds = (ms / 1000).toLocaleString(localeOf(i18n.language), { maximumFractionDigits: 1 });

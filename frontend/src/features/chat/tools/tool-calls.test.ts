@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { ToolEvent } from "@/shared/api/types";
 
 import { CALL, toolEvent } from "./fake-tool-calls";
-import { characters, partsOf, toolCalls } from "./tool-calls";
+import { collectToolCalls, countCharacters, splitAnswer } from "./tool-calls";
 
 const event = toolEvent;
 const ASKED = event("approval_required", {
@@ -13,11 +13,12 @@ const ASKED = event("approval_required", {
   message_id: "a",
   expires_at: "2026-11-21T04:05:00Z",
 });
-const states = (events: ToolEvent[], isOver = false) => toolCalls(events, isOver).map(({ state }) => state);
+const states = (events: ToolEvent[], isOver = false) =>
+  collectToolCalls(events, isOver).map(({ state }) => state);
 
 describe("toolCalls", () => {
   it("runs from its call to its result", () => {
-    expect(toolCalls([CALL], false)).toMatchObject([
+    expect(collectToolCalls([CALL], false)).toMatchObject([
       {
         name: "get_order_details",
         toolset: "loft",
@@ -27,7 +28,7 @@ describe("toolCalls", () => {
       },
     ]);
     const result = event("tool_result", { result: '{"found":true}', truncated: true, ms: 12 });
-    expect(toolCalls([CALL, result], true)).toMatchObject([
+    expect(collectToolCalls([CALL, result], true)).toMatchObject([
       { state: "done", result: '{"found":true}', isTruncated: true, ms: 12, error: null },
     ]);
   });
@@ -41,12 +42,12 @@ describe("toolCalls", () => {
     ["tool_timeout", "failed"],
     ["a code of tomorrow", "failed"],
   ])("ends with the error %s as %s", (code, state) => {
-    const [call] = toolCalls([CALL, event("tool_error", { code, error: "why", ms: null })], false);
+    const [call] = collectToolCalls([CALL, event("tool_error", { code, error: "why", ms: null })], false);
     expect(call).toMatchObject({ state, error: { code, message: "why" }, ms: null });
   });
 
   it("asks, and goes on as it was decided", () => {
-    expect(toolCalls([CALL, ASKED], false)).toMatchObject([
+    expect(collectToolCalls([CALL, ASKED], false)).toMatchObject([
       { state: "asking", expiresAt: "2026-11-21T04:05:00Z", args: { order_id: "ORD001" } },
     ]);
     const decided = (decision: string) => [CALL, ASKED, event("approval_decided", { decision })];
@@ -63,7 +64,7 @@ describe("toolCalls", () => {
   it("keeps calls apart, in the order in which they began", () => {
     const other = (name: ToolEvent["event"], data: object) => event(name, { ...data, call_id: "call_2" });
     const events = [CALL, other("tool_call", {}), event("tool_result", { result: "1" })];
-    expect(toolCalls(events, false).map(({ id, state }) => [id, state])).toEqual([
+    expect(collectToolCalls(events, false).map(({ id, state }) => [id, state])).toEqual([
       ["call_1", "done"],
       ["call_2", "running"],
     ]);
@@ -76,17 +77,19 @@ describe("toolCalls", () => {
       reasoning: 0,
       data: { call_id: 7, result: null, ms: "x" },
     };
-    expect(toolCalls([odd], false)).toMatchObject([
+    expect(collectToolCalls([odd], false)).toMatchObject([
       { id: "", name: "", state: "done", result: "", ms: null },
     ]);
   });
 });
 
-describe("partsOf", () => {
+describe("splitAnswer", () => {
   const at = (place: number, id: string) =>
-    toolCalls([event("tool_call", { call_id: id }, place)], false)[0] as ReturnType<typeof toolCalls>[number];
+    collectToolCalls([event("tool_call", { call_id: id }, place)], false)[0] as ReturnType<
+      typeof collectToolCalls
+    >[number];
   const shape = (content: string, ...calls: ReturnType<typeof at>[]) =>
-    partsOf(content, calls).map((part) => part.text ?? part.calls?.map(({ id }) => id));
+    splitAnswer(content, calls).map((part) => part.text ?? part.calls?.map(({ id }) => id));
 
   it("puts each call where it was made", () => {
     expect(shape("Let me look. It is on its way.", at(13, "a"))).toEqual([
@@ -97,7 +100,7 @@ describe("partsOf", () => {
     expect(shape("Hello", at(0, "a"), at(0, "b"), at(5, "c"))).toEqual([["a", "b"], "Hello", ["c"]]);
   });
 
-  it("counts in characters of Unicode", () => {
+  it("counts in countCharacters of Unicode", () => {
     expect(shape("😀 ñ done", at(4, "a"))).toEqual(["😀 ñ ", ["a"], "done"]);
   });
 
@@ -111,7 +114,7 @@ describe("partsOf", () => {
     fc.assert(
       fc.property(content, fc.array(fc.nat(40), { maxLength: 5 }), (text, places) => {
         const calls = places.sort((one, other) => one - other).map((place, n) => at(place, String(n)));
-        const parts = partsOf(text, calls);
+        const parts = splitAnswer(text, calls);
         const bare = (words: string) => words.replace(/\s/g, "");
         expect(bare(parts.map((part) => part.text ?? "").join(""))).toBe(bare(text));
         expect(parts.flatMap((part) => part.calls ?? [])).toEqual(calls);
@@ -121,7 +124,7 @@ describe("partsOf", () => {
 
   it("agrees with Array.from about length", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (text) => characters(text) === Array.from(text).length),
+      fc.property(fc.string({ unit: "binary" }), (text) => countCharacters(text) === Array.from(text).length),
     );
   });
 });

@@ -1,19 +1,19 @@
-/** What an assistant's tools did in an answer: one list of calls out of its events, live or stored. Pure. */
+/** The tool calls of an answer: built from its events, live or stored, and placed in its text. Pure. */
 import type { ToolEvent } from "@/shared/api/types";
 
-/** `asking`: it waits for its user. `stopped`: its answer ended first. */
+/** `asking`: it waits for the user's approval. `stopped`: the answer ended before the call. */
 export type CallState = "running" | "asking" | "done" | "failed" | "denied" | "expired" | "stopped";
 
 export interface ToolCall {
   id: string;
   name: string;
   toolset: string;
-  /** As the model wrote them. */
+  /** The arguments, as the model wrote them. */
   args: unknown;
-  /** How many characters of the answer's text stand before it. */
-  place: number;
+  /** How many characters of the answer come before the call. */
+  offset: number;
   state: CallState;
-  /** When the question for approval is over (ISO 8601); null where there is none. */
+  /** When the wait for approval ends (ISO 8601); null where there is none. */
   expiresAt: string | null;
   result: string | null;
   isTruncated: boolean;
@@ -21,25 +21,29 @@ export interface ToolCall {
   ms: number | null;
 }
 
-/** The calls in their order. `isOver`: the answer has ended, and with it what has no end of its own. */
-export function toolCalls(events: readonly ToolEvent[], isOver: boolean): ToolCall[] {
+/**
+ * The calls in their order.
+ *
+ * @param isOver the answer has ended: a call without an end of its own is stopped
+ */
+export function collectToolCalls(events: readonly ToolEvent[], isOver: boolean): ToolCall[] {
   const calls = new Map<string, ToolCall>();
   for (const event of events) {
     const id = text(event.data.call_id);
-    calls.set(id, after(calls.get(id) ?? begun(id, event), event));
+    calls.set(id, applyToolEvent(calls.get(id) ?? newToolCall(id, event), event));
   }
   return [...calls.values()].map((call) =>
     isOver && (call.state === "running" || call.state === "asking") ? { ...call, state: "stopped" } : call,
   );
 }
 
-function begun(id: string, { data, text: place }: ToolEvent): ToolCall {
+function newToolCall(id: string, { data, text: offset }: ToolEvent): ToolCall {
   return {
     id,
     name: text(data.name),
     toolset: text(data.toolset),
     args: data.arguments ?? {},
-    place,
+    offset,
     state: "running",
     expiresAt: null,
     result: null,
@@ -49,14 +53,14 @@ function begun(id: string, { data, text: place }: ToolEvent): ToolCall {
   };
 }
 
-function after(call: ToolCall, { event, data }: ToolEvent): ToolCall {
+function applyToolEvent(call: ToolCall, { event, data }: ToolEvent): ToolCall {
   switch (event) {
     case "tool_call":
       return call;
     case "approval_required":
       return { ...call, state: "asking", expiresAt: text(data.expires_at) || null };
     case "approval_decided":
-      return { ...call, state: DECIDED[text(data.decision)] ?? "running" };
+      return { ...call, state: STATE_BY_DECISION[text(data.decision)] ?? "running" };
     case "tool_result":
       return {
         ...call,
@@ -67,13 +71,13 @@ function after(call: ToolCall, { event, data }: ToolEvent): ToolCall {
       };
     case "tool_error": {
       const error = { code: text(data.code), message: text(data.error) };
-      return { ...call, state: ENDED[error.code] ?? "failed", error, ms: count(data.ms) };
+      return { ...call, state: STATE_BY_ERROR[error.code] ?? "failed", error, ms: count(data.ms) };
     }
   }
 }
 
-const DECIDED: Record<string, CallState | undefined> = { denied: "denied", expired: "expired" };
-const ENDED: Record<string, CallState | undefined> = {
+const STATE_BY_DECISION: Record<string, CallState | undefined> = { denied: "denied", expired: "expired" };
+const STATE_BY_ERROR: Record<string, CallState | undefined> = {
   denied: "denied",
   approval_expired: "expired",
   stopped: "stopped",
@@ -83,35 +87,69 @@ const ENDED: Record<string, CallState | undefined> = {
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
 const count = (value: unknown): number | null => (typeof value === "number" ? value : null);
 
-/** A piece of an answer as it is read: text, or the calls that were made after it. */
-export type Part = { text: string; calls?: never } | { text?: never; calls: ToolCall[] };
+/** A part of an answer in reading order: text, or the calls that follow it. */
+export type AnswerPart = { text: string; calls?: never } | { text?: never; calls: ToolCall[] };
 
-/** The answer cut where its tools were called. Text that has not come yet holds no call back. */
-export function partsOf(content: string, calls: readonly ToolCall[]): Part[] {
-  const parts: Part[] = [];
+/** Split the answer where its tools were called. A call is shown even where the text before it is incomplete. */
+export function splitAnswer(content: string, calls: readonly ToolCall[]): AnswerPart[] {
+  const parts: AnswerPart[] = [];
   let from = 0;
-  let characters = 0;
+  let count = 0;
   for (const call of calls) {
     let to = from;
-    while (characters < call.place && to < content.length) {
-      to += isPair(content, to) ? 2 : 1;
-      characters += 1;
+    while (count < call.offset && to < content.length) {
+      to += isSurrogatePair(content, to) ? 2 : 1;
+      count += 1;
     }
-    const said = content.slice(from, to);
+    const textBefore = content.slice(from, to);
     const last = parts.at(-1);
-    if (said.trim() === "" && last?.calls) last.calls.push(call);
-    else parts.push(...(said.trim() === "" ? [] : [{ text: said }]), { calls: [call] });
+    if (textBefore.trim() === "" && last?.calls) last.calls.push(call);
+    else parts.push(...(textBefore.trim() === "" ? [] : [{ text: textBefore }]), { calls: [call] });
     from = to;
   }
   const rest = content.slice(from);
   return rest.trim() === "" ? parts : [...parts, { text: rest }];
 }
 
-/** How long a text is as the server counts: in characters of Unicode, not of UTF-16. */
-export function characters(content: string): number {
+/** The length of a text as the server counts it: in characters of Unicode, not in units of UTF-16. */
+export function countCharacters(content: string): number {
   let count = 0;
-  for (let at = 0; at < content.length; at += isPair(content, at) ? 2 : 1) count += 1;
+  for (let at = 0; at < content.length; at += isSurrogatePair(content, at) ? 2 : 1) count += 1;
   return count;
 }
 
-const isPair = (content: string, at: number): boolean => (content.codePointAt(at) ?? 0) > 0xffff;
+const isSurrogatePair = (content: string, at: number): boolean => (content.codePointAt(at) ?? 0) > 0xffff;
+
+/** Tools with a description, by toolset: a foreign tool of the same name may do something else. */
+const DESCRIBED_TOOLS = {
+  time: ["current_time", "add_to_date", "days_between"],
+  calculator: ["calculate"],
+  conversations: ["search_conversations"],
+  loft: [
+    "get_customer_by_phone",
+    "get_customer_by_email",
+    "get_orders_by_customer",
+    "get_order_details",
+    "search_products",
+  ],
+} as const;
+type DescribedTool = (typeof DESCRIBED_TOOLS)[keyof typeof DESCRIBED_TOOLS][number];
+
+/** The text that says what a tool does. */
+export function describeTool({
+  toolset,
+  name,
+}: Pick<ToolCall, "toolset" | "name">): `tools.does.${DescribedTool | "other"}` {
+  const names = Object.entries<readonly DescribedTool[]>(DESCRIBED_TOOLS).find(
+    ([set]) => set === toolset,
+  )?.[1];
+  return `tools.does.${names?.find((known) => known === name) ?? "other"}`;
+}
+
+/** Errors with a text; all others are shown in the server's words alone. */
+const DESCRIBED_ERRORS = ["no_approval", "bad_arguments", "unknown_tool", "limit", "tool_timeout"] as const;
+
+export function describeError(code: string): `tools.codes.${(typeof DESCRIBED_ERRORS)[number]}` | null {
+  const known = DESCRIBED_ERRORS.find((one) => one === code);
+  return known ? `tools.codes.${known}` : null;
+}

@@ -1,10 +1,10 @@
-/** A microphone that is only looked at: is it there, and is anything heard. */
+/** Tries a microphone without sending anything: does it open, and is there sound. */
 
 import type { Failure } from "../client/failure";
 import { Microphone, MicrophoneError, type MicrophoneOptions } from "./microphone";
 
-/** Speech, not the noise of a room: -35 dB. */
-const HEARD_LEVEL = 0.018;
+/** Above the noise of a room: -35 dB. */
+const SPEECH_LEVEL = 0.018;
 
 export interface ProbeView {
   state: { kind: "off" } | { kind: "opening" } | { kind: "on" } | { kind: "failed"; failure: Failure };
@@ -15,7 +15,7 @@ export class MicrophoneProbe {
   #view: ProbeView = { state: { kind: "off" }, isHeard: false };
   #level = 0;
   #microphone: Microphone | null = null;
-  #tries = 0;
+  #attempt = 0;
   readonly #listeners = new Set<() => void>();
   readonly #levelListeners = new Set<() => void>();
 
@@ -33,41 +33,41 @@ export class MicrophoneProbe {
     return () => this.#levelListeners.delete(listener);
   };
 
-  /** Look at a microphone, instead of another if there is one. */
+  /** Try a microphone; one that is being tried is closed first. */
   async start(options: MicrophoneOptions): Promise<void> {
     this.stop();
-    const mine = this.#tries;
+    const attempt = this.#attempt;
     this.#show({ state: { kind: "opening" }, isHeard: false });
     try {
-      const onPiece = ({ level }: { level: number }): void => {
-        if (mine === this.#tries) this.#hear(level);
+      const onChunk = ({ level }: { level: number }): void => {
+        if (attempt === this.#attempt) this.#handleLevel(level);
       };
       const microphone = await Microphone.open(options, {
-        onPiece,
-        onLost: () => mine === this.#tries && this.stop(),
+        onChunk,
+        onLost: () => attempt === this.#attempt && this.stop(),
       });
-      if (mine !== this.#tries) return void microphone.close();
+      if (attempt !== this.#attempt) return void microphone.close();
       this.#microphone = microphone;
       this.#show({ ...this.#view, state: { kind: "on" } });
     } catch (error) {
       if (!(error instanceof MicrophoneError)) throw error;
-      if (mine === this.#tries)
+      if (attempt === this.#attempt)
         this.#show({ ...this.#view, state: { kind: "failed", failure: error.failure } });
     }
   }
 
   stop(): void {
-    this.#tries += 1;
+    this.#attempt += 1;
     void this.#microphone?.close();
     this.#microphone = null;
     this.#level = 0;
     if (this.#view.state.kind !== "off") this.#show({ ...this.#view, state: { kind: "off" } });
   }
 
-  #hear(level: number): void {
+  #handleLevel(level: number): void {
     this.#level = level;
     this.#levelListeners.forEach((listener) => listener());
-    if (level > HEARD_LEVEL && !this.#view.isHeard) this.#show({ ...this.#view, isHeard: true });
+    if (level > SPEECH_LEVEL && !this.#view.isHeard) this.#show({ ...this.#view, isHeard: true });
   }
 
   #show(view: ProbeView): void {

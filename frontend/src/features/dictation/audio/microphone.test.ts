@@ -80,7 +80,7 @@ afterEach(() => vi.unstubAllGlobals());
 it("waits for its worklet before it closes the context, and hears nothing more", async () => {
   const heard: number[] = [];
   const microphone = await Microphone.open(options, {
-    onPiece: ({ level }) => heard.push(level),
+    onChunk: ({ level }) => heard.push(level),
     onLost: () => undefined,
   });
   node.hear(1);
@@ -93,13 +93,13 @@ it("waits for its worklet before it closes the context, and hears nothing more",
 });
 
 it("is ready to record before the microphone is asked for: what is said at once is not lost", async () => {
-  await Microphone.open(options, { onPiece: () => undefined, onLost: () => undefined });
+  await Microphone.open(options, { onChunk: () => undefined, onLost: () => undefined });
   expect(done).toEqual([...READY, "asked", "connected"]);
 });
 
 it("gives back what was ready for a microphone that is refused", async () => {
   refusal = new DOMException("no", "NotAllowedError");
-  const opened = Microphone.open(options, { onPiece: () => undefined, onLost: () => undefined });
+  const opened = Microphone.open(options, { onChunk: () => undefined, onLost: () => undefined });
   await expect(opened).rejects.toMatchObject({ failure: { kind: "no_permission" } });
   await vi.waitFor(() => expect(done).toEqual([...READY, "asked", "end", "port closed", "context closed"]));
 });
@@ -114,12 +114,12 @@ it("asks for the microphone also where the browser lets no sound run before", as
       }
     },
   );
-  await Microphone.open(options, { onPiece: () => undefined, onLost: () => undefined });
+  await Microphone.open(options, { onChunk: () => undefined, onLost: () => undefined });
   expect(done).toEqual(["module loaded", "worklet made", "asked", "connected", "resumed"]);
 });
 
 it("closes also where the audio thread does not answer", async () => {
-  const microphone = await Microphone.open(options, { onPiece: () => undefined, onLost: () => undefined });
+  const microphone = await Microphone.open(options, { onChunk: () => undefined, onLost: () => undefined });
   isDeaf = true;
   await microphone.flush();
   await microphone.close();
@@ -135,7 +135,7 @@ it("asks for no microphone where there is no audio context to be had", async () 
       }
     },
   );
-  const opened = Microphone.open(options, { onPiece: () => undefined, onLost: () => undefined });
+  const opened = Microphone.open(options, { onChunk: () => undefined, onLost: () => undefined });
   await expect(opened).rejects.toMatchObject({ failure: { kind: "unsupported", detail: "too many" } });
   expect(done).toEqual([]);
 });

@@ -1,8 +1,8 @@
-/** An open microphone: a stream, and the desk that records it, which are both given back when it is closed. */
+/** An open microphone: a media stream and the context that records it; closing releases both. */
 
 import type { Failure, FailureKind } from "../client/failure";
-import { Desk } from "./desk";
-import type { Piece } from "./recorder";
+import type { AudioChunk } from "./recorder";
+import { RecordingContext } from "./recording-context";
 
 export interface MicrophoneOptions {
   /** "" is the browser's choice. */
@@ -12,8 +12,8 @@ export interface MicrophoneOptions {
 }
 
 export interface MicrophoneEvents {
-  onPiece: (piece: Piece) => void;
-  /** The device was pulled out, or the permission taken back. */
+  onChunk: (chunk: AudioChunk) => void;
+  /** The device was unplugged, or the permission withdrawn. */
   onLost: () => void;
 }
 
@@ -26,87 +26,94 @@ export class MicrophoneError extends Error {
 
 export class Microphone {
   readonly #source: MediaStreamAudioSourceNode;
-  #onPiece: MicrophoneEvents["onPiece"] = () => undefined;
+  #onChunk: MicrophoneEvents["onChunk"] = () => undefined;
 
   private constructor(
     private readonly stream: MediaStream,
-    private readonly desk: Desk,
+    private readonly recording: RecordingContext,
   ) {
-    this.#source = desk.context.createMediaStreamSource(stream);
+    this.#source = recording.context.createMediaStreamSource(stream);
   }
 
   /**
-   * Make ready to record, then ask for the microphone: no moment lies between its first sample and ours.
+   * Prepare to record, then open the microphone: so its first sample is recorded.
    *
-   * @throws MicrophoneError with the kind of failure.
+   * @throws MicrophoneError with the kind of failure
    */
   static async open(options: MicrophoneOptions, events: MicrophoneEvents): Promise<Microphone> {
-    // Browsers leave mediaDevices out where a page has no https and is not on this machine.
+    // Browsers offer mediaDevices only to pages with https and to localhost.
     const devices = navigator.mediaDevices as MediaDevices | undefined;
     if (devices === undefined) throw new MicrophoneError({ kind: "insecure", detail: "" });
-    const desk = await Desk.make().catch((error: unknown) => Promise.reject(unsupported(error)));
+    const recording = await RecordingContext.create().catch((error: unknown) =>
+      Promise.reject(unsupportedError(error)),
+    );
     let stream: MediaStream | null = null;
     try {
       stream = await openStream(devices, options);
-      const microphone = new Microphone(stream, desk);
-      microphone.#listen(events);
-      await desk.resume(); // some browsers let no sound run before
+      const microphone = new Microphone(stream, recording);
+      microphone.#connect(events);
+      await recording.resume(); // some browsers start a context only once there is a microphone
       return microphone;
     } catch (error) {
       if (stream !== null) stopTracks(stream);
-      void desk.close();
-      throw error instanceof MicrophoneError ? error : unsupported(error);
+      void recording.close();
+      throw error instanceof MicrophoneError ? error : unsupportedError(error);
     }
   }
 
-  /** Muted it records silence, so that an utterance comes to its end. */
+  /** A muted microphone records silence, so that the utterance ends. */
   mute(isMuted: boolean): void {
     for (const track of this.stream.getAudioTracks()) track.enabled = !isMuted;
   }
 
-  /** Resolves when `onPiece` has got everything that was said before the call. */
+  /** Resolves when `onChunk` has received everything that was recorded before the call. */
   flush(): Promise<void> {
-    return this.desk.ask("flush");
+    return this.recording.send("flush");
   }
 
-  /** Nothing is heard from the call on. */
+  /** No chunk follows the call. */
   async close(): Promise<void> {
-    this.#onPiece = () => undefined;
+    this.#onChunk = () => undefined;
     stopTracks(this.stream);
     this.#source.disconnect();
-    await this.desk.close();
+    await this.recording.close();
   }
 
-  #listen({ onPiece, onLost }: MicrophoneEvents): void {
-    this.#onPiece = onPiece;
-    this.desk.onPiece = (piece) => this.#onPiece(piece);
-    this.#source.connect(this.desk.node);
+  #connect({ onChunk, onLost }: MicrophoneEvents): void {
+    this.#onChunk = onChunk;
+    this.recording.onChunk = (chunk) => this.#onChunk(chunk);
+    this.#source.connect(this.recording.node);
     for (const track of this.stream.getAudioTracks()) track.onended = onLost;
   }
 }
 
-function unsupported(error: unknown): MicrophoneError {
+function unsupportedError(error: unknown): MicrophoneError {
   return new MicrophoneError({ kind: "unsupported", detail: error instanceof Error ? error.message : "" });
 }
 
 async function openStream(devices: MediaDevices, options: MicrophoneOptions): Promise<MediaStream> {
   const { deviceId, echoCancellation, noiseSuppression } = options;
-  const wanted = { echoCancellation, noiseSuppression, autoGainControl: noiseSuppression, channelCount: 1 };
+  const constraints = {
+    echoCancellation,
+    noiseSuppression,
+    autoGainControl: noiseSuppression,
+    channelCount: 1,
+  };
   try {
     return await devices.getUserMedia({
-      audio: deviceId === "" ? wanted : { ...wanted, deviceId: { exact: deviceId } },
+      audio: deviceId === "" ? constraints : { ...constraints, deviceId: { exact: deviceId } },
     });
   } catch (error) {
     const name = error instanceof DOMException ? error.name : "";
-    // The chosen device is not there today: any other is better than none.
+    // The chosen device is missing: take any other one.
     if (deviceId !== "" && (name === "OverconstrainedError" || name === "NotFoundError")) {
       return await openStream(devices, { ...options, deviceId: "" });
     }
-    throw new MicrophoneError({ kind: REFUSALS[name] ?? "no_device", detail: "" });
+    throw new MicrophoneError({ kind: FAILURE_BY_ERROR[name] ?? "no_device", detail: "" });
   }
 }
 
-const REFUSALS: Record<string, FailureKind> = {
+const FAILURE_BY_ERROR: Record<string, FailureKind> = {
   NotAllowedError: "no_permission",
   SecurityError: "no_permission",
   NotFoundError: "no_device",

@@ -55,13 +55,13 @@ describe("the recorder", () => {
   it("gives the same bytes however the blocks are cut", () => {
     const sound = tone(440, 48_000, 0.4);
     const bytesOf = (recorder: Recorder, cuts: number[]): number[] => {
-      const pieces = [];
+      const chunks = [];
       let at = 0;
       for (const cut of [...cuts, sound.length]) {
-        pieces.push(...recorder.push([sound.subarray(at, at + cut)]));
+        chunks.push(...recorder.push([sound.subarray(at, at + cut)]));
         at += cut;
       }
-      return [...pieces, ...recorder.flush()].flatMap((piece) => [...new Uint8Array(piece.pcm)]);
+      return [...chunks, ...recorder.flush()].flatMap((chunk) => [...new Uint8Array(chunk.pcm)]);
     };
     const whole = bytesOf(new Recorder(48_000), []);
     expect(whole.length).toBe(2 * 6400);
@@ -73,16 +73,16 @@ describe("the recorder", () => {
     );
   });
 
-  it("tells pieces of 100 ms with their level, mixes channels, and clips", () => {
+  it("tells chunks of 100 ms with their level, mixes channels, and clips", () => {
     const recorder = new Recorder(WIRE_RATE_HZ);
-    const [piece, ...more] = recorder.push([
+    const [chunk, ...more] = recorder.push([
       new Float32Array(1700).fill(1.5),
       new Float32Array(1700).fill(1.5),
     ]);
     expect(more).toEqual([]);
-    expect(piece?.pcm.byteLength).toBe(3200);
-    expect(new Int16Array(piece?.pcm ?? new ArrayBuffer(0))[7]).toBe(32_767);
-    expect(piece?.level).toBe(1);
+    expect(chunk?.pcm.byteLength).toBe(3200);
+    expect(new Int16Array(chunk?.pcm ?? new ArrayBuffer(0))[7]).toBe(32_767);
+    expect(chunk?.level).toBe(1);
     expect(recorder.flush().map(({ pcm }) => pcm.byteLength)).toEqual([200]);
     const half = new Recorder(WIRE_RATE_HZ).push([new Float32Array(1600).fill(0.5), new Float32Array(1600)]);
     expect(half[0]?.level).toBeCloseTo(0.25, 3);

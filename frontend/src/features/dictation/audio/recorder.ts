@@ -1,11 +1,11 @@
-/** From a microphone's blocks to what goes on the wire: 16 kHz PCM16 in pieces of 100 ms, each with its level. */
+/** Turns the blocks of a microphone into chunks for the wire: 16 kHz PCM16, 100 ms each, with their level. Pure. */
 
 import { Resampler } from "./resampler";
 
 export const WIRE_RATE_HZ = 16_000;
-const PIECE_SAMPLES = WIRE_RATE_HZ / 10;
+const CHUNK_SAMPLES = WIRE_RATE_HZ / 10;
 
-export interface Piece {
+export interface AudioChunk {
   /** PCM16 little-endian mono, at most 100 ms. */
   pcm: ArrayBuffer;
   /** Root mean square, 0 to 1. */
@@ -14,44 +14,44 @@ export interface Piece {
 
 export class Recorder {
   readonly #resampler: Resampler | null;
-  readonly #waiting = new Float32Array(PIECE_SAMPLES);
+  readonly #pending = new Float32Array(CHUNK_SAMPLES);
   #count = 0;
 
   constructor(rateHz: number) {
     this.#resampler = rateHz === WIRE_RATE_HZ ? null : new Resampler(rateHz, WIRE_RATE_HZ);
   }
 
-  /** The pieces that are complete now; `channels` are mixed to one. */
-  push(channels: readonly Float32Array[]): Piece[] {
-    const mono = mixed(channels);
+  /** The chunks that are complete now. The channels are mixed to one. */
+  push(channels: readonly Float32Array[]): AudioChunk[] {
+    const mono = mixChannels(channels);
     return this.#cut(this.#resampler === null ? mono : this.#resampler.push(mono));
   }
 
-  /** What is left, as a shorter piece; after it a recording begins anew. */
-  flush(): Piece[] {
-    const pieces = this.#cut(this.#resampler?.flush() ?? new Float32Array());
-    if (this.#count > 0) pieces.push(pieceOf(this.#waiting.subarray(0, this.#count)));
+  /** The rest as a shorter chunk; the next block starts a new recording. */
+  flush(): AudioChunk[] {
+    const chunks = this.#cut(this.#resampler?.flush() ?? new Float32Array());
+    if (this.#count > 0) chunks.push(toChunk(this.#pending.subarray(0, this.#count)));
     this.#count = 0;
-    return pieces;
+    return chunks;
   }
 
-  #cut(samples: Float32Array): Piece[] {
-    const pieces: Piece[] = [];
+  #cut(samples: Float32Array): AudioChunk[] {
+    const chunks: AudioChunk[] = [];
     let at = 0;
     while (at < samples.length) {
-      const part = samples.subarray(at, at + PIECE_SAMPLES - this.#count);
-      this.#waiting.set(part, this.#count);
+      const part = samples.subarray(at, at + CHUNK_SAMPLES - this.#count);
+      this.#pending.set(part, this.#count);
       this.#count += part.length;
       at += part.length;
-      if (this.#count < PIECE_SAMPLES) break;
-      pieces.push(pieceOf(this.#waiting));
+      if (this.#count < CHUNK_SAMPLES) break;
+      chunks.push(toChunk(this.#pending));
       this.#count = 0;
     }
-    return pieces;
+    return chunks;
   }
 }
 
-function mixed(channels: readonly Float32Array[]): Float32Array {
+function mixChannels(channels: readonly Float32Array[]): Float32Array {
   const [first, ...others] = channels;
   if (first === undefined || others.length === 0) return first ?? new Float32Array();
   return first.map(
@@ -59,7 +59,7 @@ function mixed(channels: readonly Float32Array[]): Float32Array {
   );
 }
 
-function pieceOf(samples: Float32Array): Piece {
+function toChunk(samples: Float32Array): AudioChunk {
   const view = new DataView(new ArrayBuffer(samples.length * 2));
   let energy = 0;
   samples.forEach((sample, index) => {

@@ -1,8 +1,8 @@
-/** Runs in the audio thread: records every block of the microphone, and tells the page piece by piece. */
+/** Runs in the audio thread: records every block of the microphone and posts chunks to the page. */
 
-import { type Piece, Recorder } from "./recorder";
+import { type AudioChunk, Recorder } from "./recorder";
 
-// TypeScript's DOM library lacks the worklet's own world.
+// TypeScript's DOM library lacks the globals of worklets.
 declare const sampleRate: number;
 declare function registerProcessor(name: string, processor: new () => object): void;
 declare class AudioWorkletProcessor {
@@ -15,23 +15,23 @@ class RecorderProcessor extends AudioWorkletProcessor {
 
   constructor() {
     super();
-    // "flush" asks for what is left; after "end" the browser may drop this node.
+    // "flush" asks for the rest; after "end" the browser may free this node.
     this.port.onmessage = ({ data }: MessageEvent<"flush" | "end">) => {
       this.#isOver = data === "end";
       if (data !== "flush") return;
-      this.#tell(this.#recorder.flush());
+      this.#post(this.#recorder.flush());
       this.port.postMessage("flushed");
     };
   }
 
   process([channels]: Float32Array[][]): boolean {
-    if (channels !== undefined && channels.length > 0) this.#tell(this.#recorder.push(channels));
+    if (channels !== undefined && channels.length > 0) this.#post(this.#recorder.push(channels));
     if (this.#isOver) this.port.postMessage("over");
     return !this.#isOver;
   }
 
-  #tell(pieces: Piece[]): void {
-    for (const piece of pieces) this.port.postMessage(piece, [piece.pcm]);
+  #post(chunks: AudioChunk[]): void {
+    for (const chunk of chunks) this.port.postMessage(chunk, [chunk.pcm]);
   }
 }
 

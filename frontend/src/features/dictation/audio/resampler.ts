@@ -1,10 +1,10 @@
-/** Sample rate conversion of a stream: a windowed sinc, whose state goes on from block to block. */
+/** Converts the sample rate of a stream with a windowed sinc, across the borders of blocks. Pure. */
 
 /** Zero crossings of the sinc on each side; more is steeper. */
 const CROSSINGS = 24;
-/** Pass band as a part of the lower Nyquist frequency; above 1 nothing is left. */
+/** Cutoff as a part of the lower Nyquist frequency. */
 const ROLLOFF = 0.94;
-/** Positions between two samples for which the filter is computed; between those it is interpolated. */
+/** Positions between two samples with a filter of their own; between those it is interpolated. */
 const PHASES = 256;
 /** Kaiser window: about 80 dB down in the stop band. */
 const BETA = 8;
@@ -12,10 +12,10 @@ const BETA = 8;
 export class Resampler {
   /** Input samples for one output sample. */
   readonly #step: number;
-  /** Reach of the filter to each side, in input samples. */
+  /** Length of the filter on each side, in input samples. */
   readonly #reach: number;
   readonly #filter: Float32Array;
-  /** Input that the filter still needs, and where in it the next output sample lies. */
+  /** Input that the filter still needs, and the place of the next output sample in it. */
   #input: Float32Array;
   #at: number;
 
@@ -28,7 +28,7 @@ export class Resampler {
     this.#at = this.#reach;
   }
 
-  /** The samples that are complete now; the filter's reach stays behind for the next block. */
+  /** The samples that are complete now. The reach of the filter is kept for the next block. */
   push(block: Float32Array): Float32Array {
     const input = new Float32Array(this.#input.length + block.length);
     input.set(this.#input);
@@ -45,7 +45,7 @@ export class Resampler {
     return output;
   }
 
-  /** What is left behind when no more input comes. The resampler is as good as new. */
+  /** The rest, when no more input comes. After it the resampler starts anew. */
   flush(): Float32Array {
     const tail = this.push(new Float32Array(this.#reach));
     this.#input = new Float32Array(this.#reach);
@@ -71,7 +71,7 @@ export class Resampler {
   }
 }
 
-/** Row by row the filter for each phase, and one more row for the interpolation of the last. */
+/** One row for each phase, and one more to interpolate the last. */
 function sincTable(cutoff: number, reach: number): Float32Array {
   const taps = 2 * reach;
   const table = new Float32Array((PHASES + 1) * taps);

@@ -1,4 +1,4 @@
-/** Why there is no dictation, in the few kinds that a person can do something about. */
+/** Why a dictation failed, in the kinds that a user can act on, and what can follow the end of a socket. Pure. */
 
 export type FailureKind =
   | "no_permission"
@@ -20,11 +20,11 @@ export type FailureKind =
 
 export interface Failure {
   kind: FailureKind;
-  /** What the server said about it, and how to go on; empty where it said nothing. */
+  /** The server's explanation and advice; empty where it gave none. */
   detail: string;
 }
 
-const KINDS: Record<string, FailureKind> = {
+const KIND_BY_CODE: Record<string, FailureKind> = {
   provider_not_ready: "not_ready",
   unknown_provider: "unknown_engine",
   unknown_model: "unknown_engine",
@@ -37,36 +37,36 @@ const KINDS: Record<string, FailureKind> = {
   engine_failed: "engine_failed",
 };
 
-/** The failure that an error code of docs/http-api.md means. */
-export function failureOf(code: string, detail: string): Failure {
-  return { kind: KINDS[code] ?? "refused", detail };
+/** The failure behind an error code of the speech socket. */
+export function failureFromCode(code: string, detail: string): Failure {
+  return { kind: KIND_BY_CODE[code] ?? "refused", detail };
 }
 
 /** How a socket ended. */
-export interface Ended {
-  /** The close code; 1006 where the connection broke off, or never came about. */
+export interface SocketEnd {
+  /** The close code; 1006 where the connection broke or could not be opened. */
   code: number;
   reason: string;
   /** The server's last fatal error. */
   error: { code: string; message: string } | null;
 }
 
-/** What can be done after a socket has ended: take the dictation up again, begin another one, or nothing. */
-export function wayOn(ended: Ended, canGoOn: boolean): "resume" | "restart" | "fail" {
-  const error = ended.error?.code ?? "";
-  if (ended.reason === "resumed_elsewhere") return "fail";
-  if (["slow_reader", "idle_timeout", "unauthorized"].includes(error)) return canGoOn ? "resume" : "fail";
-  if (ended.code === 1012 || error === "session_too_long") return "restart";
-  if (error === "" && [1001, 1005, 1006, 1011, 4408].includes(ended.code)) return canGoOn ? "resume" : "fail";
+/** What follows the end of a socket: resume the dictation, start another one, or give up. */
+export function recoveryAfter(end: SocketEnd, canResume: boolean): "resume" | "restart" | "fail" {
+  const error = end.error?.code ?? "";
+  if (end.reason === "resumed_elsewhere") return "fail";
+  if (["slow_reader", "idle_timeout", "unauthorized"].includes(error)) return canResume ? "resume" : "fail";
+  if (end.code === 1012 || error === "session_too_long") return "restart";
+  if (error === "" && [1001, 1005, 1006, 1011, 4408].includes(end.code)) return canResume ? "resume" : "fail";
   return "fail";
 }
 
-/** The failure of a socket that ended for good. */
-export function failureOfEnd(ended: Ended): Failure {
-  if (ended.error !== null) return failureOf(ended.error.code, ended.error.message);
-  if (ended.reason === "resumed_elsewhere") return { kind: "taken_over", detail: "" };
-  if (ended.code === 1013) return { kind: "busy", detail: "" };
-  if (ended.code === 1008) return { kind: "not_allowed", detail: "" };
-  if (ended.code === 1011) return { kind: "engine_failed", detail: "" };
+/** The failure of a socket after which nothing can follow. */
+export function failureFromEnd(end: SocketEnd): Failure {
+  if (end.error !== null) return failureFromCode(end.error.code, end.error.message);
+  if (end.reason === "resumed_elsewhere") return { kind: "taken_over", detail: "" };
+  if (end.code === 1013) return { kind: "busy", detail: "" };
+  if (end.code === 1008) return { kind: "not_allowed", detail: "" };
+  if (end.code === 1011) return { kind: "engine_failed", detail: "" };
   return { kind: "no_server", detail: "" };
 }

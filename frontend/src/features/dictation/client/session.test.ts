@@ -3,14 +3,14 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { FakeServer } from "./fake-server";
+import { FakeSpeechServer } from "./fake-speech-server";
 import type { SessionEvent } from "./messages";
 import { DictationSession } from "./session";
 
 const nobody = { token: () => Promise.resolve(null), renew: () => Promise.resolve(false) };
 
 function begin(
-  server: FakeServer,
+  server: FakeSpeechServer,
   credentials = nobody as ConstructorParameters<typeof DictationSession>[0]["credentials"],
 ) {
   const events: SessionEvent[] = [];
@@ -36,19 +36,19 @@ afterEach(() => void vi.useRealTimers());
 
 describe("a dictation", () => {
   it("sends what was said before it was ready, tells texts, and ends after the last final", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const { session, events, states } = begin(server);
-    session.audio(frame(1));
-    session.audio(frame(2));
+    session.sendAudio(frame(1));
+    session.sendAudio(frame(2));
     await settle();
     expect(server.dictation.start).toMatchObject({
       session_id: "s",
       config: { lang: "es", sample_rate: 16_000 },
     });
-    expect(marksOf(server.dictation.heard)).toEqual([1, 2]);
+    expect(marksOf(server.dictation.received)).toEqual([1, 2]);
     server.say("partial", 1, "hola");
     session.stop();
-    session.audio(frame(3));
+    session.sendAudio(frame(3));
     server.say("final", 1, "Hola.", 200);
     await settle();
     expect(states()).toEqual(["ready", "finishing", "ended"]);
@@ -58,17 +58,17 @@ describe("a dictation", () => {
         type: "final",
         key: "s.1:1",
         text: "Hola.",
-        receipt: { totalMs: 0, endpointMs: 300, queueMs: 10, decodeMs: 20, model: "fake" },
+        latency: { totalMs: 0, endpointMs: 300, queueMs: 10, decodeMs: 20, model: "fake" },
       },
     ]);
-    expect(marksOf(server.dictations[0]?.heard ?? [])).toEqual([1, 2]);
+    expect(marksOf(server.dictations[0]?.received ?? [])).toEqual([1, 2]);
     expect(server.socket.closedWith).toBe(1000);
   });
 
   it("answers a flush when the server has", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const { session } = begin(server);
-    session.audio(frame(1));
+    session.sendAudio(frame(1));
     let isFlushed = false;
     void session.flush().then(() => (isFlushed = true));
     expect(isFlushed).toBe(false);
@@ -80,54 +80,54 @@ describe("a dictation", () => {
   });
 
   it("measures from the end of speech to the text on the page", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const { session, events } = begin(server);
     await settle();
     for (let mark = 0; mark < 10; mark += 1) {
       await settle(100);
-      session.audio(frame(mark));
+      session.sendAudio(frame(mark));
     }
     await settle(250);
     server.say("final", 1, "one", 600); // of 1000 ms
     await settle();
-    expect(events.at(-1)).toMatchObject({ receipt: { totalMs: 650 } });
+    expect(events.at(-1)).toMatchObject({ latency: { totalMs: 650 } });
     session.cancel();
   });
 
   it("goes on where the connection broke off, and says stop when it had come to that", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const { session, events, states } = begin(server);
-    session.audio(frame(1));
+    session.sendAudio(frame(1));
     await settle();
     server.isDown = true;
     const { dictation } = server;
     server.socket.drop(1006);
-    session.audio(frame(2));
-    server.tell({ type: "partial", utterance_id: 1, text: "missed", stable: "" }, dictation);
+    session.sendAudio(frame(2));
+    server.emit({ type: "partial", utterance_id: 1, text: "missed", stable: "" }, dictation);
     await settle(5000);
     session.stop();
     expect(states()).toContain("reconnecting");
     server.isDown = false;
     await settle(2000);
-    expect(marksOf(dictation.heard)).toEqual([1, 2]);
+    expect(marksOf(dictation.received)).toEqual([1, 2]);
     expect(events.filter((event) => event.type === "partial")).toHaveLength(1);
     expect(states().at(-1)).toBe("ended");
     expect(server.dictations).toHaveLength(1);
   });
 
   it("looks again for a server that was cut off before it was ready, and loses nothing", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     server.refusals = [{ type: "speech_started", utterance_id: 0 }]; // it has heard of us, and loads its engine
     const { session, states } = begin(server);
-    session.audio(frame(1));
+    session.sendAudio(frame(1));
     await settle();
     server.socket.drop(1006);
-    session.audio(frame(2));
+    session.sendAudio(frame(2));
     await settle();
     expect(states()).toEqual(["reconnecting"]);
     await settle(500);
     expect(states()).toEqual(["reconnecting", "ready"]);
-    expect(marksOf(server.dictation.heard)).toEqual([1, 2]);
+    expect(marksOf(server.dictation.received)).toEqual([1, 2]);
     session.cancel();
   });
 
@@ -135,7 +135,7 @@ describe("a dictation", () => {
     ["the network comes back", () => dispatchEvent(new Event("online"))],
     ["the page is looked at again", () => document.dispatchEvent(new Event("visibilitychange"))],
   ])("tries at once when %s", async (_, comesBack) => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const { session, states } = begin(server);
     await settle();
     server.isDown = true;
@@ -151,20 +151,20 @@ describe("a dictation", () => {
   });
 
   it("notices a server that fell silent", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const { session } = begin(server);
-    session.audio(frame(1));
+    session.sendAudio(frame(1));
     await settle();
     server.socket.isDead = true;
-    session.audio(frame(2));
+    session.sendAudio(frame(2));
     await settle(8000);
     expect(server.sockets).toHaveLength(2);
-    expect(marksOf(server.dictation.heard)).toEqual([1, 2]);
+    expect(marksOf(server.dictation.received)).toEqual([1, 2]);
     session.cancel();
   });
 
   it("notices that too while it waits for the last words", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const { session, states } = begin(server);
     await settle();
     server.socket.isDead = true;
@@ -174,7 +174,7 @@ describe("a dictation", () => {
   });
 
   it("does not take a server for dead that has nothing to say", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const { session } = begin(server);
     await settle(30_000);
     expect(server.sockets).toHaveLength(1);
@@ -182,19 +182,19 @@ describe("a dictation", () => {
   });
 
   it("says again to another dictation what no final has come of", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const { session, events } = begin(server);
-    [1, 2, 3].forEach((mark) => session.audio(frame(mark)));
+    [1, 2, 3].forEach((mark) => session.sendAudio(frame(mark)));
     await settle();
     server.say("final", 1, "one", 100);
-    server.tell({ type: "ack", audio_seq: 3 });
+    server.emit({ type: "ack", audio_seq: 3 });
     server.say("partial", 2, "two thr");
     await settle();
     server.forgets = true;
     server.socket.drop(1012);
-    session.audio(frame(4));
+    session.sendAudio(frame(4));
     await settle(500);
-    expect(marksOf(server.dictation.heard)).toEqual([2, 3, 4]);
+    expect(marksOf(server.dictation.received)).toEqual([2, 3, 4]);
     server.say("final", 1, "Two three four.", 300);
     await settle();
     const told = events.flatMap((event) =>
@@ -215,17 +215,17 @@ describe("a dictation", () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        const server = new FakeServer();
+        const server = new FakeSpeechServer();
         const { session, states } = begin(server);
         let mark = 0;
         let isForgotten = false;
         for (const one of steps) {
-          if (one === "speak") session.audio(frame((mark += 1)));
+          if (one === "speak") session.sendAudio(frame((mark += 1)));
           if (one === "wait") await settle(3000);
           if (one === "flush") void session.flush();
           if (server.dictations.length === 0) continue;
           if (one === "drop") server.socket.drop(1006);
-          if (one === "acknowledge") server.tell({ type: "ack", audio_seq: server.dictation.frames });
+          if (one === "acknowledge") server.emit({ type: "ack", audio_seq: server.dictation.frames });
           if (one === "forget") {
             server.socket.drop(1012);
             isForgotten = true;
@@ -235,7 +235,7 @@ describe("a dictation", () => {
         await settle(5000);
         expect(states().at(-1)).toBe("ended");
         const all = Array.from({ length: mark }, (_, index) => index + 1);
-        expect(marksOf(server.dictation.heard)).toEqual(all); // nothing was final: a new one hears it all again
+        expect(marksOf(server.dictation.received)).toEqual(all); // nothing was final: a new one hears it all again
         if (!isForgotten) expect(server.dictations).toHaveLength(1);
       }),
       { numRuns: 150 },
@@ -245,7 +245,7 @@ describe("a dictation", () => {
 
 describe("what cannot go on", () => {
   it("is a server that was not there at the first try, nor in the seconds after it", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     server.isDown = true;
     const { events, states } = begin(server);
     await settle(4000);
@@ -263,7 +263,7 @@ describe("what cannot go on", () => {
     ["unknown_model", "unknown_engine"],
     ["invalid_message", "refused"],
   ])("is a start refused with %s", async (code, kind) => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     server.refusals = [{ type: "error", code, message: "pull a model", fatal: false }];
     const { events } = begin(server);
     await settle();
@@ -276,7 +276,7 @@ describe("what cannot go on", () => {
     ["not_allowed", 1008, "not_allowed"],
     ["engine_failed", 1011, "engine_failed"],
   ])("is a socket closed with %s", async (code, closeCode, kind) => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const { events } = begin(server);
     await settle();
     server.socket.give({ type: "error", code, message: "why", fatal: true, seq: 2 });
@@ -287,7 +287,7 @@ describe("what cannot go on", () => {
   });
 
   it("is a dictation that goes on in another tab", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const { states, events } = begin(server);
     await settle();
     server.socket.drop(1008, "resumed_elsewhere");
@@ -297,7 +297,7 @@ describe("what cannot go on", () => {
   });
 
   it("is a server that stays away for two minutes; flushes do not hang on it", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const { session, states } = begin(server);
     await settle();
     server.isDown = true;
@@ -313,7 +313,7 @@ describe("what cannot go on", () => {
 
 describe("with accounts", () => {
   it("shows the token first, and the next one before that runs out", async () => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     let token = "one";
     const { session } = begin(server, {
       token: () => Promise.resolve(token),
@@ -328,7 +328,7 @@ describe("with accounts", () => {
   });
 
   it.each([true, false])("renews a refused token once (renewed: %s)", async (canRenew) => {
-    const server = new FakeServer();
+    const server = new FakeSpeechServer();
     const renew = vi.fn(() => Promise.resolve(canRenew));
     const { session, states } = begin(server, { token: () => Promise.resolve("old"), renew });
     await settle();

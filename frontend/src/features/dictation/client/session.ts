@@ -1,22 +1,22 @@
-/** One dictation over as many sockets as it takes: audio goes out while texts come in, each once. */
+/** One dictation over as many sockets as needed: every chunk of audio and every text goes over once. */
 
 import type { ServerEvent } from "@/shared/api/types";
 
-import { type Ended, failureOf, failureOfEnd, wayOn } from "./failure";
-import { Flushes } from "./flushes";
-import { Link } from "./link";
-import type { Engine, Saying, SessionEvent, SessionState, StartConfig } from "./messages";
-import { Outgoing, SAMPLE_RATE_HZ } from "./outgoing";
-import { Retry } from "./retry";
-import { textEventOf, WANTED_EVENTS } from "./texts";
-import { type Credentials, TokenKeeper } from "./token-keeper";
+import { AudioQueue, SAMPLE_RATE_HZ } from "./audio-queue";
+import { failureFromCode, failureFromEnd, recoveryAfter, type SocketEnd } from "./failure";
+import type { ActiveEngine, OutgoingMessage, SessionEvent, SessionState, StartConfig } from "./messages";
+import { PendingFlushes } from "./pending-flushes";
+import { ReconnectTimer } from "./reconnect-timer";
+import { SpeechSocket } from "./socket";
+import { type Credentials, TokenRefresher } from "./token-refresher";
+import { toTranscriptEvent, WANTED_EVENTS } from "./transcript-events";
 
 const CONGESTED_PAUSE_MS = 50;
 
 export interface SessionOptions {
   connect: () => WebSocket;
   credentials: Credentials;
-  /** The client's label; unique on this page, for the keys of utterances begin with it. */
+  /** A label that is unique on this page: the keys of utterances start with it. */
   id: string;
   config: StartConfig;
   onEvent: (event: SessionEvent) => void;
@@ -24,38 +24,40 @@ export interface SessionOptions {
 
 export class DictationSession {
   readonly #options: SessionOptions;
-  readonly #audio = new Outgoing();
-  readonly #flushes = new Flushes();
-  readonly #retry = new Retry(() => void this.#open());
-  readonly #tokens: TokenKeeper;
-  #link: Link | null = null;
-  /** Whether the link takes audio. */
+  readonly #audio = new AudioQueue();
+  readonly #flushes = new PendingFlushes();
+  readonly #retry = new ReconnectTimer(() => void this.#connect());
+  readonly #tokens: TokenRefresher;
+  #socket: SpeechSocket | null = null;
+  /** Whether the socket accepts audio. */
   #isLive = false;
   #state: SessionState = { kind: "connecting" };
-  #engine: Engine = { provider: "", model: null, lang: "", reason: null };
+  #engine: ActiveEngine = { provider: "", model: null, lang: "", reason: null };
   #resumeToken = "";
   #lastSeq = 0;
   /** How often `start` was sent. */
-  #begun = 0;
+  #startCount = 0;
   #isStopping = false;
   #isStopSent = false;
-  #drain: ReturnType<typeof setTimeout> | undefined;
+  #congestionTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#tokens = new TokenKeeper(options.credentials, (token) => this.#link?.send({ type: "auth", token }));
-    void this.#open();
+    this.#tokens = new TokenRefresher(options.credentials, (token) =>
+      this.#socket?.send({ type: "auth", token }),
+    );
+    void this.#connect();
   }
 
-  /** PCM16 at 16 kHz, in any pieces; kept until no server can need it again. */
-  audio(frame: ArrayBuffer): void {
+  /** Send PCM16 at 16 kHz, in chunks of any size. */
+  sendAudio(frame: ArrayBuffer): void {
     if (this.#isOver || this.#isStopping || frame.byteLength === 0) return;
     this.#audio.push(frame, performance.now());
     if (this.#audio.isFull) this.#fail({ code: 1013, reason: "", error: null });
     this.#pump();
   }
 
-  /** Ask for the finals of all that was said so far; resolves when they were told, or none is to be expected. */
+  /** Ask for the finals of all that was said so far. Resolves when they have come, or none will. */
   flush(): Promise<void> {
     if (this.#isOver) return Promise.resolve();
     const flushed = this.#flushes.add(this.#audio.pushed);
@@ -63,11 +65,11 @@ export class DictationSession {
     return flushed;
   }
 
-  /** No more audio: the finals come, then the state is `ended`. */
+  /** Send no more audio. The last finals come, then the state is `ended`. */
   stop(): void {
     if (this.#isOver || this.#isStopping) return;
     this.#isStopping = true;
-    if (!this.#retry.isLost) this.#move({ kind: "finishing" });
+    if (!this.#retry.isLost) this.#setState({ kind: "finishing" });
     this.#pump();
   }
 
@@ -80,52 +82,52 @@ export class DictationSession {
     return this.#state.kind === "ended" || this.#state.kind === "failed";
   }
 
-  // -- one socket after another
+  // -- sockets
 
-  async #open(): Promise<void> {
+  async #connect(): Promise<void> {
     const token = await this.#tokens.first();
-    if (this.#isOver || this.#link !== null) return;
-    const auth: Saying[] = token === null ? [] : [{ type: "auth", token }];
-    this.#link = new Link({
+    if (this.#isOver || this.#socket !== null) return;
+    const auth: OutgoingMessage[] = token === null ? [] : [{ type: "auth", token }];
+    this.#socket = new SpeechSocket({
       socket: this.#options.connect(),
-      hello: [...auth, this.#resumeToken === "" ? this.#start() : this.#resume()],
+      firstMessages: [...auth, this.#resumeToken === "" ? this.#startMessage() : this.#resumeMessage()],
       onEvent: (event) => this.#handle(event),
-      onEnd: (ended) => void this.#lost(ended),
+      onEnd: (end) => void this.#handleEnd(end),
     });
   }
 
-  #start(): Saying {
-    if (this.#begun > 0) this.#options.onEvent({ type: "restarted" });
-    this.#begun += 1;
+  #startMessage(): OutgoingMessage {
+    if (this.#startCount > 0) this.#options.onEvent({ type: "restarted" });
+    this.#startCount += 1;
     this.#lastSeq = 0;
     this.#isStopSent = false;
     this.#audio.restart();
-    this.#flushes.ask();
+    this.#flushes.resend();
     const config = { ...this.#options.config, sample_rate: SAMPLE_RATE_HZ, events: [...WANTED_EVENTS] };
     return { type: "start", session_id: this.#options.id, config };
   }
 
-  #resume(): Saying {
+  #resumeMessage(): OutgoingMessage {
     const [resume_token, last_event_seq] = [this.#resumeToken, this.#lastSeq];
     return { type: "resume", session_id: this.#options.id, resume_token, last_event_seq };
   }
 
-  async #lost(ended: Ended): Promise<void> {
+  async #handleEnd(end: SocketEnd): Promise<void> {
     this.#isLive = false;
-    clearTimeout(this.#drain);
-    // What never was ready has nothing to resume, and loses nothing by beginning anew.
-    const way = wayOn(ended, this.#resumeToken !== "" || !this.#retry.wasFound);
-    if (ended.error?.code === "unauthorized") {
-      if (!(await this.#tokens.another())) return this.#fail(ended);
-    } else if (way === "fail" && !this.#retry.isLost) return this.#fail(ended);
-    this.#link = null;
+    clearTimeout(this.#congestionTimer);
+    // A session that was never ready has nothing to resume: it starts again.
+    const recovery = recoveryAfter(end, this.#resumeToken !== "" || !this.#retry.wasConnected);
+    if (end.error?.code === "unauthorized") {
+      if (!(await this.#tokens.renewOnce())) return this.#fail(end);
+    } else if (recovery === "fail" && !this.#retry.isLost) return this.#fail(end);
+    this.#socket = null;
     if (this.#isOver) return;
-    if (way === "restart") this.#resumeToken = "";
-    if (!this.#retry.later()) return this.#fail(ended);
-    this.#move({ kind: "reconnecting" });
+    if (recovery === "restart") this.#resumeToken = "";
+    if (!this.#retry.schedule()) return this.#fail(end);
+    this.#setState({ kind: "reconnecting" });
   }
 
-  // -- what comes in
+  // -- incoming
 
   #handle(event: ServerEvent): void {
     this.#lastSeq = event.seq;
@@ -138,93 +140,98 @@ export class DictationSession {
           lang: event.lang,
           reason: event.reason,
         };
-        return this.#goOn();
+        return this.#handleReady();
       case "resumed":
         this.#audio.resume(event.next_audio_seq);
         this.#isStopSent = event.stopping;
-        this.#flushes.ask();
-        return this.#goOn();
+        this.#flushes.resend();
+        return this.#handleReady();
       case "ack":
-        return this.#audio.arrived(event.audio_seq);
+        return this.#audio.acknowledge(event.audio_seq);
       case "flushed":
-        return this.#flushes.answered(event.id);
+        return this.#flushes.handleAnswer(event.id);
       case "stopped":
-        return this.#stopped();
+        return this.#handleStopped();
       case "error":
-        return this.#refused(event.code, event.message);
+        return this.#handleError(event.code, event.message);
     }
-    const prefix = `${this.#options.id}.${this.#begun}`;
-    const told = textEventOf(event, prefix, (ms) => performance.now() - this.#audio.spokenAtMs(ms));
-    if (event.type === "final" || event.type === "utterance_discarded") this.#audio.settled(event.end_ms);
-    if (told !== null) this.#options.onEvent(told);
+    const prefix = `${this.#options.id}.${this.#startCount}`;
+    const transcriptEvent = toTranscriptEvent(
+      event,
+      prefix,
+      (ms) => performance.now() - this.#audio.spokenAtMs(ms),
+    );
+    if (event.type === "final" || event.type === "utterance_discarded") this.#audio.settle(event.end_ms);
+    if (transcriptEvent !== null) this.#options.onEvent(transcriptEvent);
   }
 
-  #goOn(): void {
+  #handleReady(): void {
     this.#isLive = true;
-    this.#tokens.accepted();
-    this.#retry.found();
-    this.#move(this.#isStopping ? { kind: "finishing" } : { kind: "ready", engine: this.#engine });
+    this.#tokens.confirm();
+    this.#retry.reset();
+    this.#setState(this.#isStopping ? { kind: "finishing" } : { kind: "ready", engine: this.#engine });
     this.#pump();
   }
 
-  /** A `stop` of the server's own: how it closes says why, and whether another dictation may follow. */
-  #stopped(): void {
+  /** The server may stop by itself: the close that follows says why, and whether another dictation may start. */
+  #handleStopped(): void {
     if (this.#isStopSent) return this.#finish({ kind: "ended" });
     this.#isLive = false;
     this.#resumeToken = "";
   }
 
-  #refused(code: string, message: string): void {
-    if (this.#isLive) return; // one message of many; the dictation goes on
-    if (code !== "resume_refused") return this.#finish({ kind: "failed", failure: failureOf(code, message) });
+  #handleError(code: string, message: string): void {
+    if (this.#isLive) return; // one message was refused; the dictation goes on
+    if (code !== "resume_refused")
+      return this.#finish({ kind: "failed", failure: failureFromCode(code, message) });
     this.#resumeToken = "";
-    this.#link?.send(this.#start());
+    this.#socket?.send(this.#startMessage());
   }
 
-  // -- what goes out
+  // -- outgoing
 
   #pump(): void {
-    const link = this.#link;
-    if (link === null || !this.#isLive) return;
+    const socket = this.#socket;
+    if (socket === null || !this.#isLive) return;
     for (;;) {
-      const id = this.#flushes.due(this.#audio.sent);
+      const id = this.#flushes.takeNext(this.#audio.sent);
       if (id !== null) {
-        link.send({ type: "flush", id });
+        socket.send({ type: "flush", id });
         continue;
       }
-      clearTimeout(this.#drain);
-      if (link.isCongested) {
-        this.#drain = setTimeout(() => this.#pump(), CONGESTED_PAUSE_MS);
+      clearTimeout(this.#congestionTimer);
+      if (socket.isCongested) {
+        this.#congestionTimer = setTimeout(() => this.#pump(), CONGESTED_PAUSE_MS);
         return;
       }
-      const frame = this.#audio.next();
+      const frame = this.#audio.takeNext();
       if (frame === undefined) break;
-      link.sendAudio(frame);
+      socket.sendAudio(frame);
     }
     if (this.#isStopping && !this.#isStopSent) {
       this.#isStopSent = true;
-      link.send({ type: "stop" });
+      socket.send({ type: "stop" });
     }
   }
 
   // -- the end
 
-  #fail(ended: Ended): void {
-    if (!this.#isOver) this.#finish({ kind: "failed", failure: failureOfEnd(ended) });
+  #fail(end: SocketEnd): void {
+    if (!this.#isOver) this.#finish({ kind: "failed", failure: failureFromEnd(end) });
   }
 
   #finish(state: SessionState): void {
     this.#tokens.dispose();
     this.#retry.dispose();
-    clearTimeout(this.#drain);
-    this.#link?.close();
-    this.#link = null;
+    clearTimeout(this.#congestionTimer);
+    this.#socket?.close();
+    this.#socket = null;
     this.#isLive = false;
-    this.#move(state);
-    this.#flushes.giveUp();
+    this.#setState(state);
+    this.#flushes.resolveAll();
   }
 
-  #move(state: SessionState): void {
+  #setState(state: SessionState): void {
     this.#state = state;
     this.#options.onEvent({ type: "state", state });
   }

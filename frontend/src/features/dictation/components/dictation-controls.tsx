@@ -1,20 +1,16 @@
-/** The microphone: on and off, mute, hands-free, and taking an utterance back. */
+/** The buttons of dictation: microphone, mute, hands-free, and undo of the last utterance. */
 
 import { Infinity as HandsFree, LoaderCircle, Mic, MicOff, Square, Undo2 } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
-import type { EndpointingProfile } from "@/shared/settings/settings";
-import { useSettings } from "@/shared/settings/store";
+import { useSettings } from "@/shared/services";
 
-import { undoKind } from "../composer/model";
+import { nextUndoKind } from "../composer/model";
 import type { Dictation } from "../dictation";
+import { useComposerModel, useDictationView } from "../dictation-context";
 import { isRecording } from "../dictation-state";
-import { useComposerModel, useDictationView } from "../hooks/use-dictation";
 import { LevelMeter } from "./level-meter";
-
-/** What hands-free takes the place of, to go back to. */
-let profileBefore: EndpointingProfile = "";
 
 export function DictationControls({ dictation }: { dictation: Dictation }) {
   const { t } = useTranslation();
@@ -30,31 +26,31 @@ export function DictationControls({ dictation }: { dictation: Dictation }) {
       {isOn && (
         <>
           <LevelMeter source={dictation} className="mx-1 h-1.5 w-12 sm:w-20" />
-          <Tool
+          <ToolButton
             label={t(isMuted ? "dictation.unmute" : "dictation.mute")}
             isPressed={isMuted}
             onClick={() => dictation.mute(!isMuted)}
           >
             {isMuted ? <MicOff size={18} aria-hidden /> : <Mic size={18} aria-hidden />}
-          </Tool>
+          </ToolButton>
         </>
       )}
-      <Tool
+      <ToolButton
         label={t("dictation.handsFree")}
         isPressed={isHandsFree}
         isDisabled={isOn}
         onClick={() => {
-          if (!isHandsFree) profileBefore = endpointing;
-          change({ endpointing: isHandsFree ? profileBefore : "hands_free" });
+          if (!isHandsFree) dictation.profileBeforeHandsFree = endpointing;
+          change({ endpointing: isHandsFree ? dictation.profileBeforeHandsFree : "hands_free" });
         }}
       >
         <HandsFree size={18} aria-hidden />
         <span className="hidden sm:inline">{t("dictation.handsFreeShort")}</span>
-      </Tool>
-      {undoKind(model) === "utterance" && (
-        <Tool label={t("dictation.undo")} onClick={() => dictation.composer.dispatch({ type: "undo" })}>
+      </ToolButton>
+      {nextUndoKind(model) === "utterance" && (
+        <ToolButton label={t("dictation.undo")} onClick={() => dictation.composer.dispatch({ type: "undo" })}>
           <Undo2 size={18} aria-hidden />
-        </Tool>
+        </ToolButton>
       )}
     </div>
   );
@@ -87,7 +83,7 @@ function MicrophoneButton({ dictation }: { dictation: Dictation }) {
   );
 }
 
-interface ToolProps {
+interface ToolButtonProps {
   label: string;
   isPressed?: boolean;
   isDisabled?: boolean;
@@ -95,7 +91,7 @@ interface ToolProps {
   children: ReactNode;
 }
 
-function Tool({ label, isPressed, isDisabled = false, onClick, children }: ToolProps) {
+function ToolButton({ label, isPressed, isDisabled = false, onClick, children }: ToolButtonProps) {
   return (
     <button
       type="button"

@@ -1,47 +1,47 @@
-/** One line that says what dictation is doing or what is wrong with it; finals are read to screen readers, partials are not. */
+/** The line below the composer: what dictation is doing, or why it failed. Screen readers hear finals only. */
 
 import { TriangleAlert, X } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
-import { keyName } from "@/shared/lib/key-name";
-import { useSettings } from "@/shared/settings/store";
-import { WithCode } from "@/shared/ui/with-code";
+import { keyName } from "@/shared/lib/keyboard";
+import { useSettings } from "@/shared/services";
+import { WithCode } from "@/shared/ui/notice";
 
 import type { Failure } from "../client/failure";
 import type { Dictation } from "../dictation";
+import { useDictationView } from "../dictation-context";
 import type { DictationState } from "../dictation-state";
-import { useDictationView } from "../hooks/use-dictation";
 import { LatencyReceipt } from "./latency-receipt";
 
 export function DictationStatus({ dictation }: { dictation: Dictation }) {
   const { t } = useTranslation();
-  const { state, heard, isSilent } = useDictationView(dictation);
+  const { state, lastFinal, isSilent } = useDictationView(dictation);
   const [{ pushToTalkKey }] = useSettings();
-  const text = t(textOf(state, isSilent), { key: keyName(pushToTalkKey, t("common.keySpace")) });
+  const text = t(stateText(state, isSilent), { key: keyName(pushToTalkKey, t("common.keySpace")) });
   return (
     <>
       {state.kind === "failed" && <FailureNotice failure={state.failure} dictation={dictation} />}
       <div className="relative flex min-h-7 items-center justify-center gap-3 px-2 pt-1 text-center text-xs text-muted">
-        {/* Short words only: the state is heard as it changes, and does not talk over the speaker. */}
+        {/* Short texts only: screen readers read each change while the user speaks. */}
         <span
           role="status"
           data-testid="dictation-state"
           data-state={state.kind}
-          className={lookOf(state, isSilent)}
+          className={stateStyle(state, isSilent)}
         >
           {state.kind === "failed" ? "" : text}
         </span>
-        {heard !== null && <LatencyReceipt receipt={heard.receipt} />}
+        {lastFinal !== null && <LatencyReceipt latency={lastFinal.latency} />}
       </div>
       <div className="sr-only" aria-live="polite" data-testid="heard">
-        {heard?.text}
+        {lastFinal?.text}
       </div>
     </>
   );
 }
 
-function textOf(state: DictationState, isSilent: boolean) {
+function stateText(state: DictationState, isSilent: boolean) {
   switch (state.kind) {
     case "idle":
     case "failed":
@@ -60,15 +60,15 @@ function textOf(state: DictationState, isSilent: boolean) {
   }
 }
 
-function lookOf(state: DictationState, isSilent: boolean): string {
-  if (state.kind === "idle") return "[@media(hover:none)]:hidden"; // it speaks of a key
-  const isOdd =
+function stateStyle(state: DictationState, isSilent: boolean): string {
+  if (state.kind === "idle") return "[@media(hover:none)]:hidden"; // its text names a key
+  const needsAttention =
     state.kind === "reconnecting" ||
     (state.kind === "listening" && (isSilent || state.isMuted || state.isDegraded));
-  return isOdd ? "font-medium text-warn" : "";
+  return needsAttention ? "font-medium text-warn" : "";
 }
 
-const LOOK_AT_SETTINGS: ReadonlySet<Failure["kind"]> = new Set([
+const FIXED_IN_SETTINGS: ReadonlySet<Failure["kind"]> = new Set([
   "not_ready",
   "unknown_engine",
   "language",
@@ -95,7 +95,7 @@ function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Di
           <button type="button" className="button" onClick={dictation.start}>
             {t("common.retry")}
           </button>
-          {LOOK_AT_SETTINGS.has(failure.kind) && (
+          {FIXED_IN_SETTINGS.has(failure.kind) && (
             <Link href="/settings" className="button">
               {t("dictation.toSettings")}
             </Link>

@@ -1,23 +1,23 @@
-/** How long the last final took, and on hover or focus what it was made of. */
+/** How long the last final took, and in a tooltip its parts. */
 
 import { Timer } from "lucide-react";
 import { useId } from "react";
 import { useTranslation } from "react-i18next";
 
-import type { Receipt } from "../client/messages";
+import type { Latency } from "../client/messages";
 
-export function LatencyReceipt({ receipt }: { receipt: Receipt }) {
+export function LatencyReceipt({ latency }: { latency: Latency }) {
   const { t, i18n } = useTranslation();
   const id = useId();
-  const seconds = (ms: number): string =>
+  const formatSeconds = (ms: number): string =>
     new Intl.NumberFormat(i18n.language, { maximumFractionDigits: 2, minimumFractionDigits: 2 }).format(
       ms / 1000,
     );
-  const total = t("dictation.seconds", { seconds: seconds(receipt.totalMs) });
+  const total = t("dictation.seconds", { seconds: formatSeconds(latency.totalMs) });
   const rows = [
-    [t("dictation.receipt.endpoint"), receipt.endpointMs],
-    [t("dictation.receipt.queue"), receipt.queueMs],
-    [t("dictation.receipt.decode"), receipt.decodeMs],
+    [t("dictation.receipt.endpoint"), latency.endpointMs],
+    [t("dictation.receipt.queue"), latency.queueMs],
+    [t("dictation.receipt.decode"), latency.decodeMs],
   ] as const;
   return (
     <span className="group inline-flex shrink-0 whitespace-nowrap">
@@ -27,7 +27,7 @@ export function LatencyReceipt({ receipt }: { receipt: Receipt }) {
         aria-label={t("dictation.receipt.title", { total })}
         aria-describedby={id}
         data-testid="receipt"
-        data-total-ms={receipt.totalMs}
+        data-total-ms={latency.totalMs}
       >
         <Timer size={13} aria-hidden />
         {total}
@@ -44,10 +44,10 @@ export function LatencyReceipt({ receipt }: { receipt: Receipt }) {
         {rows.map(([name, ms]) => (
           <span key={name} className="flex justify-between gap-4">
             <span>{name}</span>
-            <span className="tabular-nums">{t("dictation.seconds", { seconds: seconds(ms) })}</span>
+            <span className="tabular-nums">{t("dictation.seconds", { seconds: formatSeconds(ms) })}</span>
           </span>
         ))}
-        <span className="mt-1 block whitespace-normal break-words">{receipt.model}</span>
+        <span className="mt-1 block whitespace-normal break-words">{latency.model}</span>
       </span>
     </span>
   );

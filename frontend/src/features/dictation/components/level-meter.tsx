@@ -1,4 +1,4 @@
-/** How loud the microphone is, ten times a second, without rendering anything anew. */
+/** Shows the level of the microphone ten times a second, without rendering React components. */
 
 import { useEffect, useRef } from "react";
 
@@ -7,21 +7,28 @@ import type { Dictation } from "../dictation";
 const QUIET_DB = -60;
 const LOUD_DB = -12;
 
-/** Part of the meter that a level (0 to 1) fills: in decibels, as ears have it. */
-export function fillOf(level: number): number {
+/** The part of the meter that a level (0 to 1) fills: logarithmic, as people hear. */
+function meterFill(level: number): number {
   if (level <= 0) return 0;
   const db = 20 * Math.log10(level);
   return Math.min(1, Math.max(0, (db - QUIET_DB) / (LOUD_DB - QUIET_DB)));
 }
 
-type Source = Pick<Dictation, "level" | "subscribeLevel">;
+type LevelSource = Pick<Dictation, "level" | "subscribeLevel">;
 
-/** For eyes only: screen readers are told by the text of the state. */
-export function LevelMeter({ source, className = "h-1.5 w-16" }: { source: Source; className?: string }) {
+/** Hidden from screen readers: they read the text of the state. */
+export function LevelMeter({
+  source,
+  className = "h-1.5 w-16",
+}: {
+  source: LevelSource;
+  className?: string;
+}) {
   const bar = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const show = (): void => {
-      if (bar.current !== null) bar.current.style.transform = `scaleX(${fillOf(source.level()).toFixed(3)})`;
+      if (bar.current !== null)
+        bar.current.style.transform = `scaleX(${meterFill(source.level()).toFixed(3)})`;
     };
     show();
     return source.subscribeLevel(show);

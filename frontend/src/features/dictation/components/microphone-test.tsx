@@ -1,15 +1,13 @@
-/** For settings and the first visit: which microphone, and whether one is heard. Nothing leaves the page. */
-
+/** The choice of a microphone with a test of its sound; nothing is sent to the server. */
 import { Mic, Square } from "lucide-react";
 import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 
-import { useSettings } from "@/shared/settings/store";
-import { Select } from "@/shared/ui/select";
+import { useSettings } from "@/shared/services";
+import { Select } from "@/shared/ui/fields";
 
 import { MicrophoneProbe } from "../audio/microphone-probe";
-import { useDevices } from "../hooks/use-devices";
-import { wishesOf } from "../wishes";
+import { dictationOptions } from "../options";
 import { LevelMeter } from "./level-meter";
 
 export function MicrophoneTest() {
@@ -24,7 +22,7 @@ export function MicrophoneTest() {
   const toggle = (): void => {
     if (state.kind === "on" || state.kind === "opening") return probe.stop();
     setWasOn(true);
-    void probe.start(wishesOf(settings).microphone);
+    void probe.start(dictationOptions(settings).microphone);
   };
   const isOn = state.kind === "on";
   return (
@@ -35,7 +33,7 @@ export function MicrophoneTest() {
           value={devices.some(({ deviceId }) => deviceId === settings.microphone) ? settings.microphone : ""}
           onChange={({ target }) => {
             change({ microphone: target.value });
-            if (isOn) void probe.start({ ...wishesOf(settings).microphone, deviceId: target.value });
+            if (isOn) void probe.start({ ...dictationOptions(settings).microphone, deviceId: target.value });
           }}
         >
           <option value="">{t("dictation.test.anyDevice")}</option>
@@ -65,4 +63,28 @@ export function MicrophoneTest() {
       </p>
     </div>
   );
+}
+
+/** The microphones of this machine. Browsers name them once one of them may be used. */
+function useDevices(isListening: boolean): MediaDeviceInfo[] {
+  const [devices, setDevices] = useState<MediaDeviceInfo[]>([]);
+  useEffect(() => {
+    const media = navigator.mediaDevices as MediaDevices | undefined;
+    if (media === undefined) return;
+    let isUnmounted = false;
+    const readDevices = async (): Promise<void> => {
+      const all = await media.enumerateDevices();
+      // Without permission the list has one entry without name and id.
+      if (!isUnmounted)
+        setDevices(all.filter(({ kind, deviceId }) => kind === "audioinput" && deviceId !== ""));
+    };
+    const handleChange = (): void => void readDevices();
+    handleChange();
+    media.addEventListener("devicechange", handleChange);
+    return () => {
+      isUnmounted = true;
+      media.removeEventListener("devicechange", handleChange);
+    };
+  }, [isListening]);
+  return devices;
 }

@@ -1,4 +1,4 @@
-/** The field that holds the composed text: a textarea, behind which the certain words are solid, the others faint. */
+/** The field of the composed text: a textarea over a layer that shows which words may still change. */
 
 import {
   Fragment,
@@ -11,7 +11,7 @@ import {
 } from "react";
 
 import type { ComposerStore } from "./composer-store";
-import { type Piece, piecesOf } from "./model";
+import { splitPieces, type TextPiece } from "./model";
 
 export interface ComposerFieldProps {
   composer: ComposerStore;
@@ -19,25 +19,25 @@ export interface ComposerFieldProps {
   label: string;
   placeholder?: string;
   isDisabled?: boolean;
-  /** For what the field does not do itself: Enter to send, Escape. Undo and redo it does. */
+  /** Called for all keys but undo and redo, which the field handles itself. */
   onKeyDown?: (event: KeyboardEvent<HTMLTextAreaElement>) => void;
   ref?: Ref<HTMLTextAreaElement>;
 }
 
-const LOOKS: Record<Piece["kind"], string> = {
+const STYLES: Record<TextPiece["kind"], string> = {
   typed: "",
   stable: "underline decoration-accent/60 decoration-2 underline-offset-4",
   unstable: "text-muted opacity-80",
 };
-/** Both layers must break their lines alike, and begin them at the same side: each line has the direction of its text. */
+/** Both layers must break their lines at the same places, and start each line on the side of its script. */
 const LAYER =
   "[unicode-bidi:plaintext] col-start-1 row-start-1 m-0 w-full whitespace-pre-wrap break-words border-0 p-0 font-sans text-base leading-6";
 
-/** Characters of the space before underlined words, whose line would hang in the air at the end of the row above. */
-const leadOf = ({ kind, text }: Piece): number =>
+/** The length of the space before underlined words: an underlined space would show at the end of the line above. */
+const leadingSpace = ({ kind, text }: TextPiece): number =>
   kind === "stable" ? text.length - text.trimStart().length : 0;
 
-/** Grows with its text up to the height of its parent's `max-h-*`, which scrolls. */
+/** Grows with its text up to the `max-h-*` of its parent, which then scrolls. */
 export function ComposerField({
   composer,
   label,
@@ -59,12 +59,12 @@ export function ComposerField({
     if (box && end === model.text.length) box.scrollTop = box.scrollHeight;
   }, [model]);
 
-  // A field that goes away in the middle of a character does not hear of its end.
+  // A field that unmounts while an input method composes gets no end of the composition.
   useEffect(() => () => setComposing(false), [setComposing]);
 
-  // Not React's onSelect: a finger that drags the caret is no key and no mouse, and React does not hear of it.
+  // Not React's onSelect: it misses a caret that is moved by touch.
   useEffect(() => {
-    const caretMoved = (): void => {
+    const handleSelection = (): void => {
       const field = own.current;
       const { text, caret } = composer.get();
       if (field === null || document.activeElement !== field || field.value !== text) return;
@@ -72,12 +72,12 @@ export function ComposerField({
       if (start !== caret.start || end !== caret.end)
         dispatch({ type: "caret_moved", caret: { start, end } });
     };
-    document.addEventListener("selectionchange", caretMoved);
-    return () => document.removeEventListener("selectionchange", caretMoved);
+    document.addEventListener("selectionchange", handleSelection);
+    return () => document.removeEventListener("selectionchange", handleSelection);
   }, [composer, dispatch]);
 
-  const keyDown = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
-    const step = stepOf(event);
+  const handleKey = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
+    const step = historyStep(event);
     if (step === null) return onKeyDown?.(event);
     event.preventDefault();
     dispatch({ type: step });
@@ -91,11 +91,11 @@ export function ComposerField({
         className={`${LAYER} pointer-events-none z-10 min-h-6 text-ink`}
         data-testid="composer-pieces"
       >
-        {piecesOf(model).map((piece, index) => (
+        {splitPieces(model).map((piece, index) => (
           <Fragment key={index}>
-            {piece.text.slice(0, leadOf(piece))}
-            <span data-kind={piece.kind} className={LOOKS[piece.kind]}>
-              {piece.text.slice(leadOf(piece))}
+            {piece.text.slice(0, leadingSpace(piece))}
+            <span data-kind={piece.kind} className={STYLES[piece.kind]}>
+              {piece.text.slice(leadingSpace(piece))}
             </span>
           </Fragment>
         ))}
@@ -125,14 +125,14 @@ export function ComposerField({
         }
         onCompositionStart={() => setComposing(true)}
         onCompositionEnd={() => setComposing(false)}
-        onKeyDown={keyDown}
+        onKeyDown={handleKey}
       />
     </div>
   );
 }
 
-/** Undo and redo as the browser has them; its own know nothing of what was dictated. */
-function stepOf({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyboardEvent): "undo" | "redo" | null {
+/** The keys of undo and redo: the browser's own history does not know dictated text. */
+function historyStep({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyboardEvent): "undo" | "redo" | null {
   if (!(ctrlKey || metaKey) || altKey) return null;
   if (key.toLowerCase() === "z") return shiftKey ? "redo" : "undo";
   return key.toLowerCase() === "y" && !shiftKey ? "redo" : null;

@@ -1,9 +1,9 @@
-/** Holds the composed text for the whole page: it outlives the component that shows it. */
+/** Holds the composed text for the whole page: it remains while components come and go. */
 
 import { type ComposerModel, EMPTY } from "./model";
 import { type ComposerAction, composerReducer } from "./reducer";
 
-const FROM_ENGINE: ReadonlySet<ComposerAction["type"]> = new Set([
+const ENGINE_ACTIONS: ReadonlySet<ComposerAction["type"]> = new Set([
   "partial",
   "final",
   "restarted",
@@ -14,7 +14,7 @@ const FROM_ENGINE: ReadonlySet<ComposerAction["type"]> = new Set([
 export class ComposerStore {
   #model: ComposerModel = EMPTY;
   #isComposing = false;
-  #kept: ComposerAction[] = [];
+  #deferred: ComposerAction[] = [];
   readonly #listeners = new Set<() => void>();
 
   readonly get = (): ComposerModel => this.#model;
@@ -25,14 +25,14 @@ export class ComposerStore {
   };
 
   readonly dispatch = (action: ComposerAction): void => {
-    if (this.#isComposing && FROM_ENGINE.has(action.type)) this.#kept.push(action);
+    if (this.#isComposing && ENGINE_ACTIONS.has(action.type)) this.#deferred.push(action);
     else this.#apply(action);
   };
 
-  /** While an input method composes a character its text must not be touched: what is dictated is kept back. */
+  /** While an input method composes a character, dictated text is deferred: the field must not change. */
   readonly setComposing = (isComposing: boolean): void => {
     this.#isComposing = isComposing;
-    if (!isComposing) this.#kept.splice(0).forEach((action) => this.#apply(action));
+    if (!isComposing) this.#deferred.splice(0).forEach((action) => this.#apply(action));
   };
 
   #apply(action: ComposerAction): void {

@@ -1,61 +1,61 @@
-/** The text being composed: what was typed, what was dictated, the caret, and what can be undone. Values only. */
+/** The composed text as a value: typed and dictated words, the caret, and the history of undo. Pure. */
 
-/** A selection; `start` equals `end` where nothing is selected. In characters, as a textarea counts them. */
+/** A selection, in characters as a textarea counts them. `start` equals `end` where nothing is selected. */
 export interface Caret {
   start: number;
   end: number;
 }
 
 /**
- * Where one utterance stands in the text. The engine may rewrite `[live, end)` and nothing else: the user has
- * edited what lies in `[start, live)`, or the utterance is final.
+ * The place of one utterance in the text. The engine may rewrite `[live, end)` only: `[start, live)` was edited by the
+ * user, or the utterance is final.
  */
 export interface Span {
-  /** The utterance: unique among all that this page has heard. */
+  /** The key of the utterance, unique on this page. */
   key: string;
-  /** `live`: may change; `orphan`: its dictation broke off and the next one says it again; `final`: done. */
+  /** `live`: may change; `orphan`: its dictation broke off, and the next one sends it again; `final`: done. */
   state: "live" | "orphan" | "final";
   start: number;
   live: number;
   end: number;
-  /** How far the text is certain not to change: from `live` to `end`. */
+  /** Where the stable text ends, between `live` and `end`. */
   stable: number;
-  /** All of the utterance, as the engine told it last. */
-  said: string;
-  /** How many words of `said` are not the engine's any more. */
-  skip: number;
+  /** The whole utterance, as the engine sent it last. */
+  fullText: string;
+  /** How many words of `fullText` the user has taken over. */
+  skippedWords: number;
 }
 
-/** What was told of an utterance last. */
-export interface Said {
+/** What the engine sent last about an utterance. */
+export interface Hypothesis {
   text: string;
   stable: string;
   state: Span["state"];
 }
 
-/** The text at some time. */
-export interface Page {
+/** The text at one moment. */
+export interface ComposerSnapshot {
   text: string;
   caret: Caret;
-  /** Those that are not final lie in the order of the text and do not overlap. */
+  /** Those that are not final are in the order of the text and do not overlap. */
   spans: readonly Span[];
 }
 
-/** The page as it was before one thing happened: an edit, or (with `key`) an utterance. */
-export interface Step extends Page {
+/** The text before an edit, or before the utterance `key`. */
+export interface UndoStep extends ComposerSnapshot {
   key: string | null;
 }
 
-export interface ComposerModel extends Page {
-  undo: readonly Step[];
-  redo: readonly Step[];
-  /** Where the typing ended that the next letter belongs to as one step; null where a new step begins. */
+export interface ComposerModel extends ComposerSnapshot {
+  undo: readonly UndoStep[];
+  redo: readonly UndoStep[];
+  /** Where typing ended: the next letter there belongs to the same undo step. Null starts a new step. */
   typingAt: number | null;
   /**
-   * Utterances by key. An older page that is gone back to shows what was told since; one without a span was sent or
-   * undone while it was open, and what is still told of it is not shown.
+   * Utterances by key. After an undo, a span shows the newest text of its utterance. An utterance without a span was
+   * sent or undone while it was open: it is not shown any more.
    */
-  said: Readonly<Record<string, Said>>;
+  hypotheses: Readonly<Record<string, Hypothesis>>;
 }
 
 export const EMPTY: ComposerModel = {
@@ -65,20 +65,20 @@ export const EMPTY: ComposerModel = {
   undo: [],
   redo: [],
   typingAt: null,
-  said: {},
+  hypotheses: {},
 };
 
-/** A stretch of text that is shown in one way. */
-export interface Piece {
+/** A part of the text that is shown in one style. */
+export interface TextPiece {
   kind: "typed" | "stable" | "unstable";
   text: string;
 }
 
-/** The text cut by how certain it is; the pieces joined are the text. */
-export function piecesOf(model: ComposerModel): Piece[] {
-  const pieces: Piece[] = [];
+/** Split the text by how certain it is; the joined pieces are the text. */
+export function splitPieces(model: ComposerModel): TextPiece[] {
+  const pieces: TextPiece[] = [];
   let at = 0;
-  const take = (kind: Piece["kind"], to: number): void => {
+  const take = (kind: TextPiece["kind"], to: number): void => {
     if (to > at) pieces.push({ kind, text: model.text.slice(at, to) });
     at = Math.max(at, to);
   };
@@ -92,19 +92,19 @@ export function piecesOf(model: ComposerModel): Piece[] {
   return pieces;
 }
 
-/** The text without what may still change by itself. */
-export function settledText(model: ComposerModel): string {
-  const sure = piecesOf(model).filter(({ kind }) => kind !== "unstable");
-  return sure.map(({ text }) => text).join("");
+/** The text without words that the engine may still change. */
+export function getSettledText(model: ComposerModel): string {
+  const certain = splitPieces(model).filter(({ kind }) => kind !== "unstable");
+  return certain.map(({ text }) => text).join("");
 }
 
-/** Whether some of the text may still change by itself. */
-export function isUnsettled(model: ComposerModel): boolean {
+/** Whether the engine may still change some of the text. */
+export function hasOpenUtterance(model: ComposerModel): boolean {
   return model.spans.some((span) => span.state !== "final");
 }
 
-/** What `undo` would take back: an utterance, typing, or nothing. */
-export function undoKind(model: ComposerModel): "utterance" | "typing" | null {
+/** What undo would take back: an utterance, typing, or nothing. */
+export function nextUndoKind(model: ComposerModel): "utterance" | "typing" | null {
   const step = model.undo.at(-1);
   if (step === undefined) return null;
   return step.key === null ? "typing" : "utterance";

@@ -1,25 +1,30 @@
-/** The one door to the composed text: what a person and an engine do to it, as actions. */
-
-import { typed } from "./edit";
-import { redone, undone } from "./history";
-import type { Caret, ComposerModel } from "./model";
-import { frozen, heard, orphaned, sent, withdrawn } from "./utterance";
+/** All changes to the composed text, by the user and by the engine, as actions. Pure. */
+import { applyTyping } from "./edit";
+import type { Caret, ComposerModel, UndoStep } from "./model";
+import {
+  applyUpdate,
+  clearSent,
+  finishUtterances,
+  orphanUtterances,
+  refreshSpans,
+  withdrawUtterances,
+} from "./utterance";
 
 export type ComposerAction =
-  /** The user has edited: the whole text, and the caret where the edit left it. */
+  /** The user has edited: the whole new text and the new caret. */
   | { type: "typed"; text: string; caret: Caret }
   | { type: "caret_moved"; caret: Caret }
   | { type: "partial"; key: string; text: string; stable: string }
-  /** Empty where the utterance came to nothing. */
+  /** The text is empty where the utterance was discarded. */
   | { type: "final"; key: string; text: string }
-  /** A dictation, which the keys of its utterances begin with, is begun anew, from the start of what is open. */
+  /** The dictation starts again with its open utterances. The keys of its utterances start with `dictation`. */
   | { type: "restarted"; dictation: string }
-  /** The dictation is over: nothing of it changes by itself any more. */
+  /** The dictation is over: its utterances do not change any more. */
   | { type: "ended"; dictation: string }
-  /** The same, and what was not final yet is taken back. */
+  /** The dictation is over, and what was not final is removed. */
   | { type: "cancelled"; dictation: string }
   | { type: "sent" }
-  /** Another text altogether: a draft, a message to be edited, one that could not be sent. */
+  /** Another text takes the place of all: a draft. */
   | { type: "replaced"; text: string }
   | { type: "undo" }
   | { type: "redo" };
@@ -27,31 +32,55 @@ export type ComposerAction =
 export function composerReducer(model: ComposerModel, action: ComposerAction): ComposerModel {
   switch (action.type) {
     case "typed":
-      return typed(model, action.text, action.caret);
+      return applyTyping(model, action.text, action.caret);
     case "caret_moved":
       return { ...model, caret: action.caret, typingAt: null };
     case "partial":
-      return heard(model, action, false);
+      return applyUpdate(model, action, false);
     case "final":
-      return heard(model, { ...action, stable: action.text }, true);
+      return applyUpdate(model, { ...action, stable: action.text }, true);
     case "restarted":
-      return orphaned(model, action.dictation);
+      return orphanUtterances(model, action.dictation);
     case "ended":
-      return frozen(model, action.dictation);
+      return finishUtterances(model, action.dictation);
     case "cancelled":
-      return withdrawn(model, action.dictation);
+      return withdrawUtterances(model, action.dictation);
     case "sent":
-      return sent(model);
+      return clearSent(model);
     case "replaced":
-      return replacedBy(model, action.text);
+      return replaceText(model, action.text);
     case "undo":
-      return undone(model);
+      return undo(model);
     case "redo":
-      return redone(model);
+      return redo(model);
   }
 }
 
-function replacedBy(model: ComposerModel, text: string): ComposerModel {
+function replaceText(model: ComposerModel, text: string): ComposerModel {
   const caret = { start: text.length, end: text.length };
-  return { ...sent(model), text, caret };
+  return { ...clearSent(model), text, caret };
+}
+
+/** The model before its last step. An utterance is removed as a whole, and stays out while its updates go on. */
+export function undo(model: ComposerModel): ComposerModel {
+  const step = model.undo.at(-1);
+  if (step === undefined) return model;
+  const redo = [...model.redo, takeSnapshot(model, step.key)];
+  return refreshSpans({ ...restoreSnapshot(model, step), undo: model.undo.slice(0, -1), redo });
+}
+
+/** The model with the step that was undone last. An utterance returns with its newest text. */
+export function redo(model: ComposerModel): ComposerModel {
+  const step = model.redo.at(-1);
+  if (step === undefined) return model;
+  const undo = [...model.undo, takeSnapshot(model, step.key)];
+  return refreshSpans({ ...restoreSnapshot(model, step), undo, redo: model.redo.slice(0, -1) });
+}
+
+function takeSnapshot({ text, caret, spans }: ComposerModel, key: string | null): UndoStep {
+  return { text, caret, spans, key };
+}
+
+function restoreSnapshot(model: ComposerModel, { text, caret, spans }: UndoStep): ComposerModel {
+  return { ...model, text, caret, spans, typingAt: null };
 }

@@ -1,59 +1,68 @@
-/** What the engine does to the text: an utterance comes at the caret, is rewritten in its own place, and settles. */
+/** Updates by the engine: an utterance is inserted at the caret, rewritten in its place, and becomes final. Pure. */
 
-import { moved, pushed } from "./edit";
-import { type ComposerModel, EMPTY, type Page, type Said, type Span, type Step } from "./model";
-import { matchingCut, needsSpace, wordsOf } from "./words";
+import { pushUndoStep, shiftSpan } from "./edit";
+import {
+  type ComposerModel,
+  type ComposerSnapshot,
+  EMPTY,
+  type Hypothesis,
+  type Span,
+  type UndoStep,
+} from "./model";
+import { findMatchingCut, needsSpace, splitWords } from "./words";
 
-/** What is told of an utterance: all of it so far. */
-export interface Told {
+/** The whole utterance so far. */
+export interface UtteranceUpdate {
   key: string;
   text: string;
-  /** The prefix of `text` that will not change any more. */
+  /** The prefix of `text` that will not change. */
   stable: string;
 }
 
-/** The model after a partial, or (`isFinal`) the last word on an utterance; an empty one takes it back. */
-export function heard(model: ComposerModel, told: Told, isFinal: boolean): ComposerModel {
-  const known = withPlaceFor(model, told);
-  if (known.said[told.key]?.state === "final") return known;
-  const now: Said = { text: told.text, stable: told.stable, state: isFinal ? "final" : "live" };
-  return refreshed({ ...known, said: { ...known.said, [told.key]: now } }, told.key);
+/** Apply a partial or, with `isFinal`, the final of an utterance. An empty text removes it. */
+export function applyUpdate(model: ComposerModel, update: UtteranceUpdate, isFinal: boolean): ComposerModel {
+  const known = placeUtterance(model, update);
+  if (known.hypotheses[update.key]?.state === "final") return known;
+  const now: Hypothesis = { text: update.text, stable: update.stable, state: isFinal ? "final" : "live" };
+  return refreshSpans({ ...known, hypotheses: { ...known.hypotheses, [update.key]: now } }, update.key);
 }
 
-/** The dictation broke off: the next one says its open utterances again, in the same places. */
-export function orphaned(model: ComposerModel, dictation: string): ComposerModel {
-  return inState(model, dictation, (state) => (state === "live" ? "orphan" : state));
+/** A dictation broke off: the next one sends its open utterances again, in the same places. */
+export function orphanUtterances(model: ComposerModel, dictation: string): ComposerModel {
+  return setStates(model, dictation, (state) => (state === "live" ? "orphan" : state));
 }
 
-/** No more is told of any utterance of a dictation: what there is stays. */
-export function frozen(model: ComposerModel, dictation: string): ComposerModel {
-  return inState(model, dictation, () => "final");
+/** A dictation has ended: its utterances stay as they are. */
+export function finishUtterances(model: ComposerModel, dictation: string): ComposerModel {
+  return setStates(model, dictation, () => "final");
 }
 
-/** A dictation was cancelled: what is not final of it goes, but for what the user has edited. */
-export function withdrawn(model: ComposerModel, dictation: string): ComposerModel {
-  return Object.keys(model.said)
-    .filter((key) => dictationOf(key) === dictation && model.said[key]?.state !== "final")
-    .reduce((next, key) => heard(next, { key, text: "", stable: "" }, true), model);
+/** A dictation was cancelled: remove its words that are not final, except those that the user has edited. */
+export function withdrawUtterances(model: ComposerModel, dictation: string): ComposerModel {
+  return Object.keys(model.hypotheses)
+    .filter((key) => dictationOf(key) === dictation && model.hypotheses[key]?.state !== "final")
+    .reduce((next, key) => applyUpdate(next, { key, text: "", stable: "" }, true), model);
 }
 
-/** The text was sent: the model without it. What is still told of its utterances is dropped. */
-export function sent(model: ComposerModel): ComposerModel {
-  const open = Object.keys(model.said).filter((key) => model.said[key]?.state !== "final");
-  const said = Object.fromEntries(Object.entries(model.said).filter(([key]) => open.includes(key)));
-  return { ...EMPTY, said };
+/** The text was sent: an empty model that ignores later updates of its utterances. */
+export function clearSent(model: ComposerModel): ComposerModel {
+  const open = Object.keys(model.hypotheses).filter((key) => model.hypotheses[key]?.state !== "final");
+  const hypotheses = Object.fromEntries(
+    Object.entries(model.hypotheses).filter(([key]) => open.includes(key)),
+  );
+  return { ...EMPTY, hypotheses };
 }
 
-/** The model with its open utterances as they were told last: with one of them, or all. */
-export function refreshed(model: ComposerModel, only?: string): ComposerModel {
+/** Bring open utterances up to their newest text: the one with the key `only`, or all. */
+export function refreshSpans(model: ComposerModel, only?: string): ComposerModel {
   return model.spans.reduce((next, { key }) => {
     const span = next.spans.find((one) => one.key === key);
-    const said = next.said[key];
-    if (span === undefined || said === undefined || span.state === "final") return next;
+    const newest = next.hypotheses[key];
+    if (span === undefined || newest === undefined || span.state === "final") return next;
     if (only !== undefined && key !== only) return next;
-    const isTold = only === undefined && span.said === said.text && span.state === said.state;
-    const rewritten = isTold ? next : rewrite(next, { ...span, state: said.state }, said);
-    return said.state === "final" ? settled(rewritten, key) : rewritten;
+    const isCurrent = only === undefined && span.fullText === newest.text && span.state === newest.state;
+    const rewritten = isCurrent ? next : rewriteSpan(next, { ...span, state: newest.state }, newest);
+    return newest.state === "final" ? settleSpan(rewritten, key) : rewritten;
   }, model);
 }
 
@@ -62,114 +71,118 @@ function dictationOf(key: string): string {
   return key.slice(0, Math.max(0, key.indexOf(".")));
 }
 
-function inState(
+function setStates(
   model: ComposerModel,
   dictation: string,
-  to: (state: Said["state"]) => Said["state"],
+  to: (state: Hypothesis["state"]) => Hypothesis["state"],
 ): ComposerModel {
-  const entries = Object.entries(model.said).map(([key, said]) =>
+  const entries = Object.entries(model.hypotheses).map(([key, hypothesis]) =>
     dictationOf(key) === dictation
-      ? ([key, { ...said, state: to(said.state) }] as const)
-      : ([key, said] as const),
+      ? ([key, { ...hypothesis, state: to(hypothesis.state) }] as const)
+      : ([key, hypothesis] as const),
   );
-  return refreshed({ ...model, said: Object.fromEntries(entries) });
+  return refreshSpans({ ...model, hypotheses: Object.fromEntries(entries) });
 }
 
-/** The model with the utterance in it: where it was, where the orphan was that it says again, or at the caret. */
-function withPlaceFor(model: ComposerModel, told: Told): ComposerModel {
-  if (told.key in model.said) return model;
-  const orphan = Object.keys(model.said).find(
-    (key) => model.said[key]?.state === "orphan" && dictationOf(key) === dictationOf(told.key),
+/** Give the utterance a place: the one it has, that of the orphan it replaces, or the caret. */
+function placeUtterance(model: ComposerModel, update: UtteranceUpdate): ComposerModel {
+  if (update.key in model.hypotheses) return model;
+  const orphan = Object.keys(model.hypotheses).find(
+    (key) => model.hypotheses[key]?.state === "orphan" && dictationOf(key) === dictationOf(update.key),
   );
-  if (orphan !== undefined) return renamed(model, orphan, told.key);
-  if (told.text.trim() === "") return model;
-  const at = placeAt(model);
+  if (orphan !== undefined) return renameUtterance(model, orphan, update.key);
+  if (update.text.trim() === "") return model;
+  const at = insertionPoint(model);
   const span: Span = {
-    key: told.key,
+    key: update.key,
     state: "live",
     start: at,
     live: at,
     end: at,
     stable: at,
-    said: "",
-    skip: 0,
+    fullText: "",
+    skippedWords: 0,
   };
   const spans = [...model.spans, span].sort((one, other) => one.start - other.start || one.end - other.end);
-  return { ...model, spans, undo: pushed(model, told.key), redo: [], typingAt: null };
+  return { ...model, spans, undo: pushUndoStep(model, update.key), redo: [], typingAt: null };
 }
 
-function renamed(model: ComposerModel, from: string, to: string): ComposerModel {
-  const page = <T extends Page>(one: T): T => ({
+function renameUtterance(model: ComposerModel, from: string, to: string): ComposerModel {
+  const page = <T extends ComposerSnapshot>(one: T): T => ({
     ...one,
     spans: one.spans.map((span) => (span.key === from ? { ...span, key: to } : span)),
   });
-  const step = (one: Step): Step => ({ ...page(one), key: one.key === from ? to : one.key });
-  const { [from]: _, ...said } = model.said;
+  const step = (one: UndoStep): UndoStep => ({ ...page(one), key: one.key === from ? to : one.key });
+  const { [from]: _, ...hypotheses } = model.hypotheses;
   return {
     ...page(model),
-    said,
+    hypotheses,
     undo: model.undo.map(step),
     redo: model.redo.map(step),
   };
 }
 
-/** The caret, or the end of the utterance that it stands in: one is never said into another. */
-function placeAt(model: ComposerModel): number {
+/** The caret, or the end of the open utterance around it: utterances do not nest. */
+function insertionPoint(model: ComposerModel): number {
   const at = model.caret.end;
   const around = model.spans.find((span) => span.state !== "final" && span.start < at && at < span.end);
   return around?.end ?? at;
 }
 
-function rewrite(model: ComposerModel, span: Span, told: Said): ComposerModel {
-  const skip = span.skip === 0 ? 0 : matchingCut(span.said, told.text, span.skip);
-  const words = wordsOf(told.text);
-  const from = skip === 0 ? 0 : (words[skip]?.start ?? told.text.length);
-  const said = told.text.slice(from).trim();
+function rewriteSpan(model: ComposerModel, span: Span, update: Hypothesis): ComposerModel {
+  const skippedWords =
+    span.skippedWords === 0 ? 0 : findMatchingCut(span.fullText, update.text, span.skippedWords);
+  const words = splitWords(update.text);
+  const from = skippedWords === 0 ? 0 : (words[skippedWords]?.start ?? update.text.length);
+  const rewritten = update.text.slice(from).trim();
   const before = model.text.slice(0, span.live);
   const behind = model.text.slice(span.end);
-  const lead = needsSpace(before.slice(-1), said) ? " " : "";
-  const trail = needsSpace(said.slice(-1), behind.slice(0, 1)) ? " " : "";
-  const inserted = said === "" ? "" : lead + said + trail;
-  const sure = Math.max(0, Math.min(told.stable.length - from, said.length));
+  const lead = needsSpace(before.slice(-1), rewritten) ? " " : "";
+  const trail = needsSpace(rewritten.slice(-1), behind.slice(0, 1)) ? " " : "";
+  const inserted = rewritten === "" ? "" : lead + rewritten + trail;
+  const stableChars = Math.max(0, Math.min(update.stable.length - from, rewritten.length));
   const next: Span = {
     ...span,
     end: span.live + inserted.length,
-    stable: span.live + (sure === 0 ? 0 : lead.length + sure),
-    said: told.text,
-    skip,
+    stable: span.live + (stableChars === 0 ? 0 : lead.length + stableChars),
+    fullText: update.text,
+    skippedWords,
   };
-  return replaced(model, span, next, before + inserted + behind);
+  return replaceSpanText(model, span, next, before + inserted + behind);
 }
 
-/** The model with `[live, end)` of a span rewritten, and all that stands behind it moved. */
-function replaced(model: ComposerModel, old: Span, next: Span, text: string): ComposerModel {
+/** Replace a span and shift everything after it. */
+function replaceSpanText(model: ComposerModel, old: Span, next: Span, text: string): ComposerModel {
   const shift = next.end - old.end;
   const spans = model.spans.map((span) => {
     if (span.key === old.key) return next;
-    if (span.start >= old.end) return moved(span, shift);
-    return span.end > old.start ? grown(span, shift) : span; // a final one, into which this one is said
+    if (span.start >= old.end) return shiftSpan(span, shift);
+    return span.end > old.start ? growSpan(span, shift) : span; // a final utterance that this one was inserted into
   });
-  const typingAt = model.typingAt === null ? null : follow(model.typingAt, old, shift);
-  const caret = { start: follow(model.caret.start, old, shift), end: follow(model.caret.end, old, shift) };
+  const typingAt = model.typingAt === null ? null : shiftPosition(model.typingAt, old, shift);
+  const caret = {
+    start: shiftPosition(model.caret.start, old, shift),
+    end: shiftPosition(model.caret.end, old, shift),
+  };
   return { ...model, text, caret, spans, typingAt };
 }
 
-/** What stands behind the utterance stays behind it, what stands before it before; inside, it keeps its place. */
-function follow(at: number, old: Span, shift: number): number {
+/** A position after the utterance stays after it, one before it stays before; inside it keeps its place. */
+function shiftPosition(at: number, old: Span, shift: number): number {
   return at >= old.end ? at + shift : Math.min(at, Math.max(old.live, old.end + shift));
 }
 
-function grown(span: Span, by: number): Span {
+function growSpan(span: Span, by: number): Span {
   const end = span.end + by;
   return { ...span, live: end, stable: end, end };
 }
 
-/** The utterance is the text's from now on; one without any text leaves nothing to undo. */
-function settled(model: ComposerModel, key: string): ComposerModel {
+/** Make the utterance final. One without text is removed, also from the history. */
+function settleSpan(model: ComposerModel, key: string): ComposerModel {
   const span = model.spans.find((one) => one.key === key);
   if (span === undefined) return model;
   if (span.start === span.end) {
-    const wasTyping = (step: Step): boolean => step.key !== key;
+    const wasTyping = (step: UndoStep): boolean => step.key !== key;
     return { ...model, spans: model.spans.filter((one) => one !== span), undo: model.undo.filter(wasTyping) };
   }
   const done: Span = { ...span, state: "final", live: span.end, stable: span.end };

@@ -1,0 +1,49 @@
+/** A note about the chosen assistant: its purpose in a new conversation, and what to do where it is not ready. */
+import { Bot, TriangleAlert } from "lucide-react";
+import { useTranslation } from "react-i18next";
+
+import { STATE_TEXTS, useAssistants } from "@/shared/api/providers";
+import { WithCode } from "@/shared/ui/notice";
+
+interface Props {
+  model: string;
+  /** The conversation has no messages. */
+  isNew: boolean;
+}
+
+export function AssistantNote({ model, isNew }: Props) {
+  const { t } = useTranslation();
+  const assistant = useAssistants().find(({ id }) => id === model);
+  if (!assistant) return null;
+  const { title, description, status, hint } = assistant;
+  const isReady = status === "ready";
+  if (isReady && !isNew) return null;
+  return (
+    <div
+      role="note"
+      aria-label={title}
+      className={`shrink-0 border-b px-3 py-2 text-sm sm:px-5 ${isReady ? "border-line bg-surface" : "border-warn/50 bg-warn/10"}`}
+    >
+      <p className="flex items-start gap-2">
+        {isReady ? (
+          <Bot size={18} aria-hidden className="mt-px shrink-0 text-accent" />
+        ) : (
+          <TriangleAlert size={18} aria-hidden className="mt-px shrink-0 text-warn" />
+        )}
+        <span className="min-w-0 break-words">
+          <strong className="font-semibold">{title}</strong>
+          {!isReady && ` (${t(STATE_TEXTS[status])})`}
+          {description && <span className="text-muted">: {description}</span>}
+        </span>
+      </p>
+      {!isReady && (
+        <p className="mt-1 pl-[26px]">
+          {t("tools.whatToDo")}{" "}
+          <span lang="en" className="break-words">
+            <WithCode text={hint} />
+          </span>
+        </p>
+      )}
+    </div>
+  );
+}

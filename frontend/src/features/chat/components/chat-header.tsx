@@ -1,0 +1,54 @@
+/** The header of a conversation: its title, the choice of a model, and the export. */
+import { Download } from "lucide-react";
+import { useTranslation } from "react-i18next";
+
+import { ApiError } from "@/shared/api/client";
+import { download } from "@/shared/api/download";
+import { useServices } from "@/shared/services";
+import { Menu } from "@/shared/ui/menu";
+import { PageHeader } from "@/shared/ui/page-header";
+
+import { ModelPicker } from "./model-picker";
+
+interface Props {
+  conversationId: string | null;
+  title: string | null;
+  model: string;
+  onModel: (model: string) => void;
+}
+
+export function ChatHeader({ conversationId, title, model, onModel }: Props) {
+  const { t } = useTranslation();
+  return (
+    <PageHeader>
+      <h1 dir="auto" className="min-w-0 flex-1 truncate px-1 text-sm font-semibold">
+        {title ?? t("chat.newTitle")}
+      </h1>
+      <ModelPicker model={model} onChoose={onModel} />
+      {conversationId !== null && <ExportMenu conversationId={conversationId} />}
+    </PageHeader>
+  );
+}
+
+function ExportMenu({ conversationId }: { conversationId: string }) {
+  const { t } = useTranslation();
+  const { api, toasts } = useServices();
+  const save = (format: "markdown" | "json", ending: string) => () =>
+    void download(
+      api,
+      `/api/conversations/${conversationId}/export?format=${format}`,
+      `conversation.${ending}`,
+    ).catch((error: unknown) => {
+      if (!(error instanceof ApiError)) throw error;
+      toasts.show({ text: t("chat.exportFailed", { reason: error.message }), tone: "error" });
+    });
+  const items = [
+    { label: t("chat.exportMarkdown"), run: save("markdown", "md") },
+    { label: t("chat.exportJson"), run: save("json", "json") },
+  ];
+  return (
+    <Menu label={t("chat.more")} items={items}>
+      <Download size={18} aria-hidden />
+    </Menu>
+  );
+}

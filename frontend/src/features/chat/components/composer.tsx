@@ -1,0 +1,131 @@
+/** The composer of the chat: the field, the microphone, the button that sends or stops, and refusals. */
+import { ArrowUp, LoaderCircle, Square, TriangleAlert, X } from "lucide-react";
+import type { ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+
+import { capitalize } from "@/shared/ui/notice";
+
+import type { Problem } from "../stream/live-answer";
+
+/** `taking`: waiting for the last words of a dictation. `creating`: the conversation for the first message. */
+export type ComposerState = "ready" | "taking" | "creating" | "answering" | "stopping";
+
+interface Props {
+  state: ComposerState;
+  isEmpty: boolean;
+  field: ReactNode;
+  /** Left of the button: the microphone with its meter. */
+  microphone?: ReactNode;
+  /** Under the frame: the state of a dictation. */
+  below?: ReactNode;
+  onSend: () => void;
+  onStop: () => void;
+}
+
+export function Composer({ state, isEmpty, field, microphone, below, onSend, onStop }: Props) {
+  const { t } = useTranslation();
+  const isAnswering = state === "answering" || state === "stopping";
+  return (
+    <form
+      aria-label={t("chat.composer")}
+      className="mx-auto w-full max-w-3xl px-3 pb-3 sm:px-4"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onSend();
+      }}
+    >
+      <div className="rounded-2xl border border-line bg-surface p-2 shadow-lg transition-colors focus-within:border-accent">
+        {field}
+        <div className="mt-1 flex items-center justify-end gap-2">
+          <div className="flex min-w-0 flex-1 items-center gap-2">{microphone}</div>
+          {isAnswering ? (
+            <StopButton isStopping={state === "stopping"} onStop={onStop} />
+          ) : (
+            <SendButton state={state} isEmpty={isEmpty} />
+          )}
+        </div>
+      </div>
+      {below}
+    </form>
+  );
+}
+
+function StopButton({ isStopping, onStop }: { isStopping: boolean; onStop: () => void }) {
+  const { t } = useTranslation();
+  return (
+    <RoundButton label={t(isStopping ? "chat.stopping" : "chat.stop")} disabled={isStopping} onClick={onStop}>
+      <Square size={16} aria-hidden fill="currentColor" />
+    </RoundButton>
+  );
+}
+
+function SendButton({ state, isEmpty }: Pick<Props, "state" | "isEmpty">) {
+  const { t } = useTranslation();
+  const isBusy = state !== "ready";
+  const label = state === "taking" ? "chat.taking" : state === "creating" ? "chat.making" : "chat.send";
+  return (
+    <RoundButton label={t(label)} disabled={isEmpty || isBusy}>
+      {isBusy ? (
+        <LoaderCircle size={20} aria-hidden className="animate-spin" />
+      ) : (
+        <ArrowUp size={20} aria-hidden />
+      )}
+    </RoundButton>
+  );
+}
+
+interface RoundButtonProps {
+  label: string;
+  disabled: boolean;
+  /** Without it the button submits. */
+  onClick?: () => void;
+  children: ReactNode;
+}
+
+function RoundButton({ label, disabled, onClick, children }: RoundButtonProps) {
+  return (
+    <button
+      type={onClick ? "button" : "submit"}
+      className="grid h-10 w-10 shrink-0 place-items-center rounded-full bg-brand text-white transition hover:brightness-110 disabled:cursor-not-allowed disabled:bg-raised disabled:bg-none disabled:text-muted"
+      aria-label={label}
+      title={label}
+      disabled={disabled}
+      {...(onClick ? { onClick } : {})}
+    >
+      {children}
+    </button>
+  );
+}
+
+/** Refusals that the page explains itself: the server also writes for programs. */
+const OWN_TEXTS: Record<
+  string,
+  "chat.problems.unreachable" | "chat.problems.busy" | "chat.notThere" | undefined
+> = {
+  unreachable: "chat.problems.unreachable",
+  busy: "chat.problems.busy",
+  not_found: "chat.notThere",
+};
+
+/** Why the last request was refused; shown above the composer until it is dismissed or a request succeeds. */
+export function Refusal({ problem, onDismiss }: { problem: Problem; onDismiss: () => void }) {
+  const { t } = useTranslation();
+  const known = OWN_TEXTS[problem.code];
+  const text = known ? t(known) : capitalize(problem.message);
+  return (
+    <div className="mx-auto mb-2 w-full max-w-3xl px-3 sm:px-4">
+      <div
+        role="alert"
+        className="flex items-center gap-3 rounded-xl border border-danger/50 bg-danger/10 px-3 py-1.5 text-sm"
+      >
+        <TriangleAlert size={16} aria-hidden className="shrink-0 text-danger" />
+        <p className="min-w-0 flex-1 break-words">
+          <strong className="font-semibold">{t("chat.problems.refused")}.</strong> {text}
+        </p>
+        <button type="button" className="button-quiet" aria-label={t("chat.dismiss")} onClick={onDismiss}>
+          <X size={16} aria-hidden />
+        </button>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,59 @@
+/** The text being composed, as the chat sees it; and a plain field for typing, where nothing dictates. */
+import { type RefObject, useMemo, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+
+import { submitOnEnter } from "@/shared/lib/keyboard";
+
+/** The text being composed, typed or dictated. */
+export interface Draft {
+  readonly isEmpty: boolean;
+  /**
+   * Empty the field and resolve to its text, once the last words of a dictation are final. After a limited wait
+   * `isWhole` is false, and the text is what was on the screen.
+   */
+  take: () => Promise<{ text: string; isWhole: boolean }>;
+  /** Put back a text that was not sent, before what was written since. */
+  restore: (text: string) => void;
+  focus: () => void;
+}
+
+/** A draft that is only typed. */
+export function usePlainDraft() {
+  const [text, setText] = useState("");
+  const field = useRef<HTMLTextAreaElement>(null);
+  const draft = useMemo<Draft>(
+    () => ({
+      isEmpty: text.trim() === "",
+      take: () => {
+        setText("");
+        return Promise.resolve({ text, isWhole: true });
+      },
+      restore: (unsent) => setText((now) => (now.trim() === "" ? unsent : `${unsent}\n${now}`)),
+      focus: () => field.current?.focus(),
+    }),
+    [text],
+  );
+  return { draft, text, setText, field };
+}
+
+interface PlainFieldProps {
+  field: RefObject<HTMLTextAreaElement | null>;
+  text: string;
+  onText: (text: string) => void;
+}
+
+export function PlainField({ field, text, onText }: PlainFieldProps) {
+  const { t } = useTranslation();
+  return (
+    <textarea
+      ref={field}
+      aria-label={t("chat.composer")}
+      placeholder={t("chat.placeholder")}
+      rows={1}
+      className="field-sizing max-h-[40vh] min-h-10 w-full resize-none bg-transparent px-2 py-2 leading-6 outline-none placeholder:text-muted"
+      value={text}
+      onChange={(event) => onText(event.target.value)}
+      onKeyDown={submitOnEnter}
+    />
+  );
+}

@@ -1,0 +1,65 @@
+/** The field that edits a message which was sent: the result is another version of it. */
+import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+
+interface Props {
+  text: string;
+  /** Resolves to whether the text is stored. The field stays until then, and where the text is refused. */
+  onSend: (text: string) => Promise<boolean>;
+  onCancel: () => void;
+}
+
+export function EditMessage({ text, onSend, onCancel }: Props) {
+  const { t } = useTranslation();
+  const [value, setValue] = useState(text);
+  const [isSending, setSending] = useState(false);
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    field.current?.focus();
+    field.current?.setSelectionRange(text.length, text.length);
+  }, [text]);
+  const send = async (): Promise<void> => {
+    if (value.trim() === "" || isSending) return;
+    setSending(true);
+    if (!(await onSend(value))) setSending(false);
+  };
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    void send();
+  };
+  const handleKey = (event: KeyboardEvent): void => {
+    if (event.nativeEvent.isComposing) return;
+    if (event.key === "Escape") {
+      event.preventDefault(); // Escape closes this field and does not stop the answer
+      event.stopPropagation();
+      onCancel();
+    }
+    if (event.key === "Enter" && !event.shiftKey) submit(event);
+  };
+  return (
+    <form
+      onSubmit={submit}
+      className="w-full rounded-2xl border border-line bg-raised p-3 focus-within:border-accent"
+    >
+      <textarea
+        ref={field}
+        dir="auto"
+        aria-label={t("chat.editField")}
+        className="field-sizing max-h-[50vh] w-full resize-none bg-transparent leading-7 outline-none"
+        rows={Math.min(12, value.split("\n").length + 1)}
+        value={value}
+        readOnly={isSending}
+        onChange={(event) => setValue(event.target.value)}
+        onKeyDown={handleKey}
+      />
+      <div className="mt-2 flex justify-end gap-2">
+        <button type="button" className="button" onClick={onCancel}>
+          {t("common.cancel")}
+        </button>
+        <button type="submit" className="button-brand" disabled={value.trim() === "" || isSending}>
+          {isSending ? t("chat.sending") : t("chat.editSend")}
+        </button>
+      </div>
+    </form>
+  );
+}

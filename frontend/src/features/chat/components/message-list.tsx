@@ -1,0 +1,103 @@
+/** The list of messages, oldest first. Screen readers hear when an answer starts and its full text at the end. */
+import { memo, type RefObject, useEffect, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+
+import type { MessageActions } from "../conversation-actions";
+import type { LiveAnswer } from "../stream/live-answer";
+import { isEditable, type ShownMessage } from "../stream/shown-messages";
+import { ApprovalAnnouncer } from "../tools/approval-card";
+import { AssistantMessage } from "./assistant-message";
+import type { MessageProps } from "./message-actions";
+import { useMessageWindow } from "./use-message-window";
+import { UserMessage } from "./user-message";
+
+interface Props {
+  /** The element that scrolls. */
+  box: RefObject<HTMLElement | null>;
+  shown: readonly ShownMessage[];
+  /** The message that a search found. */
+  foundId: string | null;
+  live: LiveAnswer | null;
+  actions: MessageActions | null;
+  editedId: string | null;
+  onEdit: (id: string | null) => void;
+}
+
+const FOUND = "scroll-mt-6 rounded-2xl outline outline-2 outline-offset-8 outline-accent/60";
+
+export const MessageList = memo(function MessageList({
+  box,
+  shown,
+  foundId,
+  live,
+  actions,
+  editedId,
+  onEdit,
+}: Props) {
+  const { t } = useTranslation();
+  const { hidden, edge, showMore } = useMessageWindow(
+    shown.length,
+    box,
+    shown.findIndex(({ id }) => id === foundId),
+  );
+  return (
+    <>
+      {hidden > 0 && (
+        <button ref={edge} type="button" className="button mx-auto mb-6" onClick={showMore}>
+          {t("chat.earlier")}
+        </button>
+      )}
+      <ol aria-label={t("chat.messages")} className="space-y-6">
+        {shown.slice(hidden).map((message) => (
+          <li
+            key={message.id}
+            id={`m-${message.id}`}
+            tabIndex={message.id === foundId ? -1 : undefined}
+            className={message.id === foundId ? FOUND : undefined}
+          >
+            <MessageItem
+              message={message}
+              isEditable={isEditable(message, live)}
+              actions={actions}
+              isEdited={editedId === message.id}
+              onEdit={onEdit}
+            />
+          </li>
+        ))}
+      </ol>
+      <Announcer shown={shown} />
+      <ApprovalAnnouncer message={shown.at(-1)} />
+    </>
+  );
+});
+
+const MAX_SPOKEN_CHARS = 1000;
+
+/** Tells screen readers that an answer starts, and its text when it is complete. */
+function Announcer({ shown }: { shown: readonly ShownMessage[] }) {
+  const { t } = useTranslation();
+  const last = shown.at(-1);
+  const isStreaming = last?.role === "assistant" && last.status === "streaming";
+  const wasStreaming = useRef(false);
+  const [announcement, setAnnouncement] = useState("");
+  const content = last?.content ?? "";
+  useEffect(() => {
+    if (isStreaming && !wasStreaming.current) setAnnouncement(t("chat.answering"));
+    if (!isStreaming && wasStreaming.current)
+      setAnnouncement(t("chat.answered", { text: content.slice(0, MAX_SPOKEN_CHARS) }));
+    wasStreaming.current = isStreaming;
+  }, [isStreaming, content, t]);
+  return (
+    <div role="status" aria-live="polite" className="sr-only">
+      {announcement}
+    </div>
+  );
+}
+
+const MessageItem = memo(function MessageItem(
+  props: MessageProps & { isEdited: boolean; onEdit: (id: string | null) => void },
+) {
+  const { message } = props;
+  if (message.role === "user") return <UserMessage {...props} />;
+  return message.role === "assistant" ? <AssistantMessage {...props} /> : null;
+});

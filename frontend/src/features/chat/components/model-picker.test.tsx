@@ -1,0 +1,93 @@
+/** Assistants have a group of their own, by title and description; one that is not ready says what to do. */
+import { screen, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+
+import { isEchoOnly, listAssistants } from "@/shared/api/providers";
+import type { Services } from "@/shared/services";
+import { FakeApi, json, refusal } from "@/test/fake-api";
+import { createTestServices, renderWith } from "@/test/services";
+
+import { AssistantNote } from "./assistant-note";
+import { ModelPicker } from "./model-picker";
+
+const provider = (name: string, more = {}) => ({
+  ...{
+    name,
+    type: "local",
+    status: "ready" as const,
+    description: `about ${name}`,
+    default: false,
+    assistant: null,
+  },
+  ...more,
+});
+const LOFT = provider("loft-chat", { assistant: { title: "LOFT", description: "Looks up orders" } });
+const BARE = provider("bot", {
+  assistant: { title: "The bot", description: "" },
+  status: "not_installed",
+  description: "assistants need pydantic-ai: pip install 'prompter[tools]', or …",
+});
+
+let server: FakeApi;
+let services: Services;
+beforeEach(() => {
+  services = createTestServices();
+  server = new FakeApi()
+    .on("GET /api/models", () => json(["echo", "bot", "loft-chat", "ollama/qwen3:8b"]))
+    .on("GET /providers/llm", () => json({ items: [provider("echo"), LOFT, BARE] }));
+  vi.stubGlobal("fetch", server.fetch);
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+const show = (content: React.ReactNode) => renderWith(services, content);
+
+it("groups them apart from models", async () => {
+  const chosen = vi.fn();
+  show(<ModelPicker model="" onChoose={chosen} />);
+  const group = await screen.findByRole("group", { name: "Assistants" });
+  expect(
+    within(group)
+      .getAllByRole("option")
+      .map(({ textContent }) => textContent),
+  ).toEqual(["LOFT: Looks up orders", "The bot (not installed)"]);
+  await screen.findByRole("option", { name: "qwen3:8b" });
+  expect(screen.getAllByRole("group").map((one) => one.getAttribute("label"))).toEqual([
+    "Assistants",
+    "echo",
+    "ollama",
+  ]);
+  await userEvent.selectOptions(screen.getByRole("combobox", { name: "Model" }), "LOFT: Looks up orders");
+  expect(chosen).toHaveBeenCalledWith("loft-chat");
+});
+
+it("offers them as models where the list of providers cannot be read", async () => {
+  server.on("GET /providers/llm", () => refusal(404, "not_found"));
+  show(<ModelPicker model="loft-chat" onChoose={() => undefined} />);
+  expect(await screen.findByRole("group", { name: "loft-chat" })).toBeInTheDocument();
+  expect(screen.getByRole("combobox")).toHaveValue("loft-chat");
+});
+
+it("says before the first word what it is for", async () => {
+  const { rerender, container } = show(<AssistantNote model="loft-chat" isNew />);
+  expect(await screen.findByRole("note", { name: "LOFT" })).toHaveTextContent("LOFT: Looks up orders");
+  rerender(<AssistantNote model="loft-chat" isNew={false} />);
+  expect(container).toBeEmptyDOMElement();
+});
+
+it("says in every conversation what to install", async () => {
+  show(<AssistantNote model="bot" isNew={false} />);
+  const note = await screen.findByRole("note", { name: "The bot" });
+  expect(note).toHaveTextContent("The bot (not installed)");
+  expect(within(note).getByText("pip install 'prompter[tools]'").tagName).toBe("CODE");
+});
+
+it("counts no assistant as a model that answers", () => {
+  const assistants = listAssistants([provider("echo"), LOFT]);
+  expect(assistants.map(({ id }) => id)).toEqual(["loft-chat"]);
+  expect(isEchoOnly(["echo", "loft-chat"], assistants)).toBe(true);
+  expect(isEchoOnly(["echo", "loft-chat", "ollama/qwen3"], assistants)).toBe(false);
+  expect(listAssistants(undefined)).toEqual([]);
+});

@@ -1,0 +1,57 @@
+/** A message of the user, exactly as it was sent, with a button that edits it. */
+import { Pencil } from "lucide-react";
+import { useTranslation } from "react-i18next";
+
+import { CopyButton } from "@/shared/ui/copy-button";
+
+import { EditMessage } from "./edit-message";
+import { ActionButton, type MessageProps, VersionSwitch } from "./message-actions";
+
+interface Props extends MessageProps {
+  isEdited: boolean;
+  /** Start to edit a message; null ends it. */
+  onEdit: (id: string | null) => void;
+}
+
+export function UserMessage({ isEdited, onEdit, ...props }: Props) {
+  const { message, isEditable, actions } = props;
+  const { t } = useTranslation();
+  if (isEdited && actions) {
+    return (
+      <article aria-label={t("chat.you")}>
+        <EditMessage
+          text={message.content}
+          onCancel={() => onEdit(null)}
+          onSend={async (text) => {
+            const isStored = await actions.edit(message, text);
+            if (isStored) onEdit(null);
+            return isStored;
+          }}
+        />
+      </article>
+    );
+  }
+  const isSending = message.status === "sending";
+  return (
+    <article aria-label={t("chat.you")} className="group flex flex-col items-end">
+      <div
+        dir="auto"
+        data-bubble
+        className={`max-w-[88%] whitespace-pre-wrap break-words rounded-2xl rounded-br-md bg-raised px-4 py-2.5 leading-7 sm:max-w-[80%] ${isSending ? "opacity-60" : ""}`}
+      >
+        {message.content}
+      </div>
+      <div className="message-actions">
+        {isSending && <span className="text-xs text-muted">{t("chat.sending")}</span>}
+        <CopyButton text={message.content} label={t("chat.copyMessage")} />
+        <ActionButton
+          Icon={Pencil}
+          label={t("chat.edit")}
+          disabled={!isEditable}
+          onClick={() => onEdit(message.id)}
+        />
+        <VersionSwitch {...props} />
+      </div>
+    </article>
+  );
+}

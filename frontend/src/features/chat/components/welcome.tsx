@@ -1,0 +1,48 @@
+/** An empty conversation: how to begin, and some suggestions. */
+import { useTranslation } from "react-i18next";
+import { Link } from "wouter";
+
+import { isEchoOnly, useAssistants, useModelIds } from "@/shared/api/providers";
+import { Mark } from "@/shared/ui/brand";
+
+const IDEAS = ["explain", "mail", "plan", "list"] as const;
+
+export function Welcome({ onIdea }: { onIdea: (text: string) => void }) {
+  const { t } = useTranslation();
+  const { data: models } = useModelIds();
+  const assistants = useAssistants();
+  return (
+    <div className="m-auto flex w-full max-w-2xl flex-col items-center text-center sm:px-4 sm:py-6">
+      <Mark className="mb-4 size-12 sm:mb-5 sm:size-14" />
+      <h2 className="text-2xl font-semibold tracking-tight sm:text-3xl">{t("chat.welcome.title")}</h2>
+      <p className="mt-3 max-w-lg text-balance text-muted">{t("chat.welcome.lead")}</p>
+      <ul
+        aria-label={t("chat.welcome.suggestions")}
+        className="mt-6 grid w-full sm:mt-8 gap-2 text-left sm:grid-cols-2"
+      >
+        {IDEAS.map((idea) => {
+          const text = t(`chat.welcome.ideas.${idea}`);
+          return (
+            <li key={idea} className="max-sm:last:hidden">
+              <button
+                type="button"
+                className="h-full w-full rounded-xl border border-line bg-surface px-4 py-3 text-left text-sm transition-colors hover:border-accent hover:bg-raised"
+                onClick={() => onIdea(text)}
+              >
+                {text}
+              </button>
+            </li>
+          );
+        })}
+      </ul>
+      {models !== undefined && isEchoOnly(models, assistants) && (
+        <p className="mt-6 text-sm text-muted">
+          {t("chat.welcome.echoOnly")}{" "}
+          <Link href="/settings" className="text-accent underline underline-offset-2">
+            {t("chat.welcome.connect")}
+          </Link>
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,60 @@
+/** Plugins for rendered Markdown: HTML becomes text, and each block gets the writing direction of its first letter. */
+import type { Element, Root } from "hast";
+
+type Direction = "ltr" | "rtl";
+
+const BLOCKS = new Set(["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "table"]);
+/** The scripts that are written from right to left. */
+const LETTER = /\p{L}/u;
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/**
+ * Set the direction of each block by its text. This plugin must run after the sanitiser, which would remove the
+ * attribute. `dir="auto"` is no alternative: it ignores nested elements.
+ */
+export function setDirections() {
+  return (tree: Root): void => markDirections(tree.children, "ltr");
+}
+
+function markDirections(nodes: Root["children"], around: Direction): void {
+  for (const node of nodes) {
+    if (node.type !== "element") continue;
+    const own = BLOCKS.has(node.tagName) ? (directionOf(node) ?? around) : around;
+    if (own !== around) node.properties.dir = own;
+    markDirections(node.children, own);
+  }
+}
+
+/** The direction of the first letter. Code does not count: it says nothing about the text around it. */
+function directionOf(element: Element): Direction | null {
+  for (const node of element.children) {
+    if (node.type === "text") {
+      const letter = LETTER.exec(node.value)?.[0];
+      if (letter !== undefined) return RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
+    } else if (node.type === "element" && node.tagName !== "code") {
+      const found = directionOf(node);
+      if (found !== null) return found;
+    }
+  }
+  return null;
+}
+
+type Nodes = Element["children"] | Root["children"];
+
+/** Replace raw HTML by text that shows it. */
+export function showHtmlAsText() {
+  return (tree: Root): void => {
+    replaceRaw(tree.children);
+    tree.children.forEach((node, index) => {
+      if (node.type !== "text" || node.value.trim() === "") return;
+      tree.children[index] = { type: "element", tagName: "p", properties: {}, children: [node] };
+    });
+  };
+}
+
+function replaceRaw(nodes: Nodes): void {
+  nodes.forEach((node, index) => {
+    if (node.type === "raw") nodes[index] = { type: "text", value: node.value };
+    else if ("children" in node) replaceRaw(node.children);
+  });
+}

@@ -1,0 +1,179 @@
+/** Tool calls on the screen: folded, as plain text, waiting for approval, refused. */
+import { screen, waitFor, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import type { ToolEvent } from "@/shared/api/types";
+import { FakeApi, json, refusal } from "@/test/fake-api";
+import { createTestServices, renderWith } from "@/test/services";
+
+import { fromStored, type ShownMessage } from "../stream/shown-messages";
+import { AnswerBody, useToolCalls } from "./answer-body";
+import { ApprovalAnnouncer } from "./approval-card";
+import { CALL, RESULT, toolEvent } from "./fake-tool-calls";
+
+const NOW = "2026-11-21T04:00:00Z";
+const ASKED = toolEvent("approval_required", { message_id: "a", expires_at: "2026-11-21T04:05:00Z" });
+
+function answer(
+  content: string,
+  tool_events: ToolEvent[],
+  status: "complete" | "streaming" = "complete",
+): ShownMessage {
+  const nothing = {
+    parent_id: null,
+    version_ids: [],
+    reasoning: null,
+    timestamp: "",
+    model: null,
+    provider: null,
+  };
+  const [shown] = fromStored([
+    {
+      ...nothing,
+      id: "a",
+      role: "assistant",
+      content,
+      status,
+      finish_reason: null,
+      usage: null,
+      error: null,
+      tool_events,
+    },
+  ]);
+  if (!shown) throw new Error("no message");
+  return shown;
+}
+
+function Answer({ message }: { message: ShownMessage }) {
+  return (
+    <>
+      <AnswerBody message={message} calls={useToolCalls(message)} />
+      <ApprovalAnnouncer message={message} />
+    </>
+  );
+}
+
+let server: FakeApi;
+beforeEach(() => {
+  vi.spyOn(Date, "now").mockReturnValue(Date.parse(NOW));
+  server = new FakeApi();
+  vi.stubGlobal("fetch", server.fetch);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+});
+
+const PATH = "POST /api/messages/a/approvals/call_1";
+const press = (name: string) => userEvent.click(screen.getByRole("button", { name }));
+const folded = () => screen.getByTestId("tool-call");
+
+describe("a call", () => {
+  it("is a line in its place, and opens to what was asked and given", async () => {
+    const there = (event: ToolEvent) => ({ ...event, text: 8 });
+    const { container } = renderWith(
+      createTestServices(),
+      <Answer message={answer("I look. It is sent.", [there(CALL), there(RESULT)])} />,
+    );
+    expect(container.textContent).toMatch(
+      /^I look\..*Looks up an order.*get_order_details.*done.*12 ms.*It is sent\./,
+    );
+    expect(container.querySelector("pre")).toBeNull();
+    await userEvent.click(screen.getByText("Looks up an order"));
+    expect(await screen.findByRole("group", { name: "Asked with" })).toHaveTextContent(
+      '{ "order_id": "ORD001" }',
+    );
+    expect(screen.getByRole("group", { name: "Answered" })).toHaveTextContent('{ "found": true }');
+  });
+
+  it("shows markup as text, and says that there was more", async () => {
+    const hostile = "<img src=x onerror=alert(1)> **bold** [x](javascript:alert(1))";
+    const result = toolEvent("tool_result", { result: hostile, truncated: true, ms: 1500 });
+    const { container } = renderWith(createTestServices(), <Answer message={answer("", [CALL, result])} />);
+    expect(folded()).toHaveTextContent("1.5 s");
+    await userEvent.click(screen.getByText("get_order_details"));
+    expect(await screen.findByRole("group", { name: "Answered" })).toHaveTextContent(hostile);
+    expect(container.querySelector("img, a, strong")).toBeNull();
+    expect(folded()).toHaveTextContent("There was more than the assistant may be told.");
+  });
+
+  it("does not call a tool of somebody else what ours does", () => {
+    const events = [toolEvent("tool_call", { toolset: "plugin" })];
+    renderWith(createTestServices(), <Answer message={answer("", events, "streaming")} />);
+    expect(folded()).toHaveTextContent("Uses a toolget_order_detailsrunning …");
+  });
+
+  it.each([
+    ["tool_timeout", "failed: it took too long"],
+    ["tool_failed", "failed"],
+    ["denied", "not allowed"],
+    ["approval_expired", "nobody allowed it in time"],
+    ["stopped", "stopped"],
+  ])("tells why there is no result (%s)", async (code, said) => {
+    const error = toolEvent("tool_error", { code, error: "the shop <b>is</b> shut", ms: null });
+    renderWith(createTestServices(), <Answer message={answer("", [CALL, error])} />);
+    expect(folded()).toHaveTextContent(said);
+    await userEvent.click(screen.getByText("get_order_details"));
+    expect(await screen.findByRole("group", { name: "Why" })).toHaveTextContent("The shop <b>is</b> shut");
+  });
+});
+
+describe("a tool that asks", () => {
+  it.each([
+    ["Approve", true],
+    ["Deny", false],
+  ])("is told %s, once", async (button, approved) => {
+    server.on(PATH, () => json({ call_id: "call_1", decision: "…" }));
+    renderWith(createTestServices(), <Answer message={answer("", [CALL, ASKED], "streaming")} />);
+    const card = screen.getByRole("region", { name: "get_order_details asks for your approval" });
+    expect(card).toHaveTextContent('{ "order_id": "ORD001" }');
+    expect(within(card).getByRole("timer")).toHaveTextContent("5:00 left");
+    await press(button);
+    await press(button);
+    expect(server.requests.map(({ body }) => body)).toEqual([{ approved }]);
+    expect(card).toHaveTextContent("Telling the server …");
+  });
+
+  it.each([
+    ["approval_over", 409, "decided already, or came too late"],
+    ["not_found", 404, "That did not work: it is not_found"],
+  ])("says what the server refused (%s)", async (code, status, said) => {
+    server.on(PATH, () => refusal(status, code));
+    renderWith(createTestServices(), <Answer message={answer("", [CALL, ASKED], "streaming")} />);
+    await press("Approve");
+    await waitFor(() =>
+      expect(within(screen.getByRole("region")).getByRole("alert")).toHaveTextContent(said),
+    );
+  });
+
+  it("can be told again when the server was not there", async () => {
+    renderWith(createTestServices(), <Answer message={answer("", [CALL, ASKED], "streaming")} />);
+    await press("Deny");
+    await waitFor(() =>
+      expect(screen.getByRole("region")).toHaveTextContent("Nothing was decided; try again."),
+    );
+    server.on(PATH, () => json({ call_id: "call_1", decision: "denied" }));
+    await press("Deny");
+    await waitFor(() => expect(server.requests).toHaveLength(2));
+  });
+
+  it("is announced, and so is what came of it", () => {
+    const { rerender } = renderWith(
+      createTestServices(),
+      <Answer message={answer("", [CALL, ASKED], "streaming")} />,
+    );
+    const alert = screen.getByRole("alert");
+    expect(alert).toHaveTextContent("get_order_details asks for your approval. Alt and A leads to it.");
+    const decided = toolEvent("approval_decided", { decision: "expired" });
+    rerender(<Answer message={answer("", [CALL, ASKED, decided], "streaming")} />);
+    expect(alert).toHaveTextContent("get_order_details: nobody allowed it in time");
+    expect(screen.queryByRole("region")).toBeNull();
+  });
+
+  it("asks nobody any more once its answer is over", () => {
+    renderWith(createTestServices(), <Answer message={answer("", [CALL, ASKED])} />);
+    expect(screen.queryByRole("region")).toBeNull();
+    expect(folded()).toHaveTextContent("stopped");
+  });
+});

@@ -1,0 +1,76 @@
+/** An audio context with the worklet that records: it runs before the microphone is opened. */
+import type { AudioChunk } from "./recorder";
+import workletUrl from "./recorder.worklet.ts?worker&url";
+
+/** The longest wait for an answer of the audio thread, and for a context to run. */
+const ANSWER_TIMEOUT_MS = 300;
+/** The commands to the audio thread, each with its answer. */
+const ANSWERS = { flush: "flushed", end: "over" } as const;
+type Command = keyof typeof ANSWERS;
+type Answer = (typeof ANSWERS)[Command];
+
+export class RecordingContext {
+  onChunk: (chunk: AudioChunk) => void = () => undefined;
+  readonly #answerListeners = new Set<(answer: Answer) => void>();
+
+  private constructor(
+    readonly context: AudioContext,
+    readonly node: AudioWorkletNode,
+  ) {
+    node.port.onmessage = ({ data }: MessageEvent<AudioChunk | Answer>) => {
+      if (typeof data === "string") this.#answerListeners.forEach((listener) => listener(data));
+      else this.onChunk(data);
+    };
+  }
+
+  /** Rejects where the browser has no audio worklets, or cannot create another context. */
+  static async create(): Promise<RecordingContext> {
+    const context = new AudioContext({ latencyHint: "interactive" });
+    try {
+      await context.audioWorklet.addModule(workletUrl);
+      const recording = new RecordingContext(
+        context,
+        new AudioWorkletNode(context, "prompter-recorder", { numberOfOutputs: 0 }),
+      );
+      await recording.resume();
+      return recording;
+    } catch (error) {
+      await context.close();
+      throw error;
+    }
+  }
+
+  /** Start the clock. A browser that first wants a gesture or a microphone does not answer: waits a limited time. */
+  async resume(): Promise<void> {
+    if (this.context.state !== "suspended") return;
+    await waitAtMost(this.context.resume());
+  }
+
+  /** Resolves when the audio thread has carried out the command and all its earlier chunks have arrived. */
+  async send(command: Command): Promise<void> {
+    let settle: (answer: Answer) => void = () => undefined;
+    const answer = new Promise<void>((resolve) => {
+      settle = (answer) => answer === ANSWERS[command] && resolve();
+    });
+    this.#answerListeners.add(settle);
+    this.node.port.postMessage(command);
+    await waitAtMost(answer);
+    this.#answerListeners.delete(settle);
+  }
+
+  /** The worklet ends first: Chromium never frees a context that is closed before its worklet. */
+  async close(): Promise<void> {
+    this.onChunk = () => undefined;
+    await this.send("end");
+    this.node.port.onmessage = null;
+    this.node.port.close();
+    if (this.context.state !== "closed") await this.context.close();
+  }
+}
+
+async function waitAtMost(work: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, ANSWER_TIMEOUT_MS)));
+  await Promise.race([work, timeout]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,162 @@
+/** One period with the microphone on: its audio goes to one dictation session, and both end together. */
+import {
+  type Microphone,
+  MicrophoneError,
+  type MicrophoneEvents,
+  type MicrophoneOptions,
+} from "./audio/microphone";
+import { SAMPLE_RATE_HZ } from "./client/audio-queue";
+import type { Failure } from "./client/failure";
+import type { SessionEvent, StartConfig } from "./client/messages";
+import { DictationSession, type SessionOptions } from "./client/session";
+
+const BYTES_PER_MS = (2 * SAMPLE_RATE_HZ) / 1000;
+
+export type OpenMicrophone = (
+  options: MicrophoneOptions,
+  events: MicrophoneEvents,
+) => Promise<Pick<Microphone, "mute" | "flush" | "close">>;
+
+/** What the settings ask of a dictation. */
+export interface DictationOptions {
+  config: StartConfig;
+  microphone: MicrophoneOptions;
+  /** The microphone stays on while texts are sent. */
+  isHandsFree: boolean;
+}
+
+export interface CaptureOptions extends Pick<SessionOptions, "id" | "connect" | "credentials"> {
+  settings: DictationOptions;
+  openMicrophone: OpenMicrophone;
+  onEvent: (event: SessionEvent) => void;
+  /** The level of 100 ms, 0 to 1; 0 when the microphone is off. */
+  onLevel: (level: number) => void;
+  /** Whether a microphone that is not muted gives no sound at all. */
+  onSilent: (isSilent: boolean) => void;
+  /** The microphone cannot be opened, or is gone. What was said before still becomes final. */
+  onMicrophoneFailed: (failure: Failure) => void;
+}
+
+export class Capture {
+  readonly id: string;
+  readonly isHandsFree: boolean;
+  /** Resolves when no final follows, to whether all that was said has become final. */
+  readonly ended: Promise<boolean>;
+  readonly #options: CaptureOptions;
+  readonly #session: DictationSession;
+  #microphone: Awaited<ReturnType<OpenMicrophone>> | null = null;
+  #isOff = false;
+  #isComplete = true;
+  #isMuted = false;
+  readonly #silence = new SilenceDetector();
+
+  constructor(options: CaptureOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.isHandsFree = options.settings.isHandsFree;
+    let end: (isComplete: boolean) => void = () => undefined;
+    this.ended = new Promise((resolve) => (end = resolve));
+    this.#session = new DictationSession({
+      connect: options.connect,
+      credentials: options.credentials,
+      id: options.id,
+      config: options.settings.config,
+      onEvent: (event) => {
+        if (isFinished(event)) this.#closeMicrophone();
+        if (event.type === "state" && event.state.kind === "failed") this.#isComplete = false;
+        options.onEvent(event);
+        if (isFinished(event)) end(this.#isComplete);
+      },
+    });
+    void this.#openMicrophone();
+  }
+
+  /** Switch the microphone off. Resolves when no final follows, to whether all that was said is final. */
+  async stop(): Promise<boolean> {
+    if (this.#microphone === null) this.cancel(); // nothing was recorded yet
+    if (!this.#isOff) {
+      await this.#microphone?.flush();
+      this.#session.stop();
+      this.#closeMicrophone();
+    }
+    return await this.ended;
+  }
+
+  cancel(): void {
+    this.#session.cancel();
+    this.#closeMicrophone();
+  }
+
+  /** Ask for the finals of all that was said so far. Resolves to whether they have come. */
+  async flush(): Promise<boolean> {
+    await this.#microphone?.flush();
+    await this.#session.flush();
+    return this.#isComplete;
+  }
+
+  mute(isMuted: boolean): void {
+    this.#isMuted = isMuted;
+    this.#silence.reset();
+    this.#options.onSilent(false);
+    this.#microphone?.mute(isMuted);
+  }
+
+  async #openMicrophone(): Promise<void> {
+    const { openMicrophone, settings, onLevel, onSilent, onMicrophoneFailed } = this.#options;
+    try {
+      const microphone = await openMicrophone(settings.microphone, {
+        onChunk: ({ pcm, level }) => {
+          this.#session.sendAudio(pcm);
+          if (this.#isOff) return;
+          onLevel(level);
+          if (!this.#isMuted) onSilent(this.#silence.push(level, pcm.byteLength / BYTES_PER_MS));
+        },
+        onLost: () => {
+          onMicrophoneFailed({ kind: "device_lost", detail: "" });
+          void this.stop();
+        },
+      });
+      if (this.#isOff) return void microphone.close();
+      this.#microphone = microphone;
+      microphone.mute(this.#isMuted);
+    } catch (error) {
+      if (!(error instanceof MicrophoneError)) throw error;
+      if (this.#isOff) return;
+      onMicrophoneFailed(error.failure);
+      this.cancel();
+    }
+  }
+
+  #closeMicrophone(): void {
+    if (this.#isOff) return;
+    this.#isOff = true;
+    void this.#microphone?.close();
+    this.#options.onLevel(0);
+  }
+}
+
+export function isFinished(event: SessionEvent): boolean {
+  return event.type === "state" && (event.state.kind === "ended" || event.state.kind === "failed");
+}
+
+/** How long a microphone may give nothing but zeros. */
+const SILENCE_LIMIT_MS = 3000;
+
+/** Notices a microphone that gives no sound at all: switched off at the device, or by the system. Pure. */
+class SilenceDetector {
+  #silentMs = 0;
+  #hasSound = false;
+
+  /** Whether there has been no sound at all for too long. After any sound silence is normal: some devices mute pauses. */
+  push(level: number, ms: number): boolean {
+    this.#hasSound ||= level > 0;
+    this.#silentMs += ms;
+    return !this.#hasSound && this.#silentMs >= SILENCE_LIMIT_MS;
+  }
+
+  /** Start again: the microphone was muted. */
+  reset(): void {
+    this.#silentMs = 0;
+    this.#hasSound = false;
+  }
+}

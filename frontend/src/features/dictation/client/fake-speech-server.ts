@@ -1,0 +1,153 @@
+/** For tests: a speech server that follows the documented protocol, and whose connections can be cut. */
+import type { OutgoingMessage } from "./messages";
+
+interface Wire {
+  type: string;
+  [field: string]: unknown;
+}
+
+/** What one dictation has received, over all its sockets. */
+export class FakeDictation {
+  readonly received: number[] = [];
+  readonly events: Wire[] = [];
+  frames = 0;
+  isStopping = false;
+
+  constructor(
+    readonly token: string,
+    readonly start: OutgoingMessage,
+  ) {}
+}
+
+export class FakeSpeechServer {
+  readonly sockets: FakeSocket[] = [];
+  readonly dictations: FakeDictation[] = [];
+  /** New sockets get no connection. */
+  isDown = false;
+  forgets = false;
+  /** Errors for the next `start`s. */
+  refusals: Wire[] = [];
+
+  readonly connect = (): WebSocket => {
+    const socket = new FakeSocket(this);
+    this.sockets.push(socket);
+    return socket as unknown as WebSocket;
+  };
+
+  get socket(): FakeSocket {
+    const socket = this.sockets.at(-1);
+    if (socket === undefined) throw new Error("nobody has connected");
+    return socket;
+  }
+
+  get dictation(): FakeDictation {
+    const dictation = this.dictations.at(-1);
+    if (dictation === undefined) throw new Error("nothing was started");
+    return dictation;
+  }
+
+  /** Store an event of the dictation, and send it where a socket is connected. */
+  emit(event: Wire, dictation = this.dictation): void {
+    const numbered = { ...event, seq: dictation.events.length + 1, session_id: "s" };
+    dictation.events.push(numbered);
+    if (this.socket.dictation === dictation && !this.socket.isMute) this.socket.give(numbered);
+  }
+
+  say(type: "partial" | "final", utterance: number, text: string, endMs = 0): void {
+    const times = { speech_end_ms: endMs, endpoint_ms: 300, queue_ms: 10, decode_ms: 20 };
+    const body = { utterance_id: utterance, text, stable: "", end_ms: endMs, provider: "fake", model: null };
+    this.emit({ type, ...body, ...(type === "final" ? { timing: times } : {}) });
+  }
+
+  handle(socket: FakeSocket, message: Wire): void {
+    switch (message.type) {
+      case "start": {
+        const refusal = this.refusals.shift();
+        if (refusal !== undefined) return socket.give({ seq: 1, ...refusal });
+        socket.dictation = new FakeDictation(`t${this.dictations.length}`, message as OutgoingMessage);
+        this.dictations.push(socket.dictation);
+        const engine = { provider: "fake", model: null, lang: "en", reason: null };
+        return this.emit({ type: "ready", resume_token: socket.dictation.token, ...engine });
+      }
+      case "resume":
+        return this.#resume(socket, message);
+      case "flush":
+        return this.emit({ type: "flushed", id: message["id"] });
+      case "ping":
+        return this.emit({ type: "pong", id: null });
+      case "stop":
+        if (socket.dictation !== null) socket.dictation.isStopping = true;
+        return this.emit({ type: "stopped", stats: {} });
+    }
+  }
+
+  #resume(socket: FakeSocket, message: Wire): void {
+    const dictation = this.dictations.find((one) => one.token === message["resume_token"]);
+    const seq = message["last_event_seq"] as number;
+    if (dictation === undefined || this.forgets) {
+      return socket.give({ type: "error", code: "resume_refused", message: "no", fatal: false, seq: 1 });
+    }
+    socket.dictation = dictation;
+    socket.give({
+      type: "resumed",
+      seq,
+      next_audio_seq: dictation.frames + 1,
+      stopping: dictation.isStopping,
+    });
+    dictation.events.slice(seq).forEach((event) => socket.give(event));
+  }
+}
+
+/** The client's end of a connection. Everything happens a microtask later, as on a network. */
+export class FakeSocket {
+  readyState: number = WebSocket.CONNECTING;
+  binaryType = "blob";
+  bufferedAmount = 0;
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: string }) => void) | null = null;
+  onclose: ((event: { code: number; reason: string }) => void) | null = null;
+  readonly received: Wire[] = [];
+  dictation: FakeDictation | null = null;
+  closedWith: number | null = null;
+  /** Nothing arrives in either direction, and neither end is told. */
+  isDead = false;
+  /** Events of the server are lost on this socket. */
+  isMute = false;
+
+  constructor(private readonly server: FakeSpeechServer) {
+    queueMicrotask(() => {
+      if (server.isDown) return this.drop(1006);
+      this.readyState = WebSocket.OPEN;
+      this.onopen?.();
+    });
+  }
+
+  send(data: string | ArrayBuffer): void {
+    if (this.isDead) return;
+    if (typeof data === "string") {
+      const message = JSON.parse(data) as Wire;
+      this.received.push(message);
+      return queueMicrotask(() => this.server.handle(this, message));
+    }
+    if (this.dictation === null) return;
+    this.dictation.frames += 1;
+    this.dictation.received.push(...new Uint8Array(data));
+  }
+
+  give(event: Wire): void {
+    if (!this.isDead) queueMicrotask(() => this.onmessage?.({ data: JSON.stringify(event) }));
+  }
+
+  close(code: number): void {
+    this.closedWith ??= code;
+    this.readyState = WebSocket.CLOSED;
+    this.dictation = null;
+  }
+
+  /** The connection ends, as seen by the client. */
+  drop(code: number, reason = ""): void {
+    this.readyState = WebSocket.CLOSED;
+    this.dictation = null;
+    this.onclose?.({ code, reason });
+  }
+}

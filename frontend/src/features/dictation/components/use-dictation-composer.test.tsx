@@ -1,0 +1,311 @@
+/** Dictation as the user sees it: the button, the keys, the field, and the status. */
+import { act, fireEvent, screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+
+import type { Services } from "@/shared/services";
+import { createTestServices, renderWith } from "@/test/services";
+
+import { FakeMicrophones } from "../audio/fake-microphone";
+import { FakeSpeechServer } from "../client/fake-speech-server";
+import { ComposerStore } from "../composer/composer-store";
+import { Dictation } from "../dictation";
+import { DictationContext } from "../dictation-context";
+import { Drafts } from "../drafts";
+import { dictationOptions } from "../options";
+import { useDictationComposer } from "./use-dictation-composer";
+
+let services: Services;
+beforeEach(() => {
+  services = createTestServices();
+});
+afterEach(() => {
+  sessionStorage.clear();
+});
+
+function shown() {
+  const server = new FakeSpeechServer();
+  const microphones = new FakeMicrophones();
+  const dictation = new Dictation({
+    composer: new ComposerStore(),
+    connect: server.connect,
+    credentials: { token: () => Promise.resolve(null), renew: () => Promise.resolve(false) },
+    readOptions: () => dictationOptions(services.settings.get()),
+    openMicrophone: microphones.open,
+  });
+  const sent = vi.fn();
+  const drafts = new Drafts(dictation.composer, sessionStorage, () => "me");
+  /** The chat, which takes nothing while an answer streams. */
+  const chat = { isFree: true, free: () => undefined as void };
+  function Page({ conversation = null }: { conversation?: string | null }) {
+    const { draft, field, microphone, below, onReady } = useDictationComposer(conversation);
+    chat.free = () => {
+      chat.isFree = true;
+      onReady();
+    };
+    return (
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (chat.isFree) void draft.take().then(sent);
+        }}
+      >
+        {field}
+        {microphone}
+        <button disabled={draft.isEmpty}>Send</button>
+        {below}
+      </form>
+    );
+  }
+  const parts = { dictation, drafts };
+  const page = renderWith(
+    services,
+    <DictationContext value={parts}>
+      <Page />
+    </DictationContext>,
+  );
+  const field = screen.getByRole<HTMLTextAreaElement>("textbox", { name: "Your message" });
+  const told = (work: () => void) =>
+    act(async () => {
+      work();
+      for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    });
+  const visit = (conversation: string | null) =>
+    page.rerender(
+      <DictationContext value={parts}>
+        <Page conversation={conversation} />
+      </DictationContext>,
+    );
+  return { server, microphones, dictation, sent, field, told, page, chat, visit };
+}
+
+it("shows certain words solid, the others faint, and reads only finals aloud", async () => {
+  const { server, field, told } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => undefined);
+  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+  await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
+  expect(screen.getByRole("status")).toHaveTextContent("Hearing you");
+  await told(() => server.emit({ type: "partial", utterance_id: 1, text: "what is the", stable: "what is" }));
+  expect(field).toHaveValue("what is the");
+  const pieces = [...screen.getByTestId("composer-pieces").querySelectorAll("span")];
+  expect(pieces.map((piece) => [piece.dataset["kind"], piece.textContent])).toEqual([
+    ["stable", "what is"],
+    ["unstable", " the"],
+  ]);
+  expect(screen.getByTestId("heard")).toBeEmptyDOMElement();
+  await told(() => server.say("final", 1, "What is the time?"));
+  expect(screen.getByTestId("heard")).toHaveTextContent("What is the time?");
+  expect(screen.getByTestId("receipt")).toHaveAccessibleName(/From the end of speech to the text/);
+  expect(screen.getByRole("tooltip", { hidden: true })).toHaveTextContent("Silence waited for0.30 s");
+  await userEvent.click(screen.getByRole("button", { name: "Take back the last utterance" }));
+  expect(field).toHaveValue("");
+});
+
+it("leaves the caret where the user types, and undoes with the keyboard", async () => {
+  const { server, field, told } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => server.say("partial", 1, "hello wor"));
+  await userEvent.click(field);
+  await userEvent.keyboard("{Control>}{Home}{/Control}");
+  field.setSelectionRange(0, 0); // as a finger does it: neither key nor mouse
+  document.dispatchEvent(new Event("selectionchange"));
+  await userEvent.keyboard("Ada:");
+  await told(() => server.say("final", 1, "Hello world."));
+  expect(field).toHaveValue("Ada: Hello world.");
+  expect(field.selectionStart).toBe(4);
+  await userEvent.keyboard("{Control>}z{/Control}");
+  expect(field).toHaveValue("Hello world.");
+  await userEvent.keyboard("{Control>}z{/Control}");
+  expect(field).toHaveValue("");
+  await userEvent.keyboard("{Control>}{Shift>}z{/Shift}{/Control}");
+  expect(field).toHaveValue("Hello world.");
+});
+
+it("keeps its hands off a text that an input method is composing", async () => {
+  const { server, field, told } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  fireEvent.compositionStart(field);
+  await told(() => server.say("final", 1, "Later."));
+  expect(field).toHaveValue("");
+  fireEvent.compositionEnd(field);
+  expect(field).toHaveValue("Later.");
+});
+
+it("goes on writing where its field went away in the middle of a character", async () => {
+  const { server, field, told, page, dictation } = shown();
+  dictation.start();
+  await told(() => undefined);
+  fireEvent.compositionStart(field);
+  await told(() => server.say("final", 1, "Later."));
+  page.unmount();
+  expect(dictation.composer.get().text).toBe("Later.");
+});
+
+it("listens while the key is held, and not longer", async () => {
+  const { server, microphones, told, dictation } = shown();
+  await told(() => void fireEvent.keyDown(document.body, { code: "Space", key: " " }));
+  await told(() => void fireEvent.keyDown(document.body, { code: "Space", key: " ", repeat: true }));
+  expect(dictation.get().state.kind).toBe("listening");
+  await told(() => microphones.last.hear(new ArrayBuffer(3200)));
+  await told(() => void fireEvent.keyUp(document.body, { code: "Space", key: " " }));
+  expect(dictation.get().state.kind).toBe("idle");
+  expect(server.sockets).toHaveLength(1);
+  await told(() => void fireEvent.keyDown(document.body, { code: "Space", key: " " }));
+  await told(() => void fireEvent.blur(window)); // the key is let go of in another window
+  expect(dictation.get().state.kind).toBe("idle");
+  expect(microphones.last.isClosed).toBe(true);
+});
+
+it("writes no spaces while the key is still down after Escape, and listens when it is pressed again", async () => {
+  const { server, field, told, dictation } = shown();
+  field.focus();
+  const press = (repeat: boolean) => fireEvent.keyDown(field, { code: "Space", key: " ", repeat });
+  await told(() => void press(false));
+  await told(() => server.say("final", 1, "Stays."));
+  await told(() => void fireEvent.keyDown(field, { key: "Escape", code: "Escape" }));
+  expect(dictation.get().state.kind).toBe("idle");
+  expect(press(true)).toBe(false); // its default, to write a space, is prevented
+  expect(dictation.get().state.kind).toBe("idle");
+  fireEvent.keyUp(field, { code: "Space", key: " " });
+  expect(press(false)).toBe(true); // in a text it is a space
+  await told(() => void fireEvent.keyDown(document.body, { code: "Space", key: " " }));
+  expect(dictation.get().state.kind).toBe("listening");
+});
+
+it("ends with Escape, and takes back what was not final", async () => {
+  const { server, field, told, dictation } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => server.say("partial", 1, "oh no"));
+  await told(() => void fireEvent.keyDown(document.body, { key: "Escape" }));
+  expect(field).toHaveValue("");
+  expect(dictation.get().state.kind).toBe("idle");
+});
+
+it("sends by itself only when that was asked for, and hands-free goes on listening", async () => {
+  const { server, sent, told, dictation } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => server.say("final", 1, "One."));
+  await told(() => void dictation.stop());
+  expect(sent).not.toHaveBeenCalled();
+  await told(() => services.settings.change({ autoSend: true, endpointing: "hands_free" }));
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => server.say("final", 1, "Two."));
+  await told(() => undefined);
+  expect(sent).toHaveBeenCalledWith({ text: "One. Two.", isWhole: true });
+  expect(server.dictation.start).toMatchObject({ config: { endpointing: "hands_free" } });
+  expect(dictation.get().state.kind).toBe("listening");
+});
+
+it("sends what became final during an answer when that answer ends, and once", async () => {
+  const { server, sent, told, chat, dictation } = shown();
+  services.settings.change({ autoSend: true, endpointing: "hands_free" });
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  chat.isFree = false;
+  await told(() => server.say("final", 1, "Meanwhile."));
+  expect(sent).not.toHaveBeenCalled();
+  await told(chat.free);
+  expect(sent).toHaveBeenCalledExactlyOnceWith({ text: "Meanwhile.", isWhole: true });
+  await told(() => dictation.composer.dispatch({ type: "replaced", text: "Meanwhile." })); // it could not be sent
+  await told(chat.free);
+  expect(sent).toHaveBeenCalledOnce();
+});
+
+it("does not send by itself what was typed into since, nor in another conversation, nor half an utterance", async () => {
+  const { server, sent, told, chat, field, visit, dictation } = shown();
+  services.settings.change({ autoSend: true, endpointing: "hands_free" });
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  chat.isFree = false;
+  await told(() => server.say("final", 1, "One."));
+  await userEvent.type(field, " and");
+  await told(chat.free);
+  chat.isFree = false;
+  await told(() => server.say("final", 2, "Two."));
+  await told(() => visit("another"));
+  await told(chat.free);
+  chat.isFree = false;
+  await told(() => server.say("final", 3, "Three."));
+  await told(() => server.say("partial", 4, "fo"));
+  await told(chat.free);
+  expect(sent).not.toHaveBeenCalled();
+  await told(() => server.say("final", 4, "Four."));
+  await told(() => undefined);
+  expect(sent).toHaveBeenCalledOnce();
+  dictation.cancel();
+});
+
+it("shows each conversation its own draft, also after a reload", async () => {
+  const first = shown();
+  await userEvent.type(first.field, "for a new one");
+  await first.told(() => first.visit("c1"));
+  expect(first.field).toHaveValue("");
+  first.page.unmount();
+  expect(shown().field).toHaveValue("for a new one");
+});
+
+it("says that no sound comes from the microphone, until one does", async () => {
+  const { microphones, told } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => undefined);
+  const hear = (count: number, level: number) =>
+    told(() => {
+      for (let piece = 0; piece < count; piece += 1) microphones.last.hear(new ArrayBuffer(3200), level);
+    });
+  await hear(29, 0);
+  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+  await hear(1, 0);
+  expect(screen.getByRole("status")).toHaveTextContent("No sound comes from the microphone");
+  await hear(1, 0.001);
+  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+  await hear(60, 0); // a pause, of a microphone that mutes what is no speech
+  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+});
+
+it("does not miss the sound of a microphone that is muted", async () => {
+  const { microphones, told } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await userEvent.click(screen.getByRole("button", { name: "Mute the microphone" }));
+  const silence = () => {
+    for (let piece = 0; piece < 40; piece += 1) microphones.last.hear(new ArrayBuffer(3200), 0);
+  };
+  await told(silence);
+  expect(screen.getByRole("status")).toHaveTextContent("Muted");
+  await userEvent.click(screen.getByRole("button", { name: "Unmute the microphone" }));
+  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+  await told(silence);
+  expect(screen.getByRole("status")).toHaveTextContent("No sound");
+});
+
+it("writes from the right what is written so, in both layers alike", () => {
+  const { field } = shown();
+  expect(field).toHaveAttribute("dir", "auto");
+  const pieces = screen.getByTestId("composer-pieces");
+  expect(pieces).toHaveAttribute("dir", "auto");
+  for (const layer of [field, pieces]) expect(layer).toHaveClass("[unicode-bidi:plaintext]");
+});
+
+it("says what is wrong and what to do about it", async () => {
+  const { server, microphones, told } = shown();
+  microphones.failure = { kind: "no_permission", detail: "" };
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => undefined);
+  expect(screen.getByRole("alert")).toHaveTextContent("may not use the microphone");
+  microphones.failure = null;
+  server.refusals = [{ type: "error", code: "provider_not_ready", message: "pull a model", fatal: false }];
+  await userEvent.click(screen.getByRole("button", { name: "Try again" }));
+  await told(() => undefined);
+  expect(screen.getByRole("alert")).toHaveTextContent("pull a model");
+  expect(screen.getByRole("link", { name: "To the settings" })).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: "Close" }));
+  expect(screen.queryByRole("alert")).toBeNull();
+});
+
+it("stops listening when its page goes", async () => {
+  const { microphones, told, page } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => undefined);
+  expect(microphones.last.isClosed).toBe(false);
+  page.unmount();
+  await told(() => undefined);
+  expect(microphones.last.isClosed).toBe(true);
+});

@@ -1,0 +1,85 @@
+/** The parts of the chat's composer that dictation provides: draft, field, microphone and status. */
+import { type ReactNode, useCallback, useEffect, useLayoutEffect, useMemo, useRef } from "react";
+import { useTranslation } from "react-i18next";
+
+import { submitOnEnter } from "@/shared/lib/keyboard";
+
+import { ComposerField } from "../composer/composer-field";
+import { useComposerModel, useDictation, useDictationView } from "../dictation-context";
+import { isBusy, isRecording } from "../dictation-state";
+import { prependText, takeText } from "../drafts";
+import { DictationControls } from "./dictation-controls";
+import { DictationStatus } from "./dictation-status";
+import { useDictationKeys } from "./push-to-talk";
+import { useAutoSend } from "./use-auto-send";
+import { useWakeLock } from "./use-wake-lock";
+
+interface DictationComposer {
+  draft: {
+    isEmpty: boolean;
+    take: () => Promise<{ text: string; isWhole: boolean }>;
+    restore: (text: string) => void;
+    focus: () => void;
+  };
+  field: ReactNode;
+  microphone: ReactNode;
+  below: ReactNode;
+  /** To be called when the chat accepts texts again. */
+  onReady: () => void;
+}
+
+/** @param conversationId the conversation whose draft is composed; null for a new one */
+export function useDictationComposer(conversationId: string | null): DictationComposer {
+  const { dictation, drafts } = useDictation();
+  const { t } = useTranslation();
+  const field = useRef<HTMLTextAreaElement>(null);
+  const { state } = useDictationView(dictation);
+  const { text } = useComposerModel(dictation);
+  const isSpeaking = state.kind === "finishing" || (state.kind === "listening" && state.isSpeaking);
+  const isEmpty = text.trim() === "" && !isSpeaking;
+  useDictationKeys(dictation);
+  useWakeLock(isRecording(state));
+  useEffect(() => () => void dictation.stop(), [dictation]); // stop the microphone when its UI unmounts
+  const { onReady, reset } = useAutoSend(
+    dictation,
+    useCallback(() => field.current?.form?.requestSubmit(), []),
+  );
+  // A layout effect runs before the effects of the chat, which may send a text for the new conversation.
+  useLayoutEffect(() => {
+    reset();
+    drafts.show(conversationId, isBusy(dictation.get().state));
+  }, [conversationId, dictation, drafts, reset]);
+  const draft = useMemo(
+    () => ({
+      isEmpty,
+      take: () => {
+        reset();
+        drafts.handleTaken();
+        return takeText(dictation);
+      },
+      restore: (unsent: string) => {
+        drafts.handleRestored();
+        prependText(dictation.composer, unsent);
+      },
+      focus: () => field.current?.focus(),
+    }),
+    [dictation, drafts, reset, isEmpty],
+  );
+  return {
+    draft,
+    field: (
+      <div className="max-h-[40vh] overflow-y-auto px-2 py-2">
+        <ComposerField
+          ref={field}
+          composer={dictation.composer}
+          label={t("chat.composer")}
+          placeholder={t("chat.placeholder")}
+          onKeyDown={submitOnEnter}
+        />
+      </div>
+    ),
+    microphone: <DictationControls dictation={dictation} />,
+    below: <DictationStatus dictation={dictation} />,
+    onReady,
+  };
+}

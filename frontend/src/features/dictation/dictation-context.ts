@@ -1,0 +1,57 @@
+/** The dictation of the page with its drafts, and the hooks that read it. */
+import { createContext, useContext, useSyncExternalStore } from "react";
+
+import { keys } from "@/shared/api/queries";
+import type { Me } from "@/shared/api/types";
+import type { Services } from "@/shared/services";
+
+import { socketUrl } from "./client/messages";
+import { ComposerStore } from "./composer/composer-store";
+import type { ComposerModel } from "./composer/model";
+import { Dictation, type DictationView } from "./dictation";
+import { Drafts } from "./drafts";
+import { dictationOptions } from "./options";
+
+/** Both go on while components come and go. */
+export interface DictationParts {
+  dictation: Dictation;
+  drafts: Drafts;
+}
+
+export const DictationContext = createContext<DictationParts | null>(null);
+
+export function createDictation({ session, settings, queryClient }: Services): DictationParts {
+  const dictation = new Dictation({
+    composer: new ComposerStore(),
+    connect: () => new WebSocket(socketUrl(location)),
+    credentials: session,
+    readOptions: () => dictationOptions(settings.get()),
+  });
+  const readOwner = (): string => queryClient.getQueryData<Me>(keys.me)?.id ?? "";
+  const drafts = new Drafts(dictation.composer, openTabStorage(), readOwner);
+  session.subscribe(() => (session.state === "out" ? drafts.pause() : drafts.resume()));
+  return { dictation, drafts };
+}
+
+/** The storage of this tab alone: two tabs do not overwrite each other's drafts. */
+function openTabStorage(): Pick<Storage, "getItem" | "setItem" | "removeItem"> {
+  try {
+    return sessionStorage;
+  } catch {
+    return { getItem: () => null, setItem: () => undefined, removeItem: () => undefined }; // forbidden
+  }
+}
+
+export function useDictation(): DictationParts {
+  const parts = useContext(DictationContext);
+  if (parts === null) throw new Error("useDictation needs a DictationContext around it");
+  return parts;
+}
+
+export function useDictationView(dictation: Dictation): DictationView {
+  return useSyncExternalStore(dictation.subscribe, dictation.get);
+}
+
+export function useComposerModel({ composer }: Dictation): ComposerModel {
+  return useSyncExternalStore(composer.subscribe, composer.get);
+}

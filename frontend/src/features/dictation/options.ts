@@ -1,0 +1,26 @@
+/** Translates the settings of the page into the options of a dictation. */
+import type { Settings } from "@/shared/lib/settings";
+
+import type { DictationOptions } from "./capture";
+
+const MAX_TERMS = 200;
+
+export function dictationOptions(settings: Settings): DictationOptions {
+  const { speechLang, sttProvider, sttModel, endpointing, vocabulary } = settings;
+  return {
+    config: {
+      lang: speechLang || "auto",
+      // A field that is left out is the server's choice.
+      ...(sttProvider === "" ? {} : { provider: sttProvider }),
+      ...(sttModel === "" ? {} : { model: sttModel }),
+      ...(endpointing === "" ? {} : { endpointing }),
+      vocabulary: vocabulary.slice(0, MAX_TERMS),
+    },
+    microphone: {
+      deviceId: settings.microphone,
+      echoCancellation: settings.echoCancellation,
+      noiseSuppression: settings.noiseSuppression,
+    },
+    isHandsFree: endpointing === "hands_free",
+  };
+}

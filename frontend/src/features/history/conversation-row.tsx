@@ -1,0 +1,116 @@
+/** One conversation in the sidebar: its link, and buttons to rename and delete it. */
+import { Pencil, Trash2 } from "lucide-react";
+import { useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Link } from "wouter";
+
+import type { Conversation } from "@/shared/api/types";
+
+interface RowProps {
+  conversation: Conversation;
+  isCurrent: boolean;
+  onRename: (title: string) => void;
+  onDelete: () => void;
+  onOpen: () => void;
+}
+
+export function ConversationRow({ conversation, isCurrent, onRename, onDelete, onOpen }: RowProps) {
+  const { t } = useTranslation();
+  const [isRenaming, setRenaming] = useState(false);
+  const { id, title } = conversation;
+  if (isRenaming) {
+    return (
+      <RenameField
+        title={title}
+        onDone={(changed) => {
+          setRenaming(false);
+          if (changed !== null) onRename(changed);
+        }}
+      />
+    );
+  }
+  return (
+    <div
+      className={`group relative flex items-center rounded-lg ${isCurrent ? "bg-raised" : "hover:bg-raised/60"}`}
+    >
+      <Link
+        href={`/c/${id}`}
+        aria-current={isCurrent ? "page" : undefined}
+        onClick={onOpen}
+        onKeyDown={(event) => {
+          if (event.key === "F2") setRenaming(true);
+          if (event.key === "Delete") onDelete();
+        }}
+        className="min-w-0 flex-1 truncate rounded-lg px-3 py-2 text-sm"
+        title={title}
+      >
+        {title}
+      </Link>
+      <span className="flex shrink-0 pr-1 [@media(hover:hover)]:sr-only [@media(hover:hover)]:group-focus-within:not-sr-only [@media(hover:hover)]:group-hover:not-sr-only">
+        <RowButton label={t("history.renameOf", { title })} onClick={() => setRenaming(true)}>
+          <Pencil size={15} aria-hidden />
+        </RowButton>
+        <RowButton label={t("history.deleteOf", { title })} onClick={onDelete}>
+          <Trash2 size={15} aria-hidden />
+        </RowButton>
+      </span>
+    </div>
+  );
+}
+
+function RowButton({
+  label,
+  onClick,
+  children,
+}: {
+  label: string;
+  onClick: () => void;
+  children: React.ReactNode;
+}) {
+  return (
+    <button
+      type="button"
+      aria-label={label}
+      title={label}
+      onClick={onClick}
+      className="grid size-8 place-items-center rounded-md text-muted hover:bg-page hover:text-ink"
+    >
+      {children}
+    </button>
+  );
+}
+
+/** The server's limit. */
+const LONGEST_TITLE_CHARS = 200;
+
+/** A title while it is edited: Enter or leaving the field keeps the change, Escape drops it. */
+function RenameField({ title, onDone }: { title: string; onDone: (changed: string | null) => void }) {
+  const { t } = useTranslation();
+  const [typed, setTyped] = useState(title);
+  const isDone = useRef(false);
+  const finish = (keep: boolean) => {
+    if (isDone.current) return;
+    isDone.current = true;
+    const changed = typed.trim();
+    onDone(keep && changed !== "" && changed !== title ? changed : null);
+  };
+  return (
+    <input
+      autoFocus
+      className="field"
+      aria-label={t("history.renameOf", { title })}
+      maxLength={LONGEST_TITLE_CHARS}
+      value={typed}
+      onChange={(event) => setTyped(event.target.value)}
+      onFocus={(event) => event.target.select()}
+      onBlur={() => finish(true)}
+      onKeyDown={(event) => {
+        if (event.key === "Enter" && !event.nativeEvent.isComposing) finish(true);
+        if (event.key === "Escape") {
+          event.stopPropagation();
+          finish(false);
+        }
+      }}
+    />
+  );
+}

@@ -1,0 +1,143 @@
+/** The guide of the first visit: the speech engine, the language model, the microphone. */
+import { type ReactNode, useState } from "react";
+import { useTranslation } from "react-i18next";
+
+import {
+  isEchoOnly,
+  listAssistants,
+  useLanguageModels,
+  useModelIds,
+  useSpeechEngines,
+} from "@/shared/api/providers";
+import { useSettings } from "@/shared/services";
+import { Choice } from "@/shared/ui/fields";
+import { Modal } from "@/shared/ui/modal";
+import { WithCode } from "@/shared/ui/notice";
+
+import { ModelChoice } from "./model-section";
+import { ProviderList } from "./providers";
+import { listLanguages } from "./speech-options";
+
+const TITLES = ["settings.guideEngine", "settings.guideModel", "settings.guideMicrophone"] as const;
+
+export function Guide({ microphone }: { microphone: ReactNode }) {
+  const { t } = useTranslation();
+  const [settings, change] = useSettings();
+  const [step, setStep] = useState(0);
+  if (settings.guided) return null;
+  const finish = () => {
+    change({ guided: true });
+    setStep(0);
+  };
+  const isLast = step === TITLES.length - 1;
+  return (
+    <Modal title={t("settings.guideTitle")} onClose={finish}>
+      <div className="mb-4 flex items-center gap-3">
+        <span
+          aria-hidden
+          className="grid size-8 shrink-0 place-items-center rounded-full bg-brand text-sm font-semibold text-white"
+        >
+          {step + 1}
+        </span>
+        <h3 className="font-semibold">{t(TITLES[step] ?? TITLES[0])}</h3>
+        <span className="ml-auto text-xs text-muted">
+          {t("settings.guideStep", { step: step + 1, steps: TITLES.length })}
+        </span>
+      </div>
+      <div className="min-h-52 space-y-4 text-sm" aria-live="polite">
+        {step === 0 && <EngineStep />}
+        {step === 1 && <ModelStep />}
+        {step === 2 && microphone}
+      </div>
+      <div className="mt-6 flex items-center gap-2">
+        <span className="mr-auto">
+          {!isLast && (
+            <button type="button" className="button-quiet" onClick={finish}>
+              {t("settings.skip")}
+            </button>
+          )}
+        </span>
+        {step > 0 && (
+          <button type="button" className="button" onClick={() => setStep(step - 1)}>
+            {t("settings.back")}
+          </button>
+        )}
+        <button
+          type="button"
+          data-first
+          className="button-brand"
+          onClick={isLast ? finish : () => setStep(step + 1)}
+        >
+          {t(isLast ? "settings.start" : "settings.next")}
+        </button>
+      </div>
+    </Modal>
+  );
+}
+
+function EngineStep() {
+  const { t, i18n } = useTranslation();
+  const [settings, change] = useSettings();
+  const engines = useSpeechEngines();
+  const items = engines.data?.items ?? [];
+  const inUse = items.find((item) => item.default);
+  const real = items.filter((item) => item.type !== "mock" && item.name !== "auto");
+  const usable = real.filter((item) => item.status === "ready");
+  if (engines.isPending) return <p>{t("common.loading")}</p>;
+  if (inUse === undefined || !["ready", "loading"].includes(inUse.status)) {
+    return (
+      <>
+        <p>{t(usable.length > 0 ? "settings.guideEngineOther" : "settings.guideEngineMissing")}</p>
+        {usable.length > 0 && (
+          <Choice
+            label={t("settings.engine")}
+            value={settings.sttProvider}
+            options={[["", t("settings.serverChoice")], ...usable.map(({ name }) => [name, name] as const)]}
+            onChange={(sttProvider) => change({ sttProvider, sttModel: "" })}
+          />
+        )}
+        <ProviderList label={t("settings.engines")} items={real} />
+      </>
+    );
+  }
+  const text = inUse.status === "ready" ? "settings.guideEngineReady" : "settings.guideEngineLoading";
+  const languages = listLanguages(inUse.capabilities.languages, settings.speechLang, i18n.language);
+  return (
+    <>
+      <ProviderList label={t(text, { name: inUse.name })} items={[inUse]} />
+      <Choice
+        label={t("settings.speechLang")}
+        value={settings.speechLang}
+        options={[
+          ["auto", t("settings.autoLang")],
+          ...languages.map(({ tag, name }) => [tag, name] as const),
+        ]}
+        onChange={(speechLang) => change({ speechLang })}
+      />
+    </>
+  );
+}
+
+function ModelStep() {
+  const { t } = useTranslation();
+  const { data: ids } = useModelIds();
+  const providers = useLanguageModels().data?.items;
+  const inUse = providers?.find((item) => item.default);
+  const onlyEcho = ids !== undefined && isEchoOnly(ids, listAssistants(providers));
+  return (
+    <>
+      {!onlyEcho && inUse && (
+        <ProviderList label={t("settings.guideModelReady", { name: inUse.name })} items={[inUse]} />
+      )}
+      {onlyEcho && (
+        <div className="rounded-xl border border-line p-4 text-muted">
+          <p className="text-ink">{t("settings.echoModel")}</p>
+          <p className="mt-2">
+            <WithCode text={t("settings.connectHint")} />
+          </p>
+        </div>
+      )}
+      <ModelChoice />
+    </>
+  );
+}

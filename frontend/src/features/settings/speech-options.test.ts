@@ -1,0 +1,24 @@
+/** What is typed becomes a vocabulary that the server accepts, and languages have names. */
+import { expect, test } from "vitest";
+
+import { listLanguages, MAX_TERM_CHARS, MAX_TERMS, parseVocabulary } from "./speech-options";
+
+test("one term a line, each once, without the blanks", () => {
+  expect(parseVocabulary(" PROMPTer \r\n\nAna  María\nPROMPTer")).toEqual({
+    terms: ["PROMPTer", "Ana  María"],
+    hasDropped: false,
+  });
+});
+
+test("what the server would refuse is left out, and that is told", () => {
+  expect(parseVocabulary("x".repeat(MAX_TERM_CHARS + 1))).toEqual({ terms: [], hasDropped: true });
+  const many = Array.from({ length: MAX_TERMS + 1 }, (_, n) => `term ${n}`).join("\n");
+  expect(parseVocabulary(many).terms).toHaveLength(MAX_TERMS);
+  expect(parseVocabulary("👍".repeat(MAX_TERM_CHARS)).hasDropped).toBe(false);
+});
+
+test("languages are named in the page's language, and the chosen one is never missing", () => {
+  expect(listLanguages(["en"], "auto", "es")).toEqual([{ tag: "en", name: "Inglés" }]);
+  expect(listLanguages(["en"], "es-MX", "en").map((language) => language.tag)).toContain("es-MX");
+  expect(listLanguages(null, "not a tag", "en").map((language) => language.name)).toContain("not a tag");
+});

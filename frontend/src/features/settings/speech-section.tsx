@@ -1,0 +1,103 @@
+/** The settings of speech: language, engine, end of an utterance, microphone. */
+import type { ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+
+import { useSpeechEngines } from "@/shared/api/providers";
+import type { SttProvider } from "@/shared/api/types";
+import { ENDPOINTING_PROFILES, type EndpointingProfile } from "@/shared/lib/settings";
+import { useSettings } from "@/shared/services";
+import { Choice, Section, Switch } from "@/shared/ui/fields";
+
+import { ProviderSection } from "./providers";
+import { PushToTalkField, VocabularyField } from "./speech-fields";
+import { listLanguages } from "./speech-options";
+
+const PROFILE_TEXTS = {
+  "": "settings.profileServer",
+  command: "settings.profileCommand",
+  conversation: "settings.profileConversation",
+  dictation: "settings.profileDictation",
+  hands_free: "settings.profileHandsFree",
+  manual: "settings.profileManual",
+} as const satisfies Record<EndpointingProfile, string>;
+
+/** @param microphone the choice of a microphone with its test */
+export function SpeechSection({ microphone }: { microphone: ReactNode }) {
+  const { t } = useTranslation();
+  const [settings, change] = useSettings();
+  const engines = useSpeechEngines();
+  return (
+    <Section title={t("settings.speech")}>
+      <EngineFields engines={engines.data?.items ?? []} />
+      <Choice
+        label={t("settings.profile")}
+        value={settings.endpointing}
+        options={ENDPOINTING_PROFILES.map((profile) => [profile, t(PROFILE_TEXTS[profile])] as const)}
+        onChange={(endpointing) => change({ endpointing })}
+      />
+      <VocabularyField />
+      {microphone}
+      <Switch
+        label={t("settings.echo")}
+        checked={settings.echoCancellation}
+        onChange={(echoCancellation) => change({ echoCancellation })}
+      />
+      <Switch
+        label={t("settings.noise")}
+        checked={settings.noiseSuppression}
+        onChange={(noiseSuppression) => change({ noiseSuppression })}
+      />
+      <PushToTalkField />
+      <Switch
+        label={t("settings.autoSend")}
+        hint={t("settings.autoSendHint")}
+        checked={settings.autoSend}
+        onChange={(autoSend) => change({ autoSend })}
+      />
+      <ProviderSection title={t("settings.engines")} query={engines} />
+    </Section>
+  );
+}
+
+/** Spoken language, engine and model: which languages and models are offered depends on the engine. */
+function EngineFields({ engines }: { engines: readonly SttProvider[] }) {
+  const { t, i18n } = useTranslation();
+  const [{ sttProvider, sttModel, speechLang }, change] = useSettings();
+  const chosen = engines.find((engine) =>
+    sttProvider === "" ? engine.default : engine.name === sttProvider,
+  );
+  const languages = listLanguages(chosen?.capabilities.languages ?? null, speechLang, i18n.language);
+  const names = engines.filter((engine) => engine.name !== "auto").map((engine) => engine.name);
+  const defaultName = engines.find((engine) => engine.default)?.name;
+  const serverChoice =
+    defaultName === undefined ? t("settings.serverChoice") : t("settings.engineNow", { name: defaultName });
+  const offered = sttProvider === "" ? names : [...new Set([...names, sttProvider])];
+  return (
+    <>
+      <Choice
+        label={t("settings.speechLang")}
+        value={speechLang}
+        options={[
+          ["auto", t("settings.autoLang")],
+          ...languages.map(({ tag, name }) => [tag, name] as const),
+        ]}
+        onChange={(tag) => change({ speechLang: tag })}
+      />
+      <Choice
+        label={t("settings.engine")}
+        value={sttProvider}
+        options={[["", serverChoice], ...offered.map((name) => [name, name] as const)]}
+        onChange={(name) => change({ sttProvider: name, sttModel: "" })}
+        {...(chosen && chosen.status !== "ready" ? { hint: chosen.description } : {})}
+      />
+      {sttProvider !== "" && chosen !== undefined && chosen.models.length > 0 && (
+        <Choice
+          label={t("settings.engineModel")}
+          value={sttModel}
+          options={[["", t("settings.engineChoice")], ...chosen.models.map((name) => [name, name] as const)]}
+          onChange={(name) => change({ sttModel: name })}
+        />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,94 @@
+/** The speech engines, language models and assistants of the server, with their states. */
+import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+
+import { useServices } from "../services";
+import { keys } from "./queries";
+import type { LlmProvider, ProviderState, SttProvider } from "./types";
+
+/** How often a list is read again while one of its providers is loading. */
+const LOADING_POLL_MS = 2000;
+const MODELS_STALE_MS = 60_000;
+
+interface ProviderList<T> {
+  items: T[];
+}
+
+function pollWhileLoading(list: ProviderList<{ status: ProviderState }> | undefined): number | false {
+  return list?.items.some((item) => item.status === "loading") ? LOADING_POLL_MS : false;
+}
+
+export function useSpeechEngines() {
+  const { api } = useServices();
+  return useQuery({
+    queryKey: keys.speechEngines,
+    queryFn: ({ signal }) => api.json<ProviderList<SttProvider>>("/providers/stt", { signal }),
+    refetchInterval: (query) => pollWhileLoading(query.state.data),
+  });
+}
+
+export function useLanguageModels() {
+  const { api } = useServices();
+  return useQuery({
+    queryKey: keys.languageModels,
+    queryFn: ({ signal }) => api.json<ProviderList<LlmProvider>>("/providers/llm", { signal }),
+    refetchInterval: (query) => pollWhileLoading(query.state.data),
+  });
+}
+
+/** The ids that a conversation can name: `provider/model`, a provider, or an assistant. */
+export function useModelIds() {
+  const { api } = useServices();
+  return useQuery({
+    queryKey: keys.models,
+    queryFn: ({ signal }) => api.json<string[]>("/api/models", { signal }),
+    staleTime: MODELS_STALE_MS,
+  });
+}
+
+/** The assistants, ready or not; none where the list cannot be read. */
+export function useAssistants(): readonly Assistant[] {
+  const { api } = useServices();
+  const { data } = useQuery({
+    queryKey: keys.languageModels,
+    queryFn: ({ signal }) => api.json<ProviderList<LlmProvider>>("/providers/llm", { signal }),
+    staleTime: MODELS_STALE_MS,
+  });
+  return useMemo(() => listAssistants(data?.items), [data]);
+}
+
+/** A language model with tools. */
+export interface Assistant {
+  /** The id that a conversation names it by. */
+  id: string;
+  title: string;
+  description: string;
+  status: ProviderState;
+  /** What to do where it is not ready, in the server's words. */
+  hint: string;
+}
+
+export function listAssistants(providers: readonly LlmProvider[] | undefined): Assistant[] {
+  return (providers ?? []).flatMap(({ name, status, description, assistant }) =>
+    assistant
+      ? [{ id: name, title: assistant.title, description: assistant.description, status, hint: description }]
+      : [],
+  );
+}
+
+/** Whether `echo` is the only language model. Assistants do not count: they need a model themselves. */
+export function isEchoOnly(ids: readonly string[], assistants: readonly Assistant[]): boolean {
+  const assistantIds = new Set(assistants.map(({ id }) => id));
+  return ids.every((id) => id === "echo" || id.startsWith("echo/") || assistantIds.has(id));
+}
+
+/** The text that names each state of a provider or an assistant. */
+export const STATE_TEXTS = {
+  ready: "settings.stateReady",
+  loading: "settings.stateLoading",
+  not_installed: "settings.stateNotInstalled",
+  not_configured: "settings.stateNotConfigured",
+  no_model: "settings.stateNoModel",
+  unauthorized: "settings.stateUnauthorized",
+  unreachable: "settings.stateUnreachable",
+} as const satisfies Record<ProviderState, string>;

@@ -1,0 +1,32 @@
+/** How the page keeps what the server has said: the query client, and the key of each kind of data. */
+import { QueryClient } from "@tanstack/react-query";
+
+import { ApiError } from "./client";
+
+export function createQueryClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: 10_000,
+        // A refusal is not retried; a server that did not answer may answer now.
+        retry: (failures, error) =>
+          failures < 2 && error instanceof ApiError && (error.status === 0 || error.status >= 500),
+      },
+    },
+  });
+}
+
+/** One key for each kind of data: code that changes something invalidates it by the same key. */
+export const keys = {
+  me: ["me"],
+  conversations: ["conversations"],
+  conversation: (id: string) => ["conversation", id],
+  messages: (id: string) => ["messages", id],
+  search: (words: string) => ["search", words],
+  models: ["models"],
+  speechEngines: ["providers", "stt"],
+  languageModels: ["providers", "llm"],
+  dictations: ["dictations"],
+  dictation: (id: string) => ["dictations", id],
+  apiKeys: ["api-keys"],
+} as const;

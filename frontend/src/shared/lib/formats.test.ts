@@ -1,0 +1,33 @@
+/** Dates have the form of the reader's region, and durations that of a clock. */
+import { expect, test } from "vitest";
+
+import { formatCountdown, formatShortDate, formatTimecode, localeOf } from "./formats";
+
+test("the browser's region is kept where it speaks the page's language", () => {
+  expect(localeOf("en", ["es-MX", "en-GB"])).toBe("en-GB");
+  expect(localeOf("es", ["en-GB"])).toBe("es");
+});
+
+test("today has a time, other days have a date", () => {
+  const now = new Date(2026, 10, 21, 18);
+  expect(formatShortDate(new Date(2026, 10, 21, 9, 5).toISOString(), "en", now)).toMatch(/9:05/);
+  expect(formatShortDate(new Date(2026, 10, 20, 9, 5).toISOString(), "en", now)).toMatch(/2026/);
+});
+
+test.each([
+  [0, "0:00.0"],
+  [2210, "0:02.2"],
+  [59_990, "0:59.9"],
+  [62_300, "1:02.3"],
+  [3_661_000, "1:01:01.0"],
+])("%i ms is %s", (ms, shown) => {
+  expect(formatTimecode(ms)).toBe(shown);
+});
+
+test.each([
+  [0, "0:00"],
+  [65, "1:05"],
+  [3845, "1:04:05"],
+])("%d s is %s", (seconds, shown) => {
+  expect(formatCountdown(seconds)).toBe(shown);
+});

@@ -1,0 +1,92 @@
+/** The settings of this browser: their types, defaults, and how a stored text is read. */
+
+const THEMES = ["dark", "light", "system"] as const;
+const UI_LANGUAGES = ["", "en", "es"] as const;
+/** When an utterance ends: the server's profiles, and "" for the server's own choice. */
+export const ENDPOINTING_PROFILES = [
+  "",
+  "command",
+  "conversation",
+  "dictation",
+  "hands_free",
+  "manual",
+] as const;
+
+export type Theme = (typeof THEMES)[number];
+export type UiLanguage = (typeof UI_LANGUAGES)[number];
+export type EndpointingProfile = (typeof ENDPOINTING_PROFILES)[number];
+
+export interface Settings {
+  theme: Theme;
+  /** Language of the page; "" follows the browser. */
+  uiLanguage: UiLanguage;
+  /** BCP-47 tag of what is spoken, or `auto`. */
+  speechLang: string;
+  /** Speech engine; "" is the server's choice. */
+  sttProvider: string;
+  /** Model of the engine; "" is the engine's choice. */
+  sttModel: string;
+  endpointing: EndpointingProfile;
+  /** Terms that are likely to be said: at most 200, each at most 100 characters. */
+  vocabulary: string[];
+  /** `deviceId` of the microphone; "" is the browser's choice. */
+  microphone: string;
+  echoCancellation: boolean;
+  noiseSuppression: boolean;
+  /** `KeyboardEvent.code` of the key that is held to speak. */
+  pushToTalkKey: string;
+  /** Send dictated text without a click, once it is final. */
+  autoSend: boolean;
+  /** Model of new conversations; "" is the server's choice. */
+  chatModel: string;
+  sidebarOpen: boolean;
+  /** Whether the guide of the first visit was finished or skipped. */
+  guided: boolean;
+}
+
+export const DEFAULTS: Settings = {
+  theme: "dark",
+  uiLanguage: "",
+  speechLang: "auto",
+  sttProvider: "",
+  sttModel: "",
+  endpointing: "",
+  vocabulary: [],
+  microphone: "",
+  echoCancellation: true,
+  noiseSuppression: true,
+  pushToTalkKey: "Space",
+  autoSend: false,
+  chatModel: "",
+  sidebarOpen: true,
+  guided: false,
+};
+
+/** public/assets/theme.js reads the same key. */
+export const STORE_KEY = "prompter.settings";
+
+/** Read stored settings. A value of the wrong type keeps its default. */
+export function parseSettings(text: string | null): Settings {
+  let stored: unknown = null;
+  try {
+    stored = JSON.parse(text ?? "null");
+  } catch {
+    // Not JSON: another program wrote it.
+  }
+  if (typeof stored !== "object" || stored === null) return DEFAULTS;
+  const found = Object.entries(stored).filter(([name, value]) => isValid(name, value));
+  return { ...DEFAULTS, ...(Object.fromEntries(found) as Partial<Settings>) };
+}
+
+const CHOICES: Record<string, readonly string[]> = {
+  theme: THEMES,
+  uiLanguage: UI_LANGUAGES,
+  endpointing: ENDPOINTING_PROFILES,
+};
+
+function isValid(name: string, value: unknown): boolean {
+  if (!Object.hasOwn(DEFAULTS, name)) return false;
+  if (name === "vocabulary") return Array.isArray(value) && value.every((term) => typeof term === "string");
+  if (typeof value !== typeof DEFAULTS[name as keyof Settings]) return false;
+  return CHOICES[name]?.includes(value as string) ?? true;
+}

@@ -1,0 +1,63 @@
+/** What lives as long as the page: created once in main.tsx, handed down by context. */
+import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { createContext, type ReactNode, useCallback, useContext, useSyncExternalStore } from "react";
+
+import { ApiClient } from "./api/client";
+import { createQueryClient } from "./api/queries";
+import { AuthSession, openAuthChannel } from "./api/session";
+import { TabChannel } from "./api/tab-channel";
+import type { Settings } from "./lib/settings";
+import { SettingsStore } from "./lib/settings-store";
+import { DialogStack } from "./ui/dialog-stack";
+import { ToastStore } from "./ui/toasts";
+
+export interface Services {
+  session: AuthSession;
+  api: ApiClient;
+  queryClient: QueryClient;
+  /** The other tabs of this browser that show the same conversations. */
+  tabs: TabChannel;
+  settings: SettingsStore;
+  toasts: ToastStore;
+  dialogs: DialogStack;
+}
+
+/** @param session replaced by tests */
+export function createServices(
+  session = new AuthSession(undefined, undefined, undefined, openAuthChannel()),
+): Services {
+  return {
+    session,
+    api: new ApiClient(session),
+    queryClient: createQueryClient(),
+    tabs: new TabChannel("prompter.conversations"),
+    settings: new SettingsStore(),
+    toasts: new ToastStore(),
+    dialogs: new DialogStack(),
+  };
+}
+
+const ServicesContext = createContext<Services | null>(null);
+
+/** Gives the services to all components inside, and the query client to their queries. */
+export function ServicesProvider({ services, children }: { services: Services; children: ReactNode }) {
+  return (
+    <ServicesContext value={services}>
+      <QueryClientProvider client={services.queryClient}>{children}</QueryClientProvider>
+    </ServicesContext>
+  );
+}
+
+/** @throws Error outside a ServicesProvider */
+export function useServices(): Services {
+  const services = useContext(ServicesContext);
+  if (services === null) throw new Error("useServices needs a ServicesProvider around it");
+  return services;
+}
+
+/** The settings, and a function that changes some of them. */
+export function useSettings(): [Settings, (changes: Partial<Settings>) => void] {
+  const { settings } = useServices();
+  const change = useCallback((changes: Partial<Settings>) => settings.change(changes), [settings]);
+  return [useSyncExternalStore(settings.subscribe, settings.get), change];
+}
