@@ -1,4 +1,4 @@
-"""The shape of the code: how imports point, where vendors' libraries live, what no file may hold."""
+"""The structure of the code: import direction, cycles, vendors' libraries, mirrored tests, forbidden text."""
 
 import ast
 import re
@@ -29,13 +29,13 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "bench": frozenset({"schemas", "core", "client", "providers", "bench"}),
     "prompter": frozenset({"client", "core", "schemas", "providers", "toolsets"}),
 }
-"""Room by room, the rooms it may import. `app` itself (its version) is free to all."""
+"""For each layer, the layers that it may import. Every layer may import `app` itself, which holds the version."""
 
-ROOM_EXCEPTIONS = {
-    ("app.cli.users", "services"): "accounts are looked after at the machine, whether a server runs or not",
-    ("app.cli.demo_data", "toolsets"): "demo data are made at the machine, whether a server runs or not",
+LAYER_EXCEPTIONS = {
+    ("app.cli.users", "services"): "the command manages accounts without a running server",
+    ("app.cli.demo_data", "toolsets"): "the command makes demo data without a running server",
 }
-"""Single modules that may import one room more, each with its reason."""
+"""Modules that may import one more layer, with the reason."""
 
 VENDORS: dict[str, frozenset[str]] = {
     "httpx": frozenset(),
@@ -66,22 +66,28 @@ VENDORS: dict[str, frozenset[str]] = {
     "pwdlib": frozenset({"services"}),
     "cryptography": frozenset({"cli"}),
 }
-"""Libraries, and the only rooms that know them."""
+"""Libraries, and the only layers that may import them."""
 
 VENDOR_EXCEPTIONS = {
-    ("app.bench.fixtures", "fastapi"): "the least endpoint is what ingest is measured against",
-    ("app.bench.gateway", "httpx2"): "a plain client is what the gateway's cost is measured with",
-    ("app.weights.fetch", "httpx2"): "downloading weights serves the command line and never the server",
-    ("app.weights.hub", "httpx2"): "downloading weights serves the command line and never the server",
+    ("app.bench.fixtures", "fastapi"): "the benchmark of ingestion compares with a minimal endpoint",
+    ("app.bench.gateway", "httpx2"): "the benchmark of the gateway compares with a plain HTTP client",
+    ("app.weights.fetch", "httpx2"): "only the command line downloads weights, never the server",
+    ("app.weights.hub", "httpx2"): "only the command line downloads weights, never the server",
     (
         "app.toolsets.loft.demo_shop",
         "sqlite3",
-    ): "the demo shop is a file of its own, none of what the server keeps",
+    ): "the demo shop has its own file, apart from the server's data",
 }
+"""Modules that may import one more library, with the reason."""
+
+LEAST_MIRRORED = 0.9
+"""Share of the modules that need a test module at the mirrored path."""
+SHORTEST_MIRRORED_LINES = 15
+"""Shorter modules need no test module of their own."""
 
 SUITE = "backend/tests/test_architecture.py"
 FORBIDDEN_TEXT = {
-    "a path of somebody's machine": re.compile(
+    "an absolute path of one machine": re.compile(
         r"(?<![\w.~<}/])/(?:home|Users|root|work|mnt)/[\w.]+|[A-Z]:\\Users\\"
     ),
     "a package registry": re.compile(
@@ -91,8 +97,8 @@ FORBIDDEN_TEXT = {
 }
 
 
-def modules() -> dict[str, Path]:
-    """Dotted name -> file, of the application and its public face."""
+def find_modules() -> dict[str, Path]:
+    """The modules of the application and its public package: dotted name -> file."""
     found = {}
     for top in ("app", "prompter"):
         for path in sorted((BACKEND / top).rglob("*.py")):
@@ -101,18 +107,18 @@ def modules() -> dict[str, Path]:
     return found
 
 
-MODULES = modules()
+MODULES = find_modules()
 
 
 @cache
-def tree_of(path: Path) -> ast.Module:
+def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(name: str, *, at_run_time: bool = False) -> Iterator[str]:
-    """The modules that one module imports, anywhere in it; `at_run_time`: not what only checkers read."""
+def list_imports(name: str, *, at_run_time: bool = False) -> Iterator[str]:
+    """The modules that a module imports, at any depth; `at_run_time` leaves out those under `TYPE_CHECKING`."""
     skipped: set[ast.AST] = set()
-    for node in ast.walk(tree_of(MODULES[name])):
+    for node in ast.walk(parse(MODULES[name])):
         if at_run_time and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             skipped.update(ast.walk(node))
         if node in skipped:
@@ -127,7 +133,7 @@ def imported(name: str, *, at_run_time: bool = False) -> Iterator[str]:
                 yield full if full in MODULES else source
 
 
-def room(name: str) -> str:
+def get_layer(name: str) -> str:
     """ "services" of "app.services.audio.segmenter"; "" of "app" itself."""
     parts = name.split(".")
     return parts[0] if parts[0] == "prompter" else "".join(parts[1:2])
@@ -135,35 +141,37 @@ def room(name: str) -> str:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_imports_point_one_way(name: str) -> None:
-    """main -> api -> services -> providers, storage -> schemas, core, utils; clients know the words alone."""
-    mine = room(name)
-    if not mine:
+    """main -> api -> services -> providers, storage -> schemas, core, utils; the client imports schemas and core."""
+    layer = get_layer(name)
+    if not layer:
         return
-    assert mine in MAY_IMPORT, f"{name} stands in a room that MAY_IMPORT does not know"
+    assert layer in MAY_IMPORT, f"MAY_IMPORT lacks the layer {layer} of {name}"
     wrong = [
         target
-        for target in imported(name)
+        for target in list_imports(name)
         if target.split(".")[0] in ("app", "prompter")
-        and room(target)
-        and room(target) not in MAY_IMPORT[mine]
-        and (name, room(target)) not in ROOM_EXCEPTIONS
+        and get_layer(target)
+        and get_layer(target) not in MAY_IMPORT[layer]
+        and (name, get_layer(target)) not in LAYER_EXCEPTIONS
     ]
-    assert not wrong, f"{name} ({mine}) must not import {', '.join(wrong)}"
+    assert not wrong, f"{name} ({layer}) must not import {', '.join(wrong)}"
 
 
 def test_there_is_no_import_cycle() -> None:
-    """A module is finished before another one needs it."""
+    """Imports at run time form no cycle, deferred ones included."""
     graph = {
-        name: sorted({target for target in imported(name, at_run_time=True) if target in MODULES} - {name})
+        name: sorted(
+            {target for target in list_imports(name, at_run_time=True) if target in MODULES} - {name}
+        )
         for name in MODULES
     }
     done: set[str] = set()
 
-    def visit(name: str, way: list[str]) -> None:
-        assert name not in way, f"import cycle: {' -> '.join([*way[way.index(name) :], name])}"
+    def visit(name: str, path: list[str]) -> None:
+        assert name not in path, f"import cycle: {' -> '.join([*path[path.index(name) :], name])}"
         if name not in done:
             for target in graph[name]:
-                visit(target, [*way, name])
+                visit(target, [*path, name])
             done.add(name)
 
     for name in graph:
@@ -171,29 +179,29 @@ def test_there_is_no_import_cycle() -> None:
     assert len(done) == len(MODULES)
 
 
-def package(name: str) -> str:
-    """The package that a module stands in; the package itself for its `__init__`."""
+def get_package(name: str) -> str:
+    """The package that holds a module; for an `__init__`, the package itself."""
     return name if MODULES[name].name == "__init__.py" else name.rpartition(".")[0]
 
 
 def test_there_is_no_cycle_between_packages() -> None:
-    """What only a type checker imports counts too. A package and one inside it may import each other."""
+    """Imports under `TYPE_CHECKING` count too. A package and a package inside it may import each other."""
     graph: dict[str, set[str]] = {}
     for name in MODULES:
-        mine = package(name)
-        others = {package(target) for target in imported(name) if target in MODULES}
-        graph.setdefault(mine, set()).update(
+        own = get_package(name)
+        others = {get_package(target) for target in list_imports(name) if target in MODULES}
+        graph.setdefault(own, set()).update(
             other
             for other in others
-            if not f"{other}.".startswith(f"{mine}.") and not f"{mine}.".startswith(f"{other}.")
+            if not f"{other}.".startswith(f"{own}.") and not f"{own}.".startswith(f"{other}.")
         )
     done: set[str] = set()
 
-    def visit(name: str, way: list[str]) -> None:
-        assert name not in way, f"cycle of packages: {' -> '.join([*way[way.index(name) :], name])}"
+    def visit(name: str, path: list[str]) -> None:
+        assert name not in path, f"cycle of packages: {' -> '.join([*path[path.index(name) :], name])}"
         if name not in done:
             for target in sorted(graph[name]):
-                visit(target, [*way, name])
+                visit(target, [*path, name])
             done.add(name)
 
     for name in sorted(graph):
@@ -202,54 +210,84 @@ def test_there_is_no_cycle_between_packages() -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_vendors_live_where_they_belong(name: str) -> None:
-    """A library can be changed in one place."""
-    for target in imported(name):
+def test_vendors_are_imported_in_their_layers_alone(name: str) -> None:
+    """Replacing a library changes one layer."""
+    for target in list_imports(name):
         vendor = target.split(".")[0]
         if vendor in VENDORS and (name, vendor) not in VENDOR_EXCEPTIONS:
-            assert room(name) in VENDORS[vendor], f"{name} must not import {vendor}"
+            assert get_layer(name) in VENDORS[vendor], f"{name} must not import {vendor}"
 
 
 def test_the_exceptions_are_needed() -> None:
-    """An exception that nobody uses any more is taken off the list."""
-    for name, other in ROOM_EXCEPTIONS:
-        rooms = {room(target) for target in imported(name)} if name in MODULES else set()
-        assert other in rooms, f"{name} does not import {other} any more"
+    """An exception that no import uses is removed from the list."""
+    for name, other in LAYER_EXCEPTIONS:
+        layers = {get_layer(target) for target in list_imports(name)} if name in MODULES else set()
+        assert other in layers, f"{name} does not import {other} any more"
     for name, vendor in VENDOR_EXCEPTIONS:
-        used = {target.split(".")[0] for target in imported(name)} if name in MODULES else set()
+        used = {target.split(".")[0] for target in list_imports(name)} if name in MODULES else set()
         assert vendor in used, f"{name} does not import {vendor} any more"
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_nothing_prints_but_the_command_line(name: str) -> None:
-    """What the server has to say goes to its log."""
-    if room(name) == "cli":
+def test_only_the_command_line_prints(name: str) -> None:
+    """The server writes to its log."""
+    if get_layer(name) == "cli":
         return
     calls = [
         node.lineno
-        for node in ast.walk(tree_of(MODULES[name]))
+        for node in ast.walk(parse(MODULES[name]))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
     assert not calls, f"{name} prints in line {calls}"
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_file_says_in_its_first_line_what_it_is(name: str) -> None:
-    """One sentence, on one line, before anything else; an empty `__init__.py` needs none."""
+def test_a_module_begins_with_a_sentence_about_it(name: str) -> None:
+    """The first line is one sentence. An empty `__init__.py` needs none."""
     text = MODULES[name].read_text(encoding="utf-8")
     if not text.strip():
         return
     assert text.startswith('"""'), f"{name} does not begin with a docstring"
-    doc = ast.get_docstring(tree_of(MODULES[name]))
+    doc = ast.get_docstring(parse(MODULES[name]))
     assert doc, f"{name} has no docstring"
     first, _, rest = doc.partition("\n")
     assert first.endswith((".", "?", ":", "…")), f"{name}: the first line is no sentence: {first!r}"
     assert not rest or rest.startswith("\n"), f"{name}: the first sentence does not end in its line"
 
 
+def list_unmirrored() -> tuple[list[str], int]:
+    """The modules of `app` without a test module at their path, and how many need one.
+
+    `tests/<path>/test_<module>.py` tests `app/<path>/<module>.py`; the name may begin with the folder's
+    (`test_<folder>_<module>.py`). Migrations are left out: the tests of `storage.migrate` run them all.
+    """
+    missing, count = [], 0
+    for path in sorted((BACKEND / "app").rglob("*.py")):
+        module = path.relative_to(BACKEND / "app")
+        if path.name == "__init__.py" or "migrations" in module.parts:
+            continue
+        if len(path.read_text(encoding="utf-8").splitlines()) < SHORTEST_MIRRORED_LINES:
+            continue
+        count += 1
+        folder = BACKEND / "tests" / module.parent
+        names = (f"test_{module.stem}.py", f"test_{module.parent.name}_{module.stem}.py")
+        if not any((folder / name).is_file() for name in names):
+            missing.append(module.as_posix())
+    return missing, count
+
+
+def test_tests_mirror_the_modules() -> None:
+    """A reader finds the tests of a module by its path."""
+    missing, count = list_unmirrored()
+    mirrored = 1 - len(missing) / count
+    assert mirrored >= LEAST_MIRRORED, (
+        f"only {mirrored:.0%} of {count} modules have a test module; without: {missing}"
+    )
+
+
 @cache
 def tracked_texts() -> dict[str, str]:
-    """The text files that git knows, those that are about to be added included."""
+    """The text files that git tracks or would add."""
     command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         listed = subprocess.run(command, check=True, capture_output=True).stdout.decode()
@@ -265,10 +303,10 @@ def tracked_texts() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("what", FORBIDDEN_TEXT)
-def test_no_file_holds(what: str) -> None:
-    """What is true on one machine alone does not enter the repository."""
+def test_no_file_contains(what: str) -> None:
+    """The repository holds nothing that is true on one machine alone, and no unfinished notes."""
     if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout: nobody can tell which files belong to the project")
+        pytest.skip("not a git checkout: the files of the project are unknown")
     texts = tracked_texts()
     assert SUITE in texts
     found = [
