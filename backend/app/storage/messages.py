@@ -214,31 +214,54 @@ async def fork(
     return copy.id
 
 
-async def list_branch_ids(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Sequence[UUID]:
-    """Return the ids of the messages of the shown branch, from the beginning on.
+async def list_ids(
+    session: AsyncSession, user_id: UUID, conversation_id: UUID, *, all_branches: bool
+) -> Sequence[UUID]:
+    """Return the ids of all messages, or of the messages of the shown branch, oldest first.
 
     Raises:
         NotFound: this user has no such conversation.
     """
-    conversation = await _find_conversation(session, user_id, conversation_id)
-    leaf_id = conversation.active_leaf_id
-    return await _path_ids(session, conversation_id, leaf_id) if leaf_id else []
+    if not all_branches:
+        leaf_id = (await _find_conversation(session, user_id, conversation_id)).active_leaf_id
+        return await _path_ids(session, conversation_id, leaf_id) if leaf_id else []
+    mine = (MessageRow.conversation_id == conversation_id, ConversationRow.user_id == user_id)
+    joined = select(MessageRow.id).join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
+    return (await session.scalars(joined.where(*mine).order_by(MessageRow.id))).all()
 
 
-async def _copy(session: AsyncSession, ids: Sequence[UUID], into: ConversationRow) -> None:
-    """Append copies of these messages to a conversation, each one after the one before."""
-    found = await session.scalars(select(MessageRow).where(MessageRow.id.in_(ids)))
-    rows = {row.id: row for row in found}
-    copies: list[dict[str, Any]] = []
-    for id_ in ids:
-        values = {name: getattr(rows[id_], name) for name in _COPIED_COLUMNS}
-        copies.append(
-            {"id": new_id(), "conversation_id": into.id, "parent_id": into.active_leaf_id, **values}
-        )
-        into.active_leaf_id = copies[-1]["id"]
-    await session.execute(insert(MessageRow), copies)
-    copy_of = {id_: copy["id"] for id_, copy in zip(ids, copies, strict=True)}
-    await search.index_copies(session, into.user_id, into.id, copy_of)
+async def read_page(session: AsyncSession, conversation_id: UUID, ids: Sequence[UUID]) -> tuple[Message, ...]:
+    """Return these messages in this order, without those that no longer exist."""
+    wanted = (MessageRow.conversation_id == conversation_id, MessageRow.id.in_(ids))
+    found = {row.id: to_message(row) for row in await session.scalars(select(MessageRow).where(*wanted))}
+    return tuple(found[id_] for id_ in ids if id_ in found)
+
+
+async def list_versions(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Versions:
+    """Return which messages of a conversation are versions of each other; none if it is not this user's."""
+    row = MessageRow
+    several = (
+        select(row.parent_id).where(row.conversation_id == conversation_id).group_by(row.parent_id)
+    ).having(func.count() > 1)
+    statement = (
+        select(row.parent_id, row.id)
+        .join(ConversationRow, ConversationRow.id == row.conversation_id)
+        .where(ConversationRow.id == conversation_id, ConversationRow.user_id == user_id)
+        .where(or_(row.parent_id.in_(several), row.parent_id.is_(None)))
+        .order_by(row.id)
+    )
+    found: dict[UUID | None, list[UUID]] = {}
+    for parent_id, id_ in await session.execute(statement):
+        found.setdefault(parent_id, []).append(id_)
+    return {parent_id: tuple(ids) for parent_id, ids in found.items() if len(ids) > 1}
+
+
+def select_versions(found: Versions, message: Message) -> Sequence[UUID]:
+    """Return the ids of a message and its other versions, oldest first; of very many only the nearest ones."""
+    ids = found.get(message.parent_id, (message.id,))
+    at = bisect_left(ids, message.id)
+    begin = max(min(at - MAX_VERSIONS // 2, len(ids) - MAX_VERSIONS), 0)
+    return ids[begin : begin + MAX_VERSIONS]
 
 
 def to_message(row: MessageRow) -> Message:
@@ -265,6 +288,22 @@ def to_message(row: MessageRow) -> Message:
 def unknown_message(message_id: UUID) -> NotFound:
     """The error for a message that does not exist, and for one of another user."""
     return NotFound(f"no message {str(message_id)!r}; see GET /api/conversations/{{id}}/messages")
+
+
+async def _copy(session: AsyncSession, ids: Sequence[UUID], into: ConversationRow) -> None:
+    """Append copies of these messages to a conversation, each one after the one before."""
+    found = await session.scalars(select(MessageRow).where(MessageRow.id.in_(ids)))
+    rows = {row.id: row for row in found}
+    copies: list[dict[str, Any]] = []
+    for id_ in ids:
+        values = {name: getattr(rows[id_], name) for name in _COPIED_COLUMNS}
+        copies.append(
+            {"id": new_id(), "conversation_id": into.id, "parent_id": into.active_leaf_id, **values}
+        )
+        into.active_leaf_id = copies[-1]["id"]
+    await session.execute(insert(MessageRow), copies)
+    copy_of = {id_: copy["id"] for id_, copy in zip(ids, copies, strict=True)}
+    await search.index_copies(session, into.user_id, into.id, copy_of)
 
 
 def _select_own(user_id: UUID) -> Select[MessageRow]:
@@ -378,52 +417,3 @@ def _select_path(conversation_id: UUID, leaf_id: UUID, last: int | None) -> CTE:
         path, MessageRow.id == path.c.parent_id
     )
     return path.union_all(step if last is None else step.where(path.c.depth < last))
-
-
-async def list_ids(
-    session: AsyncSession, user_id: UUID, conversation_id: UUID, *, all_branches: bool
-) -> Sequence[UUID]:
-    """Return the ids of all messages, or of the messages of the shown branch, oldest first.
-
-    Raises:
-        NotFound: this user has no such conversation.
-    """
-    if not all_branches:
-        return await list_branch_ids(session, user_id, conversation_id)
-    mine = (MessageRow.conversation_id == conversation_id, ConversationRow.user_id == user_id)
-    joined = select(MessageRow.id).join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
-    return (await session.scalars(joined.where(*mine).order_by(MessageRow.id))).all()
-
-
-async def read_page(session: AsyncSession, conversation_id: UUID, ids: Sequence[UUID]) -> tuple[Message, ...]:
-    """Return these messages in this order, without those that no longer exist."""
-    wanted = (MessageRow.conversation_id == conversation_id, MessageRow.id.in_(ids))
-    found = {row.id: to_message(row) for row in await session.scalars(select(MessageRow).where(*wanted))}
-    return tuple(found[id_] for id_ in ids if id_ in found)
-
-
-async def list_versions(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Versions:
-    """Return which messages of a conversation are versions of each other; none if it is not this user's."""
-    row = MessageRow
-    several = (
-        select(row.parent_id).where(row.conversation_id == conversation_id).group_by(row.parent_id)
-    ).having(func.count() > 1)
-    statement = (
-        select(row.parent_id, row.id)
-        .join(ConversationRow, ConversationRow.id == row.conversation_id)
-        .where(ConversationRow.id == conversation_id, ConversationRow.user_id == user_id)
-        .where(or_(row.parent_id.in_(several), row.parent_id.is_(None)))
-        .order_by(row.id)
-    )
-    found: dict[UUID | None, list[UUID]] = {}
-    for parent_id, id_ in await session.execute(statement):
-        found.setdefault(parent_id, []).append(id_)
-    return {parent_id: tuple(ids) for parent_id, ids in found.items() if len(ids) > 1}
-
-
-def select_versions(found: Versions, message: Message) -> Sequence[UUID]:
-    """Return the ids of a message and its other versions, oldest first; of very many only the nearest ones."""
-    ids = found.get(message.parent_id, (message.id,))
-    at = bisect_left(ids, message.id)
-    begin = max(min(at - MAX_VERSIONS // 2, len(ids) - MAX_VERSIONS), 0)
-    return ids[begin : begin + MAX_VERSIONS]

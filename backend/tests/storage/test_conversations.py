@@ -80,7 +80,7 @@ async def test_what_belongs_to_somebody_else_is_not_found(database: Database, an
         lambda s: messages.append(s, bob, mine.id, "x"),
         lambda s: messages.append_turn(s, bob, mine.id, "x", run_id=database.run_id),
         lambda s: messages.append_answer(s, bob, mine.id, run_id=database.run_id),
-        lambda s: messages.list_branch_ids(s, bob, mine.id),
+        lambda s: messages.list_ids(s, bob, mine.id, all_branches=False),
         lambda s: messages.read_branch(s, bob, mine.id),
         lambda s: messages.get(s, bob, message.id),
         lambda s: messages.show_branch(s, bob, message.id),

@@ -105,7 +105,9 @@ class NetworkMiddleware:
             if scope["type"] == "http" and not started:
                 await self._refuse(scope, receive, send_with_id, failure)
             elif scope["type"] == "http":
-                raise RuntimeError("an answer broke off; the line before this one tells where") from None
+                raise RuntimeError(
+                    "an answer broke off; the previous line of the log has the place"
+                ) from None
 
     def _check(self, scope: Scope, limit: tuple[str, int]) -> None:
         headers = Headers(scope=scope)

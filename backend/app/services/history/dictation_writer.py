@@ -124,7 +124,7 @@ class DictationWriter:
             except StorageUnavailable:
                 self._pause()
                 return
-            except Exception as error:  # noqa: BLE001  # a fault of ours costs these finals, and nothing else
+            except Exception as error:  # noqa: BLE001  # a bug must cost these finals alone
                 report_fault(logger, "while finals were written", error)
                 result = BatchResult(refused_finals=len(entries))
             self._finish(entries, result)

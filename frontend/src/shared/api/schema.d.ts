@@ -3771,7 +3771,7 @@ export interface components {
             end_ms: number;
             /**
              * Reason
-             * @description `too_short`, `no_speech`, `empty`, `hallucination`, `engine_error`
+             * @description `too_short`, `no_speech`, `empty`, `hallucination` or `engine_error`
              */
             reason: string;
             /**
