@@ -104,10 +104,7 @@ class SocketHandler:
 
     async def refuse(self, reason: PrompterError | ServerClosing) -> None:
         """Send the client away."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._write)
-            await self._say_goodbye(reason)
-            group.cancel_scope.cancel()
+        await self._say_goodbye(reason)
         await self._sessions.leave(self._session, over=True)
 
     async def _serve_until_closed(self) -> bool:
@@ -216,7 +213,8 @@ class SocketHandler:
         try:
             while not self._is_finishing:
                 await self._connection.wait_for_events()
-                await self._send_events()
+                if self._session.is_attached_to(self._connection):
+                    await self._send_events()
             if self._last_error is not None:
                 await self._send_events([self._session.last_event(self._last_error)])
         except Exception as error:  # noqa: BLE001  # `_watch_connection` raises it where it is handled
@@ -226,11 +224,20 @@ class SocketHandler:
             self._has_written.set()
 
     async def _finish_writing(self, last_error: PrompterError | None = None) -> None:
-        """Send all that is queued, and the last error behind it; returns when it has left, or the client has."""
-        self._last_error = last_error
-        self._is_finishing = True
-        self._connection.notify()
-        await self._has_written.wait()
+        """Send all that is queued, and the last error behind it; returns when it has left, or the client has.
+
+        Where the writer is not sending, this task does: a crowd that is refused must not wait for task switches.
+        """
+        if self._connection.sending_since is not None:
+            self._last_error, self._is_finishing = last_error, True
+            self._connection.notify()
+            await self._has_written.wait()
+            return
+        with suppress(ClientGone):
+            await self._send_events()
+            if last_error is not None:
+                await self._send_events([self._session.last_event(last_error)])
+        self._session.detach()
 
     # -- the clock and the end
 

@@ -186,9 +186,16 @@ class Segmenter:
         start, at, speech_end = self._start, self._sample_of(end.frame), self._sample_of(end.speech_end)
         events = self._deliver(at)
         recut = self._buffer.slice(start, at) if self._delivered > at else None
-        heard_until = min(self._framed, self._buffer.end)
         events.append(
-            UtteranceEnded(self._utterances, start, at, speech_end, heard_until, end.discard_reason, recut)
+            UtteranceEnded(
+                utterance_id=self._utterances,
+                start=start,
+                end=at,
+                speech_end=speech_end,
+                heard_until=min(self._framed, self._buffer.end),
+                discard_reason=end.discard_reason,
+                audio=recut,
+            )
         )
         self._start = None
         if end.discard_reason is None:
