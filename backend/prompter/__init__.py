@@ -1,8 +1,8 @@
-"""The public face of PROMPTer: the client, and what a package that brings an engine of its own has to know.
+"""The public API of PROMPTer: the client, and what a package with an engine or a toolset of its own needs.
 
-A client imports `PromptClient` and its errors. An engine implements `SttProvider` or `LlmProvider` and
-registers under the entry-point group `prompter.stt_providers` or `prompter.llm_providers`, a `Toolset` under
-`prompter.toolsets`; they import nothing but this.
+A client imports `PromptClient` and its errors. An engine implements `SttProvider` or `LlmProvider`, and registers
+under the entry-point group `prompter.stt_providers` or `prompter.llm_providers`; a `Toolset` registers under
+`prompter.toolsets`. They import nothing but this package.
 """
 
 from app.client.errors import AudioError, ClientError, ConnectionLost, Refused, ServerFailed, Unreachable

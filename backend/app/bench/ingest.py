@@ -16,7 +16,7 @@ import anyio
 
 from app.bench.figures import BenchError, Figure, Part
 from app.bench.target import Target, find_free_port, run_process, wait_until_ready
-from app.client.speech import speech_socket
+from app.client.speech_socket import open_speech_socket
 
 CHUNKS_PER_S = 10
 CHUNKS_PER_FINAL = 3
@@ -123,7 +123,7 @@ async def _measure_us_per_message(
 async def _send_chunks(url: str, messages: int, waiting: StartGate, store: bool) -> None:
     pcm = base64.b64encode(os.urandom(3200)).decode()
     chunk = json.dumps({"type": "audio", "format": "pcm16", "sample_rate": 16_000, "data": pcm})
-    async with speech_socket(url.replace("http", "ws", 1) + "/ws/stt", {}, proxy=False) as ws:
+    async with open_speech_socket(url.replace("http", "ws", 1) + "/ws/stt", {}, proxy=False) as ws:
         start = {"type": "start", "config": {"provider": "cloud_stub", "store": store}}
         await ws.send(json.dumps(start))
         await ws.recv()

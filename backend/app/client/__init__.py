@@ -1,1 +1,1 @@
-"""A client of the server in plain Python; `prompter` re-exports its names."""
+"""The Python client of the server; the package `prompter` exports its names."""

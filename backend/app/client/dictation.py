@@ -1,4 +1,4 @@
-"""One dictation over as many sockets as it takes: audio goes out while events come in, each once."""
+"""One dictation, over a new socket whenever a connection breaks: audio goes out while events come in, each once."""
 
 import asyncio
 import json
@@ -10,30 +10,37 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from app.client.errors import ConnectionLost, Refused, ServerError, ServerFailed, Unreachable, from_close
+from app.client.errors import (
+    ConnectionLost,
+    Refused,
+    ServerError,
+    ServerFailed,
+    Unreachable,
+    make_close_error,
+)
 from app.client.events import Event
-from app.client.outgoing import Outgoing
+from app.client.outgoing import OutgoingAudio
 from app.client.pacing import Chunks
 
 KEEP_ALIVE_S = 5.0
-"""A source that is silent this long (a pipe that waits) is covered by a ping, or the server would close."""
+"""A ping is sent when the source gives no audio for this long; without one the server would close the socket."""
 SILENCE_S = 15.0
-"""A server that acknowledges once a second and then says nothing for this long is not there any more."""
+"""A server that acknowledges audio every second and is silent for this long is taken for lost."""
 RESUME_S = 30.0
-"""How long a server waits for us, unless its operator says otherwise."""
+"""How long a server waits for a lost client, unless its operator sets another time."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 ENDED_EARLY_S = 5.0
-"""How long a server that stopped by itself may take to close, which tells why."""
+"""Longest wait for the close of a server that stopped by itself; the close code says why it stopped."""
 RESUMABLE = frozenset({1001, 1005, 1006, 4408})
-"""How a socket closes when the network or something on the way has failed."""
+"""Close codes of a socket that the network, or a proxy on the way, has broken."""
 
 Open = Callable[[], AbstractAsyncContextManager[ClientConnection]]
 
 
 class Dictation:
-    """From `start` to `stopped`; `events` may be iterated once.
+    """One dictation from `start` to `stopped`; `events` can be iterated once.
 
-    With `resume`, audio is kept until the server acknowledges it, and a lost connection is made anew.
+    With `resume`, audio is kept until the server acknowledges it, and a broken connection is replaced by a new one.
     """
 
     def __init__(self, open_socket: Open, start: dict[str, Any], chunks: Chunks, *, resume: bool) -> None:
@@ -44,7 +51,7 @@ class Dictation:
             config = start["config"]
             start = {**start, "config": {**config, "events": [*config.get("events", []), "ack"]}}
         self._start = start
-        self._audio = Outgoing(chunks, keep=resume)
+        self._audio = OutgoingAudio(chunks, keep=resume)
         self._token = ""
         self._seq = 0
         self._ready = False
@@ -53,7 +60,7 @@ class Dictation:
         self._failures: list[Exception] = []
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """Every event, until `stopped`. Closing the generator ends the dictation without waiting for its finals.
+        """Yield every event until `stopped`. Closing the generator ends the dictation without its last finals.
 
         Raises:
             Refused: `start` was not accepted.
@@ -77,24 +84,24 @@ class Dictation:
                         lost, deadline_s, pause_s = error, now_s + RESUME_S, FIRST_PAUSE_S
                     elif now_s >= deadline_s or not self._may_try_again(error):
                         raise lost from None
-                hello = self._resumption()
+                hello = self._make_resume_message()
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         finally:
             await self._audio.aclose()
 
     def _may_resume(self, error: Exception) -> bool:
-        """Whether the connection alone has failed."""
+        """Whether only the connection failed, so that the dictation can be resumed."""
         if not self._resume or not self._token or self._failures:
             return False
-        if isinstance(error, ServerFailed):  # 1011 without an error of ours: a keep-alive on the way
+        if isinstance(error, ServerFailed):  # 1011 without an error event comes from a proxy on the way
             return not error.code
         return isinstance(error, ConnectionLost) and error.close_code in RESUMABLE
 
     def _may_try_again(self, error: Exception) -> bool:
         return not (isinstance(error, Refused) and error.code == "resume_refused")
 
-    def _resumption(self) -> dict[str, Any]:
+    def _make_resume_message(self) -> dict[str, Any]:
         resume = {"type": "resume", "resume_token": self._token, "last_event_seq": self._seq}
         return resume | {key: self._start[key] for key in ("session_id",) if key in self._start}
 
@@ -103,22 +110,22 @@ class Dictation:
     async def _exchange(self, socket: ClientConnection, hello: dict[str, Any]) -> AsyncGenerator[Event, None]:
         sender: asyncio.Task[None] | None = None
         try:
-            with suppress(ConnectionClosed):  # what the server has said is told below
+            with suppress(ConnectionClosed):  # the server's last words are read below
                 await socket.send(json.dumps(hello))
             if hello is self._start:
                 sender = asyncio.create_task(self._send(socket))
-            async for event in self._events(socket):
+            async for event in self._read_events(socket):
                 if event.type == "resumed":
-                    self._audio.arrived(event.data["next_audio_seq"] - 1)
+                    self._audio.acknowledge(event.data["next_audio_seq"] - 1)
                     sender = asyncio.create_task(self._send(socket, stop=not event.data["stopping"]))
                 if event.type != "ack" or self._wants_ack:
                     yield event
                 if event.type == "stopped":
                     if not self._stop_sent:
-                        await self._ended_early(socket)
+                        await self._raise_close_reason(socket)
                     return
         except ServerError:
-            if self._failures:  # the source of the audio is what really failed
+            if self._failures:  # the source of the audio failed first
                 raise self._failures[0] from None
             raise
         finally:
@@ -126,7 +133,7 @@ class Dictation:
                 sender.cancel()
                 await asyncio.wait([sender])
 
-    async def _events(self, socket: ClientConnection) -> AsyncIterator[Event]:
+    async def _read_events(self, socket: ClientConnection) -> AsyncIterator[Event]:
         fatal: dict[str, Any] = {}
         began = False
         while True:
@@ -141,10 +148,10 @@ class Dictation:
                 continue
             if kind == "error" and not began:
                 raise Refused(data.get("message", ""), data.get("code", ""))
-            self._note(data)
+            self._track(data)
             if kind != "pong":
                 yield Event.from_wire(data)
-        error = self._closed(socket, fatal)
+        error = self._make_close_error(socket, fatal)
         if fatal and not self._may_resume(error):
             yield Event.from_wire(fatal)
         raise error
@@ -158,20 +165,20 @@ class Dictation:
             socket.transport.abort()
             raise ConnectionLost("the server fell silent; dictate again", 1006) from None
 
-    def _note(self, data: dict[str, Any]) -> None:
+    def _track(self, data: dict[str, Any]) -> None:
         self._seq = data.get("seq", self._seq)
         if data.get("type") == "ready":
             self._token = data.get("resume_token", "")
         elif data.get("type") == "ack":
             self._acked = True
-            self._audio.arrived(data.get("audio_seq", 0))
+            self._audio.acknowledge(data.get("audio_seq", 0))
 
-    def _closed(self, socket: ClientConnection, fatal: dict[str, Any]) -> ServerError:
+    def _make_close_error(self, socket: ClientConnection, fatal: dict[str, Any]) -> ServerError:
         reason = str(fatal.get("message") or socket.close_reason or "")
-        return from_close(socket.close_code or 1006, reason, str(fatal.get("code", "")))
+        return make_close_error(socket.close_code or 1006, reason, str(fatal.get("code", "")))
 
-    async def _ended_early(self, socket: ClientConnection) -> None:
-        """The server stopped before all was said; how it closes says why.
+    async def _raise_close_reason(self, socket: ClientConnection) -> None:
+        """Read how a server closes that stopped before all audio was sent, and raise the reason.
 
         Raises:
             Refused: the dictation reached its limit.
@@ -188,7 +195,7 @@ class Dictation:
         except ConnectionClosed:
             if socket.close_code != 1000:
                 self._token = ""  # there is nothing to resume
-                raise self._closed(socket, fatal) from None
+                raise self._make_close_error(socket, fatal) from None
 
     async def _send(self, socket: ClientConnection, *, stop: bool = True) -> None:
         try:
@@ -199,7 +206,7 @@ class Dictation:
             if stop:
                 await socket.send('{"type":"stop"}')
         except ConnectionClosed:
-            pass  # the receiving side tells why
+            pass  # the receiving side raises the reason
         except Exception as error:  # noqa: BLE001  # a source may fail in any way; the caller's task raises it
             self._failures.append(error)
             await socket.close()

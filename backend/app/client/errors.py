@@ -1,11 +1,11 @@
-"""What can go wrong between a client and its server.
+"""The errors of the client.
 
 ClientError
-+ Unreachable       nobody answers at that address
-+ Refused           the server said no: a wrong request, not allowed, not ready, full
-+ ServerFailed      the server tried and failed: its engine, its upstream, itself
++ Unreachable       no server answers at the address
++ Refused           the server refused: a wrong request, not allowed, not ready, full
++ ServerFailed      the server failed: its engine, an upstream, or itself
 + ConnectionLost    the socket closed before the dictation was over
-+ AudioError        a recording that cannot be read
++ AudioError        a recording cannot be read
 """
 
 
@@ -14,7 +14,7 @@ class ClientError(Exception):
 
 
 class Unreachable(ClientError):
-    """Nobody answers at that address."""
+    """No server answers at the address."""
 
 
 class AudioError(ClientError):
@@ -22,7 +22,7 @@ class AudioError(ClientError):
 
 
 class ServerError(ClientError):
-    """The server answered with an error; `code` is the stable one of its documentation."""
+    """The server answered with an error; `code` is its stable code, as documented."""
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -30,15 +30,15 @@ class ServerError(ClientError):
 
 
 class Refused(ServerError):
-    """The server said no: a wrong request, not allowed, not ready, full."""
+    """The server refused: a wrong request, not allowed, not ready, full."""
 
 
 class ServerFailed(ServerError):
-    """The server tried and failed: its engine, its upstream, itself."""
+    """The server failed: its engine, an upstream, or itself."""
 
 
 class ConnectionLost(ServerError):
-    """The socket closed before the dictation was over; `close_code` says how (1006: without a word)."""
+    """The socket closed before the dictation was over; `close_code` is that of the socket (1006: no close frame)."""
 
     def __init__(self, message: str, close_code: int, code: str = "") -> None:
         super().__init__(message, code)
@@ -58,8 +58,8 @@ _CLOSE_MEANINGS = {
 }
 
 
-def from_close(close_code: int, reason: str, code: str = "") -> ServerError:
-    """The error for a socket that closed; `reason` is what the server said last, where it said anything."""
+def make_close_error(close_code: int, reason: str, code: str = "") -> ServerError:
+    """Return the error of a socket that closed; `reason` is the server's last message, empty where it sent none."""
     message = reason or _CLOSE_MEANINGS.get(
         close_code, f"the server closed the socket with code {close_code}"
     )
@@ -70,7 +70,7 @@ def from_close(close_code: int, reason: str, code: str = "") -> ServerError:
     return ConnectionLost(message, close_code, code)
 
 
-def from_status(status: int, message: str, code: str = "") -> ServerError:
-    """The error for an HTTP answer of 400 or more."""
+def make_status_error(status: int, message: str, code: str = "") -> ServerError:
+    """Return the error of an HTTP answer with a status of 400 or more."""
     kind = Refused if status < 500 or status == 503 else ServerFailed
     return kind(message or f"the server answered with status {status}", code)

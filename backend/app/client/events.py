@@ -1,4 +1,4 @@
-"""What a client gets back: events while dictating, transcriptions and answers at the end."""
+"""What a client receives: events during a dictation, transcriptions, and answers of a language model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,24 +7,29 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a dictation, in the words of the socket: `ready`, `partial`, `final`, `stopped` …"""
+    """One event of the speech socket: `ready`, `partial`, `final`, `stopped` …"""
 
     type: str
     text: str = ""
-    """Of a partial or a final."""
+    """Text of a partial or a final."""
     stable: str = ""
-    """Of a partial: the prefix of `text` that will not change any more."""
+    """Prefix of a partial's `text` that will not change any more."""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """The whole event as the server sent it, with the fields named in docs/speech-socket.md."""
+    """The whole event as the server sent it; its fields are those of docs/speech-socket.md."""
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> "Event":
-        """Read one decoded message; unknown types and fields are kept, since a newer server may have more."""
-        return cls(str(data.get("type", "")), str(data.get("text", "")), str(data.get("stable", "")), data)
+        """Read one decoded message; types and fields that only a newer server knows are kept."""
+        return cls(
+            type=str(data.get("type", "")),
+            text=str(data.get("text", "")),
+            stable=str(data.get("stable", "")),
+            data=data,
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class SegmentWord:
     """One word and its time from the start of the recording."""
 
     text: str
@@ -39,16 +44,19 @@ class Segment:
     text: str
     start_ms: int
     end_ms: int
-    words: tuple[Word, ...] = ()
+    words: tuple[SegmentWord, ...] = ()
 
     @classmethod
     def from_final(cls, event: Event) -> "Segment":
         words = event.data.get("words") or ()
         return cls(
-            event.text,
-            event.data.get("start_ms", 0),
-            event.data.get("end_ms", 0),
-            tuple(Word(word["word"], word["start_ms"], word["end_ms"]) for word in words),
+            text=event.text,
+            start_ms=event.data.get("start_ms", 0),
+            end_ms=event.data.get("end_ms", 0),
+            words=tuple(
+                SegmentWord(text=word["word"], start_ms=word["start_ms"], end_ms=word["end_ms"])
+                for word in words
+            ),
         )
 
 
@@ -66,7 +74,7 @@ class Transcription:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the language model said."""
+    """The answer of a language model."""
 
     text: str
     provider: str

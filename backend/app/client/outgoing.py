@@ -1,4 +1,4 @@
-"""The audio of one dictation on its way out: cut into frames, numbered, kept until the server has it."""
+"""The audio that one dictation sends: cut into numbered frames, which are kept until the server acknowledges them."""
 
 import asyncio
 from collections import deque
@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from app.client.pacing import Chunks, chunk_stream
 
 FRAME_BYTES = 32_768
-"""Longest binary frame sent; far below any server's limit."""
-KEPT_BYTES = 4 << 20
-"""Audio that may be on its way: 43 s at 48 kHz, two minutes at 16 kHz. More is not read from its source."""
+"""Longest binary frame that is sent; any server's limit is far higher."""
+MAX_KEPT_BYTES = 4 << 20
+"""Audio that may wait for acknowledgement: 43 s at 48 kHz, two minutes at 16 kHz. Then the source is not read."""
 
 
-class Outgoing:
-    """Frames 1, 2, 3 … of a source, which is read once, however often they are sent."""
+class OutgoingAudio:
+    """Frames 1, 2, 3 … of a source. The source is read once; frames can be sent again after a lost connection."""
 
     def __init__(self, chunks: Chunks, *, keep: bool) -> None:
         self._source = chunk_stream(chunks)
@@ -24,24 +24,24 @@ class Outgoing:
         self._kept_bytes = 0
         self._room = asyncio.Event()
         self._seq = 0
-        self.ended = False
-        """Whether the source has no more."""
+        self.is_at_end = False
+        """Whether the source has no more audio."""
 
-    def arrived(self, seq: int) -> None:
-        """The server has all frames up to this one."""
+    def acknowledge(self, seq: int) -> None:
+        """Drop the frames up to `seq`: the server has them."""
         while self._kept and self._kept[0][0] <= seq:
             self._kept_bytes -= len(self._kept.popleft()[1])
         self._room.set()
 
     async def frames(self) -> AsyncIterator[bytes]:
-        """Every frame that has not arrived, then new ones as they come; may be begun again at any time."""
+        """Yield the frames that are not acknowledged, then new ones; a new iteration can begin at any time."""
         for _, kept in list(self._kept):
             yield kept
         while True:
-            while self._kept_bytes > KEPT_BYTES:
+            while self._kept_bytes > MAX_KEPT_BYTES:
                 self._room.clear()
                 await self._room.wait()
-            frame = await self._next()
+            frame = await self._read_frame()
             if frame is None:
                 return
             self._seq += 1
@@ -51,23 +51,23 @@ class Outgoing:
             yield frame
 
     async def aclose(self) -> None:
-        """Read no more of the source."""
+        """Stop reading the source."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait([self._reading])
             if not self._reading.cancelled():
-                self._reading.exception()  # nobody asks for it any more
+                self._reading.exception()  # marks it as retrieved
 
-    async def _next(self) -> bytes | None:
-        """A read that is interrupted goes on in the background: what it brings is the next frame all the same."""
+    async def _read_frame(self) -> bytes | None:
+        """Return the next frame, None at the end. An interrupted read goes on, and its audio is in the next frame."""
         while not self._uncut:
-            if self.ended:
+            if self.is_at_end:
                 return None
             self._reading = self._reading or asyncio.ensure_future(anext(self._source, None))
             await asyncio.wait([self._reading])
             reading, self._reading = self._reading, None
             chunk = reading.result()
-            self.ended = chunk is None
+            self.is_at_end = chunk is None
             self._uncut = memoryview(chunk or b"")
         frame, self._uncut = bytes(self._uncut[:FRAME_BYTES]), self._uncut[FRAME_BYTES:]
         return frame

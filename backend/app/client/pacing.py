@@ -1,4 +1,4 @@
-"""Chunks from anywhere, as an async iterator, at full speed or as fast as a person speaks."""
+"""Audio chunks of any source as an async iterator, at full speed or at the speed of speech."""
 
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
@@ -12,7 +12,7 @@ BYTES_PER_SAMPLE = 2
 
 
 async def chunk_stream(chunks: Chunks) -> AsyncIterator[bytes]:
-    """Give the chunks one by one; a blocking source (a file, a pipe) is read in a worker thread."""
+    """Yield the chunks one by one; a blocking source, such as a file or a pipe, is read in a worker thread."""
     if isinstance(chunks, AsyncIterable):
         async for chunk in chunks:
             yield chunk
@@ -29,7 +29,7 @@ async def chunk_stream(chunks: Chunks) -> AsyncIterator[bytes]:
 
 
 async def paced(chunks: Chunks, sample_rate: int) -> AsyncIterator[bytes]:
-    """Give each chunk when a microphone would: once its last sample has been spoken."""
+    """Yield each chunk when a microphone would: once its last sample has been spoken."""
     started_s = time.monotonic()
     sent_bytes = 0
     async for chunk in chunk_stream(chunks):

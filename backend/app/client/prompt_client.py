@@ -1,4 +1,4 @@
-"""The client that the `prompter` command uses, and that anybody's Python may use as well."""
+"""`PromptClient`, the client for Python programs; the `prompter` command uses it too."""
 
 import ipaddress
 import json
@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import httpx2
 
 from app.client.dictation import Dictation
-from app.client.errors import ClientError, ServerFailed, Unreachable, from_status
+from app.client.errors import ClientError, ServerFailed, Unreachable, make_status_error
 from app.client.events import Answer, Event, Segment, Transcription
 from app.client.pacing import Chunks, chunk_stream
 from app.client.recordings import open_recording
-from app.client.speech import speech_socket
+from app.client.speech_socket import open_speech_socket
 from app.core.speech import EndpointingProfile
 
 Endpointing = EndpointingProfile | dict[str, int]
@@ -26,7 +26,7 @@ Prompt = str | Sequence[dict[str, str]]
 
 
 class PromptClient:
-    """Speak to a server and ask its language models.
+    """Sends speech to a server, and asks its language models.
 
         import asyncio
         from prompter import PromptClient, open_recording
@@ -40,8 +40,8 @@ class PromptClient:
 
         asyncio.run(main())
 
-    `cafile` is the certificate to trust instead of the system's: that which `prompter tls` has made.
-    One client may run several dictations at once. Errors are those of `app.client.errors`.
+    `cafile` is the certificate to trust in place of the system's, such as the one that `prompter tls` makes.
+    One client can run several dictations at once. All errors are ClientErrors.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class PromptClient:
             raise Unreachable(f"{url!r} is no server's address; expected one like http://127.0.0.1:8000")
         self.url = parts.geturl()
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._tls = _tls(cafile) if cafile is not None else None
+        self._tls = _load_certificates(cafile) if cafile is not None else None
         self._proxy = not _is_loopback(parts.hostname)
         self._http: httpx2.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
-        # A proxy from the environment serves the world outside, never this machine.
+        # A proxy from the environment is for other machines, never for this one.
         timeout = httpx2.Timeout(15, read=300)
         self._http = httpx2.AsyncClient(
             base_url=self.url,
@@ -93,12 +93,12 @@ class PromptClient:
         session_id: str | None = None,
         resume: bool = True,
     ) -> AsyncGenerator[Event, None]:
-        """Send PCM16 mono chunks as they come and give events as they come, until `stopped`.
+        """Send PCM16 mono chunks as they come, and yield events as they come, until `stopped`.
 
-        What is left out is the server's default. A server that is busy takes audio more slowly
-        (back-pressure): the source is then read more slowly. Leaving the loop early ends the dictation
-        without its last finals. A connection that breaks is made anew within 30 s and the dictation goes on,
-        told by an event `resumed`: nothing is lost or told twice. `resume=False` raises ConnectionLost instead.
+        An option that is left out is the server's default. A busy server takes audio more slowly, and the source is
+        then read more slowly (back-pressure). Leaving the loop early ends the dictation without its last finals. After
+        a broken connection a new one is made within 30 s, and the dictation continues with an event `resumed`; no event
+        is lost or repeated. With `resume=False` ConnectionLost is raised instead.
 
         Raises:
             Unreachable, Refused, ServerFailed, ConnectionLost
@@ -122,7 +122,7 @@ class PromptClient:
             start["session_id"] = session_id
         address = f"ws{self.url.removeprefix('http')}/ws/stt"
         dictation = Dictation(
-            lambda: speech_socket(address, self._headers, self._proxy, self._tls),
+            lambda: open_speech_socket(address, self._headers, self._proxy, self._tls),
             start,
             chunks,
             resume=resume,
@@ -138,10 +138,10 @@ class PromptClient:
         progress: Callable[[int, int | None], None] | None = None,
         **options: Any,
     ) -> Transcription:
-        """The text of a recording, sent as fast as the server takes it; `options` are those of `dictate`.
+        """Return the text of a recording, sent as fast as the server takes it; `options` are those of `dictate`.
 
-        `progress(done_ms, audio_ms)` is called as the server gets on; `audio_ms` is None where the file
-        does not tell.
+        `progress(done_ms, audio_ms)` is called as the server decodes; `audio_ms` is None where the file does not say
+        its length.
 
         Raises:
             AudioError: the file cannot be read.
@@ -167,12 +167,12 @@ class PromptClient:
                     progress(done_ms, source.audio_ms)
         text = " ".join(segment.text for segment in segments)
         return Transcription(
-            text,
-            tuple(segments),
-            lang,
-            ready.get("provider"),
-            ready.get("model"),
-            audio_ms or source.audio_ms or 0,
+            text=text,
+            segments=tuple(segments),
+            lang=lang,
+            provider=ready.get("provider"),
+            model=ready.get("model"),
+            audio_ms=audio_ms or source.audio_ms or 0,
         )
 
     # -- language models
@@ -185,19 +185,19 @@ class PromptClient:
         provider: str | None = None,
         config: dict[str, Any] | None = None,
     ) -> Answer:
-        """The model's whole answer to a text, to messages, or to the dictation of this `session_id`.
+        """Return the model's whole answer to a text, to messages, or to the dictation with this `session_id`.
 
         Raises:
             Unreachable, Refused, ServerFailed
         """
-        body = _body(prompt, session_id, provider, config)
+        body = _build_body(prompt, session_id, provider, config)
         answer = (await self._request("POST", "/llm/generate", body)).json()
         return Answer(
-            answer["text"],
-            answer["provider"],
-            answer.get("model"),
-            answer.get("finish_reason"),
-            answer.get("usage"),
+            text=answer["text"],
+            provider=answer["provider"],
+            model=answer.get("model"),
+            finish_reason=answer.get("finish_reason"),
+            usage=answer.get("usage"),
         )
 
     async def generate_stream(
@@ -208,13 +208,13 @@ class PromptClient:
         provider: str | None = None,
         config: dict[str, Any] | None = None,
     ) -> AsyncGenerator[str, None]:
-        """The answer piece by piece, as the model writes it; closing the generator stops the model."""
-        body = {**_body(prompt, session_id, provider, config), "stream": True}
+        """Yield the answer piece by piece, as the model writes it; closing the generator stops the model."""
+        body = {**_build_body(prompt, session_id, provider, config), "stream": True}
         try:
             async with self._session.stream("POST", "/llm/generate", json=body) as response:
                 if response.status_code >= 400:
                     await response.aread()
-                    raise _http_error(response)
+                    raise _make_http_error(response)
                 async for event in httpx2.EventSource(response):
                     data = json.loads(event.data)
                     if event.event == "error":
@@ -223,13 +223,13 @@ class PromptClient:
                         return
                     yield data.get("content", "")
         except httpx2.TransportError as error:
-            raise self._unreachable(error) from error
+            raise self._make_transport_error(error) from error
         raise ServerFailed("the answer broke off")
 
-    # -- what the server has
+    # -- providers
 
     async def providers(self) -> dict[str, list[dict[str, Any]]]:
-        """Every engine and its state: `{"stt": […], "llm": […]}`, items as in the API description."""
+        """Return every provider and its state: `{"stt": […], "llm": […]}`, items as in the API description."""
         found = {}
         for kind in ("stt", "llm"):
             found[kind] = (await self._request("GET", f"/providers/{kind}")).json()["items"]
@@ -245,18 +245,18 @@ class PromptClient:
         try:
             response = await self._session.request(method, path, json=body)
         except httpx2.TransportError as error:
-            raise self._unreachable(error) from error
+            raise self._make_transport_error(error) from error
         if response.status_code >= 400:
-            raise _http_error(response)
+            raise _make_http_error(response)
         return response
 
-    def _unreachable(self, error: httpx2.TransportError) -> ClientError:
+    def _make_transport_error(self, error: httpx2.TransportError) -> ClientError:
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
             return Unreachable(f"no server answers at {self.url}; start one with `prompter serve`")
         return ServerFailed(f"the server at {self.url} broke off its answer ({type(error).__name__})")
 
 
-def _body(
+def _build_body(
     prompt: Prompt | None, session_id: str | None, provider: str | None, config: dict[str, Any] | None
 ) -> dict[str, Any]:
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
@@ -264,16 +264,17 @@ def _body(
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _http_error(response: httpx2.Response) -> ClientError:
+def _make_http_error(response: httpx2.Response) -> ClientError:
     try:
         error = response.json()["error"]
-        return from_status(response.status_code, str(error["message"]), str(error.get("code", "")))
+        return make_status_error(response.status_code, str(error["message"]), str(error.get("code", "")))
     except (ValueError, KeyError, TypeError):
-        return from_status(response.status_code, "")
+        return make_status_error(response.status_code, "")
 
 
-def _tls(cafile: str | Path) -> ssl.SSLContext:
-    """
+def _load_certificates(cafile: str | Path) -> ssl.SSLContext:
+    """Return a TLS context that trusts the certificates of a file.
+
     Raises:
         Unreachable: the file holds no certificates.
     """

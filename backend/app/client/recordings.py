@@ -1,4 +1,4 @@
-"""Recordings as PCM16 mono chunks: plain WAV as it is, everything else decoded by PyAV to 16 kHz."""
+"""Reads recordings as PCM16 mono chunks: plain WAV as it is, all other formats decoded by PyAV to 16 kHz."""
 
 import io
 import struct
@@ -11,7 +11,7 @@ from app.client.errors import AudioError
 
 PCM, EXTENSIBLE = 1, 0xFFFE
 UNKNOWN_LENGTH_BYTES = 0x7FFF_0000
-"""Recorders that write to a pipe cannot know the length and put 0 or something near 2 or 4 GiB."""
+"""From here on a length means "unknown": recorders that write to a pipe put 0, or a value near 2 or 4 GiB."""
 
 
 class Readable(Protocol):
@@ -22,12 +22,14 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WavHeader:
+    """The format of a WAV file."""
+
     encoding: int
     channels: int
     sample_rate: int
     bits: int
     data_bytes: int | None
-    """Bytes of audio that follow; None when the recorder did not know."""
+    """Bytes of audio that follow; None where the recorder did not know."""
 
     @property
     def is_pcm16_mono(self) -> bool:
@@ -35,7 +37,7 @@ class WavHeader:
 
 
 def read_wav_header(stream: Readable) -> WavHeader | None:
-    """Read up to the first sample; None when this is not a WAV file (some bytes have been read then)."""
+    """Read up to the first sample; None, with some bytes read, where it is no WAV file."""
     head = stream.read(12)
     if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
         return None
@@ -61,17 +63,17 @@ _CONTAINERS = (b"RIFF", b"OggS", b"fLaC", b"ID3", b"\x1aE\xdf\xa3")
 
 @dataclass(frozen=True, slots=True)
 class AudioSource:
-    """One recording, to be read once."""
+    """One recording; it can be read once."""
 
     chunks: Iterator[bytes]
     """PCM16 mono, about 100 ms each; reading may block."""
     sample_rate: int
     audio_ms: int | None
-    """Length, where the file tells it."""
+    """Length of the recording, None where the file does not say it."""
 
 
 def open_recording(path: str | Path) -> AudioSource:
-    """Open a file of any format that PyAV knows (wav, mp3, flac, ogg, webm, m4a …).
+    """Open a recording of any format that PyAV reads (wav, mp3, flac, ogg, webm, m4a …).
 
     Raises:
         AudioError: the file is missing, or is no audio.
@@ -85,32 +87,32 @@ def open_recording(path: str | Path) -> AudioSource:
         raise AudioError(
             f"cannot read {str(path)!r}: {(error.strerror or 'no such file').lower()}"
         ) from error
-    if header and _sendable(header):
+    if header and _can_be_sent(header):
         data_bytes = min(header.data_bytes or path.stat().st_size, path.stat().st_size - offset)
         return AudioSource(
-            _file_chunks(path, offset, header), header.sample_rate, _ms(data_bytes, header.sample_rate)
+            _read_file(path, offset, header), header.sample_rate, _duration_ms(data_bytes, header.sample_rate)
         )
-    return AudioSource(_regroup(_decode(str(path), str(path))), DECODED_RATE_HZ, _probe_ms(path))
+    return AudioSource(_cut_into_chunks(_decode(str(path), str(path))), DECODED_RATE_HZ, _probe_ms(path))
 
 
 def open_pipe(stream: Readable, raw_rate: int) -> AudioSource:
-    """Open what comes through a pipe: a WAV or another container, else raw PCM16 mono at `raw_rate`."""
-    replay = _Replay(stream)
+    """Open the audio of a pipe: a WAV file or another container, else raw PCM16 mono at `raw_rate` Hz."""
+    replay = _ReplayPipe(stream)
     head = replay.read(12)
     replay.rewind()
     if not head.startswith(_CONTAINERS) and head[4:8] != b"ftyp":
-        return AudioSource(_stream_chunks(replay, None, raw_rate), raw_rate, None)
+        return AudioSource(_read_stream(replay, None, raw_rate), raw_rate, None)
     header = read_wav_header(replay) if head[:4] == b"RIFF" else None
-    if header and _sendable(header):
+    if header and _can_be_sent(header):
         return AudioSource(
-            _stream_chunks(replay, header.data_bytes, header.sample_rate), header.sample_rate, None
+            _read_stream(replay, header.data_bytes, header.sample_rate), header.sample_rate, None
         )
     replay.rewind()
-    return AudioSource(_regroup(_decode(replay, "standard input")), DECODED_RATE_HZ, None)
+    return AudioSource(_cut_into_chunks(_decode(replay, "standard input")), DECODED_RATE_HZ, None)
 
 
-class _Replay(io.RawIOBase):
-    """A pipe whose first bytes can be read again, until reading goes past what was kept."""
+class _ReplayPipe(io.RawIOBase):
+    """A pipe whose first 64 KiB can be read again."""
 
     def __init__(self, stream: Readable) -> None:
         super().__init__()
@@ -135,34 +137,34 @@ class _Replay(io.RawIOBase):
         return True
 
 
-def _sendable(header: WavHeader) -> bool:
+def _can_be_sent(header: WavHeader) -> bool:
     return header.is_pcm16_mono and MIN_RATE_HZ <= header.sample_rate <= MAX_RATE_HZ
 
 
-def _ms(size_bytes: int, sample_rate: int) -> int:
+def _duration_ms(size_bytes: int, sample_rate: int) -> int:
     return size_bytes * 1000 // (2 * sample_rate)
 
 
-def _chunk_bytes(sample_rate: int) -> int:
+def _chunk_size_bytes(sample_rate: int) -> int:
     return 2 * (sample_rate * CHUNK_MS // 1000)
 
 
-def _file_chunks(path: Path, offset: int, header: WavHeader) -> Iterator[bytes]:
+def _read_file(path: Path, offset: int, header: WavHeader) -> Iterator[bytes]:
     with path.open("rb") as file:
         file.seek(offset)
-        yield from _stream_chunks(file, header.data_bytes, header.sample_rate)
+        yield from _read_stream(file, header.data_bytes, header.sample_rate)
 
 
-def _stream_chunks(stream: Readable, data_bytes: int | None, sample_rate: int) -> Iterator[bytes]:
-    size = _chunk_bytes(sample_rate)
+def _read_stream(stream: Readable, data_bytes: int | None, sample_rate: int) -> Iterator[bytes]:
+    size = _chunk_size_bytes(sample_rate)
     left = data_bytes
     while chunk := stream.read(size if left is None else min(size, left)):
         left = None if left is None else left - len(chunk)
         yield chunk
 
 
-def _regroup(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    size = _chunk_bytes(DECODED_RATE_HZ)
+def _cut_into_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    size = _chunk_size_bytes(DECODED_RATE_HZ)
     waiting = bytearray()
     for piece in pieces:
         waiting += piece
@@ -173,7 +175,7 @@ def _regroup(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(waiting)
 
 
-def _decode(file: str | _Replay, name: str) -> Iterator[bytes]:
+def _decode(file: str | _ReplayPipe, name: str) -> Iterator[bytes]:
     import av  # heavy, and not needed for plain WAV
 
     try:
@@ -195,4 +197,4 @@ def _probe_ms(path: Path) -> int | None:
         with av.open(str(path), "r", metadata_errors="ignore") as container:
             return container.duration // 1000 if container.duration else None
     except av.FFmpegError:
-        return None  # decoding will say what is wrong
+        return None  # decoding reports what is wrong

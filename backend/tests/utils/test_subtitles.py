@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.client.events import Segment, Word
+from app.client.events import Segment, SegmentWord
 from app.utils.subtitles import CUE_CHARACTERS, CUE_MS, make_cues, to_srt, to_vtt
 
 TWO = (Segment("Hello there.", 0, 1500), Segment("And <you> & me?", 3_723_004, 3_725_000))
@@ -51,7 +51,7 @@ def test_long_utterances_are_cut_at_words(said: list[tuple[str, int]]) -> None:
     """No word is lost, and every cue that could be cut fits."""
     words, at_ms = [], 0
     for text, length_ms in said:
-        words.append(Word(text, at_ms, at_ms + length_ms))
+        words.append(SegmentWord(text, at_ms, at_ms + length_ms))
         at_ms += length_ms
     cues = make_cues([Segment(" ".join(word.text for word in words), 0, at_ms, tuple(words))])
     assert " ".join(cue.text for cue in cues) == " ".join(word.text for word in words)

@@ -1,4 +1,4 @@
-"""An open speech socket, or a clear error."""
+"""Opens a speech socket, or raises a clear error."""
 
 import json
 import ssl
@@ -8,17 +8,20 @@ from contextlib import asynccontextmanager
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
-from app.client.errors import Unreachable, from_status
+from app.client.errors import Unreachable, make_status_error
 
 
 @asynccontextmanager
-async def speech_socket(
+async def open_speech_socket(
     url: str, headers: dict[str, str], proxy: bool, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[ClientConnection]:
-    """An open socket.
+    """Open a speech socket; leaving the block closes it.
 
-    No keep-alive pings and no compression: a server that takes no more audio for a while is not dead, and
-    speech does not deflate.
+    It sends no keep-alive pings, since a server under load takes no audio for a while, and it does not compress, since
+    speech does not get smaller.
+
+    Raises:
+        Unreachable, Refused, ServerFailed
     """
     try:
         connection = await connect(
@@ -32,14 +35,14 @@ async def speech_socket(
             ssl=tls,
         )
     except InvalidStatus as error:
-        raise from_status(error.response.status_code, _refusal(error, url)) from error
+        raise make_status_error(error.response.status_code, _read_refusal(error, url)) from error
     except (OSError, TimeoutError, InvalidHandshake, InvalidURI, EOFError) as error:
         raise Unreachable(f"no server answers at {url}; start one with `prompter serve`") from error
     async with connection:
         yield connection
 
 
-def _refusal(error: InvalidStatus, url: str) -> str:
+def _read_refusal(error: InvalidStatus, url: str) -> str:
     try:
         return str(json.loads(error.response.body or b"")["error"]["message"])
     except (ValueError, KeyError, TypeError):

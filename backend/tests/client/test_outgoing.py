@@ -1,0 +1,85 @@
+"""Audio on its way to the server: numbered frames, kept until they are acknowledged."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import anyio
+
+from app.client.outgoing import FRAME_BYTES, MAX_KEPT_BYTES, OutgoingAudio
+
+
+async def take(audio: OutgoingAudio, count: int) -> list[bytes]:
+    frames = audio.frames()
+    return [await anext(frames) for _ in range(count)]
+
+
+async def test_chunks_are_cut_into_frames_and_none_is_lost() -> None:
+    data = bytes(range(256)) * 400
+    audio = OutgoingAudio([data[:1000], b"", data[1000:]], keep=False)
+    frames = [frame async for frame in audio.frames()]
+    assert b"".join(frames) == data
+    assert all(0 < len(frame) <= FRAME_BYTES for frame in frames)
+    assert audio.is_at_end
+
+
+async def test_what_is_not_acknowledged_is_sent_again() -> None:
+    audio = OutgoingAudio([b"1", b"2", b"3"], keep=True)
+    assert await take(audio, 3) == [b"1", b"2", b"3"]
+    audio.acknowledge(2)
+    assert [frame async for frame in audio.frames()] == [b"3"]
+    audio.acknowledge(3)
+    assert [frame async for frame in audio.frames()] == []
+
+
+async def test_without_keeping_nothing_is_sent_again() -> None:
+    audio = OutgoingAudio([b"1", b"2"], keep=False)
+    assert await take(audio, 1) == [b"1"]
+    assert [frame async for frame in audio.frames()] == [b"2"]
+
+
+async def test_the_source_waits_while_too_much_is_unacknowledged() -> None:
+    chunk = bytes(FRAME_BYTES)
+    full = MAX_KEPT_BYTES // FRAME_BYTES + 1
+    audio = OutgoingAudio([chunk] * (full + 1), keep=True)
+    frames = audio.frames()
+    for _ in range(full):
+        await anext(frames)
+    last = asyncio.ensure_future(anext(frames))
+    await anyio.wait_all_tasks_blocked()
+    assert not last.done()
+    audio.acknowledge(1)
+    assert await last == chunk
+
+
+async def test_an_interrupted_read_goes_on() -> None:
+    release = asyncio.Event()
+
+    async def source() -> AsyncIterator[bytes]:
+        yield b"1"
+        await release.wait()
+        yield b"2"
+
+    audio = OutgoingAudio(source(), keep=True)
+    frames = audio.frames()
+    assert await anext(frames) == b"1"
+    interrupted = asyncio.ensure_future(anext(frames))
+    await anyio.wait_all_tasks_blocked()
+    interrupted.cancel()
+    await asyncio.wait([interrupted])
+    audio.acknowledge(1)
+    release.set()
+    assert [frame async for frame in audio.frames()] == [b"2"]
+    await audio.aclose()
+
+
+async def test_closing_ends_a_read_that_waits() -> None:
+    async def silent() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    audio = OutgoingAudio(silent(), keep=False)
+    waiting = asyncio.ensure_future(anext(audio.frames()))
+    await anyio.wait_all_tasks_blocked()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await audio.aclose()
