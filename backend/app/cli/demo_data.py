@@ -24,7 +24,7 @@ def loft(
     settings = read_settings()
     path = demo_shop.get_demo_path(settings)
     if path.exists() and not force:
-        raise CommandError(f"there is one in {str(path)!r} already; --force makes it again", REFUSED)
+        raise CommandError(f"{str(path)!r} exists already; --force makes it again", REFUSED)
     try:
         demo_shop.create_demo_shop(path)
     except OSError as error:

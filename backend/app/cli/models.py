@@ -35,7 +35,7 @@ def list_models(as_json: AsJson = False) -> None:
             markup=False,
         )
     if find_default_checkpoint(settings) is None:
-        note_console().print("no checkpoint is used unasked; fetch one with: prompter models pull base")
+        note_console().print("there is no default checkpoint; download one with: prompter models pull base")
 
 
 def _list_items(settings: "Settings") -> list[dict[str, Any]]:

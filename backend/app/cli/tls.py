@@ -36,7 +36,9 @@ def tls(
     folder = folder or read_settings().data_dir / "tls"
     cert, key = folder / "cert.pem", folder / "key.pem"
     if not force and (cert.exists() or key.exists()):
-        raise CommandError(f"there is one in {str(folder)!r} already; --force replaces it", REFUSED)
+        raise CommandError(
+            f"{str(folder)!r} holds a certificate or a key already; --force replaces them", REFUSED
+        )
     reached = _list_names(names or [])
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -49,7 +49,9 @@ def add_user(
     if user.id == LOCAL_USER_ID:
         note_console().print("what was kept without accounts belongs to this user now")
     if read_settings().accounts.mode == "none":
-        note_console().print("the server asks nobody yet: PROMPTER_ACCOUNTS__MODE=accounts makes it ask")
+        note_console().print(
+            "accounts are off: PROMPTER_ACCOUNTS__MODE=accounts makes the server ask for a log-in"
+        )
 
 
 @app.command("list")
@@ -73,7 +75,7 @@ def list_users(as_json: AsJson = False) -> None:
         state = "disabled" if user.disabled_at else ""
         result_console().print(f"{user.name:<24} {user.role:<6} {state}".rstrip(), markup=False)
     if not users:
-        note_console().print("there is nobody yet; add the first with: prompter users add NAME --admin")
+        note_console().print("there are no users; add the first with: prompter users add NAME --admin")
 
 
 @app.command("disable")
@@ -105,8 +107,8 @@ def delete_user(
     _run_on_accounts(lambda accounts: accounts.get(name))
     if not yes:
         if not sys.stdin.isatty():
-            raise CommandError("this deletes everything of theirs; say --yes if that is meant", USAGE)
-        typer.confirm(f"delete {name!r} and everything of theirs?", abort=True, err=True)
+            raise CommandError("this deletes all data of the user; confirm it with --yes", USAGE)
+        typer.confirm(f"delete {name!r} with all data of this user?", abort=True, err=True)
     _run_on_accounts(lambda accounts: accounts.delete(name))
 
 

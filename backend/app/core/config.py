@@ -230,7 +230,7 @@ class LimitSettings(BaseModel):
         10.0,
         ge=0,
         le=600,
-        description="longest time for the last finals after `prompter serve` is told to end (s)",
+        description="time limit for the last finals when `prompter serve` stops (s)",
     )
 
     # Resuming after a lost connection

@@ -92,7 +92,7 @@ class Vendor:
         """Return the body as this vendor accepts it; `body` itself is not changed."""
         rules = self.rules
         adapted = _rename_token_limit(body, rules.limit_field, model)
-        if rules.refuses_sampling_while_reasoning and _will_reason(model, body.get("reasoning_effort")):
+        if rules.refuses_sampling_while_reasoning and _is_reasoning(model, body.get("reasoning_effort")):
             adapted = _without(adapted, _SAMPLING_FIELDS)
         adapted = _adapt_tools(_without(adapted, rules.unknown_fields), rules)
         if isinstance(messages := body.get("messages"), list):
@@ -190,7 +190,7 @@ def is_reasoning_model(model: str) -> bool:
     return _REASONING_MODEL.match(model.rpartition("/")[2]) is not None
 
 
-def _will_reason(model: str, effort: object) -> bool:
+def _is_reasoning(model: str, effort: object) -> bool:
     """Whether an OpenAI model reasons at this effort; from gpt-5.1 on, models reason only on request."""
     if not is_reasoning_model(model):
         return False
