@@ -1,4 +1,4 @@
-/** The palette by meaning (surface, ink, line, accent): each theme gives the variables of index.css its values. */
+/** The palette by meaning (surface, ink, line, accent); index.css has the values of each theme. */
 import type { Config } from "tailwindcss";
 
 const variable = (name: string) => `rgb(var(--${name}) / <alpha-value>)`;

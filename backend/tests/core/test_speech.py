@@ -1,6 +1,5 @@
 """The lists of live speech: who uses a list has all of it, so that a new member cannot be forgotten."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -30,14 +29,10 @@ def test_every_reason_is_counted_under_its_own_name(reason: DiscardReason) -> No
 
 
 @pytest.mark.parametrize("profile", ENDPOINTING_PROFILES)
-def test_the_pages_texts_have_the_silences_of_the_settings(profile: EndpointingProfile) -> None:
-    """A text of the web app that gives a profile's silence as a number gives the default."""
-    key = "profile" + "".join(part.title() for part in profile.split("_"))
+def test_the_page_has_the_silence_of_each_profile(profile: EndpointingProfile) -> None:
+    """`make types` writes them; the texts of the page take the seconds from there."""
+    path = ROOT / "frontend" / "src" / "shared" / "api" / "endpointing.ts"
     silence_ms = EndpointingSettings().silence_ms(profile)
-    for path in sorted((ROOT / "frontend" / "src" / "i18n").rglob("*.ts")):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if re.search(rf"\b{key}\b", line) and (shown := re.search(r"(\d[\d.,]*) s\b", line)):
-                where = f"{path.relative_to(ROOT).as_posix()}:{number}"
-                seconds = float(shown[1].replace(",", "."))
-                assert silence_ms is not None, f"{where}: `{profile}` has no silence"
-                assert seconds == silence_ms / 1000, f"{where}: `{profile}` waits {silence_ms / 1000:g} s"
+    written = "null" if silence_ms is None else str(silence_ms)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert f"  {profile}: {written}," in lines, f"{path.relative_to(ROOT).as_posix()}: run `make types`"

@@ -1,4 +1,4 @@
-/** The root of the app: creates what lives as long as the page, and puts services, routes and theme around it. */
+/** The root of the app: creates what lives as long as the page; services and routes are around it. */
 import { Component, type ReactNode, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { Router } from "wouter";

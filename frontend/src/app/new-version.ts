@@ -1,4 +1,4 @@
-/** Offers to reload the page when the server has a newer build: after an upgrade the parts of the old one are gone. */
+/** Offers a reload when the server has a newer build: the files of the old one are gone by then. */
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 

@@ -27,7 +27,9 @@ export function Gate({ children }: { children: ReactNode }) {
   );
 }
 
-/** Repeat all queries after a log-in, also one in another tab: they were refused while nobody was logged in. */
+/**
+ * Repeat all queries after a log-in, also one in another tab: they were refused while nobody was logged in.
+ */
 function useRefetchAfterLogIn(state: AuthState): void {
   const client = useQueryClient();
   const previous = useRef(state);
@@ -38,8 +40,8 @@ function useRefetchAfterLogIn(state: AuthState): void {
 }
 
 /**
- * The log-in after a session that ended while the page was in use. It lies over the page, so that nothing typed or
- * dictated is lost, and covers it completely, because another person may sit there now.
+ * The log-in after a session that ended while the page was in use. It lies over the page, so that nothing
+ * typed or dictated is lost, and covers it completely, because another person may sit there now.
  */
 function LogInAgain() {
   const { t } = useTranslation();

@@ -24,7 +24,9 @@ export interface MessageActions {
   resume: () => void;
 }
 
-/** Counts the conversations that were opened, so that late results do not move a user who has gone elsewhere. */
+/**
+ * Counts the conversations that were opened, so that late results do not move a user who has gone elsewhere.
+ */
 type Visit = RefObject<number>;
 
 export function useVisit(conversationId: string | null): Visit {
@@ -124,7 +126,8 @@ export function useSend({ conversationId, messages, visit, attempt, goTo }: Acti
       if (conversationId === null && visit.current === visitBefore) goTo(id);
       const isStored = await stored;
       const { queryClient } = services;
-      void queryClient.invalidateQueries({ queryKey: keys.conversations }); // its title comes from the first text
+      // Its title comes from the first text.
+      void queryClient.invalidateQueries({ queryKey: keys.conversations });
       void queryClient.invalidateQueries({ queryKey: keys.conversation(id) });
       return isStored;
     },

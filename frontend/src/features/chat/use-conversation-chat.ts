@@ -1,4 +1,4 @@
-/** One conversation as the page shows it: the stored messages, the answer that is streaming, and the actions. */
+/** One conversation as the page shows it: the stored messages, the streaming answer, and the actions. */
 import { useMemo } from "react";
 
 import { useAnswers, useFollowOpenAnswer, useLiveAnswer, useRefusal } from "./answers-context";

@@ -147,7 +147,10 @@ class SilenceDetector {
   #silentMs = 0;
   #hasSound = false;
 
-  /** Whether there has been no sound at all for too long. After any sound silence is normal: some devices mute pauses. */
+  /**
+   * Whether there has been no sound at all for too long. After any sound silence is normal: some devices mute
+   * pauses.
+   */
   push(level: number, ms: number): boolean {
     this.#hasSound ||= level > 0;
     this.#silentMs += ms;

@@ -17,7 +17,9 @@ export type DictationState =
     }
   /** The connection is lost; the microphone stays on, and its audio is kept. */
   | { kind: "reconnecting"; isMuted: boolean }
-  /** The microphone is off, and the last finals are expected. `isLost`: the connection is lost at the moment. */
+  /**
+   * The microphone is off, and the last finals are expected. `isLost`: the connection is lost at the moment.
+   */
   | { kind: "finishing"; isLost: boolean }
   | { kind: "failed"; failure: Failure };
 
@@ -50,7 +52,8 @@ export function dictationReducer(state: DictationState, event: DictationEvent): 
     case "failed":
       return { kind: "failed", failure: event.failure };
     case "state":
-      if (state.kind === "failed") return state; // the microphone failed first, and its session ends for that reason
+      // The microphone failed first, and its session ends for that reason.
+      if (state.kind === "failed") return state;
       return applySessionState(state, event.state);
     case "speech":
       return state.kind === "listening" ? { ...state, isSpeaking: event.isSpeaking } : state;

@@ -1,4 +1,4 @@
-/** Microphone, socket and text together: each way to begin, to end and to fail leaves nothing open and loses nothing. */
+/** Microphone, socket and text together: no way to start, end or fail leaves anything open or lost. */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 

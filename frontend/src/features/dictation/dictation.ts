@@ -112,8 +112,8 @@ export class Dictation {
   };
 
   /**
-   * Wait for the finals of all that was said. The microphone is switched off, unless hands-free. Resolves to false where
-   * the finals are not complete in time.
+   * Wait for the finals of all that was said. The microphone is switched off, unless hands-free. Resolves to
+   * false where the finals are not complete in time.
    */
   readonly settle = async (): Promise<boolean> => {
     const staysOn = this.#capture?.isHandsFree === true && isRecording(this.#view.state);

@@ -120,7 +120,9 @@ export class Drafts {
   }
 }
 
-/** Empty the composer and resolve to its text, once the last words are final or (`isWhole` false) are late. */
+/**
+ * Empty the composer and resolve to its text, once the last words are final or (`isWhole` false) are late.
+ */
 export async function takeText(dictation: Dictation): Promise<{ text: string; isWhole: boolean }> {
   const isWhole = await dictation.settle();
   const { text } = dictation.composer.get();

@@ -1,9 +1,7 @@
 /** Translates the settings of the page into the options of a dictation. */
-import type { Settings } from "@/shared/lib/settings";
+import { MAX_VOCABULARY_TERMS, type Settings } from "@/shared/lib/settings";
 
 import type { DictationOptions } from "./capture";
-
-const MAX_TERMS = 200;
 
 export function dictationOptions(settings: Settings): DictationOptions {
   const { speechLang, sttProvider, sttModel, endpointing, vocabulary } = settings;
@@ -14,7 +12,7 @@ export function dictationOptions(settings: Settings): DictationOptions {
       ...(sttProvider === "" ? {} : { provider: sttProvider }),
       ...(sttModel === "" ? {} : { model: sttModel }),
       ...(endpointing === "" ? {} : { endpointing }),
-      vocabulary: vocabulary.slice(0, MAX_TERMS),
+      vocabulary: vocabulary.slice(0, MAX_VOCABULARY_TERMS),
     },
     microphone: {
       deviceId: settings.microphone,

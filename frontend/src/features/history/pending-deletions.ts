@@ -26,7 +26,10 @@ export class PendingDeletions {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Hide it now and delete it after `undoMs`. If the server refuses, it is shown again and `onFailure` is called. */
+  /**
+   * Hide it now and delete it after `undoMs`. If the server refuses, it is shown again and `onFailure` is
+   * called.
+   */
   add(id: string, onFailure: () => void): void {
     if (this.#pending.has(id)) return;
     const timer = setTimeout(() => void this.#carryOut(id, false), this.undoMs);

@@ -1,7 +1,9 @@
 /** What is typed becomes a vocabulary that the server accepts, and languages have names. */
 import { expect, test } from "vitest";
 
-import { listLanguages, MAX_TERM_CHARS, MAX_TERMS, parseVocabulary } from "./speech-options";
+import { MAX_VOCABULARY_TERMS } from "@/shared/lib/settings";
+
+import { listLanguages, MAX_TERM_CHARS, parseVocabulary } from "./speech-options";
 
 test("one term a line, each once, without the blanks", () => {
   expect(parseVocabulary(" PROMPTer \r\n\nAna  María\nPROMPTer")).toEqual({
@@ -12,8 +14,8 @@ test("one term a line, each once, without the blanks", () => {
 
 test("what the server would refuse is left out, and that is told", () => {
   expect(parseVocabulary("x".repeat(MAX_TERM_CHARS + 1))).toEqual({ terms: [], hasDropped: true });
-  const many = Array.from({ length: MAX_TERMS + 1 }, (_, n) => `term ${n}`).join("\n");
-  expect(parseVocabulary(many).terms).toHaveLength(MAX_TERMS);
+  const many = Array.from({ length: MAX_VOCABULARY_TERMS + 1 }, (_, n) => `term ${n}`).join("\n");
+  expect(parseVocabulary(many).terms).toHaveLength(MAX_VOCABULARY_TERMS);
   expect(parseVocabulary("👍".repeat(MAX_TERM_CHARS)).hasDropped).toBe(false);
 });
 

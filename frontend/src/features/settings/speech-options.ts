@@ -1,22 +1,25 @@
 /** The lists behind the settings of speech: the vocabulary as it is typed, and the spoken languages. */
 
-/** The limits of `start.config.vocabulary`. */
-export const MAX_TERMS = 200;
+import { MAX_VOCABULARY_TERMS } from "@/shared/lib/settings";
+
+/** The limit of one term in `start.config.vocabulary`. */
 export const MAX_TERM_CHARS = 100;
 
 /** One term for each line; `hasDropped` tells whether some exceed the limits. */
 export function parseVocabulary(typed: string): { terms: string[]; hasDropped: boolean } {
   const lines = typed.split(/\r?\n/).map((line) => line.trim());
   const all = [...new Set(lines.filter((line) => line !== ""))];
-  const terms = all.filter((term) => [...term].length <= MAX_TERM_CHARS).slice(0, MAX_TERMS);
+  const terms = all.filter((term) => [...term].length <= MAX_TERM_CHARS).slice(0, MAX_VOCABULARY_TERMS);
   return { terms, hasDropped: terms.length < all.length };
 }
 
-/** Offered for an engine that takes any language: the most spoken ones, and those near to this page's readers. */
-const COMMON_LANGUAGES =
-  "ar bn ca cs da de el en es eu fa fi fr gl he hi hu id it ja ko nl no pl pt ro ru sv sw ta th tr uk ur vi zh".split(
-    " ",
-  );
+/**
+ * Offered for an engine that takes any language: the most spoken ones, and those near to this page's readers.
+ */
+const COMMON_LANGUAGES = [
+  ..."ar bn ca cs da de el en es eu fa fi fr gl he hi hu id it".split(" "),
+  ..."ja ko nl no pl pt ro ru sv sw ta th tr uk ur vi zh".split(" "),
+];
 
 interface SpokenLanguage {
   tag: string;

@@ -2,6 +2,7 @@
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
+import { SILENCE_MS } from "@/shared/api/endpointing";
 import { useSpeechEngines } from "@/shared/api/providers";
 import type { SttProvider } from "@/shared/api/types";
 import { ENDPOINTING_PROFILES, type EndpointingProfile } from "@/shared/lib/settings";
@@ -23,8 +24,13 @@ const PROFILE_TEXTS = {
 
 /** @param microphone the choice of a microphone with its test */
 export function SpeechSection({ microphone }: { microphone: ReactNode }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const [settings, change] = useSettings();
+  const describeProfile = (profile: EndpointingProfile): string => {
+    const silenceMs = profile === "" ? null : SILENCE_MS[profile];
+    const seconds = ((silenceMs ?? 0) / 1000).toLocaleString(i18n.language);
+    return t(PROFILE_TEXTS[profile], { seconds });
+  };
   const engines = useSpeechEngines();
   return (
     <Section title={t("settings.speech")}>
@@ -32,7 +38,7 @@ export function SpeechSection({ microphone }: { microphone: ReactNode }) {
       <Choice
         label={t("settings.profile")}
         value={settings.endpointing}
-        options={ENDPOINTING_PROFILES.map((profile) => [profile, t(PROFILE_TEXTS[profile])] as const)}
+        options={ENDPOINTING_PROFILES.map((profile) => [profile, describeProfile(profile)] as const)}
         onChange={(endpointing) => change({ endpointing })}
       />
       <VocabularyField />

@@ -1,10 +1,15 @@
 /** Who is logged in: keeps the access token in memory, renews it by the cookie, and tells listeners. */
 import type { LogIn } from "./types";
 
-/** `open`: the server asks for no log-in, or this is not known yet. `in`: a token is held. `out`: log-in needed. */
+/**
+ * `open`: the server asks for no log-in, or this is not known yet. `in`: a token is held. `out`: log-in
+ * needed.
+ */
 export type AuthState = "open" | "in" | "out";
 
-/** A token with less time left than this is renewed first, so that no request starts with one that expires. */
+/**
+ * A token with less time left than this is renewed first, so that no request starts with one that expires.
+ */
 const RENEW_MARGIN_MS = 30_000;
 const LOCK = "prompter.refresh";
 /** Local storage: when a renewal began that has not ended (ms since 1970), for the page after a reload. */
@@ -103,7 +108,9 @@ export class AuthSession {
     await Promise.allSettled([...this.#logOutTasks].map((task) => task()));
   }
 
-  /** Renew by the cookie; false where that failed. One renewal at a time here, and by a lock among the tabs. */
+  /**
+   * Renew by the cookie; false where that failed. One renewal at a time here, and by a lock among the tabs.
+   */
   renew(): Promise<boolean> {
     this.#renewal ??= this.#withLock(() => this.#renew()).finally(() => (this.#renewal = null));
     return this.#renewal;

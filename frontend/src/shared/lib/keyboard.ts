@@ -11,7 +11,10 @@ export function keyName(code: string, space: string): string {
   return code.replace(/^(Key|Digit)/, "").replace(/(?<=[a-z])(?=[A-Z0-9])/g, " ");
 }
 
-/** Submit the form on Enter, but not on Shift+Enter, nor on the Enter that ends a composition (Japanese, accents). */
+/**
+ * Submit the form on Enter, but not on Shift+Enter, nor on the Enter that ends a composition (Japanese,
+ * accents).
+ */
 export function submitOnEnter(event: KeyboardEvent<HTMLTextAreaElement>): void {
   if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
   event.preventDefault();

@@ -1,20 +1,17 @@
 /** The settings of this browser: their types, defaults, and how a stored text is read. */
+import { SILENCE_MS } from "../api/endpointing";
 
 const THEMES = ["dark", "light", "system"] as const;
 const UI_LANGUAGES = ["", "en", "es"] as const;
-/** When an utterance ends: the server's profiles, and "" for the server's own choice. */
-export const ENDPOINTING_PROFILES = [
-  "",
-  "command",
-  "conversation",
-  "dictation",
-  "hands_free",
-  "manual",
-] as const;
+/** The limit of `start.config.vocabulary`. */
+export const MAX_VOCABULARY_TERMS = 200;
 
 export type Theme = (typeof THEMES)[number];
 export type UiLanguage = (typeof UI_LANGUAGES)[number];
-export type EndpointingProfile = (typeof ENDPOINTING_PROFILES)[number];
+/** When an utterance ends: a profile of the server, or "" for its choice. */
+export type EndpointingProfile = "" | keyof typeof SILENCE_MS;
+
+export const ENDPOINTING_PROFILES = ["", ...Object.keys(SILENCE_MS)] as readonly EndpointingProfile[];
 
 export interface Settings {
   theme: Theme;

@@ -1,4 +1,4 @@
-/** A button that opens a short list of things to do; arrows, Home, End, Escape and Tab do what they do in menus. */
+/** A button that opens a short list of actions, with the keys that menus have. */
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
 
 export interface MenuItem {

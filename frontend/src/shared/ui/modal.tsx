@@ -42,8 +42,8 @@ export function Modal({ title, onClose, children, className = "max-w-lg" }: Moda
 }
 
 /**
- * Open a dialog as a modal one while its component is mounted. The element with `data-first` gets the focus, which
- * afterwards returns to where it was.
+ * Open a dialog as a modal one while its component is mounted. The element with `data-first` gets the focus,
+ * which afterwards returns to where it was.
  */
 export function useModal() {
   const { dialogs } = useServices();

@@ -1,4 +1,4 @@
-/** A note about the chosen assistant: its purpose in a new conversation, and what to do where it is not ready. */
+/** A note about the chosen assistant: its purpose in a new conversation, or why it is not ready. */
 import { Bot, TriangleAlert } from "lucide-react";
 import { useTranslation } from "react-i18next";
 

@@ -7,7 +7,9 @@ import { capitalize } from "@/shared/ui/notice";
 
 import type { Problem } from "../stream/live-answer";
 
-/** `taking`: waiting for the last words of a dictation. `creating`: the conversation for the first message. */
+/**
+ * `taking`: waiting for the last words of a dictation. `creating`: the conversation for the first message.
+ */
 export type ComposerState = "ready" | "taking" | "creating" | "answering" | "stopping";
 
 interface Props {

@@ -17,10 +17,13 @@ export function distanceToEnd({ top, height, view }: Scroll): number {
   return Math.max(0, height - view - top);
 }
 
-/** Whether to follow after a scroll from `before` to `now`: going up stops it, coming to the end starts it again. */
+/**
+ * Whether to follow after a scroll from `before` to `now`: going up stops it, coming to the end starts it
+ * again.
+ */
 export function shouldFollow(isFollowing: boolean, before: Scroll, now: Scroll): boolean {
-  // Text that gets shorter and a composer that grows move the page without the reader. Text that grows does not: a
-  // fast answer grows in every frame, and the reader can still leave its end.
+  // Text that gets shorter and a composer that grows move the page without the reader. Text that grows does
+  // not: a fast answer grows in every frame, and the reader can still leave its end.
   const byReader = now.height >= before.height && before.view === now.view;
   if (byReader && now.top < before.top - MOVED_PX) return false;
   return distanceToEnd(now) <= NEAR_PX ? true : isFollowing;

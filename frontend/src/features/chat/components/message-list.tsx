@@ -1,4 +1,4 @@
-/** The list of messages, oldest first. Screen readers hear when an answer starts and its full text at the end. */
+/** The list of messages, oldest first; screen readers hear when an answer starts, and its text at the end. */
 import { memo, type RefObject, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 

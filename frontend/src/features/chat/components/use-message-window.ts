@@ -1,7 +1,9 @@
 /** Shows the last messages of a long conversation; earlier ones are added as the reader scrolls up. */
 import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 
-/** A screen or two. Two thousand messages would block the browser for seconds, and again for each word typed. */
+/**
+ * A screen or two. Two thousand messages would block the browser for seconds, and again for each word typed.
+ */
 export const WINDOW_SIZE = 40;
 /** More messages are added before the reader arrives. */
 const LOAD_MARGIN = "1500px 0px 0px 0px";
@@ -17,7 +19,8 @@ const CONTEXT_ABOVE = 5;
 export function useMessageWindow(count: number, box: RefObject<HTMLElement | null>, foundAt = -1) {
   const [maxHidden, setHidden] = useState(Math.max(0, count - WINDOW_SIZE));
   const hiddenByFound = foundAt < 0 ? Infinity : Math.max(0, foundAt - CONTEXT_ABOVE);
-  const hidden = Math.min(maxHidden, hiddenByFound, Math.max(0, count - WINDOW_SIZE)); // another branch may be shorter
+  // Another branch may be shorter.
+  const hidden = Math.min(maxHidden, hiddenByFound, Math.max(0, count - WINDOW_SIZE));
   const edge = useRef<HTMLButtonElement>(null);
   const fromEnd = useRef<number | null>(null);
 

@@ -1,4 +1,4 @@
-/** Splits Markdown into independent blocks, so that only the last one of a growing text is parsed again. Pure. */
+/** Splits Markdown into independent blocks, so that only the last one of a growing text is parsed again. */
 
 const FENCE = /^\s*(`{3,}|~{3,})(.*)$/;
 /** A link definition serves links anywhere in the text, so such a text is not split. */

@@ -26,7 +26,8 @@ const COMPONENTS: Components = {
       <span>{children}</span> // a link to #… or to a path would lead into this app or its server
     ),
   img: ({ src, alt }) => <ImageLink src={typeof src === "string" ? src : ""} alt={alt ?? ""} />,
-  input: ({ checked }) => <TaskBox isDone={checked === true} />, // the sanitiser allows only the boxes of task lists
+  // The sanitiser allows only the boxes of task lists.
+  input: ({ checked }) => <TaskBox isDone={checked === true} />,
   pre: ({ node }) => {
     const code = node?.children[0];
     if (code?.type !== "element") return null;

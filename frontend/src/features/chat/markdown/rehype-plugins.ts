@@ -1,4 +1,4 @@
-/** Plugins for rendered Markdown: HTML becomes text, and each block gets the writing direction of its first letter. */
+/** Plugins for rendered Markdown: HTML becomes text, and each block gets its writing direction. */
 import type { Element, Root } from "hast";
 
 type Direction = "ltr" | "rtl";
@@ -9,8 +9,8 @@ const LETTER = /\p{L}/u;
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
 /**
- * Set the direction of each block by its text. This plugin must run after the sanitiser, which would remove the
- * attribute. `dir="auto"` is no alternative: it ignores nested elements.
+ * Set the direction of each block by its text. This plugin must run after the sanitiser, which would remove
+ * the attribute. `dir="auto"` is no alternative: it ignores nested elements.
  */
 export function setDirections() {
   return (tree: Root): void => markDirections(tree.children, "ltr");

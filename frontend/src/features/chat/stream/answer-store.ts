@@ -9,7 +9,9 @@ export interface AnswerStoreOptions {
   api: Pick<ApiClient, "response" | "json">;
   /** Reads the messages of a conversation again; null where the server cannot be reached. */
   reload: (conversationId: string) => Promise<readonly Message[] | null>;
-  /** Called when an answer that was asked for here begins and ends, for tabs that show the same conversation. */
+  /**
+   * Called when an answer that was asked for here begins and ends, for tabs that show the same conversation.
+   */
   announce?: (conversationId: string) => void;
   /** Calls a function soon, so that many words that arrive together are one change. */
   schedule?: (change: () => void) => void;
@@ -66,7 +68,9 @@ export class AnswerStore {
     );
   }
 
-  /** Ask for one more answer to a question, or beside an answer. `replaces` is the answer that is shown now. */
+  /**
+   * Ask for one more answer to a question, or beside an answer. `replaces` is the answer that is shown now.
+   */
   regenerate(
     conversationId: string,
     messageId: string,
@@ -120,7 +124,8 @@ export class AnswerStore {
     if (old && isUnderWay(old.live)) return Promise.resolve(false);
     const active: ActiveAnswer = { live, controller: new AbortController() };
     this.#active.set(id, active);
-    if (live.kind !== "follow") this.#refusals.delete(id); // the user did not ask to follow: the refusal stays
+    // The user did not ask to follow: the refusal stays.
+    if (live.kind !== "follow") this.#refusals.delete(id);
     this.#notify();
     return new Promise((resolve) => void this.#follow(id, active, request, stored, resolve));
   }

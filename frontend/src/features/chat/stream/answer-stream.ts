@@ -1,4 +1,4 @@
-/** The events of one answer: sends the request once, and reconnects for the rest when the connection is lost. */
+/** The events of one answer: sends the request once, and reconnects for the rest of a lost connection. */
 import { type ApiClient, ApiError } from "@/shared/api/client";
 
 import { type ChatEvent, parseChatEvent } from "./chat-events";
@@ -28,8 +28,8 @@ const SILENCE_MS = 35_000; // the server sends a comment every 15 s
 /**
  * Stream the events of an answer up to `done` or `error`.
  *
- * @throws ApiError where the request is refused or the server cannot be reached. Without a `start` it is not known
- * whether the server has stored the text.
+ * @throws ApiError where the request is refused or the server cannot be reached. Without a `start` it is not
+ * known whether the server has stored the text.
  */
 export async function* streamAnswer(
   request: AnswerRequest,

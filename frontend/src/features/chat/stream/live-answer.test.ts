@@ -1,4 +1,4 @@
-/** Events of tools keep their place in the text, also over a connection that broke, as the server stores them. */
+/** Events of tools keep their place in the text, also over a broken connection, as the server stores them. */
 import { expect, it } from "vitest";
 
 import { streamAnswer } from "./answer-stream";

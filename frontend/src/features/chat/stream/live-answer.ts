@@ -6,8 +6,8 @@ import type { AnswerEvent } from "./answer-stream";
 import type { TokenUsage } from "./chat-events";
 
 /**
- * `sending`: not known to be stored. `waiting`: stored, no text yet. `lost`: the connection broke and is retried.
- * `ended`: complete, stopped or failed; the stored message replaces it as soon as it is read.
+ * `sending`: not known to be stored. `waiting`: stored, no text yet. `lost`: the connection broke and is
+ * retried. `ended`: complete, stopped or failed; the stored message replaces it as soon as it is read.
  * `broken`: given up; the answer may go on at the server.
  */
 export type AnswerPhase = "sending" | "waiting" | "streaming" | "lost" | "ended" | "broken";
@@ -19,7 +19,10 @@ export interface Problem {
 
 export interface LiveAnswer {
   phase: AnswerPhase;
-  /** `regenerate`: one more answer; `follow`: asked for by another page, or by this one before it was reloaded. */
+  /**
+   * `regenerate`: one more answer; `follow`: asked for by another page, or by this one before it was
+   * reloaded.
+   */
   kind: "send" | "edit" | "regenerate" | "follow";
   /** The text that the user sends; null where none is sent. */
   question: string | null;

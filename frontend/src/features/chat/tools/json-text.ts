@@ -1,4 +1,4 @@
-/** Formats the arguments and results of tools for people: JSON indented, invisible characters escaped. Pure. */
+/** Formats arguments and results of tools for people: JSON indented, invisible characters escaped. Pure. */
 
 /** The rest of a longer value is in the export. */
 export const MAX_CHARS = 20_000;
@@ -18,8 +18,8 @@ export function formatValue(value: unknown): FormattedValue {
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 
 /**
- * JSON with line breaks and indents; any other text unchanged. JSON is copied token by token: parsing would take
- * digits from long numbers.
+ * JSON with line breaks and indents; any other text unchanged. JSON is copied token by token: parsing would
+ * take digits from long numbers.
  */
 export function indentJson(text: string): string {
   if (!/^\s*[{[]/.test(text) || !isJson(text)) return text;

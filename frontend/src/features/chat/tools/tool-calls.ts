@@ -90,7 +90,9 @@ const count = (value: unknown): number | null => (typeof value === "number" ? va
 /** A part of an answer in reading order: text, or the calls that follow it. */
 export type AnswerPart = { text: string; calls?: never } | { text?: never; calls: ToolCall[] };
 
-/** Split the answer where its tools were called. A call is shown even where the text before it is incomplete. */
+/**
+ * Split the answer where its tools were called. A call is shown even where the text before it is incomplete.
+ */
 export function splitAnswer(content: string, calls: readonly ToolCall[]): AnswerPart[] {
   const parts: AnswerPart[] = [];
   let from = 0;

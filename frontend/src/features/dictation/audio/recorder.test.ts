@@ -1,4 +1,4 @@
-/** Recording: whatever the rate and the blocks, the same sound comes out at 16 kHz, and nothing above 8 kHz folds into it. */
+/** Recording: any rate and any blocks give the same sound at 16 kHz, without aliases from above 8 kHz. */
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";

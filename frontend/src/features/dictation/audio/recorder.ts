@@ -1,4 +1,4 @@
-/** Turns the blocks of a microphone into chunks for the wire: 16 kHz PCM16, 100 ms each, with their level. Pure. */
+/** Turns the blocks of a microphone into chunks for the wire: 16 kHz PCM16, 100 ms each. Pure. */
 
 import { Resampler } from "./resampler";
 

@@ -40,7 +40,10 @@ export class RecordingContext {
     }
   }
 
-  /** Start the clock. A browser that first wants a gesture or a microphone does not answer: waits a limited time. */
+  /**
+   * Start the clock. A browser that first wants a gesture or a microphone does not answer: waits a limited
+   * time.
+   */
   async resume(): Promise<void> {
     if (this.context.state !== "suspended") return;
     await waitAtMost(this.context.resume());

@@ -1,4 +1,4 @@
-/** The audio of one microphone on its way to the server: numbered, and kept until it cannot be needed again. Pure. */
+/** The audio of one microphone on its way to the server: numbered, kept as long as it may be needed. Pure. */
 
 /** 16 kHz PCM16 mono. */
 export const SAMPLE_RATE_HZ = 16_000;
@@ -15,8 +15,8 @@ interface Frame {
 }
 
 /**
- * Frames in the order of the microphone. Each dictation numbers its frames 1, 2, 3 …; a dictation that is started
- * again begins with the audio that has no final yet.
+ * Frames in the order of the microphone. Each dictation numbers its frames 1, 2, 3 …; a dictation that is
+ * started again begins with the audio that has no final yet.
  */
 export class AudioQueue {
   #frames: Frame[] = [];

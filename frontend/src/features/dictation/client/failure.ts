@@ -1,4 +1,4 @@
-/** Why a dictation failed, in the kinds that a user can act on, and what can follow the end of a socket. Pure. */
+/** Why a dictation failed, in kinds that a user can act on, and what follows the end of a socket. Pure. */
 
 export type FailureKind =
   | "no_permission"

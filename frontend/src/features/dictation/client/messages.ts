@@ -47,7 +47,10 @@ export type SessionEvent =
   | { type: "speech"; isSpeaking: boolean }
   | { type: "load"; partials: "on" | "first_only" | "off" }
   | { type: "partial"; key: string; text: string; stable: string }
-  /** The last event of an utterance. The text is empty, and there is no latency, where the utterance was discarded. */
+  /**
+   * The last event of an utterance. The text is empty, and there is no latency, where the utterance was
+   * discarded.
+   */
   | { type: "final"; key: string; text: string; latency: Latency | null }
   /** Another dictation starts: utterances that were not final come again, under other keys. */
   | { type: "restarted" };

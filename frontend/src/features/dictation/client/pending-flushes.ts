@@ -12,7 +12,9 @@ export class PendingFlushes {
   #pending: PendingFlush[] = [];
   #count = 0;
 
-  /** Resolves when the server has sent all finals of the first `afterFrames` frames, or the dictation is over. */
+  /**
+   * Resolves when the server has sent all finals of the first `afterFrames` frames, or the dictation is over.
+   */
   add(afterFrames: number): Promise<void> {
     this.#count += 1;
     const id = `f${this.#count}`;

@@ -4,7 +4,10 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 /** How long a lost server is tried: as long as the audio of that time can be kept. */
 const RETRY_LIMIT_MS = 120_000;
-/** How long a server is tried that was never ready: users who start to speak must learn soon that it is missing. */
+/**
+ * How long a server is tried that was never ready: users who start to speak must learn soon that it is
+ * missing.
+ */
 const FIRST_RETRY_LIMIT_MS = 5000;
 
 export class ReconnectTimer {
@@ -15,7 +18,8 @@ export class ReconnectTimer {
 
   constructor(private readonly attempt: () => void) {
     addEventListener("online", this.#retryNow);
-    document.addEventListener("visibilitychange", this.#handleVisibility); // the timers of a hidden page may sleep for a minute
+    // The timers of a hidden page may sleep for a minute.
+    document.addEventListener("visibilitychange", this.#handleVisibility);
   }
 
   /** Whether the server was ready at least once. */

@@ -1,4 +1,4 @@
-/** A dictation over good and bad connections: every byte arrives once, every text is told once, the end is told. */
+/** A dictation over good and bad connections: every byte and every text arrives once. */
 
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -117,7 +117,8 @@ describe("a dictation", () => {
 
   it("looks again for a server that was cut off before it was ready, and loses nothing", async () => {
     const server = new FakeSpeechServer();
-    server.refusals = [{ type: "speech_started", utterance_id: 0 }]; // it has heard of us, and loads its engine
+    // It has heard of us, and loads its engine.
+    server.refusals = [{ type: "speech_started", utterance_id: 0 }];
     const { session, states } = begin(server);
     session.sendAudio(frame(1));
     await settle();
@@ -235,7 +236,8 @@ describe("a dictation", () => {
         await settle(5000);
         expect(states().at(-1)).toBe("ended");
         const all = Array.from({ length: mark }, (_, index) => index + 1);
-        expect(marksOf(server.dictation.received)).toEqual(all); // nothing was final: a new one hears it all again
+        // Nothing was final: a new one hears it all again.
+        expect(marksOf(server.dictation.received)).toEqual(all);
         if (!isForgotten) expect(server.dictations).toHaveLength(1);
       }),
       { numRuns: 150 },

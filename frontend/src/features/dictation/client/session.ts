@@ -173,7 +173,9 @@ export class DictationSession {
     this.#pump();
   }
 
-  /** The server may stop by itself: the close that follows says why, and whether another dictation may start. */
+  /**
+   * The server may stop by itself: the close that follows says why, and whether another dictation may start.
+   */
   #handleStopped(): void {
     if (this.#isStopSent) return this.#finish({ kind: "ended" });
     this.#isLive = false;

@@ -1,4 +1,4 @@
-/** One speech socket: sends the first messages, keeps it alive, notices a lost connection, reports how it ended. */
+/** One speech socket: sends the first messages, pings, notices a lost connection, reports how it ended. */
 import type { ServerEvent } from "@/shared/api/types";
 
 import type { SocketEnd } from "./failure";
@@ -13,7 +13,10 @@ const LOST_SILENCE_MS = 6000;
 /** The longest wait for a connection. */
 const CONNECT_TIMEOUT_MS = 8000;
 const CHECK_MS = 1000;
-/** Above this, network or server are slower than speech: more audio waits in the queue, where it can be sent again. */
+/**
+ * Above this, network or server are slower than speech: more audio waits in the queue, where it can be sent
+ * again.
+ */
 const CONGESTED_BYTES = 256 << 10;
 
 export interface SpeechSocketOptions {

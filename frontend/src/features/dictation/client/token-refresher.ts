@@ -28,7 +28,10 @@ export class TokenRefresher {
     return this.#sentToken;
   }
 
-  /** After a refusal: renew the token once, until one was accepted. Resolves to whether another try makes sense. */
+  /**
+   * After a refusal: renew the token once, until one was accepted. Resolves to whether another try makes
+   * sense.
+   */
   async renewOnce(): Promise<boolean> {
     if (this.#hasRenewed) return false;
     this.#hasRenewed = true;

@@ -1,4 +1,4 @@
-/** The line below the composer: what dictation is doing, or why it failed. Screen readers hear finals only. */
+/** The line below the composer: what dictation is doing, or why it failed; screen readers hear finals. */
 
 import { TriangleAlert, X } from "lucide-react";
 import { useTranslation } from "react-i18next";

@@ -20,7 +20,10 @@ export function startsTalking(code: string, chosen: string, target: EventTarget 
   return !(code === "Space" && target.closest(ACTIVATED_BY_SPACE) !== null);
 }
 
-/** The composer usually has the focus, and no text starts with a space: in the empty composer the key starts talking. */
+/**
+ * The composer usually has the focus, and no text starts with a space: in the empty composer the key starts
+ * talking.
+ */
 function isEmptyComposer(target: Element): boolean {
   return target instanceof HTMLTextAreaElement && "composer" in target.dataset && target.value === "";
 }

@@ -1,4 +1,4 @@
-/** Sends dictated text once it is final, where the setting asks for it: hands-free at each pause, otherwise at the end. */
+/** Sends dictated text without a click, where the setting asks for it: at each pause, or at the end. */
 import { useCallback, useEffect, useRef } from "react";
 
 import { useSettings } from "@/shared/services";

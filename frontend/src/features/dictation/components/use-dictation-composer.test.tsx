@@ -206,7 +206,8 @@ it("sends what became final during an answer when that answer ends, and once", a
   expect(sent).not.toHaveBeenCalled();
   await told(chat.free);
   expect(sent).toHaveBeenCalledExactlyOnceWith({ text: "Meanwhile.", isWhole: true });
-  await told(() => dictation.composer.dispatch({ type: "replaced", text: "Meanwhile." })); // it could not be sent
+  // It could not be sent.
+  await told(() => dictation.composer.dispatch({ type: "replaced", text: "Meanwhile." }));
   await told(chat.free);
   expect(sent).toHaveBeenCalledOnce();
 });

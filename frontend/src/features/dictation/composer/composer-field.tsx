@@ -33,7 +33,10 @@ const STYLES: Record<TextPiece["kind"], string> = {
 const LAYER =
   "[unicode-bidi:plaintext] col-start-1 row-start-1 m-0 w-full whitespace-pre-wrap break-words border-0 p-0 font-sans text-base leading-6";
 
-/** The length of the space before underlined words: an underlined space would show at the end of the line above. */
+/**
+ * The length of the space before underlined words: an underlined space would show at the end of the line
+ * above.
+ */
 const leadingSpace = ({ kind, text }: TextPiece): number =>
   kind === "stable" ? text.length - text.trimStart().length : 0;
 

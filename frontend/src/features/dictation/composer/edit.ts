@@ -1,4 +1,4 @@
-/** Edits by the user: an edit shifts the utterances around it and takes over every word that it touches. Pure. */
+/** Edits by the user: an edit shifts utterances and takes over the words that it touches. Pure. */
 
 import type { Caret, ComposerModel, Span, UndoStep } from "./model";
 import { splitWords } from "./words";

@@ -7,13 +7,15 @@ export interface Caret {
 }
 
 /**
- * The place of one utterance in the text. The engine may rewrite `[live, end)` only: `[start, live)` was edited by the
- * user, or the utterance is final.
+ * The place of one utterance in the text. The engine may rewrite `[live, end)` only: `[start, live)` was
+ * edited by the user, or the utterance is final.
  */
 export interface Span {
   /** The key of the utterance, unique on this page. */
   key: string;
-  /** `live`: may change; `orphan`: its dictation broke off, and the next one sends it again; `final`: done. */
+  /**
+   * `live`: may change; `orphan`: its dictation broke off, and the next one sends it again; `final`: done.
+   */
   state: "live" | "orphan" | "final";
   start: number;
   live: number;
@@ -52,8 +54,8 @@ export interface ComposerModel extends ComposerSnapshot {
   /** Where typing ended: the next letter there belongs to the same undo step. Null starts a new step. */
   typingAt: number | null;
   /**
-   * Utterances by key. After an undo, a span shows the newest text of its utterance. An utterance without a span was
-   * sent or undone while it was open: it is not shown any more.
+   * Utterances by key. After an undo, a span shows the newest text of its utterance. An utterance without a
+   * span was sent or undone while it was open: it is not shown any more.
    */
   hypotheses: Readonly<Record<string, Hypothesis>>;
 }

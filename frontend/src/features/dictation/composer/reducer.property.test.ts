@@ -1,4 +1,4 @@
-/** The composed text under random typing and dictation: what the user typed is never touched, nothing said is lost. */
+/** The composed text under random typing and dictation: no typed character and no utterance is lost. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 

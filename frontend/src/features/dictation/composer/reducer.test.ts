@@ -1,4 +1,4 @@
-/** The composed text under dictation, examples: where words land, what an edit keeps, what undo takes back. */
+/** The composed text under dictation, by example: places of words, edits, undo. */
 import { describe, expect, it } from "vitest";
 
 import { type ComposerModel, EMPTY, hasOpenUtterance, nextUndoKind, splitPieces } from "./model";

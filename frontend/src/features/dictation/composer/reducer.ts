@@ -17,7 +17,9 @@ export type ComposerAction =
   | { type: "partial"; key: string; text: string; stable: string }
   /** The text is empty where the utterance was discarded. */
   | { type: "final"; key: string; text: string }
-  /** The dictation starts again with its open utterances. The keys of its utterances start with `dictation`. */
+  /**
+   * The dictation starts again with its open utterances. The keys of its utterances start with `dictation`.
+   */
   | { type: "restarted"; dictation: string }
   /** The dictation is over: its utterances do not change any more. */
   | { type: "ended"; dictation: string }
@@ -61,7 +63,9 @@ function replaceText(model: ComposerModel, text: string): ComposerModel {
   return { ...clearSent(model), text, caret };
 }
 
-/** The model before its last step. An utterance is removed as a whole, and stays out while its updates go on. */
+/**
+ * The model before its last step. An utterance is removed as a whole, and stays out while its updates go on.
+ */
 export function undo(model: ComposerModel): ComposerModel {
   const step = model.undo.at(-1);
   if (step === undefined) return model;

@@ -1,4 +1,4 @@
-/** Updates by the engine: an utterance is inserted at the caret, rewritten in its place, and becomes final. Pure. */
+/** Updates by the engine: an utterance is inserted at the caret, rewritten in place, and finished. Pure. */
 
 import { pushUndoStep, shiftSpan } from "./edit";
 import {
@@ -157,7 +157,8 @@ function replaceSpanText(model: ComposerModel, old: Span, next: Span, text: stri
   const spans = model.spans.map((span) => {
     if (span.key === old.key) return next;
     if (span.start >= old.end) return shiftSpan(span, shift);
-    return span.end > old.start ? growSpan(span, shift) : span; // a final utterance that this one was inserted into
+    // A final utterance that this one was inserted into.
+    return span.end > old.start ? growSpan(span, shift) : span;
   });
   const typingAt = model.typingAt === null ? null : shiftPosition(model.typingAt, old, shift);
   const caret = {

@@ -28,8 +28,8 @@ export function needsSpace(before: string, after: string): boolean {
 }
 
 /**
- * How many words of `after` correspond to the first `count` words of `before`: the cut with the smallest edit distance
- * on both sides, and of several such cuts the one nearest to `count`.
+ * How many words of `after` correspond to the first `count` words of `before`: the cut with the smallest edit
+ * distance on both sides, and of several such cuts the one nearest to `count`.
  */
 export function findMatchingCut(before: string, after: string, count: number): number {
   const old = splitWords(before).map((word) => word.normalized);
