@@ -380,7 +380,7 @@ class EventBuilder:
     def raw_partial(self, utterance: UtteranceState, text: str, end: int) -> None:
         """The text so far, of an engine that sees every chunk and finds utterances by itself."""
         utterance.revision += 1
-        self._emit(self._partial(utterance, text, "", end))
+        self._emit_event(self._partial(utterance, text, "", end))  # one for each chunk, and never withheld
 
     def raw_final(self, utterance: UtteranceState, text: str, end: int) -> None:
         """The final of such an engine: no silence, queue or decode has a time."""
@@ -460,7 +460,7 @@ class EventBuilder:
             "revision": utterance.revision,
             "utterance_id": utterance.id,
             "start_ms": utterance.start // _SAMPLES_PER_MS,
-            "end_ms": max(end, utterance.start) // _SAMPLES_PER_MS,
+            "end_ms": end // _SAMPLES_PER_MS,
             "lang": self.info.lang,
             "provider": self.info.provider,
             "model": self.info.model,
