@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.core.config import Settings
 from app.providers.upstream import discovery
-from tests.support.postgres import (
+from tests.support.database import (
     ana,
     bob,
     database,
@@ -23,16 +23,15 @@ from tests.support.postgres import (
     sqlite_template,
     storage_settings,
 )
-from tests.support.server import RunServer, running
+from tests.support.server import StartServer, run_server
 
 __all__ = [
-    "RunServer",
+    "StartServer",
     "ana",
     "bob",
     "database",
     "postgres_server",
     "postgres_template",
-    "running",
     "sqlite_template",
     "storage_settings",
 ]
@@ -97,17 +96,17 @@ def nobody_at_the_usual_ports() -> Iterator[None]:
 
 
 @pytest.fixture
-def run_server() -> Iterator[RunServer]:
-    """Start servers with settings of the test's own; they stop with the test."""
+def start_server() -> Iterator[StartServer]:
+    """Start servers with the test's own settings; they stop with the test."""
     with ExitStack() as stack:
-        yield lambda settings, **options: stack.enter_context(running(settings, **options))
+        yield lambda settings: stack.enter_context(run_server(settings)).url
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """One server with default settings for every test that changes none; gives its base URL."""
-    with running(Settings(_env_file=None)) as url:
-        yield url
+    with run_server(Settings(_env_file=None)) as running:
+        yield running.url
 
 
 def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:

@@ -10,8 +10,8 @@ from app.api.deps import Resources
 from app.core.config import Settings
 from app.providers.registry import Registration, Registrations
 from app.toolsets.base import FunctionToolset
-from tests.fakes.chat_provider import FakeChat
 from tests.fakes.engine import FakeEngine
+from tests.fakes.llm_providers import FakeChat
 
 
 def registration(name: str, made: object) -> dict[str, Registration]:

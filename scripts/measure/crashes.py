@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "backend"))
 
-from tests.support.crashing import Crashes  # noqa: E402  # found by the line above
+from tests.support.crashes import CrashCampaign  # noqa: E402  # found by the line above
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     chosen = parser.parse_args()
     begun_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="prompter-crashes-") as folder:
-        crashes = Crashes(Path(folder), chosen.seed)
+        crashes = CrashCampaign(Path(folder), chosen.seed)
         asyncio.run(crashes.run(chosen.kills))
     told = {
         **crashes.tally,

@@ -16,25 +16,25 @@ from app.services.accounts.passwords import Passwords
 from app.storage.database import Database
 from app.storage.tables import ApiKeyRow, RefreshTokenRow, UserRow
 from tests.fakes.engine import FakeEngine
-from tests.support.accounts import ACCOUNTS, PASSWORD, Person, Team, bearer, log_in
-from tests.support.serving import Served, serving
+from tests.support.accounts import ACCOUNTS, PASSWORD, Person, Team, log_in, make_bearer
+from tests.support.server import RunningServer, serve_engine
 
 COOKIE_HEADER = {"X-Prompter-Refresh": "1"}
 ORIGIN = "https://app.example"
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
+def served() -> Iterator[RunningServer]:
     fields: dict[str, Any] = {
         "accounts": {**ACCOUNTS, "login_attempts": 1000},
         "allowed_origins": [ORIGIN],
     }
-    with serving(FakeEngine(), **fields) as served:
+    with serve_engine(FakeEngine(), **fields) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def team(served: Served) -> Team:
+def team(served: RunningServer) -> Team:
     return Team(served.resources.settings)
 
 
@@ -49,7 +49,7 @@ def bob(team: Team, ada: Person) -> Person:
 
 
 @pytest.fixture
-def http(served: Served, ada: Person, bob: Person) -> Iterator[httpx2.Client]:
+def http(served: RunningServer, ada: Person, bob: Person) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=served.url, trust_env=False) as http:
         yield http
 
@@ -71,7 +71,7 @@ def test_a_name_is_found_in_any_case(http: httpx2.Client, name: str) -> None:
     body = made.json()
     assert (body["token_type"], body["user"]["name"], body["user"]["role"]) == ("bearer", "Ada", "admin")
     assert 890 <= body["expires_in"] <= 900
-    me = http.get("/api/auth/me", headers=bearer(body["access_token"])).json()
+    me = http.get("/api/auth/me", headers=make_bearer(body["access_token"])).json()
     assert me["id"] == body["user"]["id"]
     assert (me["mode"], me["via"], me["scopes"]) == ("accounts", "session", ["chat", "llm", "metrics", "stt"])
     assert "set-cookie" not in made.headers
@@ -103,7 +103,7 @@ def test_every_refusal_has_the_same_words(http: httpx2.Client, team: Team) -> No
      '{"name": "' + "x" * 201 + '", "password": ""}', '{"name": "bob", "password": "' + "x" * 5000 + '"}'],
 )  # fmt: skip
 def test_a_body_that_is_none_is_refused_without_repeating_it(
-    http: httpx2.Client, served: Served, body: str
+    http: httpx2.Client, served: RunningServer, body: str
 ) -> None:
     response = http.post("/api/auth/login", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code in (400, 401)
@@ -158,7 +158,7 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(
 
 def test_who_guesses_has_to_wait() -> None:
     """By account, whoever asks and whatever the password; others and the other routes are not held up."""
-    with serving(FakeEngine(), accounts={**ACCOUNTS, "login_attempts": 3}) as served:
+    with serve_engine(FakeEngine(), accounts={**ACCOUNTS, "login_attempts": 3}) as served:
         team = Team(served.resources.settings)
         team.add("eve")
         team.add("mallory")
@@ -180,12 +180,12 @@ def test_who_guesses_has_to_wait() -> None:
             statuses = [log_in(http, f"guess {n}", "x").status_code for n in range(8)]
             assert statuses == [401] * 6 + [429] * 2
             refused(log_in(http, "mallory"), 429, "too_many_attempts")
-            assert http.get("/api/auth/me", headers=bearer(token)).status_code == 200
+            assert http.get("/api/auth/me", headers=make_bearer(token)).status_code == 200
 
 
 async def test_many_guesses_at_once_get_no_more() -> None:
     """Counted before their outcome is known."""
-    with serving(FakeEngine(), accounts={**ACCOUNTS, "login_attempts": 2}) as served:
+    with serve_engine(FakeEngine(), accounts={**ACCOUNTS, "login_attempts": 2}) as served:
         Team(served.resources.settings).add("eve")
         limits = httpx2.Limits(max_connections=50)
         async with httpx2.AsyncClient(
@@ -218,22 +218,22 @@ def test_a_log_in_is_renewed_again_and_again(http: httpx2.Client) -> None:
         made = renew(http, made["refresh_token"]).json()
         assert made["refresh_token"] not in seen
         seen.add(made["refresh_token"])
-        assert http.get("/api/auth/me", headers=bearer(made["access_token"])).status_code == 200
+        assert http.get("/api/auth/me", headers=make_bearer(made["access_token"])).status_code == 200
 
 
 def test_a_refresh_token_that_comes_twice_ends_its_log_in(http: httpx2.Client) -> None:
     """And no other one of the same user."""
     other, stolen = tokens_of(http), tokens_of(http)
     renewed = renew(http, stolen["refresh_token"]).json()
-    assert http.get("/api/auth/me", headers=bearer(renewed["access_token"])).status_code == 200
+    assert http.get("/api/auth/me", headers=make_bearer(renewed["access_token"])).status_code == 200
     refused(renew(http, stolen["refresh_token"]), 401, "unauthorized")
     refused(renew(http, renewed["refresh_token"]), 401, "unauthorized")
     for token in (stolen["access_token"], renewed["access_token"]):
-        refused(http.get("/api/auth/me", headers=bearer(token)), 401, "unauthorized")
+        refused(http.get("/api/auth/me", headers=make_bearer(token)), 401, "unauthorized")
     assert renew(http, other["refresh_token"]).status_code == 200
 
 
-async def test_of_two_renewals_at_once_one_wins_at_most(served: Served, http: httpx2.Client) -> None:
+async def test_of_two_renewals_at_once_one_wins_at_most(served: RunningServer, http: httpx2.Client) -> None:
     made = tokens_of(http)
     async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as many:
         body = {"refresh_token": made["refresh_token"]}
@@ -245,16 +245,16 @@ async def test_of_two_renewals_at_once_one_wins_at_most(served: Served, http: ht
 
 def test_a_log_out_works_at_once(http: httpx2.Client) -> None:
     mine, other = tokens_of(http), tokens_of(http)
-    out = http.post("/api/auth/logout", headers=bearer(mine["access_token"]))
+    out = http.post("/api/auth/logout", headers=make_bearer(mine["access_token"]))
     assert out.json() == {"status": "logged_out"}
-    refused(http.get("/api/auth/me", headers=bearer(mine["access_token"])), 401, "unauthorized")
+    refused(http.get("/api/auth/me", headers=make_bearer(mine["access_token"])), 401, "unauthorized")
     refused(renew(http, mine["refresh_token"]), 401, "unauthorized")
-    assert http.get("/api/auth/me", headers=bearer(other["access_token"])).status_code == 200
+    assert http.get("/api/auth/me", headers=make_bearer(other["access_token"])).status_code == 200
 
 
 def test_tokens_of_the_wrong_kind(http: httpx2.Client) -> None:
     made = tokens_of(http)
-    refused(http.get("/api/auth/me", headers=bearer(made["refresh_token"])), 401, "unauthorized")
+    refused(http.get("/api/auth/me", headers=make_bearer(made["refresh_token"])), 401, "unauthorized")
     for wrong in (made["access_token"], "rt_", "rt_" + "a" * 43, "", "pk_" + "a" * 43):
         refused(renew(http, wrong), 401, "unauthorized")
     for unreadable in (7, ["rt_x"], "rt_" + "a" * 5000):
@@ -274,7 +274,7 @@ def test_an_expired_refresh_token(http: httpx2.Client, team: Team, bob: Person) 
 
     team.do(expire)
     refused(renew(http, made["refresh_token"]), 401, "unauthorized")
-    refused(http.get("/api/auth/me", headers=bearer(made["access_token"])), 401, "unauthorized")
+    refused(http.get("/api/auth/me", headers=make_bearer(made["access_token"])), 401, "unauthorized")
 
 
 def test_nothing_that_opens_anything_is_stored(http: httpx2.Client, team: Team, ada: Person) -> None:
@@ -297,11 +297,11 @@ def test_another_password_ends_every_log_in_and_no_key(http: httpx2.Client, team
     gina = team.add("gina")
     made, (key, _) = tokens_of(http, "gina"), team.key(gina, "llm")
     team.administer(lambda accounts: accounts.set_password("gina", "another good password"))
-    refused(http.get("/api/auth/me", headers=bearer(made["access_token"])), 401, "unauthorized")
+    refused(http.get("/api/auth/me", headers=make_bearer(made["access_token"])), 401, "unauthorized")
     refused(renew(http, made["refresh_token"]), 401, "unauthorized")
     refused(log_in(http, "gina"), 401, "unauthorized")
     assert log_in(http, "gina", "another good password").status_code == 200
-    assert http.get("/api/auth/me", headers=bearer(key)).status_code == 200
+    assert http.get("/api/auth/me", headers=make_bearer(key)).status_code == 200
 
 
 # -- the browser's cookie
@@ -319,7 +319,7 @@ def test_a_browser_keeps_its_refresh_token_in_a_cookie(http: httpx2.Client) -> N
     renewed = http.post("/api/auth/refresh", headers=COOKIE_HEADER)
     assert renewed.json()["refresh_token"] is None
     assert renewed.headers["set-cookie"].startswith("prompter_refresh=rt_")
-    out = http.post("/api/auth/logout", headers=bearer(renewed.json()["access_token"]))
+    out = http.post("/api/auth/logout", headers=make_bearer(renewed.json()["access_token"]))
     assert "Max-Age=0" in out.headers["set-cookie"]
     assert not http.cookies
     refused(http.post("/api/auth/refresh", headers=COOKIE_HEADER), 401, "unauthorized")
@@ -378,7 +378,9 @@ def test_no_other_origin_may(http: httpx2.Client) -> None:
 
 
 def make_key(http: httpx2.Client, token: str, **body: Any) -> httpx2.Response:
-    return http.post("/api/keys", headers=bearer(token), json={"name": "mine", "scopes": ["llm"], **body})
+    return http.post(
+        "/api/keys", headers=make_bearer(token), json={"name": "mine", "scopes": ["llm"], **body}
+    )
 
 
 def test_a_key_from_its_making_to_its_end(http: httpx2.Client) -> None:
@@ -391,18 +393,18 @@ def test_a_key_from_its_making_to_its_end(http: httpx2.Client) -> None:
     assert key["key"].startswith(key["prefix"])
     life = datetime.fromisoformat(key["expires_at"]) - datetime.now(UTC)
     assert timedelta(days=29, hours=23) < life <= timedelta(days=30)
-    listed = http.get("/api/keys", headers=bearer(token)).json()
+    listed = http.get("/api/keys", headers=make_bearer(token)).json()
     assert [one for one in listed if one["id"] == key["id"]] == [
         {name: value for name, value in key.items() if name != "key"}
     ]
     assert key["key"] not in str(listed)
-    me = http.get("/api/auth/me", headers=bearer(key["key"])).json()
+    me = http.get("/api/auth/me", headers=make_bearer(key["key"])).json()
     assert (me["via"], me["scopes"]) == ("key", ["llm", "stt"])
-    gone = http.delete(f"/api/keys/{key['id']}", headers=bearer(token))
+    gone = http.delete(f"/api/keys/{key['id']}", headers=make_bearer(token))
     assert gone.json() == {"status": "deleted"}
-    refused(http.get("/api/auth/me", headers=bearer(key["key"])), 401, "unauthorized")
-    refused(http.delete(f"/api/keys/{key['id']}", headers=bearer(token)), 404, "not_found")
-    assert key["id"] not in http.get("/api/keys", headers=bearer(token)).text
+    refused(http.get("/api/auth/me", headers=make_bearer(key["key"])), 401, "unauthorized")
+    refused(http.delete(f"/api/keys/{key['id']}", headers=make_bearer(token)), 404, "not_found")
+    assert key["id"] not in http.get("/api/keys", headers=make_bearer(token)).text
 
 
 @pytest.mark.parametrize(
@@ -424,8 +426,8 @@ def test_a_user_has_so_many_keys_at_most(http: httpx2.Client, team: Team) -> Non
     token = team.token(team.add("henry"))
     statuses = [make_key(http, token).status_code for _ in range(101)]
     assert statuses == [201] * 100 + [400]
-    first = http.get("/api/keys", headers=bearer(token)).json()[0]
-    http.delete(f"/api/keys/{first['id']}", headers=bearer(token))
+    first = http.get("/api/keys", headers=make_bearer(token)).json()[0]
+    http.delete(f"/api/keys/{first['id']}", headers=make_bearer(token))
     assert make_key(http, token).status_code == 201
 
 
@@ -448,13 +450,13 @@ def test_the_use_of_a_key_is_written_down_once_a_minute(http: httpx2.Client, tea
                 update(ApiKeyRow).where(ApiKeyRow.id == key_id).values(last_used_at=earlier)
             )
 
-    http.get("/api/auth/me", headers=bearer(key))
+    http.get("/api/auth/me", headers=make_bearer(key))
     first = last_used()
     for _ in range(5):
-        http.get("/api/auth/me", headers=bearer(key))
+        http.get("/api/auth/me", headers=make_bearer(key))
     assert last_used() == first
     team.do(age)
-    http.get("/api/auth/me", headers=bearer(key))
+    http.get("/api/auth/me", headers=make_bearer(key))
     assert last_used() >= first
 
 
@@ -463,15 +465,15 @@ def test_a_disabled_user_is_out_at_once_and_may_come_back(http: httpx2.Client, t
     key, token = team.key(ivan, "llm")[0], team.token(ivan)
     team.disable(ivan)
     for credential in (key, token):
-        refused(http.get("/api/auth/me", headers=bearer(credential)), 401, "unauthorized")
+        refused(http.get("/api/auth/me", headers=make_bearer(credential)), 401, "unauthorized")
     refused(log_in(http, "ivan"), 401, "unauthorized")
     team.administer(lambda accounts: accounts.enable("ivan"))
-    assert http.get("/api/auth/me", headers=bearer(key)).status_code == 200
-    refused(http.get("/api/auth/me", headers=bearer(token)), 401, "unauthorized")
+    assert http.get("/api/auth/me", headers=make_bearer(key)).status_code == 200
+    refused(http.get("/api/auth/me", headers=make_bearer(token)), 401, "unauthorized")
     assert log_in(http, "ivan").status_code == 200
 
 
-async def test_the_openai_sdk_takes_a_key(served: Served, team: Team, bob: Person) -> None:
+async def test_the_openai_sdk_takes_a_key(served: RunningServer, team: Team, bob: Person) -> None:
     async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key=team.key(bob, "llm")[0]) as client:
         said = await client.chat.completions.create(
             model="echo", messages=[{"role": "user", "content": "hello"}]
@@ -487,10 +489,12 @@ async def test_the_openai_sdk_takes_a_key(served: Served, team: Team, bob: Perso
             await client.models.list()
 
 
-def test_secrets_reach_no_log_line(served: Served, http: httpx2.Client, team: Team, bob: Person) -> None:
+def test_secrets_reach_no_log_line(
+    served: RunningServer, http: httpx2.Client, team: Team, bob: Person
+) -> None:
     made, (key, _) = tokens_of(http), team.key(bob, "llm")
     for token in (made["access_token"], key, made["refresh_token"], "pk_" + "z" * 43):
-        http.get("/api/auth/me", headers=bearer(token))
+        http.get("/api/auth/me", headers=make_bearer(token))
         http.get("/api/auth/me", params={"token": token})
     log_in(http, "bob", "a wrong password of mine")
     said = "\n".join(served.log)

@@ -12,18 +12,17 @@ import anyio
 import httpx2
 import pytest
 
-from tests.fakes.chat_provider import FakeChat, delta, usage, with_models
 from tests.fakes.engine import FakeEngine
-from tests.fakes.gated_chat import Gate, GatedChat, pieces
-from tests.support.chatting import Sent, content, read_events
-from tests.support.serving import Served, serving
+from tests.fakes.llm_providers import FakeChat, Gate, delta, pieces, usage, with_models
+from tests.support.conversations import SseEvent, join_content, parse_events
+from tests.support.server import RunningServer, serve_engine
 
 SOON_S = 20
 
 
 @contextmanager
-def server(model: FakeChat, **fields: Any) -> Iterator[Served]:
-    with serving(
+def server(model: FakeChat, **fields: Any) -> Iterator[RunningServer]:
+    with serve_engine(
         FakeEngine(),
         registrations=with_models(fake=model),
         llm={"provider": "fake", "discover": False},
@@ -32,7 +31,7 @@ def server(model: FakeChat, **fields: Any) -> Iterator[Served]:
         yield served
 
 
-def client_of(served: Served) -> httpx2.AsyncClient:
+def client_of(served: RunningServer) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=SOON_S)
 
 
@@ -41,22 +40,22 @@ async def conversation(client: httpx2.AsyncClient, **body: Any) -> str:
     return id_
 
 
-async def sent(client: httpx2.AsyncClient, **body: Any) -> list[Sent]:
+async def sent(client: httpx2.AsyncClient, **body: Any) -> list[SseEvent]:
     """The events of a message's answer, to the end."""
     asked = {"conversation_id": await conversation(client), "message": "hello", **body}
     answer = await client.post("/api/chat/stream", json=asked)
     assert answer.status_code == 200, answer.text
-    return read_events(answer.text)
+    return parse_events(answer.text)
 
 
-async def heard(client: httpx2.AsyncClient, message_id: str, last: str = "") -> list[Sent]:
+async def heard(client: httpx2.AsyncClient, message_id: str, last: str = "") -> list[SseEvent]:
     headers = {"Last-Event-ID": last} if last else {}
     answer = await client.get(f"/api/chat/stream/{message_id}", headers=headers)
     assert answer.status_code == 200, answer.text
-    return read_events(answer.text)
+    return parse_events(answer.text)
 
 
-async def begun(client: httpx2.AsyncClient, id_: str, leave_after: Callable[[str], bool]) -> list[Sent]:
+async def begun(client: httpx2.AsyncClient, id_: str, leave_after: Callable[[str], bool]) -> list[SseEvent]:
     """Send a message and leave as soon as what has come is enough; the events that came."""
     text = ""
     asked = {"conversation_id": id_, "message": "hello"}
@@ -65,7 +64,7 @@ async def begun(client: httpx2.AsyncClient, id_: str, leave_after: Callable[[str
             text += part
             if leave_after(text):
                 break
-    return read_events(text)
+    return parse_events(text)
 
 
 async def until(client: httpx2.AsyncClient, id_: str, status: str) -> dict[str, Any]:
@@ -94,8 +93,8 @@ async def test_the_exact_words_of_an_answer() -> None:
             asked, stored = (await client.get(f"/api/conversations/{id_}/messages")).json()
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-cache"
-    events = read_events(answer.text)
-    assert events[0] == Sent(
+    events = parse_events(answer.text)
+    assert events[0] == SseEvent(
         "0.0",
         "start",
         {
@@ -105,11 +104,11 @@ async def test_the_exact_words_of_an_answer() -> None:
             "title": "Say hello",
         },
     )
-    assert content(events) == "Hello"
-    assert content(events, "reasoning") == "hm"
+    assert join_content(events) == "Hello"
+    assert join_content(events, "reasoning") == "hm"
     assert all(set(event.data) == {"content"} for event in events[1:-1])
     assert {event.name for event in events[1:-1]} == {"reasoning", "message"}
-    assert events[-1] == Sent(
+    assert events[-1] == SseEvent(
         "5.2.end",
         "done",
         {
@@ -129,7 +128,7 @@ async def test_a_failure_is_an_event_and_what_had_arrived_stays() -> None:
             events = await sent(client)
             again = await heard(client, events[0].data["message_id"])
     for told in (events[1:], again):
-        assert content(told) == "Hel"
+        assert join_content(told) == "Hel"
         assert (told[-1].name, told[-1].data["code"]) == ("error", "engine_failed")
         assert set(told[-1].data) == {"error", "code", "message_id"}
     assert not any("of the prompt" in line for line in served.log)
@@ -137,7 +136,7 @@ async def test_a_failure_is_an_event_and_what_had_arrived_stays() -> None:
 
 async def test_a_client_that_leaves_ends_nothing() -> None:
     gate = Gate()
-    model = GatedChat(pieces("Hel", gate, "lo"))
+    model = FakeChat(pieces("Hel", gate, "lo"))
     with server(model) as served:
         async with client_of(served) as client:
             id_ = await conversation(client)
@@ -146,7 +145,7 @@ async def test_a_client_that_leaves_ends_nothing() -> None:
             stored = await until(client, id_, "complete")
             assert stored["content"] == "Hello"
             rest = await heard(client, stored["id"], events[-1].id)
-            assert content(events) + content(rest) == "Hello"
+            assert join_content(events) + join_content(rest) == "Hello"
             assert rest[-1].data["status"] == "completed"
 
 
@@ -156,7 +155,7 @@ async def test_an_answer_is_followed_from_any_cut_on() -> None:
     script = [step for n, gate in enumerate(gates) for step in (delta(f"«{n}» ñandú 👍 "), gate)]
     text = "".join(f"«{n}» ñandú 👍 " for n in range(30))
     chance = random.Random(5)
-    with server(GatedChat([*script, delta("", finish="stop")])) as served:
+    with server(FakeChat([*script, delta("", finish="stop")])) as served:
         async with client_of(served) as client:
             id_ = await conversation(client)
             events = await begun(client, id_, lambda text: "«0»" in text)
@@ -174,10 +173,10 @@ async def test_an_answer_is_followed_from_any_cut_on() -> None:
                             body += part
                             if len(body) > enough:
                                 break
-                events += read_events(body[:enough].decode("utf-8", "ignore"))
+                events += parse_events(body[:enough].decode("utf-8", "ignore"))
             while events[-1].name != "done":
                 events += await heard(client, message_id, events[-1].id)
-            assert content(events) == text
+            assert join_content(events) == text
 
 
 async def test_who_has_heard_all_is_told_not_to_come_again() -> None:
@@ -189,7 +188,7 @@ async def test_who_has_heard_all_is_told_not_to_come_again() -> None:
             assert (again.status_code, again.content) == (204, b"")
             for event in events[:-1]:
                 assert (
-                    content(await heard(client, events[0].data["message_id"], event.id))
+                    join_content(await heard(client, events[0].data["message_id"], event.id))
                     == "Hello"[int(event.id.partition(".")[0]) :]
                 )
             bad = await client.get(path, headers={"Last-Event-ID": "7"})
@@ -210,8 +209,8 @@ async def test_an_answer_survives_a_new_start_of_the_server(tmp_path: Path) -> N
             rest = await heard(client, events[0].data["message_id"], events[-1].id)
             assert [event.name for event in rest] == ["error"]
             assert rest[-1].data["code"] == "interrupted"
-            assert content(await heard(client, events[0].data["message_id"])) == "Hel"
-            assert content(await heard(client, whole[0].data["message_id"])) == content(whole)
+            assert join_content(await heard(client, events[0].data["message_id"])) == "Hel"
+            assert join_content(await heard(client, whole[0].data["message_id"])) == join_content(whole)
             stored = await until(client, id_, "interrupted")
             assert stored["content"] == "Hel"
 
@@ -228,10 +227,10 @@ async def test_a_reader_at_the_end_of_the_server_is_told(tmp_path: Path) -> None
                         begun_s = time.monotonic()
                         await served_drains(served)
     assert time.monotonic() - begun_s < 5
-    assert (read_events(text)[-1].name, read_events(text)[-1].data["code"]) == ("error", "interrupted")
+    assert (parse_events(text)[-1].name, parse_events(text)[-1].data["code"]) == ("error", "interrupted")
 
 
-async def served_drains(served: Served) -> None:
+async def served_drains(served: RunningServer) -> None:
     """What `prompter serve` does first when it is told to end."""
     loop = served.server.servers[0].get_loop()
     loop.call_soon_threadsafe(lambda: loop.create_task(served.resources.answers.drain()))
@@ -260,7 +259,7 @@ async def test_a_conversation_deleted_in_mid_stream() -> None:
                     text += part
                     if text.endswith('"Hel"}\n\n'):
                         await client.delete(f"/api/conversations/{id_}")
-            events = read_events(text)
+            events = parse_events(text)
             assert (events[-1].name, events[-1].data["code"]) == ("error", "not_found")
             gone = await client.get(f"/api/chat/stream/{events[0].data['message_id']}")
             assert gone.status_code == 404
@@ -283,7 +282,7 @@ async def test_a_reader_that_does_not_read_is_let_go_and_the_answer_goes_on() ->
                 )
                 stored = await until(client, id_, "complete")
             assert len(stored["content"]) == 900_000
-            assert content(await heard(client, stored["id"])) == stored["content"]
+            assert join_content(await heard(client, stored["id"])) == stored["content"]
 
 
 REFUSED: list[tuple[dict[str, Any], int, str]] = [
@@ -307,13 +306,13 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
 
 
 @pytest.fixture(scope="module")
-def plain() -> Iterator[Served]:
+def plain() -> Iterator[RunningServer]:
     with server(FakeChat()) as served:
         yield served
 
 
 @pytest.fixture
-async def client(plain: Served) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(plain: RunningServer) -> AsyncIterator[httpx2.AsyncClient]:
     async with client_of(plain) as client:
         yield client
 

@@ -6,17 +6,17 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.fakes.chat_provider import FakeChat, delta, with_models
 from tests.fakes.engine import FakeEngine
-from tests.support.chatting import read_events
-from tests.support.serving import Served, serving
+from tests.fakes.llm_providers import FakeChat, delta, with_models
+from tests.support.conversations import parse_events
+from tests.support.server import RunningServer, serve_engine
 
 UNKNOWN = "0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b"
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with serving(
+def served() -> Iterator[RunningServer]:
+    with serve_engine(
         FakeEngine(),
         registrations=with_models(fake=FakeChat(), stuck=FakeChat([delta("Hel"), None])),
         llm={"provider": "fake", "discover": False},
@@ -25,7 +25,7 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture
-async def client(served: Served) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(served: RunningServer) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=20) as client:
         yield client
 
@@ -168,7 +168,7 @@ async def test_stop(client: httpx2.AsyncClient) -> None:
             text += part
             if stopped is None and "event: message" in text:
                 stopped = (await client.post(f"/api/conversations/{id_}/stop")).json()
-    end = read_events(text)[-1]
+    end = parse_events(text)[-1]
     assert (end.name, end.data["status"], end.data["finish_reason"]) == ("done", "stopped", None)
     assert stopped == {"status": "stopped", "message_id": end.data["message_id"]}
     kept = (await client.get(f"/api/conversations/{id_}/messages")).json()[-1]

@@ -17,12 +17,18 @@ import pytest
 
 from app.storage import connections
 from tests.fakes.engine import FakeEngine, Script
-from tests.support.accounts import ACCOUNTS, Team, bearer
-from tests.support.command import COMMAND, environment
-from tests.support.postgres import free_port
-from tests.support.resuming import ResumingClient, close_all
-from tests.support.serving import Served, serving
-from tests.support.speech_client import Client, sentence, speech_client, texts
+from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.command import COMMAND, make_environment
+from tests.support.database import free_port
+from tests.support.server import RunningServer, serve_engine
+from tests.support.speech_client import (
+    ResumingClient,
+    SpeechClient,
+    close_sockets,
+    connect_speech_client,
+    list_texts,
+    make_sentence,
+)
 
 CHUNK = bytes(3200)
 UNKNOWN = "0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b"
@@ -30,26 +36,26 @@ FIRST = "(mock) transcripción final #1"
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with serving(FakeEngine(Script(final=lambda _: "hola Ñandú")), limits={"stall_s": 20}) as served:
+def served() -> Iterator[RunningServer]:
+    with serve_engine(FakeEngine(Script(final=lambda _: "hola Ñandú")), limits={"stall_s": 20}) as served:
         yield served
 
 
 @pytest.fixture
-async def http(served: Served) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(served: RunningServer) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=20) as client:
         for dictation in (await client.get("/api/dictations?limit=200")).json():
             await client.delete(f"/api/dictations/{dictation['id']}")
         yield client
-    await close_all()
+    await close_sockets()
 
 
-async def mocked(client: Client, finals: int, label: str | None = "s1", **config: Any) -> list[str]:
+async def mocked(client: SpeechClient, finals: int, label: str | None = "s1", **config: Any) -> list[str]:
     """A dictation with the mock, to its end; the texts of its finals."""
     await client.start(label, provider="cloud_stub", **config)
     for _ in range(3 * finals):
         await client.connection.send(CHUNK)
-    return texts(await client.stop())
+    return list_texts(await client.stop())
 
 
 async def listed(http: httpx2.AsyncClient, **query: Any) -> list[dict[str, Any]]:
@@ -59,8 +65,8 @@ async def listed(http: httpx2.AsyncClient, **query: Any) -> list[dict[str, Any]]
     return found
 
 
-async def test_what_was_said_is_there_at_once(served: Served, http: httpx2.AsyncClient) -> None:
-    async with speech_client(served.url) as client:
+async def test_what_was_said_is_there_at_once(served: RunningServer, http: httpx2.AsyncClient) -> None:
+    async with connect_speech_client(served.url) as client:
         said = await mocked(client, 2)
     (shown,) = await listed(http)
     assert {name: shown[name] for name in ("session_id", "provider", "model", "lang", "finals", "text")} == {
@@ -75,8 +81,8 @@ async def test_what_was_said_is_there_at_once(served: Served, http: httpx2.Async
     }  # fmt: skip
 
 
-async def test_a_dictation_is_there_while_it_goes_on(served: Served, http: httpx2.AsyncClient) -> None:
-    async with speech_client(served.url) as client:
+async def test_a_dictation_is_there_while_it_goes_on(served: RunningServer, http: httpx2.AsyncClient) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start("s1", provider="cloud_stub")
         for chunks in (1, 2):
             for _ in range(chunks):
@@ -87,10 +93,12 @@ async def test_a_dictation_is_there_while_it_goes_on(served: Served, http: httpx
         assert (shown["finals"], shown["ended_at"]) == (1, None)
 
 
-async def test_an_engines_finals_are_kept_with_their_words(served: Served, http: httpx2.AsyncClient) -> None:
-    async with speech_client(served.url) as client:
+async def test_an_engines_finals_are_kept_with_their_words(
+    served: RunningServer, http: httpx2.AsyncClient
+) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start("s1", words=True, endpointing="command")
-        await client.audio(sentence())
+        await client.audio(make_sentence())
         told = [event for event in await client.stop() if event["type"] == "final"]
     (shown,) = await listed(http, q="nandu")
     whole = (await http.get(f"/api/dictations/{shown['id']}")).json()
@@ -102,16 +110,16 @@ async def test_an_engines_finals_are_kept_with_their_words(served: Served, http:
 
 
 async def test_one_dictation_for_each_start_and_none_without_a_final(
-    served: Served, http: httpx2.AsyncClient
+    served: RunningServer, http: httpx2.AsyncClient
 ) -> None:
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         for finals in (1, 0, 2):
             await mocked(client, finals, None)
     assert [(shown["finals"], shown["session_id"]) for shown in await listed(http)] == [(2, None), (1, None)]
 
 
-async def test_what_is_not_to_be_stored_is_not(served: Served, http: httpx2.AsyncClient) -> None:
-    async with speech_client(served.url) as client:
+async def test_what_is_not_to_be_stored_is_not(served: RunningServer, http: httpx2.AsyncClient) -> None:
+    async with connect_speech_client(served.url) as client:
         await mocked(client, 2, store=False)
     assert await listed(http) == []
     asked = await http.post("/llm/generate", json={"session_id": "s1", "provider": "echo"})
@@ -120,10 +128,10 @@ async def test_what_is_not_to_be_stored_is_not(served: Served, http: httpx2.Asyn
 
 @pytest.mark.parametrize("provider", ["fake", "cloud_stub"])
 async def test_a_lost_socket_makes_no_second_dictation(
-    served: Served, http: httpx2.AsyncClient, provider: str
+    served: RunningServer, http: httpx2.AsyncClient, provider: str
 ) -> None:
     rng = random.Random(7)
-    pcm = sentence(1.0) * 2
+    pcm = make_sentence(1.0) * 2
     chunks = [pcm[at : at + 6400] for at in range(0, len(pcm), 6400)]
     client = ResumingClient(served.url)
     await client.start(provider=provider, endpointing="command")
@@ -131,12 +139,12 @@ async def test_a_lost_socket_makes_no_second_dictation(
     assert client.cuts
     (shown,) = await listed(http)
     whole = (await http.get(f"/api/dictations/{shown['id']}")).json()
-    assert [final["text"] for final in whole["items"]] == texts(client.events)
+    assert [final["text"] for final in whole["items"]] == list_texts(client.events)
     assert shown["ended_at"]
 
 
-async def test_pages(served: Served, http: httpx2.AsyncClient) -> None:
-    async with speech_client(served.url) as client:
+async def test_pages(served: RunningServer, http: httpx2.AsyncClient) -> None:
+    async with connect_speech_client(served.url) as client:
         for number in range(5):
             await mocked(client, 1, f"s{number}")
     seen: list[str] = []
@@ -157,8 +165,8 @@ async def test_what_a_list_cannot_be_asked(http: httpx2.AsyncClient, query: str)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
 
 
-async def test_exports(served: Served, http: httpx2.AsyncClient) -> None:
-    async with speech_client(served.url) as client:
+async def test_exports(served: RunningServer, http: httpx2.AsyncClient) -> None:
+    async with connect_speech_client(served.url) as client:
         await mocked(client, 2)
     (shown,) = await listed(http)
     files = {
@@ -182,9 +190,9 @@ async def test_exports(served: Served, http: httpx2.AsyncClient) -> None:
     assert (await http.get(f"/api/dictations/{shown['id']}?format=exe")).status_code == 400
 
 
-async def test_what_is_deleted_is_gone_everywhere(served: Served, http: httpx2.AsyncClient) -> None:
+async def test_what_is_deleted_is_gone_everywhere(served: RunningServer, http: httpx2.AsyncClient) -> None:
     """Of a dictation that goes on nothing more is kept; its client hears no difference."""
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.start("s1", provider="cloud_stub")
         for _ in range(3):
             await client.connection.send(CHUNK)
@@ -194,7 +202,7 @@ async def test_what_is_deleted_is_gone_everywhere(served: Served, http: httpx2.A
         assert (await http.delete(way)).json() == {"status": "deleted"}
         for _ in range(3):
             await client.connection.send(CHUNK)
-        assert texts(await client.stop()) == [FIRST.replace("1", "2")]
+        assert list_texts(await client.stop()) == [FIRST.replace("1", "2")]
     assert await listed(http) == []
     for answer in (await http.get(way), await http.delete(way), await http.get(f"/api/dictations/{UNKNOWN}")):
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
@@ -204,10 +212,10 @@ async def test_what_is_deleted_is_gone_everywhere(served: Served, http: httpx2.A
 
 
 async def test_nobody_sees_what_another_said() -> None:
-    with serving(FakeEngine(), accounts=ACCOUNTS) as served:
+    with serve_engine(FakeEngine(), accounts=ACCOUNTS) as served:
         team = Team(served.resources.settings)
-        ana, bob = (bearer(team.token(team.add(name))) for name in ("ana", "bob"))
-        async with speech_client(served.url, additional_headers=ana) as client:
+        ana, bob = (make_bearer(team.token(team.add(name))) for name in ("ana", "bob"))
+        async with connect_speech_client(served.url, additional_headers=ana) as client:
             said = " ".join(await mocked(client, 2))
         async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as http:
             asked = {"session_id": "s1", "provider": "echo"}
@@ -218,7 +226,7 @@ async def test_nobody_sees_what_another_said() -> None:
             assert (await http.post("/llm/generate", json=asked, headers=bob)).status_code == 404
             for answer in (await http.get(way, headers=bob), await http.delete(way, headers=bob)):
                 assert answer.status_code == 404
-            async with speech_client(served.url, additional_headers=bob) as client:
+            async with connect_speech_client(served.url, additional_headers=bob) as client:
                 await mocked(client, 1)
             assert (await http.post("/llm/generate", json=asked, headers=ana)).json()["text"] == said
             assert (await http.post("/llm/generate", json=asked, headers=bob)).json()["text"] == FIRST
@@ -240,8 +248,8 @@ def stored(folder: Path) -> list[tuple[str, int]]:
 
 async def test_what_was_final_when_the_server_ended_is_kept(tmp_path: Path) -> None:
     """The dictation goes on when the server is told to end; nobody has asked for it before."""
-    with serving(FakeEngine(), data_dir=tmp_path) as served:
-        async with speech_client(served.url) as client:
+    with serve_engine(FakeEngine(), data_dir=tmp_path) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start("s1", provider="cloud_stub")
             for _ in range(30):
                 await client.connection.send(CHUNK)
@@ -255,11 +263,11 @@ async def test_what_was_final_when_the_server_ended_is_kept(tmp_path: Path) -> N
 async def test_a_locked_database_delays_no_dictation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connections._PRAGMAS, "busy_timeout", 50)
     with (
-        serving(FakeEngine(), data_dir=tmp_path) as served,
+        serve_engine(FakeEngine(), data_dir=tmp_path) as served,
         closing(sqlite3.connect(tmp_path / "prompter.db", isolation_level=None)) as lock,
     ):
         lock.execute("BEGIN IMMEDIATE")
-        async with speech_client(served.url) as client, asyncio.timeout(10):
+        async with connect_speech_client(served.url) as client, asyncio.timeout(10):
             assert len(await mocked(client, 50)) == 50
         async with httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=20) as http:
             assert (await http.get("/api/dictations")).json() == []
@@ -276,7 +284,7 @@ async def test_a_locked_database_delays_no_dictation(tmp_path: Path, monkeypatch
 def process(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """A server of its own, for tests that kill it."""
     port = free_port()
-    env = environment(PROMPTER_DATA_DIR=str(folder), PROMPTER_STT__PROVIDER="cloud_stub")
+    env = make_environment(PROMPTER_DATA_DIR=str(folder), PROMPTER_STT__PROVIDER="cloud_stub")
     command = [*COMMAND, "serve", "--port", str(port)]
     server = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -301,7 +309,7 @@ async def test_what_was_listed_survives_kill_9(tmp_path: Path) -> None:
     with process(tmp_path) as (url, server):
         async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=20) as http:
             await up(http)
-            async with speech_client(url) as client:
+            async with connect_speech_client(url) as client:
                 await client.start("s1")
                 for _ in range(60):
                     await client.connection.send(CHUNK)

@@ -18,9 +18,9 @@ from app.core.errors import (
     UpstreamTruncated,
     UpstreamUnauthorized,
 )
-from tests.fakes.chat_provider import FakeChat, with_models
 from tests.fakes.engine import FakeEngine
-from tests.support.serving import Served, serving
+from tests.fakes.llm_providers import FakeChat, with_models
+from tests.support.server import RunningServer, serve_engine
 
 SECRET = "the eagle lands at midnight"
 SAID = [{"role": "user", "content": SECRET}]
@@ -32,16 +32,16 @@ def fake() -> FakeChat:
 
 
 @pytest.fixture(scope="module")
-def served(fake: FakeChat) -> Iterator[Served]:
+def served(fake: FakeChat) -> Iterator[RunningServer]:
     limits = {"body_bytes": 2048, "chat_bytes": 4096, "upload_bytes": 8192}
-    with serving(
+    with serve_engine(
         FakeEngine(), registrations=with_models(fake=fake), limits=limits, llm=LlmSettings(discover=False)
     ) as served:
         yield served
 
 
 @pytest.fixture
-async def http(served: Served) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(served: RunningServer) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as client:
         yield client
 
@@ -149,7 +149,7 @@ async def test_an_unknown_model_names_the_way_out_and_no_more_than_a_line(http: 
     ],
 )
 async def test_a_body_over_the_limit_of_its_route(
-    served: Served, http: httpx2.AsyncClient, path: str, limit: str
+    served: RunningServer, http: httpx2.AsyncClient, path: str, limit: str
 ) -> None:
     size = {"chat_bytes": 4096, "body_bytes": 2048}[limit]
     response = await http.post(served.url + path, content=b"x" * (size + 1))
@@ -215,7 +215,7 @@ async def test_the_guard_speaks_as_well(http: httpx2.AsyncClient) -> None:
 
 
 async def test_a_fault_of_ours(
-    served: Served, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    served: RunningServer, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ValueError(SECRET)

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.config import LlmSettings, LlmUpstreamSettings, Settings
-from tests.conftest import running
-from tests.fakes.upstream import FakeUpstream, Reply, chat, error, silence
+from tests.fakes.upstream import FakeUpstream, Reply, chat_reply, error_reply, silent_reply
+from tests.support.server import run_server
 
 KEY = "sk-server-0123456789abcdef"
 PROMPT = "tell nobody about the purple submarine"
@@ -34,8 +34,8 @@ def asked_server(listener: socket.socket) -> Iterator[str]:
     base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     own = LlmUpstreamSettings(base_url=base_url, api_key=SecretStr(KEY), model="tiny")
     llm = LlmSettings(openai_compat=own, local_first_byte_timeout_s=2, idle_timeout_s=2)
-    with running(Settings(_env_file=None, llm=llm)) as url:
-        yield url
+    with run_server(Settings(_env_file=None, llm=llm)) as server:
+        yield server.url
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def events(body: str) -> list[tuple[str, Any]]:
 
 
 async def test_a_whole_answer(client: httpx2.AsyncClient, upstream: FakeUpstream) -> None:
-    upstream.script.append(chat("Hel", "lo", usage=USAGE))
+    upstream.script.append(chat_reply("Hel", "lo", usage=USAGE))
     response = await generate(client)
     assert response.status_code == 200
     assert response.json() == {
@@ -83,7 +83,7 @@ async def test_an_echo(client: httpx2.AsyncClient) -> None:
 
 
 async def test_a_streamed_answer(client: httpx2.AsyncClient, upstream: FakeUpstream) -> None:
-    upstream.script.append(chat("Hel", "lo", usage=USAGE, pause_s=0.02))
+    upstream.script.append(chat_reply("Hel", "lo", usage=USAGE, pause_s=0.02))
     response = await generate(client, stream=True)
     assert response.headers["content-type"].startswith("text/event-stream")
     assert response.headers["x-accel-buffering"] == "no"
@@ -98,7 +98,7 @@ async def test_a_streamed_answer(client: httpx2.AsyncClient, upstream: FakeUpstr
 async def test_what_breaks_off_ends_with_an_error_event(
     client: httpx2.AsyncClient, upstream: FakeUpstream
 ) -> None:
-    upstream.script.append(chat("Hel", finish_reason=None, done=False, ending="cut", pause_s=0.02))
+    upstream.script.append(chat_reply("Hel", finish_reason=None, done=False, ending="cut", pause_s=0.02))
     response = await generate(client, stream=True)
     assert response.status_code == 200
     found = events(response.text)
@@ -109,7 +109,7 @@ async def test_what_breaks_off_ends_with_an_error_event(
 
 
 async def test_what_breaks_off_is_no_whole_answer(client: httpx2.AsyncClient, upstream: FakeUpstream) -> None:
-    upstream.script.append(chat("Hel", finish_reason=None, done=False))
+    upstream.script.append(chat_reply("Hel", finish_reason=None, done=False))
     response = await generate(client)
     assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_truncated")
     assert "Hel" not in response.text
@@ -119,10 +119,10 @@ async def test_what_breaks_off_is_no_whole_answer(client: httpx2.AsyncClient, up
 @pytest.mark.parametrize(
     ("reply", "status", "code"),
     [
-        (error(401, f"bad key {KEY}"), 502, "upstream_unauthorized"),
-        (error(400, f"refused: {PROMPT}"), 502, "upstream_error"),
+        (error_reply(401, f"bad key {KEY}"), 502, "upstream_unauthorized"),
+        (error_reply(400, f"refused: {PROMPT}"), 502, "upstream_error"),
         (Reply(status=302, headers={"Location": "/"}), 502, "upstream_error"),
-        (silence(), 504, "upstream_timeout"),
+        (silent_reply(), 504, "upstream_timeout"),
     ],
 )
 async def test_failures_keep_their_status(
@@ -201,7 +201,7 @@ async def test_leaving_while_the_upstream_is_silent_closes_it(
     upstream: FakeUpstream,
     stream: bool,
 ) -> None:
-    upstream.script.append(silence())
+    upstream.script.append(silent_reply())
     asking = asyncio.ensure_future(generate(client, stream=stream))
     await asyncio.wait_for(upstream.asked.wait(), 5)
     asking.cancel()
@@ -212,7 +212,7 @@ async def test_leaving_while_the_upstream_is_silent_closes_it(
 async def test_leaving_a_whole_answer_half_way_closes_the_upstream(
     client: httpx2.AsyncClient, upstream: FakeUpstream
 ) -> None:
-    upstream.script.append(chat(*["word "] * 500, pause_s=0.02))
+    upstream.script.append(chat_reply(*["word "] * 500, pause_s=0.02))
     asking = asyncio.ensure_future(generate(client))
     await asyncio.wait_for(upstream.asked.wait(), 5)
     asking.cancel()
@@ -224,7 +224,7 @@ async def test_leaving_a_whole_answer_half_way_closes_the_upstream(
 async def test_leaving_a_stream_closes_the_upstream_at_every_rate(
     client: httpx2.AsyncClient, upstream: FakeUpstream, pause_s: float
 ) -> None:
-    upstream.script.append(chat(*["word "] * 50_000, pause_s=pause_s))
+    upstream.script.append(chat_reply(*["word "] * 50_000, pause_s=pause_s))
     body = {"messages": MESSAGES, "stream": True}
     async with client.stream("POST", "/llm/generate", json=body) as response:
         assert response.status_code == 200
@@ -235,7 +235,7 @@ async def test_leaving_a_stream_closes_the_upstream_at_every_rate(
 async def test_leaving_a_stream_that_hangs_closes_the_upstream(
     client: httpx2.AsyncClient, upstream: FakeUpstream
 ) -> None:
-    upstream.script.append(chat("Hel", finish_reason=None, done=False, ending="hang"))
+    upstream.script.append(chat_reply("Hel", finish_reason=None, done=False, ending="hang"))
     body = {"messages": MESSAGES, "stream": True}
     async with client.stream("POST", "/llm/generate", json=body) as response:
         await anext(response.aiter_bytes())

@@ -7,21 +7,27 @@ from uuid import UUID
 import pytest
 
 from app.utils.ids import new_id
-from tests.fakes.chat_provider import FakeChat, delta
-from tests.fakes.gated_chat import Gate, GatedChat, pieces
-from tests.support.accounts import ACCOUNTS, Team, bearer
-from tests.support.chatting import content, read_events
-from tests.support.serving import Served
-from tests.support.talking import Talk, client_of, fill, refusal, talking
+from tests.fakes.llm_providers import FakeChat, Gate, delta, pieces
+from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.conversations import (
+    ChatClient,
+    join_content,
+    make_client,
+    parse_events,
+    read_error,
+    run_chat_server,
+    store_messages,
+)
+from tests.support.server import RunningServer
 
 
 @pytest.fixture(scope="module")
-def talk() -> Iterator[Talk]:
-    with talking() as (talk, _):
+def talk() -> Iterator[ChatClient]:
+    with run_chat_server() as (talk, _):
         yield talk
 
 
-def versions(talk: Talk, conversation_id: str) -> list[str]:
+def versions(talk: ChatClient, conversation_id: str) -> list[str]:
     """Each shown message as a front end draws it: `text 2/3`."""
     return [
         f"{message['content']} {message['version_ids'].index(message['id']) + 1}/{len(message['version_ids'])}"
@@ -31,7 +37,7 @@ def versions(talk: Talk, conversation_id: str) -> list[str]:
 
 def test_an_answer_is_made_again_beside_the_old_one() -> None:
     model = FakeChat(pieces("first"))
-    with talking(model) as (talk, _):
+    with run_chat_server(model) as (talk, _):
         id_ = talk.conversation()
         asked, old = talk.say(id_, "hello")
         model.script = pieces("second")
@@ -42,7 +48,7 @@ def test_an_answer_is_made_again_beside_the_old_one() -> None:
             id_,
             asked,
         )
-        assert (start.data["title"], content(events), events[-1].name) == ("hello", "second", "done")
+        assert (start.data["title"], join_content(events), events[-1].name) == ("hello", "second", "done")
         new = events[0].data["message_id"]
         assert talk.texts(id_) == ["hello", "second"]
         assert talk.messages(id_)[1]["version_ids"] == [old, new]
@@ -55,33 +61,33 @@ def test_an_answer_is_made_again_beside_the_old_one() -> None:
 def test_a_message_that_nobody_has_answered_is_answered() -> None:
     """Also by the user's message itself, as after an answer that failed."""
     model = FakeChat([delta("Hel"), RuntimeError("broken")])
-    with talking(model) as (talk, _):
+    with run_chat_server(model) as (talk, _):
         id_ = talk.conversation()
         asked = talk.events("/api/chat/stream", conversation_id=id_, message="hello")[0].data[
             "user_message_id"
         ]
         model.script = pieces("Hello")
         again = talk.events(f"/api/messages/{asked}/regenerate", model="fake/other", temperature=0.5)
-        assert content(again) == "Hello"
+        assert join_content(again) == "Hello"
         assert again[-1].data["model"] == "fake/other"
         assert model.requests[-1].body["temperature"] == 0.5
         assert versions(talk, id_) == ["hello 1/1", "Hello 2/2"]
 
 
-def test_an_edit_stands_beside_the_message(talk: Talk) -> None:
+def test_an_edit_stands_beside_the_message(talk: ChatClient) -> None:
     id_ = talk.conversation()
     talk.say(id_, "one")
     edited, _ = talk.say(id_, "two")
     talk.say(id_, "three")
     events = talk.events(f"/api/messages/{edited}/edit", message="2")
-    assert content(events) == "2"
+    assert join_content(events) == "2"
     assert versions(talk, id_) == ["one 1/1", "one 1/1", "2 2/2", "2 1/1"]
     assert len(talk.messages(id_, branches=True)) == 8
     assert talk.say(id_, "and on")
     assert talk.texts(id_) == ["one", "one", "2", "2", "and on", "and on"]
 
 
-def test_the_first_message_can_be_edited(talk: Talk) -> None:
+def test_the_first_message_can_be_edited(talk: ChatClient) -> None:
     id_ = talk.conversation()
     first, _ = talk.say(id_, "one")
     events = talk.events(f"/api/messages/{first}/edit", message="uno")
@@ -90,7 +96,7 @@ def test_the_first_message_can_be_edited(talk: Talk) -> None:
     assert events[0].data["title"] == "one"
 
 
-def test_another_branch_is_shown_down_to_its_newest_message(talk: Talk) -> None:
+def test_another_branch_is_shown_down_to_its_newest_message(talk: ChatClient) -> None:
     id_ = talk.conversation()
     first, _ = talk.say(id_, "one")
     talk.say(id_, "two")
@@ -112,7 +118,7 @@ def test_another_branch_is_shown_down_to_its_newest_message(talk: Talk) -> None:
     assert [talk.texts(id_, limit=n) for n in (1, 2)] == [["uno"], ["uno", "uno"]]
 
 
-def test_a_conversation_goes_on_from_a_message_in_one_of_its_own(talk: Talk) -> None:
+def test_a_conversation_goes_on_from_a_message_in_one_of_its_own(talk: ChatClient) -> None:
     id_ = talk.conversation(
         title="Plans", model="echo", system_prompt="be brief", settings={"temperature": 0}
     )
@@ -152,18 +158,18 @@ WAYS = [("regenerate", {}), ("edit", {"message": "x"}), ("fork", {})]
     "id_",
     ["x", "0", "%00", "..", "null", "'; drop table messages", str(UUID(int=0)), str(new_id()), "9" * 5000],
 )
-def test_an_id_that_is_none_is_not_found(talk: Talk, way: str, body: dict[str, Any], id_: str) -> None:
+def test_an_id_that_is_none_is_not_found(talk: ChatClient, way: str, body: dict[str, Any], id_: str) -> None:
     answer = talk.http.post(f"/api/messages/{id_}/{way}", json=body)
-    assert refusal(answer) == (404, "not_found")
+    assert read_error(answer) == (404, "not_found")
 
 
 @pytest.mark.parametrize("id_", ["", "x", str(UUID(int=0)), "\u0000", "ñ"])
-def test_only_a_message_of_the_conversation_can_be_shown(talk: Talk, id_: str) -> None:
+def test_only_a_message_of_the_conversation_can_be_shown(talk: ChatClient, id_: str) -> None:
     one, other = talk.conversation(), talk.conversation()
     _, answer = talk.say(other, "hello")
     for wanted in (id_, answer):
         changed = talk.http.patch(f"/api/conversations/{one}", json={"active_leaf_id": wanted, "title": "no"})
-        assert refusal(changed) == (404, "not_found")
+        assert read_error(changed) == (404, "not_found")
         assert talk.http.get(f"/api/conversations/{one}").json()["title"] == "New Conversation"
 
 
@@ -184,26 +190,26 @@ def test_only_a_message_of_the_conversation_can_be_shown(talk: Talk, id_: str) -
         ("fork", {"title": []}),
     ],
 )
-def test_a_body_that_cannot_be_read(talk: Talk, way: str, body: Any) -> None:
+def test_a_body_that_cannot_be_read(talk: ChatClient, way: str, body: Any) -> None:
     id_ = talk.conversation()
     asked, _ = talk.say(id_, "hello")
-    assert refusal(talk.http.post(f"/api/messages/{asked}/{way}", json=body)) == (400, "bad_request")
+    assert read_error(talk.http.post(f"/api/messages/{asked}/{way}", json=body)) == (400, "bad_request")
     assert len(talk.messages(id_, branches=True)) == 2
 
 
-def test_an_answer_is_not_edited_and_a_long_text_is_too_big(talk: Talk) -> None:
+def test_an_answer_is_not_edited_and_a_long_text_is_too_big(talk: ChatClient) -> None:
     id_ = talk.conversation()
     asked, answer = talk.say(id_, "hello")
-    assert refusal(talk.http.post(f"/api/messages/{answer}/edit", json={"message": "x"})) == (
+    assert read_error(talk.http.post(f"/api/messages/{answer}/edit", json={"message": "x"})) == (
         400,
         "bad_request",
     )
     long = talk.http.post(f"/api/messages/{asked}/edit", json={"message": "x" * 100_001})
-    assert refusal(long) == (413, "message_too_big")
+    assert read_error(long) == (413, "message_too_big")
     assert len(talk.messages(id_, branches=True)) == 2
 
 
-def test_a_model_that_is_gone_is_an_event(talk: Talk) -> None:
+def test_a_model_that_is_gone_is_an_event(talk: ChatClient) -> None:
     id_ = talk.conversation()
     _, answer = talk.say(id_, "hello")
     events = talk.events(f"/api/messages/{answer}/regenerate", model="gone")
@@ -214,8 +220,8 @@ def test_a_model_that_is_gone_is_an_event(talk: Talk) -> None:
 
 def test_while_an_answer_is_under_way_the_tree_stays_as_it_is() -> None:
     gate = Gate()
-    model = GatedChat(pieces("first"))
-    with talking(model) as (talk, _):
+    model = FakeChat(pieces("first"))
+    with run_chat_server(model) as (talk, _):
         id_ = talk.conversation()
         asked, answer = talk.say(id_, "hello")
         model.script = pieces("Hel", gate, "lo")
@@ -231,8 +237,8 @@ def test_while_an_answer_is_under_way_the_tree_stays_as_it_is() -> None:
                     expected = (
                         (400, "bad_request") if (way, message) == ("edit", streaming) else (409, "busy")
                     )
-                    assert refusal(refused) == expected
-            assert refusal(talk.show(id_, answer)) == (409, "busy")
+                    assert read_error(refused) == expected
+            assert read_error(talk.show(id_, answer)) == (409, "busy")
             elsewhere = talk.conversation()
             gate.set()
             talk.say(elsewhere, "not held up")
@@ -243,8 +249,8 @@ def test_while_an_answer_is_under_way_the_tree_stays_as_it_is() -> None:
 
 def test_a_client_that_leaves_does_not_end_a_new_answer() -> None:
     gate = Gate()
-    model = GatedChat(pieces("first"))
-    with talking(model) as (talk, _):
+    model = FakeChat(pieces("first"))
+    with run_chat_server(model) as (talk, _):
         id_ = talk.conversation()
         _, answer = talk.say(id_, "hello")
         model.script = pieces("sec", gate, "ond")
@@ -255,14 +261,14 @@ def test_a_client_that_leaves_does_not_end_a_new_answer() -> None:
                 if "sec" in text:
                     break
         gate.set()
-        events = read_events(text)
+        events = parse_events(text)
         again = talk.http.get(f"/api/chat/stream/{events[0].data['message_id']}")
-        assert content(read_events(again.text)) == "second"
+        assert join_content(parse_events(again.text)) == "second"
         assert talk.texts(id_) == ["hello", "second"]
 
 
 def test_what_is_anothers_is_not_there() -> None:
-    with talking(accounts=ACCOUNTS) as (_, served):
+    with run_chat_server(accounts=ACCOUNTS) as (_, served):
         team = Team(served.resources.settings)
         ana, bob = (person(served, team, name) for name in ("ana", "bob"))
         with ana.http, bob.http:
@@ -273,23 +279,23 @@ def test_what_is_anothers_is_not_there() -> None:
                 for message in (asked, answer):
                     theirs = bob.http.post(f"/api/messages/{message}/{way}", json=body)
                     nobodys = bob.http.post(f"/api/messages/{new_id()}/{way}", json=body)
-                    assert refusal(theirs) == refusal(nobodys) == (404, "not_found")
-            assert refusal(bob.show(mine, answer)) == (404, "not_found")
-            assert refusal(bob.show(id_, answer)) == (404, "not_found")
+                    assert read_error(theirs) == read_error(nobodys) == (404, "not_found")
+            assert read_error(bob.show(mine, answer)) == (404, "not_found")
+            assert read_error(bob.show(id_, answer)) == (404, "not_found")
             assert len(ana.messages(id_, branches=True)) == 2
             assert bob.messages(mine) == []
 
 
-def person(served: Served, team: Team, name: str) -> Talk:
-    return Talk(client_of(served, headers=bearer(team.token(team.add(name)))))
+def person(served: RunningServer, team: Team, name: str) -> ChatClient:
+    return ChatClient(make_client(served, headers=make_bearer(team.token(team.add(name)))))
 
 
 @pytest.mark.once
 def test_a_long_conversation_is_read_forked_and_shown() -> None:
     """10,000 messages."""
-    with talking() as (talk, served):
+    with run_chat_server() as (talk, served):
         id_ = talk.conversation()
-        fill(served, id_, [f"message {n}" for n in range(10_000)])
+        store_messages(served, id_, [f"message {n}" for n in range(10_000)])
         everything = talk.messages(id_, limit=10_000)
         assert [message["content"] for message in everything] == [f"message {n}" for n in range(10_000)]
         fork = talk.http.post(f"/api/messages/{everything[-1]['id']}/fork").json()

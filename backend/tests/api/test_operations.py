@@ -6,16 +6,16 @@ import httpx2
 import pytest
 
 from app.services.assistants.registry import TYPE
-from tests.fakes.chat_provider import FakeChat, with_models
 from tests.fakes.engine import FakeEngine, Gate, Script
-from tests.support.serving import serving
+from tests.fakes.llm_providers import FakeChat, with_models
+from tests.support.server import serve_engine
 
 
 @pytest.fixture(scope="module")
 def http() -> Iterator[httpx2.Client]:
     registrations = with_models(fake=FakeChat())
     with (
-        serving(
+        serve_engine(
             FakeEngine(), registrations=registrations, llm={"provider": "fake", "discover": False}
         ) as served,
         httpx2.Client(base_url=served.url, trust_env=False) as client,
@@ -50,7 +50,7 @@ def test_the_list_of_models_has_assistants_after_the_providers(http: httpx2.Clie
 def test_it_is_not_ready_before_the_default_engine_has_started() -> None:
     gate = Gate()
     with (
-        serving(FakeEngine(Script(gates={"start": gate}))) as served,
+        serve_engine(FakeEngine(Script(gates={"start": gate}))) as served,
         httpx2.Client(base_url=served.url, trust_env=False) as client,
     ):
         assert client.get("/health").json() == {"status": "ok"}

@@ -14,10 +14,10 @@ import pytest
 
 from app.core.security import LOCAL_USER_ID
 from app.schemas.realtime import RealtimeSessionOut, realtime_event
-from tests.fakes.chat_provider import FakeChat, delta, with_models
 from tests.fakes.engine import FakeEngine
-from tests.support.accounts import ACCOUNTS, Team, bearer
-from tests.support.serving import Served, serving
+from tests.fakes.llm_providers import FakeChat, delta, with_models
+from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.server import RunningServer, serve_engine
 
 UNKNOWN = "0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b"
 SESSIONS = "/api/chat/realtime/sessions"
@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with serving(
+def served() -> Iterator[RunningServer]:
+    with serve_engine(
         FakeEngine(),
         registrations=with_models(fake=FakeChat(), stuck=FakeChat([delta("Hel"), None])),
         llm={"provider": "echo", "discover": False},
@@ -35,7 +35,7 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture
-async def http(served: Served) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(served: RunningServer) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=20) as client:
         yield client
 
@@ -192,20 +192,20 @@ async def test_no_session_of_this_id(http: httpx2.AsyncClient) -> None:
 
 
 async def test_a_session_belongs_to_its_user() -> None:
-    with serving(FakeEngine(), accounts=ACCOUNTS, llm={"provider": "echo", "discover": False}) as served:
+    with serve_engine(FakeEngine(), accounts=ACCOUNTS, llm={"provider": "echo", "discover": False}) as served:
         team = Team(served.resources.settings)
         ana, bob = team.add("ana"), team.add("bob")
         async with httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=20) as http:
             assert (await http.post(SESSIONS, json={})).status_code == 401
-            http.headers.update(bearer(team.token(ana)))
+            http.headers.update(make_bearer(team.token(ana)))
             session = await made(http, initial_message="hola")
             assert session["user_id"] == str(ana.id)
             way = f"{SESSIONS}/{session['id']}/stream"
-            theirs = await http.post(way, json={"content": "x"}, headers=bearer(team.token(bob)))
+            theirs = await http.post(way, json={"content": "x"}, headers=make_bearer(team.token(bob)))
             assert (theirs.status_code, theirs.json()["error"]["code"]) == (404, "not_found")
             assert await messages(http, session) == [("user", "hola")]
             assert (await said(http, session))[-1]["full_content"] == "hola"
-            speaker = bearer(team.key(ana, "stt", "llm")[0])
+            speaker = make_bearer(team.key(ana, "stt", "llm")[0])
             assert (await http.post(SESSIONS, json={}, headers=speaker)).status_code == 403
 
 
@@ -219,7 +219,7 @@ def examples() -> list[str]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the examples are for a POSIX shell")
-def test_the_examples_run(served: Served) -> None:
+def test_the_examples_run(served: RunningServer) -> None:
     """As they stand in the document, one after another in one shell; only the address is changed."""
     begin, say = examples()
     script = "".join((begin, "echo\n", say)).replace("http://127.0.0.1:8000", served.url)

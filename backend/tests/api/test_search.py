@@ -6,24 +6,24 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.accounts import ACCOUNTS, Team, bearer
-from tests.support.talking import Talk, client_of, fill, refusal, talking
+from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.conversations import ChatClient, make_client, read_error, run_chat_server, store_messages
 
 
 @pytest.fixture
-def talk() -> Iterator[Talk]:
-    with talking() as (talk, _):
+def talk() -> Iterator[ChatClient]:
+    with run_chat_server() as (talk, _):
         yield talk
 
 
-def found(talk: Talk, q: str, **query: Any) -> list[dict[str, Any]]:
+def found(talk: ChatClient, q: str, **query: Any) -> list[dict[str, Any]]:
     answer = talk.http.get("/api/search", params={"q": q, **query})
     assert answer.status_code == 200, answer.text
     hits: list[dict[str, Any]] = answer.json()
     return hits
 
 
-def test_titles_and_messages_are_found(talk: Talk) -> None:
+def test_titles_and_messages_are_found(talk: ChatClient) -> None:
     id_ = talk.conversation(title="Vacaciones en Cádiz")
     asked, answer = talk.say(id_, "Un hotel cerca de la PLAYA, por favor")
     by_title, by_message = found(talk, "cadiz"), found(talk, "playa hotel")
@@ -40,7 +40,7 @@ def test_titles_and_messages_are_found(talk: Talk) -> None:
         assert sorted(marked) == ["hotel", "playa"]
 
 
-def test_the_last_word_may_be_unfinished_and_kinds_are_chosen(talk: Talk) -> None:
+def test_the_last_word_may_be_unfinished_and_kinds_are_chosen(talk: ChatClient) -> None:
     id_ = talk.conversation(title="submarine")
     talk.say(id_, "a purple submarine")
     assert len(found(talk, "subma")) == 3
@@ -50,7 +50,7 @@ def test_the_last_word_may_be_unfinished_and_kinds_are_chosen(talk: Talk) -> Non
     assert found(talk, "purp submarine") == []
 
 
-def test_pages_go_on_where_the_one_before_ended(talk: Talk) -> None:
+def test_pages_go_on_where_the_one_before_ended(talk: ChatClient) -> None:
     id_ = talk.conversation()
     for n in range(4):
         talk.say(id_, f"needle ñ&={n}")
@@ -67,7 +67,7 @@ def test_pages_go_on_where_the_one_before_ended(talk: Talk) -> None:
     assert len(set(seen)) == 8
 
 
-def test_a_branch_that_is_not_shown_is_found_and_can_be_shown(talk: Talk) -> None:
+def test_a_branch_that_is_not_shown_is_found_and_can_be_shown(talk: ChatClient) -> None:
     id_ = talk.conversation()
     asked, _ = talk.say(id_, "marmalade")
     talk.events(f"/api/messages/{asked}/edit", message="jam")
@@ -77,7 +77,7 @@ def test_a_branch_that_is_not_shown_is_found_and_can_be_shown(talk: Talk) -> Non
     assert talk.texts(id_) == ["marmalade", "marmalade"]
 
 
-def test_what_is_deleted_is_not_found(talk: Talk) -> None:
+def test_what_is_deleted_is_not_found(talk: ChatClient) -> None:
     id_ = talk.conversation(title="gone soon")
     talk.say(id_, "gone soon")
     assert len(found(talk, "gone")) == 3
@@ -87,7 +87,7 @@ def test_what_is_deleted_is_not_found(talk: Talk) -> None:
 
 @pytest.mark.parametrize("q", ["", " ", '"', "*", "AND", "a OR", "NEAR(", "';--", "\\", "%", "_", "(" * 400, "\u0000",
                                "👍", "x" * 500, "kind:title", "^a", "-a", "ñ" * 500])  # fmt: skip
-def test_signs_mean_nothing(talk: Talk, q: str) -> None:
+def test_signs_mean_nothing(talk: ChatClient, q: str) -> None:
     assert found(talk, q) == []
     assert found(talk, q, order="relevance") == []
 
@@ -106,17 +106,18 @@ def test_signs_mean_nothing(talk: Talk, q: str) -> None:
         {"q": "x" * 501},
     ],
 )
-def test_a_query_that_cannot_be_read(talk: Talk, query: dict[str, Any]) -> None:
-    assert refusal(talk.http.get("/api/search", params={"q": "x", **query})) == (400, "bad_request")
+def test_a_query_that_cannot_be_read(talk: ChatClient, query: dict[str, Any]) -> None:
+    assert read_error(talk.http.get("/api/search", params={"q": "x", **query})) == (400, "bad_request")
 
 
 def test_nobody_finds_what_is_anothers() -> None:
-    with talking(accounts=ACCOUNTS) as (_, served):
+    with run_chat_server(accounts=ACCOUNTS) as (_, served):
         team = Team(served.resources.settings)
         people = [team.add(name) for name in ("ana", "bob")]
         admin = team.add("admin", "admin")
         ana, bob, chief = (
-            Talk(client_of(served, headers=bearer(team.token(person)))) for person in (*people, admin)
+            ChatClient(make_client(served, headers=make_bearer(team.token(person))))
+            for person in (*people, admin)
         )
         with ana.http, bob.http, chief.http:
             ana.say(ana.conversation(title="secret"), "secret")
@@ -124,14 +125,14 @@ def test_nobody_finds_what_is_anothers() -> None:
             assert found(bob, "secret") == found(chief, "secret") == []
             assert bob.http.get("/api/conversations", params={"q": "secret"}).json() == []
         with httpx2.Client(base_url=served.url, trust_env=False) as nobody:
-            assert refusal(nobody.get("/api/search?q=secret")) == (401, "unauthorized")
+            assert read_error(nobody.get("/api/search?q=secret")) == (401, "unauthorized")
 
 
 @pytest.mark.once
 def test_ten_thousand_finds() -> None:
-    with talking() as (talk, served):
+    with run_chat_server() as (talk, served):
         id_ = talk.conversation()
-        fill(served, id_, [f"message {n}" for n in range(10_000)])
+        store_messages(served, id_, [f"message {n}" for n in range(10_000)])
         assert len(found(talk, "message", limit=100)) == 100
         assert len(found(talk, "message", limit=100, order="relevance")) == 100
         assert found(talk, "message 77")[0]["snippet"] == "message 7799"

@@ -12,8 +12,8 @@ import pytest
 from app.api.deps import Resources
 from app.main import create_app
 from tests.fakes.engine import FakeEngine
-from tests.support.serving import fake_settings, with_engine
-from tests.support.speech_client import sentence
+from tests.support.server import fake_settings, with_engine
+from tests.support.speech_client import make_sentence
 
 START = json.dumps({"type": "start", "config": {"provider": "fake", "endpointing": "command"}})
 ECHO = json.dumps({"type": "start", "config": {"provider": "cloud_stub"}})
@@ -115,7 +115,7 @@ async def serving(engine: FakeEngine | None = None, **limits: Any) -> AsyncItera
 
 async def test_events_of_messages_and_of_engines_leave_in_one_order() -> None:
     async with serving() as server, server.socket() as socket:
-        await socket.say(START, '{"type":"ping"}', sentence(1.0))
+        await socket.say(START, '{"type":"ping"}', make_sentence(1.0))
         await socket.until("final")  # the engine's own task emits it: no message of the client comes behind
         await socket.say('{"type":"ping"}', '{"type":"stop"}')
         await socket.until("stopped")
@@ -127,7 +127,7 @@ async def test_a_client_that_leaves_with_1000_frees_its_engine() -> None:
     engine = FakeEngine()
     async with serving(engine) as server:
         async with server.socket() as socket:
-            await socket.say(START, sentence(0.1))
+            await socket.say(START, make_sentence(0.1))
             await socket.until("ready")
             await socket.leave(1000)
         assert engine.all_closed
@@ -144,7 +144,7 @@ async def test_a_session_waits_for_a_client_that_is_lost(finds_out: str) -> None
             await socket.until("ready")
             if finds_out != "the reader":
                 socket.failures.append(ConnectionResetError())
-                await socket.say(b"\0" if "reader" in finds_out else sentence(1.0), '{"type":"ping"}')
+                await socket.say(b"\0" if "reader" in finds_out else make_sentence(1.0), '{"type":"ping"}')
             await socket.leave(1006)
         assert server.resources.sessions.waiting == 1
         assert not engine.all_closed
@@ -168,7 +168,7 @@ async def test_a_fault_of_the_server_is_reported_without_its_words(
         await socket.say(START)
         await socket.until("ready")
         socket.failures.append(ValueError("a word of the transcript"))
-        await socket.say('{"type":"ping"}' if sender == "reader" else sentence(1.0))
+        await socket.say('{"type":"ping"}' if sender == "reader" else make_sentence(1.0))
         await socket.is_over.wait()
         assert socket.close_code == 1011
     log = capsys.readouterr().err
@@ -196,7 +196,7 @@ async def test_a_socket_too_many_gets_its_error_and_1013() -> None:
 
 async def test_a_restart_sends_every_final_before_1012() -> None:
     async with serving() as server, server.socket() as socket:
-        await socket.say(START, sentence(0.0))
+        await socket.say(START, make_sentence(0.0))
         await socket.until("ready")
         await socket.say('{"type":"ping"}')
         await socket.until("pong")

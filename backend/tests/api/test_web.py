@@ -9,7 +9,7 @@ import pytest
 
 from app.api.web import wants_html
 from tests.fakes.engine import FakeEngine
-from tests.support.serving import serving
+from tests.support.server import serve_engine
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 PAGE = "<!doctype html><title>the page</title>"
@@ -25,7 +25,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def http(built: Path) -> Iterator[httpx2.Client]:
-    with serving(FakeEngine()) as served, httpx2.Client(base_url=served.url, trust_env=False) as client:
+    with serve_engine(FakeEngine()) as served, httpx2.Client(base_url=served.url, trust_env=False) as client:
         yield client
 
 

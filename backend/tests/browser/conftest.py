@@ -17,9 +17,10 @@ from pydantic import SecretStr
 
 from app.core.config import LlmSettings, LlmUpstreamSettings, Settings
 from tests.browser.web_app import WebApp
-from tests.conftest import ROOT, running
-from tests.fakes.page_upstream import PageUpstream
-from tests.fakes.whisper import OURS
+from tests.conftest import ROOT
+from tests.fakes.paced_upstream import ShowcaseUpstream
+from tests.support.checkpoints import SAMPLES_CHECKPOINT
+from tests.support.server import run_server
 
 BROWSER = [pytest.mark.once, pytest.mark.asyncio(loop_scope="session")]
 """The marks of each test module here: one browser, in one loop, on one Python."""
@@ -50,30 +51,30 @@ def built_page() -> None:
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def upstream() -> AsyncIterator[PageUpstream]:
+async def upstream() -> AsyncIterator[ShowcaseUpstream]:
     """The chat service behind the server."""
-    async with PageUpstream().serve() as fake:
+    async with ShowcaseUpstream().serve() as fake:
         yield fake
 
 
-def browser_settings(upstream: PageUpstream, **fields: Any) -> Settings:
+def browser_settings(upstream: ShowcaseUpstream, **fields: Any) -> Settings:
     """A server that understands the samples, and answers by `upstream`."""
-    if not (OURS / "model.bin").is_file():
+    if not (SAMPLES_CHECKPOINT / "model.bin").is_file():
         pytest.skip("models/whisper-samples is missing")
     service = LlmUpstreamSettings(base_url=upstream.base_url, api_key=SecretStr("sk-x"), model="tiny")
     return Settings(
         _env_file=None,
-        stt={"provider": "whisper_local", "whisper_local": {"model": str(OURS)}},
+        stt={"provider": "whisper_local", "whisper_local": {"model": str(SAMPLES_CHECKPOINT)}},
         llm=LlmSettings(openai_compat=service, discover=False),
         **fields,
     )
 
 
 @pytest.fixture(scope="package")
-def web_server(built_page: None, upstream: PageUpstream) -> Iterator[str]:
+def web_server(built_page: None, upstream: ShowcaseUpstream) -> Iterator[str]:
     """The address of the page, on a server that asks nobody who they are."""
-    with running(browser_settings(upstream)) as url:
-        yield url
+    with run_server(browser_settings(upstream)) as server:
+        yield server.url
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

@@ -14,9 +14,10 @@ from app.services.assistants import assistant, registry
 from app.toolsets.loft import demo_shop
 from tests.browser.conftest import BROWSER, OpenPage
 from tests.browser.web_app import WebApp
-from tests.conftest import SAMPLES, running
+from tests.conftest import SAMPLES
 from tests.fakes.shop_model import MODEL, ShopModel
-from tests.fakes.whisper import OURS
+from tests.support.checkpoints import SAMPLES_CHECKPOINT
+from tests.support.server import run_server
 
 pytest.importorskip("pydantic_ai", reason="the extra [tools] is not installed")
 pytestmark = BROWSER
@@ -36,7 +37,7 @@ DENIED = "Ahora no puedo consultarlo: the user did not allow it."
 @contextmanager
 def shop_of(model: ShopModel, folder: Path, **chat: Any) -> Iterator[str]:
     """A server with the demo shop, whose assistants ask `model`."""
-    if not (OURS / "model.bin").is_file():
+    if not (SAMPLES_CHECKPOINT / "model.bin").is_file():
         pytest.skip("models/whisper-samples is missing")
     settings = Settings(
         _env_file=None,
@@ -45,13 +46,13 @@ def shop_of(model: ShopModel, folder: Path, **chat: Any) -> Iterator[str]:
             "openai_compat": {"base_url": model.base_url, "api_key": "k", "model": MODEL},
             "discover": False,
         },
-        stt={"provider": "whisper_local", "whisper_local": {"model": str(OURS)}},
+        stt={"provider": "whisper_local", "whisper_local": {"model": str(SAMPLES_CHECKPOINT)}},
         assistants={"named": {"keeper": KEEPER}},
         chat=chat,
     )
     demo_shop.create_demo_shop(demo_shop.get_demo_path(settings))
-    with running(settings) as url:
-        yield url
+    with run_server(settings) as server:
+        yield server.url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

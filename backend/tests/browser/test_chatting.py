@@ -3,7 +3,7 @@
 from playwright.async_api import expect
 
 from tests.browser.conftest import BROWSER, OpenPage
-from tests.fakes.paced_upstream import answer_to
+from tests.fakes.paced_upstream import make_pieces
 
 pytestmark = BROWSER
 
@@ -36,16 +36,16 @@ async def test_edit_and_go_between_the_branches(open_page: OpenPage) -> None:
     field = app.page.get_by_role("textbox", name="Edit your message")
     await field.fill("Second wording")
     await field.press("Enter")
-    await expect(app.answers).to_contain_text(answer_to("Second wording")[-1])
+    await expect(app.answers).to_contain_text(make_pieces("Second wording")[-1])
     await app.has_answered()
     await expect(app.mine).to_have_text("Second wording2/2")
     await app.button("Previous version").click()
     await expect(app.mine).to_contain_text("First wording")
-    await expect(app.answers).to_contain_text(answer_to("First wording")[-1])
+    await expect(app.answers).to_contain_text(make_pieces("First wording")[-1])
     await app.page.reload()
     await expect(app.mine).to_contain_text("First wording")
     await app.button("Next version").click()
-    await expect(app.answers).to_contain_text(answer_to("Second wording")[-1])
+    await expect(app.answers).to_contain_text(make_pieces("Second wording")[-1])
 
 
 async def test_reload_in_mid_stream(open_page: OpenPage) -> None:
@@ -55,7 +55,7 @@ async def test_reload_in_mid_stream(open_page: OpenPage) -> None:
     await expect(app.answers).to_contain_text("«2»")
     await app.page.reload()
     await app.has_answered()
-    await expect(app.answers).to_contain_text("".join(answer_to("Load again, and be brisk")))
+    await expect(app.answers).to_contain_text("".join(make_pieces("Load again, and be brisk")))
 
 
 async def test_delete_and_undo(open_page: OpenPage) -> None:

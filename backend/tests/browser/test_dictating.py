@@ -9,8 +9,8 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import BROWSER, OpenPage
 from tests.conftest import SAMPLES
-from tests.fakes.paced_upstream import answer_to
-from tests.support.proxy import network
+from tests.fakes.paced_upstream import make_pieces
+from tests.support.proxy import run_proxy
 
 pytestmark = BROWSER
 
@@ -47,7 +47,7 @@ async def test_speak_see_fix_send(open_page: OpenPage, recording: Path) -> None:
     await app.composer.press("Enter")
     await expect(app.composer).to_have_value("")
     await expect(app.mine).to_contain_text(prompt)
-    pieces_of_answer = answer_to(prompt)
+    pieces_of_answer = make_pieces(prompt)
     await expect(app.answers).to_contain_text("«3»")
     assert await app.answers.get_attribute("aria-busy") == "true", "it shows while it comes"
     await app.has_answered()
@@ -143,7 +143,7 @@ async def test_without_a_sound_it_says_so(open_page: OpenPage, tmp_path: Path) -
 
 async def test_a_lost_connection_loses_no_word(open_page: OpenPage, web_server: str) -> None:
     """It breaks off in the middle of a sentence and comes back in the middle of the next; the text is whole."""
-    async with network(web_server) as line:
+    async with run_proxy(web_server) as line:
         app = await open_page(line.url, says=LONG)
         app.expect_trouble("WebSocket connection|Failed to load resource|ERR_")
         await app.button("Dictate").click()

@@ -8,26 +8,26 @@ from playwright.async_api import expect
 
 from app.core.config import Settings
 from tests.browser.conftest import BROWSER, OpenPage, browser_settings
-from tests.conftest import running
-from tests.fakes.page_upstream import PageUpstream
+from tests.fakes.paced_upstream import ShowcaseUpstream
 from tests.support.accounts import ACCOUNTS, PASSWORD, Team
+from tests.support.server import run_server
 
 pytestmark = BROWSER
 
 
 @pytest.fixture(scope="module")
 def team_server(
-    built_page: None, upstream: PageUpstream, tmp_path_factory: pytest.TempPathFactory
+    built_page: None, upstream: ShowcaseUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The page of a server with accounts, on which Ada and Bob have one."""
     settings: Settings = browser_settings(
         upstream, accounts=ACCOUNTS, data_dir=tmp_path_factory.mktemp("accounts")
     )
-    with running(settings) as url:
+    with run_server(settings) as server:
         team = Team(settings)
         team.add("ada", "admin")
         team.add("bob")
-        yield url
+        yield server.url
 
 
 async def test_log_in_and_out(open_page: OpenPage, team_server: str) -> None:

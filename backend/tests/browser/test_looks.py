@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import BROWSER, OpenPage
-from tests.fakes.page_upstream import PageUpstream
+from tests.fakes.paced_upstream import ShowcaseUpstream
 
 pytestmark = BROWSER
 
@@ -116,7 +116,7 @@ async def test_axe_on_a_telephone(open_page: OpenPage) -> None:
     assert (welcome, await app.findings()) == ([], [])
 
 
-async def test_the_page_keeps_to_itself(open_page: OpenPage, upstream: PageUpstream) -> None:
+async def test_the_page_keeps_to_itself(open_page: OpenPage, upstream: ShowcaseUpstream) -> None:
     """What were to get in would neither be fetched nor run; and these tests would be told."""
     app = await open_page()
     app.expect_trouble("Content Security Policy|^error: CSP: ")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLES
-from tests.support.command import one_line, prompter, prompter_process
+from tests.support.command import get_only_line, run_prompter, run_prompter_process
 
 pytestmark = pytest.mark.once
 
@@ -27,7 +27,7 @@ def test_a_run_against_a_server_of_its_own(folder: Path, tmp_path: Path) -> None
     """Dictation with the embedded engine; then the run is compared with itself."""
     pytest.importorskip("pocketsphinx", reason="the embedded engine has no wheel for this Python")
     into = tmp_path / "result"
-    done = prompter_process(
+    done = run_prompter_process(
         "bench", "run", folder, "--parts", "dictation", "--provider", "pocketsphinx", "--out", into, "--speakers", 2
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -42,7 +42,7 @@ def test_a_run_against_a_server_of_its_own(folder: Path, tmp_path: Path) -> None
     assert figures["dictation.failed"]["value"] == 0
     assert figures["dictation.cpu"]["value"] > 0
     assert figures["dictation.wer_offline"]["value"] is not None
-    again = prompter("bench", "compare", into / "result.json", into / "result.json")
+    again = run_prompter("bench", "compare", into / "result.json", into / "result.json")
     assert again.returncode == 0
     assert "worse" not in again.stdout
 
@@ -51,7 +51,7 @@ def test_any_server_can_be_measured(folder: Path, tmp_path: Path, server: str) -
     """One that runs already, by the URL of its socket; what its process costs cannot be told then."""
     socket_url = server.replace("http", "ws") + "/ws/stt"
     into = tmp_path / "result"
-    done = prompter(
+    done = run_prompter(
         "bench", "run", folder, "--url", socket_url, "--provider", "cloud_stub", "--parts", "capacity",
         "--levels", "2", "--utterances", 1, "--out", into,
     )  # fmt: skip
@@ -65,9 +65,9 @@ def test_any_server_can_be_measured(folder: Path, tmp_path: Path, server: str) -
 
 def test_a_folder_without_speech_is_a_line_and_a_code(folder: Path, tmp_path: Path) -> None:
     (folder / "en_weather_madrid_48k.txt").unlink()
-    done = prompter("bench", "run", folder, "--out", tmp_path / "result")
+    done = run_prompter("bench", "run", folder, "--out", tmp_path / "result")
     assert done.returncode == 1
-    assert "no speech to use" in one_line(done.stderr)
+    assert "no speech to use" in get_only_line(done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_a_folder_without_speech_is_a_line_and_a_code(folder: Path, tmp_path: Pa
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: tuple[object, ...], code: int, said: str) -> None:
-    done = prompter("bench", *arguments)
+    done = run_prompter("bench", *arguments)
     assert done.returncode == code
-    assert said in one_line(done.stderr.splitlines()[-1])
+    assert said in get_only_line(done.stderr.splitlines()[-1])
 
 
 def test_a_refused_dictation_is_said(folder: Path, tmp_path: Path, server: str) -> None:
@@ -101,6 +101,6 @@ def test_a_refused_dictation_is_said(folder: Path, tmp_path: Path, server: str) 
         "--out",
         tmp_path / "result",
     )
-    done = prompter("bench", "run", folder, *arguments)
+    done = run_prompter("bench", "run", folder, *arguments)
     assert done.returncode == 1
-    assert "no speech provider 'nobody'" in one_line(done.stderr.splitlines()[-1])
+    assert "no speech provider 'nobody'" in get_only_line(done.stderr.splitlines()[-1])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import one_line, prompter
+from tests.support.command import get_only_line, run_prompter
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def read_status() -> dict[str, str | None]:
-    status: dict[str, str | None] = json.loads(prompter("db", "status", "--json").stdout)
+    status: dict[str, str | None] = json.loads(run_prompter("db", "status", "--json").stdout)
     return status
 
 
@@ -24,22 +24,22 @@ def test_a_database_is_brought_to_the_schema_of_this_version(data_dir: Path) -> 
     before = read_status()
     assert (before["state"], before["schema"]) == ("no database yet", None)
     assert before["database"] == str(data_dir / "prompter.db")
-    done = prompter("db", "upgrade")
+    done = run_prompter("db", "upgrade")
     assert (done.returncode, "up to date" in done.stdout) == (0, True)
     after = read_status()
     assert (after["state"], after["schema"]) == ("up to date", after["needed"])
-    assert "up to date" in prompter("db", "status").stdout
+    assert "up to date" in run_prompter("db", "status").stdout
 
 
 def test_a_password_in_the_address_is_masked() -> None:
-    done = prompter(
+    done = run_prompter(
         "db",
         "backup",
         "copy.db",
         env={"PROMPTER_STORAGE__URL": "postgresql://ana:canary@127.0.0.1:9/prompter"},
     )
     assert done.returncode == 1
-    line = one_line(done.stderr)
+    line = get_only_line(done.stderr)
     assert "pg_dump" in line
     assert "********@127.0.0.1" in line
     assert "canary" not in line

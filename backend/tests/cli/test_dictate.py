@@ -10,14 +10,21 @@ import pytest
 
 from app.cli.dictate import parse_endpointing, split_terms
 from tests.conftest import SAMPLES, read_wav
-from tests.support.command import BACKEND, COMMAND, environment, one_line, prompter, prompter_process
+from tests.support.command import (
+    BACKEND,
+    COMMAND,
+    get_only_line,
+    make_environment,
+    run_prompter,
+    run_prompter_process,
+)
 
 WEATHER = SAMPLES / "en_weather_madrid_48k.wav"
 NOBODY = ("--url", "http://127.0.0.1:9")
 
 
 def test_dictate_writes_what_was_said(server: str) -> None:
-    done = prompter_process(
+    done = run_prompter_process(
         "dictate", WEATHER, "--fast", "--lang", "en", "--provider", "pocketsphinx", "--url", server
     )
     assert done.returncode == 0
@@ -26,7 +33,7 @@ def test_dictate_writes_what_was_said(server: str) -> None:
 
 
 def test_dictate_json_is_one_event_a_line(server: str) -> None:
-    done = prompter(
+    done = run_prompter(
         "dictate", WEATHER, "--fast", "--provider", "cloud_stub", "--json", "--send", "--url", server
     )
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -45,7 +52,7 @@ def test_dictate_json_is_one_event_a_line(server: str) -> None:
 
 
 def test_dictate_sends_the_text_and_shows_the_answer(server: str) -> None:
-    done = prompter("dictate", WEATHER, "--fast", "--provider", "cloud_stub", "--send", "--url", server)
+    done = run_prompter("dictate", WEATHER, "--fast", "--provider", "cloud_stub", "--send", "--url", server)
     lines = done.stdout.splitlines()
     assert lines[0] == "(mock) transcripción final #1"
     assert len(lines) > 2
@@ -53,9 +60,9 @@ def test_dictate_sends_the_text_and_shows_the_answer(server: str) -> None:
 
 
 def test_nothing_said_is_nothing_sent(server: str) -> None:
-    done = prompter("dictate", "-", "--provider", "cloud_stub", "--send", "--url", server)
+    done = run_prompter("dictate", "-", "--provider", "cloud_stub", "--send", "--url", server)
     assert done.returncode == 1
-    assert "nothing was understood" in one_line(done.stderr)
+    assert "nothing was understood" in get_only_line(done.stderr)
 
 
 @pytest.mark.parametrize("as_wav", [True, False])
@@ -64,7 +71,9 @@ def test_dictate_reads_a_pipe(server: str, as_wav: bool) -> None:
     samples, rate_hz = read_wav(WEATHER)
     data = WEATHER.read_bytes() if as_wav else samples.tobytes()
     rate = () if as_wav else ("--rate", rate_hz)
-    done = prompter("dictate", "-", *rate, "--provider", "cloud_stub", "--json", "--url", server, stdin=data)
+    done = run_prompter(
+        "dictate", "-", *rate, "--provider", "cloud_stub", "--json", "--url", server, stdin=data
+    )
     stopped = json.loads(done.stdout.splitlines()[-1])
     assert stopped["stats"]["audio_ms"] == len(samples) * 1000 // rate_hz
 
@@ -72,9 +81,9 @@ def test_dictate_reads_a_pipe(server: str, as_wav: bool) -> None:
 def test_the_microphone_needs_its_extra(server: str, tmp_path: Path) -> None:
     (tmp_path / "sounddevice.py").write_text("raise ImportError('not installed')\n")
     without = os.pathsep.join([str(tmp_path), str(BACKEND)])
-    done = prompter_process("dictate", "--url", server, env={"PYTHONPATH": without})
+    done = run_prompter_process("dictate", "--url", server, env={"PYTHONPATH": without})
     assert done.returncode == 1
-    assert "pip install sounddevice" in one_line(done.stderr)
+    assert "pip install sounddevice" in get_only_line(done.stderr)
 
 
 def test_ctrl_c_ends_a_dictation_quietly(server: str, clean_environment: None) -> None:
@@ -84,7 +93,7 @@ def test_ctrl_c_ends_a_dictation_quietly(server: str, clean_environment: None) -
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment(),
+        env=make_environment(),
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -103,7 +112,7 @@ def test_a_refused_dictation_ends_while_its_pipe_says_nothing(server: str, clean
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env=environment(),
+        env=make_environment(),
     )
     assert process.stdin is not None
     with process:

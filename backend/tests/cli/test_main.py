@@ -7,27 +7,27 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLES
-from tests.support.command import BACKEND, environment, one_line, prompter, prompter_process
+from tests.support.command import BACKEND, get_only_line, make_environment, run_prompter, run_prompter_process
 
 WEATHER = SAMPLES / "en_weather_madrid_48k.wav"
 NOBODY = ("--url", "http://127.0.0.1:9")
 
 
 def test_help_names_every_command_and_exit_code() -> None:
-    done = prompter_process("--help")
+    done = run_prompter_process("--help")
     assert done.returncode == 0
     for command in ("serve", "dictate", "transcribe", "ask", "providers", "models", "config"):
         assert f" {command} " in done.stdout
     for code in ("0 done", "1 failed", "2 wrong usage", "3 server not reachable", "4 server refused", "130"):
         assert code in " ".join(done.stdout.split())
-    assert prompter_process().stdout == done.stdout
+    assert run_prompter_process().stdout == done.stdout
 
 
 def test_the_version_is_that_of_the_package() -> None:
     import tomllib
 
     project = tomllib.loads((BACKEND.parent / "pyproject.toml").read_text("utf-8"))["project"]
-    assert prompter_process("--version").stdout == f"prompter {project['version']}\n"
+    assert run_prompter_process("--version").stdout == f"prompter {project['version']}\n"
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -35,7 +35,7 @@ def test_help_loads_nothing_heavy() -> None:
     heavy = ("fastapi", "uvicorn", "httpx2", "websockets", "numpy", "av", "pydantic", "anyio", "asyncio")
     code = f"import app.cli.main, sys; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, env=make_environment(), check=True
     )
     assert done.stdout == "[]\n"
 
@@ -56,9 +56,9 @@ def test_help_loads_nothing_heavy() -> None:
     ids=lambda arguments: " ".join(str(part) for part in arguments if part != WEATHER),
 )
 def test_wrong_usage_is_2(arguments: tuple[str, ...]) -> None:
-    done = prompter(*arguments)
+    done = run_prompter(*arguments)
     assert done.returncode == 2
-    assert one_line(done.stderr)
+    assert get_only_line(done.stderr)
     assert not done.stdout
 
 
@@ -68,13 +68,15 @@ def test_wrong_usage_is_2(arguments: tuple[str, ...]) -> None:
     ids=lambda arguments: arguments[0],
 )
 def test_nobody_there_is_3(arguments: tuple[str, ...]) -> None:
-    done = prompter(*arguments, *NOBODY)
+    done = run_prompter(*arguments, *NOBODY)
     assert done.returncode == 3
-    assert "prompter serve" in one_line(done.stderr)
+    assert "prompter serve" in get_only_line(done.stderr)
 
 
 def test_the_server_may_be_named_in_the_environment(server: str) -> None:
-    assert prompter("ask", "hello", "--provider", "echo", env={"PROMPTER_URL": server}).stdout == "hello\n"
+    assert (
+        run_prompter("ask", "hello", "--provider", "echo", env={"PROMPTER_URL": server}).stdout == "hello\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,13 +89,13 @@ def test_the_server_may_be_named_in_the_environment(server: str) -> None:
     ids=["dictate", "transcribe", "ask"],
 )
 def test_a_refusal_is_4(server: str, arguments: tuple[str, ...], reason: str) -> None:
-    done = prompter(*arguments, "--url", server)
+    done = run_prompter(*arguments, "--url", server)
     assert done.returncode == 4
-    assert reason in one_line(done.stderr)
+    assert reason in get_only_line(done.stderr)
 
 
 @pytest.mark.parametrize("command", ["dictate", "transcribe"])
 def test_what_cannot_be_read_is_1(server: str, tmp_path: Path, command: str) -> None:
-    done = prompter(command, tmp_path / "gone.wav", "--url", server)
+    done = run_prompter(command, tmp_path / "gone.wav", "--url", server)
     assert done.returncode == 1
-    assert "gone.wav" in one_line(done.stderr)
+    assert "gone.wav" in get_only_line(done.stderr)

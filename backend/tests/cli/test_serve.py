@@ -9,16 +9,16 @@ import pytest
 
 from app.cli.common import CommandError
 from app.cli.serve import RECEIVE_BUFFER_BYTES, bind_listener
-from tests.support.command import one_line, prompter
+from tests.support.command import get_only_line, run_prompter
 from tests.support.terminal import FakeTerminal
 
 
 def test_a_port_in_use_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = prompter("serve", "--port", port)
+        done = run_prompter("serve", "--port", port)
     assert done.returncode == 1
-    line = one_line(done.stderr)
+    line = get_only_line(done.stderr)
     assert f"port {port} is in use" in line
     assert f"PORT={port + 1}" in line
 
@@ -35,10 +35,10 @@ def test_a_port_in_use_names_the_program() -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "server.example"])
 def test_other_machines_are_kept_out(host: str) -> None:
-    done = prompter("serve", "--host", host, "--port", "0")
+    done = run_prompter("serve", "--host", host, "--port", "0")
     assert done.returncode == 4
-    assert "--insecure" in one_line(done.stderr)
-    by_setting = prompter("serve", "--port", "0", env={"PROMPTER_HOST": host})
+    assert "--insecure" in get_only_line(done.stderr)
+    by_setting = run_prompter("serve", "--port", "0", env={"PROMPTER_HOST": host})
     assert by_setting.stderr == done.stderr
 
 
@@ -50,15 +50,15 @@ def test_other_machines_may_be_let_in(clean_environment: None) -> None:
 
 
 def test_an_address_of_another_machine_is_one_line() -> None:
-    done = prompter("serve", "--host", "192.0.2.7", "--port", "0", "--insecure")
+    done = run_prompter("serve", "--host", "192.0.2.7", "--port", "0", "--insecure")
     assert done.returncode == 1
-    assert "expected an address of this machine" in one_line(done.stderr)
+    assert "expected an address of this machine" in get_only_line(done.stderr)
 
 
 def test_a_wrong_setting_is_one_line() -> None:
-    done = prompter("serve", env={"PROMPTER_VAD__THRESHOLD": "2"})
+    done = run_prompter("serve", env={"PROMPTER_VAD__THRESHOLD": "2"})
     assert done.returncode == 2
-    assert "PROMPTER_VAD__THRESHOLD" in one_line(done.stderr)
+    assert "PROMPTER_VAD__THRESHOLD" in get_only_line(done.stderr)
 
 
 def test_little_is_kept_of_a_client_that_waits() -> None:

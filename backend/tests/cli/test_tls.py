@@ -5,11 +5,11 @@ import ssl
 import stat
 from pathlib import Path
 
-from tests.support.command import one_line, prompter
+from tests.support.command import get_only_line, run_prompter
 
 
 def test_a_certificate_for_this_machine(tmp_path: Path) -> None:
-    made = prompter("tls", "box.lan", "192.0.2.9", "señal.example", "--folder", tmp_path)
+    made = run_prompter("tls", "box.lan", "192.0.2.9", "señal.example", "--folder", tmp_path)
     assert made.returncode == 0
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     assert made.stdout == f"--tls-cert {cert} --tls-key {key}\n"
@@ -29,23 +29,25 @@ def test_a_certificate_for_this_machine(tmp_path: Path) -> None:
     assert {"127.0.0.1", "::1", "192.0.2.9"} <= addresses
     assert not parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
-    again = prompter("tls", "--folder", tmp_path)
+    again = run_prompter("tls", "--folder", tmp_path)
     assert again.returncode == 4
-    assert "--force" in one_line(again.stderr)
+    assert "--force" in get_only_line(again.stderr)
     before = key.read_bytes()
-    assert prompter("tls", "--folder", tmp_path, "--force").returncode == 0
+    assert run_prompter("tls", "--folder", tmp_path, "--force").returncode == 0
     assert key.read_bytes() != before
 
 
 def test_names_and_folders_that_are_none(tmp_path: Path) -> None:
-    assert "neither a name nor an address" in one_line(prompter("tls", "a" * 70, "--folder", tmp_path).stderr)
+    assert "neither a name nor an address" in get_only_line(
+        run_prompter("tls", "a" * 70, "--folder", tmp_path).stderr
+    )
     (tmp_path / "file").touch()
-    assert "cannot be written" in one_line(prompter("tls", "--folder", tmp_path / "file").stderr)
+    assert "cannot be written" in get_only_line(run_prompter("tls", "--folder", tmp_path / "file").stderr)
 
 
 def test_a_certificate_and_its_key_belong_together(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        prompter("tls", "--folder", tmp_path / name)
+        run_prompter("tls", "--folder", tmp_path / name)
     cert, other_key = tmp_path / "a" / "cert.pem", tmp_path / "b" / "key.pem"
     (tmp_path / "empty").touch()
     for arguments in (
@@ -55,6 +57,6 @@ def test_a_certificate_and_its_key_belong_together(tmp_path: Path) -> None:
         ("--tls-cert", cert, "--tls-key", tmp_path / "none"),
         ("--tls-cert", tmp_path / "empty", "--tls-key", tmp_path / "empty"),
     ):
-        done = prompter("serve", "--port", "0", *arguments)
+        done = run_prompter("serve", "--port", "0", *arguments)
         assert done.returncode in (1, 2)
-        assert "certificate" in one_line(done.stderr)
+        assert "certificate" in get_only_line(done.stderr)

@@ -7,7 +7,7 @@ import pytest
 
 from app.cli.transcribe import make_target_names
 from tests.conftest import SAMPLES
-from tests.support.command import one_line, prompter
+from tests.support.command import get_only_line, run_prompter
 
 WEATHER = SAMPLES / "en_weather_madrid_48k.wav"
 NOBODY = ("--url", "http://127.0.0.1:9")
@@ -16,23 +16,23 @@ NOBODY = ("--url", "http://127.0.0.1:9")
 def test_transcribe_goes_on_after_a_bad_file(server: str, tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp3"
     bad.write_text("no sound")
-    done = prompter(
+    done = run_prompter(
         "transcribe", bad, WEATHER, "--provider", "cloud_stub", "--output", tmp_path / "out", "--url", server
     )
     assert done.returncode == 1
-    assert "bad.mp3" in one_line(done.stderr)
+    assert "bad.mp3" in get_only_line(done.stderr)
     assert done.stdout == ""
     text = (tmp_path / "out" / "en_weather_madrid_48k.txt").read_text("utf-8")
     assert text.startswith("(mock) transcripción final #1\n")
 
 
 def test_transcribe_heads_each_of_several_texts(server: str) -> None:
-    done = prompter("transcribe", WEATHER, WEATHER, "--provider", "cloud_stub", "--url", server)
+    done = run_prompter("transcribe", WEATHER, WEATHER, "--provider", "cloud_stub", "--url", server)
     assert done.stdout.count(f"==> {WEATHER} <==\n") == 2
 
 
 def test_transcribe_json_has_times_and_words(server: str) -> None:
-    done = prompter(
+    done = run_prompter(
         "transcribe", WEATHER, "--format", "json", "--words", "--lang", "en", "--provider", "pocketsphinx",
         "--url", server,
     )  # fmt: skip
@@ -46,7 +46,9 @@ def test_transcribe_json_has_times_and_words(server: str) -> None:
 
 @pytest.mark.parametrize(("form", "start"), [("srt", "1\n00:00:0"), ("vtt", "WEBVTT\n\n00:00:0")])
 def test_transcribe_writes_subtitles(server: str, form: str, start: str) -> None:
-    done = prompter("transcribe", WEATHER, "--format", form, "--provider", "pocketsphinx", "--url", server)
+    done = run_prompter(
+        "transcribe", WEATHER, "--format", form, "--provider", "pocketsphinx", "--url", server
+    )
     assert done.returncode == 0
     assert done.stdout.startswith(start)
     assert "weather" in done.stdout

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.speech_client import speech_client, spoken, without_pauses
+from tests.support.speech_client import connect_speech_client, load_speech, make_speech_without_pauses
 from tests.support.terminal import FakeTerminal
 
 ENDS_WITHIN_S = 2.0
@@ -89,9 +89,9 @@ def listening(clean_environment: None) -> Iterator[FakeTerminal]:
 async def test_what_was_said_is_told_before_it_ends(listening: FakeTerminal, how: signal.Signals) -> None:
     url = (await asyncio.to_thread(listening.wait_for, r"listening at (http://\S+)"))[1]
     await asyncio.to_thread(listening.wait_for, "speech engine: pocketsphinx")
-    async with speech_client(url) as client:
+    async with connect_speech_client(url) as client:
         await client.start(lang="en")
-        await client.connection.send(spoken().tobytes())
+        await client.connection.send(load_speech().tobytes())
         await client.until("partial")
         listening.process.send_signal(how)
         assert await client.until_closed() == 1012
@@ -106,9 +106,9 @@ async def test_a_second_ctrl_c_ends_it_at_once(listening: FakeTerminal) -> None:
     """Minutes of speech wait for the engine; nobody waits for them."""
     url = (await asyncio.to_thread(listening.wait_for, r"listening at (http://\S+)"))[1]
     await asyncio.to_thread(listening.wait_for, "speech engine: pocketsphinx")
-    async with speech_client(url) as client:
+    async with connect_speech_client(url) as client:
         await client.start(lang="en", endpointing="command")
-        speech = without_pauses(100).tobytes()
+        speech = make_speech_without_pauses(100).tobytes()
         for at in range(0, len(speech), 64_000):
             await client.connection.send(speech[at : at + 64_000])
         await client.until("partial")
@@ -128,7 +128,7 @@ async def test_a_second_ctrl_c_ends_it_at_once(listening: FakeTerminal) -> None:
 async def _until_refused(url: str) -> None:
     """Open sockets until the server takes no more."""
     while True:
-        async with speech_client(url) as client:
+        async with connect_speech_client(url) as client:
             await client.answers()
 
 

@@ -13,19 +13,19 @@ from app.client.errors import ConnectionLost, Refused
 from app.client.events import Event
 from app.client.prompt_client import PromptClient
 from app.core.config import Settings
-from tests.conftest import SAMPLES, RunServer
-from tests.fakes.engine import FakeEngine, Script, growing
-from tests.fakes.speech_server import fake_speech_server, message
-from tests.support.proxy import Network, network
-from tests.support.serving import Served, serving
-from tests.support.speech_client import eventually, sentence
+from tests.conftest import SAMPLES, StartServer
+from tests.fakes.engine import FakeEngine, Script, guess_words
+from tests.fakes.speech_server import make_message, run_fake_speech_server
+from tests.support.proxy import Proxy, run_proxy
+from tests.support.server import RunningServer, serve_engine
+from tests.support.speech_client import make_sentence, wait_until
 
 CHUNK = bytes(3200)
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with serving(FakeEngine(Script(hypothesis=growing)), limits={"stall_s": 20}) as served:
+def served() -> Iterator[RunningServer]:
+    with serve_engine(FakeEngine(Script(hypothesis=guess_words)), limits={"stall_s": 20}) as served:
         yield served
 
 
@@ -37,9 +37,7 @@ def finals(events: list[Event]) -> list[tuple[str, int]]:
     return [(event.text, event.data["end_ms"]) for event in events if event.type == "final"]
 
 
-async def cut_now_and_then(
-    pcm: bytes, net: Network, rng: random.Random, down_s: float
-) -> AsyncIterator[bytes]:
+async def cut_now_and_then(pcm: bytes, net: Proxy, rng: random.Random, down_s: float) -> AsyncIterator[bytes]:
     """Audio during which the network fails, for a moment or a while."""
     for at in range(0, len(pcm), 4001):
         if rng.random() < 0.1:
@@ -52,12 +50,12 @@ async def cut_now_and_then(
 
 @pytest.mark.parametrize("provider", ["fake", "cloud_stub"])
 @pytest.mark.parametrize("seed", range(2))
-async def test_a_network_that_breaks_changes_nothing(served: Served, provider: str, seed: int) -> None:
-    pcm = sentence(1.0) * 3
+async def test_a_network_that_breaks_changes_nothing(served: RunningServer, provider: str, seed: int) -> None:
+    pcm = make_sentence(1.0) * 3
     options = {"provider": provider, "endpointing": "command", "session_id": "mine"}
     whole = [pcm[at : at + 4001] for at in range(0, len(pcm), 4001)]
     unbroken = finals(await all_events(PromptClient(served.url), whole, **options))
-    async with network(served.url) as net:
+    async with run_proxy(served.url) as net:
         chunks = cut_now_and_then(pcm, net, random.Random(seed), 0.3)
         events = await all_events(PromptClient(net.url), chunks, **options)
         assert net.opened > 3
@@ -69,21 +67,21 @@ async def test_a_network_that_breaks_changes_nothing(served: Served, provider: s
     assert "ack" not in {event.type for event in events}
 
 
-async def test_a_recording_survives_too(run_server: RunServer) -> None:
+async def test_a_recording_survives_too(start_server: StartServer) -> None:
     """With the engine that everybody has."""
-    url = run_server(Settings(_env_file=None, stt={"provider": "pocketsphinx"}))
+    url = start_server(Settings(_env_file=None, stt={"provider": "pocketsphinx"}))
     file = SAMPLES / "en_weather_madrid_48k.wav"
     unbroken = await PromptClient(url).transcribe(file, lang="en", words=True)
-    async with network(url) as net:
+    async with run_proxy(url) as net:
         asking = asyncio.create_task(PromptClient(net.url).transcribe(file, lang="en", words=True))
-        await eventually(lambda: net.bytes_up > 100_000, 20)
+        await wait_until(lambda: net.bytes_up > 100_000, 20)
         net.cut()
         assert await asking == unbroken
         assert net.opened == 2
 
 
-async def test_it_can_be_switched_off(served: Served) -> None:
-    async with network(served.url) as net:
+async def test_it_can_be_switched_off(served: RunningServer) -> None:
+    async with run_proxy(served.url) as net:
 
         async def speak() -> AsyncIterator[bytes]:
             yield CHUNK
@@ -95,9 +93,9 @@ async def test_it_can_be_switched_off(served: Served) -> None:
         assert net.opened == 1
 
 
-async def test_its_patience_ends(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_its_patience_ends(served: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dictation, "RESUME_S", 0.5)
-    async with network(served.url) as net:
+    async with run_proxy(served.url) as net:
 
         async def speak() -> AsyncIterator[bytes]:
             yield CHUNK
@@ -118,13 +116,13 @@ async def test_a_server_that_forgot_is_not_asked_twice() -> None:
         nonlocal asked
         asked += 1
         if "start" in str(await socket.recv()):
-            await socket.send(message("ready", resume_token="t"))
+            await socket.send(make_message("ready", resume_token="t"))
             socket.transport.abort()
             return
-        await socket.send(message("error", code="resume_refused", message="no", fatal=False))
+        await socket.send(make_message("error", code="resume_refused", message="no", fatal=False))
         await socket.wait_closed()
 
-    async with fake_speech_server(answer) as url:
+    async with run_fake_speech_server(answer) as url:
         with pytest.raises(ConnectionLost, match="broke off"):
             await all_events(PromptClient(url), [CHUNK])
     assert asked == 2
@@ -135,9 +133,9 @@ async def test_a_server_that_stops_by_itself_says_why(close_code: int, expected:
     """The finals have come; that not all was heard must not look like success."""
 
     async def answer(socket: ServerConnection) -> None:
-        await socket.send(message("ready", resume_token="t"))
-        await socket.send(message("final", text="half of it"))
-        await socket.send(message("stopped", stats={}))
+        await socket.send(make_message("ready", resume_token="t"))
+        await socket.send(make_message("final", text="half of it"))
+        await socket.send(make_message("stopped", stats={}))
         await socket.close(close_code)
 
     async def speak() -> AsyncIterator[bytes]:
@@ -150,7 +148,7 @@ async def test_a_server_that_stops_by_itself_says_why(close_code: int, expected:
         async for event in PromptClient(url).dictate(speak()):
             seen.append(event.type)  # noqa: PERF401  # what came before the error counts
 
-    async with fake_speech_server(answer) as url:
+    async with run_fake_speech_server(answer) as url:
         with pytest.raises(expected):
             await look()
     assert seen == ["ready", "final", "stopped"]
@@ -163,11 +161,11 @@ async def test_audio_that_is_not_acknowledged_is_bounded() -> None:
     async def answer(socket: ServerConnection) -> None:
         nonlocal heard
         await socket.recv()
-        await socket.send(message("ready", resume_token="t"))
+        await socket.send(make_message("ready", resume_token="t"))
         async for data in socket:
             heard += len(data)
 
-    async with fake_speech_server(answer) as url:
+    async with run_fake_speech_server(answer) as url:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
                 await all_events(PromptClient(url), (bytes(1 << 20) for _ in range(100)))
@@ -180,11 +178,11 @@ async def test_a_server_that_falls_silent_is_left(monkeypatch: pytest.MonkeyPatc
 
     async def answer(socket: ServerConnection) -> None:
         if "start" in str(await socket.recv()):
-            await socket.send(message("ready", resume_token="t"))
-            await socket.send(message("ack", audio_seq=0))
+            await socket.send(make_message("ready", resume_token="t"))
+            await socket.send(make_message("ack", audio_seq=0))
         else:
-            await socket.send(message("resumed", next_audio_seq=1, stopping=False))
-            await socket.send(message("stopped", stats={}))
+            await socket.send(make_message("resumed", next_audio_seq=1, stopping=False))
+            await socket.send(make_message("stopped", stats={}))
             await socket.close()
             came_back.set()
         await socket.wait_closed()
@@ -193,6 +191,6 @@ async def test_a_server_that_falls_silent_is_left(monkeypatch: pytest.MonkeyPatc
         yield CHUNK
         await came_back.wait()
 
-    async with fake_speech_server(answer) as url:
+    async with run_fake_speech_server(answer) as url:
         events = await all_events(PromptClient(url), speak())
     assert [event.type for event in events] == ["ready", "resumed", "stopped"]

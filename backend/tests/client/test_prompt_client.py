@@ -13,8 +13,8 @@ from websockets.asyncio.server import ServerConnection
 from app.client.errors import AudioError, ClientError, ConnectionLost, Refused, ServerFailed, Unreachable
 from app.client.prompt_client import PromptClient
 from app.core.config import LimitSettings, Settings
-from tests.conftest import SAMPLES, RunServer
-from tests.fakes.speech_server import fake_speech_server, message
+from tests.conftest import SAMPLES, StartServer
+from tests.fakes.speech_server import make_message, run_fake_speech_server
 
 CHUNK = bytes(3200)
 NOBODY = "http://127.0.0.1:9"
@@ -136,11 +136,11 @@ async def test_an_error_in_the_middle_is_an_event(server: str) -> None:
     """A bad message does not end the session, so it does not end the loop."""
 
     async def answer(socket: ServerConnection) -> None:
-        await socket.send(message("ready"))
-        await socket.send(message("error", code="odd_length", message="odd", fatal=False))
-        await socket.send(message("stopped", stats={}))
+        await socket.send(make_message("ready"))
+        await socket.send(make_message("error", code="odd_length", message="odd", fatal=False))
+        await socket.send(make_message("stopped", stats={}))
 
-    async with fake_speech_server(answer) as url:
+    async with run_fake_speech_server(answer) as url:
         found = [event.type async for event in PromptClient(url).dictate([])]
     assert found == ["ready", "error", "stopped"]
 
@@ -164,12 +164,12 @@ async def test_a_socket_that_closes_early_says_how(
     close_code: int, expected: type[ClientError], with_error: bool
 ) -> None:
     async def answer(socket: ServerConnection) -> None:
-        await socket.send(message("ready"))
+        await socket.send(make_message("ready"))
         if with_error:
-            await socket.send(message("error", code="why", message="the server's own words", fatal=True))
+            await socket.send(make_message("error", code="why", message="the server's own words", fatal=True))
         await socket.close(close_code)
 
-    async with fake_speech_server(answer) as url:
+    async with run_fake_speech_server(answer) as url:
         with pytest.raises(expected) as caught:
             [event async for event in PromptClient(url).dictate([CHUNK] * 20)]
     assert type(caught.value) is expected
@@ -180,17 +180,17 @@ async def test_a_socket_that_closes_early_says_how(
 
 async def test_a_connection_that_breaks_off_says_so() -> None:
     async def answer(socket: ServerConnection) -> None:
-        await socket.send(message("ready"))
+        await socket.send(make_message("ready"))
         socket.transport.abort()
 
-    async with fake_speech_server(answer) as url:
+    async with run_fake_speech_server(answer) as url:
         with pytest.raises(ConnectionLost, match="broke off") as caught:
             [event async for event in PromptClient(url).dictate([CHUNK] * 20)]
     assert caught.value.close_code == 1006
 
 
-async def test_a_server_that_is_full_says_so(run_server: RunServer) -> None:
-    url = run_server(Settings(_env_file=None, limits=LimitSettings(sockets=1)))
+async def test_a_server_that_is_full_says_so(start_server: StartServer) -> None:
+    url = start_server(Settings(_env_file=None, limits=LimitSettings(sockets=1)))
     client = PromptClient(url)
     async with contextlib.aclosing(client.dictate(_endless(), provider="cloud_stub")) as first:
         assert (await anext(first)).type == "ready"

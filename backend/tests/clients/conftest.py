@@ -17,9 +17,9 @@ from openai import AsyncOpenAI, OpenAI
 from pydantic import SecretStr
 
 from app.core.config import LlmProfile, LlmSettings, Settings
-from tests.conftest import running
-from tests.fakes.chat_upstream import Background, in_background
-from tests.fakes.whisper import OURS
+from tests.fakes.chat_upstream import BackgroundUpstream, run_in_background
+from tests.support.checkpoints import SAMPLES_CHECKPOINT
+from tests.support.server import run_server
 
 UPSTREAM_KEY = "sk-upstream-0123456789abcdef"
 CLIENT_KEY = "sk-whatever-the-client-has"
@@ -36,22 +36,22 @@ def direct(monkeypatch: pytest.MonkeyPatch, clean_environment: None) -> None:
 
 
 @pytest.fixture(scope="session")
-def upstream() -> Iterator[Background]:
+def upstream() -> Iterator[BackgroundUpstream]:
     """The service behind the profile `fake`."""
-    with in_background() as fake:
+    with run_in_background() as fake:
         yield fake
 
 
 @pytest.fixture(scope="session")
-def prompter(upstream: Background) -> Iterator[str]:
+def prompter(upstream: BackgroundUpstream) -> Iterator[str]:
     """The base URL that every client is given."""
     profile = LlmProfile(base_url=upstream.base_url, api_key=SecretStr(UPSTREAM_KEY))
     llm = LlmSettings(
         profiles={"fake": profile}, discover=False, model_aliases={"claude-sonnet-4": "fake/tiny"}
     )
-    stt = {"provider": "whisper_local", "whisper_local": {"model": str(OURS)}}
-    with running(Settings(_env_file=None, llm=llm, stt=stt)) as url:
-        yield f"{url}/v1"
+    stt = {"provider": "whisper_local", "whisper_local": {"model": str(SAMPLES_CHECKPOINT)}}
+    with run_server(Settings(_env_file=None, llm=llm, stt=stt)) as server:
+        yield f"{server.url}/v1"
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def words() -> str:
 @pytest.fixture(scope="session")
 def recording() -> Path:
     """A sentence that the test checkpoint knows."""
-    if not (OURS / "model.bin").is_file():
+    if not (SAMPLES_CHECKPOINT / "model.bin").is_file():
         pytest.skip("models/whisper-samples is missing")
-    return OURS.parents[1] / "samples" / "en_weather_madrid_48k.wav"
+    return SAMPLES_CHECKPOINT.parents[1] / "samples" / "en_weather_madrid_48k.wav"
 
 
 @cache

@@ -16,9 +16,9 @@ from openai import AsyncOpenAI, BadRequestError, OpenAI
 from app.core.config import Settings
 from app.toolsets.loft import demo_shop
 from tests.clients.conftest import CLIENT_KEY, UPSTREAM_KEY, Sdk
-from tests.conftest import running
-from tests.fakes.chat_upstream import Background, in_background
+from tests.fakes.chat_upstream import BackgroundUpstream, run_in_background
 from tests.fakes.shop_model import MODEL, ShopModel
+from tests.support.server import run_server
 
 pytest.importorskip("pydantic_ai", reason="the extra [tools] is not installed")
 
@@ -29,21 +29,21 @@ ASSISTANT = "loft-chat"
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[Background]:
+def model() -> Iterator[BackgroundUpstream]:
     """The model behind the assistant."""
-    with in_background(ShopModel()) as fake:
+    with run_in_background(ShopModel()) as fake:
         yield fake
 
 
 @pytest.fixture(scope="module")
-def shop(model: Background, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def shop(model: BackgroundUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server as an operator makes it: a model in the settings, `prompter demo-data loft`, and nothing else."""
     folder = tmp_path_factory.mktemp("shop")
     upstream = {"base_url": model.base_url, "api_key": UPSTREAM_KEY, "model": MODEL}
     settings = Settings(_env_file=None, data_dir=folder, llm={"openai_compat": upstream, "discover": False})
     demo_shop.create_demo_shop(demo_shop.get_demo_path(settings))
-    with running(settings) as url:
-        yield f"{url}/v1"
+    with run_server(settings) as server:
+        yield f"{server.url}/v1"
 
 
 @pytest.fixture(params=["blocking", "async"])
@@ -140,7 +140,7 @@ async def test_many_ask_at_once(shop: str) -> None:
     assert all(f"El pedido {order} " in answer for order, answer in answers.items())
 
 
-async def test_what_its_model_is_sent(shop: str, model: Background, words: str) -> None:
+async def test_what_its_model_is_sent(shop: str, model: BackgroundUpstream, words: str) -> None:
     """Instructions first, tools with their schemas, the server's own key; nothing of the client's."""
     async with AsyncOpenAI(base_url=shop, api_key=CLIENT_KEY) as client:
         await client.chat.completions.create(**asked(f"{QUESTION} {words}"))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.clients.conftest import JAVASCRIPT
 from tests.conftest import SAMPLES
-from tests.fakes.chat_upstream import Background
+from tests.fakes.chat_upstream import BackgroundUpstream
 
 pytestmark = pytest.mark.once
 
@@ -17,7 +17,9 @@ FILES = sorted(JAVASCRIPT.glob("*.test.js"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.name.removesuffix(".test.js"))
-def test_javascript(javascript: str, file: Path, prompter: str, upstream: Background, tmp_path: Path) -> None:
+def test_javascript(
+    javascript: str, file: Path, prompter: str, upstream: BackgroundUpstream, tmp_path: Path
+) -> None:
     environment = {
         **os.environ,
         "PROMPTER_CLIENT_URL": prompter,

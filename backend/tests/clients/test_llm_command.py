@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.chat_upstream import Background
+from tests.fakes.chat_upstream import BackgroundUpstream
 
 pytestmark = pytest.mark.once
 
@@ -65,7 +65,7 @@ def test_it_answers_and_counts(llm: Command, way: tuple[str, ...]) -> None:
     assert "11 input, 2 output" in done.stderr
 
 
-def test_no_key_of_the_user_is_sent(llm: Command, upstream: Background, words: str) -> None:
+def test_no_key_of_the_user_is_sent(llm: Command, upstream: BackgroundUpstream, words: str) -> None:
     assert llm("prompt", "-m", "prompter", words).returncode == 0
     [headers] = [request.headers for request in upstream.fake.requests if words.encode() in request.body]
     assert "DUMMY_KEY" not in str(headers)

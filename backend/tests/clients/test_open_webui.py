@@ -10,8 +10,7 @@ import anyio
 import httpx2
 import pytest
 
-from tests.fakes.chat_habits import HABITS, USAGE
-from tests.fakes.chat_upstream import Background
+from tests.fakes.chat_upstream import BEHAVIORS, USAGE, BackgroundUpstream
 
 SAID = "What is the weather like in Madrid today?"
 USER = {
@@ -53,7 +52,9 @@ async def test_it_lists_the_models(webui: httpx2.AsyncClient, prompter: str, pat
     response = await webui.get(f"{prompter}{path}", follow_redirects=False)
     assert response.status_code == 200
     listed = response.json()["data"]
-    assert {f"fake/{name}" for name in HABITS} <= {model.get("id") or model.get("name") for model in listed}
+    assert {f"fake/{name}" for name in BEHAVIORS} <= {
+        model.get("id") or model.get("name") for model in listed
+    }
 
 
 @pytest.mark.parametrize("path", ["/chat/completions", "//chat/completions"])
@@ -77,7 +78,7 @@ async def test_it_asks_for_titles_without_a_stream(webui: httpx2.AsyncClient, pr
 
 
 async def test_its_own_headers_and_fields(
-    webui: httpx2.AsyncClient, prompter: str, upstream: Background, words: str
+    webui: httpx2.AsyncClient, prompter: str, upstream: BackgroundUpstream, words: str
 ) -> None:
     """`continue_final_message` reaches llama.cpp; who its user is does not leave this machine."""
     asked = body("tiny", words, continue_final_message=True, add_generation_prompt=False)

@@ -7,8 +7,7 @@ import anyio.to_thread
 from openai import AsyncOpenAI
 
 from tests.clients.conftest import Sdk
-from tests.fakes.chat_habits import PLACES
-from tests.fakes.chat_upstream import Background
+from tests.fakes.chat_upstream import PLACES, BackgroundUpstream
 
 TOOL: Any = {
     "type": "function",
@@ -30,7 +29,9 @@ def assembled(chunks: list[Any]) -> list[dict[str, Any]]:
     return [calls[index] for index in sorted(calls)]
 
 
-async def test_calls_come_in_pieces_and_results_go_back(sdk: Sdk, upstream: Background, words: str) -> None:
+async def test_calls_come_in_pieces_and_results_go_back(
+    sdk: Sdk, upstream: BackgroundUpstream, words: str
+) -> None:
     asked = [{"role": "user", "content": words}]
     chunks = await sdk.chunks("clock", messages=asked, tools=[TOOL], stream_options={"include_usage": True})
     calls = assembled(chunks)

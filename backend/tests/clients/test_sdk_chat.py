@@ -8,21 +8,20 @@ from openai import APITimeoutError
 from pydantic import BaseModel
 
 from tests.clients.conftest import CLIENT_KEY, UPSTREAM_KEY, Sdk
-from tests.fakes.chat_habits import HABITS, USAGE
-from tests.fakes.chat_upstream import Background
+from tests.fakes.chat_upstream import BEHAVIORS, USAGE, BackgroundUpstream
 
 
 async def test_models_are_listed_and_found(sdk: Sdk) -> None:
     page = await sdk("models.list")
     ids = {model.id for model in page.data}
-    assert {"echo", *(f"fake/{name}" for name in HABITS)} <= ids
+    assert {"echo", *(f"fake/{name}" for name in BEHAVIORS)} <= ids
     assert all(model.object == "model" and isinstance(model.created, int) for model in page.data)
     assert all(model.owned_by for model in page.data)
     for name in ("echo", "fake/tiny", "fake/org/with/slashes:8b"):
         assert (await sdk("models.retrieve", name)).id == name
 
 
-async def test_a_whole_answer(sdk: Sdk, upstream: Background, words: str) -> None:
+async def test_a_whole_answer(sdk: Sdk, upstream: BackgroundUpstream, words: str) -> None:
     answer = await sdk.chat("tiny", words, temperature=0.5, max_tokens=9, seed=3, user="u1")
     [choice] = answer.choices
     assert (choice.message.role, choice.message.content) == ("assistant", "Hello world")
@@ -35,7 +34,7 @@ async def test_a_whole_answer(sdk: Sdk, upstream: Background, words: str) -> Non
     assert {"temperature": 0.5, "max_tokens": 9, "seed": 3}.items() <= seen.items()
 
 
-async def test_the_key_of_the_client_stays_here(sdk: Sdk, upstream: Background, words: str) -> None:
+async def test_the_key_of_the_client_stays_here(sdk: Sdk, upstream: BackgroundUpstream, words: str) -> None:
     await sdk.chat("tiny", words)
     [headers] = [request.headers for request in upstream.fake.requests if words.encode() in request.body]
     assert headers["authorization"] == f"Bearer {UPSTREAM_KEY}"
@@ -83,7 +82,7 @@ async def test_usage_comes_only_when_it_is_asked_for(sdk: Sdk) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_content_is_text_or_parts_in_every_role(
-    sdk: Sdk, upstream: Background, words: str, stream: bool
+    sdk: Sdk, upstream: BackgroundUpstream, words: str, stream: bool
 ) -> None:
     parts: Any = [{"type": "text", "text": words}]
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
@@ -110,7 +109,9 @@ class Place(BaseModel):
     city: str
 
 
-async def test_a_schema_passes_and_its_answer_is_parsed(sdk: Sdk, upstream: Background, words: str) -> None:
+async def test_a_schema_passes_and_its_answer_is_parsed(
+    sdk: Sdk, upstream: BackgroundUpstream, words: str
+) -> None:
     messages = [{"role": "user", "content": words}]
     ask = {"model": "fake/json", "messages": messages, "response_format": Place}
     parsed = await sdk("chat.completions.parse", **ask)
@@ -121,7 +122,9 @@ async def test_a_schema_passes_and_its_answer_is_parsed(sdk: Sdk, upstream: Back
     assert json.loads(whole.choices[0].message.content) == {"city": "Madrid"}
 
 
-async def test_fields_that_the_sdk_does_not_know_pass_too(sdk: Sdk, upstream: Background, words: str) -> None:
+async def test_fields_that_the_sdk_does_not_know_pass_too(
+    sdk: Sdk, upstream: BackgroundUpstream, words: str
+) -> None:
     extra = {"top_k": 4, "chat_template_kwargs": {"enable_thinking": False}}
     await sdk.chat("tiny", words, extra_body=extra)
     [seen] = upstream.about(words)
@@ -139,7 +142,9 @@ async def test_thoughts_come_under_both_names(sdk: Sdk, model: str) -> None:
     assert message.model_extra["reasoning_content"] == message.model_extra["reasoning"] == "Let me think."
 
 
-async def test_a_client_that_leaves_a_stream_frees_the_upstream(sdk: Sdk, upstream: Background) -> None:
+async def test_a_client_that_leaves_a_stream_frees_the_upstream(
+    sdk: Sdk, upstream: BackgroundUpstream
+) -> None:
     stream = await sdk.chat("endless", stream=True)
     if hasattr(stream, "__aiter__"):
         await anext(aiter(stream))
@@ -152,7 +157,7 @@ async def test_a_client_that_leaves_a_stream_frees_the_upstream(sdk: Sdk, upstre
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_client_that_waits_no_longer_frees_the_upstream(
-    sdk: Sdk, upstream: Background, stream: bool
+    sdk: Sdk, upstream: BackgroundUpstream, stream: bool
 ) -> None:
     with pytest.raises(APITimeoutError):
         await sdk.chat("silent", stream=stream, timeout=0.5)

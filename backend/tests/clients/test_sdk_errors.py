@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from tests.clients.conftest import Sdk
-from tests.fakes.chat_upstream import Background
+from tests.fakes.chat_upstream import BackgroundUpstream
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -57,7 +57,7 @@ async def test_too_long_a_prompt_has_the_code_that_agents_look_for(sdk: Sdk) -> 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_limit_is_tried_three_times_and_waits_as_told(
-    sdk: Sdk, upstream: Background, words: str, stream: bool
+    sdk: Sdk, upstream: BackgroundUpstream, words: str, stream: bool
 ) -> None:
     """The SDK's two retries and no more: the server adds none of its own."""
     begun_s = time.monotonic()

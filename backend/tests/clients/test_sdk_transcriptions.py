@@ -10,7 +10,7 @@ import pytest
 
 from tests.clients.conftest import Sdk
 from tests.conftest import read_wav
-from tests.support.recordings import encoded
+from tests.support.recordings import encode
 
 SAID = "What is the weather like in Madrid today?"
 
@@ -39,7 +39,7 @@ async def test_every_way_of_giving_a_file(sdk: Sdk, recording: Path, file: str) 
 
 @pytest.mark.parametrize("form", ["webm", "m4a", "mp3"])
 async def test_what_browsers_and_phones_record(sdk: Sdk, recording: Path, form: str) -> None:
-    data = encoded(*read_wav(recording), form)
+    data = encode(*read_wav(recording), form)
     assert (await transcribe(sdk, (f"recording.{form}", data))).text == SAID
 
 

@@ -23,9 +23,9 @@ from app.storage.database import Database
 from app.storage.tables import DictationRow
 from app.utils.ids import new_id
 from tests.fakes.engine import FakeEngine
-from tests.support.accounts import ACCOUNTS, Person, Team, bearer
-from tests.support.serving import Served, serving
-from tests.support.speech_client import speech_client
+from tests.support.accounts import ACCOUNTS, Person, Team, make_bearer
+from tests.support.server import RunningServer, serve_engine
+from tests.support.speech_client import connect_speech_client
 
 pytestmark = pytest.mark.once
 
@@ -111,7 +111,7 @@ def test_only_these_are_open_to_everyone(rule: Rule) -> None:
 class Cast:
     """A server, and all kinds of callers."""
 
-    served: Served
+    served: RunningServer
     team: Team
     owner: Person
     tokens: dict[str, str]
@@ -122,7 +122,7 @@ class Cast:
 
 @pytest.fixture(scope="module")
 def cast() -> Iterator[Cast]:
-    with serving(FakeEngine(), accounts=ACCOUNTS) as served:
+    with serve_engine(FakeEngine(), accounts=ACCOUNTS) as served:
         team = Team(served.resources.settings)
         admin, owner, other = team.add("admin", "admin"), team.add("owner"), team.add("other")
         gone = team.add("gone")
@@ -159,7 +159,7 @@ def ask(
     cast: Cast, method: str, path: str, token: str | None, body: dict[str, Any] | None = None
 ) -> httpx2.Response:
     """From a peer that is not at the machine itself, as far as the server can tell."""
-    headers = {"X-Forwarded-For": "127.0.0.1", **({} if token is None else bearer(token))}
+    headers = {"X-Forwarded-For": "127.0.0.1", **({} if token is None else make_bearer(token))}
     with httpx2.Client(base_url=cast.served.url, trust_env=False, headers=headers) as http:
         body = {} if body is None and method in ("POST", "PATCH", "PUT") else body
         return http.request(method, path, json=body)
@@ -281,7 +281,7 @@ def _approval(cast: Cast) -> str:
 
 def _asked(cast: Cast, path: str, body: dict[str, Any]) -> httpx2.Response:
     with httpx2.Client(
-        base_url=cast.served.url, trust_env=False, headers=bearer(cast.tokens["owner"])
+        base_url=cast.served.url, trust_env=False, headers=make_bearer(cast.tokens["owner"])
     ) as http:
         return http.post(path, json=body)
 
@@ -356,14 +356,18 @@ async def test_a_socket_knows_its_callers(cast: Cast, path: str) -> None:
     refused |= {f"key {scope}": 403 for scope in cast.keys if scope not in rule.scopes}
     for kind, token in tokens.items():
         if kind not in refused:
-            async with speech_client(cast.served.url, path=path, additional_headers=bearer(token)) as client:
+            async with connect_speech_client(
+                cast.served.url, path=path, additional_headers=make_bearer(token)
+            ) as client:
                 await client.answers()
             continue
         with pytest.raises(InvalidStatus) as refusal:
-            async with speech_client(cast.served.url, path=path, additional_headers=bearer(token)):
+            async with connect_speech_client(
+                cast.served.url, path=path, additional_headers=make_bearer(token)
+            ):
                 pass
         assert refusal.value.response.status_code == refused[kind], kind
-    async with speech_client(cast.served.url, path=path) as nobody:
+    async with connect_speech_client(cast.served.url, path=path) as nobody:
         await nobody.send("ping")
         with pytest.raises(ConnectionClosed) as closed:
             await nobody.until("never")

@@ -9,10 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.fakes.chat_habits import answer, text_of
+from tests.fakes.chat_upstream import get_text, make_answer
 from tests.fakes.upstream import FakeUpstream, Reply, Request
-from tests.support.chatting import Sent, content, read_events
-from tests.support.server_process import ServerProcess, server_process
+from tests.support.command import ServerProcess, run_server_process
+from tests.support.conversations import SseEvent, join_content, parse_events
 
 KEEPER = {"toolsets": ["calculator"], "approval": {"calculate": "ask"}, "instructions": "Count."}
 
@@ -26,10 +26,12 @@ class CountingModel(FakeUpstream):
         body = request.json
         last = body["messages"][-1]
         if last["role"] == "tool":
-            return answer(body, [{"content": f"told: {text_of(last)}"}])
+            return make_answer(body, [{"content": f"told: {get_text(last)}"}])
         function = {"name": "calculate", "arguments": '{"expression": "6 * 7"}'}
         call = {"id": "0", "type": "function", "function": function}
-        return answer(body, [{"content": "Wait. "}, {"tool_calls": [{"index": 0, **call}]}], "tool_calls")
+        return make_answer(
+            body, [{"content": "Wait. "}, {"tool_calls": [{"index": 0, **call}]}], "tool_calls"
+        )
 
     @property
     def rounds(self) -> int:
@@ -40,11 +42,11 @@ class CountingModel(FakeUpstream):
 async def keeping(folder: Path, upstream: FakeUpstream) -> AsyncIterator[ServerProcess]:
     env = {"OPENAI_BASE_URL": upstream.base_url, "OPENAI_API_KEY": "k", "OPENAI_MODEL": "tiny"}
     named = json.dumps({"keeper": KEEPER})
-    async with server_process(folder, PROMPTER_ASSISTANTS__NAMED=named, **env) as server:
+    async with run_server_process(folder, PROMPTER_ASSISTANTS__NAMED=named, **env) as server:
         yield server
 
 
-async def asked(client: httpx2.AsyncClient, path: str, **body: Any) -> list[Sent]:
+async def asked(client: httpx2.AsyncClient, path: str, **body: Any) -> list[SseEvent]:
     """The events up to a question."""
     come = ""
     async with client.stream("POST", path, json=body) as answer:
@@ -52,13 +54,13 @@ async def asked(client: httpx2.AsyncClient, path: str, **body: Any) -> list[Sent
         async for part in answer.aiter_text():
             come += part
             if "event: approval_required" in come and come.endswith("\n\n"):
-                return read_events(come)
+                return parse_events(come)
     raise AssertionError(f"nobody was asked: {come}")
 
 
-async def said(client: httpx2.AsyncClient, message_id: str, last: str = "") -> list[Sent]:
+async def said(client: httpx2.AsyncClient, message_id: str, last: str = "") -> list[SseEvent]:
     answer = await client.get(f"/api/chat/stream/{message_id}", headers={"Last-Event-ID": last})
-    return read_events(answer.text)
+    return parse_events(answer.text)
 
 
 async def decide(client: httpx2.AsyncClient, message_id: str, approved: bool) -> httpx2.Response:
@@ -94,7 +96,7 @@ async def test_a_server_that_goes_takes_its_question_along(tmp_path: Path, how: 
             assert (await decide(client, other_id, True)).status_code == 200
             events = await said(client, other_id)
             assert (events[-1].name, events[-1].data["model"]) == ("done", "keeper")
-            assert "42" in content(events)
+            assert "42" in join_content(events)
             assert upstream.rounds == 3
 
 
@@ -110,5 +112,5 @@ async def test_a_call_that_is_denied_is_told_to_the_model(tmp_path: Path) -> Non
         assert (await decide(client, message_id, False)).json()["decision"] == "denied"
         events = await said(client, message_id)
         assert [event.data["code"] for event in events if event.name == "tool_error"] == ["denied"]
-        assert "did not allow" in content(events)
-        assert "42" not in content(events)
+        assert "did not allow" in join_content(events)
+        assert "42" not in join_content(events)

@@ -9,11 +9,11 @@ import pytest
 
 from app.storage import conversations, messages
 from app.storage.database import Database
-from tests.fakes.chat_upstream import Background, in_background
+from tests.fakes.chat_upstream import BackgroundUpstream, run_in_background
 from tests.fakes.engine import FakeEngine
 from tests.fakes.shop_model import MODEL, ShopModel
-from tests.support.accounts import ACCOUNTS, Person, Team, bearer
-from tests.support.serving import Served, serving
+from tests.support.accounts import ACCOUNTS, Person, Team, make_bearer
+from tests.support.server import RunningServer, serve_engine
 
 pytest.importorskip("pydantic_ai", reason="the extra [tools] is not installed")
 QUESTION = "¿Qué dije de volcanes?"
@@ -22,25 +22,25 @@ NOTHING_FOUND = "No existe."
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[Background]:
-    with in_background(ShopModel()) as fake:
+def model() -> Iterator[BackgroundUpstream]:
+    with run_in_background(ShopModel()) as fake:
         yield fake
 
 
 @pytest.fixture(scope="module")
-def served(model: Background) -> Iterator[Served]:
+def served(model: BackgroundUpstream) -> Iterator[RunningServer]:
     upstream = {"base_url": model.base_url, "api_key": "k", "model": MODEL}
     fields: dict[str, Any] = {
         "accounts": ACCOUNTS,
         "llm": {"openai_compat": upstream, "discover": False},
         "assistants": {"named": {"memory": {"language": "es", "toolsets": ["conversations"]}}},
     }
-    with serving(FakeEngine(), **fields) as served:
+    with serve_engine(FakeEngine(), **fields) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def team(served: Served) -> Team:
+def team(served: RunningServer) -> Team:
     return Team(served.resources.settings)
 
 
@@ -60,7 +60,7 @@ def people(team: Team) -> dict[str, Person]:
 
 
 @pytest.fixture
-def http(served: Served) -> Iterator[httpx2.Client]:
+def http(served: RunningServer) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=served.url, trust_env=False, timeout=30) as http:
         yield http
 
@@ -68,7 +68,7 @@ def http(served: Served) -> Iterator[httpx2.Client]:
 def asked_by(http: httpx2.Client, token: str, **fields: Any) -> str:
     """What it answers under `/v1`."""
     sent = {"model": "memory", "messages": [{"role": "user", "content": QUESTION}], **fields}
-    response = http.post("/v1/chat/completions", json=sent, headers=bearer(token))
+    response = http.post("/v1/chat/completions", json=sent, headers=make_bearer(token))
     assert response.status_code == 200, response.text
     text: str = response.json()["choices"][0]["message"]["content"]
     return text
@@ -83,11 +83,11 @@ def test_each_finds_their_own(http: httpx2.Client, team: Team, people: dict[str,
 
 
 def test_a_key_for_prompts_finds_nothing(
-    http: httpx2.Client, team: Team, people: dict[str, Person], model: Background
+    http: httpx2.Client, team: Team, people: dict[str, Person], model: BackgroundUpstream
 ) -> None:
     """It may not read conversations itself; the model is told so, and nothing of them."""
     key, _ = team.key(people["ada"], "llm")
-    assert http.get("/api/search", params={"q": "volcanes"}, headers=bearer(key)).status_code == 403
+    assert http.get("/api/search", params={"q": "volcanes"}, headers=make_bearer(key)).status_code == 403
     before = len(model.fake.bodies)
     answer = asked_by(http, key)
     assert answer.startswith("Ahora no puedo consultarlo: this API key may not read conversations")
@@ -102,7 +102,7 @@ def test_nobody_is_whom_the_request_says(http: httpx2.Client, team: Team, people
 
 def test_in_a_conversation(http: httpx2.Client, team: Team, people: dict[str, Person]) -> None:
     """Its own question is no find, though it has the same word."""
-    headers = bearer(team.token(people["bob"]))
+    headers = make_bearer(team.token(people["bob"]))
     made = http.post("/api/conversations", json={"model": "memory"}, headers=headers).json()
     sent = {"conversation_id": made["id"], "message": QUESTION}
     text = http.post("/api/chat/stream", json=sent, headers=headers).text

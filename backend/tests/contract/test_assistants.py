@@ -18,12 +18,12 @@ from app.providers.registry import Registration
 from app.services.assistants import assistant, registry
 from app.toolsets.base import FunctionToolset, ToolContext
 from app.toolsets.registry import list_toolset_registrations
-from tests.fakes.chat_provider import with_models
 from tests.fakes.engine import FakeEngine
-from tests.fakes.scripted_chat import ScriptedChat, calls, chunk, says
-from tests.support.accounts import ACCOUNTS, Team, bearer
-from tests.support.serving import Served, serving
-from tests.support.talking import client_of, refusal
+from tests.fakes.llm_providers import with_models
+from tests.fakes.scripted_chat import ScriptedChat, answer_round, call_round, chunk
+from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.conversations import make_client, read_error
+from tests.support.server import RunningServer, serve_engine
 
 SAID = [{"role": "user", "content": "Hi"}]
 BOT = {
@@ -34,7 +34,7 @@ BOT = {
     "toolsets": ["mine", "calculator"],
 }
 SECRET = "sk-secret-0123456789"
-SUM = calls(("calculate", '{"expression": "20 + 22"}'), before="Let me see.")
+SUM = call_round(("calculate", '{"expression": "20 + 22"}'), before="Let me see.")
 ANSWER = "Let me see.\n\nIt is 42."
 
 
@@ -78,7 +78,7 @@ class Mine:
 @contextmanager
 def assisting(
     rounds: Sequence[Sequence[Any]], **fields: Any
-) -> Iterator[tuple[httpx2.Client, ScriptedChat, Mine, Served]]:
+) -> Iterator[tuple[httpx2.Client, ScriptedChat, Mine, RunningServer]]:
     """A server with the assistant `bot`, over a model that follows `rounds`."""
     chat, mine = ScriptedChat(rounds), Mine()
     known = {
@@ -91,8 +91,8 @@ def assisting(
     settings = {"llm": {"discover": False}, "assistants": {"named": {"bot": BOT}}, **fields}
     registrations = replace(with_models(scripted=chat), toolsets=known)
     with (
-        serving(FakeEngine(), registrations=registrations, **settings) as served,
-        client_of(served) as http,
+        serve_engine(FakeEngine(), registrations=registrations, **settings) as served,
+        make_client(served) as http,
     ):
         yield http, chat, mine, served
 
@@ -148,7 +148,7 @@ def test_it_stands_in_every_list() -> None:
 
 
 def test_whole_answers() -> None:
-    with assisting([SUM, says("It is 42.")]) as (http, chat, *_):
+    with assisting([SUM, answer_round("It is 42.")]) as (http, chat, *_):
         answer = completion(http).json()
         assert answer["model"] == "bot"
         assert answer["choices"][0]["message"]["content"] == ANSWER
@@ -162,7 +162,7 @@ def test_whole_answers() -> None:
 
 def test_streams_are_plain_text() -> None:
     """Whoever speaks to `/v1` sees no tool: they ran on the server."""
-    with assisting([SUM, says("It ", "is 42.")]) as (http, *_):
+    with assisting([SUM, answer_round("It ", "is 42.")]) as (http, *_):
         chunks = told(completion(http, stream=True, stream_options={"include_usage": True}).text)
         assert text_of(chunks) == ANSWER
         assert not any("tool_calls" in str(piece) for piece in chunks)
@@ -177,7 +177,7 @@ def test_streams_are_plain_text() -> None:
 
 
 def test_how_to_ask_reaches_its_model() -> None:
-    with assisting([says("Hi.")]) as (http, chat, *_):
+    with assisting([answer_round("Hi.")]) as (http, chat, *_):
         completion(http, temperature=0.5, max_tokens=9, seed=7, tools=[], tool_choice="auto", n=1)
         [body] = chat.bodies
         assert (body["temperature"], body["max_tokens"], body["seed"]) == (0.5, 9, 7)
@@ -196,7 +196,7 @@ def test_how_to_ask_reaches_its_model() -> None:
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_tools_of_a_client_are_refused(body: dict[str, Any], param: str, stream: bool) -> None:
-    with assisting([says("Hi.")]) as (http, chat, *_):
+    with assisting([answer_round("Hi.")]) as (http, chat, *_):
         response = completion(http, stream=stream, **body)
         assert response.status_code == 400
         error = response.json()["error"]
@@ -206,12 +206,12 @@ def test_tools_of_a_client_are_refused(body: dict[str, Any], param: str, stream:
 
 
 def test_a_request_cannot_say_which_model_it_asks() -> None:
-    with assisting([says("Hi.")]) as (http, chat, *_):
+    with assisting([answer_round("Hi.")]) as (http, chat, *_):
         for config in ({"model": "scripted/tiny"}, {"api_key": "k"}, {"base_url": "https://example.org/v1"}):
             response = http.post(
                 "/llm/generate", json={"provider": "bot", "messages": SAID, "config": config}
             )
-            assert refusal(response) == (400, "bad_request")
+            assert read_error(response) == (400, "bad_request")
         assert not chat.bodies
 
 
@@ -221,7 +221,7 @@ def test_a_request_cannot_say_which_model_it_asks() -> None:
 def test_without_pydantic_ai_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (assistant, registry):
         monkeypatch.setattr(module, "is_installed", lambda: False)
-    with assisting([says("Hi.")]) as (http, chat, *_):
+    with assisting([answer_round("Hi.")]) as (http, chat, *_):
         assert "bot" in {model["id"] for model in http.get("/v1/models").json()["data"]}
         [item] = [item for item in http.get("/providers/llm").json()["items"] if item["name"] == "bot"]
         assert item["status"] == "not_installed"
@@ -232,7 +232,7 @@ def test_without_pydantic_ai_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
             assert response.json()["error"]["code"] == "provider_not_ready"
             assert loader.INSTALL_COMMAND in response.json()["error"]["message"]
         generated = http.post("/llm/generate", json={"provider": "bot", "messages": SAID})
-        assert refusal(generated) == (503, "provider_not_ready")
+        assert read_error(generated) == (503, "provider_not_ready")
         assert not chat.bodies
 
 
@@ -252,7 +252,7 @@ def test_without_pydantic_ai_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
 def test_a_definition_that_does_not_fit(
     changed: dict[str, Any], state: str, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with assisting([says("Hi.")], assistants={"named": {"bot": {**BOT, **changed}}}) as (http, *_):
+    with assisting([answer_round("Hi.")], assistants={"named": {"bot": {**BOT, **changed}}}) as (http, *_):
         [item] = [item for item in http.get("/providers/llm").json()["items"] if item["name"] == "bot"]
         assert (item["status"], words in item["description"]) == (state, True), item
         response = completion(http)
@@ -285,7 +285,7 @@ def test_without_tools_a_model_of_text_is_enough() -> None:
 
 
 def test_what_writes_is_not_done_where_nobody_can_be_asked() -> None:
-    rounds = [calls(("write", "{}")), says("It was not done.")]
+    rounds = [call_round(("write", "{}")), answer_round("It was not done.")]
     named = {"bot": {**BOT, "approval": {"write": "allow"}}}
     with assisting(rounds, assistants={"named": named}) as (http, chat, mine, _):
         assert completion(http).json()["choices"][0]["message"]["content"] == "It was not done."
@@ -326,7 +326,7 @@ def test_a_failure_in_a_later_round_ends_the_stream() -> None:
 
 
 def test_a_client_that_leaves_stops_model_and_tool() -> None:
-    with assisting([calls(("wait", "{}"), before="Wait.")]) as (http, chat, mine, _):
+    with assisting([call_round(("wait", "{}"), before="Wait.")]) as (http, chat, mine, _):
         body = {"model": "bot", "messages": SAID, "stream": True}
         with http.stream("POST", "/v1/chat/completions", json=body):
             assert mine.begun.wait(20)
@@ -335,7 +335,7 @@ def test_a_client_that_leaves_stops_model_and_tool() -> None:
 
 
 def test_a_client_that_leaves_a_whole_answer_stops_it_too() -> None:
-    with assisting([calls(("wait", "{}"))]) as (http, _, mine, _served):
+    with assisting([call_round(("wait", "{}"))]) as (http, _, mine, _served):
         with pytest.raises(httpx2.ReadTimeout):
             http.post("/v1/chat/completions", json={"model": "bot", "messages": SAID}, timeout=5)
         assert mine.begun.is_set()
@@ -343,7 +343,7 @@ def test_a_client_that_leaves_a_whole_answer_stops_it_too() -> None:
 
 
 def test_the_end_of_the_server_does_not_wait_for_a_tool() -> None:
-    with assisting([calls(("wait", "{}"), before="Wait.")]) as (http, _, mine, served):
+    with assisting([call_round(("wait", "{}"), before="Wait.")]) as (http, _, mine, served):
         stream = http.send(
             http.build_request(
                 "POST", "/v1/chat/completions", json={"model": "bot", "messages": SAID, "stream": True}
@@ -358,14 +358,19 @@ def test_the_end_of_the_server_does_not_wait_for_a_tool() -> None:
 
 def test_two_people_at_once_have_each_their_own_rights() -> None:
     """What a tool is told of its caller is who asked, however many ask at once."""
-    with assisting([calls(("who", "{}")), says("Done.")], accounts=ACCOUNTS) as (http, chat, mine, served):
+    with assisting([call_round(("who", "{}")), answer_round("Done.")], accounts=ACCOUNTS) as (
+        http,
+        chat,
+        mine,
+        served,
+    ):
         assert completion(http).status_code == 401
         team = Team(served.resources.settings)
         people = [team.add(name) for name in ("ana", "luis")]
 
         def ask(place: int) -> str:
             person = people[place % 2]
-            with client_of(served, headers=bearer(team.token(person))) as own:
+            with make_client(served, headers=make_bearer(team.token(person))) as own:
                 said = [{"role": "user", "content": str(person.id)}]
                 answer = completion(own, messages=said)
             assert answer.status_code == 200, answer.text
@@ -383,7 +388,7 @@ def test_two_people_at_once_have_each_their_own_rights() -> None:
 
 def test_nothing_of_it_reaches_the_log() -> None:
     secret = "cofre-9417"
-    rounds = [calls(("calculate", json.dumps({"expression": secret}))), says(secret)]
+    rounds = [call_round(("calculate", json.dumps({"expression": secret}))), answer_round(secret)]
     with assisting(rounds) as (http, *_, served):
         completion(http, messages=[{"role": "user", "content": secret}])
         assert secret not in "\n".join(served.log)
@@ -391,7 +396,7 @@ def test_nothing_of_it_reaches_the_log() -> None:
 
 def test_a_first_word_opens_the_stream_before_any_tool_has_answered() -> None:
     """Proxies and clients give up on a response that does not begin."""
-    with assisting([calls(("wait", "{}"))]) as (http, _, mine, _served):
+    with assisting([call_round(("wait", "{}"))]) as (http, _, mine, _served):
         body = {"model": "bot", "messages": SAID, "stream": True}
         with http.stream("POST", "/v1/chat/completions", json=body) as response:
             lines = response.iter_lines()
@@ -402,7 +407,7 @@ def test_a_first_word_opens_the_stream_before_any_tool_has_answered() -> None:
 
 
 def test_chunks_of_thought_are_passed_on() -> None:
-    thinks = [chunk({"reasoning_content": "Hm."}), *says("Yes.")]
+    thinks = [chunk({"reasoning_content": "Hm."}), *answer_round("Yes.")]
     with assisting([thinks]) as (http, *_):
         chunks = told(completion(http, stream=True).text)
         thoughts = [piece["choices"][0]["delta"].get("reasoning_content") for piece in chunks]

@@ -19,8 +19,8 @@ from app.schemas.stt import Audio
 from app.services.dictation.messages import parse_pcm, parse_seq
 from tests.conftest import ROOT
 from tests.fakes.engine import FakeEngine
-from tests.support.serving import Served, serving
-from tests.support.speech_client import Client, kinds, sentence, speech_client
+from tests.support.server import RunningServer, serve_engine
+from tests.support.speech_client import SpeechClient, connect_speech_client, list_types, make_sentence
 
 STARTED = '{"type":"start","session_id":"s1","config":{"provider":"cloud_stub"}}'
 CODES = {error.code for error in all_errors()}
@@ -50,18 +50,18 @@ ROWS = read_table()
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with serving(FakeEngine()) as served:
+def served() -> Iterator[RunningServer]:
+    with serve_engine(FakeEngine()) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def impatient() -> Iterator[Served]:
-    with serving(FakeEngine(), limits={"idle_session_s": 0.5, "idle_socket_s": 0.5}) as served:
+def impatient() -> Iterator[RunningServer]:
+    with serve_engine(FakeEngine(), limits={"idle_session_s": 0.5, "idle_socket_s": 0.5}) as served:
         yield served
 
 
-async def play(client: Client, row: Row) -> None:
+async def play(client: SpeechClient, row: Row) -> None:
     for item in row.sent:
         kind, _, argument = item.partition(" ")
         if kind == "@binary":
@@ -72,7 +72,7 @@ async def play(client: Client, row: Row) -> None:
             await client.connection.send(item)
 
 
-async def reach(client: Client, state: str) -> None:
+async def reach(client: SpeechClient, state: str) -> None:
     if state != "new":
         await client.connection.send(STARTED)
         await client.until("ready")
@@ -80,14 +80,14 @@ async def reach(client: Client, state: str) -> None:
         await client.stop()
 
 
-async def prove_alive(client: Client, row: Row) -> list[str]:
+async def prove_alive(client: SpeechClient, row: Row) -> list[str]:
     """The socket answers, a dictation takes audio and ends; gives the codes of errors on the way."""
     await client.answers()
     codes = [event["code"] for event in client.events if event["type"] == "error"]
     if row.state == "started":
         chunk = bytes(3200)
         await client.audio(chunk)
-        assert "partial" in kinds(await client.stop())
+        assert "partial" in list_types(await client.stop())
         assert {event["session_id"] for event in client.events} == {"s1"}
     else:
         await client.start("next", provider="cloud_stub")
@@ -101,9 +101,9 @@ def test_the_table_is_there() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-async def test_row(served: Served, impatient: Served, row: Row) -> None:
+async def test_row(served: RunningServer, impatient: RunningServer, row: Row) -> None:
     silent = any(item.startswith("@silence") for item in row.sent)
-    async with speech_client((impatient if silent else served).url) as client:
+    async with connect_speech_client((impatient if silent else served).url) as client:
         await reach(client, row.state)
         await play(client, row)
         if row.effect == "goes on":
@@ -115,26 +115,26 @@ async def test_row(served: Served, impatient: Served, row: Row) -> None:
 
 
 @pytest.mark.parametrize("name", ["idle_session_s", "idle_socket_s"])
-async def test_an_idle_error_names_its_limit(impatient: Served, name: str) -> None:
-    async with speech_client(impatient.url) as client:
+async def test_an_idle_error_names_its_limit(impatient: RunningServer, name: str) -> None:
+    async with connect_speech_client(impatient.url) as client:
         if name == "idle_session_s":
             await client.start()
         assert await client.until_closed() == 4408
         assert f"limits.{name}" in client.events[-1]["message"]
 
 
-async def test_a_message_over_the_limit_in_bytes_but_not_in_letters_is_too_big(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_a_message_over_the_limit_in_bytes_but_not_in_letters_is_too_big(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.connection.send(json.dumps({"type": "ping", "x": "ñ" * 600_000}, ensure_ascii=False))
         assert await client.until_closed() == 1009
 
 
-async def test_bad_chunks_leave_no_trace_in_the_dictation(served: Served) -> None:
+async def test_bad_chunks_leave_no_trace_in_the_dictation(served: RunningServer) -> None:
     heard = []
     for bad in (False, True):
-        async with speech_client(served.url) as client:
+        async with connect_speech_client(served.url) as client:
             await client.start()
-            pcm = sentence()
+            pcm = make_sentence()
             for at in range(0, len(pcm), 3200):
                 if bad:
                     await client.audio(b"\x01\x02", 8000) if at else None
@@ -154,8 +154,10 @@ async def test_bad_chunks_leave_no_trace_in_the_dictation(served: Served) -> Non
 @pytest.mark.parametrize(
     "raw", ["1e30", "18446744073709551616", "-9223372036854775809", "1.0", "true", '""', '"\\u0000"', "1e400"]
 )
-async def test_odd_ids_are_echoed_or_refused_and_never_fatal(served: Served, kind: str, raw: str) -> None:
-    async with speech_client(served.url) as client:
+async def test_odd_ids_are_echoed_or_refused_and_never_fatal(
+    served: RunningServer, kind: str, raw: str
+) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start(provider="cloud_stub")
         await client.connection.send(f'{{"type":"{kind}","id":{raw}}}')
         event = await client.event()
@@ -208,10 +210,10 @@ def random_message(rng: random.Random) -> str | bytes:
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_random_messages_never_kill_socket_or_server(served: Served, seed: int) -> None:
+async def test_random_messages_never_kill_socket_or_server(served: RunningServer, seed: int) -> None:
     rng = random.Random(seed)
     served.log.clear()
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         for round_ in range(20):
             messages = [random_message(rng) for _ in range(25)]
             try:
@@ -223,8 +225,8 @@ async def test_random_messages_never_kill_socket_or_server(served: Served, seed:
                     f"round {round_} closed the socket with {error.rcvd} after {messages}; {served.log[-1:]}"
                 )
         assert not any(event.get("fatal") for event in client.events)
-        assert {"error", "pong", "ready"} <= set(kinds(client.events))
-    async with speech_client(served.url) as client:
+        assert {"error", "pong", "ready"} <= set(list_types(client.events))
+    async with connect_speech_client(served.url) as client:
         await client.answers()
     assert served.troubles == []
 

@@ -16,13 +16,12 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.config import LlmProfile, LlmSettings, LlmUpstreamSettings
-from tests.fakes.chat_habits import HABITS, error_of
-from tests.fakes.chat_upstream import Background, in_background
+from tests.fakes.chat_upstream import BEHAVIORS, BackgroundUpstream, make_error, run_in_background
 from tests.fakes.engine import FakeEngine, Script
 from tests.fakes.upstream import Reply
-from tests.support.command import prompter
-from tests.support.serving import Served, serving
-from tests.support.speech_client import sentence, speech_client
+from tests.support.command import run_prompter
+from tests.support.server import RunningServer, serve_engine
+from tests.support.speech_client import connect_speech_client, make_sentence
 
 pytestmark = pytest.mark.once
 
@@ -54,7 +53,7 @@ def quotes(status: int) -> Any:
     """Refuses, and tells the key and the prompt that it was sent."""
 
     def habit(body: dict[str, Any]) -> Reply:
-        return error_of(status, f"{PROFILE_KEY} {SERVER_KEY} {REQUEST_KEY} may not ask: {json.dumps(body)}")
+        return make_error(status, f"{PROFILE_KEY} {SERVER_KEY} {REQUEST_KEY} may not ask: {json.dumps(body)}")
 
     return habit
 
@@ -82,15 +81,15 @@ QUOTING = {
 
 
 @pytest.fixture
-def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Background]:
+def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[BackgroundUpstream]:
     for name, habit in QUOTING.items():
-        monkeypatch.setitem(HABITS, name, habit)
-    with in_background() as background:
+        monkeypatch.setitem(BEHAVIORS, name, habit)
+    with run_in_background() as background:
         yield background
 
 
 @pytest.fixture
-def served(upstream: Background) -> Iterator[Served]:
+def served(upstream: BackgroundUpstream) -> Iterator[RunningServer]:
     profile = LlmProfile(base_url=upstream.base_url, api_key=SecretStr(PROFILE_KEY), model="tiny")
     llm = LlmSettings(
         discover=False,
@@ -104,7 +103,7 @@ def served(upstream: Background) -> Iterator[Served]:
         idle_timeout_s=0.5,
     )
     script = Script(final=lambda _: TRANSCRIPT, hypothesis=lambda _: TRANSCRIPT)
-    with serving(FakeEngine(script), log_level="debug", llm=llm) as served:
+    with serve_engine(FakeEngine(script), log_level="debug", llm=llm) as served:
         yield served
 
 
@@ -138,11 +137,11 @@ def wav(pcm: bytes) -> bytes:
     return into.getvalue()
 
 
-async def dictate(served: Served, heard: Heard) -> None:
+async def dictate(served: RunningServer, heard: Heard) -> None:
     """Speak, and say everything wrong that can be said wrong."""
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.start(session_id="canary", vocabulary=[VOCABULARY])
-        await client.audio(sentence())
+        await client.audio(make_sentence())
         for wrong in (
             {"type": PROMPT},
             {"type": "audio", "format": PROMPT, "sample_rate": 16_000, "data": PROMPT},
@@ -160,7 +159,7 @@ async def dictate(served: Served, heard: Heard) -> None:
 
 async def chat(http: httpx2.AsyncClient, heard: Heard, base_url: str) -> None:
     """Every habit of the upstream, whole and streamed, under /v1 and beside it, with each key."""
-    for model in [name for name in HABITS if name != "endless"]:
+    for model in [name for name in BEHAVIORS if name != "endless"]:
         for stream in (False, True):
             body = {"model": f"mine/{model}", "messages": MESSAGES, "stream": stream, "user": SECOND}
             heard.answer(f"/v1 {model} {stream=}", await http.post("/v1/chat/completions", json=body))
@@ -212,7 +211,7 @@ async def blunder(http: httpx2.AsyncClient, heard: Heard) -> None:
 
 
 async def transcribe(http: httpx2.AsyncClient, heard: Heard) -> None:
-    file = wav(sentence())
+    file = wav(make_sentence())
     for form in ("json", "text", "verbose_json", "srt", "vtt", "diarized_json", PROMPT):
         for stream in ("", "true"):
             data = {"response_format": form, "prompt": PROMPT, "keywords[]": VOCABULARY, "stream": stream}
@@ -240,7 +239,7 @@ async def leave(http: httpx2.AsyncClient) -> None:
                     break
 
 
-async def test_a_whole_run_tells_no_secret(served: Served, upstream: Background) -> None:
+async def test_a_whole_run_tells_no_secret(served: RunningServer, upstream: BackgroundUpstream) -> None:
     heard = Heard()
     async with httpx2.AsyncClient(base_url=served.url, timeout=20, trust_env=False) as http:
         await dictate(served, heard)
@@ -273,5 +272,5 @@ def test_the_configuration_tells_no_secret() -> None:
         "PROMPTER_LLM__PROFILES__MINE__API_KEY": PROFILE_KEY,
     }
     heard = Heard()
-    heard.told("prompter config", prompter("config", env=environment).stdout)
+    heard.told("prompter config", run_prompter("config", env=environment).stdout)
     assert not heard.found

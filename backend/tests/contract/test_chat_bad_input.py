@@ -21,13 +21,13 @@ import httpx2
 import pytest
 
 from app.core.config import AccountSettings, Settings
-from tests.fakes.chat_provider import FakeChat, with_models
 from tests.fakes.engine import FakeEngine
-from tests.fakes.paced_upstream import PacedUpstream, answer_to
-from tests.support.accounts import ACCOUNTS, PASSWORD, Team, bearer
-from tests.support.chatting import content, read_events
-from tests.support.server_process import ServerProcess, server_process
-from tests.support.serving import serving
+from tests.fakes.llm_providers import FakeChat, with_models
+from tests.fakes.paced_upstream import PacedUpstream, make_pieces
+from tests.support.accounts import ACCOUNTS, PASSWORD, Team, make_bearer
+from tests.support.command import ServerProcess, run_server_process
+from tests.support.conversations import join_content, parse_events
+from tests.support.server import serve_engine
 
 pytestmark = pytest.mark.once
 
@@ -53,7 +53,7 @@ class Asked:
 @pytest.fixture(scope="module", params=["none", "accounts"])
 def asked(request: pytest.FixtureRequest) -> Iterator[Asked]:
     mode: dict[str, Any] = {"accounts": ACCOUNTS} if request.param == "accounts" else {}
-    with serving(
+    with serve_engine(
         FakeEngine(),
         registrations=with_models(fake=FakeChat()),
         llm={"provider": "fake", "discover": False},
@@ -62,7 +62,7 @@ def asked(request: pytest.FixtureRequest) -> Iterator[Asked]:
         headers = {}
         if mode:
             team = Team(served.resources.settings)
-            headers = bearer(team.key(team.add("ada"), "chat")[0])
+            headers = make_bearer(team.key(team.add("ada"), "chat")[0])
         with httpx2.Client(base_url=served.url, trust_env=False, timeout=SOON_S, headers=headers) as http:
             yield Asked(http, http.post("/api/conversations", json={"title": "mine"}).json()["id"])
         assert not [line for line in served.log if line.startswith("ERROR")]
@@ -131,7 +131,7 @@ def assert_refused(asked: Asked, route: str, body: bytes, statuses: set[int], co
 async def test_of_many_messages_at_once_one_is_taken() -> None:
     """The others are told `busy`, and leave nothing."""
     model = FakeChat([None])
-    with serving(
+    with serve_engine(
         FakeEngine(), registrations=with_models(fake=model), llm={"provider": "fake", "discover": False}
     ) as served:
         async with httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=SOON_S) as http:
@@ -205,7 +205,7 @@ async def shop(folder: Path) -> AsyncIterator[Shop]:
     async with PacedUpstream().serve() as upstream:
         model = {"OPENAI_BASE_URL": upstream.base_url, "OPENAI_API_KEY": "k", "OPENAI_MODEL": "tiny"}
         async with (
-            server_process(folder, PROMPTER_ACCOUNTS__MODE="accounts", **model) as server,
+            run_server_process(folder, PROMPTER_ACCOUNTS__MODE="accounts", **model) as server,
             server.client() as http,
         ):
             settings = Settings(
@@ -213,10 +213,10 @@ async def shop(folder: Path) -> AsyncIterator[Shop]:
             )
             team = await anyio.to_thread.run_sync(Team, settings)
             ada = await anyio.to_thread.run_sync(team.add, "ada")
-            http.headers |= bearer(await anyio.to_thread.run_sync(team.token, ada))
+            http.headers |= make_bearer(await anyio.to_thread.run_sync(team.token, ada))
             id_ = (await http.post("/api/conversations", json={})).json()["id"]
             body = {"conversation_id": id_, "message": "kept", "model": "echo"}
-            events = read_events((await http.post("/api/chat/stream", json=body)).text)
+            events = parse_events((await http.post("/api/chat/stream", json=body)).text)
             yield Shop(server, http, folder, id_, events[0].data["user_message_id"])
         assert "Traceback" not in server.log
 
@@ -261,8 +261,8 @@ async def test_a_disk_that_fills_up_in_mid_answer(tmp_path: Path) -> None:
             with full_disk(one.server):
                 async for part in parts:
                     text += part
-        events, whole = read_events(text), "".join(answer_to("1 brisk"))
-        assert content(events) == whole
+        events, whole = parse_events(text), "".join(make_pieces("1 brisk"))
+        assert join_content(events) == whole
         assert (events[-1].name, events[-1].data["code"]) == ("error", "storage_unavailable")
         last = await ended(one.http, id_)
         assert (last["status"], last["content"], last["error"]) == ("complete", whole, None)
@@ -281,7 +281,7 @@ async def test_a_database_that_another_process_locks(tmp_path: Path) -> None:
             assert await one.kept() == before
             other.execute("ROLLBACK")
         body = {"conversation_id": one.conversation_id, "message": "again", "model": "echo"}
-        events = read_events((await one.http.post("/api/chat/stream", json=body)).text)
+        events = parse_events((await one.http.post("/api/chat/stream", json=body)).text)
         assert events[-1].name == "done"
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import update
 from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.tables import RunRow
-from tests.support.crashing import Crashes
-from tests.support.postgres import PostgresServer, settings_for
+from tests.support.crashes import CrashCampaign
+from tests.support.database import PostgresServer, make_settings
 
 pytestmark = pytest.mark.once
 
@@ -20,7 +20,7 @@ KILLS = 5
 
 @pytest.mark.timeout(300)
 async def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
-    crashes = Crashes(tmp_path, seed=5)
+    crashes = CrashCampaign(tmp_path, seed=5)
     await crashes.run(KILLS)
     assert crashes.tally["kills"] == KILLS
     assert crashes.tally["interrupted"]
@@ -35,11 +35,11 @@ async def test_nor_on_postgresql(
     url = postgres_server.create(postgres_template)
 
     async def a_minute_later() -> None:
-        database = Database(settings_for(tmp_path, url))
+        database = Database(make_settings(tmp_path, url))
         async with database.write() as session:
             await session.execute(update(RunRow).values(heartbeat_at=utc_now() - timedelta(hours=1)))
         await database.aclose()
 
-    crashes = Crashes(tmp_path, seed=2, between=a_minute_later, PROMPTER_STORAGE__URL=url)
+    crashes = CrashCampaign(tmp_path, seed=2, between=a_minute_later, PROMPTER_STORAGE__URL=url)
     await crashes.run(2)
     assert crashes.tally["interrupted"]

@@ -13,15 +13,14 @@ import pytest
 
 from app.providers.agent.events import ToolCall, ToolResult
 from app.providers.base import ChatRequest
-from tests.fakes.acting_chat import ActingChat
-from tests.fakes.chat_provider import FakeChat, delta, with_models
 from tests.fakes.engine import FakeEngine
-from tests.fakes.paced_upstream import PacedUpstream, answer_to
-from tests.support.accounts import ACCOUNTS, Team, bearer
-from tests.support.chatting import Sent, content, read_events
-from tests.support.proxy import Network, network
-from tests.support.server_process import server_process
-from tests.support.serving import Served, serving
+from tests.fakes.llm_providers import FakeAssistant, FakeChat, delta, with_models
+from tests.fakes.paced_upstream import PacedUpstream, make_pieces
+from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.command import run_server_process
+from tests.support.conversations import SseEvent, join_content, parse_events
+from tests.support.proxy import Proxy, run_proxy
+from tests.support.server import RunningServer, serve_engine
 
 PATIENCE_S = 30
 THOUGHTS = [f"(¿{n}? 思)" for n in range(40)]
@@ -38,7 +37,7 @@ CALLS = [
 ]
 
 
-class PacedChat(ActingChat):
+class PacedChat(FakeAssistant):
     """Thinks, speaks and calls by turns, with a moment after each piece."""
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
@@ -58,9 +57,9 @@ def paced(*, acts: bool) -> FakeChat:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
+def served() -> Iterator[RunningServer]:
     models = {"fake": paced(acts=True), "plain": paced(acts=False)}
-    with serving(
+    with serve_engine(
         FakeEngine(), registrations=with_models(**models), llm={"provider": "fake", "discover": False}
     ) as one:
         yield one
@@ -70,11 +69,11 @@ def served() -> Iterator[Served]:
 class Listener:
     """A client that comes back with the last id it has read, as an EventSource does."""
 
-    line: Network
+    line: Proxy
     client: httpx2.AsyncClient
     chance: random.Random
     message_id: str | None = None
-    events: list[Sent] = field(default_factory=list)
+    events: list[SseEvent] = field(default_factory=list)
     cuts: int = 0
     stalls: int = 0
 
@@ -100,12 +99,12 @@ class Listener:
                     body += part
         except httpx2.TransportError:
             self.cuts += 1
-        come = read_events(body)
+        come = parse_events(body)
         self.stalls = 0 if come else self.stalls + 1
         self.events += come
 
 
-def client_of(served: Served) -> httpx2.AsyncClient:
+def client_of(served: RunningServer) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=PATIENCE_S)
 
 
@@ -135,10 +134,10 @@ async def asked(listener: Listener, client: httpx2.AsyncClient, model: str = "fa
     return conversation_id
 
 
-def assert_whole(events: list[Sent], calls: Sequence[ToolCall | ToolResult] = CALLS) -> None:
+def assert_whole(events: list[SseEvent], calls: Sequence[ToolCall | ToolResult] = CALLS) -> None:
     """The answer, no event of it twice, and one end."""
-    assert content(events) == "".join(TEXTS)
-    assert content(events, "reasoning") == "".join(THOUGHTS)
+    assert join_content(events) == "".join(TEXTS)
+    assert join_content(events, "reasoning") == "".join(THOUGHTS)
     assert [event.name for event in events if event.name in ("done", "error")] == ["done"]
     assert events[-1].data["status"] == "completed"
     called = [event.data["call_id"] for event in events if event.name.startswith("tool_")]
@@ -153,10 +152,12 @@ def assert_whole(events: list[Sent], calls: Sequence[ToolCall | ToolResult] = CA
 
 
 @asynccontextmanager
-async def listener_at(served: Served, seed: int, message_id: str | None = None) -> AsyncIterator[Listener]:
+async def listener_at(
+    served: RunningServer, seed: int, message_id: str | None = None
+) -> AsyncIterator[Listener]:
     one_each = httpx2.Limits(max_keepalive_connections=0)
     async with (
-        network(served.url) as line,
+        run_proxy(served.url) as line,
         httpx2.AsyncClient(base_url=line.url, trust_env=False, timeout=PATIENCE_S, limits=one_each) as client,
     ):
         yield Listener(line, client, random.Random(seed), message_id)
@@ -164,7 +165,7 @@ async def listener_at(served: Served, seed: int, message_id: str | None = None) 
 
 @pytest.mark.parametrize("model", ["fake", "plain"])
 @pytest.mark.parametrize("seed", range(8))
-async def test_a_line_that_is_cut_at_any_byte(served: Served, seed: int, model: str) -> None:
+async def test_a_line_that_is_cut_at_any_byte(served: RunningServer, seed: int, model: str) -> None:
     """Of an answer with tools, and of one without."""
     calls = CALLS if model == "fake" else []
     async with client_of(served) as client, listener_at(served, seed) as listener:
@@ -181,7 +182,7 @@ async def test_a_line_that_is_cut_at_any_byte(served: Served, seed: int, model: 
         assert (await client.get(f"/api/chat/stream/{listener.message_id}", headers=again)).status_code == 204
 
 
-async def test_many_clients_follow_one_answer(served: Served) -> None:
+async def test_many_clients_follow_one_answer(served: RunningServer) -> None:
     """Each over a line of its own that breaks, and one that comes when all is over."""
     async with client_of(served) as client, listener_at(served, 1) as first:
         await asked(first, client)
@@ -203,8 +204,8 @@ async def test_many_clients_follow_one_answer(served: Served) -> None:
 
 
 @pytest.fixture(scope="module")
-def team() -> Iterator[tuple[Served, Team]]:
-    with serving(FakeEngine(), accounts=ACCOUNTS) as one:
+def team() -> Iterator[tuple[RunningServer, Team]]:
+    with serve_engine(FakeEngine(), accounts=ACCOUNTS) as one:
         yield one, Team(one.resources.settings)
 
 
@@ -213,10 +214,10 @@ def team() -> Iterator[tuple[Served, Team]]:
     [b"7", b"a.b", b"-1.0", b"1.-1", b"1.0.END", b"1.0.end.end", b"1.0.0", b"9999999999.0", b"0x1.0",
      b"1.0,2.0", "٣.٠".encode(), b"\xff", b"1" * 200],
 )  # fmt: skip
-async def test_an_id_that_no_event_has(served: Served, wrong: bytes) -> None:
+async def test_an_id_that_no_event_has(served: RunningServer, wrong: bytes) -> None:
     async with client_of(served) as client:
         body = {"conversation_id": await new_conversation(client), "message": "hello", "model": "echo"}
-        events = read_events((await client.post("/api/chat/stream", json=body)).text)
+        events = parse_events((await client.post("/api/chat/stream", json=body)).text)
         path = f"/api/chat/stream/{events[0].data['message_id']}"
         answer = await client.get(path, headers=[(b"Last-Event-ID", wrong)])
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
@@ -224,23 +225,23 @@ async def test_an_id_that_no_event_has(served: Served, wrong: bytes) -> None:
 
 
 @pytest.mark.parametrize("ahead", ["6.0", "6.3", "999999999.999999999"])
-async def test_an_id_of_a_longer_answer_brings_the_end_alone(served: Served, ahead: str) -> None:
+async def test_an_id_of_a_longer_answer_brings_the_end_alone(served: RunningServer, ahead: str) -> None:
     async with client_of(served) as client:
         body = {"conversation_id": await new_conversation(client), "message": "hello", "model": "echo"}
-        events = read_events((await client.post("/api/chat/stream", json=body)).text)
+        events = parse_events((await client.post("/api/chat/stream", json=body)).text)
         path = f"/api/chat/stream/{events[0].data['message_id']}"
-        again = read_events((await client.get(path, headers={"Last-Event-ID": ahead})).text)
+        again = parse_events((await client.get(path, headers={"Last-Event-ID": ahead})).text)
         assert [event.name for event in again] == ["done"]
 
 
-async def test_an_answer_of_somebody_else(team: tuple[Served, Team]) -> None:
+async def test_an_answer_of_somebody_else(team: tuple[RunningServer, Team]) -> None:
     """Also while it is made, and with an id of one of its events."""
     served, people = team
-    owner, other = (bearer(people.token(people.add(name))) for name in ("owner", "other"))
+    owner, other = (make_bearer(people.token(people.add(name))) for name in ("owner", "other"))
     async with client_of(served) as client:
         made = (await client.post("/api/conversations", json={}, headers=owner)).json()["id"]
         body = {"conversation_id": made, "message": "hello", "model": "echo"}
-        events = read_events((await client.post("/api/chat/stream", json=body, headers=owner)).text)
+        events = parse_events((await client.post("/api/chat/stream", json=body, headers=owner)).text)
         path = f"/api/chat/stream/{events[0].data['message_id']}"
         for last in ("", events[1].id, events[-1].id):
             answer = await client.get(path, headers={**other, "Last-Event-ID": last})
@@ -258,21 +259,23 @@ async def test_a_client_that_has_read_more_than_was_kept(tmp_path: Path) -> None
     async with PacedUpstream().serve() as upstream:
         env = {"OPENAI_BASE_URL": upstream.base_url, "OPENAI_API_KEY": "k", "OPENAI_MODEL": "tiny"}
         body = ""
-        async with server_process(tmp_path, **env) as server, server.client() as client:
+        async with run_server_process(tmp_path, **env) as server, server.client() as client:
             asked = {"conversation_id": await new_conversation(client), "message": question}
             try:
                 async with client.stream("POST", "/api/chat/stream", json=asked) as answer:
                     async for part in answer.aiter_text():
                         body += part
-                        if len(content(read_events(body))) > 2000:
+                        if len(join_content(parse_events(body))) > 2000:
                             server.kill()
             except httpx2.TransportError:
-                events = read_events(body)
-        async with server_process(tmp_path, **env) as server, server.client() as client:
+                events = parse_events(body)
+        async with run_server_process(tmp_path, **env) as server, server.client() as client:
             path = f"/api/chat/stream/{events[0].data['message_id']}"
-            rest = read_events((await client.get(path, headers={"Last-Event-ID": events[-1].id})).text)
-            kept = read_events((await client.get(path)).text)
+            rest = parse_events((await client.get(path, headers={"Last-Event-ID": events[-1].id})).text)
+            kept = parse_events((await client.get(path)).text)
     assert (rest[-1].name, rest[-1].data["code"]) == ("error", "interrupted")
-    assert content(events) + content(rest) == max(content(kept), content(events), key=len)
-    assert "".join(answer_to(question)).startswith(content(events))
-    assert content(events).startswith(content(kept)) or content(kept).startswith(content(events))
+    assert join_content(events) + join_content(rest) == max(join_content(kept), join_content(events), key=len)
+    assert "".join(make_pieces(question)).startswith(join_content(events))
+    assert join_content(events).startswith(join_content(kept)) or join_content(kept).startswith(
+        join_content(events)
+    )

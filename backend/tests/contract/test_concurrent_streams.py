@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from app.bench.target import Target, run_own_server
-from tests.fakes.upstream import FakeUpstream, Reply, Request, data
-from tests.support.speech_client import eventually
+from tests.fakes.upstream import FakeUpstream, Reply, Request, sse_event
+from tests.support.speech_client import wait_until
 
 pytestmark = pytest.mark.once
 
@@ -32,7 +32,7 @@ class Storyteller(FakeUpstream):
         if request.method == "GET":
             return self.models
         who = request.json["messages"][0]["content"]
-        pieces = [data({"choices": [{"index": 0, "delta": {"content": word}}]}) for word in story(who)]
+        pieces = [sse_event({"choices": [{"index": 0, "delta": {"content": word}}]}) for word in story(who)]
         headers = {"Content-Type": "text/event-stream", "X-Who": who}
         if "leaver" in who:
             return Reply(pieces[: CHUNKS // 2], headers=headers, pause_s=0.01, ending="hang")
@@ -74,7 +74,7 @@ async def crowd(server: Target, upstream: Storyteller, number: int) -> list[floa
     async with httpx2.AsyncClient(base_url=server.url, timeout=60, trust_env=False, limits=limits) as http:
         left_s = await asyncio.gather(*(listen(http, name) for name in names))
     leavers = {name: at for name, at in zip(names, left_s, strict=True) if "leaver" in name}
-    await eventually(lambda: leavers.keys() <= upstream.ended_s.keys())
+    await wait_until(lambda: leavers.keys() <= upstream.ended_s.keys())
     return [upstream.ended_s[name] - at for name, at in leavers.items()]
 
 

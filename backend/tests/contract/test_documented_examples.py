@@ -11,13 +11,11 @@ import httpx2
 import pytest
 
 from tests.conftest import ROOT
-from tests.fakes.acting_chat import ASKED, CALL, ActingChat
-from tests.fakes.chat_provider import delta
 from tests.fakes.engine import FakeEngine
+from tests.fakes.llm_providers import CALL, QUESTION, FakeAssistant, delta
 from tests.support.accounts import ACCOUNTS, Team
-from tests.support.chatting import content, read_events
-from tests.support.serving import serving
-from tests.support.talking import Talk, talking
+from tests.support.conversations import ChatClient, join_content, parse_events, run_chat_server
+from tests.support.server import serve_engine
 
 PAGE = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
 
@@ -30,7 +28,7 @@ def examples(heading: str) -> list[str]:
     ]
 
 
-def shell(command: str, talk: Talk, folder: Path, **names: str) -> str:
+def shell(command: str, talk: ChatClient, folder: Path, **names: str) -> str:
     """What a command prints, run where `curl` may leave its file."""
     server = str(talk.http.base_url).removeprefix("http://").rstrip("/")
     assert "localhost:8000" in command
@@ -51,39 +49,39 @@ NO_CURL = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no c
 
 @NO_CURL
 def test_conversations_and_answers(tmp_path: Path) -> None:
-    with talking() as (talk, _):
+    with run_chat_server() as (talk, _):
         (make,) = examples("Conversations")
         made = json.loads(shell(make, talk, tmp_path))
         assert (made["title"], made["model"]) == ("New Conversation", "echo")
         send, follow = examples("Answers")
-        events = read_events(shell(send, talk, tmp_path, ID=made["id"]))
-        assert content(events) == "Say hello"
-        rest = read_events(shell(follow, talk, tmp_path, MESSAGE_ID=events[0].data["message_id"]))
-        assert content(rest) == "hello"
+        events = parse_events(shell(send, talk, tmp_path, ID=made["id"]))
+        assert join_content(events) == "Say hello"
+        rest = parse_events(shell(follow, talk, tmp_path, MESSAGE_ID=events[0].data["message_id"]))
+        assert join_content(rest) == "hello"
         assert rest[-1] == events[-1]
 
 
 @NO_CURL
 def test_a_question_of_a_tool(tmp_path: Path) -> None:
-    model = ActingChat([CALL, ASKED, delta("so be it", finish="stop")])
-    with talking(model) as (talk, _):
+    model = FakeAssistant([CALL, QUESTION, delta("so be it", finish="stop")])
+    with run_chat_server(model) as (talk, _):
         id_, asked = talk.conversation(), ""
         body = {"conversation_id": id_, "message": "hello"}
         with talk.http.stream("POST", "/api/chat/stream", json=body) as answer:
             parts = answer.iter_text()
             while "event: approval_required" not in asked or not asked.endswith("\n\n"):
                 asked += next(parts)
-            data = read_events(asked)[-1].data
+            data = parse_events(asked)[-1].data
             names = {"MESSAGE_ID": data["message_id"], "CALL_ID": data["call_id"]}
             (approve,) = examples("Tools")
             said = json.loads(shell(approve, talk, tmp_path, **names))
             assert said == {"call_id": "call_1", "decision": "approved"}
-            assert content(read_events("".join(parts))) == "so be it"
+            assert join_content(parse_events("".join(parts))) == "so be it"
 
 
 @NO_CURL
 def test_branches_export_search_and_models(tmp_path: Path) -> None:
-    with talking() as (talk, _):
+    with run_chat_server() as (talk, _):
         id_ = talk.conversation(title="Plans")
         asked, answer = talk.say(id_, "Say hello")
         names = {"ID": id_, "MESSAGE_ID": answer, "USER_MESSAGE_ID": asked}
@@ -92,8 +90,8 @@ def test_branches_export_search_and_models(tmp_path: Path) -> None:
             return shell(command, talk, tmp_path, **names)
 
         again, edit, show, messages, fork = examples("Branches")
-        assert content(read_events(run(again))) == "Say hello"
-        assert content(read_events(run(edit))) == "Say goodbye"
+        assert join_content(parse_events(run(again))) == "Say hello"
+        assert join_content(parse_events(run(edit))) == "Say goodbye"
         assert talk.texts(id_) == ["Say goodbye", "Say goodbye"]
         assert json.loads(run(show))["active_leaf_id"] == answer
         assert len(json.loads(run(messages))) == 5
@@ -115,9 +113,9 @@ def test_a_key_is_made(tmp_path: Path) -> None:
     """The example of docs/http-api.md."""
     page = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
     (command,) = (line for line in page.splitlines() if line.startswith("curl ") and "/api/keys" in line)
-    with serving(FakeEngine(), accounts=ACCOUNTS) as served:
+    with serve_engine(FakeEngine(), accounts=ACCOUNTS) as served:
         team = Team(served.resources.settings)
         token = team.token(team.add("ada"))
         with httpx2.Client(base_url=served.url, trust_env=False) as http:
-            made = json.loads(shell(command, Talk(http), tmp_path, TOKEN=token))
+            made = json.loads(shell(command, ChatClient(http), tmp_path, TOKEN=token))
     assert (made["name"], made["scopes"], made["key"][:3]) == ("editor", ["llm"], "pk_")

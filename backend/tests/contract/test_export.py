@@ -11,14 +11,20 @@ from markdown_it import MarkdownIt
 from app.services.history.export_markdown import escape
 from app.utils.file_names import make_content_disposition
 from app.utils.ids import new_id
-from tests.fakes.chat_provider import FakeChat, delta
-from tests.fakes.gated_chat import Gate, GatedChat, pieces
-from tests.support.accounts import ACCOUNTS, Team, bearer
-from tests.support.exports import NAMES, live_tokens
-from tests.support.talking import Talk, client_of, fill, refusal, talking
+from tests.fakes.llm_providers import FakeChat, Gate, delta, pieces
+from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.conversations import (
+    FILE_NAMES,
+    ChatClient,
+    live_tokens,
+    make_client,
+    read_error,
+    run_chat_server,
+    store_messages,
+)
 
 
-def exported(talk: Talk, id_: str, form: str = "markdown") -> str:
+def exported(talk: ChatClient, id_: str, form: str = "markdown") -> str:
     answer = talk.http.get(f"/api/conversations/{id_}/export", params={"format": form})
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -26,7 +32,7 @@ def exported(talk: Talk, id_: str, form: str = "markdown") -> str:
     return answer.content.decode()
 
 
-def as_json(talk: Talk, id_: str) -> dict[str, Any]:
+def as_json(talk: ChatClient, id_: str) -> dict[str, Any]:
     answer = talk.http.get(f"/api/conversations/{id_}/export?format=json")
     assert answer.headers["content-type"] == "application/json"
     data: dict[str, Any] = answer.json()
@@ -34,7 +40,7 @@ def as_json(talk: Talk, id_: str) -> dict[str, Any]:
 
 
 def test_markdown_has_the_branch_that_is_shown() -> None:
-    with talking(FakeChat(pieces("A **bold** answer\n\n```py\nprint('<b>')\n```"))) as (talk, _):
+    with run_chat_server(FakeChat(pieces("A **bold** answer\n\n```py\nprint('<b>')\n```"))) as (talk, _):
         id_ = talk.conversation(title="Plans *A*", system_prompt="Be <brief>")
         asked, _ = talk.say(id_, "one")
         talk.events(f"/api/messages/{asked}/edit", message="uno")
@@ -50,7 +56,7 @@ def test_markdown_has_the_branch_that_is_shown() -> None:
 
 
 def test_json_has_everything() -> None:
-    with talking(FakeChat([delta("", reasoning_content="hm"), *pieces("Hello")])) as (talk, _):
+    with run_chat_server(FakeChat([delta("", reasoning_content="hm"), *pieces("Hello")])) as (talk, _):
         id_ = talk.conversation(title="Plans", model="fake", system_prompt="brief", settings={"top_p": 1})
         asked, first = talk.say(id_, "one")
         talk.events(f"/api/messages/{asked}/edit", message="uno")
@@ -78,7 +84,7 @@ def test_json_has_everything() -> None:
 
 
 def test_an_empty_conversation() -> None:
-    with talking() as (talk, _):
+    with run_chat_server() as (talk, _):
         id_ = talk.conversation()
         assert exported(talk, id_).startswith("# New Conversation\n\n*Exported from PROMPTer on ")
         assert as_json(talk, id_)["messages"] == []
@@ -86,7 +92,7 @@ def test_an_empty_conversation() -> None:
 
 def test_of_an_answer_under_way_there_is_what_was_saved() -> None:
     gate = Gate()
-    with talking(GatedChat(pieces("Hel", gate, "lo"))) as (talk, _):
+    with run_chat_server(FakeChat(pieces("Hel", gate, "lo"))) as (talk, _):
         id_ = talk.conversation()
         asked = {"conversation_id": id_, "message": "hello"}
         with talk.http.stream("POST", "/api/chat/stream", json=asked) as streamed:
@@ -101,7 +107,7 @@ def test_of_an_answer_under_way_there_is_what_was_saved() -> None:
 
 
 def test_an_answer_that_broke_off_says_so() -> None:
-    with talking(FakeChat([delta("Hel"), RuntimeError("broken")])) as (talk, _):
+    with run_chat_server(FakeChat([delta("Hel"), RuntimeError("broken")])) as (talk, _):
         id_ = talk.conversation()
         talk.events("/api/chat/stream", conversation_id=id_, message="hello")
         assert "\n\nHel\n\n*(failed: provider 'fake' failed" in exported(talk, id_)
@@ -110,9 +116,9 @@ def test_an_answer_that_broke_off_says_so() -> None:
 @pytest.mark.once
 def test_ten_thousand_messages() -> None:
     texts = [f"message {n} ```" for n in range(10_000)]
-    with talking() as (talk, served):
+    with run_chat_server() as (talk, served):
         id_ = talk.conversation()
-        fill(served, id_, texts)
+        store_messages(served, id_, texts)
         data = as_json(talk, id_)
         assert [message["content"] for message in data["messages"]] == texts
         assert all(one["id"] == two["parent_id"] for one, two in pairwise(data["messages"]))
@@ -124,31 +130,32 @@ def test_ten_thousand_messages() -> None:
 
 @pytest.mark.parametrize("id_", ["x", "%00", "..", str(new_id()), "9" * 4000])
 def test_what_is_not_there(id_: str) -> None:
-    with talking() as (talk, _):
-        assert refusal(talk.http.get(f"/api/conversations/{id_}/export")) == (404, "not_found")
+    with run_chat_server() as (talk, _):
+        assert read_error(talk.http.get(f"/api/conversations/{id_}/export")) == (404, "not_found")
 
 
 def test_what_is_anothers_is_not_there() -> None:
-    with talking(accounts=ACCOUNTS) as (_, served):
+    with run_chat_server(accounts=ACCOUNTS) as (_, served):
         team = Team(served.resources.settings)
         ana, bob = (
-            Talk(client_of(served, headers=bearer(team.token(team.add(name))))) for name in ("ana", "bob")
+            ChatClient(make_client(served, headers=make_bearer(team.token(team.add(name)))))
+            for name in ("ana", "bob")
         )
         with ana.http, bob.http:
             id_ = ana.conversation()
             ana.say(id_, "hello")
             for form in ("markdown", "json"):
                 theirs = bob.http.get(f"/api/conversations/{id_}/export?format={form}")
-                assert refusal(theirs) == (404, "not_found")
+                assert read_error(theirs) == (404, "not_found")
             assert "hello" in exported(ana, id_)
 
 
 @pytest.mark.parametrize("form", ["pdf", "", "MARKDOWN", "../json"])
 def test_a_format_that_is_none(form: str) -> None:
-    with talking() as (talk, _):
+    with run_chat_server() as (talk, _):
         id_ = talk.conversation()
         answer = talk.http.get(f"/api/conversations/{id_}/export", params={"format": form})
-        assert refusal(answer) == (400, "bad_request")
+        assert read_error(answer) == (400, "bad_request")
 
 
 # -- nothing in a file is live, and its name is safe
@@ -156,7 +163,7 @@ def test_a_format_that_is_none(form: str) -> None:
 
 def test_a_title_means_nothing() -> None:
     title = "<img src=x> ![a](b) `c` # *d* [e](f)\n## User"
-    with talking() as (talk, _):
+    with run_chat_server() as (talk, _):
         id_ = talk.conversation(title=title)
         text = exported(talk, id_)
     assert live_tokens(text) == []
@@ -166,9 +173,9 @@ def test_a_title_means_nothing() -> None:
     assert "".join(child.content for child in heading.children or ()) == " ".join(title.split())
 
 
-@pytest.mark.parametrize(("title", "plain", "whole"), [name for name in NAMES if len(name[0]) < 200])
+@pytest.mark.parametrize(("title", "plain", "whole"), [name for name in FILE_NAMES if len(name[0]) < 200])
 def test_the_same_over_http(title: str, plain: str, whole: str | None) -> None:
-    with talking() as (talk, _):
+    with run_chat_server() as (talk, _):
         id_ = talk.conversation(title=title)
         headers = talk.http.get(f"/api/conversations/{id_}/export").headers
     shown = headers["content-disposition"]

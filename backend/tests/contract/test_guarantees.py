@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed
 
 from app.core.errors import EngineFailed, UpstreamError
-from tests.fakes.engine import FakeEngine, FakeStream, Gate, Script, Step, growing
-from tests.support.serving import Served, serving
+from tests.fakes.engine import FakeEngine, FakeStream, Gate, Script, Step, guess_words
+from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import (
-    Client,
     Event,
-    eventually,
-    kinds,
-    sentence,
-    silence,
-    speech_client,
-    spoken,
-    texts,
-    without_pauses,
+    SpeechClient,
+    connect_speech_client,
+    list_texts,
+    list_types,
+    load_speech,
+    make_sentence,
+    make_silence,
+    make_speech_without_pauses,
+    wait_until,
 )
 
 RATES_HZ = (8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -37,16 +37,16 @@ SECRET = "the eagle lands at midnight"
 
 @pytest.fixture(scope="module")
 def engine() -> FakeEngine:
-    return FakeEngine(Script(hypothesis=growing))
+    return FakeEngine(Script(hypothesis=guess_words))
 
 
 @pytest.fixture(scope="module")
-def served(engine: FakeEngine) -> Iterator[Served]:
-    with serving(engine) as served:
+def served(engine: FakeEngine) -> Iterator[RunningServer]:
+    with serve_engine(engine) as served:
         yield served
 
 
-async def say(client: Client, pcm: bytes, step: int = 6400) -> None:
+async def say(client: SpeechClient, pcm: bytes, step: int = 6400) -> None:
     for at in range(0, len(pcm), step):
         await client.connection.send(pcm[at : at + step])
 
@@ -62,18 +62,18 @@ def by_utterance(events: list[Event]) -> dict[int, list[Event]]:
 def assert_one_terminal_each(events: list[Event]) -> None:
     for utterance_id, its in by_utterance(events).items():
         ends = [event["type"] for event in its if event["type"] in TERMINAL]
-        assert len(ends) == 1, f"utterance {utterance_id}: {kinds(its)}"
-        after = kinds(its)[kinds(its).index(ends[0]) + 1 :]
-        assert set(after) <= {"speech_stopped"}, f"utterance {utterance_id}: {kinds(its)}"
+        assert len(ends) == 1, f"utterance {utterance_id}: {list_types(its)}"
+        after = list_types(its)[list_types(its).index(ends[0]) + 1 :]
+        assert set(after) <= {"speech_stopped"}, f"utterance {utterance_id}: {list_types(its)}"
 
 
 # -- 1. exactly one terminal event ----------------------------------------------------------------
 
 
-async def test_1_each_utterance_ends_once(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_1_each_utterance_ends_once(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start(events=EVENTS)
-        await say(client, sentence() * 4)
+        await say(client, make_sentence() * 4)
         events = await client.stop()
         assert len(by_utterance(events)) == 4
         assert_one_terminal_each(events)
@@ -92,29 +92,29 @@ STEPS: list[Step] = ["open_stream", "accept", "finish", "close_stream"]
 async def test_1_each_utterance_ends_once_when_the_engine_fails(
     step: Step, asked: bool, failure: Exception
 ) -> None:
-    engine = FakeEngine(Script(hypothesis=growing, failures={step: failure}))
-    with serving(engine) as served:
-        async with speech_client(served.url) as client:
+    engine = FakeEngine(Script(hypothesis=guess_words, failures={step: failure}))
+    with serve_engine(engine) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start(events=EVENTS if asked else [])
-            await say(client, sentence() * 2)
+            await say(client, make_sentence() * 2)
             await client.send("stop")
             code = await _stopped_or_closed(client)
             if asked:
                 assert by_utterance(client.events)
                 assert_one_terminal_each(client.events)
             for its in by_utterance(client.events).values():
-                assert len(texts(its)) <= 1
+                assert len(list_texts(its)) <= 1
             if isinstance(failure, UpstreamError):
                 assert code is None
-                assert kinds(client.events)[-1] == "stopped"
+                assert list_types(client.events)[-1] == "stopped"
             else:
                 assert code in (1011, None)
-        await eventually(lambda: engine.all_closed)
+        await wait_until(lambda: engine.all_closed)
         assert SECRET not in "\n".join(served.log)
         assert "ASGI" not in "\n".join(served.log)
 
 
-async def _stopped_or_closed(client: Client) -> int | None:
+async def _stopped_or_closed(client: SpeechClient) -> int | None:
     try:
         await client.until("stopped")
     except ConnectionClosed:
@@ -127,18 +127,18 @@ async def test_1_an_engine_that_fails_around_utterances_is_told_and_logged_witho
     step: Step,
 ) -> None:
     engine = FakeEngine(Script(failures={}))
-    with serving(engine) as served:
+    with serve_engine(engine) as served:
         engine.script.failures[step] = ValueError(SECRET)
-        async with speech_client(served.url) as client:
+        async with connect_speech_client(served.url) as client:
             await client.send("start", config={"model": "small"})
             if step == "close_session":
                 await client.until("ready")
                 await client.send("stop")
-                assert kinds(await client.until("stopped")) == ["stopped"]
+                assert list_types(await client.until("stopped")) == ["stopped"]
             else:
                 assert (await client.event())["type"] == "error"
             assert SECRET not in str(client.events)
-        async with speech_client(served.url) as client:
+        async with connect_speech_client(served.url) as client:
             await client.answers()
         assert SECRET not in "\n".join(served.log)
         assert "ASGI" not in "\n".join(served.log)
@@ -147,11 +147,11 @@ async def test_1_an_engine_that_fails_around_utterances_is_told_and_logged_witho
 async def test_1_utterances_that_wait_behind_a_broken_engine_end_too() -> None:
     gate = Gate()
     engine = FakeEngine(Script(gates={"finish": gate}, failures={"finish": EngineFailed("gone")}))
-    with serving(engine) as served:
-        async with speech_client(served.url) as client:
+    with serve_engine(engine) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start(events=EVENTS)
-            await say(client, sentence() * 3)
-            while kinds(client.events).count("speech_stopped") < 3:
+            await say(client, make_sentence() * 3)
+            while list_types(client.events).count("speech_stopped") < 3:
                 await client.event()
             gate.open()
             assert await client.until_closed() == 1011
@@ -164,13 +164,13 @@ async def test_1_utterances_that_wait_behind_a_broken_engine_end_too() -> None:
 
 @pytest.mark.parametrize("ending", ["stop", "flush", "silence"])
 async def test_2_the_engine_hears_pre_roll_and_last_word(
-    engine: FakeEngine, served: Served, ending: str
+    engine: FakeEngine, served: RunningServer, ending: str
 ) -> None:
-    speech = spoken()
+    speech = load_speech()
     lead = np.random.default_rng(1).integers(-3, 4, 32_000).astype(np.int16)
     tail = np.random.default_rng(2).integers(-3, 4, 32_000).astype(np.int16)
     audio = np.concatenate((lead, speech, tail if ending == "silence" else tail[:0]))
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.start()
         await say(client, audio.tobytes())
         if ending == "flush":
@@ -208,10 +208,10 @@ def _last_loud(speech: NDArray[np.int16]) -> int:
 
 
 async def test_2_the_longest_utterance_is_cut_without_loss_or_repetition() -> None:
-    for audio, soft in ((without_pauses(17), False), (_with_short_pauses(), True)):
+    for audio, soft in ((make_speech_without_pauses(17), False), (_with_short_pauses(), True)):
         engine = FakeEngine()
-        with serving(engine, limits={"utterance_s": 5, "utterance_soft_s": 3}) as served:
-            async with speech_client(served.url) as client:
+        with serve_engine(engine, limits={"utterance_s": 5, "utterance_soft_s": 3}) as served:
+            async with connect_speech_client(served.url) as client:
                 await client.start(endpointing="hands_free", events=EVENTS)
                 await say(client, audio.tobytes(), 6401 if soft else 32_000)
                 events = await client.stop()
@@ -236,7 +236,7 @@ async def test_2_the_longest_utterance_is_cut_without_loss_or_repetition() -> No
 
 def _with_short_pauses() -> NDArray[np.int16]:
     """Speech with pauses of 0.3 s that no profile but the soft limit would end at."""
-    return np.concatenate([np.concatenate((without_pauses(2.7), silence(0.3)))] * 6)
+    return np.concatenate([np.concatenate((make_speech_without_pauses(2.7), make_silence(0.3)))] * 6)
 
 
 # -- 3. stable never shrinks ----------------------------------------------------------------------
@@ -248,15 +248,15 @@ async def test_3_stable_never_shrinks_whatever_the_engine_changes_its_mind_to(se
     words = ["uno", "Dos", "three,", "four", "¿cinco?", "six", "六", ""]
 
     def fickle(stream: FakeStream) -> str:
-        kept = growing(stream).split()
+        kept = guess_words(stream).split()
         for _ in range(rng.randrange(3)):
             kept[rng.randrange(len(kept) + 1) :] = rng.choices(words, k=rng.randrange(5))
         return " ".join(kept)
 
-    with serving(FakeEngine(Script(hypothesis=fickle))) as served:
-        async with speech_client(served.url) as client:
+    with serve_engine(FakeEngine(Script(hypothesis=fickle))) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start(endpointing="manual")
-            audio = np.concatenate([spoken()] * 4).tobytes()
+            audio = np.concatenate([load_speech()] * 4).tobytes()
             for at in range(0, len(audio), 3200):
                 await client.connection.send(audio[at : at + 3200])
                 await client.answers()  # lets each partial leave before the next one takes its place
@@ -290,7 +290,7 @@ async def dictate(
 ) -> list[Event]:
     """All finals of a recording; with `pause` in real seconds after each second of audio."""
     rng = random.Random(0)
-    async with speech_client(url) as client:
+    async with connect_speech_client(url) as client:
         await client.start(sample_rate=rate_hz, partials=False, **config)
         at = 0
         while at < len(pcm):
@@ -312,8 +312,8 @@ def comparable(finals: list[Event]) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
-async def test_4_finals_do_not_depend_on_the_chunks(served: Served, rate_hz: int) -> None:
-    said = [spoken(rate_hz), silence(1, rate_hz), spoken(rate_hz, "en_send_email_8k")]
+async def test_4_finals_do_not_depend_on_the_chunks(served: RunningServer, rate_hz: int) -> None:
+    said = [load_speech(rate_hz), make_silence(1, rate_hz), load_speech(rate_hz, "en_send_email_8k")]
     pcm = np.concatenate(said).tobytes()
     async with asyncio.TaskGroup() as group:
         jobs = [group.create_task(dictate(served.url, pcm, rate_hz, cut)) for cut in CUTS.values()]
@@ -323,8 +323,8 @@ async def test_4_finals_do_not_depend_on_the_chunks(served: Served, rate_hz: int
         assert result == finals[0], name
 
 
-async def test_4_finals_do_not_depend_on_the_pace(served: Served) -> None:
-    pcm = sentence(0.7)
+async def test_4_finals_do_not_depend_on_the_pace(served: RunningServer) -> None:
+    pcm = make_sentence(0.7)
     cut = CUTS["20 ms"]
     async with asyncio.TaskGroup() as group:
         jobs = [group.create_task(dictate(served.url, pcm, 16_000, cut, pause)) for pause in (0, 0.5, 1.5)]
@@ -333,10 +333,10 @@ async def test_4_finals_do_not_depend_on_the_pace(served: Served) -> None:
     assert len(results[0]) == 1
 
 
-async def test_4_json_and_binary_are_the_same(served: Served) -> None:
-    pcm = sentence()
+async def test_4_json_and_binary_are_the_same(served: RunningServer) -> None:
+    pcm = make_sentence()
     finals = comparable(await dictate(served.url, pcm, 16_000, CUTS["20 ms"]))
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.start()
         for at in range(0, len(pcm), 640):
             await client.audio(pcm[at : at + 640])
@@ -344,12 +344,12 @@ async def test_4_json_and_binary_are_the_same(served: Served) -> None:
     assert comparable([event for event in events if event["type"] == "final"]) == finals
 
 
-async def test_4_the_embedded_engine_hears_the_same_however_it_is_cut(served: Served) -> None:
+async def test_4_the_embedded_engine_hears_the_same_however_it_is_cut(served: RunningServer) -> None:
     if (
         importlib.util.find_spec("pocketsphinx") is None
     ):  # importing it here would put it into the server's process
         pytest.skip("the embedded engine is not installed")
-    pcm = sentence()
+    pcm = make_sentence()
     cuts = [CUTS["1 s"], CUTS["random"], CUTS["1 ms"]]
     async with asyncio.TaskGroup() as group:
         jobs = [
@@ -361,14 +361,14 @@ async def test_4_the_embedded_engine_hears_the_same_however_it_is_cut(served: Se
 
 
 async def test_4_a_client_that_stalls_gets_its_final() -> None:
-    with serving(FakeEngine(Script(hypothesis=growing)), limits={"stall_s": 0.3}) as served:
-        async with speech_client(served.url) as client:
+    with serve_engine(FakeEngine(Script(hypothesis=guess_words)), limits={"stall_s": 0.3}) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start(endpointing="hands_free", events=EVENTS)
-            await say(client, spoken().tobytes(), 3200)
+            await say(client, load_speech().tobytes(), 3200)
             began = time.monotonic()
             await client.until("final")
             assert 0.25 < time.monotonic() - began < 3
-            await say(client, spoken().tobytes(), 3200)
+            await say(client, load_speech().tobytes(), 3200)
             await client.until("final")
             events = await client.stop()
             assert events[-1]["stats"]["finals"] == 2
@@ -379,14 +379,14 @@ async def test_4_a_client_that_stalls_gets_its_final() -> None:
 
 
 async def test_5_a_slow_engine_loses_no_final() -> None:
-    engine = FakeEngine(Script(hypothesis=growing, delays_s={"accept": 0.05, "finish": 0.2}))
-    with serving(engine) as served:
+    engine = FakeEngine(Script(hypothesis=guess_words, delays_s={"accept": 0.05, "finish": 0.2}))
+    with serve_engine(engine) as served:
 
         async def one() -> list[str]:
-            async with speech_client(served.url) as client:
+            async with connect_speech_client(served.url) as client:
                 await client.start()
-                await say(client, sentence(0.8) * 3)
-                return texts(await client.stop())
+                await say(client, make_sentence(0.8) * 3)
+                return list_texts(await client.stop())
 
         async with asyncio.TaskGroup() as group:
             jobs = [group.create_task(one()) for _ in range(4)]
@@ -398,11 +398,11 @@ async def test_5_a_slow_engine_loses_no_final() -> None:
 # -- 6. sessions are isolated ---------------------------------------------------------------------
 
 
-async def test_6_sessions_share_nothing(engine: FakeEngine, served: Served) -> None:
+async def test_6_sessions_share_nothing(engine: FakeEngine, served: RunningServer) -> None:
     recordings = [
-        ("a", spoken()),
-        ("b", spoken(16_000, "en_two_requests_16k")),
-        ("c", spoken(16_000, "en_send_email_8k")),
+        ("a", load_speech()),
+        ("b", load_speech(16_000, "en_two_requests_16k")),
+        ("c", load_speech(16_000, "en_send_email_8k")),
     ]
     alone = {}
     for name, audio in recordings:
@@ -429,8 +429,10 @@ async def test_6_sessions_share_nothing(engine: FakeEngine, served: Served) -> N
     assert told == {("a",), ("b",), ("c",)}
 
 
-async def test_6_the_next_dictation_on_a_socket_inherits_nothing(engine: FakeEngine, served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_6_the_next_dictation_on_a_socket_inherits_nothing(
+    engine: FakeEngine, served: RunningServer
+) -> None:
+    async with connect_speech_client(served.url) as client:
         first: dict[str, Any] = {
             "vocabulary": ["secret"],
             "words": True,
@@ -442,14 +444,14 @@ async def test_6_the_next_dictation_on_a_socket_inherits_nothing(engine: FakeEng
         await client.connection.send(b"\x01")  # half a sample is left over
         await client.stop()
         await client.start("s2")
-        await say(client, sentence())
+        await say(client, make_sentence())
         events = await client.stop()
-        assert set(kinds(events)) == {"partial", "final", "stopped"}
+        assert set(list_types(events)) == {"partial", "final", "stopped"}
         assert "words" not in events[-2]
         config = engine.sessions[-1].config
         assert (config.vocabulary, config.lang, config.model) == ((), "auto", None)
         assert comparable(events[-2:-1]) == comparable(
-            await dictate(served.url, sentence(), 16_000, CUTS["1 s"])
+            await dictate(served.url, make_sentence(), 16_000, CUTS["1 s"])
         )
 
 
@@ -457,24 +459,24 @@ async def test_6_the_next_dictation_on_a_socket_inherits_nothing(engine: FakeEng
 
 
 async def test_7_a_session_ends_at_its_limit_with_all_its_finals() -> None:
-    with serving(FakeEngine(), limits={"session_s": 5}) as served:
-        async with speech_client(served.url) as client:
+    with serve_engine(FakeEngine(), limits={"session_s": 5}) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start()
-            await say(client, sentence(0.2) * 3)
+            await say(client, make_sentence(0.2) * 3)
             assert await client.until_closed() == 1008
-            assert kinds(client.events)[-2:] == ["stopped", "error"]
+            assert list_types(client.events)[-2:] == ["stopped", "error"]
             assert client.events[-1]["code"] == "session_too_long"
             assert "limits.session_s" in client.events[-1]["message"]
-            assert texts(client.events)
+            assert list_texts(client.events)
 
 
 async def test_7_undecoded_audio_meets_back_pressure() -> None:
     gate = Gate()
     engine = FakeEngine(Script(gates={"accept": gate}))
-    with serving(engine, limits={"backlog_s": 3}) as served:
-        async with speech_client(served.url) as client:
+    with serve_engine(engine, limits={"backlog_s": 3}) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start(endpointing="manual", events=["ack"])
-            pcm = without_pauses(200).tobytes()
+            pcm = make_speech_without_pauses(200).tobytes()
             sending = asyncio.create_task(say(client, pcm, 32_000))
             while (await client.until("ack"))[-1]["backlog_ms"] < 2000:
                 pass
@@ -493,11 +495,11 @@ async def test_7_undecoded_audio_meets_back_pressure() -> None:
 
 async def test_8_the_loop_stays_free_while_engines_work() -> None:
     engine = FakeEngine(Script(delays_s={"accept": 0.3, "finish": 0.3}))
-    with serving(engine) as served:
-        async with speech_client(served.url) as busy, speech_client(served.url) as idle:
+    with serve_engine(engine) as served:
+        async with connect_speech_client(served.url) as busy, connect_speech_client(served.url) as idle:
             await busy.start()
             await idle.start(provider="cloud_stub")
-            work = asyncio.create_task(say(busy, sentence(0.7) * 2))
+            work = asyncio.create_task(say(busy, make_sentence(0.7) * 2))
             lags = []
             for _ in range(40):
                 began = time.monotonic()
@@ -511,10 +513,10 @@ async def test_8_the_loop_stays_free_while_engines_work() -> None:
 
 
 async def test_8_one_clients_file_does_not_hold_the_others() -> None:
-    with serving(FakeEngine()) as served:
-        async with speech_client(served.url) as bulk, speech_client(served.url) as other:
+    with serve_engine(FakeEngine()) as served:
+        async with connect_speech_client(served.url) as bulk, connect_speech_client(served.url) as other:
             await bulk.start(sample_rate=8000)
-            work = asyncio.create_task(say(bulk, spoken(8000).tobytes() * 40, 1 << 19))
+            work = asyncio.create_task(say(bulk, load_speech(8000).tobytes() * 40, 1 << 19))
             lags = []
             while not work.done():
                 began = time.monotonic()
@@ -531,16 +533,16 @@ async def test_8_one_clients_file_does_not_hold_the_others() -> None:
 
 async def test_9_no_transcript_reaches_the_log() -> None:
     script = Script(hypothesis=lambda _: SECRET, final=lambda _: SECRET)
-    with serving(FakeEngine(script), log_level="debug") as served:
-        async with speech_client(served.url) as client:
+    with serve_engine(FakeEngine(script), log_level="debug") as served:
+        async with connect_speech_client(served.url) as client:
             await client.start(SECRET, vocabulary=[SECRET], words=True)
-            await say(client, sentence())
+            await say(client, make_sentence())
             await client.send(SECRET)
             await client.connection.send(SECRET)
-            assert texts(await client.stop()) == [SECRET]
+            assert list_texts(await client.stop()) == [SECRET]
             script.failures["finish"] = ValueError(SECRET)
             await client.start(SECRET)
-            await say(client, sentence())
+            await say(client, make_sentence())
             assert await client.until_closed() == 1011
             assert SECRET not in client.events[-1]["message"]
         assert any("engine 'fake' failed: ValueError" in line for line in served.log)

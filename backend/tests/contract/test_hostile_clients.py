@@ -16,17 +16,17 @@ from app.api import stt
 from app.cli.serve import PING_INTERVAL_S, UNREAD_TIMEOUT_MS, bind_listener
 from app.services.audio.segmenter import Segmenter
 from app.services.dictation import session as speech_socket
-from tests.fakes.engine import FakeEngine, Gate, Script, growing
-from tests.support.serving import fake_settings, serving
+from tests.fakes.engine import FakeEngine, Gate, Script, guess_words
+from tests.support.server import fake_settings, serve_engine
 from tests.support.speech_client import (
-    Client,
-    eventually,
-    kinds,
-    sentence,
-    speech_client,
-    spoken,
-    texts,
-    without_pauses,
+    SpeechClient,
+    connect_speech_client,
+    list_texts,
+    list_types,
+    load_speech,
+    make_sentence,
+    make_speech_without_pauses,
+    wait_until,
 )
 
 pytestmark = pytest.mark.once
@@ -42,24 +42,24 @@ def memory_mb() -> float:
 @pytest.fixture(scope="module", autouse=True)
 def loaded() -> None:
     """What is loaded once is no client's doing."""
-    Segmenter(fake_settings(), 16_000, None).push(spoken())
+    Segmenter(fake_settings(), 16_000, None).push(load_speech())
 
 
-async def say(client: Client, pcm: bytes, step: int = 6400) -> None:
+async def say(client: SpeechClient, pcm: bytes, step: int = 6400) -> None:
     for at in range(0, len(pcm), step):
         await client.connection.send(pcm[at : at + step])
 
 
 @asynccontextmanager
-async def bystander(url: str) -> AsyncIterator[Client]:
+async def bystander(url: str) -> AsyncIterator[SpeechClient]:
     """Another speaker, whose dictation must come to the same as ever."""
-    async with speech_client(url) as client:
+    async with connect_speech_client(url) as client:
         await client.start("bystander", provider="cloud_stub")
         await client.audio(bytes(320))
         await client.audio(bytes(320))
         yield client
         await client.audio(bytes(320))
-        assert texts(await client.stop()) == ["(mock) transcripción final #1"]
+        assert list_texts(await client.stop()) == ["(mock) transcripción final #1"]
 
 
 # -- too much -------------------------------------------------------------------------------------
@@ -68,8 +68,8 @@ async def bystander(url: str) -> AsyncIterator[Client]:
 @pytest.mark.parametrize("provider", ["cloud_stub", "fake"])
 async def test_ten_thousand_tiny_messages(provider: str) -> None:
     tiny = json.dumps({"type": "audio", "format": "pcm16", "sample_rate": 16_000, "data": "AAA="})
-    with serving(FakeEngine()) as served:
-        async with bystander(served.url), speech_client(served.url) as client:
+    with serve_engine(FakeEngine()) as served:
+        async with bystander(served.url), connect_speech_client(served.url) as client:
             await client.start(provider=provider)
             await client.audio(bytes(3200))
             await client.answers()  # by now all that is loaded once is loaded
@@ -90,8 +90,8 @@ async def test_ten_thousand_tiny_messages(provider: str) -> None:
 
 @pytest.mark.parametrize("message", ['{"type":"ping"}', '{"type":"flush"}', "[]", '{"type":"stop"}'])
 async def test_ten_thousand_messages_that_each_want_an_answer(message: str) -> None:
-    with serving(FakeEngine()) as served:
-        async with bystander(served.url), speech_client(served.url) as client:
+    with serve_engine(FakeEngine()) as served:
+        async with bystander(served.url), connect_speech_client(served.url) as client:
             await client.start()
 
             async def send() -> None:
@@ -107,10 +107,10 @@ async def test_ten_thousand_messages_that_each_want_an_answer(message: str) -> N
 
 async def test_flushes_behind_a_busy_engine_meet_back_pressure() -> None:
     gate = Gate()
-    with serving(FakeEngine(Script(gates={"finish": gate}))) as served:
-        async with bystander(served.url), speech_client(served.url) as client:
+    with serve_engine(FakeEngine(Script(gates={"finish": gate}))) as served:
+        async with bystander(served.url), connect_speech_client(served.url) as client:
             await client.start()
-            await say(client, spoken().tobytes())
+            await say(client, load_speech().tobytes())
             for _ in range(5000):
                 await client.send("flush")
             await client.send("ping")
@@ -119,19 +119,19 @@ async def test_flushes_behind_a_busy_engine_meet_back_pressure() -> None:
                     await client.until("pong")
             gate.open()
             await client.stop()
-            assert kinds(client.events).count("flushed") == 5000
-            assert len(texts(client.events)) == 1
+            assert list_types(client.events).count("flushed") == 5000
+            assert len(list_texts(client.events)) == 1
 
 
 async def test_faster_than_real_time_without_end_stays_in_memory_limits() -> None:
     engine = FakeEngine(Script(delays_s={"accept": 0.005}))
-    with serving(engine, limits={"backlog_s": 5}) as served:
-        async with bystander(served.url), speech_client(served.url) as client:
+    with serve_engine(engine, limits={"backlog_s": 5}) as served:
+        async with bystander(served.url), connect_speech_client(served.url) as client:
             await client.start(partials=False)
             before = memory_mb()
             async with asyncio.timeout(60):
                 for _ in range(5):
-                    await say(client, without_pauses(60).tobytes(), 32_000)
+                    await say(client, make_speech_without_pauses(60).tobytes(), 32_000)
                     for stream in engine.streams:
                         stream.audio.clear() if stream.finished else None
             grown = memory_mb() - before
@@ -140,12 +140,12 @@ async def test_faster_than_real_time_without_end_stays_in_memory_limits() -> Non
 
 
 async def test_tiny_chunks_cost_no_more_in_a_long_utterance_than_in_a_short_one() -> None:
-    with serving(FakeEngine(), limits={"utterance_s": 29, "utterance_soft_s": 28}) as served:
-        async with speech_client(served.url) as client:
+    with serve_engine(FakeEngine(), limits={"utterance_s": 29, "utterance_soft_s": 28}) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start(endpointing="manual", partials=False)
             costs = []
             for _ in range(9):
-                pcm = without_pauses(3).tobytes()
+                pcm = make_speech_without_pauses(3).tobytes()
                 began = time.process_time()
                 await say(client, pcm, 32)
                 await client.answers()
@@ -157,11 +157,11 @@ async def test_tiny_chunks_cost_no_more_in_a_long_utterance_than_in_a_short_one(
 async def test_a_client_under_back_pressure_is_not_closed() -> None:
     """Its own keep-alive is answered in its turn: the engine's pace decides when."""
     engine = FakeEngine(Script(delays_s={"accept": 0.01}))
-    with serving(engine, limits={"backlog_s": 2, "idle_session_s": 0.5, "stall_s": 0.2}) as served:
-        async with speech_client(served.url, ping_interval=0.2, ping_timeout=10) as client:
+    with serve_engine(engine, limits={"backlog_s": 2, "idle_session_s": 0.5, "stall_s": 0.2}) as served:
+        async with connect_speech_client(served.url, ping_interval=0.2, ping_timeout=10) as client:
             await client.start(endpointing="manual")
             began = time.monotonic()
-            await say(client, without_pauses(300).tobytes(), 32_000)
+            await say(client, make_speech_without_pauses(300).tobytes(), 32_000)
             assert (await client.stop())[-1]["stats"]["audio_ms"] == 300_000
             assert time.monotonic() - began > 2, "there was no back-pressure"
 
@@ -170,49 +170,51 @@ async def test_a_client_under_back_pressure_is_not_closed() -> None:
 
 
 @asynccontextmanager
-async def deaf_client(url: str) -> AsyncIterator[Client]:
+async def deaf_client(url: str) -> AsyncIterator[SpeechClient]:
     """A client whose socket takes next to nothing and that reads only when told to."""
     address = urlsplit(url)
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     raw.connect((address.hostname, address.port))
     raw.setblocking(False)
-    async with speech_client(url, sock=raw, max_queue=1) as client:
+    async with connect_speech_client(url, sock=raw, max_queue=1) as client:
         yield client
 
 
 @pytest.mark.parametrize("provider", ["cloud_stub", "fake"])
 async def test_a_client_that_never_reads_is_closed_and_its_engine_freed(provider: str) -> None:
-    engine = FakeEngine(Script(hypothesis=lambda stream: f"{growing(stream)} " + "x" * 4000))
+    engine = FakeEngine(Script(hypothesis=lambda stream: f"{guess_words(stream)} " + "x" * 4000))
     limits = {"slow_reader_s": 0.5, "outbound_events": 8, "resume_s": 0.5}
-    with serving(engine, send_buffer_bytes=4096, unread_ms=2000, limits=limits) as served:
+    with serve_engine(engine, send_buffer_bytes=4096, unread_ms=2000, limits=limits) as served:
         async with bystander(served.url), deaf_client(served.url) as client:
             await client.start(provider=provider)
             before = memory_mb()
 
             async def flood() -> None:
                 while True:
-                    await say(client, without_pauses(20).tobytes(), 3200 if provider == "fake" else 64)
+                    await say(
+                        client, make_speech_without_pauses(20).tobytes(), 3200 if provider == "fake" else 64
+                    )
 
             flooding = asyncio.create_task(flood())
-            await eventually(lambda: served.resources.sockets.open == 1, 15)
-            await eventually(lambda: served.connections == 1, 15)
-            await eventually(lambda: engine.all_closed)
+            await wait_until(lambda: served.resources.sockets.open == 1, 15)
+            await wait_until(lambda: served.connections == 1, 15)
+            await wait_until(lambda: engine.all_closed)
             assert memory_mb() - before < 50
             client.connection.transport.abort()
             with pytest.raises(ConnectionClosed):
                 await flooding
-        await eventually(lambda: served.connections == 0)
+        await wait_until(lambda: served.connections == 0)
 
 
 async def test_a_silent_client_that_never_reads_its_acks_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock's own task sends them; it must not wait for the client that it is to watch."""
     monkeypatch.setattr(stt, "_TICK_S", 0.001)
     monkeypatch.setattr(speech_socket, "ACK_EVERY_S", 0.0)
-    with serving(FakeEngine(), send_buffer_bytes=4096, limits={"slow_reader_s": 0.5}) as served:
+    with serve_engine(FakeEngine(), send_buffer_bytes=4096, limits={"slow_reader_s": 0.5}) as served:
         async with deaf_client(served.url) as client:
             await client.start("x" * 200, events=["ack"])
-            await eventually(lambda: served.resources.sockets.open == 0, 10)
+            await wait_until(lambda: served.resources.sockets.open == 0, 10)
             client.connection.transport.abort()
 
 
@@ -224,57 +226,57 @@ def test_the_command_lets_the_system_drop_who_takes_nothing() -> None:
 
 # -- a client that leaves -------------------------------------------------------------------------
 
-Act = Callable[[Client, FakeEngine], Awaitable[None]]
+Act = Callable[[SpeechClient, FakeEngine], Awaitable[None]]
 
 
-async def _nothing(client: Client, engine: FakeEngine) -> None:
+async def _nothing(client: SpeechClient, engine: FakeEngine) -> None:
     pass
 
 
-async def _while_starting(client: Client, engine: FakeEngine) -> None:
+async def _while_starting(client: SpeechClient, engine: FakeEngine) -> None:
     engine.script.gates["open_session"] = Gate()
     await client.send("start", config={})
     await asyncio.to_thread(engine.script.gates["open_session"].reached.wait, 5)
 
 
-async def _started(client: Client, engine: FakeEngine) -> None:
+async def _started(client: SpeechClient, engine: FakeEngine) -> None:
     await client.start()
 
 
-async def _mid_utterance(client: Client, engine: FakeEngine) -> None:
+async def _mid_utterance(client: SpeechClient, engine: FakeEngine) -> None:
     await client.start()
-    await say(client, spoken().tobytes())
+    await say(client, load_speech().tobytes())
     await client.until("partial")
 
 
-async def _while_accepting(client: Client, engine: FakeEngine) -> None:
+async def _while_accepting(client: SpeechClient, engine: FakeEngine) -> None:
     engine.script.gates["accept"] = Gate()
     await client.start()
-    await say(client, spoken().tobytes())
+    await say(client, load_speech().tobytes())
     await asyncio.to_thread(engine.script.gates["accept"].reached.wait, 5)
 
 
-async def _while_finishing(client: Client, engine: FakeEngine) -> None:
+async def _while_finishing(client: SpeechClient, engine: FakeEngine) -> None:
     engine.script.gates["finish"] = Gate()
     await client.start()
-    await say(client, sentence())
+    await say(client, make_sentence())
     await asyncio.to_thread(engine.script.gates["finish"].reached.wait, 5)
 
 
-async def _while_draining(client: Client, engine: FakeEngine) -> None:
+async def _while_draining(client: SpeechClient, engine: FakeEngine) -> None:
     engine.script.gates["finish"] = Gate()
     await client.start()
-    await say(client, sentence() * 3)
+    await say(client, make_sentence() * 3)
     await client.send("stop")
     await asyncio.to_thread(engine.script.gates["finish"].reached.wait, 5)
 
 
-async def _with_a_start_waiting(client: Client, engine: FakeEngine) -> None:
+async def _with_a_start_waiting(client: SpeechClient, engine: FakeEngine) -> None:
     await _while_draining(client, engine)
     await client.send("start", config={})
 
 
-async def _stopped(client: Client, engine: FakeEngine) -> None:
+async def _stopped(client: SpeechClient, engine: FakeEngine) -> None:
     await _mid_utterance(client, engine)
     await client.stop()
 
@@ -296,11 +298,11 @@ POINTS: dict[str, Act] = {
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_client_that_leaves_frees_its_engine(point: str, politely: bool) -> None:
     """One that breaks off does so where the operator wants no dictation to wait for it."""
-    engine = FakeEngine(Script(hypothesis=growing))
-    with serving(engine, limits={} if politely else {"resume_s": 0}) as served:
+    engine = FakeEngine(Script(hypothesis=guess_words))
+    with serve_engine(engine, limits={} if politely else {"resume_s": 0}) as served:
         async with bystander(served.url):
             tasks = len(served.server.server_state.tasks)
-            async with speech_client(served.url) as client:
+            async with connect_speech_client(served.url) as client:
                 await POINTS[point](client, engine)
                 finished = [stream.finished for stream in engine.streams]
                 if politely:
@@ -312,28 +314,28 @@ async def test_a_client_that_leaves_frees_its_engine(point: str, politely: bool)
                 await leaving if point != "starting" else None
                 for gate in engine.script.gates.values():
                     gate.open()
-                await eventually(lambda: engine.all_closed and served.resources.sockets.open == 1, 1.5)
+                await wait_until(lambda: engine.all_closed and served.resources.sockets.open == 1, 1.5)
                 await leaving
             # Behind a `start` that waits nobody reads how the client left: until a send finds out, it may come back.
             if point != "start waits":
                 assert len(engine.streams) == len(finished), "an utterance was begun for nobody"
-            await eventually(lambda: len(served.server.server_state.tasks) == tasks)
+            await wait_until(lambda: len(served.server.server_state.tasks) == tasks)
         assert served.troubles == []
 
 
 @pytest.mark.parametrize("partials", [True, False])
 async def test_a_client_that_leaves_under_back_pressure_frees_its_engine(partials: bool) -> None:
     """Behind unread audio its leaving cannot be seen; a write tells. What the system still holds is not read."""
-    engine = FakeEngine(Script(hypothesis=growing, delays_s={"accept": 0.2}))
-    with serving(engine, limits={"backlog_s": 3, "resume_s": 0.1}) as served:
-        async with bystander(served.url), speech_client(served.url) as client:
+    engine = FakeEngine(Script(hypothesis=guess_words, delays_s={"accept": 0.2}))
+    with serve_engine(engine, limits={"backlog_s": 3, "resume_s": 0.1}) as served:
+        async with bystander(served.url), connect_speech_client(served.url) as client:
             await client.start(partials=partials, endpointing="manual")
-            sending = asyncio.create_task(say(client, without_pauses(120).tobytes(), 32_000))
-            await eventually(lambda: bool(engine.streams) and engine.streams[0].pieces > 2)
+            sending = asyncio.create_task(say(client, make_speech_without_pauses(120).tobytes(), 32_000))
+            await wait_until(lambda: bool(engine.streams) and engine.streams[0].pieces > 2)
             client.connection.transport.abort()
             await asyncio.gather(sending, return_exceptions=True)
             heard_s = sum(len(stream.audio) / 32_000 for stream in engine.streams)
-            await eventually(lambda: engine.all_closed, 15)
+            await wait_until(lambda: engine.all_closed, 15)
             decoded_s = sum(len(stream.audio) / 32_000 for stream in engine.streams) - heard_s
             # Until a ping fails; the backlog; what one read of 256 KiB brought in before.
             assert decoded_s <= PING_INTERVAL_S / 0.2 + 3 + 8 + 2, (
@@ -343,30 +345,30 @@ async def test_a_client_that_leaves_under_back_pressure_frees_its_engine(partial
 
 @pytest.mark.parametrize("point", ["connected", "mid-utterance", "draining", "accept runs"])
 async def test_a_restart_closes_with_1012_and_frees_engines(point: str) -> None:
-    engine = FakeEngine(Script(hypothesis=growing))
-    with serving(engine) as served:
-        async with speech_client(served.url) as client:
+    engine = FakeEngine(Script(hypothesis=guess_words))
+    with serve_engine(engine) as served:
+        async with connect_speech_client(served.url) as client:
             await POINTS[point](client, engine)
             served.server.should_exit = True
             assert await client.until_closed() == 1012
             for gate in engine.script.gates.values():
                 gate.open()
-            await eventually(lambda: engine.all_closed and served.resources.sockets.open == 0)
+            await wait_until(lambda: engine.all_closed and served.resources.sockets.open == 0)
 
 
 # -- too many -------------------------------------------------------------------------------------
 
 
 async def test_sockets_over_the_limit_are_sent_away_with_a_hint() -> None:
-    with serving(FakeEngine(), limits={"sockets": 20}) as served:
+    with serve_engine(FakeEngine(), limits={"sockets": 20}) as served:
         async with bystander(served.url):
 
             async def knock() -> tuple[int, str]:
-                async with speech_client(served.url) as client:
+                async with connect_speech_client(served.url) as client:
                     code = await client.until_closed()
                     return code, client.events[-1]["message"]
 
-            inside = [speech_client(served.url) for _ in range(19)]
+            inside = [connect_speech_client(served.url) for _ in range(19)]
             clients = [await entry.__aenter__() for entry in inside]
             async with asyncio.TaskGroup() as group:
                 knocks = [group.create_task(knock()) for _ in range(300)]
@@ -377,18 +379,18 @@ async def test_sockets_over_the_limit_are_sent_away_with_a_hint() -> None:
             for client, entry in zip(clients, inside, strict=True):
                 await client.answers()
                 await entry.__aexit__(None, None, None)
-            await eventually(lambda: served.resources.sockets.open == 1)
-            async with speech_client(served.url) as client:
+            await wait_until(lambda: served.resources.sockets.open == 1)
+            async with connect_speech_client(served.url) as client:
                 await client.answers()
 
 
 async def test_three_hundred_who_knock_and_run_leave_nothing_behind() -> None:
-    with serving(FakeEngine(), limits={"sockets": 20}) as served:
+    with serve_engine(FakeEngine(), limits={"sockets": 20}) as served:
         async with bystander(served.url):
 
             async def run() -> None:
                 try:
-                    async with speech_client(served.url) as client:
+                    async with connect_speech_client(served.url) as client:
                         client.connection.transport.abort()
                 except ConnectionClosed:
                     pass
@@ -396,5 +398,5 @@ async def test_three_hundred_who_knock_and_run_leave_nothing_behind() -> None:
             async with asyncio.TaskGroup() as group:
                 for _ in range(300):
                     group.create_task(run())
-            await eventually(lambda: served.resources.sockets.open == 1 and served.connections == 1)
+            await wait_until(lambda: served.resources.sockets.open == 1 and served.connections == 1)
         assert served.troubles == []

@@ -7,10 +7,10 @@ import pytest
 from app.core.errors import BadRequest, UpstreamError, UpstreamTruncated
 from app.providers.upstream.codec import MAX_JSON_LEVELS, EventTooLong, JsonTooDeep, SseDecoder, parse_json
 from app.providers.upstream.errors import parse_retry_after_s
-from tests.fakes.upstream import FakeUpstream, Reply, data, sse
-from tests.support.chat import answered, asking, completed, streamed, text
+from tests.fakes.upstream import FakeUpstream, Reply, sse_event, sse_reply
+from tests.support.upstream_chat import complete_reply, join_text, open_chat, stream_chunks, stream_replies
 
-HELLO = data({"choices": [{"index": 0, "delta": {"content": "Hello"}}]})
+HELLO = sse_event({"choices": [{"index": 0, "delta": {"content": "Hello"}}]})
 
 
 @pytest.mark.parametrize("levels", [300, 900, 100_000])
@@ -18,8 +18,8 @@ async def test_a_request_that_nests_is_sent_or_refused(levels: int) -> None:
     deep: Any = 1
     for _ in range(levels):
         deep = [deep]
-    async with FakeUpstream().serve() as upstream, asking(upstream) as chat:
-        _, error = await streamed(chat, tools=deep)
+    async with FakeUpstream().serve() as upstream, open_chat(upstream) as chat:
+        _, error = await stream_chunks(chat, tools=deep)
         assert (type(error), len(upstream.requests)) == (
             (BadRequest, 0) if levels > 1000 else (type(None), 1)
         )
@@ -36,16 +36,16 @@ def nested(levels: int, field: bytes = b"delta") -> bytes:
 
 @pytest.mark.parametrize("levels", [300, 1000, 100_000])
 async def test_an_answer_that_nests_without_end_is_an_error(levels: int) -> None:
-    chunks, error = await answered(sse(HELLO, event(nested(levels))))
-    assert (text(chunks), type(error)) == ("Hello", UpstreamError)
+    chunks, error = await stream_replies(sse_reply(HELLO, event(nested(levels))))
+    assert (join_text(chunks), type(error)) == ("Hello", UpstreamError)
     whole = Reply([nested(levels, b"message")], headers={"Content-Type": "application/json"})
     with pytest.raises(UpstreamError, match="nests too deeply"):
-        await completed(whole)
+        await complete_reply(whole)
 
 
 async def test_an_answer_that_nests_as_many_do_is_an_answer() -> None:
-    chunks, error = await answered(sse(event(nested(MAX_JSON_LEVELS - 10))))
-    assert (text(chunks), error) == ("x", None)
+    chunks, error = await stream_replies(sse_reply(event(nested(MAX_JSON_LEVELS - 10))))
+    assert (join_text(chunks), error) == ("x", None)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ async def test_half_a_character_costs_itself_and_not_the_answer() -> None:
     half = event(
         rb'{"choices":[{"index":0,"delta":{"content":"\ud83d"},"logprobs":{"content":[{"logprob":NaN}]}}]}'
     )
-    chunks, error = await answered(sse(HELLO, half, HELLO))
-    assert (text(chunks), error) == ("Hello?Hello", None)
+    chunks, error = await stream_replies(sse_reply(HELLO, half, HELLO))
+    assert (join_text(chunks), error) == ("Hello?Hello", None)
 
 
 async def test_a_chunk_that_is_cut_off_stays_a_truncation() -> None:
     cut = Reply([HELLO, b'data: {"choices":[{"ind'], headers={"Content-Type": "text/event-stream"})
-    _, error = await answered(cut)
+    _, error = await stream_replies(cut)
     assert isinstance(error, UpstreamTruncated)
 
 
@@ -103,7 +103,9 @@ def test_lines_without_an_end_of_their_event_have_a_bound(line: bytes) -> None:
 
 @pytest.mark.parametrize("code", ["9" * 5000, "٥٠٠", True, -1, 10**30, {}, None])
 async def test_an_error_with_an_odd_code_is_an_error(code: Any) -> None:
-    _, error = await answered(sse(HELLO, data({"error": {"message": "it broke", "code": code}})))
+    _, error = await stream_replies(
+        sse_reply(HELLO, sse_event({"error": {"message": "it broke", "code": code}}))
+    )
     assert isinstance(error, UpstreamError)
     assert "it broke" in error.message
 

@@ -10,20 +10,20 @@ import pytest
 
 from app.schemas.providers import ProviderState
 from tests.fakes.engine import FakeEngine, Gate, Script
-from tests.support.serving import Served, serving
-from tests.support.speech_client import speech_client
+from tests.support.server import RunningServer, serve_engine
+from tests.support.speech_client import connect_speech_client
 
 SECRET = "the eagle lands at midnight"
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with serving(FakeEngine(), limits={"body_bytes": 4096}) as served:
+def served() -> Iterator[RunningServer]:
+    with serve_engine(FakeEngine(), limits={"body_bytes": 4096}) as served:
         yield served
 
 
 @pytest.fixture
-async def http(served: Served) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(served: RunningServer) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as client:
         yield client
 
@@ -66,7 +66,7 @@ async def test_ready_once_the_default_engine_is_warm(http: httpx2.AsyncClient) -
 async def test_not_ready_while_the_default_engine_loads() -> None:
 
     gate = Gate()
-    with serving(FakeEngine(Script(gates={"start": gate}))) as served:
+    with serve_engine(FakeEngine(Script(gates={"start": gate}))) as served:
         async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as client:
             response = await client.get("/health/ready")
             assert (response.status_code, response.json()) == (503, {"status": "loading"})
@@ -91,7 +91,7 @@ async def test_provider_lists(http: httpx2.AsyncClient, kind: str) -> None:
 
 @pytest.mark.parametrize("step", ["status", "models"])
 async def test_one_bad_provider_does_not_break_the_list(step: Any) -> None:
-    with serving(FakeEngine(Script(failures={step: ValueError(SECRET)}))) as served:
+    with serve_engine(FakeEngine(Script(failures={step: ValueError(SECRET)}))) as served:
         async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as client:
             response = await client.get("/providers/stt")
         assert response.status_code == 200
@@ -105,7 +105,7 @@ async def test_a_slow_provider_does_not_delay_the_list_beyond_its_limit(
 
     monkeypatch.setattr("app.services.decoding.providers.PROBE_TIMEOUT_S", 0.2)
     engine = FakeEngine()
-    with serving(engine) as served:
+    with serve_engine(engine) as served:
         async with httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=5) as client:
             await client.get("/health/ready")
             engine.script.delays_s["status"] = 1.0
@@ -166,7 +166,7 @@ async def test_a_body_over_the_limit(http: httpx2.AsyncClient) -> None:
 
 
 async def test_what_fails_unforeseen_is_told_and_logged_without_its_words(
-    served: Served, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    served: RunningServer, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise ValueError(SECRET)
@@ -181,9 +181,9 @@ async def test_what_fails_unforeseen_is_told_and_logged_without_its_words(
 
 
 async def test_a_finished_dictation_can_be_sent_by_its_label(
-    served: Served, http: httpx2.AsyncClient
+    served: RunningServer, http: httpx2.AsyncClient
 ) -> None:
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.start("mine", provider="cloud_stub")
         early = await http.post("/llm/generate", json={"provider": "echo", "session_id": "mine"})
         assert_our_error(early, 409, "nothing_final_yet")

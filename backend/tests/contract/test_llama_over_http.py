@@ -19,9 +19,8 @@ from app.core.config import LlamaSettings, LlmSettings, Settings
 from app.main import create_app
 from app.providers.llm.llama.provider import LlamaLocalProvider
 from app.providers.registry import Registration, Registrations, list_llm_registrations
-from tests.support.data_folder import own_data_folder
-from tests.support.server import run_app
-from tests.support.speech_client import eventually, gathered
+from tests.support.server import own_data_folder, run_app
+from tests.support.speech_client import gather, wait_until
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
 ASKED: list[Any] = [{"role": "user", "content": "Say hello"}]
@@ -97,7 +96,7 @@ async def test_it_is_listed_and_answers_by_default(llama: Running) -> None:
         assert items["llama_local"]["default"]
         assert "tiny.gguf" in items["llama_local"]["description"]
         asked = {"messages": ASKED, "config": {"temperature": 0}}
-        answers = await gathered(*(http.post("/llm/generate", json=asked, timeout=20) for _ in range(2)))
+        answers = await gather(*(http.post("/llm/generate", json=asked, timeout=20) for _ in range(2)))
         for answer in answers:  # the second came while the model was loading
             told = answer.json()
             assert (told["provider"], told["model"], told["text"]) == ("llama_local", "tiny", SENTENCE)
@@ -183,7 +182,7 @@ async def test_another_model_is_not_found(sdk: openai.AsyncOpenAI) -> None:
 
 
 async def test_many_at_once_all_get_their_answers(sdk: openai.AsyncOpenAI) -> None:
-    answers = await gathered(
+    answers = await gather(
         *(sdk.chat.completions.create(model="tiny", messages=ASKED, temperature=0) for _ in range(16))
     )
     assert {answer.choices[0].message.content for answer in answers} == {SENTENCE}
@@ -226,7 +225,7 @@ async def test_the_end_of_the_server_is_the_end_of_the_process(models: Path) -> 
             pid = llama.pid
             llama.server.should_exit = True
             reading = asyncio.ensure_future(_until_the_end(stream))
-            await eventually(process.ended.is_set, within_s=3.0)
+            await wait_until(process.ended.is_set, within_s=3.0)
             await reading
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

@@ -2,16 +2,16 @@
 
 import httpx2
 
-from tests.fakes.chat_provider import FakeChat, with_models
 from tests.fakes.engine import FakeEngine
-from tests.support.accounts import ACCOUNTS, Team, bearer
-from tests.support.serving import serving
-from tests.support.talking import client_of, refusal, talking
+from tests.fakes.llm_providers import FakeChat, with_models
+from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.conversations import make_client, read_error, run_chat_server
+from tests.support.server import serve_engine
 
 
 def test_a_list_of_ids_of_which_each_answers() -> None:
     fake = FakeChat(lists=("tiny", "org/large:7b", "tiny"))
-    with talking(fake) as (talk, _):
+    with run_chat_server(fake) as (talk, _):
         listed = talk.http.get("/api/models").json()
         assert {"fake/tiny", "fake/org/large:7b", "echo"} <= set(listed)
         assert all(isinstance(id_, str) for id_ in listed)
@@ -23,23 +23,23 @@ def test_a_list_of_ids_of_which_each_answers() -> None:
 
 
 def test_nothing_but_echo_is_there_without_upstreams() -> None:
-    with talking() as (talk, _):
+    with run_chat_server() as (talk, _):
         assert talk.http.get("/api/models").json() == ["echo", "loft-chat"]
 
 
 def test_a_provider_that_does_not_answer_delays_nobody_for_long() -> None:
-    with talking(FakeChat(slow_s=60)) as (talk, _):
+    with run_chat_server(FakeChat(slow_s=60)) as (talk, _):
         assert talk.http.get("/api/models").json() == ["echo", "loft-chat"]
 
 
 def test_models_are_for_callers() -> None:
     with (
-        serving(
+        serve_engine(
             FakeEngine(), registrations=with_models(), llm={"discover": False}, accounts=ACCOUNTS
         ) as served,
         httpx2.Client(base_url=served.url, trust_env=False) as nobody,
     ):
-        assert refusal(nobody.get("/api/models")) == (401, "unauthorized")
+        assert read_error(nobody.get("/api/models")) == (401, "unauthorized")
         team = Team(served.resources.settings)
-        with client_of(served, headers=bearer(team.token(team.add("ana")))) as ana:
+        with make_client(served, headers=make_bearer(team.token(team.add("ana")))) as ana:
             assert ana.get("/api/models").json() == ["echo", "loft-chat"]

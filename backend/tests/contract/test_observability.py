@@ -10,9 +10,15 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.core.errors import EngineFailed
-from tests.fakes.engine import FakeEngine, Script, growing
-from tests.support.serving import Served, serving
-from tests.support.speech_client import Client, eventually, silence, speech_client, spoken
+from tests.fakes.engine import FakeEngine, Script, guess_words
+from tests.support.server import RunningServer, serve_engine
+from tests.support.speech_client import (
+    SpeechClient,
+    connect_speech_client,
+    load_speech,
+    make_silence,
+    wait_until,
+)
 
 SECRET = "the midnight password"
 CHUNK = 1600
@@ -21,7 +27,7 @@ SLACK_MS = 250
 """A busy machine's event loop, on top of the chunk in which the silence ends."""
 
 
-def metrics(served: Served) -> dict[str, float]:
+def metrics(served: RunningServer) -> dict[str, float]:
     """Every sample of /metrics, labels in their order of the alphabet."""
     with httpx2.Client(trust_env=False) as client:
         answer = client.get(f"{served.url}/metrics")
@@ -37,10 +43,10 @@ def metrics(served: Served) -> dict[str, float]:
 
 
 async def speak_live(
-    client: Client, silence_s: float = 1.2
+    client: SpeechClient, silence_s: float = 1.2
 ) -> tuple[float, list[tuple[float, dict[str, Any]]]]:
     """A sentence in real time; when its first sample was spoken, and each event with its moment (s)."""
-    samples = np.concatenate((spoken(), silence(silence_s)))
+    samples = np.concatenate((load_speech(), make_silence(silence_s)))
     came: list[tuple[float, dict[str, Any]]] = []
     began_s = time.monotonic()
 
@@ -60,13 +66,13 @@ async def speak_live(
 
 
 def engine(**script: Any) -> FakeEngine:
-    return FakeEngine(Script(hypothesis=growing, final=lambda _: SECRET, **script))
+    return FakeEngine(Script(hypothesis=guess_words, final=lambda _: SECRET, **script))
 
 
 async def test_the_parts_of_a_final_are_what_its_client_waited() -> None:
     """Endpoint, queue and decode together are the time from the end of speech to the final on the wire."""
-    with serving(engine(delays_s={"finish": 0.15})) as served:
-        async with speech_client(served.url) as client:
+    with serve_engine(engine(delays_s={"finish": 0.15})) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start()
             began_s, came = await speak_live(client)
             at_s, final = came[-1]
@@ -88,13 +94,13 @@ async def test_the_parts_of_a_final_are_what_its_client_waited() -> None:
 
 
 async def test_sessions_utterances_and_errors_are_counted() -> None:
-    with serving(engine()) as served:
+    with serve_engine(engine()) as served:
         before = metrics(served)
         assert before["prompter_sessions_open"] == 0
-        async with speech_client(served.url) as client:
+        async with connect_speech_client(served.url) as client:
             await client.start()
             assert metrics(served)["prompter_sessions_open"] == 1
-            await client.audio(np.concatenate((spoken(), silence(1))).tobytes())
+            await client.audio(np.concatenate((load_speech(), make_silence(1))).tobytes())
             await client.audio(b"\0", 99)
             await client.stop()
             await client.start()
@@ -108,10 +114,10 @@ async def test_sessions_utterances_and_errors_are_counted() -> None:
 
 
 async def test_an_engine_that_fails_is_counted_with_its_utterance() -> None:
-    with serving(engine(failures={"finish": EngineFailed("it broke")})) as served:
-        async with speech_client(served.url) as client:
+    with serve_engine(engine(failures={"finish": EngineFailed("it broke")})) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start(events=["utterance_discarded"])
-            await client.audio(np.concatenate((spoken(), silence(1))).tobytes())
+            await client.audio(np.concatenate((load_speech(), make_silence(1))).tobytes())
             await client.until_closed()
         found = metrics(served)
     assert found['prompter_utterances_discarded_total{provider="fake",reason="engine_error"}'] == 1
@@ -119,13 +125,13 @@ async def test_an_engine_that_fails_is_counted_with_its_utterance() -> None:
 
 
 async def test_a_socket_has_two_log_lines_that_say_nothing_private() -> None:
-    with serving(engine()) as served:
-        async with speech_client(served.url) as client:
+    with serve_engine(engine()) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start(session_id=SECRET)
-            await client.audio(np.concatenate((spoken(), silence(1))).tobytes())
+            await client.audio(np.concatenate((load_speech(), make_silence(1))).tobytes())
             await client.send("dance")
             await client.stop()
-        await eventually(lambda: len(served.log) >= 2)
+        await wait_until(lambda: len(served.log) >= 2)
     opened, closed = served.log
     request = re.fullmatch(r"INFO app\.api\.stt: socket opened id=([0-9a-f]{32})", opened)
     assert request
@@ -139,9 +145,9 @@ async def test_a_socket_has_two_log_lines_that_say_nothing_private() -> None:
 
 
 async def test_a_client_that_is_torn_off_leaves_its_line_too() -> None:
-    with serving(engine()) as served:
-        async with speech_client(served.url) as client:
+    with serve_engine(engine()) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start()
             client.connection.transport.abort()
-        await eventually(lambda: len(served.log) >= 2)
+        await wait_until(lambda: len(served.log) >= 2)
     assert re.search("code=100[56]", served.log[1])

@@ -18,8 +18,8 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as openapi
 
 from app.core.config import LlmProfile, LlmSettings, Settings
-from tests.conftest import running
-from tests.fakes.chat_upstream import in_background
+from tests.fakes.chat_upstream import run_in_background
+from tests.support.server import run_server
 
 pytestmark = pytest.mark.once
 
@@ -38,7 +38,7 @@ WHO = ("", "echo", "mine/tiny", "mine/busy", "mine/locked", "mine/full", "mine/l
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """A server with echo, a profile that answers and one whose service is away."""
-    with in_background() as upstream, socket.create_server(("127.0.0.1", 0)) as closed:
+    with run_in_background() as upstream, socket.create_server(("127.0.0.1", 0)) as closed:
         away = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
         closed.close()
         key = SecretStr("sk-mine-0123456789")
@@ -48,8 +48,8 @@ def url() -> Iterator[str]:
         }
         aliases = {"*": "echo"}
         llm = LlmSettings(discover=False, profiles=profiles, model_aliases=aliases, connect_timeout_s=0.5)
-        with running(Settings(_env_file=None, llm=llm, stt={"provider": "cloud_stub"})) as url:
-            yield url
+        with run_server(Settings(_env_file=None, llm=llm, stt={"provider": "cloud_stub"})) as server:
+            yield server.url
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,17 @@ import pytest
 from websockets.asyncio.client import connect
 
 from app.core.config import Settings
-from tests.conftest import SAMPLES, read_wav, running
+from tests.conftest import SAMPLES, read_wav
 from tests.fakes.plugin import install_plugin
+from tests.support.server import run_server
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         install_plugin(tmp_path_factory.mktemp("plugin"), patch)
-        with running(Settings(models_dir=Path("/nowhere"))) as address:
-            yield address
+        with run_server(Settings(models_dir=Path("/nowhere"))) as server:
+            yield server.url
 
 
 async def test_it_is_listed_beside_the_built_in_ones(url: str) -> None:

@@ -12,33 +12,35 @@ from websockets.exceptions import ConnectionClosed
 
 from app.core.security import LOCAL_USER_ID
 from app.services.history.transcripts import SessionLabel
-from tests.fakes.engine import FakeEngine, Gate, Script, growing
-from tests.support.resuming import Event, ResumingClient, close_all
-from tests.support.serving import Served, serving
+from tests.fakes.engine import FakeEngine, Gate, Script, guess_words
+from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import (
-    eventually,
-    kinds,
-    sentence,
-    speech_client,
-    spoken,
-    texts,
-    without_pauses,
+    Event,
+    ResumingClient,
+    close_sockets,
+    connect_speech_client,
+    list_texts,
+    list_types,
+    load_speech,
+    make_sentence,
+    make_speech_without_pauses,
+    wait_until,
 )
 
 RATE_HZ = 16_000
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
+def served() -> Iterator[RunningServer]:
     # A client that is slow because the machine is busy shall not be taken for one that has stopped speaking.
-    with serving(FakeEngine(Script(hypothesis=growing)), limits={"stall_s": 20}) as served:
+    with serve_engine(FakeEngine(Script(hypothesis=guess_words)), limits={"stall_s": 20}) as served:
         yield served
 
 
 @pytest.fixture(autouse=True)
 async def nothing_left_open() -> AsyncIterator[None]:
     yield
-    await close_all()
+    await close_sockets()
 
 
 def cut_up(pcm: bytes, rng: random.Random) -> list[bytes]:
@@ -66,10 +68,12 @@ def finals(client: ResumingClient) -> list[tuple[str, int, int, int]]:
 
 @pytest.mark.parametrize("provider", ["fake", "cloud_stub"])
 @pytest.mark.parametrize("seed", range(3))
-async def test_finals_are_those_of_an_unbroken_session(served: Served, provider: str, seed: int) -> None:
+async def test_finals_are_those_of_an_unbroken_session(
+    served: RunningServer, provider: str, seed: int
+) -> None:
     """Dozens of real TCP connections, aborted between messages and in the middle of them."""
     rng = random.Random(seed)
-    chunks = cut_up(sentence(1.0) * 3, rng)
+    chunks = cut_up(make_sentence(1.0) * 3, rng)
     found = []
     cuts = 0
     for chance in (0.0, 0.15):
@@ -86,17 +90,17 @@ async def test_finals_are_those_of_an_unbroken_session(served: Served, provider:
     assert [line for line in served.log if not line.startswith("INFO")] == []
 
 
-async def test_a_client_that_closed_with_1000_is_gone(served: Served) -> None:
+async def test_a_client_that_closed_with_1000_is_gone(served: RunningServer) -> None:
     client = ResumingClient(served.url)
     await client.start()
     assert client.connection is not None
     await client.connection.close(1000)
-    await eventually(lambda: served.resources.sockets.open == 0)
+    await wait_until(lambda: served.resources.sockets.open == 0)
     assert await refusal(served, client.token) == REFUSED
 
 
 @pytest.mark.parametrize("code", [1001, 3000, 4999])
-async def test_any_other_close_is_a_loss(served: Served, code: int) -> None:
+async def test_any_other_close_is_a_loss(served: RunningServer, code: int) -> None:
     client = ResumingClient(served.url)
     await client.start()
     assert client.connection is not None
@@ -109,9 +113,9 @@ async def test_any_other_close_is_a_loss(served: Served, code: int) -> None:
 REFUSED = "no dictation can be resumed with this token; send `start` for a new one"
 
 
-async def refusal(served: Served, token: str, **fields: object) -> str:
+async def refusal(served: RunningServer, token: str, **fields: object) -> str:
     """What a `resume` is answered; the socket can be used for a `start` afterwards."""
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.send("resume", resume_token=token, **{"last_event_seq": 1, **fields})
         error = await client.event()
         assert (error["type"], error["code"], error["fatal"]) == ("error", "resume_refused", False)
@@ -120,8 +124,8 @@ async def refusal(served: Served, token: str, **fields: object) -> str:
         return str(error["message"])
 
 
-async def test_a_wrong_token_is_refused_whether_or_not_the_session_exists(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_a_wrong_token_is_refused_whether_or_not_the_session_exists(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         token = (await client.start("mine"))["resume_token"]
         answers = {
             await refusal(served, "nonsense"),
@@ -135,9 +139,9 @@ async def test_a_wrong_token_is_refused_whether_or_not_the_session_exists(served
         await client.answers()
 
 
-async def test_tokens_are_long_and_never_the_same(served: Served) -> None:
+async def test_tokens_are_long_and_never_the_same(served: RunningServer) -> None:
     tokens = set()
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         for _ in range(5):
             tokens.add((await client.start(provider="cloud_stub"))["resume_token"])
             await client.stop()
@@ -145,8 +149,8 @@ async def test_tokens_are_long_and_never_the_same(served: Served) -> None:
     assert min(map(len, tokens)) >= 43  # 256 bits in base64
 
 
-async def test_resume_is_the_first_message_on_its_socket(served: Served) -> None:
-    async with speech_client(served.url) as other, speech_client(served.url) as client:
+async def test_resume_is_the_first_message_on_its_socket(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as other, connect_speech_client(served.url) as client:
         token = (await other.start())["resume_token"]
         await client.start(provider="cloud_stub")
         await client.send("resume", session_id="s1", resume_token=token, last_event_seq=1)
@@ -159,8 +163,8 @@ async def test_resume_is_the_first_message_on_its_socket(served: Served) -> None
 PCM = {"format": "pcm16", "sample_rate": RATE_HZ, "data": "AAA="}
 
 
-async def test_a_number_that_is_not_the_next_is_refused_and_names_the_next(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_a_number_that_is_not_the_next_is_refused_and_names_the_next(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start(provider="cloud_stub")
         await client.send("audio", seq=1, **PCM)
         await client.connection.send(bytes(4))
@@ -172,23 +176,23 @@ async def test_a_number_that_is_not_the_next_is_refused_and_names_the_next(serve
         await client.send("audio", seq="3", **PCM)
         assert (await client.until("error"))[-1]["code"] == "invalid_message"
         await client.send("audio", seq=3, **PCM)
-        assert texts(await client.stop(), "final") == ["(mock) transcripción final #1"]
+        assert list_texts(await client.stop(), "final") == ["(mock) transcripción final #1"]
 
 
-async def test_an_invalid_chunk_counts_as_an_audio_message(served: Served) -> None:
+async def test_an_invalid_chunk_counts_as_an_audio_message(served: RunningServer) -> None:
     """The client has counted it, too."""
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.start(provider="cloud_stub")
         await client.send("audio", seq=1, **PCM | {"data": "%%%"})
         await client.send("audio", seq=2, **PCM | {"sample_rate": 7})
         await client.send("audio", seq=3, **PCM)
-        assert kinds(await client.stop()) == ["error", "error", "partial", "stopped"]
+        assert list_types(await client.stop()) == ["error", "error", "partial", "stopped"]
 
 
 # -- takeover, window, bounds
 
 
-async def test_resume_takes_over_a_socket_that_looks_open(served: Served) -> None:
+async def test_resume_takes_over_a_socket_that_looks_open(served: RunningServer) -> None:
     first = ResumingClient(served.url)
     await first.start(provider="cloud_stub")
     assert first.connection is not None
@@ -206,14 +210,14 @@ async def test_resume_takes_over_a_socket_that_looks_open(served: Served) -> Non
 
 async def test_resume_takes_over_from_a_reader_under_back_pressure() -> None:
     engine = FakeEngine(Script(delays_s={"accept": 0.05}))
-    with serving(engine, limits={"backlog_s": 2}) as served:
+    with serve_engine(engine, limits={"backlog_s": 2}) as served:
         client = ResumingClient(served.url)
         await client.start(partials=False, endpointing="manual")
         assert client.connection is not None
-        chunks = [without_pauses(1).tobytes()] * 20
+        chunks = [make_speech_without_pauses(1).tobytes()] * 20
         old = client.connection
         sending = asyncio.create_task(_send_all(old, chunks))
-        await eventually(lambda: bool(engine.streams) and engine.streams[0].pieces > 1)
+        await wait_until(lambda: bool(engine.streams) and engine.streams[0].pieces > 1)
         resumed = await client.resume()
         await asyncio.gather(sending, return_exceptions=True)
         assert resumed["next_audio_seq"] < 20
@@ -229,7 +233,7 @@ async def _send_all(connection: ClientConnection, chunks: list[bytes]) -> None:
         await connection.send(chunk)
 
 
-async def test_ten_who_resume_at_once_leave_one_owner(served: Served) -> None:
+async def test_ten_who_resume_at_once_leave_one_owner(served: RunningServer) -> None:
     client = ResumingClient(served.url)
     await client.start(provider="cloud_stub")
     clients = [ResumingClient(served.url) for _ in range(10)]
@@ -265,11 +269,11 @@ async def _messages(connection: ClientConnection) -> AsyncIterator[str | bytes]:
             yield await connection.recv()
 
 
-async def lost_mid_sentence(served: Served, **config: object) -> ResumingClient:
+async def lost_mid_sentence(served: RunningServer, **config: object) -> ResumingClient:
     client = ResumingClient(served.url)
     await client.start(**config)
     assert client.connection is not None
-    await client.connection.send(spoken().tobytes())
+    await client.connection.send(load_speech().tobytes())
     while (await client.event(client.connection))["type"] != "partial":
         pass
     client.connection.transport.abort()
@@ -277,12 +281,12 @@ async def lost_mid_sentence(served: Served, **config: object) -> ResumingClient:
 
 
 async def test_at_the_end_of_the_window_what_was_said_is_finalised_and_kept() -> None:
-    engine = FakeEngine(Script(hypothesis=growing, final=lambda _: "what was said"))
-    with serving(engine, limits={"resume_s": 0.3}) as served:
+    engine = FakeEngine(Script(hypothesis=guess_words, final=lambda _: "what was said"))
+    with serve_engine(engine, limits={"resume_s": 0.3}) as served:
         client = await lost_mid_sentence(served)
-        await eventually(lambda: served.resources.sessions.waiting == 1)
+        await wait_until(lambda: served.resources.sessions.waiting == 1)
         assert not engine.all_closed
-        await eventually(lambda: engine.all_closed)
+        await wait_until(lambda: engine.all_closed)
         assert served.resources.transcripts.get_text(SessionLabel(LOCAL_USER_ID, "s1")) == "what was said"
         assert served.resources.sessions.waiting == 0
         assert await refusal(served, client.token) == REFUSED
@@ -291,15 +295,15 @@ async def test_at_the_end_of_the_window_what_was_said_is_finalised_and_kept() ->
 
 async def test_no_timer_runs_while_a_session_waits() -> None:
     """Stall, idle and slow-reader limits are for clients that are there."""
-    engine = FakeEngine(Script(hypothesis=growing))
+    engine = FakeEngine(Script(hypothesis=guess_words))
     limits = {"stall_s": 0.05, "idle_session_s": 0.3, "slow_reader_s": 0.1}
-    with serving(engine, limits=limits) as served:
+    with serve_engine(engine, limits=limits) as served:
         client = ResumingClient(served.url)
         await client.start(endpointing="manual")
         assert client.connection is not None
-        await client.connection.send(spoken().tobytes()[:32_000])
+        await client.connection.send(load_speech().tobytes()[:32_000])
         client.connection.transport.abort()
-        await eventually(lambda: served.resources.sessions.waiting == 1)
+        await wait_until(lambda: served.resources.sessions.waiting == 1)
         await asyncio.sleep(0.6)
         assert [stream.finished for stream in engine.streams] in ([], [False])
         await client.resume()
@@ -311,7 +315,7 @@ async def test_no_timer_runs_while_a_session_waits() -> None:
 
 async def test_a_client_that_fell_silent_may_come_back() -> None:
     """So a network that is gone without a word looks from here."""
-    with serving(FakeEngine(), limits={"idle_session_s": 0.4}) as served:
+    with serve_engine(FakeEngine(), limits={"idle_session_s": 0.4}) as served:
         client = ResumingClient(served.url)
         await client.start(provider="cloud_stub")
         assert client.connection is not None
@@ -324,14 +328,14 @@ async def test_a_client_that_fell_silent_may_come_back() -> None:
         assert "chunk=1" in json.loads(await connection.recv())["text"]
 
 
-async def test_events_after_stop_are_not_lost(served: Served) -> None:
+async def test_events_after_stop_are_not_lost(served: RunningServer) -> None:
     client = ResumingClient(served.url)
     await client.start(endpointing="manual")
     assert client.connection is not None
-    await client.connection.send(spoken().tobytes())
+    await client.connection.send(load_speech().tobytes())
     await client.connection.send('{"type":"stop"}')
     client.connection.transport.abort()
-    await eventually(lambda: served.resources.sessions.waiting >= 1)
+    await wait_until(lambda: served.resources.sessions.waiting >= 1)
     resumed = await client.resume()
     if not resumed["stopping"]:  # the abort may have overtaken it
         await client.connection.send('{"type":"stop"}')
@@ -345,15 +349,17 @@ async def test_events_after_stop_are_not_lost(served: Served) -> None:
 
 async def test_an_engine_that_fails_meanwhile_is_told_on_return() -> None:
     gate = Gate()
-    script = Script(hypothesis=growing, gates={"finish": gate}, failures={"finish": RuntimeError("broken")})
-    with serving(FakeEngine(script)) as served:
+    script = Script(
+        hypothesis=guess_words, gates={"finish": gate}, failures={"finish": RuntimeError("broken")}
+    )
+    with serve_engine(FakeEngine(script)) as served:
         client = ResumingClient(served.url)
         await client.start()
         assert client.connection is not None
-        await client.connection.send(sentence())
+        await client.connection.send(make_sentence())
         await asyncio.to_thread(gate.reached.wait, 5)
         client.connection.transport.abort()
-        await eventually(lambda: served.resources.sessions.waiting == 1)
+        await wait_until(lambda: served.resources.sessions.waiting == 1)
         gate.open()
         connection = await client.open()
         ask = {"type": "resume", "resume_token": client.token, "last_event_seq": client.last_seq}
@@ -369,11 +375,11 @@ async def test_an_engine_that_fails_meanwhile_is_told_on_return() -> None:
 
 
 async def test_the_oldest_of_too_many_that_wait_is_finalised() -> None:
-    engine = FakeEngine(Script(hypothesis=growing))
-    with serving(engine, limits={"waiting_sessions": 3}) as served:
+    engine = FakeEngine(Script(hypothesis=guess_words))
+    with serve_engine(engine, limits={"waiting_sessions": 3}) as served:
         lost = [await lost_mid_sentence(served) for _ in range(6)]
-        await eventually(lambda: sum(session.closed for session in engine.sessions) == 3)
-        await eventually(lambda: served.resources.sessions.waiting == 3)
+        await wait_until(lambda: sum(session.closed for session in engine.sessions) == 3)
+        await wait_until(lambda: served.resources.sessions.waiting == 3)
         for client in lost[:3]:
             assert await refusal(served, client.token) == REFUSED
         for client in lost[3:]:
@@ -382,16 +388,16 @@ async def test_the_oldest_of_too_many_that_wait_is_finalised() -> None:
 
 
 async def test_waiting_sessions_take_no_place() -> None:
-    with serving(FakeEngine(Script(hypothesis=growing)), limits={"sockets": 2}) as served:
+    with serve_engine(FakeEngine(Script(hypothesis=guess_words)), limits={"sockets": 2}) as served:
         for _ in range(4):
             await lost_mid_sentence(served)
-            await eventually(lambda: served.resources.sockets.open == 0)
-        async with speech_client(served.url) as client:
+            await wait_until(lambda: served.resources.sockets.open == 0)
+        async with connect_speech_client(served.url) as client:
             await client.answers()
 
 
-async def test_the_transcript_can_be_sent_after_the_client_was_lost(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_the_transcript_can_be_sent_after_the_client_was_lost(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start("to-send", provider="cloud_stub")
         for _ in range(3):
             await client.audio(bytes(320))
@@ -404,8 +410,8 @@ async def test_the_transcript_can_be_sent_after_the_client_was_lost(served: Serv
 
 
 async def test_resume_s_0_switches_resuming_off() -> None:
-    engine = FakeEngine(Script(hypothesis=growing))
-    with serving(engine, limits={"resume_s": 0}) as served:
+    engine = FakeEngine(Script(hypothesis=guess_words))
+    with serve_engine(engine, limits={"resume_s": 0}) as served:
         client = await lost_mid_sentence(served)
-        await eventually(lambda: engine.all_closed)
+        await wait_until(lambda: engine.all_closed)
         assert await refusal(served, client.token) == REFUSED

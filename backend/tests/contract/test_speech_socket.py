@@ -9,9 +9,17 @@ import pytest
 
 from app.core.config import EndpointingSettings
 from app.core.speech import ENDPOINTING_PROFILES
-from tests.fakes.engine import FakeEngine, Script, growing
-from tests.support.serving import Served, serving
-from tests.support.speech_client import Client, kinds, sentence, silence, speech_client, spoken, texts
+from tests.fakes.engine import FakeEngine, Script, guess_words
+from tests.support.server import RunningServer, serve_engine
+from tests.support.speech_client import (
+    SpeechClient,
+    connect_speech_client,
+    list_texts,
+    list_types,
+    load_speech,
+    make_sentence,
+    make_silence,
+)
 
 SILENCES = EndpointingSettings()
 RATES_HZ = (8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -20,16 +28,16 @@ EVERY_EVENT = ["speech_started", "speech_stopped", "utterance_discarded", "ack",
 
 @pytest.fixture(scope="module")
 def engine() -> FakeEngine:
-    return FakeEngine(Script(hypothesis=growing))
+    return FakeEngine(Script(hypothesis=guess_words))
 
 
 @pytest.fixture(scope="module")
-def served(engine: FakeEngine) -> Iterator[Served]:
-    with serving(engine) as served:
+def served(engine: FakeEngine) -> Iterator[RunningServer]:
+    with serve_engine(engine) as served:
         yield served
 
 
-async def say(client: Client, pcm: bytes, step: int = 3200) -> None:
+async def say(client: SpeechClient, pcm: bytes, step: int = 3200) -> None:
     for at in range(0, len(pcm), step):
         await client.connection.send(pcm[at : at + step])
 
@@ -37,8 +45,8 @@ async def say(client: Client, pcm: bytes, step: int = 3200) -> None:
 # -- the seven messages, and the mock ---------------------------------------------------------------
 
 
-async def test_the_seven_basic_messages_are_read_and_sent_to_the_letter(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_the_seven_basic_messages_are_read_and_sent_to_the_letter(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         socket = client.connection
         await socket.send('{"type":"start","session_id":"s1","config":{"lang":"es","provider":"cloud_stub"}}')
         for _ in range(4):
@@ -66,9 +74,9 @@ async def test_the_seven_basic_messages_are_read_and_sent_to_the_letter(served: 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 @pytest.mark.parametrize("binary", [False, True])
 async def test_cloud_stub_counts_chunks_at_every_rate_and_in_both_forms(
-    served: Served, rate_hz: int, binary: bool
+    served: RunningServer, rate_hz: int, binary: bool
 ) -> None:
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.start(provider="cloud_stub", sample_rate=rate_hz)
         for _ in range(7):
             if binary:
@@ -76,13 +84,13 @@ async def test_cloud_stub_counts_chunks_at_every_rate_and_in_both_forms(
             else:
                 await client.audio(bytes(rate_hz // 10 * 2), rate_hz)
         events = await client.stop()
-        assert texts(events, "partial") == [f"(mock) escuchando... chunk={n}" for n in range(1, 8)]
-        assert texts(events) == [f"(mock) transcripción final #{k}" for k in (1, 2)]
+        assert list_texts(events, "partial") == [f"(mock) escuchando... chunk={n}" for n in range(1, 8)]
+        assert list_texts(events) == [f"(mock) transcripción final #{k}" for k in (1, 2)]
         assert events[-1]["stats"]["audio_ms"] == pytest.approx(700, abs=1)
 
 
-async def test_session_id_is_echoed_and_null_before_start(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_session_id_is_echoed_and_null_before_start(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.send("stop")
         assert (await client.event())["session_id"] is None
         await client.start("uno", provider="cloud_stub")
@@ -96,58 +104,58 @@ async def test_session_id_is_echoed_and_null_before_start(served: Served) -> Non
         assert labels == [None, "uno", "uno", "uno", "dos", "dos", None, None]
 
 
-async def test_many_sockets_may_use_one_label(served: Served) -> None:
-    async with speech_client(served.url) as one, speech_client(served.url) as two:
+async def test_many_sockets_may_use_one_label(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as one, connect_speech_client(served.url) as two:
         await one.start("same", provider="cloud_stub")
         await two.start("same", provider="cloud_stub")
         for client in (one, two, one):
             await client.audio(bytes(320))
-        assert texts(await one.stop(), "partial") == [f"(mock) escuchando... chunk={n}" for n in (1, 2)]
-        assert texts(await two.stop(), "partial") == ["(mock) escuchando... chunk=1"]
+        assert list_texts(await one.stop(), "partial") == [f"(mock) escuchando... chunk={n}" for n in (1, 2)]
+        assert list_texts(await two.stop(), "partial") == ["(mock) escuchando... chunk=1"]
 
 
 # -- flush, stop, start, ping -----------------------------------------------------------------------
 
 
-async def test_flushed_comes_after_the_finals_that_flush_caused(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_flushed_comes_after_the_finals_that_flush_caused(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start(endpointing="manual")
         for flush_id in ("f1", 2, None):
-            await say(client, spoken().tobytes())
+            await say(client, load_speech().tobytes())
             await client.send("flush", id=flush_id)
             events = await client.until("flushed")
-            assert kinds(events)[-2:] == ["final", "flushed"]
+            assert list_types(events)[-2:] == ["final", "flushed"]
             assert events[-1]["id"] == flush_id
         assert (await client.stop())[-1]["stats"]["finals"] == 3
 
 
-async def test_flush_with_nothing_said_is_answered_at_once(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_flush_with_nothing_said_is_answered_at_once(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start()
         await client.send("flush", id="empty")
-        assert kinds(await client.until("flushed")) == ["flushed"]
-        assert kinds(await client.stop()) == ["stopped"]
+        assert list_types(await client.until("flushed")) == ["flushed"]
+        assert list_types(await client.stop()) == ["stopped"]
 
 
-async def test_stop_start_and_audio_may_be_pipelined(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_stop_start_and_audio_may_be_pipelined(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         for label in ("a", "b", "c"):
             await client.send("start", session_id=label, config={})
-            await say(client, sentence(0.2), 12_800)
+            await say(client, make_sentence(0.2), 12_800)
             await client.send("stop")
         for label in ("a", "b", "c"):
             events = await client.until("stopped")
-            assert kinds(events)[0] == "ready"
-            assert len(texts(events)) == 1
+            assert list_types(events)[0] == "ready"
+            assert len(list_texts(events)) == 1
             assert {event["session_id"] for event in events} == {label}
             assert {event.get("utterance_id", 1) for event in events} == {1}
-        assert len(set(texts(client.events))) == 1
+        assert len(set(list_texts(client.events))) == 1
 
 
-async def test_stop_tells_what_the_dictation_came_to(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_stop_tells_what_the_dictation_came_to(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start()
-        pcm = sentence()
+        pcm = make_sentence()
         await say(client, pcm)
         events = await client.stop()
         (final,) = [event for event in events if event["type"] == "final"]
@@ -159,8 +167,8 @@ async def test_stop_tells_what_the_dictation_came_to(served: Served) -> None:
 
 
 @pytest.mark.parametrize("ping_id", ["p1", 7, None, 2**53])
-async def test_ping_is_answered_in_every_state(served: Served, ping_id: Any) -> None:
-    async with speech_client(served.url) as client:
+async def test_ping_is_answered_in_every_state(served: RunningServer, ping_id: Any) -> None:
+    async with connect_speech_client(served.url) as client:
         for act in (None, client.start, client.stop):
             if act is not None:
                 await act()
@@ -168,44 +176,44 @@ async def test_ping_is_answered_in_every_state(served: Served, ping_id: Any) -> 
             assert (await client.until("pong"))[-1]["id"] == ping_id
 
 
-async def test_unknown_fields_are_ignored_everywhere(served: Served) -> None:
+async def test_unknown_fields_are_ignored_everywhere(served: RunningServer) -> None:
     extra = {"colour": "red", "seq": 1}
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.send("ping", **extra)
         await client.send("start", config={"provider": "cloud_stub", "mood": {"deep": [1]}}, **extra)
         await client.send("audio", format="pcm16", sample_rate=8000, data="AAA=", **extra)
         await client.send("flush", **extra)
         await client.send("stop", **extra)
-        assert kinds(await client.until("stopped")) == ["pong", "ready", "partial", "flushed", "stopped"]
+        assert list_types(await client.until("stopped")) == ["pong", "ready", "partial", "flushed", "stopped"]
 
 
 # -- what a start may ask for -----------------------------------------------------------------------
 
 
-async def test_ready_names_engine_language_and_reason(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_ready_names_engine_language_and_reason(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         ready = await client.start(lang="en-GB")
         assert (ready["provider"], ready["lang"]) == ("fake", "en-GB")
 
 
-async def test_optional_events_come_only_on_request(served: Served) -> None:
+async def test_optional_events_come_only_on_request(served: RunningServer) -> None:
     always = {"ready", "partial", "final", "stopped"}
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.start()
-        await say(client, sentence())
+        await say(client, make_sentence())
         await client.stop()
-        assert set(kinds(client.events)) == always
-    async with speech_client(served.url) as client:
+        assert set(list_types(client.events)) == always
+    async with connect_speech_client(served.url) as client:
         await client.start(events=["speech_started", "speech_stopped"])
-        await say(client, sentence())
+        await say(client, make_sentence())
         await client.stop()
-        assert set(kinds(client.events)) == always | {"speech_started", "speech_stopped"}
-        order = [k for k in kinds(client.events) if k != "partial"]
+        assert set(list_types(client.events)) == always | {"speech_started", "speech_stopped"}
+        order = [k for k in list_types(client.events) if k != "partial"]
         assert order == ["ready", "speech_started", "speech_stopped", "final", "stopped"]
 
 
-async def test_ack_counts_messages_and_audio(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_ack_counts_messages_and_audio(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start(events=["ack"])
         await client.connection.send(bytes(3200))
         await client.audio(bytes(3200))
@@ -214,32 +222,34 @@ async def test_ack_counts_messages_and_audio(served: Served) -> None:
         assert ack["decoded_ms"] + ack["backlog_ms"] == 200
 
 
-async def test_words_come_if_asked_and_count_from_the_sessions_start(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_words_come_if_asked_and_count_from_the_sessions_start(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start(words=True)
-        await say(client, silence(1).tobytes() + sentence())
+        await say(client, make_silence(1).tobytes() + make_sentence())
         (final,) = [event for event in await client.stop() if event["type"] == "final"]
         assert [word["word"] for word in final["words"]] == final["text"].split()
         assert final["words"][0]["start_ms"] == final["start_ms"] > 0
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.start()
-        await say(client, sentence())
+        await say(client, make_sentence())
         (final,) = [event for event in await client.stop() if event["type"] == "final"]
         assert "words" not in final
 
 
-async def test_partials_can_be_declined(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_partials_can_be_declined(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start(partials=False)
-        await say(client, sentence())
-        assert "partial" not in kinds(await client.stop())
+        await say(client, make_sentence())
+        assert "partial" not in list_types(await client.stop())
         await client.start(provider="cloud_stub", partials=False)
         await say(client, bytes(3200 * 3))
-        assert kinds(await client.stop()) == ["final", "stopped"]
+        assert list_types(await client.stop()) == ["final", "stopped"]
 
 
-async def test_the_engine_is_told_what_the_client_asked_for(served: Served, engine: FakeEngine) -> None:
-    async with speech_client(served.url) as client:
+async def test_the_engine_is_told_what_the_client_asked_for(
+    served: RunningServer, engine: FakeEngine
+) -> None:
+    async with connect_speech_client(served.url) as client:
         ready = await client.start(lang="en-US", model="large", vocabulary=["FastAPI", "kubectl"], words=True)
         assert ready["model"] == "large"
         config = engine.sessions[-1].config
@@ -257,29 +267,29 @@ async def test_the_engine_is_told_what_the_client_asked_for(served: Served, engi
     ],
 )
 async def test_endpointing_waits_for_the_silence_of_its_profile(
-    served: Served, endpointing: Any, silence_ms: int
+    served: RunningServer, endpointing: Any, silence_ms: int
 ) -> None:
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.start(endpointing=endpointing)
-        await say(client, sentence(4))
+        await say(client, make_sentence(4))
         final = (await client.until("final"))[-1]
         assert silence_ms <= final["timing"]["endpoint_ms"] <= silence_ms + 64
 
 
-async def test_manual_waits_for_flush(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_manual_waits_for_flush(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start(endpointing="manual")
-        await say(client, sentence(9))
+        await say(client, make_sentence(9))
         await client.answers()
-        assert "final" not in kinds(client.events)
+        assert "final" not in list_types(client.events)
         await client.send("flush")
-        assert len(texts(await client.until("flushed"))) == 1
+        assert len(list_texts(await client.until("flushed"))) == 1
 
 
-async def test_finals_and_partials_carry_their_place_in_time(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_finals_and_partials_carry_their_place_in_time(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start(lang="en")
-        await say(client, sentence() + sentence())
+        await say(client, make_sentence() + make_sentence())
         events = await client.stop()
         spans: dict[int, list[dict[str, Any]]] = {}
         for event in events:
@@ -302,29 +312,29 @@ async def test_finals_and_partials_carry_their_place_in_time(served: Served) -> 
 @pytest.mark.parametrize("asked", [True, False])
 @pytest.mark.parametrize("shown", [True, False])
 async def test_an_utterance_that_comes_to_nothing(asked: bool, shown: bool) -> None:
-    script = Script(hypothesis=growing if shown else lambda _: None, final=lambda _: "")
-    with serving(FakeEngine(script)) as served:
-        async with speech_client(served.url) as client:
+    script = Script(hypothesis=guess_words if shown else lambda _: None, final=lambda _: "")
+    with serve_engine(FakeEngine(script)) as served:
+        async with connect_speech_client(served.url) as client:
             await client.start(events=["utterance_discarded"] if asked else [])
-            await say(client, sentence())
+            await say(client, make_sentence())
             events = [event for event in await client.stop() if event["type"] != "partial"]
             assert events[-1]["stats"]["discarded"] == 1
             assert events[-1]["stats"]["finals"] == 0
             if asked:
-                assert kinds(events) == ["utterance_discarded", "stopped"]
+                assert list_types(events) == ["utterance_discarded", "stopped"]
                 assert events[0]["reason"] == "empty"
             elif shown:
-                assert kinds(events) == ["final", "stopped"]
+                assert list_types(events) == ["final", "stopped"]
                 assert events[0]["text"] == ""
             else:
-                assert kinds(events) == ["stopped"]
+                assert list_types(events) == ["stopped"]
 
 
-async def test_a_click_is_no_utterance(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_a_click_is_no_utterance(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.start(events=["utterance_discarded"])
-        await say(client, silence(3).tobytes())
-        assert kinds(await client.stop()) == ["stopped"]
+        await say(client, make_silence(3).tobytes())
+        assert list_types(await client.stop()) == ["stopped"]
 
 
 # -- what cannot be chosen --------------------------------------------------------------------------
@@ -349,9 +359,9 @@ async def test_a_click_is_no_utterance(served: Served) -> None:
     ],
 )
 async def test_a_choice_that_cannot_be_met_says_what_can(
-    served: Served, config: dict[str, Any], code: str, named: list[str]
+    served: RunningServer, config: dict[str, Any], code: str, named: list[str]
 ) -> None:
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.send("start", config=config)
         error = await client.event()
         assert (error["type"], error["code"], error["fatal"]) == ("error", code, False)
@@ -360,16 +370,16 @@ async def test_a_choice_that_cannot_be_met_says_what_can(
         await client.stop()
 
 
-async def test_a_language_none_understands_names_the_way_out(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_a_language_none_understands_names_the_way_out(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.send("start", config={"lang": "es", "provider": "auto"})
         error = await client.event()
         assert error["code"] == "language_not_supported"
         assert "prompter models pull base" in error["message"]
 
 
-async def test_events_are_compact_json_text(served: Served) -> None:
-    async with speech_client(served.url) as client:
+async def test_events_are_compact_json_text(served: RunningServer) -> None:
+    async with connect_speech_client(served.url) as client:
         await client.send("start", session_id="ñandú", config={"provider": "cloud_stub"})
         async with asyncio.timeout(5):
             raw = await client.connection.recv()

@@ -9,24 +9,25 @@ from app.client.prompt_client import PromptClient
 from app.core.config import Settings
 from app.toolsets.loft import demo_shop
 from prompter import open_recording
-from tests.conftest import SAMPLES, running
-from tests.fakes.chat_upstream import Background, in_background
+from tests.conftest import SAMPLES
+from tests.fakes.chat_upstream import BackgroundUpstream, run_in_background
 from tests.fakes.shop_model import MODEL, ShopModel
-from tests.fakes.whisper import OURS
+from tests.support.checkpoints import SAMPLES_CHECKPOINT
+from tests.support.server import run_server
 
 pytest.importorskip("pydantic_ai", reason="the extra [tools] is not installed")
 SAMPLE = SAMPLES / "es_estado_pedido_16k.wav"
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[Background]:
-    with in_background(ShopModel()) as fake:
+def model() -> Iterator[BackgroundUpstream]:
+    with run_in_background(ShopModel()) as fake:
         yield fake
 
 
 @pytest.fixture(scope="module")
-def shop(model: Background, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if not (OURS / "model.bin").is_file():
+def shop(model: BackgroundUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if not (SAMPLES_CHECKPOINT / "model.bin").is_file():
         pytest.skip("models/whisper-samples is missing")
     settings = Settings(
         _env_file=None,
@@ -35,14 +36,14 @@ def shop(model: Background, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "openai_compat": {"base_url": model.base_url, "api_key": "k", "model": MODEL},
             "discover": False,
         },
-        stt={"provider": "whisper_local", "whisper_local": {"model": str(OURS)}},
+        stt={"provider": "whisper_local", "whisper_local": {"model": str(SAMPLES_CHECKPOINT)}},
     )
     demo_shop.create_demo_shop(demo_shop.get_demo_path(settings))
-    with running(settings) as url:
-        yield url
+    with run_server(settings) as server:
+        yield server.url
 
 
-async def test_a_spoken_question_is_answered_from_the_shop(shop: str, model: Background) -> None:
+async def test_a_spoken_question_is_answered_from_the_shop(shop: str, model: BackgroundUpstream) -> None:
     """Dictated, sent by its session, looked up, answered in pieces; the model had to ask for what it says."""
     async with PromptClient(shop) as client:
         recording = open_recording(str(SAMPLE))

@@ -20,8 +20,9 @@ from app.providers.registry import Registration, Registrations, list_llm_registr
 from app.providers.upstream.addresses import Address
 from app.providers.upstream.transport import resolve_host
 from app.services.llm.forwarding import ROUTING
-from tests.conftest import RunServer, running
-from tests.fakes.upstream import FakeUpstream, Reply, as_json
+from tests.conftest import StartServer
+from tests.fakes.upstream import FakeUpstream, Reply, json_reply
+from tests.support.server import run_server
 
 pytestmark = pytest.mark.once
 
@@ -216,8 +217,8 @@ def url(resolving: Resolving, listener: socket.socket) -> Iterator[str]:
     settings = settings_for(f"http://127.0.0.1:{listener.getsockname()[1]}")
     own = Registration("openai_compat", lambda: made, "tests")
     llm = list_llm_registrations(settings) | {"openai_compat": own}
-    with running(settings, registrations=Registrations(llm=llm)) as url:
-        yield url
+    with run_server(settings, registrations=Registrations(llm=llm)) as server:
+        yield server.url
 
 
 @pytest.fixture
@@ -286,10 +287,10 @@ async def test_an_allowed_upstream_cannot_send_us_elsewhere(
 
 
 async def test_a_list_of_models_is_not_followed_elsewhere(
-    upstream: FakeUpstream, canary: FakeUpstream, run_server: RunServer
+    upstream: FakeUpstream, canary: FakeUpstream, start_server: StartServer
 ) -> None:
     upstream.models = Reply(status=302, headers={"Location": f"{canary.base_url}/models"})
-    url = run_server(settings_for(upstream.origin))
+    url = start_server(settings_for(upstream.origin))
     async with httpx2.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:
         for path in ("/v1/models", "/providers/llm", "/v1/models/mine"):
             assert (await http.get(path)).status_code == 200
@@ -354,7 +355,7 @@ def filled(value: Any, url: str) -> Any:
 async def test_addresses_in_messages_are_never_fetched(
     http: httpx2.AsyncClient, upstream: FakeUpstream, canary: FakeUpstream, part: dict[str, Any], model: str
 ) -> None:
-    upstream.script.append(as_json({"choices": [{"message": {"content": "a cat"}}]}))
+    upstream.script.append(json_reply({"choices": [{"message": {"content": "a cat"}}]}))
     said = filled(part, canary.origin)
     messages = [{"role": "user", "content": [{"type": "text", "text": "what is it?"}, said]}]
     response = await http.post("/v1/chat/completions", json={"model": model, "messages": messages})

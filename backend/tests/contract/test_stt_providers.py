@@ -26,10 +26,10 @@ from app.providers.base import (
 )
 from app.providers.registry import BUILT_IN_STT, list_stt_registrations
 from app.schemas.providers import ProviderState
-from tests.fakes.listener import Listener
 from tests.fakes.plugin import install_plugin
-from tests.fakes.whisper import whisper
-from tests.support.windows import WindowedSession
+from tests.fakes.upstream import FakeTranscriber
+from tests.fakes.window_engine import WindowedSession
+from tests.support.checkpoints import load_whisper
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -79,7 +79,7 @@ async def builders(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("HF_HUB_CACHE", str(tmp_path_factory.mktemp("cache")))
         install_plugin(tmp_path_factory.mktemp("plugin"), patch)
-        upstream = await stack.enter_async_context(Listener().serve())
+        upstream = await stack.enter_async_context(FakeTranscriber().serve())
         yield {
             "cloud_stub": Settings(),
             "sound_meter": Settings(),
@@ -98,7 +98,7 @@ async def subject(request: pytest.FixtureRequest, builders: dict[str, Settings])
     name: str = request.param
     if name == "pocketsphinx" and importlib.util.find_spec("pocketsphinx") is None:
         pytest.skip("pocketsphinx has no wheel for this Python")
-    known = whisper()
+    known = load_whisper()
     settings = builders.get(name) or make_settings(name, model=str(known.path))
 
     def build() -> SttProvider:

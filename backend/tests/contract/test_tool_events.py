@@ -19,13 +19,19 @@ from app.schemas.chat import (
     ToolResultEvent,
 )
 from app.utils.ids import new_id
-from tests.fakes.acting_chat import ASKED, CALL, RESULT, ActingChat
-from tests.fakes.chat_provider import delta, with_models
 from tests.fakes.engine import FakeEngine
-from tests.support.accounts import ACCOUNTS, Team, bearer
-from tests.support.chatting import Sent, content, read_events
-from tests.support.serving import Served, serving
-from tests.support.talking import Talk, client_of, refusal, talking
+from tests.fakes.llm_providers import CALL, QUESTION, RESULT, FakeAssistant, delta, with_models
+from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.conversations import (
+    ChatClient,
+    SseEvent,
+    join_content,
+    make_client,
+    parse_events,
+    read_error,
+    run_chat_server,
+)
+from tests.support.server import RunningServer, serve_engine
 
 END = delta("", finish="stop")
 EVENTS: dict[str, type[BaseModel]] = {
@@ -38,12 +44,12 @@ EVENTS: dict[str, type[BaseModel]] = {
 WRONG = ToolError("call_2", "nope", "", "there is no such tool", 0, "unknown_tool")
 
 
-def asking() -> ActingChat:
-    return ActingChat([delta("Let me see. "), CALL, ASKED, delta("There."), END])
+def asking() -> FakeAssistant:
+    return FakeAssistant([delta("Let me see. "), CALL, QUESTION, delta("There."), END])
 
 
 @contextmanager
-def question(talk: Talk, headers: dict[str, str] | None = None) -> Iterator[tuple[Sent, Any]]:
+def question(talk: ChatClient, headers: dict[str, str] | None = None) -> Iterator[tuple[SseEvent, Any]]:
     """The event by which an answer asks, and how to read all events of its stream afterwards."""
     made = talk.http.post("/api/conversations", json={}, headers=headers).json()
     asked = {"conversation_id": made["id"], "message": "hello"}
@@ -52,13 +58,13 @@ def question(talk: Talk, headers: dict[str, str] | None = None) -> Iterator[tupl
         parts = answer.iter_text()
         while "event: approval_required" not in body or not body.endswith("\n\n"):
             body += next(parts)
-        (event,) = [event for event in read_events(body) if event.name == "approval_required"]
-        yield event, lambda: read_events(body + "".join(parts))
+        (event,) = [event for event in parse_events(body) if event.name == "approval_required"]
+        yield event, lambda: parse_events(body + "".join(parts))
 
 
 def decide(
-    talk: Talk,
-    event: Sent,
+    talk: ChatClient,
+    event: SseEvent,
     body: Any,
     headers: dict[str, str] | None = None,
     other: dict[str, str] | None = None,
@@ -71,7 +77,7 @@ def decide(
 
 def test_events_are_what_their_schemas_say_and_come_back_in_every_place() -> None:
     script = [delta("é👍"), CALL, RESULT, delta("x"), ToolCall("call_2", "nope", "", {}), WRONG, delta("y")]
-    with talking(ActingChat([*script, END])) as (talk, _):
+    with run_chat_server(FakeAssistant([*script, END])) as (talk, _):
         id_ = talk.conversation()
         events = talk.events("/api/chat/stream", conversation_id=id_, message="hello")
         names = ["start", "message", "tool_call", "tool_result", "message", "tool_call", "tool_error"]
@@ -86,11 +92,11 @@ def test_events_are_what_their_schemas_say_and_come_back_in_every_place() -> Non
         path = f"/api/chat/stream/{events[0].data['message_id']}"
         for at, event in enumerate(events[:-1]):
             rest = talk.http.get(path, headers={"Last-Event-ID": event.id})
-            assert read_events(rest.text) == events[at + 1 :]
+            assert parse_events(rest.text) == events[at + 1 :]
         last = talk.http.get(path, headers={"Last-Event-ID": events[-1].id})
         assert last.status_code == 204
         listed = talk.messages(id_)[1]
-        assert listed["content"] == content(events) == "é👍xy"
+        assert listed["content"] == join_content(events) == "é👍xy"
         assert [(each["event"], each["data"]) for each in listed["tool_events"]] == [
             (event.name, event.data) for event in events if event.name in EVENTS
         ]
@@ -100,7 +106,7 @@ def test_events_are_what_their_schemas_say_and_come_back_in_every_place() -> Non
 
 @pytest.mark.parametrize(("approved", "end"), [(True, "tool_result"), (False, "tool_error")])
 def test_a_question_is_answered_while_its_stream_is_read(approved: bool, end: str) -> None:
-    with talking(asking()) as (talk, _), question(talk) as (event, rest):
+    with run_chat_server(asking()) as (talk, _), question(talk) as (event, rest):
         ApprovalRequiredEvent.model_validate(event.data)
         said = decide(talk, event, {"approved": approved})
         decision = "approved" if approved else "denied"
@@ -110,7 +116,7 @@ def test_a_question_is_answered_while_its_stream_is_read(approved: bool, end: st
         assert [event.name for event in events] == [*names, "message", "done"]
         ApprovalDecidedEvent.model_validate(events[4].data)
         assert decide(talk, event, {"approved": approved}).json() == said.json()
-        assert refusal(decide(talk, event, {"approved": not approved})) == (409, "approval_over")
+        assert read_error(decide(talk, event, {"approved": not approved})) == (409, "approval_over")
 
 
 @pytest.mark.parametrize(
@@ -119,8 +125,8 @@ def test_a_question_is_answered_while_its_stream_is_read(approved: bool, end: st
 )
 def test_a_word_that_is_none_decides_nothing(body: Any) -> None:
     model = asking()
-    with talking(model) as (talk, _), question(talk) as (event, rest):
-        assert refusal(decide(talk, event, body)) == (400, "bad_request")
+    with run_chat_server(model) as (talk, _), question(talk) as (event, rest):
+        assert read_error(decide(talk, event, body)) == (400, "bad_request")
         assert model.decisions == []
         assert decide(talk, event, {"approved": True}).status_code == 200
         assert rest()[-1].name == "done"
@@ -132,8 +138,8 @@ def test_a_word_that_is_none_decides_nothing(body: Any) -> None:
 )
 def test_a_question_that_nobody_asked(other: dict[str, str]) -> None:
     model = asking()
-    with talking(model) as (talk, _), question(talk) as (event, rest):
-        assert refusal(decide(talk, event, {"approved": True}, other=other)) == (404, "not_found")
+    with run_chat_server(model) as (talk, _), question(talk) as (event, rest):
+        assert read_error(decide(talk, event, {"approved": True}, other=other)) == (404, "not_found")
         decide(talk, event, {"approved": False})
         rest()
     assert model.decisions == ["denied"]
@@ -142,21 +148,21 @@ def test_a_question_that_nobody_asked(other: dict[str, str]) -> None:
 def test_nobody_decides_for_somebody_else() -> None:
     """Not another user, an admin neither, and no key that is not made for conversations."""
     model = asking()
-    with _team(with_models(fake=model)) as (served, team), client_of(served) as http:
-        talk = Talk(http)
+    with _team(with_models(fake=model)) as (served, team), make_client(served) as http:
+        talk = ChatClient(http)
         ana, bob, root = (team.add(name) for name in ("ana", "bob", "root"))
-        hers = bearer(team.token(ana))
+        hers = make_bearer(team.token(ana))
         with question(talk, hers) as (event, rest):
             yes = {"approved": True}
             for other in (
-                bearer(team.token(bob)),
-                bearer(team.token(root)),
-                bearer(team.key(bob, "chat")[0]),
+                make_bearer(team.token(bob)),
+                make_bearer(team.token(root)),
+                make_bearer(team.key(bob, "chat")[0]),
             ):
-                assert refusal(decide(talk, event, yes, other)) == (404, "not_found")
-            assert refusal(decide(talk, event, yes)) == (401, "unauthorized")
-            for_prompts = bearer(team.key(ana, "llm")[0])
-            assert refusal(decide(talk, event, yes, for_prompts)) == (403, "forbidden")
+                assert read_error(decide(talk, event, yes, other)) == (404, "not_found")
+            assert read_error(decide(talk, event, yes)) == (401, "unauthorized")
+            for_prompts = make_bearer(team.key(ana, "llm")[0])
+            assert read_error(decide(talk, event, yes, for_prompts)) == (403, "forbidden")
             assert model.decisions == []
             assert decide(talk, event, yes, hers).status_code == 200
             assert rest()[-1].name == "done"
@@ -167,11 +173,14 @@ def test_two_people_at_once_decide_for_themselves() -> None:
     with _team(with_models(fake=model)) as (served, team), ThreadPoolExecutor(2) as threads:
 
         def talks(name: str, approved: bool) -> list[str]:
-            with client_of(served) as http, question(Talk(http), them := tokens[name]) as (event, rest):
-                assert decide(Talk(http), event, {"approved": approved}, them).status_code == 200
+            with (
+                make_client(served) as http,
+                question(ChatClient(http), them := tokens[name]) as (event, rest),
+            ):
+                assert decide(ChatClient(http), event, {"approved": approved}, them).status_code == 200
                 return [event.name for event in rest() if event.name.startswith("tool_")]
 
-        tokens = {name: bearer(team.token(team.add(name))) for name in ("ana", "bob")}
+        tokens = {name: make_bearer(team.token(team.add(name))) for name in ("ana", "bob")}
         hers, his = (threads.submit(talks, name, name == "ana") for name in tokens)
         assert hers.result(30) == ["tool_call", "tool_result"]
         assert his.result(30) == ["tool_call", "tool_error"]
@@ -179,7 +188,7 @@ def test_two_people_at_once_decide_for_themselves() -> None:
 
 
 def test_stop_ends_a_question() -> None:
-    with talking(asking()) as (talk, _), question(talk) as (event, rest):
+    with run_chat_server(asking()) as (talk, _), question(talk) as (event, rest):
         (made,) = talk.http.get("/api/conversations").json()
         stopped = talk.http.post(f"/api/conversations/{made['id']}/stop").json()
         assert stopped == {"status": "stopped", "message_id": event.data["message_id"]}
@@ -187,7 +196,7 @@ def test_stop_ends_a_question() -> None:
         assert [event.name for event in events[-2:]] == ["tool_error", "done"]
         ToolErrorEvent.model_validate(events[-2].data)
         assert (events[-2].data["code"], events[-1].data["status"]) == ("stopped", "stopped")
-        assert refusal(decide(talk, event, {"approved": True})) == (409, "approval_over")
+        assert read_error(decide(talk, event, {"approved": True})) == (409, "approval_over")
 
 
 def test_what_tools_gave_is_copied_and_exported() -> None:
@@ -197,8 +206,8 @@ def test_what_tools_gave_is_copied_and_exported() -> None:
         ToolCall("call_1", "find", "shop", {"q": bad}),
         ToolResult("call_1", "find", "shop", bad, False, 1),
     ]
-    model = ActingChat([*script, delta("ok"), END])
-    with talking(model) as (talk, _):
+    model = FakeAssistant([*script, delta("ok"), END])
+    with run_chat_server(model) as (talk, _):
         id_ = talk.conversation()
         _, answer = talk.say(id_, "hello")
         copy = talk.http.post(f"/api/messages/{answer}/fork").json()["id"]
@@ -214,7 +223,7 @@ def test_what_tools_gave_is_copied_and_exported() -> None:
 
 
 @contextmanager
-def _team(registrations: Registrations) -> Iterator[tuple[Served, Team]]:
+def _team(registrations: Registrations) -> Iterator[tuple[RunningServer, Team]]:
     llm = {"provider": "fake", "discover": False}
-    with serving(FakeEngine(), registrations=registrations, llm=llm, accounts=ACCOUNTS) as served:
+    with serve_engine(FakeEngine(), registrations=registrations, llm=llm, accounts=ACCOUNTS) as served:
         yield served, Team(served.resources.settings)

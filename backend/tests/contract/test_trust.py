@@ -10,22 +10,22 @@ from websockets.exceptions import InvalidStatus
 
 from app.api.middleware.network import NetworkMiddleware
 from tests.fakes.engine import FakeEngine
-from tests.support.serving import Served, fake_settings, serving
-from tests.support.speech_client import speech_client
+from tests.support.server import RunningServer, fake_settings, serve_engine
+from tests.support.speech_client import connect_speech_client
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
+def served() -> Iterator[RunningServer]:
     fields: dict[str, Any] = {
         "allowed_origins": ["https://app.example"],
         "allowed_hosts": ["box.local"],
     }
-    with serving(FakeEngine(), **fields) as served:
+    with serve_engine(FakeEngine(), **fields) as served:
         yield served
 
 
 @pytest.fixture
-async def http(served: Served) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(served: RunningServer) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as client:
         yield client
 
@@ -80,7 +80,9 @@ def assert_refused(response: httpx2.Response) -> None:
 
 
 @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
-async def test_pages_of_others_are_refused(served: Served, http: httpx2.AsyncClient, origin: str) -> None:
+async def test_pages_of_others_are_refused(
+    served: RunningServer, http: httpx2.AsyncClient, origin: str
+) -> None:
     origin = filled(origin, served.url)
     for method, path in (
         ("GET", "/health"),
@@ -89,26 +91,26 @@ async def test_pages_of_others_are_refused(served: Served, http: httpx2.AsyncCli
     ):
         assert_refused(await http.request(method, path, headers={"Origin": origin}))
     with pytest.raises(InvalidStatus) as refusal:
-        async with speech_client(served.url, additional_headers={"Origin": origin}):
+        async with connect_speech_client(served.url, additional_headers={"Origin": origin}):
             pass
     assert refusal.value.response.status_code == 403
 
 
 async def test_own_and_allowed_pages_and_no_page_at_all_are_let_in(
-    served: Served, http: httpx2.AsyncClient
+    served: RunningServer, http: httpx2.AsyncClient
 ) -> None:
     for origin in (served.url, "https://app.example"):
         assert (await http.get("/health", headers={"Origin": origin})).status_code == 200
-        async with speech_client(served.url, additional_headers={"Origin": origin}) as client:
+        async with connect_speech_client(served.url, additional_headers={"Origin": origin}) as client:
             await client.answers()
     assert (await http.get("/health")).status_code == 200
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.answers()
 
 
 @pytest.mark.parametrize("host", FOREIGN_HOSTS)
 async def test_other_names_of_this_machine_are_refused(
-    served: Served, http: httpx2.AsyncClient, host: str
+    served: RunningServer, http: httpx2.AsyncClient, host: str
 ) -> None:
     """A page whose own name was pointed at 127.0.0.1 shows its name here."""
     host = filled(host, served.url)
@@ -117,7 +119,7 @@ async def test_other_names_of_this_machine_are_refused(
 
 
 @pytest.mark.parametrize("host", KNOWN_HOSTS)
-async def test_known_names_are_let_in(served: Served, http: httpx2.AsyncClient, host: str) -> None:
+async def test_known_names_are_let_in(served: RunningServer, http: httpx2.AsyncClient, host: str) -> None:
     response = await http.get("/health", headers={"Host": filled(host, served.url)})
     assert response.status_code == 200
 
@@ -188,7 +190,9 @@ async def test_insecure_still_refuses_pages_of_others() -> None:
     assert not await passes(scope, insecure=True)
 
 
-async def test_a_refusal_is_logged_without_what_was_sent(served: Served, http: httpx2.AsyncClient) -> None:
+async def test_a_refusal_is_logged_without_what_was_sent(
+    served: RunningServer, http: httpx2.AsyncClient
+) -> None:
     served.log.clear()
     await http.get("/health?secret=midnight", headers={"Origin": "https://midnight.example"})
     assert len(served.troubles) == 1

@@ -17,17 +17,17 @@ from app.core.errors import (
 )
 from app.providers.llm.profile import ProfileProvider
 from app.schemas.providers import ProviderState
-from tests.fakes.upstream import FakeUpstream, as_json, error, sse
-from tests.support.chat import (
-    answered,
-    asking,
-    calls,
-    completed,
-    reasons,
-    request,
-    streamed,
-    text,
-    usage,
+from tests.fakes.upstream import FakeUpstream, error_reply, json_reply, sse_reply
+from tests.support.upstream_chat import (
+    complete_reply,
+    get_usage,
+    join_text,
+    join_tool_calls,
+    list_finish_reasons,
+    make_request,
+    open_chat,
+    stream_chunks,
+    stream_replies,
 )
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
@@ -49,8 +49,8 @@ def said(content: str) -> dict[str, Any]:
 
 async def sent(kind: Any, **fields: Any) -> dict[str, Any]:
     """The body that an upstream of this kind gets."""
-    async with FakeUpstream().serve() as upstream, asking(upstream, kind) as chat:
-        await streamed(chat, **fields)
+    async with FakeUpstream().serve() as upstream, open_chat(upstream, kind) as chat:
+        await stream_chunks(chat, **fields)
         body: dict[str, Any] = upstream.requests[0].json
         return body
 
@@ -58,10 +58,10 @@ async def sent(kind: Any, **fields: Any) -> dict[str, Any]:
 async def adapted(kind: Any, refusals: int = 1, **fields: Any) -> list[dict[str, Any]]:
     """The bodies sent to an upstream that refuses twice-used words first, over two answers."""
     words = fields.pop("words")
-    async with FakeUpstream().serve() as upstream, asking(upstream, kind) as chat:
-        upstream.script.extend([error(400, words)] * refusals)
+    async with FakeUpstream().serve() as upstream, open_chat(upstream, kind) as chat:
+        upstream.script.extend([error_reply(400, words)] * refusals)
         for _ in range(2):
-            assert (await streamed(chat, **fields))[1] is None
+            assert (await stream_chunks(chat, **fields))[1] is None
         return [asked.json for asked in upstream.requests]
 
 
@@ -69,8 +69,8 @@ async def adapted(kind: Any, refusals: int = 1, **fields: Any) -> list[dict[str,
 
 
 async def test_openai__reasoning_models_refuse_max_tokens_and_sampling() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream, "openai") as chat:
-        asked = replace(request(max_tokens=7, temperature=0.5, top_p=0.9), model="o3-mini")
+    async with FakeUpstream().serve() as upstream, open_chat(upstream, "openai") as chat:
+        asked = replace(make_request(max_tokens=7, temperature=0.5, top_p=0.9), model="o3-mini")
         async for _ in chat.stream(asked):
             pass
         body = upstream.requests[0].json
@@ -95,10 +95,10 @@ async def test_openai__developer_stays_and_becomes_system_elsewhere() -> None:
 
 
 async def test_openai__usage_comes_in_a_chunk_without_choices() -> None:
-    chunks, _ = await answered(
-        sse(said("Hi"), chunk(finish_reason="stop", usage=None), chunk(choices=[], usage=USAGE))
+    chunks, _ = await stream_replies(
+        sse_reply(said("Hi"), chunk(finish_reason="stop", usage=None), chunk(choices=[], usage=USAGE))
     )
-    assert (text(chunks), reasons(chunks), usage(chunks)) == ("Hi", ["stop"], USAGE)
+    assert (join_text(chunks), list_finish_reasons(chunks), get_usage(chunks)) == ("Hi", ["stop"], USAGE)
 
 
 async def test_openai__tool_calls_in_pieces_with_logprobs_and_unknown_fields() -> None:
@@ -106,8 +106,11 @@ async def test_openai__tool_calls_in_pieces_with_logprobs_and_unknown_fields() -
     pieces = [{"index": 0, "function": {"arguments": part}} for part in ('{"tz":', '"UTC"}')]
     events = [chunk({"role": "assistant", "content": None, "tool_calls": [head]}, service_tier="flex")]
     events += [chunk({"tool_calls": [piece]}) for piece in pieces]
-    chunks, _ = await answered(sse(*events, chunk(finish_reason="tool_calls")))
-    assert (calls(chunks), reasons(chunks)) == ([("call_1", "get_time", '{"tz":"UTC"}')], ["tool_calls"])
+    chunks, _ = await stream_replies(sse_reply(*events, chunk(finish_reason="tool_calls")))
+    assert (join_tool_calls(chunks), list_finish_reasons(chunks)) == (
+        [("call_1", "get_time", '{"tz":"UTC"}')],
+        ["tool_calls"],
+    )
     assert (chunks[0]["service_tier"], chunks[0]["choices"][0]["logprobs"]) == ("flex", None)
 
 
@@ -121,11 +124,11 @@ async def test_lm_studio__empty_function_names() -> None:
         {"index": 0, "id": "1", "type": "function", "function": {"name": "", "arguments": "{}"}},
         {"index": 1, "id": "2", "type": "function", "function": {"name": None, "arguments": ""}},
     ]
-    chunks, _ = await answered(
-        sse(*(chunk({"tool_calls": [part]}) for part in parts), chunk(finish_reason="tool_calls")),
+    chunks, _ = await stream_replies(
+        sse_reply(*(chunk({"tool_calls": [part]}) for part in parts), chunk(finish_reason="tool_calls")),
         vendor="lm_studio",
     )
-    assert calls(chunks) == [("1", "get_time", "{}")]
+    assert join_tool_calls(chunks) == [("1", "get_time", "{}")]
 
 
 async def test_lm_studio__tool_choice_is_a_word_there() -> None:
@@ -134,22 +137,22 @@ async def test_lm_studio__tool_choice_is_a_word_there() -> None:
 
 
 async def test_lm_studio__reasoning_has_another_name() -> None:
-    chunks, _ = await answered(
-        sse(chunk({"reasoning": "hmm"}), said("Hi"), chunk(finish_reason="stop")), vendor="lm_studio"
+    chunks, _ = await stream_replies(
+        sse_reply(chunk({"reasoning": "hmm"}), said("Hi"), chunk(finish_reason="stop")), vendor="lm_studio"
     )
-    assert text(chunks, "reasoning_content") == text(chunks, "reasoning") == "hmm"
-    assert text(chunks) == "Hi"
+    assert join_text(chunks, "reasoning_content") == join_text(chunks, "reasoning") == "hmm"
+    assert join_text(chunks) == "Hi"
 
 
 async def test_lm_studio__loads_a_model_before_the_first_byte() -> None:
-    late = sse(said("Hi"), chunk(finish_reason="stop"))
-    chunks, failure = await answered(
+    late = sse_reply(said("Hi"), chunk(finish_reason="stop"))
+    chunks, failure = await stream_replies(
         type(late)(late.pieces, headers=late.headers, wait_s=0.6),
         vendor="lm_studio",
         idle_timeout_s=0.3,
         first_byte_timeout_s=3,
     )
-    assert (text(chunks), failure) == ("Hi", None)
+    assert (join_text(chunks), failure) == ("Hi", None)
 
 
 async def test_lm_studio__context_overflow_in_its_words() -> None:
@@ -157,7 +160,7 @@ async def test_lm_studio__context_overflow_in_its_words() -> None:
         "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded "
         "with context length of only 4096 tokens, which is not enough."
     )
-    _, failure = await answered(error(400, words), vendor="lm_studio")
+    _, failure = await stream_replies(error_reply(400, words), vendor="lm_studio")
     assert isinstance(failure, ContextTooLong)
     assert "4096" in failure.message
 
@@ -177,42 +180,50 @@ async def test_ollama__a_whole_tool_call_in_one_delta() -> None:
         "type": "function",
         "function": {"name": "f", "arguments": '{"a":1}'},
     }
-    chunks, _ = await answered(
-        sse(
+    chunks, _ = await stream_replies(
+        sse_reply(
             chunk({"role": "assistant", "content": "", "tool_calls": [call]}),
             chunk({"role": "assistant", "content": ""}, "tool_calls"),
         ),
         vendor="ollama",
     )
-    assert (calls(chunks), reasons(chunks)) == ([("call_9", "f", '{"a":1}')], ["tool_calls"])
+    assert (join_tool_calls(chunks), list_finish_reasons(chunks)) == (
+        [("call_9", "f", '{"a":1}')],
+        ["tool_calls"],
+    )
 
 
 async def test_ollama__parallel_calls_all_numbered_zero() -> None:
     made = [{"index": 0, "id": f"call_{n}", "function": {"name": f"f{n}", "arguments": {}}} for n in range(2)]
-    chunks, _ = await answered(
-        sse(*(chunk({"tool_calls": [call]}) for call in made), chunk(finish_reason="stop")), vendor="ollama"
+    chunks, _ = await stream_replies(
+        sse_reply(*(chunk({"tool_calls": [call]}) for call in made), chunk(finish_reason="stop")),
+        vendor="ollama",
     )
-    assert calls(chunks) == [("call_0", "f0", "{}"), ("call_1", "f1", "{}")]
+    assert join_tool_calls(chunks) == [("call_0", "f0", "{}"), ("call_1", "f1", "{}")]
 
 
 async def test_ollama__the_role_in_every_delta_and_reasoning() -> None:
     deltas = [{"role": "assistant", "content": "", "reasoning": "so"}, {"role": "assistant", "content": "Hi"}]
-    chunks, _ = await answered(
-        sse(*map(chunk, deltas), chunk({"role": "assistant", "content": ""}, "stop")), vendor="ollama"
+    chunks, _ = await stream_replies(
+        sse_reply(*map(chunk, deltas), chunk({"role": "assistant", "content": ""}, "stop")), vendor="ollama"
     )
-    assert (text(chunks, "role"), text(chunks, "reasoning"), text(chunks)) == ("assistant", "so", "Hi")
+    assert (join_text(chunks, "role"), join_text(chunks, "reasoning"), join_text(chunks)) == (
+        "assistant",
+        "so",
+        "Hi",
+    )
 
 
 async def test_ollama__a_stream_that_just_ends() -> None:
-    chunks, failure = await answered(sse(said("Hel"), done=False), vendor="ollama")
-    assert text(chunks) == "Hel"
+    chunks, failure = await stream_replies(sse_reply(said("Hel"), done=False), vendor="ollama")
+    assert join_text(chunks) == "Hel"
     assert isinstance(failure, UpstreamTruncated)
 
 
 @pytest.mark.parametrize("line", [b'{"error":"GPU on fire"}\n', b'{"error": "GPU on fire"}'])
 async def test_ollama__a_bare_json_error_line(line: bytes) -> None:
-    chunks, failure = await answered(sse(said("Hel"), line, done=False), vendor="ollama")
-    assert text(chunks) == "Hel"
+    chunks, failure = await stream_replies(sse_reply(said("Hel"), line, done=False), vendor="ollama")
+    assert join_text(chunks) == "Hel"
     assert failure is not None
     assert "GPU on fire" in failure.message
 
@@ -228,33 +239,33 @@ async def test_ollama__fields_that_it_does_not_have() -> None:
 
 async def test_ollama__a_full_queue() -> None:
     words = "server busy, please try again. maximum pending requests exceeded"
-    _, failure = await answered(*[error(503, words)] * 2, vendor="ollama")
+    _, failure = await stream_replies(*[error_reply(503, words)] * 2, vendor="ollama")
     assert type(failure) is UpstreamError
     assert failure.upstream_status == 503
 
 
 # -- llama.cpp -----------------------------------------------------------------------------------------------------
 
-LOADING = as_json({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}, 503)
+LOADING = json_reply({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}, 503)
 
 
 async def test_llama_cpp__loading_with_a_numeric_code() -> None:
-    _, failure = await answered(LOADING, LOADING, vendor="llama_cpp")
+    _, failure = await stream_replies(LOADING, LOADING, vendor="llama_cpp")
     assert isinstance(failure, UpstreamLoading)
     assert (failure.upstream_status, failure.retry_after_s) == (503, 5.0)
     assert "Loading model" in failure.message
 
 
 async def test_llama_cpp__ready_a_moment_later() -> None:
-    chunks, failure = await answered(
-        LOADING, sse(said("Hi"), chunk(finish_reason="stop")), vendor="llama_cpp"
+    chunks, failure = await stream_replies(
+        LOADING, sse_reply(said("Hi"), chunk(finish_reason="stop")), vendor="llama_cpp"
     )
-    assert (text(chunks), failure) == ("Hi", None)
+    assert (join_text(chunks), failure) == ("Hi", None)
 
 
 async def test_llama_cpp__no_content_key_and_a_null_in_the_first_delta() -> None:
-    chunks, _ = await answered(
-        sse(
+    chunks, _ = await stream_replies(
+        sse_reply(
             chunk({"role": "assistant", "content": None}),
             chunk({"reasoning_content": "so"}),
             said("Hi"),
@@ -263,13 +274,13 @@ async def test_llama_cpp__no_content_key_and_a_null_in_the_first_delta() -> None
         vendor="llama_cpp",
     )
     assert [choice["choices"][0]["delta"]["content"] for choice in chunks] == [None, "", "Hi", ""]
-    assert text(chunks, "reasoning") == "so"
+    assert join_text(chunks, "reasoning") == "so"
 
 
 async def test_llama_cpp__timings_are_kept() -> None:
     timings = {"prompt_n": 11, "predicted_per_second": 42.5}
-    chunks, _ = await answered(
-        sse(
+    chunks, _ = await stream_replies(
+        sse_reply(
             said("Hi"),
             chunk({}, "stop", timings=timings),
             chunk(choices=[], usage=USAGE, timings=timings),
@@ -288,7 +299,7 @@ async def test_llama_cpp__exceed_context_size_error() -> None:
             "n_ctx": 512,
         }
     }
-    _, failure = await answered(as_json(body, 400), vendor="llama_cpp")
+    _, failure = await stream_replies(json_reply(body, 400), vendor="llama_cpp")
     assert isinstance(failure, ContextTooLong)
 
 
@@ -301,26 +312,28 @@ async def test_vllm__only_reasoning_on_output() -> None:
         chunk({"reasoning": "so", "content": None}),
         said("Hi"),
     ]
-    chunks, _ = await answered(sse(*events, chunk({"content": ""}, "stop", stop_reason=None)), vendor="vllm")
-    assert text(chunks, "reasoning_content") == "so"
+    chunks, _ = await stream_replies(
+        sse_reply(*events, chunk({"content": ""}, "stop", stop_reason=None)), vendor="vllm"
+    )
+    assert join_text(chunks, "reasoning_content") == "so"
     message = {"role": "assistant", "content": "Hi", "reasoning": "so", "reasoning_content": None}
-    whole = await completed(
-        as_json({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}), "vllm"
+    whole = await complete_reply(
+        json_reply({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}), "vllm"
     )
     assert whole["choices"][0]["message"]["reasoning_content"] == "so"
 
 
 async def test_vllm__usage_in_every_chunk() -> None:
     counted = [USAGE | {"completion_tokens": n, "total_tokens": 11 + n} for n in (1, 2)]
-    chunks, _ = await answered(
-        sse(
+    chunks, _ = await stream_replies(
+        sse_reply(
             said("Hi") | {"usage": counted[0]},
             chunk({}, "stop", usage=counted[1]),
             chunk(choices=[], usage=counted[1]),
         ),
         vendor="vllm",
     )
-    assert usage(chunks) == USAGE
+    assert get_usage(chunks) == USAGE
 
 
 async def test_vllm__overflow_that_names_max_completion_tokens_is_not_adapted() -> None:
@@ -328,11 +341,11 @@ async def test_vllm__overflow_that_names_max_completion_tokens_is_not_adapted() 
         "'max_tokens' or 'max_completion_tokens' is too large: 9000. "
         "This model's maximum context length is 4096 tokens"
     )
-    async with FakeUpstream().serve() as upstream, asking(upstream, "vllm") as chat:
+    async with FakeUpstream().serve() as upstream, open_chat(upstream, "vllm") as chat:
         upstream.script.append(
-            as_json({"object": "error", "message": words, "type": "BadRequestError", "code": 400}, 400)
+            json_reply({"object": "error", "message": words, "type": "BadRequestError", "code": 400}, 400)
         )
-        _, failure = await streamed(chat, max_tokens=9000)
+        _, failure = await stream_chunks(chat, max_tokens=9000)
         assert isinstance(failure, ContextTooLong)
         assert len(upstream.requests) == 1
 
@@ -342,11 +355,13 @@ async def test_vllm__overflow_that_names_max_completion_tokens_is_not_adapted() 
 
 async def test_openrouter__comments() -> None:
     ping = b": OPENROUTER PROCESSING\n\n"
-    chunks, _ = await answered(
-        sse(ping, ping, said("Hi"), ping, chunk(finish_reason="stop", native_finish_reason="STOP"), ping),
+    chunks, _ = await stream_replies(
+        sse_reply(
+            ping, ping, said("Hi"), ping, chunk(finish_reason="stop", native_finish_reason="STOP"), ping
+        ),
         vendor="openrouter",
     )
-    assert text(chunks) == "Hi"
+    assert join_text(chunks) == "Hi"
 
 
 @pytest.mark.parametrize(
@@ -357,8 +372,8 @@ async def test_openrouter__an_error_after_200(code: int | str, kind: type[Upstre
     broken = chunk({"content": ""}, "error") | {
         "error": {"code": code, "message": "Provider disconnected", "metadata": {"provider_name": "X"}}
     }
-    chunks, failure = await answered(sse(said("Hel"), broken), vendor="openrouter")
-    assert text(chunks) == "Hel"
+    chunks, failure = await stream_replies(sse_reply(said("Hel"), broken), vendor="openrouter")
+    assert join_text(chunks) == "Hel"
     assert type(failure) is kind
     assert "Provider disconnected" in failure.message
     assert isinstance(failure, UpstreamError)
@@ -367,15 +382,17 @@ async def test_openrouter__an_error_after_200(code: int | str, kind: type[Upstre
 
 async def test_openrouter__an_error_with_200_in_a_whole_answer() -> None:
     with pytest.raises(UpstreamError, match="Provider returned error") as caught:
-        await completed(as_json({"error": {"code": 502, "message": "Provider returned error"}}), "openrouter")
+        await complete_reply(
+            json_reply({"error": {"code": 502, "message": "Provider returned error"}}), "openrouter"
+        )
     assert caught.value.upstream_status == 502
 
 
 async def test_openrouter__402_without_credits() -> None:
     body = {"error": {"code": 402, "message": "Insufficient credits. Add more"}}
-    async with FakeUpstream().serve() as upstream, asking(upstream, "openrouter") as chat:
-        upstream.script.append(as_json(body, 402))
-        _, failure = await streamed(chat)
+    async with FakeUpstream().serve() as upstream, open_chat(upstream, "openrouter") as chat:
+        upstream.script.append(json_reply(body, 402))
+        _, failure = await stream_chunks(chat)
         assert isinstance(failure, UpstreamError)
         assert failure.upstream_status == 402
         assert "Insufficient credits" in failure.message
@@ -384,7 +401,7 @@ async def test_openrouter__402_without_credits() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_openrouter__retry_after(status: int) -> None:
-    _, failure = await answered(error(status, "slow down", Retry_After="30"), vendor="openrouter")
+    _, failure = await stream_replies(error_reply(status, "slow down", Retry_After="30"), vendor="openrouter")
     assert isinstance(failure, UpstreamError)
     assert (failure.upstream_status, failure.retry_after_s) == (status, 30.0)
 
@@ -403,20 +420,22 @@ async def test_gemini__calls_without_index_keep_their_extra_content() -> None:
         }
         for n in range(2)
     ]
-    chunks, _ = await answered(
-        sse(*(chunk({"role": "assistant", "tool_calls": [call]}, "stop") for call in made))
+    chunks, _ = await stream_replies(
+        sse_reply(*(chunk({"role": "assistant", "tool_calls": [call]}, "stop") for call in made))
     )
-    assert calls(chunks) == [("function-call-0", "f0", "{}"), ("function-call-1", "f1", "{}")]
+    assert join_tool_calls(chunks) == [("function-call-0", "f0", "{}"), ("function-call-1", "f1", "{}")]
     told = [delta["delta"]["tool_calls"][0] for c in chunks[:2] for delta in c["choices"]]
     assert [call["extra_content"] for call in told] == [signature] * 2
     assert [call["index"] for call in told] == [0, 1]
 
 
 async def test_gemini__a_finish_reason_in_every_chunk() -> None:
-    chunks, _ = await answered(
-        sse(chunk({"content": "Hel"}, "stop", usage=USAGE), chunk({"content": "lo"}, "stop", usage=USAGE))
+    chunks, _ = await stream_replies(
+        sse_reply(
+            chunk({"content": "Hel"}, "stop", usage=USAGE), chunk({"content": "lo"}, "stop", usage=USAGE)
+        )
     )
-    assert (text(chunks), reasons(chunks), usage(chunks)) == ("Hello", ["stop"], USAGE)
+    assert (join_text(chunks), list_finish_reasons(chunks), get_usage(chunks)) == ("Hello", ["stop"], USAGE)
 
 
 async def test_gemini__thought_signatures_go_back_to_it() -> None:
@@ -435,12 +454,12 @@ async def test_gemini__thought_signatures_go_back_to_it() -> None:
 
 async def test_no_models__a_service_that_does_not_list_them() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.models = error(404, "Not Found")
-        async with asking(upstream) as chat:
+        upstream.models = error_reply(404, "Not Found")
+        async with open_chat(upstream) as chat:
             provider = ProfileProvider(Settings(_env_file=None), chat._profile)
         assert (await provider.status()).state is ProviderState.READY
         assert await provider.models() == ["tiny"]
-        assert text([chunk async for chunk in provider.stream(request())]) == "Hello world"
+        assert join_text([chunk async for chunk in provider.stream(make_request())]) == "Hello world"
         await provider.aclose()
 
 
@@ -463,13 +482,13 @@ CRLF = json.dumps(said("Hi"))
 async def test_any__framing(stream: bytes) -> None:
     for size in (1, 7, len(stream)):
         pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
-        chunks, failure = await answered(sse(*pieces, done=False))
-        assert (text(chunks), reasons(chunks), failure) == ("Hi", ["stop"], None)
+        chunks, failure = await stream_replies(sse_reply(*pieces, done=False))
+        assert (join_text(chunks), list_finish_reasons(chunks), failure) == ("Hi", ["stop"], None)
 
 
 async def test_any__missing_usage_is_not_made_up() -> None:
-    chunks, _ = await answered(sse(said("Hi"), chunk(finish_reason="stop")))
-    assert usage(chunks) is None
+    chunks, _ = await stream_replies(sse_reply(said("Hi"), chunk(finish_reason="stop")))
+    assert get_usage(chunks) is None
 
 
 @pytest.mark.parametrize(
@@ -482,15 +501,17 @@ async def test_any__missing_usage_is_not_made_up() -> None:
     ],
 )
 async def test_any__usage_in_halves(told: dict[str, Any], expected: dict[str, Any] | None) -> None:
-    chunks, _ = await answered(sse(said("Hi"), chunk(finish_reason="stop"), chunk(choices=None, usage=told)))
-    assert usage(chunks) == expected
+    chunks, _ = await stream_replies(
+        sse_reply(said("Hi"), chunk(finish_reason="stop"), chunk(choices=None, usage=told))
+    )
+    assert get_usage(chunks) == expected
 
 
 @pytest.mark.parametrize(("tools", "reason"), [(False, "stop"), (True, "tool_calls")])
 async def test_any__missing_finish_before_done(tools: bool, reason: str) -> None:
     call = {"index": 0, "id": "1", "function": {"name": "f", "arguments": "{}"}}
-    chunks, failure = await answered(sse(chunk({"tool_calls": [call]}) if tools else said("Hi")))
-    assert (reasons(chunks), failure) == ([reason], None)
+    chunks, failure = await stream_replies(sse_reply(chunk({"tool_calls": [call]}) if tools else said("Hi")))
+    assert (list_finish_reasons(chunks), failure) == ([reason], None)
 
 
 @pytest.mark.parametrize(
@@ -504,8 +525,8 @@ async def test_any__missing_finish_before_done(tools: bool, reason: str) -> None
     ],
 )
 async def test_any__finish_reasons_of_their_own(theirs: str, ours: str) -> None:
-    chunks, _ = await answered(sse(said("Hi"), chunk(finish_reason=theirs)))
-    assert reasons(chunks) == [ours]
+    chunks, _ = await stream_replies(sse_reply(said("Hi"), chunk(finish_reason=theirs)))
+    assert list_finish_reasons(chunks) == [ours]
 
 
 async def test_any__stream_is_ignored_and_a_whole_answer_comes() -> None:
@@ -515,8 +536,12 @@ async def test_any__stream_is_ignored_and_a_whole_answer_comes() -> None:
         "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
     }
     body = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}], "usage": USAGE}
-    chunks, _ = await answered(as_json(body))
-    assert (calls(chunks), reasons(chunks), usage(chunks)) == ([("1", "f", "{}")], ["tool_calls"], USAGE)
+    chunks, _ = await stream_replies(json_reply(body))
+    assert (join_tool_calls(chunks), list_finish_reasons(chunks), get_usage(chunks)) == (
+        [("1", "f", "{}")],
+        ["tool_calls"],
+        USAGE,
+    )
 
 
 async def test_any__content_in_parts() -> None:
@@ -524,5 +549,5 @@ async def test_any__content_in_parts() -> None:
         {"type": "thinking", "thinking": [{"type": "text", "text": "so"}]},
         {"type": "text", "text": "Hi"},
     ]
-    chunks, _ = await answered(sse(chunk({"content": parts}), chunk(finish_reason="stop")))
-    assert (text(chunks), text(chunks, "reasoning")) == ("Hi", "so")
+    chunks, _ = await stream_replies(sse_reply(chunk({"content": parts}), chunk(finish_reason="stop")))
+    assert (join_text(chunks), join_text(chunks, "reasoning")) == ("Hi", "so")

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from app.core.config import Settings
-from tests.conftest import SAMPLES, read_wav, running
-from tests.fakes.whisper import OURS
-from tests.support.speech_client import Client, Event, speech_client, texts
+from tests.conftest import SAMPLES, read_wav
+from tests.support.checkpoints import SAMPLES_CHECKPOINT
+from tests.support.server import run_server
+from tests.support.speech_client import Event, SpeechClient, connect_speech_client, list_texts
 
 ASKED = ["speech_started", "utterance_discarded", "eager_final", "turn_resumed"]
 SPOKEN = sorted(path for path in SAMPLES.glob("*.wav") if path.with_suffix(".txt").stat().st_size)
@@ -19,17 +20,21 @@ SPOKEN = sorted(path for path in SAMPLES.glob("*.wav") if path.with_suffix(".txt
 @pytest.fixture(scope="module", params=["short", "full"])
 def whisper_server(request: pytest.FixtureRequest) -> Iterator[str]:
     """A server whose finals are decoded in this window."""
-    if not (OURS / "model.bin").is_file():
+    if not (SAMPLES_CHECKPOINT / "model.bin").is_file():
         pytest.skip("models/whisper-samples is missing")
-    whisper = {"model": str(OURS), "final_window": request.param}
-    with running(
+    whisper = {"model": str(SAMPLES_CHECKPOINT), "final_window": request.param}
+    with run_server(
         Settings(_env_file=None, stt={"provider": "whisper_local", "whisper_local": whisper})
-    ) as url:
-        yield url
+    ) as server:
+        yield server.url
 
 
 async def dictate(
-    client: Client, path: Path, *, waits: dict[float, str] | None = None, endpointing: str = "conversation"
+    client: SpeechClient,
+    path: Path,
+    *,
+    waits: dict[float, str] | None = None,
+    endpointing: str = "conversation",
 ) -> None:
     """Send a recording and stop; after so many seconds of it, wait for an event of this type."""
     audio, rate_hz = read_wav(path)
@@ -48,16 +53,19 @@ async def dictate(
 
 @pytest.mark.parametrize("path", SPOKEN, ids=lambda path: path.stem)
 async def test_finals_are_what_was_said(whisper_server: str, path: Path) -> None:
-    async with speech_client(whisper_server) as client:
+    async with connect_speech_client(whisper_server) as client:
         await dictate(client, path)
-        assert " ".join(texts(client.events)) == path.with_suffix(".txt").read_text(encoding="utf-8").strip()
+        assert (
+            " ".join(list_texts(client.events))
+            == path.with_suffix(".txt").read_text(encoding="utf-8").strip()
+        )
         holds(client.events)
 
 
 async def test_partials_appear_while_one_speaks(whisper_server: str) -> None:
     """They grow into the final, and their stable part is its beginning."""
     path = SAMPLES / "en_two_requests_16k.wav"
-    async with speech_client(whisper_server) as client:
+    async with connect_speech_client(whisper_server) as client:
         await dictate(client, path, waits={1.4: "partial", 2.2: "partial", 3.0: "partial", 4.4: "final"})
         mine = [event for event in client.events if event.get("utterance_id") == 1]
         [final] = [event for event in mine if event["type"] == "final"]
@@ -71,7 +79,7 @@ async def test_partials_appear_while_one_speaks(whisper_server: str) -> None:
 
 async def test_a_final_is_there_before_the_silence_is_long_enough(whisper_server: str) -> None:
     path = SAMPLES / "en_reverse_list_16k.wav"
-    async with speech_client(whisper_server) as client:
+    async with connect_speech_client(whisper_server) as client:
         await dictate(client, path, waits={read_wav(path)[0].size / 16_000: "eager_final"})
         eager, final = (e for e in client.events if e["type"] in ("eager_final", "final"))
         assert eager["text"] == final["text"] == path.with_suffix(".txt").read_text(encoding="utf-8").strip()
@@ -82,19 +90,19 @@ async def test_a_final_is_there_before_the_silence_is_long_enough(whisper_server
 async def test_a_pause_inside_an_utterance_takes_the_eager_final_back(whisper_server: str) -> None:
     """Two sentences with two seconds for a pause: what stood after the first is void when the second begins."""
     path = SAMPLES / "en_two_requests_16k.wav"
-    async with speech_client(whisper_server) as client:
+    async with connect_speech_client(whisper_server) as client:
         await dictate(client, path, waits={3.6: "eager_final"}, endpointing="hands_free")
         kinds = [event["type"] for event in client.events]
         assert kinds.index("eager_final") < kinds.index("turn_resumed") < kinds.index("final")
-        assert texts(client.events) == [path.with_suffix(".txt").read_text(encoding="utf-8").strip()]
+        assert list_texts(client.events) == [path.with_suffix(".txt").read_text(encoding="utf-8").strip()]
         holds(client.events)
 
 
 @pytest.mark.parametrize("name", ["noise_48k", "silence_16k"])
 async def test_what_is_no_speech_is_no_final(whisper_server: str, name: str) -> None:
-    async with speech_client(whisper_server) as client:
+    async with connect_speech_client(whisper_server) as client:
         await dictate(client, SAMPLES / f"{name}.wav")
-        assert texts(client.events) == []
+        assert list_texts(client.events) == []
 
 
 def holds(events: list[Event]) -> None:

@@ -186,6 +186,6 @@ class FakeStream:
             self._running = False
 
 
-def growing(stream: FakeStream) -> str:
+def guess_words(stream: FakeStream) -> str:
     """A hypothesis that gains a word with each quarter of a second."""
     return " ".join(f"word{i}" for i in range(len(stream.audio) // 8000))

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.fakes.upstream import FakeUpstream, Reply, Request, as_json
+from tests.fakes.upstream import FakeUpstream, Reply, Request, json_reply
 
 KEY = "loft-key-0123456789"
 CUSTOMERS: list[dict[str, Any]] = [
@@ -37,7 +37,7 @@ LINES = {"7001": [{"product_id": 5, "name": "Lamp", "quantity": 1, "price": 129.
 PRODUCTS: list[dict[str, Any]] = [
     {"id": n, "name": f"Lamp {n}", "price": 10 + n, "stock": n} for n in range(30)
 ]
-NOT_FOUND = as_json({"error": {"code": "not_found", "message": "no such thing"}}, 404)
+NOT_FOUND = json_reply({"error": {"code": "not_found", "message": "no such thing"}}, 404)
 
 
 class FakeLoft(FakeUpstream):
@@ -47,19 +47,19 @@ class FakeLoft(FakeUpstream):
         if self.script:
             return self.script.popleft()
         if request.headers.get("authorization") != f"Bearer {KEY}":
-            return as_json({"error": {"code": "unauthorized"}}, 401)
+            return json_reply({"error": {"code": "unauthorized"}}, 401)
         url = urlsplit(request.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         match [unquote(part) for part in url.path.removeprefix("/api/").split("/")]:
             case ["customers"]:
-                return as_json(_customers(query))
+                return json_reply(_customers(query))
             case ["customers", customer, "orders"]:
                 return _orders_of(customer, int(query["limit"]))
             case ["orders", order]:
                 return _order(order)
             case ["products"]:
-                return as_json([each for each in PRODUCTS if query["q"].lower() in each["name"].lower()])
-        return as_json({"detail": "Not Found"}, 404)
+                return json_reply([each for each in PRODUCTS if query["q"].lower() in each["name"].lower()])
+        return json_reply({"detail": "Not Found"}, 404)
 
 
 def _customers(query: dict[str, str]) -> list[dict[str, Any]]:
@@ -74,9 +74,9 @@ def _customers(query: dict[str, str]) -> list[dict[str, Any]]:
 def _orders_of(customer: str, limit: int) -> Reply:
     if customer not in [each["id"] for each in CUSTOMERS]:
         return NOT_FOUND
-    return as_json([each for each in ORDERS if each["customer_id"] == customer][:limit])
+    return json_reply([each for each in ORDERS if each["customer_id"] == customer][:limit])
 
 
 def _order(order: str) -> Reply:
     found = next((each for each in ORDERS if str(each["id"]) == order), None)
-    return as_json({**found, "lines": LINES.get(order, [])}) if found else NOT_FOUND
+    return json_reply({**found, "lines": LINES.get(order, [])}) if found else NOT_FOUND

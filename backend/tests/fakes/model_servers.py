@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.fakes.upstream import FakeUpstream, Reply, Request, as_json, error
+from tests.fakes.upstream import FakeUpstream, Reply, Request, error_reply, json_reply
 
 PAGE = Reply([b"<!doctype html><title>app</title>"], headers={"Content-Type": "text/html"})
 """What a web application answers to any path."""
@@ -16,7 +16,7 @@ class ModelServer(FakeUpstream):
     def __init__(self, answers: Mapping[str, Reply], otherwise: Reply | None = None) -> None:
         super().__init__()
         self.answers = dict(answers)
-        self.otherwise = otherwise or error(404, "not found")
+        self.otherwise = otherwise or error_reply(404, "not found")
 
     @property
     def port(self) -> int:
@@ -36,12 +36,15 @@ class ModelServer(FakeUpstream):
 def models(*ids: str, owned_by: str = "", **headers: Any) -> Reply:
     """A list of models."""
     entries = [{"id": name, "object": "model", "owned_by": owned_by} for name in ids]
-    return as_json({"object": "list", "data": entries}, **headers)
+    return json_reply({"object": "list", "data": entries}, **headers)
 
 
 def ollama() -> ModelServer:
     return ModelServer(
-        {"/api/version": as_json({"version": "0.12.4"}), "/v1/models": models("qwen3:8b", owned_by="library")}
+        {
+            "/api/version": json_reply({"version": "0.12.4"}),
+            "/v1/models": models("qwen3:8b", owned_by="library"),
+        }
     )
 
 
@@ -50,24 +53,26 @@ def lm_studio() -> ModelServer:
     loaded = {"id": "qwen3-8b", "object": "model", "type": "llm", "state": "loaded"}
     return ModelServer(
         {
-            "/api/v0/models": as_json({"object": "list", "data": [loaded]}),
+            "/api/v0/models": json_reply({"object": "list", "data": [loaded]}),
             "/v1/models": models("text-embedding-nomic", "qwen3-8b", owned_by="organization_owner"),
         },
-        as_json({"error": "Unexpected endpoint or method. (GET /x). Returning 200 anyway"}),
+        json_reply({"error": "Unexpected endpoint or method. (GET /x). Returning 200 anyway"}),
     )
 
 
 def llama_cpp(*, loading: bool = False) -> ModelServer:
     """It lists its model also while that is loading."""
-    health = error(503, "Loading model", Server="llama.cpp") if loading else as_json({"status": "ok"})
+    health = (
+        error_reply(503, "Loading model", Server="llama.cpp") if loading else json_reply({"status": "ok"})
+    )
     return ModelServer(
         {"/health": health, "/v1/models": models("model.gguf", owned_by="llamacpp", Server="llama.cpp")}
     )
 
 
 def vllm(*, key: bool = False) -> ModelServer:
-    listed = as_json({"error": "Unauthorized"}, 401) if key else models("Qwen/Qwen3-8B", owned_by="vllm")
-    return ModelServer({"/version": as_json({"version": "0.11.0"}), "/v1/models": listed})
+    listed = json_reply({"error": "Unauthorized"}, 401) if key else models("Qwen/Qwen3-8B", owned_by="vllm")
+    return ModelServer({"/version": json_reply({"version": "0.11.0"}), "/v1/models": listed})
 
 
 def local_ai() -> ModelServer:
@@ -78,7 +83,7 @@ def local_ai() -> ModelServer:
 def web_app() -> ModelServer:
     """A web application with a version of its own, and one page for every path that it does not know."""
     return ModelServer(
-        {"/api/version": as_json({"version": "0.12.4"}), "/health": as_json({"status": True})}, PAGE
+        {"/api/version": json_reply({"version": "0.12.4"}), "/health": json_reply({"status": True})}, PAGE
     )
 
 

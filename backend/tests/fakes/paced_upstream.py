@@ -1,9 +1,9 @@
-"""A fake chat service whose answers are known beforehand and come at a pace that the prompt names."""
+"""Fake chat services with answers known beforehand: at a pace that the prompt names, or of every form of Markdown."""
 
 from dataclasses import dataclass
 
-from tests.fakes.chat_habits import text_of
-from tests.fakes.upstream import FakeUpstream, Reply, Request, chat
+from tests.fakes.chat_upstream import get_text
+from tests.fakes.upstream import FakeUpstream, Reply, Request, chat_reply
 
 
 @dataclass(frozen=True)
@@ -21,22 +21,61 @@ PACES = {
 }
 
 
-def pace_of(prompt: str) -> Pace:
+def get_pace(prompt: str) -> Pace:
     """The one that the prompt's last word names."""
     return PACES.get(prompt.rpartition(" ")[2], PACES["short"])
 
 
-def answer_to(prompt: str) -> list[str]:
+def make_pieces(prompt: str) -> list[str]:
     """The pieces of the answer to a prompt; no two places of it read the same."""
-    pace = pace_of(prompt)
+    pace = get_pace(prompt)
     return [f"{prompt} «{n}» ".ljust(pace.piece_chars, "ñ")[-pace.piece_chars :] for n in range(pace.pieces)]
 
 
 class PacedUpstream(FakeUpstream):
-    """Answers the last message of a conversation with `answer_to`."""
+    """Answers the last message of a conversation with `make_pieces`."""
 
     def _reply_to(self, request: Request) -> Reply:
         if request.method == "GET":
             return self.models
-        prompt = text_of(request.json["messages"][-1]).rpartition("\n\n")[2]
-        return chat(*answer_to(prompt), pause_s=pace_of(prompt).pause_s)
+        prompt = get_text(request.json["messages"][-1]).rpartition("\n\n")[2]
+        return chat_reply(*make_pieces(prompt), pause_s=get_pace(prompt).pause_s)
+
+
+SHOWCASE = """## A list, reversed
+
+Some *emphasis*, `inline code`, and a [link](https://example.com/page).
+
+1. First
+2. Second
+
+- [x] done
+- [ ] not done
+
+> What was said.
+
+```python
+def reverse(items: list[int]) -> list[int]:
+    \"\"\"The items, last one first.\"\"\"
+    return items[::-1]  # a comment that is long enough to be wider than any narrow telephone screen could be
+```
+
+| engine | languages | where |
+| --- | --- | --- |
+| whisper_local | about a hundred | on this machine, and nowhere else at all |
+| pocketsphinx | English | on this machine |
+"""
+"""What a prompt that ends in `showpiece` is answered with."""
+
+
+class ShowcaseUpstream(PacedUpstream):
+    """Scripted replies first, then the showpiece where it is asked for, else `make_pieces`."""
+
+    def _reply_to(self, request: Request) -> Reply:
+        if request.method == "GET":
+            return self.models
+        if self.script:
+            return self.script.popleft()
+        if get_text(request.json["messages"][-1]).endswith("showpiece"):
+            return chat_reply(*SHOWCASE.splitlines(keepends=True), pause_s=0.005)
+        return super()._reply_to(request)

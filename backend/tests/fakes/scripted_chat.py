@@ -17,7 +17,7 @@ def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": {"content": None, **delta}, "finish_reason": finish}]}
 
 
-def says(*texts: str, finish: str = "stop") -> list[Any]:
+def answer_round(*texts: str, finish: str = "stop") -> list[Any]:
     """A round that answers."""
     return [
         *(chunk({"content": text}) for text in texts),
@@ -26,7 +26,7 @@ def says(*texts: str, finish: str = "stop") -> list[Any]:
     ]
 
 
-def calls(*asked: tuple[str, str], before: str = "", **fields: Any) -> list[Any]:
+def call_round(*asked: tuple[str, str], before: str = "", **fields: Any) -> list[Any]:
     """A round that asks for tools, each by name and arguments in two pieces; all have the id "0", as some models do."""
     deltas = [chunk({"content": before})] if before else []
     for index, (name, arguments) in enumerate(asked):

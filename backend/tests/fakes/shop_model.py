@@ -4,8 +4,7 @@ import json
 import re
 from typing import Any
 
-from tests.fakes.chat_habits import answer, text_of
-from tests.fakes.chat_upstream import ChatUpstream
+from tests.fakes.chat_upstream import FakeChatUpstream, get_text, make_answer
 from tests.fakes.upstream import Reply, Request
 
 MODEL = "shop"
@@ -19,7 +18,7 @@ _ASKED = (
 )
 
 
-class ShopModel(ChatUpstream):
+class ShopModel(FakeChatUpstream):
     """Sees nothing but the messages, as a model does: any number of conversations at once."""
 
     def _reply_to(self, request: Request) -> Reply:
@@ -33,11 +32,11 @@ def shop(body: dict[str, Any]) -> Reply:
     """One round."""
     messages = body["messages"]
     last = max(n for n, message in enumerate(messages) if message["role"] == "user")
-    told = [_read(text_of(message)) for message in messages[last + 1 :] if message["role"] == "tool"]
+    told = [_read(get_text(message)) for message in messages[last + 1 :] if message["role"] == "tool"]
     if not body.get("tools"):
         return _said(body, "Pedidos de la tienda")
     if not told:
-        question = text_of(messages[last])
+        question = get_text(messages[last])
         for pattern, tool, argument in _ASKED:
             if found := pattern.search(question):
                 return _call(body, tool, {argument: found.group()})
@@ -75,13 +74,13 @@ def _read(text: str) -> dict[str, Any]:
 
 def _said(body: dict[str, Any], text: str) -> Reply:
     words = re.findall(r"\S+\s*", text)
-    return answer(body, [{"content": word} for word in words], content=text)
+    return make_answer(body, [{"content": word} for word in words], content=text)
 
 
 def _call(body: dict[str, Any], tool: str, arguments: dict[str, Any]) -> Reply:
     assert tool in [each["function"]["name"] for each in body["tools"]]
     function = {"name": tool, "arguments": json.dumps(arguments)}
     call = {"id": "call_0", "type": "function", "function": function}
-    return answer(
+    return make_answer(
         body, [{"tool_calls": [{"index": 0, **call}]}], "tool_calls", content=None, tool_calls=[call]
     )

@@ -8,13 +8,13 @@ from websockets.asyncio.server import ServerConnection, serve
 
 
 @asynccontextmanager
-async def fake_speech_server(answer: Callable[[ServerConnection], Awaitable[None]]) -> AsyncIterator[str]:
+async def run_fake_speech_server(answer: Callable[[ServerConnection], Awaitable[None]]) -> AsyncIterator[str]:
     """Serve `answer` on a free port; gives the base URL."""
     async with serve(answer, "127.0.0.1", 0, ping_interval=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         yield f"http://127.0.0.1:{port}"
 
 
-def message(kind: str, **fields: object) -> str:
+def make_message(kind: str, **fields: object) -> str:
     """One message of the server."""
     return json.dumps({"type": kind, "session_id": None, "seq": 1, **fields})

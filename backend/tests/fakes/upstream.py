@@ -1,14 +1,19 @@
-"""A fake OpenAI-compatible service: a real HTTP server on a free port that answers as its script says."""
+"""Fake upstream services: a real HTTP server on a free port that answers as its script says."""
 
 import asyncio
+import io
 import json
 import socket
 import ssl
+import wave
+import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
+
+import numpy as np
 
 Ending = Literal["complete", "cut", "hang"]
 """How a reply ends: as it should, with the connection dropped, or not at all."""
@@ -51,7 +56,7 @@ class FakeUpstream:
 
     def __init__(self) -> None:
         self.script: deque[Reply] = deque()
-        self.models = as_json({"object": "list", "data": [{"id": "tiny", "object": "model"}]})
+        self.models = json_reply({"object": "list", "data": [{"id": "tiny", "object": "model"}]})
         self.requests: list[Request] = []
         self.connections = 0
         self.keeps_connections = False
@@ -106,7 +111,7 @@ class FakeUpstream:
     def _reply_to(self, request: Request) -> Reply:
         if request.method == "GET":
             return self.models
-        return self.script.popleft() if self.script else chat("Hello", " world")
+        return self.script.popleft() if self.script else chat_reply("Hello", " world")
 
     async def _write(self, reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         gone = asyncio.ensure_future(reader.read())
@@ -135,7 +140,7 @@ class FakeUpstream:
             await asyncio.gather(gone, return_exceptions=True)
 
 
-def chat(
+def chat_reply(
     *texts: str,
     finish_reason: str | None = "stop",
     usage: dict[str, int] | None = None,
@@ -155,38 +160,38 @@ def chat(
     return Reply(pieces, headers={"Content-Type": "text/event-stream"}, ending=ending, pause_s=pause_s)
 
 
-def as_json(body: Any, status: int = 200, **headers: str) -> Reply:
+def json_reply(body: Any, status: int = 200, **headers: str) -> Reply:
     """A whole JSON answer."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply([json.dumps(body).encode()], status, {"Content-Type": "application/json", **named})
 
 
-def error(status: int, message: str, **headers: str) -> Reply:
+def error_reply(status: int, message: str, **headers: str) -> Reply:
     """An error in OpenAI's shape."""
-    return as_json(
+    return json_reply(
         {"error": {"message": message, "type": "error", "param": None, "code": None}}, status, **headers
     )
 
 
-def sse(*events: object, done: bool = True, ending: Ending = "complete", pause_s: float = 0.0) -> Reply:
+def sse_reply(*events: object, done: bool = True, ending: Ending = "complete", pause_s: float = 0.0) -> Reply:
     """A stream of these events as they are: bytes go out untouched, anything else as `data:` lines."""
-    pieces = [event if isinstance(event, bytes) else data(event) for event in events]
+    pieces = [event if isinstance(event, bytes) else sse_event(event) for event in events]
     if done:
         pieces.append(b"data: [DONE]\n\n")
     return Reply(pieces, headers={"Content-Type": "text/event-stream"}, ending=ending, pause_s=pause_s)
 
 
-def data(body: object) -> bytes:
+def sse_event(body: object) -> bytes:
     """One event."""
     return b"data: %s\n\n" % json.dumps(body).encode()
 
 
-def dropped() -> Reply:
+def dropped_reply() -> Reply:
     """The connection ends without an answer."""
     return Reply(silent=True, ending="cut")
 
 
-def silence() -> Reply:
+def silent_reply() -> Reply:
     """The connection stays open without an answer."""
     return Reply(silent=True, ending="hang")
 
@@ -212,3 +217,26 @@ async def _read(reader: asyncio.StreamReader) -> Request:
     }
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     return Request(method, path, headers, body)
+
+
+AUDIBLE = 500
+"""Least sample value that it takes for speech."""
+
+
+class FakeTranscriber(FakeUpstream):
+    """Answers `/v1/audio/transcriptions` with the checksum of the audio, or with nothing for silence."""
+
+    def _reply_to(self, request: Request) -> Reply:
+        if request.method == "GET":
+            return self.models
+        with wave.open(io.BytesIO(request.body[request.body.index(b"RIFF") :])) as file:
+            pcm = file.readframes(file.getnframes())
+            seconds = file.getnframes() / file.getframerate()
+        samples = np.frombuffer(pcm, np.int16)
+        text = f"heard {zlib.crc32(pcm):08x}" if np.abs(samples).max(initial=0) > AUDIBLE else ""
+        half = seconds / 2
+        words = [
+            {"word": word, "start": half * place, "end": half * (place + 1)}
+            for place, word in enumerate(text.split())
+        ]
+        return json_reply({"text": text, "language": "english", "duration": seconds, "words": words})

@@ -1,33 +1,41 @@
 """A fake whole-window engine: knows from the audio itself which words lie in a window, and obeys a script."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import anyio
 import numpy as np
+from anyio.abc import TaskGroup
 
 from app.core.errors import UnknownModel
 from app.providers.base import (
+    Hypothesis,
     ProviderStatus,
     Samples,
     SttCapabilities,
     SttConfig,
+    Transcript,
     WindowRequest,
     WindowResult,
+    WindowSttSession,
     Word,
 )
 from app.schemas.providers import ProviderState
+from app.services.decoding.window_session import WindowSession, WindowSizes
+from app.services.decoding.window_stream import LiveWindowStream
 
 WORD_SAMPLES = 4800
 """A word of the scripted speech lasts 300 ms; the samples of word n have the value n + 1."""
 
 
-def speech(words: int, first: int = 0) -> Samples:
+def make_speech(words: int, first: int = 0) -> Samples:
     """Audio that holds the words `first`, `first + 1` …"""
     return np.repeat(np.arange(first + 1, first + words + 1, dtype=np.int16), WORD_SAMPLES)
 
 
-def said(words: int, first: int = 0) -> str:
+def make_text(words: int, first: int = 0) -> str:
     """What such audio says."""
     return " ".join(f"w{n}" for n in range(first, first + words))
 
@@ -126,3 +134,64 @@ class FakeWindowEngine:
 
     async def aclose(self) -> None:
         """Nothing to stop."""
+
+
+class LooseTasks:
+    """A task group that need not be left in the order of entering."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start_soon(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
+        self._tasks.add(asyncio.ensure_future(work(*arguments)))
+
+    async def wait(self) -> None:
+        """Until all have ended; raises what one of them raised."""
+        await asyncio.gather(*self._tasks)
+
+
+class WindowedSession:
+    """A `SttSession` over a `WindowSttSession`; `accept` gives the partial that the audio brought."""
+
+    def __init__(
+        self, engine: WindowSttSession, config: SttConfig, windows: WindowSizes | None = None
+    ) -> None:
+        self._engine = engine
+        self._tasks = LooseTasks()
+        self._session = WindowSession(
+            engine, config, windows or WindowSizes(), name="test", scheduler=None, number=0
+        )
+
+    async def open_stream(self) -> "WindowedStream":
+        return WindowedStream(self._session, cast("TaskGroup", self._tasks))
+
+    async def aclose(self) -> None:
+        await self._tasks.wait()
+        await self._engine.aclose()
+
+
+class WindowedStream:
+    """One utterance."""
+
+    def __init__(self, session: WindowSession, tasks: TaskGroup) -> None:
+        self._stream = LiveWindowStream(session, 0, 0, self, tasks)
+        self._newest: Hypothesis | None = None
+
+    def on_partial(self, text: str, stable: str, covered_samples: int) -> None:
+        self._newest = Hypothesis(text, stable)
+
+    def on_eager_final(self, transcript: Transcript) -> None:
+        raise AssertionError("nobody paused")
+
+    async def accept(self, samples: Samples) -> Hypothesis | None:
+        await self._stream.accept(samples)
+        while not self._stream.is_idle:
+            await anyio.lowlevel.checkpoint()
+        newest, self._newest = self._newest, None
+        return newest
+
+    async def finish(self, speech_samples: int) -> Transcript:
+        return await self._stream.finish(speech_samples)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

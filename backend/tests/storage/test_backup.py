@@ -13,8 +13,8 @@ from app.core.config import Settings
 from app.core.security import LOCAL_USER_ID
 from app.storage import conversations, data_folder, lifecycle, messages
 from app.storage.database import Database
-from tests.support.command import one_line, prompter
-from tests.support.postgres import PostgresServer, settings_for
+from tests.support.command import get_only_line, run_prompter
+from tests.support.database import PostgresServer, make_settings
 
 
 def env_of(settings: Settings) -> dict[str, str]:
@@ -26,13 +26,13 @@ def env_of(settings: Settings) -> dict[str, str]:
 
 async def command(*arguments: object, env: dict[str, str]) -> "tuple[int, str, str]":
     """Run `prompter …` beside this loop, as its own process would."""
-    done = await anyio.to_thread.run_sync(lambda: prompter(*arguments, env=env))
+    done = await anyio.to_thread.run_sync(lambda: run_prompter(*arguments, env=env))
     return done.returncode, done.stdout, done.stderr
 
 
 async def test_a_backup_of_a_running_server_can_be_put_back(tmp_path: Path) -> None:
     """While it writes; what was committed before is in the copy, and a server starts from it."""
-    settings = settings_for(tmp_path / "data")
+    settings = make_settings(tmp_path / "data")
     database = Database(settings)
     copy = tmp_path / "copy.db"
     async with lifecycle.open_database(database, settings), anyio.create_task_group() as group:
@@ -67,7 +67,7 @@ async def test_a_backup_of_a_running_server_can_be_put_back(tmp_path: Path) -> N
 
 async def test_a_backup_of_a_stopped_server(tmp_path: Path) -> None:
     """The database is private too, also in a folder that others may read."""
-    settings = settings_for(tmp_path)
+    settings = make_settings(tmp_path)
     await anyio.to_thread.run_sync(tmp_path.chmod, 0o755)
     async with lifecycle.open_database(Database(settings), settings):
         files = await anyio.to_thread.run_sync(lambda: list(tmp_path.glob("prompter.db*")))
@@ -84,8 +84,8 @@ async def test_a_backup_of_a_stopped_server(tmp_path: Path) -> None:
 def test_a_backup_overwrites_nothing(tmp_path: Path, sqlite_template: Path) -> None:
     shutil.copy(sqlite_template, tmp_path / "prompter.db")
     (tmp_path / "copy.db").write_text("mine")
-    done = prompter("db", "backup", tmp_path / "copy.db", env=env_of(settings_for(tmp_path)))
-    assert (done.returncode, "exists already" in one_line(done.stderr)) == (1, True)
+    done = run_prompter("db", "backup", tmp_path / "copy.db", env=env_of(make_settings(tmp_path)))
+    assert (done.returncode, "exists already" in get_only_line(done.stderr)) == (1, True)
     assert (tmp_path / "copy.db").read_text() == "mine"
 
 
@@ -98,23 +98,25 @@ def test_a_backup_that_cannot_be_made_leaves_nothing(
     if missing == "folder":
         shutil.copy(sqlite_template, data / "prompter.db")
     target = tmp_path / "none" / "copy.db" if missing == "folder" else tmp_path / "copy.db"
-    done = prompter("db", "backup", target, env=env_of(settings_for(data)))
+    done = run_prompter("db", "backup", target, env=env_of(make_settings(data)))
     assert done.returncode == 1
-    assert ("no database at" if missing == "database" else "could not be written") in one_line(done.stderr)
+    assert ("no database at" if missing == "database" else "could not be written") in get_only_line(
+        done.stderr
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_postgres_has_its_own_backup(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    settings = settings_for(tmp_path, "postgresql://ana:secreto@127.0.0.1:1/prompter")
-    done = prompter("db", "backup", tmp_path / "copy.db", env=env_of(settings))
+    settings = make_settings(tmp_path, "postgresql://ana:secreto@127.0.0.1:1/prompter")
+    done = run_prompter("db", "backup", tmp_path / "copy.db", env=env_of(settings))
     assert done.returncode == 1
-    assert "pg_dump" in one_line(done.stderr)
+    assert "pg_dump" in get_only_line(done.stderr)
     assert "secreto" not in done.stderr
 
 
 async def test_status_and_upgrade(tmp_path: Path, postgres_server: PostgresServer) -> None:
     """PostgreSQL behind is refused at start with the way out; after `prompter db upgrade` it serves."""
-    settings = settings_for(tmp_path, postgres_server.create())
+    settings = make_settings(tmp_path, postgres_server.create())
 
     async def state() -> object:
         _, said, _ = await command("db", "status", "--json", env=env_of(settings))
@@ -132,40 +134,42 @@ async def test_status_and_upgrade(tmp_path: Path, postgres_server: PostgresServe
 
 
 def test_status_of_sqlite_makes_no_file(tmp_path: Path) -> None:
-    env = env_of(settings_for(tmp_path))
-    assert "no database yet" in prompter("db", "status", env=env).stdout
+    env = env_of(make_settings(tmp_path))
+    assert "no database yet" in run_prompter("db", "status", env=env).stdout
     assert list(tmp_path.iterdir()) == []
-    assert "up to date" in prompter("db", "upgrade", env=env).stdout
-    assert "up to date" in prompter("db", "status", env=env).stdout
+    assert "up to date" in run_prompter("db", "upgrade", env=env).stdout
+    assert "up to date" in run_prompter("db", "status", env=env).stdout
 
 
 def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     with data_folder.lock_folder(tmp_path):
-        done = prompter("db", "upgrade", env=env_of(settings_for(tmp_path)))
-        assert "another server uses the data folder" in one_line(done.stderr)
-    assert prompter("db", "upgrade", env=env_of(settings_for(tmp_path))).returncode == 0
+        done = run_prompter("db", "upgrade", env=env_of(make_settings(tmp_path)))
+        assert "another server uses the data folder" in get_only_line(done.stderr)
+    assert run_prompter("db", "upgrade", env=env_of(make_settings(tmp_path))).returncode == 0
 
 
 @pytest.mark.parametrize("command_", [("status",), ("upgrade",)])
 def test_a_database_that_does_not_answer_is_one_clear_line(
     tmp_path: Path, command_: tuple[str, ...], postgres_server: PostgresServer
 ) -> None:
-    settings = settings_for(tmp_path, "postgresql://ana:secreto@127.0.0.1:1/prompter")
-    done = prompter("db", *command_, env=env_of(settings))
-    assert (done.returncode, "cannot be reached" in one_line(done.stderr)) == (1, True)
-    missing = prompter("db", *command_, env=env_of(settings_for(tmp_path, postgres_server.url("nowhere"))))
-    assert "no database of that name" in one_line(missing.stderr)
+    settings = make_settings(tmp_path, "postgresql://ana:secreto@127.0.0.1:1/prompter")
+    done = run_prompter("db", *command_, env=env_of(settings))
+    assert (done.returncode, "cannot be reached" in get_only_line(done.stderr)) == (1, True)
+    missing = run_prompter(
+        "db", *command_, env=env_of(make_settings(tmp_path, postgres_server.url("nowhere")))
+    )
+    assert "no database of that name" in get_only_line(missing.stderr)
 
 
 def test_a_file_that_is_no_database_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "prompter.db").write_text("not a database, whatever its name says" * 100)
     for command_ in ("status", "upgrade"):
-        done = prompter("db", command_, env=env_of(settings_for(tmp_path)))
-        assert (done.returncode, "its file is not a database" in one_line(done.stderr)) == (1, True)
+        done = run_prompter("db", command_, env=env_of(make_settings(tmp_path)))
+        assert (done.returncode, "its file is not a database" in get_only_line(done.stderr)) == (1, True)
 
 
 @pytest.mark.parametrize("url", ["mysql://x", "postgresql://a:b:c@d:e:f"])
 def test_an_address_that_cannot_be_read_is_not_repeated(url: str) -> None:
-    done = prompter("db", "status", env={"PROMPTER_STORAGE__URL": url})
+    done = run_prompter("db", "status", env={"PROMPTER_STORAGE__URL": url})
     assert done.returncode != 0
-    assert url not in one_line(done.stderr)
+    assert url not in get_only_line(done.stderr)

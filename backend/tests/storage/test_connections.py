@@ -8,16 +8,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from app.storage.connections import DatabaseUrl, OneHopConnection, OneHopCursor, database_url, sqlite_engine
-from tests.support.postgres import settings_for
+from tests.support.database import make_settings
 
 
 def test_the_address_of_sqlite_is_in_the_data_folder(tmp_path: Path) -> None:
-    url = database_url(settings_for(tmp_path))
+    url = database_url(make_settings(tmp_path))
     assert (url.drivername, url.database) == ("sqlite+aiosqlite", str(tmp_path / "prompter.db"))
 
 
 def test_the_address_of_postgresql_gets_its_driver(tmp_path: Path) -> None:
-    url = database_url(settings_for(tmp_path, "postgresql://ada:secret@db.example/prompter?sslmode=require"))
+    url = database_url(make_settings(tmp_path, "postgresql://ada:secret@db.example/prompter?sslmode=require"))
     assert (url.drivername, url.host, url.database) == ("postgresql+asyncpg", "db.example", "prompter")
     assert dict(url.query) == {"ssl": "require"}
     assert "secret" not in str(url)
@@ -27,7 +27,7 @@ def test_the_address_of_postgresql_gets_its_driver(tmp_path: Path) -> None:
 def url(tmp_path: Path, sqlite_template: Path) -> DatabaseUrl:
     """The address of an SQLite database at the newest schema."""
     shutil.copy(sqlite_template, tmp_path / "prompter.db")
-    return database_url(settings_for(tmp_path))
+    return database_url(make_settings(tmp_path))
 
 
 @pytest.mark.parametrize("write", [True, False])

@@ -9,7 +9,7 @@ import pytest
 from app.core.errors import StorageUnavailable
 from app.core.logging import configure_logging
 from app.storage import data_folder
-from tests.support.serving import recording
+from tests.support.server import record_log
 
 MOUNTS = """\
 overlay / overlay rw 0 0
@@ -37,7 +37,7 @@ def test_a_network_file_system_is_warned_of_once(tmp_path: Path, monkeypatch: py
     mounts.write_text(f"overlay / overlay rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\n")
     monkeypatch.setattr(data_folder, "_MOUNTS", mounts)
     configure_logging("warning")
-    with recording() as log, data_folder.lock_folder(tmp_path / "data"):
+    with record_log() as log, data_folder.lock_folder(tmp_path / "data"):
         pass
     assert [line.count("nfs4") for line in log] == [1]
 

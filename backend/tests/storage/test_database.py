@@ -20,9 +20,9 @@ from app.storage import connections, conversations, messages
 from app.storage.database import Database
 from app.storage.tables import ConversationRow, MessageRow, UserRow
 from app.utils.ids import new_id
-from tests.support.command import BACKEND, environment
-from tests.support.postgres import PostgresServer, migrated, settings_for
-from tests.support.serving import recording
+from tests.support.command import BACKEND, make_environment
+from tests.support.database import PostgresServer, make_settings, migrate_database
+from tests.support.server import record_log
 
 
 async def count(database: Database, table: type = ConversationRow) -> int:
@@ -125,7 +125,7 @@ async def test_foreign_keys_hold(database: Database) -> None:
 
 async def test_faults_in_the_log_do_not_hold_what_was_said(database: Database, ana: UUID) -> None:
     """Not in the log, not in the errors, whatever goes wrong with a statement."""
-    with recording() as log:
+    with record_log() as log:
         with pytest.raises(IntegrityError) as caught:
             async with database.write() as session:
                 session.add(
@@ -168,8 +168,8 @@ async def test_another_process_that_holds_the_lock(
 ) -> None:
     """Somebody's sqlite3 shell: a clear error, and all is well when it lets go."""
     monkeypatch.setitem(connections._PRAGMAS, "busy_timeout", 50)
-    settings = settings_for(tmp_path)
-    migrated(settings)
+    settings = make_settings(tmp_path)
+    migrate_database(settings)
     database = Database(settings)
     with closing(sqlite3.connect(tmp_path / "prompter.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -188,7 +188,7 @@ async def test_a_turn_that_never_comes(
     tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A transaction that does not end holds the others up for a limited time."""
-    database = Database(settings_for(tmp_path))
+    database = Database(make_settings(tmp_path))
     monkeypatch.setattr("app.storage.database.WAIT_S", 0.05)
     async with database.write():
         with pytest.raises(StorageUnavailable, match="too busy"):
@@ -201,7 +201,7 @@ async def test_postgres_that_goes_and_comes_back(
     postgres_server: PostgresServer, postgres_template: str, tmp_path: Path
 ) -> None:
     """Gone in the middle of a transaction: nothing is kept; back again: the next one is served."""
-    database = Database(settings_for(tmp_path, postgres_server.create(postgres_template)))
+    database = Database(make_settings(tmp_path, postgres_server.create(postgres_template)))
 
     async def add(name: str, *, stop: bool = False) -> None:
         async with database.write() as session:
@@ -260,7 +260,7 @@ def test_a_full_disk_is_one_clear_error_and_nothing_half_written(
     (tmp_path / "prompter.db").write_bytes(sqlite_template.read_bytes())
     done = subprocess.run(
         [sys.executable, "-c", DISK_FULL, str(tmp_path)],
-        env=environment(),
+        env=make_environment(),
         cwd=BACKEND,
         capture_output=True,
         text=True,
@@ -308,7 +308,7 @@ async def test_what_was_acknowledged_survives_kill_9(
     arguments = [str(storage_settings.data_dir), storage_settings.storage.url.get_secret_value(), str(ana)]
     process = subprocess.Popen(  # noqa: ASYNC220  # starting it is short
         [sys.executable, "-c", WRITER, *arguments],
-        env=environment(),
+        env=make_environment(),
         cwd=BACKEND,
         stdout=subprocess.PIPE,
         text=True,

@@ -12,12 +12,12 @@ from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.dictations import DictationBatch, NewFinal, store_batch
 from app.storage.tables import DictationFinalRow, DictationRow, SearchEntryRow
-from tests.support.dictations import final, new_dictation, pending, store_dictation
+from tests.support.database import make_dictation, make_final, make_pending, store_dictation
 
 
 async def test_a_dictation_is_kept_as_it_was_said(database: Database, ana: UUID) -> None:
     words = [{"word": "hola", "start_ms": 0, "end_ms": 300, "confidence": 0.9}]
-    new = new_dictation(ana, model="m")
+    new = make_dictation(ana, model="m")
     first_final = NewFinal(
         n=0,
         utterance_id="u1",
@@ -28,7 +28,7 @@ async def test_a_dictation_is_kept_as_it_was_said(database: Database, ana: UUID)
         lang="es",
         words=words,
     )
-    finals = [pending(new.id, final(1, "Adiós.")), pending(new.id, first_final)]
+    finals = [make_pending(new.id, make_final(1, "Adiós.")), make_pending(new.id, first_final)]
     await store_batch(database, DictationBatch(dictations=[new], finals=finals))
     async with database.read() as session:
         kept, stored = await dictations.get(session, ana, new.id)
@@ -44,7 +44,10 @@ async def test_a_dictation_is_kept_as_it_was_said(database: Database, ana: UUID)
 async def test_a_final_is_kept_once(database: Database, ana: UUID) -> None:
     """Both or none of one transaction."""
     dictation = await store_dictation(database, ana, "uno")
-    finals = [pending(dictation, final(1, "dos")), pending(dictation, final(0, "otra vez"))]
+    finals = [
+        make_pending(dictation, make_final(1, "dos")),
+        make_pending(dictation, make_final(0, "otra vez")),
+    ]
     result = await store_batch(database, DictationBatch(finals=finals))
     assert (result.stored_finals, result.refused_finals) == (0, 2)
     async with database.read() as session:

@@ -19,8 +19,8 @@ from app.storage.data_folder import make_private
 from app.storage.database import Database
 from app.storage.lifecycle import ensure_local_user, open_database, prepare_schema
 from app.storage.tables import AttachmentRow, RunRow, ShareRow, ToolApprovalRow, UserRow
-from tests.support.accounts import PASSWORD, cheap_passwords
-from tests.support.postgres import PostgresServer, settings_for
+from tests.support.accounts import PASSWORD, make_cheap_passwords
+from tests.support.database import PostgresServer, make_settings
 
 WRITTEN_BEFORE = Path(__file__).with_name("written_before.db.gz")
 """A database with rows of each table, written by the version with the schema 0002 before any of its code moved."""
@@ -38,7 +38,7 @@ def all_rows(folder: Path) -> dict[str, list[object]]:
 def before(tmp_path: Path) -> Settings:
     """Settings with the data folder of the version before."""
     (tmp_path / "prompter.db").write_bytes(gzip.decompress(WRITTEN_BEFORE.read_bytes()))
-    settings = settings_for(tmp_path)
+    settings = make_settings(tmp_path)
     return settings.model_copy(update={"accounts": AccountSettings(mode="accounts")})
 
 
@@ -88,12 +88,12 @@ async def test_users_of_the_version_before_log_in(before: Settings) -> None:
     async with open_database(database, before):
         caller = await Authenticator(database, tokens).authenticate(ITS_KEY)
         assert (caller.name, sorted(caller.scopes)) == ("Ada", ["llm", "stt"])
-        logins = Logins(before.accounts, database, cheap_passwords(), tokens)
+        logins = Logins(before.accounts, database, make_cheap_passwords(), tokens)
         assert (await logins.begin("ADA", PASSWORD, "192.0.2.7")).user.name == "Ada"
 
 
 async def test_a_running_server_has_a_lease_and_the_local_user(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path / "new")
+    settings = make_settings(tmp_path / "new")
     database = Database(settings)
     async with open_database(database, settings), database.read() as session:
         assert list(await session.scalars(select(RunRow.id))) == [database.run_id]
@@ -116,12 +116,12 @@ async def test_sqlite_is_upgraded_and_postgresql_is_not(
 ) -> None:
     """Other servers may use a PostgreSQL: the message says what to do."""
     make_private(tmp_path)
-    database = Database(settings_for(tmp_path))
+    database = Database(make_settings(tmp_path))
     await prepare_schema(database)
     async with database.read() as session:
         assert (await session.scalars(select(UserRow))).all() == []
     await database.aclose()
-    database = Database(settings_for(tmp_path, postgres_server.create()))
+    database = Database(make_settings(tmp_path, postgres_server.create()))
     with pytest.raises(StorageUnavailable, match=r"schema of an empty database.*run `prompter db upgrade`"):
         await prepare_schema(database)
     await database.aclose()

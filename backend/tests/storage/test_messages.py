@@ -9,7 +9,7 @@ from app.core.errors import Busy, NotFound
 from app.storage import conversations, messages, search
 from app.storage.database import Database
 from app.utils.ids import new_id
-from tests.support.dictations import store_dictation
+from tests.support.database import store_dictation
 
 
 async def test_versions_stand_beside_each_other(database: Database, ana: UUID, bob: UUID) -> None:

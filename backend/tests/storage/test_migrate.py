@@ -15,16 +15,16 @@ from app.storage.connections import database_url, postgres_engine, sqlite_engine
 from app.storage.database import Database
 from app.storage.migrate import is_ours, make_alembic_config, read_schema, upgrade
 from app.storage.tables import Base, UserRow
-from tests.support.postgres import PostgresServer, person, settings_for
+from tests.support.database import PostgresServer, add_user, make_settings
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings with a database that has no table yet."""
     if request.param == "sqlite":
-        return settings_for(tmp_path)
+        return make_settings(tmp_path)
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    return settings_for(tmp_path, server.create())
+    return make_settings(tmp_path, server.create())
 
 
 async def tables_of(settings: Settings) -> set[str]:
@@ -62,7 +62,7 @@ async def test_conversations_outlive_the_tables_of_tools(empty: Settings) -> Non
     url = database_url(empty)
     await upgrade(url, "0001")
     database = Database(empty)
-    ana = await person(database, "ana")
+    ana = await add_user(database, "ana")
     await database.aclose()
     assert "tool_approvals" not in await tables_of(empty)
     assert (await upgrade(url)).is_up_to_date

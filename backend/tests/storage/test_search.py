@@ -7,7 +7,7 @@ import pytest
 from app.storage import conversations, messages, search
 from app.storage.database import Database
 from app.storage.search import SearchHit
-from tests.support.dictations import store_dictation
+from tests.support.database import store_dictation
 
 CORPUS = {
     "t1": "¿Qué tiempo hará mañana en Córdoba?",

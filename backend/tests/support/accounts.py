@@ -1,4 +1,4 @@
-"""People with accounts on a served application, made beside the server: in its database, with its signing key."""
+"""Accounts in tests: people made beside a running server, and the services of one server process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,10 +11,12 @@ from uuid import UUID
 import httpx2
 from sqlalchemy import update
 
-from app.core.config import Settings
+from app.core.config import AccountSettings, Settings
 from app.core.security import Caller, Role, Scope
 from app.services.accounts.administration import UserAdministration
 from app.services.accounts.api_keys import ApiKeyManager
+from app.services.accounts.identity import Authenticator
+from app.services.accounts.logins import Logins, LoginTokens
 from app.services.accounts.passwords import Passwords
 from app.services.accounts.tokens import KEY_FILE, AccessTokens
 from app.storage.database import Database
@@ -34,12 +36,12 @@ class Person:
     role: Role
 
 
-def cheap_passwords() -> Passwords:
+def make_cheap_passwords() -> Passwords:
     """Hashes of older parameters: a log-in takes them, and stores better ones."""
     return Passwords(memory_kib=64, passes=1, lanes=1)
 
 
-def bearer(token: str) -> dict[str, str]:
+def make_bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -64,7 +66,7 @@ class Team:
             return threads.submit(lambda: asyncio.run(done())).result(30)
 
     def administer(self, work: Callable[[UserAdministration], Awaitable[T]]) -> T:
-        return self.do(lambda database: work(UserAdministration(database, cheap_passwords())))
+        return self.do(lambda database: work(UserAdministration(database, make_cheap_passwords())))
 
     def add(self, name: str, role: Role = "user") -> Person:
         user = self.administer(lambda accounts: accounts.add(name, PASSWORD, role))
@@ -125,3 +127,23 @@ class Team:
 
 def log_in(http: httpx2.Client, name: str, password: str = PASSWORD, **more: object) -> httpx2.Response:
     return http.post("/api/auth/login", json={"name": name, "password": password, **more})
+
+
+KEY = b"a key that is long enough for HS256, by far"
+
+
+class AccountProcess:
+    """What one server process has of its own, beside the database that all share."""
+
+    def __init__(self, database: Database, now_s: float = 1000.0, **settings: int) -> None:
+        self.now_s = now_s
+        self.database = database
+        tokens = AccessTokens(KEY, 15)
+        ours = AccountSettings(mode="accounts", **settings)
+        self.logins = Logins(ours, database, make_cheap_passwords(), tokens, lambda: self.now_s)
+        self.authenticator = Authenticator(database, tokens)
+        self.keys = ApiKeyManager(database)
+        self.administration = UserAdministration(database, make_cheap_passwords())
+
+    async def open(self, name: str = "ada") -> LoginTokens:
+        return await self.logins.begin(name, PASSWORD, "192.0.2.7")

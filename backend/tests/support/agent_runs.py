@@ -87,37 +87,37 @@ async def waited(context: Any) -> str:
     raise TimeoutError(SECRET)
 
 
-def tool(function: Callable[..., Any], *, asks: bool = False, timeout_s: float = 5.0) -> AgentTool:
+def make_tool(function: Callable[..., Any], *, asks: bool = False, timeout_s: float = 5.0) -> AgentTool:
     return AgentTool(function.__name__, "set", function, "mine", asks, timeout_s)
 
 
-def task(
+def make_task(
     chat: ScriptedChat,
     *functions: AgentTool | Callable[..., Any],
     approve: Callable[[ApprovalRequired], Awaitable[ApprovalDecision]] | None = None,
     messages: Any = SAID,
     **bounds: Any,
 ) -> AgentTask:
-    tools = [one if isinstance(one, AgentTool) else tool(one) for one in functions]
+    tools = [one if isinstance(one, AgentTool) else make_tool(one) for one in functions]
     return AgentTask(
         chat, "tiny", messages, {"temperature": 0}, tools, replace(BOUNDS, **bounds), 60, approve
     )
 
 
-async def heard(made: AgentTask) -> list[Any]:
+async def run_task(made: AgentTask) -> list[Any]:
     async with aclosing(run_agent(made)) as items:
         return [item async for item in items if not (isinstance(item, Delta) and not item.fields)]
 
 
-def text_of(items: list[Any]) -> str:
+def join_text(items: list[Any]) -> str:
     return "".join(item.fields.get("content", "") for item in items if isinstance(item, Delta))
 
 
-def errors_of(items: list[Any]) -> list[ToolError]:
+def list_errors(items: list[Any]) -> list[ToolError]:
     return [item for item in items if isinstance(item, ToolError)]
 
 
-def ending_of(items: list[Any]) -> RunEnd:
+def get_end(items: list[Any]) -> RunEnd:
     assert isinstance(items[-1], RunEnd)
     assert not any(isinstance(item, RunEnd) for item in items[:-1])
     return items[-1]

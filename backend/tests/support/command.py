@@ -1,12 +1,18 @@
-"""Runs the command as a person or a script would."""
+"""The `run_prompter` command in tests: run to its end, or as a server process to be killed and started again."""
 
 import io
 import os
+import re
+import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import anyio
+import httpx2
 import pytest
 
 from app.cli.main import execute
@@ -15,23 +21,23 @@ BACKEND = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "app.cli")
 
 
-def environment(**changes: str) -> dict[str, str]:
+def make_environment(**changes: str) -> dict[str, str]:
     """What the command sees: this checkout, the test's environment, no colours."""
     return {**os.environ, "PYTHONPATH": str(BACKEND), "NO_COLOR": "1", **changes}
 
 
-def prompter_process(
+def run_prompter_process(
     *arguments: object, stdin: bytes = b"", env: dict[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Run `prompter …` to its end in a process of its own; `env` adds to the environment."""
     command = [*COMMAND, *map(str, arguments)]
-    seen = environment(**(env or {}))
+    seen = make_environment(**(env or {}))
     done = subprocess.run(command, input=stdin, capture_output=True, env=seen, timeout=60, check=False)
     texts = (done.stdout.decode(), done.stderr.decode())
     return subprocess.CompletedProcess(command, done.returncode, *texts)
 
 
-def prompter(
+def run_prompter(
     *arguments: object, stdin: bytes = b"", env: dict[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """The same inside the test's own process, which takes a fraction of the time."""
@@ -44,9 +50,83 @@ def prompter(
     return subprocess.CompletedProcess([], code, said.getvalue(), told.getvalue())
 
 
-def one_line(text: str) -> str:
+def get_only_line(text: str) -> str:
     """The only line of an error, without its prefix; fails where there is more."""
     lines = text.splitlines()
     assert len(lines) == 1, text
     assert lines[0].startswith("prompter: ")
     return lines[0].removeprefix("prompter: ")
+
+
+START_S = 60
+_LISTENING = re.compile(r"listening at (http://\S+)")
+
+
+class ServerProcess:
+    """One running server; its log goes to a file, so that nobody has to read along."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self.process = process
+        self._log = log
+        self.url = ""
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    async def ready(self) -> None:
+        """Wait until it listens."""
+        with anyio.fail_after(START_S):
+            while not (found := _LISTENING.search(self.log)):
+                assert self.process.poll() is None, f"the server ended while starting:\n{self.log}"
+                await anyio.sleep(0.02)
+        self.url = found[1]
+
+    def client(self, timeout_s: float = 30) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(base_url=self.url, trust_env=False, timeout=timeout_s)
+
+    def kill(self) -> None:
+        """As the kernel does when memory runs out: nothing of it runs any more."""
+        self.process.kill()
+        self.process.wait(timeout=20)
+
+    async def end(self, how: signal.Signals = signal.SIGINT) -> float:
+        """End it cleanly; the seconds that took."""
+        begun_s = time.monotonic()
+        self.process.send_signal(how)
+        with anyio.fail_after(30):
+            while self.process.poll() is None:  # noqa: ASYNC110  # another process ends
+                await anyio.sleep(0.01)
+        return time.monotonic() - begun_s
+
+
+@asynccontextmanager
+async def run_server_process(folder: Path, **env: str) -> AsyncIterator[ServerProcess]:
+    """Serve with the data folder `folder`/data; settings come as environment variables."""
+    with _started(folder, env) as server:
+        await server.ready()
+        yield server
+
+
+@contextmanager
+def _started(folder: Path, env: dict[str, str]) -> Iterator[ServerProcess]:
+    settings = {
+        "PROMPTER_DATA_DIR": str(folder / "data"),
+        "PROMPTER_STT__PROVIDER": "cloud_stub",
+        "PROMPTER_LLM__DISCOVER": "false",
+        **env,
+    }
+    path = folder / "server.log"
+    with path.open("wb") as log:
+        process = subprocess.Popen(
+            [*COMMAND, "serve", "--port", "0"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=make_environment(**settings),
+        )
+    try:
+        yield ServerProcess(process, path)
+    finally:
+        process.kill()
+        process.wait(timeout=20)

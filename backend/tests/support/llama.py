@@ -8,7 +8,7 @@ from typing import Any
 from app.providers.base import ChatProvider, ChatRequest
 from app.providers.llm.llama.provider import LlamaLocalProvider
 
-ASKED = [{"role": "user", "content": "Say héllo"}]
+MESSAGES = [{"role": "user", "content": "Say héllo"}]
 ENDLESS: dict[str, Any] = {"temperature": 0, "ignore_eos": True}
 TOOL = {
     "type": "function",
@@ -21,11 +21,11 @@ TOOL = {
 Make = Callable[..., LlamaLocalProvider]
 
 
-def request(model: str = "", **fields: Any) -> ChatRequest:
-    return ChatRequest(model, {"messages": ASKED, "temperature": 0} | fields)
+def make_request(model: str = "", **fields: Any) -> ChatRequest:
+    return ChatRequest(model, {"messages": MESSAGES, "temperature": 0} | fields)
 
 
-async def answer(provider: ChatProvider, asked: ChatRequest) -> tuple[str, dict[str, Any]]:
+async def read_answer(provider: ChatProvider, asked: ChatRequest) -> tuple[str, dict[str, Any]]:
     """The text of a streamed answer, and its last chunk with a choice, usage put in."""
     text, last = "", {}
     async with aclosing(provider.stream(asked)) as chunks:
@@ -46,14 +46,14 @@ async def start_answer(provider: ChatProvider, asked: ChatRequest) -> Any:
     raise AssertionError("the answer has no text")
 
 
-def pid_of(provider: LlamaLocalProvider) -> int:
+def get_pid(provider: LlamaLocalProvider) -> int:
     process = provider.server.process
     assert process is not None
     assert process.pid is not None
     return process.pid
 
 
-def lives(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

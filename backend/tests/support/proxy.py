@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 
-class Network:
+class Proxy:
     """Connections that pass through; `cut` breaks all of them off, `down` refuses new ones meanwhile.
 
     With `cut_after_bytes` each new connection is cut when so much of it has come from the server.
@@ -81,9 +81,9 @@ class Network:
 
 
 @asynccontextmanager
-async def network(url: str) -> AsyncIterator[Network]:
+async def run_proxy(url: str) -> AsyncIterator[Proxy]:
     """A network in front of the server at `url`; talk to `Network.url`."""
-    found = Network()
+    found = Proxy()
     server = await asyncio.start_server(lambda *streams: found.accept(url, *streams), "127.0.0.1", 0)
     found.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:

@@ -27,7 +27,7 @@ FORMS: dict[str, tuple[str, str, str, dict[str, str]]] = {
 """Name -> container, codec, sample format, options of the container."""
 
 
-def encoded(
+def encode(
     samples: NDArray[np.int16], rate_hz: int, form: str, *, out_hz: int = 48_000, layout: str = "mono"
 ) -> bytes:
     """A recording of `samples` (mono, at `rate_hz`) in one of FORMS."""
@@ -51,7 +51,7 @@ def encoded(
     return into.getvalue()
 
 
-def video(seconds: int = 1) -> bytes:
+def make_video(seconds: int = 1) -> bytes:
     """An mp4 that has pictures and no sound."""
     into = io.BytesIO()
     with av.open(into, "w", format="mp4") as output:
@@ -65,7 +65,7 @@ def video(seconds: int = 1) -> bytes:
     return into.getvalue()
 
 
-def silent_flac(seconds: int, rate_hz: int = 8000) -> bytes:
+def make_silent_flac(seconds: int, rate_hz: int = 8000) -> bytes:
     """Hours of silence in little: blocks of 65535 equal samples."""
     into = io.BytesIO()
     with av.open(into, "w", format="flac") as output:
@@ -82,7 +82,7 @@ def silent_flac(seconds: int, rate_hz: int = 8000) -> bytes:
     return into.getvalue()
 
 
-def similar(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
+def measure_similarity(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
     """Correlation of the loudness of two recordings over time (10 ms steps), however a codec shifted or phased them."""
     length = min(len(one), len(other)) // 160 * 160
     loud = [np.abs(each[:length].astype(np.float64)).reshape(-1, 160).mean(axis=1) for each in (one, other)]

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-from tests.support.command import COMMAND, environment
+from tests.support.command import COMMAND, make_environment
 
 
 class FakeTerminal:
@@ -17,7 +17,7 @@ class FakeTerminal:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(**env),
+            env=make_environment(**env),
         )
         self.lines: list[str] = []
 

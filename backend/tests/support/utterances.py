@@ -4,7 +4,7 @@ from app.providers.base import Samples
 from app.services.audio.segmenter import UtteranceEnded
 
 
-def ended(start: int, speech_end: int, *, audio: Samples | None = None) -> UtteranceEnded:
+def make_ended(start: int, speech_end: int, *, audio: Samples | None = None) -> UtteranceEnded:
     """The end of an utterance that is worth decoding; `audio` where it was cut in hindsight."""
     return UtteranceEnded(
         utterance_id=1,

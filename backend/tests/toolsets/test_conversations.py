@@ -12,7 +12,7 @@ from app.storage import conversations, messages
 from app.storage.database import Database
 from app.toolsets.base import ToolContext, ToolFailed
 from app.toolsets.conversations import ConversationsToolset
-from tests.support.dictations import store_dictation
+from tests.support.database import store_dictation
 
 
 def context_of(database: Database, user_id: UUID, *scopes: Scope) -> ToolContext:

@@ -6,10 +6,10 @@ from urllib.parse import unquote
 import pytest
 
 from app.utils.file_names import make_content_disposition, make_stem
-from tests.support.exports import NAMES
+from tests.support.conversations import FILE_NAMES
 
 
-@pytest.mark.parametrize(("title", "plain", "whole"), NAMES)
+@pytest.mark.parametrize(("title", "plain", "whole"), FILE_NAMES)
 def test_a_file_is_called_after_its_conversation(title: str, plain: str, whole: str | None) -> None:
     header = make_content_disposition(title, "md", unnamed="conversation")
     assert header.isascii()

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from app.weights import checkpoints
-from tests.support.checkpoints import FILES, WEIGHTS, names, place, settings_in
+from tests.support.checkpoints import FILES, WEIGHTS, list_names, make_settings, write_checkpoint
 
 
 def test_a_folder_under_models_is_a_checkpoint(tmp_path: Path) -> None:
-    place(tmp_path / "models" / "mine")
-    (found,) = checkpoints.list_checkpoints(settings_in(tmp_path))
+    write_checkpoint(tmp_path / "models" / "mine")
+    (found,) = checkpoints.list_checkpoints(make_settings(tmp_path))
     assert (found.name, found.path) == ("mine", tmp_path / "models" / "mine")
     assert found.size_bytes == sum(map(len, FILES.values()))
     assert found.multilingual
@@ -30,15 +30,17 @@ def test_the_empty_token_tells_a_multilingual_one(
     tmp_path: Path, name: str, content: bytes, multilingual: bool
 ) -> None:
     files = {key: value for key, value in FILES.items() if key != "vocabulary.json"}
-    place(tmp_path / "models" / "mine", {**files, name: content})
-    (found,) = checkpoints.list_checkpoints(settings_in(tmp_path))
+    write_checkpoint(tmp_path / "models" / "mine", {**files, name: content})
+    (found,) = checkpoints.list_checkpoints(make_settings(tmp_path))
     assert found.multilingual is multilingual
 
 
 @pytest.mark.parametrize("missing", FILES)
 def test_a_half_filled_folder_is_not_listed(tmp_path: Path, missing: str) -> None:
-    place(tmp_path / "models" / "base", {name: data for name, data in FILES.items() if name != missing})
-    assert names(settings_in(tmp_path)) == []
+    write_checkpoint(
+        tmp_path / "models" / "base", {name: data for name, data in FILES.items() if name != missing}
+    )
+    assert list_names(make_settings(tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -52,21 +54,23 @@ def test_a_half_filled_folder_is_not_listed(tmp_path: Path, missing: str) -> Non
     ids=["pointer instead of weights", "another architecture", "broken config", "broken vocabulary"],
 )
 def test_what_the_engine_could_not_load_is_not_listed(tmp_path: Path, wrong: dict[str, bytes]) -> None:
-    place(tmp_path / "models" / "base", {**FILES, **wrong})
-    assert names(settings_in(tmp_path)) == []
+    write_checkpoint(tmp_path / "models" / "base", {**FILES, **wrong})
+    assert list_names(make_settings(tmp_path)) == []
 
 
 def test_the_hugging_face_cache_is_searched(tmp_path: Path, cache: Path) -> None:
     for repo in ("Systran--faster-whisper-small", "somebody--whisper-fine-tuned"):
         root = cache / f"models--{repo}"
-        place(root / "snapshots" / "old")
-        place(root / "snapshots" / "new")
+        write_checkpoint(root / "snapshots" / "old")
+        write_checkpoint(root / "snapshots" / "new")
         (root / "refs").mkdir()
         (root / "refs" / "main").write_text("new")
-    place(cache / "models--Systran--faster-whisper-tiny" / "snapshots" / "half", {"config.json": b"{}"})
+    write_checkpoint(
+        cache / "models--Systran--faster-whisper-tiny" / "snapshots" / "half", {"config.json": b"{}"}
+    )
 
-    settings = settings_in(tmp_path)
-    assert names(settings) == ["small", "somebody/whisper-fine-tuned"]
+    settings = make_settings(tmp_path)
+    assert list_names(settings) == ["small", "somebody/whisper-fine-tuned"]
     found = checkpoints.find_checkpoint("Systran/faster-whisper-small", settings)
     assert found is not None
     assert found.path.name == "new"
@@ -75,14 +79,14 @@ def test_the_hugging_face_cache_is_searched(tmp_path: Path, cache: Path) -> None
 def test_hf_home_moves_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_HUB_CACHE")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-    place(tmp_path / "home" / "hub" / "models--Systran--faster-whisper-base" / "snapshots" / "x")
-    assert names(settings_in(tmp_path)) == ["base"]
+    write_checkpoint(tmp_path / "home" / "hub" / "models--Systran--faster-whisper-base" / "snapshots" / "x")
+    assert list_names(make_settings(tmp_path)) == ["base"]
 
 
 def test_the_models_folder_goes_before_the_cache(tmp_path: Path, cache: Path) -> None:
-    place(cache / "models--Systran--faster-whisper-base" / "snapshots" / "x")
-    mine = place(tmp_path / "models" / "base")
-    (found,) = checkpoints.list_checkpoints(settings_in(tmp_path))
+    write_checkpoint(cache / "models--Systran--faster-whisper-base" / "snapshots" / "x")
+    mine = write_checkpoint(tmp_path / "models" / "base")
+    (found,) = checkpoints.list_checkpoints(make_settings(tmp_path))
     assert found.path == mine
 
 
@@ -102,22 +106,22 @@ def test_the_default_is_the_best_present_and_never_the_test_checkpoint(
 ) -> None:
     for name in present:
         weights = WEIGHTS * (2 if name == "medium" else 1)
-        place(tmp_path / "models" / name, {**FILES, "model.bin": weights})
-    found = checkpoints.find_default_checkpoint(settings_in(tmp_path))
+        write_checkpoint(tmp_path / "models" / name, {**FILES, "model.bin": weights})
+    found = checkpoints.find_default_checkpoint(make_settings(tmp_path))
     assert (found.name if found else None) == chosen
 
 
 def test_settings_choose_the_default(tmp_path: Path) -> None:
-    elsewhere = place(tmp_path / "elsewhere" / "whisper-samples")
-    place(tmp_path / "models" / "base")
-    place(tmp_path / "models" / "large-v3")
+    elsewhere = write_checkpoint(tmp_path / "elsewhere" / "whisper-samples")
+    write_checkpoint(tmp_path / "models" / "base")
+    write_checkpoint(tmp_path / "models" / "large-v3")
 
     for model, path in [
         ("large", tmp_path / "models" / "large-v3"),
         ("Systran/faster-whisper-base", tmp_path / "models" / "base"),
         (str(elsewhere), elsewhere),
     ]:
-        settings = settings_in(tmp_path, model)
+        settings = make_settings(tmp_path, model)
         found = checkpoints.find_default_checkpoint(settings)
         assert found is not None
         assert found.path == path
@@ -125,5 +129,5 @@ def test_settings_choose_the_default(tmp_path: Path) -> None:
 
 
 def test_a_default_that_is_not_there_is_not_replaced_by_another(tmp_path: Path) -> None:
-    place(tmp_path / "models" / "base")
-    assert checkpoints.find_default_checkpoint(settings_in(tmp_path, "small")) is None
+    write_checkpoint(tmp_path / "models" / "base")
+    assert checkpoints.find_default_checkpoint(make_settings(tmp_path, "small")) is None

@@ -17,9 +17,15 @@ from app.api.middleware import socket_auth
 from app.services.accounts import identity
 from app.storage.database import Database
 from tests.fakes.engine import FakeEngine
-from tests.support.accounts import ACCOUNTS, Person, Team, bearer
-from tests.support.serving import Served, serving
-from tests.support.speech_client import Client, eventually, sentence, speech_client, texts
+from tests.support.accounts import ACCOUNTS, Person, Team, make_bearer
+from tests.support.server import RunningServer, serve_engine
+from tests.support.speech_client import (
+    SpeechClient,
+    connect_speech_client,
+    list_texts,
+    make_sentence,
+    wait_until,
+)
 
 QUICK_S = 0.05
 ASKED_EVERY_S = identity.CHECK_INTERVAL_S
@@ -27,17 +33,17 @@ ASKED_EVERY_S = identity.CHECK_INTERVAL_S
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
+def served() -> Iterator[RunningServer]:
     with (
         pytest.MonkeyPatch.context() as patch,
-        serving(FakeEngine(), accounts=ACCOUNTS, limits={"sockets": 8}) as served,
+        serve_engine(FakeEngine(), accounts=ACCOUNTS, limits={"sockets": 8}) as served,
     ):
         patch.setattr(identity, "CHECK_INTERVAL_S", QUICK_S)
         yield served
 
 
 @pytest.fixture(scope="module")
-def team(served: Served) -> Team:
+def team(served: RunningServer) -> Team:
     return Team(served.resources.settings)
 
 
@@ -52,24 +58,24 @@ def bob(team: Team) -> Person:
 
 
 @asynccontextmanager
-async def offering(url: str, *protocols: str, **options: Any) -> AsyncIterator[Client]:
+async def offering(url: str, *protocols: str, **options: Any) -> AsyncIterator[SpeechClient]:
     """A socket as a browser opens it: it may name subprotocols, and no headers."""
     named = [Subprotocol(protocol) for protocol in protocols]
-    async with speech_client(url, subprotocols=named, **options) as client:
+    async with connect_speech_client(url, subprotocols=named, **options) as client:
         yield client
 
 
 async def refusal(url: str, **options: Any) -> tuple[int, str]:
     """Status and code with which a handshake is refused."""
     with pytest.raises(InvalidStatus) as refused:
-        async with speech_client(url, **options):
+        async with connect_speech_client(url, **options):
             pass
     response = refused.value.response
     assert "Sec-WebSocket-Protocol" not in response.headers
     return response.status_code, json.loads(response.body or b"")["error"]["code"]
 
 
-async def last_words(client: Client) -> tuple[dict[str, Any], int]:
+async def last_words(client: SpeechClient) -> tuple[dict[str, Any], int]:
     """The error that ends a socket, and the close code."""
     code = await client.until_closed()
     error = client.events[-1]
@@ -81,16 +87,16 @@ async def last_words(client: Client) -> tuple[dict[str, Any], int]:
 # -- how it learns who speaks
 
 
-async def test_by_header(served: Served, team: Team, ada: Person) -> None:
+async def test_by_header(served: RunningServer, team: Team, ada: Person) -> None:
     for token in (team.token(ada), team.key(ada, "stt")[0]):
-        async with speech_client(served.url, additional_headers=bearer(token)) as client:
+        async with connect_speech_client(served.url, additional_headers=make_bearer(token)) as client:
             await client.start()
-            await client.audio(sentence())
-            assert texts(await client.stop())
+            await client.audio(make_sentence())
+            assert list_texts(await client.stop())
 
 
 async def test_by_subprotocol_of_which_the_harmless_one_is_echoed(
-    served: Served, team: Team, ada: Person
+    served: RunningServer, team: Team, ada: Person
 ) -> None:
     for carrier in ("bearer.", "openai-insecure-api-key."):
         for token in (team.token(ada), team.key(ada, "stt")[0]):
@@ -103,14 +109,14 @@ async def test_by_subprotocol_of_which_the_harmless_one_is_echoed(
                 assert client.connection.subprotocol is None
 
 
-async def test_by_the_first_message(served: Served, team: Team, ada: Person) -> None:
+async def test_by_the_first_message(served: RunningServer, team: Team, ada: Person) -> None:
     for token in (team.token(ada), team.key(ada, "stt")[0]):
         async with offering(served.url, "prompter") as client:
             assert client.connection.subprotocol == "prompter"
             await client.send("auth", token=token, extra="ignored")
             await client.start()
-            await client.audio(sentence())
-            assert texts(await client.stop())
+            await client.audio(make_sentence())
+            assert list_texts(await client.stop())
 
 
 FIRST = [
@@ -135,57 +141,63 @@ FIRST = [
 
 
 @pytest.mark.parametrize("first", [*FIRST, *(data.decode() for data in FIRST if data.isascii())], ids=ascii)
-async def test_any_other_first_message_ends_it(served: Served, first: bytes | str) -> None:
+async def test_any_other_first_message_ends_it(served: RunningServer, first: bytes | str) -> None:
     """And nothing of the application has seen it."""
     served.log.clear()
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.connection.send(first)
         error, code = await last_words(client)
     assert (error["code"], error["seq"], error["session_id"], code) == ("unauthorized", 1, None, 1008)
     assert not [line for line in served.log if "socket opened" in line]
 
 
-async def test_a_first_message_that_is_too_long(served: Served, team: Team, ada: Person) -> None:
+async def test_a_first_message_that_is_too_long(served: RunningServer, team: Team, ada: Person) -> None:
     token = team.token(ada)
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.send("auth", token=token, padding="x" * 9000)
         error, code = await last_words(client)
     assert (error["code"], code) == ("message_too_big", 1009)
 
 
-async def test_who_says_nothing_is_not_waited_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_says_nothing_is_not_waited_for(
+    served: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert socket_auth.MAX_WAIT_S == 10
     monkeypatch.setattr(socket_auth, "MAX_WAIT_S", 0.05)
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         error, code = await last_words(client)
     assert (error["code"], code) == ("unauthorized", 1008)
     assert "within 0.05 s" in error["message"]
 
 
-async def test_so_many_may_wait_and_they_keep_no_one_out(served: Served, team: Team, ada: Person) -> None:
+async def test_so_many_may_wait_and_they_keep_no_one_out(
+    served: RunningServer, team: Team, ada: Person
+) -> None:
     """Those that show their token in the handshake need no place among them."""
     silent: list[ClientConnection] = []
     address = served.url.replace("http", "ws", 1) + "/ws/stt"
     try:
         for _ in range(8):
             silent.append(await connect(address, proxy=None))  # noqa: PERF401  # to be closed, however far it gets
-        async with speech_client(served.url) as client:
+        async with connect_speech_client(served.url) as client:
             error, code = await last_words(client)
         assert (error["code"], code) == ("server_full", 1013)
-        async with speech_client(served.url, additional_headers=bearer(team.token(ada))) as client:
+        async with connect_speech_client(
+            served.url, additional_headers=make_bearer(team.token(ada))
+        ) as client:
             await client.answers()
     finally:
         for connection in silent:
             await connection.close()
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.send("auth", token=team.token(ada))
         await client.answers()
 
 
-async def test_a_key_without_the_scope_is_told_so(served: Served, team: Team, ada: Person) -> None:
+async def test_a_key_without_the_scope_is_told_so(served: RunningServer, team: Team, ada: Person) -> None:
     key = team.key(ada, "llm", "chat")[0]
-    assert await refusal(served.url, additional_headers=bearer(key)) == (403, "forbidden")
-    async with speech_client(served.url) as client:
+    assert await refusal(served.url, additional_headers=make_bearer(key)) == (403, "forbidden")
+    async with connect_speech_client(served.url) as client:
         await client.send("auth", token=key)
         error, code = await last_words(client)
     assert (error["code"], code) == ("forbidden", 1008)
@@ -193,13 +205,13 @@ async def test_a_key_without_the_scope_is_told_so(served: Served, team: Team, ad
 
 
 async def test_credentials_that_are_wrong_or_two_are_refused_before_the_socket_opens(
-    served: Served, team: Team, ada: Person
+    served: RunningServer, team: Team, ada: Person
 ) -> None:
     good = team.token(ada)
     wrong: list[dict[str, Any]] = [
-        {"additional_headers": bearer("rubbish")},
+        {"additional_headers": make_bearer("rubbish")},
         {"additional_headers": [("Authorization", f"Bearer {good}")] * 2},
-        {"additional_headers": bearer(good), "subprotocols": ["prompter", f"bearer.{good}"]},
+        {"additional_headers": make_bearer(good), "subprotocols": ["prompter", f"bearer.{good}"]},
         {"subprotocols": [f"bearer.{good}", f"openai-insecure-api-key.{good}"]},
         {"subprotocols": ["prompter", "bearer.rubbish"]},
         {"subprotocols": ["prompter", "bearer.~"]},
@@ -208,25 +220,27 @@ async def test_credentials_that_are_wrong_or_two_are_refused_before_the_socket_o
         assert await refusal(served.url, **options) == (401, "unauthorized")
 
 
-async def test_a_token_in_the_address_is_refused(served: Served, team: Team, ada: Person) -> None:
+async def test_a_token_in_the_address_is_refused(served: RunningServer, team: Team, ada: Person) -> None:
     token = team.token(ada)
     for name in ("token", "access_token", "api_key"):
         assert await refusal(served.url, path=f"/ws/stt?{name}={token}") == (400, "bad_request")
 
 
-async def test_origin_and_host_come_before_any_token(served: Served, team: Team, ada: Person) -> None:
+async def test_origin_and_host_come_before_any_token(served: RunningServer, team: Team, ada: Person) -> None:
     for header in ({"Origin": "https://evil.example"}, {"Origin": "null"}):
-        options: dict[str, Any] = {"additional_headers": {**bearer(team.token(ada)), **header}}
+        options: dict[str, Any] = {"additional_headers": {**make_bearer(team.token(ada)), **header}}
         with pytest.raises(InvalidStatus) as refused:
-            async with speech_client(served.url, **options):
+            async with connect_speech_client(served.url, **options):
                 pass
         assert refused.value.response.status_code == 403
 
 
-async def test_paths_that_are_no_socket(served: Served, team: Team, ada: Person) -> None:
+async def test_paths_that_are_no_socket(served: RunningServer, team: Team, ada: Person) -> None:
     for path in ("/ws/stt/", "//ws/stt", "/ws", "/ws/stt/../stt", "/health", "/api/keys", "/ws%2fstt/"):
         assert (await refusal(served.url, path=path))[0] == 401
-        assert (await refusal(served.url, path=path, additional_headers=bearer(team.token(ada))))[0] == 404
+        assert (await refusal(served.url, path=path, additional_headers=make_bearer(team.token(ada))))[
+            0
+        ] == 404
 
 
 # -- and when it must learn better
@@ -237,39 +251,41 @@ def test_a_minute_is_the_most_that_a_lost_right_lasts() -> None:
     assert identity.MAX_UNCHECKED_S <= 60
 
 
-async def ended(client: Client) -> tuple[str, int]:
+async def ended(client: SpeechClient) -> tuple[str, int]:
     error, code = await last_words(client)
     return error["code"], code
 
 
-async def test_a_log_out_closes_its_sockets_and_no_others(served: Served, team: Team, ada: Person) -> None:
+async def test_a_log_out_closes_its_sockets_and_no_others(
+    served: RunningServer, team: Team, ada: Person
+) -> None:
     mine, other = team.token(ada), team.token(ada)
     async with (
-        speech_client(served.url, additional_headers=bearer(mine)) as first,
-        speech_client(served.url, additional_headers=bearer(other)) as second,
+        connect_speech_client(served.url, additional_headers=make_bearer(mine)) as first,
+        connect_speech_client(served.url, additional_headers=make_bearer(other)) as second,
         httpx2.AsyncClient(base_url=served.url, trust_env=False) as http,
     ):
         await first.start()
         await second.start()
-        await http.post("/api/auth/logout", headers=bearer(mine))
+        await http.post("/api/auth/logout", headers=make_bearer(mine))
         assert await ended(first) == ("unauthorized", 1008)
         await second.answers()
 
 
-async def test_a_revoked_key_closes_its_sockets(served: Served, team: Team, ada: Person) -> None:
+async def test_a_revoked_key_closes_its_sockets(served: RunningServer, team: Team, ada: Person) -> None:
     key, key_id = team.key(ada, "stt")
-    async with speech_client(served.url) as client:
+    async with connect_speech_client(served.url) as client:
         await client.send("auth", token=key)
         await client.start()
         team.revoke_key(ada, key_id)
         assert await ended(client) == ("unauthorized", 1008)
 
 
-async def test_disabling_a_user_closes_all_their_sockets(served: Served, team: Team) -> None:
+async def test_disabling_a_user_closes_all_their_sockets(served: RunningServer, team: Team) -> None:
     eve = team.add("eve")
     async with (
-        speech_client(served.url, additional_headers=bearer(team.token(eve))) as by_session,
-        speech_client(served.url, additional_headers=bearer(team.key(eve, "stt")[0])) as by_key,
+        connect_speech_client(served.url, additional_headers=make_bearer(team.token(eve))) as by_session,
+        connect_speech_client(served.url, additional_headers=make_bearer(team.key(eve, "stt")[0])) as by_key,
     ):
         await by_session.answers()
         team.disable(eve)
@@ -277,35 +293,41 @@ async def test_disabling_a_user_closes_all_their_sockets(served: Served, team: T
         assert await ended(by_key) == ("unauthorized", 1008)
 
 
-async def test_a_token_that_runs_out_closes_its_socket(served: Served, team: Team, ada: Person) -> None:
+async def test_a_token_that_runs_out_closes_its_socket(
+    served: RunningServer, team: Team, ada: Person
+) -> None:
     soon = team.session(ada, ago=timedelta(minutes=14, seconds=58.5))[0]
-    async with speech_client(served.url, additional_headers=bearer(soon)) as client:
+    async with connect_speech_client(served.url, additional_headers=make_bearer(soon)) as client:
         await client.answers()
         assert await ended(client) == ("unauthorized", 1008)
 
 
-async def test_a_newer_token_keeps_it_open(served: Served, team: Team, ada: Person) -> None:
+async def test_a_newer_token_keeps_it_open(served: RunningServer, team: Team, ada: Person) -> None:
     soon, family = team.session(ada, ago=timedelta(minutes=14, seconds=58.5))
-    async with speech_client(served.url, additional_headers=bearer(soon)) as client:
+    async with connect_speech_client(served.url, additional_headers=make_bearer(soon)) as client:
         await client.start()
         await client.send("auth", token=team.token(ada))
         await client.answers()
         team.end_session(family)
         await asyncio.sleep(2)  # longer than the first token lives; nothing tells that nothing has happened
-        await client.audio(sentence())
-        assert texts(await client.stop())
+        await client.audio(make_sentence())
+        assert list_texts(await client.stop())
 
 
-async def test_a_token_of_somebody_else_ends_it(served: Served, team: Team, ada: Person, bob: Person) -> None:
+async def test_a_token_of_somebody_else_ends_it(
+    served: RunningServer, team: Team, ada: Person, bob: Person
+) -> None:
     for token in (team.token(bob), "rubbish"):
-        async with speech_client(served.url, additional_headers=bearer(team.token(ada))) as client:
+        async with connect_speech_client(
+            served.url, additional_headers=make_bearer(team.token(ada))
+        ) as client:
             await client.start()
             await client.send("auth", token=token)
             assert await ended(client) == ("unauthorized", 1008)
 
 
 async def test_without_accounts_auth_is_heard_and_means_nothing() -> None:
-    with serving(FakeEngine()) as served:
+    with serve_engine(FakeEngine()) as served:
         async with offering(served.url, "prompter", "bearer.anything") as client:
             assert client.connection.subprotocol == "prompter"
             await client.send("auth", token="anything")
@@ -314,10 +336,10 @@ async def test_without_accounts_auth_is_heard_and_means_nothing() -> None:
 
 
 async def test_a_database_that_cannot_be_asked_ends_nothing_at_once(
-    served: Served, team: Team, ada: Person, monkeypatch: pytest.MonkeyPatch
+    served: RunningServer, team: Team, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But after a minute nobody knows any more who may be there."""
-    async with speech_client(served.url, additional_headers=bearer(team.token(ada))) as client:
+    async with connect_speech_client(served.url, additional_headers=make_bearer(team.token(ada))) as client:
         await client.start()
         with monkeypatch.context() as patch:
             patch.setattr(Database, "read", _unreachable)
@@ -339,36 +361,38 @@ async def _unreachable(_: Database) -> AsyncIterator[None]:
 
 
 async def test_a_dictation_is_resumed_by_its_owner_alone(
-    served: Served, team: Team, ada: Person, bob: Person
+    served: RunningServer, team: Team, ada: Person, bob: Person
 ) -> None:
-    async with speech_client(served.url, additional_headers=bearer(team.token(ada))) as client:
+    async with connect_speech_client(served.url, additional_headers=make_bearer(team.token(ada))) as client:
         await client.start(session_id="s1")
         ready = client.events[-1]
         client.connection.transport.abort()
     resume = {"session_id": "s1", "resume_token": ready["resume_token"], "last_event_seq": ready["seq"]}
-    async with speech_client(served.url, additional_headers=bearer(team.token(bob))) as thief:
+    async with connect_speech_client(served.url, additional_headers=make_bearer(team.token(bob))) as thief:
         await thief.send("resume", **resume)
         assert (await thief.event())["code"] == "resume_refused"
     async with connect(
         served.url.replace("http", "ws", 1) + "/ws/stt",
-        additional_headers=bearer(team.token(ada)),
+        additional_headers=make_bearer(team.token(ada)),
         proxy=None,
     ) as again:
         await again.send(json.dumps({"type": "resume", **resume}))
         assert json.loads(await again.recv())["type"] == "resumed"
 
 
-async def test_a_dictation_goes_on_after_its_token_ran_out(team: Team, served: Served, ada: Person) -> None:
+async def test_a_dictation_goes_on_after_its_token_ran_out(
+    team: Team, served: RunningServer, ada: Person
+) -> None:
     """Who logs in again within the resume window loses no word."""
     soon = team.session(ada, ago=timedelta(minutes=14, seconds=58.5))[0]
-    async with speech_client(served.url, additional_headers=bearer(soon)) as client:
+    async with connect_speech_client(served.url, additional_headers=make_bearer(soon)) as client:
         await client.start(session_id="s2")
         ready = client.events[-1]
-        await client.audio(sentence(silence_s=0))
+        await client.audio(make_sentence(silence_s=0))
         assert await ended(client) == ("unauthorized", 1008)
     heard = [event for event in client.events if event["type"] != "error"]
     address = served.url.replace("http", "ws", 1) + "/ws/stt"
-    async with connect(address, additional_headers=bearer(team.token(ada)), proxy=None) as again:
+    async with connect(address, additional_headers=make_bearer(team.token(ada)), proxy=None) as again:
         resume = {"resume_token": ready["resume_token"], "last_event_seq": heard[-1]["seq"]}
         await again.send(json.dumps({"type": "resume", "session_id": "s2", **resume}))
         resumed = json.loads(await again.recv())
@@ -381,27 +405,27 @@ async def test_a_dictation_goes_on_after_its_token_ran_out(team: Team, served: S
 
 
 async def test_what_one_has_dictated_is_nobody_elses_prompt(
-    served: Served, team: Team, ada: Person, bob: Person
+    served: RunningServer, team: Team, ada: Person, bob: Person
 ) -> None:
-    async with speech_client(served.url, additional_headers=bearer(team.token(ada))) as client:
+    async with connect_speech_client(served.url, additional_headers=make_bearer(team.token(ada))) as client:
         await client.start(session_id="mine")
-        await client.audio(sentence())
-        said = " ".join(texts(await client.stop()))
+        await client.audio(make_sentence())
+        said = " ".join(list_texts(await client.stop()))
     body = {"session_id": "mine", "provider": "echo"}
     async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as http:
-        mine = await http.post("/llm/generate", json=body, headers=bearer(team.token(ada)))
-        theirs = await http.post("/llm/generate", json=body, headers=bearer(team.token(bob)))
+        mine = await http.post("/llm/generate", json=body, headers=make_bearer(team.token(ada)))
+        theirs = await http.post("/llm/generate", json=body, headers=make_bearer(team.token(bob)))
     assert mine.json()["text"] == said
     assert theirs.status_code == 404
 
 
-async def test_tokens_reach_no_log_line(served: Served, team: Team, ada: Person) -> None:
+async def test_tokens_reach_no_log_line(served: RunningServer, team: Team, ada: Person) -> None:
     token, key = team.token(ada), team.key(ada, "stt")[0]
     async with offering(served.url, "prompter", f"bearer.{token}") as client:
         await client.send("auth", token=key)
         await client.answers()
     await refusal(served.url, path=f"/ws/stt?token={token}")
-    await eventually(lambda: not served.resources.sockets.open)
+    await wait_until(lambda: not served.resources.sockets.open)
     said = "\n".join(served.log)
     assert token not in said
     assert key not in said

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from app.core.config import LlmSettings, Settings
-from tests.conftest import running
-from tests.fakes.chat_provider import HELLO, FakeChat, delta, with_models
+from tests.fakes.llm_providers import HELLO, FakeChat, delta, with_models
+from tests.support.server import run_server
 
 PROMPT = "tell nobody about the purple submarine"
 MESSAGES = [{"role": "user", "content": PROMPT}]
@@ -24,8 +24,8 @@ def fake() -> FakeChat:
 
 @pytest.fixture(scope="module")
 def url(fake: FakeChat) -> Iterator[str]:
-    with running(Settings(_env_file=None, llm=LLM), registrations=with_models(fake=fake)) as url:
-        yield url
+    with run_server(Settings(_env_file=None, llm=LLM), registrations=with_models(fake=fake)) as server:
+        yield server.url
 
 
 @pytest.fixture

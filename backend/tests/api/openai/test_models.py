@@ -7,23 +7,23 @@ import pytest
 
 from app import __version__
 from app.core.config import LlmSettings
-from tests.fakes.chat_provider import FakeChat, with_models
 from tests.fakes.engine import FakeEngine
-from tests.support.serving import Served, serving
+from tests.fakes.llm_providers import FakeChat, with_models
+from tests.support.server import RunningServer, serve_engine
 
 FOUND = FakeChat(lists=("local",))
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
+def served() -> Iterator[RunningServer]:
     fake = FakeChat(lists=("openai/gpt-oss-20b", "qwen3:8b"))
     llm = LlmSettings(discover=False, model_aliases={"gpt-4": "fake/qwen3:8b"})
-    with serving(FakeEngine(), registrations=with_models(fake=fake, lm_sought=FOUND), llm=llm) as served:
+    with serve_engine(FakeEngine(), registrations=with_models(fake=fake, lm_sought=FOUND), llm=llm) as served:
         yield served
 
 
 @pytest.fixture
-async def http(served: Served) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(served: RunningServer) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as client:
         yield client
 
@@ -58,13 +58,15 @@ async def test_every_answer_says_that_it_is_ours(http: httpx2.AsyncClient, path:
 
 
 @pytest.mark.parametrize("path", ["//v1/models", "/v1//models", "/v1/models/", "//v1//models//"])
-async def test_slashes_too_many_do_no_harm(served: Served, http: httpx2.AsyncClient, path: str) -> None:
+async def test_slashes_too_many_do_no_harm(
+    served: RunningServer, http: httpx2.AsyncClient, path: str
+) -> None:
     response = await http.get(served.url + path)
     assert response.status_code == 200
     assert response.json() == (await http.get("/v1/models")).json()
 
 
-async def test_slashes_too_many_do_no_harm_to_a_chat(served: Served, http: httpx2.AsyncClient) -> None:
+async def test_slashes_too_many_do_no_harm_to_a_chat(served: RunningServer, http: httpx2.AsyncClient) -> None:
     body = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
     response = await http.post(f"{served.url}/v1//chat/completions", json=body)
     assert response.json()["choices"][0]["message"]["content"] == "hi"

@@ -21,17 +21,17 @@ from app.providers.base import WindowRequest
 from app.services.decoding.policy import Priority
 from tests.conftest import SAMPLES, SPEECH, read_wav
 from tests.fakes.engine import FakeEngine, Gate, Script
-from tests.fakes.whisper import ENGLISH, OURS, SPANISH
 from tests.fakes.window_engine import FakeWindowEngine, WindowScript
-from tests.support.recordings import FORMS, encoded, video
-from tests.support.serving import Served, serving
-from tests.support.speech_client import eventually, sentence, speech_client, texts
+from tests.support.checkpoints import ENGLISH, SAMPLES_CHECKPOINT, SPANISH
+from tests.support.recordings import FORMS, encode, make_video
+from tests.support.server import RunningServer, serve_engine
+from tests.support.speech_client import connect_speech_client, list_texts, make_sentence, wait_until
 
 PATH = "/v1/audio/transcriptions"
 SAID, RATE_HZ = read_wav(SAMPLES / "en_reverse_list_16k.wav")
 WHISPER = "whisper-samples"
 needs_whisper = pytest.mark.skipif(
-    not (OURS / "model.bin").is_file(), reason="no Whisper checkpoint that tests can use"
+    not (SAMPLES_CHECKPOINT / "model.bin").is_file(), reason="no Whisper checkpoint that tests can use"
 )
 
 
@@ -65,7 +65,7 @@ def events_of(body: str) -> list[dict[str, Any]]:
 @needs_whisper
 @pytest.mark.parametrize("form", FORMS)
 def test_every_container_with_whisper(sdk: openai.OpenAI, form: str) -> None:
-    file = (f"audio.{form}", encoded(SAID, RATE_HZ, form, layout="stereo"))
+    file = (f"audio.{form}", encode(SAID, RATE_HZ, form, layout="stereo"))
     answer = sdk.audio.transcriptions.create(model=WHISPER, file=file)
     assert answer.text == ENGLISH
     assert answer.usage is not None
@@ -77,7 +77,7 @@ def test_every_container_with_whisper(sdk: openai.OpenAI, form: str) -> None:
 def test_containers_with_the_incremental_engine(sdk: openai.OpenAI, form: str) -> None:
     answer = sdk.audio.transcriptions.create(
         model="pocketsphinx",
-        file=("a", encoded(SAID, RATE_HZ, form, out_hz=44_100 if form == "wav" else 48_000)),
+        file=("a", encode(SAID, RATE_HZ, form, out_hz=44_100 if form == "wav" else 48_000)),
     )
     assert {"python", "function", "list"} <= set(answer.text.split())
 
@@ -86,7 +86,7 @@ def test_containers_with_the_incremental_engine(sdk: openai.OpenAI, form: str) -
 def test_every_format(sdk: openai.OpenAI) -> None:
     def ask(**options: Any) -> Any:
         return sdk.audio.transcriptions.create(
-            model=WHISPER, file=("a.wav", encoded(SAID, RATE_HZ, "wav")), temperature=0.2, **options
+            model=WHISPER, file=("a.wav", encode(SAID, RATE_HZ, "wav")), temperature=0.2, **options
         )
 
     assert ask(response_format="json").text == ENGLISH
@@ -107,7 +107,7 @@ def test_a_language_by_its_name(sdk: openai.OpenAI) -> None:
     said, rate_hz = read_wav(SAMPLES / "es_correo_jefe_16k.wav")
     answer: Any = sdk.audio.transcriptions.create(
         model=f"whisper_local/{WHISPER}",
-        file=("a.ogg", encoded(said, rate_hz, "ogg")),
+        file=("a.ogg", encode(said, rate_hz, "ogg")),
         language="Spanish",
         response_format="verbose_json",
     )
@@ -115,7 +115,7 @@ def test_a_language_by_its_name(sdk: openai.OpenAI) -> None:
 
 
 def test_a_stream_tells_each_utterance(sdk: openai.OpenAI) -> None:
-    file = ("a.flac", encoded(two_utterances(), RATE_HZ, "flac"))
+    file = ("a.flac", encode(two_utterances(), RATE_HZ, "flac"))
     events = list(sdk.audio.transcriptions.create(model="pocketsphinx", file=file, stream=True))
     deltas = [event.delta for event in events if event.type == "transcript.text.delta"]
     assert len(deltas) == 2
@@ -131,7 +131,7 @@ def test_a_stream_tells_each_utterance(sdk: openai.OpenAI) -> None:
 async def test_the_async_sdk_and_the_mock(server: str) -> None:
     async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="unused", max_retries=0) as client:
         answer = await client.audio.transcriptions.create(
-            model="cloud_stub", file=("a.wav", encoded(SAID[:16_000], RATE_HZ, "wav"))
+            model="cloud_stub", file=("a.wav", encode(SAID[:16_000], RATE_HZ, "wav"))
         )
     assert answer.text == " ".join(f"(mock) transcripción final #{n}" for n in (1, 2, 3))
 
@@ -140,7 +140,7 @@ def test_everything_the_sdk_can_send(sdk: openai.OpenAI) -> None:
     """Names with brackets, nested ones, and what has no effect here."""
     answer = sdk.audio.transcriptions.create(
         model="whisper-1",
-        file=("a.wav", encoded(SAID, RATE_HZ, "wav")),
+        file=("a.wav", encode(SAID, RATE_HZ, "wav")),
         chunking_strategy={"type": "server_vad", "silence_duration_ms": 500, "threshold": 0.5},
         include=["logprobs"],
         known_speaker_names=["a", "b"],
@@ -162,7 +162,7 @@ def test_everything_the_sdk_can_send(sdk: openai.OpenAI) -> None:
         ({"response_format": "yaml"}, openai.BadRequestError, "response_format"),
         ({"temperature": 9}, openai.BadRequestError, "temperature"),
         ({"file": ("a.mp3", b"#EXTM3U\n")}, openai.BadRequestError, "expected wav, mp3"),
-        ({"file": ("a.mp4", video())}, openai.BadRequestError, "no sound"),
+        ({"file": ("a.mp4", make_video())}, openai.BadRequestError, "no sound"),
         ({"file": ("a.wav", b"")}, openai.BadRequestError, "expected wav, mp3"),
         ({"model": "openai_compat"}, openai.InternalServerError, "PROMPTER_STT__OPENAI_COMPAT__BASE_URL"),
     ],
@@ -172,7 +172,7 @@ def test_refusals_have_their_status(
     sdk: openai.OpenAI, options: dict[str, Any], error: type[openai.APIStatusError], says: str, stream: bool
 ) -> None:
     """Streamed or not: nothing is sent before the first second has been heard."""
-    asked: dict[str, Any] = {"model": "whisper-1", "file": ("a.wav", encoded(SAID, RATE_HZ, "wav"))} | options
+    asked: dict[str, Any] = {"model": "whisper-1", "file": ("a.wav", encode(SAID, RATE_HZ, "wav"))} | options
     with pytest.raises(error, match=says) as caught:
         sdk.audio.transcriptions.create(**asked, stream=stream)
     assert caught.value.body is not None
@@ -182,7 +182,7 @@ def test_refusals_have_their_status(
 
 
 def test_without_a_model_the_default_answers(http: httpx2.Client) -> None:
-    answer = http.post(PATH, files={"file": ("a.wav", encoded(SAID, RATE_HZ, "wav"))})
+    answer = http.post(PATH, files={"file": ("a.wav", encode(SAID, RATE_HZ, "wav"))})
     assert "python" in answer.json()["text"].lower()
 
 
@@ -200,7 +200,7 @@ def test_content_types(http: httpx2.Client, form: str, kind: str) -> None:
     answer = http.post(
         PATH,
         data={"model": "cloud_stub", "response_format": form},
-        files={"file": ("a.wav", encoded(SAID, RATE_HZ, "wav"))},
+        files={"file": ("a.wav", encode(SAID, RATE_HZ, "wav"))},
     )
     assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
 
@@ -209,7 +209,7 @@ def test_progress_stands_in_comments(http: httpx2.Client) -> None:
     answer = http.post(
         PATH,
         data={"model": "cloud_stub", "stream": "true"},
-        files={"file": ("a.wav", encoded(SAID, RATE_HZ, "wav"))},
+        files={"file": ("a.wav", encode(SAID, RATE_HZ, "wav"))},
     )
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.text.startswith(': progress {"done_s":0.0,"duration_s":3.4')
@@ -235,7 +235,7 @@ def wav(samples: NDArray[np.int16]) -> bytes:
 
 
 def speech(sentences: int) -> bytes:
-    return wav(np.frombuffer(sentence(2.0) * sentences, np.int16))
+    return wav(np.frombuffer(make_sentence(2.0) * sentences, np.int16))
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def transcribe(
-    client: httpx2.AsyncClient, served: Served, recording: bytes, **fields: str | list[str]
+    client: httpx2.AsyncClient, served: RunningServer, recording: bytes, **fields: str | list[str]
 ) -> httpx2.Response:
     return await client.post(
         served.url + PATH, data={"model": "fake", **fields}, files={"file": ("a.wav", recording)}
@@ -263,12 +263,12 @@ async def test_nothing_is_lost_at_the_edges(client: httpx2.AsyncClient) -> None:
     """The engine hears what a dictation of the same audio gives it, to the sample."""
     engine = FakeEngine()
     recording = speech(2)
-    with serving(engine) as served:
+    with serve_engine(engine) as served:
         answer = await transcribe(client, served, recording)
-        async with speech_client(served.url) as socket:
+        async with connect_speech_client(served.url) as socket:
             await socket.start(endpointing="dictation")
             await socket.connection.send(recording[44:])
-            finals = texts(await socket.stop())
+            finals = list_texts(await socket.stop())
     assert answer.json()["text"] == " ".join(finals)
     assert len(finals) == 2
     assert engine.all_closed
@@ -277,12 +277,12 @@ async def test_nothing_is_lost_at_the_edges(client: httpx2.AsyncClient) -> None:
 async def test_a_client_that_leaves_ends_the_work(client: httpx2.AsyncClient, leftovers: Path) -> None:
     gate = Gate()
     engine = FakeEngine(Script(gates={"finish": gate}))
-    with serving(engine) as served:
+    with serve_engine(engine) as served:
         with anyio.move_on_after(1.5):
             await transcribe(client, served, speech(30))
-        await eventually(gate.reached.is_set)
+        await wait_until(gate.reached.is_set)
         gate.open()
-        await eventually(lambda: served.resources.transcriptions.open_jobs == 0, 1.0)
+        await wait_until(lambda: served.resources.transcriptions.open_jobs == 0, 1.0)
         assert engine.all_closed
         assert len(engine.streams) <= 2, "the running call, and nothing after it"
         assert not served.troubles or all("transcribed" in line for line in served.troubles)
@@ -291,7 +291,7 @@ async def test_a_client_that_leaves_ends_the_work(client: httpx2.AsyncClient, le
 
 async def test_a_client_of_a_stream_that_leaves_ends_the_work(client: httpx2.AsyncClient) -> None:
     engine = FakeEngine(Script(delays_s={"finish": 0.2}))
-    with serving(engine) as served:
+    with serve_engine(engine) as served:
         async with client.stream(
             "POST",
             served.url + PATH,
@@ -301,14 +301,14 @@ async def test_a_client_of_a_stream_that_leaves_ends_the_work(client: httpx2.Asy
             async for line in answer.aiter_lines():
                 if line.startswith("data: "):
                     break
-        await eventually(lambda: served.resources.transcriptions.open_jobs == 0, 1.5)
+        await wait_until(lambda: served.resources.transcriptions.open_jobs == 0, 1.5)
         assert engine.all_closed
         assert len(engine.streams) < 25
 
 
 async def test_an_engine_that_fails_tells_its_stream(client: httpx2.AsyncClient) -> None:
     engine = FakeEngine(Script(failures={"finish": RuntimeError("secret words")}))
-    with serving(engine) as served:
+    with serve_engine(engine) as served:
         answer = await transcribe(client, served, speech(1), stream="true")
         whole = await transcribe(client, served, speech(1))
         assert "secret" not in "\n".join(served.log)
@@ -321,14 +321,14 @@ async def test_an_engine_that_fails_tells_its_stream(client: httpx2.AsyncClient)
 async def test_one_too_many_is_told_when_to_come_again(client: httpx2.AsyncClient) -> None:
     gate = Gate()
     engine = FakeEngine(Script(gates={"finish": gate}))
-    with serving(engine, limits={"uploads": 1}) as served:
+    with serve_engine(engine, limits={"uploads": 1}) as served:
         async with anyio.create_task_group() as group:
             group.start_soon(transcribe, client, served, speech(1))
-            await eventually(gate.reached.is_set)
+            await wait_until(gate.reached.is_set)
             refused = await transcribe(client, served, speech(1))
             gate.open()
         # The place is given back behind the answer's last byte.
-        await eventually(lambda: served.resources.transcriptions.open_jobs == 0)
+        await wait_until(lambda: served.resources.transcriptions.open_jobs == 0)
         again = await transcribe(client, served, speech(1))
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
     assert "limits.uploads" in refused.json()["error"]["message"]
@@ -337,7 +337,7 @@ async def test_one_too_many_is_told_when_to_come_again(client: httpx2.AsyncClien
 
 async def test_vocabulary_words_and_language_reach_the_engine(client: httpx2.AsyncClient) -> None:
     engine = FakeEngine()
-    with serving(engine) as served:
+    with serve_engine(engine) as served:
         answer = await transcribe(
             client,
             served,
@@ -363,20 +363,20 @@ async def test_a_speaker_waits_for_one_running_decode_of_recordings(client: http
     """On a single core, with more recordings than that: the final comes as soon as the call that runs has ended."""
     gate = Gate()
     engine = FakeEngine(Script(gates={"finish": gate}, delays_s={"accept": 0.02}))
-    with serving(engine, scheduler={"cores": 1}) as served:
-        async with speech_client(served.url) as socket, anyio.create_task_group() as group:
+    with serve_engine(engine, scheduler={"cores": 1}) as served:
+        async with connect_speech_client(served.url) as socket, anyio.create_task_group() as group:
             await socket.start()
             for _ in range(3):
                 group.start_soon(transcribe, client, served, speech(8))
-            await eventually(gate.reached.is_set, 10)
-            await socket.connection.send(sentence(0.0))
+            await wait_until(gate.reached.is_set, 10)
+            await socket.connection.send(make_sentence(0.0))
             await socket.send("stop")
             policy = served.resources.scheduler._policy
-            await eventually(lambda: any(ticket.priority is Priority.FEED for ticket in policy.waiting()))
+            await wait_until(lambda: any(ticket.priority is Priority.FEED for ticket in policy.waiting()))
             assert [ticket.priority for ticket in policy._running] == [Priority.FILE]
             assert all(ticket.priority in (Priority.FEED, Priority.FILE) for ticket in policy.waiting())
             gate.open()
-            finals = texts(await socket.until("stopped"))
+            finals = list_texts(await socket.until("stopped"))
             before = sum(stream.finished for session in engine.sessions[1:] for stream in session.streams)
             assert len(finals) == 1
             assert before <= 2, "of 24"
@@ -392,7 +392,7 @@ async def test_recordings_of_a_window_engine_take_turns(client: httpx2.AsyncClie
         return False
 
     engine = FakeWindowEngine(WindowScript(hold=note))
-    with serving(engine, scheduler={"cores": 2}) as served:  # type: ignore[arg-type]
+    with serve_engine(engine, scheduler={"cores": 2}) as served:  # type: ignore[arg-type]
         async with anyio.create_task_group() as group:
             for _ in range(3):
                 group.start_soon(transcribe, client, served, speech(2))
@@ -416,13 +416,13 @@ def test_a_long_recording_says_what_the_live_path_says(server: str, sdk: openai.
     long = np.concatenate([said, np.zeros(24_000, np.int16)] * 2)
 
     async def live() -> list[str]:
-        async with speech_client(server) as socket:
+        async with connect_speech_client(server) as socket:
             await socket.start(provider="pocketsphinx", endpointing="dictation")
             for at in range(0, len(long), 16_000):
                 await socket.connection.send(long[at : at + 16_000].astype("<i2").tobytes())
-            return texts(await socket.stop())
+            return list_texts(await socket.stop())
 
-    flac = encoded(long, 16_000, "flac", out_hz=16_000)
+    flac = encode(long, 16_000, "flac", out_hz=16_000)
     answer = sdk.audio.transcriptions.create(model="pocketsphinx", file=("a.flac", flac))
     assert answer.text == " ".join(anyio.run(live))
     assert len(answer.text.split()) > 30

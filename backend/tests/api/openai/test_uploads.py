@@ -7,8 +7,8 @@ import httpx2
 import pytest
 
 from app.core.config import Settings
-from tests.conftest import SAMPLES, RunServer, read_wav
-from tests.support.recordings import encoded
+from tests.conftest import SAMPLES, StartServer, read_wav
+from tests.support.recordings import encode
 
 PATH = "/v1/audio/transcriptions"
 SAID, RATE_HZ = read_wav(SAMPLES / "en_reverse_list_16k.wav")
@@ -22,7 +22,7 @@ def http(server: str) -> Iterator[httpx2.Client]:
 
 def test_a_form_in_chunks_without_length_or_types(http: httpx2.Client) -> None:
     """Open WebUI's: an async generator, a part without content type; names with brackets or without."""
-    recording = encoded(SAID, RATE_HZ, "webm")
+    recording = encode(SAID, RATE_HZ, "webm")
 
     def chunks() -> Iterator[bytes]:
         for name, value in (("model", "pocketsphinx"), ("keywords", "list"), ("language", "en")):
@@ -40,7 +40,7 @@ def test_a_form_in_chunks_without_length_or_types(http: httpx2.Client) -> None:
 
 @pytest.mark.parametrize("before", ["", "data:audio/wav;base64,"])
 def test_json_with_the_recording_inside(http: httpx2.Client, before: str) -> None:
-    data = before + base64.b64encode(encoded(SAID, RATE_HZ, "mp3")).decode()
+    data = before + base64.b64encode(encode(SAID, RATE_HZ, "mp3")).decode()
     body = {"model": "pocketsphinx", "language": "en", "input_audio": {"data": data, "format": "mp3"}}
     answer = http.post(PATH, json=body)
     assert answer.status_code == 200
@@ -79,20 +79,20 @@ def test_bodies_that_cannot_be_read(
 
 def test_fields_are_bounded_as_a_whole(http: httpx2.Client) -> None:
     fields = {f"keywords[{n}]": "x" * 60_000 for n in range(30)}
-    answer = http.post(PATH, data=fields, files={"file": ("a.wav", encoded(SAID, RATE_HZ, "wav"))})
+    answer = http.post(PATH, data=fields, files={"file": ("a.wav", encode(SAID, RATE_HZ, "wav"))})
     assert answer.status_code == 400
     two = [("file", ("a.wav", b"RIFF")), ("file", ("b.wav", b"RIFF"))]
     assert http.post(PATH, files=two).status_code == 400
 
 
-def test_size_and_length_are_limited(run_server: RunServer) -> None:
-    url = run_server(
+def test_size_and_length_are_limited(start_server: StartServer) -> None:
+    url = start_server(
         Settings(_env_file=None, limits={"upload_bytes": 100_000, "upload_s": 2, "chat_bytes": 20_000})
     )
     with httpx2.Client(base_url=url, trust_env=False) as client:
         said = {"model": "cloud_stub"}
         big = client.post(PATH, data=said, files={"file": ("a.wav", bytes(200_000))})
-        long = client.post(PATH, data=said, files={"file": ("a.ogg", encoded(SAID, RATE_HZ, "ogg"))})
+        long = client.post(PATH, data=said, files={"file": ("a.ogg", encode(SAID, RATE_HZ, "ogg"))})
         json_body = client.post(PATH, json={"input_audio": {"data": "A" * 30_000}})
 
         def chunks() -> Iterator[bytes]:

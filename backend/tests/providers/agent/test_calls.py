@@ -16,22 +16,22 @@ from app.providers.agent.events import (
     ToolResult,
 )
 from app.providers.agent.task import Delta, RunEnd
-from tests.fakes.scripted_chat import ScriptedChat, calls, says
+from tests.fakes.scripted_chat import ScriptedChat, answer_round, call_round
 from tests.support.agent_runs import (
     SECRET,
     add,
     breaks,
-    ending_of,
-    errors_of,
+    get_end,
     gives_up,
-    heard,
+    join_text,
     leaves,
     leaves_its_thread,
+    list_errors,
+    make_task,
+    make_tool,
     odd,
     refuses,
-    task,
-    text_of,
-    tool,
+    run_task,
     waited,
 )
 
@@ -48,8 +48,8 @@ async def test_calls_of_one_round_run_one_after_another_under_names_of_their_own
         return n
 
     asked = [("slow", json.dumps({"n": n})) for n in range(3)]
-    chat = ScriptedChat([calls(*asked), calls(*asked), says("Done")])
-    items = await heard(task(chat, slow))
+    chat = ScriptedChat([call_round(*asked), call_round(*asked), answer_round("Done")])
+    items = await run_task(make_task(chat, slow))
     results = [item for item in items if isinstance(item, ToolResult)]
     assert [result.call_id for result in results] == [f"call_{n}" for n in range(1, 7)]
     assert [result.result for result in results] == ["0", "1", "2"] * 2
@@ -64,13 +64,13 @@ async def test_calls_over_the_limit_are_not_made() -> None:
         made += 1
         return made
 
-    chat = ScriptedChat([calls(*[("count", "{}")] * 3), says("Enough.")])
-    items = await heard(task(chat, count, calls=2))
+    chat = ScriptedChat([call_round(*[("count", "{}")] * 3), answer_round("Enough.")])
+    items = await run_task(make_task(chat, count, calls=2))
     assert made == 2
-    [error] = errors_of(items)
+    [error] = list_errors(items)
     assert error.code == "limit"
     assert chat.bodies[-1]["tool_choice"] == "none"
-    assert ending_of(items).limit is None
+    assert get_end(items).limit is None
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ async def test_calls_over_the_limit_are_not_made() -> None:
 async def test_a_tool_that_fails_is_data(
     function: Callable[..., Any], message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    chat = ScriptedChat([calls((function.__name__, "{}")), says("Sorry.")])
-    items = await heard(task(chat, function))
-    [error] = errors_of(items)
+    chat = ScriptedChat([call_round((function.__name__, "{}")), answer_round("Sorry.")])
+    items = await run_task(make_task(chat, function))
+    [error] = list_errors(items)
     assert (error.message, error.code) == (message, "tool_failed")
     assert json.dumps(message)[1:-1] in chat.answers[0]["content"]
-    assert text_of(items) == "Sorry."
+    assert join_text(items) == "Sorry."
     assert SECRET not in f"{items}{chat.bodies}{caplog.text}"
     if error.message.startswith("the tool failed") and function is not odd:
         assert f"in {function.__name__}" in caplog.text, "whoever wrote it has to find the place"
@@ -110,26 +110,26 @@ async def test_a_function_that_no_model_can_be_told_of_is_named() -> None:
         return ""
 
     for function in (strange, unknown):
-        chat = ScriptedChat([says("Never.")])
+        chat = ScriptedChat([answer_round("Never.")])
         with pytest.raises(ProviderNotReady, match=f"tool '{function.__name__}' of the toolset 'set'"):
-            await heard(task(chat, function))
+            await run_task(make_task(chat, function))
         assert chat.opened == 0
 
 
 async def test_calls_without_number_are_told_up_to_the_limit() -> None:
     """What is stored and sent stays small, whatever a model asks for at once."""
     asked = [("add", '{"a": 1, "b": 2}')] * 500
-    chat = ScriptedChat([calls(*asked), calls(*asked), says("Enough.")])
-    items = await heard(task(chat, add, calls=3, answer_chars=10**6))
+    chat = ScriptedChat([call_round(*asked), call_round(*asked), answer_round("Enough.")])
+    items = await run_task(make_task(chat, add, calls=3, answer_chars=10**6))
     assert sum(isinstance(item, ToolResult) for item in items) == 3
-    assert [error.code for error in errors_of(items)] == ["limit"] * 2
+    assert [error.code for error in list_errors(items)] == ["limit"] * 2
     assert [item.call_id for item in items if isinstance(item, ToolCall)] == [
         f"call_{n}" for n in range(1, 6)
     ]
     sent = chat.bodies[-1]["messages"]
     assert [len(message["tool_calls"]) for message in sent if message["role"] == "assistant"] == [4, 1]
     assert len(chat.answers) == 5
-    assert text_of(items) == "Enough."
+    assert join_text(items) == "Enough."
 
 
 async def test_a_slow_tool_is_stopped() -> None:
@@ -142,17 +142,17 @@ async def test_a_slow_tool_is_stopped() -> None:
             ended.set()
         return ""
 
-    chat = ScriptedChat([calls(("slow", "{}")), says("Later.")])
-    items = await heard(task(chat, tool(slow, timeout_s=0.05)))
-    [error] = errors_of(items)
+    chat = ScriptedChat([call_round(("slow", "{}")), answer_round("Later.")])
+    items = await run_task(make_task(chat, make_tool(slow, timeout_s=0.05)))
+    [error] = list_errors(items)
     assert (error.code, error.message) == ("tool_timeout", "the tool did not answer within 0.05 s")
     assert ended.is_set()
-    assert text_of(items) == "Later."
+    assert join_text(items) == "Later."
 
 
 async def test_a_plain_function_runs_in_a_thread() -> None:
-    chat = ScriptedChat([calls(("add", '{"a": 20, "b": 22}')), says("42")])
-    [result] = [item for item in await heard(task(chat, add)) if isinstance(item, ToolResult)]
+    chat = ScriptedChat([call_round(("add", '{"a": 20, "b": 22}')), answer_round("42")])
+    [result] = [item for item in await run_task(make_task(chat, add)) if isinstance(item, ToolResult)]
     assert result.result == "42"
 
 
@@ -168,19 +168,19 @@ def says_of_approval(decision: ApprovalDecision) -> Callable[[ApprovalRequired],
     ("decision", "code"), [("approved", None), ("denied", "denied"), ("expired", "approval_expired")]
 )
 async def test_a_person_is_asked(decision: ApprovalDecision, code: str | None) -> None:
-    chat = ScriptedChat([calls(("add", '{"a": 1, "b": 2}')), says("So be it.")])
-    items = await heard(task(chat, tool(add, asks=True), approve=says_of_approval(decision)))
+    chat = ScriptedChat([call_round(("add", '{"a": 1, "b": 2}')), answer_round("So be it.")])
+    items = await run_task(make_task(chat, make_tool(add, asks=True), approve=says_of_approval(decision)))
     end = ToolError if code else ToolResult
     assert [type(item) for item in items] == [ToolCall, ApprovalRequired, end, Delta, RunEnd]
-    assert [error.code for error in errors_of(items)] == ([code] if code else [])
+    assert [error.code for error in list_errors(items)] == ([code] if code else [])
     if code:
-        assert errors_of(items)[0].message in chat.answers[0]["content"]
+        assert list_errors(items)[0].message in chat.answers[0]["content"]
 
 
 async def test_where_nobody_can_be_asked_it_is_not_done() -> None:
-    chat = ScriptedChat([calls(("breaks", "{}")), says("No.")])
-    items = await heard(task(chat, tool(breaks, asks=True)))
-    [error] = errors_of(items)
+    chat = ScriptedChat([call_round(("breaks", "{}")), answer_round("No.")])
+    items = await run_task(make_task(chat, make_tool(breaks, asks=True)))
+    [error] = list_errors(items)
     assert error.code == "no_approval"
     assert not any(isinstance(item, ApprovalRequired) for item in items)
 
@@ -190,16 +190,16 @@ async def test_the_time_stands_still_while_a_person_thinks() -> None:
         await anyio.sleep(0.6)
         return "approved"
 
-    chat = ScriptedChat([calls(("add", '{"a": 1, "b": 2}')), says("3")])
-    items = await heard(task(chat, tool(add, asks=True), approve=approve, seconds=0.5))
-    assert ending_of(items).limit is None
-    assert text_of(items) == "3"
+    chat = ScriptedChat([call_round(("add", '{"a": 1, "b": 2}')), answer_round("3")])
+    items = await run_task(make_task(chat, make_tool(add, asks=True), approve=approve, seconds=0.5))
+    assert get_end(items).limit is None
+    assert join_text(items) == "3"
 
 
 async def test_an_error_of_the_asking_ends_the_run() -> None:
     async def approve(_: ApprovalRequired) -> ApprovalDecision:
         raise NotFound("gone")
 
-    chat = ScriptedChat([calls(("add", '{"a": 1, "b": 2}'))])
+    chat = ScriptedChat([call_round(("add", '{"a": 1, "b": 2}'))])
     with pytest.raises(NotFound, match="gone"):
-        await heard(task(chat, tool(add, asks=True), approve=approve))
+        await run_task(make_task(chat, make_tool(add, asks=True), approve=approve))

@@ -17,8 +17,8 @@ from app.providers.agent.events import (
 from app.providers.agent.run import run_agent
 from app.providers.agent.task import AgentTask, AgentTool, Delta, RunEnd, RunLimits
 from app.providers.llm.llama.provider import LlamaLocalProvider
-from tests.fakes.scripted_chat import COUNTS, ScriptedChat, calls, chunk, says
-from tests.support.agent_runs import add, ending_of, errors_of, find, heard, task, text_of
+from tests.fakes.scripted_chat import COUNTS, ScriptedChat, answer_round, call_round, chunk
+from tests.support.agent_runs import add, find, get_end, join_text, list_errors, make_task, run_task
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
 
@@ -27,8 +27,8 @@ async def test_what_it_does_not_know_survives() -> None:
     picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,x"}, "x": 1}]}
     thinks = [chunk({"reasoning_content": "Hm.", "reasoning": "Hm."})]
     extra: dict[str, Any] = {"extra_content": {"google": {"thought_signature": "abc"}}}
-    chat = ScriptedChat([[*thinks, *calls(("add", '{"a": 1, "b": 2}'), **extra)], says("3")])
-    items = await heard(task(chat, add, messages=[picture]))
+    chat = ScriptedChat([[*thinks, *call_round(("add", '{"a": 1, "b": 2}'), **extra)], answer_round("3")])
+    items = await run_task(make_task(chat, add, messages=[picture]))
     assert items[0].fields == {"reasoning_content": "Hm.", "reasoning": "Hm."}
     sent = chat.bodies[-1]["messages"]
     assert sent[0] == picture
@@ -37,10 +37,10 @@ async def test_what_it_does_not_know_survives() -> None:
 
 
 async def test_without_tools_it_is_a_plain_model() -> None:
-    chat = ScriptedChat([says("Hel", "lo", finish="length")])
-    items = await heard(task(chat))
-    assert text_of(items) == "Hello"
-    assert ending_of(items) == RunEnd("length", COUNTS)
+    chat = ScriptedChat([answer_round("Hel", "lo", finish="length")])
+    items = await run_task(make_task(chat))
+    assert join_text(items) == "Hello"
+    assert get_end(items) == RunEnd("length", COUNTS)
     assert "tools" not in chat.bodies[0]
 
 
@@ -57,13 +57,15 @@ async def test_without_tools_it_is_a_plain_model() -> None:
 async def test_a_wrong_call_is_told_and_the_model_may_try_again(
     name: str, arguments: str, code: str, words: str
 ) -> None:
-    chat = ScriptedChat([calls((name, arguments)), calls(("find", '{"query": "a"}')), says("Found.")])
-    items = await heard(task(chat, find))
-    [error] = errors_of(items)
+    chat = ScriptedChat(
+        [call_round((name, arguments)), call_round(("find", '{"query": "a"}')), answer_round("Found.")]
+    )
+    items = await run_task(make_task(chat, find))
+    [error] = list_errors(items)
     assert (error.call_id, error.name, error.code) == ("call_1", name, code)
     assert words in error.message
-    assert text_of(items) == "Found."
-    assert ending_of(items).limit is None
+    assert join_text(items) == "Found."
+    assert get_end(items).limit is None
     answer = chat.bodies[1]["messages"][-1]
     assert answer["role"] == "tool"
     assert "error" in answer["content"]
@@ -74,42 +76,42 @@ async def test_a_wrong_call_is_told_and_the_model_may_try_again(
 
 
 async def test_wrong_calls_without_end_end_with_the_rounds() -> None:
-    chat = ScriptedChat([calls(("nobody", "{}"))])
-    items = await heard(task(chat, find, rounds=3))
-    assert ending_of(items).limit == "rounds"
+    chat = ScriptedChat([call_round(("nobody", "{}"))])
+    items = await run_task(make_task(chat, find, rounds=3))
+    assert get_end(items).limit == "rounds"
     assert len(chat.bodies) == 3
 
 
 async def test_an_endless_loop_ends_with_the_rounds() -> None:
     """In the last round it is told to answer; what it still asks for is not done."""
-    chat = ScriptedChat([calls(("add", '{"a": 1, "b": 2}'))])
-    items = await heard(task(chat, add, rounds=3))
+    chat = ScriptedChat([call_round(("add", '{"a": 1, "b": 2}'))])
+    items = await run_task(make_task(chat, add, rounds=3))
     assert sum(isinstance(item, ToolResult) for item in items) == 2
-    assert ending_of(items) == RunEnd("length", {name: 3 * count for name, count in COUNTS.items()}, "rounds")
+    assert get_end(items) == RunEnd("length", {name: 3 * count for name, count in COUNTS.items()}, "rounds")
     assert [body.get("tool_choice") for body in chat.bodies] == [None, None, "none"]
 
 
 async def test_a_model_that_says_nothing_is_asked_once_more() -> None:
-    chat = ScriptedChat([says("")])
-    assert ending_of(await heard(task(chat, add))).limit == "nothing"
+    chat = ScriptedChat([answer_round("")])
+    assert get_end(await run_task(make_task(chat, add))).limit == "nothing"
     assert len(chat.bodies) == 2
 
 
 async def test_an_answer_without_end_is_cut() -> None:
     chat = ScriptedChat([[chunk({"content": "word "})] * 1000 + [None]])
-    items = await heard(task(chat, answer_chars=100))
-    assert ending_of(items).limit == "chars"
-    assert len(text_of(items)) <= 105
+    items = await run_task(make_task(chat, answer_chars=100))
+    assert get_end(items).limit == "chars"
+    assert len(join_text(items)) <= 105
     assert chat.closed == 1
 
 
 @pytest.mark.parametrize("error", [UpstreamError("broken"), UpstreamTruncated("cut off"), ValueError("odd")])
 @pytest.mark.parametrize("later", [False, True])
 async def test_a_failure_of_the_model_is_raised_as_it_is(error: Exception, later: bool) -> None:
-    before = [calls(("add", '{"a": 1, "b": 2}'))] if later else []
+    before = [call_round(("add", '{"a": 1, "b": 2}'))] if later else []
     chat = ScriptedChat([*before, [chunk({"content": "Hel"}), error]])
     with pytest.raises(type(error)) as raised:
-        await heard(task(chat, add))
+        await run_task(make_task(chat, add))
     assert raised.value is error
     assert chat.opened == chat.closed
 

@@ -12,16 +12,18 @@ from app.providers.agent.events import (
 )
 from app.providers.agent.run import run_agent
 from app.providers.agent.task import Delta, Limit, RunEnd
-from tests.fakes.scripted_chat import COUNTS, ScriptedChat, calls, chunk, says
-from tests.support.agent_runs import add, ending_of, find, heard, task, text_of, tool
+from tests.fakes.scripted_chat import COUNTS, ScriptedChat, answer_round, call_round, chunk
+from tests.support.agent_runs import add, find, get_end, join_text, make_task, make_tool, run_task
 
 
 async def test_a_turn_with_a_tool() -> None:
-    chat = ScriptedChat([calls(("find", '{"query": "lamp"}'), before="Let me look."), says("A ", "lamp.")])
-    items = await heard(task(chat, find))
+    chat = ScriptedChat(
+        [call_round(("find", '{"query": "lamp"}'), before="Let me look."), answer_round("A ", "lamp.")]
+    )
+    items = await run_task(make_task(chat, find))
     kinds = [type(item) for item in items]
     assert kinds == [Delta, ToolCall, ToolResult, Delta, Delta, RunEnd]
-    assert text_of(items) == "Let me look.\n\nA lamp."
+    assert join_text(items) == "Let me look.\n\nA lamp."
     call, result = items[1], items[2]
     assert (call.call_id, call.name, call.toolset, call.arguments) == (
         "call_1",
@@ -31,7 +33,7 @@ async def test_a_turn_with_a_tool() -> None:
     )
     assert (result.call_id, json.loads(result.result)) == ("call_1", [{"id": "mine-lamp", "price": 9.5}])
     assert not result.truncated
-    assert ending_of(items) == RunEnd("stop", {name: 2 * count for name, count in COUNTS.items()})
+    assert get_end(items) == RunEnd("stop", {name: 2 * count for name, count in COUNTS.items()})
     first, second = chat.bodies
     assert first["temperature"] == 0
     [offered] = first["tools"]
@@ -47,16 +49,16 @@ async def test_a_turn_with_a_tool() -> None:
 
 
 async def test_the_tokens_are_not_told_where_one_round_does_not() -> None:
-    chat = ScriptedChat([calls(("add", '{"a": 1, "b": 2}')), says("3")[:-1]])
-    assert ending_of(await heard(task(chat, add))).usage is None
+    chat = ScriptedChat([call_round(("add", '{"a": 1, "b": 2}')), answer_round("3")[:-1]])
+    assert get_end(await run_task(make_task(chat, add))).usage is None
 
 
 async def test_the_whole_run_has_a_limit_of_time() -> None:
     chat = ScriptedChat([[chunk({"content": "One"}), None]])
     with anyio.fail_after(10):
-        items = await heard(task(chat, seconds=0.1))
-    assert ending_of(items).limit == "seconds"
-    assert text_of(items) == "One"
+        items = await run_task(make_task(chat, seconds=0.1))
+    assert get_end(items).limit == "seconds"
+    assert join_text(items) == "One"
     assert chat.closed == 1
 
 
@@ -71,8 +73,8 @@ async def test_closing_it_stops_the_tool_and_the_model() -> None:
             ended.set()
         return ""
 
-    chat = ScriptedChat([calls(("slow", "{}"))])
-    items = run_agent(task(chat, tool(slow, timeout_s=60)))
+    chat = ScriptedChat([call_round(("slow", "{}"))])
+    items = run_agent(make_task(chat, make_tool(slow, timeout_s=60)))
     with anyio.fail_after(10):
         async for item in items:
             if isinstance(item, ToolCall):
@@ -87,7 +89,7 @@ async def test_closing_it_stops_the_tool_and_the_model() -> None:
 
 async def test_leaving_in_mid_answer_closes_the_model() -> None:
     chat = ScriptedChat([[chunk({"content": "One"}), None]])
-    items = run_agent(task(chat))
+    items = run_agent(make_task(chat))
     assert isinstance(await anext(items), Delta)
     with anyio.fail_after(5):
         await items.aclose()
@@ -98,9 +100,9 @@ async def test_two_runs_at_once_do_not_meet() -> None:
     found: dict[str, list[Any]] = {}
 
     async def one(name: str) -> None:
-        chat = ScriptedChat([calls(("find", json.dumps({"query": name}))), says(name)])
-        own = replace(tool(find), context=name)
-        found[name] = await heard(task(chat, own))
+        chat = ScriptedChat([call_round(("find", json.dumps({"query": name}))), answer_round(name)])
+        own = replace(make_tool(find), context=name)
+        found[name] = await run_task(make_task(chat, own))
 
     async with anyio.create_task_group() as group:
         for name in ("ana", "luis"):
@@ -108,7 +110,7 @@ async def test_two_runs_at_once_do_not_meet() -> None:
     for name, items in found.items():
         [result] = [item for item in items if isinstance(item, ToolResult)]
         assert json.loads(result.result)[0]["id"] == f"{name}-{name}"
-        assert text_of(items) == name
+        assert join_text(items) == name
 
 
 def test_every_limit_has_a_test() -> None:

@@ -24,15 +24,23 @@ from app.core.errors import (
 from app.providers.base import ChatMessage, ChatProvider, ChatRequest, LlmConfig
 from app.providers.llm.openai_compat import OpenAiCompatProvider
 from app.schemas.providers import ProviderState
-from tests.fakes.upstream import FakeUpstream, Reply, as_json, chat, dropped, error, silence
-from tests.support.chat import MESSAGES
-from tests.support.chat import text as join_text
-from tests.support.text_answers import TextAnswer, ask_for_text, complete_text
+from tests.fakes.upstream import (
+    FakeUpstream,
+    Reply,
+    chat_reply,
+    dropped_reply,
+    error_reply,
+    json_reply,
+    silent_reply,
+)
+from tests.support.completions import TextAnswer, ask_for_text, complete_text
+from tests.support.upstream_chat import MESSAGES
+from tests.support.upstream_chat import join_text as join_text
 
 KEY = "sk-server-0123456789abcdef"
 PROMPT = "tell nobody about the purple submarine"
 ASKED = [ChatMessage("user", PROMPT)]
-WHOLE = as_json(
+WHOLE = json_reply(
     {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}
 )
 USAGE = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
@@ -60,7 +68,7 @@ async def ask(
 
 async def test_the_fake_speaks_what_the_openai_client_understands() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(chat("Hel", "lo", usage=USAGE))
+        upstream.script.append(chat_reply("Hel", "lo", usage=USAGE))
         async with openai.AsyncOpenAI(base_url=upstream.base_url, api_key="x") as client:
             stream = await client.chat.completions.create(
                 model="tiny", messages=[{"role": "user", "content": "hi"}], stream=True
@@ -72,7 +80,7 @@ async def test_the_fake_speaks_what_the_openai_client_understands() -> None:
 
 async def test_an_answer_streams_with_reason_and_usage() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(chat("Hel", "lo", usage=USAGE, pause_s=0.02))
+        upstream.script.append(chat_reply("Hel", "lo", usage=USAGE, pause_s=0.02))
         answer = await ask(provider(upstream), LlmConfig(temperature=0.5, max_tokens=7))
         assert answer == TextAnswer(["Hel", "lo"], "stop", USAGE, "tiny")
         sent = upstream.requests[0]
@@ -90,9 +98,9 @@ async def test_an_answer_streams_with_reason_and_usage() -> None:
 @pytest.mark.parametrize(
     "reply",
     [
-        chat("Hello", done=False),
-        chat("Hello", finish_reason=None),
-        as_json({"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}),
+        chat_reply("Hello", done=False),
+        chat_reply("Hello", finish_reason=None),
+        json_reply({"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}),
         Reply([b'data: {"choices":[{"delta":{"content":"Hello"},"finish_reason":"stop"}]}']),
         Reply(
             [
@@ -112,7 +120,7 @@ async def test_dialects_are_understood(reply: Reply) -> None:
 
 async def test_length_is_passed_on() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(chat("Hel", finish_reason="length"))
+        upstream.script.append(chat_reply("Hel", finish_reason="length"))
         assert (await ask(provider(upstream))).finish_reason == "length"
 
 
@@ -125,7 +133,7 @@ async def test_length_is_passed_on() -> None:
 )
 async def test_a_body_that_is_refused_is_adapted(words: str, gone: str, come: str | None) -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.extend([error(400, words), chat("Hello")])
+        upstream.script.extend([error_reply(400, words), chat_reply("Hello")])
         assert (await ask(provider(upstream), LlmConfig(max_tokens=5))).text == "Hello"
         body = upstream.requests[1].json
         assert gone not in body
@@ -134,7 +142,7 @@ async def test_a_body_that_is_refused_is_adapted(words: str, gone: str, come: st
 
 async def test_other_refusals_are_not_tried_again() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(error(400, "the context is too long"))
+        upstream.script.append(error_reply(400, "the context is too long"))
         with pytest.raises(UpstreamError, match="status 400: the context is too long"):
             await ask(provider(upstream))
         assert len(upstream.requests) == 1
@@ -143,23 +151,23 @@ async def test_other_refusals_are_not_tried_again() -> None:
 @pytest.mark.parametrize(
     "failures",
     [
-        [error(429, "slow down", Retry_After="0")],
-        [error(500, "oops"), error(503, "loading")],
-        [dropped()],
-        [error(408, "late"), dropped()],
+        [error_reply(429, "slow down", Retry_After="0")],
+        [error_reply(500, "oops"), error_reply(503, "loading")],
+        [dropped_reply()],
+        [error_reply(408, "late"), dropped_reply()],
     ],
     ids=["429", "500 and 503", "dropped", "408 and dropped"],
 )
 async def test_what_fails_before_the_first_byte_is_tried_again(failures: list[Reply]) -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.extend([*failures, chat("Hello")])
+        upstream.script.extend([*failures, chat_reply("Hello")])
         assert (await ask(provider(upstream))).text == "Hello"
         assert len(upstream.requests) == len(failures) + 1
 
 
 async def test_it_gives_up_after_three_tries() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.extend([error(500, "out of memory")] * 4)
+        upstream.script.extend([error_reply(500, "out of memory")] * 4)
         with pytest.raises(UpstreamError, match="status 500: out of memory"):
             await ask(provider(upstream))
         assert len(upstream.requests) == 3
@@ -167,7 +175,7 @@ async def test_it_gives_up_after_three_tries() -> None:
 
 async def test_a_long_retry_after_is_told_not_waited_for() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(error(429, "quota used up", Retry_After="3600"))
+        upstream.script.append(error_reply(429, "quota used up", Retry_After="3600"))
         with pytest.raises(UpstreamError, match="status 429: quota used up"):
             await ask(provider(upstream))
         assert len(upstream.requests) == 1
@@ -183,7 +191,7 @@ async def test_a_closed_port_is_told() -> None:
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_refused_key_is_told_as_such(status: int) -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(error(status, f"Incorrect API key provided: {KEY}"))
+        upstream.script.append(error_reply(status, f"Incorrect API key provided: {KEY}"))
         with pytest.raises(UpstreamUnauthorized) as caught:
             await ask(provider(upstream))
         assert KEY not in caught.value.message
@@ -200,7 +208,7 @@ async def test_a_redirect_is_refused() -> None:
 
 async def test_silence_before_the_first_byte_times_out() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(silence())
+        upstream.script.append(silent_reply())
         started = time.monotonic()
         with pytest.raises(UpstreamTimeout):
             await ask(provider(upstream, local_first_byte_timeout_s=0.3))
@@ -210,7 +218,7 @@ async def test_silence_before_the_first_byte_times_out() -> None:
 
 async def test_silence_in_the_middle_times_out() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(chat("Hel", finish_reason=None, done=False, ending="hang"))
+        upstream.script.append(chat_reply("Hel", finish_reason=None, done=False, ending="hang"))
         with pytest.raises(UpstreamTimeout):
             await ask(provider(upstream, idle_timeout_s=0.3))
         await asyncio.wait_for(upstream.left.wait(), 1)
@@ -219,8 +227,8 @@ async def test_silence_in_the_middle_times_out() -> None:
 async def test_the_limit_of_one_answer_is_not_that_of_the_next_on_its_connection() -> None:
     async with FakeUpstream().serve() as upstream:
         upstream.keeps_connections = True
-        late = dataclasses.replace(chat("late"), wait_s=0.6)
-        upstream.script.extend([chat("soon"), late])
+        late = dataclasses.replace(chat_reply("late"), wait_s=0.6)
+        upstream.script.extend([chat_reply("soon"), late])
         asked = provider(upstream, idle_timeout_s=0.3)
         for expected in ("soon", "late"):
             assert (await ask_for_text(asked, ASKED)).text == expected
@@ -237,7 +245,7 @@ async def test_keep_alive_comments_are_no_progress() -> None:
 
 async def test_a_whole_answer_survives_a_missing_goodbye() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(chat("Hello", done=False, ending="hang"))
+        upstream.script.append(chat_reply("Hello", done=False, ending="hang"))
         answer = await ask(provider(upstream, idle_timeout_s=0.3))
         assert (answer.text, answer.finish_reason) == ("Hello", "stop")
 
@@ -245,7 +253,7 @@ async def test_a_whole_answer_survives_a_missing_goodbye() -> None:
 @pytest.mark.parametrize("ending", ["complete", "cut"])
 async def test_a_cut_answer_is_an_error(ending: Any) -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(chat("Hel", finish_reason=None, done=False, ending=ending))
+        upstream.script.append(chat_reply("Hel", finish_reason=None, done=False, ending=ending))
         seen = TextAnswer()
         with pytest.raises(UpstreamError, match="broke off"):
             await ask(provider(upstream), answer=seen)
@@ -280,7 +288,7 @@ async def test_rubbish_is_told() -> None:
 
 async def test_leaving_closes_the_upstream() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(chat("Hel", finish_reason=None, done=False, ending="hang"))
+        upstream.script.append(chat_reply("Hel", finish_reason=None, done=False, ending="hang"))
         asked = provider(upstream)
         async with aclosing(complete_text(asked, ASKED)) as answer:
             assert await anext(answer.texts()) == "Hel"
@@ -290,7 +298,7 @@ async def test_leaving_closes_the_upstream() -> None:
 
 async def test_cancelling_a_wait_closes_the_upstream() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(silence())
+        upstream.script.append(silent_reply())
         asked = provider(upstream)
         task = asyncio.ensure_future(ask(asked))
         await asyncio.wait_for(upstream.asked.wait(), 5)
@@ -342,12 +350,12 @@ async def test_a_key_that_breaks_headers_is_refused_without_quoting_it() -> None
 @pytest.mark.parametrize(
     "reply",
     [
-        error(500, f"failed on '{PROMPT}' with {KEY}"),
-        error(400, f"bad input: {PROMPT}"),
-        error(401, f"bad key {KEY}"),
+        error_reply(500, f"failed on '{PROMPT}' with {KEY}"),
+        error_reply(400, f"bad input: {PROMPT}"),
+        error_reply(401, f"bad key {KEY}"),
         Reply([f'data: {{"error":"{KEY} said {PROMPT}"}}\n\n'.encode()]),
-        dropped(),
-        chat("cut", finish_reason=None, done=False),
+        dropped_reply(),
+        chat_reply("cut", finish_reason=None, done=False),
     ],
 )
 async def test_neither_key_nor_prompt_is_in_an_error_or_a_log(
@@ -366,14 +374,14 @@ async def test_neither_key_nor_prompt_is_in_an_error_or_a_log(
 @pytest.mark.parametrize(
     ("models", "state", "words"),
     [
-        (as_json({"data": [{"id": "tiny"}]}), ProviderState.READY, "'tiny' at '127.0.0.1'"),
-        (as_json({"data": [{"id": "other"}]}), ProviderState.READY, "does not list that name"),
-        (as_json({"data": []}), ProviderState.NO_MODEL, "has no model"),
-        (error(404, "not found"), ProviderState.READY, "does not list its models"),
-        (error(401, f"bad key {KEY}"), ProviderState.UNAUTHORIZED, "did not accept the API key"),
-        (error(503, "Loading model"), ProviderState.LOADING, "Loading model"),
-        (error(500, "oops"), ProviderState.UNREACHABLE, "status 500"),
-        (dropped(), ProviderState.UNREACHABLE, "cannot be reached"),
+        (json_reply({"data": [{"id": "tiny"}]}), ProviderState.READY, "'tiny' at '127.0.0.1'"),
+        (json_reply({"data": [{"id": "other"}]}), ProviderState.READY, "does not list that name"),
+        (json_reply({"data": []}), ProviderState.NO_MODEL, "has no model"),
+        (error_reply(404, "not found"), ProviderState.READY, "does not list its models"),
+        (error_reply(401, f"bad key {KEY}"), ProviderState.UNAUTHORIZED, "did not accept the API key"),
+        (error_reply(503, "Loading model"), ProviderState.LOADING, "Loading model"),
+        (error_reply(500, "oops"), ProviderState.UNREACHABLE, "status 500"),
+        (dropped_reply(), ProviderState.UNREACHABLE, "cannot be reached"),
     ],
 )
 async def test_states(models: Reply, state: ProviderState, words: str) -> None:
@@ -397,7 +405,7 @@ async def test_the_state_is_remembered_and_asked_once() -> None:
 
 async def test_a_silent_upstream_is_unreachable_within_three_seconds() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.models = silence()
+        upstream.models = silent_reply()
         asked = provider(upstream)
         started = time.monotonic()
         assert (await asked.status()).state is ProviderState.UNREACHABLE

@@ -15,16 +15,16 @@ from app.providers.upstream.addresses import parse_base_url
 from app.providers.upstream.profiles import Profile
 from app.providers.upstream.vendors import VENDORS, Vendor
 from app.schemas.providers import ProviderState
-from tests.fakes.upstream import FakeUpstream, as_json, chat
-from tests.support.chat import (
-    asking,
-    request,
-    text,
+from tests.fakes.upstream import FakeUpstream, chat_reply, json_reply
+from tests.support.completions import ask_for_text
+from tests.support.upstream_chat import (
+    join_text,
+    make_request,
+    open_chat,
 )
-from tests.support.text_answers import ask_for_text
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
-WHOLE = as_json(
+WHOLE = json_reply(
     {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}
 )
 
@@ -45,10 +45,10 @@ def settings() -> Settings:
 
 
 async def test_a_profile_answers_as_text_and_as_chunks() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+    async with FakeUpstream().serve() as upstream, open_chat(upstream) as asked:
         provider = ProfileProvider(settings(), asked._profile)
         assert isinstance(provider, ChatProvider)
-        upstream.script.append(chat("Hi", usage=USAGE))
+        upstream.script.append(chat_reply("Hi", usage=USAGE))
         config = LlmConfig(top_p=0.5, stop=("END",), seed=7)
         answer = await ask_for_text(provider, [ChatMessage("user", "hi")], config)
         assert answer.text == "Hi"
@@ -59,26 +59,26 @@ async def test_a_profile_answers_as_text_and_as_chunks() -> None:
 
 
 async def test_a_profile_without_a_model_takes_the_first_that_is_listed() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream, model="") as asked:
+    async with FakeUpstream().serve() as upstream, open_chat(upstream, model="") as asked:
         provider = ProfileProvider(settings(), asked._profile)
         assert await provider.models() == ["tiny"]
         upstream.script.append(WHOLE)
-        await provider.complete(replace(request(), model=""))
+        await provider.complete(replace(make_request(), model=""))
         assert upstream.requests[-1].json["model"] == "tiny"
-        upstream.models = as_json({"data": []})
+        upstream.models = json_reply({"data": []})
         other = ProfileProvider(settings(), asked._profile)
         with pytest.raises(MissingConfig, match="needs a model"):
-            await other.complete(replace(request(), model=""))
+            await other.complete(replace(make_request(), model=""))
         await provider.aclose()
         await other.aclose()
 
 
 async def test_a_base_url_without_its_v1_is_found_out() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+    async with FakeUpstream().serve() as upstream, open_chat(upstream) as asked:
         bare = asked._profile.require_endpoint()
         profile = replace(asked._profile, endpoint=replace(bare, base=parse_base_url(upstream.origin)))
         provider = ProfileProvider(settings(), profile)
-        assert text([chunk async for chunk in provider.stream(request())]) == "Hello world"
+        assert join_text([chunk async for chunk in provider.stream(make_request())]) == "Hello world"
         assert upstream.requests[-1].path == "/v1/chat/completions"
         await provider.aclose()
 
@@ -91,15 +91,15 @@ async def test_a_server_that_is_not_there_says_how_to_start_it() -> None:
     assert "ollama serve" in status.description
     assert await provider.models() == []
     with pytest.raises(ProviderNotReady, match="ollama serve"):
-        await provider.complete(request())
+        await provider.complete(make_request())
     await provider.aclose()
 
 
 async def test_a_profile_that_lacks_something_says_what() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream, problem="set X__API_KEY") as asked:
+    async with FakeUpstream().serve() as upstream, open_chat(upstream, problem="set X__API_KEY") as asked:
         provider = ProfileProvider(settings(), asked._profile)
         assert (await provider.status()).state is ProviderState.NOT_CONFIGURED
         assert await provider.models() == []
         with pytest.raises(MissingConfig, match="set X__API_KEY"):
-            await anext(provider.stream(request()))
+            await anext(provider.stream(make_request()))
         assert upstream.connections == 0

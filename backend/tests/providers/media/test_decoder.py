@@ -19,7 +19,14 @@ from app.providers.base import Samples
 from app.providers.media import decoder as decoding
 from app.providers.media.decoder import RecordingDecoder
 from tests.conftest import SAMPLES, read_wav
-from tests.support.recordings import FORMS, decode_recording, encoded, silent_flac, similar, video
+from tests.support.recordings import (
+    FORMS,
+    decode_recording,
+    encode,
+    make_silent_flac,
+    make_video,
+    measure_similarity,
+)
 
 SAID, RATE_HZ = read_wav(SAMPLES / "en_reverse_list_16k.wav")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the limits of other systems are fewer")
@@ -27,12 +34,12 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the limits of other 
 
 def aligned(heard: Samples) -> float:
     """Likeness to what was said; codecs may begin some frames late."""
-    return max(similar(heard[shift:], SAID) for shift in range(0, 2560, 160))
+    return max(measure_similarity(heard[shift:], SAID) for shift in range(0, 2560, 160))
 
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_every_container_is_heard_from_its_first_to_its_last_word(form: str) -> None:
-    heard = await decode_recording(encoded(SAID, RATE_HZ, form))
+    heard = await decode_recording(encode(SAID, RATE_HZ, form))
     assert -0.02 < (len(heard) - len(SAID)) / 16_000 < 0.1
     assert aligned(heard) > 0.99
 
@@ -40,19 +47,19 @@ async def test_every_container_is_heard_from_its_first_to_its_last_word(form: st
 @pytest.mark.parametrize("out_hz", [8000, 22_050, 44_100, 48_000, 96_000])
 @pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
 async def test_rates_and_channels(out_hz: int, layout: str) -> None:
-    heard = await decode_recording(encoded(SAID, RATE_HZ, "wav", out_hz=out_hz, layout=layout))
+    heard = await decode_recording(encode(SAID, RATE_HZ, "wav", out_hz=out_hz, layout=layout))
     assert abs(len(heard) - len(SAID)) < 320
     assert aligned(heard) > (0.97 if out_hz == 8000 else 0.99)
 
 
 async def test_sixteen_kilohertz_pass_as_they_are() -> None:
-    heard = await decode_recording(encoded(SAID, RATE_HZ, "wav", out_hz=16_000))
+    heard = await decode_recording(encode(SAID, RATE_HZ, "wav", out_hz=16_000))
     assert np.array_equal(heard, SAID)
 
 
 async def test_a_name_is_not_believed() -> None:
     """What an m4a calls itself does not matter here: there is no name at all."""
-    assert len(await decode_recording(encoded(SAID, RATE_HZ, "m4a"))) > 50_000
+    assert len(await decode_recording(encode(SAID, RATE_HZ, "m4a"))) > 50_000
 
 
 # -- what is no recording
@@ -76,8 +83,8 @@ HOSTILE = {
     "wav_of_4_ghz": wav(100, bytes(100), rate_hz=4_000_000_000),
     "wav_of_no_hertz": wav(100, bytes(100), rate_hz=0),
     "wav_of_65535_channels": wav(100, bytes(100), channels=65_535),
-    "video": video(),
-    "truncated_mp4": encoded(SAID, RATE_HZ, "mp4")[:2000],
+    "video": make_video(),
+    "truncated_mp4": encode(SAID, RATE_HZ, "mp4")[:2000],
     "mkv_of_nothing": b"\x1aE\xdf\xa3" + bytes(5000),
     "mp3_of_nothing": b"\xff\xfb\x90\x64" + b"\x00" * 5000,
     "ogg_of_nothing": b"OggS" + b"\xff" * 5000,
@@ -100,19 +107,19 @@ async def test_a_wav_that_claims_two_gigabytes_gives_what_it_holds() -> None:
 @pytest.mark.parametrize("form", ["webm", "ogg", "mp3", "flac", "fragmented.mp4", "aac"])
 async def test_what_a_broken_upload_left_is_heard(form: str) -> None:
     """A recording that ends in the middle gives its first half."""
-    data = encoded(SAID, RATE_HZ, form)
+    data = encode(SAID, RATE_HZ, form)
     heard = await decode_recording(data[: len(data) * 3 // 4])
     assert len(heard) > len(SAID) // 3
 
 
 async def test_damage_in_the_middle_costs_what_it_hit() -> None:
-    data = bytearray(encoded(SAID, RATE_HZ, "mp3"))
+    data = bytearray(encode(SAID, RATE_HZ, "mp3"))
     data[len(data) // 2 : len(data) // 2 + 400] = b"\xaa" * 400
     assert len(await decode_recording(bytes(data))) > 0.8 * len(SAID)
 
 
 async def test_hours_of_silence_in_little_are_too_long() -> None:
-    bomb = silent_flac(36_000)
+    bomb = make_silent_flac(36_000)
     assert len(bomb) < 200_000
     with pytest.raises(MessageTooBig, match=r"limits\.upload_s"):
         await decode_recording(bomb, longest_s=60)
@@ -121,7 +128,7 @@ async def test_hours_of_silence_in_little_are_too_long() -> None:
 async def test_a_length_that_is_claimed_is_refused_at_once() -> None:
     began_s = time.process_time()
     with pytest.raises(MessageTooBig):
-        await decode_recording(encoded(np.tile(SAID, 20), RATE_HZ, "m4a"), longest_s=30)
+        await decode_recording(encode(np.tile(SAID, 20), RATE_HZ, "m4a"), longest_s=30)
     assert time.process_time() - began_s < 5
 
 
@@ -129,7 +136,7 @@ async def test_a_length_that_is_claimed_is_refused_at_once() -> None:
 @given(st.sampled_from(["webm", "ogg", "mp4", "mp3", "flac", "wav", "aac"]), st.data())
 def test_random_damage_never_breaks_more_than_its_file(form: str, data: st.DataObject) -> None:
     """Bytes at random places, and random bytes behind a true head: text or a refusal, never anything else."""
-    recording = bytearray(encoded(SAID[:8000], RATE_HZ, form))
+    recording = bytearray(encode(SAID[:8000], RATE_HZ, form))
     for _ in range(data.draw(st.integers(1, 30))):
         at = data.draw(st.integers(12, len(recording) - 1))
         recording[at] = data.draw(st.integers(0, 255))
@@ -154,14 +161,14 @@ async def test_a_process_that_hangs_is_ended(
     script("import time\ntime.sleep(60)\n")
     with anyio.fail_after(10):
         with pytest.raises(AudioNotReadable, match="gave nothing"):
-            await decode_recording(encoded(SAID, RATE_HZ, "wav"))
+            await decode_recording(encode(SAID, RATE_HZ, "wav"))
 
 
 @pytest.mark.parametrize("end", ["os.abort()", "os._exit(3)", "os.write(1, b'x' * 100)"])
 async def test_a_crash_is_a_file_that_cannot_be_read(script: Callable[[str], None], end: str) -> None:
     script(f"import os\n{end}\n")
     with pytest.raises(AudioNotReadable, match="broke its decoder"):
-        await decode_recording(encoded(SAID, RATE_HZ, "wav"))
+        await decode_recording(encode(SAID, RATE_HZ, "wav"))
 
 
 @LINUX
@@ -181,7 +188,7 @@ async def test_a_playlist_in_a_recordings_clothes_connects_to_nobody() -> None:
 
 async def test_whoever_stops_ends_the_process() -> None:
     with tempfile.TemporaryFile() as file:
-        file.write(silent_flac(3600))
+        file.write(make_silent_flac(3600))
         async with RecordingDecoder(cast("BinaryIO", file), 1e6) as decoder:
             assert await decoder.block() is not None
             process = decoder._process

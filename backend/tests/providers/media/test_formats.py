@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.providers.media.formats import sniff
 from tests.conftest import SAMPLES, read_wav
-from tests.support.recordings import FORMS, encoded
+from tests.support.recordings import FORMS, encode
 
 DEMUXERS = {"webm": "matroska", "ogg": "ogg", "flac": "flac", "mp3": "mp3", "aac": "aac"}
 ID3 = b"ID3\x04\x00\x00\x00\x00\x00\x0a" + bytes(10)
@@ -22,7 +22,7 @@ def of(data: bytes) -> str | None:
 def test_what_encoders_write_is_known(form: str) -> None:
     samples, rate_hz = read_wav(SAMPLES / "en_reverse_list_16k.wav")
     wanted = DEMUXERS.get(form) or ("wav" if form.endswith("wav") else "mov")
-    assert of(encoded(samples, rate_hz, form)) == wanted
+    assert of(encode(samples, rate_hz, form)) == wanted
 
 
 @pytest.mark.parametrize(

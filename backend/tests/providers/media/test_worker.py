@@ -13,7 +13,7 @@ import pytest
 from app.core.errors import AudioNotReadable
 from app.providers.media import worker
 from tests.conftest import SAMPLES, read_wav
-from tests.support.recordings import decode_recording, encoded, video
+from tests.support.recordings import decode_recording, encode, make_video
 
 SAID, RATE_HZ = read_wav(SAMPLES / "en_reverse_list_16k.wav")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the limits of other systems are fewer")
@@ -27,22 +27,22 @@ def decode_here(recording: bytes, container: str) -> tuple[bytes, list[Any]]:
 
 
 def test_audio_comes_as_16_khz_mono_and_the_claimed_length_before_it() -> None:
-    pcm, reports = decode_here(encoded(SAID, RATE_HZ, "wav", out_hz=16_000), "wav")
+    pcm, reports = decode_here(encode(SAID, RATE_HZ, "wav", out_hz=16_000), "wav")
     assert pcm == SAID.tobytes()
     assert [report["duration_s"] for report in reports] == [pytest.approx(len(SAID) / RATE_HZ, abs=0.01)]
 
 
 def test_a_change_of_rate_in_the_middle_goes_on() -> None:
-    pcm, _ = decode_here(encoded(SAID, RATE_HZ, "mp3") + encoded(SAID, RATE_HZ, "mp3", out_hz=44_100), "mp3")
+    pcm, _ = decode_here(encode(SAID, RATE_HZ, "mp3") + encode(SAID, RATE_HZ, "mp3", out_hz=44_100), "mp3")
     assert len(pcm) / 2 == pytest.approx(2 * len(SAID), rel=0.05)
 
 
 @pytest.mark.parametrize(
     ("recording", "container", "reason"),
     [
-        (video(), "mov", "holds no sound"),
+        (make_video(), "mov", "holds no sound"),
         (
-            encoded(np.zeros(1600, np.int16), 16_000, "wav", out_hz=16_000).replace(
+            encode(np.zeros(1600, np.int16), 16_000, "wav", out_hz=16_000).replace(
                 struct.pack("<I", 16_000), struct.pack("<I", 4_000_000), 1
             ),
             "wav",
@@ -88,14 +88,14 @@ async def test_the_process_can_reach_nothing(script: Callable[[str], None], atte
         + "    say(worker.REFUSED, type(error).__name__.encode())\n"
     )
     with pytest.raises(AudioNotReadable, match=r"OSError|MemoryError|FileNotFoundError"):
-        await decode_recording(encoded(SAID, RATE_HZ, "wav"))
+        await decode_recording(encode(SAID, RATE_HZ, "wav"))
 
 
 @LINUX
 async def test_a_process_that_spins_is_ended(script: Callable[[str], None]) -> None:
     script(BEGIN.replace("limit(20)", "limit(0)") + "while True: pass\n")
     with pytest.raises(AudioNotReadable, match="broke its decoder"):
-        await decode_recording(encoded(SAID, RATE_HZ, "wav"))
+        await decode_recording(encode(SAID, RATE_HZ, "wav"))
 
 
 async def test_the_process_gets_no_key_of_the_server(
@@ -108,7 +108,7 @@ async def test_the_process_gets_no_key_of_the_server(
         "os.write(1, struct.pack('!cI', b'R', len(said)) + said)\n"
     )
     with pytest.raises(AudioNotReadable) as caught:
-        await decode_recording(encoded(SAID, RATE_HZ, "wav"))
+        await decode_recording(encode(SAID, RATE_HZ, "wav"))
     assert "PATH" in caught.value.message
     assert "canary" not in caught.value.message
     assert "OPENAI" not in caught.value.message

@@ -21,7 +21,15 @@ from app.core.errors import (
 from app.providers.base import Samples, SttConfig, Transcript, Word
 from app.providers.stt.openai_compat import OpenAiCompatSttProvider
 from app.schemas.providers import ProviderState
-from tests.fakes.upstream import FakeUpstream, Reply, Request, as_json, dropped, error, silence
+from tests.fakes.upstream import (
+    FakeUpstream,
+    Reply,
+    Request,
+    dropped_reply,
+    error_reply,
+    json_reply,
+    silent_reply,
+)
 
 KEY = "sk-server-0123456789abcdef"
 AUDIO: Samples = (np.sin(np.arange(16_000) / 20) * 10_000).astype(np.int16)
@@ -73,7 +81,7 @@ def fields(request: Request) -> dict[str, list[bytes]]:
 
 async def test_an_utterance_is_sent_as_wav_and_answered() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(as_json({"text": " Hello\n world "}))
+        upstream.script.append(json_reply({"text": " Hello\n world "}))
         transcript = await dictate(provider(upstream))
         assert (transcript.text, transcript.lang, transcript.model) == ("Hello world", None, "whisper-1")
         assert transcript.decode_ms > 0
@@ -89,7 +97,7 @@ async def test_an_utterance_is_sent_as_wav_and_answered() -> None:
 
 async def test_language_vocabulary_and_words_are_asked_for() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(as_json(VERBOSE))
+        upstream.script.append(json_reply(VERBOSE))
         config = SttConfig(lang="es-MX", words=True, vocabulary=("FastAPI", "kubectl"))
         transcript = await dictate(provider(upstream), config)
         form = fields(upstream.requests[0])
@@ -111,7 +119,7 @@ async def test_language_vocabulary_and_words_are_asked_for() -> None:
 )
 async def test_a_detected_language_is_passed_on(told: object, expected: str | None) -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(as_json({"text": "x", "language": told}))
+        upstream.script.append(json_reply({"text": "x", "language": told}))
         assert (await dictate(provider(upstream))).lang == expected
 
 
@@ -119,17 +127,19 @@ async def test_a_detected_language_is_passed_on(told: object, expected: str | No
 async def test_a_model_without_word_times_still_gives_the_text(status: int) -> None:
     async with FakeUpstream().serve() as upstream:
         upstream.script.extend(
-            [error(status, "response_format is not supported"), as_json({"text": "Hello"})]
+            [error_reply(status, "response_format is not supported"), json_reply({"text": "Hello"})]
         )
         transcript = await dictate(provider(upstream), SttConfig(words=True))
         assert (transcript.text, transcript.words) == ("Hello", ())
         assert fields(upstream.requests[1])["response_format"] == [b"json"]
 
 
-@pytest.mark.parametrize("failure", [error(500, "oops"), error(429, "wait", Retry_After="0"), dropped()])
+@pytest.mark.parametrize(
+    "failure", [error_reply(500, "oops"), error_reply(429, "wait", Retry_After="0"), dropped_reply()]
+)
 async def test_one_retry_before_the_first_byte(failure: Reply) -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.extend([failure, as_json({"text": "Hello"})])
+        upstream.script.extend([failure, json_reply({"text": "Hello"})])
         assert (await dictate(provider(upstream))).text == "Hello"
         assert len(upstream.requests) == 2
 
@@ -137,11 +147,11 @@ async def test_one_retry_before_the_first_byte(failure: Reply) -> None:
 @pytest.mark.parametrize(
     ("replies", "expected", "words"),
     [
-        ([error(401, f"bad key {KEY}")], UpstreamUnauthorized, "did not accept the API key"),
-        ([error(500, "oops")] * 2, UpstreamError, "status 500: oops"),
-        ([dropped()] * 2, UpstreamError, "cannot be reached"),
-        ([error(400, "audio too short")], UpstreamError, "audio too short"),
-        ([as_json({"nothing": 1})], UpstreamError, "without a text"),
+        ([error_reply(401, f"bad key {KEY}")], UpstreamUnauthorized, "did not accept the API key"),
+        ([error_reply(500, "oops")] * 2, UpstreamError, "status 500: oops"),
+        ([dropped_reply()] * 2, UpstreamError, "cannot be reached"),
+        ([error_reply(400, "audio too short")], UpstreamError, "audio too short"),
+        ([json_reply({"nothing": 1})], UpstreamError, "without a text"),
         ([Reply([b"<html>"])], UpstreamError, "not JSON"),
         ([Reply(status=301, headers={"Location": "/v2"})], UpstreamError, "redirects"),
     ],
@@ -160,7 +170,7 @@ async def test_failures_come_out_of_finish(
 
 async def test_the_next_utterance_goes_well_after_a_failed_one() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.extend([error(400, "no"), as_json({"text": "Hello"})])
+        upstream.script.extend([error_reply(400, "no"), json_reply({"text": "Hello"})])
         engine = provider(upstream)
         session = await engine.open_session(SttConfig())
         failing, good = await session.open_stream(), await session.open_stream()
@@ -174,7 +184,7 @@ async def test_the_next_utterance_goes_well_after_a_failed_one() -> None:
 
 async def test_silence_times_out() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(silence())
+        upstream.script.append(silent_reply())
         started = time.monotonic()
         with pytest.raises(UpstreamTimeout):
             await dictate(provider(upstream, timeout_s=0.3))
@@ -183,14 +193,14 @@ async def test_silence_times_out() -> None:
 
 async def test_without_a_key_none_is_sent() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(as_json({"text": "Hello"}))
+        upstream.script.append(json_reply({"text": "Hello"}))
         await dictate(provider(upstream, api_key=""))
         assert "authorization" not in upstream.requests[0].headers
 
 
 async def test_what_the_engine_was_given_may_be_changed_afterwards() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.append(as_json({"text": "Hello"}))
+        upstream.script.append(json_reply({"text": "Hello"}))
         engine = provider(upstream)
         stream = await (await engine.open_session(SttConfig())).open_stream()
         piece = AUDIO.copy()
@@ -221,9 +231,9 @@ async def test_not_configured(url: str) -> None:
 @pytest.mark.parametrize(
     ("models", "state"),
     [
-        (as_json({"data": [{"id": "whisper-1"}]}), ProviderState.READY),
-        (error(401, "no"), ProviderState.UNAUTHORIZED),
-        (dropped(), ProviderState.UNREACHABLE),
+        (json_reply({"data": [{"id": "whisper-1"}]}), ProviderState.READY),
+        (error_reply(401, "no"), ProviderState.UNAUTHORIZED),
+        (dropped_reply(), ProviderState.UNREACHABLE),
     ],
 )
 async def test_states(models: Reply, state: ProviderState) -> None:

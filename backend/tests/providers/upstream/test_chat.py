@@ -19,23 +19,33 @@ from app.core.errors import (
     UpstreamTruncated,
     UpstreamUnauthorized,
 )
-from tests.fakes.upstream import FakeUpstream, Reply, as_json, chat, data, dropped, error, silence, sse
-from tests.support.chat import (
+from tests.fakes.upstream import (
+    FakeUpstream,
+    Reply,
+    chat_reply,
+    dropped_reply,
+    error_reply,
+    json_reply,
+    silent_reply,
+    sse_event,
+    sse_reply,
+)
+from tests.support.upstream_chat import (
     KEY,
     MESSAGES,
     PROMPT,
-    answered,
-    asking,
-    completed,
-    reasons,
-    request,
-    streamed,
-    text,
-    usage,
+    complete_reply,
+    get_usage,
+    join_text,
+    list_finish_reasons,
+    make_request,
+    open_chat,
+    stream_chunks,
+    stream_replies,
 )
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
-WHOLE = as_json(
+WHOLE = json_reply(
     {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}
 )
 CUT: dict[str, Any] = {"finish_reason": None, "done": False}
@@ -50,10 +60,10 @@ async def test_the_body_passes_through_with_the_model_and_a_wish_for_usage() -> 
         "top_k": 5,
         "x": {"y": 1},
     }
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
-        upstream.script.extend([chat("Hi"), WHOLE])
-        await streamed(asked, **fields)
-        await asked.complete(request(**fields))
+    async with FakeUpstream().serve() as upstream, open_chat(upstream) as asked:
+        upstream.script.extend([chat_reply("Hi"), WHOLE])
+        await stream_chunks(asked, **fields)
+        await asked.complete(make_request(**fields))
         first, second = upstream.requests
     assert first.json == {
         "model": "tiny",
@@ -68,8 +78,8 @@ async def test_the_body_passes_through_with_the_model_and_a_wish_for_usage() -> 
 
 
 async def test_what_json_has_and_orjson_has_not_is_sent_all_the_same() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
-        await streamed(asked, user="half \ud83d", seed=1 << 70)
+    async with FakeUpstream().serve() as upstream, open_chat(upstream) as asked:
+        await stream_chunks(asked, user="half \ud83d", seed=1 << 70)
         assert upstream.requests[0].json["seed"] == 1 << 70
 
 
@@ -78,27 +88,34 @@ async def test_what_json_has_and_orjson_has_not_is_sent_all_the_same() -> None:
 
 @pytest.mark.parametrize("done", [True, False], ids=["[DONE]", "no [DONE]"])
 async def test_a_finish_reason_is_an_end(done: bool) -> None:
-    chunks, failure = await answered(chat("Hi", usage=USAGE, done=done))
-    assert (text(chunks), reasons(chunks), usage(chunks), failure) == ("Hi", ["stop"], USAGE, None)
+    chunks, failure = await stream_replies(chat_reply("Hi", usage=USAGE, done=done))
+    assert (join_text(chunks), list_finish_reasons(chunks), get_usage(chunks), failure) == (
+        "Hi",
+        ["stop"],
+        USAGE,
+        None,
+    )
 
 
 async def test_done_without_a_reason_is_a_stop() -> None:
-    chunks, failure = await answered(chat("Hi", finish_reason=None))
-    assert (reasons(chunks), failure) == (["stop"], None)
+    chunks, failure = await stream_replies(chat_reply("Hi", finish_reason=None))
+    assert (list_finish_reasons(chunks), failure) == (["stop"], None)
 
 
 @pytest.mark.parametrize("ending", ["complete", "cut"])
 @pytest.mark.parametrize("texts", [(), ("Hel",)])
 async def test_an_end_without_either_is_an_error(texts: tuple[str, ...], ending: Any) -> None:
-    chunks, failure = await answered(chat(*texts, ending=ending, **CUT))
-    assert text(chunks) == "".join(texts)
+    chunks, failure = await stream_replies(chat_reply(*texts, ending=ending, **CUT))
+    assert join_text(chunks) == "".join(texts)
     assert isinstance(failure, UpstreamTruncated)
-    assert reasons(chunks) == []
+    assert list_finish_reasons(chunks) == []
 
 
-@pytest.mark.parametrize("reply", [sse(done=False), as_json(None), Reply([b"{"]), Reply([b'data: {"cho'])])
+@pytest.mark.parametrize(
+    "reply", [sse_reply(done=False), json_reply(None), Reply([b"{"]), Reply([b'data: {"cho'])]
+)
 async def test_no_answer_at_all_is_an_error(reply: Reply) -> None:
-    chunks, failure = await answered(reply)
+    chunks, failure = await stream_replies(reply)
     assert chunks == []
     assert isinstance(failure, UpstreamTruncated)
 
@@ -106,14 +123,14 @@ async def test_no_answer_at_all_is_an_error(reply: Reply) -> None:
 async def test_one_choice_of_two_cut_off_is_an_error() -> None:
     halves = [{"choices": [{"index": n, "delta": {"content": "a"}}]} for n in range(2)]
     end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    _, failure = await answered(sse(*halves, end, done=False))
+    _, failure = await stream_replies(sse_reply(*halves, end, done=False))
     assert isinstance(failure, UpstreamTruncated)
 
 
 @pytest.mark.parametrize("ending", ["cut", "hang"])
 async def test_an_answer_whose_goodbye_is_lost_is_whole(ending: Any) -> None:
-    chunks, failure = await answered(chat("Hi", done=False, ending=ending), idle_timeout_s=0.3)
-    assert (text(chunks), reasons(chunks), failure) == ("Hi", ["stop"], None)
+    chunks, failure = await stream_replies(chat_reply("Hi", done=False, ending=ending), idle_timeout_s=0.3)
+    assert (join_text(chunks), list_finish_reasons(chunks), failure) == ("Hi", ["stop"], None)
 
 
 BODY = b'{"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}'
@@ -131,34 +148,34 @@ BODY = b'{"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}
 )
 async def test_a_whole_answer_that_is_cut_off_is_an_error(reply: Reply) -> None:
     with pytest.raises(UpstreamTruncated):
-        await completed(reply)
+        await complete_reply(reply)
 
 
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
         (Reply([b"<html>hello</html>"]), "not JSON; check base_url"),
-        (as_json({"hello": "world"}), "without a choice; check base_url"),
+        (json_reply({"hello": "world"}), "without a choice; check base_url"),
         (
-            as_json({"choices": [{"message": {"content": "x"}, "finish_reason": "error"}]}),
+            json_reply({"choices": [{"message": {"content": "x"}, "finish_reason": "error"}]}),
             "failed in the middle",
         ),
     ],
 )
 async def test_what_is_no_answer_is_told(reply: Reply, words: str) -> None:
     with pytest.raises(UpstreamError, match=words):
-        await completed(reply)
+        await complete_reply(reply)
 
 
 async def test_a_whole_answer() -> None:
-    answer = await completed(WHOLE)
+    answer = await complete_reply(WHOLE)
     assert answer["choices"][0]["message"]["content"] == "Hi"
 
 
 async def test_what_came_before_nonsense_is_told_first() -> None:
     said = {"choices": [{"index": 0, "delta": {"content": "Hel"}}]}
-    chunks, failure = await answered(Reply([data(said) + b"data: not json\n\n"]))
-    assert text(chunks) == "Hel"
+    chunks, failure = await stream_replies(Reply([sse_event(said) + b"data: not json\n\n"]))
+    assert join_text(chunks) == "Hel"
     assert "not JSON" in str(failure)
 
 
@@ -189,13 +206,13 @@ async def test_what_came_before_nonsense_is_told_first() -> None:
 async def test_errors_keep_their_meaning(
     status: int, words: str, kind: type[PrompterError], whole: bool
 ) -> None:
-    reply = error(status, words, Retry_After="20")
+    reply = error_reply(status, words, Retry_After="20")
     if whole:
         with pytest.raises(PrompterError) as caught:
-            await completed(reply)
+            await complete_reply(reply)
         failure: Any = caught.value
     else:
-        _, failure = await answered(reply)
+        _, failure = await stream_replies(reply)
     assert type(failure) is kind
     if isinstance(failure, UpstreamError):
         assert failure.upstream_status == status
@@ -206,13 +223,13 @@ async def test_errors_keep_their_meaning(
 
 async def test_a_code_is_enough_to_know_an_overflow() -> None:
     body = {"error": {"message": "Please reduce your messages.", "code": "context_length_exceeded"}}
-    _, failure = await answered(as_json(body, 400))
+    _, failure = await stream_replies(json_reply(body, 400))
     assert isinstance(failure, ContextTooLong)
 
 
 @pytest.mark.parametrize(("ms", "after_s"), [("6500", 6.5), ("x", 7.0), ("-1", 7.0), ("inf", 7.0)])
 async def test_retry_after_in_milliseconds(ms: str, after_s: float) -> None:
-    _, failure = await answered(error(429, "slow down", Retry_After="7", Retry_After_Ms=ms))
+    _, failure = await stream_replies(error_reply(429, "slow down", Retry_After="7", Retry_After_Ms=ms))
     assert failure is not None
     assert failure.retry_after_s == after_s
 
@@ -220,16 +237,16 @@ async def test_retry_after_in_milliseconds(ms: str, after_s: float) -> None:
 @pytest.mark.parametrize(
     "reply",
     [
-        error(400, f"bad input: {PROMPT}"),
-        sse({"choices": [{"delta": {"content": "a"}}]}, {"error": {"message": f"{KEY} said {PROMPT}"}}),
-        sse({"choices": [{"delta": {}, "finish_reason": "error", "error": {"message": PROMPT}}]}),
+        error_reply(400, f"bad input: {PROMPT}"),
+        sse_reply({"choices": [{"delta": {"content": "a"}}]}, {"error": {"message": f"{KEY} said {PROMPT}"}}),
+        sse_reply({"choices": [{"delta": {}, "finish_reason": "error", "error": {"message": PROMPT}}]}),
     ],
 )
 async def test_neither_key_nor_prompt_is_in_an_error_or_a_log(
     reply: Reply, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        _, failure = await answered(reply)
+        _, failure = await stream_replies(reply)
     assert failure is not None
     logging.getLogger("test").debug("raised", exc_info=failure)
     for private in (KEY, PROMPT, "purple submarine"):
@@ -240,10 +257,10 @@ async def test_neither_key_nor_prompt_is_in_an_error_or_a_log(
 async def test_parts_of_a_prompt_are_private_too() -> None:
     said = {"role": "user", "content": [{"type": "text", "text": PROMPT}]}
     called = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": PROMPT}}]}
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+    async with FakeUpstream().serve() as upstream, open_chat(upstream) as asked:
         for message in (said, called):
-            upstream.script.append(error(400, f"bad: {PROMPT}"))
-            _, failure = await streamed(asked, messages=[message])
+            upstream.script.append(error_reply(400, f"bad: {PROMPT}"))
+            _, failure = await stream_chunks(asked, messages=[message])
             assert failure is not None
             assert "submarine" not in failure.message
 
@@ -252,54 +269,55 @@ async def test_parts_of_a_prompt_are_private_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "first", [error(429, "x", Retry_After="0"), error(500, "x"), error(408, "x"), dropped()]
+    "first",
+    [error_reply(429, "x", Retry_After="0"), error_reply(500, "x"), error_reply(408, "x"), dropped_reply()],
 )
 async def test_one_failure_before_the_first_byte_is_tried_again(first: Reply) -> None:
-    chunks, failure = await answered(first, chat("Hi"))
-    assert (text(chunks), failure) == ("Hi", None)
+    chunks, failure = await stream_replies(first, chat_reply("Hi"))
+    assert (join_text(chunks), failure) == ("Hi", None)
 
 
 @pytest.mark.parametrize(
     ("replies", "count"),
     [
-        ([error(500, "x")] * 3, 2),
-        ([dropped()] * 3, 2),
-        ([error(400, "x")] * 3, 1),
-        ([error(429, "x", Retry_After="60")] * 3, 1),
-        ([chat("Hel", **CUT)] * 3, 1),
+        ([error_reply(500, "x")] * 3, 2),
+        ([dropped_reply()] * 3, 2),
+        ([error_reply(400, "x")] * 3, 1),
+        ([error_reply(429, "x", Retry_After="60")] * 3, 1),
+        ([chat_reply("Hel", **CUT)] * 3, 1),
     ],
     ids=["500", "dropped", "400", "long Retry-After", "after the first byte"],
 )
 async def test_an_upstream_gets_few_tries(replies: list[Reply], count: int) -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+    async with FakeUpstream().serve() as upstream, open_chat(upstream) as asked:
         upstream.script.extend(replies)
-        assert (await streamed(asked))[1] is not None
+        assert (await stream_chunks(asked))[1] is not None
         assert len(upstream.requests) == count
 
 
 async def test_all_tries_share_the_time_to_the_first_byte() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream, first_byte_timeout_s=0.6) as asked:
-        upstream.script.extend([error(400, "no stream_options"), error(500, "x"), silence()])
+    async with FakeUpstream().serve() as upstream, open_chat(upstream, first_byte_timeout_s=0.6) as asked:
+        upstream.script.extend([error_reply(400, "no stream_options"), error_reply(500, "x"), silent_reply()])
         started = time.monotonic()
-        _, failure = await streamed(asked)
+        _, failure = await stream_chunks(asked)
         assert isinstance(failure, UpstreamTimeout)
         assert time.monotonic() - started < 1.5
 
 
 async def test_a_refused_wish_for_usage_is_remembered_for_all_models() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
-        upstream.script.append(error(422, "extra fields: stream_options"))
+    async with FakeUpstream().serve() as upstream, open_chat(upstream) as asked:
+        upstream.script.append(error_reply(422, "extra fields: stream_options"))
         for _ in range(2):
-            assert (await streamed(asked))[1] is None
+            assert (await stream_chunks(asked))[1] is None
         sent = ["stream_options" in asked.json for asked in upstream.requests]
         assert sent == [True, False, False]
 
 
 async def test_what_did_not_help_is_not_remembered() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
-        upstream.script.extend([error(400, "no stream_options"), error(400, "bad anyway")])
-        assert (await streamed(asked))[1] is not None
-        await streamed(asked)
+    async with FakeUpstream().serve() as upstream, open_chat(upstream) as asked:
+        upstream.script.extend([error_reply(400, "no stream_options"), error_reply(400, "bad anyway")])
+        assert (await stream_chunks(asked))[1] is not None
+        await stream_chunks(asked)
         assert ["stream_options" in asked.json for asked in upstream.requests] == [True, False, True]
 
 
@@ -307,59 +325,59 @@ async def test_what_did_not_help_is_not_remembered() -> None:
 
 
 async def test_the_first_byte_has_its_time() -> None:
-    for reply in (silence(), Reply([b": ping\n\n"] * 100, pause_s=0.05), Reply([], ending="hang")):
-        _, failure = await answered(reply, first_byte_timeout_s=0.3)
+    for reply in (silent_reply(), Reply([b": ping\n\n"] * 100, pause_s=0.05), Reply([], ending="hang")):
+        _, failure = await stream_replies(reply, first_byte_timeout_s=0.3)
         assert isinstance(failure, UpstreamTimeout)
 
 
 async def test_comments_are_no_progress_between_events() -> None:
-    begun = data({"choices": [{"index": 0, "delta": {"content": "Hel"}}]})
+    begun = sse_event({"choices": [{"index": 0, "delta": {"content": "Hel"}}]})
     reply = Reply([begun] + [b": ping\n\n"] * 100, pause_s=0.05)
-    chunks, failure = await answered(reply, idle_timeout_s=0.3)
-    assert text(chunks) == "Hel"
+    chunks, failure = await stream_replies(reply, idle_timeout_s=0.3)
+    assert join_text(chunks) == "Hel"
     assert isinstance(failure, UpstreamTimeout)
 
 
 async def test_a_long_answer_has_no_limit_of_its_own() -> None:
-    reply = chat(*"abcdefgh", pause_s=0.1)
-    chunks, failure = await answered(reply, idle_timeout_s=0.4, first_byte_timeout_s=0.4)
-    assert (text(chunks), failure) == ("abcdefgh", None)
+    reply = chat_reply(*"abcdefgh", pause_s=0.1)
+    chunks, failure = await stream_replies(reply, idle_timeout_s=0.4, first_byte_timeout_s=0.4)
+    assert (join_text(chunks), failure) == ("abcdefgh", None)
 
 
 async def test_a_slow_reader_is_no_slow_upstream() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream, idle_timeout_s=0.3) as asked:
-        upstream.script.append(chat("Hel", "lo", pause_s=0.05))
+    async with FakeUpstream().serve() as upstream, open_chat(upstream, idle_timeout_s=0.3) as asked:
+        upstream.script.append(chat_reply("Hel", "lo", pause_s=0.05))
         seen = []
-        async for chunk in asked.stream(request()):
+        async for chunk in asked.stream(make_request()):
             seen.append(chunk)
             await asyncio.sleep(0.4 if len(seen) == 2 else 0)
-        assert text(seen) == "Hello"
+        assert join_text(seen) == "Hello"
 
 
 async def test_a_whole_answer_may_take_longer_than_a_first_byte() -> None:
-    answer = await completed(replace(WHOLE, wait_s=0.8), first_byte_timeout_s=0.3)
+    answer = await complete_reply(replace(WHOLE, wait_s=0.8), first_byte_timeout_s=0.3)
     assert answer["choices"]
     with pytest.raises(UpstreamTimeout):
-        await completed(silence(), first_byte_timeout_s=0.03)
+        await complete_reply(silent_reply(), first_byte_timeout_s=0.03)
 
 
 # -- leaving ------------------------------------------------------------------------------------------------------
 
 
 async def test_closing_the_stream_closes_the_upstream_within_a_second() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
-        upstream.script.append(chat("Hel", ending="hang", **CUT))
-        async with aclosing(asked.stream(request())) as chunks:
+    async with FakeUpstream().serve() as upstream, open_chat(upstream) as asked:
+        upstream.script.append(chat_reply("Hel", ending="hang", **CUT))
+        async with aclosing(asked.stream(make_request())) as chunks:
             await anext(chunks)
         await asyncio.wait_for(upstream.left.wait(), 1)
 
 
 @pytest.mark.parametrize("whole", [False, True])
-@pytest.mark.parametrize("reply", [silence(), Reply([b"{"], ending="hang")])
+@pytest.mark.parametrize("reply", [silent_reply(), Reply([b"{"], ending="hang")])
 async def test_cancelling_closes_the_upstream_within_a_second(reply: Reply, whole: bool) -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+    async with FakeUpstream().serve() as upstream, open_chat(upstream) as asked:
         upstream.script.append(reply)
-        work = asked.complete(request()) if whole else anext(asked.stream(request()))
+        work = asked.complete(make_request()) if whole else anext(asked.stream(make_request()))
         task = asyncio.ensure_future(work)
         await asyncio.wait_for(upstream.asked.wait(), 5)
         task.cancel()
@@ -368,10 +386,10 @@ async def test_cancelling_closes_the_upstream_within_a_second(reply: Reply, whol
 
 
 async def test_a_connection_serves_the_next_answer() -> None:
-    async with FakeUpstream().serve() as upstream, asking(upstream) as asked:
+    async with FakeUpstream().serve() as upstream, open_chat(upstream) as asked:
         upstream.keeps_connections = True
-        upstream.script.extend([chat("Hi"), WHOLE, chat("Hi")])
-        await streamed(asked)
-        await asked.complete(request())
-        await streamed(asked)
+        upstream.script.extend([chat_reply("Hi"), WHOLE, chat_reply("Hi")])
+        await stream_chunks(asked)
+        await asked.complete(make_request())
+        await stream_chunks(asked)
         assert upstream.connections == 1

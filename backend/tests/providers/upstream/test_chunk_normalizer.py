@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.providers.upstream.chunk_normalizer import ChunkNormalizer, NoAnswer, normalize_completion
 from app.providers.upstream.codec import SseDecoder
 from app.providers.upstream.field_normalizers import AnswerFailed
-from tests.support.chat import choice, normalized, reasons, text
+from tests.support.upstream_chat import join_text, list_finish_reasons, make_chunk, normalize_chunks
 
 
 def test_a_plain_chunk_passes_as_it_is() -> None:
@@ -26,27 +26,27 @@ def test_a_plain_chunk_passes_as_it_is() -> None:
         ],
         "x_more": [1],
     }
-    first, second, _ = normalized(chunk, chunk)
+    first, second, _ = normalize_chunks(chunk, chunk)
     assert second == chunk
     assert first["choices"][0]["delta"] == {"role": "assistant", "content": "Hi"}
 
 
 def test_what_the_first_chunk_says_of_the_answer_holds_for_all() -> None:
-    found = normalized(
-        {"id": "a", "created": 7, "model": "x"} | choice({"content": "1"}), {"id": "b"} | choice({})
+    found = normalize_chunks(
+        {"id": "a", "created": 7, "model": "x"} | make_chunk({"content": "1"}), {"id": "b"} | make_chunk({})
     )
     assert {(chunk["id"], chunk["created"], chunk["model"]) for chunk in found} == {("a", 7, "x")}
 
 
 def test_a_stream_without_names_gets_them() -> None:
-    first = normalized(choice({"content": "Hi"}))[0]
+    first = normalize_chunks(make_chunk({"content": "Hi"}))[0]
     assert first["id"].startswith("chatcmpl-")
     assert first["model"] == "tiny"
     assert abs(first["created"] - time.time()) < 5
 
 
 def test_nothing_at_all_is_an_empty_answer() -> None:
-    (only,) = normalized()
+    (only,) = normalize_chunks()
     assert only["choices"] == [
         {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": "stop"}
     ]
@@ -54,17 +54,23 @@ def test_nothing_at_all_is_an_empty_answer() -> None:
 
 @pytest.mark.parametrize("role", ["assistant", "", None, "model", "tool"])
 def test_the_role_is_said_once_and_right(role: Any) -> None:
-    found = normalized(choice({"role": role, "content": "a"}), choice({"role": role, "content": "b"}))
-    assert text(found, "role") == "assistant"
+    found = normalize_chunks(
+        make_chunk({"role": role, "content": "a"}), make_chunk({"role": role, "content": "b"})
+    )
+    assert join_text(found, "role") == "assistant"
 
 
 def test_choices_are_kept_apart() -> None:
-    found = normalized(
+    found = normalize_chunks(
         {"choices": [{"index": 1, "delta": {"content": "b"}}, {"index": 0, "delta": {"content": "a"}}]},
         {"choices": [{"index": 1, "delta": {"content": "B"}, "finish_reason": "length"}]},
         {"choices": [{"index": 0, "delta": {"content": "A"}, "finish_reason": "stop"}]},
     )
-    assert (text(found), text(found, index=1), reasons(found)) == ("aA", "bB", ["stop", "length"])
+    assert (join_text(found), join_text(found, index=1), list_finish_reasons(found)) == (
+        "aA",
+        "bB",
+        ["stop", "length"],
+    )
 
 
 def test_finished_only_when_all_choices_are() -> None:
@@ -77,31 +83,33 @@ def test_finished_only_when_all_choices_are() -> None:
 
 def test_unknown_fields_of_every_level_survive() -> None:
     delta = {"content": "Hi", "annotations": [{"type": "url_citation"}], "extra_content": {"google": {}}}
-    found = normalized(choice(delta, None, content_filter_results={}) | {"x_groq": {"id": "r"}})
+    found = normalize_chunks(make_chunk(delta, None, content_filter_results={}) | {"x_groq": {"id": "r"}})
     assert found[0]["x_groq"] == {"id": "r"}
     assert found[0]["choices"][0]["content_filter_results"] == {}
     assert found[0]["choices"][0]["delta"].items() >= delta.items()
 
 
 def test_what_stands_in_the_closing_chunk_survives() -> None:
-    found = normalized(choice({"content": "Hi"}), choice({}, "stop", stop_reason=7) | {"timings": {"n": 1}})
+    found = normalize_chunks(
+        make_chunk({"content": "Hi"}), make_chunk({}, "stop", stop_reason=7) | {"timings": {"n": 1}}
+    )
     assert (found[-1]["timings"], found[-1]["choices"][0]["stop_reason"]) == ({"n": 1}, 7)
 
 
 def test_the_last_text_and_the_end_in_one_chunk() -> None:
-    found = normalized(choice({"content": "Hi"}), choice({"content": " you"}, "length"))
-    assert (text(found), reasons(found)) == ("Hi you", ["length"])
+    found = normalize_chunks(make_chunk({"content": "Hi"}), make_chunk({"content": " you"}, "length"))
+    assert (join_text(found), list_finish_reasons(found)) == ("Hi you", ["length"])
 
 
 def test_a_better_reason_is_not_replaced_by_stop() -> None:
-    found = normalized(choice({"content": "a"}, "content_filter"), choice({}, "stop"))
-    assert reasons(found) == ["content_filter"]
+    found = normalize_chunks(make_chunk({"content": "a"}, "content_filter"), make_chunk({}, "stop"))
+    assert list_finish_reasons(found) == ["content_filter"]
 
 
 @pytest.mark.parametrize("reason", ["error", "network_error"])
 def test_a_reason_that_is_a_failure_raises(reason: str) -> None:
     with pytest.raises(AnswerFailed, match="GPU on fire"):
-        ChunkNormalizer("m").normalize(choice({}, reason, error={"message": "GPU on fire"}))
+        ChunkNormalizer("m").normalize(make_chunk({}, reason, error={"message": "GPU on fire"}))
 
 
 def test_chunks_that_say_nothing_are_left_out() -> None:
@@ -178,7 +186,7 @@ CHUNK = st.fixed_dictionaries(
 @settings(max_examples=300)
 @given(st.lists(CHUNK, max_size=5))
 def test_whatever_comes_is_normalized(chunks: list[dict[str, Any]]) -> None:
-    orjson.dumps(normalized(*chunks))
+    orjson.dumps(normalize_chunks(*chunks))
 
 
 @settings(max_examples=300)
@@ -196,7 +204,7 @@ def test_whatever_whole_answer_comes_is_read_or_refused(answer: dict[str, Any]) 
 
 def test_a_chunk_costs_microseconds() -> None:
     """Bytes to bytes: at most twenty times what parsing and writing its JSON costs by itself (it is about four)."""
-    body = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"} | choice(
+    body = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"} | make_chunk(
         {"content": "Hi"}
     )
     piece = b"data: %s\n\n" % orjson.dumps(body)

@@ -5,7 +5,7 @@ import pytest
 from app.core.errors import BadRequest, UpstreamError, UpstreamTimeout
 from app.providers.upstream.addresses import Reach, parse_base_url
 from app.providers.upstream.client import Endpoint, UpstreamClient, make_redactor
-from tests.fakes.upstream import FakeUpstream, Reply, as_json, dropped, error, silence
+from tests.fakes.upstream import FakeUpstream, Reply, dropped_reply, error_reply, json_reply, silent_reply
 
 KEY = "sk-canary-4711"
 
@@ -46,16 +46,19 @@ async def test_an_endpoint_without_reuse_closes_its_connection() -> None:
 
 
 @pytest.mark.parametrize(
-    "first", [error(429, "x", Retry_After="0"), error(503, "x"), error(529, "x"), dropped()]
+    "first",
+    [error_reply(429, "x", Retry_After="0"), error_reply(503, "x"), error_reply(529, "x"), dropped_reply()],
 )
 async def test_a_failure_before_the_first_byte_is_tried_again(first: Reply) -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.extend([first, as_json({})])
+        upstream.script.extend([first, json_reply({})])
         assert await post(upstream, tries=2, json={}) == 200
         assert len(upstream.requests) == 2
 
 
-@pytest.mark.parametrize("refusal", [error(400, "x"), error(501, "x"), error(429, "x", Retry_After="60")])
+@pytest.mark.parametrize(
+    "refusal", [error_reply(400, "x"), error_reply(501, "x"), error_reply(429, "x", Retry_After="60")]
+)
 async def test_other_refusals_are_the_reply(refusal: Reply) -> None:
     async with FakeUpstream().serve() as upstream:
         upstream.script.append(refusal)
@@ -65,14 +68,14 @@ async def test_other_refusals_are_the_reply(refusal: Reply) -> None:
 
 async def test_all_tries_share_one_time_limit() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.extend([error(500, "x"), silence()])
+        upstream.script.extend([error_reply(500, "x"), silent_reply()])
         with pytest.raises(UpstreamTimeout):
             await post(upstream, tries=2, timeout_s=0.5, json={})
 
 
 async def test_the_last_failure_to_connect_is_an_error() -> None:
     async with FakeUpstream().serve() as upstream:
-        upstream.script.extend([dropped(), dropped()])
+        upstream.script.extend([dropped_reply(), dropped_reply()])
         with pytest.raises(UpstreamError, match="cannot be reached"):
             await post(upstream, tries=2, json={})
 

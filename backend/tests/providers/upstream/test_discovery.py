@@ -19,7 +19,7 @@ from app.providers.upstream.discovery import (
 )
 from tests.fakes import model_servers as fakes
 from tests.fakes.model_servers import ModelServer
-from tests.fakes.upstream import as_json, silence
+from tests.fakes.upstream import json_reply, silent_reply
 
 
 def settings(**llm: Any) -> Settings:
@@ -89,7 +89,7 @@ async def test_a_running_prompter_is_not_found(server: str) -> None:
 
 
 async def test_a_key_is_needed_and_lm_studio_stands_at_its_port() -> None:
-    refused = as_json({"error": {"message": "no token", "code": "invalid_api_key"}}, 401)
+    refused = json_reply({"error": {"message": "no token", "code": "invalid_api_key"}}, 401)
     async with ModelServer({}, refused).serve() as server:
         assert list(await Discovery(settings(), {server.port: "lm_studio"}).discover()) == ["lm_studio"]
         assert list(await Discovery(settings(), {server.port: "ollama"}).discover()) == []
@@ -108,7 +108,7 @@ async def test_all_ports_are_asked_at_once_and_remembered() -> None:
 
 
 async def test_a_silent_port_delays_nobody_beyond_three_seconds() -> None:
-    silent, ollama = ModelServer({}, silence()), fakes.ollama()
+    silent, ollama = ModelServer({}, silent_reply()), fakes.ollama()
     async with served(silent, ollama):
         looking = Discovery(settings(), {silent.port: "llama_cpp", ollama.port: "ollama"})
         started_s = time.monotonic()
@@ -121,7 +121,7 @@ async def test_one_that_has_gone_is_dropped_and_a_busy_one_is_not(monkeypatch: p
     async with fakes.ollama().serve() as server:
         looking = Discovery(settings(), {server.port: "ollama"})
         assert list(await looking.discover()) == ["ollama"]
-        server.answers["/api/version"] = silence()
+        server.answers["/api/version"] = silent_reply()
         assert list(await looking.discover()) == ["ollama"]
     assert await looking.discover() == {}
 

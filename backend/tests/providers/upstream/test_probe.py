@@ -17,7 +17,7 @@ from app.providers.upstream.vendors import VENDORS
 from app.schemas.providers import ProviderState
 from tests.fakes import model_servers as fakes
 from tests.fakes.model_servers import PAGE, ModelServer, models
-from tests.fakes.upstream import Reply, as_json, dropped, error, silence
+from tests.fakes.upstream import Reply, dropped_reply, error_reply, json_reply, silent_reply
 
 KEY = "sk-canary-4711"
 
@@ -39,28 +39,28 @@ async def probing(
         (models("a", "b"), ProviderState.READY, ["a", "b"], "2 models at"),
         (models("a"), ProviderState.READY, ["a"], "'a' at"),
         (models("text-embedding-x", "a", "a"), ProviderState.READY, ["a", "text-embedding-x"], "2 models"),
-        (as_json([{"id": "a"}]), ProviderState.READY, ["a"], "'a' at"),
+        (json_reply([{"id": "a"}]), ProviderState.READY, ["a"], "'a' at"),
         (
-            as_json({"data": [{"id": "a\n"}, {"id": ""}, {"id": 1}, "b", {"id": "c"}]}),
+            json_reply({"data": [{"id": "a\n"}, {"id": ""}, {"id": 1}, "b", {"id": "c"}]}),
             ProviderState.READY,
             ["c"],
             "'c'",
         ),
         (models(), ProviderState.NO_MODEL, [], "has no model"),
         (PAGE, ProviderState.NO_MODEL, [], "check base_url"),
-        (as_json({"error": "Unexpected endpoint"}), ProviderState.NO_MODEL, [], "check base_url"),
-        (error(404, "no"), ProviderState.NO_MODEL, [], "lists no models"),
-        (error(401, f"bad {KEY}"), ProviderState.UNAUTHORIZED, [], "did not accept the API key"),
-        (error(403, "no"), ProviderState.UNAUTHORIZED, [], "did not accept the API key"),
-        (error(503, "Loading model"), ProviderState.LOADING, [], "Loading model"),
-        (error(500, "oops"), ProviderState.UNREACHABLE, [], "status 500"),
+        (json_reply({"error": "Unexpected endpoint"}), ProviderState.NO_MODEL, [], "check base_url"),
+        (error_reply(404, "no"), ProviderState.NO_MODEL, [], "lists no models"),
+        (error_reply(401, f"bad {KEY}"), ProviderState.UNAUTHORIZED, [], "did not accept the API key"),
+        (error_reply(403, "no"), ProviderState.UNAUTHORIZED, [], "did not accept the API key"),
+        (error_reply(503, "Loading model"), ProviderState.LOADING, [], "Loading model"),
+        (error_reply(500, "oops"), ProviderState.UNREACHABLE, [], "status 500"),
         (
             Reply(status=302, headers={"Location": "http://127.0.0.1/x"}),
             ProviderState.UNREACHABLE,
             [],
             "redirects",
         ),
-        (dropped(), ProviderState.UNREACHABLE, [], "cannot be reached"),
+        (dropped_reply(), ProviderState.UNREACHABLE, [], "cannot be reached"),
     ],
 )
 async def test_state_and_models(reply: Reply, state: ProviderState, ids: list[str], words: str) -> None:
@@ -76,7 +76,7 @@ async def test_state_and_models(reply: Reply, state: ProviderState, ids: list[st
 
 @pytest.mark.parametrize("status", [404, 405, 501])
 async def test_one_that_lists_nothing_has_the_models_of_the_settings(status: int) -> None:
-    async with ModelServer({}, error(status, "no")).serve() as server:
+    async with ModelServer({}, error_reply(status, "no")).serve() as server:
         async with probing(server.base_url, "sonar") as probe:
             assert (await probe.status()).state is ProviderState.READY
             assert await probe.models() == ["sonar"]
@@ -98,7 +98,7 @@ async def test_a_llama_that_loads_is_loading_though_it_lists_its_model() -> None
         async with probing(server.base_url, kind="llama_cpp") as probe:
             assert (await probe.status()).state is ProviderState.LOADING
             assert server.paths == ["/v1/models", "/health"]
-        server.answers["/health"] = as_json({"status": "ok"})
+        server.answers["/health"] = json_reply({"status": "ok"})
         async with probing(server.base_url, kind="llama_cpp") as probe:
             assert (await probe.status()).state is ProviderState.READY
 
@@ -123,7 +123,7 @@ async def test_any_number_ask_once() -> None:
 
 async def test_one_that_leaves_does_not_spoil_the_answer_of_others() -> None:
     async with fakes.ollama().serve() as server, probing(server.base_url) as probe:
-        server.answers["/v1/models"] = silence()
+        server.answers["/v1/models"] = silent_reply()
         async with anyio.create_task_group() as group:
             group.start_soon(probe.status)
             await server.asked.wait()
@@ -134,7 +134,7 @@ async def test_one_that_leaves_does_not_spoil_the_answer_of_others() -> None:
 
 async def test_what_is_known_grows_old(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_NOT_READY_CACHE_S", 0.0)
-    async with ModelServer({}, error(500, "oops")).serve() as server, probing(server.base_url) as probe:
+    async with ModelServer({}, error_reply(500, "oops")).serve() as server, probing(server.base_url) as probe:
         assert (await probe.status()).state is ProviderState.UNREACHABLE
         server.answers["/v1/models"] = models("a")
         assert (await probe.status()).state is ProviderState.READY
@@ -143,7 +143,7 @@ async def test_what_is_known_grows_old(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_silence_lasts_less_than_three_seconds() -> None:
-    async with ModelServer({}, silence()).serve() as server, probing(server.origin) as probe:
+    async with ModelServer({}, silent_reply()).serve() as server, probing(server.origin) as probe:
         started_s = time.monotonic()
         assert (await probe.status()).state is ProviderState.UNREACHABLE
         assert await probe.models() == []
@@ -156,13 +156,13 @@ async def test_silence_lasts_less_than_three_seconds() -> None:
 @pytest.mark.parametrize(
     ("answers", "otherwise", "path", "asked"),
     [
-        ({"/v1/models": models("a")}, error(404, "no"), "/v1", 1),
-        ({"/models": models("a")}, error(404, "no"), "", 2),
+        ({"/v1/models": models("a")}, error_reply(404, "no"), "/v1", 1),
+        ({"/models": models("a")}, error_reply(404, "no"), "", 2),
         ({"/models": models("a")}, PAGE, "", 2),
         ({"/v1/models": models("a")}, PAGE, "/v1", 1),
-        ({"/v1/models": error(401, "no key")}, error(404, "no"), "/v1", 1),
-        ({"/v1/models": error(503, "Loading model")}, error(404, "no"), "/v1", 1),
-        ({}, error(404, "no"), "", 2),
+        ({"/v1/models": error_reply(401, "no key")}, error_reply(404, "no"), "/v1", 1),
+        ({"/v1/models": error_reply(503, "Loading model")}, error_reply(404, "no"), "/v1", 1),
+        ({}, error_reply(404, "no"), "", 2),
     ],
 )
 async def test_a_base_url_without_a_path(
@@ -180,7 +180,7 @@ async def test_what_was_found_stays_found(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "_NOT_READY_CACHE_S", 0.0)
     async with fakes.ollama().serve() as server, probing(server.origin) as probe:
         await probe.status()
-        server.answers["/v1/models"] = error(404, "gone for now")
+        server.answers["/v1/models"] = error_reply(404, "gone for now")
         assert (await probe.status()).state is ProviderState.NO_MODEL
         assert (await probe.resolve_endpoint()).base.path == "/v1"
 

@@ -11,11 +11,11 @@ from app.providers.upstream.tool_call_normalizer import (
     encode_arguments,
     normalize_tool_calls,
 )
-from tests.support.chat import calls, choice, normalized, reasons
+from tests.support.upstream_chat import join_tool_calls, list_finish_reasons, make_chunk, normalize_chunks
 
 
 def called(*deltas: Any) -> list[tuple[str, str, str]]:
-    return calls(normalized(*(choice({"tool_calls": delta}) for delta in deltas)))
+    return join_tool_calls(normalize_chunks(*(make_chunk({"tool_calls": delta}) for delta in deltas)))
 
 
 def fn(arguments: Any = "", name: Any = None, **fields: Any) -> dict[str, Any]:
@@ -55,14 +55,17 @@ def test_a_call_without_an_id_gets_one() -> None:
 
 
 def test_a_call_whose_name_never_comes_is_no_call() -> None:
-    found = normalized(choice({"tool_calls": [fn("{}", "", id="1", index=0)]}), choice({}, "tool_calls"))
-    assert (calls(found), reasons(found)) == ([], ["stop"])
+    found = normalize_chunks(
+        make_chunk({"tool_calls": [fn("{}", "", id="1", index=0)]}), make_chunk({}, "tool_calls")
+    )
+    assert (join_tool_calls(found), list_finish_reasons(found)) == ([], ["stop"])
 
 
 @pytest.mark.parametrize("nothing", [None, [], {}, "x", [None], [{"index": 0, "function": None}]])
 def test_no_calls_are_no_key(nothing: Any) -> None:
     assert all(
-        "tool_calls" not in c["choices"][0]["delta"] for c in normalized(choice({"tool_calls": nothing}))
+        "tool_calls" not in c["choices"][0]["delta"]
+        for c in normalize_chunks(make_chunk({"tool_calls": nothing}))
     )
 
 

@@ -14,7 +14,7 @@ from app.core.errors import BaseUrlNotAllowed, UpstreamError
 from app.providers.upstream.addresses import Address, Reach, parse_base_url
 from app.providers.upstream.client import Endpoint, UpstreamClient
 from app.providers.upstream.transport import GuardedTransport, Resolver
-from tests.fakes.upstream import FakeUpstream, Reply, as_json
+from tests.fakes.upstream import FakeUpstream, Reply, json_reply
 
 
 def names(*addresses: str) -> Resolver:
@@ -115,7 +115,7 @@ async def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Secret: all\nAuthorization: Bearer sk-of-the-server")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-the-server")
     async with FakeUpstream().serve() as upstream:
-        upstream.models = as_json({"data": []}, Set_Cookie="session=1")
+        upstream.models = json_reply({"data": []}, Set_Cookie="session=1")
         client = UpstreamClient(5)
         for _ in range(2):
             assert await ask(client, upstream.base_url, Reach.OPERATOR, "sk-mine") == 200

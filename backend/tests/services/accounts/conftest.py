@@ -6,8 +6,7 @@ import pytest
 
 from app.core.config import Settings
 from app.storage.database import Database
-from tests.support.account_process import AccountProcess
-from tests.support.accounts import PASSWORD
+from tests.support.accounts import PASSWORD, AccountProcess
 
 
 @pytest.fixture

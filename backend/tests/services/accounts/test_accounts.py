@@ -11,7 +11,7 @@ from app.services.accounts.accounts import Accounts
 from app.services.accounts.administration import UserAdministration
 from app.services.accounts.tokens import KEY_FILE
 from app.storage.database import Database
-from tests.support.accounts import PASSWORD, cheap_passwords
+from tests.support.accounts import PASSWORD, make_cheap_passwords
 
 
 def settings_of(folder: Path, settings: Settings, mode: str) -> Settings:
@@ -41,7 +41,7 @@ async def test_a_log_in_opens_what_it_is_for(
     accounts = Accounts(settings_of(tmp_path, storage_settings, "accounts"), database)
     accounts.start()
     assert (tmp_path / KEY_FILE).exists()
-    await UserAdministration(database, cheap_passwords()).add("ada", PASSWORD, "admin")
+    await UserAdministration(database, make_cheap_passwords()).add("ada", PASSWORD, "admin")
     tokens = await accounts.logins.begin("ada", PASSWORD, "192.0.2.7")
     caller = await accounts.authenticate(tokens.access_token)
     assert (caller.name, caller.via) == ("ada", "session")

@@ -11,8 +11,7 @@ from app.services.accounts.administration import UserAdministration
 from app.storage.database import Database
 from app.storage.lifecycle import ensure_local_user
 from app.storage.tables import ConversationRow, UserRow
-from tests.support.account_process import AccountProcess
-from tests.support.accounts import PASSWORD, cheap_passwords
+from tests.support.accounts import PASSWORD, AccountProcess, make_cheap_passwords
 
 
 async def conversations_of(database: Database, user_id: UUID) -> int:
@@ -26,7 +25,7 @@ async def test_the_first_admin_adopts_what_was_kept_without_accounts(database: D
         await ensure_local_user(session)
         await session.flush()
         session.add(ConversationRow(user_id=LOCAL_USER_ID, title="before"))
-    administration = UserAdministration(database, cheap_passwords())
+    administration = UserAdministration(database, make_cheap_passwords())
     assert await administration.list_users() == []
     user = await administration.add("bob", PASSWORD, "user")
     assert await conversations_of(database, user.id) == 0

@@ -13,7 +13,7 @@ from app.services.accounts.api_keys import (
     limit_scopes,
     looks_like_key,
 )
-from tests.support.account_process import AccountProcess
+from tests.support.accounts import AccountProcess
 
 
 async def test_a_key_lives_and_ends_in_every_process(one: AccountProcess, other: AccountProcess) -> None:

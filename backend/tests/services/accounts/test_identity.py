@@ -4,7 +4,7 @@ import pytest
 
 from app.core.errors import Unauthorized
 from app.storage.tables import UserRow
-from tests.support.account_process import AccountProcess
+from tests.support.accounts import AccountProcess
 
 
 async def test_what_one_process_ends_the_other_refuses_at_once(

@@ -10,8 +10,7 @@ from app.core.security import LOCAL_USER_ID, Caller
 from app.services.accounts.logins import LoginTokens
 from app.storage.database import Database
 from app.storage.tables import RefreshTokenRow
-from tests.support.account_process import AccountProcess
-from tests.support.accounts import PASSWORD
+from tests.support.accounts import PASSWORD, AccountProcess
 
 
 async def test_a_refresh_token_is_used_once_in_all_processes(

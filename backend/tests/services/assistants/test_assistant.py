@@ -15,11 +15,11 @@ from app.services.assistants.assistant import AssistantChat, AssistantDeps, chec
 from app.services.assistants.definitions import ConfiguredAssistant
 from app.services.assistants.toolsets import Toolsets
 from app.services.llm.context import ResolvedModel, RunContext
-from tests.fakes.scripted_chat import COUNTS, ScriptedChat, calls, says
+from tests.fakes.scripted_chat import COUNTS, ScriptedChat, answer_round, call_round
 from tests.toolsets.conftest import NothingKept
 
 DEFINITION = AssistantDefinition(instructions="Count.", model="scripted/tiny", toolsets=["calculator"])
-SUM = calls(("calculate", '{"expression": "20 + 22"}'), before="Let me see.")
+SUM = call_round(("calculate", '{"expression": "20 + 22"}'), before="Let me see.")
 SAID = [{"role": "user", "content": "How much is it?"}]
 
 
@@ -49,7 +49,7 @@ def text_of(chunks: list[dict[str, Any]]) -> str:
 
 
 async def test_its_text_is_streamed_and_its_tools_are_reported() -> None:
-    chat = ScriptedChat([SUM, says("It is ", "42.")])
+    chat = ScriptedChat([SUM, answer_round("It is ", "42.")])
     chunks, updates = await answer(assistant(chat), temperature=0.5, tools=[])
     assert text_of(chunks) == "Let me see.\n\nIt is 42."
     assert {chunk["model"] for chunk in chunks} == {"helper"}
@@ -65,7 +65,7 @@ async def test_its_text_is_streamed_and_its_tools_are_reported() -> None:
 
 async def test_the_whole_answer_at_once() -> None:
     whole = await (
-        assistant(ScriptedChat([SUM, says("It is 42.")]))
+        assistant(ScriptedChat([SUM, answer_round("It is 42.")]))
         .bind(RunContext(caller=LOCAL_CALLER))
         .complete(ChatRequest("", {"messages": SAID}))
     )
@@ -105,7 +105,7 @@ async def test_other_errors_of_the_upstream_stay_as_they_are(
 
 
 async def test_why_it_cannot_answer() -> None:
-    chat = ScriptedChat([says("never")])
+    chat = ScriptedChat([answer_round("never")])
     broken = assistant(chat, problem="helper.toml: not TOML")
     gone = assistant(chat, DEFINITION.model_copy(update={"model": "gone/away"}))
     nested = assistant(assistant(chat))
@@ -142,7 +142,7 @@ def test_what_a_client_may_send_it(body: dict[str, Any]) -> None:
 
 
 async def test_unbound_it_answers_nothing() -> None:
-    chat = ScriptedChat([SUM, says("42")])
+    chat = ScriptedChat([SUM, answer_round("42")])
     with pytest.raises(AssertionError, match="bind"):
         await anext(assistant(chat).stream(ChatRequest("", {"messages": SAID})))
     assert not chat.bodies

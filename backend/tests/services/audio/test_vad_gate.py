@@ -5,9 +5,9 @@ import pytest
 
 from app.services.audio.endpointing import FRAME_SAMPLES
 from app.services.audio.vad_gate import VAD_GATES, TwoStepGate, VadGateName
-from tests.support.speech_client import spoken
+from tests.support.speech_client import load_speech
 
-SENTENCE = spoken()
+SENTENCE = load_speech()
 SPEECH = SENTENCE[: len(SENTENCE) // FRAME_SAMPLES * FRAME_SAMPLES]
 
 

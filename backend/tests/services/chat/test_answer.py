@@ -16,20 +16,19 @@ from app.core.errors import (
 )
 from app.services.chat.events import Done
 from app.storage.database import Database
-from tests.fakes.chat_provider import FakeChat, delta
-from tests.fakes.gated_chat import Gate, GatedChat, pieces
-from tests.support.chatting import chatting, done, failed, text_of
+from tests.fakes.llm_providers import FakeChat, Gate, delta, pieces
+from tests.support.conversations import get_done, get_failed, join_text, run_chat_services
 
 
 async def test_a_message_is_stored_and_answered(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
         turn = await chat.sent("  what   is\nthis? " + "x" * 100)
         events = await chat.heard(turn.assistant.id)
-        assert text_of(events) == "Hello"
+        assert join_text(events) == "Hello"
         assert turn.title == ("what is this? " + "x" * 100)[:50]
-        end = done(events)
+        end = get_done(events)
         assert (end.status, end.message_id, end.finish_reason) == ("completed", turn.assistant.id, "stop")
         assert (end.model, end.provider) == ("fake/tiny", "fake")
         assert end.usage == {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
@@ -42,27 +41,27 @@ async def test_a_message_is_stored_and_answered(
 async def test_the_end_is_stored_before_it_is_told(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
         turn = await chat.sent()
         async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
             async for _, event in events:
                 if isinstance(event, Done):
                     assert (await chat.stored(turn.assistant)).status == "complete"
         again = await chat.answers.send(ana, turn.user.conversation_id, "and now?")
-        assert done(await chat.heard(again.assistant.id)).status == "completed"
+        assert get_done(await chat.heard(again.assistant.id)).status == "completed"
 
 
 async def test_a_deleted_conversation_ends_its_answer(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     model = FakeChat([delta("Hel"), None])
-    async with chatting(database, storage_settings, ana, model) as chat:
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
         async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
             await anext(events)
             await chat.conversations.delete(ana, turn.user.conversation_id)
             with anyio.fail_after(10):
-                assert failed([event async for _, event in events]).code == "not_found"
+                assert get_failed([event async for _, event in events]).code == "not_found"
         assert model.closed == 1
         with pytest.raises(NotFound):
             await chat.answers.follow(ana, turn.assistant.id)
@@ -75,12 +74,12 @@ async def test_a_deleted_conversation_ends_its_answer(
 async def test_a_model_that_fails_leaves_what_had_arrived(
     database: Database, storage_settings: Settings, ana: UUID, error: Exception, code: str
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat([delta("Hel"), error])) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat([delta("Hel"), error])) as chat:
         turn = await chat.sent()
         for _ in ("live", "stored"):
             events = await chat.heard(turn.assistant.id)
-            assert (text_of(events), failed(events).code) == ("Hel", code)
-            assert "of the prompt" not in failed(events).message
+            assert (join_text(events), get_failed(events).code) == ("Hel", code)
+            assert "of the prompt" not in get_failed(events).message
         stored = await chat.stored(turn.assistant)
         assert (stored.content, stored.status) == ("Hel", "failed")
 
@@ -88,9 +87,11 @@ async def test_a_model_that_fails_leaves_what_had_arrived(
 async def test_an_answer_takes_no_longer_than_the_setting(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat([delta("a"), None]), answer_s=0.2) as chat:
+    async with run_chat_services(
+        database, storage_settings, ana, FakeChat([delta("a"), None]), answer_s=0.2
+    ) as chat:
         turn = await chat.sent()
-        end = failed(await chat.heard(turn.assistant.id))
+        end = get_failed(await chat.heard(turn.assistant.id))
         assert (end.code, "chat.answer_s" in end.message) == ("upstream_timeout", True)
         stored = await chat.stored(turn.assistant)
         assert (stored.content, stored.status) == ("a", "interrupted")
@@ -109,23 +110,25 @@ class FailingDatabase(Database):
 
 async def test_an_end_that_cannot_be_stored_is_tried_again(storage_settings: Settings) -> None:
     """Nobody is told that it is done, and it is stored as soon as that can be."""
-    from tests.support.postgres import person
+    from tests.support.database import add_user
 
     database, gate = FailingDatabase(storage_settings), Gate()
     try:
-        ana = await person(database, "ana")
-        async with chatting(database, storage_settings, ana, GatedChat(pieces("Hel", gate, "lo"))) as chat:
+        ana = await add_user(database, "ana")
+        async with run_chat_services(
+            database, storage_settings, ana, FakeChat(pieces("Hel", gate, "lo"))
+        ) as chat:
             turn = await chat.sent()
             following = await chat.answers.follow(ana, turn.assistant.id)
             database.broken = True
             gate.set()
             async with aclosing(following) as events:
                 with anyio.fail_after(10):
-                    assert failed([event async for _, event in events]).code == "storage_unavailable"
+                    assert get_failed([event async for _, event in events]).code == "storage_unavailable"
             with pytest.raises(StorageUnavailable):
                 await chat.answers.send(ana, turn.user.conversation_id, "more")
             database.broken = False
             await chat.saved(turn.assistant, "Hello")
-            assert done(await chat.heard(turn.assistant.id)).status == "completed"
+            assert get_done(await chat.heard(turn.assistant.id)).status == "completed"
     finally:
         await database.aclose()

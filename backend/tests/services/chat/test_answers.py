@@ -20,16 +20,17 @@ from app.core.errors import (
 from app.services.chat.events import Cursor, TextDelta
 from app.storage.database import Database
 from app.utils.ids import new_id
-from tests.fakes.chat_provider import FakeChat, delta
-from tests.fakes.gated_chat import Gate, GatedChat, pieces
-from tests.support.chatting import chatting, done, failed, text_of, thoughts_of
+from tests.fakes.llm_providers import FakeChat, Gate, delta, pieces
+from tests.support.conversations import get_done, get_failed, join_reasoning, join_text, run_chat_services
 
 
 async def test_an_answer_that_nobody_follows_is_made(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     gate = Gate()
-    async with chatting(database, storage_settings, ana, GatedChat(pieces("Hel", gate, "lo"))) as chat:
+    async with run_chat_services(
+        database, storage_settings, ana, FakeChat(pieces("Hel", gate, "lo"))
+    ) as chat:
         turn = await chat.sent()
         async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
             assert isinstance((await anext(events)).event, TextDelta)
@@ -44,7 +45,7 @@ async def test_what_is_told_from_any_place_on_is_the_rest(
     gate, text = Gate(), "¿Qué tal? 👍🏽 fine"
     script = [delta("", reasoning_content="hm "), *map(delta, text[:9]), gate]
     script += [delta("", reasoning_content="ok"), *map(delta, text[9:]), delta("", finish="stop")]
-    async with chatting(database, storage_settings, ana, GatedChat(script)) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat(script)) as chat:
         turn = await chat.sent()
         places = [Cursor(said, thought) for said in range(len(text) + 2) for thought in range(7)]
         live: dict[Cursor, Any] = {}
@@ -60,26 +61,28 @@ async def test_what_is_told_from_any_place_on_is_the_rest(
         stored = {cursor: await chat.heard(turn.assistant.id, cursor) for cursor in places}
     for cursor in places:
         for events in (live[cursor], stored[cursor]):
-            assert text_of(events) == text[cursor.text :]
-            assert thoughts_of(events) == "hm ok"[cursor.reasoning :]
-            assert done(events).finish_reason == "stop"
+            assert join_text(events) == text[cursor.text :]
+            assert join_reasoning(events) == "hm ok"[cursor.reasoning :]
+            assert get_done(events).finish_reason == "stop"
 
 
 async def test_every_event_tells_where_to_go_on(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat(list(map(delta, "one two three")))) as chat:
+    async with run_chat_services(
+        database, storage_settings, ana, FakeChat(list(map(delta, "one two three")))
+    ) as chat:
         turn = await chat.sent()
         deliveries = await chat.deliveries(turn.assistant.id)
         events = [event for _, event in deliveries]
         for at, (cursor, _) in enumerate(deliveries):
             rest = await chat.heard(turn.assistant.id, cursor)
-            assert text_of(events[: at + 1]) + text_of(rest) == "one two three"
+            assert join_text(events[: at + 1]) + join_text(rest) == "one two three"
 
 
 async def test_stop_keeps_what_had_arrived(database: Database, storage_settings: Settings, ana: UUID) -> None:
     model = FakeChat([delta("Hel"), None])
-    async with chatting(database, storage_settings, ana, model) as chat:
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
         async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
             await anext(events)
@@ -87,7 +90,7 @@ async def test_stop_keeps_what_had_arrived(database: Database, storage_settings:
             rest = [event async for _, event in events]
         stored = await chat.stored(turn.assistant)
         assert (stored.content, stored.status) == ("Hel", "interrupted")
-        assert done(rest).status == done(await chat.heard(turn.assistant.id)).status == "stopped"
+        assert get_done(rest).status == get_done(await chat.heard(turn.assistant.id)).status == "stopped"
         assert (model.opened, model.closed) == (1, 1)
         assert await chat.answers.stop(ana, turn.user.conversation_id) is None
         with pytest.raises(NotFound):
@@ -96,7 +99,7 @@ async def test_stop_keeps_what_had_arrived(database: Database, storage_settings:
 
 async def test_one_answer_at_a_time(database: Database, storage_settings: Settings, ana: UUID) -> None:
     """Of ten messages at once one is taken, the others leave no trace."""
-    async with chatting(database, storage_settings, ana, FakeChat([delta("a"), None])) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat([delta("a"), None])) as chat:
         conversation = await chat.conversations.create(ana)
         outcomes: list[str] = []
 
@@ -118,28 +121,28 @@ async def test_the_end_of_the_server_keeps_what_had_arrived(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     """And whoever comes back to the next server is told it."""
-    async with chatting(database, storage_settings, ana, FakeChat([delta("Hel"), None])) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat([delta("Hel"), None])) as chat:
         turn = await chat.sent()
         async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
             first = await anext(events)
             with anyio.fail_after(2):
                 await chat.answers.drain()
-            assert failed([event async for _, event in events]).code == "interrupted"
+            assert get_failed([event async for _, event in events]).code == "interrupted"
         with pytest.raises(Interrupted):
             await chat.answers.send(ana, turn.user.conversation_id, "more")
-    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
         stored = await chat.stored(turn.assistant)
         assert (stored.content, stored.status) == ("Hel", "interrupted")
         again = await chat.heard(turn.assistant.id, first.cursor)
-        assert (text_of(again), failed(again).code) == ("", "interrupted")
+        assert (join_text(again), get_failed(again).code) == ("", "interrupted")
         after = await chat.answers.send(ana, turn.user.conversation_id, "more")
-        assert text_of(await chat.heard(after.assistant.id)) == "Hello"
+        assert join_text(await chat.heard(after.assistant.id)) == "Hello"
 
 
 async def test_nothing_of_another_user_can_be_reached(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat([delta("secret"), None])) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat([delta("secret"), None])) as chat:
         turn = await chat.sent()
         bob, theirs = new_id(), turn.user.conversation_id
         for attempt in (
@@ -161,7 +164,9 @@ async def test_nothing_of_another_user_can_be_reached(
 async def test_what_cannot_be_a_message_is_refused(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat(), message_chars=1000, answers=1) as chat:
+    async with run_chat_services(
+        database, storage_settings, ana, FakeChat(), message_chars=1000, answers=1
+    ) as chat:
         conversation = await chat.conversations.create(ana)
         for text in ("", " \n\t"):
             with pytest.raises(BadRequest, match="empty"):
@@ -174,7 +179,7 @@ async def test_what_cannot_be_a_message_is_refused(
 
 
 async def test_so_many_answers_at_once(database: Database, storage_settings: Settings, ana: UUID) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat([None]), answers=1) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat([None]), answers=1) as chat:
         turn = await chat.sent()
         with pytest.raises(ServerFull, match=r"chat\.answers"):
             await chat.sent()
@@ -185,7 +190,7 @@ async def test_so_many_answers_at_once(database: Database, storage_settings: Set
 async def test_nothing_is_kept_of_answers_that_have_ended(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
         for _ in range(5):
             turn = await chat.sent()
             await chat.heard(turn.assistant.id)

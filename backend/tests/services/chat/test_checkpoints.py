@@ -11,16 +11,16 @@ from app.core.config import Settings
 from app.services.chat import checkpoints
 from app.storage import conversations
 from app.storage.database import Database
-from tests.fakes.chat_provider import FakeChat, delta
-from tests.fakes.gated_chat import Gate, GatedChat, pieces
-from tests.support.chatting import chatting, failed
+from tests.fakes.llm_providers import FakeChat, Gate, delta, pieces
+from tests.support.conversations import get_failed, run_chat_services
 
 
 async def test_what_has_arrived_is_saved_while_the_model_goes_on(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     gate = Gate()
-    async with chatting(database, storage_settings, ana, GatedChat(pieces("a", gate, "b", None))) as chat:  # type: ignore[arg-type]
+    model = FakeChat(pieces("a", gate, "b", None))
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
         await chat.saved(turn.assistant, "a")
         assert (await chat.stored(turn.assistant)).status == "streaming"
@@ -33,7 +33,7 @@ async def test_a_kilobyte_is_saved_at_once(
 ) -> None:
     monkeypatch.setattr(checkpoints, "SAVE_S", 600.0)
     script = [delta("x" * 500), delta("x" * 524), None]
-    async with chatting(database, storage_settings, ana, FakeChat(script)) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat(script)) as chat:
         turn = await chat.sent()
         await chat.saved(turn.assistant, "x" * 1024)
 
@@ -42,8 +42,8 @@ async def test_a_conversation_that_another_process_deletes_ends_its_answer(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     gate = Gate()
-    async with chatting(
-        database, storage_settings, ana, GatedChat([delta("a"), gate, delta("b"), None])
+    async with run_chat_services(
+        database, storage_settings, ana, FakeChat([delta("a"), gate, delta("b"), None])
     ) as chat:
         turn = await chat.sent()
         await chat.saved(turn.assistant, "a")
@@ -53,4 +53,4 @@ async def test_a_conversation_that_another_process_deletes_ends_its_answer(
         gate.set()
         async with aclosing(listening) as events:
             with anyio.fail_after(10):
-                assert failed([event async for _, event in events]).code == "not_found"
+                assert get_failed([event async for _, event in events]).code == "not_found"

@@ -10,8 +10,8 @@ from app.services.chat.answers import AnswerOptions
 from app.services.chat.conversations import DEFAULT_TITLE, RealtimeSessions, make_title_line, select_versions
 from app.storage.database import Database
 from app.utils.ids import new_id
-from tests.fakes.chat_provider import FakeChat
-from tests.support.chatting import chatting, done
+from tests.fakes.llm_providers import FakeChat
+from tests.support.conversations import get_done, run_chat_services
 
 OPTIONS = AnswerOptions()
 
@@ -27,7 +27,7 @@ def test_a_title_is_one_line(given: str, title: str) -> None:
 async def test_a_conversation_is_made_listed_changed_and_deleted(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
         plain = await chat.conversations.create(ana)
         made = await chat.conversations.create(
             ana, title=" Holiday\nplans ", model="echo", settings={"top_p": 0.5}
@@ -51,14 +51,14 @@ async def test_a_conversation_is_made_listed_changed_and_deleted(
 async def test_versions_stand_beside_each_other_and_one_is_shown(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
         turn = await chat.sent("first")
-        done(await chat.heard(turn.assistant.id))
+        get_done(await chat.heard(turn.assistant.id))
         again = await chat.branches.regenerate(ana, turn.assistant.id, OPTIONS)
         assert (again.user.id, again.title) == (turn.user.id, turn.title)
-        done(await chat.heard(again.assistant.id))
+        get_done(await chat.heard(again.assistant.id))
         edited = await chat.branches.edit(ana, turn.user.id, "second", OPTIONS)
-        done(await chat.heard(edited.assistant.id))
+        get_done(await chat.heard(edited.assistant.id))
         id_ = turn.user.conversation_id
         shown = await chat.messages(id_)
         assert [message.content for message in shown] == ["second", "Hello"]
@@ -79,16 +79,16 @@ async def test_versions_stand_beside_each_other_and_one_is_shown(
 async def test_a_fork_is_a_conversation_of_its_own(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
         turn = await chat.sent("first")
-        done(await chat.heard(turn.assistant.id))
+        get_done(await chat.heard(turn.assistant.id))
         copy = await chat.branches.fork(ana, turn.assistant.id)
         named = await chat.branches.fork(ana, turn.user.id, " Another\none ")
         assert (copy.title, copy.message_count) == (turn.title, 2)
         assert (named.title, named.message_count) == ("Another one", 1)
         assert [each.content for each in await chat.messages(copy.id)] == ["first", "Hello"]
         other = await chat.sent("elsewhere")
-        done(await chat.heard(other.assistant.id))
+        get_done(await chat.heard(other.assistant.id))
         with pytest.raises(NotFound):
             await chat.conversations.change(ana, copy.id, show=other.user.id)
         with pytest.raises(NotFound):
@@ -98,7 +98,7 @@ async def test_a_fork_is_a_conversation_of_its_own(
 async def test_a_session_begins_with_its_message_or_nothing(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat(), message_chars=20) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat(), message_chars=20) as chat:
         sessions = RealtimeSessions(database, chat.answers)
         empty = await sessions.create(ana, "", " ")
         assert (empty.title, empty.message_count) == (DEFAULT_TITLE, 0)
@@ -108,9 +108,9 @@ async def test_a_session_begins_with_its_message_or_nothing(
             await sessions.create(ana, "Plans", "x" * 21)
         begun = await sessions.create(ana, "Plans", "Where to?")
         assert (begun.title, begun.message_count) == ("Plans", 1)
-        done(await chat.heard(await sessions.send(ana, begun.id, None, None)))
+        get_done(await chat.heard(await sessions.send(ana, begun.id, None, None)))
         with pytest.raises(BadRequest):  # it has been answered
             await sessions.send(ana, begun.id, None, None)
-        done(await chat.heard(await sessions.send(ana, begun.id, "And when?", "fake/tiny")))
+        get_done(await chat.heard(await sessions.send(ana, begun.id, "And when?", "fake/tiny")))
         contents = [message.content for message in await chat.messages(begun.id)]
         assert contents == ["Where to?", "Hello", "And when?", "Hello"]

@@ -10,16 +10,16 @@ from app.core.errors import (
 )
 from app.services.chat.model_loop import AnswerOptions
 from app.storage.database import Database
-from tests.fakes.chat_provider import FakeChat, delta, usage
-from tests.support.chatting import chatting, done, failed, text_of, thoughts_of
+from tests.fakes.llm_providers import FakeChat, delta, usage
+from tests.support.conversations import get_done, get_failed, join_reasoning, join_text, run_chat_services
 
 
 async def test_thought_is_kept_apart(database: Database, storage_settings: Settings, ana: UUID) -> None:
     script = [delta("", reasoning_content="Let me see."), delta("42"), delta("", finish="stop"), usage(3, 4)]
-    async with chatting(database, storage_settings, ana, FakeChat(script)) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat(script)) as chat:
         turn = await chat.sent()
         events = await chat.heard(turn.assistant.id)
-        assert (thoughts_of(events), text_of(events)) == ("Let me see.", "42")
+        assert (join_reasoning(events), join_text(events)) == ("Let me see.", "42")
         stored = await chat.stored(turn.assistant)
         assert (stored.reasoning, stored.content) == ("Let me see.", "42")
 
@@ -27,9 +27,9 @@ async def test_thought_is_kept_apart(database: Database, storage_settings: Setti
 async def test_a_model_that_is_gone_leaves_the_message(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
         turn = await chat.sent("hello", options=AnswerOptions(model="gone/away"))
-        end = failed(await chat.heard(turn.assistant.id))
+        end = get_failed(await chat.heard(turn.assistant.id))
         assert end.code == "model_not_found"
         assert "'gone/away'" in end.message
         asked, answer = await chat.messages(turn.user.conversation_id)
@@ -41,9 +41,9 @@ async def test_an_answer_that_never_ends_is_cut(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     model = FakeChat([delta("x" * 600), delta("x" * 600), None])
-    async with chatting(database, storage_settings, ana, model, answer_chars=1000) as chat:
+    async with run_chat_services(database, storage_settings, ana, model, answer_chars=1000) as chat:
         turn = await chat.sent()
-        assert done(await chat.heard(turn.assistant.id)).finish_reason == "length"
+        assert get_done(await chat.heard(turn.assistant.id)).finish_reason == "length"
         assert model.closed == 1
 
 
@@ -52,7 +52,7 @@ async def test_what_was_said_before_is_sent_along(
 ) -> None:
     model = FakeChat()
     settings = {"temperature": 0.5, "max_tokens": 9}
-    async with chatting(database, storage_settings, ana, model, context_messages=3) as chat:
+    async with run_chat_services(database, storage_settings, ana, model, context_messages=3) as chat:
         made = await chat.conversations.create(ana, system_prompt="Be brief.", settings=settings)
         for text in ("one", "two", "three"):
             turn = await chat.answers.send(ana, made.id, text, options=AnswerOptions(temperature=0.0))
@@ -64,7 +64,7 @@ async def test_what_was_said_before_is_sent_along(
         await chat.heard(edited.assistant.id)
         assert [message["content"] for message in model.requests[-1].body["messages"]] == ["Be brief.", "uno"]
         again = await chat.answers.answer(ana, made.id, edited.user.id)
-        assert text_of(await chat.heard(again.id)) == "Hello"
+        assert join_text(await chat.heard(again.id)) == "Hello"
         assert model.requests[-1].body["messages"] == model.requests[-2].body["messages"]
         with pytest.raises(BadRequest):
             await chat.answers.answer(ana, made.id, again.id)

@@ -27,11 +27,16 @@ from app.storage.messages import Message, NewTurn
 from app.storage.tool_events import ToolEvent, load_tool_events
 from app.utils.deadline import PausableDeadline
 from app.utils.ids import new_id
-from tests.fakes.acting_chat import ASKED, CALL, RESULT, ActingChat
-from tests.fakes.chat_provider import FakeChat, delta
-from tests.fakes.gated_chat import Gate
-from tests.support.chatting import Chat, chatting, done, failed, text_of, thoughts_of
-from tests.support.postgres import PostgresServer, person, settings_for
+from tests.fakes.llm_providers import CALL, QUESTION, RESULT, FakeAssistant, FakeChat, Gate, delta
+from tests.support.conversations import (
+    ChatServices,
+    get_done,
+    get_failed,
+    join_reasoning,
+    join_text,
+    run_chat_services,
+)
+from tests.support.database import PostgresServer, add_user, make_settings
 
 END = delta("", finish="stop")
 
@@ -55,7 +60,7 @@ def told(message: Message) -> list[tuple[str, dict[str, Any]]]:
     return [(each.name, each.data) for each in load_tool_events(message.tool_data)]
 
 
-async def asked(chat: Chat, turn: NewTurn) -> None:
+async def asked(chat: ChatServices, turn: NewTurn) -> None:
     """Wait until the answer asks its user."""
     with anyio.fail_after(20):
         async with aclosing(await chat.answers.follow(chat.user_id, turn.assistant.id)) as events:
@@ -71,8 +76,8 @@ async def test_calls_stand_between_the_words_and_are_kept(
     wrong = ToolError("call_2", "nope", "", "there is no such tool", 0, "unknown_tool")
     second = ToolCall("call_2", "nope", "", {"_raw": "{"})
     script = [delta("One moment. "), CALL, RESULT, delta("", reasoning_content="hm"), second, wrong]
-    model = ActingChat([*script, delta("It is sent."), END])
-    async with chatting(database, storage_settings, ana, model) as chat:
+    model = FakeAssistant([*script, delta("It is sent."), END])
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
         events = await chat.heard(turn.assistant.id)
         stored = await chat.stored(turn.assistant)
@@ -92,16 +97,16 @@ async def test_calls_stand_between_the_words_and_are_kept(
         "ms": 0,
     }
     assert told(stored) == happened(events)
-    assert stored.content == text_of(events) == "One moment. It is sent."
+    assert stored.content == join_text(events) == "One moment. It is sent."
 
 
 async def test_an_assistant_acts_for_its_user_in_conversations_alone(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    model = ActingChat([delta("hi"), END])
-    async with chatting(database, storage_settings, ana, model) as chat:
+    model = FakeAssistant([delta("hi"), END])
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
-        done(await chat.heard(turn.assistant.id))
+        get_done(await chat.heard(turn.assistant.id))
     (acting,) = model.contexts
     assert (acting.caller.user_id, acting.conversation_id) == (ana, turn.user.conversation_id)
     assert acting.caller.role == "user"
@@ -117,8 +122,8 @@ async def test_from_any_place_on_each_event_comes_once_and_in_its_order(
         call = ToolCall(f"call_{n}", "count", "", {"n": n})
         script += [call, delta("", reasoning_content="th"), delta("é👍"), gate]
         script += [ToolResult(call.call_id, "count", "", str(n), False, 0)]
-    model = ActingChat([*script, delta("end"), END])
-    async with chatting(database, storage_settings, ana, model) as chat:
+    model = FakeAssistant([*script, delta("end"), END])
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
         live: dict[Cursor, list[Delivery]] = {}
 
@@ -139,14 +144,14 @@ async def test_from_any_place_on_each_event_comes_once_and_in_its_order(
             rest = [] if cursor.at_end else await chat.heard(turn.assistant.id, cursor)
             heard = [*whole[: at + 1], *rest]
             assert happened(heard) == happened(whole)
-            assert (text_of(heard), names(heard)) == ("abcé👍é👍é👍end", names(whole))
+            assert (join_text(heard), names(heard)) == ("abcé👍é👍é👍end", names(whole))
     assert len(happened(whole)) == 6
     for cursor in places:
         for deliveries in (live[cursor], stored[cursor]):
             events = [event for _, event in deliveries]
             assert happened(events) == happened(whole)[cursor.tool_events :]
-            assert text_of(events) == "abcé👍é👍é👍end"[cursor.text :]
-            assert thoughts_of(events) == "ththth"[cursor.reasoning :]
+            assert join_text(events) == "abcé👍é👍é👍end"[cursor.text :]
+            assert join_reasoning(events) == "ththth"[cursor.reasoning :]
             assert str(deliveries[-1].cursor) == str(told_whole[-1].cursor)
 
 
@@ -154,8 +159,8 @@ async def test_from_any_place_on_each_event_comes_once_and_in_its_order(
 async def test_a_call_waits_for_its_user(
     database: Database, storage_settings: Settings, ana: UUID, approved: bool, end: str
 ) -> None:
-    model = ActingChat([CALL, ASKED, delta("so be it"), END])
-    async with chatting(database, storage_settings, ana, model) as chat:
+    model = FakeAssistant([CALL, QUESTION, delta("so be it"), END])
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
         await asked(chat, turn)
         assert model.decisions == []
@@ -178,21 +183,21 @@ async def test_a_call_waits_for_its_user(
 async def test_whoever_says_nothing_in_time_has_not_allowed_it(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    model = ActingChat([CALL, ASKED, delta("then not"), END])
-    async with chatting(database, storage_settings, ana, model, approval_s=0.05) as chat:
+    model = FakeAssistant([CALL, QUESTION, delta("then not"), END])
+    async with run_chat_services(database, storage_settings, ana, model, approval_s=0.05) as chat:
         turn = await chat.sent()
         events = await chat.heard(turn.assistant.id)
         with pytest.raises(ApprovalOver):
             await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=True)
     assert model.decisions == ["expired"]
     assert happened(events)[-1][1]["code"] == "approval_expired"
-    assert done(events).status == "completed"
+    assert get_done(events).status == "completed"
 
 
 async def test_the_time_of_a_question_is_not_the_answers(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
         made = await chat.conversations.create(ana)
         async with database.write() as session:
             turn = await messages.append_turn(session, ana, made.id, "hello", run_id=database.run_id)
@@ -203,7 +208,7 @@ async def test_the_time_of_a_question_is_not_the_answers(
     host = tools.ToolHost(database, ids, buffer, saving, deadline, 20)
 
     async def ask(n: int) -> None:
-        await host.request_approval(replace(ASKED, call_id=f"call_{n}"))
+        await host.request_approval(replace(QUESTION, call_id=f"call_{n}"))
 
     with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
@@ -221,15 +226,19 @@ async def test_the_time_of_a_question_is_not_the_answers(
 async def test_the_time_of_an_answer_goes_on_after_a_question(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    model = ActingChat([CALL, ASKED, None])
-    async with chatting(database, storage_settings, ana, model, answer_s=0.3, approval_s=0.05) as chat:
+    model = FakeAssistant([CALL, QUESTION, None])
+    async with run_chat_services(
+        database, storage_settings, ana, model, answer_s=0.3, approval_s=0.05
+    ) as chat:
         events = await chat.heard((await chat.sent()).assistant.id)
-    assert failed(events).code == "upstream_timeout"
+    assert get_failed(events).code == "upstream_timeout"
 
 
 async def test_only_its_user_is_asked(database: Database, storage_settings: Settings, ana: UUID) -> None:
-    bob = await person(database, "bob")
-    async with chatting(database, storage_settings, ana, ActingChat([CALL, ASKED, END])) as chat:
+    bob = await add_user(database, "bob")
+    async with run_chat_services(
+        database, storage_settings, ana, FakeAssistant([CALL, QUESTION, END])
+    ) as chat:
         turn = await chat.sent()
         await asked(chat, turn)
         for user_id, message_id, call_id in (
@@ -247,9 +256,9 @@ async def test_only_its_user_is_asked(database: Database, storage_settings: Sett
 async def test_of_two_who_decide_at_once_one_is_heard(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    model = ActingChat([CALL, ASKED, END])
+    model = FakeAssistant([CALL, QUESTION, END])
     said: list[str] = []
-    async with chatting(database, storage_settings, ana, model) as chat:
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
         await asked(chat, turn)
 
@@ -262,7 +271,7 @@ async def test_of_two_who_decide_at_once_one_is_heard(
         async with anyio.create_task_group() as group:
             for n in range(10):
                 group.start_soon(decide, n % 2 == 0)
-        done(await chat.heard(turn.assistant.id))
+        get_done(await chat.heard(turn.assistant.id))
     assert len(set(said) - {"over"}) == 1
     assert model.decisions == [next(iter(set(said) - {"over"}))]
     assert said.count("over") == 5
@@ -272,9 +281,9 @@ async def test_two_people_are_asked_at_once(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     """Each decides for a call of the same name, and neither for the other's."""
-    bob = await person(database, "bob")
-    model = ActingChat([CALL, ASKED, delta("ok"), END])
-    async with chatting(database, storage_settings, ana, model) as chat:
+    bob = await add_user(database, "bob")
+    model = FakeAssistant([CALL, QUESTION, delta("ok"), END])
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
         hers, other = await chat.sent(), replace(chat, user_id=bob)
         his = await other.sent()
         await asked(chat, hers)
@@ -288,24 +297,24 @@ async def test_two_people_are_asked_at_once(
     assert model.decisions == ["approved", "denied"]
 
 
-@pytest.mark.parametrize("step", [ASKED, None], ids=["asking", "running"])
+@pytest.mark.parametrize("step", [QUESTION, None], ids=["asking", "running"])
 async def test_stop_ends_questions_and_running_tools(
     database: Database, storage_settings: Settings, ana: UUID, step: Any
 ) -> None:
-    model = ActingChat([delta("a moment"), CALL, step, delta("never")])
-    async with chatting(database, storage_settings, ana, model) as chat:
+    model = FakeAssistant([delta("a moment"), CALL, step, delta("never")])
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
         await chat.saved(turn.assistant, "a moment")
-        if step is ASKED:
+        if step is QUESTION:
             await asked(chat, turn)
         assert await chat.answers.stop(ana, turn.user.conversation_id) == turn.assistant.id
         events = await chat.heard(turn.assistant.id)
-        assert done(events).status == "stopped"
+        assert get_done(events).status == "stopped"
         name, data = happened(events)[-1]
         assert (name, data["code"], data["call_id"], data["ms"]) == ("tool_error", "stopped", "call_1", None)
         stored = await chat.stored(turn.assistant)
         assert (stored.status, told(stored)) == ("interrupted", happened(events))
-        if step is ASKED:
+        if step is QUESTION:
             with pytest.raises(ApprovalOver, match="ended"):
                 await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=True)
     assert model.decisions == []
@@ -314,8 +323,8 @@ async def test_stop_ends_questions_and_running_tools(
 async def test_the_end_of_the_server_ends_questions(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    model = ActingChat([CALL, ASKED, END])
-    async with chatting(database, storage_settings, ana, model) as chat:
+    model = FakeAssistant([CALL, QUESTION, END])
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
         await asked(chat, turn)
         await chat.answers.drain()
@@ -327,8 +336,8 @@ async def test_the_end_of_the_server_ends_questions(
 async def test_a_conversation_that_is_deleted_takes_its_question_along(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
-    model = ActingChat([CALL, ASKED, END])
-    async with chatting(database, storage_settings, ana, model) as chat:
+    model = FakeAssistant([CALL, QUESTION, END])
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
         turn = await chat.sent()
         await asked(chat, turn)
         await chat.conversations.delete(ana, turn.user.conversation_id)
@@ -345,7 +354,7 @@ async def test_what_a_killed_process_left_says_so(
 ) -> None:
     """Its calls have an end as well, and readers who come back are told everything."""
     dead = new_id()
-    async with chatting(database, storage_settings, ana, FakeChat()) as chat:
+    async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
         conversation = await chat.conversations.create(ana)
         calls = [
             ToolEvent.create("tool_call", 4, 0, {"call_id": id_, "name": "x", "toolset": "y"}) for id_ in "ab"
@@ -360,7 +369,7 @@ async def test_what_a_killed_process_left_says_so(
         async with database.write() as session:
             assert await interrupt_dead(session, database.run_id, lease_s=0) == 1
         events = await chat.heard(turn.assistant.id)
-        assert failed(events).code == "interrupted"
+        assert get_failed(events).code == "interrupted"
         wanted = ["TextDelta", "tool_call", "tool_call", "tool_result", "TextDelta", "tool_error", "Failed"]
         assert names(events) == wanted
         last = happened(events)[-1][1]
@@ -377,12 +386,15 @@ async def test_another_process_may_hear_the_word(
 ) -> None:
     """On PostgreSQL the request that decides need not come to the process that answers."""
     monkeypatch.setattr(tools, "POLL_S", 0.02)
-    settings = settings_for(tmp_path_factory.mktemp("two"), postgres_server.create(postgres_template))
+    settings = make_settings(tmp_path_factory.mktemp("two"), postgres_server.create(postgres_template))
     one, two = Database(settings), Database(settings)
     try:
-        ana = await person(one, "ana")
-        model = ActingChat([CALL, ASKED, delta("done"), END])
-        async with chatting(one, settings, ana, model) as here, chatting(two, settings, ana, model) as there:
+        ana = await add_user(one, "ana")
+        model = FakeAssistant([CALL, QUESTION, delta("done"), END])
+        async with (
+            run_chat_services(one, settings, ana, model) as here,
+            run_chat_services(two, settings, ana, model) as there,
+        ):
             turn = await here.sent()
             await asked(there, turn)
             assert await there.answers.decide(ana, turn.assistant.id, "call_1", approved=True) == "approved"

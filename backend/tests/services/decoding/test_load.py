@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.services.decoding.load import CALM_S, LEVELS, DecodeCosts, FairShares, PressureMonitor
 from app.services.decoding.policy import MAX_RETRY_S, MIN_RETRY_S, Job, JobState, Priority, SchedulingPolicy
-from tests.support.scripted_load import Machine, Speaker
+from tests.support.simulated_load import SimulatedMachine, SimulatedSpeaker
 
 
 def test_a_cost_is_learned_for_each_engine_and_never_guessed() -> None:
@@ -148,12 +148,12 @@ def test_an_idle_machine_admits_and_so_does_one_that_has_measured_nothing() -> N
 
 def test_admission_closes_before_finals_break_and_opens_when_speakers_leave() -> None:
     """Speakers come one after another, as long as they are let in; those inside are served well."""
-    machine = Machine(SchedulingPolicy(2))
-    inside: list[Speaker] = []
+    machine = SimulatedMachine(SchedulingPolicy(2))
+    inside: list[SimulatedSpeaker] = []
 
     def knock() -> None:
         if machine.policy.admission_wait_s(machine.now) is None:
-            inside.append(Speaker(machine, len(inside), 0.1, machine.now, 25))
+            inside.append(SimulatedSpeaker(machine, len(inside), 0.1, machine.now, 25))
             inside[-1].start()
 
     for number in range(100):

@@ -18,7 +18,7 @@ from app.services.decoding.policy import (
     SchedulingPolicy,
     Ticket,
 )
-from tests.support.scripted_load import Asked, Machine, p95, speakers
+from tests.support.simulated_load import SimulatedJob, SimulatedMachine, p95, start_speakers
 
 
 def job(
@@ -211,8 +211,8 @@ def test_recordings_take_nobodys_share() -> None:
 def test_a_final_waits_for_one_recordings_decode_at_the_most(cores: int, files: int, seed: int) -> None:
     """However many recordings there are: what a speaker's final waits is bounded by what one decode takes."""
     decode_s = 2.0
-    machine = Machine(SchedulingPolicy(cores))
-    said = speakers(machine, 1, cost=0.02, utterances=5, seed=seed)
+    machine = SimulatedMachine(SchedulingPolicy(cores))
+    said = start_speakers(machine, 1, cost=0.02, utterances=5, seed=seed)
 
     def upload(session: int) -> None:
         machine.ask(
@@ -292,9 +292,9 @@ def test_a_promoted_job_is_a_final() -> None:
 @pytest.mark.parametrize("priority", [Priority.EAGER, Priority.FEED])
 def test_nothing_starves_under_endless_finals(priority: Priority) -> None:
     """Others' finals never end; an eager final or a feed has its turn all the same, soon after its patience ends."""
-    machine = Machine(SchedulingPolicy(1))
+    machine = SimulatedMachine(SchedulingPolicy(1))
 
-    def again(_: Asked, now: float) -> None:
+    def again(_: SimulatedJob, now: float) -> None:
         machine.ask(job(1 + len(machine.asked) % 5, deadline=now + 0.3), 0.2, again)
 
     def begin() -> None:
@@ -336,8 +336,8 @@ def test_the_line_of_a_session_is_bounded() -> None:
 
 def test_fifty_speakers_for_minutes_take_little_time() -> None:
     """On cores that can hold them, all finals come, none late, and everybody's as soon as everybody else's."""
-    machine = Machine(SchedulingPolicy(8))
-    everybody = speakers(machine, 50, cost=0.1, utterances=20)
+    machine = SimulatedMachine(SchedulingPolicy(8))
+    everybody = start_speakers(machine, 50, cost=0.1, utterances=20)
     began = time.process_time()
     machine.run(200.0)
 
@@ -348,8 +348,8 @@ def test_fifty_speakers_for_minutes_take_little_time() -> None:
 
 
 def test_at_twice_what_fits_no_final_is_lost_and_partials_give_way() -> None:
-    machine = Machine(SchedulingPolicy(2))
-    everybody = speakers(machine, 20, cost=0.2, utterances=10)
+    machine = SimulatedMachine(SchedulingPolicy(2))
+    everybody = start_speakers(machine, 20, cost=0.2, utterances=10)
     machine.run(600.0)
 
     assert all(len(speaker.finals_s) == 10 for speaker in everybody)
@@ -364,10 +364,10 @@ def test_a_flood_delays_another_by_little_more_than_one_decode(floods: int) -> N
     """Speaking alone against speaking beside a session that asks for finals without end, several at a time."""
 
     def measure(floods: int) -> float:
-        machine = Machine(SchedulingPolicy(2))
-        (speaker,) = speakers(machine, 1, cost=0.05, utterances=40)
+        machine = SimulatedMachine(SchedulingPolicy(2))
+        (speaker,) = start_speakers(machine, 1, cost=0.05, utterances=40)
 
-        def again(asked: Asked, now: float) -> None:
+        def again(asked: SimulatedJob, now: float) -> None:
             machine.ask(job(asked.ticket.job.session, deadline=now - 10), 0.3, again)
 
         def begin() -> None:
@@ -388,9 +388,9 @@ def test_a_flood_delays_another_by_little_more_than_one_decode(floods: int) -> N
 
 
 def test_equal_floods_share_the_cores_equally() -> None:
-    machine = Machine(SchedulingPolicy(2))
+    machine = SimulatedMachine(SchedulingPolicy(2))
 
-    def again(asked: Asked, now: float) -> None:
+    def again(asked: SimulatedJob, now: float) -> None:
         machine.ask(job(asked.ticket.job.session, deadline=now + 0.3), 0.1, again)
 
     def begin() -> None:

@@ -13,7 +13,7 @@ from app.providers.base import Hypothesis, PinnedSttStream, Samples, SttCapabili
 from app.services.decoding.policy import Job, Priority
 from app.services.decoding.scheduled_stream import FEED_S, ScheduledStream, is_scheduled
 from app.services.decoding.scheduler import Scheduler
-from tests.fakes.engine import FakeStream, Script, growing
+from tests.fakes.engine import FakeStream, Script, guess_words
 
 
 def speech(seconds: float) -> Samples:
@@ -76,7 +76,7 @@ class Worker:
 
 
 async def test_the_result_is_that_of_the_stream_itself() -> None:
-    plain, inner = FakeStream(Script(growing)), FakeStream(Script(growing))
+    plain, inner = FakeStream(Script(guess_words)), FakeStream(Script(guess_words))
     stream = ScheduledStream(inner, scheduler(1), 1, "fake")
     for seconds in (0.3, 2.0, 0.01, 1.0):
         expected = await plain.accept(speech(seconds))

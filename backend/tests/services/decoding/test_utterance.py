@@ -27,9 +27,15 @@ from app.services.decoding.policy import Priority
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.utterance import LiveOutput, OpenEngine, UtteranceDecoder, open_engine
-from tests.fakes.engine import FakeEngine, FakeSession, Script, growing
-from tests.fakes.window_engine import WORD_SAMPLES, FakeWindowEngine, FakeWindowSession, said, speech
-from tests.support.utterances import ended
+from tests.fakes.engine import FakeEngine, FakeSession, Script, guess_words
+from tests.fakes.window_engine import (
+    WORD_SAMPLES,
+    FakeWindowEngine,
+    FakeWindowSession,
+    make_speech,
+    make_text,
+)
+from tests.support.utterances import make_ended
 
 QUARTER_S = 4000
 
@@ -87,12 +93,12 @@ def samples(count: int) -> Samples:
 
 
 async def test_an_incremental_engine_gets_all_audio_and_its_hypotheses_a_stable_prefix() -> None:
-    session = FakeSession(Script(growing), SttConfig())
+    session = FakeSession(Script(guess_words), SttConfig())
     async with live(opened(session, scheduler=Scheduler(1, lambda: 0.0))) as (decoder, listener):
         await decoder.begin(UtteranceStarted(1, 1000, 2000))
         for _ in range(8):
             await decoder.accept(samples(QUARTER_S))
-        final = await decoder.finish(ended(1000, 1000 + 8 * QUARTER_S))
+        final = await decoder.finish(make_ended(1000, 1000 + 8 * QUARTER_S))
     assert listener.partials[-1] == (
         " ".join(f"word{i}" for i in range(8)),
         "word0 word1 word2 word3 word4 word5",
@@ -127,7 +133,7 @@ async def test_a_prefix_that_the_engine_names_is_passed_on() -> None:
 
 @pytest.mark.parametrize("as_recording", [True, False])
 async def test_there_are_no_partials_where_nobody_asks_for_them(as_recording: bool) -> None:
-    session = FakeSession(Script(growing), SttConfig())
+    session = FakeSession(Script(guess_words), SttConfig())
     engine = opened(session, SttConfig(partials=False))
     async with live(engine) as (decoder, listener):
         if as_recording:
@@ -135,19 +141,19 @@ async def test_there_are_no_partials_where_nobody_asks_for_them(as_recording: bo
         await decoder.begin(UtteranceStarted(1, 0, 0))
         await decoder.accept(samples(2 * QUARTER_S))
         assert decoder.accepted_samples == 2 * QUARTER_S
-        await decoder.finish(ended(0, 100))
+        await decoder.finish(make_ended(0, 100))
         await decoder.close()
         assert all(stream.closed for stream in session.streams)
     assert listener.partials == []
 
 
 async def test_an_utterance_that_was_cut_in_hindsight_is_decoded_anew() -> None:
-    session = FakeSession(Script(growing), SttConfig())
+    session = FakeSession(Script(guess_words), SttConfig())
     cut = samples(QUARTER_S)
     async with live(opened(session)) as (decoder, _):
         await decoder.begin(UtteranceStarted(1, 500, 600))
         await decoder.accept(samples(3 * QUARTER_S))
-        final = await decoder.finish(ended(500, 500 + QUARTER_S, audio=cut))
+        final = await decoder.finish(make_ended(500, 500 + QUARTER_S, audio=cut))
     heard_beyond, again = session.streams
     assert heard_beyond.closed
     assert not heard_beyond.finished
@@ -175,15 +181,15 @@ async def test_a_window_engine_streams_and_decodes_an_eager_final() -> None:
     async with live(opened(session, scheduler=Scheduler(1, lambda: 0.0))) as (decoder, listener):
         await decoder.begin(UtteranceStarted(1, 700, 700))
         for word in range(4):
-            await decoder.accept(speech(1, word))
+            await decoder.accept(make_speech(1, word))
             await settle()
         await decoder.accept(np.zeros(4096, np.int16))
         decoder.pause(700 + 4 * WORD_SAMPLES)
         await settle()
-        final = await decoder.finish(ended(700, 700 + 4 * WORD_SAMPLES))
+        final = await decoder.finish(make_ended(700, 700 + 4 * WORD_SAMPLES))
     assert listener.partials
-    assert all(said(4).startswith(text) for text, _, _ in listener.partials)
-    assert listener.eager == [final.transcript.text] == [said(4)]
+    assert all(make_text(4).startswith(text) for text, _, _ in listener.partials)
+    assert listener.eager == [final.transcript.text] == [make_text(4)]
     assert len(session.finals) == 1
     assert final.decode_ms < session.script.decode_ms, "the eager final was decoded before the end was known"
 
@@ -192,14 +198,14 @@ async def test_speech_that_goes_on_makes_the_eager_final_void() -> None:
     session = FakeWindowSession()
     async with live(opened(session)) as (decoder, listener):
         await decoder.begin(UtteranceStarted(1, 0, 0))
-        await decoder.accept(speech(2))
+        await decoder.accept(make_speech(2))
         decoder.pause(2 * WORD_SAMPLES)
         await settle()
         decoder.resume()
-        await decoder.accept(speech(2, 2))
-        final = await decoder.finish(ended(0, 4 * WORD_SAMPLES))
-    assert listener.eager == [said(2)]
-    assert final.transcript.text == said(4)
+        await decoder.accept(make_speech(2, 2))
+        final = await decoder.finish(make_ended(0, 4 * WORD_SAMPLES))
+    assert listener.eager == [make_text(2)]
+    assert final.transcript.text == make_text(4)
 
 
 async def test_a_recording_has_one_decode_that_gives_way_to_live_speech() -> None:
@@ -215,12 +221,12 @@ async def test_a_recording_has_one_decode_that_gives_way_to_live_speech() -> Non
     engine = opened(session, scheduler=scheduler)
     decoder = UtteranceDecoder(engine)
     await decoder.begin(UtteranceStarted(1, 0, 0))
-    await decoder.accept(speech(20))
+    await decoder.accept(make_speech(20))
     decoder.pause(20 * WORD_SAMPLES)
-    final = await decoder.finish(ended(0, 20 * WORD_SAMPLES))
+    final = await decoder.finish(make_ended(0, 20 * WORD_SAMPLES))
     await decoder.close()
     await engine.aclose()
-    assert final.transcript.text == said(20)
+    assert final.transcript.text == make_text(20)
     assert session.partials == []
     assert priorities == [Priority.FILE]
     assert session.closed

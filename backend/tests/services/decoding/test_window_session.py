@@ -19,13 +19,13 @@ from app.services.decoding.window_session import (
     is_final,
     prompt_end,
 )
-from tests.fakes.window_engine import FakeWindowSession, WindowScript, hear, said, speech
+from tests.fakes.window_engine import FakeWindowSession, WindowScript, hear, make_speech, make_text
 
 SECOND = 16_000
 
 
 def request(words: int = 3, *, final: bool = True) -> WindowRequest:
-    samples = speech(words)
+    samples = make_speech(words)
     return WindowRequest(samples, len(samples), final=final, window="full")
 
 
@@ -97,7 +97,7 @@ def test_words_that_end_long_before_the_speech_do_not_cover_it() -> None:
 async def test_without_a_scheduler_a_final_is_decoded_in_full_at_once() -> None:
     engine = FakeWindowSession()
     result = await session(engine).decode(DecodeTask(Priority.FINAL), request)
-    assert (result.text, engine.requests[0].window) == (said(3), "full")
+    assert (result.text, engine.requests[0].window) == (make_text(3), "full")
     assert session(engine).pressure_factor == 1
     assert session(engine).model == "fake"
 
@@ -127,7 +127,7 @@ async def test_the_request_is_made_when_the_turn_has_come() -> None:
         heard[0] = 4
         engine.held[0].set()
         await release.wait()
-    assert results[0].text == said(4)
+    assert results[0].text == make_text(4)
 
 
 async def test_decodes_of_a_session_run_one_at_a_time() -> None:
@@ -151,7 +151,7 @@ async def test_a_doubtful_short_final_is_decoded_again_in_full_and_both_times_co
     it = session(engine, Scheduler(1, lambda: 0.0), WindowSizes(final="short"))
     result = await it.decode(DecodeTask(Priority.FINAL), request)
     assert [each.window for each in engine.requests] == ["short", "full"]
-    assert (result.text, result.decode_ms) == (said(3), 6.0)
+    assert (result.text, result.decode_ms) == (make_text(3), 6.0)
 
 
 async def test_a_promoted_task_is_a_final() -> None:

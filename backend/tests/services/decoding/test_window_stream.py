@@ -24,7 +24,14 @@ from app.services.decoding.window_stream import (
     WindowStream,
     is_partial_due,
 )
-from tests.fakes.window_engine import WORD_SAMPLES, FakeWindowSession, WindowScript, hear, said, speech
+from tests.fakes.window_engine import (
+    WORD_SAMPLES,
+    FakeWindowSession,
+    WindowScript,
+    hear,
+    make_speech,
+    make_text,
+)
 
 CHUNK = 1600
 PRE_ROLL = 6400
@@ -101,7 +108,9 @@ def silence(ms: int) -> Samples:
 
 def utterance(words: int, tail_ms: int = 608) -> tuple[Samples, int]:
     """Pre-roll, words, silence; and where the speech ends."""
-    return np.concatenate((silence(400), speech(words), silence(tail_ms))), PRE_ROLL + words * WORD_SAMPLES
+    return np.concatenate(
+        (silence(400), make_speech(words), silence(tail_ms))
+    ), PRE_ROLL + words * WORD_SAMPLES
 
 
 def holding(count: int) -> WindowScript:
@@ -126,7 +135,7 @@ async def test_partials_come_while_it_grows_and_hold_the_newest_word_back() -> N
         lengths_ms = [len(request.samples) // 16 for request in it.engine.partials]
         assert lengths_ms[0] == 1000
         assert {after - before for before, after in itertools.pairwise(lengths_ms)} == {500}
-        assert it.partials[-1] == Hypothesis(said(7), said(5))
+        assert it.partials[-1] == Hypothesis(make_text(7), make_text(5))
         assert all(request.window == "short" for request in it.engine.partials)
         await stream.aclose()
 
@@ -149,7 +158,7 @@ async def test_who_asked_for_no_partials_costs_none() -> None:
         stream = it.utterance()
         audio, end = utterance(8)
         await feed(stream, audio)
-        assert (await stream.finish(end)).text == said(8)
+        assert (await stream.finish(end)).text == make_text(8)
         assert len(it.engine.requests) == 1
         await stream.aclose()
 
@@ -159,7 +168,7 @@ async def test_an_engine_that_fails_at_a_partial_is_asked_for_the_final_alone() 
         stream = it.utterance()
         audio, end = utterance(8)
         await feed(stream, audio)
-        assert (await stream.finish(end)).text == said(8)
+        assert (await stream.finish(end)).text == make_text(8)
         assert len(it.engine.partials) == 1
         await stream.aclose()
 
@@ -200,7 +209,7 @@ async def test_the_window_of_a_final_is_the_setting_s(
         stream = it.utterance()
         audio, end = utterance(3)
         await feed(stream, audio)
-        assert (await stream.finish(end)).text == said(3)
+        assert (await stream.finish(end)).text == make_text(3)
         assert [request.window for request in it.engine.finals] == [window]
         await stream.aclose()
 
@@ -223,13 +232,17 @@ async def test_a_doubtful_final_is_decoded_once_more_in_full(doubt: str) -> None
 async def test_a_final_whose_words_end_long_before_the_speech_is_decoded_in_full() -> None:
     def lazy(request: WindowRequest) -> WindowResult:
         result = hear(request)
-        return replace(result, words=result.words[:2], text=said(2)) if request.window == "short" else result
+        return (
+            replace(result, words=result.words[:2], text=make_text(2))
+            if request.window == "short"
+            else result
+        )
 
     async with dictation(WindowScript(lazy), WindowSizes(final="short"), SttConfig(words=True)) as it:
         stream = it.utterance()
         audio, end = utterance(7)
         await feed(stream, audio)
-        assert (await stream.finish(end)).text == said(7)
+        assert (await stream.finish(end)).text == make_text(7)
         await stream.aclose()
 
 
@@ -241,10 +254,10 @@ async def test_only_finals_that_were_told_choose_language_and_context() -> None:
         await feed(first, audio)
         first.pause(end)
         await settle()
-        assert it.eager == [said(8)]
+        assert it.eager == [make_text(8)]
         assert (it.session.context.lang, it.session.context.prompt(0, 10**6)) == (None, "")
         first.resume()
-        await feed(first, speech(1, 8))
+        await feed(first, make_speech(1, 8))
         await first.finish(PRE_ROLL + len(audio) + WORD_SAMPLES)
         await first.aclose()
         assert it.session.context.lang == "en"
@@ -255,7 +268,7 @@ async def test_only_finals_that_were_told_choose_language_and_context() -> None:
         await feed(second, audio)
         await second.finish(end)
         await second.aclose()
-        assert (it.engine.finals[-1].context, it.engine.finals[-1].lang) == (said(9), "en")
+        assert (it.engine.finals[-1].context, it.engine.finals[-1].lang) == (make_text(9), "en")
         assert all(request.context == "" for request in it.engine.partials)
         short, late = it.session.context.prompt(start, 16_000), it.session.context.prompt(start * 10, 10**6)
         assert (short, late) == ("", "")
@@ -272,7 +285,7 @@ async def test_the_final_is_free_when_the_one_in_advance_is_ready() -> None:
         stream.pause(end)
         await feed(stream, audio[end + 4096 :])
         transcript = await stream.finish(end)
-        assert [transcript.text] == it.eager == [said(4)]
+        assert [transcript.text] == it.eager == [make_text(4)]
         assert len(it.engine.finals) == 1
         await stream.aclose()
 
@@ -313,7 +326,7 @@ async def test_an_end_that_comes_before_the_decode_is_ready_waits_for_it_and_tel
             await settle()
             assert texts == []
             it.engine.held[0].set()
-        assert (texts, it.eager, len(it.engine.finals)) == ([said(4)], [], 1)
+        assert (texts, it.eager, len(it.engine.finals)) == ([make_text(4)], [], 1)
         await stream.aclose()
 
 
@@ -330,9 +343,9 @@ async def test_speech_that_goes_on_voids_the_final_in_advance(running: bool) -> 
         stream.resume()
         if running:
             it.engine.held[0].set()
-        await feed(stream, speech(4, 4))
+        await feed(stream, make_speech(4, 4))
         end = len(audio) + 4 * WORD_SAMPLES
-        assert (await stream.finish(end)).text == said(8)
+        assert (await stream.finish(end)).text == make_text(8)
         assert it.eager == []
         assert len(it.engine.finals) == (2 if running else 1)
         await stream.aclose()
@@ -381,12 +394,12 @@ async def test_a_long_utterance_is_decoded_in_windows_and_nothing_repeats_or_van
         await feed(stream, audio[:end], chunk)
         for shown in it.partials:
             count = len(shown.text.split())
-            assert shown.text == said(count)
+            assert shown.text == make_text(count)
         assert len(it.partials[-1].text.split()) >= 84
         longest_s = max(len(request.samples) for request in it.engine.partials) / 16_000
         assert longest_s < 14
         assert any(request.context for request in it.engine.partials)
-        assert (await stream.finish(end)).text == said(88)
+        assert (await stream.finish(end)).text == make_text(88)
         assert len(it.engine.finals[-1].samples) == end
         await stream.aclose()
 
@@ -399,7 +412,7 @@ async def test_without_word_times_a_long_window_is_not_cut() -> None:
         stream = it.utterance()
         audio, end = utterance(60)
         await feed(stream, audio[:end], 8000)
-        assert it.partials[-1].text == said(59)
+        assert it.partials[-1].text == make_text(59)
         await stream.aclose()
 
 
@@ -439,7 +452,7 @@ def test_stable_never_shrinks_whatever_the_engine_makes_of_the_newest_words(
                 assert shown.stable.startswith(stable)
                 assert shown.text.startswith(shown.stable)
                 stable = shown.stable
-            assert (await stream.finish(end)).text == said(60)
+            assert (await stream.finish(end)).text == make_text(60)
             await stream.aclose()
 
     anyio.run(run)

@@ -19,10 +19,10 @@ from app.services.dictation.events import EngineInfo, EventBuilder
 from app.services.dictation.meter import Meter, SessionTotals
 from app.services.dictation.outbox import Connection, Outbox
 from tests.fakes.engine import FakeEngine, Gate, Script
-from tests.support.speech_client import sentence
+from tests.support.speech_client import make_sentence
 
 RATE_HZ = 16_000
-SENTENCE_MS = len(sentence(0.0)) // 32
+SENTENCE_MS = len(make_sentence(0.0)) // 32
 
 
 class Room:
@@ -84,7 +84,7 @@ async def room(
 
 async def test_silence_ends_an_utterance_and_stop_adds_up() -> None:
     async with room(FakeEngine(), requested=frozenset({"speech_started", "speech_stopped"})) as it:
-        await it.dictation.feed(sentence(1.0), RATE_HZ)
+        await it.dictation.feed(make_sentence(1.0), RATE_HZ)
         await it.until("final")
         it.dictation.stop()
         stopped = await it.until("stopped")
@@ -95,7 +95,7 @@ async def test_silence_ends_an_utterance_and_stop_adds_up() -> None:
 
 async def test_flush_ends_an_utterance_that_silence_would_not() -> None:
     async with room(FakeEngine(), silence_ms=None) as it:
-        await it.dictation.feed(sentence(2.0), RATE_HZ)
+        await it.dictation.feed(make_sentence(2.0), RATE_HZ)
         assert it.dictation.is_speaking
         await it.dictation.flush("f")
         await it.until("flushed")
@@ -106,7 +106,7 @@ async def test_flush_ends_an_utterance_that_silence_would_not() -> None:
 async def test_an_ack_tells_what_the_engine_has_not_heard() -> None:
     gate = Gate()
     async with room(FakeEngine(Script(gates={"accept": gate})), requested=OPTIONAL_EVENTS) as it:
-        await it.dictation.feed(sentence(0.0), RATE_HZ)
+        await it.dictation.feed(make_sentence(0.0), RATE_HZ)
         with anyio.fail_after(10):
             await anyio.to_thread.run_sync(gate.reached.wait)
         it.dictation.acknowledge(1)
@@ -122,7 +122,7 @@ async def test_feeding_waits_while_too_much_is_undecoded() -> None:
     async with room(FakeEngine(Script(gates={"accept": gate})), silence_ms=None, backlog_s=0.5) as it:
 
         async def feed() -> None:
-            await it.dictation.feed(sentence(0.0), RATE_HZ)
+            await it.dictation.feed(make_sentence(0.0), RATE_HZ)
             fed.set()
 
         async with anyio.create_task_group() as group:
@@ -137,6 +137,6 @@ async def test_feeding_waits_while_too_much_is_undecoded() -> None:
 async def test_a_session_that_is_too_long_is_finalised() -> None:
     async with room(FakeEngine(), session_s=1.0) as it:
         with pytest.raises(SessionTooLong):
-            await it.dictation.feed(sentence(0.0), RATE_HZ)
+            await it.dictation.feed(make_sentence(0.0), RATE_HZ)
         await it.until("stopped")
     assert it.kinds == ["final", "stopped"]

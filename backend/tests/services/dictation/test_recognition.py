@@ -32,8 +32,8 @@ from tests.fakes.window_engine import (
     FakeWindowEngine,
     FakeWindowSession,
     WindowScript,
-    said,
-    speech,
+    make_speech,
+    make_text,
 )
 
 PAUSE = 4096
@@ -87,7 +87,7 @@ class Room:
         if not first:
             self.ids, self.begun = self.ids + 1, self.at
             self._queue.put(UtteranceStarted(self.ids, self.at, self.at))
-        await self._give(speech(words, first))
+        await self._give(make_speech(words, first))
 
     async def pause(self) -> None:
         speech_end = self.at
@@ -123,14 +123,14 @@ async def test_an_eager_final_is_the_final() -> None:
     async with room() as it:
         await it.speak(4)
         await it.pause()
-        assert it.told == [("eager_final", said(4))]
+        assert it.told == [("eager_final", make_text(4))]
         await it.end(4 * WORD_SAMPLES)
-        assert it.told == [("eager_final", said(4)), ("final", said(4))]
+        assert it.told == [("eager_final", make_text(4)), ("final", make_text(4))]
         eager, final = it.events
         assert (eager["revision"], final["revision"]) == (1, 2)
         assert eager["timing"] == {"speech_end_ms": 1200, "endpoint_ms": 256, "queue_ms": 0, "decode_ms": 1}
         assert final["timing"]["decode_ms"] == 0
-        assert it.kept == [said(4)]
+        assert it.kept == [make_text(4)]
         assert len(it.engine.finals) == 1
 
 
@@ -143,12 +143,12 @@ async def test_speech_that_goes_on_takes_it_back_once() -> None:
         await it.pause()
         await it.end(it.at - PAUSE)
         assert it.told == [
-            ("eager_final", said(4)),
+            ("eager_final", make_text(4)),
             ("turn_resumed", None),
-            ("eager_final", said(8)),
-            ("final", said(8)),
+            ("eager_final", make_text(8)),
+            ("final", make_text(8)),
         ]
-        assert it.kept == [said(8)]
+        assert it.kept == [make_text(8)]
 
 
 async def test_a_pause_too_short_for_the_engine_is_not_told() -> None:
@@ -160,7 +160,7 @@ async def test_a_pause_too_short_for_the_engine_is_not_told() -> None:
         it.engine.held[0].set()
         await it.speak(4, 4)
         await it.end(it.at)
-        assert it.told == [("final", said(8))]
+        assert it.told == [("final", make_text(8))]
 
 
 async def test_who_did_not_ask_is_told_the_final_alone_and_it_is_as_early() -> None:
@@ -169,7 +169,7 @@ async def test_who_did_not_ask_is_told_the_final_alone_and_it_is_as_early() -> N
         await it.pause()
         assert len(it.engine.finals) == 1
         await it.end(4 * WORD_SAMPLES)
-        assert it.told == [("final", said(4))]
+        assert it.told == [("final", make_text(4))]
         assert it.events[0]["revision"] == 1
         assert len(it.engine.finals) == 1
 
@@ -183,7 +183,7 @@ async def test_an_utterance_that_comes_to_nothing_takes_it_back_too(asked: bool)
         await it.pause()
         await it.end(4 * WORD_SAMPLES, DiscardReason.NO_SPEECH)
         last = ("utterance_discarded", None) if asked else ("final", "")
-        assert it.told == [("eager_final", said(4)), ("turn_resumed", None), last]
+        assert it.told == [("eager_final", make_text(4)), ("turn_resumed", None), last]
         assert it.kept == []
 
 
@@ -193,7 +193,7 @@ async def test_an_end_elsewhere_than_at_the_pause_is_decoded_anew() -> None:
         await it.pause()
         await it.speak(1, 4)
         await it.end(it.at)
-        assert it.told == [("eager_final", said(4)), ("turn_resumed", None), ("final", said(5))]
+        assert it.told == [("eager_final", make_text(4)), ("turn_resumed", None), ("final", make_text(5))]
 
 
 async def test_what_the_engine_rejects_is_no_eager_final() -> None:

@@ -18,7 +18,7 @@ from app.services.dictation.outbox import Connection
 from app.services.dictation.session import SpeechSession
 from tests.fakes.engine import FakeEngine
 from tests.services.dictation.test_sessions import application
-from tests.support.speech_client import sentence
+from tests.support.speech_client import make_sentence
 
 START = '{"type":"start","session_id":"s1","config":{"provider":"cloud_stub"}}'
 RATE_HZ = 16_000
@@ -96,7 +96,7 @@ async def test_a_sample_may_be_split_between_two_binary_frames() -> None:
 async def test_an_engine_of_utterances_answers_from_its_own_task() -> None:
     async with room() as it:
         await it.receive({"type": "start", "config": {"provider": "fake", "endpointing": "command"}})
-        await it.receive(sentence(1.5))
+        await it.receive(make_sentence(1.5))
         await it.receive({"type": "flush", "id": "f"})
         await it.until("flushed")
     assert it.kinds == ["ready", "final", "flushed"]
@@ -204,7 +204,7 @@ async def test_cancelling_frees_the_engine() -> None:
     engine = FakeEngine()
     async with room(engine) as it:
         await it.session.start(None, StartConfig(provider="fake"))
-        await it.session.feed(sentence(0.5), RATE_HZ)
+        await it.session.feed(make_sentence(0.5), RATE_HZ)
         await it.session.cancel()
         assert engine.all_closed
         assert not it.session.running

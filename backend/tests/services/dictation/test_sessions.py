@@ -19,9 +19,9 @@ from app.services.dictation.events import encode_event
 from app.services.dictation.outbox import ClientGone, Connection
 from app.services.dictation.session import SpeechSession
 from app.services.dictation.sessions import SessionManager
-from tests.fakes.engine import FakeEngine, Script, growing
-from tests.support.serving import fake_settings, with_engine
-from tests.support.speech_client import sentence
+from tests.fakes.engine import FakeEngine, Script, guess_words
+from tests.support.server import fake_settings, with_engine
+from tests.support.speech_client import make_sentence
 
 CUTS = 1000
 RATE_HZ = 16_000
@@ -173,11 +173,11 @@ def random_chunks(pcm: bytes, rng: random.Random) -> list[bytes]:
 @pytest.mark.parametrize("provider", ["fake", "cloud_stub"])
 async def test_a_thousand_random_cuts_lose_and_change_no_final(provider: str) -> None:
     rng = random.Random(20)
-    engine = FakeEngine(Script(hypothesis=growing))
+    engine = FakeEngine(Script(hypothesis=guess_words))
     cuts = 0
     async with application(engine, stall_s=60) as sessions:
         while cuts < CUTS:
-            chunks = random_chunks(sentence(0.6) * 2, rng)
+            chunks = random_chunks(make_sentence(0.6) * 2, rng)
             unbroken = await FakePerson(sessions, chunks, rng, 0).dictate(provider)
             person = FakePerson(sessions, chunks, rng, 0.4)
             assert await person.dictate(provider) == unbroken

@@ -22,7 +22,7 @@ from app.storage.database import Database
 from app.storage.dictations import DictationBatch, StoredDictation
 from app.storage.users import Users
 from app.utils.ids import new_id
-from tests.support.dictations import final, new_dictation, pending
+from tests.support.database import make_dictation, make_final, make_pending
 
 SECRET = "the purple submarine"
 
@@ -301,8 +301,10 @@ async def test_what_the_database_refuses_costs_no_other_dictation(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A fault of ours, such as two finals of one number, stays with its dictation."""
-    good, bad = (new_dictation(room.user_id, label) for label in ("good", "bad"))
-    finals = [pending(new.id, final(n, SECRET)) for new, n in ((good, 0), (bad, 0), (good, 1), (bad, 0))]
+    good, bad = (make_dictation(room.user_id, label) for label in ("good", "bad"))
+    finals = [
+        make_pending(new.id, make_final(n, SECRET)) for new, n in ((good, 0), (bad, 0), (good, 1), (bad, 0))
+    ]
     batch = DictationBatch(dictations=(good, bad), finals=finals)
     result = await dictations.store_batch(room.database, batch)
     assert (result.stored_dictations, result.stored_finals, result.refused_finals) == (

@@ -13,7 +13,7 @@ from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.storage.database import Database
 from app.storage.dictations import StoredFinal
 from app.utils.ids import new_id
-from tests.support.dictations import store_dictation
+from tests.support.database import store_dictation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

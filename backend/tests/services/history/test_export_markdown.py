@@ -7,7 +7,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from app.services.history.export_markdown import is_harmless, render_text
-from tests.support.exports import live_tokens
+from tests.support.conversations import live_tokens
 
 AS_WRITTEN = [
     "plain text",

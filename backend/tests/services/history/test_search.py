@@ -5,7 +5,7 @@ from uuid import UUID
 from app.services.history.search import Search
 from app.storage import conversations, messages
 from app.storage.database import Database
-from tests.support.dictations import store_dictation
+from tests.support.database import store_dictation
 
 
 async def test_only_what_is_the_users_own_is_found(database: Database, ana: UUID, bob: UUID) -> None:

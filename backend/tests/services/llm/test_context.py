@@ -4,8 +4,7 @@ from uuid import uuid4
 
 from app.core.security import Caller
 from app.services.llm.context import ContextualModel, ResolvedModel, RunContext
-from tests.fakes.acting_chat import CALL, ActingChat
-from tests.fakes.chat_provider import FakeChat
+from tests.fakes.llm_providers import CALL, FakeAssistant, FakeChat
 
 CONTEXT = RunContext(Caller(user_id=uuid4(), name="ada", role="user", via="session"))
 
@@ -17,7 +16,7 @@ def test_a_plain_model_needs_no_context() -> None:
 
 
 def test_an_assistant_is_bound_to_the_context_of_one_answer() -> None:
-    assistant = ActingChat()
+    assistant = FakeAssistant()
     model = ResolvedModel(id="bot", provider="bot", chat=assistant, model="")
     bound = model.bind(CONTEXT)
     assert (bound.id, bound.provider, bound.model) == ("bot", "bot", "")

@@ -25,10 +25,9 @@ from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.services.llm.context import ResolvedModel
 from app.services.llm.generate import GenerateService, Prompt, TextCompletion, build_body
 from app.services.llm.models import ModelCatalog
-from tests.fakes.chat_provider import HELLO as HELLO_CHUNKS
-from tests.fakes.chat_provider import FakeChat, delta
-from tests.fakes.text_provider import FakeModel, make_providers
-from tests.support.text_answers import TextAnswer, ask_for_text, complete_text
+from tests.fakes.llm_providers import HELLO as HELLO_CHUNKS
+from tests.fakes.llm_providers import FakeChat, FakeText, delta, make_providers
+from tests.support.completions import TextAnswer, ask_for_text, complete_text
 
 HELLO = (ChatMessage("user", "hello"),)
 CONFIGURED = LlmUpstreamSettings(base_url="https://api.example/v1", api_key=SecretStr("k"), model="m")
@@ -74,7 +73,7 @@ async def test_an_unknown_provider_lists_the_known() -> None:
 
 
 async def test_a_transcript_is_the_last_user_message_or_the_only_one() -> None:
-    model, transcripts = FakeModel(), RecentTranscripts(10)
+    model, transcripts = FakeText(), RecentTranscripts(10)
     dictation = transcripts.begin(SessionLabel(LOCAL_USER_ID, "s1"))
     dictation.append("Good")
     dictation.append("morning")
@@ -101,14 +100,14 @@ async def test_nothing_to_send() -> None:
 
 
 async def test_a_whole_answer() -> None:
-    answer = await make_service(fake=FakeModel()).start(Prompt(HELLO, "fake"))
+    answer = await make_service(fake=FakeText()).start(Prompt(HELLO, "fake"))
     await answer.open()
     text = await answer.text()
     assert (text, answer.finish_reason, answer.model) == ("so many: 1", "stop", "fake-1")
 
 
 async def test_closing_an_answer_closes_its_source() -> None:
-    model = FakeModel()
+    model = FakeText()
     answer = await make_service(fake=model).start(Prompt(HELLO, "fake"))
     await answer.open()
     assert not model.closed
@@ -117,7 +116,7 @@ async def test_closing_an_answer_closes_its_source() -> None:
 
 
 async def test_a_crash_is_told_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
-    answer = await make_service(fake=FakeModel(fails=ValueError("hello is the prompt"))).start(
+    answer = await make_service(fake=FakeText(fails=ValueError("hello is the prompt"))).start(
         Prompt(HELLO, "fake")
     )
     with pytest.raises(EngineFailed, match=r"provider 'fake' failed \(ValueError\)") as caught:
@@ -126,7 +125,7 @@ async def test_a_crash_is_told_without_its_words(caplog: pytest.LogCaptureFixtur
 
 
 async def test_an_endless_answer_is_cut() -> None:
-    answer = await make_service(fake=FakeModel(endless=True)).start(Prompt(HELLO, "fake"))
+    answer = await make_service(fake=FakeText(endless=True)).start(Prompt(HELLO, "fake"))
     with pytest.raises(UpstreamError, match="over"):
         await answer.text()
     await answer.aclose()

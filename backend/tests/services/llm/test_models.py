@@ -11,7 +11,7 @@ from app.core.errors import ModelNotFound
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
 from app.services.llm.text_only import TextOnlyChat
-from tests.fakes.chat_provider import FakeChat, table
+from tests.fakes.llm_providers import FakeChat, make_table
 
 
 class FakeBrokenChat(FakeChat):
@@ -23,7 +23,7 @@ class FakeBrokenChat(FakeChat):
 
 def catalog(llm: LlmSettings | None = None, **models: Any) -> ModelCatalog:
     settings = Settings(_env_file=None, llm=llm or LlmSettings())
-    return ModelCatalog(settings, LlmProviders(settings, table(**models)))
+    return ModelCatalog(settings, LlmProviders(settings, make_table(**models)))
 
 
 NAMED: dict[str, Any] = {

@@ -6,12 +6,11 @@ import pytest
 
 from app.core.errors import ProviderNotReady, UnknownProvider
 from app.services.llm.text_only import TextOnlyChat
-from tests.fakes.chat_provider import FakeChat
-from tests.fakes.text_provider import FakeModel, make_providers
+from tests.fakes.llm_providers import FakeChat, FakeText, make_providers
 
 
 async def test_services_see_chat_providers_alone() -> None:
-    text, chat = FakeModel(), FakeChat()
+    text, chat = FakeText(), FakeChat()
     providers = make_providers(text=text, chat=chat)
     assert await providers.get("chat") is chat
     assert isinstance(await providers.get("text"), TextOnlyChat)
@@ -20,7 +19,7 @@ async def test_services_see_chat_providers_alone() -> None:
 
 
 async def test_one_that_is_unknown_or_cannot_be_built_is_told_apart() -> None:
-    providers = make_providers(broken=ImportError("no module"), good=FakeModel())
+    providers = make_providers(broken=ImportError("no module"), good=FakeText())
     with pytest.raises(UnknownProvider, match="unknown provider 'gpt'; known are broken, good"):
         await providers.get("gpt")
     for _ in range(2):
@@ -30,10 +29,10 @@ async def test_one_that_is_unknown_or_cannot_be_built_is_told_apart() -> None:
 
 async def test_no_provider_breaks_or_delays_the_list() -> None:
     service = make_providers(
-        good=FakeModel(),
-        slow=FakeModel(slow=True),
-        slow_too=FakeModel(slow=True),
-        crashing=FakeModel(fails=RuntimeError("secret")),
+        good=FakeText(),
+        slow=FakeText(slow=True),
+        slow_too=FakeText(slow=True),
+        crashing=FakeText(fails=RuntimeError("secret")),
         broken=ImportError("no module"),
     )
     started = time.monotonic()

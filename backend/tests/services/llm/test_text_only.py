@@ -18,7 +18,7 @@ from app.providers.base import (
 from app.schemas.providers import ProviderState
 from app.services.llm import text_only
 from app.services.llm.text_only import TextOnlyChat, replace_surrogates
-from tests.support.completions import SAID, begin, deltas, streamed
+from tests.support.completions import SAID, list_deltas, start_completion, stream_events
 
 HELLO = (LlmChunk("Hel"), LlmChunk("lo", "length"))
 REQUEST = ChatRequest("", {"messages": SAID})
@@ -66,7 +66,7 @@ async def test_a_text_only_provider_reads_every_form_of_content() -> None:
         {"role": "user", "content": []},
     ]
     options = {"temperature": 0.1, "top_p": 0.2, "stop": "x", "seed": 3, "max_completion_tokens": 4}
-    events = await streamed(text, {"messages": messages, **options, "tools": [{}]}, include_usage=True)
+    events = await stream_events(text, {"messages": messages, **options, "tools": [{}]}, include_usage=True)
     assert [(message.role, message.content) for message in text.messages] == [
         ("system", "two parts"),
         ("user", "hi"),
@@ -76,7 +76,7 @@ async def test_a_text_only_provider_reads_every_form_of_content() -> None:
         ("user", ""),
     ]
     assert text.config == LlmConfig(temperature=0.1, max_tokens=4, top_p=0.2, stop=("x",), seed=3)
-    assert "".join(each["content"] for each in deltas(events)) == "Hello"
+    assert "".join(each["content"] for each in list_deltas(events)) == "Hello"
     assert events[-3]["choices"][0]["finish_reason"] == "length"
     assert events[-2]["usage"]["estimated"] is True
     assert events[0]["model"] == "fake"
@@ -98,7 +98,7 @@ async def test_a_text_only_provider_reads_every_form_of_content() -> None:
 async def test_what_a_text_only_provider_cannot_do_is_refused(
     body: dict[str, Any], param: str, stream: bool
 ) -> None:
-    completion = await begin(FakeText(), body)
+    completion = await start_completion(FakeText(), body)
     with pytest.raises(BadRequest, match="choose another model") as caught:
         await (completion.open() if stream else completion.whole())
     assert caught.value.param == param
@@ -108,7 +108,7 @@ async def test_what_a_text_only_provider_cannot_do_is_refused(
 @pytest.mark.parametrize("said", [5, {"a": 1}, ["x"], True])
 async def test_a_part_whose_text_is_none_is_refused_where_only_text_is_read(kind: str, said: Any) -> None:
     body = {"messages": [{"role": "user", "content": [{"type": kind, kind: said}]}]}
-    completion = await begin(FakeText(), body)
+    completion = await start_completion(FakeText(), body)
     with pytest.raises(BadRequest) as caught:
         await completion.whole()
     assert caught.value.param == "messages[0].content"

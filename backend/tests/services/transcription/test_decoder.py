@@ -21,14 +21,14 @@ from app.services.transcription.decoder import (
 )
 from app.services.transcription.result import TranscribedUtterance
 from tests.fakes.engine import FakeEngine, FakeSession, Script
-from tests.support.speech_client import sentence
+from tests.support.speech_client import make_sentence
 
 SETTINGS = Settings(_env_file=None)
 BLOCK = 16_000
 
 
 def audio(sentences: int) -> Samples:
-    return np.frombuffer(sentence(2.0) * sentences, np.int16)
+    return np.frombuffer(make_sentence(2.0) * sentences, np.int16)
 
 
 def engine(session: FakeSession, *, scheduled: bool = True) -> OpenEngine:

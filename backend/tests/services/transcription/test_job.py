@@ -17,8 +17,8 @@ from app.services.transcription.job import TranscriptionJob, TranscriptionServic
 from app.services.transcription.request import TranscriptionRequest
 from app.services.transcription.result import TranscribedUtterance, TranscriptionProgress
 from tests.fakes.engine import FakeEngine, Script
-from tests.support.recordings import encoded
-from tests.support.speech_client import sentence
+from tests.support.recordings import encode
+from tests.support.speech_client import make_sentence
 
 
 def service(engine: FakeEngine, uploads: int = 16) -> TranscriptionService:
@@ -32,7 +32,7 @@ def service(engine: FakeEngine, uploads: int = 16) -> TranscriptionService:
 
 @pytest.fixture(scope="module")
 def two_sentences() -> bytes:
-    return encoded(np.frombuffer(sentence(2.0) * 2, np.int16), 16_000, "wav", out_hz=16_000)
+    return encode(np.frombuffer(make_sentence(2.0) * 2, np.int16), 16_000, "wav", out_hz=16_000)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ async def test_progress_comes_first_and_then_each_utterance(file: BinaryIO) -> N
     first, *others = [step for step in steps if isinstance(step, TranscriptionProgress)]
     assert first.done_s == 0
     assert first.duration_s is not None
-    assert first.duration_s == pytest.approx(len(sentence(2.0)) * 2 / 32_000, abs=0.01)
+    assert first.duration_s == pytest.approx(len(make_sentence(2.0)) * 2 / 32_000, abs=0.01)
     assert all(0 < each.done_s <= first.duration_s for each in others)
     transcript = job.so_far
     assert (transcript.text, transcript.lang) == ("one two one two", "en")

@@ -13,7 +13,7 @@ from app.toolsets.base import ToolContext, ToolFailed
 from app.toolsets.loft.models import CustomersFound, NothingFound, OrderFound, OrdersFound, ProductsFound
 from app.toolsets.loft.toolset import LoftToolset
 from tests.fakes.loft_api import CUSTOMERS, KEY, NOT_FOUND, ORDERS, FakeLoft
-from tests.fakes.upstream import Reply, as_json, dropped, silence
+from tests.fakes.upstream import Reply, dropped_reply, json_reply, silent_reply
 
 NO_GUESS = "do not guess"
 
@@ -142,23 +142,23 @@ SECRET = "secret-of-the-shop"
 @pytest.mark.parametrize(
     ("reply", "told"),
     [
-        (as_json({"error": SECRET}, 401), "did not accept its key"),
-        (as_json({"error": SECRET}, 403), "did not accept its key"),
-        (as_json({"detail": "Not Found"}, 404), "does not know this route"),
+        (json_reply({"error": SECRET}, 401), "did not accept its key"),
+        (json_reply({"error": SECRET}, 403), "did not accept its key"),
+        (json_reply({"detail": "Not Found"}, 404), "does not know this route"),
         (Reply([b"<html>no such page</html>"], 404), "does not know this route"),
-        (as_json({"error": SECRET}, 400), r"failed \(status 400\)"),
-        (as_json({"error": SECRET}, 302, Location="http://127.0.0.1/"), r"failed \(status 302\)"),
+        (json_reply({"error": SECRET}, 400), r"failed \(status 400\)"),
+        (json_reply({"error": SECRET}, 302, Location="http://127.0.0.1/"), r"failed \(status 302\)"),
         (Reply([f"not json {SECRET}".encode()]), "cannot be read"),
         (Reply([b""]), "cannot be read"),
-        (as_json({"order": SECRET}), "cannot be read"),
-        (as_json([]), "cannot be read"),
-        (as_json({**ORDERS[0], "total": "1e99"}), "cannot be read"),
-        (as_json({**ORDERS[0], "total": "NaN"}), "cannot be read"),
-        (as_json({**ORDERS[0], "status": "x" * 501}), "cannot be read"),
-        (as_json({**ORDERS[0], "created_at": "yesterday"}), "cannot be read"),
-        (as_json({**ORDERS[0], "id": 7002}), "something else than was asked for"),
+        (json_reply({"order": SECRET}), "cannot be read"),
+        (json_reply([]), "cannot be read"),
+        (json_reply({**ORDERS[0], "total": "1e99"}), "cannot be read"),
+        (json_reply({**ORDERS[0], "total": "NaN"}), "cannot be read"),
+        (json_reply({**ORDERS[0], "status": "x" * 501}), "cannot be read"),
+        (json_reply({**ORDERS[0], "created_at": "yesterday"}), "cannot be read"),
+        (json_reply({**ORDERS[0], "id": 7002}), "something else than was asked for"),
         (Reply([b'{"x": "' + b"y" * (1 << 20) + b'"}']), "over 1048576 bytes"),
-        (as_json(ORDERS[0], Content_Encoding="gzip"), "cannot be reached"),
+        (json_reply(ORDERS[0], Content_Encoding="gzip"), "cannot be reached"),
     ],
 )
 async def test_failures_are_told_and_not_taken_for_answers(
@@ -178,7 +178,9 @@ async def test_failures_are_told_and_not_taken_for_answers(
     assert str(failed.value)[0].islower()
 
 
-@pytest.mark.parametrize("reply", [as_json({}, 500), as_json({}, 503), as_json({}, 429), dropped()])
+@pytest.mark.parametrize(
+    "reply", [json_reply({}, 500), json_reply({}, 503), json_reply({}, 429), dropped_reply()]
+)
 async def test_it_tries_again(shop: FakeLoft, tools: LoftToolset, context: ToolContext, reply: Reply) -> None:
     shop.script.extend([reply, reply])
     assert isinstance(await tools.get_order_details(context, "7001"), OrderFound)
@@ -188,9 +190,9 @@ async def test_it_tries_again(shop: FakeLoft, tools: LoftToolset, context: ToolC
 @pytest.mark.parametrize(
     ("reply", "told"),
     [
-        (as_json({}, 500), r"failed \(status 500\)"),
-        (as_json({}, 429), "asked too often"),
-        (dropped(), "cannot be reached"),
+        (json_reply({}, 500), r"failed \(status 500\)"),
+        (json_reply({}, 429), "asked too often"),
+        (dropped_reply(), "cannot be reached"),
     ],
 )
 async def test_but_not_for_ever(
@@ -204,7 +206,7 @@ async def test_but_not_for_ever(
 
 @pytest.mark.parametrize(
     "reply",
-    [silence(), Reply([b'{"id":'], ending="hang"), as_json({}, 429, Retry_After="4")],
+    [silent_reply(), Reply([b'{"id":'], ending="hang"), json_reply({}, 429, Retry_After="4")],
     ids=["silent", "stops in the middle", "asks to wait"],
 )
 async def test_a_slow_shop(shop: FakeLoft, context: ToolContext, reply: Reply) -> None:
@@ -245,14 +247,14 @@ async def test_a_shop_that_ignores_the_question(
     shop: FakeLoft, tools: LoftToolset, context: ToolContext, call: tuple[str, str], sent: list[Any]
 ) -> None:
     """Some services give everything where they do not know a parameter: then somebody else's orders would be told."""
-    shop.script.append(as_json(sent))
+    shop.script.append(json_reply(sent))
     name, argument = call
     with pytest.raises(ToolFailed, match="something else than was asked for"):
         await getattr(tools, name)(context, argument)
 
 
 @pytest.mark.parametrize(
-    "reply", [as_json({"error": "not_found"}, 404), as_json({"code": "not_found"}, 404), NOT_FOUND]
+    "reply", [json_reply({"error": "not_found"}, 404), json_reply({"code": "not_found"}, 404), NOT_FOUND]
 )
 async def test_ways_to_say_not_found(
     shop: FakeLoft, tools: LoftToolset, context: ToolContext, reply: Reply
@@ -297,7 +299,7 @@ async def test_times_with_and_without_a_zone_are_ordered(
     """A shop's own time is as ISO 8601 as any."""
     days = ["2026-11-02T10:00:00", "2026-11-09T10:00:00+01:00", "2026-11-05", "0001-01-01T00:00:00+14:00"]
     shop.script.append(
-        as_json([{**ORDERS[0], "id": f"O-{n}", "created_at": day} for n, day in enumerate(days)])
+        json_reply([{**ORDERS[0], "id": f"O-{n}", "created_at": day} for n, day in enumerate(days)])
     )
     found = await tools.get_orders_by_customer(context, "C-1")
     assert isinstance(found, OrdersFound)

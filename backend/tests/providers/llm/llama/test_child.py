@@ -10,18 +10,18 @@ import pytest
 from app.core.errors import (
     ContextTooLong,
 )
-from tests.support.llama import ASKED, TOOL, Make, answer, pid_of, request
+from tests.support.llama import MESSAGES, TOOL, Make, get_pid, make_request, read_answer
 from tests.support.tiny_llama import SENTENCE
 
 
 async def test_nobody_else_can_use_it(make: Make) -> None:
     provider = make()
-    await provider.complete(request())
+    await provider.complete(make_request())
     process = provider.server.process
     assert process is not None
     base = process.endpoint.base
     assert base.host == "127.0.0.1"
-    body = {"messages": ASKED}
+    body = {"messages": MESSAGES}
     async with httpx2.AsyncClient(trust_env=False) as client:
         assert (await client.post(f"{base.url}/chat/completions", json=body)).status_code == 401
         headers = {"Authorization": f"Bearer {process.endpoint.api_key}", "Origin": "https://example.com"}
@@ -39,10 +39,14 @@ async def test_what_llama_says_stays_out_of_the_log_and_holds_no_prompt(
 ) -> None:
     provider = make(log_level=level)
     secret = [{"role": "user", "content": "canary-prompt-4711"}]
-    await answer(provider, request(messages=secret))
-    await answer(provider, request(messages=secret, response_format={"type": "json_object"}, tools=[TOOL]))
+    await read_answer(provider, make_request(messages=secret))
+    await read_answer(
+        provider, make_request(messages=secret, response_format={"type": "json_object"}, tools=[TOOL])
+    )
     with pytest.raises(ContextTooLong):
-        await answer(provider, request(messages=[{"role": "user", "content": "canary-prompt-4711 " * 2000}]))
+        await read_answer(
+            provider, make_request(messages=[{"role": "user", "content": "canary-prompt-4711 " * 2000}])
+        )
     key = provider.server.process.endpoint.api_key if provider.server.process else "none"
     await provider.aclose()
     said = "".join(capfd.readouterr())
@@ -55,7 +59,7 @@ async def test_what_llama_says_stays_out_of_the_log_and_holds_no_prompt(
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT here")
 async def test_ctrl_c_is_not_for_it(make: Make) -> None:
     provider = make()
-    await provider.complete(request())
-    os.kill(pid_of(provider), signal.SIGINT)
-    assert (await answer(provider, request()))[0] == SENTENCE
+    await provider.complete(make_request())
+    os.kill(get_pid(provider), signal.SIGINT)
+    assert (await read_answer(provider, make_request()))[0] == SENTENCE
     assert provider.server.process is not None

@@ -10,8 +10,8 @@ import pytest
 from app.core.config import Settings
 from app.providers.llm.llama.process import LlamaProcess
 from tests.conftest import ROOT
-from tests.support.llama import lives
-from tests.support.speech_client import eventually
+from tests.support.llama import is_alive
+from tests.support.speech_client import wait_until
 
 
 async def test_a_process_needs_no_provider(models: Path) -> None:
@@ -24,7 +24,7 @@ async def test_a_process_needs_no_provider(models: Path) -> None:
     await process.aclose()
     await process.aclose()
     assert process.ended.is_set()
-    assert not lives(process.pid)
+    assert not is_alive(process.pid)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL here")
@@ -48,6 +48,6 @@ if __name__ == "__main__":
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         pid = int(server.stdout.readline())
-        assert lives(pid)
+        assert is_alive(pid)
         server.kill()
-    asyncio.run(eventually(lambda: not lives(pid), within_s=2))
+    asyncio.run(wait_until(lambda: not is_alive(pid), within_s=2))

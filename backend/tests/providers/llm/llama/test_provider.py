@@ -20,9 +20,9 @@ from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import UpstreamClient
 from app.providers.upstream.profiles import read_profiles
 from app.schemas.providers import ProviderState
-from tests.support.llama import ASKED, TOOL, Make, answer, request
-from tests.support.speech_client import eventually, gathered
-from tests.support.text_answers import ask_for_text
+from tests.support.completions import ask_for_text
+from tests.support.llama import MESSAGES, TOOL, Make, make_request, read_answer
+from tests.support.speech_client import gather, wait_until
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
 # -- what is there
@@ -38,7 +38,7 @@ async def test_without_the_package_it_says_how_to_install_it(
     assert "pip install 'prompter[llama]'" in status.description
     assert await provider.models() == []
     with pytest.raises(ProviderNotReady, match="pip install"):
-        await provider.complete(request())
+        await provider.complete(make_request())
 
 
 async def test_without_a_model_it_says_where_to_put_one(make: Make, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ async def test_without_a_model_it_says_where_to_put_one(make: Make, tmp_path: Pa
     assert str(tmp_path) in status.description
     assert "PROMPTER_LLM__LLAMA_LOCAL__MODEL" in status.description
     with pytest.raises(ProviderNotReady, match="put a GGUF file into"):
-        await make(tmp_path).complete(request())
+        await make(tmp_path).complete(make_request())
 
 
 async def test_of_several_models_the_setting_chooses(make: Make, tmp_path: Path) -> None:
@@ -86,8 +86,8 @@ async def test_asking_for_the_state_loads_nothing(make: Make) -> None:
     assert "tiny.gguf" in status.description
     assert await provider.models() == ["tiny"]
     assert provider.server.process is None
-    asked = asyncio.ensure_future(provider.complete(request()))
-    await eventually(lambda: provider.server.loading is not None)
+    asked = asyncio.ensure_future(provider.complete(make_request()))
+    await wait_until(lambda: provider.server.loading is not None)
     assert (await provider.status()).state is ProviderState.LOADING
     await asked
     assert "is loaded" in (await provider.status()).description
@@ -97,7 +97,7 @@ async def test_asking_for_the_state_loads_nothing(make: Make) -> None:
 async def test_a_request_names_a_listed_model_or_none(make: Make, name: str) -> None:
     provider = make()
     with pytest.raises(ModelNotFound, match="'tiny'"):
-        await answer(provider, request(name))
+        await read_answer(provider, make_request(name))
     assert provider.server.process is None
 
 
@@ -105,7 +105,7 @@ async def test_a_request_names_a_listed_model_or_none(make: Make, name: str) -> 
 
 
 async def test_an_answer_is_streamed_with_its_usage(make: Make) -> None:
-    text, last = await answer(make(), request("tiny"))
+    text, last = await read_answer(make(), make_request("tiny"))
     assert text == SENTENCE
     assert last["finish_reason"] == "stop"
     usage = last["usage"]
@@ -115,8 +115,8 @@ async def test_an_answer_is_streamed_with_its_usage(make: Make) -> None:
 
 async def test_a_whole_answer_is_the_streamed_one(make: Make) -> None:
     provider = make()
-    whole = await provider.complete(request())
-    text, last = await answer(provider, request())
+    whole = await provider.complete(make_request())
+    text, last = await read_answer(provider, make_request())
     assert whole["choices"][0]["message"]["content"] == text
     assert whole["choices"][0]["finish_reason"] == last["finish_reason"]
     assert whole["usage"]["total_tokens"] == last["usage"]["total_tokens"]
@@ -134,13 +134,13 @@ async def test_plain_messages_are_answered_in_text(make: Make) -> None:
 
 async def test_a_limit_and_a_stop_word_end_an_answer(make: Make) -> None:
     provider = make()
-    text, last = await answer(provider, request(max_tokens=3))
+    text, last = await read_answer(provider, make_request(max_tokens=3))
     assert (text, last["finish_reason"], last["usage"]["completion_tokens"]) == (
         "the quick brown",
         "length",
         3,
     )
-    text, last = await answer(provider, request(stop=["fox"]))
+    text, last = await read_answer(provider, make_request(stop=["fox"]))
     assert (text, last["finish_reason"]) == ("the quick brown ", "stop")
 
 
@@ -148,15 +148,15 @@ async def test_more_than_the_context_is_refused_as_such(make: Make) -> None:
     provider = make(context_tokens=256)
     long = [{"role": "user", "content": "word " * 400}]
     with pytest.raises(ContextTooLong):
-        await answer(provider, request(messages=long))
-    assert (await answer(provider, request()))[0] == SENTENCE
+        await read_answer(provider, make_request(messages=long))
+    assert (await read_answer(provider, make_request()))[0] == SENTENCE
 
 
 async def test_each_answer_has_the_whole_context_of_the_setting(make: Make) -> None:
     """llama.cpp divides what it is given between the answers at once."""
     provider = make(context_tokens=512, parallel=4)
     long = [{"role": "user", "content": "w" * 450}]
-    assert (await answer(provider, request(messages=long)))[0] == SENTENCE
+    assert (await read_answer(provider, make_request(messages=long)))[0] == SENTENCE
 
 
 async def test_a_json_schema_is_obeyed(make: Make) -> None:
@@ -171,7 +171,7 @@ async def test_a_json_schema_is_obeyed(make: Make) -> None:
         "additionalProperties": False,
     }
     wanted = {"type": "json_schema", "json_schema": {"name": "told", "strict": True, "schema": schema}}
-    text, last = await answer(make(), request(response_format=wanted))
+    text, last = await read_answer(make(), make_request(response_format=wanted))
     assert last["finish_reason"] == "stop"
     told = orjson.loads(text)
     assert (told["say"], type(told["count"]), told["how"] in ("low", "high")) == (SENTENCE, int, True)
@@ -182,32 +182,32 @@ async def test_a_function_is_called_where_it_has_to_be(make: Make, choice: Any) 
     provider = make()
     other = TOOL | {"function": TOOL["function"] | {"name": "other"}}  # type: ignore[operator]
     tools = [TOOL] if choice == "required" else [other, TOOL]
-    whole = await provider.complete(request(tools=tools, tool_choice=choice, max_tokens=300))
+    whole = await provider.complete(make_request(tools=tools, tool_choice=choice, max_tokens=300))
     assert whole["choices"][0]["finish_reason"] == "tool_calls"
     [call] = whole["choices"][0]["message"]["tool_calls"]
     assert call["function"]["name"] == "weather"
     assert list(orjson.loads(call["function"]["arguments"])) == ["city"]
     result = {"role": "tool", "tool_call_id": call["id"], "content": "18 degrees"}
-    messages = [*ASKED, whole["choices"][0]["message"], result]
-    assert (await answer(provider, request(messages=messages, tools=[TOOL])))[0] == SENTENCE
+    messages = [*MESSAGES, whole["choices"][0]["message"], result]
+    assert (await read_answer(provider, make_request(messages=messages, tools=[TOOL])))[0] == SENTENCE
 
 
 async def test_more_answers_than_places_wait_their_turn(make: Make) -> None:
     provider = make(parallel=2)
-    answers = await gathered(*(answer(provider, request()) for _ in range(8)))
+    answers = await gather(*(read_answer(provider, make_request()) for _ in range(8)))
     assert [text for text, _ in answers] == [SENTENCE] * 8
 
 
 async def test_each_answer_has_a_connection_of_its_own(make: Make) -> None:
     """llama.cpp closes one after a streamed answer though its headers promise to keep it: what is sent next is lost."""
     provider = make()
-    await answer(provider, request())
+    await read_answer(provider, make_request())
     process = provider.server.process
     assert process is not None
     client = UpstreamClient(5)
     once = ChatUpstream(client, provider._profile(process), tries=1)
     for _ in range(150):
-        async with aclosing(once.stream(request("tiny", max_tokens=1))) as chunks:
+        async with aclosing(once.stream(make_request("tiny", max_tokens=1))) as chunks:
             assert [chunk async for chunk in chunks]
     await client.aclose()
 

@@ -15,32 +15,32 @@ from app.core.errors import (
 )
 from app.schemas.providers import ProviderState
 from tests.support.gguf import write_gguf
-from tests.support.llama import ENDLESS, Make, answer, lives, pid_of, request, start_answer
-from tests.support.speech_client import eventually
+from tests.support.llama import ENDLESS, Make, get_pid, is_alive, make_request, read_answer, start_answer
+from tests.support.speech_client import wait_until
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
 
 async def test_who_leaves_frees_the_only_place_at_once(make: Make) -> None:
     provider = make(parallel=1, context_tokens=65_536)
     for _ in range(3):
-        chunks = await start_answer(provider, request(**ENDLESS))
+        chunks = await start_answer(provider, make_request(**ENDLESS))
         await chunks.aclose()
         began = time.monotonic()
-        assert (await answer(provider, request()))[0] == SENTENCE
+        assert (await read_answer(provider, make_request()))[0] == SENTENCE
         assert time.monotonic() - began < 1.0
 
 
 async def test_its_death_is_an_error_and_the_next_prompt_starts_it_anew(make: Make) -> None:
     provider = make(context_tokens=65_536)
-    chunks = await start_answer(provider, request(**ENDLESS))
-    first = pid_of(provider)
+    chunks = await start_answer(provider, make_request(**ENDLESS))
+    first = get_pid(provider)
     os.kill(first, signal.SIGKILL)
     with pytest.raises(UpstreamTruncated, match="starts anew"):
         async for _ in chunks:
             pass
-    assert (await answer(provider, request()))[0] == SENTENCE
-    assert pid_of(provider) != first
-    assert not lives(first)
+    assert (await read_answer(provider, make_request()))[0] == SENTENCE
+    assert get_pid(provider) != first
+    assert not is_alive(first)
 
 
 async def test_what_dies_again_and_again_is_left_alone_for_a_while(make: Make, tmp_path: Path) -> None:
@@ -48,9 +48,9 @@ async def test_what_dies_again_and_again_is_left_alone_for_a_while(make: Make, t
     provider = make(tmp_path)
     for _ in range(3):
         with pytest.raises(ProviderNotReady, match=r"broken\.gguf"):
-            await provider.complete(request())
+            await provider.complete(make_request())
     with pytest.raises(ProviderNotReady, match="ended 3 times") as refused:
-        await provider.complete(request())
+        await provider.complete(make_request())
     assert refused.value.retry_after_s is not None
     assert 50 < refused.value.retry_after_s <= 60
     assert (await provider.status()).state is ProviderState.UNREACHABLE
@@ -60,9 +60,9 @@ async def test_another_model_waits_for_answers_under_way(make: Make, tmp_path: P
     for name in ("one", "two"):
         write_tiny_llama(tmp_path / f"{name}.gguf")
     provider = make(tmp_path, context_tokens=65_536)
-    chunks = await start_answer(provider, request("one", **ENDLESS))
-    second = asyncio.ensure_future(provider.complete(request("two")))
-    third = asyncio.ensure_future(provider.complete(request("one")))
+    chunks = await start_answer(provider, make_request("one", **ENDLESS))
+    second = asyncio.ensure_future(provider.complete(make_request("two")))
+    third = asyncio.ensure_future(provider.complete(make_request("one")))
     for _ in range(50):
         await anext(chunks)
     assert not second.done()
@@ -75,10 +75,10 @@ async def test_a_model_that_does_not_get_its_turn_says_so(make: Make, tmp_path: 
     for name in ("one", "two"):
         write_tiny_llama(tmp_path / f"{name}.gguf")
     provider = make(tmp_path, context_tokens=65_536, wait_s=2)
-    chunks = await start_answer(provider, request("one", **ENDLESS))
+    chunks = await start_answer(provider, make_request("one", **ENDLESS))
     provider._settings.llm.local_first_byte_timeout_s = 0.2
     with pytest.raises(UpstreamLoading, match="'two'") as refused:
-        await provider.complete(request("two"))
+        await provider.complete(make_request("two"))
     assert refused.value.retry_after_s
     await anext(chunks)
     await chunks.aclose()
@@ -86,33 +86,33 @@ async def test_a_model_that_does_not_get_its_turn_says_so(make: Make, tmp_path: 
 
 async def test_loading_goes_on_for_whoever_asks_next(make: Make) -> None:
     provider = make()
-    asked = asyncio.ensure_future(provider.complete(request()))
-    await eventually(lambda: provider.server.loading is not None)
+    asked = asyncio.ensure_future(provider.complete(make_request()))
+    await wait_until(lambda: provider.server.loading is not None)
     asked.cancel()
     await asyncio.wait([asked])
     assert provider.server.loading is not None
-    await eventually(lambda: provider.server.process is not None)
-    pid = pid_of(provider)
-    assert (await answer(provider, request()))[0] == SENTENCE
-    assert pid_of(provider) == pid
+    await wait_until(lambda: provider.server.process is not None)
+    pid = get_pid(provider)
+    assert (await read_answer(provider, make_request()))[0] == SENTENCE
+    assert get_pid(provider) == pid
 
 
 @pytest.mark.parametrize("when", ["answering", "loading"])
 async def test_it_ends_with_the_server(make: Make, when: str) -> None:
     provider = make(context_tokens=65_536)
     if when == "answering":
-        chunks = await start_answer(provider, request(**ENDLESS))
-        pid = pid_of(provider)
-    asked = asyncio.ensure_future(provider.complete(request()))
+        chunks = await start_answer(provider, make_request(**ENDLESS))
+        pid = get_pid(provider)
+    asked = asyncio.ensure_future(provider.complete(make_request()))
     if when == "loading":
-        await eventually(lambda: provider.server.loading is not None)
+        await wait_until(lambda: provider.server.loading is not None)
     began = time.monotonic()
     await provider.aclose()
     assert time.monotonic() - began < 2.0
     if when == "answering":
-        assert not lives(pid)
+        assert not is_alive(pid)
         await chunks.aclose()
     await asyncio.wait([asked])
     assert asked.exception() is not None
     with pytest.raises(ProviderNotReady, match="is stopping"):
-        await provider.complete(request())
+        await provider.complete(make_request())

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes.whisper import Whisper, whisper
+from tests.support.checkpoints import Whisper, load_whisper
 
 
 @pytest.fixture(scope="session")
 def known() -> Whisper:
-    return whisper()
+    return load_whisper()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -12,7 +12,7 @@ from app.core.errors import ProviderNotReady
 from app.providers.base import SttConfig
 from app.providers.stt.whisper.provider import WhisperLocalProvider
 from app.schemas.providers import ProviderState
-from tests.fakes.whisper import ENGLISH, Whisper, settings_for, transcribe
+from tests.support.checkpoints import ENGLISH, Whisper, make_whisper_settings, transcribe
 
 
 async def test_damaged_weights_are_told_once_and_make_room_for_another_engine(
@@ -23,7 +23,7 @@ async def test_damaged_weights_are_told_once_and_make_room_for_another_engine(
     data = weights.read_bytes()
     weights.unlink()
     weights.write_bytes(data[: len(data) // 2])
-    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
+    provider = WhisperLocalProvider(make_whisper_settings(models_dir=tmp_path))
     assert (await provider.status()).state is ProviderState.READY
     for _ in range(2):
         with pytest.raises(ProviderNotReady, match="'base' cannot be loaded"):
@@ -46,7 +46,7 @@ async def test_weights_that_are_no_numbers_are_refused(known: Whisper, tmp_path:
     data[at : at + 64] = b"\xff" * 64  # NaN in float16 and float32 alike
     weights.write_bytes(data)
     with pytest.raises(ProviderNotReady, match="no numbers"):
-        await WhisperLocalProvider(settings_for(models_dir=tmp_path)).start()
+        await WhisperLocalProvider(make_whisper_settings(models_dir=tmp_path)).start()
 
 
 async def test_two_checkpoints_are_kept_and_those_in_use_are_not_dropped(
@@ -54,7 +54,7 @@ async def test_two_checkpoints_are_kept_and_those_in_use_are_not_dropped(
 ) -> None:
     for name in ("one", "two", "three"):
         shutil.copytree(known.path, tmp_path / name)
-    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
+    provider = WhisperLocalProvider(make_whisper_settings(models_dir=tmp_path))
     first = await provider.open_session(SttConfig(model="one"))
     second = await provider.open_session(SttConfig(model="two"))
     with pytest.raises(ProviderNotReady, match="'one', 'two'"):
@@ -69,7 +69,7 @@ async def test_a_checkpoint_is_loaded_once_however_many_ask(
     known: Whisper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads = count_calls(monkeypatch, "app.providers.stt.whisper.model_pool.load")
-    provider = WhisperLocalProvider(settings_for(str(known.path)))
+    provider = WhisperLocalProvider(make_whisper_settings(str(known.path)))
     async with anyio.create_task_group() as group:
         for _ in range(5):
             group.start_soon(provider.start)

@@ -20,14 +20,22 @@ from app.providers.base import SttConfig
 from app.providers.stt.whisper import full_window
 from app.providers.stt.whisper.provider import WhisperLocalProvider
 from app.schemas.providers import ProviderState
-from tests.fakes.whisper import ENGLISH, ROOT, SPANISH, Whisper, request, settings_for, transcribe
+from tests.support.checkpoints import (
+    ENGLISH,
+    ROOT,
+    SPANISH,
+    Whisper,
+    make_whisper_settings,
+    make_window_request,
+    transcribe,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def provider(known: Whisper) -> AsyncIterator[WhisperLocalProvider]:
-    provider = WhisperLocalProvider(settings_for(str(known.path)))
+    provider = WhisperLocalProvider(make_whisper_settings(str(known.path)))
     await provider.start()
     yield provider
     await provider.aclose()
@@ -63,7 +71,7 @@ async def test_a_partial_of_the_whole_utterance_is_its_text(
 ) -> None:
     session = await provider.open_session(SttConfig())
     for window in ("short", "full"):
-        partial = await session.decode(request(known.english, final=False, window=window))
+        partial = await session.decode(make_window_request(known.english, final=False, window=window))
         assert (partial.text, partial.words) == (ENGLISH, ())
     await session.aclose()
 
@@ -79,11 +87,11 @@ async def test_the_language_of_an_earlier_final_is_used_where_it_is_given(
     provider: WhisperLocalProvider, known: Whisper
 ) -> None:
     session = await provider.open_session(SttConfig())
-    assert (await session.decode(request(known.english, lang="es"))).lang == "es"
-    assert (await session.decode(request(known.english))).lang == "en"
+    assert (await session.decode(make_window_request(known.english, lang="es"))).lang == "es"
+    assert (await session.decode(make_window_request(known.english))).lang == "en"
     await session.aclose()
     session = await provider.open_session(SttConfig(lang="en-GB"))
-    assert (await session.decode(request(known.english, lang="es"))).lang == "en"
+    assert (await session.decode(make_window_request(known.english, lang="es"))).lang == "en"
     await session.aclose()
 
 
@@ -121,7 +129,7 @@ async def test_no_speech_is_rejected(
     noise = np.random.default_rng(1).standard_normal(48_000) * (0 if kind == "zeros" else 100)
     for final in (True, False):
         session = await provider.open_session(SttConfig())
-        result = await session.decode(request(noise.astype(np.int16), final=final, window=window))
+        result = await session.decode(make_window_request(noise.astype(np.int16), final=final, window=window))
         await session.aclose()
         assert (result.text, result.rejected) == ("", "no_speech")
 
@@ -191,7 +199,7 @@ async def test_status_names_the_checkpoint_and_imports_nothing(known: Whisper) -
 
 
 async def test_without_a_checkpoint_it_says_how_to_get_one(tmp_path: Path) -> None:
-    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
+    provider = WhisperLocalProvider(make_whisper_settings(models_dir=tmp_path))
     status = await provider.status()
     assert status.state is ProviderState.NO_MODEL
     assert "prompter models pull base" in status.description
@@ -202,7 +210,7 @@ async def test_without_a_checkpoint_it_says_how_to_get_one(tmp_path: Path) -> No
 
 
 async def test_a_checkpoint_of_the_settings_that_is_missing_is_named(tmp_path: Path) -> None:
-    provider = WhisperLocalProvider(settings_for("small", tmp_path))
+    provider = WhisperLocalProvider(make_whisper_settings("small", tmp_path))
     status = await provider.status()
     assert status.state is ProviderState.NO_MODEL
     assert "'small'" in status.description
@@ -210,7 +218,7 @@ async def test_a_checkpoint_of_the_settings_that_is_missing_is_named(tmp_path: P
 
 async def test_the_test_checkpoint_is_used_only_when_asked_for(known: Whisper, tmp_path: Path) -> None:
     shutil.copytree(known.path, tmp_path / "whisper-samples")
-    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
+    provider = WhisperLocalProvider(make_whisper_settings(models_dir=tmp_path))
     status = await provider.status()
     assert status.state is ProviderState.NO_MODEL
     assert "'whisper-samples'" in status.description
@@ -219,7 +227,7 @@ async def test_the_test_checkpoint_is_used_only_when_asked_for(known: Whisper, t
         await provider.open_session(SttConfig())
     session = await provider.open_session(SttConfig(model="whisper-samples"))
     assert session.model == "whisper-samples"
-    assert (await session.decode(request(known.english))).text == ENGLISH
+    assert (await session.decode(make_window_request(known.english))).text == ENGLISH
     await session.aclose()
 
 
@@ -228,7 +236,7 @@ async def test_the_test_checkpoint_is_used_only_when_asked_for(known: Whisper, t
 
 async def test_an_english_checkpoint_refuses_spanish_with_a_way_out(known: Whisper, tmp_path: Path) -> None:
     english_only(known, tmp_path / "tiny.en")
-    provider = WhisperLocalProvider(settings_for(models_dir=tmp_path))
+    provider = WhisperLocalProvider(make_whisper_settings(models_dir=tmp_path))
     assert provider.capabilities.languages == ("en",)
     with pytest.raises(LanguageNotSupported, match=r"'tiny.en'.*'es-MX'.*prompter models pull base"):
         await provider.open_session(SttConfig(lang="es-MX"))

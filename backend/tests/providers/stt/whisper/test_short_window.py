@@ -21,7 +21,14 @@ from app.providers.stt.whisper.short_window import (
 )
 from app.weights.checkpoints import read_checkpoint
 from tests.conftest import read_wav
-from tests.fakes.whisper import ENGLISH, OURS, ROOT, Whisper, settings_for, transcribe
+from tests.support.checkpoints import (
+    ENGLISH,
+    ROOT,
+    SAMPLES_CHECKPOINT,
+    Whisper,
+    make_whisper_settings,
+    transcribe,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +60,7 @@ def model(known: Whisper) -> Any:
     """The checkpoint as a `faster_whisper.WhisperModel`."""
     checkpoint = read_checkpoint(known.path.name, known.path)
     assert checkpoint is not None
-    return load(checkpoint, settings_for(str(known.path)))
+    return load(checkpoint, make_whisper_settings(str(known.path)))
 
 
 def decode_request(known: Whisper, *, final: bool, samples: int | None = None) -> DecodeRequest:
@@ -89,11 +96,11 @@ def test_nothing_is_generated_for_a_caller_that_has_left(known: Whisper, model: 
 @pytest.mark.parametrize("path", sorted((ROOT / "samples").glob("*.wav")), ids=lambda path: path.stem)
 async def test_a_short_window_understands_every_sample(path: Path) -> None:
     """As the full one does; what is no speech is no text in either."""
-    if not (OURS / "model.bin").is_file():
+    if not (SAMPLES_CHECKPOINT / "model.bin").is_file():
         pytest.skip("models/whisper-samples is missing")
     audio, rate = read_wav(path)
     if rate != 16_000:
         audio = soxr.resample(audio.astype(np.float32), rate, 16_000).clip(-32768, 32767).astype(np.int16)
-    provider = WhisperLocalProvider(settings_for(str(OURS)))
+    provider = WhisperLocalProvider(make_whisper_settings(str(SAMPLES_CHECKPOINT)))
     finals = [(await transcribe(provider, audio, window=window)).text for window in ("short", "full")]
     assert finals == [path.with_suffix(".txt").read_text(encoding="utf-8").strip()] * 2

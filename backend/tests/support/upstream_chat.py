@@ -23,7 +23,7 @@ MESSAGES = [{"role": "user", "content": PROMPT}]
 
 
 @asynccontextmanager
-async def asking(
+async def open_chat(
     upstream: FakeUpstream, vendor: VendorName = "other", **fields: Any
 ) -> AsyncIterator[ChatUpstream]:
     """A `ChatUpstream` for the fake; `fields` are those of its profile (`idle_timeout_s=0.2`)."""
@@ -45,15 +45,17 @@ async def asking(
         await client.aclose()
 
 
-def request(**fields: Any) -> ChatRequest:
+def make_request(**fields: Any) -> ChatRequest:
     return ChatRequest("tiny", {"messages": MESSAGES, **fields})
 
 
-async def streamed(chat: ChatUpstream, **fields: Any) -> tuple[list[dict[str, Any]], PrompterError | None]:
+async def stream_chunks(
+    chat: ChatUpstream, **fields: Any
+) -> tuple[list[dict[str, Any]], PrompterError | None]:
     """The chunks that came, and the error that ended them."""
     chunks: list[dict[str, Any]] = []
     try:
-        async with aclosing(chat.stream(request(**fields))) as source:
+        async with aclosing(chat.stream(make_request(**fields))) as source:
             async for chunk in source:
                 chunks.append(chunk)  # noqa: PERF401  # kept one by one: an error ends the loop
     except PrompterError as error:
@@ -61,27 +63,27 @@ async def streamed(chat: ChatUpstream, **fields: Any) -> tuple[list[dict[str, An
     return chunks, None
 
 
-async def answered(
+async def stream_replies(
     *replies: Reply, vendor: VendorName = "other", **fields: Any
 ) -> tuple[list[dict[str, Any]], PrompterError | None]:
     """The same of a fake that answers so; its stream is checked to be canonical."""
     async with FakeUpstream().serve() as upstream:
         upstream.script.extend(replies)
-        async with asking(upstream, vendor, **fields) as chat:
-            chunks, error = await streamed(chat)
+        async with open_chat(upstream, vendor, **fields) as chat:
+            chunks, error = await stream_chunks(chat)
     assert_canonical(chunks, whole=error is None)
     return chunks, error
 
 
-async def completed(reply: Reply, vendor: VendorName = "other", **fields: Any) -> dict[str, Any]:
+async def complete_reply(reply: Reply, vendor: VendorName = "other", **fields: Any) -> dict[str, Any]:
     """The whole answer of a fake that answers so."""
     async with FakeUpstream().serve() as upstream:
         upstream.script.append(reply)
-        async with asking(upstream, vendor, **fields) as chat:
-            return await chat.complete(request())
+        async with open_chat(upstream, vendor, **fields) as chat:
+            return await chat.complete(make_request())
 
 
-def normalized(*chunks: Any) -> list[dict[str, Any]]:
+def normalize_chunks(*chunks: Any) -> list[dict[str, Any]]:
     """All chunks that the normalizer gives for an answer of these chunks, its closing ones included."""
     answer = ChunkNormalizer("tiny")
     taken = [answer.normalize(copy.deepcopy(chunk)) for chunk in chunks]
@@ -90,24 +92,24 @@ def normalized(*chunks: Any) -> list[dict[str, Any]]:
     return found
 
 
-def choice(delta: Any, finish_reason: Any = None, **fields: Any) -> dict[str, Any]:
+def make_chunk(delta: Any, finish_reason: Any = None, **fields: Any) -> dict[str, Any]:
     """A chunk with one choice."""
     return {"choices": [{"delta": delta, "finish_reason": finish_reason, **fields}]}
 
 
-def text(chunks: list[dict[str, Any]], field: str = "content", index: int = 0) -> str:
+def join_text(chunks: list[dict[str, Any]], field: str = "content", index: int = 0) -> str:
     """The text of one choice."""
     deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"] if choice["index"] == index]
     return "".join(delta.get(field) or "" for delta in deltas)
 
 
-def reasons(chunks: list[dict[str, Any]]) -> list[str]:
+def list_finish_reasons(chunks: list[dict[str, Any]]) -> list[str]:
     """The finish reasons, in order."""
     found = [choice["finish_reason"] for chunk in chunks for choice in chunk["choices"]]
     return [reason for reason in found if reason is not None]
 
 
-def calls(chunks: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+def join_tool_calls(chunks: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
     """The tool calls put together as clients do it: id, name, arguments."""
     joined: dict[int, list[str]] = {}
     for chunk in chunks:
@@ -120,7 +122,7 @@ def calls(chunks: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
     return [(parts[0], parts[1], parts[2]) for _, parts in sorted(joined.items())]
 
 
-def usage(chunks: list[dict[str, Any]]) -> dict[str, Any] | None:
+def get_usage(chunks: list[dict[str, Any]]) -> dict[str, Any] | None:
     found: dict[str, Any] | None = chunks[-1].get("usage") if chunks else None
     return found
 

@@ -14,9 +14,9 @@ from typing import Any
 import anyio
 import httpx2
 
-from tests.fakes.paced_upstream import PACES, PacedUpstream, answer_to
-from tests.support.chatting import Sent, read_events
-from tests.support.server_process import ServerProcess, server_process
+from tests.fakes.paced_upstream import PACES, PacedUpstream, make_pieces
+from tests.support.command import ServerProcess, run_server_process
+from tests.support.conversations import SseEvent, parse_events
 
 SPEAKERS = 4
 LONGEST_S = 4.0
@@ -30,7 +30,7 @@ Between = Callable[[], Awaitable[None]]
 
 
 @dataclass
-class Heard:
+class Exchange:
     """One message of a user, and what its client was told."""
 
     conversation_id: str
@@ -47,7 +47,7 @@ class Heard:
     kept: tuple[str, str] | None = None
     """Status and text as the first start after its end told them; they are final."""
 
-    def take(self, event: Sent) -> None:
+    def take(self, event: SseEvent) -> None:
         if event.name == "start":
             self.question_id, self.answer_id = event.data["user_message_id"], event.data["message_id"]
         elif event.name == "message":
@@ -61,7 +61,7 @@ class Heard:
         return max((chars for at_s, chars in self.times if at_s <= when_s), default=0)
 
 
-class Crashes:
+class CrashCampaign:
     """Servers that are killed one after the other on the same data, and the people who speak to them."""
 
     def __init__(self, folder: Path, seed: int, between: Between | None = None, **env: str) -> None:
@@ -71,7 +71,7 @@ class Crashes:
         self._chance = random.Random(seed)
         self._numbers = count()
         self._conversations: list[str] = []
-        self._heard: list[Heard] = []
+        self._heard: list[Exchange] = []
         self.tally: Counter[str] = Counter()
         self.most_lost_chars = 0
 
@@ -80,10 +80,10 @@ class Crashes:
         async with PacedUpstream().serve() as upstream:
             self._env |= {"OPENAI_BASE_URL": upstream.base_url, "OPENAI_API_KEY": "k", "OPENAI_MODEL": "tiny"}
             for _ in range(kills):
-                async with server_process(self._folder, **self._env) as server:
+                async with run_server_process(self._folder, **self._env) as server:
                     await self._speak_until_killed(server)
                 await self._after_a_kill()
-            async with server_process(self._folder, **self._env) as server, server.client() as client:
+            async with run_server_process(self._folder, **self._env) as server, server.client() as client:
                 await self._check(client)
 
     async def _after_a_kill(self) -> None:
@@ -115,7 +115,7 @@ class Crashes:
         """Say something and listen, again and again, until the server is gone."""
         while True:
             question = f"{next(self._numbers)} {chance.choice(list(PACES))}"
-            heard = Heard(place, question, "".join(answer_to(question)))
+            heard = Exchange(place, question, "".join(make_pieces(question)))
             self._heard.append(heard)
             try:
                 await _say(client, heard)
@@ -135,7 +135,7 @@ class Crashes:
             for heard in [each for each in self._heard if each.conversation_id == place]:
                 self._compare(heard, {message["id"]: message for message in stored})
         for place in self._conversations[-SPEAKERS:]:
-            heard = Heard(place, question := f"{next(self._numbers)} again", question)
+            heard = Exchange(place, question := f"{next(self._numbers)} again", question)
             self._heard.append(heard)
             await _say(client, heard, model="echo")
             # Questions in a row, as after an answer of which nothing was kept, are sent as one.
@@ -143,7 +143,7 @@ class Crashes:
             assert heard.text.endswith(question)
             heard.whole = heard.text
 
-    def _compare(self, heard: Heard, stored: dict[str, dict[str, Any]]) -> None:
+    def _compare(self, heard: Exchange, stored: dict[str, dict[str, Any]]) -> None:
         if heard.question_id is None or heard.answer_id is None:
             self.tally["never acknowledged"] += heard.kept is None
             heard.kept = ("", "")
@@ -167,7 +167,7 @@ class Crashes:
         self._assert_little_lost(heard, len(text))
         self.tally["interrupted"] += 1
 
-    def _assert_little_lost(self, heard: Heard, kept: int) -> None:
+    def _assert_little_lost(self, heard: Exchange, kept: int) -> None:
         self.most_lost_chars = max(self.most_lost_chars, len(heard.text) - kept)
         self.tally["interrupted with more than was seen"] += kept > len(heard.text)
         at_s = self._killed_s - SLACK_S
@@ -177,7 +177,7 @@ class Crashes:
         )
 
 
-async def _say(client: httpx2.AsyncClient, heard: Heard, **more: str) -> None:
+async def _say(client: httpx2.AsyncClient, heard: Exchange, **more: str) -> None:
     """Send the message and write down what comes, event by event."""
     asked = {"conversation_id": heard.conversation_id, "message": heard.question, **more}
     rest = ""
@@ -185,7 +185,7 @@ async def _say(client: httpx2.AsyncClient, heard: Heard, **more: str) -> None:
         assert answer.status_code == 200, await answer.aread()
         async for part in answer.aiter_text():
             whole, _, rest = (rest + part).rpartition("\n\n")
-            for event in read_events(f"{whole}\n\n") if whole else ():
+            for event in parse_events(f"{whole}\n\n") if whole else ():
                 heard.take(event)
 
 

@@ -15,13 +15,13 @@ COMMIT_S = 0.6
 
 
 @dataclass
-class Asked:
+class SimulatedJob:
     """One job and what became of it; `ended` is None while it waits or runs."""
 
     ticket: Ticket
     at: float
     cost_s: float
-    then: Callable[["Asked", float], None] | None
+    then: Callable[["SimulatedJob", float], None] | None
     started: float | None = None
     ended: float | None = None
 
@@ -36,24 +36,26 @@ class Asked:
 
 
 @dataclass
-class Machine:
+class SimulatedMachine:
     """Imaginary cores; the rules that must hold at every moment are checked at every moment."""
 
     policy: SchedulingPolicy
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[SimulatedJob] = field(default_factory=list)
     now: float = 0.0
     most_running: int = 0
     highest_level: int = 0
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
-    _by_ticket: dict[Ticket, Asked] = field(default_factory=dict)
+    _by_ticket: dict[Ticket, SimulatedJob] = field(default_factory=dict)
     _order: "count[int]" = field(default_factory=count)
 
     def at(self, when: float, what: Callable[[], None]) -> None:
         heapq.heappush(self._events, (when, next(self._order), what))
 
-    def ask(self, job: Job, cost_s: float, then: Callable[[Asked, float], None] | None = None) -> Asked:
+    def ask(
+        self, job: Job, cost_s: float, then: Callable[[SimulatedJob, float], None] | None = None
+    ) -> SimulatedJob:
         """Submit a job now; `then` is called when it has ended, whichever way."""
-        asked = Asked(self.policy.submit(job, self.now), self.now, cost_s, then)
+        asked = SimulatedJob(self.policy.submit(job, self.now), self.now, cost_s, then)
         self._by_ticket[asked.ticket] = asked
         self.asked.append(asked)
         return asked
@@ -65,7 +67,7 @@ class Machine:
             self._dispatch()
         self.now = until
 
-    def of(self, *priorities: Priority, session: int | None = None) -> list[Asked]:
+    def of(self, *priorities: Priority, session: int | None = None) -> list[SimulatedJob]:
         return [
             asked
             for asked in self.asked
@@ -95,11 +97,11 @@ class Machine:
         self.highest_level = max(self.highest_level, self.policy.monitor.level)
         assert self.policy.running <= self.policy.cores
 
-    def _finish(self, asked: Asked) -> None:
+    def _finish(self, asked: SimulatedJob) -> None:
         self.policy.finish(asked.ticket, self.now)
         self._ended(asked)
 
-    def _ended(self, asked: Asked) -> None:
+    def _ended(self, asked: SimulatedJob) -> None:
         assert asked.ended is None, "a job ended twice"
         asked.ended = self.now
         del self._by_ticket[asked.ticket]
@@ -108,10 +110,10 @@ class Machine:
 
 
 @dataclass
-class Speaker:
+class SimulatedSpeaker:
     """Speaks three seconds, pauses three: partials as they are ready, an eager final, a final."""
 
-    machine: Machine
+    machine: SimulatedMachine
     session: int
     cost: float = 0.05
     """Core seconds per second of audio of a partial; a final costs twice that."""
@@ -143,7 +145,7 @@ class Speaker:
         audio_s = machine.now - began
         factor = machine.policy.pressure_on(self.session, machine.now).factor
 
-        def again(asked: Asked, now: float) -> None:
+        def again(asked: SimulatedJob, now: float) -> None:
             following = Priority.PARTIAL if asked.state is JobState.DONE else priority
             wait_s = max(0.5, 1.2 * asked.cost_s, 0.5 * factor)
             machine.at(max(now, asked.at + wait_s), lambda: self._partial(began, ends, following))
@@ -167,13 +169,13 @@ class Speaker:
             self.machine.policy.forget(self.session)
 
 
-def speakers(
-    machine: Machine, number: int, *, cost: float, utterances: int = 10, seed: int = 1
-) -> list[Speaker]:
+def start_speakers(
+    machine: SimulatedMachine, number: int, *, cost: float, utterances: int = 10, seed: int = 1
+) -> list[SimulatedSpeaker]:
     """So many that begin at different moments."""
     random = Random(seed)
     all_of_them = [
-        Speaker(machine, session, cost, random.uniform(0, SPEECH_S + PAUSE_S), utterances)
+        SimulatedSpeaker(machine, session, cost, random.uniform(0, SPEECH_S + PAUSE_S), utterances)
         for session in range(1, number + 1)
     ]
     for speaker in all_of_them:

@@ -1,4 +1,4 @@
-"""Databases for tests: an SQLite file or a real PostgreSQL of the session's own, already at the newest schema."""
+"""Databases for tests at the newest schema: SQLite and PostgreSQL, with users and stored dictations."""
 
 import asyncio
 import os
@@ -16,10 +16,13 @@ from uuid import UUID
 import pytest
 
 from app.core.config import Settings, StorageSettings
+from app.storage.common import utc_now
 from app.storage.connections import database_url
 from app.storage.database import Database
+from app.storage.dictations import DictationBatch, NewDictation, NewFinal, PendingFinal, store_batch
 from app.storage.migrate import upgrade
 from app.storage.tables import UserRow
+from app.utils.ids import new_id
 
 _names = count()
 
@@ -78,13 +81,13 @@ def free_port() -> int:
         return port
 
 
-def migrated(settings: Settings) -> None:
+def migrate_database(settings: Settings) -> None:
     """Bring the database of these settings to the newest schema, whatever loop is running here."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(lambda: asyncio.run(upgrade(database_url(settings)))).result()
 
 
-def settings_for(folder: Path, url: str = "") -> Settings:
+def make_settings(folder: Path, url: str = "") -> Settings:
     return Settings(_env_file=None, data_dir=folder, storage=StorageSettings(url=url))
 
 
@@ -116,15 +119,15 @@ def postgres_server() -> Iterator[PostgresServer]:
 def postgres_template(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a database at the newest schema, to be copied."""
     url = postgres_server.create()
-    migrated(settings_for(tmp_path_factory.mktemp("postgres"), url))
+    migrate_database(make_settings(tmp_path_factory.mktemp("postgres"), url))
     return url.rpartition("/")[2]
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file at the newest schema, to be copied."""
-    settings = settings_for(tmp_path_factory.mktemp("sqlite"))
-    migrated(settings)
+    settings = make_settings(tmp_path_factory.mktemp("sqlite"))
+    migrate_database(settings)
     return settings.data_dir / "prompter.db"
 
 
@@ -133,9 +136,9 @@ def storage_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings
     """Settings with a database of the test's own at the newest schema; once on each kind of database."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "prompter.db")
-        return settings_for(tmp_path)
+        return make_settings(tmp_path)
     template = request.getfixturevalue("postgres_template")
-    return settings_for(tmp_path, request.getfixturevalue("postgres_server").create(template))
+    return make_settings(tmp_path, request.getfixturevalue("postgres_server").create(template))
 
 
 @pytest.fixture
@@ -146,7 +149,7 @@ async def database(storage_settings: Settings) -> AsyncIterator[Database]:
     await database.aclose()
 
 
-async def person(database: Database, name: str) -> UUID:
+async def add_user(database: Database, name: str) -> UUID:
     """A new user; the id."""
     async with database.write() as session:
         row = UserRow(name=name, name_key=name, password_hash="", role="user")
@@ -157,9 +160,42 @@ async def person(database: Database, name: str) -> UUID:
 
 @pytest.fixture
 async def ana(database: Database) -> UUID:  # pytest hands fixtures over by name
-    return await person(database, "ana")
+    return await add_user(database, "ana")
 
 
 @pytest.fixture
 async def bob(database: Database) -> UUID:
-    return await person(database, "bob")
+    return await add_user(database, "bob")
+
+
+def make_dictation(user_id: UUID, label: str | None = "s1", model: str | None = None) -> NewDictation:
+    """A dictation that is not stored yet."""
+    return NewDictation(
+        id=new_id(),
+        user_id=user_id,
+        session_label=label,
+        lang="es",
+        provider="fake",
+        model=model,
+        started_at=utc_now(),
+    )
+
+
+def make_pending(dictation_id: UUID, final: NewFinal) -> PendingFinal:
+    """A final that is not stored yet."""
+    return PendingFinal(id=new_id(), dictation_id=dictation_id, final=final, created_at=utc_now())
+
+
+def make_final(n: int, text: str) -> NewFinal:
+    """The final number `n` of a dictation."""
+    return NewFinal(n=n, utterance_id=f"u{n}", text=text)
+
+
+async def store_dictation(database: Database, user_id: UUID, *texts: str) -> UUID:
+    """Store a dictation that has ended, with a final for each text; return its id."""
+    new = make_dictation(user_id)
+    finals = [make_pending(new.id, make_final(n, text)) for n, text in enumerate(texts)]
+    batch = DictationBatch(dictations=[new], finals=finals, ended=[(new.id, utc_now())])
+    result = await store_batch(database, batch)
+    assert (result.stored_finals, result.refused_finals) == (len(texts), 0)
+    return new.id
