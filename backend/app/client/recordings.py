@@ -58,6 +58,8 @@ def read_wav_header(stream: Readable) -> WavHeader | None:
 DECODED_RATE_HZ = 16_000
 MIN_RATE_HZ, MAX_RATE_HZ = 8000, 48_000
 CHUNK_MS = 100
+BLOCK_CHUNKS = 20
+"""How many chunks of a WAV file are read at once."""
 _CONTAINERS = (b"RIFF", b"OggS", b"fLaC", b"ID3", b"\x1aE\xdf\xa3")
 
 
@@ -84,9 +86,7 @@ def open_recording(path: str | Path) -> AudioSource:
             header = read_wav_header(file)
             offset = file.tell()
     except OSError as error:
-        raise AudioError(
-            f"cannot read {str(path)!r}: {(error.strerror or 'no such file').lower()}"
-        ) from error
+        raise _unreadable(path, error) from error
     if header and _can_be_sent(header):
         data_bytes = min(header.data_bytes or path.stat().st_size, path.stat().st_size - offset)
         return AudioSource(
@@ -150,9 +150,29 @@ def _chunk_size_bytes(sample_rate: int) -> int:
 
 
 def _read_file(path: Path, offset: int, header: WavHeader) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        file.seek(offset)
-        yield from _read_stream(file, header.data_bytes, header.sample_rate)
+    """The file is open only while a block of it is read: a caller may stop at any chunk, and closes nothing.
+
+    Raises:
+        AudioError: the file cannot be read any more.
+    """
+    size = _chunk_size_bytes(header.sample_rate)
+    left = header.data_bytes
+    while left is None or left > 0:
+        try:
+            with path.open("rb") as file:
+                file.seek(offset)
+                block = file.read(size * BLOCK_CHUNKS if left is None else min(size * BLOCK_CHUNKS, left))
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        if not block:
+            return
+        offset += len(block)
+        left = None if left is None else left - len(block)
+        yield from (block[at : at + size] for at in range(0, len(block), size))
+
+
+def _unreadable(path: Path, error: OSError) -> AudioError:
+    return AudioError(f"cannot read {str(path)!r}: {(error.strerror or 'no such file').lower()}")
 
 
 def _read_stream(stream: Readable, data_bytes: int | None, sample_rate: int) -> Iterator[bytes]:

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import gc
 import inspect
+import io
 import re
 import textwrap
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.server import ServerConnection
@@ -124,6 +127,24 @@ async def test_a_source_that_fails_tells_its_own_error(client: PromptClient) -> 
 
 
 # -- failures
+
+
+async def test_a_transcription_that_fails_leaves_no_file_open() -> None:
+    """The error holds the frames that read the recording, so that no garbage collector closes it in time."""
+    recording = SAMPLES / "en_weather_madrid_48k.wav"
+
+    async def answer(socket: ServerConnection) -> None:
+        await socket.send(make_message("ready"))
+        await socket.recv()  # the start
+        await socket.recv()  # some audio
+        socket.transport.abort()
+
+    async with run_fake_speech_server(answer) as url:
+        with pytest.raises(ConnectionLost) as caught:
+            await PromptClient(url).transcribe(recording, resume=False)
+    files = [each for each in gc.get_objects() if type(each) is io.FileIO and not each.closed]
+    assert [file for file in files if Path(str(file.name)) == recording] == []
+    del caught
 
 
 async def test_a_refused_start_says_why(client: PromptClient) -> None:

@@ -1,5 +1,6 @@
 """Recordings of every usual kind come out as PCM16 mono, whole, also through a pipe."""
 
+import gc
 import io
 import struct
 from pathlib import Path
@@ -51,6 +52,31 @@ def test_a_plain_wav_is_passed_on_as_it_is(path: Path) -> None:
     assert b"".join(chunks) == samples.tobytes()
     assert {len(chunk) for chunk in chunks[:-1]} == {2 * rate_hz * CHUNK_MS // 1000}
     assert source.audio_ms == len(samples) * 1000 // rate_hz
+
+
+def list_open_files(path: Path) -> list[io.FileIO]:
+    """The file objects on this path that nobody has closed."""
+    files = [each for each in gc.get_objects() if type(each) is io.FileIO]
+    return [file for file in files if not file.closed and Path(str(file.name)) == path]
+
+
+def test_a_wav_is_not_open_between_two_chunks() -> None:
+    """A caller may stop at any chunk and closes nothing: the file must not wait for the garbage collector."""
+    path = SAMPLES / "en_weather_madrid_48k.wav"
+    source = open_recording(path)
+    first = next(source.chunks)
+    assert list_open_files(path) == []
+    assert first + b"".join(source.chunks) == read_wav(path)[0].tobytes()
+
+
+def test_a_wav_that_disappears_while_it_is_read_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "gone.wav"
+    path.write_bytes((SAMPLES / "en_weather_madrid_48k.wav").read_bytes())
+    source = open_recording(path)
+    next(source.chunks)
+    path.unlink()
+    with pytest.raises(AudioError, match=r"cannot read '.*gone\.wav': no such file"):
+        list(source.chunks)
 
 
 @pytest.mark.parametrize("suffix", COMPRESSED)
