@@ -12,7 +12,8 @@ CODE := backend scripts
 LISTEN := $(if $(filter command,$(origin HOST)),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
 CLIENTS := backend/tests/clients_js
 NPM_QUIET := --ignore-scripts --no-audit --no-fund --loglevel=error
-ONLINE := $(if $(filter-out 0 no false,$(OFFLINE)),,--checkpoint)
+is_on = $(filter-out 0 no false,$($(1)))
+MODELS := --models $(if $(call is_on,LIGHT),--light) $(if $(call is_on,OFFLINE),--offline)
 
 .DEFAULT_GOAL := help
 .PHONY: help run dev web types docs shots demo bench test check lint format clean python clients
@@ -29,8 +30,8 @@ clients:  ## the JavaScript packages that tests speak to the server with, where 
 	        echo "prompter: no npm, or npm ci failed: the tests of JavaScript clients are left out" >&2; \
 	fi
 
-run: python  ## start the server (HOST=, PORT=, OFFLINE=1 asks no model hub)
-	@$(READY) $(ONLINE)
+run: python  ## start the server (HOST=, PORT=; LIGHT=1 skips 260 MB of models, OFFLINE=1 fetches none)
+	@$(READY) $(MODELS)
 	@$(WEB) --if-possible build
 	@exec $(BIN)/prompter serve $(LISTEN)
 
@@ -53,8 +54,8 @@ shots: python web  ## take pictures of the web app in its main states (ARGS= nam
 	@$(READY) --dev
 	@$(BIN)/python scripts/screenshots $(ARGS)
 
-demo: python  ## start a server, dictate samples/ to it, show text and answers
-	@$(READY)
+demo: python  ## start a server of its own, dictate samples/ to it, show text and answers
+	@$(READY) $(MODELS)
 	@exec $(BIN)/python scripts/demo.py
 
 bench: python  ## measure latency, accuracy and capacity (BENCH= goes to prompter bench run)

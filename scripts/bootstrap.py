@@ -23,10 +23,21 @@ THIS = sys.version_info[:2]
 NEWER = ("python3.13", "python3.11", "python3.12", "python3.14")
 """Tried in this order where the Python that was given is too old: those with wheels for everything first."""
 HAS_POCKETSPHINX_WHEEL = ((3, 11), (3, 13))
+LLAMA = "xllamacpp"
+"""The package of llama.cpp: the only one that the server is installed without where it cannot be had."""
 STAMP = "prompter-stamp.json"
 LOG = "prompter-install.log"
-HUB_SILENT = "prompter-hub-silent"
-HUB_ASKED_AGAIN_S = 24 * 3600
+REDUCED = "prompter-requirements.txt"
+ASKED = "prompter-models.json"
+"""What was missing when `prompter models ensure` was last asked for it, and its exit code."""
+ASKED_AGAIN_S = 24 * 3600
+WHISPER, SMOLLM = "Whisper base", "SmolLM2-135M"
+MODELS = {WHISPER: "base", SMOLLM: "smollm2"}
+"""What `prompter models ensure` fetches, with the names that `prompter models pull` knows."""
+SIZES_MB = {WHISPER: 133, SMOLLM: 93, "llama.cpp": 34}
+PACKAGES_MB = 180
+NOT_REACHABLE = 3
+"""The exit code of `prompter models` where no source of models answers."""
 PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--retries", "2")
 
 
@@ -38,14 +49,18 @@ def main(argv: "list[str]") -> int:
     """Make or repair the environment; the exit code."""
     options = parse(argv)
     venv = ROOT / options.venv
+    light = options.light and not options.dev
     started_s = time.time()
     try:
-        if not is_complete(venv, options.dev):
-            if THIS < MINIMUM:
-                return subprocess.call([find_newer(), str(Path(__file__).resolve()), *argv])
-            make(venv, options.dev)
+        complete = is_complete(venv, options.dev, light)
+        if not complete and THIS < MINIMUM:
+            return subprocess.call([find_newer(), str(Path(__file__).resolve()), *argv])
+        if options.models and not options.light and not options.offline:
+            announce(venv, complete)
+        if not complete:
+            make(venv, options.dev, light)
             say(f"ready after {time.time() - started_s:.0f} s")
-        return fetch_checkpoint(venv) if options.checkpoint else 0
+        return fetch_models(venv, options) if options.models else 0
     except SetUpError as error:
         say(str(error))
         return 1
@@ -59,7 +74,9 @@ def parse(argv: "list[str]") -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Make the virtual environment, or repair it.")
     parser.add_argument("--venv", default=".venv", help="its folder, from the checkout's root")
     parser.add_argument("--dev", action="store_true", help="with what tests, lint and types need")
-    parser.add_argument("--checkpoint", action="store_true", help="fetch the default Whisper checkpoint too")
+    parser.add_argument("--models", action="store_true", help="fetch the default models too")
+    parser.add_argument("--light", action="store_true", help="neither models nor llama.cpp are fetched")
+    parser.add_argument("--offline", action="store_true", help="no models are fetched")
     return parser.parse_args(argv)
 
 
@@ -76,21 +93,30 @@ def fingerprints() -> "dict[str, str]":
     return found
 
 
-def is_complete(venv: Path, dev: bool) -> bool:
-    """Whether the stamp is that of these requirements, and of this Python where this one could be used."""
+def is_complete(venv: Path, dev: bool, light: bool) -> bool:
+    """Whether the stamp is that of these requirements, and of this Python where this one could be used.
+
+    An environment that was made light is complete for light starts only.
+    """
     try:
         stamp = json.loads((venv / STAMP).read_text())
     except (OSError, ValueError):
         return False
     kind = "dev" if dev else "runtime"
     same_python = THIS < MINIMUM or stamp.get("python") == list(THIS)
-    return same_python and stamp.get(kind) == fingerprints()[kind] and python_of(venv).exists()
+    same_kind = stamp.get(kind) == fingerprints()[kind] and (light or not stamp.get("light"))
+    return same_python and same_kind and python_of(venv).exists()
 
 
-def write_stamp(venv: Path, dev: bool) -> None:
+def write_stamp(venv: Path, dev: bool, light: bool) -> None:
     """Tell later runs that everything is there."""
     now = fingerprints()
-    stamp = {"python": list(THIS), "runtime": now["runtime"], "dev": now["dev"] if dev else None}
+    stamp = {
+        "python": list(THIS),
+        "runtime": now["runtime"],
+        "dev": now["dev"] if dev else None,
+        "light": light,
+    }
     (venv / STAMP).write_text(json.dumps(stamp))
 
 
@@ -126,16 +152,28 @@ def version_of(python: str) -> "tuple[int, ...]":
 # -- making it
 
 
-def make(venv: Path, dev: bool) -> None:
+def announce(venv: Path, complete: bool) -> None:
+    """Say how much is fetched beyond the small packages, before anything is; no word where that is nothing."""
+    missing = list_missing_models(models_folder())
+    names = missing if earlier_answer(venv, missing) is None else []
+    if not complete and not has_llama(venv):
+        names = [*names, "llama.cpp"]
+    if names:
+        total_mb = round(sum(SIZES_MB[name] for name in names), -1)
+        packages = "" if (venv / STAMP).exists() else f" and {PACKAGES_MB} MB of packages"
+        say(f"fetching about {total_mb} MB for {', '.join(names)}{packages}; LIGHT=1 skips the {total_mb} MB")
+
+
+def make(venv: Path, dev: bool, light: bool) -> None:
     """Environment, packages, the `prompter` command; the stamp last."""
     if (venv / STAMP).exists():
         (venv / STAMP).unlink()
     make_environment(venv)
-    install(venv, "requirements-dev.txt" if dev else "requirements.txt")
+    install(venv, "requirements-dev.txt" if dev else "requirements.txt", light)
     if THIS not in HAS_POCKETSPHINX_WHEEL:
         build_pocketsphinx(venv)
     link_checkout(venv)
-    write_stamp(venv, dev)
+    write_stamp(venv, dev, light)
 
 
 def make_environment(venv: Path) -> None:
@@ -159,52 +197,72 @@ def make_environment(venv: Path) -> None:
         raise SetUpError(f"cannot make {venv}: {last_line(done.stdout.decode(errors='replace'))}")
 
 
-def install(venv: Path, requirements: str) -> None:
-    """Install a requirements file with one moving line in place of pip's many.
+def install(venv: Path, requirements: str, light: bool) -> None:
+    """Install a requirements file with one moving line in place of pip's many; without llama.cpp where it fails alone.
 
     Raises:
         SetUpError: pip failed; the line says what to do, the log has the rest.
     """
     say(f"installing the packages of {requirements} into {venv.name} (a minute or so)")
-    if run_pip(venv, ["-r", str(ROOT / requirements)], count_requirements(requirements)) != 0:
-        log = venv / LOG
-        raise SetUpError(explain(log.read_text(errors="replace"), str(log)))
+    wanted = list_requirements(requirements)
+    if not light:
+        # Compiling llama.cpp takes tools and many minutes, so only its wheels are wanted.
+        what = ["--only-binary", LLAMA, "-r", str(ROOT / requirements)]
+        if run_pip(venv, what, len(wanted)) == 0:
+            return
+        log = (venv / LOG).read_text(errors="replace")
+        if not re.search(rf"^ERROR.*\b{LLAMA}\b", log, re.M):
+            raise SetUpError(explain(log, str(venv / LOG)))
+        say(
+            "going on without llama.cpp, so no model runs inside the server: the package index has no "
+            f"{LLAMA} for this machine (see {keep_log(venv)})"
+        )
+    reduced = [line for line in wanted if not line.startswith(LLAMA)]
+    (venv / REDUCED).write_text("\n".join(reduced) + "\n", encoding="utf-8")
+    if run_pip(venv, ["-r", str(venv / REDUCED)], len(reduced)) != 0:
+        raise SetUpError(explain((venv / LOG).read_text(errors="replace"), str(venv / LOG)))
+
+
+def keep_log(venv: Path) -> Path:
+    """Keep pip's log from being written over by its next run; where it is then."""
+    kept = venv / f"{LLAMA}-{LOG}"
+    return (venv / LOG).replace(kept)
 
 
 def run_pip(venv: Path, what: "list[str]", total: int) -> int:
     """Run pip, keep its words in the log, show how far it is; its exit code."""
     command = [str(python_of(venv)), *PIP, *what]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert process.stdout is not None
     names = set()
-    with (venv / LOG).open("wb") as log:
-        for line in process.stdout:
-            log.write(line)
-            text = line.decode(errors="replace")
-            found = re.match(r"\s*(?:Collecting|Requirement already satisfied:) ([\w.-]+)", text)
-            if found:
-                names.add(found.group(1).lower())
-                repaint(f"{min(len(names), total):>3} of {total}  {found.group(1)}")
-            elif text.startswith("Installing collected"):
-                repaint("unpacking")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        with (venv / LOG).open("wb") as log:
+            for line in process.stdout:
+                log.write(line)
+                text = line.decode(errors="replace")
+                found = re.match(r"\s*(?:Collecting|Requirement already satisfied:) ([\w.-]+)", text)
+                if found:
+                    names.add(found.group(1).lower())
+                    repaint(f"{min(len(names), total):>3} of {total}  {found.group(1)}")
+                elif text.startswith("Installing collected"):
+                    repaint("unpacking")
     repaint("")
-    return process.wait()
+    return process.returncode
 
 
-def count_requirements(name: str) -> int:
-    """How many packages a requirements file names, with those of the files it includes."""
-    count = 0
+def list_requirements(name: str) -> "list[str]":
+    """The packages that a requirements file names, with those of the files it includes, one requirement each."""
+    found = []
     for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
         entry = line.split("#")[0].strip()
         if entry.startswith("-r"):
-            count += count_requirements(entry.split()[1])
+            found += list_requirements(entry.split()[1])
         elif entry:
-            count += 1
-    return count
+            found.append(entry)
+    return found
 
 
 FAILURES = (
-    (r"No space left on device", "no space left on the disk; the packages need about 700 MB"),
+    (r"No space left on device", "no space left on the disk; the packages need about 800 MB"),
     (
         r"NewConnectionError|NameResolutionError|Max retries exceeded|Network is unreachable|ReadTimeout",
         "the package index cannot be reached; check the network (or PIP_INDEX_URL) and run this again",
@@ -252,29 +310,74 @@ def link_checkout(venv: Path) -> None:
     command.chmod(0o755)
 
 
-# -- the default checkpoint
+# -- the default models
 
 
-def fetch_checkpoint(venv: Path) -> int:
-    """Fetch it where none is there; a hub that does not answer is not asked again for a day. 0, or 130."""
-    silent = venv / HUB_SILENT
-    if has_checkpoint(Path(os.environ.get("PROMPTER_MODELS_DIR") or ROOT / "models")):
+def fetch_models(venv: Path, options: argparse.Namespace) -> int:
+    """Fetch those that are missing; sources that do not answer are not asked again for a day. 0, or 130.
+
+    Each way that leaves some out says so in one line, and the server starts without them.
+    """
+    missing = list_missing_models(models_folder())
+    answer = earlier_answer(venv, missing)
+    if not missing or answer == 0:
         return 0
-    if silent.exists() and time.time() - silent.stat().st_mtime < HUB_ASKED_AGAIN_S:
-        say("no Whisper checkpoint, and no answer from the hub today; ask it with: prompter models pull base")
+    if options.light or options.offline:
+        word = "LIGHT=1" if options.light else "OFFLINE=1"
+        say(
+            f"{word}: going on without {' and '.join(missing)}; a start without {word} fetches what is missing"
+        )
+        return 0
+    if answer == NOT_REACHABLE:
+        pulls = " and ".join(f"prompter models pull {MODELS[name]}" for name in missing)
+        say(f"no {' and no '.join(missing)}: no source answered in the last day; ask again with: {pulls}")
         return 0
     code = subprocess.call([str(python_of(venv)), "-m", "app.cli", "models", "ensure"])
-    if code == 3:
-        silent.touch()
-    elif silent.exists():
-        silent.unlink()
+    still_missing = list_missing_models(models_folder())
+    (venv / ASKED).write_text(json.dumps({"missing": still_missing, "code": code}))
     return 130 if code in (130, -2) else 0
 
 
-def has_checkpoint(models: Path) -> bool:
+def earlier_answer(venv: Path, missing: "list[str]") -> "int | None":
+    """The exit code of `prompter models ensure` where it still holds for what is missing; None where it is to be asked.
+
+    0 with something missing means that these settings do without it: that holds until `.env` changes.
+    """
+    try:
+        asked = json.loads((venv / ASKED).read_text())
+        asked_at_s = (venv / ASKED).stat().st_mtime
+    except (OSError, ValueError):
+        return None
+    dotenv = ROOT / ".env"
+    if asked.get("missing") != missing or (dotenv.exists() and dotenv.stat().st_mtime > asked_at_s):
+        return None
+    is_fresh = asked.get("code") == 0 or time.time() - asked_at_s < ASKED_AGAIN_S
+    return asked["code"] if is_fresh and asked["code"] in (0, NOT_REACHABLE) else None
+
+
+def models_folder() -> Path:
+    """The folder of the models, from the environment or `.env` as the server takes it."""
+    named = os.environ.get("PROMPTER_MODELS_DIR") or in_dotenv("PROMPTER_MODELS_DIR") or "models"
+    return ROOT / Path(named).expanduser()
+
+
+def in_dotenv(name: str) -> str:
+    """The value of a name in `.env`; empty where there is none."""
+    try:
+        text = (ROOT / ".env").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    found = re.search(rf"^\s*(?:export\s+)?{name}\s*=\s*[\"']?([^\"'#\n]*)", text, re.M)
+    return found.group(1).strip() if found else ""
+
+
+def list_missing_models(models: Path) -> "list[str]":
     """A quick look; `prompter models ensure` looks again, and closely, before it fetches anything."""
     names = [path.parent.name for path in models.glob("*/model.bin")]
-    return any(name != "whisper-samples" and not name.startswith(".") for name in names)
+    has_whisper = any(name != "whisper-samples" and not name.startswith(".") for name in names)
+    files = [path.relative_to(models) for path in (*models.glob("*.gguf"), *models.glob("*/*.gguf"))]
+    has_gguf = any(not path.parts[0].startswith(".") for path in files)
+    return [name for name, there in ((WHISPER, has_whisper), (SMOLLM, has_gguf)) if not there]
 
 
 # -- small things
@@ -283,6 +386,11 @@ def has_checkpoint(models: Path) -> bool:
 def python_of(venv: Path) -> Path:
     """The environment's interpreter."""
     return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def has_llama(venv: Path) -> bool:
+    """Whether llama.cpp is installed."""
+    return any(any(venv.glob(f"{library}/site-packages/{LLAMA}")) for library in ("lib/python*", "Lib"))
 
 
 def last_line(text: str) -> str:

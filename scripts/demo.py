@@ -1,30 +1,65 @@
-"""A server on a free port, recordings of `samples/` dictated to it as they were spoken, and the answers."""
+"""A server on a free port with a data folder of its own: recordings of `samples/` dictated to it, and its answers."""
 
+import argparse
 import asyncio
+import os
 import queue
 import re
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from prompter import ClientError, PromptClient, Refused, open_recording, paced
 
 ROOT = Path(__file__).resolve().parent.parent
-ENGLISH = ("en_weather_madrid_48k", "en_summarize_document_44k", "en_two_requests_16k")
-SPANISH = ("es_estado_pedido_16k", "es_sumar_numeros_44k")
+RECORDINGS = (
+    "en_weather_madrid_48k",
+    "en_summarize_document_44k",
+    "en_two_requests_16k",
+    "es_estado_pedido_16k",
+    "es_sumar_numeros_44k",
+)
+"""What is dictated, from `samples/`; each name begins with its language."""
 SAMPLES_MODEL = "whisper-samples"
 """The tiny checkpoint in the repository: it knows the sentences of `samples/` and nothing else."""
+OWN_SETTINGS = {
+    "PROMPTER_STORAGE__URL": "",
+    "PROMPTER_ACCOUNTS__MODE": "none",
+    "PROMPTER_TLS_CERT": "",
+    "PROMPTER_TLS_KEY": "",
+}
+"""With a data folder of its own, these keep the demonstration out of the user's data, and reachable."""
+LONGEST_ANSWER_TOKENS = 80
+"""For the model inside the server, which may ramble."""
 
 
 def main() -> int:
     """Run the demonstration; the exit code."""
+    parser = argparse.ArgumentParser(description="Dictate recordings of samples/ to a server of its own.")
+    known = sorted(path.stem for path in (ROOT / "samples").glob("*.wav"))
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"such as {RECORDINGS[0]}", default=RECORDINGS
+    )
+    names = parser.parse_args().names
+    for name in names:
+        if name not in known:
+            parser.error(f"there is no recording {name!r}; there are {', '.join(known)}")
+    with tempfile.TemporaryDirectory(prefix="prompter-demo-") as data:
+        return run(names, Path(data))
+
+
+def run(names: Sequence[str], data: Path) -> int:
+    """Run it with these recordings and this data folder; the exit code."""
     command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", "0"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    settings = {**os.environ, **OWN_SETTINGS, "PROMPTER_DATA_DIR": str(data)}
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=settings)
     try:
         url = wait_until_listening(server)
-        asyncio.run(demonstrate(url))
+        asyncio.run(demonstrate(url, names))
     except (ClientError, RuntimeError) as error:
         print(f"prompter: {error}", file=sys.stderr)
         return 1
@@ -54,26 +89,24 @@ def wait_until_listening(server: subprocess.Popen[str]) -> str:
     raise RuntimeError("the server did not start")
 
 
-async def demonstrate(url: str) -> None:
-    """English with the engine that the server chooses, Spanish with the small checkpoint if it is there."""
-    small = {"provider": "whisper_local", "model": SAMPLES_MODEL}
-    has_small = (ROOT / "models" / SAMPLES_MODEL / "model.bin").exists()
+async def demonstrate(url: str, names: Sequence[str]) -> None:
+    """Dictate each with the engine that the server chooses, or with the small checkpoint if that one is refused."""
     async with PromptClient(url) as client:
-        for name in ENGLISH:
+        answering = next(item["name"] for item in (await client.providers())["llm"] if item["default"])
+        config = {"max_tokens": LONGEST_ANSWER_TOKENS} if answering == "llama_local" else None
+        for name in names:
+            lang = name[:2]
             try:
-                await show(client, name, {"lang": "en"})
+                await show(client, name, {"lang": lang}, config)
             except Refused as refusal:
                 print(f"  refused  {refusal}")
-                if has_small:
-                    await show(client, name, {"lang": "en", **small})
-        if not has_small:
-            print("\nSpanish is left out: it needs a Whisper checkpoint (prompter models pull base).")
-            return
-        for name in SPANISH:
-            await show(client, name, {"lang": "es", **small})
+                small = {"provider": "whisper_local", "model": SAMPLES_MODEL}
+                await show(client, name, {"lang": lang, **small}, config)
 
 
-async def show(client: PromptClient, name: str, options: dict[str, Any]) -> None:
+async def show(
+    client: PromptClient, name: str, options: dict[str, Any], config: dict[str, Any] | None
+) -> None:
     """Dictate one recording; print what comes when it comes, then the model's answer to it."""
     wav = open_recording(ROOT / "samples" / f"{name}.wav")
     spoken = (ROOT / "samples" / f"{name}.txt").read_text(encoding="utf-8").strip()
@@ -82,7 +115,7 @@ async def show(client: PromptClient, name: str, options: dict[str, Any]) -> None
     said = []
     async for event in client.dictate(speech, sample_rate=wav.sample_rate, session_id=name, **options):
         if event.type == "ready":
-            print(f"  engine   {event.data['provider']}")
+            print(f"  engine   {event.data['provider']} {event.data.get('model') or ''}")
         elif event.type == "partial":
             print(f"  partial  {event.text}")
         elif event.type == "final" and event.text:
@@ -91,7 +124,7 @@ async def show(client: PromptClient, name: str, options: dict[str, Any]) -> None
     if not said:
         raise RuntimeError(f"nothing was understood of {name}")
     print("  answer   ", end="")
-    async for piece in client.generate_stream(session_id=name):
+    async for piece in client.generate_stream(session_id=name, config=config):
         print(piece, end="", flush=True)
     print()
 

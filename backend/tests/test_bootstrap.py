@@ -176,19 +176,31 @@ def test_the_stamp_holds_for_these_requirements_and_this_python(
     monkeypatch.setattr(bootstrap, "ROOT", checkout)
     venv = checkout / ".venv"
     executable(venv / "bin" / "python", "")
-    assert not bootstrap.is_complete(venv, False)
-    bootstrap.write_stamp(venv, False)
-    assert bootstrap.is_complete(venv, False)
-    assert not bootstrap.is_complete(venv, True)
-    bootstrap.write_stamp(venv, True)
-    assert bootstrap.is_complete(venv, False)
-    assert bootstrap.is_complete(venv, True)
+    assert not bootstrap.is_complete(venv, dev=False, light=False)
+    bootstrap.write_stamp(venv, dev=False, light=False)
+    assert bootstrap.is_complete(venv, dev=False, light=False)
+    assert bootstrap.is_complete(venv, dev=False, light=True)
+    assert not bootstrap.is_complete(venv, dev=True, light=False)
+    bootstrap.write_stamp(venv, dev=True, light=False)
+    assert bootstrap.is_complete(venv, dev=False, light=False)
+    assert bootstrap.is_complete(venv, dev=True, light=False)
     monkeypatch.setattr(bootstrap, "THIS", (3, 99))
-    assert not bootstrap.is_complete(venv, True)
+    assert not bootstrap.is_complete(venv, dev=True, light=False)
     monkeypatch.setattr(bootstrap, "THIS", (3, 8))
-    assert bootstrap.is_complete(venv, True), "an old Python is only the one that looks"
+    assert bootstrap.is_complete(venv, dev=True, light=False), "an old Python is only the one that looks"
     (venv / "prompter-stamp.json").write_text("{")
-    assert not bootstrap.is_complete(venv, True)
+    assert not bootstrap.is_complete(venv, dev=True, light=False)
+
+
+def test_a_light_environment_is_complete_for_light_starts_alone(
+    bootstrap: ModuleType, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "ROOT", checkout)
+    venv = checkout / ".venv"
+    executable(venv / "bin" / "python", "")
+    bootstrap.write_stamp(venv, dev=False, light=True)
+    assert bootstrap.is_complete(venv, dev=False, light=True)
+    assert not bootstrap.is_complete(venv, dev=False, light=False)
 
 
 @pytest.mark.parametrize(
@@ -208,10 +220,11 @@ def test_a_failed_install_is_one_line(bootstrap: ModuleType, log: str, meaning: 
     assert "\n" not in line
 
 
-def test_requirements_are_counted_with_those_they_include(bootstrap: ModuleType) -> None:
-    runtime = bootstrap.count_requirements("requirements.txt")
-    assert runtime > 20
-    assert bootstrap.count_requirements("requirements-dev.txt") > runtime
+def test_requirements_are_listed_with_those_they_include(bootstrap: ModuleType) -> None:
+    runtime = bootstrap.list_requirements("requirements.txt")
+    assert len(runtime) > 20
+    assert sum(line.startswith("xllamacpp==") for line in runtime) == 1
+    assert set(bootstrap.list_requirements("requirements-dev.txt")) > set(runtime)
 
 
 def test_no_compiler_is_one_line_and_no_failure(
@@ -224,43 +237,187 @@ def test_no_compiler_is_one_line_and_no_failure(
     assert "there is no C compiler" in said
 
 
-# -- the checkpoint
+# -- llama.cpp
 
 
-def test_a_silent_hub_is_not_asked_again_for_a_day(
-    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+FAKE_PIP = """echo "$@" >> "{asked}"
+case "$*" in
+    *--only-binary*) echo "{said}"; exit 1;;
+    *) for last; do :; done; cp "$last" "{installed}";;
+esac"""
+"""An interpreter whose pip installs a list, unless something in it has to be a wheel."""
+
+
+def fake_pip(folder: Path, said: str) -> Path:
+    """Make an environment in which pip fails with `said` where llama.cpp is asked for."""
+    script = FAKE_PIP.format(asked=folder / "asked", installed=folder / "installed", said=said)
+    executable(folder / "venv" / "bin" / "python", script)
+    return folder / "venv"
+
+
+def test_without_a_wheel_of_llama_the_rest_is_installed(
+    bootstrap: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("PROMPTER_MODELS_DIR", str(tmp_path / "models"))
-    asked = tmp_path / "asked"
-    executable(tmp_path / "bin" / "python", f'echo "$@" >> "{asked}"; exit 3')
-    assert bootstrap.fetch_checkpoint(tmp_path) == 0
-    assert bootstrap.fetch_checkpoint(tmp_path) == 0
-    assert asked.read_text().splitlines() == ["-m app.cli models ensure"]
-    yesterday_s = time.time() - bootstrap.HUB_ASKED_AGAIN_S - 1
-    os.utime(tmp_path / bootstrap.HUB_SILENT, (yesterday_s, yesterday_s))
-    assert bootstrap.fetch_checkpoint(tmp_path) == 0
-    assert len(asked.read_text().splitlines()) == 2
+    venv = fake_pip(tmp_path, "ERROR: No matching distribution found for xllamacpp==2026.10.11549")
+    bootstrap.install(venv, "requirements.txt", light=False)
+    installed = (tmp_path / "installed").read_text()
+    assert "fastapi==" in installed
+    assert "xllamacpp" not in installed
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert "going on without llama.cpp" in said[1]
+    assert "No matching distribution" in (venv / "xllamacpp-prompter-install.log").read_text()
+
+
+def test_another_package_that_is_missing_ends_the_set_up(bootstrap: ModuleType, tmp_path: Path) -> None:
+    venv = fake_pip(tmp_path, "Collecting xllamacpp\nERROR: No matching distribution found for numpy==2.4.6")
+    with pytest.raises(bootstrap.SetUpError, match="numpy"):
+        bootstrap.install(venv, "requirements.txt", light=False)
+    assert len((tmp_path / "asked").read_text().splitlines()) == 1
+
+
+def test_light_does_not_ask_for_llama(bootstrap: ModuleType, tmp_path: Path) -> None:
+    venv = fake_pip(tmp_path, "ERROR: asked")
+    bootstrap.install(venv, "requirements.txt", light=True)
+    assert len((tmp_path / "asked").read_text().splitlines()) == 1
+    assert "xllamacpp" not in (tmp_path / "installed").read_text()
+
+
+# -- the models
+
+
+@pytest.fixture
+def place(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A checkout without models; the command of its `venv` ends as `answer` says, and is counted in `asked`."""
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.delenv("PROMPTER_MODELS_DIR", raising=False)
+    executable(
+        tmp_path / "venv" / "bin" / "python",
+        f'echo "$@" >> "{tmp_path}/asked"; exit $(cat "{tmp_path}/answer")',
+    )
+    answer_with(tmp_path, 0)
+    return tmp_path
+
+
+def answer_with(place: Path, code: int) -> None:
+    (place / "answer").write_text(str(code))
+
+
+def count_asked(place: Path) -> int:
+    return len((place / "asked").read_text().splitlines()) if (place / "asked").exists() else 0
+
+
+def fetch(bootstrap: ModuleType, place: Path, *options: str) -> int:
+    code: int = bootstrap.fetch_models(place / "venv", bootstrap.parse(["--models", *options]))
+    return code
+
+
+def put_whisper(models: Path, name: str = "base") -> None:
+    (models / name).mkdir(parents=True)
+    (models / name / "model.bin").touch()
+
+
+def test_silent_sources_are_not_asked_again_for_a_day(
+    bootstrap: ModuleType, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer_with(place, 3)
+    assert fetch(bootstrap, place) == 0
+    assert (place / "asked").read_text() == "-m app.cli models ensure\n"
+    assert capsys.readouterr().err == "", "the command says it"
+    assert fetch(bootstrap, place) == 0
+    assert count_asked(place) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "prompter models pull base and prompter models pull smollm2" in said
+    yesterday_s = time.time() - bootstrap.ASKED_AGAIN_S - 1
+    os.utime(place / "venv" / bootstrap.ASKED, (yesterday_s, yesterday_s))
+    assert fetch(bootstrap, place) == 0
+    assert count_asked(place) == 2
+
+
+def test_what_these_settings_do_without_is_asked_for_once(
+    bootstrap: ModuleType, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a model service in the settings, the command fetches no language model and ends with 0."""
+    put_whisper(place / "models")
+    for _ in range(3):
+        assert fetch(bootstrap, place) == 0
+        bootstrap.announce(place / "venv", complete=True)
+    assert count_asked(place) == 1
+    assert "SmolLM2" not in capsys.readouterr().err
+    (place / ".env").write_text("PROMPTER_LLM__PROVIDER=llama_local\n")
+    later_s = time.time() + 5
+    os.utime(place / ".env", (later_s, later_s))
+    assert fetch(bootstrap, place) == 0
+    assert count_asked(place) == 2
 
 
 @pytest.mark.parametrize(("code", "expected"), [(0, 0), (1, 0), (130, 130)])
 def test_only_ctrl_c_keeps_the_server_from_starting(
-    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int, expected: int
+    bootstrap: ModuleType, place: Path, code: int, expected: int
 ) -> None:
-    monkeypatch.setenv("PROMPTER_MODELS_DIR", str(tmp_path / "models"))
-    executable(tmp_path / "bin" / "python", f"exit {code}")
-    assert bootstrap.fetch_checkpoint(tmp_path) == expected
-    assert not (tmp_path / bootstrap.HUB_SILENT).exists()
+    answer_with(place, code)
+    assert fetch(bootstrap, place) == expected
+    assert fetch(bootstrap, place) == expected
+    assert count_asked(place) == (1 if code == 0 else 2)
+
+
+@pytest.mark.parametrize("word", ["light", "offline"])
+def test_light_and_offline_fetch_nothing_and_say_so_in_one_line(
+    bootstrap: ModuleType, place: Path, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    assert fetch(bootstrap, place, f"--{word}") == 0
+    assert count_asked(place) == 0
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{word.upper()}=1: going on without Whisper base and SmolLM2-135M" in said
+
+
+def test_models_that_are_there_are_seen(bootstrap: ModuleType, place: Path) -> None:
+    models = place / "models"
+    assert bootstrap.list_missing_models(models) == ["Whisper base", "SmolLM2-135M"]
+    put_whisper(models, "whisper-samples")
+    put_whisper(models, ".base.part")
+    (models / ".base.part" / "x.gguf").touch()
+    assert bootstrap.list_missing_models(models) == ["Whisper base", "SmolLM2-135M"]
+    put_whisper(models, "tiny.en")
+    (models / "tiny.en" / "x.gguf").touch()
+    assert bootstrap.list_missing_models(models) == []
+    assert fetch(bootstrap, place) == 0
+    assert count_asked(place) == 0
 
 
 @pytest.mark.parametrize(
-    ("name", "there"), [("base", True), ("whisper-samples", False), (".base.part", False)]
+    "line", ["PROMPTER_MODELS_DIR=elsewhere", "export PROMPTER_MODELS_DIR='elsewhere' # x"]
 )
-def test_a_checkpoint_that_is_there_is_seen(
-    bootstrap: ModuleType, tmp_path: Path, name: str, there: bool
+def test_the_models_folder_may_stand_in_dotenv(
+    bootstrap: ModuleType, place: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "model.bin").touch()
-    assert bootstrap.has_checkpoint(tmp_path) is there
+    assert bootstrap.models_folder() == place / "models"
+    (place / ".env").write_text(f"# PROMPTER_MODELS_DIR=no\n{line}\n")
+    assert bootstrap.models_folder() == place / "elsewhere"
+    monkeypatch.setenv("PROMPTER_MODELS_DIR", str(place / "third"))
+    assert bootstrap.models_folder() == place / "third"
+
+
+def test_the_first_line_says_how_much_is_fetched(
+    bootstrap: ModuleType, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bootstrap.announce(place / "venv", complete=False)
+    said = capsys.readouterr().err
+    assert "about 260 MB for Whisper base, SmolLM2-135M, llama.cpp" in said
+    assert "LIGHT=1 skips" in said
+    assert said.count("\n") == 1
+    (place / "venv" / bootstrap.STAMP).touch()
+    bootstrap.announce(place / "venv", complete=False)
+    assert "llama.cpp; LIGHT=1" in capsys.readouterr().err, "after a light start the packages are there"
+
+
+def test_the_first_line_of_make_run(checkout: Path) -> None:
+    """The command fails here for want of packages; the server would start all the same."""
+    done = run(checkout, "--models")
+    assert done.returncode == 0
+    assert "fetching about 260 MB" in done.stderr.splitlines()[0]
 
 
 # -- make
@@ -281,8 +438,10 @@ def test_make_without_a_target_lists_them() -> None:
 def test_make_run_passes_its_choices_on() -> None:
     planned = make("-n", "run", "HOST=127.0.0.2", "PORT=8123", "OFFLINE=1").stdout
     assert 'serve --host "127.0.0.2" --port "8123"' in planned
-    assert "--checkpoint" not in planned
-    assert "--checkpoint" in make("-n", "run", "OFFLINE=0").stdout
+    assert "--models  --offline" in planned
+    assert "--offline" not in make("-n", "run", "OFFLINE=0").stdout
+    assert "--models --light" in make("-n", "run", "LIGHT=1").stdout
+    assert "--models" in make("-n", "demo").stdout
 
 
 def test_a_host_that_a_shell_exports_is_not_meant() -> None:

@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 from asyncio import TimerHandle, Transport
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -21,6 +22,11 @@ from app.weights.gguf import GgufFile, find_default_gguf
 LOADING_TIMEOUT_S = 30
 """Longest wait for the default speech engine to load before it is described."""
 
+
+VERY_SMALL_BYTES = 400_000_000
+"""A language model up to this size is announced as one for trying out: half a billion parameters or fewer."""
+
+_CONNECT = "set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL, here or in .env"
 
 SIGNAL_CHECK_S = 0.05
 """Time between two checks for a signal."""
@@ -101,14 +107,26 @@ class AnnouncingServer(uvicorn.Server):
         if provider == "openai_compat":
             return [f"prompts are answered by: {upstream.model!r} at {mask_password(upstream.base_url)}"]
         if provider == "llama_local" and isinstance(file := find_default_gguf(self._settings), GgufFile):
-            return [f"prompts are answered by: llama.cpp inside, with {file.path.name}"]
+            return describe_llama(file, self._settings.models_dir)
         if provider != "echo":
             return [f"prompts are answered by: {provider}"]
         return [
             "prompts are answered by: echo, which only repeats them",
-            "  for a model, set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL or the same in .env,",
-            "  or put a GGUF file into the models folder, with the extra `llama` installed",
+            f"  for a model: {_CONNECT},",
+            "  or fetch a very small one: prompter models pull smollm2",
         ]
+
+
+def describe_llama(file: GgufFile, models: Path) -> list[str]:
+    """Return what is announced of a model in llama.cpp; `models` is the folder for a better one."""
+    answers = f"prompts are answered by: {file.name}, in llama.cpp on this machine"
+    if file.size_bytes > VERY_SMALL_BYTES:
+        return [answers]
+    return [
+        answers,
+        f"  very small: fine for trying out, often wrong; connect a better one: {_CONNECT},",
+        f"  or put a larger GGUF file into {models}",
+    ]
 
 
 def _find_resources(loaded_app: Any) -> Any:

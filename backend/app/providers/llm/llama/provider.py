@@ -23,7 +23,8 @@ from app.weights.gguf import GgufFile, MissingGguf, find_default_gguf, list_gguf
 _PACKAGE = "xllamacpp"
 _NOTICE_S = 0.2
 _NOT_INSTALLED = (
-    "llama.cpp is not installed: pip install 'prompter[llama]', or pip install '.[llama]' in a checkout"
+    "llama.cpp is not installed: `make run` without LIGHT=1 installs it in a checkout; elsewhere: "
+    "pip install xllamacpp"
 )
 
 
