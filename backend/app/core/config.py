@@ -321,6 +321,15 @@ class LlamaSettings(BaseModel):
         8192, ge=256, le=1 << 20, description="context length of each llama.cpp answer (tokens)"
     )
     parallel: int = Field(2, ge=1, le=64, description="llama.cpp answers that are generated at once")
+    answer_tokens: int = Field(
+        2048,
+        ge=1,
+        le=1 << 20,
+        description="longest llama.cpp answer, whatever the request asks for (tokens)",
+    )
+    answer_s: float = Field(
+        300.0, gt=0, le=3600, description="time limit of a llama.cpp answer, from its first word (s)"
+    )
     threads: int = Field(
         0, ge=0, le=1024, description="CPU threads of llama.cpp; 0 leaves the number to llama.cpp"
     )

@@ -6,20 +6,15 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import openai
 import pytest
-import uvicorn
 
-from app.core.config import LlamaSettings, LlmSettings, Settings
-from app.main import create_app
-from app.providers.llm.llama.provider import LlamaLocalProvider
-from app.providers.registry import Registration, Registrations, list_llm_registrations
-from tests.support.server import own_data_folder, run_app
+from tests.support.llama import Running, serving
 from tests.support.speech_client import gather, wait_until
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
@@ -31,42 +26,6 @@ SCHEMA = {
     "required": ["say", "count"],
     "additionalProperties": False,
 }
-
-
-class Running:
-    """A server and what its tests look into."""
-
-    def __init__(self, url: str, server: uvicorn.Server, provider: LlamaLocalProvider) -> None:
-        self.url = url
-        self.server = server
-        self.provider = provider
-
-    @property
-    def pid(self) -> int:
-        process = self.provider.server.process
-        assert process is not None
-        assert process.pid is not None
-        return process.pid
-
-    def sdk(self) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="any", max_retries=0)
-
-
-@contextmanager
-def serving(models: Path, **llama: Any) -> Iterator[Running]:
-    """A server with a models folder, in a thread."""
-    given = Settings(
-        _env_file=None,
-        models_dir=models,
-        llm=LlmSettings(llama_local=LlamaSettings(**{"threads": 1} | llama), discover=False),
-    )
-    with own_data_folder(given) as settings:
-        provider = LlamaLocalProvider(settings)
-        own = Registration("llama_local", lambda: lambda _: provider, "tests")
-        llm = {**list_llm_registrations(settings), "llama_local": own}
-        app = create_app(settings, registrations=Registrations(llm=llm))
-        with run_app(app, log_level="error", timeout_graceful_shutdown=1) as (url, server):
-            yield Running(url, server, provider)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,9 @@ from typing import Any
 FAILED = b"failed\n"
 _PROMPT_CACHE_MIB = 512
 """Memory for the states of earlier prompts; llama.cpp's own limit is 8 GB."""
+_CPU_BATCH_TOKENS = 64
+"""Tokens of prompts that are read at once on CPU cores. llama.cpp notices only between two batches that a client has
+left; its own 2048 go on for 15 CPU seconds with a model of 135 million weights. Smaller ones are as fast (measured)."""
 _ERRORS, _INFO = 1, 3
 """Levels of llama.cpp's log. It logs prompts at higher levels only."""
 
@@ -80,6 +83,8 @@ def _make_params(load: LoadOptions) -> Any:
     params.n_ctx = load.context_tokens * load.parallel  # llama.cpp divides it
     params.fit_params = False  # the settings are met, or loading fails
     params.n_gpu_layers = load.gpu_layers
+    if not load.gpu_layers:
+        params.n_batch = max(_CPU_BATCH_TOKENS, load.parallel)
     if load.threads:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = load.threads
     params.cache_ram_mib = _PROMPT_CACHE_MIB

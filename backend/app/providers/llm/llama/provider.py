@@ -11,6 +11,7 @@ import anyio.to_thread
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, ProviderNotReady, UpstreamError, UpstreamTruncated
 from app.providers.base import ChatRequest, ProviderStatus
+from app.providers.llm.llama.answer import join_chunks, limit_time, limit_tokens
 from app.providers.llm.llama.process import LlamaProcess
 from app.providers.llm.llama.server import LlamaServer
 from app.providers.upstream.chat import ChatUpstream
@@ -70,17 +71,23 @@ class LlamaLocalProvider:
         return [file.name for file in sorted(files, key=lambda file: file != first)]
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
-        """As `ChatProvider.stream`. A model that is not loaded is loaded first, in place of the other."""
+        """As `ChatProvider.stream`. A model that is not loaded is loaded first, in place of the other.
+
+        An answer is never longer than the settings allow: it ends with the reason `length` there.
+        """
+        own = self._settings.llm.llama_local
+        body = limit_tokens(request.body, own.answer_tokens)
         async with (
             self._load_model(request.model) as (chat, model),
-            aclosing(chat.stream(ChatRequest(model, request.body))) as chunks,
+            aclosing(chat.stream(ChatRequest(model, body))) as endless,
+            aclosing(limit_time(endless, own.answer_s)) as chunks,
         ):
             async for chunk in chunks:
                 yield chunk
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
-        async with self._load_model(request.model) as (chat, model):
-            return await chat.complete(ChatRequest(model, request.body))
+        """As `ChatProvider.complete`. It is streamed from llama.cpp, so that the time limit keeps what has come."""
+        return await join_chunks(self.stream(request))
 
     async def aclose(self) -> None:
         await self.server.aclose()

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.config import LlamaSettings, LlmSettings, Settings
 from app.providers.llm.llama.provider import LlamaLocalProvider
-from tests.support.llama import Make
+from tests.support.llama import FOR_TESTS, Make
 from tests.support.tiny_llama import write_tiny_llama
 
 
@@ -32,9 +32,8 @@ async def make(models: Path) -> AsyncIterator[Make]:
             _env_file=None,
             models_dir=models_dir,
             log_level=log_level,
-            # More threads than cores that are free wait for each other longer than they work.
             llm=LlmSettings(
-                llama_local=LlamaSettings(**{"threads": 1} | llama), local_first_byte_timeout_s=wait_s
+                llama_local=LlamaSettings(**FOR_TESTS | llama), local_first_byte_timeout_s=wait_s
             ),
         )
         made.append(LlamaLocalProvider(settings))

@@ -3,13 +3,13 @@
 import os
 import signal
 import sys
+from pathlib import Path
 
 import httpx2
 import pytest
 
-from app.core.errors import (
-    ContextTooLong,
-)
+from app.core.errors import ContextTooLong
+from app.providers.llm.llama.child import LoadOptions, _make_params
 from tests.support.llama import MESSAGES, TOOL, Make, get_pid, make_request, read_answer
 from tests.support.tiny_llama import SENTENCE
 
@@ -63,3 +63,21 @@ async def test_ctrl_c_is_not_for_it(make: Make) -> None:
     os.kill(get_pid(provider), signal.SIGINT)
     assert (await read_answer(provider, make_request()))[0] == SENTENCE
     assert provider.server.process is not None
+
+
+@pytest.mark.parametrize(("gpu_layers", "parallel", "batch_tokens"), [(0, 2, 64), (0, 65, 65), (20, 2, 2048)])
+def test_prompts_are_read_in_small_batches_on_cpu_cores(
+    gpu_layers: int, parallel: int, batch_tokens: int
+) -> None:
+    """A batch goes on after its client has left."""
+    options = LoadOptions(
+        path=Path("tiny.gguf"),
+        name="tiny",
+        context_tokens=2048,
+        parallel=parallel,
+        threads=1,
+        gpu_layers=gpu_layers,
+        debug=False,
+        api_key="none",
+    )
+    assert _make_params(options).n_batch == batch_tokens

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.core.config import LlmProfile, LlmSettings, Settings
+from app.core.config import LlamaSettings, LlmProfile, LlmSettings, Settings
 from app.core.errors import (
     ContextTooLong,
     ModelNotFound,
@@ -21,7 +21,7 @@ from app.providers.upstream.client import UpstreamClient
 from app.providers.upstream.profiles import read_profiles
 from app.schemas.providers import ProviderState
 from tests.support.completions import ask_for_text
-from tests.support.llama import MESSAGES, TOOL, Make, make_request, read_answer
+from tests.support.llama import ENDLESS, MESSAGES, TOOL, Make, make_request, read_answer
 from tests.support.speech_client import gather, wait_until
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
@@ -142,6 +142,27 @@ async def test_a_limit_and_a_stop_word_end_an_answer(make: Make) -> None:
     )
     text, last = await read_answer(provider, make_request(stop=["fox"]))
     assert (text, last["finish_reason"]) == ("the quick brown ", "stop")
+
+
+async def test_the_settings_limit_every_answer(make: Make) -> None:
+    assert LlamaSettings().answer_tokens == 2048
+    provider = make(answer_tokens=5)
+    for asked in (make_request(), make_request(max_tokens=100), make_request(max_completion_tokens=100)):
+        text, last = await read_answer(provider, asked)
+        assert (text, last["finish_reason"]) == ("the quick brown fox jumps", "length")
+        [choice] = (await provider.complete(asked))["choices"]
+        assert (choice["message"]["content"], choice["finish_reason"]) == (text, "length")
+
+
+async def test_an_answer_over_its_time_keeps_what_has_come(make: Make) -> None:
+    provider = make(context_tokens=65_536, answer_s=0.05)
+    text, last = await read_answer(provider, make_request(**ENDLESS))
+    assert (text.startswith("the quick brown"), last["finish_reason"]) == (True, "length")
+    whole = await provider.complete(make_request(**ENDLESS))
+    [choice] = whole["choices"]
+    assert choice["message"]["content"].startswith("the quick brown")
+    assert choice["finish_reason"] == "length"
+    assert (await read_answer(provider, make_request(max_tokens=3)))[0] == "the quick brown"
 
 
 async def test_more_than_the_context_is_refused_as_such(make: Make) -> None:
