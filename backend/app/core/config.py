@@ -315,7 +315,9 @@ class LlamaSettings(BaseModel):
     """llama.cpp inside the server, for a GGUF file."""
 
     model: str = Field(
-        "", description="GGUF file: a path, or a name in the models folder; empty takes the only one there"
+        "",
+        description="GGUF file: a path, or a name in the models folder; "
+        "empty takes the only one there, not counting SmolLM2, and else SmolLM2",
     )
     context_tokens: int = Field(
         8192, ge=256, le=1 << 20, description="context length of each llama.cpp answer (tokens)"

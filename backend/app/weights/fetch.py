@@ -147,7 +147,7 @@ class Fetcher:
             if have and not _is_resumed_at(answer, have):
                 on_bytes(-have)
                 have = 0
-            with _disk_full_errors(file.name), part.open("ab" if have else "wb") as out:
+            with disk_full_errors(file.name), part.open("ab" if have else "wb") as out:
                 for block in answer.iter_raw():
                     out.write(block)
                     on_bytes(len(block))
@@ -168,7 +168,7 @@ class Fetcher:
 
 
 @contextmanager
-def _disk_full_errors(name: str) -> Iterator[None]:
+def disk_full_errors(name: str) -> Iterator[None]:
     """Turn the error of a full disk into DiskFull."""
     try:
         yield

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.core.config import Settings
 from app.core.paths import resolve_path
+from app.weights.catalog import SMOLLM2_FILE
 
 SETTING = "PROMPTER_LLM__LLAMA_LOCAL__MODEL"
 
@@ -41,7 +42,10 @@ def list_gguf(settings: Settings) -> list[GgufFile]:
 
 
 def find_default_gguf(settings: Settings) -> GgufFile | MissingGguf:
-    """Return the file for requests that name none: the file in settings, else the only one that is there."""
+    """Return the file for requests that name none: the file in settings, else the only one that is there.
+
+    SmolLM2, which a first start fetches, gives way to any other file.
+    """
     files = list_gguf(settings)
     if asked := settings.llm.llama_local.model.strip():
         named = next((file for file in files if asked in (file.name, file.path.name)), None)
@@ -49,13 +53,16 @@ def find_default_gguf(settings: Settings) -> GgufFile | MissingGguf:
             (file for file in files if file.path == resolve_path(Path(asked))),
             _describe_missing(asked, files),
         )
+    files = [file for file in files if file.path.name != SMOLLM2_FILE] or files
     if len(files) == 1:
         return files[0]
     if files:
         return MissingGguf(
             f"several GGUF files are there: {_join_names(files)}; set {SETTING} to one of them"
         )
-    return MissingGguf(f"put a GGUF file into {settings.models_dir}, or set {SETTING} to its path")
+    return MissingGguf(
+        f"run `prompter models pull smollm2`, put a GGUF file into {settings.models_dir}, or set {SETTING} to its path"
+    )
 
 
 def read_gguf(path: Path) -> GgufFile | None:

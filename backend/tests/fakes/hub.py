@@ -24,6 +24,8 @@ class FakeHub:
         self.status = 200
         """Answer to everything."""
         self.ignores_ranges = False
+        self.claims_bytes = 0
+        """Size of large files as the hub describes them, if it is not their own."""
         self.requests: list[tuple[str, str]] = []
         """(path, Range header) of every GET."""
         self.address = ""
@@ -88,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer: object = {"id": repo, "sha": REVISION}
         if what == "tree":
             answer = [{"type": "directory", "oid": "0", "size": 0, "path": "onnx"}]
-            answer += [_entry(name, content) for name, content in files.items()]
+            answer += [_entry(name, content, self._hub.claims_bytes) for name, content in files.items()]
         return self._answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
     def _content(self, repo: str, name: str) -> None:
@@ -117,9 +119,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-def _entry(name: str, content: bytes) -> dict[str, object]:
+def _entry(name: str, content: bytes, claims_bytes: int) -> dict[str, object]:
     blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
     entry: dict[str, object] = {"type": "file", "oid": blob, "size": len(content), "path": name}
     if name == "model.bin":
+        entry["size"] = claims_bytes or len(content)
         entry["lfs"] = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
     return entry

@@ -90,6 +90,7 @@ FILES = {
     "vocabulary.json": json.dumps(["a", '"', "", "b"]).encode(),
     "model.bin": WEIGHTS,
 }
+CARD = {"README.md": b"# Whisper"}
 REPO = "Systran/faster-whisper-base"
 
 

