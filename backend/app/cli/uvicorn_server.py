@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 from asyncio import TimerHandle, Transport
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -112,8 +113,13 @@ class AnnouncingServer(uvicorn.Server):
             return [f"prompts are answered by: {provider}"]
         return [
             "prompts are answered by: echo, which only repeats them",
-            f"  for a model: {_CONNECT},",
-            "  or fetch a very small one: prompter models pull smollm2",
+            f"  for a model: {_CONNECT}",
+            # Without llama.cpp no file would help.
+            *(
+                ["  or fetch a very small one: prompter models pull smollm2"]
+                if find_spec("xllamacpp")
+                else []
+            ),
         ]
 
 
