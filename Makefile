@@ -49,7 +49,7 @@ docs: python  ## write the documents that are generated from the settings
 	@$(READY) --dev
 	@PYTHONPATH=backend $(BIN)/python scripts/generate_docs.py
 
-shots: python web  ## take pictures of the web app in its main states (ARGS= names some; needs Chromium)
+shots: python web  ## take screenshots of the web app in its main states (ARGS= names some; needs Chromium)
 	@$(READY) --dev
 	@$(BIN)/python scripts/screenshots $(ARGS)
 

@@ -1,4 +1,4 @@
-"""What a client is told when speech pauses, goes on and ends, over a scripted engine and scripted ears."""
+"""The events that a client gets when speech pauses, goes on and ends, over a scripted engine and segmenter."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,7 +41,7 @@ ASKED = frozenset({"eager_final", "turn_resumed"})
 
 
 class Room:
-    """One dictation: what the ears say goes in, the client's events come out."""
+    """One dictation: the segmenter's events go in, the client's events come out."""
 
     def __init__(
         self, script: WindowScript, events: frozenset[str], session: FakeSession | None = None
