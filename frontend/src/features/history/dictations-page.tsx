@@ -53,7 +53,7 @@ function DictationList() {
       <ul className="space-y-2">
         {dictations.map((dictation) => (
           <li key={dictation.id}>
-            <Row dictation={dictation} />
+            <DictationRow dictation={dictation} />
           </li>
         ))}
       </ul>
@@ -71,7 +71,7 @@ function DictationList() {
   );
 }
 
-function Row({ dictation }: { dictation: StoredDictation }) {
+function DictationRow({ dictation }: { dictation: StoredDictation }) {
   const { t, i18n } = useTranslation();
   return (
     <Link

@@ -81,10 +81,10 @@ describe("a call", () => {
     );
     expect(container.querySelector("pre")).toBeNull();
     await userEvent.click(screen.getByText("Looks up an order"));
-    expect(await screen.findByRole("group", { name: "Asked with" })).toHaveTextContent(
+    expect(await screen.findByRole("group", { name: "Arguments" })).toHaveTextContent(
       '{ "order_id": "ORD001" }',
     );
-    expect(screen.getByRole("group", { name: "Answered" })).toHaveTextContent('{ "found": true }');
+    expect(screen.getByRole("group", { name: "Result" })).toHaveTextContent('{ "found": true }');
   });
 
   it("shows markup as text, and says that there was more", async () => {
@@ -93,9 +93,9 @@ describe("a call", () => {
     const { container } = renderWith(createTestServices(), <Answer message={answer("", [CALL, result])} />);
     expect(folded()).toHaveTextContent("1.5 s");
     await userEvent.click(screen.getByText("get_order_details"));
-    expect(await screen.findByRole("group", { name: "Answered" })).toHaveTextContent(hostile);
+    expect(await screen.findByRole("group", { name: "Result" })).toHaveTextContent(hostile);
     expect(container.querySelector("img, a, strong")).toBeNull();
-    expect(folded()).toHaveTextContent("There was more than the assistant may be told.");
+    expect(folded()).toHaveTextContent("The result was longer than the assistant may read.");
   });
 
   it("does not call a tool of somebody else what ours does", () => {
@@ -108,14 +108,14 @@ describe("a call", () => {
     ["tool_timeout", "failed: it took too long"],
     ["tool_failed", "failed"],
     ["denied", "not allowed"],
-    ["approval_expired", "nobody allowed it in time"],
+    ["approval_expired", "not allowed in time"],
     ["stopped", "stopped"],
   ])("tells why there is no result (%s)", async (code, said) => {
     const error = toolEvent("tool_error", { code, error: "the shop <b>is</b> shut", ms: null });
     renderWith(createTestServices(), <Answer message={answer("", [CALL, error])} />);
     expect(folded()).toHaveTextContent(said);
     await userEvent.click(screen.getByText("get_order_details"));
-    expect(await screen.findByRole("group", { name: "Why" })).toHaveTextContent("The shop <b>is</b> shut");
+    expect(await screen.findByRole("group", { name: "Reason" })).toHaveTextContent("The shop <b>is</b> shut");
   });
 });
 
@@ -132,7 +132,7 @@ describe("a tool that asks", () => {
     await press(button);
     await press(button);
     expect(server.requests.map(({ body }) => body)).toEqual([{ approved }]);
-    expect(card).toHaveTextContent("Telling the server …");
+    expect(card).toHaveTextContent("Sending to the server …");
   });
 
   it.each([
@@ -164,10 +164,10 @@ describe("a tool that asks", () => {
       <Answer message={answer("", [CALL, ASKED], "streaming")} />,
     );
     const alert = screen.getByRole("alert");
-    expect(alert).toHaveTextContent("get_order_details asks for your approval. Alt and A leads to it.");
+    expect(alert).toHaveTextContent("get_order_details asks for your approval. Press Alt and A to go there.");
     const decided = toolEvent("approval_decided", { decision: "expired" });
     rerender(<Answer message={answer("", [CALL, ASKED, decided], "streaming")} />);
-    expect(alert).toHaveTextContent("get_order_details: nobody allowed it in time");
+    expect(alert).toHaveTextContent("get_order_details: not allowed in time");
     expect(screen.queryByRole("region")).toBeNull();
   });
 

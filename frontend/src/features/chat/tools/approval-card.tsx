@@ -57,26 +57,33 @@ export function ApprovalCard({ messageId, call }: { messageId: string; call: Too
       ) : (
         <DataBlock label={t("tools.arguments")} value={call.args} />
       )}
-      <div className="flex flex-wrap items-center gap-2">
-        <button
-          type="button"
-          className="button-brand"
-          aria-disabled={isBusy}
-          onClick={() => void decide(true)}
-        >
-          <Check size={16} aria-hidden />
-          {t("tools.ask.approve")}
-        </button>
-        <button type="button" className="button" aria-disabled={isBusy} onClick={() => void decide(false)}>
-          <X size={16} aria-hidden />
-          {t("tools.ask.deny")}
-        </button>
-        <p role="status" className="text-xs text-muted">
-          {isBusy ? t("tools.ask.sending") : ""}
-        </p>
-      </div>
+      <DecisionButtons isBusy={isBusy} onDecide={(isApproved) => void decide(isApproved)} />
       <DecisionError error={decision instanceof ApiError ? decision : null} />
     </section>
+  );
+}
+
+interface DecisionButtonsProps {
+  isBusy: boolean;
+  onDecide: (isApproved: boolean) => void;
+}
+
+function DecisionButtons({ isBusy, onDecide }: DecisionButtonsProps) {
+  const { t } = useTranslation();
+  return (
+    <div className="flex flex-wrap items-center gap-2">
+      <button type="button" className="button-brand" aria-disabled={isBusy} onClick={() => onDecide(true)}>
+        <Check size={16} aria-hidden />
+        {t("tools.ask.approve")}
+      </button>
+      <button type="button" className="button" aria-disabled={isBusy} onClick={() => onDecide(false)}>
+        <X size={16} aria-hidden />
+        {t("tools.ask.deny")}
+      </button>
+      <p role="status" className="text-xs text-muted">
+        {isBusy ? t("tools.ask.sending") : ""}
+      </p>
+    </div>
   );
 }
 
