@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
 import type { StoredDictation } from "@/shared/api/types";
-import { localeOf } from "@/shared/lib/formats";
+import { chooseLocale } from "@/shared/lib/formats";
 import { Notice } from "@/shared/ui/notice";
 import { PageHeader } from "@/shared/ui/page-header";
 
@@ -83,7 +83,7 @@ function DictationRow({ dictation }: { dictation: StoredDictation }) {
       </span>
       <span className="mt-1 flex flex-wrap gap-x-3 text-xs text-muted">
         <time dateTime={dictation.started_at}>
-          {new Date(dictation.started_at).toLocaleString(localeOf(i18n.language), {
+          {new Date(dictation.started_at).toLocaleString(chooseLocale(i18n.language), {
             dateStyle: "medium",
             timeStyle: "short",
           })}

@@ -59,7 +59,7 @@ export async function* streamAnswer(
     if (messageId === null || waitMs === undefined) throw ApiError.unreachable();
     yield { type: "lost" };
     failures += 1;
-    await (options.wait ?? waitOrOnline)(waitMs, options.signal);
+    await (options.wait ?? waitUntilOnline)(waitMs, options.signal);
   }
 }
 
@@ -126,7 +126,7 @@ function isRetryable(error: unknown): boolean {
 }
 
 /** @throws the signal's reason */
-async function waitOrOnline(ms: number, signal: AbortSignal): Promise<void> {
+async function waitUntilOnline(ms: number, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const end = (): void => {
       clearTimeout(timer);

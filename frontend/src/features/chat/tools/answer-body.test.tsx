@@ -7,13 +7,13 @@ import type { ToolEvent } from "@/shared/api/types";
 import { FakeApi, json, refusal } from "@/test/fake-api";
 import { createTestServices, renderWith } from "@/test/services";
 
-import { fromStored, type ShownMessage } from "../stream/shown-messages";
+import { type ShownMessage, toShownMessages } from "../stream/shown-messages";
 import { AnswerBody, useToolCalls } from "./answer-body";
 import { ApprovalAnnouncer } from "./approval-card";
-import { CALL, RESULT, toolEvent } from "./fake-tool-calls";
+import { CALL, newToolEvent, RESULT } from "./fake-tool-calls";
 
 const NOW = "2026-11-21T04:00:00Z";
-const ASKED = toolEvent("approval_required", { message_id: "a", expires_at: "2026-11-21T04:05:00Z" });
+const ASKED = newToolEvent("approval_required", { message_id: "a", expires_at: "2026-11-21T04:05:00Z" });
 
 function answer(
   content: string,
@@ -28,7 +28,7 @@ function answer(
     model: null,
     provider: null,
   };
-  const [shown] = fromStored([
+  const [shown] = toShownMessages([
     {
       ...nothing,
       id: "a",
@@ -89,7 +89,7 @@ describe("a call", () => {
 
   it("shows markup as text, and says that there was more", async () => {
     const hostile = "<img src=x onerror=alert(1)> **bold** [x](javascript:alert(1))";
-    const result = toolEvent("tool_result", { result: hostile, truncated: true, ms: 1500 });
+    const result = newToolEvent("tool_result", { result: hostile, truncated: true, ms: 1500 });
     const { container } = renderWith(createTestServices(), <Answer message={answer("", [CALL, result])} />);
     expect(folded()).toHaveTextContent("1.5 s");
     await userEvent.click(screen.getByText("get_order_details"));
@@ -99,7 +99,7 @@ describe("a call", () => {
   });
 
   it("does not call a tool of somebody else what ours does", () => {
-    const events = [toolEvent("tool_call", { toolset: "plugin" })];
+    const events = [newToolEvent("tool_call", { toolset: "plugin" })];
     renderWith(createTestServices(), <Answer message={answer("", events, "streaming")} />);
     expect(folded()).toHaveTextContent("Uses a toolget_order_detailsrunning …");
   });
@@ -111,7 +111,7 @@ describe("a call", () => {
     ["approval_expired", "not allowed in time"],
     ["stopped", "stopped"],
   ])("tells why there is no result (%s)", async (code, said) => {
-    const error = toolEvent("tool_error", { code, error: "the shop <b>is</b> shut", ms: null });
+    const error = newToolEvent("tool_error", { code, error: "the shop <b>is</b> shut", ms: null });
     renderWith(createTestServices(), <Answer message={answer("", [CALL, error])} />);
     expect(folded()).toHaveTextContent(said);
     await userEvent.click(screen.getByText("get_order_details"));
@@ -165,7 +165,7 @@ describe("a tool that asks", () => {
     );
     const alert = screen.getByRole("alert");
     expect(alert).toHaveTextContent("get_order_details asks for your approval. Press Alt and A to go there.");
-    const decided = toolEvent("approval_decided", { decision: "expired" });
+    const decided = newToolEvent("approval_decided", { decision: "expired" });
     rerender(<Answer message={answer("", [CALL, ASKED, decided], "streaming")} />);
     expect(alert).toHaveTextContent("get_order_details: not allowed in time");
     expect(screen.queryByRole("region")).toBeNull();

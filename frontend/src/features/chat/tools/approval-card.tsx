@@ -10,7 +10,7 @@ import { useServices } from "@/shared/services";
 import type { ShownMessage } from "../stream/shown-messages";
 import { DataBlock, isEmptyObject } from "./data-block";
 import { escapeInvisible } from "./json-text";
-import { ANNOUNCED_S, secondsUntil, useSecondsLeft } from "./time-left";
+import { ANNOUNCED_S, countSecondsUntil, useSecondsLeft } from "./time-left";
 import { collectToolCalls, describeTool, type ToolCall } from "./tool-calls";
 
 type Decision = "open" | "sending" | "sent" | ApiError;
@@ -145,7 +145,7 @@ export function ApprovalAnnouncer({ message }: { message: ShownMessage | undefin
       setAnnouncement(`${escapeInvisible(decided.name)}: ${t(`tools.state.${decided.state}`)}`);
   }, [id, name, calls, t]);
   useEffect(() => {
-    const left = id === null ? null : secondsUntil(expiresAt, Date.now());
+    const left = id === null ? null : countSecondsUntil(expiresAt, Date.now());
     if (left === null || left <= ANNOUNCED_S) return;
     const announce = () => setAnnouncement(t("tools.ask.announceLeft", { name, seconds: ANNOUNCED_S }));
     const timer = setTimeout(announce, (left - ANNOUNCED_S) * 1000);

@@ -61,7 +61,7 @@ export function ComposerField({
   useEffect(() => () => setComposing(false), [setComposing]);
 
   const handleKey = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
-    const step = historyStep(event);
+    const step = findHistoryStep(event);
     if (step === null) return onKeyDown?.(event);
     event.preventDefault();
     dispatch({ type: step });
@@ -147,7 +147,7 @@ function useCaret(
 }
 
 /** The keys of undo and redo: the browser's own history does not know dictated text. */
-function historyStep({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyboardEvent): "undo" | "redo" | null {
+function findHistoryStep({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyboardEvent): "undo" | "redo" | null {
   if (!(ctrlKey || metaKey) || altKey) return null;
   if (key.toLowerCase() === "z") return shiftKey ? "redo" : "undo";
   return key.toLowerCase() === "y" && !shiftKey ? "redo" : null;
