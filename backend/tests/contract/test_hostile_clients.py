@@ -72,7 +72,7 @@ async def test_ten_thousand_tiny_messages(provider: str) -> None:
         async with bystander(served.url), connect_speech_client(served.url) as client:
             await client.start(provider=provider)
             await client.audio(bytes(3200))
-            await client.answers()  # by now all that is loaded once is loaded
+            await client.check_alive()  # by now all that is loaded once is loaded
 
             async def send() -> None:
                 for n in range(10_000):
@@ -102,7 +102,7 @@ async def test_ten_thousand_messages_that_each_want_an_answer(message: str) -> N
             for _ in range(10_000):
                 await client.event()
             await sending
-            await client.answers()
+            await client.check_alive()
 
 
 async def test_flushes_behind_a_busy_engine_meet_back_pressure() -> None:
@@ -148,7 +148,7 @@ async def test_tiny_chunks_cost_no_more_in_a_long_utterance_than_in_a_short_one(
                 pcm = make_speech_without_pauses(3).tobytes()
                 began = time.process_time()
                 await say(client, pcm, 32)
-                await client.answers()
+                await client.check_alive()
                 costs.append(time.process_time() - began)
             await client.stop()
     assert costs[-1] < 3 * costs[1], f"seconds of CPU for each 3 s of audio: {costs}"
@@ -377,11 +377,11 @@ async def test_sockets_over_the_limit_are_sent_away_with_a_hint() -> None:
                 assert "limits.sockets" in message
                 assert "try again in" in message
             for client, entry in zip(clients, inside, strict=True):
-                await client.answers()
+                await client.check_alive()
                 await entry.__aexit__(None, None, None)
             await wait_until(lambda: served.resources.sockets.open == 1)
             async with connect_speech_client(served.url) as client:
-                await client.answers()
+                await client.check_alive()
 
 
 async def test_three_hundred_who_knock_and_run_leave_nothing_behind() -> None:
