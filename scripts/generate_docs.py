@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr
 
 from app.core.config import ALIASES, Settings
-from app.schemas.stt import OptionalEvent, Start, StartConfig
+from app.schemas.speech_socket import OptionalEvent, Start, StartConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from websockets.exceptions import ConnectionClosed
 
 from app.core.errors import PrompterError, all_errors
-from app.schemas.stt import Audio
+from app.schemas.speech_socket import Audio
 from app.services.dictation.messages import parse_pcm, parse_seq
 from tests.conftest import ROOT
 from tests.fakes.engine import FakeEngine

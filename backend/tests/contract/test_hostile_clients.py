@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from app.api import stt
+from app.api import speech_socket
 from app.cli.serve import PING_INTERVAL_S, UNREAD_TIMEOUT_MS, bind_listener
 from app.services.audio.segmenter import Segmenter
-from app.services.dictation import session as speech_socket
+from app.services.dictation import session
 from tests.fakes.engine import FakeEngine, Gate, Script, guess_words
 from tests.support.server import fake_settings, serve_engine
 from tests.support.speech_client import (
@@ -209,8 +209,8 @@ async def test_a_client_that_never_reads_is_closed_and_its_engine_freed(provider
 
 async def test_a_silent_client_that_never_reads_its_acks_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock's own task sends them; it must not wait for the client that it is to watch."""
-    monkeypatch.setattr(stt, "_TICK_S", 0.001)
-    monkeypatch.setattr(speech_socket, "ACK_EVERY_S", 0.0)
+    monkeypatch.setattr(speech_socket, "_TICK_S", 0.001)
+    monkeypatch.setattr(session, "ACK_EVERY_S", 0.0)
     with serve_engine(FakeEngine(), send_buffer_bytes=4096, limits={"slow_reader_s": 0.5}) as served:
         async with deaf_client(served.url) as client:
             await client.start("x" * 200, events=["ack"])

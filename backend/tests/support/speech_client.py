@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from app.schemas.stt import server_event
+from app.schemas.speech_socket import server_event
 from tests.conftest import SAMPLES, read_wav
 
 Event = dict[str, Any]
