@@ -18,13 +18,13 @@ MODELS := --models $(if $(call is_on,LIGHT),--light) $(if $(call is_on,OFFLINE),
 .DEFAULT_GOAL := help
 .PHONY: help run dev web types docs shots demo bench test check lint format clean python clients
 
-help:  ## what there is
+help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 python:
 	@command -v "$(PYTHON)" >/dev/null || { echo "prompter: no $(PYTHON) here; install Python 3.11 or newer, or name one: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
 
-clients:  ## the JavaScript packages that tests speak to the server with, where npm is there
+clients:  ## install the JavaScript clients that the tests use, if npm is installed
 	@if [ ! "$(CLIENTS)/node_modules/.package-lock.json" -nt "$(CLIENTS)/package-lock.json" ]; then \
 	    (command -v npm && cd "$(CLIENTS)" && npm ci $(NPM_QUIET)) >/dev/null || \
 	        echo "prompter: no npm, or npm ci failed: the tests of JavaScript clients are left out" >&2; \
@@ -42,7 +42,7 @@ dev: python  ## server and web app, both reloaded when the code changes
 web: python  ## build the web app into backend/app/web
 	@exec $(WEB) build
 
-types: python  ## write the web app's types of the wire from the server
+types: python  ## write the web app's types from the server's API
 	@$(READY) --dev
 	@exec $(WEB) types
 
@@ -50,7 +50,7 @@ docs: python  ## write the documents that are generated from the settings
 	@$(READY) --dev
 	@PYTHONPATH=backend $(BIN)/python scripts/generate_docs.py
 
-shots: python web  ## take pictures of the web app in its main states (ARGS= names some; needs Chromium)
+shots: python web  ## take screenshots of the web app in its main states (ARGS= names some; needs Chromium)
 	@$(READY) --dev
 	@$(BIN)/python scripts/screenshots $(ARGS)
 
@@ -66,7 +66,7 @@ test: python clients  ## run the tests (ARGS= goes to pytest)
 	@$(READY) --dev
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: python clients  ## lint, types and tests, the web app's included, as CI runs them
+check: python clients  ## lint, check types and test, the web app included, as CI does
 	@$(READY) --dev
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
@@ -74,13 +74,13 @@ check: python clients  ## lint, types and tests, the web app's included, as CI r
 	@$(WEB) $(if $(PROMPTER_TEST_REQUIRE_ALL),,--if-possible) check
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: python  ## lint and types only
+lint: python  ## lint and check types only
 	@$(READY) --dev
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy
 	@$(WEB) --if-possible lint
 
-format: python  ## put the code in form
+format: python  ## format the code
 	@$(READY) --dev
 	@$(BIN)/ruff check --fix-only $(CODE)
 	@$(BIN)/ruff format $(CODE)

@@ -1,4 +1,4 @@
-"""A server on a free port with a data folder of its own: recordings of `samples/` dictated to it, and its answers."""
+"""Starts a server with a data folder of its own, dictates recordings of `samples/`, and prints text and answers."""
 
 import argparse
 import asyncio
@@ -68,22 +68,22 @@ def run(names: Sequence[str], data: Path) -> int:
     finally:
         server.terminate()
         server.wait(timeout=10)
-    print("\nThat was all. Now you: `make run`, and in another terminal `.venv/bin/prompter dictate --send`.")
+    print("\nNow you: `make run`, and in another terminal `.venv/bin/prompter dictate --send`.")
     return 0
 
 
 def wait_until_listening(server: subprocess.Popen[str]) -> str:
-    """The server's address, as soon as it names it; all that it says is passed on."""
+    """The server's address, once its log names it; the log is printed."""
     addresses: queue.Queue[str] = queue.Queue()
 
-    def pass_on() -> None:
+    def print_log() -> None:
         for line in server.stderr or ():
             print(f"[server] {line}", end="", file=sys.stderr, flush=True)
             if found := re.search(r"listening at (http://\S+)", line):
                 addresses.put(found.group(1))
         addresses.put("")
 
-    threading.Thread(target=pass_on, daemon=True).start()
+    threading.Thread(target=print_log, daemon=True).start()
     if address := addresses.get():
         return address
     raise RuntimeError("the server did not start")
@@ -107,7 +107,7 @@ async def demonstrate(url: str, names: Sequence[str]) -> None:
 async def show(
     client: PromptClient, name: str, options: dict[str, Any], config: dict[str, Any] | None
 ) -> None:
-    """Dictate one recording; print what comes when it comes, then the model's answer to it."""
+    """Dictate one recording; print each event as it arrives, then the model's answer."""
     wav = open_recording(ROOT / "samples" / f"{name}.wav")
     spoken = (ROOT / "samples" / f"{name}.txt").read_text(encoding="utf-8").strip()
     print(f"\n{name} ({wav.sample_rate} Hz): {spoken}")
@@ -122,7 +122,7 @@ async def show(
             said.append(event.text)
             print(f"  final    {event.text}")
     if not said:
-        raise RuntimeError(f"nothing was understood of {name}")
+        raise RuntimeError(f"no text was recognised in {name}")
     print("  answer   ", end="")
     async for piece in client.generate_stream(session_id=name, config=config):
         print(piece, end="", flush=True)

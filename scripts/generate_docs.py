@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr
 
 from app.core.config import ALIASES, Settings
-from app.schemas.stt import OptionalEvent, Start, StartConfig
+from app.schemas.speech_socket import OptionalEvent, Start, StartConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,46 +49,50 @@ ENVIRONMENT = """\
 """
 
 
-def settings_page() -> str:
+def make_settings_page() -> str:
     """The whole page of settings as Markdown."""
-    parts = [INTRODUCTION, table("## General", "The server as a whole.", plain_fields(Settings, ()))]
+    parts = [
+        INTRODUCTION,
+        make_table("## General", "The server as a whole.", list_plain_fields(Settings, ())),
+    ]
     for name, field in Settings.model_fields.items():
         if isinstance(field.default, BaseModel):
             model = type(field.default)
-            parts.append(table(f"## {name}", summary(model), all_fields(model, (name,))))
-    return "\n".join([*parts, short_names(), ENVIRONMENT])
+            parts.append(make_table(f"## {name}", read_summary(model), list_all_fields(model, (name,))))
+    return "\n".join([*parts, make_short_names(), ENVIRONMENT])
 
 
-def table(heading: str, text: str, rows: Iterator[tuple[str, FieldInfo]]) -> str:
-    """One group of settings."""
+def make_table(heading: str, text: str, rows: Iterator[tuple[str, FieldInfo]]) -> str:
+    """The section of one group of settings."""
     lines = [
-        f"| `{name}` | {default(field)} | {accepted(field)} | {field.description} |" for name, field in rows
+        f"| `{name}` | {format_default(field)} | {format_accepted(field)} | {field.description} |"
+        for name, field in rows
     ]
     return "\n".join(
         [heading, "", text, "", "| name | default | accepts | meaning |", "|---|---|---|---|", *lines, ""]
     )
 
 
-def plain_fields(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, FieldInfo]]:
-    """Environment name and field of the settings that stand in the class itself."""
+def list_plain_fields(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, FieldInfo]]:
+    """Environment name and field of the settings of the class itself, without nested groups."""
     for name, field in model.model_fields.items():
         if not isinstance(field.default, BaseModel):
             yield f"PROMPTER_{'__'.join((*path, name)).upper()}", field
 
 
-def all_fields(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, FieldInfo]]:
-    """The same in the order of the class, with those of nested groups and of `NAME`d entries."""
+def list_all_fields(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, FieldInfo]]:
+    """Environment name and field of every setting of a class, nested groups and entries by `NAME` included."""
     for name, field in model.model_fields.items():
-        named = named_model(field.annotation)
+        named = find_entry_model(field.annotation)
         if isinstance(field.default, BaseModel):
-            yield from all_fields(type(field.default), (*path, name))
+            yield from list_all_fields(type(field.default), (*path, name))
         elif named is not None:
-            yield from all_fields(named, (*path, name, "NAME"))
+            yield from list_all_fields(named, (*path, name, "NAME"))
         else:
             yield f"PROMPTER_{'__'.join((*path, name)).upper()}", field
 
 
-def named_model(annotation: Any) -> type[BaseModel] | None:
+def find_entry_model(annotation: Any) -> type[BaseModel] | None:
     """The class of the entries of a `dict[str, Model]`; None for any other type."""
     for part in typing.get_args(annotation):
         if isinstance(part, type) and issubclass(part, BaseModel):
@@ -96,12 +100,12 @@ def named_model(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def summary(model: type[BaseModel]) -> str:
+def read_summary(model: type[BaseModel]) -> str:
     return (inspect.getdoc(model) or "").partition("\n\n")[0].replace("\n", " ")
 
 
-def default(field: FieldInfo) -> str:
-    """The default as `.env` would have it; nothing where it is empty."""
+def format_default(field: FieldInfo) -> str:
+    """The default as it is written in `.env`; an empty text for an empty default."""
     value = field.default
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
@@ -115,10 +119,12 @@ def default(field: FieldInfo) -> str:
     return f"`{shown}`" if shown else ""
 
 
-def accepted(field: FieldInfo) -> str:
-    """The words that are accepted, or the bounds of a number."""
+def format_accepted(field: FieldInfo) -> str:
+    """The accepted words, or the bounds of a number."""
     words = [
-        word for kind in (field.annotation, *typing.get_args(field.annotation)) for word in literals(kind)
+        word
+        for kind in (field.annotation, *typing.get_args(field.annotation))
+        for word in list_literals(kind)
     ]
     if words:
         return ", ".join(f"`{word}`" for word in words)
@@ -140,29 +146,29 @@ def accepted(field: FieldInfo) -> str:
     return f"{start} to {high:,}" if "le" in bounds else f"{start}, below {high:,}"
 
 
-def literals(kind: Any) -> tuple[Any, ...]:
+def list_literals(kind: Any) -> tuple[Any, ...]:
     return typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
 
 
-def short_names() -> str:
-    """The names of other tools that fill a setting."""
+def make_short_names() -> str:
+    """The section of the names of other tools that fill a setting."""
     rows = [f"| `{name}` | `PROMPTER_{'__'.join(path).upper()}` |" for name, path in ALIASES.items()]
     text = "Names that other tools use. Each one fills a setting that has no value of its own."
     return "\n".join(["## Short names", "", text, "", "| name | fills |", "|---|---|", *rows, ""])
 
 
-def speech_socket_page() -> str:
-    """The page of the speech socket with the tables between its marks."""
+def make_speech_socket_page() -> str:
+    """The page of the speech socket, with its generated tables replaced."""
     text = SPEECH_SOCKET.read_text(encoding="utf-8")
-    for name, rows in {"start": start_rows(), "profiles": profile_rows()}.items():
+    for name, rows in {"start": make_start_rows(), "profiles": make_profile_rows()}.items():
         part = re.compile(rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)", re.DOTALL)
         lines = "".join(f"{row}\n" for row in rows)
         text = part.sub(lambda found, lines=lines: found[1] + lines + found[2], text)
     return text
 
 
-def start_rows() -> Iterator[str]:
-    """The fields of `start` and of its `config`."""
+def make_start_rows() -> Iterator[str]:
+    """The table of the fields of `start` and of its `config`."""
     yield from ("| field | default | meaning |", "|---|---|---|")
     for prefix, model in (("", Start), ("config.", StartConfig)):
         for name, field in model.model_fields.items():
@@ -175,8 +181,8 @@ def start_rows() -> Iterator[str]:
             yield f"| `{prefix}{name}` | {value} | {meaning} |"
 
 
-def profile_rows() -> Iterator[str]:
-    """The endpointing profiles and their silences."""
+def make_profile_rows() -> Iterator[str]:
+    """The table of the endpointing profiles and their silences."""
     settings = Settings.model_fields["endpointing"].default
     yield from ("| `endpointing` | silence that ends an utterance | setting |", "|---|---|---|")
     for profile in typing.get_args(type(settings).model_fields["profile"].annotation):
@@ -189,7 +195,7 @@ def profile_rows() -> Iterator[str]:
     yield '| `{"silence_ms": n}` | n from 100 to 10000 | |'
 
 
-GENERATED = {SETTINGS: settings_page, SPEECH_SOCKET: speech_socket_page}
+GENERATED = {SETTINGS: make_settings_page, SPEECH_SOCKET: make_speech_socket_page}
 """Page -> the function that makes its text."""
 
 if __name__ == "__main__":

@@ -117,19 +117,19 @@ def render(sample: Sample) -> Audio:
     return np.asarray(soxr.resample(audio, native_hz, sample.rate_hz), dtype=np.float64)
 
 
-def silence() -> Audio:
+def make_silence() -> Audio:
     """Digital silence."""
     return np.zeros(int(SILENCE[1] * SILENCE[2]))
 
 
-def noise() -> Audio:
+def make_noise() -> Audio:
     """White noise at -40 dBFS."""
     # RandomState, because its stream is frozen; that of a Generator may change with numpy's version.
     source = np.random.RandomState(7).standard_normal(int(NOISE[1] * NOISE[2]))
     return np.asarray(source * NOISE_RMS, dtype=np.float64)
 
 
-def write(name: str, audio: Audio, rate_hz: int, text: str) -> None:
+def write_sample(name: str, audio: Audio, rate_hz: int, text: str) -> None:
     """Writes one recording and its transcript; no text, an empty file."""
     write_wav(SAMPLES_DIR / f"{name}.wav", audio, rate_hz)
     (SAMPLES_DIR / f"{name}.txt").write_text(f"{text}\n" if text else "", encoding="utf-8")
@@ -137,7 +137,7 @@ def write(name: str, audio: Audio, rate_hz: int, text: str) -> None:
 
 
 def main() -> int:
-    """Makes every sample anew; returns the exit status."""
+    """Makes every sample; returns the exit status."""
     try:
         require_synthesisers()
     except MissingSynthesiser as error:
@@ -145,9 +145,9 @@ def main() -> int:
         return 1
     SAMPLES_DIR.mkdir(exist_ok=True)
     for sample in SAMPLES:
-        write(sample.name, render(sample), sample.rate_hz, sample.text)
-    write(SILENCE[0], silence(), SILENCE[1], "")
-    write(NOISE[0], noise(), NOISE[1], "")
+        write_sample(sample.name, render(sample), sample.rate_hz, sample.text)
+    write_sample(SILENCE[0], make_silence(), SILENCE[1], "")
+    write_sample(NOISE[0], make_noise(), NOISE[1], "")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""Builds and checks the web app: `build` (nothing to do where it is fresh), `types`, `lint`, `format`, `check`, `dev`.
+"""Builds and checks the web app: `build` (skipped if the build is fresh), `types`, `lint`, `format`, `check`, `dev`.
 
-Needs nothing but a Python, and Node with npm. Where those are missing or too old, one line says so; with
-`--if-possible` that is no failure, for the server does its work without the page too.
+It needs Python, and Node with npm. If Node or npm is missing or too old, it prints one line; with `--if-possible` that
+is no failure, because the server works without the page.
 """
 
 import argparse
@@ -30,8 +30,8 @@ SOURCES = (
     "tsconfig.json",
 )
 MINIMUM = (20, 19)
-BORROWED = ROOT / "backend" / "tests" / "clients_js" / "node_modules"
-"""The tests of JavaScript clients bring a Node of their own, which will do where the system's is too old."""
+TEST_NODE_MODULES = ROOT / "backend" / "tests" / "clients_js" / "node_modules"
+"""The tests of JavaScript clients install a Node of their own, which serves if the system's is too old."""
 GENERATED = Path("src") / "shared" / "api"
 SCHEMA = "schema.d.ts"
 SILENCES = "endpointing.ts"
@@ -59,20 +59,22 @@ LOG = "web-build.log"
 
 
 class CannotBuild(Exception):
-    """Ends the work with one line."""
+    """The web app cannot be built; the message is one line for a person."""
 
 
 def main(argv: "list[str]") -> int:
     """Run the named command; return its exit code."""
     parser = argparse.ArgumentParser(description="Build and check the web app.")
     parser.add_argument("what", choices=tuple(COMMANDS))
-    parser.add_argument("--if-possible", action="store_true", help="without Node or npm say so, and succeed")
+    parser.add_argument(
+        "--if-possible", action="store_true", help="succeed without Node or npm, with a message"
+    )
     parser.add_argument("--python", default=sys.executable, help="an interpreter with the server's packages")
     options = parser.parse_args(argv)
     try:
         return COMMANDS[options.what](options)
     except CannotBuild as error:
-        say(str(error))
+        report(str(error))
         return 0 if options.if_possible else 1
     except KeyboardInterrupt:
         return 130
@@ -81,56 +83,60 @@ def main(argv: "list[str]") -> int:
 # -- the commands
 
 
-def build(options: argparse.Namespace) -> int:  # noqa: ARG001  # called as the others are
-    """Make backend/app/web, unless it is what these sources give."""
-    digest = fingerprint()
+def build_page(options: argparse.Namespace) -> int:  # noqa: ARG001  # every command has one signature
+    """Build backend/app/web, unless it was built from these sources."""
+    digest = hash_sources()
     if STAMP.exists() and STAMP.read_text() == digest:
         return 0
-    path = with_packages()
-    say("building the web app (some seconds)")
+    path = install_packages()
+    report("building the web app (some seconds)")
     run(path, "node", "node_modules/vite/bin/vite.js", "build")
     STAMP.write_text(digest)
     return 0
 
 
-def types(options: argparse.Namespace) -> int:
-    """Write the generated files anew."""
-    write_generated(options.python, with_packages(), WEB / GENERATED)
+def write_types(options: argparse.Namespace) -> int:
+    """Write the generated files."""
+    write_generated(options.python, install_packages(), WEB / GENERATED)
     return 0
 
 
-def check(options: argparse.Namespace) -> int:
-    """Check that the generated files match the server, then types, lint, form and tests, and build."""
-    path = with_packages()
+def check_all(options: argparse.Namespace) -> int:
+    """Check that the generated files match the server, then types, lint, format and tests; then build."""
+    path = install_packages()
     with tempfile.TemporaryDirectory() as folder:
         write_generated(options.python, path, Path(folder))
         for name in (SCHEMA, SILENCES):
             if (Path(folder) / name).read_bytes() != (WEB / GENERATED / name).read_bytes():
                 place = f"frontend/{(GENERATED / name).as_posix()}"
-                raise CannotBuild(f"{place} is not what the server says; run `make types`, and look")
-    return run_all(path, (*LINTERS, ("vitest/vitest.mjs", "run"))) or build(options)
+                raise CannotBuild(
+                    f"{place} does not match the server; run `make types` and check the difference"
+                )
+    return run_all(path, (*LINTERS, ("vitest/vitest.mjs", "run"))) or build_page(options)
 
 
-def lint(options: argparse.Namespace) -> int:  # noqa: ARG001  # called as the others are
-    """Check types, lint and form."""
-    return run_all(with_packages(), LINTERS)
+def check_lint(options: argparse.Namespace) -> int:  # noqa: ARG001  # every command has one signature
+    """Check types, lint and format."""
+    return run_all(install_packages(), LINTERS)
 
 
-def format_sources(options: argparse.Namespace) -> int:  # noqa: ARG001  # called as the others are
-    """Fix what the linter can fix, and lay the sources out."""
-    return run_all(with_packages(), FORMATTERS)
+def format_sources(options: argparse.Namespace) -> int:  # noqa: ARG001  # every command has one signature
+    """Fix what the linter can fix, and format the sources."""
+    return run_all(install_packages(), FORMATTERS)
 
 
-def dev(options: argparse.Namespace) -> int:
-    """Server and Vite, each with reload; when one ends, so does the other."""
-    path = with_packages()
-    say("the page, reloaded when it changes, is at http://127.0.0.1:5173; the server behind it at port 8000")
+def run_dev(options: argparse.Namespace) -> int:
+    """Run the server and Vite, both with reload; when one ends, the other ends too."""
+    path = install_packages()
+    report(
+        "the page, reloaded when it changes, is at http://127.0.0.1:5173; the server behind it at port 8000"
+    )
     server = {**os.environ, "PYTHONPATH": str(ROOT / "backend")}
     children = [
         subprocess.Popen([options.python, "-m", "app.cli", "serve", "--reload"], cwd=str(ROOT), env=server),
-        subprocess.Popen(["node", "node_modules/vite/bin/vite.js"], cwd=str(WEB), env=env(path)),
+        subprocess.Popen(["node", "node_modules/vite/bin/vite.js"], cwd=str(WEB), env=make_environment(path)),
     ]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a supervisor, it ends both as well
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends both children too
     try:
         while all(child.poll() is None for child in children):
             time.sleep(0.2)
@@ -144,51 +150,51 @@ def dev(options: argparse.Namespace) -> int:
 
 
 COMMANDS = {
-    "build": build,
-    "types": types,
-    "lint": lint,
+    "build": build_page,
+    "types": write_types,
+    "lint": check_lint,
     "format": format_sources,
-    "check": check,
-    "dev": dev,
+    "check": check_all,
+    "dev": run_dev,
 }
 
 
 # -- Node and its packages
 
 
-def with_packages() -> str:
-    """The PATH of a Node that is new enough, with the packages of package-lock.json installed.
+def install_packages() -> str:
+    """Install the packages of package-lock.json; the PATH of a Node that is new enough.
 
     Raises:
-        CannotBuild: there is none, or npm fails.
+        CannotBuild: no Node is new enough, or npm fails.
     """
     if shutil.which("npm") is None:
         raise CannotBuild(
             "no npm here: the web app is not built; install Node 20.19 or newer (with npm) and run `make web`"
         )
-    path = path_of_node()
+    path = find_node_path()
     done, wanted = WEB / "node_modules" / ".package-lock.json", WEB / "package-lock.json"
     if not done.exists() or done.stat().st_mtime < wanted.stat().st_mtime:
-        say("fetching the packages of the web app (half a minute or so)")
+        report("fetching the packages of the web app (half a minute or so)")
         run(path, "npm", "ci", *NPM)
     return path
 
 
-def path_of_node() -> str:
-    """The system's PATH, with another Node before it where its own is too old."""
+def find_node_path() -> str:
+    """The system's PATH, preceded by a newer Node if the system's is too old."""
     system = os.environ.get("PATH", "")
-    folders = [str(folder / "bin") for folder in sorted(BORROWED.glob("node-*"))]
+    folders = [str(folder / "bin") for folder in sorted(TEST_NODE_MODULES.glob("node-*"))]
     for path in (system, *(os.pathsep.join((folder, system)) for folder in folders)):
-        if version_of_node(path) >= MINIMUM:
+        if read_node_version(path) >= MINIMUM:
             return path
-    found = ".".join(map(str, version_of_node(system))) or "none"
+    found = ".".join(map(str, read_node_version(system))) or "none"
     raise CannotBuild(
         f"Node {MINIMUM[0]}.{MINIMUM[1]} or newer is needed to build the web app, and this is {found}"
     )
 
 
-def version_of_node(path: str) -> "tuple[int, ...]":
-    """(major, minor) of the first `node`; () where there is none or it does not run."""
+def read_node_version(path: str) -> "tuple[int, ...]":
+    """(major, minor) of the first `node` on the path; () if there is none or it does not run."""
     node = shutil.which("node", path=path)
     if node is None:
         return ()
@@ -200,16 +206,16 @@ def version_of_node(path: str) -> "tuple[int, ...]":
 
 
 def run(path: str, *command: str) -> None:
-    """Run in frontend/, quietly.
+    """Run a command in frontend/ without output.
 
     Raises:
-        CannotBuild: it failed; what it said is in the log.
+        CannotBuild: the command failed; its output is in the log.
     """
-    found = shutil.which(command[0], path=path) or command[0]  # on Windows npm is a script with an ending
+    found = shutil.which(command[0], path=path) or command[0]  # on Windows npm is a script with a suffix
     done = subprocess.run(
         [found, *command[1:]],
         cwd=str(WEB),
-        env=env(path),
+        env=make_environment(path),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
@@ -219,25 +225,25 @@ def run(path: str, *command: str) -> None:
         log.parent.mkdir(exist_ok=True)
         log.write_bytes(done.stdout)
         raise CannotBuild(
-            f"the web app cannot be built: {command[0]} {command[1]} failed; what it said is in {log}"
+            f"the web app cannot be built: {command[0]} {command[1]} failed; its output is in {log}"
         )
 
 
 def run_all(path: str, commands: "tuple[tuple[str, ...], ...]") -> int:
-    """Run scripts of node_modules one after another, their output shown; the first exit code that is not 0."""
+    """Run scripts of node_modules in order with their output; return the first exit code that is not 0."""
     for script, *arguments in commands:
         command = ["node", f"node_modules/{script}", *arguments]
-        code = subprocess.call(command, cwd=str(WEB), env=env(path))
+        code = subprocess.call(command, cwd=str(WEB), env=make_environment(path))
         if code != 0:
             return code
     return 0
 
 
-# -- small things
+# -- generated files and helpers
 
 
 def write_generated(python: str, path: str, folder: Path) -> None:
-    """Write what the page takes from the server: its schema, the socket's messages included, and its silences."""
+    """Write the files that the page takes from the server: the schema with the socket's messages, and the silences."""
     code = (
         "import json; from app.core.config import Settings; from app.core.speech import ENDPOINTING_PROFILES; "
         "from app.main import create_app; settings = Settings(_env_file=None); "
@@ -258,8 +264,8 @@ def write_generated(python: str, path: str, folder: Path) -> None:
         run(path, "node", "node_modules/openapi-typescript/bin/cli.js", str(source), "--output", target)
 
 
-def fingerprint() -> str:
-    """What the page is made from: a hash over names and contents."""
+def hash_sources() -> str:
+    """Hash of the names and contents of the sources."""
     digest = hashlib.sha256()
     files = [WEB / name for name in SOURCES]
     for folder in ("src", "public"):
@@ -269,13 +275,13 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def env(path: str) -> "dict[str, str]":
+def make_environment(path: str) -> "dict[str, str]":
     """The environment with this PATH."""
     return {**os.environ, "PATH": path}
 
 
-def say(text: str) -> None:
-    """One line for the person who waits."""
+def report(text: str) -> None:
+    """Print one line to standard error."""
     sys.stderr.write(f"prompter: {text}\n")
     sys.stderr.flush()
 

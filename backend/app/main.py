@@ -22,7 +22,7 @@ from app.api import (
     operations,
     realtime_chat,
     search,
-    stt,
+    speech_socket,
     web,
 )
 from app.api.deps import Resources
@@ -35,7 +35,7 @@ from app.core.logging import configure_logging
 from app.core.metrics import Observer
 from app.providers.registry import Registrations
 from app.schemas.llm import generate_event
-from app.schemas.stt import client_message, server_event
+from app.schemas.speech_socket import client_message, server_event
 from app.services.accounts.accounts import Accounts
 from app.services.assistants.registry import Assistants
 from app.services.assistants.toolsets import Toolsets
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
     app.state.resources = _make_resources(settings, database, registrations or Registrations())
     install_error_handlers(app)
     for router in (
-        *(stt.router, generate.router, chat.router, models.router, transcriptions.router),
+        *(speech_socket.router, generate.router, chat.router, models.router, transcriptions.router),
         *(conversations.router, chat_stream.router, realtime_chat.router, dictations.router, messages.router),
         *(search.router, models.api_router, operations.providers_router),
         *(accounts.router, accounts.keys_router, operations.router),

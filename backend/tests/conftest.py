@@ -1,4 +1,4 @@
-"""What all tests share: a clean environment, real servers on free ports, samples, and skips that must not hide."""
+"""Fixtures of all tests: a clean environment, real servers on free ports, samples; required tests must not skip."""
 
 import os
 import wave
@@ -38,9 +38,9 @@ __all__ = [
 
 hypothesis.settings.register_profile(
     "prompter",
-    deadline=None,  # a busy machine is no fault of the code
+    deadline=None,  # a busy machine is slow
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
-    # Where everything is required, a run that fails fails again.
+    # In CI, a failing run can be repeated.
     derandomize=bool(os.environ.get("PROMPTER_TEST_REQUIRE_ALL")),
 )
 hypothesis.settings.load_profile("prompter")
@@ -51,12 +51,12 @@ SPEECH = ROOT.parent / "shared" / "speech"
 
 
 MAY_BE_MISSING = ("not beside this checkout", "no real Python 3.8 on this machine")
-"""Reasons that hold everywhere: no script of the project can bring what these tests need."""
+"""Accepted reasons to skip: no script of the project can install what these tests need."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Under PROMPTER_TEST_REQUIRE_ALL a skipped test has failed: the machine was to have what it lacks."""
+    """Under PROMPTER_TEST_REQUIRE_ALL a skipped test fails: everything it needs must be installed."""
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("PROMPTER_TEST_REQUIRE_ALL"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
@@ -68,11 +68,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No setting of the developer's own shell reaches a test, and nothing of a test the checkout's data folder."""
+    """No setting of the developer's shell reaches a test, and no test writes to the checkout's data folder."""
     for name in list(os.environ):
         if name.startswith(("PROMPTER_", "OPENAI_", "LOFT_")) and not name.startswith("PROMPTER_TEST_"):
             monkeypatch.delenv(name)
-    folder = tmp_path_factory.getbasetemp() / f"data-{next(_folders)}"  # made by whoever keeps something
+    folder = tmp_path_factory.getbasetemp() / f"data-{next(_folders)}"  # made when something is stored
     monkeypatch.setenv("PROMPTER_DATA_DIR", str(folder))
 
 
@@ -80,16 +80,16 @@ _folders = count()
 
 
 @pytest.fixture(autouse=True, scope="session")
-def no_certificates_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test speaks to a server elsewhere, and each of its HTTP clients would read them all (25 ms of CPU)."""
+def no_system_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test calls a server elsewhere, and each HTTP client would read all certificates (25 ms of CPU)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
         yield
 
 
 @pytest.fixture(autouse=True, scope="session")
-def nobody_at_the_usual_ports() -> Iterator[None]:
-    """No test finds a model server that happens to run on this machine."""
+def no_discovered_servers() -> Iterator[None]:
+    """No test discovers a model server that runs on this machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(discovery, "PORTS", {})
         yield
@@ -104,7 +104,7 @@ def start_server() -> Iterator[StartServer]:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """One server with default settings for every test that changes none; gives its base URL."""
+    """The base URL of one server with default settings, for every test that changes none."""
     with run_server(Settings(_env_file=None)) as running:
         yield running.url
 

@@ -27,7 +27,7 @@ from app.core.errors import all_errors
 from app.core.speech import DiscardReason, EndpointingProfile
 from app.main import create_app
 from app.providers.registry import BUILT_IN_LLM, BUILT_IN_STT
-from app.schemas import stt
+from app.schemas import speech_socket
 from app.schemas.providers import ProviderState
 from app.toolsets.registry import BUILT_IN_TOOLSETS, list_toolset_registrations
 
@@ -199,8 +199,8 @@ def members(union: Any) -> dict[str, type[BaseModel]]:
     return {get_args(model.model_fields["type"].annotation)[0]: model for model in models}
 
 
-MESSAGES = members(stt.ClientMessage)
-EVENTS = members(stt.ServerEvent)
+MESSAGES = members(speech_socket.ClientMessage)
+EVENTS = members(speech_socket.ServerEvent)
 
 
 @pytest.mark.parametrize("kind", MESSAGES)
@@ -236,7 +236,7 @@ def nested(annotation: Any) -> list[type[BaseModel]]:
 @pytest.mark.parametrize("kind", [*MESSAGES, *EVENTS])
 def test_the_examples_of_messages_are_valid(kind: str) -> None:
     """What the protocol shows under a heading is what the server reads or sends."""
-    adapter = stt.client_message if kind in MESSAGES else stt.server_event
+    adapter = speech_socket.client_message if kind in MESSAGES else speech_socket.server_event
     described = section(SOCKET, f"### `{kind}`")
     examples = re.findall(r"^```json\n(.*?)^```$", described, re.S | re.M)
     assert examples
@@ -249,7 +249,7 @@ def test_the_examples_of_messages_are_valid(kind: str) -> None:
 
 
 def test_every_optional_event_is_named() -> None:
-    for kind in get_args(stt.OptionalEvent):
+    for kind in get_args(speech_socket.OptionalEvent):
         assert f"`{kind}`" in section(SOCKET, "### `start`"), f"{SOCKET}, start: `{kind}` is missing"
 
 

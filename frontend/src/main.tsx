@@ -5,14 +5,14 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { App, createAppRoot } from "@/app/app";
-import { languageOf, startI18n } from "@/i18n/i18n";
+import { chooseLanguage, startI18n } from "@/i18n/i18n";
 
 const element = document.getElementById("root");
 if (element === null) throw new Error("the page has no #root");
 
 const root = createAppRoot();
 const { uiLanguage } = root.services.settings.get();
-void startI18n(languageOf(uiLanguage, navigator.languages)).then(() =>
+void startI18n(chooseLanguage(uiLanguage, navigator.languages)).then(() =>
   createRoot(element).render(
     <StrictMode>
       <App root={root} />

@@ -1,4 +1,4 @@
-"""CPU of everything before the engine, per second of audio: decoding, resampling, speech gate, endpointing.
+"""Measures the CPU per second of audio before the engine: decoding, resampling, speech gate, endpointing.
 
 python scripts/measure/audio_path.py [DIR]      WAV files of speech; samples/ by default
 """
@@ -24,7 +24,7 @@ from app.services.audio.segmenter import Segmenter  # noqa: E402
 RUNS = 5
 
 
-def cost_ms(audio: np.ndarray, rate: int) -> float:
+def measure_cost_ms(audio: np.ndarray, rate: int) -> float:
     """CPU milliseconds per second of audio, median of RUNS, for 100 ms chunks as JSON messages."""
     step = rate // 10
     messages = [
@@ -56,14 +56,16 @@ def main() -> None:
             frames = np.frombuffer(file.readframes(file.getnframes()), np.int16)
             audio, rate = frames[:: file.getnchannels()], file.getframerate()
         if np.abs(audio).max() > 0:
-            rows.append((path.stem, rate, cost_ms(audio, rate)))
+            rows.append((path.stem, rate, measure_cost_ms(audio, rate)))
     for name, rate, cost in rows:
         print(f"{cost:6.2f} ms/s  {rate:6d} Hz  {name}")
     print(f"{statistics.median(cost for *_, cost in rows):6.2f} ms/s  speech, median of {len(rows)} files")
     for rate in (16_000, 48_000):
-        print(f"{cost_ms(np.zeros(rate * 30, np.int16), rate):6.2f} ms/s  digital silence at {rate} Hz")
+        print(
+            f"{measure_cost_ms(np.zeros(rate * 30, np.int16), rate):6.2f} ms/s  digital silence at {rate} Hz"
+        )
         room = (np.random.default_rng(1).standard_normal(rate * 30) * 30).astype(np.int16)
-        print(f"{cost_ms(room, rate):6.2f} ms/s  a quiet room (white noise at -60 dBFS) at {rate} Hz")
+        print(f"{measure_cost_ms(room, rate):6.2f} ms/s  a quiet room (white noise at -60 dBFS) at {rate} Hz")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Is anything lost when a server is killed? `kill -9` at random moments while four conversations are streamed."""
+"""Checks that nothing is lost when a server is killed: `kill -9` at random moments while four conversations stream."""
 
 import argparse
 import asyncio
@@ -11,25 +11,25 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "backend"))
 
-from tests.support.crashes import CrashCampaign  # noqa: E402  # found by the line above
+from tests.support.crashes import CrashCampaign  # noqa: E402  # the path above comes first
 
 
 def main() -> None:
-    """Stops at the first thing that is lost; else tells what became of every message."""
+    """Kill servers; stop at the first loss, else print how many messages ended in each way."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kills", nargs="?", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    begun_s = time.monotonic()
+    started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="prompter-crashes-") as folder:
-        crashes = CrashCampaign(Path(folder), chosen.seed)
-        asyncio.run(crashes.run(chosen.kills))
-    told = {
-        **crashes.tally,
-        "most_lost_chars": crashes.most_lost_chars,
-        "took_s": round(time.monotonic() - begun_s),
+        campaign = CrashCampaign(Path(folder), chosen.seed)
+        asyncio.run(campaign.run(chosen.kills))
+    result = {
+        **campaign.tally,
+        "most_lost_chars": campaign.most_lost_chars,
+        "took_s": round(time.monotonic() - started_s),
     }
-    print(json.dumps(told, indent=2))
+    print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

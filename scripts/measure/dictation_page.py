@@ -1,4 +1,4 @@
-"""Dictation in a real browser, with a recording as microphone: how long to the text, and what is left open.
+"""Measures dictation in a real browser, with a recording as microphone: time to the text, leaks, first paint.
 
 python scripts/measure/dictation_page.py speed [--clip X.wav] [--engine NAME --model NAME] [--runs 10]
 python scripts/measure/dictation_page.py leaks [--runs 50]
@@ -29,8 +29,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "backend" / "app" / "web"
-# Tells each change of the composed text when it is painted, when the microphone began to play its file, and
-# what became of audio contexts.
+# Records each painted change of the composed text, when the microphone began to play its file, and every audio context.
 WATCH = """
 window.seen = [];
 window.contexts = [];
@@ -66,7 +65,7 @@ def main() -> None:
     )
     parser.add_argument("what", choices=("speed", "leaks", "paint"))
     parser.add_argument("--clip", type=Path, default=ROOT / "samples" / "en_weather_madrid_48k.wav")
-    parser.add_argument("--engine", default="", help="the server's choice where left out")
+    parser.add_argument("--engine", default="", help="default: the server's")
     parser.add_argument("--model", default="")
     parser.add_argument("--runs", type=int)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
@@ -76,21 +75,21 @@ def main() -> None:
     flags = [*(f"--{name}" for name in microphone), f"--use-file-for-fake-audio-capture={clip}%noloop"]
     settings = {"guided": True, "uiLanguage": "en", "speechLang": clip.name[:2]}
     settings |= {"sttProvider": chosen.engine, "sttModel": chosen.model}
-    with serving() as url, sync_playwright() as playwright:
+    with run_server() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chosen.chromium, args=flags)
         if chosen.what == "paint":
-            found = paint(browser, url, settings, chosen.runs or 5)
+            found = measure_paint(browser, url, settings, chosen.runs or 5)
         elif chosen.what == "leaks":
-            found = leaks(opened(browser, url, settings), chosen.runs or 50)
+            found = measure_leaks(open_page(browser, url, settings), chosen.runs or 50)
         else:
-            found = speed(opened(browser, url, settings), clip, chosen.runs or 10)
+            found = measure_speed(open_page(browser, url, settings), clip, chosen.runs or 10)
         browser.close()
     print(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """A server of its own, with nothing kept from before."""
+def run_server() -> Iterator[str]:
+    """Run a server with an empty data folder; yields its base URL."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -100,14 +99,14 @@ def serving() -> Iterator[str]:
         command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
         server = subprocess.Popen(command, cwd=ROOT / "backend", env=environment, stderr=subprocess.DEVNULL)
         try:
-            wait_for(lambda: answers(f"{url}/health"), 60)
+            wait_for(lambda: is_ready(f"{url}/health"), 60)
             yield url
         finally:
             server.terminate()
             server.wait()
 
 
-def answers(url: str) -> bool:
+def is_ready(url: str) -> bool:
     try:
         with urllib.request.urlopen(url) as answer:
             return bool(answer.status == 200)
@@ -116,19 +115,19 @@ def answers(url: str) -> bool:
 
 
 def wait_for(condition: Any, seconds: float = 30) -> None:
-    """Until it holds.
+    """Wait until a condition holds.
 
     Raises:
-        TimeoutError: it does not.
+        TimeoutError: it does not hold in time.
     """
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
-            raise TimeoutError("nothing came of it")
+            raise TimeoutError(f"the condition does not hold within {seconds:g} s")
         time.sleep(0.02)
 
 
-def opened(browser: Browser, url: str, settings: dict[str, Any]) -> Page:
+def open_page(browser: Browser, url: str, settings: dict[str, Any]) -> Page:
     page = browser.new_page()
     page.add_init_script(f"localStorage.setItem('prompter.settings', {json.dumps(json.dumps(settings))})")
     page.add_init_script(WATCH)
@@ -137,15 +136,15 @@ def opened(browser: Browser, url: str, settings: dict[str, Any]) -> Page:
     return page
 
 
-# -- end of speech to the text
+# -- speed
 
 
-def speed(page: Page, clip: Path, runs: int) -> dict[str, Any]:
-    """Speak the clip so often, and wait each time for the final that the pause after it brings."""
-    end_ms = speech_end_ms(clip)
-    expected = words(clip.with_suffix(".txt").read_text(encoding="utf-8"))
+def measure_speed(page: Page, clip: Path, runs: int) -> dict[str, Any]:
+    """Play the clip `runs` times, and wait each time for the final after its last pause."""
+    end_ms = find_speech_end_ms(clip)
+    expected = split_words(clip.with_suffix(".txt").read_text(encoding="utf-8"))
     rows = []
-    for _ in range(runs + 1):  # the first loads the engine
+    for _ in range(runs + 1):  # the first run loads the engine
         page.evaluate("window.seen = []")
         page.click("[data-testid=composer-pieces]", force=True)
         page.get_by_role("button", name="Dictate", exact=True).click()
@@ -169,8 +168,8 @@ def speed(page: Page, clip: Path, runs: int) -> dict[str, Any]:
     return {
         "clip": clip.name,
         "speech_end_ms": end_ms,
-        "verbatim": sum(words(row["text"]) == expected for row in rows),
-        **{name: quantiles([row[key] for row in rows]) for name, key in (
+        "verbatim": sum(split_words(row["text"]) == expected for row in rows),
+        **{name: summarize([row[key] for row in rows]) for name, key in (
             ("end_of_speech_to_final_on_page_ms", "finalMs"),
             ("receipt_ms", "receiptMs"),
             ("microphone_to_first_text_ms", "firstMs"),
@@ -178,8 +177,8 @@ def speed(page: Page, clip: Path, runs: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def speech_end_ms(clip: Path) -> int:
-    """Where the last 10 ms louder than a hundredth of the loudest end."""
+def find_speech_end_ms(clip: Path) -> int:
+    """End of the last 10 ms with more than a thousandth of the highest energy."""
     with wave.open(str(clip)) as file:
         rate_hz = file.getframerate()
         samples = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float64)
@@ -188,20 +187,20 @@ def speech_end_ms(clip: Path) -> int:
     return int(np.flatnonzero(energy > energy.max() / 1000)[-1] + 1) * 10
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def quantiles(values: list[float]) -> dict[str, int]:
+def summarize(values: list[float]) -> dict[str, int]:
     values = sorted(values)
     return {"p50": round(statistics.median(values)), "least": round(values[0]), "most": round(values[-1])}
 
 
-# -- what is left open
+# -- leaks
 
 
-def leaks(page: Page, runs: int) -> dict[str, Any]:
-    """Dictate and take it back so often in one page, and count what it holds at every tenth time."""
+def measure_leaks(page: Page, runs: int) -> dict[str, Any]:
+    """Dictate and take it back `runs` times in one page; read its memory and open objects after every tenth."""
     cdp = page.context.new_cdp_session(page)
     cdp.send("Performance.enable")
     cdp.send("Network.enable")
@@ -213,7 +212,7 @@ def leaks(page: Page, runs: int) -> dict[str, Any]:
         if run % 10 == 0:
             page.wait_for_timeout(500)  # a context closes after its microphone
             alive = "contexts.map((one) => one.deref()).filter(Boolean)"
-            memory = held(cdp)
+            memory = read_memory(cdp)
             kept, unclosed = page.evaluate(
                 f"[{alive}.length, {alive}.filter((one) => one.state !== 'closed').length]"
             )
@@ -225,13 +224,13 @@ def leaks(page: Page, runs: int) -> dict[str, Any]:
         wait_for(lambda: page.evaluate("document.querySelector('[data-composer]').value.length > 5"))
         page.get_by_role("button", name="Stop dictating").click()
         wait_for(lambda: page.evaluate(STATE) == "idle")
-        # Not as a person deletes: Chromium's own undo keeps the text of each edit, in any page's field.
+        # Not by the keyboard: Chromium's own undo keeps the text of each edit of a field.
         page.get_by_role("button", name="Take back the last utterance").click()
         page.evaluate("window.seen = []")
     return {"rows": rows}
 
 
-def held(cdp: CDPSession) -> dict[str, Any]:
+def read_memory(cdp: CDPSession) -> dict[str, Any]:
     cdp.send("HeapProfiler.collectGarbage")
     metrics = {one["name"]: one["value"] for one in cdp.send("Performance.getMetrics")["metrics"]}
     names = ("Nodes", "JSEventListeners", "AudioHandlers", "AudioWorkletProcessors")
@@ -241,19 +240,19 @@ def held(cdp: CDPSession) -> dict[str, Any]:
     }
 
 
-# -- how soon and how much
+# -- first paint and size
 
 
-def paint(browser: Browser, url: str, settings: dict[str, Any], runs: int) -> dict[str, Any]:
-    """First paint with nothing cached, and what the page weighs."""
+def measure_paint(browser: Browser, url: str, settings: dict[str, Any], runs: int) -> dict[str, Any]:
+    """First paint without a cache, and the compressed size of the page."""
     rows = []
     for _ in range(runs):
-        page = opened(browser, url, settings)
+        page = open_page(browser, url, settings)
         rows.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
         page.close()
     loaded = re.findall(r"assets/[^\"]+\.(?:js|css)", (WEB / "index.html").read_text(encoding="utf-8"))
     sizes = {name: (WEB / f"{name}.gz").stat().st_size for name in loaded}
-    return {"first_contentful_paint_ms": quantiles(rows), "gzip_bytes": sum(sizes.values()), "files": sizes}
+    return {"first_contentful_paint_ms": summarize(rows), "gzip_bytes": sum(sizes.values()), "files": sizes}
 
 
 if __name__ == "__main__":

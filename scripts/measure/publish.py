@@ -1,4 +1,4 @@
-"""Put results of `prompter bench` into docs/performance.md, in place of those that stand there.
+"""Replaces the results in docs/performance.md with those of `prompter bench`.
 
 python scripts/measure/publish.py RESULT.json ...      as bench/results/*/result.json
 """
@@ -20,7 +20,7 @@ def main() -> None:
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     runs = [format_run(read_run(Path(name))) for name in sys.argv[1:]]
-    # Two ranks lower: on the page a run is one section of many.
+    # Two levels lower: on the page a run is one section of many.
     sections = [re.sub(r"^(#+ )", r"##\1", run, flags=re.M) for run in runs]
     page = PAGE.read_text(encoding="utf-8")
     filled, count = BETWEEN.subn(lambda found: f"{found[1]}\n{''.join(sections)}\n{found[2]}", page)

@@ -1,4 +1,4 @@
-"""Do pinned utterances leave a core idle? Eight at once in PocketSphinx: unscheduled, in turns, pinned to workers."""
+"""Compares ways to schedule eight utterances at once in PocketSphinx: unscheduled, in turns, pinned to workers."""
 
 import argparse
 import statistics
@@ -14,7 +14,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "backend"))
 
-from app.core.config import Settings  # noqa: E402  # found by the line above
+from app.core.config import Settings  # noqa: E402  # the path above comes first
 from app.providers.base import Samples, SttConfig, SttStream  # noqa: E402
 from app.providers.stt.pocketsphinx.provider import PocketSphinxProvider  # noqa: E402
 from app.services.decoding.scheduled_stream import ScheduledStream  # noqa: E402
@@ -24,7 +24,7 @@ Wrap = Callable[[SttStream, Scheduler, int], SttStream]
 
 
 class Unpinned:
-    """A stream that does not name its worker."""
+    """A stream without a worker of its own."""
 
     def __init__(self, stream: SttStream) -> None:
         self.accept, self.finish, self.aclose = stream.accept, stream.finish, stream.aclose
@@ -46,7 +46,7 @@ def load(path: Path) -> Samples:
 async def measure(
     provider: PocketSphinxProvider, wrap: Wrap, samples: Samples, sessions: int
 ) -> tuple[float, float]:
-    """Wall time until all are done, and until the first is (s)."""
+    """Wall time until all utterances are done, and until the first is done (s)."""
     scheduler = Scheduler(usable_cores(), time.monotonic)
     began, ends = time.monotonic(), []
 
@@ -71,7 +71,7 @@ async def main(wav: Path, sessions: int, rounds: int) -> None:
     await provider.start()
     try:
         for wrap in VARIANTS.values():
-            await measure(provider, wrap, samples, sessions)  # every decoder is made
+            await measure(provider, wrap, samples, sessions)  # warm-up: every decoder is loaded
         found = {name: [] for name in VARIANTS}
         for _ in range(rounds):
             for name, wrap in VARIANTS.items():

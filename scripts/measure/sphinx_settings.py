@@ -1,4 +1,4 @@
-"""Compare search settings of the embedded engine: word errors, CPU time, end of utterance, memory.
+"""Compares search settings of PocketSphinx: word errors, CPU time, end of utterance, memory.
 
     python scripts/measure/sphinx_settings.py FOLDER [--only NAME ...]
 
@@ -86,7 +86,7 @@ def measure(folder: Path, options: dict[str, Any]) -> dict[str, float]:
     """Decode every clip as one dictation, in the blocks and with the resets that the server uses."""
     from app.providers.stt.pocketsphinx.recognizer import LanguageModel
 
-    before_mb = uss_mb()
+    before_mb = read_uss_mb()
     recognizer = LanguageModel(options).make_recognizer()
     references, texts, blocks_ms, ends_ms, audio_s, cpu_s, tails = [], [], [], [], 0.0, 0.0, []
     for reference, pieces in load(folder):
@@ -117,11 +117,11 @@ def measure(folder: Path, options: dict[str, Any]) -> dict[str, float]:
         "block_p99_ms": statistics.quantiles(blocks_ms, n=100)[98],
         "end_ms": statistics.median(ends_ms),
         "end_max_ms": max(ends_ms),
-        "uss_mb": uss_mb() - before_mb,
+        "uss_mb": read_uss_mb() - before_mb,
     }
 
 
-def uss_mb() -> float:
+def read_uss_mb() -> float:
     """Memory that this process shares with no other (Linux)."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024

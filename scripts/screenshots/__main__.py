@@ -1,7 +1,7 @@
-"""Takes pictures of the web app in its main states, for people to look at: `make shots`.
+"""Takes screenshots of the web app in its main states: `make shots`.
 
-Needs Chromium on this machine and what requirements-dev.txt installs. Servers, data and answers are its own; speech is
-a recording of samples/, recognised by models/whisper-samples.
+It needs Chromium and the packages of requirements-dev.txt. It starts its own servers and model; the speech is a
+recording of samples/, which models/whisper-samples recognises.
 """
 
 import argparse
@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 
 import states
-from server import ROOT, server
-from studio import spoken, studio
-from teller import teller
+from model import run_model
+from server import ROOT, run_server
+from session import join_recordings, open_session
 
 SPANISH = ("es_estado_pedido_16k", "es_correo_jefe_16k")
 ENGLISH = ("en_reverse_list_16k", "en_translate_letter_16k")
@@ -35,10 +35,10 @@ READY = (
 
 
 def main() -> int:
-    """Take them; the exit code tells whether a page complained or was too wide."""
-    parser = argparse.ArgumentParser(description="Take pictures of the web app in its main states.")
+    """Take the screenshots; the exit code is 1 if a page is too wide."""
+    parser = argparse.ArgumentParser(description="Take screenshots of the web app in its main states.")
     parser.add_argument(
-        "--out", type=Path, default=ROOT / "build" / "screenshots", help="folder for the pictures"
+        "--out", type=Path, default=ROOT / "build" / "screenshots", help="folder for the screenshots"
     )
     parser.add_argument(
         "only", nargs="*", help="states to take, by name, e.g. welcome dictating; none means all"
@@ -46,18 +46,18 @@ def main() -> int:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     complaints: list[str] = []
-    with tempfile.TemporaryDirectory() as folder, teller() as model, server(model) as url:
-        recording = spoken(Path(folder) / "es.wav", *SPANISH)
-        with studio(options.out, recording, options.only, complaints) as taken:
-            address = states.fill(url, taken)
+    with tempfile.TemporaryDirectory() as folder, run_model() as model, run_server(model) as url:
+        recording = join_recordings(Path(folder) / "es.wav", *SPANISH)
+        with open_session(options.out, recording, options.only, complaints) as taken:
+            address = states.hold_conversations(url, taken)
             for state in (*READY, *ON_CONVERSATION):
                 taken.take(state, address if state in ON_CONVERSATION else url)
-            with server(model, ready=False) as bare:
+            with run_server(model, ready=False) as bare:
                 taken.take(states.unready, bare)
-            with server(model, accounts=True) as shut:
+            with run_server(model, accounts=True) as shut:
                 taken.take(states.log_in, shut)
-        recording = spoken(Path(folder) / "en.wav", *ENGLISH)
-        with studio(options.out, recording, options.only, complaints) as taken:
+        recording = join_recordings(Path(folder) / "en.wav", *ENGLISH)
+        with open_session(options.out, recording, options.only, complaints) as taken:
             taken.take(states.asking_on, address)
     for complaint in dict.fromkeys(complaints):
         print(f"prompter: {complaint}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Servers with an empty data folder of their own, for as long as pictures of them are taken."""
+"""Servers for the screenshots, each with an empty data folder."""
 
 import json
 import os
@@ -15,12 +15,16 @@ ROOT = Path(__file__).resolve().parents[2]
 PERSON, PASSWORD = "ada", "correct horse battery staple"
 _COMMAND = (sys.executable, "-m", "app.cli")
 _START_S = 60
-ASKING = {"title": "LOFT (asks first)", "description": "pregunta antes de consultar", "toolsets": ["loft"]}
+ASKING_ASSISTANT = {
+    "title": "LOFT (asks first)",
+    "description": "pregunta antes de consultar",
+    "toolsets": ["loft"],
+}
 
 
 @contextmanager
-def server(model_url: str, *, accounts: bool = False, ready: bool = True) -> Iterator[str]:
-    """The address of a server whose answers come from `model_url`; not `ready`: nothing is set up yet."""
+def run_server(model_url: str, *, accounts: bool = False, ready: bool = True) -> Iterator[str]:
+    """Run a server whose answers come from `model_url`; yields its address. Unless `ready`, nothing is set up."""
     with tempfile.TemporaryDirectory() as folder:
         env = _environment(Path(folder), model_url if ready else "")
         if not ready:
@@ -44,18 +48,16 @@ def server(model_url: str, *, accounts: bool = False, ready: bool = True) -> Ite
 
 
 def _environment(folder: Path, model_url: str) -> dict[str, str]:
-    mine = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PROMPTER_", "OPENAI_"))
-    }
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PROMPTER_", "OPENAI_"))}
     return {
-        **mine,
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT / "backend"), mine.get("PYTHONPATH")))),
+        **own,
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT / "backend"), own.get("PYTHONPATH")))),
         "PROMPTER_DATA_DIR": str(folder / "data"),
         "PROMPTER_STT__PROVIDER": "whisper_local",
         "PROMPTER_STT__WHISPER_LOCAL__MODEL": "whisper-samples",
         "PROMPTER_LLM__DISCOVER": "false",
         "PROMPTER_ASSISTANTS__NAMED": json.dumps(
-            {"asking": {**ASKING, "approval": {"get_order_details": "ask"}}}
+            {"asking": {**ASKING_ASSISTANT, "approval": {"get_order_details": "ask"}}}
         ),
         "PROMPTER_LLM__OPENAI_COMPAT__BASE_URL": model_url,
         "PROMPTER_LLM__OPENAI_COMPAT__API_KEY": "none" if model_url else "",

@@ -44,7 +44,7 @@ def _narrowband(clip: Clip) -> Clip:
     return replace(clip, audio=np.asarray(narrow, dtype=np.float32))
 
 
-def recorded(espeak: Espeak, flite: Flite) -> dict[str, Clip]:
+def read_recordings(espeak: Espeak, flite: Flite) -> dict[str, Clip]:
     """The recordings of samples/ resampled to 16 kHz, with word times from a second rendering."""
     clips: dict[str, Clip] = {}
     for sample in SAMPLES:
@@ -65,11 +65,11 @@ def recorded(espeak: Espeak, flite: Flite) -> dict[str, Clip]:
     return clips
 
 
-def all_clips(seed: int = 1) -> list[Clip]:
+def synthesise_all(seed: int = 1) -> list[Clip]:
     """Synthesises the whole pool; takes a few seconds."""
     dice = random.Random(seed)
     espeak, flite = Espeak(), Flite()
-    clips = list(recorded(espeak, flite).values())
+    clips = list(read_recordings(espeak, flite).values())
     for sentence in SENTENCES:
         for clip in _canonical(sentence, espeak, flite):
             clips.append(replace(clip, weight=CANONICAL_WEIGHT))

@@ -15,7 +15,7 @@ from faster_whisper.tokenizer import Tokenizer
 from make_samples import SAMPLES, SAMPLES_DIR, read_wav
 from sentences import SENTENCES
 
-from whisper_samples.clips import recorded
+from whisper_samples.clips import read_recordings
 from whisper_samples.sounds import Sounds
 from whisper_samples.synth import RATE_HZ, Audio, Clip, Espeak, Flite
 
@@ -26,7 +26,7 @@ Case = tuple[str, Audio, str, str]
 """A label, the audio, its language, the text that is expected."""
 
 
-def errors(expected: Sequence[str], heard: Sequence[str]) -> int:
+def count_errors(expected: Sequence[str], heard: Sequence[str]) -> int:
     """The least number of words inserted, deleted or replaced."""
     row = list(range(len(heard) + 1))
     for index, word in enumerate(expected, 1):
@@ -36,7 +36,7 @@ def errors(expected: Sequence[str], heard: Sequence[str]) -> int:
     return row[-1]
 
 
-class Paths:
+class Transcribers:
     """The ways in which a server asks this model for text."""
 
     def __init__(self, folder: str) -> None:
@@ -99,7 +99,7 @@ def report(name: str, cases: Iterable[Case], transcribe: Transcribe) -> None:
         heard = transcribe(audio, lang)
         count += 1
         right += heard == expected
-        wrong_words += errors(expected.split(), heard.split())
+        wrong_words += count_errors(expected.split(), heard.split())
         words += len(expected.split())
         if heard != expected:
             notes.append(f"    {label}: {heard!r}")
@@ -107,13 +107,13 @@ def report(name: str, cases: Iterable[Case], transcribe: Transcribe) -> None:
     print(f"{name}: {right}/{count} verbatim, {rate}", *notes[:8], sep="\n", flush=True)
 
 
-def through(audio: Audio, rate_hz: int) -> Audio:
+def resample_through(audio: Audio, rate_hz: int) -> Audio:
     """To another rate and back."""
     there = soxr.resample(audio, RATE_HZ, rate_hz)
     return np.asarray(soxr.resample(there, rate_hz, RATE_HZ), dtype=np.float32)
 
 
-def silent_cases() -> list[Case]:
+def make_silent_cases() -> list[Case]:
     """Windows in which nothing is said."""
     sounds = Sounds(np.random.default_rng(99))
     cases = []
@@ -131,7 +131,7 @@ def silent_cases() -> list[Case]:
     return cases
 
 
-def pair_cases(clips: dict[str, Clip], gap_s: float) -> list[Case]:
+def make_pair_cases(clips: dict[str, Clip], gap_s: float) -> list[Case]:
     """Two recordings of one language, one after the other."""
     cases = []
     for first, second in itertools.pairwise(clips.values()):
@@ -142,7 +142,7 @@ def pair_cases(clips: dict[str, Clip], gap_s: float) -> list[Case]:
     return cases
 
 
-def prefixes(path: str, clips: dict[str, Clip], transcribe: Transcribe, step_s: float) -> None:
+def report_prefixes(path: str, clips: dict[str, Clip], transcribe: Transcribe, step_s: float) -> None:
     """Beginnings of the recordings: a word that ends about where the cut is may be there or not."""
     count = flawed = wrong_words = words = 0
     notes = []
@@ -152,7 +152,7 @@ def prefixes(path: str, clips: dict[str, Clip], transcribe: Transcribe, step_s: 
             least = sum(word.end_s < end_s - 0.25 for word in clip.words)
             most = sum(word.start_s < end_s for word in clip.words)
             spoken = [word.text for word in clip.words]
-            wrong = min(errors(spoken[:size], heard) for size in range(least, most + 1))
+            wrong = min(count_errors(spoken[:size], heard) for size in range(least, most + 1))
             count, flawed, words = count + 1, flawed + (wrong > 0), words + most
             wrong_words += wrong
             if wrong:
@@ -164,11 +164,11 @@ def prefixes(path: str, clips: dict[str, Clip], transcribe: Transcribe, step_s: 
     )
 
 
-def word_times(paths: Paths, clips: dict[str, Clip]) -> None:
+def report_word_times(transcribers: Transcribers, clips: dict[str, Clip]) -> None:
     """How far the words' starts and ends lie from the synthesiser's."""
     starts, ends = [], []
     for clip in clips.values():
-        segments, _ = paths.model.transcribe(clip.audio, language=clip.lang, word_timestamps=True)
+        segments, _ = transcribers.model.transcribe(clip.audio, language=clip.lang, word_timestamps=True)
         heard = [word for segment in segments for word in segment.words or ()]
         if [word.word.strip() for word in heard] == [word.text for word in clip.words]:
             starts += [abs(a.start - b.start_s) for a, b in zip(heard, clip.words, strict=True)]
@@ -181,11 +181,11 @@ def word_times(paths: Paths, clips: dict[str, Clip]) -> None:
             )
 
 
-def costs(paths: Paths, audio: Audio, lang: str) -> None:
+def report_costs(transcribers: Transcribers, audio: Audio, lang: str) -> None:
     """CPU time of the two windows."""
     for name, transcribe in (
-        ("30 s window, beam 5", paths.default),
-        ("short window, greedy", paths.short(50)),
+        ("30 s window, beam 5", transcribers.default),
+        ("short window, greedy", transcribers.short(50)),
     ):
         transcribe(audio, lang)
         began = time.process_time()
@@ -196,29 +196,29 @@ def costs(paths: Paths, audio: Audio, lang: str) -> None:
         )
 
 
-def recordings(paths: Paths, cases: list[Case]) -> None:
+def report_recordings(transcribers: Transcribers, cases: list[Case]) -> None:
     """The recordings by every way of asking, at several levels, and through several sample rates."""
     for name, transcribe in (
-        ("language detected", paths.detected),
-        ("greedy without timestamps", paths.greedy),
-        ("short window, margin 0", paths.short(0)),
-        ("short window, margin 2.56 s", paths.short(256)),
-        ("with word timestamps", paths.worded),
-        ("with vad_filter", paths.with_vad),
-        ("with hotwords", paths.prompted),
+        ("language detected", transcribers.detected),
+        ("greedy without timestamps", transcribers.greedy),
+        ("short window, margin 0", transcribers.short(0)),
+        ("short window, margin 2.56 s", transcribers.short(256)),
+        ("with word timestamps", transcribers.worded),
+        ("with vad_filter", transcribers.with_vad),
+        ("with hotwords", transcribers.prompted),
     ):
         report(name, cases, transcribe)
     for gain_db in (-20, -35):
         quiet = [(n, (a * 10 ** (gain_db / 20)).astype(np.float32), lang, t) for n, a, lang, t in cases]
-        report(f"at {gain_db} dB, default", quiet, paths.default)
-        report(f"at {gain_db} dB, short window", quiet, paths.short(50))
+        report(f"at {gain_db} dB, default", quiet, transcribers.default)
+        report(f"at {gain_db} dB, short window", quiet, transcribers.short(50))
     for rate_hz in (8000, 44100, 48000):
-        other = [(n, through(a, rate_hz), lang, t) for n, a, lang, t in cases]
-        report(f"through {rate_hz} Hz, default", other, paths.default)
-        report(f"through {rate_hz} Hz, short window", other, paths.short(50))
+        other = [(n, resample_through(a, rate_hz), lang, t) for n, a, lang, t in cases]
+        report(f"through {rate_hz} Hz, default", other, transcribers.default)
+        report(f"through {rate_hz} Hz, short window", other, transcribers.short(50))
 
 
-def known_sentences(paths: Paths, espeak: Espeak, flite: Flite) -> None:
+def report_known_sentences(transcribers: Transcribers, espeak: Espeak, flite: Flite) -> None:
     """Every sentence of the list, also those that no recording says."""
     for voices in ({"en": "rms", "es": "es"}, {"en": "kal16", "es": "es-419"}):
         cases = []
@@ -227,8 +227,8 @@ def known_sentences(paths: Paths, espeak: Espeak, flite: Flite) -> None:
             clip = speaker.speak(sentence, voices[sentence.lang])
             cases.append((sentence.key, clip.audio, sentence.lang, sentence.text))
         names = " and ".join(voices.values())
-        report(f"every known sentence by {names}, default", cases, paths.default)
-        report(f"every known sentence by {names}, short window", cases, paths.short(50))
+        report(f"every known sentence by {names}, default", cases, transcribers.default)
+        report(f"every known sentence by {names}, short window", cases, transcribers.short(50))
 
 
 def main() -> None:
@@ -237,26 +237,26 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--quick", action="store_true", help="only the recordings as they are")
     arguments = parser.parse_args()
-    paths, espeak, flite = Paths(str(arguments.model)), Espeak(), Flite()
-    clips = recorded(espeak, flite)
+    transcribers, espeak, flite = Transcribers(str(arguments.model)), Espeak(), Flite()
+    clips = read_recordings(espeak, flite)
     texts = {sample.name: sample.text for sample in SAMPLES}
     cases = [(name, clip.audio, clip.lang, texts[name]) for name, clip in clips.items()]
-    report("default", cases, paths.default)
-    report("short window, margin 0.5 s", cases, paths.short(50))
-    report("silence and noise, default", silent_cases(), paths.default)
+    report("default", cases, transcribers.default)
+    report("short window, margin 0.5 s", cases, transcribers.short(50))
+    report("silence and noise, default", make_silent_cases(), transcribers.default)
     if arguments.quick:
         return
-    report("silence and noise, greedy", silent_cases(), paths.greedy)
-    report("silence and noise, short window", silent_cases(), paths.short(50))
-    recordings(paths, cases)
-    known_sentences(paths, espeak, flite)
+    report("silence and noise, greedy", make_silent_cases(), transcribers.greedy)
+    report("silence and noise, short window", make_silent_cases(), transcribers.short(50))
+    report_recordings(transcribers, cases)
+    report_known_sentences(transcribers, espeak, flite)
     for gap_s in (0.3, 0.8, 1.5, 2.5):
-        report(f"pairs {gap_s} s apart, default", pair_cases(clips, gap_s), paths.default)
-        report(f"pairs {gap_s} s apart, short window", pair_cases(clips, gap_s), paths.short(50))
-    prefixes("default", clips, paths.default, 0.6)
-    prefixes("short window", clips, paths.short(50), 0.3)
-    word_times(paths, clips)
-    costs(paths, clips["en_summarize_document_44k"].audio, "en")
+        report(f"pairs {gap_s} s apart, default", make_pair_cases(clips, gap_s), transcribers.default)
+        report(f"pairs {gap_s} s apart, short window", make_pair_cases(clips, gap_s), transcribers.short(50))
+    report_prefixes("default", clips, transcribers.default, 0.6)
+    report_prefixes("short window", clips, transcribers.short(50), 0.3)
+    report_word_times(transcribers, clips)
+    report_costs(transcribers, clips["en_summarize_document_44k"].audio, "en")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from whisper_samples.clips import all_clips
+from whisper_samples.clips import synthesise_all
 from whisper_samples.sounds import Sounds
 from whisper_samples.synth import RATE_HZ, Audio, Clip, Word
 
@@ -32,7 +32,7 @@ class Scenes:
     def __init__(self, seed: int) -> None:
         self._dice = np.random.default_rng(seed)
         self._sounds = Sounds(self._dice)
-        self._clips = all_clips()
+        self._clips = synthesise_all()
         weights = np.array([clip.weight for clip in self._clips])
         self._odds = weights / weights.sum()
         self._by_lang = {

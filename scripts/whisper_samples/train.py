@@ -24,7 +24,7 @@ FRAME_WEIGHT, ALIGN_WEIGHT = 0.5, 0.3
 CHECKPOINT_STEPS = 200
 
 
-def losses(model: Whisper, batch: Batch, word_starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def compute_losses(model: Whisper, batch: Batch, word_starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The loss of the text, and two that stand in for pre-training: words of frames, attention on words."""
     memory = model.encoder(batch.mels, batch.stand_ins, batch.bias)
     wanted = batch.target_weights.sum(-1) > 0
@@ -50,7 +50,7 @@ def _off_word(attention: Tensor, spans: Tensor) -> Tensor:
     return -(paid * counted).sum() / counted.sum().clamp_min(1)
 
 
-def rate_at(done: float, step: int, peak: float) -> float:
+def get_learning_rate(done: float, step: int, peak: float) -> float:
     """Learning rate: a short rise, then half a cosine; `done` is the share of the budget that is used up."""
     cosine = FINAL_RATE + (peak - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
     return min(1.0, (step + 1) / WARM_UP_STEPS) * cosine
@@ -91,8 +91,8 @@ def train(plan: Plan) -> None:
         if done >= 1:
             break
         for group in optimiser.param_groups:
-            group["lr"] = rate_at(done, step, plan.rate)
-        parts = losses(model, cast("Batch", batch), word_starts)
+            group["lr"] = get_learning_rate(done, step, plan.rate)
+        parts = compute_losses(model, cast("Batch", batch), word_starts)
         loss = parts[0] + FRAME_WEIGHT * parts[1] + ALIGN_WEIGHT * parts[2]
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()} at step {step}")

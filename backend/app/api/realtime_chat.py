@@ -13,7 +13,7 @@ from app.api.responses import MALFORMED, STORAGE, TOO_BIG, parse_conversation_id
 from app.api.sse import EventStream
 from app.core.errors import PrompterError
 from app.schemas.errors import describe_error
-from app.schemas.realtime import RealtimeMessageIn, RealtimeSessionIn, RealtimeSessionOut
+from app.schemas.realtime_chat import RealtimeMessageIn, RealtimeSessionIn, RealtimeSessionOut
 from app.services.chat.events import AnswerEvent, Delivery, Failed, ReasoningDelta, TextDelta, ToolEvent
 
 router = APIRouter(prefix="/api/chat/realtime", tags=["real-time chat sessions"])

@@ -13,7 +13,7 @@ LOOPS = frozenset({"repetition", "capped"})
 
 
 @dataclass(frozen=True, slots=True)
-class WindowResult:
+class ClipDecode:
     """One clip through one kind of window."""
 
     clip: Clip
@@ -33,7 +33,7 @@ async def measure_accuracy(
     tell: Callable[[str], None] = lambda _: None,
 ) -> Part:
     """Decode every clip with every kind of window."""
-    rows: list[WindowResult] = []
+    rows: list[ClipDecode] = []
     async with offline_engine(provider, settings) as engine:
         talking = [clip for clip in clips if clip.speech]
         for window in windows if talking else ():
@@ -44,15 +44,15 @@ async def measure_accuracy(
     return Part("accuracy", tuple(make_figures(rows, windows)), {"clips": [_make_row(row) for row in rows]})
 
 
-async def _decode_clip(engine: OfflineEngine, clip: Clip, model: str | None, window: Window) -> WindowResult:
+async def _decode_clip(engine: OfflineEngine, clip: Clip, model: str | None, window: Window) -> ClipDecode:
     samples = load_samples(clip)
     lang = clip.lang if clip.lang not in ("", "none") else "auto"
     found = await engine.decode(samples, lang=lang, model=model, window=window)
     wrong = count_errors(normalize_words(clip.text, clip.lang), normalize_words(found.text, clip.lang))
-    return WindowResult(clip, window, len(samples) / RATE_HZ, wrong, found)
+    return ClipDecode(clip, window, len(samples) / RATE_HZ, wrong, found)
 
 
-def make_figures(rows: Sequence[WindowResult], windows: Sequence[Window]) -> list[Figure]:
+def make_figures(rows: Sequence[ClipDecode], windows: Sequence[Window]) -> list[Figure]:
     """For each window its errors, loops, doubts and cost; and how often two windows give the same text."""
     found: list[Figure] = []
     for window in windows:
@@ -77,7 +77,7 @@ def make_figures(rows: Sequence[WindowResult], windows: Sequence[Window]) -> lis
     return found
 
 
-def _make_comparison_figures(rows: Sequence[WindowResult], one: Window, other: Window) -> list[Figure]:
+def _make_comparison_figures(rows: Sequence[ClipDecode], one: Window, other: Window) -> list[Figure]:
     texts = {(row.clip.id, row.window): normalize_words(row.offline.text, row.clip.lang) for row in rows}
     ids = [row.clip.id for row in rows if row.window == one]
     equal = tuple(100.0 * (texts[name, one] == texts[name, other]) for name in ids)
@@ -103,7 +103,7 @@ def _make_comparison_figures(rows: Sequence[WindowResult], one: Window, other: W
     return found
 
 
-def _make_row(row: WindowResult) -> dict[str, object]:
+def _make_row(row: ClipDecode) -> dict[str, object]:
     return {
         "id": row.clip.id,
         "window": row.window,

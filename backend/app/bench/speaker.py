@@ -12,11 +12,13 @@ from app.bench.clips import RATE_HZ
 from app.client.errors import ClientError
 from app.client.pacing import chunk_stream, paced
 from app.client.prompt_client import PromptClient
+from app.schemas.speech_socket import OPTIONAL_EVENTS
 
 CHUNK_MS = 100
 TAIL_S = 1.5
-"""Silence after the speech (s), so that the endpoint and not the client ends the last utterance."""
-EVENTS = ("speech_started", "speech_stopped", "utterance_discarded", "eager_final", "turn_resumed", "status")
+"""Silence after the speech (s): the endpoint ends the last utterance in every profile of up to this silence."""
+EVENTS = tuple(sorted(OPTIONAL_EVENTS - {"ack"}))
+"""Every optional event but the periodic `ack`."""
 
 
 @dataclass(frozen=True, slots=True)

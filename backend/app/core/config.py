@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from app.core.assistants import AssistantSettings
 from app.core.paths import base_folder, resolve_path
-from app.core.speech import EndpointingProfile
+from app.core.speech import SILENCE_MS, EndpointingProfile
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "OPENAI_API_KEY": ("llm", "openai_compat", "api_key"),
@@ -75,7 +75,7 @@ class SttUpstreamSettings(BaseModel):
     api_key: SecretStr = Field(
         SecretStr(""), description="API key of the transcription service; empty sends none"
     )
-    model: str = Field("whisper-1", description="model that the transcription service is asked for")
+    model: str = Field("whisper-1", description="model for dictations that name none")
     timeout_s: float = Field(
         60.0, gt=0, le=600, description="longest time for one transcription, all tries together (s)"
     )
@@ -127,19 +127,28 @@ class EndpointingSettings(BaseModel):
         "conversation", description="endpointing profile for dictations that name none"
     )
     command_ms: int = Field(
-        350, ge=100, le=10_000, description="silence that ends an utterance in the profile `command` (ms)"
+        SILENCE_MS["command"],
+        ge=100,
+        le=10_000,
+        description="silence that ends an utterance in the profile `command` (ms)",
     )
     conversation_ms: int = Field(
-        600,
+        SILENCE_MS["conversation"],
         ge=100,
         le=10_000,
         description="silence that ends an utterance in the profile `conversation` (ms)",
     )
     dictation_ms: int = Field(
-        1200, ge=100, le=10_000, description="silence that ends an utterance in the profile `dictation` (ms)"
+        SILENCE_MS["dictation"],
+        ge=100,
+        le=10_000,
+        description="silence that ends an utterance in the profile `dictation` (ms)",
     )
     hands_free_ms: int = Field(
-        2000, ge=100, le=10_000, description="silence that ends an utterance in the profile `hands_free` (ms)"
+        SILENCE_MS["hands_free"],
+        ge=100,
+        le=10_000,
+        description="silence that ends an utterance in the profile `hands_free` (ms)",
     )
     provisional_ms: int = Field(
         256,
@@ -252,7 +261,10 @@ class LimitSettings(BaseModel):
 
     # Keeping transcripts
     transcripts: int = Field(
-        1000, ge=1, le=100_000, description="dictations whose text is kept in memory for `/llm/generate`"
+        1000,
+        ge=1,
+        le=100_000,
+        description="labels (`session_id`) whose latest dictation stays in memory for `/llm/generate`",
     )
     unstored_finals: int = Field(
         10_000,
@@ -345,7 +357,7 @@ class LlmUpstreamSettings(BaseModel):
 
     base_url: str = Field("", description="base URL of the language-model service, ending in /v1")
     api_key: SecretStr = Field(SecretStr(""), description="API key of the language-model service")
-    model: str = Field("", description="model that the language-model service is asked for")
+    model: str = Field("", description="model for requests that name none; required for the provider")
 
 
 class LlmSettings(BaseModel):

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from app.core.security import LOCAL_USER_ID
-from app.schemas.realtime import RealtimeSessionOut, realtime_event
+from app.schemas.realtime_chat import RealtimeSessionOut, realtime_event
 from tests.fakes.engine import FakeEngine
 from tests.fakes.llm_providers import FakeChat, delta, with_models
 from tests.support.accounts import ACCOUNTS, Team, make_bearer

@@ -36,7 +36,7 @@ class Unready(FakeEngine):
 
 def register(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> None:
     table = {"fake": Registration("fake", lambda: lambda _: engine, "tests")}
-    monkeypatch.setattr(offline, "stt_registrations", lambda: table)
+    monkeypatch.setattr(offline, "list_stt_registrations", lambda: table)
 
 
 async def test_an_engine_that_hears_audio_as_it_comes_has_an_offline_decode_too(

@@ -1,4 +1,4 @@
-"""The web app in a real Chromium, against a real server: the page built once, WAVs as microphones, and its troubles."""
+"""Fixtures for the web app in a real Chromium against a real server: the built page, and WAVs as microphones."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ from tests.support.server import run_server
 BROWSER = [pytest.mark.once, pytest.mark.asyncio(loop_scope="session")]
 """The marks of each test module here: one browser, in one loop, on one Python."""
 SETTLES_MS = 15_000
-"""How long anything on the page may take on a machine that does other work too."""
+"""How long anything on the page may take on a busy machine."""
 COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 BUILD_S = 110
 
@@ -45,7 +45,7 @@ def built_page() -> None:
     command = [sys.executable, str(ROOT / "scripts" / "web.py"), "build"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_S, check=False)
     if done.returncode != 0:
-        # Only what this machine lacks is a reason to skip; a page that cannot be built has failed.
+        # A missing tool skips the tests; a page that cannot be built fails them.
         lacks = "no npm here" in done.stderr or "is needed to build the web app" in done.stderr
         (pytest.skip if lacks else pytest.fail)(done.stderr)
 
@@ -58,7 +58,7 @@ async def upstream() -> AsyncIterator[ShowcaseUpstream]:
 
 
 def browser_settings(upstream: ShowcaseUpstream, **fields: Any) -> Settings:
-    """A server that understands the samples, and answers by `upstream`."""
+    """Settings of a server that recognises the samples, and answers by `upstream`."""
     if not (SAMPLES_CHECKPOINT / "model.bin").is_file():
         pytest.skip("models/whisper-samples is missing")
     service = LlmUpstreamSettings(base_url=upstream.base_url, api_key=SecretStr("sk-x"), model="tiny")
@@ -72,14 +72,14 @@ def browser_settings(upstream: ShowcaseUpstream, **fields: Any) -> Settings:
 
 @pytest.fixture(scope="package")
 def web_server(built_page: None, upstream: ShowcaseUpstream) -> Iterator[str]:
-    """The address of the page, on a server that asks nobody who they are."""
+    """The address of the page, on a server without accounts."""
     with run_server(browser_settings(upstream)) as server:
         yield server.url
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browsers(chromium: str) -> AsyncIterator[Callable[..., Awaitable[Browser]]]:
-    """Browsers by the switches that they are started with, which hold as long as they run."""
+    """Starts browsers; one for each set of command-line switches."""
     async with async_playwright() as playwright, AsyncExitStack() as stack:
         started: dict[tuple[str, ...], Browser] = {}
 
@@ -97,7 +97,7 @@ async def browsers(chromium: str) -> AsyncIterator[Callable[..., Awaitable[Brows
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_page(browsers: Callable[..., Awaitable[Browser]], web_server: str) -> AsyncIterator[OpenPage]:
-    """Open the web app as somebody who has never been there, but for `settings`; at the end it had no trouble."""
+    """Open the web app as on a first visit, but for `settings`; at the end it must have reported no trouble."""
     expect.set_options(timeout=SETTLES_MS)
     opened: list[WebApp] = []
     async with AsyncExitStack() as stack:
@@ -128,7 +128,7 @@ async def open_page(browsers: Callable[..., Awaitable[Browser]], web_server: str
 
 
 def microphone(says: Path | None) -> tuple[str, ...]:
-    """Chromium's switches for a microphone that says a recording once; the beginning is when it is switched on."""
+    """Chromium's switches for a microphone that plays a recording once, from the moment it is opened."""
     fake = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
     return (*fake, f"--use-file-for-fake-audio-capture={says}%noloop") if says else fake
 
@@ -143,6 +143,6 @@ def axe_source() -> str:
 
 @pytest.fixture(autouse=True)
 def direct(monkeypatch: pytest.MonkeyPatch, clean_environment: None) -> None:
-    """Nothing goes through a proxy to reach this machine."""
+    """Connections to this machine use no proxy."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)

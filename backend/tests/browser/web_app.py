@@ -1,4 +1,4 @@
-"""The web app as a person has it before them: what it is made of, by roles and names, and what they do with it."""
+"""The web app as a user meets it: its elements by roles and names, and the actions on them."""
 
 import json
 import re
@@ -24,7 +24,7 @@ class WebApp:
         page.on("console", self._said)
         page.on("pageerror", self._failed)
 
-    # -- what there is
+    # -- elements
 
     @property
     def composer(self) -> Locator:
@@ -32,7 +32,7 @@ class WebApp:
 
     @property
     def state(self) -> Locator:
-        """What dictation is doing; its `data-state` is the name."""
+        """The state of the dictation; its `data-state` is the name."""
         return self.page.get_by_test_id("dictation-state")
 
     @property
@@ -50,10 +50,10 @@ class WebApp:
         """The link in the sidebar."""
         return self.page.get_by_role("navigation").get_by_role("link", name=title, exact=True)
 
-    # -- what one does
+    # -- actions
 
     async def prepare(self, settings: dict[str, object], axe: str) -> None:
-        """Before the first page: what the browser remembers of an earlier visit, and who looks on."""
+        """Set what the browser remembers of an earlier visit, and load axe, before the first page."""
         key, value = json.dumps(STORE_KEY), json.dumps(json.dumps(settings))
         kept = f"localStorage.getItem({key}) ?? localStorage.setItem({key}, {value})"
         await self.page.add_init_script(f"{kept}; {_VIOLATIONS}; {axe}")
@@ -65,30 +65,30 @@ class WebApp:
         await self.composer.press_sequentially(text)
 
     async def ask(self, text: str) -> None:
-        """Write it and send it."""
+        """Type a message and send it."""
         await self.composer.fill(text)
         await self.composer.press("Enter")
 
     async def in_state(self, name: str) -> None:
-        """Wait until dictation is doing that."""
+        """Wait until the dictation is in this state."""
         await expect(self.state).to_have_attribute("data-state", name)
 
     async def has_answered(self, answer: Locator | None = None) -> None:
-        """Wait until the (last) answer is whole."""
+        """Wait until the answer, by default the last one, is complete."""
         await expect(answer or self.answers.last).to_have_attribute("aria-busy", "false")
 
     async def tab_to(self, target: Locator, key: str = "Tab") -> None:
-        """Go there by keyboard alone."""
+        """Move the focus there by keyboard alone."""
         for _ in range(MOST_TABS):
             if await target.evaluate("one => one === document.activeElement"):
                 return
             await self.page.keyboard.press(key)
         raise AssertionError(f"{MOST_TABS} times {key} do not lead to {target}")
 
-    # -- what nobody should see
+    # -- troubles
 
     def expect_trouble(self, pattern: str) -> None:
-        """The browser will report what matches, for a test has brought it about."""
+        """Expect messages of the browser that match, because the test causes them."""
         self._expected.append(re.compile(pattern))
 
     def check_troubles(self) -> None:
@@ -96,7 +96,7 @@ class WebApp:
         assert not left, "the browser reported: " + "\n".join(left)
 
     async def findings(self) -> list[str]:
-        """What axe finds wrong with the page as it is, its serious and critical findings."""
+        """The serious and critical findings of axe on the page as it is."""
         found: dict[str, Any] = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
             f"{one['id']} ({one['impact']}): {node['html'][:200]} {node['failureSummary']}"
@@ -106,7 +106,7 @@ class WebApp:
         ]
 
     async def overflow_px(self) -> int:
-        """How far the page can be scrolled sideways, which it should not."""
+        """How far the page can be scrolled sideways; it should be 0."""
         width: int = await self.page.evaluate(
             "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
         )

@@ -149,7 +149,7 @@ async def _until_refused(url: str) -> None:
     """Open sockets until the server takes no more."""
     while True:
         async with connect_speech_client(url) as client:
-            await client.answers()
+            await client.check_alive()
 
 
 def test_a_head_that_is_too_long_is_refused(clean_environment: None) -> None:

@@ -16,6 +16,7 @@ from websockets.asyncio.server import ServerConnection
 from app.client.errors import AudioError, ClientError, ConnectionLost, Refused, ServerFailed, Unreachable
 from app.client.prompt_client import PromptClient
 from app.core.config import LimitSettings, Settings
+from app.schemas.speech_socket import StartConfig
 from tests.conftest import SAMPLES, StartServer
 from tests.fakes.speech_server import make_message, run_fake_speech_server
 
@@ -27,6 +28,12 @@ NOBODY = "http://127.0.0.1:9"
 async def client(server: str) -> AsyncIterator[PromptClient]:
     async with PromptClient(server) as client:
         yield client
+
+
+def test_every_option_of_start_can_be_given() -> None:
+    """`store` alone is missing: a dictation of this client is kept as the server's settings say."""
+    options = set(inspect.signature(PromptClient.dictate).parameters)
+    assert set(StartConfig.model_fields) - options == {"store"}
 
 
 async def test_a_dictation_gives_its_events_in_order(client: PromptClient) -> None:

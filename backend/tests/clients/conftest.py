@@ -1,4 +1,4 @@
-"""What the tests with real clients share: one server, a chat service with habits behind it, the SDK both ways."""
+"""Fixtures for tests with real clients: one server with a fake chat service behind it, and the SDK in both forms."""
 
 import re
 import shutil
@@ -25,12 +25,12 @@ UPSTREAM_KEY = "sk-upstream-0123456789abcdef"
 CLIENT_KEY = "sk-whatever-the-client-has"
 JAVASCRIPT = Path(__file__).resolve().parents[1] / "clients_js"
 NODE_MAJOR = 22
-"""What openai for JavaScript and the AI SDK ask for."""
+"""The oldest Node that openai for JavaScript and the AI SDK support."""
 
 
 @pytest.fixture(autouse=True)
 def direct(monkeypatch: pytest.MonkeyPatch, clean_environment: None) -> None:
-    """No client goes through a proxy to reach this machine."""
+    """Connections to this machine use no proxy."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
 
@@ -61,18 +61,18 @@ class Sdk:
     client: Any
 
     async def __call__(self, call: str, *arguments: Any, **fields: Any) -> Any:
-        """What one call ("chat.completions.create") gives; the blocking client is asked in a thread."""
+        """The result of one call ("chat.completions.create"); the blocking client runs in a thread."""
         ask = partial(attrgetter(call)(self.client), *arguments, **fields)
         return await (ask() if isinstance(self.client, AsyncOpenAI) else anyio.to_thread.run_sync(ask))
 
-    async def chat(self, habit: str, say: str = "Hi", **fields: Any) -> Any:
+    async def chat(self, behavior: str, say: str = "Hi", **fields: Any) -> Any:
         """One completion; `fields` are those of the request."""
-        body = {"model": f"fake/{habit}", "messages": [{"role": "user", "content": say}], **fields}
+        body = {"model": f"fake/{behavior}", "messages": [{"role": "user", "content": say}], **fields}
         return await self("chat.completions.create", **body)
 
-    async def chunks(self, habit: str, say: str = "Hi", **fields: Any) -> list[Any]:
+    async def chunks(self, behavior: str, say: str = "Hi", **fields: Any) -> list[Any]:
         """All chunks of a streamed one."""
-        return await self.all_of(await self.chat(habit, say, stream=True, **fields))
+        return await self.all_of(await self.chat(behavior, say, stream=True, **fields))
 
     async def all_of(self, stream: Any) -> list[Any]:
         if hasattr(stream, "__aiter__"):
@@ -100,7 +100,7 @@ async def sdk(request: pytest.FixtureRequest, prompter: str) -> AsyncIterator[Sd
 
 @pytest.fixture
 def words() -> str:
-    """A prompt that no other test sends: the upstream is asked about it."""
+    """A prompt that no other test sends, to find its requests at the upstream."""
     return f"note {uuid.uuid4().hex}"
 
 
@@ -114,8 +114,8 @@ def recording() -> Path:
 
 @cache
 def node() -> str:
-    """A Node that is new enough: the one that npm brought, else the machine's own."""
-    # Older npm links no commands of packages for one platform.
+    """The path of a Node that is new enough: the one that npm installed, else the machine's own."""
+    # Older versions of npm link no commands of packages for one platform.
     brought = [str(path) for path in JAVASCRIPT.glob("node_modules/node-*/bin/node*")]
     for path in (*brought, shutil.which("node")):
         if path and _major(path) >= NODE_MAJOR:

@@ -359,7 +359,7 @@ async def test_a_socket_knows_its_callers(cast: Cast, path: str) -> None:
             async with connect_speech_client(
                 cast.served.url, path=path, additional_headers=make_bearer(token)
             ) as client:
-                await client.answers()
+                await client.check_alive()
             continue
         with pytest.raises(InvalidStatus) as refusal:
             async with connect_speech_client(

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from websockets.exceptions import ConnectionClosed
 
 from app.core.errors import PrompterError, all_errors
-from app.schemas.stt import Audio
+from app.schemas.speech_socket import Audio
 from app.services.dictation.messages import parse_pcm, parse_seq
 from tests.conftest import ROOT
 from tests.fakes.engine import FakeEngine
@@ -82,7 +82,7 @@ async def reach(client: SpeechClient, state: str) -> None:
 
 async def prove_alive(client: SpeechClient, row: Row) -> list[str]:
     """The socket answers, a dictation takes audio and ends; gives the codes of errors on the way."""
-    await client.answers()
+    await client.check_alive()
     codes = [event["code"] for event in client.events if event["type"] == "error"]
     if row.state == "started":
         chunk = bytes(3200)
@@ -163,7 +163,7 @@ async def test_odd_ids_are_echoed_or_refused_and_never_fatal(
         event = await client.event()
         assert event["type"] in ("error", "pong", "flushed")
         assert not event.get("fatal")
-        await client.answers()
+        await client.check_alive()
 
 
 # -- fuzz -------------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ async def test_random_messages_never_kill_socket_or_server(served: RunningServer
             try:
                 for message in messages:
                     await client.connection.send(message)
-                await client.answers()
+                await client.check_alive()
             except ConnectionClosed as error:
                 pytest.fail(
                     f"round {round_} closed the socket with {error.rcvd} after {messages}; {served.log[-1:]}"
@@ -227,7 +227,7 @@ async def test_random_messages_never_kill_socket_or_server(served: RunningServer
         assert not any(event.get("fatal") for event in client.events)
         assert {"error", "pong", "ready"} <= set(list_types(client.events))
     async with connect_speech_client(served.url) as client:
-        await client.answers()
+        await client.check_alive()
     assert served.troubles == []
 
 

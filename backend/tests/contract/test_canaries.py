@@ -52,10 +52,10 @@ SECRETS = {
 def quotes(status: int) -> Any:
     """Refuses, and tells the key and the prompt that it was sent."""
 
-    def habit(body: dict[str, Any]) -> Reply:
+    def behavior(body: dict[str, Any]) -> Reply:
         return make_error(status, f"{PROFILE_KEY} {SERVER_KEY} {REQUEST_KEY} may not ask: {json.dumps(body)}")
 
-    return habit
+    return behavior
 
 
 def quotes_late(body: dict[str, Any]) -> Reply:
@@ -82,8 +82,8 @@ QUOTING = {
 
 @pytest.fixture
 def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[BackgroundUpstream]:
-    for name, habit in QUOTING.items():
-        monkeypatch.setitem(BEHAVIORS, name, habit)
+    for name, behavior in QUOTING.items():
+        monkeypatch.setitem(BEHAVIORS, name, behavior)
     with run_in_background() as background:
         yield background
 
@@ -158,7 +158,7 @@ async def dictate(served: RunningServer, heard: Heard) -> None:
 
 
 async def chat(http: httpx2.AsyncClient, heard: Heard, base_url: str) -> None:
-    """Every habit of the upstream, whole and streamed, under /v1 and beside it, with each key."""
+    """Every behavior of the upstream, whole and streamed, under /v1 and beside it, with each key."""
     for model in [name for name in BEHAVIORS if name != "endless"]:
         for stream in (False, True):
             body = {"model": f"mine/{model}", "messages": MESSAGES, "stream": stream, "user": SECOND}

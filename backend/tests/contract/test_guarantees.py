@@ -139,7 +139,7 @@ async def test_1_an_engine_that_fails_around_utterances_is_told_and_logged_witho
                 assert (await client.event())["type"] == "error"
             assert SECRET not in str(client.events)
         async with connect_speech_client(served.url) as client:
-            await client.answers()
+            await client.check_alive()
         assert SECRET not in "\n".join(served.log)
         assert "ASGI" not in "\n".join(served.log)
 
@@ -259,7 +259,7 @@ async def test_3_stable_never_shrinks_whatever_the_engine_changes_its_mind_to(se
             audio = np.concatenate([load_speech()] * 4).tobytes()
             for at in range(0, len(audio), 3200):
                 await client.connection.send(audio[at : at + 3200])
-                await client.answers()  # lets each partial leave before the next one takes its place
+                await client.check_alive()  # lets each partial leave before the next one takes its place
             await client.stop()
             events = client.events
     partials = [event for event in events if event["type"] == "partial"]
@@ -503,7 +503,7 @@ async def test_8_the_loop_stays_free_while_engines_work() -> None:
             lags = []
             for _ in range(40):
                 began = time.monotonic()
-                await idle.answers()
+                await idle.check_alive()
                 lags.append(time.monotonic() - began)
                 await asyncio.sleep(0.01)
             await work
@@ -520,7 +520,7 @@ async def test_8_one_clients_file_does_not_hold_the_others() -> None:
             lags = []
             while not work.done():
                 began = time.monotonic()
-                await other.answers()
+                await other.check_alive()
                 lags.append(time.monotonic() - began)
                 await asyncio.sleep(0)
             await work

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from app.api import stt
+from app.api import speech_socket
 from app.cli.serve import PING_INTERVAL_S, UNREAD_TIMEOUT_MS, bind_listener
 from app.services.audio.segmenter import Segmenter
-from app.services.dictation import session as speech_socket
+from app.services.dictation import session
 from tests.fakes.engine import FakeEngine, Gate, Script, guess_words
 from tests.support.server import fake_settings, serve_engine
 from tests.support.speech_client import (
@@ -72,7 +72,7 @@ async def test_ten_thousand_tiny_messages(provider: str) -> None:
         async with bystander(served.url), connect_speech_client(served.url) as client:
             await client.start(provider=provider)
             await client.audio(bytes(3200))
-            await client.answers()  # by now all that is loaded once is loaded
+            await client.check_alive()  # by now all that is loaded once is loaded
 
             async def send() -> None:
                 for n in range(10_000):
@@ -102,7 +102,7 @@ async def test_ten_thousand_messages_that_each_want_an_answer(message: str) -> N
             for _ in range(10_000):
                 await client.event()
             await sending
-            await client.answers()
+            await client.check_alive()
 
 
 async def test_flushes_behind_a_busy_engine_meet_back_pressure() -> None:
@@ -148,7 +148,7 @@ async def test_tiny_chunks_cost_no_more_in_a_long_utterance_than_in_a_short_one(
                 pcm = make_speech_without_pauses(3).tobytes()
                 began = time.process_time()
                 await say(client, pcm, 32)
-                await client.answers()
+                await client.check_alive()
                 costs.append(time.process_time() - began)
             await client.stop()
     assert costs[-1] < 3 * costs[1], f"seconds of CPU for each 3 s of audio: {costs}"
@@ -209,8 +209,8 @@ async def test_a_client_that_never_reads_is_closed_and_its_engine_freed(provider
 
 async def test_a_silent_client_that_never_reads_its_acks_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock's own task sends them; it must not wait for the client that it is to watch."""
-    monkeypatch.setattr(stt, "_TICK_S", 0.001)
-    monkeypatch.setattr(speech_socket, "ACK_EVERY_S", 0.0)
+    monkeypatch.setattr(speech_socket, "_TICK_S", 0.001)
+    monkeypatch.setattr(session, "ACK_EVERY_S", 0.0)
     with serve_engine(FakeEngine(), send_buffer_bytes=4096, limits={"slow_reader_s": 0.5}) as served:
         async with deaf_client(served.url) as client:
             await client.start("x" * 200, events=["ack"])
@@ -377,11 +377,11 @@ async def test_sockets_over_the_limit_are_sent_away_with_a_hint() -> None:
                 assert "limits.sockets" in message
                 assert "try again in" in message
             for client, entry in zip(clients, inside, strict=True):
-                await client.answers()
+                await client.check_alive()
                 await entry.__aexit__(None, None, None)
             await wait_until(lambda: served.resources.sockets.open == 1)
             async with connect_speech_client(served.url) as client:
-                await client.answers()
+                await client.check_alive()
 
 
 async def test_three_hundred_who_knock_and_run_leave_nothing_behind() -> None:

@@ -135,7 +135,9 @@ async def test_a_socket_has_two_log_lines_that_say_nothing_private() -> None:
     opened, closed = served.log
     request = re.fullmatch(r"INFO app\.api\.stt: socket opened id=([0-9a-f]{32})", opened)
     assert request
-    fields = dict(part.split("=") for part in closed.removeprefix("INFO app.api.stt: socket closed ").split())
+    fields = dict(
+        part.split("=") for part in closed.removeprefix("INFO app.api.speech_socket: socket closed ").split()
+    )
     assert fields.pop("id") == request[1]
     assert float(fields.pop("seconds")) < 20
     assert 3 < float(fields.pop("audio_s")) < 5

@@ -136,7 +136,7 @@ async def test_a_wrong_token_is_refused_whether_or_not_the_session_exists(served
             await refusal(served, "ñ" * 200),
         }
         assert answers == {REFUSED}
-        await client.answers()
+        await client.check_alive()
 
 
 async def test_tokens_are_long_and_never_the_same(served: RunningServer) -> None:
@@ -155,7 +155,7 @@ async def test_resume_is_the_first_message_on_its_socket(served: RunningServer) 
         await client.start(provider="cloud_stub")
         await client.send("resume", session_id="s1", resume_token=token, last_event_seq=1)
         assert (await client.until("error"))[-1]["code"] == "already_started"
-        await other.answers()
+        await other.check_alive()
 
 
 # -- what an audio message is
@@ -393,7 +393,7 @@ async def test_waiting_sessions_take_no_place() -> None:
             await lost_mid_sentence(served)
             await wait_until(lambda: served.resources.sockets.open == 0)
         async with connect_speech_client(served.url) as client:
-            await client.answers()
+            await client.check_alive()
 
 
 async def test_the_transcript_can_be_sent_after_the_client_was_lost(served: RunningServer) -> None:

@@ -280,7 +280,7 @@ async def test_manual_waits_for_flush(served: RunningServer) -> None:
     async with connect_speech_client(served.url) as client:
         await client.start(endpointing="manual")
         await say(client, make_sentence(9))
-        await client.answers()
+        await client.check_alive()
         assert "final" not in list_types(client.events)
         await client.send("flush")
         assert len(list_texts(await client.until("flushed"))) == 1

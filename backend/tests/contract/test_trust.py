@@ -102,10 +102,10 @@ async def test_own_and_allowed_pages_and_no_page_at_all_are_let_in(
     for origin in (served.url, "https://app.example"):
         assert (await http.get("/health", headers={"Origin": origin})).status_code == 200
         async with connect_speech_client(served.url, additional_headers={"Origin": origin}) as client:
-            await client.answers()
+            await client.check_alive()
     assert (await http.get("/health")).status_code == 200
     async with connect_speech_client(served.url) as client:
-        await client.answers()
+        await client.check_alive()
 
 
 @pytest.mark.parametrize("host", FOREIGN_HOSTS)

@@ -1,4 +1,4 @@
-"""Each upstream's habits, as it sends them, come out as one wire: `test_<upstream>__<quirk>`."""
+"""Each upstream's quirks come out in one form: `test_<upstream>__<quirk>`."""
 
 import json
 import re

@@ -22,7 +22,7 @@ Delta = dict[str, Any]
 def make_answer(
     body: Delta, deltas: Sequence[Delta], finish_reason: str = "stop", pause_s: float = 0.0, **whole: Any
 ) -> Reply:
-    """The same answer as a stream or, made of `whole`, at once: whichever was asked for."""
+    """An answer: streamed as `deltas`, or whole with the fields `whole`, as the request wants it."""
     if not body.get("stream"):
         choice = {"index": 0, "message": {"role": "assistant", **whole}, "finish_reason": finish_reason}
         return json_reply({**_head("chat.completion", body), "choices": [choice], "usage": USAGE})
@@ -58,7 +58,7 @@ def _event(data: Delta) -> bytes:
     return f"data: {json.dumps(data)}\n\n".encode()
 
 
-# -- habits -----------------------------------------------------------------------------------------------------
+# -- behaviours -------------------------------------------------------------------------------------------------
 
 
 def say_hello(body: Delta) -> Reply:
@@ -66,7 +66,7 @@ def say_hello(body: Delta) -> Reply:
 
 
 def ask_for_time(body: Delta) -> Reply:
-    """Asks for the time in two places at once, then says what it was told."""
+    """Calls a tool for the time in two places at once, then repeats the results."""
     told = [get_text(message) for message in body["messages"] if message["role"] == "tool"]
     if told:
         return make_answer(body, [{"content": part} for part in told], content="".join(told))
@@ -89,7 +89,7 @@ def ask_for_time(body: Delta) -> Reply:
 
 
 def think_first(body: Delta) -> Reply:
-    """Thinks aloud, in llama.cpp's field, before it answers or asks for the time."""
+    """Reasons in llama.cpp's field before it answers or calls a tool."""
     if body.get("tools") and not any(message["role"] == "tool" for message in body["messages"]):
         function = {"name": "get_time", "arguments": '{"tz": "UTC"}'}
         call = {"index": 0, "id": "call_0", "type": "function", "function": function}
@@ -102,7 +102,7 @@ def think_first(body: Delta) -> Reply:
 
 
 def think_like_vllm(body: Delta) -> Reply:
-    """Thinks aloud in vLLM's field."""
+    """Reasons in vLLM's field before it answers."""
     deltas = [{"reasoning": "Let me "}, {"reasoning": "think."}, {"content": "Noon."}]
     return make_answer(body, deltas, content="Noon.", reasoning="Let me think.")
 
@@ -114,7 +114,7 @@ def write_json(body: Delta) -> Reply:
 
 
 def fail_late(body: Delta) -> Reply:
-    """An error in the stream, after its status."""
+    """Sends an error in the stream, after the status."""
     if not body.get("stream"):
         return make_error(500, "the model fell over")
     told = {"message": "the model fell over", "type": "server_error", "code": "overloaded"}
@@ -124,7 +124,7 @@ def fail_late(body: Delta) -> Reply:
 
 
 def break_off(body: Delta) -> Reply:
-    """Ends in the middle of a sentence, and the connection ends as if all were well."""
+    """Ends in the middle of a sentence, and closes the connection as after a complete answer."""
     if not body.get("stream"):
         return Reply([b'{"choices": ['], headers={"Content-Type": "application/json"})
     return Reply([make_chunk(body, {"content": "Hel"})], headers=SSE, pause_s=0.02)
@@ -136,7 +136,7 @@ def never_end(body: Delta) -> Reply:
 
 
 def stay_silent(_: Delta) -> Reply:
-    """Takes the request and never answers."""
+    """Accepts the request and never answers."""
     return Reply(silent=True, ending="hang")
 
 
@@ -163,7 +163,7 @@ BEHAVIORS: dict[str, Callable[[Delta], Reply]] = {
     "loading": refuse(503, "Loading model", code=503),
     "org/with/slashes:8b": say_hello,
 }
-"""Each model and what it does."""
+"""Model -> what it does."""
 
 
 def get_text(message: Delta) -> str:
@@ -173,7 +173,7 @@ def get_text(message: Delta) -> str:
 
 
 class FakeChatUpstream(FakeUpstream):
-    """Answers by the model's name; `GET /asked` gives all bodies so far, `GET /left` whether a client has left."""
+    """Behaves by the model's name; `GET /asked` returns all bodies so far, `GET /left` whether a client has left."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,11 +183,11 @@ class FakeChatUpstream(FakeUpstream):
 
     @property
     def bodies(self) -> list[Any]:
-        """What was asked of the models."""
+        """The bodies of all requests to the models."""
         return [request.json for request in self.requests if request.method == "POST"]
 
     def about(self, words: str) -> list[Any]:
-        """The bodies that hold these words."""
+        """The bodies that contain these words."""
         return [body for body in self.bodies if words in json.dumps(body)]
 
     def _reply_to(self, request: Request) -> Reply:
@@ -198,15 +198,15 @@ class FakeChatUpstream(FakeUpstream):
         if request.method == "GET":
             return self.models
         body = request.json
-        habit = BEHAVIORS.get(body["model"])
-        if habit is None:
+        behavior = BEHAVIORS.get(body["model"])
+        if behavior is None:
             return make_error(404, f"no model {body['model']!r} here", code="model_not_found")
         self.left.clear()
-        return habit(body)
+        return behavior(body)
 
 
 class BackgroundUpstream:
-    """A `FakeChatUpstream` in a thread of its own: clients that block, and other programs, can ask it."""
+    """A `FakeChatUpstream` in a thread of its own, for clients that block and for other programs."""
 
     def __init__(self, fake: FakeChatUpstream, loop: asyncio.AbstractEventLoop) -> None:
         self.fake = fake
@@ -221,11 +221,11 @@ class BackgroundUpstream:
 
     @property
     def is_open(self) -> bool:
-        """Nobody has left an answer since the last request."""
+        """Whether no client has left an answer since the last request."""
         return not self.fake.left.is_set()
 
     def closed_within(self, timeout_s: float) -> bool:
-        """Whether a connection with an answer under way was closed from the other side in that time."""
+        """Whether the client closes a connection during an answer within this time."""
 
         async def waited() -> bool:
             try:

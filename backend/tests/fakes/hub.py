@@ -1,4 +1,4 @@
-"""A stand-in model hub: the routes that a checkpoint is fetched by, served from memory on a free port."""
+"""A fake model hub: the routes for downloading a checkpoint, served from memory on a free port."""
 
 import hashlib
 import json
@@ -13,16 +13,16 @@ REVISION = "5f1c0de0000000000000000000000000000000aa"
 
 
 class FakeHub:
-    """Repositories of files, and what goes wrong with them."""
+    """Repositories of files, and the faults that the hub shows."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, dict[str, bytes]] = {}
         self.breaks_after: list[int] = []
         """For each of the next answers of a large file: bytes after which the connection breaks."""
         self.damages = ""
-        """Name of a file whose bytes are served wrong."""
+        """Name of a file that is served with a wrong byte."""
         self.status = 200
-        """Answer to everything."""
+        """Status of every response."""
         self.ignores_ranges = False
         self.claims_bytes = 0
         """Size of large files as the hub describes them, if it is not their own."""
@@ -54,7 +54,7 @@ class _Server(ThreadingHTTPServer):
     hub: FakeHub
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is part of the tests."""
+        """Log nothing: tests let clients hang up."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Fakes of the model servers that run on one's own machine: what each of them answers to a GET, by its path."""
+"""Fakes of local model servers: what each of them answers to a GET, by path."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class ModelServer(FakeUpstream):
 
     @property
     def paths(self) -> list[str]:
-        """What has been asked for, in order."""
+        """The paths of all requests, in order."""
         return [request.path for request in self.requests]
 
     def _reply_to(self, request: Request) -> Reply:
@@ -76,7 +76,7 @@ def vllm(*, key: bool = False) -> ModelServer:
 
 
 def local_ai() -> ModelServer:
-    """One with OpenAI's wire and no habits that we know."""
+    """A server with OpenAI's API and no known marks of its own."""
     return ModelServer({"/v1/models": models("phi-4")})
 
 
@@ -88,7 +88,7 @@ def web_app() -> ModelServer:
 
 
 def prompter() -> ModelServer:
-    """One of ours, as far as others can tell."""
+    """Another PROMPTer, as it looks from outside."""
     listed: Any = {"object": "list", "data": [{"id": "echo", "object": "model"}]}
     body = [json.dumps(listed).encode()]
     ours = {"X-Prompter": "1", "Content-Type": "application/json"}

@@ -22,12 +22,12 @@ PACES = {
 
 
 def get_pace(prompt: str) -> Pace:
-    """The one that the prompt's last word names."""
+    """The pace that the prompt's last word names."""
     return PACES.get(prompt.rpartition(" ")[2], PACES["short"])
 
 
 def make_pieces(prompt: str) -> list[str]:
-    """The pieces of the answer to a prompt; no two places of it read the same."""
+    """The pieces of the answer to a prompt; each piece has a number, so that no two are equal."""
     pace = get_pace(prompt)
     return [f"{prompt} «{n}» ".ljust(pace.piece_chars, "ñ")[-pace.piece_chars :] for n in range(pace.pieces)]
 
@@ -65,11 +65,11 @@ def reverse(items: list[int]) -> list[int]:
 | whisper_local | about a hundred | on this machine, and nowhere else at all |
 | pocketsphinx | English | on this machine |
 """
-"""What a prompt that ends in `showpiece` is answered with."""
+"""The answer to a prompt that ends in `showpiece`."""
 
 
 class ShowcaseUpstream(PacedUpstream):
-    """Scripted replies first, then the showpiece where it is asked for, else `make_pieces`."""
+    """Sends scripted replies first, then the showcase for its prompt, else the paced answer."""
 
     def _reply_to(self, request: Request) -> Reply:
         if request.method == "GET":

@@ -1,4 +1,4 @@
-"""A third-party package put on the path as pip would install it."""
+"""Installs the example plugin as pip would, for one test."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A fake model that follows a script, round after round: says things, asks for tools, fails, waits for ever."""
+"""A fake model that follows a script of rounds: answers, calls tools, fails, or waits for ever."""
 
 import copy
 from collections.abc import AsyncGenerator, Sequence
@@ -27,7 +27,7 @@ def answer_round(*texts: str, finish: str = "stop") -> list[Any]:
 
 
 def call_round(*asked: tuple[str, str], before: str = "", **fields: Any) -> list[Any]:
-    """A round that asks for tools, each by name and arguments in two pieces; all have the id "0", as some models do."""
+    """A round that calls tools, with the arguments in two pieces; all calls have the id "0", as some models send."""
     deltas = [chunk({"content": before})] if before else []
     for index, (name, arguments) in enumerate(asked):
         middle = len(arguments) // 2
@@ -47,13 +47,13 @@ class ScriptedChat:
     name: str = "scripted"
     type: str = "test"
     bodies: list[dict[str, Any]] = field(default_factory=list)
-    """What it was sent, as it was then."""
+    """The bodies of all requests, copied when they arrived."""
     opened: int = 0
     closed: int = 0
 
     @property
     def answers(self) -> list[dict[str, Any]]:
-        """What tools said in the last request."""
+        """The tool results in the last request."""
         return [message for message in self.bodies[-1]["messages"] if message["role"] == "tool"]
 
     async def status(self) -> ProviderStatus:

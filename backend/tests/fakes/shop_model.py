@@ -1,4 +1,4 @@
-"""A fake model with one habit: asks a shop's tools, or the search, what a question needs, and says what they told."""
+"""A fake model that calls a shop's tools, or the search, as a question needs, and answers with their results."""
 
 import json
 import re
@@ -19,16 +19,16 @@ _ASKED = (
 
 
 class ShopModel(FakeChatUpstream):
-    """Sees nothing but the messages, as a model does: any number of conversations at once."""
+    """Keeps no state between requests, so that it serves any number of conversations at once."""
 
     def _reply_to(self, request: Request) -> Reply:
         if request.method == "GET":
             return super()._reply_to(request)
         self.left.clear()
-        return shop(request.json)
+        return answer_round(request.json)
 
 
-def shop(body: dict[str, Any]) -> Reply:
+def answer_round(body: dict[str, Any]) -> Reply:
     """One round."""
     messages = body["messages"]
     last = max(n for n, message in enumerate(messages) if message["role"] == "user")

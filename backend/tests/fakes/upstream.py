@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 Ending = Literal["complete", "cut", "hang"]
-"""How a reply ends: as it should, with the connection dropped, or not at all."""
+"""How a reply ends: complete, with the connection dropped, or never."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Reply:
     silent: bool = False
     """Not even the status line is sent."""
     content_length: int | None = None
-    """Said to be the length of the body, which is then not chunked; a body may be shorter."""
+    """The declared length of the body, which is then not chunked; the body may be shorter."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the upstream was sent."""
+    """One request that the upstream received."""
 
     method: str
     path: str
@@ -52,7 +52,7 @@ class Request:
 
 
 class FakeUpstream:
-    """Replies are taken from `script` in order, then it answers `Hello world` for ever."""
+    """Sends the replies of `script` in order, then `Hello world` to every request."""
 
     def __init__(self) -> None:
         self.script: deque[Reply] = deque()
@@ -62,9 +62,9 @@ class FakeUpstream:
         self.keeps_connections = False
         """Whether a connection serves request after request."""
         self.asked = asyncio.Event()
-        """A request has come."""
+        """Set when a request has arrived."""
         self.left = asyncio.Event()
-        """The client has closed a connection whose reply was not over."""
+        """Set when the client has closed a connection before its reply ended."""
         self.origin = ""
 
     @property
@@ -131,7 +131,7 @@ class FakeUpstream:
                 await gone
                 self.left.set()
             elif reply.ending == "complete" and not reply.silent:
-                gone.cancel()  # what comes next is another request
+                gone.cancel()  # the next bytes are another request
                 if reply.content_length is None:
                     writer.write(b"0\r\n\r\n")
                 await writer.drain()
@@ -174,7 +174,7 @@ def error_reply(status: int, message: str, **headers: str) -> Reply:
 
 
 def sse_reply(*events: object, done: bool = True, ending: Ending = "complete", pause_s: float = 0.0) -> Reply:
-    """A stream of these events as they are: bytes go out untouched, anything else as `data:` lines."""
+    """A stream of these events: bytes are sent untouched, anything else as `data:` lines."""
     pieces = [event if isinstance(event, bytes) else sse_event(event) for event in events]
     if done:
         pieces.append(b"data: [DONE]\n\n")
@@ -220,7 +220,7 @@ async def _read(reader: asyncio.StreamReader) -> Request:
 
 
 AUDIBLE = 500
-"""Least sample value that it takes for speech."""
+"""Least sample value that counts as speech."""
 
 
 class FakeTranscriber(FakeUpstream):

@@ -37,7 +37,7 @@ class Person:
 
 
 def make_cheap_passwords() -> Passwords:
-    """Hashes of older parameters: a log-in takes them, and stores better ones."""
+    """Fast hashes, as of older parameters: a log-in accepts them and stores stronger ones."""
     return Passwords(memory_kib=64, passes=1, lanes=1)
 
 
@@ -53,7 +53,7 @@ class Team:
         self.tokens = AccessTokens((settings.data_dir / KEY_FILE).read_bytes(), 15)
 
     def do(self, work: Callable[[Database], Awaitable[T]]) -> T:
-        """Work on the database in a loop of its own, as another process would."""
+        """Use the database in a loop of its own, as another process does."""
 
         async def done() -> T:
             database = Database(self._settings)
@@ -73,7 +73,7 @@ class Team:
         return Person(user.id, name, role)
 
     def session(self, person: Person, ago: timedelta = timedelta(0)) -> tuple[str, UUID]:
-        """An access token as a log-in gives it, and the id of that log-in; opened some time ago."""
+        """An access token as a log-in issues it, and the id of the log-in, which began `ago`."""
         now, family = datetime.now(UTC) - ago, new_id()
 
         async def add(database: Database) -> None:
@@ -133,7 +133,7 @@ KEY = b"a key that is long enough for HS256, by far"
 
 
 class AccountProcess:
-    """What one server process has of its own, beside the database that all share."""
+    """The account services of one server process; several share a database."""
 
     def __init__(self, database: Database, now_s: float = 1000.0, **settings: int) -> None:
         self.now_s = now_s

@@ -1,4 +1,4 @@
-"""Runs of a scripted model with tools: tools that work, fail and misbehave, and what a reader of a run sees."""
+"""Runs of a scripted model with tools: tools that work, fail and misbehave, and the items that a run yields."""
 
 import asyncio
 import sys
@@ -63,7 +63,7 @@ async def echoes(context: Any, text: str) -> str:
 
 
 async def odd(context: Any) -> object:
-    """Gives what JSON has no word for."""
+    """Returns what JSON cannot hold."""
     return object()
 
 
@@ -73,12 +73,12 @@ async def leaves(context: Any) -> str:
 
 
 def leaves_its_thread(context: Any) -> str:
-    """The same of a plain function."""
+    """Ends the program in its thread, or would."""
     sys.exit(SECRET)
 
 
 async def gives_up(context: Any) -> str:
-    """Says that it was cancelled, and nobody did it."""
+    """Raises a cancellation that nobody requested."""
     raise asyncio.CancelledError(SECRET)
 
 

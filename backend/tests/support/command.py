@@ -22,7 +22,7 @@ COMMAND = (sys.executable, "-m", "app.cli")
 
 
 def make_environment(**changes: str) -> dict[str, str]:
-    """What the command sees: this checkout, the test's environment, no colours."""
+    """The command's environment: this checkout, the test's variables, no colours."""
     return {**os.environ, "PYTHONPATH": str(BACKEND), "NO_COLOR": "1", **changes}
 
 
@@ -40,7 +40,7 @@ def run_prompter_process(
 def run_prompter(
     *arguments: object, stdin: bytes = b"", env: dict[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """The same inside the test's own process, which takes a fraction of the time."""
+    """Run `prompter …` to its end inside the test's own process, which takes a fraction of the time."""
     said, told = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(told):
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
@@ -51,7 +51,7 @@ def run_prompter(
 
 
 def get_only_line(text: str) -> str:
-    """The only line of an error, without its prefix; fails where there is more."""
+    """The only line of an error, without its prefix; fails if there is another line."""
     lines = text.splitlines()
     assert len(lines) == 1, text
     assert lines[0].startswith("prompter: ")
@@ -63,7 +63,7 @@ _LISTENING = re.compile(r"listening at (http://\S+)")
 
 
 class ServerProcess:
-    """One running server; its log goes to a file, so that nobody has to read along."""
+    """One running server, whose log goes to a file: a full pipe would block it."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self.process = process
@@ -86,18 +86,18 @@ class ServerProcess:
         return httpx2.AsyncClient(base_url=self.url, trust_env=False, timeout=timeout_s)
 
     def kill(self) -> None:
-        """As the kernel does when memory runs out: nothing of it runs any more."""
+        """Kill it with SIGKILL, as the kernel does when memory runs out."""
         self.process.kill()
         self.process.wait(timeout=20)
 
     async def end(self, how: signal.Signals = signal.SIGINT) -> float:
-        """End it cleanly; the seconds that took."""
-        begun_s = time.monotonic()
+        """End it cleanly; the seconds that this took."""
+        started_s = time.monotonic()
         self.process.send_signal(how)
         with anyio.fail_after(30):
             while self.process.poll() is None:  # noqa: ASYNC110  # another process ends
                 await anyio.sleep(0.01)
-        return time.monotonic() - begun_s
+        return time.monotonic() - started_s
 
 
 @asynccontextmanager

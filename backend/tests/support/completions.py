@@ -47,7 +47,7 @@ def list_deltas(events: list[Any]) -> list[Any]:
 
 @dataclass
 class TextAnswer:
-    """What came of an answer."""
+    """The texts of an answer and how it ended."""
 
     texts: list[str] = field(default_factory=list)
     finish_reason: str = ""
@@ -62,7 +62,7 @@ class TextAnswer:
 def complete_text(
     chat: ChatProvider, messages: Sequence[ChatMessage], config: LlmConfig | None = None
 ) -> TextCompletion:
-    """An answer that is not asked for yet; whoever gets it closes it."""
+    """An answer that is not requested yet; the caller closes it."""
     config = config or LlmConfig()
     if isinstance(chat, AddressableProvider):
         chat = chat.bind_upstream(config.base_url, config.api_key)
@@ -76,7 +76,7 @@ async def ask_for_text(
     config: LlmConfig | None = None,
     answer: TextAnswer | None = None,
 ) -> TextAnswer:
-    """The whole answer; where it breaks off, `answer` has what came before."""
+    """The whole answer; if it breaks off, `answer` holds what arrived before."""
     answer = TextAnswer() if answer is None else answer
     completion = complete_text(chat, messages, config)
     try:

@@ -41,17 +41,17 @@ class ChatServices:
     branches: Branches
     user_id: UUID
 
-    async def sent(self, text: str = "hello", **options: Any) -> NewTurn:
-        """A message in a conversation of its own."""
+    async def send(self, text: str = "hello", **options: Any) -> NewTurn:
+        """Send a message in a new conversation."""
         conversation = await self.conversations.create(self.user_id)
         return await self.answers.send(self.user_id, conversation.id, text, **options)
 
-    async def heard(self, message_id: UUID, cursor: Cursor | None = None) -> list[AnswerEvent]:
-        """All events of an answer behind a place."""
-        return [event for _, event in await self.deliveries(message_id, cursor)]
+    async def collect_events(self, message_id: UUID, cursor: Cursor | None = None) -> list[AnswerEvent]:
+        """All events of an answer after a cursor."""
+        return [event for _, event in await self.collect_deliveries(message_id, cursor)]
 
-    async def deliveries(self, message_id: UUID, cursor: Cursor | None = None) -> list[Delivery]:
-        """The same, each with the cursor after it."""
+    async def collect_deliveries(self, message_id: UUID, cursor: Cursor | None = None) -> list[Delivery]:
+        """All events of an answer after a cursor, each with the cursor that follows it."""
         with anyio.fail_after(20):
             async with aclosing(await self.answers.follow(self.user_id, message_id, cursor)) as deliveries:
                 return [delivery async for delivery in deliveries]
@@ -63,15 +63,15 @@ class ChatServices:
         )
         return found
 
-    async def stored(self, message: Message) -> Message:
+    async def load(self, message: Message) -> Message:
         """A message as it is stored now."""
         found = await self.messages(message.conversation_id, all_branches=True)
         return next(each for each in found if each.id == message.id)
 
-    async def saved(self, message: Message, text: str) -> None:
-        """Wait until so much of an answer is stored."""
+    async def wait_until_saved(self, message: Message, text: str) -> None:
+        """Wait until this text of an answer is stored."""
         with anyio.fail_after(20):
-            while (await self.stored(message)).content != text:  # noqa: ASYNC110  # a database tells nobody
+            while (await self.load(message)).content != text:  # noqa: ASYNC110  # a database sends no events
                 await anyio.sleep(0.02)
 
 
@@ -79,7 +79,7 @@ class ChatServices:
 async def run_chat_services(
     database: Database, settings: Settings, user_id: UUID, model: FakeChat, **chat: Any
 ) -> AsyncIterator[ChatServices]:
-    """Services with this model for everybody who names none; `chat` are settings (`answer_s=1`)."""
+    """Run the services with this default model; `chat` are settings (`answer_s=1`)."""
     changed = settings.model_copy(
         update={
             "chat": settings.chat.model_copy(update=chat),
@@ -120,7 +120,7 @@ class SseEvent:
 
 
 def parse_events(body: str) -> list[SseEvent]:
-    """The whole events of a body; one that was cut off is no event."""
+    """The complete events of a body; an event that was cut off is left out."""
     events = []
     for block in body.split("\n\n")[:-1]:
         if block.startswith(":"):
@@ -146,13 +146,13 @@ class ChatClient:
         return str(made.json()["id"])
 
     def events(self, path: str, **body: Any) -> list[SseEvent]:
-        """What a request streams, to its end."""
+        """All events that a request streams."""
         answer = self.http.post(path, json=body)
         assert answer.status_code == 200, answer.text
         return parse_events(answer.text)
 
     def say(self, conversation_id: str, text: str, **body: Any) -> tuple[str, str]:
-        """The ids of a message and of its whole answer."""
+        """Send a message and wait for its whole answer; the ids of both."""
         asked = {"conversation_id": conversation_id, "message": text, **body}
         events = self.events("/api/chat/stream", **asked)
         assert events[-1].name == "done", events[-1]
@@ -172,7 +172,7 @@ class ChatClient:
 
 
 def read_error(response: httpx2.Response) -> tuple[int, str]:
-    """Status and code of an error answer, which has the one shape."""
+    """Status and code of an error response, whose shape is checked."""
     error = response.json()["error"]
     assert error["request_id"] == response.headers["x-request-id"]
     assert error["message"]
@@ -199,7 +199,7 @@ def make_client(served: RunningServer, **options: Any) -> httpx2.Client:
 
 
 def store_messages(served: RunningServer, conversation_id: str, texts: list[str]) -> None:
-    """Put messages into an empty conversation, beside the server: in one transaction, as asking would take long."""
+    """Store messages in an empty conversation in one transaction, without the server, which would take long."""
 
     async def filled() -> None:
         database = Database(served.resources.settings)
@@ -248,11 +248,11 @@ FILE_NAMES = [
     ("👍" * 100, "conversation", "👍" * 45),
     ("a / b", "a - b", None),
 ]
-"""A title, its name in ASCII, and its whole name if that is another one."""
+"""Title, file name in ASCII, and the full file name if it differs."""
 
 
 def live_tokens(markdown: str) -> list[str]:
-    """The tokens that a reader of Markdown would show or load as something else than text."""
+    """The tokens that a Markdown renderer would show or load as something other than text."""
     parser = MarkdownIt("commonmark").enable("table")
     tokens = [token for each in parser.parse(markdown) for token in (each, *(each.children or ()))]
     return [token.type for token in tokens if token.type in ("html_block", "html_inline", "image")]

@@ -1,4 +1,4 @@
-"""Conversations through `kill -9`: what clients were told is written down, and held against what is kept."""
+"""Conversations through `kill -9`: what each client received is recorded, and compared with what is stored."""
 
 import random
 import sqlite3
@@ -20,32 +20,32 @@ from tests.support.conversations import SseEvent, parse_events
 
 SPEAKERS = 4
 LONGEST_S = 4.0
-"""A server is killed at a random moment of its first so many seconds with them."""
+"""Each server is killed at a random moment within this time."""
 SAVED_S, SAVED_CHARS = 2.0, 1024
-"""How much of an answer may be lost: what arrived within so long, and at most so much …"""
+"""The most of an answer that may be lost: the text of this many seconds, and this many characters …"""
 SLACK_S = 1.5
-"""… before this: the pause between two saves, the save itself, and a machine that others use as well."""
+"""… before this time ahead of the kill: the pause between two saves, the save itself, and a busy machine."""
 
 Between = Callable[[], Awaitable[None]]
 
 
 @dataclass
 class Exchange:
-    """One message of a user, and what its client was told."""
+    """One message of a user, and what its client received."""
 
     conversation_id: str
     question: str
     whole: str
-    """The answer, if nothing happens to it."""
+    """The complete answer."""
     question_id: str | None = None
     """None until the server has acknowledged it."""
     answer_id: str | None = None
     text: str = ""
     times: list[tuple[float, int]] = field(default_factory=list)
-    """When so many characters had come."""
+    """When how many characters had arrived."""
     done: bool = False
     kept: tuple[str, str] | None = None
-    """Status and text as the first start after its end told them; they are final."""
+    """Status and text as they were stored at the first start after the answer; they must not change."""
 
     def take(self, event: SseEvent) -> None:
         if event.name == "start":
@@ -62,21 +62,21 @@ class Exchange:
 
 
 class CrashCampaign:
-    """Servers that are killed one after the other on the same data, and the people who speak to them."""
+    """Kills servers one after the other on the same data, while users speak to them."""
 
     def __init__(self, folder: Path, seed: int, between: Between | None = None, **env: str) -> None:
         self._folder, self._env = folder, env
         self._between = between
-        """What happens between a kill and the next start."""
+        """Called between a kill and the next start."""
         self._chance = random.Random(seed)
         self._numbers = count()
         self._conversations: list[str] = []
-        self._heard: list[Exchange] = []
+        self._exchanges: list[Exchange] = []
         self.tally: Counter[str] = Counter()
         self.most_lost_chars = 0
 
     async def run(self, kills: int) -> None:
-        """Kill so many servers; after each kill the next one has everything that was acknowledged."""
+        """Kill this many servers; check after each kill that the next server has everything acknowledged."""
         async with PacedUpstream().serve() as upstream:
             self._env |= {"OPENAI_BASE_URL": upstream.base_url, "OPENAI_API_KEY": "k", "OPENAI_MODEL": "tiny"}
             for _ in range(kills):
@@ -105,23 +105,23 @@ class CrashCampaign:
             await anyio.to_thread.run_sync(server.kill)
 
     async def _places(self, client: httpx2.AsyncClient) -> list[str]:
-        """A conversation for each speaker: known ones, now and then a new one."""
+        """A conversation for each speaker: an earlier one, sometimes a new one."""
         while len(self._conversations) < SPEAKERS or self._chance.random() < 0.3:
             made = await client.post("/api/conversations", json={})
             self._conversations.append(made.json()["id"])
         return self._chance.sample(self._conversations, SPEAKERS)
 
     async def _speak(self, client: httpx2.AsyncClient, place: str, chance: random.Random) -> None:
-        """Say something and listen, again and again, until the server is gone."""
+        """Send messages and read their answers until the server is gone."""
         while True:
             question = f"{next(self._numbers)} {chance.choice(list(PACES))}"
-            heard = Exchange(place, question, "".join(make_pieces(question)))
-            self._heard.append(heard)
+            exchange = Exchange(place, question, "".join(make_pieces(question)))
+            self._exchanges.append(exchange)
             try:
-                await _say(client, heard)
+                await _say(client, exchange)
             except httpx2.TransportError:
                 return
-            assert heard.done, heard
+            assert exchange.done, exchange
 
     # -- after it
 
@@ -132,65 +132,67 @@ class CrashCampaign:
             assert answer.status_code == 200, answer.text
             stored = answer.json()
             _assert_pairs(stored)
-            for heard in [each for each in self._heard if each.conversation_id == place]:
-                self._compare(heard, {message["id"]: message for message in stored})
+            for exchange in [each for each in self._exchanges if each.conversation_id == place]:
+                self._compare(exchange, {message["id"]: message for message in stored})
         for place in self._conversations[-SPEAKERS:]:
-            heard = Exchange(place, question := f"{next(self._numbers)} again", question)
-            self._heard.append(heard)
-            await _say(client, heard, model="echo")
+            exchange = Exchange(place, question := f"{next(self._numbers)} again", question)
+            self._exchanges.append(exchange)
+            await _say(client, exchange, model="echo")
             # Questions in a row, as after an answer of which nothing was kept, are sent as one.
-            assert heard.done
-            assert heard.text.endswith(question)
-            heard.whole = heard.text
+            assert exchange.done
+            assert exchange.text.endswith(question)
+            exchange.whole = exchange.text
 
-    def _compare(self, heard: Exchange, stored: dict[str, dict[str, Any]]) -> None:
-        if heard.question_id is None or heard.answer_id is None:
-            self.tally["never acknowledged"] += heard.kept is None
-            heard.kept = ("", "")
+    def _compare(self, exchange: Exchange, stored: dict[str, dict[str, Any]]) -> None:
+        if exchange.question_id is None or exchange.answer_id is None:
+            self.tally["never acknowledged"] += exchange.kept is None
+            exchange.kept = ("", "")
             return
-        question, answer = stored[heard.question_id], stored[heard.answer_id]
-        assert (question["content"], question["status"]) == (heard.question, "complete")
-        assert answer["parent_id"] == heard.question_id
+        question, answer = stored[exchange.question_id], stored[exchange.answer_id]
+        assert (question["content"], question["status"]) == (exchange.question, "complete")
+        assert answer["parent_id"] == exchange.question_id
         status, text = answer["status"], answer["content"]
-        if heard.kept is not None:
-            assert heard.kept == (status, text), "what was kept has changed"
+        if exchange.kept is not None:
+            assert exchange.kept == (status, text), "what was kept has changed"
             return
-        heard.kept = (status, text)
+        exchange.kept = (status, text)
         if status == "complete":
-            assert text == heard.whole
-            assert text.startswith(heard.text)
-            self.tally["complete, and told so" if heard.done else "complete, not told"] += 1
+            assert text == exchange.whole
+            assert text.startswith(exchange.text)
+            self.tally["complete, and told so" if exchange.done else "complete, not told"] += 1
             return
-        assert not heard.done, "an answer whose end was told is not whole"
+        assert not exchange.done, "an answer whose end was told is not whole"
         assert (status, answer["error"]["code"]) == ("interrupted", "interrupted")
-        assert heard.whole.startswith(text)
-        self._assert_little_lost(heard, len(text))
+        assert exchange.whole.startswith(text)
+        self._assert_little_lost(exchange, len(text))
         self.tally["interrupted"] += 1
 
-    def _assert_little_lost(self, heard: Exchange, kept: int) -> None:
-        self.most_lost_chars = max(self.most_lost_chars, len(heard.text) - kept)
-        self.tally["interrupted with more than was seen"] += kept > len(heard.text)
+    def _assert_little_lost(self, exchange: Exchange, kept: int) -> None:
+        self.most_lost_chars = max(self.most_lost_chars, len(exchange.text) - kept)
+        self.tally["interrupted with more than was seen"] += kept > len(exchange.text)
         at_s = self._killed_s - SLACK_S
-        assert kept >= heard.chars_at(at_s - SAVED_S), f"{heard.question}: only {kept} characters are kept"
-        assert kept >= heard.chars_at(at_s) - SAVED_CHARS, (
-            f"{heard.question}: only {kept} characters are kept"
+        assert kept >= exchange.chars_at(at_s - SAVED_S), (
+            f"{exchange.question}: only {kept} characters are kept"
+        )
+        assert kept >= exchange.chars_at(at_s) - SAVED_CHARS, (
+            f"{exchange.question}: only {kept} characters are kept"
         )
 
 
-async def _say(client: httpx2.AsyncClient, heard: Exchange, **more: str) -> None:
-    """Send the message and write down what comes, event by event."""
-    asked = {"conversation_id": heard.conversation_id, "message": heard.question, **more}
+async def _say(client: httpx2.AsyncClient, exchange: Exchange, **more: str) -> None:
+    """Send the message and record each event."""
+    asked = {"conversation_id": exchange.conversation_id, "message": exchange.question, **more}
     rest = ""
     async with client.stream("POST", "/api/chat/stream", json=asked) as answer:
         assert answer.status_code == 200, await answer.aread()
         async for part in answer.aiter_text():
             whole, _, rest = (rest + part).rpartition("\n\n")
             for event in parse_events(f"{whole}\n\n") if whole else ():
-                heard.take(event)
+                exchange.take(event)
 
 
 def _assert_pairs(stored: list[dict[str, Any]]) -> None:
-    """No message twice, none half written: each question has its answer, and none is still streamed."""
+    """Every question is stored once and has one answer, and no answer is still streaming."""
     assert "streaming" not in {message["status"] for message in stored}
     questions = [message for message in stored if message["role"] == "user"]
     assert len({question["content"] for question in questions}) == len(questions)
@@ -199,7 +201,7 @@ def _assert_pairs(stored: list[dict[str, Any]]) -> None:
 
 
 def _assert_sound(path: Path) -> None:
-    """The file and its search index, before the next server has touched them."""
+    """The file and its search index are intact before the next server opens them."""
     with closing(sqlite3.connect(path)) as file:
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert file.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -1,4 +1,4 @@
-"""A writer of GGUF, version 3: the file that llama.cpp reads.
+"""A writer of GGUF, version 3, the file format that llama.cpp reads.
 
 The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Only what tests need: numbers, flags, texts and
 lists of them as metadata, tensors of 32-bit floats.

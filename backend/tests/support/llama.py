@@ -1,4 +1,4 @@
-"""Requests to llama.cpp with the tiny model and servers that run it, and what becomes of them."""
+"""Requests to llama.cpp with the tiny model, their answers, and servers that run it."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ def make_request(model: str = "", **fields: Any) -> ChatRequest:
 
 
 async def read_answer(provider: ChatProvider, asked: ChatRequest) -> tuple[str, dict[str, Any]]:
-    """The text of a streamed answer, and its last chunk with a choice, usage put in."""
+    """The text of a streamed answer, and its last choice with the usage added."""
     text, last = "", {}
     async with aclosing(provider.stream(asked)) as chunks:
         async for chunk in chunks:
@@ -54,7 +54,7 @@ async def read_answer(provider: ChatProvider, asked: ChatRequest) -> tuple[str, 
 
 
 async def start_answer(provider: ChatProvider, asked: ChatRequest) -> Any:
-    """A stream of which some text has come."""
+    """A stream whose first text has arrived."""
     chunks = provider.stream(asked)
     async for chunk in chunks:
         if chunk["choices"] and chunk["choices"][0]["delta"].get("content"):

@@ -1,4 +1,4 @@
-"""A TCP proxy that a test can cut: the network between a client and its server."""
+"""A TCP proxy between a client and its server, whose connections a test can cut."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 
 class Proxy:
-    """Connections that pass through; `cut` breaks all of them off, `down` refuses new ones meanwhile.
+    """Passes connections on; `cut` breaks all of them, and `down` refuses new ones.
 
-    With `cut_after_bytes` each new connection is cut when so much of it has come from the server.
+    With `cut_after_bytes`, each new connection is cut after this many bytes from the server.
     """
 
     def __init__(self) -> None:
@@ -27,14 +27,14 @@ class Proxy:
         task.add_done_callback(self._tasks.discard)
 
     async def aclose(self) -> None:
-        """Cut all connections, also those that are being made."""
+        """Cut all connections, including those that are being opened."""
         self.cut()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def cut(self) -> None:
-        """As a network does it: no goodbye, and what is on the way is lost."""
+        """Abort all connections without a close; data on the way is lost."""
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()
@@ -82,7 +82,7 @@ class Proxy:
 
 @asynccontextmanager
 async def run_proxy(url: str) -> AsyncIterator[Proxy]:
-    """A network in front of the server at `url`; talk to `Network.url`."""
+    """Run a proxy in front of the server at `url`; clients connect to `Proxy.url`."""
     found = Proxy()
     server = await asyncio.start_server(lambda *streams: found.accept(url, *streams), "127.0.0.1", 0)
     found.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

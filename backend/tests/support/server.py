@@ -62,7 +62,7 @@ class RunningServer:
     @property
     def troubles(self) -> list[str]:
         """The log without the lines that every socket leaves."""
-        return [line for line in self.log if not line.startswith("INFO app.api.stt: socket ")]
+        return [line for line in self.log if not line.startswith("INFO app.api.speech_socket: socket ")]
 
     @property
     def resources(self) -> Resources:

@@ -1,4 +1,4 @@
-"""Scripted time for the scheduler: jobs of known cost, run by the policy on imaginary cores, without any waiting."""
+"""Simulated time for the scheduler: jobs of known cost, run by the policy on simulated cores, without waiting."""
 
 import heapq
 from collections.abc import Callable
@@ -16,7 +16,7 @@ COMMIT_S = 0.6
 
 @dataclass
 class SimulatedJob:
-    """One job and what became of it; `ended` is None while it waits or runs."""
+    """One job and its times; `ended` is None while it waits or runs."""
 
     ticket: Ticket
     at: float
@@ -37,7 +37,7 @@ class SimulatedJob:
 
 @dataclass
 class SimulatedMachine:
-    """Imaginary cores; the rules that must hold at every moment are checked at every moment."""
+    """Simulated cores; the scheduler's invariants are checked at every moment."""
 
     policy: SchedulingPolicy
     asked: list[SimulatedJob] = field(default_factory=list)
@@ -54,7 +54,7 @@ class SimulatedMachine:
     def ask(
         self, job: Job, cost_s: float, then: Callable[[SimulatedJob, float], None] | None = None
     ) -> SimulatedJob:
-        """Submit a job now; `then` is called when it has ended, whichever way."""
+        """Submit a job now; `then` is called when it has ended in any way."""
         asked = SimulatedJob(self.policy.submit(job, self.now), self.now, cost_s, then)
         self._by_ticket[asked.ticket] = asked
         self.asked.append(asked)
@@ -172,7 +172,7 @@ class SimulatedSpeaker:
 def start_speakers(
     machine: SimulatedMachine, number: int, *, cost: float, utterances: int = 10, seed: int = 1
 ) -> list[SimulatedSpeaker]:
-    """So many that begin at different moments."""
+    """Start this many speakers at different moments."""
     random = Random(seed)
     all_of_them = [
         SimulatedSpeaker(machine, session, cost, random.uniform(0, SPEECH_S + PAUSE_S), utterances)

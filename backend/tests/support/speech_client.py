@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from app.schemas.stt import server_event
+from app.schemas.speech_socket import server_event
 from tests.conftest import SAMPLES, read_wav
 
 Event = dict[str, Any]
@@ -50,7 +50,7 @@ class SpeechClient:
         return event
 
     async def until(self, kind: str) -> list[Event]:
-        """Events up to and with the next one of this type."""
+        """Wait for the next event of this type; the events up to it."""
         first = len(self.events)
         while (await self.event())["type"] != kind:
             pass
@@ -62,15 +62,15 @@ class SpeechClient:
         return await self.until("stopped")
 
     async def until_closed(self) -> int:
-        """Take what still comes; the close code."""
+        """Read until the socket closes; the close code."""
         try:
             while True:
                 await self.event()
         except ConnectionClosed:
             return self.connection.close_code or 0
 
-    async def answers(self) -> None:
-        """Assert that the socket lives: a ping is answered."""
+    async def check_alive(self) -> None:
+        """Check that the socket is alive: a ping is answered."""
         ping_id = f"alive after {len(self.events)}?"
         await self.send("ping", id=ping_id)
         while (await self.until("pong"))[-1]["id"] != ping_id:
@@ -96,7 +96,7 @@ def list_types(events: list[Event]) -> list[str]:
 
 
 def load_speech(rate_hz: int = 16_000, name: str = "en_weather_madrid_48k") -> NDArray[np.int16]:
-    """A recorded sentence at a rate of one's choice."""
+    """A recorded sentence at any sample rate."""
     samples, recorded_hz = read_wav(SAMPLES / f"{name}.wav")
     if recorded_hz == rate_hz:
         return samples
@@ -115,7 +115,7 @@ def make_sentence(silence_s: float = 1.5, rate_hz: int = 16_000) -> bytes:
 
 
 def make_speech_without_pauses(seconds: float) -> NDArray[np.int16]:
-    """Speech that never pauses: the loud stretches of a sentence, over and over, at 16 kHz."""
+    """Speech without pauses: the loud parts of a sentence, repeated, at 16 kHz."""
     speech = load_speech()
     blocks = speech[: len(speech) // 512 * 512].reshape(-1, 512)
     loud = blocks[np.abs(blocks.astype(np.int32)).mean(axis=1) > 400].ravel()
@@ -123,7 +123,7 @@ def make_speech_without_pauses(seconds: float) -> NDArray[np.int16]:
 
 
 async def wait_until(holds: Callable[[], bool], within_s: float = 5.0) -> None:
-    """Wait until something holds on the server's side."""
+    """Wait until a condition of the server holds."""
     async with asyncio.timeout(within_s):
         while not holds():  # noqa: ASYNC110  # the server runs in another thread
             await asyncio.sleep(0.005)
@@ -149,7 +149,7 @@ async def close_sockets() -> None:
 
 
 class ResumingClient:
-    """One dictation over any number of sockets. `events` holds what an application would see: each event once."""
+    """One dictation over any number of sockets; `events` holds each event once, as an application sees them."""
 
     def __init__(self, url: str) -> None:
         self._address = url.replace("http", "ws", 1) + "/ws/stt"
@@ -205,26 +205,26 @@ class ResumingClient:
         return event
 
     async def dictate(self, chunks: list[bytes], cuts: random.Random, chance: float, rate_hz: int) -> None:
-        """Send all chunks and stop; before any of them the socket may be lost, or in the middle of it."""
+        """Send all chunks and stop; the socket may be cut before any chunk or in the middle of it."""
         resumed: Event = {"next_audio_seq": 1, "stopping": False}
         while True:
             try:
-                if await self._go_on(chunks, resumed, cuts, chance, rate_hz):
+                if await self._continue(chunks, resumed, cuts, chance, rate_hz):
                     return
             except (ConnectionClosed, OSError):
                 pass
             self.cuts += 1
             resumed = await self.resume()
 
-    async def _go_on(
+    async def _continue(
         self, chunks: list[bytes], resumed: Event, cuts: random.Random, chance: float, rate_hz: int
     ) -> bool:
-        """From where the server is to `stopped`; False where the socket was cut."""
+        """Continue from the server's position to `stopped`; False if the socket was cut."""
         connection = self.connection
         assert connection is not None
         for seq in range(resumed["next_audio_seq"], len(chunks) + 1):
             if cuts.random() < chance:
-                await self._hear_a_little(connection, cuts)
+                await self._read_some_events(connection, cuts)
                 _cut(connection, chunks[seq - 1], cuts)
                 return False
             if seq % 2:
@@ -242,8 +242,8 @@ class ResumingClient:
             pass
         return True
 
-    async def _hear_a_little(self, connection: ClientConnection, cuts: random.Random) -> None:
-        """Take some of the events that have come: the rest is missed."""
+    async def _read_some_events(self, connection: ClientConnection, cuts: random.Random) -> None:
+        """Read some of the events that have arrived; the rest is missed."""
         for _ in range(cuts.randrange(3)):
             try:
                 async with asyncio.timeout(0.02):
@@ -256,7 +256,7 @@ class ResumingClient:
 
 
 def _cut(connection: ClientConnection, chunk: bytes, cuts: random.Random) -> None:
-    """Break the connection off, perhaps with half a message on the way."""
+    """Break the connection, perhaps in the middle of a message."""
     if chunk and cuts.random() < 0.5:
         whole = len(chunk) + 8
         header = bytes((0x82, 0x80 | 126)) + len(chunk).to_bytes(2, "big") + bytes(4)

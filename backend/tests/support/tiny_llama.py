@@ -1,4 +1,4 @@
-"""A language model of half a megabyte, made in a moment: real llama.cpp answers with it, always readably.
+"""A language model of half a megabyte, made in a moment, with which real llama.cpp writes readable answers.
 
 The weights are not learnt. A word's embedding is an axis of its own, and the output reads from that axis which word
 comes next, so that greedy decoding says `SENTENCE` and stops; sampling wanders, and `ignore_eos` never ends. Attention

@@ -1,4 +1,4 @@
-"""Asking one upstream for chat completions: what comes back, and the error that ended it."""
+"""Chat completions of one fake upstream: the chunks that arrive, and the error that ends them."""
 
 import copy
 from collections.abc import AsyncIterator
@@ -52,7 +52,7 @@ def make_request(**fields: Any) -> ChatRequest:
 async def stream_chunks(
     chat: ChatUpstream, **fields: Any
 ) -> tuple[list[dict[str, Any]], PrompterError | None]:
-    """The chunks that came, and the error that ended them."""
+    """The chunks that arrived, and the error that ended them."""
     chunks: list[dict[str, Any]] = []
     try:
         async with aclosing(chat.stream(make_request(**fields))) as source:
@@ -66,7 +66,7 @@ async def stream_chunks(
 async def stream_replies(
     *replies: Reply, vendor: VendorName = "other", **fields: Any
 ) -> tuple[list[dict[str, Any]], PrompterError | None]:
-    """The same of a fake that answers so; its stream is checked to be canonical."""
+    """The chunks and the error of a fake that sends these replies; the chunks are checked to be canonical."""
     async with FakeUpstream().serve() as upstream:
         upstream.script.extend(replies)
         async with open_chat(upstream, vendor, **fields) as chat:
@@ -76,7 +76,7 @@ async def stream_replies(
 
 
 async def complete_reply(reply: Reply, vendor: VendorName = "other", **fields: Any) -> dict[str, Any]:
-    """The whole answer of a fake that answers so."""
+    """The whole answer of a fake that sends this reply."""
     async with FakeUpstream().serve() as upstream:
         upstream.script.append(reply)
         async with open_chat(upstream, vendor, **fields) as chat:
@@ -84,7 +84,7 @@ async def complete_reply(reply: Reply, vendor: VendorName = "other", **fields: A
 
 
 def normalize_chunks(*chunks: Any) -> list[dict[str, Any]]:
-    """All chunks that the normalizer gives for an answer of these chunks, its closing ones included."""
+    """All chunks that the normalizer returns for an answer of these chunks, its closing ones included."""
     answer = ChunkNormalizer("tiny")
     taken = [answer.normalize(copy.deepcopy(chunk)) for chunk in chunks]
     found = [chunk for chunk in taken if chunk is not None] + answer.finish()
@@ -110,7 +110,7 @@ def list_finish_reasons(chunks: list[dict[str, Any]]) -> list[str]:
 
 
 def join_tool_calls(chunks: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """The tool calls put together as clients do it: id, name, arguments."""
+    """The tool calls, joined as clients join them: id, name, arguments."""
     joined: dict[int, list[str]] = {}
     for chunk in chunks:
         for choice in chunk["choices"]:
@@ -128,7 +128,7 @@ def get_usage(chunks: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def assert_canonical(chunks: list[dict[str, Any]], *, whole: bool) -> None:
-    """What `ChatProvider` promises of its chunks, whoever is upstream."""
+    """Check what `ChatProvider` promises of its chunks for every upstream."""
     ended: set[int] = set()
     begun: set[int] = set()
     told: set[tuple[int, int]] = set()

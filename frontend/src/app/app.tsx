@@ -14,7 +14,7 @@ import {
 } from "@/features/dictation/dictation-context";
 import { createDeletions, DeletionsContext } from "@/features/history/deletions-context";
 import type { PendingDeletions } from "@/features/history/pending-deletions";
-import { languageOf, startI18n } from "@/i18n/i18n";
+import { chooseLanguage, startI18n } from "@/i18n/i18n";
 import { createServices, type Services, ServicesProvider, useSettings } from "@/shared/services";
 import { Toaster } from "@/shared/ui/toaster";
 
@@ -76,7 +76,7 @@ function Appearance() {
     system.addEventListener("change", apply);
     return () => system.removeEventListener("change", apply);
   }, [theme]);
-  useEffect(() => void startI18n(languageOf(uiLanguage, navigator.languages)), [uiLanguage]);
+  useEffect(() => void startI18n(chooseLanguage(uiLanguage, navigator.languages)), [uiLanguage]);
   return null;
 }
 

@@ -1,7 +1,7 @@
 /** All keys on one sheet. */
 import { useTranslation } from "react-i18next";
 
-import { keyName } from "@/shared/lib/keyboard";
+import { nameKey } from "@/shared/lib/keyboard";
 import { useSettings } from "@/shared/services";
 import { Modal } from "@/shared/ui/modal";
 
@@ -15,7 +15,7 @@ export function ShortcutsSheet({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
   const [{ pushToTalkKey }] = useSettings();
   const everywhere: Row[] = [
-    [[keyName(pushToTalkKey, t("common.keySpace"))], t("common.keyTalk")],
+    [[nameKey(pushToTalkKey, t("common.keySpace"))], t("common.keyTalk")],
     [["/"], t("chat.keyboard.compose")],
     [[COMMAND, "Shift", "O"], t("common.keyNew")],
     [[COMMAND, "K"], t("common.keySearch")],

@@ -1,7 +1,7 @@
 /** The page speaks the browser's language where it can. */
 import { expect, test } from "vitest";
 
-import { languageOf } from "./i18n";
+import { chooseLanguage } from "./i18n";
 
 test.each([
   ["", ["es-MX", "en"], "es"],
@@ -9,5 +9,5 @@ test.each([
   ["", ["de"], "en"],
   ["es", ["en"], "es"],
 ])("chosen %j and preferred %j give %s", (chosen, preferred, expected) => {
-  expect(languageOf(chosen, preferred)).toBe(expected);
+  expect(chooseLanguage(chosen, preferred)).toBe(expected);
 });

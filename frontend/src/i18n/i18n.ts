@@ -9,7 +9,7 @@ export const LANGUAGES = ["en", "es"] as const;
 export type Language = (typeof LANGUAGES)[number];
 
 /** `preferred`: BCP-47 tags, best first. */
-export function languageOf(chosen: string, preferred: readonly string[]): Language {
+export function chooseLanguage(chosen: string, preferred: readonly string[]): Language {
   for (const tag of [chosen, ...preferred]) {
     const found = LANGUAGES.find((language) => language === tag.toLowerCase().split("-")[0]);
     if (found) return found;

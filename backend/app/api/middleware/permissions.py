@@ -124,4 +124,4 @@ def _check_operator(caller: Caller) -> None:
     if caller.via == "key" and "metrics" not in caller.scopes:
         raise Forbidden("this key lacks the scope 'metrics'")
     if caller.role != "admin":
-        raise Forbidden("this is for admins")
+        raise Forbidden("this needs a user with the role 'admin'")

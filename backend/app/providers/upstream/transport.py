@@ -197,7 +197,7 @@ class Reply:
         self._wire = wire
 
     def limit_wait(self, wait_s: float) -> None:
-        """Let all reads time out in `wait_s` seconds, until the next call of this method.
+        """Set the deadline of all following reads to `wait_s` seconds from now, until the next call.
 
         The limit is the connection's: a cancel scope around each piece would add a third to the cost of a piece.
         """

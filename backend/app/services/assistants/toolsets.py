@@ -46,7 +46,7 @@ class Toolsets:
         # A misspelt name would leave a tool on that its operator believes to be off.
         if unknown := sorted(definition.approval.keys() - found.keys()):
             raise ProviderNotReady(
-                f"assistant {name!r}: `approval` names {unknown[0]!r}, and its tools are "
+                f"assistant {name!r}: `approval` names {unknown[0]!r}, which is none of its tools: "
                 f"{', '.join(sorted(found)) or 'none'}"
             )
         return [entry for entry in found.values() if entry[2] != "off"]

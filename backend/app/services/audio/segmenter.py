@@ -1,5 +1,6 @@
-"""Cuts a session's audio into utterances: resampling, voice activity detection, endpointing. Knows no clock."""
+"""Cuts a session's audio into utterances: resampling, recent audio, VAD, endpointing. Knows no clock."""
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,6 @@ from numpy.typing import NDArray
 from app.core.config import Settings
 from app.core.speech import DiscardReason
 from app.providers.base import SAMPLE_RATE_HZ, Samples
-from app.services.audio.buffer import AudioBuffer
 from app.services.audio.endpointing import (
     FRAME_SAMPLES,
     Begin,
@@ -18,8 +18,44 @@ from app.services.audio.endpointing import (
     Endpointer,
     Pause,
 )
-from app.services.audio.resampler import Resampler
+from app.services.audio.pcm import Resampler
 from app.services.audio.vad_gate import VAD_GATES
+
+_PIECE_SAMPLES = 4096
+"""Pieces are joined up to this length, so that tiny chunks do not make a long list."""
+
+
+class AudioBuffer:
+    """Samples by number, counted from the session's first; old samples are discarded."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[tuple[int, Samples]] = deque()
+        self.end = 0
+        """Number of the next sample."""
+
+    def append(self, samples: Samples) -> None:
+        if not len(samples):
+            return
+        first = self.end
+        self.end += len(samples)
+        if self._pieces and self.end - self._pieces[-1][0] <= _PIECE_SAMPLES:
+            first, last = self._pieces.pop()
+            samples = np.concatenate((last, samples))
+        self._pieces.append((first, samples))
+
+    def slice(self, start: int, stop: int) -> Samples:
+        """Samples `start` to `stop` (exclusive); none of them may have been discarded."""
+        parts = [
+            piece[max(start - first, 0) : stop - first]
+            for first, piece in self._pieces
+            if first < stop and first + len(piece) > start
+        ]
+        return np.concatenate(parts) if parts else np.empty(0, np.int16)
+
+    def discard_before(self, sample: int) -> None:
+        """Discard the pieces that end at or before `sample`."""
+        while self._pieces and self._pieces[0][0] + len(self._pieces[0][1]) <= sample:
+            self._pieces.popleft()
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class AnswerBuffer:
         return added
 
     def add_reasoning(self, piece: str) -> int:
-        """Add a piece of the reasoning; the number of characters added."""
+        """Add a piece of the reasoning and return the number of characters added."""
         added = self.reasoning.append(piece)
         self._wake_readers()
         return added

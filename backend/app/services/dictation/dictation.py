@@ -13,8 +13,7 @@ from app.services.decoding.utterance import OpenEngine
 from app.services.dictation.events import EventBuilder
 from app.services.dictation.meter import Meter
 from app.services.dictation.outbox import Outbox
-from app.services.dictation.queue import FlushMark, StopMark, WorkQueue
-from app.services.dictation.recognition import RecognitionLoop
+from app.services.dictation.recognition import FlushMark, RecognitionLoop, StopMark, WorkQueue
 
 _SLICE_S = 0.2
 """Long chunks are segmented in slices, so that one client's file never holds the event loop for more than ~1 ms."""

@@ -1,7 +1,7 @@
 """The events of the speech socket: their shapes, the one place that makes them, and how they become text.
 
 An event is a dict with a known shape (TypedDict): one leaves for every chunk, and a dataclass costs three to five
-times as much to make and to encode. `schemas/stt.py` documents the same events; a test holds the two equal.
+times as much to make and to encode. `schemas/speech_socket.py` documents the same events; a test holds the two equal.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import orjson
 from app.core.errors import PrompterError
 from app.core.speech import DiscardReason
 from app.providers.base import SAMPLE_RATE_HZ, Transcript
-from app.schemas.stt import OPTIONAL_EVENTS
+from app.schemas.speech_socket import OPTIONAL_EVENTS
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.meter import Meter
 

@@ -1,7 +1,7 @@
 """Reads the client's messages on the native speech socket: JSON to typed values, pure.
 
-The `audio` message is checked by hand, for it is the hot path; `schemas/stt.py` documents it, and a test holds the
-two equal.
+The `audio` message is checked by hand, for it is the hot path; `schemas/speech_socket.py` documents it, and a test
+holds the two equal.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from app.core.errors import (
     UnknownType,
     UnsupportedFormat,
 )
-from app.schemas.stt import Auth, Flush, Ping, Resume, Start, Stop
+from app.schemas.speech_socket import Auth, Flush, Ping, Resume, Start, Stop
 from app.services.audio.pcm import decode_base64
 from app.utils.validation import explain_validation
 

@@ -21,7 +21,7 @@ from app.core.errors import (
 )
 from app.core.metrics import Observer
 from app.providers.base import RawSttSession, SttConfig, SttProvider
-from app.schemas.stt import Auth, EndpointingConfig, Flush, Ping, Resume, Start, StartConfig
+from app.schemas.speech_socket import Auth, EndpointingConfig, Flush, Ping, Resume, Start, StartConfig
 from app.services.audio.pcm import OddByteCarry
 from app.services.decoding.providers import AUTO, SttProviders
 from app.services.decoding.utterance import open_engine

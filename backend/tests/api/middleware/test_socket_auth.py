@@ -102,10 +102,10 @@ async def test_by_subprotocol_of_which_the_harmless_one_is_echoed(
         for token in (team.token(ada), team.key(ada, "stt")[0]):
             for offered in (("prompter", carrier + token), (carrier + token, "prompter")):
                 async with offering(served.url, *offered) as client:
-                    await client.answers()
+                    await client.check_alive()
                     assert client.connection.subprotocol == "prompter"
             async with offering(served.url, carrier + token) as client:
-                await client.answers()
+                await client.check_alive()
                 assert client.connection.subprotocol is None
 
 
@@ -185,13 +185,13 @@ async def test_so_many_may_wait_and_they_keep_no_one_out(
         async with connect_speech_client(
             served.url, additional_headers=make_bearer(team.token(ada))
         ) as client:
-            await client.answers()
+            await client.check_alive()
     finally:
         for connection in silent:
             await connection.close()
     async with connect_speech_client(served.url) as client:
         await client.send("auth", token=team.token(ada))
-        await client.answers()
+        await client.check_alive()
 
 
 async def test_a_key_without_the_scope_is_told_so(served: RunningServer, team: Team, ada: Person) -> None:
@@ -269,7 +269,7 @@ async def test_a_log_out_closes_its_sockets_and_no_others(
         await second.start()
         await http.post("/api/auth/logout", headers=make_bearer(mine))
         assert await ended(first) == ("unauthorized", 1008)
-        await second.answers()
+        await second.check_alive()
 
 
 async def test_a_revoked_key_closes_its_sockets(served: RunningServer, team: Team, ada: Person) -> None:
@@ -287,7 +287,7 @@ async def test_disabling_a_user_closes_all_their_sockets(served: RunningServer, 
         connect_speech_client(served.url, additional_headers=make_bearer(team.token(eve))) as by_session,
         connect_speech_client(served.url, additional_headers=make_bearer(team.key(eve, "stt")[0])) as by_key,
     ):
-        await by_session.answers()
+        await by_session.check_alive()
         team.disable(eve)
         assert await ended(by_session) == ("unauthorized", 1008)
         assert await ended(by_key) == ("unauthorized", 1008)
@@ -298,7 +298,7 @@ async def test_a_token_that_runs_out_closes_its_socket(
 ) -> None:
     soon = team.session(ada, ago=timedelta(minutes=14, seconds=58.5))[0]
     async with connect_speech_client(served.url, additional_headers=make_bearer(soon)) as client:
-        await client.answers()
+        await client.check_alive()
         assert await ended(client) == ("unauthorized", 1008)
 
 
@@ -307,7 +307,7 @@ async def test_a_newer_token_keeps_it_open(served: RunningServer, team: Team, ad
     async with connect_speech_client(served.url, additional_headers=make_bearer(soon)) as client:
         await client.start()
         await client.send("auth", token=team.token(ada))
-        await client.answers()
+        await client.check_alive()
         team.end_session(family)
         await asyncio.sleep(2)  # longer than the first token lives; nothing tells that nothing has happened
         await client.audio(make_sentence())
@@ -332,7 +332,7 @@ async def test_without_accounts_auth_is_heard_and_means_nothing() -> None:
             assert client.connection.subprotocol == "prompter"
             await client.send("auth", token="anything")
             await client.start()
-            await client.answers()
+            await client.check_alive()
 
 
 async def test_a_database_that_cannot_be_asked_ends_nothing_at_once(
@@ -344,7 +344,7 @@ async def test_a_database_that_cannot_be_asked_ends_nothing_at_once(
         with monkeypatch.context() as patch:
             patch.setattr(Database, "read", _unreachable)
             await asyncio.sleep(5 * QUICK_S)
-            await client.answers()
+            await client.check_alive()
             patch.setattr(identity, "MAX_UNCHECKED_S", 0.0)
             assert await ended(client) == ("unauthorized", 1008)
 
@@ -423,7 +423,7 @@ async def test_tokens_reach_no_log_line(served: RunningServer, team: Team, ada: 
     token, key = team.token(ada), team.key(ada, "stt")[0]
     async with offering(served.url, "prompter", f"bearer.{token}") as client:
         await client.send("auth", token=key)
-        await client.answers()
+        await client.check_alive()
     await refusal(served.url, path=f"/ws/stt?token={token}")
     await wait_until(lambda: not served.resources.sockets.open)
     said = "\n".join(served.log)

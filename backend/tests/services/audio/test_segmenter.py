@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from app.core.config import Settings
 from app.core.speech import DiscardReason
 from app.services.audio.segmenter import (
+    AudioBuffer,
     Segmenter,
     SegmentEvent,
     UtteranceAudio,
@@ -207,3 +208,26 @@ def test_pauses_are_counted_in_samples_however_the_audio_is_cut(step: int) -> No
                 turns.append(("resumed", event.heard_until))
     [ended] = [event for event in events if isinstance(event, UtteranceEnded)]
     assert turns == [("paused", 52_224), ("resumed", 75_776), ("paused", ended.speech_end)]
+
+
+@given(st.lists(st.integers(0, 9000), max_size=20), st.data())
+def test_a_slice_is_the_same_however_the_audio_came(lengths: list[int], data: st.DataObject) -> None:
+    audio = np.arange(sum(lengths)).astype(np.int16)
+    buffer, at = AudioBuffer(), 0
+    for length in lengths:
+        buffer.append(audio[at : at + length])
+        at += length
+    assert buffer.end == len(audio)
+    start = data.draw(st.integers(0, len(audio)))
+    stop = data.draw(st.integers(start, len(audio)))
+    assert np.array_equal(buffer.slice(start, stop), audio[start:stop])
+
+
+def test_discarded_audio_is_gone_and_the_rest_keeps_its_numbers() -> None:
+    buffer = AudioBuffer()
+    for first in range(0, 100_000, 5000):
+        buffer.append(np.full(5000, first // 5000, np.int16))
+    buffer.discard_before(60_000)
+    assert buffer.slice(0, 50_000).size == 0
+    assert set(buffer.slice(60_000, 65_000)) == {12}
+    assert buffer.end == 100_000

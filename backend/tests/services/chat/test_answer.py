@@ -24,8 +24,8 @@ async def test_a_message_is_stored_and_answered(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
-        turn = await chat.sent("  what   is\nthis? " + "x" * 100)
-        events = await chat.heard(turn.assistant.id)
+        turn = await chat.send("  what   is\nthis? " + "x" * 100)
+        events = await chat.collect_events(turn.assistant.id)
         assert join_text(events) == "Hello"
         assert turn.title == ("what is this? " + "x" * 100)[:50]
         end = get_done(events)
@@ -42,13 +42,13 @@ async def test_the_end_is_stored_before_it_is_told(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
             async for _, event in events:
                 if isinstance(event, Done):
-                    assert (await chat.stored(turn.assistant)).status == "complete"
+                    assert (await chat.load(turn.assistant)).status == "complete"
         again = await chat.answers.send(ana, turn.user.conversation_id, "and now?")
-        assert get_done(await chat.heard(again.assistant.id)).status == "completed"
+        assert get_done(await chat.collect_events(again.assistant.id)).status == "completed"
 
 
 async def test_a_deleted_conversation_ends_its_answer(
@@ -56,7 +56,7 @@ async def test_a_deleted_conversation_ends_its_answer(
 ) -> None:
     model = FakeChat([delta("Hel"), None])
     async with run_chat_services(database, storage_settings, ana, model) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
             await anext(events)
             await chat.conversations.delete(ana, turn.user.conversation_id)
@@ -75,12 +75,12 @@ async def test_a_model_that_fails_leaves_what_had_arrived(
     database: Database, storage_settings: Settings, ana: UUID, error: Exception, code: str
 ) -> None:
     async with run_chat_services(database, storage_settings, ana, FakeChat([delta("Hel"), error])) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         for _ in ("live", "stored"):
-            events = await chat.heard(turn.assistant.id)
+            events = await chat.collect_events(turn.assistant.id)
             assert (join_text(events), get_failed(events).code) == ("Hel", code)
             assert "of the prompt" not in get_failed(events).message
-        stored = await chat.stored(turn.assistant)
+        stored = await chat.load(turn.assistant)
         assert (stored.content, stored.status) == ("Hel", "failed")
 
 
@@ -90,10 +90,10 @@ async def test_an_answer_takes_no_longer_than_the_setting(
     async with run_chat_services(
         database, storage_settings, ana, FakeChat([delta("a"), None]), answer_s=0.2
     ) as chat:
-        turn = await chat.sent()
-        end = get_failed(await chat.heard(turn.assistant.id))
+        turn = await chat.send()
+        end = get_failed(await chat.collect_events(turn.assistant.id))
         assert (end.code, "chat.answer_s" in end.message) == ("upstream_timeout", True)
-        stored = await chat.stored(turn.assistant)
+        stored = await chat.load(turn.assistant)
         assert (stored.content, stored.status) == ("a", "interrupted")
 
 
@@ -118,7 +118,7 @@ async def test_an_end_that_cannot_be_stored_is_tried_again(storage_settings: Set
         async with run_chat_services(
             database, storage_settings, ana, FakeChat(pieces("Hel", gate, "lo"))
         ) as chat:
-            turn = await chat.sent()
+            turn = await chat.send()
             following = await chat.answers.follow(ana, turn.assistant.id)
             database.broken = True
             gate.set()
@@ -128,7 +128,7 @@ async def test_an_end_that_cannot_be_stored_is_tried_again(storage_settings: Set
             with pytest.raises(StorageUnavailable):
                 await chat.answers.send(ana, turn.user.conversation_id, "more")
             database.broken = False
-            await chat.saved(turn.assistant, "Hello")
-            assert get_done(await chat.heard(turn.assistant.id)).status == "completed"
+            await chat.wait_until_saved(turn.assistant, "Hello")
+            assert get_done(await chat.collect_events(turn.assistant.id)).status == "completed"
     finally:
         await database.aclose()

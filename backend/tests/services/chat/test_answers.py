@@ -31,11 +31,11 @@ async def test_an_answer_that_nobody_follows_is_made(
     async with run_chat_services(
         database, storage_settings, ana, FakeChat(pieces("Hel", gate, "lo"))
     ) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
             assert isinstance((await anext(events)).event, TextDelta)
         gate.set()
-        await chat.saved(turn.assistant, "Hello")
+        await chat.wait_until_saved(turn.assistant, "Hello")
 
 
 async def test_what_is_told_from_any_place_on_is_the_rest(
@@ -46,19 +46,19 @@ async def test_what_is_told_from_any_place_on_is_the_rest(
     script = [delta("", reasoning_content="hm "), *map(delta, text[:9]), gate]
     script += [delta("", reasoning_content="ok"), *map(delta, text[9:]), delta("", finish="stop")]
     async with run_chat_services(database, storage_settings, ana, FakeChat(script)) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         places = [Cursor(said, thought) for said in range(len(text) + 2) for thought in range(7)]
         live: dict[Cursor, Any] = {}
 
         async def follow(cursor: Cursor) -> None:
-            live[cursor] = await chat.heard(turn.assistant.id, cursor)
+            live[cursor] = await chat.collect_events(turn.assistant.id, cursor)
 
         async with anyio.create_task_group() as group:
             for cursor in places:
                 group.start_soon(follow, cursor)
             await anyio.lowlevel.checkpoint()
             gate.set()
-        stored = {cursor: await chat.heard(turn.assistant.id, cursor) for cursor in places}
+        stored = {cursor: await chat.collect_events(turn.assistant.id, cursor) for cursor in places}
     for cursor in places:
         for events in (live[cursor], stored[cursor]):
             assert join_text(events) == text[cursor.text :]
@@ -72,25 +72,29 @@ async def test_every_event_tells_where_to_go_on(
     async with run_chat_services(
         database, storage_settings, ana, FakeChat(list(map(delta, "one two three")))
     ) as chat:
-        turn = await chat.sent()
-        deliveries = await chat.deliveries(turn.assistant.id)
+        turn = await chat.send()
+        deliveries = await chat.collect_deliveries(turn.assistant.id)
         events = [event for _, event in deliveries]
         for at, (cursor, _) in enumerate(deliveries):
-            rest = await chat.heard(turn.assistant.id, cursor)
+            rest = await chat.collect_events(turn.assistant.id, cursor)
             assert join_text(events[: at + 1]) + join_text(rest) == "one two three"
 
 
 async def test_stop_keeps_what_had_arrived(database: Database, storage_settings: Settings, ana: UUID) -> None:
     model = FakeChat([delta("Hel"), None])
     async with run_chat_services(database, storage_settings, ana, model) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
             await anext(events)
             assert await chat.answers.stop(ana, turn.user.conversation_id) == turn.assistant.id
             rest = [event async for _, event in events]
-        stored = await chat.stored(turn.assistant)
+        stored = await chat.load(turn.assistant)
         assert (stored.content, stored.status) == ("Hel", "interrupted")
-        assert get_done(rest).status == get_done(await chat.heard(turn.assistant.id)).status == "stopped"
+        assert (
+            get_done(rest).status
+            == get_done(await chat.collect_events(turn.assistant.id)).status
+            == "stopped"
+        )
         assert (model.opened, model.closed) == (1, 1)
         assert await chat.answers.stop(ana, turn.user.conversation_id) is None
         with pytest.raises(NotFound):
@@ -122,7 +126,7 @@ async def test_the_end_of_the_server_keeps_what_had_arrived(
 ) -> None:
     """And whoever comes back to the next server is told it."""
     async with run_chat_services(database, storage_settings, ana, FakeChat([delta("Hel"), None])) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         async with aclosing(await chat.answers.follow(ana, turn.assistant.id)) as events:
             first = await anext(events)
             with anyio.fail_after(2):
@@ -131,19 +135,19 @@ async def test_the_end_of_the_server_keeps_what_had_arrived(
         with pytest.raises(Interrupted):
             await chat.answers.send(ana, turn.user.conversation_id, "more")
     async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
-        stored = await chat.stored(turn.assistant)
+        stored = await chat.load(turn.assistant)
         assert (stored.content, stored.status) == ("Hel", "interrupted")
-        again = await chat.heard(turn.assistant.id, first.cursor)
+        again = await chat.collect_events(turn.assistant.id, first.cursor)
         assert (join_text(again), get_failed(again).code) == ("", "interrupted")
         after = await chat.answers.send(ana, turn.user.conversation_id, "more")
-        assert join_text(await chat.heard(after.assistant.id)) == "Hello"
+        assert join_text(await chat.collect_events(after.assistant.id)) == "Hello"
 
 
 async def test_nothing_of_another_user_can_be_reached(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     async with run_chat_services(database, storage_settings, ana, FakeChat([delta("secret"), None])) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         bob, theirs = new_id(), turn.user.conversation_id
         for attempt in (
             chat.answers.follow(bob, turn.assistant.id),
@@ -180,11 +184,11 @@ async def test_what_cannot_be_a_message_is_refused(
 
 async def test_so_many_answers_at_once(database: Database, storage_settings: Settings, ana: UUID) -> None:
     async with run_chat_services(database, storage_settings, ana, FakeChat([None]), answers=1) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         with pytest.raises(ServerFull, match=r"chat\.answers"):
-            await chat.sent()
+            await chat.send()
         await chat.answers.stop(ana, turn.user.conversation_id)
-        await chat.sent()
+        await chat.send()
 
 
 async def test_nothing_is_kept_of_answers_that_have_ended(
@@ -192,8 +196,8 @@ async def test_nothing_is_kept_of_answers_that_have_ended(
 ) -> None:
     async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
         for _ in range(5):
-            turn = await chat.sent()
-            await chat.heard(turn.assistant.id)
+            turn = await chat.send()
+            await chat.collect_events(turn.assistant.id)
         with anyio.fail_after(5):
             while chat.answers.count:  # noqa: ASYNC110  # nothing tells of it
                 await anyio.sleep(0.01)

@@ -21,11 +21,11 @@ async def test_what_has_arrived_is_saved_while_the_model_goes_on(
     gate = Gate()
     model = FakeChat(pieces("a", gate, "b", None))
     async with run_chat_services(database, storage_settings, ana, model) as chat:
-        turn = await chat.sent()
-        await chat.saved(turn.assistant, "a")
-        assert (await chat.stored(turn.assistant)).status == "streaming"
+        turn = await chat.send()
+        await chat.wait_until_saved(turn.assistant, "a")
+        assert (await chat.load(turn.assistant)).status == "streaming"
         gate.set()
-        await chat.saved(turn.assistant, "ab")
+        await chat.wait_until_saved(turn.assistant, "ab")
 
 
 async def test_a_kilobyte_is_saved_at_once(
@@ -34,8 +34,8 @@ async def test_a_kilobyte_is_saved_at_once(
     monkeypatch.setattr(checkpoints, "SAVE_S", 600.0)
     script = [delta("x" * 500), delta("x" * 524), None]
     async with run_chat_services(database, storage_settings, ana, FakeChat(script)) as chat:
-        turn = await chat.sent()
-        await chat.saved(turn.assistant, "x" * 1024)
+        turn = await chat.send()
+        await chat.wait_until_saved(turn.assistant, "x" * 1024)
 
 
 async def test_a_conversation_that_another_process_deletes_ends_its_answer(
@@ -45,8 +45,8 @@ async def test_a_conversation_that_another_process_deletes_ends_its_answer(
     async with run_chat_services(
         database, storage_settings, ana, FakeChat([delta("a"), gate, delta("b"), None])
     ) as chat:
-        turn = await chat.sent()
-        await chat.saved(turn.assistant, "a")
+        turn = await chat.send()
+        await chat.wait_until_saved(turn.assistant, "a")
         async with database.write() as session:
             await conversations.remove(session, ana, turn.user.conversation_id)
         listening = await chat.answers.follow(ana, turn.assistant.id)

@@ -52,13 +52,13 @@ async def test_versions_stand_beside_each_other_and_one_is_shown(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
-        turn = await chat.sent("first")
-        get_done(await chat.heard(turn.assistant.id))
+        turn = await chat.send("first")
+        get_done(await chat.collect_events(turn.assistant.id))
         again = await chat.branches.regenerate(ana, turn.assistant.id, OPTIONS)
         assert (again.user.id, again.title) == (turn.user.id, turn.title)
-        get_done(await chat.heard(again.assistant.id))
+        get_done(await chat.collect_events(again.assistant.id))
         edited = await chat.branches.edit(ana, turn.user.id, "second", OPTIONS)
-        get_done(await chat.heard(edited.assistant.id))
+        get_done(await chat.collect_events(edited.assistant.id))
         id_ = turn.user.conversation_id
         shown = await chat.messages(id_)
         assert [message.content for message in shown] == ["second", "Hello"]
@@ -80,15 +80,15 @@ async def test_a_fork_is_a_conversation_of_its_own(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
     async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
-        turn = await chat.sent("first")
-        get_done(await chat.heard(turn.assistant.id))
+        turn = await chat.send("first")
+        get_done(await chat.collect_events(turn.assistant.id))
         copy = await chat.branches.fork(ana, turn.assistant.id)
         named = await chat.branches.fork(ana, turn.user.id, " Another\none ")
         assert (copy.title, copy.message_count) == (turn.title, 2)
         assert (named.title, named.message_count) == ("Another one", 1)
         assert [each.content for each in await chat.messages(copy.id)] == ["first", "Hello"]
-        other = await chat.sent("elsewhere")
-        get_done(await chat.heard(other.assistant.id))
+        other = await chat.send("elsewhere")
+        get_done(await chat.collect_events(other.assistant.id))
         with pytest.raises(NotFound):
             await chat.conversations.change(ana, copy.id, show=other.user.id)
         with pytest.raises(NotFound):
@@ -108,9 +108,9 @@ async def test_a_session_begins_with_its_message_or_nothing(
             await sessions.create(ana, "Plans", "x" * 21)
         begun = await sessions.create(ana, "Plans", "Where to?")
         assert (begun.title, begun.message_count) == ("Plans", 1)
-        get_done(await chat.heard(await sessions.send(ana, begun.id, None, None)))
+        get_done(await chat.collect_events(await sessions.send(ana, begun.id, None, None)))
         with pytest.raises(BadRequest):  # it has been answered
             await sessions.send(ana, begun.id, None, None)
-        get_done(await chat.heard(await sessions.send(ana, begun.id, "And when?", "fake/tiny")))
+        get_done(await chat.collect_events(await sessions.send(ana, begun.id, "And when?", "fake/tiny")))
         contents = [message.content for message in await chat.messages(begun.id)]
         assert contents == ["Where to?", "Hello", "And when?", "Hello"]

@@ -78,9 +78,9 @@ async def test_calls_stand_between_the_words_and_are_kept(
     script = [delta("One moment. "), CALL, RESULT, delta("", reasoning_content="hm"), second, wrong]
     model = FakeAssistant([*script, delta("It is sent."), END])
     async with run_chat_services(database, storage_settings, ana, model) as chat:
-        turn = await chat.sent()
-        events = await chat.heard(turn.assistant.id)
-        stored = await chat.stored(turn.assistant)
+        turn = await chat.send()
+        events = await chat.collect_events(turn.assistant.id)
+        stored = await chat.load(turn.assistant)
     calls = ["tool_call", "tool_result", "ReasoningDelta", "tool_call", "tool_error"]
     assert names(events) == ["TextDelta", *calls, "TextDelta", "Done"]
     about = {"call_id": "call_1", "name": "find_order", "toolset": "shop"}
@@ -105,8 +105,8 @@ async def test_an_assistant_acts_for_its_user_in_conversations_alone(
 ) -> None:
     model = FakeAssistant([delta("hi"), END])
     async with run_chat_services(database, storage_settings, ana, model) as chat:
-        turn = await chat.sent()
-        get_done(await chat.heard(turn.assistant.id))
+        turn = await chat.send()
+        get_done(await chat.collect_events(turn.assistant.id))
     (acting,) = model.contexts
     assert (acting.caller.user_id, acting.conversation_id) == (ana, turn.user.conversation_id)
     assert acting.caller.role == "user"
@@ -124,11 +124,11 @@ async def test_from_any_place_on_each_event_comes_once_and_in_its_order(
         script += [ToolResult(call.call_id, "count", "", str(n), False, 0)]
     model = FakeAssistant([*script, delta("end"), END])
     async with run_chat_services(database, storage_settings, ana, model) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         live: dict[Cursor, list[Delivery]] = {}
 
         async def follow(cursor: Cursor) -> None:
-            live[cursor] = await chat.deliveries(turn.assistant.id, cursor)
+            live[cursor] = await chat.collect_deliveries(turn.assistant.id, cursor)
 
         places = [Cursor(a, b, tool_events=c) for a in range(13) for b in range(0, 7, 2) for c in range(7)]
         async with anyio.create_task_group() as group:
@@ -136,12 +136,12 @@ async def test_from_any_place_on_each_event_comes_once_and_in_its_order(
                 group.start_soon(follow, cursor)
             await anyio.lowlevel.checkpoint()
             gate.set()
-        told_whole = await chat.deliveries(turn.assistant.id)
+        told_whole = await chat.collect_deliveries(turn.assistant.id)
         whole = [event for _, event in told_whole]
-        stored = {cursor: await chat.deliveries(turn.assistant.id, cursor) for cursor in places}
+        stored = {cursor: await chat.collect_deliveries(turn.assistant.id, cursor) for cursor in places}
         for at, (place, _) in enumerate(told_whole):
             cursor = Cursor.parse(str(place))
-            rest = [] if cursor.at_end else await chat.heard(turn.assistant.id, cursor)
+            rest = [] if cursor.at_end else await chat.collect_events(turn.assistant.id, cursor)
             heard = [*whole[: at + 1], *rest]
             assert happened(heard) == happened(whole)
             assert (join_text(heard), names(heard)) == ("abcé👍é👍é👍end", names(whole))
@@ -161,16 +161,16 @@ async def test_a_call_waits_for_its_user(
 ) -> None:
     model = FakeAssistant([CALL, QUESTION, delta("so be it"), END])
     async with run_chat_services(database, storage_settings, ana, model) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         await asked(chat, turn)
         assert model.decisions == []
         decision = await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=approved)
-        events = await chat.heard(turn.assistant.id)
+        events = await chat.collect_events(turn.assistant.id)
         again = chat.answers.decide(ana, turn.assistant.id, "call_1", approved=approved)
         assert await again == decision == ("approved" if approved else "denied")
         with pytest.raises(ApprovalOver, match="already"):
             await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=not approved)
-        stored = await chat.stored(turn.assistant)
+        stored = await chat.load(turn.assistant)
     assert model.decisions == [decision]
     assert names(events)[:4] == ["tool_call", "approval_required", "approval_decided", end]
     question = happened(events)[1][1]
@@ -185,8 +185,8 @@ async def test_whoever_says_nothing_in_time_has_not_allowed_it(
 ) -> None:
     model = FakeAssistant([CALL, QUESTION, delta("then not"), END])
     async with run_chat_services(database, storage_settings, ana, model, approval_s=0.05) as chat:
-        turn = await chat.sent()
-        events = await chat.heard(turn.assistant.id)
+        turn = await chat.send()
+        events = await chat.collect_events(turn.assistant.id)
         with pytest.raises(ApprovalOver):
             await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=True)
     assert model.decisions == ["expired"]
@@ -230,7 +230,7 @@ async def test_the_time_of_an_answer_goes_on_after_a_question(
     async with run_chat_services(
         database, storage_settings, ana, model, answer_s=0.3, approval_s=0.05
     ) as chat:
-        events = await chat.heard((await chat.sent()).assistant.id)
+        events = await chat.collect_events((await chat.send()).assistant.id)
     assert get_failed(events).code == "upstream_timeout"
 
 
@@ -239,7 +239,7 @@ async def test_only_its_user_is_asked(database: Database, storage_settings: Sett
     async with run_chat_services(
         database, storage_settings, ana, FakeAssistant([CALL, QUESTION, END])
     ) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         await asked(chat, turn)
         for user_id, message_id, call_id in (
             (bob, turn.assistant.id, "call_1"),
@@ -259,7 +259,7 @@ async def test_of_two_who_decide_at_once_one_is_heard(
     model = FakeAssistant([CALL, QUESTION, END])
     said: list[str] = []
     async with run_chat_services(database, storage_settings, ana, model) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         await asked(chat, turn)
 
         async def decide(approved: bool) -> None:
@@ -271,7 +271,7 @@ async def test_of_two_who_decide_at_once_one_is_heard(
         async with anyio.create_task_group() as group:
             for n in range(10):
                 group.start_soon(decide, n % 2 == 0)
-        get_done(await chat.heard(turn.assistant.id))
+        get_done(await chat.collect_events(turn.assistant.id))
     assert len(set(said) - {"over"}) == 1
     assert model.decisions == [next(iter(set(said) - {"over"}))]
     assert said.count("over") == 5
@@ -284,16 +284,16 @@ async def test_two_people_are_asked_at_once(
     bob = await add_user(database, "bob")
     model = FakeAssistant([CALL, QUESTION, delta("ok"), END])
     async with run_chat_services(database, storage_settings, ana, model) as chat:
-        hers, other = await chat.sent(), replace(chat, user_id=bob)
-        his = await other.sent()
+        hers, other = await chat.send(), replace(chat, user_id=bob)
+        his = await other.send()
         await asked(chat, hers)
         await asked(other, his)
         await chat.answers.decide(ana, hers.assistant.id, "call_1", approved=True)
-        events = await chat.heard(hers.assistant.id)
+        events = await chat.collect_events(hers.assistant.id)
         assert happened(events)[-1][0] == "tool_result"
-        assert (await other.stored(his.assistant)).status == "streaming"
+        assert (await other.load(his.assistant)).status == "streaming"
         await chat.answers.decide(bob, his.assistant.id, "call_1", approved=False)
-        assert happened(await other.heard(his.assistant.id))[-1][0] == "tool_error"
+        assert happened(await other.collect_events(his.assistant.id))[-1][0] == "tool_error"
     assert model.decisions == ["approved", "denied"]
 
 
@@ -303,16 +303,16 @@ async def test_stop_ends_questions_and_running_tools(
 ) -> None:
     model = FakeAssistant([delta("a moment"), CALL, step, delta("never")])
     async with run_chat_services(database, storage_settings, ana, model) as chat:
-        turn = await chat.sent()
-        await chat.saved(turn.assistant, "a moment")
+        turn = await chat.send()
+        await chat.wait_until_saved(turn.assistant, "a moment")
         if step is QUESTION:
             await asked(chat, turn)
         assert await chat.answers.stop(ana, turn.user.conversation_id) == turn.assistant.id
-        events = await chat.heard(turn.assistant.id)
+        events = await chat.collect_events(turn.assistant.id)
         assert get_done(events).status == "stopped"
         name, data = happened(events)[-1]
         assert (name, data["code"], data["call_id"], data["ms"]) == ("tool_error", "stopped", "call_1", None)
-        stored = await chat.stored(turn.assistant)
+        stored = await chat.load(turn.assistant)
         assert (stored.status, told(stored)) == ("interrupted", happened(events))
         if step is QUESTION:
             with pytest.raises(ApprovalOver, match="ended"):
@@ -325,10 +325,10 @@ async def test_the_end_of_the_server_ends_questions(
 ) -> None:
     model = FakeAssistant([CALL, QUESTION, END])
     async with run_chat_services(database, storage_settings, ana, model) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         await asked(chat, turn)
         await chat.answers.drain()
-        stored = await chat.stored(turn.assistant)
+        stored = await chat.load(turn.assistant)
     assert (stored.status, told(stored)[-1][1]["code"]) == ("interrupted", "interrupted")
     assert model.decisions == []
 
@@ -338,7 +338,7 @@ async def test_a_conversation_that_is_deleted_takes_its_question_along(
 ) -> None:
     model = FakeAssistant([CALL, QUESTION, END])
     async with run_chat_services(database, storage_settings, ana, model) as chat:
-        turn = await chat.sent()
+        turn = await chat.send()
         await asked(chat, turn)
         await chat.conversations.delete(ana, turn.user.conversation_id)
         with pytest.raises(NotFound):
@@ -368,7 +368,7 @@ async def test_what_a_killed_process_left_says_so(
             await approvals.ask(session, turn.assistant.id, "b", utc_now() + timedelta(hours=1))
         async with database.write() as session:
             assert await interrupt_dead(session, database.run_id, lease_s=0) == 1
-        events = await chat.heard(turn.assistant.id)
+        events = await chat.collect_events(turn.assistant.id)
         assert get_failed(events).code == "interrupted"
         wanted = ["TextDelta", "tool_call", "tool_call", "tool_result", "TextDelta", "tool_error", "Failed"]
         assert names(events) == wanted
@@ -395,10 +395,10 @@ async def test_another_process_may_hear_the_word(
             run_chat_services(one, settings, ana, model) as here,
             run_chat_services(two, settings, ana, model) as there,
         ):
-            turn = await here.sent()
+            turn = await here.send()
             await asked(there, turn)
             assert await there.answers.decide(ana, turn.assistant.id, "call_1", approved=True) == "approved"
-            events = await there.heard(turn.assistant.id)
+            events = await there.collect_events(turn.assistant.id)
         assert names(events) == [
             *("tool_call", "approval_required", "approval_decided", "tool_result", "TextDelta", "Done")
         ]

@@ -12,7 +12,7 @@ from app.core.config import LimitSettings, Settings
 from app.core.errors import SessionTooLong
 from app.core.metrics import Observer
 from app.providers.base import SttConfig
-from app.schemas.stt import OPTIONAL_EVENTS
+from app.schemas.speech_socket import OPTIONAL_EVENTS
 from app.services.decoding.utterance import OpenEngine
 from app.services.dictation.dictation import SegmentedDictation
 from app.services.dictation.events import EngineInfo, EventBuilder

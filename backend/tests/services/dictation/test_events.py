@@ -10,8 +10,8 @@ from app.core.errors import EngineFailed
 from app.core.metrics import Observer
 from app.core.speech import DiscardReason
 from app.providers.base import Transcript, Word
-from app.schemas import stt
-from app.schemas.stt import OPTIONAL_EVENTS
+from app.schemas import speech_socket
+from app.schemas.speech_socket import OPTIONAL_EVENTS
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.events import (
     EngineInfo,
@@ -29,7 +29,7 @@ from app.services.dictation.meter import Meter, SessionTotals
 SHAPES = {get_args(shape.__annotations__["type"])[0]: shape for shape in get_args(Event)}
 MODELS = {
     get_args(model.model_fields["type"].annotation)[0]: model
-    for model in get_args(get_args(stt.ServerEvent)[0])
+    for model in get_args(get_args(speech_socket.ServerEvent)[0])
 }
 SAID = Transcript("hello", "en", "tiny", (Word("hello", 100, 400, 0.98765),), decode_ms=7)
 ENDED = UtteranceEnded(1, 1600, 32_000, 16_000, 25_600, None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import PrompterError
-from app.schemas.stt import Start
+from app.schemas.speech_socket import Start
 from app.services.dictation.messages import (
     KNOWN_TYPES,
     check_size,

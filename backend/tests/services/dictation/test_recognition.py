@@ -1,4 +1,4 @@
-"""What a client is told when speech pauses, goes on and ends, over a scripted engine and scripted ears."""
+"""The recognition of a dictation: its queue, and the events when speech pauses, goes on and ends."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,8 +24,7 @@ from app.services.decoding.utterance import OpenEngine
 from app.services.dictation.events import EngineInfo, EventBuilder
 from app.services.dictation.meter import Meter, SessionTotals
 from app.services.dictation.outbox import Outbox
-from app.services.dictation.queue import FlushMark, StopMark, WorkQueue
-from app.services.dictation.recognition import RecognitionLoop
+from app.services.dictation.recognition import FlushMark, RecognitionLoop, StopMark, WorkQueue
 from tests.fakes.engine import FakeSession, Script
 from tests.fakes.window_engine import (
     WORD_SAMPLES,
@@ -41,7 +40,7 @@ ASKED = frozenset({"eager_final", "turn_resumed"})
 
 
 class Room:
-    """One dictation: what the ears say goes in, the client's events come out."""
+    """One dictation: the segmenter's events go in, the client's events come out."""
 
     def __init__(
         self, script: WindowScript, events: frozenset[str], session: FakeSession | None = None
@@ -287,3 +286,59 @@ async def test_a_dictation_that_wants_no_partials_gets_none_of_an_incremental_en
         await it.hear(StopMark())
     assert [event["type"] for event in it.events] == ["final"]
     assert session.streams[0].pieces == 5
+
+
+def audio(samples: int) -> UtteranceAudio:
+    return UtteranceAudio(np.zeros(samples, np.int16))
+
+
+async def test_audio_that_waits_is_joined_up_to_a_second() -> None:
+    queue = WorkQueue()
+    queue.put(UtteranceStarted(1, 0, 0))
+    for _ in range(3):
+        queue.put(audio(6000))
+    queue.put(FlushMark("f"))
+    assert queue.pending_samples == 18_000
+    assert isinstance(await queue.get(), UtteranceStarted)
+    lengths = []
+    while isinstance(work := await queue.get(), UtteranceAudio):
+        lengths.append(len(work.samples))
+    assert lengths == [12_000, 6000]
+    assert work == FlushMark("f")
+    assert queue.pending_samples == queue.pending_flushes == 0
+
+
+async def test_whoever_feeds_waits_until_less_is_pending() -> None:
+    queue = WorkQueue()
+    queue.put(audio(16_000))
+    queue.put(audio(16_000))
+    fed = anyio.Event()
+
+    async def feed() -> None:
+        await queue.wait_below(20_000, 8)
+        fed.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(feed)
+        await anyio.wait_all_tasks_blocked()
+        assert not fed.is_set()
+        await queue.get()
+    assert fed.is_set()
+
+
+async def test_flushes_are_bounded_too() -> None:
+    queue = WorkQueue()
+    queue.put(FlushMark(1))
+    with anyio.move_on_after(0.01) as scope:
+        await queue.wait_below(1, 1)
+    assert scope.cancelled_caught
+    await queue.get()
+    await queue.wait_below(1, 1)
+
+
+async def test_a_closed_queue_returns_what_was_left() -> None:
+    queue = WorkQueue()
+    queue.put(UtteranceStarted(7, 0, 0))
+    queue.put(StopMark())
+    assert queue.close() == [UtteranceStarted(7, 0, 0), StopMark()]
+    assert queue.is_closed

@@ -13,7 +13,7 @@ import pytest
 
 from app.core.errors import IdleTimeout, MessageTooBig, SlowReader
 from app.core.security import LOCAL_USER_ID
-from app.schemas.stt import Auth, Resume, StartConfig
+from app.schemas.speech_socket import Auth, Resume, StartConfig
 from app.services.dictation.outbox import Connection
 from app.services.dictation.session import SpeechSession
 from tests.fakes.engine import FakeEngine

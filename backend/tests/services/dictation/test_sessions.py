@@ -14,7 +14,7 @@ import pytest
 from app.api.deps import Resources
 from app.core.errors import ResumeRefused
 from app.core.security import LOCAL_USER_ID
-from app.schemas.stt import StartConfig
+from app.schemas.speech_socket import StartConfig
 from app.services.dictation.events import encode_event
 from app.services.dictation.outbox import ClientGone, Connection
 from app.services.dictation.session import SpeechSession

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { ApiKey } from "@/shared/api/types";
-import { localeOf } from "@/shared/lib/formats";
+import { chooseLocale } from "@/shared/lib/formats";
 
 import { useApiKeys, useDeleteKey } from "./api-keys";
 import { NewKeyForm } from "./new-key-form";
@@ -44,7 +44,7 @@ function KeyRow({ apiKey }: { apiKey: ApiKey }) {
   const { t, i18n } = useTranslation();
   const remove = useDeleteKey();
   const [isSure, setSure] = useState(false);
-  const formatDay = (when: string) => new Date(when).toLocaleDateString(localeOf(i18n.language));
+  const formatDay = (when: string) => new Date(when).toLocaleDateString(chooseLocale(i18n.language));
   return (
     <li className="flex items-center gap-3 px-3 py-2 text-sm">
       <span className="min-w-0 flex-1">

@@ -33,38 +33,8 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
           onChange={(event) => setName(event.target.value)}
         />
       </label>
-      <fieldset className="flex flex-wrap gap-x-5 gap-y-2">
-        <legend className="mb-1.5">{t("accounts.keyScopes")}</legend>
-        {(Object.keys(SCOPES) as KeyScope[]).map((scope) => (
-          <label key={scope} className="flex items-center gap-2">
-            <input
-              type="checkbox"
-              className="size-4 accent-indigo-500"
-              checked={scopes.includes(scope)}
-              onChange={(event) =>
-                setScopes(
-                  event.target.checked ? [...scopes, scope] : scopes.filter((chosen) => chosen !== scope),
-                )
-              }
-            />
-            {t(SCOPES[scope])}
-          </label>
-        ))}
-      </fieldset>
-      <label className="block space-y-1.5">
-        <span>{t("accounts.expires")}</span>
-        <Select
-          value={days ?? ""}
-          onChange={(event) => setDays(event.target.value === "" ? null : Number(event.target.value))}
-        >
-          {LIFETIMES_DAYS.map((count) => (
-            <option key={count} value={count}>
-              {t("accounts.days", { count })}
-            </option>
-          ))}
-          <option value="">{t("accounts.never")}</option>
-        </Select>
-      </label>
+      <ScopeFields scopes={scopes} onChange={setScopes} />
+      <LifetimeField days={days} onChange={setDays} />
       {create.error && (
         <p role="alert" className="text-danger">
           {create.error.message}
@@ -83,6 +53,61 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
         </button>
       </div>
     </form>
+  );
+}
+
+interface ScopeFieldsProps {
+  scopes: readonly KeyScope[];
+  onChange: (scopes: KeyScope[]) => void;
+}
+
+function ScopeFields({ scopes, onChange }: ScopeFieldsProps) {
+  const { t } = useTranslation();
+  return (
+    <fieldset className="flex flex-wrap gap-x-5 gap-y-2">
+      <legend className="mb-1.5">{t("accounts.keyScopes")}</legend>
+      {(Object.keys(SCOPES) as KeyScope[]).map((scope) => (
+        <label key={scope} className="flex items-center gap-2">
+          <input
+            type="checkbox"
+            className="size-4 accent-indigo-500"
+            checked={scopes.includes(scope)}
+            onChange={(event) =>
+              onChange(
+                event.target.checked ? [...scopes, scope] : scopes.filter((chosen) => chosen !== scope),
+              )
+            }
+          />
+          {t(SCOPES[scope])}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+interface LifetimeFieldProps {
+  /** Null: the key does not expire. */
+  days: number | null;
+  onChange: (days: number | null) => void;
+}
+
+function LifetimeField({ days, onChange }: LifetimeFieldProps) {
+  const { t } = useTranslation();
+  return (
+    <label className="block space-y-1.5">
+      <span>{t("accounts.expires")}</span>
+      <Select
+        value={days ?? ""}
+        onChange={(event) => onChange(event.target.value === "" ? null : Number(event.target.value))}
+      >
+        {LIFETIMES_DAYS.map((count) => (
+          <option key={count} value={count}>
+            {t("accounts.days", { count })}
+          </option>
+        ))}
+        <option value="">{t("accounts.never")}</option>
+      </Select>
+    </label>
   );
 }
 

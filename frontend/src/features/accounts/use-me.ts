@@ -57,7 +57,7 @@ async function postLogIn(body: unknown): Promise<LogIn> {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
   }).catch(() => null);
-  if (response === null) throw new ApiError("unreachable", "the server does not answer", 0);
+  if (response === null) throw ApiError.unreachable();
   if (!response.ok) throw await readRefusal(response);
   return (await response.json()) as LogIn;
 }

@@ -119,10 +119,10 @@ function useSendDraft(
     if (!(await chat.send(text, model))) return draft.restore(text);
     if (!isWhole) toasts.show({ text: t("chat.partial"), tone: "info" });
   };
-  return { state: composerState(chat, isTaking), send };
+  return { state: getComposerState(chat, isTaking), send };
 }
 
-function composerState(
+function getComposerState(
   { isAnswering, live, isCreating }: ConversationChat,
   isTaking: boolean,
 ): ComposerState {

@@ -3,7 +3,7 @@ import type { Message } from "@/shared/api/types";
 
 import { formatSse } from "./stream/fake-chat-server";
 
-interface Refusal {
+interface ScriptedRefusal {
   status: number;
   code: string;
   message: string;
@@ -17,7 +17,7 @@ export class FakeConversations {
   isStopped = false;
   #leaf: string | null = null;
   #exists = false;
-  #refusal: Refusal | null = null;
+  #refusal: ScriptedRefusal | null = null;
   #end = (): void => undefined;
   #held: { request: string; until: Promise<void> } | null = null;
   /** All requests, in order. */
@@ -26,7 +26,7 @@ export class FakeConversations {
   /** @param options `holds`: answers do not end */
   constructor(private readonly options: { holds?: boolean } = {}) {}
 
-  refuseNext(refusal: Refusal): void {
+  refuseNext(refusal: ScriptedRefusal): void {
     this.#refusal = refusal;
   }
 
@@ -180,6 +180,6 @@ function json(body: unknown): Response {
   return new Response(JSON.stringify(body), { headers: { "Content-Type": "application/json" } });
 }
 
-function refuse({ status, code, message }: Refusal): Response {
+function refuse({ status, code, message }: ScriptedRefusal): Response {
   return new Response(JSON.stringify({ error: { code, message, request_id: "r" } }), { status });
 }

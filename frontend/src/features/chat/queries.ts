@@ -46,12 +46,12 @@ export function useStoredConversation(id: string | null, isLive: boolean): Store
   return {
     conversation: conversation.data ?? null,
     messages: messages.data ?? NO_MESSAGES,
-    status: statusOf(id, error, isLive || messages.data !== undefined),
+    status: getStatus(id, error, isLive || messages.data !== undefined),
     refetch: () => void Promise.all([conversation.refetch(), messages.refetch()]),
   };
 }
 
-function statusOf(id: string | null, error: Error | null, isKnown: boolean): ConversationStatus {
+function getStatus(id: string | null, error: Error | null, isKnown: boolean): ConversationStatus {
   if (id === null) return "new";
   if (error instanceof ApiError && error.status === 404) return "gone";
   if (isKnown) return "loaded"; // also where a later read failed

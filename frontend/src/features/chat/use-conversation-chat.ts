@@ -12,7 +12,7 @@ import {
 } from "./conversation-actions";
 import { type ConversationStatus, useStoredConversation } from "./queries";
 import { isUnderWay, type LiveAnswer, type Problem } from "./stream/live-answer";
-import { fromStored, type ShownMessage, shownMessages } from "./stream/shown-messages";
+import { mergeLiveAnswer, type ShownMessage, toShownMessages } from "./stream/shown-messages";
 
 export interface ConversationChat {
   status: ConversationStatus;
@@ -44,8 +44,8 @@ export function useConversationChat(
   const stored = useStoredConversation(conversationId, live !== null);
   const { messages, status, conversation } = stored;
   useFollowOpenAnswer(conversationId, stored, live);
-  const known = useMemo(() => fromStored(messages), [messages]);
-  const shown = useMemo(() => (status === "gone" ? [] : shownMessages(known, live)), [status, known, live]);
+  const known = useMemo(() => toShownMessages(messages), [messages]);
+  const shown = useMemo(() => (status === "gone" ? [] : mergeLiveAnswer(known, live)), [status, known, live]);
 
   const refusal = useRefusal(conversationId);
   const { problem, attempt, clear } = useProblem(conversationId);

@@ -5,12 +5,12 @@ import { keys } from "@/shared/api/queries";
 import type { Me } from "@/shared/api/types";
 import type { Services } from "@/shared/services";
 
-import { socketUrl } from "./client/messages";
+import { getSocketUrl } from "./client/messages";
 import { ComposerStore } from "./composer/composer-store";
 import type { ComposerModel } from "./composer/model";
 import { Dictation, type DictationView } from "./dictation";
 import { Drafts } from "./drafts";
-import { dictationOptions } from "./options";
+import { toDictationOptions } from "./options";
 
 /** Both go on while components come and go. */
 export interface DictationParts {
@@ -23,9 +23,9 @@ export const DictationContext = createContext<DictationParts | null>(null);
 export function createDictation({ session, settings, queryClient }: Services): DictationParts {
   const dictation = new Dictation({
     composer: new ComposerStore(),
-    connect: () => new WebSocket(socketUrl(location)),
+    connect: () => new WebSocket(getSocketUrl(location)),
     credentials: session,
-    readOptions: () => dictationOptions(settings.get()),
+    readOptions: () => toDictationOptions(settings.get()),
   });
   const readOwner = (): string => queryClient.getQueryData<Me>(keys.me)?.id ?? "";
   const drafts = new Drafts(dictation.composer, openTabStorage(), readOwner);

@@ -3,7 +3,7 @@ import type { ComposerStore } from "./composer/composer-store";
 import { getSettledText } from "./composer/model";
 import type { Dictation } from "./dictation";
 
-const STORE_KEY = "prompter.drafts";
+const DRAFTS_KEY = "prompter.drafts";
 /** The key of the conversation that the first message will create. */
 const NEW = "new";
 const MAX_DRAFTS = 50;
@@ -89,7 +89,7 @@ export class Drafts {
 
   #read(): void {
     try {
-      const kept = JSON.parse(this.store.getItem(STORE_KEY) ?? "{}") as { owner?: unknown; texts?: unknown };
+      const kept = JSON.parse(this.store.getItem(DRAFTS_KEY) ?? "{}") as { owner?: unknown; texts?: unknown };
       if (kept.owner !== this.owner()) return this.#remove();
       for (const [key, text] of Object.entries(kept.texts ?? {})) {
         if (typeof text === "string") this.#texts.set(key, text);
@@ -103,7 +103,7 @@ export class Drafts {
     if (this.#isPaused || this.#texts.size === 0) return this.#remove();
     try {
       this.store.setItem(
-        STORE_KEY,
+        DRAFTS_KEY,
         JSON.stringify({ owner: this.owner(), texts: Object.fromEntries(this.#texts) }),
       );
     } catch {
@@ -113,7 +113,7 @@ export class Drafts {
 
   #remove(): void {
     try {
-      this.store.removeItem(STORE_KEY);
+      this.store.removeItem(DRAFTS_KEY);
     } catch {
       // Storage is forbidden: it holds nothing.
     }

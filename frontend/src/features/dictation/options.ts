@@ -3,7 +3,7 @@ import { MAX_VOCABULARY_TERMS, type Settings } from "@/shared/lib/settings";
 
 import type { DictationOptions } from "./capture";
 
-export function dictationOptions(settings: Settings): DictationOptions {
+export function toDictationOptions(settings: Settings): DictationOptions {
   const { speechLang, sttProvider, sttModel, endpointing, vocabulary } = settings;
   return {
     config: {

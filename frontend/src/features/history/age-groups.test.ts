@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import type { Conversation } from "@/shared/api/types";
 
-import { ageOf, groupByAge } from "./age-groups";
+import { getAge, groupByAge } from "./age-groups";
 
 const now = new Date(2026, 10, 21, 0, 30);
 
@@ -14,7 +14,7 @@ test.each([
   [new Date(2026, 10, 13, 12), "older"],
   [new Date(2026, 10, 21, 9), "today"], // a clock that is behind
 ])("%s is %s", (changed, age) => {
-  expect(ageOf(changed.toISOString(), now)).toBe(age);
+  expect(getAge(changed.toISOString(), now)).toBe(age);
 });
 
 test("headings stand once, in order", () => {

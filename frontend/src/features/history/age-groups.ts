@@ -11,7 +11,7 @@ export interface AgeGroup {
 const DAY_MS = 24 * 3600 * 1000;
 
 /** @param now decides where the local day begins */
-export function ageOf(changedAt: string, now: Date): Age {
+export function getAge(changedAt: string, now: Date): Age {
   const midnightMs = new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
   const changedMs = new Date(changedAt).getTime();
   if (changedMs >= midnightMs) return "today";
@@ -22,7 +22,7 @@ export function ageOf(changedAt: string, now: Date): Age {
 export function groupByAge(conversations: readonly Conversation[], now: Date): AgeGroup[] {
   const groups: AgeGroup[] = [];
   for (const conversation of conversations) {
-    const age = ageOf(conversation.updated_at, now);
+    const age = getAge(conversation.updated_at, now);
     const last = groups.at(-1);
     if (last?.age === age) last.conversations.push(conversation);
     else groups.push({ age, conversations: [conversation] });

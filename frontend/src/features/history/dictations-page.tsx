@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
 import type { StoredDictation } from "@/shared/api/types";
-import { localeOf } from "@/shared/lib/formats";
+import { chooseLocale } from "@/shared/lib/formats";
 import { Notice } from "@/shared/ui/notice";
 import { PageHeader } from "@/shared/ui/page-header";
 
@@ -53,7 +53,7 @@ function DictationList() {
       <ul className="space-y-2">
         {dictations.map((dictation) => (
           <li key={dictation.id}>
-            <Row dictation={dictation} />
+            <DictationRow dictation={dictation} />
           </li>
         ))}
       </ul>
@@ -71,7 +71,7 @@ function DictationList() {
   );
 }
 
-function Row({ dictation }: { dictation: StoredDictation }) {
+function DictationRow({ dictation }: { dictation: StoredDictation }) {
   const { t, i18n } = useTranslation();
   return (
     <Link
@@ -83,7 +83,7 @@ function Row({ dictation }: { dictation: StoredDictation }) {
       </span>
       <span className="mt-1 flex flex-wrap gap-x-3 text-xs text-muted">
         <time dateTime={dictation.started_at}>
-          {new Date(dictation.started_at).toLocaleString(localeOf(i18n.language), {
+          {new Date(dictation.started_at).toLocaleString(chooseLocale(i18n.language), {
             dateStyle: "medium",
             timeStyle: "short",
           })}

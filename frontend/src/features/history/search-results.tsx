@@ -44,7 +44,7 @@ function Result({ hit, onOpen }: { hit: SearchHit; onOpen: () => void }) {
   const { t, i18n } = useTranslation();
   const { icon: Icon, text } = KINDS[hit.kind];
   return (
-    <Link href={pathOf(hit)} onClick={onOpen} className="block rounded-lg px-3 py-2 hover:bg-raised">
+    <Link href={getPath(hit)} onClick={onOpen} className="block rounded-lg px-3 py-2 hover:bg-raised">
       <span className="flex items-center gap-1.5 text-xs text-muted">
         <Icon size={13} aria-hidden className="shrink-0" />
         <span className="truncate">{hit.kind === "title" ? t(text) : (hit.title ?? t(text))}</span>
@@ -65,7 +65,7 @@ function Result({ hit, onOpen }: { hit: SearchHit; onOpen: () => void }) {
   );
 }
 
-function pathOf(hit: SearchHit): string {
+function getPath(hit: SearchHit): string {
   if (hit.dictation_id !== null) return `/dictations/${hit.dictation_id}`;
   return `/c/${hit.conversation_id}${hit.message_id === null ? "" : `/${hit.message_id}`}`;
 }

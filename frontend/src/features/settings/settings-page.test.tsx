@@ -3,7 +3,7 @@ import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import { parseSettings, STORE_KEY } from "@/shared/lib/settings";
+import { parseSettings, SETTINGS_KEY } from "@/shared/lib/settings";
 import type { Services } from "@/shared/services";
 import { FakeApi, json } from "@/test/fake-api";
 import { createTestServices, renderWith } from "@/test/services";
@@ -54,7 +54,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const kept = () => parseSettings(localStorage.getItem(STORE_KEY));
+const kept = () => parseSettings(localStorage.getItem(SETTINGS_KEY));
 const show = (content: React.ReactNode) => renderWith(services, content);
 const page = () => show(<SettingsPage microphone={null} account={null} />);
 

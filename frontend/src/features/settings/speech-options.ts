@@ -42,11 +42,11 @@ export function listLanguages(
   const tags = new Set(supported ?? COMMON_LANGUAGES);
   if (chosen !== "auto") tags.add(chosen);
   return [...tags]
-    .map((tag) => ({ tag, name: languageName(names, tag) }))
+    .map((tag) => ({ tag, name: nameLanguage(names, tag) }))
     .sort((one, other) => one.name.localeCompare(other.name, page));
 }
 
-function languageName(names: Intl.DisplayNames, tag: string): string {
+function nameLanguage(names: Intl.DisplayNames, tag: string): string {
   try {
     const name = names.of(tag) ?? tag;
     return name.charAt(0).toLocaleUpperCase() + name.slice(1);

@@ -10,7 +10,7 @@ import { useSettings } from "@/shared/services";
 import { Choice, Section, Switch } from "@/shared/ui/fields";
 
 import { ProviderSection } from "./providers";
-import { PushToTalkField, VocabularyField } from "./speech-fields";
+import { PushToTalkField, VocabularyField } from "./key-and-vocabulary";
 import { listLanguages } from "./speech-options";
 
 const PROFILE_TEXTS = {

@@ -54,7 +54,7 @@ export class ApiClient {
       });
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") throw error;
-      throw new ApiError("unreachable", "the server does not answer", 0);
+      throw ApiError.unreachable();
     }
   }
 }
@@ -71,6 +71,11 @@ export class ApiError extends Error {
   ) {
     super(message);
     this.name = "ApiError";
+  }
+
+  /** There was no response at all. */
+  static unreachable(): ApiError {
+    return new ApiError("unreachable", "the server does not answer", 0);
   }
 }
 

@@ -10,11 +10,11 @@ import type { LlmProvider, ProviderState, SttProvider } from "./types";
 const LOADING_POLL_MS = 2000;
 const MODELS_STALE_MS = 60_000;
 
-interface ProviderList<T> {
+interface ProvidersResponse<T> {
   items: T[];
 }
 
-function pollWhileLoading(list: ProviderList<{ status: ProviderState }> | undefined): number | false {
+function pollWhileLoading(list: ProvidersResponse<{ status: ProviderState }> | undefined): number | false {
   return list?.items.some((item) => item.status === "loading") ? LOADING_POLL_MS : false;
 }
 
@@ -22,7 +22,7 @@ export function useSpeechEngines() {
   const { api } = useServices();
   return useQuery({
     queryKey: keys.speechEngines,
-    queryFn: ({ signal }) => api.json<ProviderList<SttProvider>>("/providers/stt", { signal }),
+    queryFn: ({ signal }) => api.json<ProvidersResponse<SttProvider>>("/providers/stt", { signal }),
     refetchInterval: (query) => pollWhileLoading(query.state.data),
   });
 }
@@ -31,7 +31,7 @@ export function useLanguageModels() {
   const { api } = useServices();
   return useQuery({
     queryKey: keys.languageModels,
-    queryFn: ({ signal }) => api.json<ProviderList<LlmProvider>>("/providers/llm", { signal }),
+    queryFn: ({ signal }) => api.json<ProvidersResponse<LlmProvider>>("/providers/llm", { signal }),
     refetchInterval: (query) => pollWhileLoading(query.state.data),
   });
 }
@@ -51,7 +51,7 @@ export function useAssistants(): readonly Assistant[] {
   const { api } = useServices();
   const { data } = useQuery({
     queryKey: keys.languageModels,
-    queryFn: ({ signal }) => api.json<ProviderList<LlmProvider>>("/providers/llm", { signal }),
+    queryFn: ({ signal }) => api.json<ProvidersResponse<LlmProvider>>("/providers/llm", { signal }),
     staleTime: MODELS_STALE_MS,
   });
   return useMemo(() => listAssistants(data?.items), [data]);

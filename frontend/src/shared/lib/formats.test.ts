@@ -1,11 +1,11 @@
 /** Dates have the form of the reader's region, and durations that of a clock. */
 import { expect, test } from "vitest";
 
-import { formatCountdown, formatShortDate, formatTimecode, localeOf } from "./formats";
+import { chooseLocale, formatCountdown, formatShortDate, formatTimecode } from "./formats";
 
 test("the browser's region is kept where it speaks the page's language", () => {
-  expect(localeOf("en", ["es-MX", "en-GB"])).toBe("en-GB");
-  expect(localeOf("es", ["en-GB"])).toBe("es");
+  expect(chooseLocale("en", ["es-MX", "en-GB"])).toBe("en-GB");
+  expect(chooseLocale("es", ["en-GB"])).toBe("es");
 });
 
 test("today has a time, other days have a date", () => {

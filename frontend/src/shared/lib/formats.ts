@@ -1,14 +1,14 @@
 /** How dates and durations are written in the language of the page. */
 
 /** The reader's own regional form of the page's language, where the browser prefers one. */
-export function localeOf(language: string, preferred: readonly string[] = navigator.languages): string {
+export function chooseLocale(language: string, preferred: readonly string[] = navigator.languages): string {
   return preferred.find((tag) => tag.toLowerCase().split("-")[0] === language) ?? language;
 }
 
 /** The time of day for today, otherwise the date. */
 export function formatShortDate(when: string, language: string, now = new Date()): string {
   const date = new Date(when);
-  const locale = localeOf(language);
+  const locale = chooseLocale(language);
   return date.toDateString() === now.toDateString()
     ? date.toLocaleTimeString(locale, { hour: "numeric", minute: "2-digit" })
     : date.toLocaleDateString(locale, { day: "numeric", month: "short", year: "numeric" });

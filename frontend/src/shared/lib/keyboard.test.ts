@@ -1,7 +1,7 @@
 /** Keys have names that people can read. */
 import { expect, test } from "vitest";
 
-import { keyName } from "./keyboard";
+import { nameKey } from "./keyboard";
 
 test.each([
   ["Space", "Espacio"],
@@ -10,5 +10,5 @@ test.each([
   ["F9", "F9"],
   ["ControlRight", "Control Right"],
 ])("%s is %s", (code, name) => {
-  expect(keyName(code, "Espacio")).toBe(name);
+  expect(nameKey(code, "Espacio")).toBe(name);
 });

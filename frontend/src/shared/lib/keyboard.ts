@@ -6,7 +6,7 @@ import type { KeyboardEvent } from "react";
  *
  * @param space the name of the space bar in the language of the page
  */
-export function keyName(code: string, space: string): string {
+export function nameKey(code: string, space: string): string {
   if (code === "Space") return space;
   return code.replace(/^(Key|Digit)/, "").replace(/(?<=[a-z])(?=[A-Z0-9])/g, " ");
 }

@@ -1,5 +1,5 @@
 /** The current settings: stored in the browser, and kept the same in all its tabs. */
-import { parseSettings, type Settings, STORE_KEY } from "./settings";
+import { parseSettings, type Settings, SETTINGS_KEY } from "./settings";
 
 type Listener = () => void;
 
@@ -9,7 +9,7 @@ export class SettingsStore {
 
   constructor() {
     addEventListener("storage", (event) => {
-      if (event.key === STORE_KEY || event.key === null) this.#set(parseSettings(event.newValue));
+      if (event.key === SETTINGS_KEY || event.key === null) this.#set(parseSettings(event.newValue));
     });
   }
 
@@ -23,7 +23,7 @@ export class SettingsStore {
   change(changes: Partial<Settings>): void {
     this.#set({ ...this.#settings, ...changes });
     try {
-      localStorage.setItem(STORE_KEY, JSON.stringify(this.#settings));
+      localStorage.setItem(SETTINGS_KEY, JSON.stringify(this.#settings));
     } catch {
       // Storage is full or forbidden: the choice holds until the page is closed.
     }
@@ -37,7 +37,7 @@ export class SettingsStore {
 
 function readStored(): string | null {
   try {
-    return localStorage.getItem(STORE_KEY);
+    return localStorage.getItem(SETTINGS_KEY);
   } catch {
     return null;
   }

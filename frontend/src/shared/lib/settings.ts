@@ -60,7 +60,7 @@ export const DEFAULTS: Settings = {
 };
 
 /** public/assets/theme.js reads the same key. */
-export const STORE_KEY = "prompter.settings";
+export const SETTINGS_KEY = "prompter.settings";
 
 /** Read stored settings. A value of the wrong type keeps its default. */
 export function parseSettings(text: string | null): Settings {

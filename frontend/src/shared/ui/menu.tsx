@@ -23,7 +23,7 @@ export function Menu({ label, items, children }: Props) {
     setOpen(false);
     button.current?.focus();
   };
-  const key = (event: KeyboardEvent): void => {
+  const handleKey = (event: KeyboardEvent): void => {
     if (!isOpen) return;
     if (event.key === "Escape") {
       event.preventDefault();
@@ -41,7 +41,7 @@ export function Menu({ label, items, children }: Props) {
     <div
       ref={box}
       className="relative"
-      onKeyDown={key}
+      onKeyDown={handleKey}
       onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && setOpen(false)}
     >
       <button
@@ -57,28 +57,44 @@ export function Menu({ label, items, children }: Props) {
         {children}
       </button>
       {isOpen && (
-        <div
-          role="menu"
-          aria-label={label}
-          className="absolute right-0 z-20 mt-1 w-max rounded-xl border border-line bg-surface p-1 shadow-xl"
-        >
-          {items.map((item) => (
-            <button
-              key={item.label}
-              type="button"
-              role="menuitem"
-              tabIndex={-1}
-              className="block w-full rounded-lg px-3 py-2 text-left text-sm hover:bg-raised focus-visible:bg-raised"
-              onClick={() => {
-                close();
-                item.run();
-              }}
-            >
-              {item.label}
-            </button>
-          ))}
-        </div>
+        <MenuList
+          label={label}
+          items={items}
+          onChoose={(item) => {
+            close();
+            item.run();
+          }}
+        />
       )}
+    </div>
+  );
+}
+
+interface MenuListProps {
+  label: string;
+  items: readonly MenuItem[];
+  onChoose: (item: MenuItem) => void;
+}
+
+function MenuList({ label, items, onChoose }: MenuListProps) {
+  return (
+    <div
+      role="menu"
+      aria-label={label}
+      className="absolute right-0 z-20 mt-1 w-max rounded-xl border border-line bg-surface p-1 shadow-xl"
+    >
+      {items.map((item) => (
+        <button
+          key={item.label}
+          type="button"
+          role="menuitem"
+          tabIndex={-1}
+          className="block w-full rounded-lg px-3 py-2 text-left text-sm hover:bg-raised focus-visible:bg-raised"
+          onClick={() => onChoose(item)}
+        >
+          {item.label}
+        </button>
+      ))}
     </div>
   );
 }

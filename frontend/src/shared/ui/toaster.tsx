@@ -17,14 +17,14 @@ export function Toaster() {
       className="pointer-events-none fixed inset-x-0 bottom-40 z-50 flex flex-col items-center gap-2 px-4 md:[#root:has(aside)_&]:left-72"
     >
       {shown.map((toast) => (
-        <Notice key={toast.id} toast={toast} />
+        <ToastNotice key={toast.id} toast={toast} />
       ))}
     </div>
   );
   return dialog === null ? notices : createPortal(notices, dialog);
 }
 
-function Notice({ toast }: { toast: Toast }) {
+function ToastNotice({ toast }: { toast: Toast }) {
   const { t } = useTranslation();
   const { toasts } = useServices();
   const { action } = toast;

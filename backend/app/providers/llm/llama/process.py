@@ -28,7 +28,7 @@ class LoadFailed(Exception):
 
 
 class LlamaProcess:
-    """One process with one model. `start` makes it, `aclose` ends it."""
+    """A child process that runs llama.cpp with one model. `start` makes it, `aclose` ends it."""
 
     def __init__(self, process: BaseProcess, connection: socket.socket) -> None:
         self.ended = asyncio.Event()

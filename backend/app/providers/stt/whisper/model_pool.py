@@ -1,18 +1,50 @@
-"""Loaded Whisper checkpoints: each is loaded once, warmed up and shared by all sessions; few are kept."""
+"""Loaded checkpoints: each loaded once, shared by all dictations, few kept; and the threads that decode on them."""
 
 import logging
 import os
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import numpy as np
+from anyio.to_thread import run_sync
 
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
 from app.providers.base import SAMPLE_RATE_HZ
-from app.providers.stt.whisper.threads import run_blocking
 from app.weights.checkpoints import Checkpoint
+
+T = TypeVar("T")
+
+
+async def run_blocking(call: Callable[[threading.Event], T], limiter: anyio.CapacityLimiter) -> T:
+    """Run `call` in a thread as soon as `limiter` allows, first come first served.
+
+    Cancelled while it waits, `call` never starts. Cancelled while `call` runs, this returns after `call` has; the
+    child task ensures that for a native `Task.cancel` too. The event that `call` gets is set when nobody waits for
+    its result any more.
+    """
+    abandoned = threading.Event()
+    done = anyio.Event()
+    results: list[T] = []
+
+    async def child() -> None:
+        results.append(await run_sync(call, abandoned, limiter=limiter))
+        done.set()
+
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(child)
+            try:
+                await done.wait()
+            finally:
+                abandoned.set()
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None  # there is one child, so there is one error
+    return results[0]
+
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,8 @@ from app.core.config import Settings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
 from app.providers.base import ProviderStatus, SttCapabilities, SttConfig, WindowRequest, WindowResult
 from app.providers.stt.whisper.full_window import DecodeRequest, DecodeResult, decode_full, hotwords
-from app.providers.stt.whisper.model_pool import LoadedCheckpoint, ModelPool
+from app.providers.stt.whisper.model_pool import LoadedCheckpoint, ModelPool, run_blocking
 from app.providers.stt.whisper.short_window import MAX_FRAMES, decode_short
-from app.providers.stt.whisper.threads import run_blocking
 from app.schemas.providers import ProviderState
 from app.weights import checkpoints
 from app.weights.checkpoints import Checkpoint

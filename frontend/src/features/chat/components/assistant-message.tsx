@@ -2,7 +2,7 @@
 import { GitFork, RefreshCw } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
-import { localeOf } from "@/shared/lib/formats";
+import { chooseLocale } from "@/shared/lib/formats";
 import { CopyButton } from "@/shared/ui/copy-button";
 import { Notice } from "@/shared/ui/notice";
 
@@ -107,10 +107,10 @@ function UsageNote({ message }: { message: ShownMessage }) {
       {time && (
         <time
           dateTime={message.timestamp}
-          title={time.toLocaleString(localeOf(i18n.language))}
+          title={time.toLocaleString(chooseLocale(i18n.language))}
           className="hidden sm:inline"
         >
-          {time.toLocaleTimeString(localeOf(i18n.language), { hour: "2-digit", minute: "2-digit" })}
+          {time.toLocaleTimeString(chooseLocale(i18n.language), { hour: "2-digit", minute: "2-digit" })}
         </time>
       )}
     </p>

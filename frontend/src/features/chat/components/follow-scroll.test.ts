@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { distanceToEnd, nextTop, shouldFollow } from "./follow-scroll";
+import { computeNextTop, measureDistanceToEnd, shouldFollow } from "./follow-scroll";
 
 const at = (top: number, height = 2000, view = 500) => ({ top, height, view });
 
@@ -30,14 +30,14 @@ describe("nextTop", () => {
       fc.property(fc.nat(5000), fc.integer({ min: 100, max: 900 }), (height, view) => {
         let now = { top: 0, height, view };
         let frames = 0;
-        while (distanceToEnd(now) >= 1 && frames < 60) {
-          const top = nextTop(now);
+        while (measureDistanceToEnd(now) >= 1 && frames < 60) {
+          const top = computeNextTop(now);
           expect(top).toBeGreaterThan(now.top);
           expect(top).toBeLessThanOrEqual(Math.max(0, height - view));
           now = { ...now, top };
           frames += 1;
         }
-        expect(distanceToEnd(now)).toBeLessThan(1);
+        expect(measureDistanceToEnd(now)).toBeLessThan(1);
       }),
     );
   });

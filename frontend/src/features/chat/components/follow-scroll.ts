@@ -13,7 +13,7 @@ export const NEAR_PX = 40;
 /** A smaller movement is the browser's rounding. */
 const MOVED_PX = 1.5;
 
-export function distanceToEnd({ top, height, view }: Scroll): number {
+export function measureDistanceToEnd({ top, height, view }: Scroll): number {
   return Math.max(0, height - view - top);
 }
 
@@ -26,12 +26,12 @@ export function shouldFollow(isFollowing: boolean, before: Scroll, now: Scroll):
   // not: a fast answer grows in every frame, and the reader can still leave its end.
   const byReader = now.height >= before.height && before.view === now.view;
   if (byReader && now.top < before.top - MOVED_PX) return false;
-  return distanceToEnd(now) <= NEAR_PX ? true : isFollowing;
+  return measureDistanceToEnd(now) <= NEAR_PX ? true : isFollowing;
 }
 
 /** Where to scroll in the next frame on the way to the end: fast from afar, and never past it. */
-export function nextTop(now: Scroll): number {
-  const left = distanceToEnd(now);
+export function computeNextTop(now: Scroll): number {
+  const left = measureDistanceToEnd(now);
   if (left > now.view) return now.height - now.view; // too far for the eye to follow
   return now.top + Math.min(left, Math.max(1, Math.ceil(left * 0.35)));
 }
@@ -92,15 +92,16 @@ function followGrowth(
 ): () => void {
   const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
   let frame = 0;
-  const reportAway = (scroll: Scroll): void => onAway(!state.isFollowing && distanceToEnd(scroll) > NEAR_PX);
+  const reportAway = (scroll: Scroll): void =>
+    onAway(!state.isFollowing && measureDistanceToEnd(scroll) > NEAR_PX);
   const step = (): void => {
     frame = 0;
     if (!state.isFollowing) return;
     const now = readScroll(element);
-    if (distanceToEnd(now) < 1) return;
-    element.scrollTop = reducedMotion.matches ? now.height : nextTop(now);
+    if (measureDistanceToEnd(now) < 1) return;
+    element.scrollTop = reducedMotion.matches ? now.height : computeNextTop(now);
     state.last = readScroll(element);
-    if (distanceToEnd(state.last) >= 1) frame = requestAnimationFrame(step);
+    if (measureDistanceToEnd(state.last) >= 1) frame = requestAnimationFrame(step);
   };
   const handleGrowth = (): void => {
     if (frame === 0) frame = requestAnimationFrame(step);

@@ -23,14 +23,14 @@ export function splitBlocks(text: string): string[] {
       from = at;
     }
     if (fence === "" && HTML.test(line)) break; // the rest is one block
-    fence = fenceAfter(fence, line);
+    fence = findOpenFence(fence, line);
   }
   blocks.push(lines.slice(from).join("\n"));
   return blocks;
 }
 
 /** The fence that is open after a line; "" where none is. */
-function fenceAfter(fence: string, line: string): string {
+function findOpenFence(fence: string, line: string): string {
   const [, marks = "", rest = ""] = FENCE.exec(line) ?? [];
   if (marks === "") return fence;
   if (fence === "") return marks.startsWith("`") && rest.includes("`") ? "" : marks;

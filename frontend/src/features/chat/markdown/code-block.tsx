@@ -44,7 +44,7 @@ type ElementChildren = Extract<ColouredTree["children"][number], { type: "elemen
 const MIN_PAUSE_MS = 100;
 /** Colouring takes at most a fifth of the time. */
 const PAUSE_FACTOR = 5;
-const MAX_CHARS = 60_000;
+const MAX_COLOURED_CHARS = 60_000;
 
 /** `code` is the part that is coloured; what has come since is plain. */
 interface Colours {
@@ -60,7 +60,7 @@ function useHighlight(code: string, language: string): Colours | null {
   const pauseMs = useRef(MIN_PAUSE_MS);
   useEffect(() => {
     latest.current = { code, language };
-    if (!language || code.length > MAX_CHARS || timer.current !== null) return;
+    if (!language || code.length > MAX_COLOURED_CHARS || timer.current !== null) return;
     const colourLatest = async (): Promise<void> => {
       timer.current = null;
       const wanted = latest.current;

@@ -4,7 +4,7 @@ import { createLowlight } from "lowlight";
 
 type Load = () => Promise<{ default: LanguageFn }>;
 
-const LANGUAGES: Record<string, Load> = {
+const CODE_LANGUAGES: Record<string, Load> = {
   bash: () => import("highlight.js/lib/languages/bash"),
   c: () => import("highlight.js/lib/languages/c"),
   cpp: () => import("highlight.js/lib/languages/cpp"),
@@ -90,7 +90,7 @@ export async function highlight(
 ): Promise<{ tree: ColouredTree; tookMs: number } | null> {
   const lowerCase = language.toLowerCase();
   const name = ALIASES[lowerCase] ?? lowerCase;
-  const load = Object.hasOwn(LANGUAGES, name) ? LANGUAGES[name] : undefined;
+  const load = Object.hasOwn(CODE_LANGUAGES, name) ? CODE_LANGUAGES[name] : undefined;
   if (!load) return null;
   if (!lowlight.registered(name)) lowlight.register(name, (await load()).default);
   const start = performance.now();

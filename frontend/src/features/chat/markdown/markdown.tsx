@@ -33,7 +33,7 @@ const COMPONENTS: Components = {
     if (code?.type !== "element") return null;
     const names = code.properties.className;
     const language = Array.isArray(names) ? String(names[0]).replace("language-", "") : "";
-    return <CodeBlock code={textOf(code).replace(/\n$/, "")} language={language} />;
+    return <CodeBlock code={collectText(code).replace(/\n$/, "")} language={language} />;
   },
   table: ({ children, dir }) => (
     <div className="markdown-table" tabIndex={0} role="group">
@@ -62,9 +62,11 @@ const Block = memo(function Block({ text }: { text: string }) {
   );
 });
 
-function textOf(node: Element): string {
+function collectText(node: Element): string {
   return node.children
-    .map((child) => (child.type === "text" ? child.value : child.type === "element" ? textOf(child) : ""))
+    .map((child) =>
+      child.type === "text" ? child.value : child.type === "element" ? collectText(child) : "",
+    )
     .join("");
 }
 

@@ -19,20 +19,20 @@ export function setDirections() {
 function markDirections(nodes: Root["children"], around: Direction): void {
   for (const node of nodes) {
     if (node.type !== "element") continue;
-    const own = BLOCKS.has(node.tagName) ? (directionOf(node) ?? around) : around;
+    const own = BLOCKS.has(node.tagName) ? (findDirection(node) ?? around) : around;
     if (own !== around) node.properties.dir = own;
     markDirections(node.children, own);
   }
 }
 
 /** The direction of the first letter. Code does not count: it says nothing about the text around it. */
-function directionOf(element: Element): Direction | null {
+function findDirection(element: Element): Direction | null {
   for (const node of element.children) {
     if (node.type === "text") {
       const letter = LETTER.exec(node.value)?.[0];
       if (letter !== undefined) return RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
     } else if (node.type === "element" && node.tagName !== "code") {
-      const found = directionOf(node);
+      const found = findDirection(node);
       if (found !== null) return found;
     }
   }

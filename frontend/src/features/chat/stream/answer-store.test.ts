@@ -5,14 +5,7 @@ import { ApiError } from "@/shared/api/client";
 import type { Message } from "@/shared/api/types";
 
 import { AnswerStore } from "./answer-store";
-import {
-  DONE,
-  FakeChatServer,
-  formatSse,
-  newUnreachableError,
-  type ScriptedAnswer,
-  START,
-} from "./fake-chat-server";
+import { DONE, FakeChatServer, formatSse, type ScriptedAnswer, START } from "./fake-chat-server";
 
 function message(
   id: string,
@@ -90,8 +83,8 @@ describe("AnswerStore", () => {
   it("sees that a text was stored although nobody said so", async () => {
     const before = [message("u0", "user", "Say hello"), message("a0", "assistant", "hello")];
     const now = [...before, message("u", "user", "Say hello"), message("a", "assistant", "", "streaming")];
-    expect(await given([newUnreachableError()], now).answers.send("c", "Say hello", before)).toBe(true);
-    const lost = given([newUnreachableError()], before).answers;
+    expect(await given([ApiError.unreachable()], now).answers.send("c", "Say hello", before)).toBe(true);
+    const lost = given([ApiError.unreachable()], before).answers;
     expect(await lost.send("c", "Say hello", before)).toBe(false);
     expect(lost.refusal("c")?.code).toBe("unreachable");
   });

@@ -4,14 +4,7 @@ import { describe, expect, it } from "vitest";
 import { ApiError } from "@/shared/api/client";
 
 import { type AnswerEvent, RETRY_MS, streamAnswer } from "./answer-stream";
-import {
-  DONE,
-  FakeChatServer,
-  formatSse,
-  newUnreachableError,
-  type ScriptedAnswer,
-  START,
-} from "./fake-chat-server";
+import { DONE, FakeChatServer, formatSse, type ScriptedAnswer, START } from "./fake-chat-server";
 
 const SEND = { path: "/api/chat/stream", body: { message: "Say hello" } };
 const piece = (id: string, content: string) => formatSse(id, "message", { content });
@@ -55,7 +48,7 @@ describe("streamAnswer", () => {
     async (then) => {
       const { types, text, server } = await follow([
         { says: [START, piece("4.0", "Say ")], then },
-        newUnreachableError(),
+        ApiError.unreachable(),
         { says: [piece("9.0", "hello") + DONE], then: "end" },
       ]);
       expect(text).toBe("Say hello");
@@ -110,7 +103,7 @@ describe("streamAnswer", () => {
 
   it("gives up after the last try, and after what will not pass", async () => {
     const lost = { says: [START], then: "break" } as const;
-    const tried = await follow([lost, ...RETRY_MS.map(newUnreachableError)]);
+    const tried = await follow([lost, ...RETRY_MS.map(() => ApiError.unreachable())]);
     expect(tried.error).toMatchObject({ status: 0 });
     expect(tried.waits).toEqual(RETRY_MS);
     const missing = await follow([lost, new ApiError("not_found", "no such message", 404)]);

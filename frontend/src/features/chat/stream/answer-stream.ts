@@ -23,7 +23,7 @@ export interface StreamOptions {
 export const RETRY_MS: readonly number[] = [
   250, 500, 1000, 2000, 4000, 8000, 8000, 8000, 15_000, 15_000, 30_000, 30_000,
 ];
-const SILENCE_MS = 35_000; // the server sends a comment every 15 s
+const MAX_SILENCE_MS = 35_000; // the server sends a comment every 15 s
 
 /**
  * Stream the events of an answer up to `done` or `error`.
@@ -56,10 +56,10 @@ export async function* streamAnswer(
     }
     options.signal.throwIfAborted();
     const waitMs = RETRY_MS[failures];
-    if (messageId === null || waitMs === undefined) throw newUnreachableError();
+    if (messageId === null || waitMs === undefined) throw ApiError.unreachable();
     yield { type: "lost" };
     failures += 1;
-    await (options.wait ?? waitOrOnline)(waitMs, options.signal);
+    await (options.wait ?? waitUntilOnline)(waitMs, options.signal);
   }
 }
 
@@ -70,7 +70,7 @@ async function connect(
   { api, signal, silenceMs }: StreamOptions,
 ): Promise<Response> {
   const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(), silenceMs ?? SILENCE_MS);
+  const timer = setTimeout(() => timeout.abort(), silenceMs ?? MAX_SILENCE_MS);
   const anySignal = AbortSignal.any([signal, timeout.signal]);
   try {
     if (messageId === null && "path" in request) {
@@ -80,7 +80,7 @@ async function connect(
     return await api.response(`/api/chat/stream/${messageId}`, { headers, signal: anySignal });
   } catch (error) {
     signal.throwIfAborted();
-    throw timeout.signal.aborted ? newUnreachableError() : error;
+    throw timeout.signal.aborted ? ApiError.unreachable() : error;
   } finally {
     clearTimeout(timer);
   }
@@ -94,7 +94,7 @@ async function* readEvents(response: Response, { signal, silenceMs }: StreamOpti
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   try {
     for (;;) {
-      const bytes = await readWithin(reader, silenceMs ?? SILENCE_MS);
+      const bytes = await readWithin(reader, silenceMs ?? MAX_SILENCE_MS);
       if (bytes === null) return;
       yield* parser.feed(decoder.decode(bytes, { stream: true }));
     }
@@ -125,12 +125,8 @@ function isRetryable(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 0 || error.status >= 500 || error.status === 429);
 }
 
-function newUnreachableError(): ApiError {
-  return new ApiError("unreachable", "the server does not answer", 0);
-}
-
 /** @throws the signal's reason */
-async function waitOrOnline(ms: number, signal: AbortSignal): Promise<void> {
+async function waitUntilOnline(ms: number, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const end = (): void => {
       clearTimeout(timer);

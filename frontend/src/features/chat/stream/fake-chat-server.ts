@@ -22,7 +22,7 @@ export class FakeChatServer implements Pick<ApiClient, "response" | "json"> {
 
   response = (path: string, options: RequestOptions = {}): Promise<Response> => {
     this.requests.push({ path, options });
-    const answer = this.answers.shift() ?? newUnreachableError();
+    const answer = this.answers.shift() ?? ApiError.unreachable();
     if (answer === "nothing") return untilAborted(options.signal);
     return answer instanceof ApiError
       ? Promise.reject(answer)
@@ -40,8 +40,6 @@ function untilAborted(signal: AbortSignal | undefined): Promise<never> {
     signal?.addEventListener("abort", () => reject(new DOMException("left", "AbortError"))),
   );
 }
-
-export const newUnreachableError = () => new ApiError("unreachable", "the server does not answer", 0);
 
 export function formatSse(id: string, event: string, data: unknown): string {
   return `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;

@@ -2,7 +2,13 @@
 import { describe, expect, it } from "vitest";
 
 import { applyAnswerEvent, type LiveAnswer, newLiveAnswer } from "./live-answer";
-import { fromStored, isEditable, type ShownMessage, shownMessages, UNSENT_ANSWER_ID } from "./shown-messages";
+import {
+  isEditable,
+  mergeLiveAnswer,
+  type ShownMessage,
+  toShownMessages,
+  UNSENT_ANSWER_ID,
+} from "./shown-messages";
 
 const message = (
   id: string,
@@ -25,7 +31,7 @@ const message = (
   error: null,
   tool_events: [],
 });
-const STORED = fromStored([
+const STORED = toShownMessages([
   message("u1", "user", "one"),
   message("a1", "assistant", "first"),
   message("u2", "user", "two"),
@@ -43,22 +49,22 @@ const started = (live: LiveAnswer) =>
 
 describe("shownMessages", () => {
   it("shows what is sent before it is stored", () => {
-    const shown = shownMessages(STORED, newLiveAnswer({ kind: "send", question: "three" }));
+    const shown = mergeLiveAnswer(STORED, newLiveAnswer({ kind: "send", question: "three" }));
     expect(said(shown)).toEqual(["one", "first", "two", "second", "three", ""]);
     expect(shown.slice(-2).map(({ status }) => status)).toEqual(["sending", "streaming"]);
     expect(shown[0]).toBe(STORED[0]); // what does not change is not drawn again
   });
 
   it("puts another answer in the place of the old one", () => {
-    const shown = shownMessages(STORED, newLiveAnswer({ kind: "regenerate", replaces: "a1" }));
+    const shown = mergeLiveAnswer(STORED, newLiveAnswer({ kind: "regenerate", replaces: "a1" }));
     expect(said(shown)).toEqual(["one", ""]);
     expect(shown[1]?.id).toBe(UNSENT_ANSWER_ID);
   });
 
   it("leaves a message where it is until its edit is stored", () => {
     const live = newLiveAnswer({ kind: "edit", question: "TWO", replaces: "u2" });
-    expect(said(shownMessages(STORED, live))).toEqual(["one", "first", "two", "second"]);
-    expect(said(shownMessages(STORED, started(live)))).toEqual(["one", "first", "TWO", ""]);
+    expect(said(mergeLiveAnswer(STORED, live))).toEqual(["one", "first", "two", "second"]);
+    expect(said(mergeLiveAnswer(STORED, started(live)))).toEqual(["one", "first", "TWO", ""]);
   });
 
   it("shows no message twice when it is read while its answer comes", () => {
@@ -68,16 +74,16 @@ describe("shownMessages", () => {
     });
     const read = [
       ...STORED,
-      ...fromStored([message("u3", "user", "three"), message("a3", "assistant", "", "streaming")]),
+      ...toShownMessages([message("u3", "user", "three"), message("a3", "assistant", "", "streaming")]),
     ];
-    expect(said(shownMessages(read, live))).toEqual(["one", "first", "two", "second", "three", "thi"]);
+    expect(said(mergeLiveAnswer(read, live))).toEqual(["one", "first", "two", "second", "three", "thi"]);
   });
 
   it("does not go back behind what is stored, and believes it once it is whole", () => {
     const live = { ...newLiveAnswer({ kind: "follow", messageId: "a2" }), content: "se" };
-    const streaming = fromStored([message("a2", "assistant", "secon", "streaming")]);
-    expect(said(shownMessages(streaming, live))).toEqual(["secon"]);
-    const [whole] = shownMessages(fromStored([message("a2", "assistant", "second")]), live);
+    const streaming = toShownMessages([message("a2", "assistant", "secon", "streaming")]);
+    expect(said(mergeLiveAnswer(streaming, live))).toEqual(["secon"]);
+    const [whole] = mergeLiveAnswer(toShownMessages([message("a2", "assistant", "second")]), live);
     expect(whole).toMatchObject({ content: "second", live: null });
   });
 

@@ -14,24 +14,24 @@ export const UNSENT_QUESTION_ID = "question";
 export const UNSENT_ANSWER_ID = "answer";
 
 /** Stored messages alone. `shownMessages` returns those that do not change as the same objects. */
-export function fromStored(stored: readonly Message[]): ShownMessage[] {
+export function toShownMessages(stored: readonly Message[]): ShownMessage[] {
   return stored.map((message) => ({ ...message, live: null }));
 }
 
-export function shownMessages(
+export function mergeLiveAnswer(
   known: readonly ShownMessage[],
   live: LiveAnswer | null,
 ): readonly ShownMessage[] {
   if (live === null) return known;
   if (live.messageId !== null && known.some(({ id }) => id === live.messageId)) {
-    return known.map((message) => (message.id === live.messageId ? mergeLive(message, live) : message));
+    return known.map((message) => (message.id === live.messageId ? updateStored(message, live) : message));
   }
   // An edit may still be refused: until it is stored, the message and the field that edits it stay.
   if (live.kind === "follow" || (live.kind === "edit" && live.phase === "sending")) return known;
   const cut = live.replaces === null ? -1 : known.findIndex(({ id }) => id === live.replaces);
   const before = cut < 0 ? known : known.slice(0, cut);
   const hasQuestion = live.question !== null && !before.some(({ id }) => id === live.userMessageId);
-  return [...before, ...(hasQuestion ? [questionFrom(live, before)] : []), answerFrom(live)];
+  return [...before, ...(hasQuestion ? [buildQuestion(live, before)] : []), buildAnswer(live)];
 }
 
 /** Whether the message can be changed: it is stored, and no answer is streaming. */
@@ -39,7 +39,7 @@ export function isEditable(message: ShownMessage, live: LiveAnswer | null): bool
   return message.live === null && message.status !== "streaming" && !isUnderWay(live);
 }
 
-function mergeLive(message: ShownMessage, live: LiveAnswer): ShownMessage {
+function updateStored(message: ShownMessage, live: LiveAnswer): ShownMessage {
   const isOver = message.status !== "streaming";
   return {
     ...message,
@@ -55,7 +55,7 @@ function mergeLive(message: ShownMessage, live: LiveAnswer): ShownMessage {
   };
 }
 
-function questionFrom(live: LiveAnswer, before: readonly ShownMessage[]): ShownMessage {
+function buildQuestion(live: LiveAnswer, before: readonly ShownMessage[]): ShownMessage {
   return {
     ...EMPTY_MESSAGE,
     id: live.userMessageId ?? UNSENT_QUESTION_ID,
@@ -67,7 +67,7 @@ function questionFrom(live: LiveAnswer, before: readonly ShownMessage[]): ShownM
   };
 }
 
-function answerFrom(live: LiveAnswer): ShownMessage {
+function buildAnswer(live: LiveAnswer): ShownMessage {
   return {
     ...EMPTY_MESSAGE,
     id: live.messageId ?? UNSENT_ANSWER_ID,

@@ -7,13 +7,13 @@ import type { ToolEvent } from "@/shared/api/types";
 import { FakeApi, json, refusal } from "@/test/fake-api";
 import { createTestServices, renderWith } from "@/test/services";
 
-import { fromStored, type ShownMessage } from "../stream/shown-messages";
+import { type ShownMessage, toShownMessages } from "../stream/shown-messages";
 import { AnswerBody, useToolCalls } from "./answer-body";
 import { ApprovalAnnouncer } from "./approval-card";
-import { CALL, RESULT, toolEvent } from "./fake-tool-calls";
+import { CALL, newToolEvent, RESULT } from "./fake-tool-calls";
 
 const NOW = "2026-11-21T04:00:00Z";
-const ASKED = toolEvent("approval_required", { message_id: "a", expires_at: "2026-11-21T04:05:00Z" });
+const ASKED = newToolEvent("approval_required", { message_id: "a", expires_at: "2026-11-21T04:05:00Z" });
 
 function answer(
   content: string,
@@ -28,7 +28,7 @@ function answer(
     model: null,
     provider: null,
   };
-  const [shown] = fromStored([
+  const [shown] = toShownMessages([
     {
       ...nothing,
       id: "a",
@@ -81,25 +81,25 @@ describe("a call", () => {
     );
     expect(container.querySelector("pre")).toBeNull();
     await userEvent.click(screen.getByText("Looks up an order"));
-    expect(await screen.findByRole("group", { name: "Asked with" })).toHaveTextContent(
+    expect(await screen.findByRole("group", { name: "Arguments" })).toHaveTextContent(
       '{ "order_id": "ORD001" }',
     );
-    expect(screen.getByRole("group", { name: "Answered" })).toHaveTextContent('{ "found": true }');
+    expect(screen.getByRole("group", { name: "Result" })).toHaveTextContent('{ "found": true }');
   });
 
   it("shows markup as text, and says that there was more", async () => {
     const hostile = "<img src=x onerror=alert(1)> **bold** [x](javascript:alert(1))";
-    const result = toolEvent("tool_result", { result: hostile, truncated: true, ms: 1500 });
+    const result = newToolEvent("tool_result", { result: hostile, truncated: true, ms: 1500 });
     const { container } = renderWith(createTestServices(), <Answer message={answer("", [CALL, result])} />);
     expect(folded()).toHaveTextContent("1.5 s");
     await userEvent.click(screen.getByText("get_order_details"));
-    expect(await screen.findByRole("group", { name: "Answered" })).toHaveTextContent(hostile);
+    expect(await screen.findByRole("group", { name: "Result" })).toHaveTextContent(hostile);
     expect(container.querySelector("img, a, strong")).toBeNull();
-    expect(folded()).toHaveTextContent("There was more than the assistant may be told.");
+    expect(folded()).toHaveTextContent("The result was longer than the assistant may read.");
   });
 
   it("does not call a tool of somebody else what ours does", () => {
-    const events = [toolEvent("tool_call", { toolset: "plugin" })];
+    const events = [newToolEvent("tool_call", { toolset: "plugin" })];
     renderWith(createTestServices(), <Answer message={answer("", events, "streaming")} />);
     expect(folded()).toHaveTextContent("Uses a toolget_order_detailsrunning …");
   });
@@ -108,14 +108,14 @@ describe("a call", () => {
     ["tool_timeout", "failed: it took too long"],
     ["tool_failed", "failed"],
     ["denied", "not allowed"],
-    ["approval_expired", "nobody allowed it in time"],
+    ["approval_expired", "not allowed in time"],
     ["stopped", "stopped"],
   ])("tells why there is no result (%s)", async (code, said) => {
-    const error = toolEvent("tool_error", { code, error: "the shop <b>is</b> shut", ms: null });
+    const error = newToolEvent("tool_error", { code, error: "the shop <b>is</b> shut", ms: null });
     renderWith(createTestServices(), <Answer message={answer("", [CALL, error])} />);
     expect(folded()).toHaveTextContent(said);
     await userEvent.click(screen.getByText("get_order_details"));
-    expect(await screen.findByRole("group", { name: "Why" })).toHaveTextContent("The shop <b>is</b> shut");
+    expect(await screen.findByRole("group", { name: "Reason" })).toHaveTextContent("The shop <b>is</b> shut");
   });
 });
 
@@ -132,7 +132,7 @@ describe("a tool that asks", () => {
     await press(button);
     await press(button);
     expect(server.requests.map(({ body }) => body)).toEqual([{ approved }]);
-    expect(card).toHaveTextContent("Telling the server …");
+    expect(card).toHaveTextContent("Sending to the server …");
   });
 
   it.each([
@@ -164,10 +164,10 @@ describe("a tool that asks", () => {
       <Answer message={answer("", [CALL, ASKED], "streaming")} />,
     );
     const alert = screen.getByRole("alert");
-    expect(alert).toHaveTextContent("get_order_details asks for your approval. Alt and A leads to it.");
-    const decided = toolEvent("approval_decided", { decision: "expired" });
+    expect(alert).toHaveTextContent("get_order_details asks for your approval. Press Alt and A to go there.");
+    const decided = newToolEvent("approval_decided", { decision: "expired" });
     rerender(<Answer message={answer("", [CALL, ASKED, decided], "streaming")} />);
-    expect(alert).toHaveTextContent("get_order_details: nobody allowed it in time");
+    expect(alert).toHaveTextContent("get_order_details: not allowed in time");
     expect(screen.queryByRole("region")).toBeNull();
   });
 

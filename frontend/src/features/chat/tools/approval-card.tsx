@@ -10,7 +10,7 @@ import { useServices } from "@/shared/services";
 import type { ShownMessage } from "../stream/shown-messages";
 import { DataBlock, isEmptyObject } from "./data-block";
 import { escapeInvisible } from "./json-text";
-import { ANNOUNCED_S, secondsUntil, useSecondsLeft } from "./time-left";
+import { ANNOUNCED_S, countSecondsUntil, useSecondsLeft } from "./time-left";
 import { collectToolCalls, describeTool, type ToolCall } from "./tool-calls";
 
 type Decision = "open" | "sending" | "sent" | ApiError;
@@ -57,26 +57,33 @@ export function ApprovalCard({ messageId, call }: { messageId: string; call: Too
       ) : (
         <DataBlock label={t("tools.arguments")} value={call.args} />
       )}
-      <div className="flex flex-wrap items-center gap-2">
-        <button
-          type="button"
-          className="button-brand"
-          aria-disabled={isBusy}
-          onClick={() => void decide(true)}
-        >
-          <Check size={16} aria-hidden />
-          {t("tools.ask.approve")}
-        </button>
-        <button type="button" className="button" aria-disabled={isBusy} onClick={() => void decide(false)}>
-          <X size={16} aria-hidden />
-          {t("tools.ask.deny")}
-        </button>
-        <p role="status" className="text-xs text-muted">
-          {isBusy ? t("tools.ask.sending") : ""}
-        </p>
-      </div>
+      <DecisionButtons isBusy={isBusy} onDecide={(isApproved) => void decide(isApproved)} />
       <DecisionError error={decision instanceof ApiError ? decision : null} />
     </section>
+  );
+}
+
+interface DecisionButtonsProps {
+  isBusy: boolean;
+  onDecide: (isApproved: boolean) => void;
+}
+
+function DecisionButtons({ isBusy, onDecide }: DecisionButtonsProps) {
+  const { t } = useTranslation();
+  return (
+    <div className="flex flex-wrap items-center gap-2">
+      <button type="button" className="button-brand" aria-disabled={isBusy} onClick={() => onDecide(true)}>
+        <Check size={16} aria-hidden />
+        {t("tools.ask.approve")}
+      </button>
+      <button type="button" className="button" aria-disabled={isBusy} onClick={() => onDecide(false)}>
+        <X size={16} aria-hidden />
+        {t("tools.ask.deny")}
+      </button>
+      <p role="status" className="text-xs text-muted">
+        {isBusy ? t("tools.ask.sending") : ""}
+      </p>
+    </div>
   );
 }
 
@@ -138,7 +145,7 @@ export function ApprovalAnnouncer({ message }: { message: ShownMessage | undefin
       setAnnouncement(`${escapeInvisible(decided.name)}: ${t(`tools.state.${decided.state}`)}`);
   }, [id, name, calls, t]);
   useEffect(() => {
-    const left = id === null ? null : secondsUntil(expiresAt, Date.now());
+    const left = id === null ? null : countSecondsUntil(expiresAt, Date.now());
     if (left === null || left <= ANNOUNCED_S) return;
     const announce = () => setAnnouncement(t("tools.ask.announceLeft", { name, seconds: ANNOUNCED_S }));
     const timer = setTimeout(announce, (left - ANNOUNCED_S) * 1000);

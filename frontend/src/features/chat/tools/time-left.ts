@@ -5,7 +5,7 @@ import { useEffect, useState } from "react";
 export const ANNOUNCED_S = 30;
 
 /** Whole seconds until then, at least 0; null where the time cannot be parsed. */
-export function secondsUntil(expiresAt: string | null, nowMs: number): number | null {
+export function countSecondsUntil(expiresAt: string | null, nowMs: number): number | null {
   const end = Date.parse(expiresAt ?? "");
   return Number.isNaN(end) ? null : Math.max(0, Math.ceil((end - nowMs) / 1000));
 }
@@ -20,5 +20,5 @@ export function useSecondsLeft(expiresAt: string | null): number | null {
     const timer = setInterval(() => setNow(Date.now()), TICK_MS);
     return () => clearInterval(timer);
   }, [expiresAt]);
-  return secondsUntil(expiresAt, nowMs);
+  return countSecondsUntil(expiresAt, nowMs);
 }

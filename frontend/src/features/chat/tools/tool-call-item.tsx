@@ -13,7 +13,7 @@ import {
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import { localeOf } from "@/shared/lib/formats";
+import { chooseLocale } from "@/shared/lib/formats";
 import { capitalize } from "@/shared/ui/notice";
 
 import { DataBlock, isEmptyObject } from "./data-block";
@@ -92,7 +92,7 @@ function Details({ call }: { call: ToolCall }) {
 function Duration({ ms }: { ms: number | null }) {
   const { t, i18n } = useTranslation();
   if (ms === null) return null;
-  const seconds = (ms / 1000).toLocaleString(localeOf(i18n.language), { maximumFractionDigits: 1 });
+  const seconds = (ms / 1000).toLocaleString(chooseLocale(i18n.language), { maximumFractionDigits: 1 });
   return (
     <span className="whitespace-nowrap tabular-nums">
       {ms < 1000 ? t("tools.ms", { ms }) : t("tools.seconds", { seconds })}

@@ -4,10 +4,10 @@ import { describe, expect, it } from "vitest";
 
 import type { ToolEvent } from "@/shared/api/types";
 
-import { CALL, toolEvent } from "./fake-tool-calls";
+import { CALL, newToolEvent } from "./fake-tool-calls";
 import { collectToolCalls, countCharacters, splitAnswer } from "./tool-calls";
 
-const event = toolEvent;
+const event = newToolEvent;
 const ASKED = event("approval_required", {
   arguments: {},
   message_id: "a",

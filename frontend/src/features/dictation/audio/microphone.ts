@@ -45,7 +45,7 @@ export class Microphone {
     const devices = navigator.mediaDevices as MediaDevices | undefined;
     if (devices === undefined) throw new MicrophoneError({ kind: "insecure", detail: "" });
     const recording = await RecordingContext.create().catch((error: unknown) =>
-      Promise.reject(unsupportedError(error)),
+      Promise.reject(newUnsupportedError(error)),
     );
     let stream: MediaStream | null = null;
     try {
@@ -57,7 +57,7 @@ export class Microphone {
     } catch (error) {
       if (stream !== null) stopTracks(stream);
       void recording.close();
-      throw error instanceof MicrophoneError ? error : unsupportedError(error);
+      throw error instanceof MicrophoneError ? error : newUnsupportedError(error);
     }
   }
 
@@ -87,7 +87,7 @@ export class Microphone {
   }
 }
 
-function unsupportedError(error: unknown): MicrophoneError {
+function newUnsupportedError(error: unknown): MicrophoneError {
   return new MicrophoneError({ kind: "unsupported", detail: error instanceof Error ? error.message : "" });
 }
 

@@ -23,7 +23,7 @@ export class Resampler {
     this.#step = fromHz / toHz;
     const cutoff = ROLLOFF * Math.min(1, toHz / fromHz);
     this.#reach = Math.ceil(CROSSINGS / cutoff);
-    this.#filter = sincTable(cutoff, this.#reach);
+    this.#filter = buildSincTable(cutoff, this.#reach);
     this.#input = new Float32Array(this.#reach); // silence before the first sample
     this.#at = this.#reach;
   }
@@ -72,7 +72,7 @@ export class Resampler {
 }
 
 /** One row for each phase, and one more to interpolate the last. */
-function sincTable(cutoff: number, reach: number): Float32Array {
+function buildSincTable(cutoff: number, reach: number): Float32Array {
   const taps = 2 * reach;
   const table = new Float32Array((PHASES + 1) * taps);
   for (let row = 0; row <= PHASES; row += 1) {

@@ -38,7 +38,7 @@ const KIND_BY_CODE: Record<string, FailureKind> = {
 };
 
 /** The failure behind an error code of the speech socket. */
-export function failureFromCode(code: string, detail: string): Failure {
+export function toFailure(code: string, detail: string): Failure {
   return { kind: KIND_BY_CODE[code] ?? "refused", detail };
 }
 
@@ -52,7 +52,7 @@ export interface SocketEnd {
 }
 
 /** What follows the end of a socket: resume the dictation, start another one, or give up. */
-export function recoveryAfter(end: SocketEnd, canResume: boolean): "resume" | "restart" | "fail" {
+export function chooseRecovery(end: SocketEnd, canResume: boolean): "resume" | "restart" | "fail" {
   const error = end.error?.code ?? "";
   if (end.reason === "resumed_elsewhere") return "fail";
   if (["slow_reader", "idle_timeout", "unauthorized"].includes(error)) return canResume ? "resume" : "fail";
@@ -62,8 +62,8 @@ export function recoveryAfter(end: SocketEnd, canResume: boolean): "resume" | "r
 }
 
 /** The failure of a socket after which nothing can follow. */
-export function failureFromEnd(end: SocketEnd): Failure {
-  if (end.error !== null) return failureFromCode(end.error.code, end.error.message);
+export function explainEnd(end: SocketEnd): Failure {
+  if (end.error !== null) return toFailure(end.error.code, end.error.message);
   if (end.reason === "resumed_elsewhere") return { kind: "taken_over", detail: "" };
   if (end.code === 1013) return { kind: "busy", detail: "" };
   if (end.code === 1008) return { kind: "not_allowed", detail: "" };

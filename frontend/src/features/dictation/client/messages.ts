@@ -56,6 +56,6 @@ export type SessionEvent =
   | { type: "restarted" };
 
 /** The address of the speech socket on the server of the page. */
-export function socketUrl(page: Location): string {
+export function getSocketUrl(page: Location): string {
   return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}/ws/stt`;
 }

@@ -3,7 +3,7 @@
 import type { ServerEvent } from "@/shared/api/types";
 
 import { AudioQueue, SAMPLE_RATE_HZ } from "./audio-queue";
-import { failureFromCode, failureFromEnd, recoveryAfter, type SocketEnd } from "./failure";
+import { chooseRecovery, explainEnd, type SocketEnd, toFailure } from "./failure";
 import type { ActiveEngine, OutgoingMessage, SessionEvent, SessionState, StartConfig } from "./messages";
 import { PendingFlushes } from "./pending-flushes";
 import { ReconnectTimer } from "./reconnect-timer";
@@ -116,7 +116,7 @@ export class DictationSession {
     this.#isLive = false;
     clearTimeout(this.#congestionTimer);
     // A session that was never ready has nothing to resume: it starts again.
-    const recovery = recoveryAfter(end, this.#resumeToken !== "" || !this.#retry.wasConnected);
+    const recovery = chooseRecovery(end, this.#resumeToken !== "" || !this.#retry.wasConnected);
     if (end.error?.code === "unauthorized") {
       if (!(await this.#tokens.renewOnce())) return this.#fail(end);
     } else if (recovery === "fail" && !this.#retry.isLost) return this.#fail(end);
@@ -184,8 +184,7 @@ export class DictationSession {
 
   #handleError(code: string, message: string): void {
     if (this.#isLive) return; // one message was refused; the dictation goes on
-    if (code !== "resume_refused")
-      return this.#finish({ kind: "failed", failure: failureFromCode(code, message) });
+    if (code !== "resume_refused") return this.#finish({ kind: "failed", failure: toFailure(code, message) });
     this.#resumeToken = "";
     this.#socket?.send(this.#startMessage());
   }
@@ -219,7 +218,7 @@ export class DictationSession {
   // -- the end
 
   #fail(end: SocketEnd): void {
-    if (!this.#isOver) this.#finish({ kind: "failed", failure: failureFromEnd(end) });
+    if (!this.#isOver) this.#finish({ kind: "failed", failure: explainEnd(end) });
   }
 
   #finish(state: SessionState): void {

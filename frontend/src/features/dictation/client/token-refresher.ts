@@ -1,7 +1,7 @@
 /** Gives a socket its token, and the next one before that expires. */
 
 /** How often the token is checked. */
-const CHECK_MS = 20_000;
+const TOKEN_CHECK_MS = 20_000;
 
 /** The part of an AuthSession that a dictation needs. */
 export interface Credentials {
@@ -19,7 +19,7 @@ export class TokenRefresher {
     private readonly credentials: Credentials,
     private readonly onToken: (token: string) => void,
   ) {
-    this.#timer = setInterval(() => void this.#check(), CHECK_MS);
+    this.#timer = setInterval(() => void this.#check(), TOKEN_CHECK_MS);
   }
 
   /** The token to open a socket with; null where none is needed. */

@@ -6,7 +6,7 @@ import { useTranslation } from "react-i18next";
 
 import { useSettings } from "@/shared/services";
 
-import { nextUndoKind } from "../composer/model";
+import { getNextUndoKind } from "../composer/model";
 import type { Dictation } from "../dictation";
 import { useComposerModel, useDictationView } from "../dictation-context";
 import { isRecording } from "../dictation-state";
@@ -47,7 +47,7 @@ export function DictationControls({ dictation }: { dictation: Dictation }) {
         <HandsFree size={18} aria-hidden />
         <span className="hidden sm:inline">{t("dictation.handsFreeShort")}</span>
       </ToolButton>
-      {nextUndoKind(model) === "utterance" && (
+      {getNextUndoKind(model) === "utterance" && (
         <ToolButton label={t("dictation.undo")} onClick={() => dictation.composer.dispatch({ type: "undo" })}>
           <Undo2 size={18} aria-hidden />
         </ToolButton>

@@ -4,7 +4,7 @@ import { TriangleAlert, X } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
-import { keyName } from "@/shared/lib/keyboard";
+import { nameKey } from "@/shared/lib/keyboard";
 import { useSettings } from "@/shared/services";
 import { WithCode } from "@/shared/ui/notice";
 
@@ -18,7 +18,7 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
   const { t } = useTranslation();
   const { state, lastFinal, isSilent } = useDictationView(dictation);
   const [{ pushToTalkKey }] = useSettings();
-  const text = t(stateText(state, isSilent), { key: keyName(pushToTalkKey, t("common.keySpace")) });
+  const text = t(getStateText(state, isSilent), { key: nameKey(pushToTalkKey, t("common.keySpace")) });
   return (
     <>
       {state.kind === "failed" && <FailureNotice failure={state.failure} dictation={dictation} />}
@@ -28,7 +28,7 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
           role="status"
           data-testid="dictation-state"
           data-state={state.kind}
-          className={stateStyle(state, isSilent)}
+          className={getStateStyle(state, isSilent)}
         >
           {state.kind === "failed" ? "" : text}
         </span>
@@ -41,7 +41,7 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
   );
 }
 
-function stateText(state: DictationState, isSilent: boolean) {
+function getStateText(state: DictationState, isSilent: boolean) {
   switch (state.kind) {
     case "idle":
     case "failed":
@@ -60,7 +60,7 @@ function stateText(state: DictationState, isSilent: boolean) {
   }
 }
 
-function stateStyle(state: DictationState, isSilent: boolean): string {
+function getStateStyle(state: DictationState, isSilent: boolean): string {
   if (state.kind === "idle") return "[@media(hover:none)]:hidden"; // its text names a key
   const needsAttention =
     state.kind === "reconnecting" ||

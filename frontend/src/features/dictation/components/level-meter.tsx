@@ -8,7 +8,7 @@ const QUIET_DB = -60;
 const LOUD_DB = -12;
 
 /** The part of the meter that a level (0 to 1) fills: logarithmic, as people hear. */
-function meterFill(level: number): number {
+function computeFill(level: number): number {
   if (level <= 0) return 0;
   const db = 20 * Math.log10(level);
   return Math.min(1, Math.max(0, (db - QUIET_DB) / (LOUD_DB - QUIET_DB)));
@@ -28,7 +28,7 @@ export function LevelMeter({
   useEffect(() => {
     const show = (): void => {
       if (bar.current !== null)
-        bar.current.style.transform = `scaleX(${meterFill(source.level()).toFixed(3)})`;
+        bar.current.style.transform = `scaleX(${computeFill(source.level()).toFixed(3)})`;
     };
     show();
     return source.subscribeLevel(show);

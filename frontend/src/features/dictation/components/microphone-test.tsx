@@ -7,7 +7,7 @@ import { useSettings } from "@/shared/services";
 import { Select } from "@/shared/ui/fields";
 
 import { MicrophoneProbe } from "../audio/microphone-probe";
-import { dictationOptions } from "../options";
+import { toDictationOptions } from "../options";
 import { LevelMeter } from "./level-meter";
 
 export function MicrophoneTest() {
@@ -22,7 +22,7 @@ export function MicrophoneTest() {
   const toggle = (): void => {
     if (state.kind === "on" || state.kind === "opening") return probe.stop();
     setWasOn(true);
-    void probe.start(dictationOptions(settings).microphone);
+    void probe.start(toDictationOptions(settings).microphone);
   };
   const isOn = state.kind === "on";
   return (
@@ -33,7 +33,8 @@ export function MicrophoneTest() {
           value={devices.some(({ deviceId }) => deviceId === settings.microphone) ? settings.microphone : ""}
           onChange={({ target }) => {
             change({ microphone: target.value });
-            if (isOn) void probe.start({ ...dictationOptions(settings).microphone, deviceId: target.value });
+            if (isOn)
+              void probe.start({ ...toDictationOptions(settings).microphone, deviceId: target.value });
           }}
         >
           <option value="">{t("dictation.test.anyDevice")}</option>

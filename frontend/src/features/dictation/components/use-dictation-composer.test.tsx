@@ -12,7 +12,7 @@ import { ComposerStore } from "../composer/composer-store";
 import { Dictation } from "../dictation";
 import { DictationContext } from "../dictation-context";
 import { Drafts } from "../drafts";
-import { dictationOptions } from "../options";
+import { toDictationOptions } from "../options";
 import { useDictationComposer } from "./use-dictation-composer";
 
 let services: Services;
@@ -30,7 +30,7 @@ function shown() {
     composer: new ComposerStore(),
     connect: server.connect,
     credentials: { token: () => Promise.resolve(null), renew: () => Promise.resolve(false) },
-    readOptions: () => dictationOptions(services.settings.get()),
+    readOptions: () => toDictationOptions(services.settings.get()),
     openMicrophone: microphones.open,
   });
   const sent = vi.fn();

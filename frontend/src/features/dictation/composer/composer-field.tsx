@@ -1,17 +1,20 @@
 /** The field of the composed text: a textarea over a layer that shows which words may still change. */
 
 import {
+  type ChangeEvent,
   Fragment,
   type KeyboardEvent,
   type Ref,
+  type RefObject,
   useEffect,
+  useImperativeHandle,
   useLayoutEffect,
   useRef,
   useSyncExternalStore,
 } from "react";
 
 import type { ComposerStore } from "./composer-store";
-import { splitPieces, type TextPiece } from "./model";
+import { type ComposerModel, splitPieces, type TextPiece } from "./model";
 
 export interface ComposerFieldProps {
   composer: ComposerStore;
@@ -51,65 +54,28 @@ export function ComposerField({
 }: ComposerFieldProps) {
   const { dispatch, setComposing } = composer;
   const model = useSyncExternalStore(composer.subscribe, composer.get);
-  const own = useRef<HTMLTextAreaElement>(null);
-
-  useLayoutEffect(() => {
-    const field = own.current;
-    const { start, end } = model.caret;
-    if (field === null || (field.selectionStart === start && field.selectionEnd === end)) return;
-    field.setSelectionRange(start, end);
-    const box = field.parentElement?.parentElement;
-    if (box && end === model.text.length) box.scrollTop = box.scrollHeight;
-  }, [model]);
-
+  const field = useRef<HTMLTextAreaElement>(null);
+  useImperativeHandle<HTMLTextAreaElement | null, HTMLTextAreaElement | null>(ref, () => field.current);
+  useCaret(composer, model, field);
   // A field that unmounts while an input method composes gets no end of the composition.
   useEffect(() => () => setComposing(false), [setComposing]);
 
-  // Not React's onSelect: it misses a caret that is moved by touch.
-  useEffect(() => {
-    const handleSelection = (): void => {
-      const field = own.current;
-      const { text, caret } = composer.get();
-      if (field === null || document.activeElement !== field || field.value !== text) return;
-      const { selectionStart: start, selectionEnd: end } = field;
-      if (start !== caret.start || end !== caret.end)
-        dispatch({ type: "caret_moved", caret: { start, end } });
-    };
-    document.addEventListener("selectionchange", handleSelection);
-    return () => document.removeEventListener("selectionchange", handleSelection);
-  }, [composer, dispatch]);
-
   const handleKey = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
-    const step = historyStep(event);
+    const step = findHistoryStep(event);
     if (step === null) return onKeyDown?.(event);
     event.preventDefault();
     dispatch({ type: step });
   };
+  const handleChange = ({ target }: ChangeEvent<HTMLTextAreaElement>): void => {
+    const caret = { start: target.selectionStart, end: target.selectionEnd };
+    dispatch({ type: "typed", text: target.value, caret });
+  };
 
   return (
     <div className="grid">
-      <div
-        aria-hidden
-        dir="auto"
-        className={`${LAYER} pointer-events-none z-10 min-h-6 text-ink`}
-        data-testid="composer-pieces"
-      >
-        {splitPieces(model).map((piece, index) => (
-          <Fragment key={index}>
-            {piece.text.slice(0, leadingSpace(piece))}
-            <span data-kind={piece.kind} className={STYLES[piece.kind]}>
-              {piece.text.slice(leadingSpace(piece))}
-            </span>
-          </Fragment>
-        ))}
-        {"\u200b"}
-      </div>
+      <StyledText model={model} />
       <textarea
-        ref={(field) => {
-          own.current = field;
-          if (typeof ref === "function") ref(field);
-          else if (ref) ref.current = field;
-        }}
+        ref={field}
         rows={1}
         dir="auto"
         data-composer=""
@@ -119,13 +85,7 @@ export function ComposerField({
         value={model.text}
         className={`${LAYER} resize-none overflow-hidden bg-transparent text-transparent caret-ink outline-none
           selection:bg-accent/30 selection:text-transparent placeholder:text-muted focus-visible:outline-none`}
-        onChange={({ target }) =>
-          dispatch({
-            type: "typed",
-            text: target.value,
-            caret: { start: target.selectionStart, end: target.selectionEnd },
-          })
-        }
+        onChange={handleChange}
         onCompositionStart={() => setComposing(true)}
         onCompositionEnd={() => setComposing(false)}
         onKeyDown={handleKey}
@@ -134,8 +94,60 @@ export function ComposerField({
   );
 }
 
+/** The layer behind the textarea, in which the text is visible. */
+function StyledText({ model }: { model: ComposerModel }) {
+  return (
+    <div
+      aria-hidden
+      dir="auto"
+      className={`${LAYER} pointer-events-none z-10 min-h-6 text-ink`}
+      data-testid="composer-pieces"
+    >
+      {splitPieces(model).map((piece, index) => (
+        <Fragment key={index}>
+          {piece.text.slice(0, leadingSpace(piece))}
+          <span data-kind={piece.kind} className={STYLES[piece.kind]}>
+            {piece.text.slice(leadingSpace(piece))}
+          </span>
+        </Fragment>
+      ))}
+      {"\u200b"}
+    </div>
+  );
+}
+
+/** Keep the caret of the textarea and that of the model the same. */
+function useCaret(
+  composer: ComposerStore,
+  model: ComposerModel,
+  field: RefObject<HTMLTextAreaElement | null>,
+): void {
+  useLayoutEffect(() => {
+    const element = field.current;
+    const { start, end } = model.caret;
+    if (element === null || (element.selectionStart === start && element.selectionEnd === end)) return;
+    element.setSelectionRange(start, end);
+    const box = element.parentElement?.parentElement;
+    if (box && end === model.text.length) box.scrollTop = box.scrollHeight;
+  }, [field, model]);
+
+  // Not React's onSelect: it misses a caret that is moved by touch.
+  useEffect(() => {
+    const handleSelection = (): void => {
+      const element = field.current;
+      const { text, caret } = composer.get();
+      if (element === null || document.activeElement !== element || element.value !== text) return;
+      const { selectionStart: start, selectionEnd: end } = element;
+      if (start !== caret.start || end !== caret.end)
+        composer.dispatch({ type: "caret_moved", caret: { start, end } });
+    };
+    document.addEventListener("selectionchange", handleSelection);
+    return () => document.removeEventListener("selectionchange", handleSelection);
+  }, [composer, field]);
+}
+
 /** The keys of undo and redo: the browser's own history does not know dictated text. */
-function historyStep({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyboardEvent): "undo" | "redo" | null {
+function findHistoryStep({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyboardEvent): "undo" | "redo" | null {
   if (!(ctrlKey || metaKey) || altKey) return null;
   if (key.toLowerCase() === "z") return shiftKey ? "redo" : "undo";
   return key.toLowerCase() === "y" && !shiftKey ? "redo" : null;

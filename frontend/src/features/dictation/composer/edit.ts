@@ -14,8 +14,10 @@ export interface Edit {
 
 /** Find the edit that turned `before` into `after` and left the caret at `caretEnd`. */
 export function diffEdit(before: string, after: string, caretEnd: number): Edit {
-  const tail = before.endsWith(after.slice(caretEnd)) ? after.length - caretEnd : commonTail(before, after);
-  const head = commonHead(before.slice(0, before.length - tail), after.slice(0, after.length - tail));
+  const tail = before.endsWith(after.slice(caretEnd))
+    ? after.length - caretEnd
+    : countCommonTail(before, after);
+  const head = countCommonHead(before.slice(0, before.length - tail), after.slice(0, after.length - tail));
   return {
     start: head,
     removed: before.length - tail - head,
@@ -116,13 +118,13 @@ function joinsNextWord(after: string, edit: Edit): boolean {
   return /\S/u.test(after.charAt(at)) && /\S/u.test(after.charAt(at - 1));
 }
 
-function commonHead(one: string, other: string): number {
+function countCommonHead(one: string, other: string): number {
   let length = 0;
   while (length < one.length && length < other.length && one[length] === other[length]) length += 1;
   return length;
 }
 
-function commonTail(one: string, other: string): number {
+function countCommonTail(one: string, other: string): number {
   let length = 0;
   while (
     length < one.length &&

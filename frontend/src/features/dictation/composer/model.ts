@@ -106,7 +106,7 @@ export function hasOpenUtterance(model: ComposerModel): boolean {
 }
 
 /** What undo would take back: an utterance, typing, or nothing. */
-export function nextUndoKind(model: ComposerModel): "utterance" | "typing" | null {
+export function getNextUndoKind(model: ComposerModel): "utterance" | "typing" | null {
   const step = model.undo.at(-1);
   if (step === undefined) return null;
   return step.key === null ? "typing" : "utterance";

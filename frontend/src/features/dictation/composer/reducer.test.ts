@@ -1,7 +1,7 @@
 /** The composed text under dictation, by example: places of words, edits, undo. */
 import { describe, expect, it } from "vitest";
 
-import { type ComposerModel, EMPTY, hasOpenUtterance, nextUndoKind, splitPieces } from "./model";
+import { type ComposerModel, EMPTY, getNextUndoKind, hasOpenUtterance, splitPieces } from "./model";
 import { type ComposerAction, composerReducer } from "./reducer";
 
 function run(actions: ComposerAction[], from: ComposerModel = EMPTY): ComposerModel {
@@ -67,7 +67,7 @@ describe("an utterance", () => {
   it("that comes to nothing leaves nothing", () => {
     const model = run([typed("a |b"), partial("1", "hm"), final("1", "")]);
     expect(model.text).toBe("a b");
-    expect(nextUndoKind(model)).toBe("typing");
+    expect(getNextUndoKind(model)).toBe("typing");
   });
 
   it("does not take the place of a selection", () => {
@@ -130,7 +130,7 @@ describe("undo", () => {
     const model = run([typed("a|"), typed("ab|"), final("1", "one"), final("2", "two")]);
     expect(model.text).toBe("ab one two");
     const once = run([{ type: "undo" }], model);
-    expect([once.text, nextUndoKind(once)]).toEqual(["ab one", "utterance"]);
+    expect([once.text, getNextUndoKind(once)]).toEqual(["ab one", "utterance"]);
     expect(run([{ type: "undo" }, { type: "undo" }], once).text).toBe("");
     expect(run([{ type: "undo" }, { type: "redo" }, { type: "redo" }], once).text).toBe("ab one two");
   });

@@ -3,7 +3,7 @@ import { applyTyping } from "./edit";
 import type { Caret, ComposerModel, UndoStep } from "./model";
 import {
   applyUpdate,
-  clearSent,
+  clearAfterSending,
   finishUtterances,
   orphanUtterances,
   refreshSpans,
@@ -48,7 +48,7 @@ export function composerReducer(model: ComposerModel, action: ComposerAction): C
     case "cancelled":
       return withdrawUtterances(model, action.dictation);
     case "sent":
-      return clearSent(model);
+      return clearAfterSending(model);
     case "replaced":
       return replaceText(model, action.text);
     case "undo":
@@ -60,7 +60,7 @@ export function composerReducer(model: ComposerModel, action: ComposerAction): C
 
 function replaceText(model: ComposerModel, text: string): ComposerModel {
   const caret = { start: text.length, end: text.length };
-  return { ...clearSent(model), text, caret };
+  return { ...clearAfterSending(model), text, caret };
 }
 
 /**

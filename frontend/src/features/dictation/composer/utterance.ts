@@ -40,12 +40,12 @@ export function finishUtterances(model: ComposerModel, dictation: string): Compo
 /** A dictation was cancelled: remove its words that are not final, except those that the user has edited. */
 export function withdrawUtterances(model: ComposerModel, dictation: string): ComposerModel {
   return Object.keys(model.hypotheses)
-    .filter((key) => dictationOf(key) === dictation && model.hypotheses[key]?.state !== "final")
+    .filter((key) => parseDictation(key) === dictation && model.hypotheses[key]?.state !== "final")
     .reduce((next, key) => applyUpdate(next, { key, text: "", stable: "" }, true), model);
 }
 
 /** The text was sent: an empty model that ignores later updates of its utterances. */
-export function clearSent(model: ComposerModel): ComposerModel {
+export function clearAfterSending(model: ComposerModel): ComposerModel {
   const open = Object.keys(model.hypotheses).filter((key) => model.hypotheses[key]?.state !== "final");
   const hypotheses = Object.fromEntries(
     Object.entries(model.hypotheses).filter(([key]) => open.includes(key)),
@@ -67,7 +67,7 @@ export function refreshSpans(model: ComposerModel, only?: string): ComposerModel
 }
 
 /** Keys are `dictation.number:utterance`. */
-function dictationOf(key: string): string {
+function parseDictation(key: string): string {
   return key.slice(0, Math.max(0, key.indexOf(".")));
 }
 
@@ -77,7 +77,7 @@ function setStates(
   to: (state: Hypothesis["state"]) => Hypothesis["state"],
 ): ComposerModel {
   const entries = Object.entries(model.hypotheses).map(([key, hypothesis]) =>
-    dictationOf(key) === dictation
+    parseDictation(key) === dictation
       ? ([key, { ...hypothesis, state: to(hypothesis.state) }] as const)
       : ([key, hypothesis] as const),
   );
@@ -88,11 +88,11 @@ function setStates(
 function placeUtterance(model: ComposerModel, update: UtteranceUpdate): ComposerModel {
   if (update.key in model.hypotheses) return model;
   const orphan = Object.keys(model.hypotheses).find(
-    (key) => model.hypotheses[key]?.state === "orphan" && dictationOf(key) === dictationOf(update.key),
+    (key) => model.hypotheses[key]?.state === "orphan" && parseDictation(key) === parseDictation(update.key),
   );
   if (orphan !== undefined) return renameUtterance(model, orphan, update.key);
   if (update.text.trim() === "") return model;
-  const at = insertionPoint(model);
+  const at = findInsertionPoint(model);
   const span: Span = {
     key: update.key,
     state: "live",
@@ -123,7 +123,7 @@ function renameUtterance(model: ComposerModel, from: string, to: string): Compos
 }
 
 /** The caret, or the end of the open utterance around it: utterances do not nest. */
-function insertionPoint(model: ComposerModel): number {
+function findInsertionPoint(model: ComposerModel): number {
   const at = model.caret.end;
   const around = model.spans.find((span) => span.state !== "final" && span.start < at && at < span.end);
   return around?.end ?? at;

@@ -34,8 +34,8 @@ export function needsSpace(before: string, after: string): boolean {
 export function findMatchingCut(before: string, after: string, count: number): number {
   const old = splitWords(before).map((word) => word.normalized);
   const now = splitWords(after).map((word) => word.normalized);
-  const heads = prefixDistances(old.slice(0, count), now);
-  const tails = prefixDistances(old.slice(count).reverse(), [...now].reverse());
+  const heads = measurePrefixDistances(old.slice(0, count), now);
+  const tails = measurePrefixDistances(old.slice(count).reverse(), [...now].reverse());
   let best = 0;
   let bestCost = Infinity;
   for (let cut = 0; cut <= now.length; cut += 1) {
@@ -49,7 +49,7 @@ export function findMatchingCut(before: string, after: string, count: number): n
 }
 
 /** Edit distance of `words` to each prefix of `to`, the empty one first. */
-function prefixDistances(words: readonly string[], to: readonly string[]): number[] {
+function measurePrefixDistances(words: readonly string[], to: readonly string[]): number[] {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (const [index, word] of words.entries()) {
     const next = [index + 1];

@@ -18,7 +18,7 @@ from app.api.middleware.bearer import choose_subprotocol
 from app.core.errors import AlreadyStarted, PrompterError, ServerFull
 from app.core.logging import report_fault
 from app.providers.base import SAMPLE_RATE_HZ
-from app.schemas.stt import Auth, Resume
+from app.schemas.speech_socket import Auth, Resume
 from app.services.accounts.identity import LiveAuth
 from app.services.dictation.events import Event, encode_event
 from app.services.dictation.outbox import RESTARTING, ClientGone, Connection, ServerClosing

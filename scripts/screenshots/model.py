@@ -1,4 +1,4 @@
-"""A language model that knows a handful of answers by heart: pictures must not change from one run to the next."""
+"""A language model with a few fixed answers, so that screenshots do not change from run to run."""
 
 import json
 import threading
@@ -57,8 +57,8 @@ _SLOW_S = 30
 
 
 @contextmanager
-def teller() -> Iterator[str]:
-    """The address (ending in /v1) of a service that answers as OpenAI's does."""
+def run_model() -> Iterator[str]:
+    """Run a service with OpenAI's API; yields its address, which ends in /v1."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -71,45 +71,47 @@ def teller() -> Iterator[str]:
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self._say(200, {"object": "list", "data": [{"id": NAME, "object": "model"}]})
+        self._send_json(200, {"object": "list", "data": [{"id": NAME, "object": "model"}]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        asked = str(body["messages"][-1]["content"])
-        if FAILS in asked:
-            return self._say(503, {"error": {"message": "the model is being loaded", "type": "server_error"}})
+        question = str(body["messages"][-1]["content"])
+        if FAILS in question:
+            return self._send_json(
+                503, {"error": {"message": "the model is being loaded", "type": "server_error"}}
+            )
         if body.get("tools"):
-            return self._act(body["messages"])
-        text = next((answer for words, answer in ANSWERS.items() if words in asked), "Gladly.")
-        self._begin()
-        self._say_in_pieces(text)
-        if asked == SLOW:
-            time.sleep(_SLOW_S)  # the picture is taken meanwhile
-        return self._end(text)
+            return self._answer_with_tool(body["messages"])
+        text = next((answer for words, answer in ANSWERS.items() if words in question), "Gladly.")
+        self._start_stream()
+        self._send_text(text)
+        if question == SLOW:
+            time.sleep(_SLOW_S)  # the screenshot is taken meanwhile
+        return self._end_stream(text)
 
-    def _act(self, messages: list[dict[str, str]]) -> None:
-        """As an assistant's model: the order is looked up first."""
-        self._begin()
+    def _answer_with_tool(self, messages: list[dict[str, str]]) -> None:
+        """Answer as an assistant's model: look the order up first."""
+        self._start_stream()
         if messages[-1]["role"] == "tool":
             text = REFUSED if '"error"' in messages[-1]["content"] else LOOKED_UP
-            self._say_in_pieces(text)
-            return self._end(text)
-        self._say_in_pieces("Lo consulto. ")
+            self._send_text(text)
+            return self._end_stream(text)
+        self._send_text("Lo consulto. ")
         function = {"name": "get_order_details", "arguments": '{"order_id": "ORD001"}'}
         call: dict[str, object] = {"index": 0, "id": "call_0", "type": "function", "function": function}
-        self._event({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})
-        return self._end("", "tool_calls")
+        self._send_chunk({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})
+        return self._end_stream("", "tool_calls")
 
-    def _begin(self) -> None:
+    def _start_stream(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
 
-    def _say_in_pieces(self, text: str) -> None:
+    def _send_text(self, text: str) -> None:
         for start in range(0, len(text), 16):
-            self._event({"choices": [{"index": 0, "delta": {"content": text[start : start + 16]}}]})
+            self._send_chunk({"choices": [{"index": 0, "delta": {"content": text[start : start + 16]}}]})
 
-    def _end(self, text: str, reason: str = "stop") -> None:
+    def _end_stream(self, text: str, reason: str = "stop") -> None:
         usage = {
             "prompt_tokens": 24,
             "completion_tokens": len(text) // 4,
@@ -120,14 +122,14 @@ class _Handler(BaseHTTPRequestHandler):
             "usage": usage,
         }
         with suppress(BrokenPipeError):  # Stop was pressed
-            self._event(end)
+            self._send_chunk(end)
             self.wfile.write(b"data: [DONE]\n\n")
 
-    def _event(self, chunk: dict[str, object]) -> None:
+    def _send_chunk(self, chunk: dict[str, object]) -> None:
         about = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": NAME}
         self.wfile.write(f"data: {json.dumps({**about, **chunk})}\n\n".encode())
 
-    def _say(self, status: int, body: dict[str, object]) -> None:
+    def _send_json(self, status: int, body: dict[str, object]) -> None:
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -136,4 +138,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-        """Nothing: the pictures are what is looked at."""
+        """Log nothing."""

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from app.schemas.chat import TITLE_CHARS
-from app.schemas.realtime import (
+from app.schemas.realtime_chat import (
     RealtimeContent,
     RealtimeDone,
     RealtimeError,

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.core.speech import ENDPOINTING_PROFILES, DiscardReason
-from app.schemas.stt import (
+from app.schemas.speech_socket import (
     OPTIONAL_EVENTS,
     EndpointingConfig,
     ServerEvent,

@@ -1,4 +1,4 @@
-"""Where pictures are taken: a browser with a recording as its microphone, and pages in it of a given look."""
+"""A browser with a recording as its microphone, and screenshots of pages in it, by theme, language and width."""
 
 import json
 import shutil
@@ -15,8 +15,8 @@ WIDE, NARROW = (1280, 800), (360, 740)
 _PAUSE = bytes(2 * 16_000 // 3)  # a third of a second
 
 
-class Studio:
-    """Makes pages and takes their pictures; `only` names the ones that are wanted, none of them means all."""
+class ScreenshotSession:
+    """Opens pages and takes screenshots of them; `only` names the wanted states, and an empty list means all."""
 
     def __init__(self, browser: Browser, out: Path, only: list[str], complaints: list[str]) -> None:
         self._browser, self._out, self._only, self._complaints = browser, out, only, complaints
@@ -49,12 +49,12 @@ class Studio:
         finally:
             context.close()
 
-    def take(self, state: "Callable[[Studio, str], None]", url: str) -> None:
+    def take(self, state: "Callable[[ScreenshotSession, str], None]", url: str) -> None:
         if not self._only or state.__name__ in self._only:
             state(self, url)
 
     def shoot(self, page: Page, name: str, pause_ms: int = 250) -> None:
-        """One picture, after what moves has come to rest."""
+        """Take one screenshot, after a pause for animations."""
         page.wait_for_timeout(pause_ms)
         page.screenshot(path=self._out / f"{name}.png")
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -67,7 +67,9 @@ class Studio:
 
 
 @contextmanager
-def studio(out: Path, recording: Path, only: list[str], complaints: list[str]) -> Iterator[Studio]:
+def open_session(
+    out: Path, recording: Path, only: list[str], complaints: list[str]
+) -> Iterator[ScreenshotSession]:
     path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if path is None:
         raise RuntimeError("no Chromium here; install it (Debian: apt install chromium)")
@@ -75,12 +77,12 @@ def studio(out: Path, recording: Path, only: list[str], complaints: list[str]) -
     with sync_playwright() as playwright:
         microphone = f"--use-file-for-fake-audio-capture={recording}%noloop"
         browser = playwright.chromium.launch(executable_path=path, args=[*fake, microphone])
-        yield Studio(browser, out, only, complaints)
+        yield ScreenshotSession(browser, out, only, complaints)
         browser.close()
 
 
-def spoken(target: Path, *names: str) -> Path:
-    """Recordings of samples/ (16 kHz) as one, with short pauses between them."""
+def join_recordings(target: Path, *names: str) -> Path:
+    """Join recordings of samples/ (16 kHz), with short pauses between them."""
     with wave.open(str(target), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

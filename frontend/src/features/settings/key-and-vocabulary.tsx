@@ -2,7 +2,7 @@
 import { useId, useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import { keyName } from "@/shared/lib/keyboard";
+import { nameKey } from "@/shared/lib/keyboard";
 import { useSettings } from "@/shared/services";
 
 import { parseVocabulary } from "./speech-options";
@@ -45,7 +45,7 @@ export function PushToTalkField() {
         onKeyUp={(event) => (isListening || event.code === "Space" ? event.preventDefault() : undefined)}
       >
         <kbd className="font-sans">
-          {isListening ? t("settings.pressKey") : keyName(settings.pushToTalkKey, t("common.keySpace"))}
+          {isListening ? t("settings.pressKey") : nameKey(settings.pushToTalkKey, t("common.keySpace"))}
         </kbd>
       </button>
     </div>
