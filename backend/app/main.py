@@ -146,7 +146,7 @@ def _make_resources(settings: Settings, database: Database, registrations: Regis
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Warm the default engine in the background; at the end stop answers, sessions, engines and upstreams."""
+    """Keep the default engine warm in the background; at the end stop answers, sessions, engines and upstreams."""
     resources: Resources = app.state.resources
     resources.accounts.start()
     async with (
@@ -156,7 +156,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         resources.sessions.run(),
         anyio.create_task_group() as group,
     ):
-        group.start_soon(resources.stt.warm_up)
+        group.start_soon(resources.stt.keep_warm)
         yield
         group.cancel_scope.cancel()
     await resources.stt.aclose()

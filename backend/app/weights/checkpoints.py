@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -51,19 +51,26 @@ def find_checkpoint(name: str, settings: Settings) -> Checkpoint | None:
     For names that the operator gives. A client's name is looked up in `list_checkpoints` alone: a client must not make
     the server open any folder.
     """
-    by_name = {checkpoint.name: checkpoint for checkpoint in list_checkpoints(settings)}
-    if found := by_name.get(shorten_name(name)):
-        return found
-    path = resolve_path(Path(name))
-    return read_checkpoint(path.name, path)
+    return _find_named(name, list_checkpoints(settings))
 
 
 def find_default_checkpoint(settings: Settings) -> Checkpoint | None:
     """Return the checkpoint for dictations that name none: that of the settings, else the best one that is there."""
+    return choose_default_checkpoint(settings, list_checkpoints(settings))
+
+
+def choose_default_checkpoint(settings: Settings, found: Sequence[Checkpoint]) -> Checkpoint | None:
+    """As `find_default_checkpoint`, among checkpoints that have been found."""
     if settings.stt.whisper_local.model:
-        return find_checkpoint(settings.stt.whisper_local.model, settings)
-    candidates = [checkpoint for checkpoint in list_checkpoints(settings) if not checkpoint.test_only]
+        return _find_named(settings.stt.whisper_local.model, found)
+    candidates = [checkpoint for checkpoint in found if not checkpoint.test_only]
     return min(candidates, key=lambda each: default_rank(each.name, each.size_bytes), default=None)
+
+
+def _find_named(name: str, found: Sequence[Checkpoint]) -> Checkpoint | None:
+    short = shorten_name(name)
+    path = resolve_path(Path(name))
+    return next((each for each in found if each.name == short), None) or read_checkpoint(path.name, path)
 
 
 def read_checkpoint(name: str, folder: Path) -> Checkpoint | None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from app.core.config import Settings
 from app.core.paths import resolve_path
 from app.weights.catalog import SMOLLM2_FILE
+from app.weights.gguf_header import is_whole_gguf
 
 SETTING = "PROMPTER_LLM__LLAMA_LOCAL__MODEL"
 
-_MAGIC = b"GGUF"
 _LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}$")
-_FIRST_PART = re.compile(r"-00001-of-\d{5}$")
+_FIRST_PART = re.compile(r"-00001-of-(\d{5})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,23 @@ def find_default_gguf(settings: Settings) -> GgufFile | MissingGguf:
 
 
 def read_gguf(path: Path) -> GgufFile | None:
-    """Return what a file is without loading it, None where it is no GGUF file."""
+    """Return what a file is without loading it, None where it is no GGUF file, or not all of one yet."""
     stem = path.name.removesuffix(".gguf")
     try:
-        with path.open("rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                return None
+        if not all(is_whole_gguf(part) for part in _list_parts(path)):
+            return None
         return GgufFile(_FIRST_PART.sub("", stem), path, path.stat().st_size)
     except OSError:
         return None
+
+
+def _list_parts(path: Path) -> list[Path]:
+    """Return all files of a model, given its only one or its first; they may not be there yet."""
+    stem = path.name.removesuffix(".gguf")
+    if (match := _FIRST_PART.search(stem)) is None:
+        return [path]
+    base, count = stem[: match.start()], match[1]
+    return [path.with_name(f"{base}-{part:05}-of-{count}.gguf") for part in range(1, int(count) + 1)]
 
 
 def _find_in_settings(settings: Settings) -> Iterator[Path]:

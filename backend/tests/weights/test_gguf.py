@@ -79,3 +79,10 @@ def test_a_setting_that_names_no_file_says_which_there_are(tmp_path: Path) -> No
     assert isinstance(missing, MissingGguf)
     assert "'absent'" in missing.reason
     assert "'one'" in missing.reason
+
+
+def test_a_model_in_parts_needs_all_of_them(tmp_path: Path) -> None:
+    place(tmp_path / "models", "big-00001-of-00003.gguf", "big-00003-of-00003.gguf")
+    assert list_gguf(settings_in(tmp_path)) == []
+    place(tmp_path / "models", "big-00002-of-00003.gguf")
+    assert [file.name for file in list_gguf(settings_in(tmp_path))] == ["big"]

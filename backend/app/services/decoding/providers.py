@@ -30,6 +30,8 @@ AUTO_ORDER = ("whisper_local", "pocketsphinx")
 """What `auto` considers, best first. An engine that sends audio to another machine is never among them."""
 
 PROBE_TIMEOUT_S = 3.0
+WATCH_S = 2.0
+"""How often is looked whether another engine is the default (s)."""
 _HINT = "run `prompter models pull base` for about 100 languages, or name another engine"
 
 
@@ -58,6 +60,9 @@ class SttProviders:
         )
         self.is_warm = False
         """Whether the default engine has been started, or cannot be."""
+        self._warm: tuple[str, str | None] | None = None
+        """The engine that was started as the default, and its default model."""
+        self._warm_failure = ""
 
     # -- choosing
 
@@ -71,10 +76,10 @@ class SttProviders:
         if name == AUTO:
             return await self._choose_best(lang, model)
         provider = await self._get(name)
+        status = await self._probe(provider)  # it also brings the models up to date
         self._check_model(provider, model)
         if model is None or len(_models(provider)) == 1:  # another model may know another language
             self._check_language(provider, lang)
-        status = await self._probe(provider)
         if status.state is not ProviderState.READY and not self._startable(status, model):
             raise ProviderNotReady(f"provider {name!r} is not ready ({status.state}): {status.description}")
         return SelectedEngine(provider, None)
@@ -118,6 +123,7 @@ class SttProviders:
     async def _choose_by_model(self, providers: list[SttProvider], lang: str, model: str) -> SelectedEngine:
         """The engine that has this model."""
         for provider in providers:
+            await self._probe(provider)
             if model in _models(provider):
                 return await self.choose(provider.name, lang, model)
         known = ", ".join(name for provider in providers for name in _models(provider)) or "none"
@@ -160,7 +166,10 @@ class SttProviders:
         found = {}
         for name in (*AUTO_ORDER, *(name for name in self._registry if name not in AUTO_ORDER)):
             with suppress(KeyError, CannotBuild):
-                found[name] = _models(await self._registry.get(name))
+                provider = await self._registry.get(name)
+                if name in AUTO_ORDER:  # weights on this machine come and go
+                    await self._probe(provider)
+                found[name] = _models(provider)
         return found
 
     async def list_states(self) -> list[SttProviderOut]:
@@ -238,15 +247,44 @@ class SttProviders:
 
     # -- lifetime
 
+    async def keep_warm(self) -> None:
+        """Start the default engine, and each one that takes its place when weights come or go; runs until cancelled.
+
+        Only engines of this machine are watched: the state of another one may cost a request to a service.
+        """
+        await self.warm_up()
+        while self._settings.stt.provider in (AUTO, *AUTO_ORDER):
+            await anyio.sleep(WATCH_S)
+            await self.warm_up()
+
     async def warm_up(self) -> None:
-        """Start the default engine, so that the first speaker need not wait for it."""
+        """Start the default engine if it is not the one of the last call, so that no speaker need wait for it.
+
+        An engine that was the default before stays started.
+        """
         try:
             choice = await self.choose(None, self._settings.stt.lang, None)
-            with ProviderBoundary(choice.provider.name):
-                await choice.provider.start()
+            await self._start_default(choice.provider)
         except PrompterError as error:
-            logger.warning("no default speech engine: %s", error.message)
+            if error.message != self._warm_failure:
+                logger.warning("no default speech engine: %s", error.message)
+            self._warm_failure = error.message
         self.is_warm = True
+
+    async def _start_default(self, provider: SttProvider) -> None:
+        """
+        Raises:
+            ProviderNotReady, EngineFailed: it does not start. It is not tried again until another one was the default.
+        """
+        default = (provider.name, next(iter(_models(provider)), None))
+        if default == self._warm:
+            return
+        if self._warm is not None:
+            logger.info("the default speech engine is now %s", " ".join(filter(None, default)))
+        self._warm = default
+        with ProviderBoundary(provider.name):
+            await provider.start()
+        self._warm_failure = ""
 
     async def aclose(self) -> None:
         """Stop every engine that was built."""

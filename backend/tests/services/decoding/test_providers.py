@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 
 from app.core.config import Settings
@@ -13,7 +14,8 @@ from app.schemas.providers import ProviderState
 from app.services.decoding import providers
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import make_scheduler
-from tests.fakes.engine import FakeEngine, Script
+from tests.fakes.engine import FakeEngine, Gate, Script
+from tests.support.speech_client import wait_until
 
 
 class FakeStatus(FakeEngine):
@@ -163,6 +165,62 @@ async def test_a_default_engine_that_does_not_start_is_reported(
     assert found.is_warm
     assert "no default speech engine" in caplog.text
     assert "submarine" not in caplog.text
+
+
+async def test_the_engine_that_becomes_the_default_is_started_in_the_background(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(providers, "WATCH_S", 0.01)
+    gate = Gate()
+    whisper = FakeStatus("whisper_local", ProviderState.NO_MODEL, Script(gates={"start": gate}))
+    sphinx = FakeStatus("pocketsphinx")
+    found = make_providers(whisper, sphinx, provider="auto")
+    async with anyio.create_task_group() as group:
+        group.start_soon(found.keep_warm)
+        await wait_until(lambda: found.is_warm)
+        assert (await found.choose(None, "en", None)).provider is sphinx
+        assert not gate.reached.is_set()
+        whisper._state = ProviderState.READY
+        await wait_until(gate.reached.is_set)
+        assert (await found.choose(None, "en", None)).provider is whisper, "it is chosen while it loads"
+        gate.open()
+        await wait_until(lambda: "the default speech engine is now whisper_local small" in caplog.text)
+        whisper._state = ProviderState.NO_MODEL
+        await wait_until(lambda: "the default speech engine is now pocketsphinx" in caplog.text)
+        group.cancel_scope.cancel()
+
+
+async def test_an_engine_that_does_not_start_is_tried_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(providers, "WATCH_S", 0.001)
+    broken = FakeStatus("whisper_local", script=Script(failures={"start": ProviderNotReady("no weights")}))
+    found = make_providers(broken, FakeStatus("pocketsphinx"), provider="whisper_local")
+    with anyio.move_on_after(0.1):
+        await found.keep_warm()
+    assert caplog.text.count("no default speech engine: no weights") == 1
+
+
+async def test_an_engine_that_is_named_is_not_watched() -> None:
+    """Its state may cost a request to a service."""
+    found = make_providers(FakeStatus("one"), provider="one")
+    with anyio.fail_after(5):
+        await found.keep_warm()
+    assert found.is_warm
+
+
+async def test_a_model_that_arrived_since_can_be_named() -> None:
+    class Arriving(FakeStatus):
+        async def status(self) -> ProviderStatus:
+            self.script.models = ("new",)
+            return await super().status()
+
+    for name in ("whisper_local", "auto"):
+        found = make_providers(Arriving("whisper_local"), FakeStatus("pocketsphinx"))
+        assert (await found.choose(name, "en", "new")).provider.name == "whisper_local"
+    found = make_providers(Arriving("whisper_local"))
+    assert await found.list_models() == {"whisper_local": ["new"]}
 
 
 async def test_an_engine_elsewhere_needs_no_turn_here() -> None:

@@ -8,7 +8,7 @@ import type { LlmProvider, ProviderState, SttProvider } from "./types";
 
 /** How often a list is read again while one of its providers is loading. */
 const LOADING_POLL_MS = 2000;
-const MODELS_STALE_MS = 60_000;
+const MODELS_STALE_MS = 10_000;
 
 interface ProvidersResponse<T> {
   items: T[];

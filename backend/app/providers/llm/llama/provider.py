@@ -39,6 +39,8 @@ class LlamaLocalProvider:
         self._settings = settings
         self._client = UpstreamClient(settings.llm.connect_timeout_s)
         self.server = LlamaServer(settings)
+        self._default: GgufFile | None = None
+        """The last file that was the default without a doubt."""
 
     async def status(self) -> ProviderStatus:
         """Which model there is, and whether it is loaded. Asking loads nothing."""
@@ -46,7 +48,7 @@ class LlamaLocalProvider:
             return ProviderStatus(ProviderState.NOT_INSTALLED, _NOT_INSTALLED)
         if file := self.server.loading:
             return ProviderStatus(ProviderState.LOADING, f"llama.cpp is loading {file.name!r}")
-        file_or_none = await anyio.to_thread.run_sync(find_default_gguf, self._settings)
+        file_or_none = await self._find_default()
         if isinstance(file_or_none, MissingGguf):
             return ProviderStatus(ProviderState.NO_MODEL, file_or_none.reason)
         if wait_s := self.server.broken_for_s:
@@ -67,7 +69,7 @@ class LlamaLocalProvider:
         if not _installed():
             return []
         files = await anyio.to_thread.run_sync(list_gguf, self._settings)
-        first = await anyio.to_thread.run_sync(find_default_gguf, self._settings)
+        first = await self._find_default()
         return [file.name for file in sorted(files, key=lambda file: file != first)]
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
@@ -117,7 +119,7 @@ class LlamaLocalProvider:
         if not _installed():
             raise ProviderNotReady(_NOT_INSTALLED)
         if not model:
-            default = await anyio.to_thread.run_sync(find_default_gguf, self._settings)
+            default = await self._find_default()
             if isinstance(default, MissingGguf):
                 raise ProviderNotReady(default.reason)
             return default
@@ -127,6 +129,16 @@ class LlamaLocalProvider:
                 return file
         there = ", ".join(repr(file.name) for file in files) or "none"
         raise ModelNotFound(f"there is no GGUF file {model[:80]!r}; in the models folder: {there}")
+
+    async def _find_default(self) -> GgufFile | MissingGguf:
+        """The file for requests that name none. One that arrives beside it while the server runs does not end it."""
+        found = await anyio.to_thread.run_sync(find_default_gguf, self._settings)
+        if isinstance(found, GgufFile):
+            self._default = found
+        elif self._default and not self._settings.llm.llama_local.model.strip():
+            files = await anyio.to_thread.run_sync(list_gguf, self._settings)
+            return self._default if self._default in files else found
+        return found
 
     def _profile(self, process: LlamaProcess) -> Profile:
         limits = self._settings.llm

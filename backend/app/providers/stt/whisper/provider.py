@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from typing import Literal
 
 import anyio
-from anyio.to_thread import run_sync
 
 from app.core.config import Settings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
@@ -17,7 +16,7 @@ from app.providers.stt.whisper.full_window import DecodeRequest, DecodeResult, d
 from app.providers.stt.whisper.model_pool import LoadedCheckpoint, ModelPool, run_blocking
 from app.providers.stt.whisper.short_window import MAX_FRAMES, decode_short
 from app.schemas.providers import ProviderState
-from app.weights import checkpoints
+from app.weights.checkpoint_shelf import CheckpointShelf
 from app.weights.checkpoints import Checkpoint
 
 logger = logging.getLogger(__name__)
@@ -49,7 +48,8 @@ class WhisperLocalProvider:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pool = ModelPool(settings)
-        self.capabilities = _capabilities(checkpoints.find_default_checkpoint(settings))
+        self._shelf = CheckpointShelf(settings)
+        self.capabilities = _capabilities(self._shelf.default)
 
     async def status(self) -> ProviderStatus:
         """The state now. Imports and loads nothing."""
@@ -57,8 +57,7 @@ class WhisperLocalProvider:
             return ProviderStatus(
                 ProviderState.NOT_INSTALLED, "local Whisper; install faster-whisper to use it"
             )
-        default = await run_sync(checkpoints.find_default_checkpoint, self._settings)
-        self.capabilities = _capabilities(default)
+        default = await self._find_default()
         if default is None:
             return ProviderStatus(ProviderState.NO_MODEL, self._no_default())
         if reason := self._pool.failure(default):
@@ -67,14 +66,14 @@ class WhisperLocalProvider:
         return ProviderStatus(state, _describe(default))
 
     def models(self) -> list[str]:
-        default = checkpoints.find_default_checkpoint(self._settings)
-        names = [checkpoint.name for checkpoint in checkpoints.list_checkpoints(self._settings)]
+        """As `SttProvider.models`: those that the last `status`, `start` or `open_session` found."""
+        default = self._shelf.default
+        names = [checkpoint.name for checkpoint in self._shelf.checkpoints]
         return sorted(names, key=lambda name: default is None or name != default.name)
 
     async def start(self) -> None:
         """Load the default checkpoint. Where only others are there, `open_session` loads the one that is asked for."""
-        default = await run_sync(checkpoints.find_default_checkpoint, self._settings)
-        self.capabilities = _capabilities(default)
+        default = await self._find_default()
         if default is not None:
             await self._pool.load(default)
         elif not self.models():
@@ -86,7 +85,8 @@ class WhisperLocalProvider:
         Raises:
             UnknownModel, LanguageNotSupported, ProviderNotReady
         """
-        checkpoint = await run_sync(self._choose, config)
+        await self._find_default()
+        checkpoint = self._choose(config)
         if not checkpoint.multilingual and config.primary_lang not in (None, "en"):
             raise self._lacks_language(config, checkpoint)
         loaded = await self._pool.load(checkpoint)
@@ -99,12 +99,18 @@ class WhisperLocalProvider:
         """Forget the checkpoints; a running decode keeps its own until it ends."""
         self._pool.clear()
 
+    async def _find_default(self) -> Checkpoint | None:
+        """The default checkpoint of this moment; its languages become those of the engine."""
+        await self._shelf.refresh()
+        self.capabilities = _capabilities(self._shelf.default)
+        return self._shelf.default
+
     def _choose(self, config: SttConfig) -> Checkpoint:
         if config.model is None:
-            if default := checkpoints.find_default_checkpoint(self._settings):
+            if default := self._shelf.default:
                 return default
             raise ProviderNotReady(self._no_default())
-        known = {checkpoint.name: checkpoint for checkpoint in checkpoints.list_checkpoints(self._settings)}
+        known = {checkpoint.name: checkpoint for checkpoint in self._shelf.checkpoints}
         if config.model not in known:
             raise UnknownModel(
                 f"whisper_local has no checkpoint {config.model!r}; known: {', '.join(known) or 'none'};"
@@ -115,7 +121,7 @@ class WhisperLocalProvider:
     def _lacks_language(self, config: SttConfig, checkpoint: Checkpoint) -> LanguageNotSupported:
         others = [
             repr(other.name)
-            for other in checkpoints.list_checkpoints(self._settings)
+            for other in self._shelf.checkpoints
             if other.multilingual and not other.test_only and other.name != checkpoint.name
         ]
         way_out = f"ask for model {' or '.join(others)}" if others else f"{PULL} for about 100 languages"

@@ -21,7 +21,7 @@ from app.providers.upstream.client import UpstreamClient
 from app.providers.upstream.profiles import read_profiles
 from app.schemas.providers import ProviderState
 from tests.support.completions import ask_for_text
-from tests.support.llama import ENDLESS, MESSAGES, TOOL, Make, make_request, read_answer
+from tests.support.llama import ENDLESS, MESSAGES, TOOL, Make, make_request, read_answer, start_answer
 from tests.support.speech_client import gather, wait_until
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
@@ -237,3 +237,54 @@ async def test_each_answer_has_a_connection_of_its_own(make: Make) -> None:
 def test_the_same_holds_for_its_server_elsewhere(name: str, reused: bool) -> None:
     settings = Settings(_env_file=None, llm=LlmSettings(profiles={name: LlmProfile()}))
     assert read_profiles(settings)[name].require_endpoint().reuses_connections is reused
+
+
+# -- files that come and go
+
+
+async def test_a_file_that_arrives_is_used_at_once(make: Make, tmp_path: Path) -> None:
+    provider = make(tmp_path)
+    assert (await provider.status()).state is ProviderState.NO_MODEL
+    write_tiny_llama(tmp_path / "first.gguf")
+    assert (await provider.status()).state is ProviderState.READY
+    assert await provider.models() == ["first"]
+    assert (await read_answer(provider, make_request()))[0] == SENTENCE
+
+
+async def test_the_default_stays_when_another_file_arrives(make: Make, tmp_path: Path) -> None:
+    write_tiny_llama(tmp_path / "second.gguf")
+    provider = make(tmp_path)
+    assert await provider.models() == ["second"]
+    write_tiny_llama(tmp_path / "first.gguf")
+    assert await provider.models() == ["second", "first"]
+    assert (await provider.status()).state is ProviderState.READY
+    assert (await provider.complete(make_request()))["model"] == "second"
+    assert (await make(tmp_path).status()).state is ProviderState.NO_MODEL, (
+        "after a restart it is to be chosen"
+    )
+    (tmp_path / "second.gguf").unlink()
+    assert await provider.models() == ["first"]
+
+
+async def test_the_file_of_an_answer_under_way_can_be_removed(make: Make, tmp_path: Path) -> None:
+    write_tiny_llama(tmp_path / "first.gguf")
+    provider = make(tmp_path, context_tokens=65_536)
+    chunks = await start_answer(provider, make_request(**ENDLESS))
+    (tmp_path / "first.gguf").unlink()
+    assert (await provider.status()).state is ProviderState.NO_MODEL
+    for _ in range(50):
+        await anext(chunks)
+    await chunks.aclose()
+    with pytest.raises(ProviderNotReady, match="GGUF file"):
+        await provider.complete(make_request())
+
+
+async def test_a_file_that_is_still_copied_is_not_there_yet(make: Make, tmp_path: Path) -> None:
+    whole = write_tiny_llama(tmp_path / "whole").read_bytes()
+    (tmp_path / "models").mkdir()
+    provider = make(tmp_path / "models")
+    for share in (0.1, 0.5, 0.9):
+        (tmp_path / "models" / "new.gguf").write_bytes(whole[: int(share * len(whole))])
+        assert await provider.models() == []
+    (tmp_path / "models" / "new.gguf").write_bytes(whole)
+    assert (await read_answer(provider, make_request()))[0] == SENTENCE
