@@ -9,8 +9,8 @@ import { ENDPOINTING_PROFILES, type EndpointingProfile } from "@/shared/lib/sett
 import { useSettings } from "@/shared/services";
 import { Choice, Section, Switch } from "@/shared/ui/fields";
 
-import { ProviderSection } from "./providers";
 import { PushToTalkField, VocabularyField } from "./key-and-vocabulary";
+import { ProviderSection } from "./providers";
 import { listLanguages } from "./speech-options";
 
 const PROFILE_TEXTS = {
