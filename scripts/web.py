@@ -245,7 +245,8 @@ def run_all(path: str, commands: "tuple[tuple[str, ...], ...]") -> int:
 def write_generated(python: str, path: str, folder: Path) -> None:
     """Write the files that the page takes from the server: the schema with the socket's messages, and the silences."""
     code = (
-        "import json; from app.core.config import Settings; from app.core.speech import ENDPOINTING_PROFILES; "
+        "import json; from app.core.config import Settings; "
+        "from app.core.endpointing_profiles import ENDPOINTING_PROFILES; "
         "from app.main import create_app; settings = Settings(_env_file=None); "
         "silences = {name: settings.endpointing.silence_ms(name) for name in ENDPOINTING_PROFILES}; "
         "print(json.dumps([create_app(settings).openapi(), silences]))"

@@ -23,8 +23,9 @@ from typer.core import TyperCommand, TyperGroup
 from app.cli.main import app as command_line
 from app.core.assistants import AssistantDefinition
 from app.core.config import ALIASES, Settings
+from app.core.discard_reasons import DiscardReason
+from app.core.endpointing_profiles import EndpointingProfile
 from app.core.errors import all_errors
-from app.core.speech import DiscardReason, EndpointingProfile
 from app.main import create_app
 from app.providers.registry import BUILT_IN_LLM, BUILT_IN_STT
 from app.schemas import speech_socket

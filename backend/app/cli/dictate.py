@@ -19,7 +19,7 @@ from app.cli.common import (
     make_client,
     run_async,
 )
-from app.core.speech import ENDPOINTING_PROFILES
+from app.core.endpointing_profiles import ENDPOINTING_PROFILES
 
 if TYPE_CHECKING:
     from app.cli.screen import Screen

@@ -18,7 +18,7 @@ from app.client.events import Answer, Event, Segment, Transcription
 from app.client.pacing import Chunks, chunk_stream
 from app.client.recordings import open_recording
 from app.client.speech_socket import open_speech_socket
-from app.core.speech import EndpointingProfile
+from app.core.endpointing_profiles import EndpointingProfile
 
 Endpointing = EndpointingProfile | dict[str, int]
 Prompt = str | Sequence[dict[str, str]]

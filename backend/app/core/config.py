@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.core.assistants import AssistantSettings
+from app.core.endpointing_profiles import SILENCE_MS, EndpointingProfile
 from app.core.paths import base_folder, resolve_path
-from app.core.speech import SILENCE_MS, EndpointingProfile
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "OPENAI_API_KEY": ("llm", "openai_compat", "api_key"),

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from app.core.speech import OTHER_REASON, DiscardReason
+from app.core.discard_reasons import OTHER_REASON, DiscardReason
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from app.core.speech import DiscardReason, EndpointingProfile
+from app.core.discard_reasons import DiscardReason
+from app.core.endpointing_profiles import EndpointingProfile
 
 OptionalEvent = Literal[
     "speech_started", "speech_stopped", "utterance_discarded", "eager_final", "turn_resumed", "ack", "status"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.core.config import EndpointingSettings
-from app.core.speech import ENDPOINTING_PROFILES
+from app.core.endpointing_profiles import ENDPOINTING_PROFILES
 from tests.fakes.engine import FakeEngine, Script, guess_words
 from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import (

@@ -5,7 +5,8 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from app.core.speech import ENDPOINTING_PROFILES, DiscardReason
+from app.core.discard_reasons import DiscardReason
+from app.core.endpointing_profiles import ENDPOINTING_PROFILES
 from app.schemas.speech_socket import (
     OPTIONAL_EVENTS,
     EndpointingConfig,

@@ -1,4 +1,4 @@
-"""Repairs an upstream's tool calls: indexes that are missing, names and ids that are late or repeated; no I/O."""
+"""Repairs an upstream's tool calls: missing indexes, late or repeated names and ids, arguments as objects; no I/O."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from app.core.speech import DiscardReason
+from app.core.discard_reasons import DiscardReason
 from app.providers.base import SAMPLE_RATE_HZ
 
 FRAME_SAMPLES = 512

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.config import Settings
-from app.core.speech import DiscardReason
+from app.core.discard_reasons import DiscardReason
 from app.providers.base import SAMPLE_RATE_HZ, Samples
 from app.services.audio.endpointing import (
     FRAME_SAMPLES,

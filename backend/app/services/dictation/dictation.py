@@ -11,7 +11,7 @@ from app.services.audio.segmenter import Segmenter, SegmentEvent, UtteranceEnded
 from app.services.decoding.load import Pressure
 from app.services.decoding.utterance import OpenEngine
 from app.services.dictation.events import EventBuilder
-from app.services.dictation.meter import Meter
+from app.services.dictation.latency_meter import Meter
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.recognition import FlushMark, RecognitionLoop, StopMark, WorkQueue
 

@@ -10,12 +10,12 @@ from typing import Literal, NotRequired, TypedDict
 
 import orjson
 
+from app.core.discard_reasons import DiscardReason
 from app.core.errors import PrompterError
-from app.core.speech import DiscardReason
 from app.providers.base import SAMPLE_RATE_HZ, Transcript
 from app.schemas.speech_socket import OPTIONAL_EVENTS
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
-from app.services.dictation.meter import Meter
+from app.services.dictation.latency_meter import Meter
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 

@@ -7,7 +7,7 @@ from app.core.errors import SessionTooLong
 from app.providers.base import SAMPLE_RATE_HZ, RawSttSession
 from app.providers.boundary import ProviderBoundary, close_provider
 from app.services.dictation.events import EventBuilder, UtteranceState
-from app.services.dictation.meter import Meter
+from app.services.dictation.latency_meter import Meter
 from app.services.dictation.outbox import Outbox
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000

@@ -8,8 +8,8 @@ import anyio
 import numpy as np
 from anyio.abc import TaskGroup
 
+from app.core.discard_reasons import DiscardReason
 from app.core.errors import PrompterError
-from app.core.speech import DiscardReason
 from app.providers.base import Transcript
 from app.services.audio.segmenter import (
     SegmentEvent,

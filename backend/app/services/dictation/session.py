@@ -35,8 +35,8 @@ from app.services.dictation.events import (
     pong_event,
     resumed_event,
 )
+from app.services.dictation.latency_meter import Meter, SessionTotals
 from app.services.dictation.messages import check_size, parse_control, parse_json, parse_pcm, parse_seq
-from app.services.dictation.meter import Meter, SessionTotals
 from app.services.dictation.outbox import Connection, Outbox
 from app.services.dictation.passthrough import PassthroughDictation
 from app.services.history.dictation_writer import DictationRecorder, DictationStore

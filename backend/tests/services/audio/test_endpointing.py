@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from app.core.speech import DiscardReason
+from app.core.discard_reasons import DiscardReason
 from app.services.audio.endpointing import (
     FRAME_MS,
     Begin,

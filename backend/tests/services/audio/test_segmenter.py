@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.core.config import Settings
-from app.core.speech import DiscardReason
+from app.core.discard_reasons import DiscardReason
 from app.services.audio.segmenter import (
     AudioBuffer,
     Segmenter,

@@ -16,7 +16,7 @@ from app.schemas.speech_socket import OPTIONAL_EVENTS
 from app.services.decoding.utterance import OpenEngine
 from app.services.dictation.dictation import SegmentedDictation
 from app.services.dictation.events import EngineInfo, EventBuilder
-from app.services.dictation.meter import Meter, SessionTotals
+from app.services.dictation.latency_meter import Meter, SessionTotals
 from app.services.dictation.outbox import Connection, Outbox
 from tests.fakes.engine import FakeEngine, Gate, Script
 from tests.support.speech_client import make_sentence

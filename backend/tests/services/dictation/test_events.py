@@ -6,9 +6,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from app.core.discard_reasons import DiscardReason
 from app.core.errors import EngineFailed
 from app.core.metrics import Observer
-from app.core.speech import DiscardReason
 from app.providers.base import Transcript, Word
 from app.schemas import speech_socket
 from app.schemas.speech_socket import OPTIONAL_EVENTS
@@ -24,7 +24,7 @@ from app.services.dictation.events import (
     pong_event,
     resumed_event,
 )
-from app.services.dictation.meter import Meter, SessionTotals
+from app.services.dictation.latency_meter import Meter, SessionTotals
 
 SHAPES = {get_args(shape.__annotations__["type"])[0]: shape for shape in get_args(Event)}
 MODELS = {

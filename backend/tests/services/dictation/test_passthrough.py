@@ -9,7 +9,7 @@ from app.core.config import LimitSettings, Settings
 from app.core.errors import SessionTooLong
 from app.core.metrics import Observer
 from app.services.dictation.events import EngineInfo, EventBuilder
-from app.services.dictation.meter import Meter, SessionTotals
+from app.services.dictation.latency_meter import Meter, SessionTotals
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.passthrough import PassthroughDictation
 

@@ -8,9 +8,9 @@ import anyio
 import numpy as np
 import pytest
 
+from app.core.discard_reasons import DiscardReason
 from app.core.errors import EngineFailed, UpstreamError
 from app.core.metrics import Observer
-from app.core.speech import DiscardReason
 from app.providers.base import Samples, SttConfig, WindowRequest, WindowResult
 from app.services.audio.segmenter import (
     UtteranceAudio,
@@ -22,7 +22,7 @@ from app.services.audio.segmenter import (
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.utterance import OpenEngine
 from app.services.dictation.events import EngineInfo, EventBuilder
-from app.services.dictation.meter import Meter, SessionTotals
+from app.services.dictation.latency_meter import Meter, SessionTotals
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.recognition import FlushMark, RecognitionLoop, StopMark, WorkQueue
 from tests.fakes.engine import FakeSession, Script

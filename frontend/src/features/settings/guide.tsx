@@ -16,7 +16,7 @@ import { WithCode } from "@/shared/ui/notice";
 
 import { ModelChoice } from "./model-section";
 import { ProviderList } from "./providers";
-import { listLanguages } from "./speech-options";
+import { listLanguages } from "./speech-lists";
 
 const TITLES = ["settings.guideEngine", "settings.guideModel", "settings.guideMicrophone"] as const;
 

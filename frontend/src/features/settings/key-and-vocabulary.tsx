@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import { nameKey } from "@/shared/lib/keyboard";
 import { useSettings } from "@/shared/services";
 
-import { parseVocabulary } from "./speech-options";
+import { parseVocabulary } from "./speech-lists";
 
 /** Keys that a page does not get, or that a keyboard user needs for other things. */
 const RESERVED_KEYS = new Set([

@@ -11,7 +11,7 @@ import { Choice, Section, Switch } from "@/shared/ui/fields";
 
 import { PushToTalkField, VocabularyField } from "./key-and-vocabulary";
 import { ProviderSection } from "./providers";
-import { listLanguages } from "./speech-options";
+import { listLanguages } from "./speech-lists";
 
 const PROFILE_TEXTS = {
   "": "settings.profileServer",

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from app.core.config import EndpointingSettings
+from app.core.discard_reasons import OTHER_REASON, DiscardReason
+from app.core.endpointing_profiles import ENDPOINTING_PROFILES, EndpointingProfile
 from app.core.metrics import Observer
-from app.core.speech import ENDPOINTING_PROFILES, OTHER_REASON, DiscardReason, EndpointingProfile
 
 ROOT = Path(__file__).resolve().parents[3]
 

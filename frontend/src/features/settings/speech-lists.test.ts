@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import { MAX_VOCABULARY_TERMS } from "@/shared/lib/settings";
 
-import { listLanguages, MAX_TERM_CHARS, parseVocabulary } from "./speech-options";
+import { listLanguages, MAX_TERM_CHARS, parseVocabulary } from "./speech-lists";
 
 test("one term a line, each once, without the blanks", () => {
   expect(parseVocabulary(" PROMPTer \r\n\nAna  María\nPROMPTer")).toEqual({

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.metrics import Observer
-from app.services.dictation.meter import Meter, SessionTotals
+from app.services.dictation.latency_meter import Meter, SessionTotals
 
 
 class Clock:

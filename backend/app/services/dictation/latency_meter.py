@@ -1,4 +1,4 @@
-"""Times one dictation: remembers when each sample came in, and reports to the application's metrics."""
+"""Measures the delays of one dictation and counts its outcomes, for the application's metrics."""
 
 import time
 from bisect import bisect_left
