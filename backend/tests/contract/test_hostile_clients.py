@@ -125,7 +125,7 @@ async def test_flushes_behind_a_busy_engine_meet_back_pressure() -> None:
 
 async def test_faster_than_real_time_without_end_stays_in_memory_limits() -> None:
     engine = FakeEngine(Script(delays_s={"accept": 0.005}))
-    with serve_engine(engine, limits={"backlog_s": 5}) as served:
+    with serve_engine(engine, limits={"backlog_s": 5, "idle_session_s": 120}) as served:
         async with bystander(served.url), connect_speech_client(served.url) as client:
             await client.start(partials=False)
             before = memory_mb()
