@@ -31,8 +31,9 @@ OWN_SETTINGS = {
     "PROMPTER_ACCOUNTS__MODE": "none",
     "PROMPTER_TLS_CERT": "",
     "PROMPTER_TLS_KEY": "",
+    "PROMPTER_LOG_LEVEL": "warning",
 }
-"""With a data folder of its own, these keep the demonstration out of the user's data, and reachable."""
+"""With a data folder of its own, these keep the demonstration out of the user's data, reachable, and readable."""
 LONGEST_ANSWER_TOKENS = 80
 """For the model inside the server, which may ramble."""
 
