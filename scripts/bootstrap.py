@@ -30,7 +30,7 @@ LOG = "prompter-install.log"
 REDUCED = "prompter-requirements.txt"
 ASKED = "prompter-models.json"
 """What was missing when `prompter models ensure` was last asked for it, and its exit code."""
-ASKED_AGAIN_S = 24 * 3600
+ASKED_AGAIN_S = 3600
 WHISPER, SMOLLM = "Whisper base", "SmolLM2-135M"
 MODELS = {WHISPER: "base", SMOLLM: "smollm2"}
 """What `prompter models ensure` fetches, with the names that `prompter models pull` knows."""
@@ -155,7 +155,8 @@ def version_of(python: str) -> "tuple[int, ...]":
 def announce(venv: Path, complete: bool) -> None:
     """Say how much is fetched beyond the small packages, before anything is; no word where that is nothing."""
     missing = list_missing_models(models_folder())
-    names = missing if earlier_answer(venv, missing) is None else []
+    names = leave_out_smollm(venv, missing) if complete else missing
+    names = names if earlier_answer(venv, missing) is None else []
     if not complete and not has_llama(venv):
         names = [*names, "llama.cpp"]
     if names:
@@ -314,7 +315,7 @@ def link_checkout(venv: Path) -> None:
 
 
 def fetch_models(venv: Path, options: argparse.Namespace) -> int:
-    """Fetch those that are missing; sources that do not answer are not asked again for a day. 0, or 130.
+    """Fetch those that are missing; sources that do not answer are not asked again for an hour. 0, or 130.
 
     Each way that leaves some out says so in one line, and the server starts without them.
     """
@@ -329,8 +330,9 @@ def fetch_models(venv: Path, options: argparse.Namespace) -> int:
         )
         return 0
     if answer == NOT_REACHABLE:
-        pulls = " and ".join(f"prompter models pull {MODELS[name]}" for name in missing)
-        say(f"no {' and no '.join(missing)}: no source answered in the last day; ask again with: {pulls}")
+        names = leave_out_smollm(venv, missing)
+        pulls = ", ".join(f"prompter models pull {MODELS[name]}" for name in names)
+        say(f"no {' and no '.join(names)}: no source answered in the last hour; ask again with: {pulls}")
         return 0
     code = subprocess.call([str(python_of(venv)), "-m", "app.cli", "models", "ensure"])
     still_missing = list_missing_models(models_folder())
@@ -353,6 +355,11 @@ def earlier_answer(venv: Path, missing: "list[str]") -> "int | None":
         return None
     is_fresh = asked.get("code") == 0 or time.time() - asked_at_s < ASKED_AGAIN_S
     return asked["code"] if is_fresh and asked["code"] in (0, NOT_REACHABLE) else None
+
+
+def leave_out_smollm(venv: Path, names: "list[str]") -> "list[str]":
+    """The names without SmolLM2 where there is no llama.cpp to run it."""
+    return [name for name in names if name != SMOLLM or has_llama(venv)]
 
 
 def models_folder() -> Path:

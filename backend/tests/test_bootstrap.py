@@ -291,6 +291,7 @@ def place(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     """A checkout without models; the command of its `venv` ends as `answer` says, and is counted in `asked`."""
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
     monkeypatch.delenv("PROMPTER_MODELS_DIR", raising=False)
+    (tmp_path / "venv" / "lib" / "python3.11" / "site-packages" / "xllamacpp").mkdir(parents=True)
     executable(
         tmp_path / "venv" / "bin" / "python",
         f'echo "$@" >> "{tmp_path}/asked"; exit $(cat "{tmp_path}/answer")',
@@ -317,7 +318,7 @@ def put_whisper(models: Path, name: str = "base") -> None:
     (models / name / "model.bin").touch()
 
 
-def test_silent_sources_are_not_asked_again_for_a_day(
+def test_silent_sources_are_not_asked_again_for_an_hour(
     bootstrap: ModuleType, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer_with(place, 3)
@@ -328,11 +329,25 @@ def test_silent_sources_are_not_asked_again_for_a_day(
     assert count_asked(place) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "prompter models pull base and prompter models pull smollm2" in said
-    yesterday_s = time.time() - bootstrap.ASKED_AGAIN_S - 1
-    os.utime(place / "venv" / bootstrap.ASKED, (yesterday_s, yesterday_s))
+    assert "prompter models pull base, prompter models pull smollm2" in said
+    earlier_s = time.time() - bootstrap.ASKED_AGAIN_S - 1
+    os.utime(place / "venv" / bootstrap.ASKED, (earlier_s, earlier_s))
     assert fetch(bootstrap, place) == 0
     assert count_asked(place) == 2
+
+
+def test_without_llama_nothing_is_said_of_a_model_for_it(
+    bootstrap: ModuleType, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(place / "venv" / "lib")
+    bootstrap.announce(place / "venv", complete=True)
+    answer_with(place, 3)
+    assert [fetch(bootstrap, place) for _ in range(2)] == [0, 0]
+    said = capsys.readouterr().err
+    assert said.count("\n") == 2
+    assert "Whisper base" in said
+    assert "SmolLM2" not in said
+    assert "smollm2" not in said
 
 
 def test_what_these_settings_do_without_is_asked_for_once(
@@ -403,6 +418,7 @@ def test_the_models_folder_may_stand_in_dotenv(
 def test_the_first_line_says_how_much_is_fetched(
     bootstrap: ModuleType, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    shutil.rmtree(place / "venv" / "lib")
     bootstrap.announce(place / "venv", complete=False)
     said = capsys.readouterr().err
     assert "about 260 MB for Whisper base, SmolLM2-135M, llama.cpp" in said
