@@ -80,7 +80,9 @@ def _is_whole(path: Path, size_bytes: int, mtime_ns: int) -> bool:  # noqa: ARG0
 
 
 def _find_last_tensor(data: bytes) -> int:
-    """Return where the tensor that lies last begins, in bytes from the start of the file; 0 for another version.
+    """Return where the tensor that lies last begins (bytes from the start of the file); 0 for another version.
+
+    Without tensors it is the last byte of the header.
 
     Raises:
         struct.error: the header goes on beyond `data`.
@@ -98,6 +100,8 @@ def _find_last_tensor(data: bytes) -> int:
             alignment = reader.number("I") or _DEFAULT_ALIGNMENT
         else:
             reader.skip(kind)
+    if not tensors:
+        return reader.at - 1  # nothing follows the header
     last = 0
     for _ in range(tensors):
         reader.string()

@@ -133,7 +133,7 @@ async def test_a_socket_has_two_log_lines_that_say_nothing_private() -> None:
             await client.stop()
         await wait_until(lambda: len(served.log) >= 2)
     opened, closed = served.log
-    request = re.fullmatch(r"INFO app\.api\.stt: socket opened id=([0-9a-f]{32})", opened)
+    request = re.fullmatch(r"INFO app\.api\.speech_socket: socket opened id=([0-9a-f]{32})", opened)
     assert request
     fields = dict(
         part.split("=") for part in closed.removeprefix("INFO app.api.speech_socket: socket closed ").split()

@@ -42,6 +42,15 @@ def test_a_file_that_grows_is_looked_at_again(tmp_path: Path, whole: bytes) -> N
         assert is_whole_gguf(path) is expected
 
 
+def test_a_file_without_tensors_is_whole_with_its_header(tmp_path: Path) -> None:
+    """Such a model cannot be loaded: llama.cpp says why, and the file must be found for that."""
+    path = tmp_path / "empty.gguf"
+    write_gguf(path, METADATA, {})
+    assert is_whole_gguf(path)
+    path.write_bytes(path.read_bytes()[:-40])
+    assert not is_whole_gguf(path)
+
+
 def test_an_alignment_of_its_own_counts(tmp_path: Path) -> None:
     path = tmp_path / "one.gguf"
     write_gguf(path, METADATA | {"general.alignment": 32}, TENSORS)
