@@ -3,11 +3,11 @@
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
+
+from tests.fakes.local_http import QuietHandler, serve_http
 
 REVISION = "5f1c0de0000000000000000000000000000000aa"
 
@@ -36,37 +36,15 @@ class FakeHub:
     @contextmanager
     def serve(self) -> Iterator["FakeHub"]:
         """Serve until the block ends."""
-        server = _Server(("127.0.0.1", 0), _Handler)
-        server.hub = self
-        self.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
+        with serve_http(_Handler, self) as self.address:
             yield self
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    hub: FakeHub
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Log nothing: tests let clients hang up."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-    def do_HEAD(self) -> None:
+class _Handler(QuietHandler):
+    def do_HEAD(self) -> None:  # noqa: N802  # the name that http.server calls
         self._answer(self._hub.status, b"", {})
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  # the name that http.server calls
         hub = self._hub
         hub.requests.append((self.path, self.headers.get("Range", "")))
         if hub.status != 200:
@@ -81,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def _hub(self) -> FakeHub:
-        return cast("_Server", self.server).hub
+        return cast("FakeHub", self.owner)
 
     def _describe(self, repo: str, what: str) -> None:
         files = self._hub.repositories.get(repo)

@@ -8,8 +8,9 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
+
+from tests.fakes.local_http import QuietHandler, serve_http
 
 
 def make_wheel(name: str, version: str, files: dict[str, bytes]) -> bytes:
@@ -66,37 +67,15 @@ class FakeIndex:
     @contextmanager
     def serve(self) -> Iterator["FakeIndex"]:
         """Serve until the block ends."""
-        server = _Server(("127.0.0.1", 0), _Handler)
-        server.index = self
-        self.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
+        with serve_http(_Handler, self) as self.address:
             yield self
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    index: FakeIndex
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is part of the tests."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-    def do_HEAD(self) -> None:
+class _Handler(QuietHandler):
+    def do_HEAD(self) -> None:  # noqa: N802  # the name that http.server calls
         self._answer(405, b"")
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  # the name that http.server calls
         index = self._index
         index.requests.append(self.path)
         if index.status != 200:
@@ -109,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def _index(self) -> FakeIndex:
-        return cast("_Server", self.server).index
+        return cast("FakeIndex", self.owner)
 
     def _page(self, name: str) -> None:
         version, wheel = self._index.wheels[name]

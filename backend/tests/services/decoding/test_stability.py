@@ -62,13 +62,8 @@ def test_case_and_punctuation_do_not_unsettle_a_word() -> None:
     assert normalize("...") == "..."
 
 
-WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "B.", "el", "qué"]), max_size=12)
-
-
-@given(st.lists(st.tuples(WORDS, st.integers(0, 500)), max_size=30))
-def test_stable_only_grows_and_begins_the_text__incremental(steps: list[tuple[list[str], int]]) -> None:
-    """Guarantee 3, for any sequence of hypotheses."""
-    prefix = StablePrefix(INCREMENTAL)
+def assert_stable_only_grows(prefix: StablePrefix, steps: list[tuple[list[str], int]]) -> None:
+    """Push each hypothesis after its step (ms): the stable text grows, and the shown text begins with it."""
     audio_ms, before = 0, ""
     for words, step_ms in steps:
         audio_ms += step_ms
@@ -77,6 +72,15 @@ def test_stable_only_grows_and_begins_the_text__incremental(steps: list[tuple[li
         assert shown.stable.startswith(before)
         assert shown.text.startswith(shown.stable)
         before = shown.stable
+
+
+WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "B.", "el", "qué"]), max_size=12)
+
+
+@given(st.lists(st.tuples(WORDS, st.integers(0, 500)), max_size=30))
+def test_stable_only_grows_and_begins_the_text__incremental(steps: list[tuple[list[str], int]]) -> None:
+    """Guarantee 3, for any sequence of hypotheses."""
+    assert_stable_only_grows(StablePrefix(INCREMENTAL), steps)
 
 
 # -- engines that decode a whole window each time
@@ -133,15 +137,7 @@ MORE_WORDS = st.lists(st.sampled_from(["a", "b", "c", "B.", "el", "qué", "..."]
 @given(st.lists(st.tuples(MORE_WORDS, st.integers(10, 3000)), max_size=30))
 def test_stable_only_grows_and_begins_the_text__agreement(steps: list[tuple[list[str], int]]) -> None:
     """Guarantee 3, for any sequence of decodes."""
-    prefix = StablePrefix(LOCAL_AGREEMENT)
-    audio_ms, before = 0, ""
-    for words, step_ms in steps:
-        audio_ms += step_ms
-        shown = prefix.push(words, audio_ms)
-        assert shown.stable is not None
-        assert shown.stable.startswith(before)
-        assert shown.text.startswith(shown.stable)
-        before = shown.stable
+    assert_stable_only_grows(StablePrefix(LOCAL_AGREEMENT), steps)
 
 
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=20))
