@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Body, Query, Response
 from fastapi.responses import StreamingResponse
@@ -11,8 +10,10 @@ from app.api.deps import CallerDep, ResourcesDep
 from app.api.responses import (
     BUSY,
     MALFORMED,
+    NEXT_PAGE_LINK,
     NO_CONVERSATION,
     STORAGE,
+    link_next_page,
     parse_conversation_id,
     parse_message_id,
 )
@@ -42,8 +43,6 @@ from app.utils.file_names import make_content_disposition
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
 
-_LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema": {"type": "string"}}}
-
 
 @router.get(
     "",
@@ -51,7 +50,7 @@ _LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema":
     responses={
         200: {
             "description": "Conversations, the last changed first; the header `Link` holds the next page",
-            "headers": _LINK,
+            "headers": NEXT_PAGE_LINK,
         },
         400: MALFORMED,
         **STORAGE,
@@ -74,7 +73,7 @@ async def list_conversations(
     page = await resources.conversations.list_page(caller.user_id, limit=limit, before=before, q=q)
     if page.next_before is not None:
         asked = {"limit": limit, "before": page.next_before, **({"q": q} if q else {})}
-        response.headers["Link"] = f'</api/conversations?{urlencode(asked)}>; rel="next"'
+        link_next_page(response, "/api/conversations", asked)
     return [ConversationOut(**_summary_fields(conversation)) for conversation in page.items]
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 
 from app.api.deps import CallerDep, ResourcesDep
-from app.api.responses import MALFORMED, STORAGE
+from app.api.responses import MALFORMED, NEXT_PAGE_LINK, STORAGE, link_next_page
 from app.schemas.dictations import (
     BEGINNING_CHARS,
     DictationDeletedOut,
@@ -20,7 +19,6 @@ from app.services.history.dictations import MEDIA_TYPES, StoredDictation, Stored
 
 router = APIRouter(prefix="/api/dictations", tags=["dictations"])
 
-_LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema": {"type": "string"}}}
 _GONE = describe_error(
     "You have no such dictation",
     "not_found",
@@ -32,7 +30,10 @@ _GONE = describe_error(
     "",
     summary="List one's dictations",
     responses={
-        200: {"description": "The latest first; the header `Link` has the next page", "headers": _LINK},
+        200: {
+            "description": "The latest first; the header `Link` has the next page",
+            "headers": NEXT_PAGE_LINK,
+        },
         400: MALFORMED,
         **STORAGE,
     },
@@ -54,7 +55,7 @@ async def list_dictations(
     page = await resources.dictations.list_page(caller.user_id, limit=limit, before=before, q=q)
     if page.next_before is not None:
         query = {"limit": limit, "before": page.next_before, **({"q": q} if q else {})}
-        response.headers["Link"] = f'</api/dictations?{urlencode(query)}>; rel="next"'
+        link_next_page(response, "/api/dictations", query)
     return [DictationOut(**_describe(dictation)) for dictation in page.items]
 
 

@@ -1,12 +1,18 @@
-"""What the routes of conversations share: ids in paths, and documented error responses."""
+"""What the routes of stored things share: ids in paths, links to the next page, documented error responses."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
+
+from starlette.responses import Response
 
 from app.core.errors import NotFound
 from app.schemas.errors import ErrorOut, describe_error
 from app.utils.ids import parse_id
 
+NEXT_PAGE_LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema": {"type": "string"}}}
+"""The documented header of `link_next_page`."""
 NO_CONVERSATION = describe_error(
     "There is no such conversation of yours",
     "not_found",
@@ -43,6 +49,11 @@ STORAGE: dict[int | str, dict[str, Any]] = {
     ),
     "default": {"model": ErrorOut, "description": "Any other error, in the same shape"},
 }
+
+
+def link_next_page(response: Response, path: str, query: Mapping[str, Any]) -> None:
+    """Set the `Link` header to the next page of a list."""
+    response.headers["Link"] = f'<{path}?{urlencode(query)}>; rel="next"'
 
 
 def parse_conversation_id(text: str) -> UUID:

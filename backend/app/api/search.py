@@ -1,25 +1,25 @@
 """`GET /api/search`: search the caller's titles, messages and dictations."""
 
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 
 from app.api.deps import CallerDep, ResourcesDep
-from app.api.responses import MALFORMED, STORAGE
+from app.api.responses import MALFORMED, NEXT_PAGE_LINK, STORAGE, link_next_page
 from app.schemas.search import HitOut
 from app.services.history.search import SearchHit
 
 router = APIRouter(prefix="/api/search", tags=["conversations"])
-
-_LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema": {"type": "string"}}}
 
 
 @router.get(
     "",
     summary="Search what one has kept",
     responses={
-        200: {"description": "The newest first; the header `Link` has the next page", "headers": _LINK},
+        200: {
+            "description": "The newest first; the header `Link` has the next page",
+            "headers": NEXT_PAGE_LINK,
+        },
         400: MALFORMED,
         **STORAGE,
     },
@@ -52,7 +52,7 @@ async def search(
     hits = await resources.search.find(caller.user_id, q, limit=limit, before=before, order=order, kind=kind)
     if len(hits) == limit and order == "newest":
         query = {"q": q, **({"kind": kind} if kind else {}), "limit": limit, "before": hits[-1].id}
-        response.headers["Link"] = f'</api/search?{urlencode(query)}>; rel="next"'
+        link_next_page(response, "/api/search", query)
     return [_describe(hit) for hit in hits]
 
 

@@ -1,11 +1,12 @@
-"""Ids in the paths of conversations: a malformed one belongs to nothing, in the same words as an unknown one."""
+"""Ids in paths, where a malformed one is as unknown as any other, and the link to the next page of a list."""
 
 from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+from starlette.responses import Response
 
-from app.api.responses import parse_conversation_id, parse_message_id
+from app.api.responses import link_next_page, parse_conversation_id, parse_message_id
 from app.core.errors import NotFound
 from app.utils.ids import new_id
 
@@ -29,3 +30,9 @@ def test_a_malformed_id_is_not_found(parse: Callable[[str], UUID], words: str, t
         parse(text)
     assert words in raised.value.message
     assert text not in raised.value.message or not text.strip("\0")
+
+
+def test_the_next_page_keeps_the_query_and_its_order() -> None:
+    response = Response()
+    link_next_page(response, "/api/search", {"q": "volcán & más", "limit": 2, "before": 7})
+    assert response.headers["Link"] == '</api/search?q=volc%C3%A1n+%26+m%C3%A1s&limit=2&before=7>; rel="next"'
