@@ -152,14 +152,23 @@ def _is_worth_logging(record: logging.LogRecord) -> bool:
 
 
 _TOO_LONG = b"the request's address and headers hold too much (limits.header_bytes); send less"
-_REFUSAL = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
-    b"Connection: close\r\n\r\n%s"
-) % (len(_TOO_LONG), _TOO_LONG)
+_CLOSING = b"Content-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+_MALFORMED = b"HTTP/1.1 400 Bad Request\r\n" + _CLOSING
+_REFUSAL = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _CLOSING % (len(_TOO_LONG), _TOO_LONG)
+
+
+LINGER_S = 2.0
+LINGER_BYTES = 1 << 20
+"""How long, and for how much more input, a refused connection stays open so that its client can read the refusal."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Answers 431 to an address and headers that are too long, and closes a connection that sends them slowly."""
+    """Answers 431 to an address and headers that are too long, and closes a connection that sends them slowly.
+
+    A connection that is refused while its client still sends is closed for writing alone at first, and its input is
+    discarded: a socket that is closed with unread input resets the connection, and the client loses the answer
+    (RFC 9112, section 9.6).
+    """
 
     def __init__(self, *arguments: Any, header_bytes: int, header_s: float, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -169,6 +178,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Bytes of the headers that are not complete yet."""
         self._in_head = True
         self._deadline: TimerHandle | None = None
+        self._discarded_bytes: int | None = None
+        """Input discarded since the refusal; None before it."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -179,10 +190,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._discarded_bytes is not None:
+            self._discard(data)
+            return
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > self._header_bytes and not self.transport.is_closing():
+        if self._in_head and self._head_bytes > self._header_bytes and self._may_refuse:
             self._refuse()
 
     def on_message_begin(self) -> None:
@@ -202,8 +216,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        if not self.transport.is_closing():
-            super().send_400_response(msg)
+        if self._may_refuse:
+            text = msg.encode("ascii")
+            self._refuse(_MALFORMED % (len(text), text))
 
     def _start_head(self) -> None:
         self._in_head = True
@@ -215,7 +230,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse(self) -> None:
+    @property
+    def _may_refuse(self) -> bool:
+        return self._discarded_bytes is None and not self.transport.is_closing()
+
+    def _refuse(self, answer: bytes = _REFUSAL) -> None:
+        """Answer, then discard what the client still sends until it has had the time to read."""
         self._cancel_deadline()
-        self.transport.write(_REFUSAL)
-        self.transport.close()
+        self._discarded_bytes = 0
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # the application may still write, but nothing follows the refusal
+            self.cycle.message_event.set()
+        self.transport.write(answer)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deadline = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def _discard(self, data: bytes) -> None:
+        assert self._discarded_bytes is not None
+        self._discarded_bytes += len(data)
+        if self._discarded_bytes > LINGER_BYTES:
+            self.transport.close()

@@ -75,6 +75,21 @@ async def test_a_head_that_is_too_long_is_refused(served: RunningServer, rest: b
     assert answer.count(b"HTTP/1.1") == 1
 
 
+@pytest.mark.parametrize("start", [b"GET /health HTTP/1.1\r\nX: ", b"no request at all\r\n"])
+async def test_a_refusal_reaches_a_client_that_still_sends(served: RunningServer, start: bytes) -> None:
+    # 900 kB in pieces: a server that closes at once resets the connection before the client reads a word.
+    answer = await told(served, start, *[b"x" * 30_000] * 30, every_s=0.005)
+    assert answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_refused_client_that_never_stops_is_let_go_of(served: RunningServer) -> None:
+    began_s = asyncio.get_running_loop().time()
+    await told(served, b"GET /health HTTP/1.1\r\nX: ", *[b"x" * 60_000] * 1000, every_s=0.005)
+    await wait_until(lambda: served.connections == 0)
+    assert asyncio.get_running_loop().time() - began_s < 5
+
+
 async def test_an_address_that_is_too_long_is_refused(http: httpx2.AsyncClient) -> None:
     assert (await http.get("/health?" + "x" * 9000)).status_code == 431
     assert (await http.get("/health?" + "x" * 7000)).status_code == 200
