@@ -56,15 +56,14 @@ class WhisperSettings(BaseModel):
         1, ge=1, le=64, description="CPU threads of one Whisper decode; `scheduler.cores` decodes run at once"
     )
     beam_size: int = Field(5, ge=1, le=10, description="beam size of the decode that makes a final")
-    partial_window: Literal["short", "full", "auto"] = Field(
+    partial_window: Literal["short", "full"] = Field(
         "short",
-        description="audio that Whisper encodes for a partial: `short` only the speech, `full` always 30 s, "
-        "`auto` 30 s while cores are free",
+        description="audio that Whisper encodes for a partial: `short` the speech, at least 6.4 s; `full` always 30 s",
     )
-    final_window: Literal["short", "full", "auto"] = Field(
-        "auto",
-        description="audio that Whisper encodes for a final: `short` only the speech, `full` always 30 s, "
-        "`auto` 30 s while cores are free; a doubtful `short` one is decoded again with 30 s",
+    final_window: Literal["short", "full"] = Field(
+        "short",
+        description="audio that Whisper encodes for a final: `short` the speech, at least 15 s; `full` always 30 s; a "
+        "doubtful `short` one is decoded again with 30 s",
     )
 
 

@@ -51,7 +51,6 @@ class DecodingContext:
 
 
 WindowSize = Literal["short", "full"]
-WindowChoice = Literal["short", "full", "auto"]
 
 WITHIN_S = {Priority.FINAL: 0.3, Priority.EAGER: 0.35}
 """How soon a decode is wanted. An eager final is wanted before the silence is long enough to end the utterance."""
@@ -62,8 +61,8 @@ PARTIAL_WITHIN_S = 0.5
 class WindowSizes:
     """How much audio is encoded for a partial and for a final."""
 
-    partial: WindowChoice = "short"
-    final: WindowChoice = "auto"
+    partial: WindowSize = "short"
+    final: WindowSize = "short"
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "WindowSizes":
@@ -168,10 +167,7 @@ class WindowSession:
         return await self._scheduler.run(job, call)
 
     def _window_size(self, task: DecodeTask) -> WindowSize:
-        choice = self._sizes.final if is_final(task.priority) else self._sizes.partial
-        if choice != "auto":
-            return choice
-        return "full" if self._scheduler is None or self._scheduler.has_headroom else "short"
+        return self._sizes.final if is_final(task.priority) else self._sizes.partial
 
     def _needs_full_window(self, task: DecodeTask, request: WindowRequest, result: WindowResult) -> bool:
         if request.window == "full":

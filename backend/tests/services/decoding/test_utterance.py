@@ -256,7 +256,7 @@ async def test_an_open_engine_has_its_place_at_the_scheduler_until_it_is_closed(
     assert len({engine.number for engine in engines}) == 2
     assert [engine.config.vocabulary for engine in engines] == [("Ada",)] * 2
     assert engines[0].name == "fake"
-    assert (engines[0].sizes.partial, engines[0].sizes.final) == ("short", "auto")
+    assert (engines[0].sizes.partial, engines[0].sizes.final) == ("short", "short")
     pressures: list[object] = []
     engines[0].watch_pressure(pressures.append)
     for engine in engines:

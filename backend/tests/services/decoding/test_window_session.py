@@ -94,10 +94,10 @@ def test_words_that_end_long_before_the_speech_do_not_cover_it() -> None:
 # -- decodes
 
 
-async def test_without_a_scheduler_a_final_is_decoded_in_full_at_once() -> None:
+async def test_without_a_scheduler_a_final_is_decoded_at_once() -> None:
     engine = FakeWindowSession()
     result = await session(engine).decode(DecodeTask(Priority.FINAL), request)
-    assert (result.text, engine.requests[0].window) == (make_text(3), "full")
+    assert (result.text, engine.requests[0].window) == (make_text(3), "short")
     assert session(engine).pressure_factor == 1
     assert session(engine).model == "fake"
 

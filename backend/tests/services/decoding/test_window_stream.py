@@ -193,19 +193,13 @@ async def test_a_partial_in_circles_is_decoded_in_full_while_cores_are_free_and_
 
 
 @pytest.mark.parametrize(
-    ("choice", "factor", "cores", "window"),
-    [
-        ("auto", 1, 2, "full"),
-        ("auto", 1, 1, "short"),
-        ("auto", 2, 2, "short"),
-        ("short", 1, 2, "short"),
-        ("full", 4, 1, "full"),
-    ],
+    ("windows", "window"), [(WindowSizes(final="full"), "full"), (WindowSizes(), "short")]
 )
-async def test_the_window_of_a_final_is_the_setting_s(
-    choice: str, factor: float, cores: int, window: str
+@pytest.mark.parametrize(("factor", "cores"), [(1, 1), (1, 2), (4, 1), (4, 2)])
+async def test_the_window_of_a_final_is_the_setting_s_under_any_load(
+    windows: WindowSizes, window: str, factor: float, cores: int
 ) -> None:
-    async with dictation(windows=WindowSizes(final=choice), factor=factor, cores=cores) as it:  # type: ignore[arg-type]
+    async with dictation(windows=windows, factor=factor, cores=cores) as it:
         stream = it.utterance()
         audio, end = utterance(3)
         await feed(stream, audio)

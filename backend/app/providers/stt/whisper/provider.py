@@ -202,7 +202,7 @@ class WhisperSession:
             return decode_short(whisper, request, abandoned)
         if request.final:
             return decode_full(whisper, request, abandoned)
-        return decode_short(whisper, request, abandoned, min_frames=MAX_FRAMES)
+        return decode_short(whisper, request, abandoned, least_frames=MAX_FRAMES)
 
 
 def _capabilities(default: Checkpoint | None) -> SttCapabilities:

@@ -22,7 +22,9 @@ from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, compressi
 MARGIN_FRAMES = 50
 """Half a second of silence after the audio: without it last words are lost (docs/decisions/0003)."""
 ROUND_FRAMES = 128
-MIN_FRAMES = 640
+PARTIAL_FRAMES = 640
+FINAL_FRAMES = 1500
+"""The least window. A shorter one makes real weights say short sentences twice (docs/decisions/0003)."""
 MAX_FRAMES = 3000
 
 BASE_TOKENS = 8
@@ -47,12 +49,16 @@ class _AlignedWord(NamedTuple):
 
 
 def decode_short(
-    model: Any, request: DecodeRequest, abandoned: threading.Event, *, min_frames: int = MIN_FRAMES
+    model: Any, request: DecodeRequest, abandoned: threading.Event, *, least_frames: int | None = None
 ) -> DecodeResult:
-    """Decode one window with a `WhisperModel`. Encodes the frames that are there, at least `min_frames`. Blocks."""
+    """Decode one window with a `WhisperModel`. Blocks.
+
+    Encodes the frames that are there, and at least `least_frames` (default: PARTIAL_FRAMES or FINAL_FRAMES).
+    """
+    least = least_frames or (FINAL_FRAMES if request.final else PARTIAL_FRAMES)
     audio = pad_window(request.samples, request.speech_samples)
     features = model.feature_extractor(audio)
-    encoded = model.encode(pad_features(features, min_frames))
+    encoded = model.encode(pad_features(features, least))
     lang, probability = _language(model, encoded, request)
     if abandoned.is_set():
         return DecodeResult("", lang, probability)

@@ -12,9 +12,10 @@ from app.providers.stt.whisper.full_window import DecodeRequest
 from app.providers.stt.whisper.model_pool import load
 from app.providers.stt.whisper.provider import WhisperLocalProvider
 from app.providers.stt.whisper.short_window import (
+    FINAL_FRAMES,
     MARGIN_FRAMES,
     MAX_FRAMES,
-    MIN_FRAMES,
+    PARTIAL_FRAMES,
     ROUND_FRAMES,
     decode_short,
     pad_features,
@@ -34,8 +35,8 @@ from tests.support.checkpoints import (
 @pytest.mark.parametrize(
     ("frames", "padded"),
     [
-        (1, MIN_FRAMES),
-        (MIN_FRAMES - MARGIN_FRAMES, MIN_FRAMES),
+        (1, PARTIAL_FRAMES),
+        (PARTIAL_FRAMES - MARGIN_FRAMES, PARTIAL_FRAMES),
         (700, 768),
         (2990, MAX_FRAMES),
         (4000, MAX_FRAMES),
@@ -43,9 +44,9 @@ from tests.support.checkpoints import (
 )
 def test_features_are_padded_with_a_margin_to_a_round_number_of_frames(frames: int, padded: int) -> None:
     features = np.ones((80, frames + 1), np.float32)  # the last frame lies behind the audio
-    fitted = pad_features(features, MIN_FRAMES)
+    fitted = pad_features(features, PARTIAL_FRAMES)
     assert fitted.shape == (80, padded)
-    assert padded in (MIN_FRAMES, MAX_FRAMES) or padded % ROUND_FRAMES == 0
+    assert padded in (PARTIAL_FRAMES, MAX_FRAMES) or padded % ROUND_FRAMES == 0
     kept = min(frames, padded)
     assert fitted[:, :kept].all()
     assert not fitted[:, kept:].any()
@@ -84,6 +85,22 @@ def test_no_text_is_a_doubt(model: Any) -> None:
         "no_speech",
         False,
     )
+
+
+@pytest.mark.parametrize(("final", "frames"), [(True, FINAL_FRAMES), (False, PARTIAL_FRAMES)])
+def test_a_final_hears_a_longer_window_than_a_partial(
+    known: Whisper, model: Any, monkeypatch: pytest.MonkeyPatch, final: bool, frames: int
+) -> None:
+    encoded: list[int] = []
+    original = model.encode
+
+    def encode(features: np.ndarray[Any, Any]) -> Any:
+        encoded.append(features.shape[-1])
+        return original(features)
+
+    monkeypatch.setattr(model, "encode", encode)
+    assert decode_short(model, decode_request(known, final=final), threading.Event()).text == ENGLISH
+    assert encoded == [frames]
 
 
 def test_nothing_is_generated_for_a_caller_that_has_left(known: Whisper, model: Any) -> None:
