@@ -1,7 +1,10 @@
 """Events of a segmenter, made by hand."""
 
 from app.providers.base import Samples
+from app.services.audio.endpointing import SpeechEvidence
 from app.services.audio.segmenter import UtteranceEnded
+
+CLEAR_SPEECH = SpeechEvidence(voiced_ms=1000, mean_probability=0.95, voiced_share=0.9)
 
 
 def make_ended(start: int, speech_end: int, *, audio: Samples | None = None) -> UtteranceEnded:
@@ -12,6 +15,6 @@ def make_ended(start: int, speech_end: int, *, audio: Samples | None = None) -> 
         end=speech_end,
         speech_end=speech_end,
         heard_until=speech_end,
-        discard_reason=None,
+        evidence=CLEAR_SPEECH,
         audio=audio,
     )

@@ -39,11 +39,22 @@ class EndpointConfig:
     threshold: float = 0.5
     neg_threshold: float = 0.35
     min_speech_ms: int = 250
-    min_word_ms: int = 100
     max_utterance_s: float = 28.0
     soft_utterance_s: float = 20.0
     provisional_ms: int | None = None
     """Silence after which a `Pause` is reported (ms). None: pauses are not reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEvidence:
+    """How sure the detector was of an utterance's speech. The engine decides what it says; this is told beside it."""
+
+    voiced_ms: int
+    """Time at or above `threshold`."""
+    mean_probability: float
+    """Mean over that time: speech is mostly above 0.8, noise that resembles speech mostly below 0.6."""
+    voiced_share: float
+    """Share of that time in all time that is not plain silence: low in music."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +68,22 @@ class Begin:
 class End:
     """An utterance is over at `frame` (exclusive); its last voiced frame ends at `speech_end`.
 
-    `discard_reason` is None where the utterance is worth decoding. `continues`: speech goes on, and the next
-    utterance has begun at `frame` without a new `Begin`.
+    `discard_reason` is given only where the detector called none of it speech: all else is decoded.
+    `likely_reason` names why an engine may find no words in it. `continues`: speech goes on, and the next utterance
+    has begun at `frame` without a new `Begin`.
     """
 
     frame: int
     speech_end: int
-    discard_reason: DiscardReason | None
+    evidence: SpeechEvidence
+    discard_reason: DiscardReason | None = None
+    likely_reason: DiscardReason | None = None
     continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The utterance may be over: its last voiced frame ends at `speech_end`. So far it is worth decoding."""
+    """The utterance may be over: its last voiced frame ends at `speech_end`."""
 
     speech_end: int
 
@@ -104,13 +118,6 @@ class _OpenUtterance:
 class Endpointer:
     """Decides where one session's utterances begin and end, from the speech probability and level of each frame."""
 
-    CLEAR_SPEECH = 0.8
-    """Mean probability of the voiced frames from which a short utterance is taken for a word, not a click."""
-    LEAST_MEAN = 0.61
-    """Mean probability of the voiced frames below which an utterance is noise that resembles speech."""
-    LEAST_VOICED_SHARE = 0.4
-    """Share of voiced frames among the frames that are not plain silence, below which an utterance is music."""
-
     def __init__(self, config: EndpointConfig) -> None:
         self._config = config
         self._silence = frames(config.silence_ms) if config.silence_ms is not None else None
@@ -144,7 +151,7 @@ class Endpointer:
         self._recent.clear()
         if self._speech is None:
             return None
-        return self._end(self._speech, self._count, short_ms=self._config.min_word_ms)
+        return self._end(self._speech, self._count)
 
     def _check_begin(self, prob: float) -> Begin | None:
         self._recent.append(prob)
@@ -172,11 +179,11 @@ class Endpointer:
     def _check_end(self, speech: _OpenUtterance, frame: _Frame) -> End | None:
         length = self._count - speech.begin
         if self._silence is not None and speech.silent >= self._silence:
-            return self._end(speech, self._count, short_ms=self._config.min_speech_ms)
+            return self._end(speech, self._count)
         if length < self._soft:
             return None
         if speech.silent >= SOFT_PAUSE_FRAMES:
-            return self._end(speech, self._count, short_ms=self._config.min_speech_ms)
+            return self._end(speech, self._count)
         self._late.append(frame)
         return self._hard_cut(speech) if length >= self._hard else None
 
@@ -186,7 +193,7 @@ class Endpointer:
             return Continue()
         if speech.silent != self._provisional:
             return None
-        speech.paused = self._discard_reason(speech, self._config.min_speech_ms) is None
+        speech.paused = speech.voiced > 0
         return Pause(speech.speech_end) if speech.paused else None
 
     def _hard_cut(self, speech: _OpenUtterance) -> End:
@@ -195,22 +202,32 @@ class Endpointer:
         dips = [sum(f.level for f in late[i : i + DIP_FRAMES]) for i in range(max(len(late) - DIP_FRAMES, 1))]
         quietest = min(range(len(dips)), key=dips.__getitem__) + DIP_FRAMES // 2
         cut = self._count - len(late) + quietest
-        end = self._end(speech, cut, short_ms=0, continues=True)
+        end = self._end(speech, cut, continues=True)
         self._speech = _OpenUtterance(begin=cut, speech_end=cut)
         for offset, frame in enumerate(late[quietest:]):
             self._count_frame(self._speech, frame.prob, at=cut + offset + 1)
         return end
 
-    def _end(self, speech: _OpenUtterance, at: int, *, short_ms: int, continues: bool = False) -> End:
+    def _end(self, speech: _OpenUtterance, at: int, *, continues: bool = False) -> End:
         self._speech = None
         self._late.clear()
-        return End(at, min(speech.speech_end, at), self._discard_reason(speech, short_ms), continues)
+        evidence = _weigh(speech)
+        return End(
+            frame=at,
+            speech_end=min(speech.speech_end, at),
+            evidence=evidence,
+            discard_reason=None if speech.voiced else DiscardReason.NO_SPEECH,
+            likely_reason=self._likely_reason(evidence),
+            continues=continues,
+        )
 
-    def _discard_reason(self, speech: _OpenUtterance, short_ms: int) -> DiscardReason | None:
-        mean = speech.prob_sum / speech.voiced if speech.voiced else 0.0
-        least = self._config.min_word_ms if mean >= self.CLEAR_SPEECH else short_ms
-        # Rounded to whole frames: three frames (96 ms) count as the 100 ms of a short word.
-        if speech.voiced < round(least / FRAME_MS):
-            return DiscardReason.TOO_SHORT
-        is_speech = mean >= self.LEAST_MEAN and speech.voiced >= self.LEAST_VOICED_SHARE * speech.active
-        return None if is_speech else DiscardReason.NO_SPEECH
+    def _likely_reason(self, evidence: SpeechEvidence) -> DiscardReason | None:
+        return DiscardReason.TOO_SHORT if evidence.voiced_ms < self._config.min_speech_ms else None
+
+
+def _weigh(speech: _OpenUtterance) -> SpeechEvidence:
+    return SpeechEvidence(
+        voiced_ms=round(speech.voiced * FRAME_MS),
+        mean_probability=speech.prob_sum / speech.voiced if speech.voiced else 0.0,
+        voiced_share=speech.voiced / speech.active if speech.active else 0.0,
+    )

@@ -17,6 +17,7 @@ from app.services.audio.endpointing import (
     EndpointConfig,
     Endpointer,
     Pause,
+    SpeechEvidence,
 )
 from app.services.audio.pcm import Resampler
 from app.services.audio.vad_gate import VAD_GATES
@@ -95,8 +96,9 @@ class UtteranceResumed:
 class UtteranceEnded:
     """The utterance is over: it covers session samples `start` to `end`; its speech ends at `speech_end`.
 
-    `discard_reason` is None where it is worth decoding. `audio` is given where audio beyond `end` was handed out
-    before the cut was decided: an engine that took it has to decode the utterance again, from `audio` alone.
+    `discard_reason` is given only where the detector called none of it speech: all else is decoded. `likely_reason`
+    names why an engine may find no words in it. `audio` is given where audio beyond `end` was handed out before the
+    cut was decided: an engine that took it has to decode the utterance again, from `audio` alone.
     """
 
     utterance_id: int
@@ -105,7 +107,9 @@ class UtteranceEnded:
     speech_end: int
     heard_until: int
     """Session sample at which the end was decided: `heard_until - speech_end` is the silence that was waited for."""
-    discard_reason: DiscardReason | None
+    evidence: SpeechEvidence
+    discard_reason: DiscardReason | None = None
+    likely_reason: DiscardReason | None = None
     audio: Samples | None = None
 
 
@@ -122,7 +126,6 @@ class Segmenter:
             threshold=settings.vad.threshold,
             neg_threshold=settings.vad.neg_threshold,
             min_speech_ms=settings.vad.min_speech_ms,
-            min_word_ms=settings.vad.min_word_ms,
             max_utterance_s=settings.limits.utterance_s,
             soft_utterance_s=settings.limits.utterance_soft_s,
             provisional_ms=settings.endpointing.provisional_ms,
@@ -229,7 +232,9 @@ class Segmenter:
                 end=at,
                 speech_end=speech_end,
                 heard_until=min(self._framed, self._buffer.end),
+                evidence=end.evidence,
                 discard_reason=end.discard_reason,
+                likely_reason=end.likely_reason,
                 audio=recut,
             )
         )

@@ -366,7 +366,7 @@ class EventBuilder:
         if utterance.eager != transcript.text:
             self.turn_resumed(utterance, ended.heard_until)
         if transcript.rejected or not transcript.text:
-            self.discarded(utterance, ended.end, transcript.rejected or DiscardReason.EMPTY)
+            self.discarded(utterance, ended.end, _reason_without_words(transcript, ended))
             return
         speech_samples = ended.speech_end - ended.start
         self.totals.finals += 1
@@ -519,6 +519,13 @@ class EventBuilder:
             "model": model,
             "timing": timing,
         }
+
+
+def _reason_without_words(transcript: Transcript, ended: UtteranceEnded) -> str:
+    """Why a decoded utterance has no words: the engine's reason, or what the audio says where the engine has none."""
+    reason = transcript.rejected or DiscardReason.EMPTY
+    heard_nothing = reason in (DiscardReason.EMPTY, DiscardReason.NO_SPEECH)
+    return ended.likely_reason or reason if heard_nothing else reason
 
 
 def _withheld(requested: frozenset[str]) -> frozenset[str]:

@@ -1,6 +1,8 @@
 """Endpointing on scripted probabilities: no audio, no clock, every decision counted in frames."""
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -14,6 +16,7 @@ from app.services.audio.endpointing import (
     EndpointConfig,
     Endpointer,
     Pause,
+    SpeechEvidence,
     frames,
 )
 
@@ -27,6 +30,21 @@ def play(endpointer: Endpointer, *runs: tuple[float, int], level: float = 1000) 
         for prob, count in runs
         for _ in range(count)
         if (decision := endpointer.push(prob, level)) is not None
+    ]
+
+
+UNWEIGHED = SpeechEvidence(0, 0.0, 0.0)
+
+
+def end_at(frame: int, speech_end: int) -> End:
+    """An end that is decoded, as `without_evidence` gives it."""
+    return End(frame, speech_end, UNWEIGHED)
+
+
+def without_evidence(decisions: Sequence[Decision | None]) -> list[Decision | None]:
+    return [
+        replace(each, evidence=UNWEIGHED, likely_reason=None) if isinstance(each, End) else each
+        for each in decisions
     ]
 
 
@@ -51,14 +69,14 @@ def test_silence_of_the_profile_ends_an_utterance(silence_ms: int, count: int) -
     decisions = play(endpointer, (0.9, 30), (0.0, count))
 
     assert frames(silence_ms) == count
-    assert decisions == [Begin(0), End(30 + count, 30, None)]
+    assert without_evidence(decisions) == [Begin(0), end_at(30 + count, 30)]
 
 
 def test_a_pause_shorter_than_the_profile_is_part_of_the_utterance() -> None:
     """Speech that resumes in time goes on."""
     decisions = play(Endpointer(CONVERSATION), (0.9, 30), (0.0, 18), (0.9, 30), (0.0, 19))
 
-    assert decisions == [Begin(0), End(97, 78, None)]
+    assert without_evidence(decisions) == [Begin(0), end_at(97, 78)]
 
 
 def test_probabilities_between_the_thresholds_keep_speech_going_but_do_not_start_it() -> None:
@@ -69,35 +87,40 @@ def test_probabilities_between_the_thresholds_keep_speech_going_but_do_not_start
     assert play(endpointer, (0.9, 30), (0.4, 30), (0.0, 18)) == [Begin(100)]
 
 
-def test_less_than_250_ms_of_doubtful_speech_is_too_short() -> None:
-    """A click that resembles speech comes to nothing."""
-    decisions = play(Endpointer(CONVERSATION), (0.7, 6), (0.0, 19))
+@pytest.mark.parametrize(
+    ("runs", "evidence", "likely_reason"),
+    [
+        ([(0.7, 6)], SpeechEvidence(192, 0.7, 1.0), DiscardReason.TOO_SHORT),
+        ([(0.55, 3)], SpeechEvidence(96, 0.55, 1.0), DiscardReason.TOO_SHORT),
+        ([(0.95, 20)], SpeechEvidence(640, 0.95, 1.0), None),
+        ([(0.51, 9), (0.3, 30)], SpeechEvidence(288, 0.51, 9 / 28), None),
+    ],
+    ids=["short", "a click", "a word", "like music"],
+)
+def test_what_the_detector_calls_speech_is_never_discarded_undecoded(
+    runs: list[tuple[float, int]], evidence: SpeechEvidence, likely_reason: DiscardReason | None
+) -> None:
+    """How sure it was is evidence for the engine, and names an utterance in which the engine finds no words."""
+    [_, end] = play(Endpointer(CONVERSATION), *runs, (0.0, 19))
 
-    assert isinstance(decisions[1], End)
-    assert decisions[1].discard_reason is DiscardReason.TOO_SHORT
+    assert isinstance(end, End)
+    assert end.discard_reason is None
+    assert end.likely_reason is likely_reason
+    assert asdict(end.evidence) == pytest.approx(asdict(evidence))
 
 
-def test_a_short_word_spoken_clearly_is_kept() -> None:
-    """100 ms suffice where the detector is sure: "no" is a word."""
-    decisions = play(Endpointer(CONVERSATION), (0.95, 3), (0.0, 19))
-
-    assert decisions[1] == End(22, 3, None)
-
-
-def test_at_stop_a_short_doubtful_word_is_kept() -> None:
-    """Who stops right after a word meant it."""
+def test_silence_behind_a_hard_cut_is_not_decoded() -> None:
+    """The rest of an utterance that was cut in its last breath holds no speech at all."""
     endpointer = Endpointer(CONVERSATION)
-    play(endpointer, (0.7, 4))
+    hard = frames(28_000)
+    play(endpointer, (0.9, hard - 6))
+    [cut] = play(endpointer, (0.4, 3), level=10) + play(endpointer, (0.4, 3), level=0)
+    [end] = play(endpointer, (0.0, 19))
 
-    assert endpointer.finish() == End(4, 4, None)
-
-
-def test_music_comes_to_nothing() -> None:
-    """A few voiced frames among many half-voiced ones are music, not speech."""
-    decisions = play(Endpointer(CONVERSATION), (0.75, 10), (0.3, 12), (0.75, 3), (0.3, 18), (0.0, 19))
-
-    assert isinstance(decisions[-1], End)
-    assert decisions[-1].discard_reason is DiscardReason.NO_SPEECH
+    assert isinstance(cut, End)
+    assert isinstance(end, End)
+    assert cut.discard_reason is None
+    assert end.discard_reason is DiscardReason.NO_SPEECH
 
 
 def test_manual_waits_for_finish() -> None:
@@ -105,7 +128,7 @@ def test_manual_waits_for_finish() -> None:
     endpointer = Endpointer(EndpointConfig(silence_ms=None))
 
     assert play(endpointer, (0.9, 30), (0.0, 300)) == [Begin(0)]
-    assert endpointer.finish() == End(330, 30, None)
+    assert without_evidence([endpointer.finish()]) == [end_at(330, 30)]
 
 
 def test_finish_in_silence_ends_nothing() -> None:
@@ -125,7 +148,7 @@ def test_from_20_s_a_short_pause_ends_the_utterance(silence_ms: int | None) -> N
 
     decisions = play(endpointer, (0.9, long), (0.0, 5))
 
-    assert decisions == [Begin(0), End(long + 5, long, None)]
+    assert without_evidence(decisions) == [Begin(0), end_at(long + 5, long)]
 
 
 def test_at_28_s_the_cut_is_made_in_the_quietest_moment() -> None:
@@ -143,7 +166,7 @@ def test_at_28_s_the_cut_is_made_in_the_quietest_moment() -> None:
     assert soft + 50 <= end.frame < soft + 53
     # The rest is an utterance of its own, of which nothing is forgotten.
     rest = play(endpointer, (0.0, 19))
-    assert rest == [End(hard + 19, hard, None)]
+    assert without_evidence(rest) == [end_at(hard + 19, hard)]
 
 
 def test_speech_without_end_is_cut_again_and_again() -> None:
@@ -166,7 +189,7 @@ def test_after_256_ms_of_silence_the_utterance_may_be_over() -> None:
     decisions = play(Endpointer(PROVISIONAL), (0.9, 30), (0.0, 8))
     assert decisions == [Begin(0), Pause(30)]
     decisions = play(Endpointer(PROVISIONAL), (0.9, 30), (0.0, 19))
-    assert decisions == [Begin(0), Pause(30), End(49, 30, None)]
+    assert without_evidence(decisions) == [Begin(0), Pause(30), end_at(49, 30)]
 
 
 def test_speech_that_continues_is_told_at_its_first_frame_and_may_pause_again() -> None:
@@ -174,12 +197,7 @@ def test_speech_that_continues_is_told_at_its_first_frame_and_may_pause_again() 
     assert decisions == [Begin(0), Pause(30), Continue(), Pause(49), Continue()]
 
 
-def test_what_is_not_worth_keeping_does_not_pause() -> None:
-    """Nobody decodes a click."""
-    decisions = play(Endpointer(PROVISIONAL), (0.7, 4), (0.0, 19))
-    assert decisions == [Begin(0), End(23, 4, DiscardReason.TOO_SHORT)]
-
-
 def test_an_end_that_comes_before_the_pause_is_all_there_is() -> None:
     config = EndpointConfig(silence_ms=100, provisional_ms=256)
-    assert play(Endpointer(config), (0.9, 30), (0.0, 10)) == [Begin(0), End(34, 30, None)]
+    decisions = play(Endpointer(config), (0.9, 30), (0.0, 10))
+    assert without_evidence(decisions) == [Begin(0), end_at(34, 30)]

@@ -1,6 +1,7 @@
 """The events: the same fields as the documented models, and the optional ones only for clients that asked."""
 
 import json
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -25,6 +26,7 @@ from app.services.dictation.events import (
     resumed_event,
 )
 from app.services.dictation.latency_meter import Meter, SessionTotals
+from tests.support.utterances import CLEAR_SPEECH
 
 SHAPES = {get_args(shape.__annotations__["type"])[0]: shape for shape in get_args(Event)}
 MODELS = {
@@ -32,7 +34,7 @@ MODELS = {
     for model in get_args(get_args(speech_socket.ServerEvent)[0])
 }
 SAID = Transcript("hello", "en", "tiny", (Word("hello", 100, 400, 0.98765),), decode_ms=7)
-ENDED = UtteranceEnded(1, 1600, 32_000, 16_000, 25_600, None)
+ENDED = UtteranceEnded(1, 1600, 32_000, 16_000, 25_600, CLEAR_SPEECH)
 
 
 class Sent:
@@ -143,6 +145,23 @@ def test_an_utterance_without_text_is_discarded_as_empty() -> None:
         sent.builder.final(UtteranceState(1, 1600), ENDED, transcript, Receipt(0, 0, 0, 0))
     assert [event["reason"] for event in sent.events] == ["empty", "hallucination"]
     assert not sent.kept
+
+
+@pytest.mark.parametrize(
+    ("transcript", "reason"),
+    [
+        (Transcript(""), "too_short"),
+        (Transcript("", rejected="no_speech"), "too_short"),
+        (Transcript("", rejected="hallucination"), "hallucination"),
+    ],
+)
+def test_the_audio_names_an_utterance_in_which_the_engine_hears_nothing(
+    transcript: Transcript, reason: str
+) -> None:
+    sent = Sent("utterance_discarded")
+    ended = replace(ENDED, likely_reason=DiscardReason.TOO_SHORT)
+    sent.builder.final(UtteranceState(1, 1600), ended, transcript, Receipt(0, 0, 0, 0))
+    assert [event["reason"] for event in sent.events] == [reason]
 
 
 def test_an_empty_final_takes_a_partial_back_where_discards_are_not_reported() -> None:

@@ -31,9 +31,11 @@ from tests.fakes.window_engine import (
     FakeWindowEngine,
     FakeWindowSession,
     WindowScript,
+    hear,
     make_speech,
     make_text,
 )
+from tests.support.utterances import CLEAR_SPEECH
 
 PAUSE = 4096
 ASKED = frozenset({"eager_final", "turn_resumed"})
@@ -97,7 +99,8 @@ class Room:
         await self.hear(UtteranceResumed(self.ids, self.at))
 
     async def end(self, speech_end: int, discard_reason: DiscardReason | None = None) -> None:
-        await self.hear(UtteranceEnded(self.ids, self.begun, self.at, speech_end, self.at, discard_reason))
+        span = (self.ids, self.begun, self.at, speech_end, self.at)
+        await self.hear(UtteranceEnded(*span, CLEAR_SPEECH, discard_reason))
 
     async def _give(self, samples: Samples) -> None:
         self.at += len(samples)
@@ -175,15 +178,35 @@ async def test_who_did_not_ask_is_told_the_final_alone_and_it_is_as_early() -> N
 
 @pytest.mark.parametrize("asked", [True, False])
 async def test_an_utterance_that_comes_to_nothing_takes_it_back_too(asked: bool) -> None:
-    """The detector may change its mind in the silence: music."""
+    """The engine may change its mind when it hears all of it."""
+
+    def doubt(request: WindowRequest) -> WindowResult:
+        return hear(request) if request.speech_samples == 4 * WORD_SAMPLES else WindowResult("")
+
     events = ASKED | {"utterance_discarded"} if asked else ASKED
-    async with room(events=frozenset(events)) as it:
+    async with room(WindowScript(doubt), events=frozenset(events)) as it:
         await it.speak(4)
         await it.pause()
-        await it.end(4 * WORD_SAMPLES, DiscardReason.NO_SPEECH)
+        await it.end(5 * WORD_SAMPLES)
         last = ("utterance_discarded", None) if asked else ("final", "")
         assert it.told == [("eager_final", make_text(4)), ("turn_resumed", None), last]
         assert it.kept == []
+
+
+async def test_what_was_shown_is_decoded_whatever_the_gate_says() -> None:
+    async with room() as it:
+        await it.speak(4)
+        await it.pause()
+        await it.end(4 * WORD_SAMPLES, DiscardReason.NO_SPEECH)
+        assert it.told == [("eager_final", make_text(4)), ("final", make_text(4))]
+
+
+async def test_what_the_gate_calls_no_speech_is_not_decoded() -> None:
+    async with room(events=frozenset({"utterance_discarded"})) as it:
+        await it.speak(1)
+        await it.end(WORD_SAMPLES, DiscardReason.NO_SPEECH)
+        assert [event["reason"] for event in it.events] == ["no_speech"]
+        assert it.engine.finals == []
 
 
 async def test_an_end_elsewhere_than_at_the_pause_is_decoded_anew() -> None:
