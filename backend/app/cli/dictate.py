@@ -33,6 +33,10 @@ Source = Annotated[
     ),
 ]
 Lang = Annotated[str | None, typer.Option(help="Language (BCP-47, such as en or es-MX), or auto.")]
+Langs = Annotated[
+    list[str] | None,
+    typer.Option(help="Languages that are spoken, comma-separated: one is chosen for each utterance."),
+]
 Provider = Annotated[str | None, typer.Option(help="Speech engine; `prompter providers` lists them.")]
 Model = Annotated[str | None, typer.Option(help="The engine's model.")]
 Vocabulary = Annotated[
@@ -48,6 +52,7 @@ Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Continue aft
 def dictate(
     source: Source = None,
     lang: Lang = None,
+    langs: Langs = None,
     provider: Provider = None,
     model: Model = None,
     endpointing: Endpointing = None,
@@ -74,6 +79,7 @@ def dictate(
     screen = JsonScreen() if as_json else TextScreen()
     config = {
         "lang": lang,
+        "langs": split_terms(langs),
         "provider": provider,
         "model": model,
         "words": words,

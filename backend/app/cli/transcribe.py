@@ -23,6 +23,7 @@ from app.cli.common import (
 from app.cli.dictate import (
     Endpointing,
     Lang,
+    Langs,
     Model,
     Provider,
     Resume,
@@ -63,6 +64,7 @@ def transcribe(
         Path | None, typer.Option(help="Folder for one file each; else standard output.", file_okay=False)
     ] = None,
     lang: Lang = None,
+    langs: Langs = None,
     provider: Provider = None,
     model: Model = None,
     endpointing: Endpointing = None,
@@ -80,6 +82,7 @@ def transcribe(
         output.mkdir(parents=True, exist_ok=True)
     options = {
         "lang": lang,
+        "langs": split_terms(langs),
         "provider": provider,
         "model": model,
         "words": words or form in (OutputFormat.SRT, OutputFormat.VTT),

@@ -82,6 +82,7 @@ class PromptClient:
         chunks: Chunks,
         *,
         lang: str | None = None,
+        langs: Sequence[str] = (),
         provider: str | None = None,
         model: str | None = None,
         sample_rate: int = 16_000,
@@ -105,6 +106,7 @@ class PromptClient:
         """
         config = {
             "lang": lang,
+            "langs": list(langs) or None,
             "provider": provider,
             "model": model,
             "sample_rate": sample_rate,

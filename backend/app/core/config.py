@@ -25,6 +25,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """Environment names of other tools, and the setting that each one fills where the setting's own name is not given."""
 
 
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
 def _split_commas(value: object) -> object:
     """Return the parts of a comma-separated text; anything else as it is."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -88,9 +91,27 @@ class SttSettings(BaseModel):
         "auto",
         description="language for dictations that name none: a BCP-47 code such as `es-MX`, or `auto` to detect it",
     )
+    langs: Annotated[list[str], NoDecode] = Field(
+        [],
+        max_length=16,
+        description="languages that are spoken, comma-separated: `auto` chooses among these alone; empty for any",
+    )
     pocketsphinx: PocketSphinxSettings = PocketSphinxSettings()
     whisper_local: WhisperSettings = WhisperSettings()
     openai_compat: SttUpstreamSettings = SttUpstreamSettings()
+
+    @field_validator("langs", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _split_commas(value)
+
+    @field_validator("langs")
+    @classmethod
+    def _tagged(cls, value: list[str]) -> list[str]:
+        for tag in value:
+            if not _LANGUAGE_TAG.fullmatch(tag):
+                raise ValueError(f"{tag[:80]!r} is no language; expected BCP-47 tags such as es,en-GB")
+        return value
 
 
 class VadSettings(BaseModel):

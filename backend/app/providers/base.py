@@ -56,6 +56,10 @@ class SttConfig:
 
     lang: str = "auto"
     """BCP-47 tag, or "auto"."""
+    langs: tuple[str, ...] = ()
+    """BCP-47 tags among which "auto" chooses, two or more; empty for any."""
+    likely_langs: tuple[str, ...] = ()
+    """Languages that lean the choice of "auto", likeliest first; as the client sent them."""
     model: str | None = None
     words: bool = False
     vocabulary: tuple[str, ...] = ()
@@ -65,6 +69,11 @@ class SttConfig:
     def primary_lang(self) -> str | None:
         """The primary subtag ("es" of "es-MX"); None for "auto"."""
         return None if self.lang == "auto" else self.lang.split("-")[0].lower()
+
+    @property
+    def required_langs(self) -> tuple[str, ...]:
+        """The tags that the engine must know."""
+        return self.langs if self.lang == "auto" else (self.lang,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class TranscriptionIn(BaseModel):
         None, max_length=100, description="a code (`es`, `en-GB`) or an English name", examples=["en"]
     )
     languages: Texts = Field(
-        [], description="languages by code or name; used where the list holds a single one"
+        [], description="languages by code or name, of which one is spoken in each utterance"
     )
     prompt: str = Field(
         "",

@@ -4,10 +4,12 @@ In the audio path messages are checked and built by hand, for speed; these model
 that code to, and what the API description shows.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import PydanticCustomError
 
 from app.core.discard_reasons import DiscardReason
 from app.core.endpointing_profiles import EndpointingProfile
@@ -41,16 +43,42 @@ class EndpointingConfig(_Message):
     )
 
 
+_TAG = r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*"
+
+
+def _check_tag(tag: str) -> str:
+    if not re.fullmatch(_TAG, tag):
+        raise PydanticCustomError("language_tag", "expected a BCP-47 tag such as 'es' or 'en-GB'")
+    return tag
+
+
+LanguageTag = Annotated[
+    str, AfterValidator(_check_tag), Field(max_length=35, json_schema_extra={"pattern": f"^{_TAG}$"})
+]
+
+
 class StartConfig(_Message):
     """Options of a dictation; every field is optional."""
 
-    lang: str = Field(
+    lang: Literal["auto"] | LanguageTag = Field(
         "auto",
-        pattern=r"^(auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$",
-        max_length=35,
-        description="language as a BCP-47 tag, or `auto`; an engine without that language is not chosen. With `auto`, "
-        "Whisper keeps the language of the first confident final until `stop`",
+        description="language as a BCP-47 tag, or `auto`: decided for each utterance. An engine without that language "
+        "is not chosen",
         examples=["es", "en-GB"],
+    )
+    langs: list[LanguageTag] = Field(
+        [],
+        max_length=16,
+        description="languages that are spoken: `auto` chooses among these alone; `stt.langs` of the server if absent. "
+        "An engine that lacks one of them is not chosen. A `lang` wins over it",
+        examples=[["es", "en"]],
+    )
+    likely_langs: list[Annotated[str, Field(max_length=100)]] = Field(
+        [],
+        max_length=32,
+        description="languages that are likely, such as those of the browser, likeliest first: they lean the choice of "
+        "`auto` where the audio leaves it open. Tags that mean nothing to the engine are ignored",
+        examples=[["es-ES", "en-US"]],
     )
     provider: str | None = Field(
         None,
@@ -177,6 +205,7 @@ class Ready(_Event):
     provider: str = Field(description="engine chosen")
     model: str | None = Field(None, description="its model, where it has one by name")
     lang: str = Field(description="language in force")
+    langs: list[str] = Field([], description="languages among which `auto` chooses; empty for any")
     reason: str | None = Field(None, description="why this engine was chosen, where the server chose")
     resume_token: str = Field(
         "", description="key to take this dictation up on another socket; keep it secret"

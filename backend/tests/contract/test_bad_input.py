@@ -181,7 +181,8 @@ FIELDS = {
     "pong": ("id",),
 }
 CONFIG = (
-    "lang", "provider", "model", "sample_rate", "partials", "words", "vocabulary", "endpointing", "events",
+    "lang", "langs", "likely_langs", "provider", "model", "sample_rate", "partials", "words", "vocabulary",
+    "endpointing", "events",
 )  # fmt: skip
 AUDIO = {"type": "audio", "format": "pcm16", "sample_rate": 16_000, "data": "AAAA"}
 

@@ -193,7 +193,7 @@ async def test_unknown_fields_are_ignored_everywhere(served: RunningServer) -> N
 async def test_ready_names_engine_language_and_reason(served: RunningServer) -> None:
     async with connect_speech_client(served.url) as client:
         ready = await client.start(lang="en-GB")
-        assert (ready["provider"], ready["lang"]) == ("fake", "en-GB")
+        assert (ready["provider"], ready["lang"], ready["langs"]) == ("fake", "en-GB", [])
 
 
 async def test_optional_events_come_only_on_request(served: RunningServer) -> None:
@@ -349,6 +349,8 @@ async def test_a_click_is_no_utterance(served: RunningServer) -> None:
             ["'es'", "en", "prompter models pull base"],
         ),
         ({"lang": "es", "provider": "pocketsphinx"}, "language_not_supported", ["prompter models pull base"]),
+        ({"langs": ["en", "es"]}, "language_not_supported", ["'es'", "prompter models pull base"]),
+        ({"langs": ["en", "español"]}, "invalid_message", ["`config.langs.1`", "BCP-47"]),
         (
             {"provider": "parrot"},
             "unknown_provider",

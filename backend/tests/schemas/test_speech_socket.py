@@ -49,8 +49,11 @@ def test_start_takes_a_silence_of_its_own_and_optional_events() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [{"endpointing": "never"}, {"endpointing": {"silence_ms": 99}}, {"events": ["final"]}, {"lang": "x"}],
-)
+    [
+        {"endpointing": "never"}, {"endpointing": {"silence_ms": 99}}, {"events": ["final"]}, {"lang": "x"},
+        {"langs": "es"}, {"langs": ["auto"]}, {"langs": ["es", ""]}, {"langs": ["es"] * 17}, {"likely_langs": [1]},
+    ],
+)  # fmt: skip
 def test_what_start_does_not_know_is_refused(config: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         client_message.validate_python({"type": "start", "config": config})

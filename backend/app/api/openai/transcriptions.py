@@ -18,7 +18,8 @@ from app.schemas.openai_errors import to_openai_error
 from app.services.transcription.job import TranscriptionJob
 from app.services.transcription.request import (
     TranscriptionRequest,
-    choose_language,
+    parse_listed_languages,
+    parse_named_language,
     parse_silence_ms,
     parse_vocabulary,
 )
@@ -90,7 +91,8 @@ def _read_request(fields: TranscriptionIn) -> TranscriptionRequest:
     words = fields.response_format in _SUBTITLES or "word" in fields.timestamp_granularities
     return TranscriptionRequest(
         model=fields.model.strip(),
-        lang=choose_language(fields.language, fields.languages),
+        lang=parse_named_language(fields.language),
+        langs=parse_listed_languages(fields.languages),
         words=words and fields.response_format not in ("json", "text"),
         vocabulary=parse_vocabulary(fields.prompt, fields.keywords),
         silence_ms=parse_silence_ms(fields.chunking_strategy),

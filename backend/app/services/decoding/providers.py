@@ -1,7 +1,7 @@
 """The speech engines of one application: built by name, chosen for each dictation, listed with their states."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
@@ -16,16 +16,16 @@ from app.core.errors import (
     UnknownModel,
     UnknownProvider,
 )
-from app.providers.base import ProviderStatus, SttProvider
+from app.providers.base import ProviderStatus, SttConfig, SttProvider
 from app.providers.boundary import ProviderBoundary
 from app.providers.registry import CannotBuild, LazyRegistry, Registration, list_stt_registrations
 from app.schemas.providers import ProviderState, SttCapabilitiesOut, SttProviderOut
+from app.services.decoding.languages import AUTO, choose_languages
 from app.services.decoding.scheduled_stream import is_scheduled
 from app.services.decoding.scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 
-AUTO = "auto"
 AUTO_ORDER = ("whisper_local", "pocketsphinx")
 """What `auto` considers, best first. An engine that sends audio to another machine is never among them."""
 
@@ -66,20 +66,20 @@ class SttProviders:
 
     # -- choosing
 
-    async def choose(self, name: str | None, lang: str, model: str | None) -> SelectedEngine:
-        """The engine for a dictation in `lang` (BCP-47, or auto).
+    async def choose(self, name: str | None, langs: Sequence[str], model: str | None) -> SelectedEngine:
+        """The engine for a dictation that needs all of these languages (BCP-47).
 
         Raises:
             UnknownProvider, UnknownModel, LanguageNotSupported, ProviderNotReady
         """
         name = name or self._settings.stt.provider
         if name == AUTO:
-            return await self._choose_best(lang, model)
+            return await self._choose_best(langs, model)
         provider = await self._get(name)
         status = await self._probe(provider)  # it also brings the models up to date
         self._check_model(provider, model)
         if model is None or len(_models(provider)) == 1:  # another model may know another language
-            self._check_language(provider, lang)
+            self._check_languages(provider, langs)
         if status.state is not ProviderState.READY and not self._startable(status, model):
             raise ProviderNotReady(f"provider {name!r} is not ready ({status.state}): {status.description}")
         return SelectedEngine(provider, None)
@@ -101,31 +101,33 @@ class SttProviders:
         """The scheduler of this engine's decodes; None for an engine that takes no core of this machine."""
         return self._scheduler if is_scheduled(provider.capabilities) else None
 
-    async def _choose_best(self, lang: str, model: str | None) -> SelectedEngine:
+    async def _choose_best(self, langs: Sequence[str], model: str | None) -> SelectedEngine:
         """The first of AUTO_ORDER that is ready and knows the language; the reason says why not an earlier one."""
         passed_over: list[str] = []
         language_lacking = False
         providers = [await self._get(name) for name in AUTO_ORDER]
         if model is not None:
-            return await self._choose_by_model(providers, lang, model)
+            return await self._choose_by_model(providers, langs, model)
         for name, provider in zip(AUTO_ORDER, providers, strict=True):
             status = await self._probe(provider)
             if not self._ready(status):
                 passed_over.append(f"{name} is {status.state}")
-            elif not _knows_language(provider, lang):
+            elif _unknown_languages(provider, langs):
                 language_lacking = True
             else:
                 return SelectedEngine(provider, "; ".join([f"{name} is ready", *passed_over]))
         if language_lacking:
-            raise LanguageNotSupported(f"no engine here understands {lang!r}; {_HINT}")
+            raise LanguageNotSupported(f"no engine here understands {_join(langs)}; {_HINT}")
         raise ProviderNotReady(f"no speech engine is ready ({'; '.join(passed_over)}); {_HINT}")
 
-    async def _choose_by_model(self, providers: list[SttProvider], lang: str, model: str) -> SelectedEngine:
+    async def _choose_by_model(
+        self, providers: list[SttProvider], langs: Sequence[str], model: str
+    ) -> SelectedEngine:
         """The engine that has this model."""
         for provider in providers:
             await self._probe(provider)
             if model in _models(provider):
-                return await self.choose(provider.name, lang, model)
+                return await self.choose(provider.name, langs, model)
         known = ", ".join(name for provider in providers for name in _models(provider)) or "none"
         raise UnknownModel(f"no engine here has a model {model!r}; known: {known}")
 
@@ -140,10 +142,12 @@ class SttProviders:
             status.state is ProviderState.NO_MODEL and model is not None
         )
 
-    def _check_language(self, provider: SttProvider, lang: str) -> None:
-        if not _knows_language(provider, lang):
+    def _check_languages(self, provider: SttProvider, langs: Sequence[str]) -> None:
+        if unknown := _unknown_languages(provider, langs):
             known = ", ".join(provider.capabilities.languages or ())
-            raise LanguageNotSupported(f"{provider.name!r} understands {known}, not {lang!r}; {_HINT}")
+            raise LanguageNotSupported(
+                f"{provider.name!r} understands {known}, not {_join(unknown)}; {_HINT}"
+            )
 
     @staticmethod
     def _check_model(provider: SttProvider, model: str | None) -> None:
@@ -190,9 +194,13 @@ class SttProviders:
                 group.start_soon(describe, name)
         return [found[name] for name in self._registry]
 
+    def _default_langs(self) -> tuple[str, ...]:
+        lang, langs = choose_languages(None, (), self._settings.stt)
+        return SttConfig(lang=lang, langs=langs).required_langs
+
     async def _default_name(self) -> str | None:
         try:
-            return (await self.choose(None, self._settings.stt.lang, None)).provider.name
+            return (await self.choose(None, self._default_langs(), None)).provider.name
         except PrompterError:
             return None
 
@@ -238,7 +246,7 @@ class SttProviders:
     async def describe_default(self) -> list[str]:
         """For a person, in a line or two: which engine is the default, why, and what it can do."""
         try:
-            choice = await self.choose(None, self._settings.stt.lang, None)
+            choice = await self.choose(None, self._default_langs(), None)
         except PrompterError as error:
             return [f"speech engine: none. {error.message}"]
         status = await self._probe(choice.provider)
@@ -263,7 +271,7 @@ class SttProviders:
         An engine that was the default before stays started.
         """
         try:
-            choice = await self.choose(None, self._settings.stt.lang, None)
+            choice = await self.choose(None, self._default_langs(), None)
             await self._start_default(choice.provider)
         except PrompterError as error:
             if error.message != self._warm_failure:
@@ -304,6 +312,10 @@ def _models(provider: SttProvider) -> list[str]:
         return []
 
 
-def _knows_language(provider: SttProvider, lang: str) -> bool:
+def _unknown_languages(provider: SttProvider, langs: Sequence[str]) -> list[str]:
     known = provider.capabilities.languages
-    return known is None or lang == AUTO or lang.split("-")[0].lower() in known
+    return [] if known is None else [lang for lang in langs if lang.split("-")[0].lower() not in known]
+
+
+def _join(langs: Sequence[str]) -> str:
+    return " and ".join(map(repr, langs))

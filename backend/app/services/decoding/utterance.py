@@ -75,7 +75,7 @@ async def open_engine(
     Raises:
         UnknownProvider, UnknownModel, LanguageNotSupported, ProviderNotReady, ServerFull, EngineFailed
     """
-    choice = await engines.choose(name, config.lang, config.model)
+    choice = await engines.choose(name, config.required_langs, config.model)
     provider = choice.provider
     if live:
         engines.admit(provider)

@@ -12,7 +12,7 @@ import orjson
 
 from app.core.discard_reasons import DiscardReason
 from app.core.errors import PrompterError
-from app.providers.base import SAMPLE_RATE_HZ, Transcript
+from app.providers.base import SAMPLE_RATE_HZ, SttConfig, Transcript
 from app.schemas.speech_socket import OPTIONAL_EVENTS
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.latency_meter import Meter
@@ -74,6 +74,7 @@ class ReadyEvent(_Numbered):
     provider: str
     model: str | None
     lang: str
+    langs: list[str]
     reason: str | None
     resume_token: str
 
@@ -311,13 +312,14 @@ class EventBuilder:
         """Whether the client gets events of this type."""
         return kind not in self._withheld
 
-    def ready(self, lang: str, reason: str | None, resume_token: str) -> ReadyEvent:
+    def ready(self, config: SttConfig, reason: str | None, resume_token: str) -> ReadyEvent:
         """Emit `ready` and return it: it has its `seq` once it is on its way."""
         event: ReadyEvent = {
             "type": "ready",
             "provider": self.info.provider,
             "model": self.info.model,
-            "lang": lang,
+            "lang": config.lang,
+            "langs": list(config.langs),
             "reason": reason,
             "resume_token": resume_token,
         }

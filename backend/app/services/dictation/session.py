@@ -23,7 +23,8 @@ from app.core.metrics import Observer
 from app.providers.base import RawSttSession, SttConfig, SttProvider
 from app.schemas.speech_socket import Auth, EndpointingConfig, Flush, Ping, Resume, Start, StartConfig
 from app.services.audio.pcm import OddByteCarry
-from app.services.decoding.providers import AUTO, SttProviders
+from app.services.decoding.languages import choose_languages
+from app.services.decoding.providers import SttProviders
 from app.services.decoding.utterance import open_engine
 from app.services.dictation.dictation import SegmentedDictation
 from app.services.dictation.events import (
@@ -127,9 +128,11 @@ class SpeechSession:
             raise AlreadyStarted("this socket has a dictation going on; send `stop` first")
         if self._draining is not None:
             await self._draining.done.wait()
-        lang = self._settings.stt.lang if config.lang == AUTO else config.lang
+        lang, langs = choose_languages(config.lang, config.langs, self._settings.stt)
         wanted = SttConfig(
             lang=lang,
+            langs=langs,
+            likely_langs=tuple(config.likely_langs),
             model=config.model,
             words=config.words,
             vocabulary=tuple(config.vocabulary),
@@ -157,7 +160,7 @@ class SpeechSession:
             self._dictation = SegmentedDictation(
                 engine, builder, self._outbox, self._settings, meter, silence_ms=silence_ms
             )
-        self._ready = builder.ready(lang, engine.reason, self._issue_token(self, session_id))
+        self._ready = builder.ready(wanted, engine.reason, self._issue_token(self, session_id))
         self._last_audio = self._last_ack = time.monotonic()
         self._run_soon(self, partial(_run, self._dictation, recorder))
 

@@ -13,6 +13,7 @@ from app.core.config import Settings
 from app.core.errors import ServerFull
 from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, SttConfig
 from app.providers.media.decoder import RecordingDecoder
+from app.services.decoding.languages import choose_languages
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.utterance import open_engine
@@ -136,8 +137,10 @@ class TranscriptionJob:
     async def _open_transcriber(self) -> RecordingTranscriber:
         request, deps = self._request, self._deps
         model = find_model(request.model, await deps.engines.list_models())
+        lang, langs = choose_languages(request.lang, request.langs, deps.settings.stt)
         config = SttConfig(
-            lang=request.lang or deps.settings.stt.lang,
+            lang=lang,
+            langs=langs,
             model=model.model,
             words=request.words,
             vocabulary=request.vocabulary,

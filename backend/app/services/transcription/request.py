@@ -23,29 +23,34 @@ class TranscriptionRequest:
     """A model id; see `find_model`."""
     lang: str | None = None
     """BCP-47; None takes the language of the settings."""
+    langs: tuple[str, ...] = ()
+    """BCP-47 tags among which the language of each utterance is chosen; without `lang`."""
     words: bool = False
     vocabulary: tuple[str, ...] = ()
     silence_ms: int | None = None
     """The pause that ends an utterance; None takes that of the profile `dictation`."""
 
 
-def choose_language(named: str | None, listed: Iterable[str] = ()) -> str | None:
-    """The tag of the named language; without one, that of `listed` where it holds a single language.
+def parse_named_language(named: str | None, param: str = "language") -> str | None:
+    """The tag of the named language; None for "auto", or nothing.
 
     Raises:
         LanguageNotSupported: the text names no language.
     """
-    several = [one for one in listed if one.strip()]
-    named = named or (several[0] if len(several) == 1 else "")
-    if not named.strip() or named.strip().lower() == "auto":
+    if not named or not named.strip() or named.strip().lower() == "auto":
         return None
     if (tag := parse_language(named)) is None:
         raise LanguageNotSupported(
-            "`language` names no language; give a code like 'es' or 'en-GB', an English name like 'spanish', or"
+            f"`{param}` names no language; give a code like 'es' or 'en-GB', an English name like 'spanish', or"
             " leave it out",
-            param="language",
+            param=param,
         )
     return tag
+
+
+def parse_listed_languages(listed: Iterable[str]) -> tuple[str, ...]:
+    """The tags of the listed languages. Raises as `parse_named_language` does."""
+    return tuple(tag for one in listed if (tag := parse_named_language(one, "languages")))
 
 
 def parse_vocabulary(prompt: str, keywords: Iterable[str]) -> tuple[str, ...]:

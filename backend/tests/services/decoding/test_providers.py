@@ -59,9 +59,9 @@ SPANISH = Script(languages=("es",), models=("grande",))
 async def test_an_engine_is_chosen_by_name_and_reused() -> None:
     one, two = FakeStatus("one"), FakeStatus("two")
     found = make_providers(one, two)
-    chosen = await found.choose("two", "en", None)
+    chosen = await found.choose("two", ["en"], None)
     assert (chosen.provider, chosen.reason) == (two, None)
-    assert (await found.choose("two", "en-GB", "large")).provider is two
+    assert (await found.choose("two", ["en-GB"], "large")).provider is two
     await found.aclose()
     assert (one.closed, two.closed) == (False, True)
 
@@ -69,12 +69,12 @@ async def test_an_engine_is_chosen_by_name_and_reused() -> None:
 @pytest.mark.parametrize(
     ("asked", "error", "message"),
     [
-        (("gone", "en", None), UnknownProvider, "no speech provider 'gone'; known: auto, one, broken, off"),
-        (("one", "en", "huge"), UnknownModel, "'one' has no model 'huge'; known: grande"),
-        (("one", "en", None), LanguageNotSupported, "'one' understands es, not 'en'"),
-        (("one", "en", "grande"), LanguageNotSupported, "'one' understands es, not 'en'"),
-        (("off", "en", None), ProviderNotReady, "'off' is not ready .*off is as scripted"),
-        (("broken", "en", None), ProviderNotReady, "could not be loaded: ImportError in the package"),
+        (("gone", ["en"], None), UnknownProvider, "no speech provider 'gone'; known: auto, one, broken, off"),
+        (("one", ["en"], "huge"), UnknownModel, "'one' has no model 'huge'; known: grande"),
+        (("one", ["en"], None), LanguageNotSupported, "'one' understands es, not 'en'"),
+        (("one", ["en"], "grande"), LanguageNotSupported, "'one' understands es, not 'en'"),
+        (("off", ["en"], None), ProviderNotReady, "'off' is not ready .*off is as scripted"),
+        (("broken", ["en"], None), ProviderNotReady, "could not be loaded: ImportError in the package"),
     ],
 )
 async def test_why_an_engine_cannot_be_chosen(asked: Any, error: type[Exception], message: str) -> None:
@@ -91,21 +91,31 @@ async def test_why_an_engine_cannot_be_chosen(asked: Any, error: type[Exception]
 async def test_a_model_of_the_request_makes_an_engine_without_one_usable() -> None:
     found = make_providers(FakeStatus("one", ProviderState.NO_MODEL))
     with pytest.raises(ProviderNotReady):
-        await found.choose("one", "en", None)
-    assert (await found.choose("one", "en", "small")).provider.name == "one"
+        await found.choose("one", ["en"], None)
+    assert (await found.choose("one", ["en"], "small")).provider.name == "one"
 
 
 async def test_auto_takes_the_first_that_is_ready_and_knows_the_language() -> None:
     whisper = FakeStatus("whisper_local", ProviderState.NO_MODEL, SPANISH)
     found = make_providers(whisper, FakeStatus("pocketsphinx"), provider="auto")
-    chosen = await found.choose(None, "auto", None)
+    chosen = await found.choose(None, (), None)
     assert chosen.provider.name == "pocketsphinx"
     assert chosen.reason == "pocketsphinx is ready; whisper_local is no_model"
     with pytest.raises(LanguageNotSupported, match="no engine here understands 'es'"):
-        await found.choose("auto", "es", None)
-    assert (await found.choose("auto", "es", "grande")).provider is whisper
+        await found.choose("auto", ["es"], None)
+    assert (await found.choose("auto", ["es"], "grande")).provider is whisper
     with pytest.raises(UnknownModel, match="no engine here has a model 'huge'; known: grande, small, large"):
-        await found.choose("auto", "es", "huge")
+        await found.choose("auto", ["es"], "huge")
+
+
+async def test_an_engine_knows_all_of_several_languages_or_is_not_chosen() -> None:
+    whisper = FakeStatus("whisper_local", script=Script(languages=("en", "es")))
+    found = make_providers(FakeStatus("pocketsphinx"), whisper)
+    assert (await found.choose("auto", ["en", "es-MX"], None)).provider is whisper
+    with pytest.raises(LanguageNotSupported, match="'pocketsphinx' understands en, not 'es' and 'fr'"):
+        await found.choose("pocketsphinx", ["en", "es", "fr"], None)
+    with pytest.raises(LanguageNotSupported, match="no engine here understands 'en' and 'fr'"):
+        await found.choose("auto", ["en", "fr"], None)
 
 
 async def test_auto_says_why_no_engine_is_ready() -> None:
@@ -114,7 +124,7 @@ async def test_auto_says_why_no_engine_is_ready() -> None:
         FakeStatus("pocketsphinx", ProviderState.UNREACHABLE),
     )
     with pytest.raises(ProviderNotReady, match="whisper_local is no_model; pocketsphinx is unreachable"):
-        await found.choose("auto", "en", None)
+        await found.choose("auto", ["en"], None)
     assert (await found.describe_default())[0].startswith("speech engine: none. no speech engine is ready")
 
 
@@ -179,11 +189,11 @@ async def test_the_engine_that_becomes_the_default_is_started_in_the_background(
     async with anyio.create_task_group() as group:
         group.start_soon(found.keep_warm)
         await wait_until(lambda: found.is_warm)
-        assert (await found.choose(None, "en", None)).provider is sphinx
+        assert (await found.choose(None, ["en"], None)).provider is sphinx
         assert not gate.reached.is_set()
         whisper._state = ProviderState.READY
         await wait_until(gate.reached.is_set)
-        assert (await found.choose(None, "en", None)).provider is whisper, "it is chosen while it loads"
+        assert (await found.choose(None, ["en"], None)).provider is whisper, "it is chosen while it loads"
         gate.open()
         await wait_until(lambda: "the default speech engine is now whisper_local small" in caplog.text)
         whisper._state = ProviderState.NO_MODEL
@@ -218,7 +228,7 @@ async def test_a_model_that_arrived_since_can_be_named() -> None:
 
     for name in ("whisper_local", "auto"):
         found = make_providers(Arriving("whisper_local"), FakeStatus("pocketsphinx"))
-        assert (await found.choose(name, "en", "new")).provider.name == "whisper_local"
+        assert (await found.choose(name, ["en"], "new")).provider.name == "whisper_local"
     found = make_providers(Arriving("whisper_local"))
     assert await found.list_models() == {"whisper_local": ["new"]}
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from app.core.discard_reasons import DiscardReason
 from app.core.errors import EngineFailed
 from app.core.metrics import Observer
-from app.providers.base import Transcript, Word
+from app.providers.base import SttConfig, Transcript, Word
 from app.schemas import speech_socket
 from app.schemas.speech_socket import OPTIONAL_EVENTS
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
@@ -61,7 +61,7 @@ class Sent:
 def emit_everything(sent: Sent) -> None:
     """One of each event of a dictation, `resumed` and `pong` too."""
     builder, utterance = sent.builder, UtteranceState(1, 1600, onset=2400)
-    builder.ready("en", None, "token")
+    builder.ready(SttConfig(lang="en"), None, "token")
     builder.speech_started(1, 1600, 8000)
     builder.partial(utterance, "hel", "", 8000)
     builder.eager_final(utterance, UtterancePaused(1, 16_000, 20_000), SAID)

@@ -10,9 +10,10 @@ from app.services.transcription.request import (
     OPENAI_NAMES,
     TERM_CHARACTERS,
     RequestedModel,
-    choose_language,
     find_model,
     list_model_ids,
+    parse_listed_languages,
+    parse_named_language,
     parse_silence_ms,
     parse_vocabulary,
 )
@@ -35,27 +36,28 @@ ENGINES = {
     ],
 )  # fmt: skip
 def test_languages_by_any_of_their_names(said: str, tag: str) -> None:
-    assert parse_language(said) == choose_language(said) == tag
+    assert parse_language(said) == parse_named_language(said) == tag
 
 
 @pytest.mark.parametrize("said", ["klingon on", "e", "español", "123", "en-", "en--us", "x" * 50, "../en"])
 def test_what_is_no_language(said: str) -> None:
     assert parse_language(said) is None
     with pytest.raises(LanguageNotSupported, match="leave it out") as caught:
-        choose_language(said)
+        parse_named_language(said)
     assert caught.value.param == "language"
     assert len(said) < 4 or said not in caught.value.message, "the input is never repeated"
 
 
 @pytest.mark.parametrize("said", [None, "", "  ", "auto", "AUTO"])
 def test_no_language_leaves_it_to_the_server(said: str | None) -> None:
-    assert choose_language(said) is None
+    assert parse_named_language(said) is None
 
 
-def test_the_one_of_several_languages() -> None:
-    assert choose_language(None, ["es"]) == "es"
-    assert choose_language(None, ["es", "en"]) is None
-    assert choose_language("fr", ["es"]) == "fr"
+def test_the_languages_of_a_list() -> None:
+    assert parse_listed_languages(["es", "", "English", "auto"]) == ("es", "en")
+    with pytest.raises(LanguageNotSupported, match="`languages`") as caught:
+        parse_listed_languages(["es", "klingon on"])
+    assert caught.value.param == "languages"
 
 
 def test_names_come_back() -> None:

@@ -2863,6 +2863,12 @@ export interface components {
              */
             lang: string;
             /**
+             * Langs
+             * @description languages among which `auto` chooses; empty for any
+             * @default []
+             */
+            langs: string[];
+            /**
              * Model
              * @description its model, where it has one by name
              * @default null
@@ -3226,12 +3232,32 @@ export interface components {
             events: ("speech_started" | "speech_stopped" | "utterance_discarded" | "eager_final" | "turn_resumed" | "ack" | "status")[];
             /**
              * Lang
-             * @description language as a BCP-47 tag, or `auto`; an engine without that language is not chosen. With `auto`, Whisper keeps the language of the first confident final until `stop`
+             * @description language as a BCP-47 tag, or `auto`: decided for each utterance. An engine without that language is not chosen
              * @default auto
              * @example es
              * @example en-GB
              */
-            lang: string;
+            lang: "auto" | string;
+            /**
+             * Langs
+             * @description languages that are spoken: `auto` chooses among these alone; `stt.langs` of the server if absent. An engine that lacks one of them is not chosen. A `lang` wins over it
+             * @default []
+             * @example [
+             *       "es",
+             *       "en"
+             *     ]
+             */
+            langs: string[];
+            /**
+             * Likely Langs
+             * @description languages that are likely, such as those of the browser, likeliest first: they lean the choice of `auto` where the audio leaves it open. Tags that mean nothing to the engine are ignored
+             * @default []
+             * @example [
+             *       "es-ES",
+             *       "en-US"
+             *     ]
+             */
+            likely_langs: string[];
             /**
              * Model
              * @description one of the engine's `models`; the engine's default if absent
@@ -7318,7 +7344,7 @@ export interface operations {
                     language?: string | null;
                     /**
                      * Languages
-                     * @description languages by code or name; used where the list holds a single one
+                     * @description languages by code or name, of which one is spoken in each utterance
                      * @default []
                      */
                     languages?: string[];
@@ -7384,7 +7410,7 @@ export interface operations {
                     language?: string | null;
                     /**
                      * Languages
-                     * @description languages by code or name; used where the list holds a single one
+                     * @description languages by code or name, of which one is spoken in each utterance
                      * @default []
                      */
                     languages?: string[];

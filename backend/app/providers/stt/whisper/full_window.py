@@ -1,7 +1,7 @@
 """A decode of Whisper's full window of 30 s with faster-whisper; the requests and results of all decodes."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from app.providers.base import SAMPLE_RATE_HZ, Samples, Word
 from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, remove_loop
+from app.providers.stt.whisper.language import detect_language
 
 REAL_TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
 """Audio after the end of speech that is decoded too: the gate misses a last quiet consonant."""
@@ -47,6 +48,8 @@ class DecodeRequest:
     hotwords: str | None
     words: bool
     beam_size: int
+    langs: tuple[str, ...] = ()
+    """Whisper's codes of the languages that may be detected; empty for all."""
     context: str = ""
     """Text that came before, for the prompt."""
     final: bool = True
@@ -69,7 +72,12 @@ class DecodeResult:
 
 def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) -> DecodeResult:
     """Decode one utterance with a `WhisperModel`. Blocks; stops between windows when `abandoned` is set."""
+    from faster_whisper.audio import pad_or_trim
+
     audio = pad_window(request.samples, request.speech_samples)
+    if request.lang is None and request.langs:
+        features = pad_or_trim(model.feature_extractor(audio))
+        request = replace(request, lang=detect_language(model, model.encode(features), request.langs)[0])
     segments, info = _transcribe(model, audio, request, {}, abandoned)
     if _worst_ratio(segments) > COMPRESSION_RATIO:
         second, _ = _transcribe(model, audio, request, REPETITION_RETRY, abandoned)

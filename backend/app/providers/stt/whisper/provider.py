@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Literal
 
@@ -13,6 +14,7 @@ from app.core.config import Settings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
 from app.providers.base import ProviderStatus, SttCapabilities, SttConfig, WindowRequest, WindowResult
 from app.providers.stt.whisper.full_window import DecodeRequest, DecodeResult, decode_full, hotwords
+from app.providers.stt.whisper.language import find_code
 from app.providers.stt.whisper.model_pool import LoadedCheckpoint, ModelPool, run_blocking
 from app.providers.stt.whisper.short_window import MAX_FRAMES, decode_short
 from app.schemas.providers import ProviderState
@@ -26,9 +28,6 @@ LANGUAGE_CONFIDENCE = 0.8
 
 PARTIAL_TERMS = 8
 """Terms of the vocabulary for partials: each term costs time in every decode."""
-
-OTHER_NAMES = {"nb": "no", "fil": "tl", "jv": "jw", "iw": "he", "in": "id", "cmn": "zh"}
-"""BCP-47 subtags for which Whisper has another code."""
 
 ERROR_PERCENT = {
     "tiny": 7.6, "base": 5.0, "small": 3.4, "medium": 2.9, "large-v2": 2.7,
@@ -87,13 +86,14 @@ class WhisperLocalProvider:
         """
         await self._find_default()
         checkpoint = self._choose(config)
-        if not checkpoint.multilingual and config.primary_lang not in (None, "en"):
-            raise self._lacks_language(config, checkpoint)
+        required = {tag: find_code(tag) for tag in config.required_langs}
+        if not checkpoint.multilingual:
+            self._check_languages(required, checkpoint, lambda code: code == "en")
         loaded = await self._pool.load(checkpoint)
-        lang = OTHER_NAMES.get(config.primary_lang or "", config.primary_lang)
-        if lang is not None and not loaded.speaks(lang):
-            raise self._lacks_language(config, checkpoint)
-        return WhisperSession(loaded, config, lang, self._settings.stt.whisper_local.beam_size)
+        self._check_languages(required, checkpoint, loaded.speaks)
+        return WhisperSession(
+            loaded, config, tuple(required.values()), self._settings.stt.whisper_local.beam_size
+        )
 
     async def aclose(self) -> None:
         """Forget the checkpoints; a running decode keeps its own until it ends."""
@@ -118,7 +118,14 @@ class WhisperLocalProvider:
             )
         return known[config.model]
 
-    def _lacks_language(self, config: SttConfig, checkpoint: Checkpoint) -> LanguageNotSupported:
+    def _check_languages(
+        self, required: Mapping[str, str], checkpoint: Checkpoint, speaks: Callable[[str], bool]
+    ) -> None:
+        for tag, code in required.items():
+            if not speaks(code):
+                raise self._lacks_language(tag, checkpoint)
+
+    def _lacks_language(self, tag: str, checkpoint: Checkpoint) -> LanguageNotSupported:
         others = [
             repr(other.name)
             for other in self._shelf.checkpoints
@@ -126,7 +133,7 @@ class WhisperLocalProvider:
         ]
         way_out = f"ask for model {' or '.join(others)}" if others else f"{PULL} for about 100 languages"
         return LanguageNotSupported(
-            f"checkpoint {checkpoint.name!r} does not know the language {config.lang!r}; {way_out}"
+            f"checkpoint {checkpoint.name!r} does not know the language {tag!r}; {way_out}"
         )
 
     def _no_default(self) -> str:
@@ -141,10 +148,13 @@ class WhisperLocalProvider:
 class WhisperSession:
     """A `WindowSttSession`: the checkpoint, language and vocabulary of one session."""
 
-    def __init__(self, loaded: LoadedCheckpoint, config: SttConfig, lang: str | None, beam_size: int) -> None:
+    def __init__(
+        self, loaded: LoadedCheckpoint, config: SttConfig, langs: tuple[str, ...], beam_size: int
+    ) -> None:
+        """`langs` are Whisper's codes of the languages that may be spoken; empty for any."""
         self.model: str | None = loaded.checkpoint.name
         self._loaded = loaded
-        self._lang = lang
+        self._langs = langs
         self._beam_size = beam_size
         self._terms = hotwords(config.vocabulary)
         self._few_terms = hotwords(config.vocabulary[:PARTIAL_TERMS])
@@ -163,7 +173,8 @@ class WhisperSession:
         decode_request = DecodeRequest(
             samples=request.samples,
             speech_samples=request.speech_samples,
-            lang=self._lang or request.lang,
+            lang=self._langs[0] if len(self._langs) == 1 else request.lang,
+            langs=self._langs,
             hotwords=self._terms if request.final else self._few_terms,
             words=request.words,
             beam_size=self._beam_size,

@@ -18,6 +18,7 @@ from app.providers.stt.whisper.full_window import (
     pad_window,
 )
 from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, compression_ratio
+from app.providers.stt.whisper.language import detect_language
 
 MARGIN_FRAMES = 50
 """Half a second of silence after the audio: without it last words are lost (docs/decisions/0003)."""
@@ -111,8 +112,7 @@ def _language(model: Any, encoded: Any, request: DecodeRequest) -> tuple[str, fl
         return "en", 1.0
     if request.lang is not None:
         return request.lang, 1.0
-    token, probability = model.model.detect_language(encoded)[0][0]
-    return token[2:-2], probability
+    return detect_language(model, encoded, request.langs)
 
 
 def _find_doubt(

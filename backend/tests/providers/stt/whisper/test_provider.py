@@ -249,8 +249,18 @@ async def test_an_english_checkpoint_refuses_spanish_with_a_way_out(known: Whisp
 
 
 async def test_a_language_that_whisper_does_not_have_is_refused(provider: WhisperLocalProvider) -> None:
-    with pytest.raises(LanguageNotSupported, match="'tlh'"):
-        await provider.open_session(SttConfig(lang="tlh"))
+    for config in (SttConfig(lang="tlh"), SttConfig(langs=("en", "tlh"))):
+        with pytest.raises(LanguageNotSupported, match="'tlh'"):
+            await provider.open_session(config)
+
+
+@pytest.mark.parametrize("window", ["short", "full"])
+async def test_only_the_languages_that_are_spoken_are_detected(
+    provider: WhisperLocalProvider, known: Whisper, window: Literal["short", "full"]
+) -> None:
+    for langs, found in ((("es", "en-GB"), "en"), (("es", "pt"), None)):
+        result = await transcribe(provider, known.english, SttConfig(langs=langs), window)
+        assert result.lang == found or (found is None and result.lang in langs)
 
 
 @pytest.mark.parametrize("model", ["base", "../whisper-samples", "/etc", ""])
