@@ -6,9 +6,14 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+import numpy as np
+
 from app.cli.common import CommandError, note_console
+from app.utils.channels import ChannelMixer
 
 BLOCK_MS = 50
+MAX_CHANNELS = 2
+"""Some systems offer dozens of channels of one device, copies of these."""
 MAX_WAITING_BLOCKS = 600
 """30 s of audio; a server that is further behind is given up."""
 
@@ -32,12 +37,16 @@ async def record_microphone(sample_rate: int) -> AsyncIterator[bytes]:
         blocks.put_nowait(None if is_behind else block)
 
     def on_block(data: Any, *_: object) -> None:  # in PortAudio's thread
-        loop.call_soon_threadsafe(put, bytes(data))
+        samples = np.frombuffer(data, np.int16).reshape(-1, channels).T
+        loop.call_soon_threadsafe(put, mixer.push(samples).tobytes())
 
     try:
+        offered = sounddevice.query_devices(kind="input")["max_input_channels"]
+        channels = max(1, min(MAX_CHANNELS, offered))
+        mixer = ChannelMixer(channels, sample_rate)
         stream = sounddevice.RawInputStream(
             samplerate=sample_rate,
-            channels=1,
+            channels=channels,
             dtype="int16",
             blocksize=sample_rate * BLOCK_MS // 1000,
             callback=on_block,

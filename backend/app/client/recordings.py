@@ -4,10 +4,16 @@ import io
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from app.client.errors import AudioError
+
+if TYPE_CHECKING:
+    from av import AudioFrame
+
+    from app.utils.channels import Samples
 
 PCM, EXTENSIBLE = 1, 0xFFFE
 UNKNOWN_LENGTH_BYTES = 0x7FFF_0000
@@ -202,12 +208,24 @@ def _decode(file: str | _ReplayPipe, name: str) -> Iterator[bytes]:
         with av.open(file, "r", metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise AudioError(f"{name!r} holds no sound")
-            resampler = av.AudioResampler(format="s16", layout="mono", rate=DECODED_RATE_HZ)
-            for frame in container.decode(container.streams.audio[0]):
-                yield from (part.to_ndarray().tobytes() for part in resampler.resample(frame))
-            yield from (part.to_ndarray().tobytes() for part in resampler.resample(None))
+            yield from _mix(container.decode(container.streams.audio[0]))
     except av.FFmpegError as error:
         raise AudioError(f"{name!r} is no audio; expected wav, mp3, flac, ogg, webm or m4a") from error
+
+
+def _mix(frames: "Iterator[AudioFrame]") -> Iterator[bytes]:
+    """Resample, and mix the channels; a recording may change their number on its way."""
+    import av
+
+    from app.utils.channels import ChannelMixer
+
+    for layout, run in groupby(frames, key=lambda frame: frame.layout):
+        resampler = av.AudioResampler(format="s16p", layout=layout, rate=DECODED_RATE_HZ)
+        mixer = ChannelMixer(layout.nb_channels, DECODED_RATE_HZ)
+        for frame in chain(run, [None]):
+            for part in resampler.resample(frame):
+                yield mixer.push(cast("Samples", part.to_ndarray())).tobytes()
+        yield mixer.flush().tobytes()
 
 
 def _probe_ms(path: Path) -> int | None:

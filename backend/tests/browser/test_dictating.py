@@ -4,11 +4,12 @@ import wave
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import BROWSER, OpenPage
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, read_wav
 from tests.fakes.paced_upstream import make_pieces
 from tests.support.proxy import run_proxy
 
@@ -139,6 +140,22 @@ async def test_without_a_sound_it_says_so(open_page: OpenPage, tmp_path: Path) -
     await expect(app.state).to_contain_text("No sound comes from the microphone")
     await app.button("Mute the microphone").click()
     await expect(app.state).to_have_text("Muted")
+
+
+@pytest.mark.parametrize("gain", [-1, 0], ids=["inverted", "silent"])
+async def test_no_channel_of_a_microphone_cancels_another(
+    open_page: OpenPage, tmp_path: Path, gain: int
+) -> None:
+    """What the right channel of the device gives, without the browser's own processing."""
+    voice, rate_hz = read_wav(ENGLISH)
+    stereo = tmp_path / "stereo.wav"
+    with wave.open(str(stereo), "wb") as file:
+        file.setparams((2, 2, rate_hz, 0, "NONE", ""))
+        file.writeframes(np.stack([voice, gain * voice], axis=1).astype(np.int16).tobytes())
+    settings: dict[str, object] = {"echoCancellation": False, "noiseSuppression": False}
+    app = await open_page(says=stereo, settings=settings)
+    await app.button("Dictate").click()
+    await expect(app.composer).to_have_value(said(ENGLISH))
 
 
 async def test_a_lost_connection_loses_no_word(open_page: OpenPage, web_server: str) -> None:

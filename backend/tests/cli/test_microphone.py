@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.cli import microphone as module
@@ -18,11 +19,18 @@ class FakeSounddevice:
     class PortAudioError(Exception):
         """No device."""
 
-    def __init__(self, blocks: list[bytes], *, plugged_in: bool = True) -> None:
+    def __init__(self, blocks: list[bytes], *, channels: int = 1, plugged_in: bool = True) -> None:
         self.blocks = blocks
+        self.channels = channels
         self.plugged_in = plugged_in
         self.asked: dict[str, Any] = {}
         self.closed = threading.Event()
+
+    def query_devices(self, *, kind: str) -> dict[str, Any]:
+        assert kind == "input"
+        if not self.plugged_in:
+            raise self.PortAudioError("no default input device")
+        return {"name": "fake", "max_input_channels": self.channels}
 
     def RawInputStream(self, callback: Callable[..., None], **asked: Any) -> "FakeSounddevice":  # noqa: N802
         if not self.plugged_in:
@@ -79,6 +87,24 @@ async def test_blocks_come_in_order_until_enter(
     assert heard == blocks
     assert device.asked == {"samplerate": 16_000, "channels": 1, "dtype": "int16", "blocksize": 800}
     assert device.closed.is_set()
+
+
+@pytest.mark.parametrize("offered", [2, 32])
+@pytest.mark.parametrize("other", [1, -1, 0], ids=["equal", "inverted", "silent"])
+async def test_no_channel_cancels_another(
+    monkeypatch: pytest.MonkeyPatch, keyboard: FakeKeyboard, offered: int, other: int
+) -> None:
+    voice = (8000 * np.sin(np.arange(8000) / 9)).astype(np.int16)
+    frames = np.stack([voice, other * voice], axis=1)
+    device = FakeSounddevice([block.tobytes() for block in np.split(frames, 10)], channels=offered)
+    monkeypatch.setattr(module, "_import_sounddevice", lambda: device)
+    heard = b""
+    async for block in record_microphone(16_000):
+        heard += block
+        if len(heard) == voice.nbytes:
+            keyboard.enter.set()
+    assert np.allclose(np.frombuffer(heard, np.int16), voice, atol=1)
+    assert device.asked["channels"] == 2
 
 
 async def test_no_microphone_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

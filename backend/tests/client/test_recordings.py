@@ -3,6 +3,7 @@
 import gc
 import io
 import struct
+import wave
 from pathlib import Path
 from typing import cast
 
@@ -156,3 +157,20 @@ def test_a_header_that_breaks_off_is_no_header(cut: int) -> None:
     whole = wav_bytes(np.zeros(10, np.int16), 16_000)
     assert read_wav_header(io.BytesIO(whole)) is not None
     assert read_wav_header(io.BytesIO(whole[:cut])) is None
+
+
+@pytest.mark.parametrize("gain", [1, -1, 0], ids=["equal", "inverted", "silent"])
+def test_no_channel_of_a_recording_cancels_another(tmp_path: Path, gain: int) -> None:
+    """An average of the channels is silent where one is inverted."""
+    voice, rate_hz = read_wav(SAMPLES / "en_weather_madrid_48k.wav")
+    path = tmp_path / "stereo.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((2, 2, rate_hz, 0, "NONE", ""))
+        file.writeframes(np.stack([voice, gain * voice], axis=1).astype(np.int16).tobytes())
+    alone = tmp_path / "alone.flac"
+    encode(alone, "flac", voice, rate_hz)
+    mixed, whole = (
+        np.frombuffer(b"".join(open_recording(each).chunks), np.int16).astype(float) for each in (path, alone)
+    )
+    assert len(mixed) == len(whole)
+    assert np.abs(mixed - whole).max() < 0.01 * np.abs(whole).max()

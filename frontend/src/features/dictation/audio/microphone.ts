@@ -97,7 +97,8 @@ async function openStream(devices: MediaDevices, options: MicrophoneOptions): Pr
     echoCancellation,
     noiseSuppression,
     autoGainControl: noiseSuppression,
-    channelCount: 1,
+    // A browser that mixes two channels to one may cancel them: see channel-mixer.ts.
+    channelCount: { ideal: 2 },
   };
   try {
     return await devices.getUserMedia({

@@ -84,7 +84,10 @@ describe("the recorder", () => {
     expect(new Int16Array(chunk?.pcm ?? new ArrayBuffer(0))[7]).toBe(32_767);
     expect(chunk?.level).toBe(1);
     expect(recorder.flush().map(({ pcm }) => pcm.byteLength)).toEqual([200]);
-    const half = new Recorder(WIRE_RATE_HZ).push([new Float32Array(1600).fill(0.5), new Float32Array(1600)]);
-    expect(half[0]?.level).toBeCloseTo(0.25, 3);
+    const sound = tone(440, WIRE_RATE_HZ, 0.1);
+    for (const other of [sound, sound.map((sample) => -sample), new Float32Array(1600)]) {
+      const [mixed] = new Recorder(WIRE_RATE_HZ).push([sound, other]);
+      expect(mixed?.level).toBeCloseTo(rms(sound), 3);
+    }
   });
 });

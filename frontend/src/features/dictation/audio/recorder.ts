@@ -1,5 +1,6 @@
 /** Turns the blocks of a microphone into chunks for the wire: 16 kHz PCM16, 100 ms each. Pure. */
 
+import { ChannelMixer } from "./channel-mixer";
 import { Resampler } from "./resampler";
 
 export const WIRE_RATE_HZ = 16_000;
@@ -13,23 +14,27 @@ export interface AudioChunk {
 }
 
 export class Recorder {
+  readonly #mixer: ChannelMixer;
   readonly #resampler: Resampler | null;
   readonly #pending = new Float32Array(CHUNK_SAMPLES);
   #count = 0;
 
   constructor(rateHz: number) {
+    this.#mixer = new ChannelMixer(rateHz);
     this.#resampler = rateHz === WIRE_RATE_HZ ? null : new Resampler(rateHz, WIRE_RATE_HZ);
   }
 
   /** The chunks that are complete now. The channels are mixed to one. */
   push(channels: readonly Float32Array[]): AudioChunk[] {
-    const mono = mixChannels(channels);
+    const mono = this.#mixer.push(channels);
     return this.#cut(this.#resampler === null ? mono : this.#resampler.push(mono));
   }
 
   /** The rest as a shorter chunk; the next block starts a new recording. */
   flush(): AudioChunk[] {
-    const chunks = this.#cut(this.#resampler?.flush() ?? new Float32Array());
+    const rest = this.#mixer.flush();
+    const chunks = this.#cut(this.#resampler === null ? rest : this.#resampler.push(rest));
+    chunks.push(...this.#cut(this.#resampler?.flush() ?? new Float32Array()));
     if (this.#count > 0) chunks.push(toChunk(this.#pending.subarray(0, this.#count)));
     this.#count = 0;
     return chunks;
@@ -49,14 +54,6 @@ export class Recorder {
     }
     return chunks;
   }
-}
-
-function mixChannels(channels: readonly Float32Array[]): Float32Array {
-  const [first, ...others] = channels;
-  if (first === undefined || others.length === 0) return first ?? new Float32Array();
-  return first.map(
-    (sample, index) => others.reduce((sum, one) => sum + (one[index] ?? 0), sample) / channels.length,
-  );
 }
 
 function toChunk(samples: Float32Array): AudioChunk {
