@@ -6,7 +6,7 @@ under the entry-point group `prompter.stt_providers` or `prompter.llm_providers`
 """
 
 from app.client.errors import AudioError, ClientError, ConnectionLost, Refused, ServerFailed, Unreachable
-from app.client.events import Answer, Event, Segment, Transcription
+from app.client.events import Answer, Event, Segment, Transcription, join_finals
 from app.client.pacing import paced
 from app.client.prompt_client import PromptClient
 from app.client.recordings import open_recording
@@ -81,6 +81,7 @@ __all__ = [
     "UpstreamError",
     "Usage",
     "Word",
+    "join_finals",
     "open_recording",
     "paced",
 ]

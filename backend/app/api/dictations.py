@@ -16,6 +16,7 @@ from app.schemas.dictations import (
 )
 from app.schemas.errors import describe_answer, describe_error
 from app.services.history.dictations import MEDIA_TYPES, StoredDictation, StoredFinal, format_finals
+from app.utils.joining import join_texts
 
 router = APIRouter(prefix="/api/dictations", tags=["dictations"])
 
@@ -135,10 +136,11 @@ def _detail(dictation: StoredDictation, finals: Sequence[StoredFinal]) -> Dictat
             start_ms=final.start_ms,
             end_ms=final.end_ms,
             lang=final.lang,
+            joined=final.joined,
             words=final.words,
             created_at=final.created_at,
         )
         for final in finals
     ]
-    fields = {**_describe(dictation), "text": " ".join(final.text for final in finals)}
+    fields = {**_describe(dictation), "text": join_texts(final.part for final in finals)}
     return DictationDetailOut(**fields, items=items)

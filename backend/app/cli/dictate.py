@@ -23,6 +23,7 @@ from app.core.endpointing_profiles import ENDPOINTING_PROFILES
 
 if TYPE_CHECKING:
     from app.cli.screen import Screen
+    from app.client.events import Event
     from app.client.pacing import Chunks
     from app.client.prompt_client import PromptClient
 
@@ -109,18 +110,20 @@ async def _dictate(
     send: bool,
     client: "PromptClient",
 ) -> None:
-    finals: list[str] = []
+    from app.client.events import join_finals
+
+    finals: list[Event] = []
     chunks, sample_rate = source.open()
     async with client, aclosing(client.dictate(chunks, sample_rate=sample_rate, **config)) as events:
         async for event in events:
             screen.show(event)
             if event.type == "final" and event.text:
-                finals.append(event.text)
+                finals.append(event)
     if send:
         if not finals:
             raise CommandError("nothing was understood, so nothing was sent")
         async with client:
-            async for piece in client.generate_stream(" ".join(finals)):
+            async for piece in client.generate_stream(join_finals(finals)):
                 screen.answer(piece)
             screen.end_answer()
 

@@ -14,7 +14,7 @@ import httpx2
 
 from app.client.dictation import Dictation
 from app.client.errors import ClientError, ServerFailed, Unreachable, make_status_error
-from app.client.events import Answer, Event, Segment, Transcription
+from app.client.events import Answer, Event, Transcription, join_finals, make_segments
 from app.client.pacing import Chunks, chunk_stream
 from app.client.recordings import open_recording
 from app.client.speech_socket import open_speech_socket
@@ -150,7 +150,7 @@ class PromptClient:
             Unreachable, Refused, ServerFailed, ConnectionLost
         """
         source = open_recording(path)
-        segments: list[Segment] = []
+        finals: list[Event] = []
         ready: dict[str, Any] = {}
         lang: str | None = None
         audio_ms = 0
@@ -161,16 +161,15 @@ class PromptClient:
                 if event.type == "ready":
                     ready = dict(event.data)
                 elif event.type == "final" and event.text:
-                    segments.append(Segment.from_final(event))
+                    finals.append(event)
                     lang = lang or event.data.get("lang")
                 elif event.type == "stopped":
                     audio_ms = event.data.get("stats", {}).get("audio_ms", 0)
                 if progress and (done_ms := event.data.get("decoded_ms") or event.data.get("end_ms")):
                     progress(done_ms, source.audio_ms)
-        text = " ".join(segment.text for segment in segments)
         return Transcription(
-            text=text,
-            segments=tuple(segments),
+            text=join_finals(finals),
+            segments=make_segments(finals),
             lang=lang,
             provider=ready.get("provider"),
             model=ready.get("model"),

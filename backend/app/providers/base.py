@@ -109,6 +109,8 @@ class Transcript:
     """Why the text must be discarded ("no_speech", "hallucination"); None where the text is good."""
     decode_ms: float = 0.0
     """Time that the final decode took, without the wait for its turn (ms)."""
+    joined: bool = False
+    """The text goes on with the sentence of the session's final before it."""
 
 
 class SttStream(Protocol):

@@ -45,6 +45,9 @@ class StoredFinalOut(BaseModel):
         description="end of the utterance after the dictation's first sample (ms)", examples=[2210]
     )
     lang: str | None = Field(description="language, if known", examples=["es"])
+    joined: bool = Field(
+        False, description="whether the text goes on with the sentence of the final before it"
+    )
     words: list[dict[str, Any]] | None = Field(
         description="words with their times: `word`, `start_ms`, `end_ms`, `confidence`; null unless `start` asked "
         "for them"
@@ -55,7 +58,7 @@ class StoredFinalOut(BaseModel):
 class DictationDetailOut(DictationOut):
     """A dictation with its finals."""
 
-    text: str = Field(description="all finals, joined by spaces", examples=["¿Qué tiempo hace mañana?"])
+    text: str = Field(description="all finals as one text", examples=["¿Qué tiempo hace mañana?"])
     items: list[StoredFinalOut] = Field(description="the finals, in order")
 
 

@@ -255,6 +255,9 @@ class _Text(_Utterance):
     model: str | None = Field(description="its model, where it has one by name", examples=["en-us"])
 
 
+_JOINED = "true where the text goes on with the sentence of the final before it; absent otherwise"
+
+
 class Partial(_Text):
     """Text so far: replaced by the next one of its utterance."""
 
@@ -266,6 +269,7 @@ class Final(_Text):
     """Text of one utterance: never changes. Empty only where a partial has to be taken back."""
 
     type: Literal["final"]
+    joined: bool = Field(False, description=_JOINED)
     timing: Timing
     words: list[WordTime] | None = Field(None, description="word times, if asked for")
 
@@ -274,6 +278,7 @@ class EagerFinal(_Text):
     """What the final will be if the pause that goes on lasts: until `turn_resumed` takes it back."""
 
     type: Literal["eager_final"]
+    joined: bool = Field(False, description=_JOINED)
     timing: Timing
     words: list[WordTime] | None = Field(None, description="word times, if asked for")
 

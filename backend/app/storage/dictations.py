@@ -16,6 +16,7 @@ from app.storage import search
 from app.storage.common import Page, execute_and_count, insert_rows, make_page, older_than_cursor
 from app.storage.database import Database
 from app.storage.tables import DictationFinalRow, DictationRow, UserRow
+from app.utils.joining import TextPart, join_texts
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,13 @@ class NewFinal:
     start_ms: int | None = None
     end_ms: int | None = None
     lang: str | None = None
+    joined: bool = False
+    """The text goes on with the sentence of the final before it."""
     words: list[Any] | None = None
+
+    @property
+    def part(self) -> TextPart:
+        return TextPart(self.text, self.joined, self.lang)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +138,15 @@ async def get(
 
 
 async def find_latest_text(session: AsyncSession, user_id: UUID, session_label: str) -> str | None:
-    """Return the finals of the user's latest dictation with this label, joined by spaces; None if there is none."""
+    """Return the finals of the user's latest dictation with this label as one text; None if there is none."""
     row = DictationRow
     mine = select(row.id).where(row.user_id == user_id, row.session_label == session_label)
     latest = await session.scalar(mine.order_by(row.started_at.desc(), row.id.desc()).limit(1))
     if latest is None:
         return None
-    texts = select(DictationFinalRow.text).where(DictationFinalRow.dictation_id == latest)
-    return " ".join(await session.scalars(texts.order_by(DictationFinalRow.n)))
+    final = DictationFinalRow
+    texts = select(final.text, final.joined, final.lang).where(final.dictation_id == latest)
+    return join_texts(TextPart(*row) for row in await session.execute(texts.order_by(final.n)))
 
 
 async def list_page(
@@ -295,6 +303,7 @@ def _final_values(pending: PendingFinal) -> dict[str, Any]:
         "start_ms": final.start_ms,
         "end_ms": final.end_ms,
         "lang": final.lang,
+        "joined": final.joined,
         "words": final.words,
         "created_at": pending.created_at,
     }
@@ -324,6 +333,7 @@ def _to_final(row: DictationFinalRow) -> StoredFinal:
         start_ms=row.start_ms,
         end_ms=row.end_ms,
         lang=row.lang,
+        joined=row.joined,
         words=row.words,
         created_at=row.created_at,
     )

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, MetaData, String, Uuid, text
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, MetaData, String, Uuid, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.storage.common import Json, PlainText, UtcTime, utc_now
@@ -202,6 +202,8 @@ class DictationFinalRow(Base):
     start_ms: Mapped[int | None]
     end_ms: Mapped[int | None]
     lang: Mapped[str | None]
+    joined: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """The text goes on with the sentence of the final before it."""
     words: Mapped[list[Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 

@@ -28,10 +28,14 @@ ITS_KEY = "pk_DukrVQ0b7fAiIuyu7-iE2-rP93lW1d7ZAhTG0y-f-0w"
 
 
 def all_rows(folder: Path) -> dict[str, list[tuple[object, ...]]]:
-    """What stands in each table but `runs`, the search index included."""
+    """What stands in each table of the product's data, the search index included."""
     with closing(sqlite3.connect(folder / "prompter.db")) as file:
         names = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: file.execute(f"SELECT * FROM {name}").fetchall() for name in names if name != "runs"}
+        return {
+            name: file.execute(f"SELECT * FROM {name}").fetchall()
+            for name in names
+            if name not in ("runs", "alembic_version")
+        }
 
 
 def cut_to(old: list[tuple[object, ...]], new: list[tuple[object, ...]]) -> list[tuple[object, ...]]:

@@ -32,6 +32,7 @@ from app.services.transcription.result import (
     plain_body,
     verbose_body,
 )
+from app.utils.joining import TextJoiner
 from app.utils.subtitles import to_srt, to_vtt
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -118,17 +119,20 @@ def _json(body: dict[str, Any]) -> Response:
 
 
 async def _events(job: TranscriptionJob) -> AsyncGenerator[bytes, None]:
-    first = True
+    joiner = TextJoiner()
+    last: TranscribedUtterance | None = None
     try:
         while (step := await job.next()) is not None:
             if isinstance(step, TranscribedUtterance):
-                yield _event(delta_event(step, first=first))
-                first = False
+                last = step
+                yield _event(delta_event(step, joiner.push(step.part)))
             else:
                 yield _comment(step)
     except PrompterError as error:
         yield _event(to_openai_error(error))
         return
+    if last is not None and (marks := joiner.finish()):
+        yield _event(delta_event(last, marks))
     yield _event(done_event(job.so_far))
 
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from app.providers.base import Hypothesis, Word
-
-UNSPACED_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km", "bo"})
-"""Languages written without spaces: their characters take the place of words."""
+from app.utils.joining import is_unspaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +95,12 @@ def normalize(word: str) -> str:
 
 def split_words(text: str, lang: str | None) -> list[str]:
     """The words of a text; its characters in a language without spaces."""
-    unspaced = lang in UNSPACED_LANGUAGES
-    return [character for character in text if not character.isspace()] if unspaced else text.split()
+    return [character for character in text if not character.isspace()] if is_unspaced(lang) else text.split()
 
 
 def join_words(words: list[str], lang: str | None) -> str:
     """The text of these words: the inverse of `split_words`."""
-    return ("" if lang in UNSPACED_LANGUAGES else " ").join(words)
+    return ("" if is_unspaced(lang) else " ").join(words)
 
 
 # -- where the window of partials may begin

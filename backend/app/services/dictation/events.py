@@ -63,6 +63,8 @@ class WordFields(TypedDict):
 
 class _TimedText(_Text):
     timing: TimingFields
+    joined: NotRequired[bool]
+    """Only where it is true."""
     words: NotRequired[list[WordFields]]
     """Only where the client asked for word times."""
 
@@ -488,6 +490,8 @@ class EventBuilder:
         utterance.revision += 1
         lang, model = transcript.lang or self.info.lang, transcript.model or self.info.model
         fields = self._text(utterance, transcript.text, end, lang, model, receipt.as_timing())
+        if transcript.joined:
+            fields["joined"] = True
         if self._words:
             offset = utterance.start // _SAMPLES_PER_MS
             fields["words"] = [

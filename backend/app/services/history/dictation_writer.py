@@ -205,7 +205,7 @@ class DictationRecorder:
     def add_final(self, event: Mapping[str, Any]) -> None:
         """Store a final, given as the event that its client receives."""
         if self._transcript is not None:
-            self._transcript.append(event["text"])
+            self._transcript.append(event["text"], joined=event.get("joined", False), lang=event["lang"])
         if self._writer is None or self.is_deleted or not event["text"].strip():
             return
         if self.row is None:
@@ -225,6 +225,7 @@ class DictationRecorder:
             start_ms=event["start_ms"],
             end_ms=event["end_ms"],
             lang=event["lang"],
+            joined=event.get("joined", False),
             words=event.get("words") or None,
         )
         self._finals += 1

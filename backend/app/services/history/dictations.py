@@ -13,6 +13,7 @@ from app.storage.common import Page
 from app.storage.database import Database
 from app.storage.dictations import StoredDictation, StoredFinal
 from app.utils.ids import parse_id
+from app.utils.joining import fit_texts
 from app.utils.subtitles import to_srt, to_vtt
 
 __all__ = ["DictationHistory", "StoredDictation", "StoredFinal", "find_latest_text"]
@@ -97,17 +98,16 @@ class _SubtitleSegment:
 
 def format_finals(finals: Sequence[StoredFinal], form: FinalsFormat) -> str:
     """Format finals as plain text with one line for each, or as subtitles with one cue or more for each."""
+    texts = fit_texts([final.part for final in finals])
     if form == "txt":
-        return "".join(f"{final.text}\n" for final in finals)
-    segments = [_to_segment(final) for final in finals]
+        return "".join(f"{text}\n" for text in texts)
+    segments = [_to_segment(final, text) for final, text in zip(finals, texts, strict=True)]
     return to_srt(segments) if form == "srt" else to_vtt(segments)
 
 
-def _to_segment(final: StoredFinal) -> _SubtitleSegment:
+def _to_segment(final: StoredFinal, text: str) -> _SubtitleSegment:
     words = [
         _SubtitleWord(text=word["word"], start_ms=word["start_ms"], end_ms=word["end_ms"])
         for word in final.words or ()
     ]
-    return _SubtitleSegment(
-        text=final.text, start_ms=final.start_ms or 0, end_ms=final.end_ms or 0, words=words
-    )
+    return _SubtitleSegment(text=text, start_ms=final.start_ms or 0, end_ms=final.end_ms or 0, words=words)

@@ -7,6 +7,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from app.core.errors import NotFound, NothingFinalYet
+from app.utils.joining import TextPart, join_texts
 
 MAX_CHARACTERS = 1 << 20
 """Characters of one dictation; of a longer one the end is kept."""
@@ -25,23 +26,26 @@ class RecentTranscript:
     def __init__(self, transcripts: "RecentTranscripts", label: SessionLabel) -> None:
         self.label = label
         self._transcripts = transcripts
-        self._finals: list[str] = []
+        self._finals: list[TextPart] = []
         self._characters = 0
         self._is_erased = False
 
     @property
     def text(self) -> str:
-        """The finals, joined by spaces."""
-        return " ".join(self._finals)
+        """The finals as one text."""
+        return join_texts(self._finals)
 
-    def append(self, final: str) -> None:
-        """Add a final. The dictation becomes the newest, even if it was forgotten meanwhile."""
+    def append(self, final: str, *, joined: bool = False, lang: str | None = None) -> None:
+        """Add a final; `joined` where it goes on with the sentence of the one before.
+
+        The dictation becomes the newest, even if it was forgotten meanwhile.
+        """
         if self._is_erased:
             return
-        self._finals.append(final)
+        self._finals.append(TextPart(final, joined, lang))
         self._characters += len(final)
         while self._characters > MAX_CHARACTERS and len(self._finals) > 1:
-            self._characters -= len(self._finals.pop(0))
+            self._characters -= len(self._finals.pop(0).text)
         self._transcripts.renew(self.label, self)
 
     def erase(self) -> None:

@@ -147,6 +147,7 @@ class SegmentedTranscriber:
             words=words,
             lang=transcript.lang or self._engine.config.primary_lang,
             model=transcript.model,
+            joined=transcript.joined,
         )
 
 

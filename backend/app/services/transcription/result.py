@@ -13,7 +13,7 @@ from app.schemas.openai_audio import (
     VerboseTranscriptionOut,
     WordOut,
 )
-from app.services.decoding.stability import UNSPACED_LANGUAGES
+from app.utils.joining import TextPart, join_texts
 from app.utils.languages import language_name
 
 
@@ -37,6 +37,12 @@ class TranscribedUtterance:
     words: tuple[TranscribedWord, ...] = ()
     lang: str | None = None
     model: str | None = None
+    joined: bool = False
+    """The text goes on with the sentence of the utterance before it."""
+
+    @property
+    def part(self) -> TextPart:
+        return TextPart(self.text, self.joined, self.lang)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +64,11 @@ class RecordingTranscript:
 
     @property
     def text(self) -> str:
-        parts = [separated_text(each, first=number == 0) for number, each in enumerate(self.utterances)]
-        return "".join(parts)
+        return join_texts(utterance.part for utterance in self.utterances)
 
     @property
     def words(self) -> list[TranscribedWord]:
         return [word for utterance in self.utterances for word in utterance.words]
-
-
-def separated_text(utterance: TranscribedUtterance, *, first: bool) -> str:
-    """The text of an utterance, with the space that separates it from the one before."""
-    return utterance.text if first or utterance.lang in UNSPACED_LANGUAGES else f" {utterance.text}"
 
 
 def main_language(utterances: tuple[TranscribedUtterance, ...], requested: str | None) -> str | None:
@@ -101,11 +101,11 @@ def verbose_body(transcript: RecordingTranscript, *, words: bool) -> VerboseTran
     )
 
 
-def delta_event(utterance: TranscribedUtterance, *, first: bool) -> dict[str, Any]:
+def delta_event(utterance: TranscribedUtterance, delta: str) -> dict[str, Any]:
     """The event of one utterance. OpenAI's event has no `start` and `end` (s): they are an addition."""
     return {
         "type": "transcript.text.delta",
-        "delta": separated_text(utterance, first=first),
+        "delta": delta,
         "start": _seconds(utterance.start_ms),
         "end": _seconds(utterance.end_ms),
     }

@@ -102,6 +102,15 @@ def test_what_is_emitted_is_what_is_documented(words: bool) -> None:
         assert read.model_dump(exclude_unset=True) == shown, "a field is unknown to the model"
 
 
+def test_a_final_says_that_it_goes_on_only_where_it_does() -> None:
+    sent = Sent("eager_final")
+    for transcript in (SAID, replace(SAID, joined=True)):
+        utterance = UtteranceState(1, 1600)
+        sent.builder.eager_final(utterance, UtterancePaused(1, 16_000, 20_000), transcript)
+        sent.builder.final(utterance, ENDED, transcript, Receipt(16_000, 25_600, 3.2, 7.4))
+    assert [event.get("joined") for event in sent.events] == [None, None, True, True]
+
+
 def test_a_client_gets_the_optional_events_that_it_asked_for() -> None:
     for requested in ([], ["ack"], ["speech_started", "status"], [*OPTIONAL_EVENTS]):
         sent = Sent(*requested)

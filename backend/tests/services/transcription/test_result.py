@@ -2,8 +2,6 @@
 
 import openai.types.audio as sdk
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app.services.transcription import result
 from app.services.transcription.result import (
@@ -62,15 +60,16 @@ def test_subtitles_take_utterances_as_they_are() -> None:
     assert to_vtt(TWO.utterances).startswith("WEBVTT\n\n00:00:00.400 --> ")
 
 
-@given(st.lists(st.tuples(st.text(min_size=1, max_size=20), st.sampled_from(["en", "es", "ja", "zh", None]))))
-def test_deltas_joined_are_the_text(said: list[tuple[str, str | None]]) -> None:
+def test_a_sentence_that_goes_on_is_written_without_a_full_stop() -> None:
     whole = RecordingTranscript(
-        tuple(TranscribedUtterance(text, 0, 1, (), lang) for text, lang in said), 1.0, None
+        (
+            TranscribedUtterance("He asked himself.", 0, 1, (), "en"),
+            TranscribedUtterance("something warm.", 1, 2, (), "en", joined=True),
+        ),
+        1.0,
+        "en",
     )
-    deltas = [
-        result.delta_event(each, first=number == 0)["delta"] for number, each in enumerate(whole.utterances)
-    ]
-    assert "".join(deltas) == whole.text == result.done_event(whole)["text"]
+    assert whole.text == result.done_event(whole)["text"] == "He asked himself something warm."
 
 
 def test_what_is_written_without_spaces_is_joined_so() -> None:

@@ -1518,7 +1518,7 @@ export interface components {
             started_at: string;
             /**
              * Text
-             * @description all finals, joined by spaces
+             * @description all finals as one text
              * @example ¿Qué tiempo hace mañana?
              */
             text: string;
@@ -1637,6 +1637,12 @@ export interface components {
              * @description from the session's first sample (ms)
              */
             end_ms: number;
+            /**
+             * Joined
+             * @description true where the text goes on with the sentence of the final before it; absent otherwise
+             * @default false
+             */
+            joined: boolean;
             /**
              * Lang
              * @description language, where known
@@ -1823,6 +1829,12 @@ export interface components {
              * @description from the session's first sample (ms)
              */
             end_ms: number;
+            /**
+             * Joined
+             * @description true where the text goes on with the sentence of the final before it; absent otherwise
+             * @default false
+             */
+            joined: boolean;
             /**
              * Lang
              * @description language, where known
@@ -3453,6 +3465,12 @@ export interface components {
              * @example 2210
              */
             end_ms: number | null;
+            /**
+             * Joined
+             * @description whether the text goes on with the sentence of the final before it
+             * @default false
+             */
+            joined: boolean;
             /**
              * Lang
              * @description language, if known
