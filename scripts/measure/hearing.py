@@ -332,6 +332,8 @@ def print_worst(
 def find_speech(options: argparse.Namespace) -> list[Clip]:
     langs = [options.lang] if options.lang else []
     wanted = [clip for clip in find_clips(options.folder, langs) if clip.speech]
+    if options.longest:
+        wanted = [clip for clip in wanted if len(load_samples(clip)) <= options.longest * RATE_HZ]
     chosen = set(filter(None, options.clips.split(",")))
     if unknown := chosen - {clip.id for clip in wanted}:
         raise BenchError(f"no clips {', '.join(sorted(unknown))} in {str(options.folder)!r}")
@@ -436,6 +438,7 @@ def main() -> int:
     words.add_argument("--conditions", default="", help="separated by semicolons; all if absent")
     words.add_argument("--clips", default="", help="ids, separated by commas; all if absent")
     words.add_argument("--lang", help="clips of one language")
+    words.add_argument("--longest", type=float, help="clips of up to so many seconds")
     words.add_argument("--under", default="jazz", help="part of the id of the music under speech")
     words.add_argument("--control", default="gated,ungated", help="which controls to decode")
     words.add_argument("--control-alone", action="store_true", help="decode the control, ask no server")
