@@ -299,7 +299,8 @@ class SchedulerSettings(BaseModel):
         0.85,
         ge=0,
         le=10,
-        description="share of the cores that finals may take before a new dictation is refused; 0 refuses none",
+        description="share of the cores that finals of all who dictate may take, measured or expected, before a new "
+        "dictation is refused; 0 refuses none",
     )
 
 

@@ -254,6 +254,23 @@ class SttProvider(Protocol):
         ...
 
 
+@runtime_checkable
+class MeasurableSttProvider(SttProvider, Protocol):
+    """A `SttProvider` that can say what its finals cost before anybody has spoken. Admission goes by that."""
+
+    def cost_key(self, model: str | None) -> str:
+        """What the cost with this model depends on, machine apart: weights, device, number format, beams."""
+        ...
+
+    async def measure_cost(self, model: str | None) -> float:
+        """Core seconds that the final of a second of speech takes while all cores decode; above 0.
+
+        Called once for each `cost_key` and machine, after `start`, or after a session with this model was opened.
+        Takes seconds at most.
+        """
+        ...
+
+
 # -- language models ----------------------------------------------------------------------------------------------
 
 Role = Literal["system", "user", "assistant"]

@@ -366,6 +366,7 @@ class Error(_Event):
     code: str = Field(description="stable code, see the table of errors")
     message: str = Field(description="what was wrong and how to go on")
     fatal: bool = Field(description="whether the socket closes now")
+    retry_after_s: float | None = Field(None, description="when to try again, where that is known (s)")
 
 
 ServerEvent = Annotated[

@@ -25,6 +25,7 @@ Step = Literal[
     "status",
     "models",
     "start",
+    "measure_cost",
     "open_session",
     "open_stream",
     "accept",
@@ -61,6 +62,8 @@ class Script:
     """Time that a step blocks its worker thread, as a busy engine does."""
     languages: tuple[str, ...] | None = ("en",)
     models: tuple[str, ...] = ("small", "large")
+    cost: float = 1e-4
+    """Core seconds for a second of speech, as its warm-up measures it: admission goes by that."""
 
     async def run(self, step: Step) -> None:
         if gate := self.gates.get(step):
@@ -81,6 +84,7 @@ class FakeEngine:
     def __init__(self, script: Script | None = None) -> None:
         self.script = script or Script()
         self.sessions: list[FakeSession] = []
+        self.measured = 0
         self.capabilities = SttCapabilities(
             languages=self.script.languages, streaming=True, words=True, vocabulary=True, network=False
         )
@@ -105,6 +109,14 @@ class FakeEngine:
 
     async def start(self) -> None:
         await self.script.run("start")
+
+    def cost_key(self, model: str | None) -> str:
+        return model or self.script.models[0]
+
+    async def measure_cost(self, model: str | None) -> float:
+        await self.script.run("measure_cost")
+        self.measured += 1
+        return self.script.cost
 
     async def open_session(self, config: SttConfig) -> "FakeSession":
         await self.script.run("open_session")

@@ -111,7 +111,7 @@ class SimulatedMachine:
 
 @dataclass
 class SimulatedSpeaker:
-    """Speaks three seconds, pauses three: partials as they are ready, an eager final, a final."""
+    """Speaks, pauses: partials as they are ready, an eager final, a final."""
 
     machine: SimulatedMachine
     session: int
@@ -119,12 +119,24 @@ class SimulatedSpeaker:
     """Core seconds per second of audio of a partial; a final costs twice that."""
     begins: float = 0.0
     utterances: int = 10
+    speech_s: float | tuple[float, float] = SPEECH_S
+    """Length of an utterance, or the shortest and the longest."""
+    pause_s: float | tuple[float, float] = PAUSE_S
+    engine: str = "tiny"
     pending: int = 0
     finals_s: list[float] = field(default_factory=list)
     """From the end of the endpoint's silence to the final."""
 
+    def __post_init__(self) -> None:
+        self._dice = Random(self.session)
+
     def start(self) -> None:
-        self.machine.at(self.begins, lambda: self.machine.policy.open(self.session, self.machine.now))
+        machine = self.machine
+        machine.at(self.begins, lambda: machine.policy.open(self.session, machine.now, self.engine))
+        self.speak()
+
+    def speak(self) -> None:
+        """Begin to speak at `begins`, in a session that is open by then."""
         self.machine.at(self.begins, self._speak)
 
     def _speak(self) -> None:
@@ -132,11 +144,14 @@ class SimulatedSpeaker:
             return
         self.utterances -= 1
         self.pending += 1
-        machine, began = self.machine, self.machine.now
-        ends = began + SPEECH_S
+        machine, began, speech_s = self.machine, self.machine.now, self._draw(self.speech_s)
+        ends = began + speech_s
         machine.at(began + 0.6, lambda: self._partial(began, ends, Priority.FIRST_PARTIAL))
-        machine.at(ends + PROVISIONAL_S, lambda: self._eager(ends))
-        machine.at(ends + PAUSE_S, self._speak)
+        machine.at(ends + PROVISIONAL_S, lambda: self._eager(ends, speech_s))
+        machine.at(ends + self._draw(self.pause_s), self._speak)
+
+    def _draw(self, length_s: float | tuple[float, float]) -> float:
+        return self._dice.uniform(*length_s) if isinstance(length_s, tuple) else length_s
 
     def _partial(self, began: float, ends: float, priority: Priority) -> None:
         machine = self.machine
@@ -153,17 +168,18 @@ class SimulatedSpeaker:
         job = Job(self.session, priority, audio_s, machine.now + 0.5, "tiny/short")
         machine.ask(job, self.cost * audio_s, again)
 
-    def _eager(self, ends: float) -> None:
+    def _eager(self, ends: float, speech_s: float) -> None:
         machine = self.machine
-        job = Job(self.session, Priority.EAGER, SPEECH_S, ends + COMMIT_S, "tiny/full")
-        eager = machine.ask(job, 2 * self.cost * SPEECH_S, lambda _, now: self._final(ends, now))
+        job = Job(self.session, Priority.EAGER, speech_s, ends + COMMIT_S, "tiny/full")
+        eager = machine.ask(job, 2 * self.cost * speech_s, lambda _, now: self._final(ends, now, speech_s))
         machine.at(
             ends + COMMIT_S,
             lambda: machine.policy.promote(self.session, machine.now) if eager.ended is None else None,
         )
 
-    def _final(self, ends: float, now: float) -> None:
+    def _final(self, ends: float, now: float, speech_s: float) -> None:
         self.finals_s.append(max(now - ends - COMMIT_S, 0.0))
+        self.machine.policy.admission.count_speech(self.session, speech_s)
         self.pending -= 1
         if not self.utterances and not self.pending:
             self.machine.policy.forget(self.session)

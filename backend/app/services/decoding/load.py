@@ -1,4 +1,4 @@
-"""The load of the cores: what each session uses of its fair share, what decodes cost, how late finals are; pure."""
+"""The load of the cores: what each session uses of its fair share, what a decode takes, how late finals are; pure."""
 
 import math
 from dataclasses import dataclass
@@ -7,11 +7,7 @@ from typing import Literal
 _MEMORY_S = 2.0
 """Time constant of a session's use: a flood is noticed, and forgotten, within seconds."""
 
-_LOAD_MEMORY_S = 15.0
-"""Time constant of the load that admission uses: utterances and the pauses between them even out."""
-
-_YOUNG_S = 6.0
-"""A session counts as at least this old: its first final alone says too little about its rate."""
+_TIDY_EVERY_S = 15.0
 
 _GONE = 1e-3
 """A lower rate counts as none."""
@@ -39,60 +35,26 @@ class FairShares:
     def __init__(self, cores: int) -> None:
         self._cores = cores
         self._used: dict[int, DecayingRate] = {}
-        self._unsheddable: dict[int, DecayingRate] = {}
-        self._opened: dict[int, float] = {}
         self._tidied = 0.0
 
-    def open(self, session: int, now: float) -> None:
-        """A session begins. Until it is measured, admission expects it to be like the others."""
-        self._opened[session] = now
-
-    def charge(self, session: int, took_s: float, now: float, *, unsheddable: bool) -> None:
-        """The session has used a core for this long. `unsheddable`: the work could not have been shed."""
+    def charge(self, session: int, took_s: float, now: float) -> None:
+        """The session has used a core for this long."""
         self._used.setdefault(session, DecayingRate(_MEMORY_S)).add(took_s, now)
-        if unsheddable:
-            self._unsheddable.setdefault(session, DecayingRate(_LOAD_MEMORY_S)).add(took_s, now)
-        if now - self._tidied > _LOAD_MEMORY_S:
+        if now - self._tidied > _TIDY_EVERY_S:
             self._tidied = now
             self._used = {s: rate for s, rate in self._used.items() if rate.now(now) > _GONE}
-            self._unsheddable = {s: rate for s, rate in self._unsheddable.items() if rate.now(now) > _GONE}
-            self._opened = {s: at for s, at in self._opened.items() if now - at < 4 * _LOAD_MEMORY_S}
 
     def forget(self, session: int) -> None:
         self._used.pop(session, None)
-        self._unsheddable.pop(session, None)
-        self._opened.pop(session, None)
 
     def active_sessions(self, working: set[int], now: float) -> int:
         """Number of sessions that share the cores: those in `working`, and those that used a core a moment ago."""
         return len(working | {session for session, rate in self._used.items() if rate.now(now) > _GONE})
 
-    def active_or_new_sessions(self, working: set[int], now: float) -> int:
-        """Number of active sessions and of new ones: these will speak before any use of theirs is measured."""
-        used = {session for session, rate in self._used.items() if rate.now(now) > _GONE}
-        fresh = {session for session, opened in self._opened.items() if now - opened < _LOAD_MEMORY_S}
-        return len(working | used | fresh)
-
     def is_over_share(self, session: int, active: int, now: float) -> bool:
         """Whether the session used more than its share of the cores, where `active` sessions share them."""
         used = self._used.get(session)
         return used is not None and active > 1 and used.now(now) > self._cores / active
-
-    def load_with_one_more(self, now: float) -> float:
-        """Part of the cores that unsheddable work takes if one more session like these is admitted."""
-        rates = [rate for session in self._unsheddable if (rate := self._steady(session, now)) > _GONE]
-        if not rates:
-            return 0.0
-        unknown = sum(
-            session not in self._unsheddable and now - opened < _LOAD_MEMORY_S
-            for session, opened in self._opened.items()
-        )
-        return sum(rates) * (len(rates) + unknown + 1) / len(rates) / self._cores
-
-    def _steady(self, session: int, now: float) -> float:
-        """The session's average without its start from zero: as if the session had always been there."""
-        age_s = max(now - self._opened.get(session, -math.inf), _YOUNG_S)
-        return self._unsheddable[session].now(now) / -math.expm1(-age_s / _LOAD_MEMORY_S)
 
 
 _WEIGHT = 0.2

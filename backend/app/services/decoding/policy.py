@@ -1,6 +1,7 @@
 """The scheduler's decisions: which decode runs, waits or is shed. Pure: times are passed in, nothing is awaited.
 
-The order of queues: finals, eager finals, feeds, first partials, partials, recordings. Within a queue, sessions that
+The order of queues: finals, eager finals, feeds, first partials, partials. Behind them come recordings and what is
+decoded for clients that have left. Within a queue, sessions that
 stay within their fair share go first. Then turns go in rounds, each session once in a round. Within a round the
 earliest deadline goes first, then the session that was served longest ago.
 """
@@ -9,6 +10,7 @@ from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
+from app.services.decoding.admission import Admission
 from app.services.decoding.load import DecodeCosts, FairShares, Pressure, PressureMonitor
 
 
@@ -97,7 +99,6 @@ class SchedulingPolicy:
 
     def __init__(self, cores: int, *, admit_below: float = 0.85) -> None:
         self.cores = cores
-        self._admit_below = admit_below
         self._waiting: dict[int, list[Ticket]] = {}
         self._running: list[Ticket] = []
         self._decided: list[Ticket] = []
@@ -111,13 +112,14 @@ class SchedulingPolicy:
         """Sessions that were over their share while partials were off: they have none until partials are on again."""
         self.costs = DecodeCosts()
         self.shares = FairShares(cores)
+        self.admission = Admission(cores, admit_below)
         self.monitor = PressureMonitor()
 
     # -- events
 
-    def open(self, session: int, now: float) -> None:
-        """A session begins; it lasts until `forget`."""
-        self.shares.open(session, now)
+    def open(self, session: int, now: float, engine: str = "") -> None:
+        """A live session of this engine begins; it lasts until `forget`."""
+        self.admission.open(session, engine, now)
 
     def submit(self, job: Job, now: float) -> Ticket:
         """Add a job. A sheddable job replaces the one of its session that waits."""
@@ -147,11 +149,9 @@ class SchedulingPolicy:
         if learn:
             self.costs.learn(ticket.job.cost_key, ticket.job.audio_s, took_s)
         if ticket.priority is not Priority.FILE:  # recordings give way to all, so they use nobody's share
-            self.shares.charge(ticket.job.session, took_s, now, unsheddable=ticket.priority not in SHEDDABLE)
-
-    def has_headroom(self, now: float) -> bool:
-        """Whether there are two cores for each live session: one for its partials, one for costly finals."""
-        return 2 * self.shares.active_or_new_sessions(self._working_sessions(), now) <= self.cores
+            self.shares.charge(ticket.job.session, took_s, now)
+            if ticket.priority not in SHEDDABLE and learn:
+                self.admission.charge(ticket.job.session, took_s, now)
 
     def cancel(self, ticket: Ticket) -> None:
         """Nobody waits for the result any more. A running job keeps its core until `finish`."""
@@ -164,7 +164,7 @@ class SchedulingPolicy:
             if ticket.job.session == session and ticket.priority is Priority.EAGER:
                 ticket.priority, ticket.waiting_since = Priority.FINAL, now
                 self._move_to_finals(ticket)
-                if ticket.state is JobState.RUNNING:
+                if ticket.state is JobState.RUNNING and self.admission.is_awaited(session):
                     self.monitor.final_started(0.0, now)
 
     def forget(self, session: int) -> None:
@@ -175,6 +175,7 @@ class SchedulingPolicy:
         self._last_round.pop(session, None)
         self._muted.discard(session)
         self.shares.forget(session)
+        self.admission.forget(session)
 
     # -- decisions
 
@@ -218,12 +219,10 @@ class SchedulingPolicy:
             return replace(pressure, partials="first_only")
         return pressure
 
-    def admission_wait_s(self, now: float) -> float | None:
-        """None where one more live session fits; otherwise the seconds after which to try again."""
-        load = self.shares.load_with_one_more(now)
-        if not self._admit_below or load <= self._admit_below:
-            return None
-        return min(MIN_RETRY_S * load / self._admit_below, MAX_RETRY_S)
+    def admission_wait_s(self, now: float, engine: str = "") -> float | None:
+        """None where one more live session of this engine fits; otherwise the seconds after which to try again."""
+        excess = self.admission.excess(engine, now)
+        return None if excess <= 1 else min(MIN_RETRY_S * excess, MAX_RETRY_S)
 
     # -- inside
 
@@ -248,6 +247,8 @@ class SchedulingPolicy:
         """Whether a sheddable job is not worth running any more, or must not run under this pressure."""
         if ticket.priority not in SHEDDABLE:
             return False
+        if not self.admission.is_awaited(ticket.job.session):
+            return True
         partials = self.pressure_on(ticket.job.session, now).partials
         if partials == "off" or (partials == "first_only" and ticket.priority is Priority.PARTIAL):
             return True
@@ -266,13 +267,13 @@ class SchedulingPolicy:
             > each.job.deadline
             and now + cost_s <= each.job.deadline
             for each in self.waiting()
-            if each.priority <= Priority.EAGER
+            if each.priority <= Priority.EAGER and not self._is_unhurried(each)
         )
 
     def _pick_next(self, active: int, now: float) -> Ticket | None:
         workers = {ticket.job.worker for ticket in self._running}
         full = self._at_limit(SHEDDABLE)
-        files_full = self._at_limit({Priority.FILE})
+        unhurried_full = self._has_too_many_unhurried()
         best: tuple[tuple[float, ...], Ticket] | None = None
         for session, tickets in self._waiting.items():
             above = self.shares.is_over_share(session, active, now)
@@ -280,15 +281,16 @@ class SchedulingPolicy:
             for ticket in tickets:
                 if ticket.job.worker is not None and ticket.job.worker in workers:
                     continue
-                if (full and ticket.priority in SHEDDABLE) or (
-                    files_full and ticket.priority is Priority.FILE
-                ):
+                if full and ticket.priority in SHEDDABLE:
+                    continue
+                is_unhurried = self._is_unhurried(ticket)
+                if is_unhurried and unhurried_full:
                     continue
                 if ticket.priority is Priority.FEED and Priority.FEED in mine:
                     continue
                 # A deadline long past gives no advantage: a session that floods would always be first.
                 deadline = max(ticket.job.deadline, ticket.waiting_since)
-                key = ticket.queue, above, ticket.round, deadline, self._served.get(session, 0)
+                key = is_unhurried, ticket.queue, above, ticket.round, deadline, self._served.get(session, 0)
                 if best is None or key < best[0]:
                     best = key, ticket
         return best and best[1]
@@ -296,6 +298,14 @@ class SchedulingPolicy:
     def _at_limit(self, priorities: Collection[Priority]) -> bool:
         """Whether no more jobs of these priorities may run: they leave a core free, where there are two."""
         return sum(ticket.priority in priorities for ticket in self._running) >= max(self.cores - 1, 1)
+
+    def _is_unhurried(self, ticket: Ticket) -> bool:
+        """Whether nobody waits for the result at this moment: a recording's, or that of a client that has left."""
+        return ticket.priority is Priority.FILE or not self.admission.is_awaited(ticket.job.session)
+
+    def _has_too_many_unhurried(self) -> bool:
+        """Whether no more of these may run: they leave a core free, where there are two."""
+        return sum(map(self._is_unhurried, self._running)) >= max(self.cores - 1, 1)
 
     def _round(self, session: int, queue: Priority) -> int:
         """The round for one more job of the session: the current round, or the one after its last."""
@@ -314,7 +324,7 @@ class SchedulingPolicy:
         self._turns += 1
         self._rounds[ticket.queue] = max(self._rounds[ticket.queue], ticket.round)
         self._served[ticket.job.session] = self._turns
-        if ticket.priority is Priority.FINAL:
+        if ticket.priority is Priority.FINAL and not self._is_unhurried(ticket):
             self.monitor.final_started(now - ticket.waiting_since, now)
 
     def _end(self, ticket: Ticket, state: JobState) -> None:

@@ -20,6 +20,7 @@ from app.providers.base import ProviderStatus, SttConfig, SttProvider
 from app.providers.boundary import ProviderBoundary
 from app.providers.registry import CannotBuild, LazyRegistry, Registration, list_stt_registrations
 from app.schemas.providers import ProviderState, SttCapabilitiesOut, SttProviderOut
+from app.services.decoding.engine_costs import EngineCosts
 from app.services.decoding.languages import AUTO, choose_languages
 from app.services.decoding.scheduled_stream import is_scheduled
 from app.services.decoding.scheduler import Scheduler
@@ -30,6 +31,8 @@ AUTO_ORDER = ("whisper_local", "pocketsphinx")
 """What `auto` considers, best first. An engine that sends audio to another machine is never among them."""
 
 PROBE_TIMEOUT_S = 3.0
+LEAVING_S = 0.5
+"""How long a start waits for room (s): who leaves one socket and opens another may come before having left."""
 WATCH_S = 2.0
 """How often is looked whether another engine is the default (s)."""
 _HINT = "run `prompter models pull base` for about 100 languages, or name another engine"
@@ -63,6 +66,7 @@ class SttProviders:
         self._warm: tuple[str, str | None] | None = None
         """The engine that was started as the default, and its default model."""
         self._warm_failure = ""
+        self._costs = EngineCosts(settings, scheduler)
 
     # -- choosing
 
@@ -84,18 +88,22 @@ class SttProviders:
             raise ProviderNotReady(f"provider {name!r} is not ready ({status.state}): {status.description}")
         return SelectedEngine(provider, None)
 
-    def admit(self, provider: SttProvider) -> None:
-        """Admit one more dictation; an engine that takes no core of this machine always has room.
+    async def admit(self, provider: SttProvider, model: str | None) -> int:
+        """Admit one more dictation with this engine and model, which is loaded; returns its number at the scheduler.
+
+        What the engine costs is measured first, where it never was on this machine.
 
         Raises:
-            ServerFull: the finals of the active dictations leave no room; the message says when to try again.
+            ServerFull: the dictations going on leave no room; the message says when to try again.
         """
-        scheduler = self.scheduler_for(provider)
-        if scheduler and (retry_s := scheduler.admission_wait_s()) is not None:
+        engine = await self._costs.learn(provider, model)
+        admitted = await self._scheduler.admit(engine, LEAVING_S)
+        if isinstance(admitted, float):
             raise ServerFull(
-                "the dictations going on take all that this machine can do (scheduler.admit_load);"
-                f" try again in {retry_s:.0f} s"
+                f"this machine has as many dictations as it can keep up with; try again in {admitted:.0f} s",
+                retry_after_s=admitted,
             )
+        return admitted
 
     def scheduler_for(self, provider: SttProvider) -> Scheduler | None:
         """The scheduler of this engine's decodes; None for an engine that takes no core of this machine."""
@@ -292,11 +300,14 @@ class SttProviders:
         self._warm = default
         with ProviderBoundary(provider.name):
             await provider.start()
+        if self.scheduler_for(provider) is not None:
+            await self._costs.learn(provider, None)
         self._warm_failure = ""
 
     async def aclose(self) -> None:
-        """Stop every engine that was built."""
+        """Stop every engine that was built, and store what they cost."""
         await self._registry.aclose()
+        await self._costs.store()
 
 
 def _reason(error: CannotBuild) -> str:

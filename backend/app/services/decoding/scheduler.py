@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 
 from app.core.config import SchedulerSettings
+from app.services.decoding.admission import EngineCost
 from app.services.decoding.load import LEVELS, Pressure
 from app.services.decoding.policy import SHEDDABLE, Job, JobState, SchedulingPolicy, Shed, Ticket
 
@@ -55,16 +56,42 @@ class Scheduler:
         self._watchers: dict[int, _Watcher] = {}
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
+        self._room = anyio.Event()
+        """Set, and replaced, when there may be room for a new session."""
 
-    def new_session(self, *, live: bool = True) -> int:
+    def new_session(self, engine: str = "", *, live: bool = True) -> int:
         """A new number for `Job.session`; call `forget` with it at the end.
 
-        Admission and shares count live sessions. A recording is not live.
+        Admission counts live sessions, at the cost of their engine. A recording is not live.
         """
         number = next(self._numbers)
         if live:
-            self._policy.open(number, self.now())
+            self._policy.open(number, self.now(), engine)
         return number
+
+    def set_awaited(self, session: int, *, is_awaited: bool) -> None:
+        """Whether a client waits for the session's results: without one it gives way to all others."""
+        self._policy.admission.set_awaited(session, is_awaited=is_awaited)
+        self._signal_room()
+        self._dispatch()
+
+    def count_speech(self, session: int, speech_s: float) -> None:
+        """An utterance with this much speech has ended: what its engine costs is learned from that."""
+        self._policy.admission.count_speech(session, speech_s)
+
+    @property
+    def engine_costs(self) -> dict[str, EngineCost]:
+        """What engines cost, by the names that `new_session` gets; admission goes by them."""
+        return self._policy.admission.costs
+
+    def engine_cost(self, engine: str) -> EngineCost:
+        """What this engine costs; unmeasured, where nothing is known."""
+        return self._policy.admission.cost(engine)
+
+    @property
+    def cores(self) -> int:
+        """Number of decodes that run at a time."""
+        return self._policy.cores
 
     @property
     def background_cores(self) -> int:
@@ -104,6 +131,7 @@ class Scheduler:
         """The session is over: its waiting jobs are shed and its watch ends; a running job keeps its core."""
         self._watchers.pop(session, None)
         self._policy.forget(session)
+        self._signal_room()
         self._dispatch()
 
     def watch(self, session: int, notify: Callable[[Pressure], None]) -> None:
@@ -113,11 +141,6 @@ class Scheduler:
         """
         self._watchers[session] = _Watcher(notify)
         self._notify()
-
-    @property
-    def has_headroom(self) -> bool:
-        """Whether better and costlier finals fit: there are two cores for each live session, and finals do not wait."""
-        return self.pressure.factor <= 1 and self._policy.has_headroom(self.now())
 
     @property
     def waiting(self) -> int:
@@ -134,9 +157,17 @@ class Scheduler:
         """What the load asks of partials in general."""
         return self._policy.pressure(self.now())
 
-    def admission_wait_s(self) -> float | None:
-        """None where one more live session fits; otherwise the seconds after which to try again."""
-        return self._policy.admission_wait_s(self.now())
+    async def admit(self, engine: str, within_s: float) -> int | float:
+        """A number as of `new_session`, as soon as one more live session fits, at most `within_s` from now.
+
+        Otherwise, as a float, the seconds after which to try again.
+        """
+        with anyio.move_on_after(within_s):
+            while self._policy.admission_wait_s(self.now(), engine) is not None:
+                await self._room.wait()
+        # No await from here on: of a crowd that starts at one moment, each counts those before it.
+        wait_s = self._policy.admission_wait_s(self.now(), engine)
+        return self.new_session(engine) if wait_s is None else wait_s
 
     async def _wait(self, ticket: Ticket) -> None:
         turn = self._turns[ticket] = anyio.Event()
@@ -152,6 +183,10 @@ class Scheduler:
             raise
         finally:
             del self._turns[ticket]
+
+    def _signal_room(self) -> None:
+        self._room.set()
+        self._room = anyio.Event()
 
     def _dispatch(self) -> None:
         for ticket in self._policy.dispatch(self.now()):

@@ -58,6 +58,16 @@ class OpenEngine:
         if self.scheduler is not None:
             self.scheduler.watch(self.number, notify)
 
+    def set_awaited(self, *, is_awaited: bool) -> None:
+        """Whether a client waits for results; without one this session gives way to all others."""
+        if self.scheduler is not None:
+            self.scheduler.set_awaited(self.number, is_awaited=is_awaited)
+
+    def count_speech(self, samples: int) -> None:
+        """An utterance with this much speech has ended."""
+        if self.scheduler is not None:
+            self.scheduler.count_speech(self.number, samples / SAMPLE_RATE_HZ)
+
     async def aclose(self) -> None:
         """Close the engine's session; its streams are closed. A failure is logged and not raised."""
         await close_provider(self.name, self.session.aclose())
@@ -77,21 +87,28 @@ async def open_engine(
     """
     choice = await engines.choose(name, config.required_langs, config.model)
     provider = choice.provider
-    if live:
-        engines.admit(provider)
     if not provider.capabilities.vocabulary:
         config = replace(config, vocabulary=())
     with ProviderBoundary(provider.name):
         await provider.start()
         session = await provider.open_session(config)
     scheduler = engines.scheduler_for(provider)
+    number = 0
+    try:
+        if scheduler is not None:
+            number = (
+                await engines.admit(provider, config.model) if live else scheduler.new_session(live=False)
+            )
+    except BaseException:
+        await close_provider(provider.name, session.aclose())
+        raise
     return OpenEngine(
         provider=provider,
         session=session,
         config=config,
         sizes=WindowSizes.from_settings(settings),
         scheduler=scheduler,
-        number=scheduler.new_session(live=live) if scheduler else 0,
+        number=number,
         reason=choice.reason,
     )
 
@@ -182,6 +199,7 @@ class UtteranceDecoder:
         began_s = time.monotonic()
         with self._boundary:
             transcript = await self._stream.finish(ended.speech_end - ended.start)
+        self._engine.count_speech(ended.speech_end - ended.start)
         took_ms = (time.monotonic() - began_s) * 1000
         # An eager final is decoded before the end is known: that time was not waited for.
         decode_ms = min(transcript.decode_ms, took_ms) if self._is_windowed else transcript.decode_ms

@@ -116,6 +116,10 @@ class SegmentedDictation:
         self.finish_utterance()
         self._queue.put(StopMark())
 
+    def set_awaited(self, *, is_awaited: bool) -> None:
+        """Whether a client waits for the events."""
+        self._engine.set_awaited(is_awaited=is_awaited)
+
     def acknowledge(self, audio_seq: int) -> None:
         """Emit an `ack`: how far the server is."""
         self._builder.ack(audio_seq, received=self.received_samples, backlog=self._queue.pending_samples)

@@ -189,6 +189,7 @@ class ErrorEvent(_Numbered):
     code: str
     message: str
     fatal: bool
+    retry_after_s: NotRequired[float]
 
 
 Event = (
@@ -227,7 +228,10 @@ def resumed_event(next_audio_seq: int, *, stopping: bool) -> ResumedEvent:
 
 
 def error_event(error: PrompterError, *, fatal: bool) -> ErrorEvent:
-    return {"type": "error", "code": error.code, "message": error.message, "fatal": fatal}
+    event: ErrorEvent = {"type": "error", "code": error.code, "message": error.message, "fatal": fatal}
+    if error.retry_after_s is not None:
+        event["retry_after_s"] = round(error.retry_after_s, 1)
+    return event
 
 
 # -- events of a dictation

@@ -240,13 +240,15 @@ class SpeechSession:
     def attach(self, connection: Connection) -> None:
         """Serve this connection from now on. The time without one does not count against the client."""
         self._outbox.attach(connection)
+        self._set_awaited(is_awaited=True)
         self._last_message = self._last_audio = self._last_ack = time.monotonic()
         if self.failure is not None:
             connection.close(self.failure)
 
     def detach(self) -> None:
-        """Keep events until there is a connection again."""
+        """Keep events until there is a connection again; until then the engine serves all others first."""
         self._outbox.detach()
+        self._set_awaited(is_awaited=False)
 
     def is_attached_to(self, connection: Connection) -> bool:
         """Whether the session serves this connection."""
@@ -364,6 +366,11 @@ class SpeechSession:
         if self._dictation is None:
             raise NotStarted("no dictation is going on; send `start` first")
         return self._dictation
+
+    def _set_awaited(self, *, is_awaited: bool) -> None:
+        for dictation in (self._dictation, self._draining):
+            if isinstance(dictation, SegmentedDictation) and not dictation.done.is_set():
+                dictation.set_awaited(is_awaited=is_awaited)
 
     def _drain(self) -> None:
         self._dictation, self._draining = None, self._dictation

@@ -1,12 +1,11 @@
-"""Costs, shares, pressure and admission: what the scheduler learns, and what it asks of partials and newcomers."""
+"""Costs, shares and pressure: what the scheduler learns, and what it asks of partials."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.services.decoding.load import CALM_S, LEVELS, DecodeCosts, FairShares, PressureMonitor
-from app.services.decoding.policy import MAX_RETRY_S, MIN_RETRY_S, Job, JobState, Priority, SchedulingPolicy
-from tests.support.simulated_load import SimulatedMachine, SimulatedSpeaker
+from app.services.decoding.policy import Job, JobState, Priority, SchedulingPolicy
 
 
 def test_a_cost_is_learned_for_each_engine_and_never_guessed() -> None:
@@ -94,8 +93,8 @@ def test_yesterdays_rush_degrades_nobody() -> None:
 
 def test_who_uses_more_than_his_part_is_above_his_share_for_a_while() -> None:
     shares = FairShares(2)
-    shares.charge(1, 3.0, 10.0, unsheddable=True)
-    shares.charge(2, 0.1, 10.0, unsheddable=True)
+    shares.charge(1, 3.0, 10.0)
+    shares.charge(2, 0.1, 10.0)
 
     assert shares.is_over_share(1, 2, 10.0)
     assert not shares.is_over_share(2, 2, 10.0)
@@ -106,7 +105,7 @@ def test_who_uses_more_than_his_part_is_above_his_share_for_a_while() -> None:
 def test_partials_are_off_for_those_above_their_share_alone() -> None:
     policy = SchedulingPolicy(2)
     late(policy.monitor, 2.0, 0.0)
-    policy.shares.charge(1, 4.0, 0.0, unsheddable=True)
+    policy.shares.charge(1, 4.0, 0.0)
     greedy = policy.submit(Job(1, Priority.FIRST_PARTIAL, 1.0, 1.0), 0.0)
     modest = policy.submit(Job(2, Priority.FIRST_PARTIAL, 1.0, 1.0), 0.0)
     later = policy.submit(Job(3, Priority.PARTIAL, 1.0, 1.0), 0.0)
@@ -121,8 +120,8 @@ def test_partials_are_off_for_those_above_their_share_alone() -> None:
 
 def test_who_was_greedy_is_not_held_to_it_when_the_pressure_comes_again() -> None:
     policy = SchedulingPolicy(2)
-    policy.shares.charge(1, 4.0, 0.0, unsheddable=True)
-    policy.shares.charge(2, 0.1, 0.0, unsheddable=True)
+    policy.shares.charge(1, 4.0, 0.0)
+    policy.shares.charge(2, 0.1, 0.0)
     told = []
     for rush in (0.0, 100.0):
         late(policy.monitor, 2.0, rush)
@@ -132,64 +131,3 @@ def test_who_was_greedy_is_not_held_to_it_when_the_pressure_comes_again() -> Non
         for second in range(60):
             policy.dispatch(rush + second)
     assert told == ["off", "first_only"]
-
-
-# -- admission
-
-
-def test_an_idle_machine_admits_and_so_does_one_that_has_measured_nothing() -> None:
-    policy = SchedulingPolicy(1)
-    assert policy.admission_wait_s(0.0) is None
-    for session in range(100):
-        policy.submit(Job(session, Priority.FINAL, 5.0, 1.0), 0.0)
-    policy.dispatch(0.0)
-    assert policy.admission_wait_s(0.0) is None
-
-
-def test_admission_closes_before_finals_break_and_opens_when_speakers_leave() -> None:
-    """Speakers come one after another, as long as they are let in; those inside are served well."""
-    machine = SimulatedMachine(SchedulingPolicy(2))
-    inside: list[SimulatedSpeaker] = []
-
-    def knock() -> None:
-        if machine.policy.admission_wait_s(machine.now) is None:
-            inside.append(SimulatedSpeaker(machine, len(inside), 0.1, machine.now, 25))
-            inside[-1].start()
-
-    for number in range(100):
-        machine.at(1.0 + number, knock)
-    machine.run(100.0)
-    retry_s = machine.policy.admission_wait_s(100.0)
-    machine.run(200.0)
-
-    # A final costs 0.6 s in 6 s: 2 cores hold 20 such speakers without any partials.
-    assert 14 <= len(inside) <= 19
-    assert retry_s is not None
-    assert MIN_RETRY_S <= retry_s <= MAX_RETRY_S
-    waits = [wait for speaker in inside for wait in speaker.finals_s]
-    assert sorted(waits)[int(0.95 * len(waits))] < 1.4, "0.9 s beyond what a final costs"
-    machine.run(400.0)
-    assert machine.policy.admission_wait_s(400.0) is None
-
-
-def test_who_has_left_makes_room_at_once() -> None:
-    policy = SchedulingPolicy(1)
-    policy.shares.charge(1, 100.0, 0.0, unsheddable=True)
-    assert policy.admission_wait_s(0.0) is not None
-    policy.forget(1)
-    assert policy.admission_wait_s(0.0) is None
-
-
-def test_partials_do_not_count_for_admission() -> None:
-    policy = SchedulingPolicy(1)
-    for session in range(50):
-        policy.shares.charge(session, 1.0, 0.0, unsheddable=False)
-    assert policy.admission_wait_s(0.0) is None
-
-
-def test_admission_can_be_turned_off() -> None:
-    for admit_below, admitted in ((0.85, False), (0.0, True)):
-        policy = SchedulingPolicy(1, admit_below=admit_below)
-        for session in range(50):
-            policy.shares.charge(session, 1.0, 0.0, unsheddable=True)
-        assert (policy.admission_wait_s(0.0) is None) is admitted

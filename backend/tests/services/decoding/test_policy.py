@@ -97,7 +97,7 @@ def test_each_sessions_first_job_goes_before_anybodys_second() -> None:
 def test_who_used_more_than_his_share_stands_back_in_his_class() -> None:
     """Rounds count turns; costly turns count by the share they take."""
     policy = SchedulingPolicy(1)
-    policy.shares.charge(1, 5.0, 0.0, unsheddable=True)
+    policy.shares.charge(1, 5.0, 0.0)
     (holding,) = busy(policy, 1)
     greedy, modest = policy.submit(job(1, deadline=1.0), 0.0), policy.submit(job(2, deadline=9.0), 0.0)
     feed = policy.submit(job(3, Priority.FEED, deadline=0.5), 0.0)
@@ -187,7 +187,7 @@ def test_recordings_take_turns() -> None:
 
 
 def test_recordings_take_nobodys_share() -> None:
-    """Neither admission, nor who is above his share, nor whether there is room for better finals, hears of them."""
+    """Neither admission nor who is above his share hears of them."""
     with_them, without = SchedulingPolicy(4), SchedulingPolicy(4)
     for policy in (with_them, without):
         policy.open(1, 0.0)
@@ -202,8 +202,8 @@ def test_recordings_take_nobodys_share() -> None:
     for policy in (with_them, without):
         policy.dispatch(9.0)
 
-    assert with_them.shares.load_with_one_more(9.0) == without.shares.load_with_one_more(9.0) > 0
-    assert with_them.has_headroom(9.0) is without.has_headroom(9.0) is True
+    assert with_them.admission.load(9.0) == without.admission.load(9.0) > 0
+    assert with_them.shares.active_sessions(set(), 9.0) == without.shares.active_sessions(set(), 9.0) == 1
 
 
 @settings(max_examples=50)
@@ -480,22 +480,3 @@ def test_every_job_ends_exactly_once_and_no_final_is_shed(
     assert {ticket for ticket in tickets if ticket.state is not JobState.CANCELLED} == set(told)
     shed = {ticket for ticket in tickets if ticket.state is JobState.SHED} - excused
     assert all(ticket.job.priority in SHEDDABLE for ticket in shed)
-
-
-def test_there_is_room_while_each_speaker_has_two_cores() -> None:
-    """Who has just come counts as a speaker, though nothing of his is measured yet; who has left does not."""
-    policy = SchedulingPolicy(4)
-    assert policy.has_headroom(0.0)
-    for number in (1, 2):
-        policy.open(number, 0.0)
-    assert policy.has_headroom(1.0)
-    policy.open(3, 1.0)
-    assert not policy.has_headroom(1.0)
-    policy.forget(3)
-    assert policy.has_headroom(1.0)
-
-
-def test_a_single_core_has_no_room() -> None:
-    policy = SchedulingPolicy(1)
-    policy.open(1, 0.0)
-    assert not policy.has_headroom(0.0)

@@ -239,5 +239,3 @@ async def test_an_engine_elsewhere_needs_no_turn_here() -> None:
     found = make_providers(here, elsewhere)
     assert found.scheduler_for(here) is not None
     assert found.scheduler_for(elsewhere) is None
-    found.admit(here)
-    found.admit(elsewhere)

@@ -323,5 +323,29 @@ async def test_a_watcher_is_told_of_better_times_though_nobody_speaks() -> None:
 def test_numbers_of_sessions_are_their_own() -> None:
     scheduler = Scheduler(1, Clock())
     assert len({scheduler.new_session() for _ in range(100)}) == 100
-    assert scheduler.admission_wait_s() is None
     assert usable_cores() >= 1
+
+
+async def test_who_starts_while_another_leaves_is_admitted() -> None:
+    scheduler = Scheduler(1, Clock())
+    scheduler.engine_cost("slow").warm_up_rate = 10.0
+    first = await scheduler.admit("slow", 0)
+    refused = await scheduler.admit("slow", 0.01)
+    assert isinstance(first, int)
+    assert isinstance(refused, float)
+    admitted: list[int | float] = []
+
+    async def start() -> None:
+        admitted.append(await scheduler.admit("slow", 0.05 if admitted else 30))
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(start)
+            await settle()
+            assert admitted == []
+            scheduler.forget(first)
+            await settle()
+            assert [type(one) for one in admitted] == [int]
+            scheduler.set_awaited(int(admitted[0]), is_awaited=False)
+    assert [type(one) for one in admitted] == [int, int]

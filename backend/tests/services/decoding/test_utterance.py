@@ -280,12 +280,18 @@ async def test_an_engine_without_a_vocabulary_gets_none_and_one_elsewhere_has_no
 
 async def test_only_live_speech_needs_room() -> None:
     settings, scheduler = Settings(_env_file=None), Scheduler(1, lambda: 0.0)
-    found = providers(FakeEngine(), settings, scheduler)
-    scheduler._policy.shares.charge(99, 100.0, 0.0, unsheddable=True)
-    with pytest.raises(ServerFull):
+    fake = FakeEngine(Script(cost=1.0))
+    found = providers(fake, settings, scheduler)
+    first = await open_engine(found, settings, "fake", SttConfig(), live=True)
+    with pytest.raises(ServerFull, match="try again in") as refused:
         await open_engine(found, settings, "fake", SttConfig(), live=True)
-    engine = await open_engine(found, settings, "fake", SttConfig(), live=False)
-    await engine.aclose()
+    assert refused.value.retry_after_s is not None
+    assert "admit_load" not in refused.value.message, "whoever speaks does not know the operator's settings"
+    recording = await open_engine(found, settings, "fake", SttConfig(), live=False)
+    for engine in (recording, first):
+        await engine.aclose()
+    assert fake.all_closed
+    await (await open_engine(found, settings, "fake", SttConfig(), live=True)).aclose()
 
 
 async def test_an_engine_that_breaks_as_it_opens_is_an_error_of_ours() -> None:

@@ -1773,6 +1773,12 @@ export interface components {
              */
             message: string;
             /**
+             * Retry After S
+             * @description when to try again, where that is known (s)
+             * @default null
+             */
+            retry_after_s: number | null;
+            /**
              * Seq
              * @description number of this event on its socket: 1, 2, 3 …
              */

@@ -156,8 +156,7 @@ def load(checkpoint: Checkpoint, settings: Settings) -> Any:
             device="cpu",
             compute_type=settings.stt.whisper_local.compute_type,
             cpu_threads=settings.stt.whisper_local.cpu_threads,
-            num_workers=settings.scheduler.cores
-            or _cores(),  # decodes that may run at a time; they share the weights
+            num_workers=count_workers(settings),  # they share the weights
             local_files_only=True,
         )
         if not _warm_up(model):
@@ -183,5 +182,7 @@ def _warm_up(model: Any) -> bool:
     return bool(np.isfinite(np.asarray(encoded)).all() and np.isfinite(result.scores[0]))
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def count_workers(settings: Settings) -> int:
+    """Number of decodes that may run at a time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return settings.scheduler.cores or cores or 1

@@ -13,9 +13,10 @@ import anyio
 from app.core.config import Settings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
 from app.providers.base import ProviderStatus, SttCapabilities, SttConfig, WindowRequest, WindowResult
+from app.providers.stt.whisper.cost import measure_cost
 from app.providers.stt.whisper.full_window import DecodeRequest, DecodeResult, decode_full, hotwords
 from app.providers.stt.whisper.language import find_code
-from app.providers.stt.whisper.model_pool import LoadedCheckpoint, ModelPool, run_blocking
+from app.providers.stt.whisper.model_pool import LoadedCheckpoint, ModelPool, count_workers, run_blocking
 from app.providers.stt.whisper.short_window import MAX_FRAMES, decode_short
 from app.schemas.providers import ProviderState
 from app.weights.checkpoint_shelf import CheckpointShelf
@@ -94,6 +95,25 @@ class WhisperLocalProvider:
         return WhisperSession(
             loaded, config, tuple(required.values()), self._settings.stt.whisper_local.beam_size
         )
+
+    def cost_key(self, model: str | None) -> str:
+        """As `MeasurableSttProvider.cost_key`."""
+        whisper = self._settings.stt.whisper_local
+        checkpoint = self._choose(SttConfig(model=model))
+        how = f"{whisper.compute_type}, {whisper.cpu_threads} threads, beam {whisper.beam_size}"
+        return f"{checkpoint.name} ({checkpoint.size_bytes} bytes), {how}"
+
+    async def measure_cost(self, model: str | None) -> float:
+        """As `MeasurableSttProvider.measure_cost`."""
+        loaded = await self._pool.load(self._choose(SttConfig(model=model)))
+        beam_size, at_once = self._settings.stt.whisper_local.beam_size, count_workers(self._settings)
+        loaded.users += 1
+        try:
+            return await run_blocking(
+                lambda _: measure_cost(loaded.whisper, beam_size, at_once), anyio.CapacityLimiter(1)
+            )
+        finally:
+            loaded.users -= 1
 
     async def aclose(self) -> None:
         """Forget the checkpoints; a running decode keeps its own until it ends."""
