@@ -62,6 +62,13 @@ export class ChannelMixer {
     return rest;
   }
 
+  /** Energy of the plain average of the channels, as a part of that of the loudest; 1 where there is none. */
+  get averageShare(): number {
+    const count = this.#buffers.length;
+    const loudest = Math.max(0, ...this.#buffers.map((_, channel) => this.#product(channel, channel)));
+    return loudest > 0 ? this.#products.reduce((sum, one) => sum + one, 0) / (count * count * loudest) : 1;
+  }
+
   #start(count: number): void {
     this.#buffers = Array.from({ length: count }, () => new Float32Array(2 * this.#lag + this.#frame));
     this.#products = new Float64Array(count * count);

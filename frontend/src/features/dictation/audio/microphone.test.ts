@@ -1,6 +1,6 @@
 /** A microphone that is closed leaves nothing behind, in the order that browsers need for it. */
 
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { Microphone } from "./microphone";
 
@@ -23,6 +23,10 @@ class FakeNode {
     done.push("worklet made");
     // eslint-disable-next-line @typescript-eslint/no-this-alias -- the test looks at the fake from outside
     node = this;
+  }
+
+  give(verdict: string): void {
+    this.port.onmessage?.({ data: verdict });
   }
 
   hear(level: number): void {
@@ -124,6 +128,57 @@ it("closes also where the audio thread does not answer", async () => {
   await microphone.flush();
   await microphone.close();
   expect(done.at(-1)).toBe("context closed");
+});
+
+describe("a browser that may average two channels", () => {
+  const media = (channels: number) => {
+    const streams: string[] = [];
+    const open = ({ audio }: { audio: { echoCancellation: boolean } }) => {
+      const name = audio.echoCancellation ? "processed" : "plain";
+      streams.push(name);
+      const stop = () => streams.push(`${name} stopped`);
+      const one = {
+        ...track,
+        stop,
+        getSettings: () => ({ deviceId: "d" }),
+        getCapabilities: () => ({ channelCount: { max: channels } }),
+      };
+      return Promise.resolve({ getTracks: () => [one], getAudioTracks: () => [one] });
+    };
+    const browser = { mediaDevices: { getUserMedia: open }, userAgentData: { mobile: false } };
+    vi.stubGlobal("navigator", browser);
+    return streams;
+  };
+  const events = { onChunk: () => undefined, onLost: () => undefined };
+
+  it("is compared with the plain microphone, until nothing is cancelled", async () => {
+    const streams = media(2);
+    const microphone = await Microphone.open(options, events);
+    await vi.waitFor(() => expect(streams).toEqual(["processed", "plain"]));
+    await later("connected both");
+    node.give("fine");
+    expect(streams).toEqual(["processed", "plain", "plain stopped"]);
+    await microphone.close();
+    expect(streams.at(-1)).toBe("processed stopped");
+  });
+
+  it("keeps the plain microphone where something is", async () => {
+    const streams = media(2);
+    const microphone = await Microphone.open(options, events);
+    await vi.waitFor(() => expect(streams).toEqual(["processed", "plain"]));
+    await later("connected both");
+    node.give("cancelled");
+    expect(streams).toEqual(["processed", "plain"]);
+    await microphone.close();
+    expect(streams.slice(2)).toEqual(["plain stopped", "processed stopped"]);
+  });
+
+  it("is left alone with one channel, or without processing", async () => {
+    const streams = media(1);
+    await Microphone.open(options, events);
+    await Microphone.open({ ...options, echoCancellation: false, noiseSuppression: false }, events);
+    expect(streams).toEqual(["processed", "plain"]); // the second is the microphone itself
+  });
 });
 
 it("asks for no microphone where there is no audio context to be had", async () => {

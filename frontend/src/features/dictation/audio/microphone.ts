@@ -1,6 +1,7 @@
 /** An open microphone: a media stream and the context that records it; closing releases both. */
 
 import type { Failure, FailureKind } from "../client/failure";
+import { mayBeAveraged, PlainMicrophone } from "./plain-microphone";
 import type { AudioChunk } from "./recorder";
 import { RecordingContext } from "./recording-context";
 
@@ -26,6 +27,9 @@ export class MicrophoneError extends Error {
 
 export class Microphone {
   readonly #source: MediaStreamAudioSourceNode;
+  #plain: PlainMicrophone | null = null;
+  #isMuted = false;
+  #isClosed = false;
   #onChunk: MicrophoneEvents["onChunk"] = () => undefined;
 
   private constructor(
@@ -52,6 +56,8 @@ export class Microphone {
       stream = await openStream(devices, options);
       const microphone = new Microphone(stream, recording);
       microphone.#connect(events);
+      const isProcessed = options.echoCancellation || options.noiseSuppression;
+      if (isProcessed && mayBeAveraged(stream)) void microphone.#compare(devices);
       await recording.resume(); // some browsers start a context only once there is a microphone
       return microphone;
     } catch (error) {
@@ -63,7 +69,9 @@ export class Microphone {
 
   /** A muted microphone records silence, so that the utterance ends. */
   mute(isMuted: boolean): void {
+    this.#isMuted = isMuted;
     for (const track of this.stream.getAudioTracks()) track.enabled = !isMuted;
+    this.#plain?.mute(isMuted);
   }
 
   /** Resolves when `onChunk` has received everything that was recorded before the call. */
@@ -73,10 +81,22 @@ export class Microphone {
 
   /** No chunk follows the call. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#onChunk = () => undefined;
+    this.#plain?.close();
     stopTracks(this.stream);
     this.#source.disconnect();
     await this.recording.close();
+  }
+
+  /** Find out whether the processing cancels the voice; if it does, the plain sound is recorded. */
+  async #compare(devices: MediaDevices): Promise<void> {
+    const plain = await PlainMicrophone.open(devices, this.stream);
+    if (this.#isClosed) return plain?.close();
+    this.#plain = plain;
+    plain?.mute(this.#isMuted);
+    plain?.connect(this.recording);
+    this.recording.onVerdict = (verdict) => verdict === "fine" && plain?.close();
   }
 
   #connect({ onChunk, onLost }: MicrophoneEvents): void {

@@ -1,6 +1,7 @@
 /** Turns the blocks of a microphone into chunks for the wire: 16 kHz PCM16, 100 ms each. Pure. */
 
 import { ChannelMixer } from "./channel-mixer";
+import { type ChannelVerdict, ChannelWatch } from "./channel-watch";
 import { Resampler } from "./resampler";
 
 export const WIRE_RATE_HZ = 16_000;
@@ -15,24 +16,37 @@ export interface AudioChunk {
 
 export class Recorder {
   readonly #mixer: ChannelMixer;
+  readonly #watch: ChannelWatch;
   readonly #resampler: Resampler | null;
   readonly #pending = new Float32Array(CHUNK_SAMPLES);
   #count = 0;
 
   constructor(rateHz: number) {
     this.#mixer = new ChannelMixer(rateHz);
+    this.#watch = new ChannelWatch(rateHz);
     this.#resampler = rateHz === WIRE_RATE_HZ ? null : new Resampler(rateHz, WIRE_RATE_HZ);
   }
 
-  /** The chunks that are complete now. The channels are mixed to one. */
-  push(channels: readonly Float32Array[]): AudioChunk[] {
-    const mono = this.#mixer.push(channels);
+  /** What `plain` says about `channels`: where their voice is cancelled, `plain` is recorded. */
+  get verdict(): ChannelVerdict {
+    return this.#watch.verdict;
+  }
+
+  /**
+   * The chunks that are complete now. The channels are mixed to one.
+   *
+   * @param channels the microphone as the browser processed it
+   * @param plain the same microphone without processing, while the two are compared
+   */
+  push(channels: readonly Float32Array[], plain: readonly Float32Array[] = []): AudioChunk[] {
+    const unprocessed = this.#watch.push(plain);
+    const mono = this.verdict === "cancelled" ? unprocessed : this.#mixer.push(channels);
     return this.#cut(this.#resampler === null ? mono : this.#resampler.push(mono));
   }
 
   /** The rest as a shorter chunk; the next block starts a new recording. */
   flush(): AudioChunk[] {
-    const rest = this.#mixer.flush();
+    const rest = (this.verdict === "cancelled" ? this.#watch : this.#mixer).flush();
     const chunks = this.#cut(this.#resampler === null ? rest : this.#resampler.push(rest));
     chunks.push(...this.#cut(this.#resampler?.flush() ?? new Float32Array()));
     if (this.#count > 0) chunks.push(toChunk(this.#pending.subarray(0, this.#count)));

@@ -12,6 +12,7 @@ declare class AudioWorkletProcessor {
 class RecorderProcessor extends AudioWorkletProcessor {
   readonly #recorder = new Recorder(sampleRate);
   #isOver = false;
+  #isCompared = false;
 
   constructor() {
     super();
@@ -24,8 +25,13 @@ class RecorderProcessor extends AudioWorkletProcessor {
     };
   }
 
-  process([channels]: Float32Array[][]): boolean {
-    if (channels !== undefined && channels.length > 0) this.#post(this.#recorder.push(channels));
+  /** The inputs: the microphone, and for a while the same microphone without the browser's processing. */
+  process([channels = [], plain]: Float32Array[][]): boolean {
+    if (channels.length > 0) this.#post(this.#recorder.push(channels, plain));
+    if (!this.#isCompared && this.#recorder.verdict !== "unknown") {
+      this.#isCompared = true;
+      this.port.postMessage(this.#recorder.verdict);
+    }
     if (this.#isOver) this.port.postMessage("over");
     return !this.#isOver;
   }

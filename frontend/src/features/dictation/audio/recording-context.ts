@@ -1,4 +1,5 @@
 /** An audio context with the worklet that records: it runs before the microphone is opened. */
+import type { ChannelVerdict } from "./channel-watch";
 import type { AudioChunk } from "./recorder";
 import workletUrl from "./recorder.worklet.ts?worker&url";
 
@@ -8,17 +9,21 @@ const ANSWER_TIMEOUT_MS = 300;
 const ANSWERS = { flush: "flushed", end: "over" } as const;
 type Command = keyof typeof ANSWERS;
 type Answer = (typeof ANSWERS)[Command];
+type Verdict = Exclude<ChannelVerdict, "unknown">;
 
 export class RecordingContext {
   onChunk: (chunk: AudioChunk) => void = () => undefined;
+  /** Called once, when the microphone has been compared with what the browser made of it. */
+  onVerdict: (verdict: Verdict) => void = () => undefined;
   readonly #answerListeners = new Set<(answer: Answer) => void>();
 
   private constructor(
     readonly context: AudioContext,
     readonly node: AudioWorkletNode,
   ) {
-    node.port.onmessage = ({ data }: MessageEvent<AudioChunk | Answer>) => {
-      if (typeof data === "string") this.#answerListeners.forEach((listener) => listener(data));
+    node.port.onmessage = ({ data }: MessageEvent<AudioChunk | Answer | Verdict>) => {
+      if (data === "fine" || data === "cancelled") this.onVerdict(data);
+      else if (typeof data === "string") this.#answerListeners.forEach((listener) => listener(data));
       else this.onChunk(data);
     };
   }
@@ -30,7 +35,7 @@ export class RecordingContext {
       await context.audioWorklet.addModule(workletUrl);
       const recording = new RecordingContext(
         context,
-        new AudioWorkletNode(context, "prompter-recorder", { numberOfOutputs: 0 }),
+        new AudioWorkletNode(context, "prompter-recorder", { numberOfInputs: 2, numberOfOutputs: 0 }),
       );
       await recording.resume();
       return recording;
