@@ -1,5 +1,6 @@
 """One text from the texts of utterances: space, case and closing punctuation where a sentence goes on; pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -8,6 +9,9 @@ UNSPACED_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km", "bo"}
 
 CLOSING_MARKS = ".…?!。．｡？！।॥۔؟።"
 """Punctuation that ends a sentence."""
+
+
+_OPEN_END = re.compile(rf"""(?:[{re.escape(CLOSING_MARKS)}]+["'”’»)\]]*|[¿¡]|\s)+$""")
 
 
 class TextPart(NamedTuple):
@@ -30,7 +34,7 @@ def fit_texts(parts: Sequence[TextPart]) -> list[str]:
     """The text of each utterance, without the closing marks where the next one is joined."""
     goes_on = [part.joined for part in parts[1:]] + [False]
     return [
-        strip_closing_marks(part.text) if joined else part.text
+        (joined and strip_closing_marks(part.text)) or part.text
         for part, joined in zip(parts, goes_on, strict=False)
     ]
 
@@ -50,7 +54,7 @@ class TextJoiner:
             return ""
         space = "" if self._is_empty or is_unspaced(part.lang) else " "
         marks = "" if part.joined else self._held
-        body = strip_closing_marks(text)
+        body = strip_closing_marks(text) or text
         self._held = text[len(body) :]
         self._is_empty = False
         return f"{marks}{space}{body}"
@@ -62,9 +66,13 @@ class TextJoiner:
 
 
 def strip_closing_marks(text: str) -> str:
-    """The text without the marks at its end that close a sentence; itself where it has nothing else."""
-    stripped = text.rstrip().rstrip(CLOSING_MARKS).rstrip()
-    return stripped or text
+    """The text without the marks at its end that close a sentence."""
+    return text.rstrip().rstrip(CLOSING_MARKS).rstrip()
+
+
+def strip_open_end(text: str) -> str:
+    """The text so far of a sentence that may go on: no mark at its end closes it, or opens what has no words yet."""
+    return _OPEN_END.sub("", text)
 
 
 def is_unspaced(lang: str | None) -> bool:

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.utils.joining import CLOSING_MARKS, TextJoiner, TextPart, fit_texts, join_texts, strip_closing_marks
+from app.utils.joining import (
+    CLOSING_MARKS,
+    TextJoiner,
+    TextPart,
+    fit_texts,
+    join_texts,
+    strip_closing_marks,
+    strip_open_end,
+)
 
 PARTS = st.lists(
     st.builds(
@@ -65,9 +73,36 @@ def test_only_the_end_of_a_text_that_goes_on_is_fitted() -> None:
         ("Hello ?!", "Hello"),
         ("a, ", "a,"),
         ("雨です。", "雨です"),
-        ("...", "..."),
+        ("...", ""),
         ("", ""),
     ],
 )
 def test_closing_marks_are_stripped_from_the_end(text: str, stripped: str) -> None:
     assert strip_closing_marks(text) == stripped
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("The weather.", "The weather"),
+        ("The weather...", "The weather"),
+        ("¿Qué tiempo hace?", "¿Qué tiempo hace"),
+        ("Hola. ¿", "Hola"),
+        ('He said, "No."', 'He said, "No'),
+        ("a (b)", "a (b)"),
+        ("one, two,", "one, two,"),
+        ("雨です。", "雨です"),
+        ("3.5", "3.5"),
+        ("...", ""),
+    ],
+)
+def test_the_text_so_far_is_not_closed(text: str, shown: str) -> None:
+    assert strip_open_end(text) == shown
+
+
+@given(
+    st.text(st.sampled_from("ab. …?¿\"')。 ñ"), max_size=9),
+    st.text(st.sampled_from("ab. …?¿\"')。 "), max_size=5),
+)
+def test_what_is_shown_of_a_prefix_is_a_prefix_of_what_is_shown(stable: str, rest: str) -> None:
+    assert strip_open_end(stable + rest).startswith(strip_open_end(stable))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from app.providers.base import Hypothesis, Word
-from app.utils.joining import is_unspaced
+from app.utils.joining import is_unspaced, strip_open_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class StablePrefix:
 
     def __init__(self, rule: StabilityRule) -> None:
         self.words: list[str] = []
-        """The stable words, spelled as they were when they became stable."""
+        """The stable words, spelled as they were when they became stable; the last one with its newest closing mark."""
         self._rule = rule
         self._tail: list[tuple[str, int]] = []
         """Normalized words of the newest hypothesis after the stable ones, and since when each stands there (ms)."""
@@ -45,15 +45,29 @@ class StablePrefix:
     def push(self, words: list[str], audio_ms: int, lang: str | None = None) -> Hypothesis:
         """Take the newest hypothesis, over `audio_ms` of the utterance; return what to show.
 
-        Of a hypothesis that contradicts the stable words, only what follows them is shown.
+        Of a hypothesis that contradicts the stable words, only what follows them is shown. What is shown is not closed:
+        the next word says whether a sentence ends.
         """
-        tail = words[continues_at(self.words, words) :]
+        begin = continues_at(self.words, words)
+        if begin:
+            self._fit_end(words[begin - 1])
+        tail = words[begin:]
         plain = [normalize(word) for word in tail]
         since_ms = self._since_ms(plain, audio_ms)
         count = self._count_stable([audio_ms - since for since in since_ms])
+        while count and not strip_open_end(tail[count - 1]):
+            count -= 1  # a mark alone: whether the sentence ends here shows with the next word
         self.words += tail[:count]
         self._tail = list(zip(plain[count:], since_ms[count:], strict=True))
-        return Hypothesis(join_words(self.words + tail[count:], lang), join_words(self.words, lang))
+        text, stable = join_words(self.words + tail[count:], lang), join_words(self.words, lang)
+        return Hypothesis(strip_open_end(text), strip_open_end(stable))
+
+    def _fit_end(self, heard: str) -> None:
+        """Take the closing mark of the last stable word, which is not shown while it is the last, from a hypothesis."""
+        if not self.words or normalize(heard) != normalize(self.words[-1]):
+            return
+        if heard.startswith(strip_open_end(self.words[-1])):
+            self.words[-1] = heard
 
     def _since_ms(self, plain: list[str], audio_ms: int) -> list[int]:
         """Since when each word stands in its place; no longer than the word before it."""

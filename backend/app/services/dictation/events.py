@@ -16,6 +16,7 @@ from app.providers.base import SAMPLE_RATE_HZ, SttConfig, Transcript
 from app.schemas.speech_socket import OPTIONAL_EVENTS
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.latency_meter import Meter
+from app.utils.joining import strip_open_end
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
@@ -342,7 +343,8 @@ class EventBuilder:
         self._emit(SpeechStoppedEvent(type="speech_stopped", **span))
 
     def partial(self, utterance: UtteranceState, text: str, stable: str, end: int) -> None:
-        """The text over the audio up to `end`; nothing where it has not changed."""
+        """The text over the audio up to `end`, without closing marks at its end; nothing where it has not changed."""
+        text, stable = strip_open_end(text), strip_open_end(stable)
         if not text or text == utterance.shown:
             return
         utterance.shown = text

@@ -62,6 +62,24 @@ def test_case_and_punctuation_do_not_unsettle_a_word() -> None:
     assert normalize("...") == "..."
 
 
+def test_the_end_of_what_is_shown_is_not_closed() -> None:
+    """Whether a sentence ends shows with the word after it, also where the word before is stable already."""
+    prefix = StablePrefix(LOCAL_AGREEMENT)
+    assert push(prefix, "It rains.", 1000) == ("It rains", "")
+    assert push(prefix, "It rains.", 1500) == ("It rains", "It rains")
+    assert push(prefix, "It rains in", 2000) == ("It rains in", "It rains")
+    assert push(prefix, "It rains in Madrid. Take", 2500) == ("It rains in Madrid. Take", "It rains in")
+    assert push(prefix, "It rains in Madrid. Take", 3000)[1] == "It rains in Madrid. Take"
+
+
+def test_a_mark_of_its_own_does_not_end_what_is_stable() -> None:
+    prefix = StablePrefix(LOCAL_AGREEMENT)
+    for audio_ms in (1000, 1500):
+        shown = prefix.push(list("雨です。"), audio_ms, "ja")
+    assert shown.stable == "雨です"
+    assert prefix.push(list("雨ですか"), 2000, "ja").text == "雨ですか"
+
+
 def assert_stable_only_grows(prefix: StablePrefix, steps: list[tuple[list[str], int]]) -> None:
     """Push each hypothesis after its step (ms): the stable text grows, and the shown text begins with it."""
     audio_ms, before = 0, ""
@@ -74,7 +92,9 @@ def assert_stable_only_grows(prefix: StablePrefix, steps: list[tuple[list[str], 
         before = shown.stable
 
 
-WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "B.", "el", "qué"]), max_size=12)
+WORDS = st.lists(
+    st.sampled_from(["a", "b", "c", "d", "B.", "b,", "b?", "...", "¿el", "el", "qué"]), max_size=12
+)
 
 
 @given(st.lists(st.tuples(WORDS, st.integers(0, 500)), max_size=30))

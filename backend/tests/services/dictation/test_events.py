@@ -141,6 +141,16 @@ def test_a_final_has_its_times_and_words() -> None:
     assert sent.kept == ["hello"]
 
 
+def test_a_partial_has_no_closing_mark_at_its_end() -> None:
+    sent, utterance = Sent(), UtteranceState(1, 1600)
+    for text, stable in (("Hello.", ""), ("Hello", "Hello."), ("Hello. ¿Qué tal?", "Hello."), ("...", "")):
+        sent.builder.partial(utterance, text, stable, 3200)
+    assert [(event["text"], event["stable"]) for event in sent.events] == [
+        ("Hello", ""),
+        ("Hello. ¿Qué tal", "Hello"),
+    ]
+
+
 def test_a_partial_that_says_nothing_new_is_not_emitted() -> None:
     sent, utterance = Sent(), UtteranceState(1, 0)
     for text in ("", "a", "a", "a b"):
