@@ -88,6 +88,15 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A sentence or part of one, as the engine divides a final. Times are counted from the utterance's first sample."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hypothesis:
     """The text of the utterance so far. Any part of it may still change."""
 
@@ -111,6 +120,8 @@ class Transcript:
     """Time that the final decode took, without the wait for its turn (ms)."""
     joined: bool = False
     """The text goes on with the sentence of the session's final before it."""
+    segments: tuple[Segment, ...] = ()
+    """The text in parts, in order; empty where the engine does not divide it."""
 
 
 class SttStream(Protocol):
@@ -189,6 +200,8 @@ class WindowResult:
     rejected: str | None = None
     """As in `Transcript`."""
     decode_ms: float = 0.0
+    segments: tuple[Segment, ...] = ()
+    """As in `Transcript`."""
 
 
 @runtime_checkable

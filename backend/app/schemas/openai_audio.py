@@ -64,7 +64,7 @@ class TranscriptionIn(BaseModel):
         None, ge=0, le=2, description="accepted and ignored: the engines choose their own"
     )
     stream: Annotated[bool | None, BeforeValidator(_empty_is_none)] = Field(
-        None, description="true: an event for each utterance as soon as it is transcribed"
+        None, description="true: an event for each segment as soon as it is transcribed"
     )
     timestamp_granularities: Annotated[list[Literal["word", "segment"]], BeforeValidator(_listed)] = Field(
         [], max_length=10, description="`word` adds word times to `verbose_json`"
@@ -105,10 +105,10 @@ class WordOut(BaseModel):
 
 
 class SegmentOut(BaseModel):
-    """One utterance. A field that engines do not provide has a neutral value that clients accept."""
+    """A sentence or part of one. A field that engines do not provide has a neutral value that clients accept."""
 
-    id: int = Field(description="number of the utterance: 0, 1, 2 …", examples=[0])
-    seek: int = Field(description="start of the utterance, in hundredths of a second", examples=[42])
+    id: int = Field(description="number of the segment: 0, 1, 2 …", examples=[0])
+    seek: int = Field(description="start of the segment, in hundredths of a second", examples=[42])
     start: float = Field(description="where it begins (s)", examples=[0.42])
     end: float = Field(description="where it ends (s)", examples=[3.2])
     text: str = Field(description="its text", examples=["Write a Python function that reverses a list."])
@@ -135,6 +135,6 @@ class VerboseTranscriptionOut(BaseModel):
     text: str = Field(
         description="the whole text", examples=["Write a Python function that reverses a list."]
     )
-    segments: list[SegmentOut] = Field(description="one entry for each utterance")
+    segments: list[SegmentOut] = Field(description="one entry for each segment")
     words: list[WordOut] | None = Field(None, description="the words, where word times were requested")
     usage: DurationUsage

@@ -74,8 +74,8 @@ async def transcribe(
 ) -> Response:
     """Send a recording of any usual format and get its text.
 
-    The recording is cut at pauses. Live speech goes first: the more people speak, the longer a recording takes. A
-    client that leaves ends the work within a second of the running call.
+    Live speech goes first: the more people speak, the longer a recording takes. A client that leaves ends the work
+    within a second of the running call.
     """
     if opened.fields.stream:
         return EventStream(_events(opened.job), slow_reader_s=resources.settings.limits.slow_reader_s)

@@ -195,11 +195,15 @@ class UtteranceDecoder:
         """Decode the final of the utterance."""
         if ended.audio is not None:
             await self._begin_again(ended.audio)
+        return await self.decode_final(ended.speech_end - ended.start)
+
+    async def decode_final(self, speech_samples: int) -> DecodedFinal:
+        """Decode the final of the audio that was accepted: its speech ends at sample `speech_samples`."""
         assert self._stream is not None
         began_s = time.monotonic()
         with self._boundary:
-            transcript = await self._stream.finish(ended.speech_end - ended.start)
-        self._engine.count_speech(ended.speech_end - ended.start)
+            transcript = await self._stream.finish(speech_samples)
+        self._engine.count_speech(speech_samples)
         took_ms = (time.monotonic() - began_s) * 1000
         # An eager final is decoded before the end is known: that time was not waited for.
         decode_ms = min(transcript.decode_ms, took_ms) if self._is_windowed else transcript.decode_ms

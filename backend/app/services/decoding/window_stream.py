@@ -125,6 +125,7 @@ class WindowStream:
             words=result.words,
             rejected=result.rejected,
             decode_ms=result.decode_ms,
+            segments=result.segments,
         )
 
     def _audio_from(self, sample: int) -> Samples:

@@ -1,12 +1,13 @@
-"""A recording's audio to transcribed utterances: cut at pauses like live speech, or as an engine cuts by itself."""
+"""A recording's audio to transcribed utterances: in windows, at pauses, or as an engine cuts by itself."""
 
 from typing import Protocol
 
 import anyio
 import anyio.to_thread
+import numpy as np
 
 from app.core.config import Settings
-from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, Samples, Transcript
+from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, Samples, Segment, Transcript, Word
 from app.providers.boundary import ProviderBoundary
 from app.services.audio.segmenter import (
     Segmenter,
@@ -16,6 +17,7 @@ from app.services.audio.segmenter import (
     UtteranceStarted,
 )
 from app.services.decoding.utterance import OpenEngine, UtteranceDecoder
+from app.services.transcription.packing import PackedWindow, Piece, WindowPacker
 from app.services.transcription.result import TranscribedUtterance, TranscribedWord
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
@@ -149,6 +151,147 @@ class SegmentedTranscriber:
             model=transcript.model,
             joined=transcript.joined,
         )
+
+
+class PackedTranscriber:
+    """For engines that decode a window as a whole: what lies between pauses is decoded together, as much as fits.
+
+    Takes turns like a `SegmentedTranscriber`; a place is held only while a window is decoded.
+    """
+
+    PAUSE_MS = 320
+    """Silence that divides the audio into pieces: windows are cut between them."""
+
+    def __init__(
+        self,
+        engine: OpenEngine,
+        settings: Settings,
+        *,
+        utterances: anyio.CapacityLimiter,
+        segmenters: anyio.CapacityLimiter,
+    ) -> None:
+        self._engine = engine
+        self._decoder = UtteranceDecoder(engine)
+        self._segmenter = Segmenter(settings, SAMPLE_RATE_HZ, self.PAUSE_MS)
+        self._packer = WindowPacker(int(settings.limits.utterance_s * SAMPLE_RATE_HZ))
+        self._utterances = utterances if engine.scheduler else anyio.CapacityLimiter(1)
+        self._segmenters = segmenters
+        self._audio: list[Samples] = []
+        self._onset = 0
+        self.is_busy = False
+
+    async def push(self, block: Samples) -> list[TranscribedUtterance]:
+        events = await anyio.to_thread.run_sync(self._segmenter.push, block, limiter=self._segmenters)
+        return await self._decode([window for event in events for window in self._handle(event)])
+
+    async def finish(self) -> list[TranscribedUtterance]:
+        events = await anyio.to_thread.run_sync(self._segmenter.finish, limiter=self._segmenters)
+        windows = [window for event in events for window in self._handle(event)]
+        return await self._decode(windows + self._packer.finish())
+
+    async def aclose(self) -> None:
+        await self._decoder.close()
+        await self._engine.aclose()
+
+    def _handle(self, event: SegmentEvent) -> list[PackedWindow]:
+        match event:
+            case UtteranceStarted():
+                self._audio = []
+                self._onset = event.onset
+            case UtteranceAudio():
+                self._audio.append(event.samples)
+            case UtteranceEnded():
+                samples = event.audio if event.audio is not None else np.concatenate(self._audio)
+                return self._packer.push(
+                    Piece(
+                        start=event.start,
+                        onset=self._onset,
+                        speech_end=event.speech_end,
+                        samples=samples,
+                    )
+                )
+            case _:
+                pass  # a pause that may be the end: a recording has no eager finals
+        return []
+
+    async def _decode(self, windows: list[PackedWindow]) -> list[TranscribedUtterance]:
+        return [utterance for window in windows for utterance in await self._decode_window(window)]
+
+    async def _decode_window(self, window: PackedWindow) -> list[TranscribedUtterance]:
+        async with self._utterances:
+            self.is_busy = True
+            try:
+                await self._decoder.begin(
+                    UtteranceStarted(utterance_id=0, start=window.start, onset=window.onset)
+                )
+                await self._decoder.accept(window.samples)
+                final = await self._decoder.decode_final(window.speech_samples)
+            finally:
+                await self._decoder.close()
+                self.is_busy = False
+        lang = final.transcript.lang or self._engine.config.primary_lang
+        return unpack_transcript(final.transcript, window, lang)
+
+
+def unpack_transcript(
+    transcript: Transcript, window: PackedWindow, lang: str | None
+) -> list[TranscribedUtterance]:
+    """The text of a window in parts, each with its words, and times from the start of the recording."""
+    if transcript.rejected or not transcript.text:
+        return []
+
+    whole = Segment(transcript.text, 0, window.speech_samples // _SAMPLES_PER_MS)
+    left = [_place_word(word, window) for word in transcript.words]
+    found: list[TranscribedUtterance] = []
+    for number, segment in enumerate(transcript.segments or (whole,)):
+        words, left = _take_words(left, segment.text)
+        start, end = window.locate_speech(
+            segment.start_ms * _SAMPLES_PER_MS, segment.end_ms * _SAMPLES_PER_MS
+        )
+        start_ms, end_ms = start // _SAMPLES_PER_MS, end // _SAMPLES_PER_MS
+        if words:
+            start_ms, end_ms = min(start_ms, words[0].start_ms), max(end_ms, words[-1].end_ms)
+        if found:
+            start_ms = max(start_ms, found[-1].end_ms)
+        found.append(
+            TranscribedUtterance(
+                text=segment.text,
+                start_ms=start_ms,
+                end_ms=max(end_ms, start_ms),
+                words=tuple(words),
+                lang=lang,
+                model=transcript.model,
+                joined=transcript.joined and number == 0,
+            )
+        )
+    return found
+
+
+def _place_word(word: Word, window: PackedWindow) -> TranscribedWord:
+    start = window.locate(word.start_ms * _SAMPLES_PER_MS)
+    end = window.locate(word.end_ms * _SAMPLES_PER_MS, end=True)
+    return TranscribedWord(
+        text=word.text,
+        start_ms=start // _SAMPLES_PER_MS,
+        end_ms=max(start, end) // _SAMPLES_PER_MS,
+        confidence=word.confidence,
+    )
+
+
+def _take_words(
+    words: list[TranscribedWord], text: str
+) -> tuple[list[TranscribedWord], list[TranscribedWord]]:
+    """The words that make up the text, and those after them."""
+    letters = _count_letters(text)
+    for count, word in enumerate(words):
+        if letters <= 0:
+            return words[:count], words[count:]
+        letters -= _count_letters(word.text)
+    return words, []
+
+
+def _count_letters(text: str) -> int:
+    return sum(character.isalnum() for character in text)
 
 
 class PassthroughTranscriber:

@@ -11,13 +11,14 @@ import anyio
 
 from app.core.config import Settings
 from app.core.errors import ServerFull
-from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, SttConfig
+from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, SttConfig, WindowSttSession
 from app.providers.media.decoder import RecordingDecoder
 from app.services.decoding.languages import choose_languages
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.utterance import open_engine
 from app.services.transcription.decoder import (
+    PackedTranscriber,
     PassthroughTranscriber,
     RecordingTranscriber,
     SegmentedTranscriber,
@@ -150,6 +151,10 @@ class TranscriptionJob:
         self._provider = engine.name
         if isinstance(engine.session, RawSttSession):
             return PassthroughTranscriber(engine, engine.session)
+        if isinstance(engine.session, WindowSttSession) and request.silence_ms is None:
+            return PackedTranscriber(
+                engine, deps.settings, utterances=deps.utterances, segmenters=deps.segmenters
+            )
         return SegmentedTranscriber(
             engine,
             deps.settings,

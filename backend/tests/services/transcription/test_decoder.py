@@ -9,18 +9,20 @@ import pytest
 
 from app.core.config import Settings
 from app.core.errors import EngineFailed
-from app.providers.base import Samples, SttConfig
+from app.providers.base import Samples, Segment, SttConfig, WindowRequest, WindowResult, Word
 from app.providers.stt.cloud_stub import CloudStubProvider, CloudStubSession
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.utterance import OpenEngine
 from app.services.transcription.decoder import (
     RAW_CHUNK_SAMPLES,
+    PackedTranscriber,
     PassthroughTranscriber,
     RecordingTranscriber,
     SegmentedTranscriber,
 )
 from app.services.transcription.result import TranscribedUtterance
 from tests.fakes.engine import FakeEngine, FakeSession, Script
+from tests.fakes.window_engine import FakeWindowEngine, FakeWindowSession, WindowScript
 from tests.support.speech_client import make_sentence
 
 SETTINGS = Settings(_env_file=None)
@@ -108,6 +110,115 @@ async def test_an_engine_that_fails_gives_its_place_back() -> None:
     limiter = anyio.CapacityLimiter(1)
     session = FakeSession(Script(failures={"finish": RuntimeError("secret words")}), SttConfig())
     it = segmented(engine(session), limiter)
+    with pytest.raises(EngineFailed):
+        await transcribe(it, audio(1))
+    await it.aclose()
+    assert limiter.borrowed_tokens == 0
+    assert session.closed
+
+
+# -- engines that decode windows
+
+
+def packed(session: FakeWindowSession, utterances: anyio.CapacityLimiter | None = None) -> PackedTranscriber:
+    scheduler = Scheduler(2, lambda: 0.0)
+    opened = OpenEngine(
+        provider=FakeWindowEngine(),
+        session=session,
+        config=SttConfig(lang="en-GB", partials=False),
+        scheduler=scheduler,
+        number=scheduler.new_session(live=False),
+    )
+    return PackedTranscriber(
+        opened,
+        SETTINGS,
+        utterances=utterances or anyio.CapacityLimiter(1),
+        segmenters=anyio.CapacityLimiter(1),
+    )
+
+
+def divide(request: WindowRequest) -> WindowResult:
+    """Two segments: one to the middle of the window, one to its end; two words in each."""
+    half, end = request.speech_samples // 32, request.speech_samples // 16
+    times = [0, half // 2, half, (half + end) // 2, end]
+    words = [
+        Word(text, start, stop, 0.9)
+        for text, start, stop in zip(("one", "two", "three", "four"), times, times[1:], strict=False)
+    ]
+    return WindowResult(
+        "one two. three four",
+        "en",
+        tuple(words),
+        segments=(Segment("one two.", 0, half), Segment("three four", half, end)),
+    )
+
+
+async def test_sentences_between_pauses_are_decoded_together_and_times_lead_back() -> None:
+    session = FakeWindowSession(WindowScript(answer=divide))
+    samples = audio(3)
+    first, second = await transcribe(packed(session), samples)
+    assert [len(session.finals), session.closed] == [1, True]
+    assert session.finals[0].speech_samples < len(samples), "long pauses are shortened"
+    assert (first.text, second.text, first.lang) == ("one two.", "three four", "en")
+    assert [[word.text for word in each.words] for each in (first, second)] == [
+        ["one", "two"],
+        ["three", "four"],
+    ]
+    one_by_one = await transcribe(
+        segmented(engine(FakeSession(Script(final=lambda _: "x"), SttConfig()))), samples
+    )
+    assert first.start_ms == pytest.approx(one_by_one[0].start_ms, abs=400)
+    assert second.end_ms == pytest.approx(one_by_one[-1].end_ms, abs=100)
+    assert first.start_ms < first.end_ms <= second.start_ms < second.end_ms
+
+
+@pytest.mark.parametrize("block", [160, BLOCK, 10 * BLOCK])
+async def test_blocks_of_any_length_give_the_same_windows(block: int) -> None:
+    samples = audio(25)
+
+    async def windows_of(block: int) -> list[WindowRequest]:
+        session = FakeWindowSession(WindowScript(answer=divide))
+        it = packed(session)
+        for at in range(0, len(samples), block):
+            await it.push(samples[at : at + block])
+        await it.finish()
+        await it.aclose()
+        return session.finals
+
+    expected, found = await windows_of(BLOCK), await windows_of(block)
+    assert len(found) > 1
+    assert [request.samples.tobytes() for request in found] == [
+        request.samples.tobytes() for request in expected
+    ]
+
+
+async def test_a_text_without_segments_is_one_utterance() -> None:
+    session = FakeWindowSession(WindowScript(answer=lambda _: WindowResult("one two", "en")))
+    [utterance] = await transcribe(packed(session), audio(2))
+    assert utterance.text == "one two"
+    assert 0 < utterance.start_ms < utterance.end_ms < len(audio(2)) / 16
+
+
+async def test_a_place_is_held_only_while_a_window_is_decoded() -> None:
+    limiter = anyio.CapacityLimiter(1)
+    borrowed = []
+
+    def note(_: WindowRequest) -> bool:
+        borrowed.append(limiter.borrowed_tokens)
+        return False
+
+    it = packed(FakeWindowSession(WindowScript(hold=note)), limiter)
+    await it.push(audio(1)[:BLOCK])
+    assert (limiter.borrowed_tokens, it.is_busy) == (0, False)
+    await it.finish()
+    assert (borrowed, limiter.borrowed_tokens, it.is_busy) == ([1], 0, False)
+    await it.aclose()
+
+
+async def test_a_window_engine_that_fails_gives_its_place_back() -> None:
+    limiter = anyio.CapacityLimiter(1)
+    session = FakeWindowSession(WindowScript(failures=[RuntimeError("secret words")]))
+    it = packed(session, limiter)
     with pytest.raises(EngineFailed):
         await transcribe(it, audio(1))
     await it.aclose()

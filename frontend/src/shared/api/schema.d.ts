@@ -663,8 +663,8 @@ export interface paths {
          * Transcribe a recording
          * @description Send a recording of any usual format and get its text.
          *
-         *     The recording is cut at pauses. Live speech goes first: the more people speak, the longer a recording takes. A
-         *     client that leaves ends the work within a second of the running call.
+         *     Live speech goes first: the more people speak, the longer a recording takes. A client that leaves ends the work
+         *     within a second of the running call.
          */
         post: operations["transcribe_v1_audio_transcriptions_post"];
         delete?: never;
@@ -3069,7 +3069,7 @@ export interface components {
         };
         /**
          * SegmentOut
-         * @description One utterance. A field that engines do not provide has a neutral value that clients accept.
+         * @description A sentence or part of one. A field that engines do not provide has a neutral value that clients accept.
          */
         SegmentOut: {
             /**
@@ -3092,7 +3092,7 @@ export interface components {
             end: number;
             /**
              * Id
-             * @description number of the utterance: 0, 1, 2 …
+             * @description number of the segment: 0, 1, 2 …
              * @example 0
              */
             id: number;
@@ -3104,7 +3104,7 @@ export interface components {
             no_speech_prob: number;
             /**
              * Seek
-             * @description start of the utterance, in hundredths of a second
+             * @description start of the segment, in hundredths of a second
              * @example 42
              */
             seek: number;
@@ -3869,7 +3869,7 @@ export interface components {
             language: string;
             /**
              * Segments
-             * @description one entry for each utterance
+             * @description one entry for each segment
              */
             segments: components["schemas"]["SegmentOut"][];
             /**
@@ -7394,7 +7394,7 @@ export interface operations {
                     response_format?: "json" | "text" | "srt" | "verbose_json" | "vtt" | "diarized_json";
                     /**
                      * Stream
-                     * @description true: an event for each utterance as soon as it is transcribed
+                     * @description true: an event for each segment as soon as it is transcribed
                      */
                     stream?: boolean | null;
                     /**
@@ -7460,7 +7460,7 @@ export interface operations {
                     response_format?: "json" | "text" | "srt" | "verbose_json" | "vtt" | "diarized_json";
                     /**
                      * Stream
-                     * @description true: an event for each utterance as soon as it is transcribed
+                     * @description true: an event for each segment as soon as it is transcribed
                      */
                     stream?: boolean | null;
                     /**

@@ -1,13 +1,14 @@
 """A decode of Whisper's full window of 30 s with faster-whisper; the requests and results of all decodes."""
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.providers.base import SAMPLE_RATE_HZ, Samples, Word
+from app.providers.base import SAMPLE_RATE_HZ, Samples, Segment, Word
 from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, remove_loop
 from app.providers.stt.whisper.language import detect_language
 
@@ -68,6 +69,7 @@ class DecodeResult:
     """Why a short window must be decoded again in full; None where it need not."""
     trusted: bool = False
     """Nothing was cut from the text, and the decoder was sure of it."""
+    segments: tuple[Segment, ...] = ()
 
 
 def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) -> DecodeResult:
@@ -92,7 +94,15 @@ def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) 
     spoken = [word for segment in segments for word in segment.words or ()]
     words = order_words(spoken, len(request.samples), checked.text) if request.words else ()
     trusted = checked.text == raw and all(segment.avg_logprob >= LOG_PROB for segment in segments)
-    return DecodeResult(checked.text, info.language, info.language_probability, words, trusted=trusted)
+    parts = [(segment.text, segment.start, segment.end) for segment in segments]
+    return DecodeResult(
+        checked.text,
+        info.language,
+        info.language_probability,
+        words,
+        trusted=trusted,
+        segments=order_segments(parts, len(request.samples), checked.text),
+    )
 
 
 def pad_window(samples: Samples, speech_samples: int) -> NDArray[np.float32]:
@@ -172,3 +182,24 @@ def order_words(spoken: list[Any], utterance_samples: int, text: str) -> tuple[W
         confidence = min(max(float(word.probability), 0.0), 1.0)
         words.append(Word(shown, start_ms, earliest_ms, confidence))
     return tuple(words)
+
+
+def order_segments(
+    parts: Iterable[tuple[str, float, float]], utterance_samples: int, text: str
+) -> tuple[Segment, ...]:
+    """Text, start and end (s) of each part, as far as `text` goes, with times in order and inside the utterance."""
+    end_ms = utterance_samples * 1000 // SAMPLE_RATE_HZ
+    segments: list[Segment] = []
+    earliest_ms = at = 0
+    for part, start_s, end_s in parts:
+        shown = part.strip()
+        if not shown:
+            continue
+        found = text.find(shown, at)
+        if found < 0:
+            break
+        at = found + len(shown)
+        start_ms = min(max(round(start_s * 1000), earliest_ms), end_ms)
+        earliest_ms = min(max(round(end_s * 1000), start_ms), end_ms)
+        segments.append(Segment(shown, start_ms, earliest_ms))
+    return tuple(segments) if not text[at:].strip() else ()

@@ -223,6 +223,7 @@ class WhisperSession:
             doubtful=decoded.doubtful,
             rejected=decoded.rejected,
             decode_ms=decode_ms,
+            segments=decoded.segments,
         )
 
     def _decode(

@@ -1,6 +1,7 @@
 """A decode of a short window: only the frames that are there. Cheap, and checked, for Whisper was trained on 30 s."""
 
 import threading
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from app.providers.stt.whisper.full_window import (
     DecodeRequest,
     DecodeResult,
     context_tokens,
+    order_segments,
     order_words,
     pad_window,
 )
@@ -94,7 +96,9 @@ def decode_short(
     doubt = _find_doubt(text, log_prob, covered_s, request, capped=len(tokens) >= most)
     words = _words(model, tokenizer, encoded, said, features, request, text) if request.words and text else ()
     rejected = None if text else "no_speech"
-    return DecodeResult(text, lang, probability, words, rejected, doubt, trusted=not doubt)
+    parts = _split(tokens, tokenizer, len(audio) / SAMPLE_RATE_HZ)
+    segments = order_segments(parts, len(request.samples), text) if text else ()
+    return DecodeResult(text, lang, probability, words, rejected, doubt, trusted=not doubt, segments=segments)
 
 
 def pad_features(features: NDArray[np.float32], least: int) -> NDArray[np.float32]:
@@ -138,6 +142,22 @@ def _covered_s(tokens: list[int], timestamp_begin: int) -> float | None:
     """Where the last segment ends; None where the decoder gave no timestamps."""
     stamps = [token - timestamp_begin for token in tokens if token > timestamp_begin]
     return stamps[-1] * _SECONDS_PER_TIMESTAMP if stamps else None
+
+
+def _split(tokens: list[int], tokenizer: Any, longest_s: float) -> Iterator[tuple[str, float, float]]:
+    """Text, start and end (s) of each segment: the text between two timestamps."""
+    said: list[int] = []
+    start_s = end_s = 0.0
+    for token in tokens:
+        if token < tokenizer.eot:
+            said.append(token)
+        elif token >= tokenizer.timestamp_begin:
+            end_s = (token - tokenizer.timestamp_begin) * _SECONDS_PER_TIMESTAMP
+            if said:
+                yield tokenizer.decode(said), start_s, end_s
+            said, start_s = [], end_s
+    if said:
+        yield tokenizer.decode(said), start_s, longest_s
 
 
 def _words(

@@ -40,6 +40,8 @@ class Spoken:
     compression_ratio: float
     words: None = None
     avg_logprob: float = -0.2
+    start: float = 0.0
+    end: float = 2.0
 
 
 class FakeModel:
