@@ -97,7 +97,9 @@ async def test_of_a_crowd_that_starts_at_one_moment_as_many_are_admitted_as_fit(
             found = Counter(answer.get("code", answer["type"]) for answer in answers)
             assert found == {"ready": admitted, "server_full": 64 - admitted}
             assert all(answer["retry_after_s"] >= 5 for answer in answers if answer["type"] == "error")
-            await wait_until(lambda: engine.all_closed)
+            await wait_until(
+                lambda: engine.all_closed and not policy_of(served).admission.lingering(time.monotonic())
+            )
     assert engine.measured == 1
 
 

@@ -182,7 +182,7 @@ class SimulatedSpeaker:
         self.machine.policy.admission.count_speech(self.session, speech_s)
         self.pending -= 1
         if not self.utterances and not self.pending:
-            self.machine.policy.forget(self.session)
+            self.machine.policy.forget(self.session, now)
 
 
 def start_speakers(

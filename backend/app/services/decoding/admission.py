@@ -20,6 +20,10 @@ SILENT_S = 60.0
 LEAST = 0.25
 """An open microphone counts at least this part of an expected speaker, however long it is silent."""
 
+LINGER_S = 1.0
+"""Time for which a session that its client has left keeps its place: who leaves often starts again at once, and a
+decode may still run. A crowd that comes and goes is not admitted as a whole."""
+
 GUESSED_RATE = 0.15
 """Core seconds per second of speech of an engine that was never measured."""
 
@@ -89,6 +93,8 @@ class Admission:
         self._cores = cores
         self._admit_below = admit_below
         self._sessions: dict[int, _Session] = {}
+        self._lingering: list[tuple[float, float]] = []
+        """Until when, and with which load, sessions without clients are counted."""
         self.costs: dict[str, EngineCost] = {}
         """By engine and what else its cost depends on."""
 
@@ -96,13 +102,19 @@ class Admission:
         """A live session begins; it lasts until `forget`. It counts as a speaker from now on."""
         self._sessions[session] = _Session(engine, now)
 
-    def forget(self, session: int) -> None:
+    def forget(self, session: int, now: float) -> None:
+        """The session is over: its client has left it."""
+        self.set_awaited(session, now, is_awaited=False)
         self._sessions.pop(session, None)
 
-    def set_awaited(self, session: int, *, is_awaited: bool) -> None:
-        """Whether a client waits for the session's results."""
-        if found := self._sessions.get(session):
-            found.is_awaited = is_awaited
+    def set_awaited(self, session: int, now: float, *, is_awaited: bool) -> None:
+        """Whether a client waits for the session's results; when it has left, its place is kept for LINGER_S."""
+        if not (found := self._sessions.get(session)):
+            return
+        if found.is_awaited and not is_awaited:
+            self._lingering = [each for each in self._lingering if each[0] > now]
+            self._lingering.append((now + LINGER_S, self._load_of(found, now)))
+        found.is_awaited = is_awaited
 
     def is_awaited(self, session: int) -> bool:
         found = self._sessions.get(session)
@@ -135,9 +147,17 @@ class Admission:
 
         Alone, a session always fits.
         """
-        if not self._admit_below or not any(each.is_awaited for each in self._sessions.values()):
+        lingering = self.lingering(now)
+        # One that has just ended is the last dictation of whoever starts the next one.
+        is_alone = len(lingering) <= 1 and not any(each.is_awaited for each in self._sessions.values())
+        if is_alone or not self._admit_below:
             return 0.0
-        return (self.load(now) + self.cost(engine).expected_load) / (self._admit_below * self._cores)
+        load = self.load(now) + sum(lingering) + self.cost(engine).expected_load
+        return load / (self._admit_below * self._cores)
+
+    def lingering(self, now: float) -> list[float]:
+        """The load of each session that its client left a moment ago."""
+        return [load for until, load in self._lingering if until > now]
 
     def _load_of(self, session: _Session, now: float) -> float:
         cost = self.cost(session.engine)

@@ -167,7 +167,7 @@ class SchedulingPolicy:
                 if ticket.state is JobState.RUNNING and self.admission.is_awaited(session):
                     self.monitor.final_started(0.0, now)
 
-    def forget(self, session: int) -> None:
+    def forget(self, session: int, now: float) -> None:
         """The session is over: its waiting jobs are shed, its use and its turns are forgotten."""
         for ticket in list(self._waiting.get(session, ())):
             self._end(ticket, JobState.SHED)
@@ -175,7 +175,7 @@ class SchedulingPolicy:
         self._last_round.pop(session, None)
         self._muted.discard(session)
         self.shares.forget(session)
-        self.admission.forget(session)
+        self.admission.forget(session, now)
 
     # -- decisions
 

@@ -20,6 +20,7 @@ from app.providers.base import ProviderStatus, SttConfig, SttProvider
 from app.providers.boundary import ProviderBoundary
 from app.providers.registry import CannotBuild, LazyRegistry, Registration, list_stt_registrations
 from app.schemas.providers import ProviderState, SttCapabilitiesOut, SttProviderOut
+from app.services.decoding.admission import LINGER_S
 from app.services.decoding.engine_costs import EngineCosts
 from app.services.decoding.languages import AUTO, choose_languages
 from app.services.decoding.scheduled_stream import is_scheduled
@@ -31,7 +32,7 @@ AUTO_ORDER = ("whisper_local", "pocketsphinx")
 """What `auto` considers, best first. An engine that sends audio to another machine is never among them."""
 
 PROBE_TIMEOUT_S = 3.0
-LEAVING_S = 0.5
+LEAVING_S = LINGER_S + 0.5
 """How long a start waits for room (s): who leaves one socket and opens another may come before having left."""
 WATCH_S = 2.0
 """How often is looked whether another engine is the default (s)."""

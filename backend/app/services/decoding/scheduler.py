@@ -17,6 +17,9 @@ from app.services.decoding.policy import SHEDDABLE, Job, JobState, SchedulingPol
 
 T = TypeVar("T")
 
+ROOM_CHECK_S = 0.1
+"""How often a start that waits for room looks again: room also comes as time passes."""
+
 
 def usable_cores() -> int:
     """Number of cores that this process may use, at least 1."""
@@ -58,6 +61,7 @@ class Scheduler:
         self._timer: asyncio.TimerHandle | None = None
         self._room = anyio.Event()
         """Set, and replaced, when there may be room for a new session."""
+        self._has_start_waiting = False
 
     def new_session(self, engine: str = "", *, live: bool = True) -> int:
         """A new number for `Job.session`; call `forget` with it at the end.
@@ -71,7 +75,7 @@ class Scheduler:
 
     def set_awaited(self, session: int, *, is_awaited: bool) -> None:
         """Whether a client waits for the session's results: without one it gives way to all others."""
-        self._policy.admission.set_awaited(session, is_awaited=is_awaited)
+        self._policy.admission.set_awaited(session, self.now(), is_awaited=is_awaited)
         self._signal_room()
         self._dispatch()
 
@@ -130,7 +134,7 @@ class Scheduler:
     def forget(self, session: int) -> None:
         """The session is over: its waiting jobs are shed and its watch ends; a running job keeps its core."""
         self._watchers.pop(session, None)
-        self._policy.forget(session)
+        self._policy.forget(session, self.now())
         self._signal_room()
         self._dispatch()
 
@@ -160,11 +164,17 @@ class Scheduler:
     async def admit(self, engine: str, within_s: float) -> int | float:
         """A number as of `new_session`, as soon as one more live session fits, at most `within_s` from now.
 
-        Otherwise, as a float, the seconds after which to try again.
+        Otherwise, as a float, the seconds after which to try again. One start at a time waits; others know at once.
         """
-        with anyio.move_on_after(within_s):
-            while self._policy.admission_wait_s(self.now(), engine) is not None:
-                await self._room.wait()
+        if not self._has_start_waiting:
+            self._has_start_waiting = True
+            try:
+                with anyio.move_on_after(within_s):
+                    while self._policy.admission_wait_s(self.now(), engine) is not None:
+                        with anyio.move_on_after(ROOM_CHECK_S):
+                            await self._room.wait()
+            finally:
+                self._has_start_waiting = False
         # No await from here on: of a crowd that starts at one moment, each counts those before it.
         wait_s = self._policy.admission_wait_s(self.now(), engine)
         return self.new_session(engine) if wait_s is None else wait_s

@@ -11,6 +11,7 @@ from app.services.decoding.admission import (
     DRIFT,
     GUESSED_RATE,
     LEAST,
+    LINGER_S,
     SILENT_S,
     SPEAKING,
     Admission,
@@ -87,7 +88,7 @@ def test_ten_idle_minutes_later_as_many_are_admitted() -> None:
     policy = make_policy()
     first = admit_crowd(policy, 64)
     for session in first:
-        policy.forget(session)
+        policy.forget(session, 0.0)
     assert admit_crowd(policy, 64, now=600.0) == first
 
 
@@ -96,7 +97,7 @@ def test_after_people_have_spoken_the_decodes_tell_the_cost() -> None:
     policy = make_policy(rate=0.05)
     before = len(admit_crowd(policy, 200))
     for session in range(1, before + 1):
-        policy.forget(session)
+        policy.forget(session, 0.0)
     machine = SimulatedMachine(policy)
     for session in range(1, 9):
         SimulatedSpeaker(machine, session, cost=0.05, begins=0.1 * session, utterances=40).start()
@@ -189,9 +190,9 @@ def test_a_newcomer_is_not_refused_for_those_who_have_left() -> None:
     policy = make_policy(cores=1, rate=2.0)
     catch_up(policy, 1, 20.0)
     assert policy.admission_wait_s(20.0, "tiny") is not None
-    policy.admission.set_awaited(1, is_awaited=False)
+    policy.admission.set_awaited(1, 20.0, is_awaited=False)
     assert policy.admission_wait_s(20.0, "tiny") is None
-    policy.admission.set_awaited(1, is_awaited=True)
+    policy.admission.set_awaited(1, 20.0, is_awaited=True)
     assert policy.admission_wait_s(20.0, "tiny") is not None, (
         "resumed, it counts again, and is not refused itself"
     )
@@ -201,7 +202,7 @@ def test_what_nobody_waits_for_gives_way() -> None:
     policy = make_policy(cores=1)
     for session in (1, 2, 3):
         policy.open(session, 0.0, "tiny")
-    policy.admission.set_awaited(1, is_awaited=False)
+    policy.admission.set_awaited(1, 20.0, is_awaited=False)
     away = policy.submit(Job(1, Priority.FINAL, 5.0, 0.1), 0.0)
     unseen = policy.submit(Job(1, Priority.PARTIAL, 5.0, 0.1), 0.0)
     partial = policy.submit(Job(3, Priority.PARTIAL, 5.0, 9.0), 0.0)
@@ -221,21 +222,41 @@ def test_what_nobody_waits_for_leaves_a_core_and_presses_nobody() -> None:
     policy = make_policy(cores=2)
     for session in (1, 2):
         policy.open(session, 0.0, "tiny")
-        policy.admission.set_awaited(session, is_awaited=False)
+        policy.admission.set_awaited(session, 0.0, is_awaited=False)
         policy.submit(Job(session, Priority.FINAL, 5.0, 0.1), 0.0)
     policy.dispatch(9.0)
     assert policy.running == 1
     assert policy.monitor.level == 0
 
 
-def test_who_has_left_for_good_makes_room_at_once() -> None:
+def test_who_has_left_for_good_makes_room_a_moment_later() -> None:
+    """Else a crowd that comes and goes would be admitted as a whole."""
+    policy = make_policy()
+    inside = admit_crowd(policy, 64)
+    policy.forget(inside[0], 0.0)
+    assert policy.admission_wait_s(LINGER_S / 2, "tiny") is not None
+    assert policy.admission_wait_s(LINGER_S, "tiny") is None
+
+
+def test_whoever_is_alone_does_not_wait_for_their_own_last_dictation() -> None:
     policy = make_policy(cores=1, rate=1.0)
-    for session in (1, 2):
-        policy.open(session, 0.0, "tiny")
+    policy.open(1, 0.0, "tiny")
     assert policy.admission_wait_s(0.0, "tiny") is not None
-    for session in (1, 2):
-        policy.forget(session)
+    policy.forget(1, 0.0)
     assert policy.admission_wait_s(0.0, "tiny") is None
+
+
+def test_a_crowd_whose_members_leave_at_once_is_no_row_of_lone_speakers() -> None:
+    policy = make_policy()
+    admitted = 0
+    for number in range(64):
+        now = number * 0.01
+        if policy.admission_wait_s(now, "tiny") is None:
+            policy.open(number, now, "tiny")
+            policy.admission.set_awaited(number, now + 0.004, is_awaited=False)
+            policy.forget(number, now + 0.005)
+            admitted += 1
+    assert admitted == len(admit_crowd(make_policy(), 64))
 
 
 def test_admission_can_be_turned_off() -> None:
@@ -309,7 +330,7 @@ def test_every_session_counts_between_a_quarter_of_a_speaker_and_two(
                 admission.open(session, "tiny", now)
                 awaited[session] = True
             case "forget":
-                admission.forget(session)
+                admission.forget(session, now)
                 awaited.pop(session, None)
             case "charge":
                 now += amount
@@ -317,7 +338,7 @@ def test_every_session_counts_between_a_quarter_of_a_speaker_and_two(
             case "speech":
                 admission.count_speech(session, amount)
             case _:
-                admission.set_awaited(session, is_awaited=what == "back")
+                admission.set_awaited(session, now, is_awaited=what == "back")
                 awaited.update({session: what == "back"} if session in awaited else {})
         count = sum(awaited.values())
         cost = admission.cost("tiny")

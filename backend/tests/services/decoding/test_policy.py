@@ -314,7 +314,7 @@ def test_a_session_that_is_forgotten_has_nothing_in_line() -> None:
     busy(policy, 1)
     gone = [policy.submit(job(1, priority), 0.0) for priority in (Priority.FINAL, Priority.PARTIAL)]
     stays = policy.submit(job(2), 0.0)
-    policy.forget(1)
+    policy.forget(1, 0.0)
 
     assert policy.dispatch(0.0) == gone
     assert all(ticket.state is JobState.SHED for ticket in gone)
@@ -462,7 +462,7 @@ def test_every_job_ends_exactly_once_and_no_final_is_shed(
                 policy.promote(session, now)
             case "forget", [int(session)]:
                 excused |= {ticket for ticket in policy.waiting() if ticket.job.session == session}
-                policy.forget(session)
+                policy.forget(session, now)
             case "finish", [int(number)] if running := [t for t in tickets if t.state is JobState.RUNNING]:
                 policy.finish(running[number % len(running)], now)
             case "cancel", [int(number)] if tickets:

@@ -10,6 +10,7 @@ import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
 
+from app.services.decoding.admission import LINGER_S
 from app.services.decoding.load import Pressure
 from app.services.decoding.policy import Job, Priority, Shed
 from app.services.decoding.scheduler import Scheduler, usable_cores
@@ -327,7 +328,8 @@ def test_numbers_of_sessions_are_their_own() -> None:
 
 
 async def test_who_starts_while_another_leaves_is_admitted() -> None:
-    scheduler = Scheduler(1, Clock())
+    clock = Clock()
+    scheduler = Scheduler(1, clock)
     scheduler.engine_cost("slow").warm_up_rate = 10.0
     first = await scheduler.admit("slow", 0)
     refused = await scheduler.admit("slow", 0.01)
@@ -336,16 +338,21 @@ async def test_who_starts_while_another_leaves_is_admitted() -> None:
     admitted: list[int | float] = []
 
     async def start() -> None:
-        admitted.append(await scheduler.admit("slow", 0.05 if admitted else 30))
+        admitted.append(await scheduler.admit("slow", 30))
+
+    def leave_for_good() -> None:
+        scheduler.forget(first)
+
+    def lose_the_line() -> None:
+        scheduler.set_awaited(int(admitted[0]), is_awaited=False)
 
     with anyio.fail_after(10):
-        async with anyio.create_task_group() as group:
-            for _ in range(2):
+        for count, leave in ((1, leave_for_good), (2, lose_the_line)):
+            async with anyio.create_task_group() as group:
                 group.start_soon(start)
-            await settle()
-            assert admitted == []
-            scheduler.forget(first)
-            await settle()
-            assert [type(one) for one in admitted] == [int]
-            scheduler.set_awaited(int(admitted[0]), is_awaited=False)
+                await settle()
+                assert len(admitted) == count - 1
+                assert isinstance(await scheduler.admit("slow", 30), float), "one start at a time waits"
+                leave()
+                clock.now += LINGER_S
     assert [type(one) for one in admitted] == [int, int]
