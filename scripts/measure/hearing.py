@@ -289,25 +289,25 @@ def run_words(options: argparse.Namespace) -> bool:
                     hear(pieces(), options.paths, url, options.label, store, options.at_once)
                 )
     truths = {clip.id: clip.text for clip in clips}
-    found, texts = [], {}
+    found, texts, unknown = [], {}, 0
     for path in options.paths:
         for piece in pieces():
             clip, _, condition = piece.name.partition("/")
             heard = store.get(options.label, piece.digest, piece.lang, path)
-            if heard is None:
+            gated = control.read("gated", piece)
+            if heard is None or gated is None:
+                unknown += 1
                 continue
-            controls = {kind: control.read(kind, piece) or "" for kind in CONTROLS}
-            said = {
-                "truth": truths[clip],
-                "ours": heard.text,
-                "control": controls["gated"],
-                "ungated": controls["ungated"],
-            }
+            said = {"truth": truths[clip], "ours": heard.text, "control": gated}
+            if (ungated := control.read("ungated", piece)) is not None:
+                said["ungated"] = ungated
             words = {name: split_words(text, piece.lang) for name, text in said.items()}
             found.append(ClipWords(clip=clip, condition=condition, lang=piece.lang, path=path, **words))
             texts[clip, condition, path] = said
     rows = sorted(sum_rows(found), key=lambda row: (list_names(options).index(row.condition), row.lang))
     print(f"{options.label}, seed {options.seed}, {len(clips)} clips\n\n{format_rows(rows)}")
+    if unknown:
+        print(f"\n{unknown} texts are not known yet: theirs are left out.")
     total = [sum(getattr(row, name) for row in rows) for name in ("words", "kept", "control", "ungated")]
     print("\nIn all rows: {} words, {} kept, {} by the control, {} without a gate.".format(*total))
     print_worst(found, texts, options.worst)

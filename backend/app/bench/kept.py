@@ -23,8 +23,8 @@ class ClipWords:
     ours: Sequence[str]
     control: Sequence[str]
     """The control behind its own speech gate."""
-    ungated: Sequence[str]
-    """The control without a gate."""
+    ungated: Sequence[str] | None = None
+    """The control without a gate, where it was decoded."""
 
     @property
     def lost(self) -> int:
@@ -44,6 +44,8 @@ class Row:
     kept: int = 0
     control: int = 0
     ungated: int = 0
+    ungated_words: int = 0
+    """Of the truth, where the control was decoded without a gate."""
     invented: int = 0
     """Words written that are not among the right ones."""
     control_invented: int = 0
@@ -56,7 +58,9 @@ class Row:
         kept, control = count_kept(found.truth, found.ours), count_kept(found.truth, found.control)
         self.kept += kept
         self.control += control
-        self.ungated += count_kept(found.truth, found.ungated)
+        if found.ungated is not None:
+            self.ungated += count_kept(found.truth, found.ungated)
+            self.ungated_words += len(found.truth)
         self.invented += len(found.ours) - kept
         self.control_invented += len(found.control) - control
         self.empty += not found.ours
@@ -105,12 +109,14 @@ def format_rows(rows: Sequence[Row]) -> str:
     heads += ["wrong or invented", "control", "empty"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in rows:
-        shares = [
-            f"{count} ({100 * count / max(1, row.words):.1f} %)"
-            for count in (row.kept, row.control, row.ungated)
-        ]
+        shares = [_format_share(count, row.words) for count in (row.kept, row.control)]
         shares[0] += " ✗" * row.has_fewer
+        shares.append(_format_share(row.ungated, row.ungated_words))
         cells = [row.condition, row.lang, row.path, row.clips, row.words, *shares]
         cells += [row.invented, row.control_invented, row.empty]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
+
+
+def _format_share(count: int, words: int) -> str:
+    return f"{count} ({100 * count / words:.1f} %)" if words else "-"

@@ -1,5 +1,7 @@
 """Words kept: the count, the sum by row, and when a row has too few."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.bench.kept import ClipWords, Row, count_kept, format_rows, has_fewer_in_sum, split_words, sum_rows
@@ -28,7 +30,6 @@ def heard(clip: str, ours: str, control: str, *, lang: str = "en", path: str = "
         truth=["a", "b", "c", "d"],
         ours=ours.split(),
         control=control.split(),
-        ungated=[],
     )
 
 
@@ -50,6 +51,12 @@ def test_rows_are_never_pooled() -> None:
     assert (first.clips, first.words, first.kept, first.control, first.empty) == (2, 8, 4, 4, 1)
     assert (first.invented, first.control_invented) == (0, 1)
     assert heard("2", "", "a x").lost == 1
+
+
+def test_a_control_that_was_not_decoded_is_no_empty_text() -> None:
+    half = [heard("1", "a b", "a b"), replace(heard("2", "a b", "a b"), ungated=["a", "b", "c"])]
+    assert "| 3 (75.0 %) |" in format_rows(sum_rows(half))
+    assert "| - |" in format_rows(sum_rows(half[:1]))
 
 
 @pytest.mark.parametrize(
