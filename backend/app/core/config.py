@@ -52,8 +52,17 @@ class WhisperSettings(BaseModel):
         description="Whisper checkpoint: a path, or a name in the models folder or the Hugging Face cache; "
         "empty picks one",
     )
-    compute_type: Literal["int8", "int8_float32", "int16", "float32"] = Field(
-        "int8", description="number format in which Whisper computes"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="where Whisper computes: `cuda` an NVIDIA GPU, `auto` one where CTranslate2 can use it; "
+        "otherwise the CPU, and log and status say why",
+    )
+    compute_type: Literal[
+        "auto", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16", "float32"
+    ] = Field(
+        "auto",
+        description="number format in which Whisper computes; `auto` is int8 on a CPU and float16 on a GPU; one that "
+        "the device does not have is replaced by that",
     )
     cpu_threads: int = Field(
         1, ge=1, le=64, description="CPU threads of one Whisper decode; `scheduler.cores` decodes run at once"

@@ -14,6 +14,13 @@ from anyio.to_thread import run_sync
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
 from app.providers.base import SAMPLE_RATE_HZ
+from app.providers.stt.whisper.device import (
+    DeviceChoice,
+    DeviceQuery,
+    choose_device,
+    fall_back,
+    shorten_reason,
+)
 from app.weights.checkpoints import Checkpoint
 
 T = TypeVar("T")
@@ -59,6 +66,8 @@ class LoadedCheckpoint:
     checkpoint: Checkpoint
     whisper: Any
     """The `faster_whisper.WhisperModel`."""
+    choice: DeviceChoice
+    """Where it computes."""
     users: int = 0
     """Number of sessions that use it."""
 
@@ -71,8 +80,10 @@ class LoadedCheckpoint:
 class ModelPool:
     """Loads checkpoints on demand; drops the checkpoint that is unused for longest to make room."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, query: DeviceQuery | None = None) -> None:
+        """`query` tells which devices there are: CTranslate2, where it is None."""
         self._settings = settings
+        self._query = query
         self._loaded: dict[str, LoadedCheckpoint] = {}
         """By name; the last one used is at the end."""
         self._lock = anyio.Lock()
@@ -87,8 +98,12 @@ class ModelPool:
 
     def has(self, checkpoint: Checkpoint) -> bool:
         """Whether the checkpoint is in memory."""
+        return self.choice(checkpoint) is not None
+
+    def choice(self, checkpoint: Checkpoint) -> DeviceChoice | None:
+        """Where the checkpoint computes; None where it is not in memory."""
         loaded = self._loaded.get(checkpoint.name)
-        return loaded is not None and loaded.checkpoint == checkpoint
+        return loaded.choice if loaded is not None and loaded.checkpoint == checkpoint else None
 
     async def load(self, checkpoint: Checkpoint) -> LoadedCheckpoint:
         """The checkpoint in memory, warm. Concurrent calls load it once.
@@ -110,13 +125,13 @@ class ModelPool:
         self._make_room(checkpoint)
         self.loading = checkpoint.name
         try:
-            whisper = await run_blocking(lambda _: load(checkpoint, self._settings), self._thread)
+            loaded = await run_blocking(lambda _: load(checkpoint, self._settings, self._query), self._thread)
         except ProviderNotReady as error:
             self._failed[_version(checkpoint)] = error.message
             raise
         finally:
             self.loading = None
-        self._loaded[checkpoint.name] = LoadedCheckpoint(checkpoint, whisper)
+        self._loaded[checkpoint.name] = loaded
 
     def clear(self) -> None:
         """Forget all checkpoints; a running decode keeps its own until it ends."""
@@ -141,7 +156,7 @@ def _version(checkpoint: Checkpoint) -> tuple[Checkpoint, int]:
     return checkpoint, weights.stat().st_mtime_ns if weights.exists() else 0
 
 
-def load(checkpoint: Checkpoint, settings: Settings) -> Any:
+def load(checkpoint: Checkpoint, settings: Settings, query: DeviceQuery | None = None) -> LoadedCheckpoint:
     """Read a checkpoint and decode with it once. Blocks.
 
     Raises:
@@ -149,18 +164,7 @@ def load(checkpoint: Checkpoint, settings: Settings) -> Any:
     """
     failed = f"checkpoint {checkpoint.name!r} cannot be loaded"
     try:
-        from faster_whisper import WhisperModel  # imported here, in a thread: it takes 0.2 s
-
-        model = WhisperModel(
-            str(checkpoint.path),
-            device="cpu",
-            compute_type=settings.stt.whisper_local.compute_type,
-            cpu_threads=settings.stt.whisper_local.cpu_threads,
-            num_workers=count_workers(settings),  # they share the weights
-            local_files_only=True,
-        )
-        if not _warm_up(model):
-            raise ProviderNotReady(f"{failed}: its weights hold no numbers; fetch it again")
+        loaded = _load_where_it_runs(checkpoint, settings, query or _import_query())
     except ImportError as error:
         raise ProviderNotReady(f"faster-whisper cannot be imported ({error}); install it again") from error
     except (RuntimeError, ValueError, OSError) as error:
@@ -168,7 +172,47 @@ def load(checkpoint: Checkpoint, settings: Settings) -> Any:
         raise ProviderNotReady(
             f"{failed}: its files are damaged, or made for another version; fetch it again"
         ) from error
-    return model
+    if loaded is None:
+        raise ProviderNotReady(f"{failed}: its weights hold no numbers; fetch it again")
+    level = logging.WARNING if loaded.choice.notice else logging.INFO
+    logger.log(level, "checkpoint %r computes %s", checkpoint.name, loaded.choice)
+    return loaded
+
+
+def _import_query() -> DeviceQuery:
+    import ctranslate2  # in a thread: it takes 0.2 s
+
+    query: DeviceQuery = ctranslate2
+    return query
+
+
+def _load_where_it_runs(
+    checkpoint: Checkpoint, settings: Settings, query: DeviceQuery
+) -> LoadedCheckpoint | None:
+    """On the device that the settings choose, or on the CPU where that one fails; None as of `_load_on`."""
+    whisper = settings.stt.whisper_local
+    choice = choose_device(whisper, query)
+    if choice.device == "cuda":
+        try:
+            return _load_on(choice, checkpoint, settings)
+        except (RuntimeError, ValueError) as error:  # no driver, no cuBLAS or cuDNN, no memory left on it
+            choice = fall_back(whisper, query, shorten_reason(error))
+    return _load_on(choice, checkpoint, settings)
+
+
+def _load_on(choice: DeviceChoice, checkpoint: Checkpoint, settings: Settings) -> LoadedCheckpoint | None:
+    """None where the weights hold no numbers."""
+    from faster_whisper import WhisperModel
+
+    model = WhisperModel(
+        str(checkpoint.path),
+        device=choice.device,
+        compute_type=choice.compute_type,
+        cpu_threads=settings.stt.whisper_local.cpu_threads,
+        num_workers=count_workers(settings),  # they share the weights
+        local_files_only=True,
+    )
+    return LoadedCheckpoint(checkpoint, model, choice) if _warm_up(model) else None
 
 
 def _warm_up(model: Any) -> bool:

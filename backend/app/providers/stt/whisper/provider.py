@@ -14,6 +14,7 @@ from app.core.config import Settings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
 from app.providers.base import ProviderStatus, SttCapabilities, SttConfig, WindowRequest, WindowResult
 from app.providers.stt.whisper.cost import measure_cost
+from app.providers.stt.whisper.device import DeviceQuery
 from app.providers.stt.whisper.full_window import DecodeRequest, DecodeResult, decode_full, hotwords
 from app.providers.stt.whisper.language import find_code
 from app.providers.stt.whisper.model_pool import LoadedCheckpoint, ModelPool, count_workers, run_blocking
@@ -45,9 +46,10 @@ class WhisperLocalProvider:
     name = "whisper_local"
     type = "local"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, query: DeviceQuery | None = None) -> None:
+        """`query` tells which devices there are: CTranslate2, where it is None."""
         self._settings = settings
-        self._pool = ModelPool(settings)
+        self._pool = ModelPool(settings, query)
         self._shelf = CheckpointShelf(settings)
         self.capabilities = _capabilities(self._shelf.default)
 
@@ -63,7 +65,8 @@ class WhisperLocalProvider:
         if reason := self._pool.failure(default):
             return ProviderStatus(ProviderState.NO_MODEL, reason)
         state = ProviderState.LOADING if self._pool.loading == default.name else ProviderState.READY
-        return ProviderStatus(state, _describe(default))
+        choice = self._pool.choice(default)
+        return ProviderStatus(state, ", ".join(filter(None, (_describe(default), str(choice or "")))))
 
     def models(self) -> list[str]:
         """As `SttProvider.models`: those that the last `status`, `start` or `open_session` found."""
@@ -100,8 +103,10 @@ class WhisperLocalProvider:
         """As `MeasurableSttProvider.cost_key`."""
         whisper = self._settings.stt.whisper_local
         checkpoint = self._choose(SttConfig(model=model))
-        how = f"{whisper.compute_type}, {whisper.cpu_threads} threads, beam {whisper.beam_size}"
-        return f"{checkpoint.name} ({checkpoint.size_bytes} bytes), {how}"
+        choice = self._pool.choice(checkpoint)
+        place = f"{choice.device} {choice.compute_type}" if choice else "nowhere yet"
+        how = f"{whisper.cpu_threads} threads, beam {whisper.beam_size}"
+        return f"{checkpoint.name} ({checkpoint.size_bytes} bytes), {place}, {how}"
 
     async def measure_cost(self, model: str | None) -> float:
         """As `MeasurableSttProvider.measure_cost`."""
@@ -110,7 +115,10 @@ class WhisperLocalProvider:
         loaded.users += 1
         try:
             return await run_blocking(
-                lambda _: measure_cost(loaded.whisper, beam_size, at_once), anyio.CapacityLimiter(1)
+                lambda _: measure_cost(
+                    loaded.whisper, beam_size, at_once, is_on_cpu=loaded.choice.device == "cpu"
+                ),
+                anyio.CapacityLimiter(1),
             )
         finally:
             loaded.users -= 1

@@ -61,7 +61,7 @@ def model(known: Whisper) -> Any:
     """The checkpoint as a `faster_whisper.WhisperModel`."""
     checkpoint = read_checkpoint(known.path.name, known.path)
     assert checkpoint is not None
-    return load(checkpoint, make_whisper_settings(str(known.path)))
+    return load(checkpoint, make_whisper_settings(str(known.path))).whisper
 
 
 def decode_request(known: Whisper, *, final: bool, samples: int | None = None) -> DecodeRequest:
