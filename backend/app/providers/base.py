@@ -59,7 +59,7 @@ class SttConfig:
     langs: tuple[str, ...] = ()
     """BCP-47 tags among which "auto" chooses, two or more; empty for any."""
     likely_langs: tuple[str, ...] = ()
-    """Languages that lean the choice of "auto", likeliest first; as the client sent them."""
+    """Languages that lean the choice of "auto", as the client sent them."""
     model: str | None = None
     words: bool = False
     vocabulary: tuple[str, ...] = ()
@@ -181,7 +181,12 @@ class WindowRequest:
     words: bool = False
     """Return word times, where the engine has them."""
     lang: str | None = None
-    """The language that an earlier result of this session was sure of, as the engine named it."""
+    """The language of the utterance, as an earlier result named it. None: the engine finds it."""
+    spoken: tuple[tuple[str, float], ...] = ()
+    """The languages of the finals before, as the engine named them, and how long each was spoken (s): the engine leans
+    on them where the audio leaves its language open."""
+    context_lang: str | None = None
+    """The language of `context`: the engine drops a context in another language than the audio's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +197,7 @@ class WindowResult:
     lang: str | None = None
     words: tuple[Word, ...] = ()
     lang_sure: bool = False
-    """The language holds for the next utterances too: they have it as `WindowRequest.lang`."""
+    """Nothing speaks for another language: the next partials of the utterance have it as `WindowRequest.lang`."""
     trusted: bool = False
     """The text is good enough to be the context of the next utterances."""
     doubtful: str | None = None

@@ -76,7 +76,7 @@ class StartConfig(_Message):
     likely_langs: list[Annotated[str, Field(max_length=100)]] = Field(
         [],
         max_length=32,
-        description="languages that are likely, such as those of the browser, likeliest first: they lean the choice of "
+        description="languages that are likely, such as those of the browser: they lean the choice of "
         "`auto` where the audio leaves it open. Tags that mean nothing to the engine are ignored",
         examples=[["es-ES", "en-US"]],
     )

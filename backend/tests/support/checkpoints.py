@@ -79,8 +79,18 @@ def make_window_request(
     context: str = "",
     words: bool = False,
     lang: str | None = None,
+    context_lang: str | None = None,
 ) -> WindowRequest:
-    return WindowRequest(samples, len(samples), final, window, context, words, lang)
+    return WindowRequest(
+        samples=samples,
+        speech_samples=len(samples),
+        final=final,
+        window=window,
+        context=context,
+        words=words,
+        lang=lang,
+        context_lang=context_lang,
+    )
 
 
 WEIGHTS = bytes(range(256)) * 1200

@@ -16,6 +16,8 @@ from app.services.decoding.scheduler import Scheduler
 
 CONTEXT_CHARACTERS = 200
 CONTEXT_AGE_S = 30.0
+SPOKEN_HALF_LIFE_S = 30.0
+"""Speech after which a language that was spoken counts half, when that of a short utterance is guessed."""
 CONTEXT_SPEECH_S = 2.0
 """A shorter utterance is decoded without context: the decoder would rather repeat the context than hear so little."""
 
@@ -33,7 +35,8 @@ class DecodingContext:
 
     def __init__(self) -> None:
         self.lang: str | None = None
-        """The language as the engine names it, once the engine is sure."""
+        """The language of `prompt`, as the engine names it."""
+        self._spoken_s: dict[str, float] = {}
         self._text = ""
         self._end = 0
 
@@ -42,10 +45,18 @@ class DecodingContext:
         is_recent = start - self._end < CONTEXT_AGE_S * SAMPLE_RATE_HZ
         return self._text if is_recent and speech_samples >= CONTEXT_SPEECH_S * SAMPLE_RATE_HZ else ""
 
-    def remember(self, final: WindowResult, end: int) -> None:
+    @property
+    def spoken(self) -> tuple[tuple[str, float], ...]:
+        """The languages of the finals before and how long each was spoken (s); what is long ago counts less."""
+        return tuple(self._spoken_s.items())
+
+    def remember(self, final: WindowResult, end: int, speech_s: float) -> None:
         """Take the final of an utterance that ended at session sample `end`."""
-        if final.lang_sure and self.lang is None:
-            self.lang = final.lang
+        self.lang = final.lang
+        if final.lang is not None:
+            fading = 0.5 ** (speech_s / SPOKEN_HALF_LIFE_S)
+            self._spoken_s = {lang: spoken_s * fading for lang, spoken_s in self._spoken_s.items()}
+            self._spoken_s[final.lang] = self._spoken_s.get(final.lang, 0.0) + speech_s
         self._text = prompt_end(final.text) if final.trusted else ""
         self._end = end
 
@@ -148,7 +159,7 @@ class WindowSession:
             result = await self._schedule(task, expected, lambda: call(replace(build(), window=size)))
             if not self._needs_full_window(task, requests[-1], result):
                 return result
-            full = replace(requests[-1], window="full")
+            full = replace(requests[-1], window="full", lang=requests[-1].lang or result.lang)
             again = await self._schedule(task, full, lambda: call(full))
             return replace(again, decode_ms=result.decode_ms + again.decode_ms)
 

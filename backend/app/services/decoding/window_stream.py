@@ -21,6 +21,7 @@ from app.services.decoding.stability import (
     split_words,
 )
 from app.services.decoding.window_session import DecodeTask, WindowSession, prompt_end
+from app.utils.scripts import find_scripts, list_scripts
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,9 @@ FIRST_S = 0.6
 
 EVERY_S = 0.5
 """New audio before the next partial, on an idle machine."""
+
+LANGUAGE_S = 2.0
+"""Speech from which a sure language holds for the later partials of the utterance; until then each finds its own."""
 
 STRETCH = 1.2
 """New audio before the next partial, as a multiple of the last decode's time: a slow machine shows fewer partials."""
@@ -106,15 +110,18 @@ class WindowStream:
             final=True,
             window="full",
             context=context.prompt(self._start, task.speech_samples),
+            context_lang=context.lang,
             words=self._session.config.words,
-            lang=context.lang,
+            spoken=context.spoken,
         )
         return await self._session.decode(task, lambda: request)
 
     def _conclude(self, result: WindowResult, speech_samples: int) -> Transcript:
         """The final that the client gets: the session's next utterances are decoded in its context."""
         if result.text and not result.rejected:
-            self._session.context.remember(result, self._start + speech_samples)
+            self._session.context.remember(
+                result, self._start + speech_samples, speech_samples / SAMPLE_RATE_HZ
+            )
         return self._transcript(result)
 
     def _transcript(self, result: WindowResult) -> Transcript:
@@ -277,23 +284,34 @@ class LiveWindowStream(WindowStream):
 
     def _partial_request(self) -> WindowRequest:
         samples = self._audio_from(self._window_start)
-        lang = self._session.context.lang or self._lang
-        before = join_words(self._prefix.words[: self._words_before], lang)
+        before = join_words(self._prefix.words[: self._words_before], self._lang)
         return WindowRequest(
             samples=samples,
             speech_samples=len(samples),
             final=False,
             window="short",
             context=prompt_end(before),
+            context_lang=self._lang,
             words=len(samples) > LONG_WINDOW_S * SAMPLE_RATE_HZ,
-            lang=lang,
+            lang=self._lang,
+            spoken=self._session.context.spoken,
         )
+
+    def _can_be_written(self, result: WindowResult) -> bool:
+        """Whether the text has only scripts of languages that may be spoken, or that the engine is sure of."""
+        config, context = self._session.config, self._session.context
+        langs = config.required_langs
+        if not langs:
+            langs = (*config.likely_langs, *(lang for lang, _ in context.spoken))
+            if result.lang is not None and result.lang_sure:
+                langs = (*langs, result.lang)
+        return find_scripts(result.text) <= list_scripts(langs)
 
     def _stabilize(self, result: WindowResult, covered: int) -> Hypothesis | None:
         """Add a partial to the stable prefix. Where its window was long, the next window begins later."""
-        if result.doubtful or not result.text:
+        if result.doubtful or not result.text or not self._can_be_written(result):
             return None
-        if result.lang_sure:
+        if result.lang_sure and covered >= self._onset_s * SAMPLE_RATE_HZ + LANGUAGE_S * SAMPLE_RATE_HZ:
             self._lang = result.lang
         words = self._prefix.words[: self._words_before] + split_words(result.text, result.lang)
         hypothesis = self._prefix.push(words, covered // _SAMPLES_PER_MS, result.lang)

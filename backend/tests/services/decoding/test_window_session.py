@@ -11,6 +11,7 @@ from app.services.decoding.policy import Priority
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.window_session import (
     CONTEXT_CHARACTERS,
+    SPOKEN_HALF_LIFE_S,
     DecodeTask,
     DecodingContext,
     WindowSession,
@@ -52,19 +53,35 @@ def test_a_prompt_has_the_last_whole_words_of_a_text() -> None:
 def test_the_last_trusted_final_is_the_context_for_a_while() -> None:
     context = DecodingContext()
     assert context.prompt(0, 10 * SECOND) == ""
-    context.remember(WindowResult("Open the door.", trusted=True), end=5 * SECOND)
+    context.remember(WindowResult("Open the door.", trusted=True), 5 * SECOND, speech_s=2)
     assert context.prompt(6 * SECOND, 3 * SECOND) == "Open the door."
     assert context.prompt(6 * SECOND, SECOND) == "", "a short utterance would repeat it"
     assert context.prompt(36 * SECOND, 3 * SECOND) == "", "it is too old"
-    context.remember(WindowResult("Thank you.", trusted=False), end=7 * SECOND)
+    context.remember(WindowResult("Thank you.", trusted=False), 7 * SECOND, speech_s=1)
     assert context.prompt(8 * SECOND, 3 * SECOND) == ""
 
 
-def test_the_first_sure_language_is_that_of_the_session() -> None:
+def test_what_was_spoken_is_remembered_by_its_length_and_fades() -> None:
     context = DecodingContext()
-    for lang, sure in (("fr", False), ("es", True), ("en", True)):
-        context.remember(WindowResult("x", lang, lang_sure=sure), end=0)
-    assert context.lang == "es"
+    for lang, speech_s in (("es", 20), (None, 5), ("en", SPOKEN_HALF_LIFE_S), ("en", 1)):
+        context.remember(WindowResult("x", lang), end=0, speech_s=speech_s)
+        assert context.lang == lang
+    spoken_s = dict(context.spoken)
+    assert 9 < spoken_s["es"] < 10
+    assert SPOKEN_HALF_LIFE_S < spoken_s["en"] < SPOKEN_HALF_LIFE_S + 1
+
+
+async def test_a_decode_in_full_keeps_the_language_of_the_short_one() -> None:
+    def answer(request: WindowRequest) -> WindowResult:
+        return WindowResult(
+            "x", request.lang or "es", doubtful=None if request.window == "full" else "unsure"
+        )
+
+    engine = FakeWindowSession(WindowScript(answer=answer))
+    task = DecodeTask(Priority.FINAL, SECOND)
+    request = WindowRequest(make_speech(3), SECOND, final=True, window="short")
+    assert (await session(engine).decode(task, lambda: request)).lang == "es"
+    assert [(made.window, made.lang) for made in engine.requests] == [("short", None), ("full", "es")]
 
 
 # -- windows

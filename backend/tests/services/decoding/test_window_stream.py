@@ -18,6 +18,7 @@ from app.services.decoding.load import Pressure
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.window_session import WindowSession, WindowSizes
 from app.services.decoding.window_stream import (
+    LANGUAGE_S,
     TAIL_SAMPLES,
     LiveWindowStream,
     PartialDecode,
@@ -250,6 +251,7 @@ async def test_only_finals_that_were_told_choose_language_and_context() -> None:
         await settle()
         assert it.eager == [make_text(8)]
         assert (it.session.context.lang, it.session.context.prompt(0, 10**6)) == (None, "")
+        assert it.session.context.spoken == ()
         first.resume()
         await feed(first, make_speech(1, 8))
         await first.finish(PRE_ROLL + len(audio) + WORD_SAMPLES)
@@ -262,10 +264,59 @@ async def test_only_finals_that_were_told_choose_language_and_context() -> None:
         await feed(second, audio)
         await second.finish(end)
         await second.aclose()
-        assert (it.engine.finals[-1].context, it.engine.finals[-1].lang) == (make_text(9), "en")
+        final = it.engine.finals[-1]
+        assert (final.context, final.context_lang, final.lang) == (make_text(9), "en", None)
+        assert [lang for lang, _ in final.spoken] == ["en"]
         assert all(request.context == "" for request in it.engine.partials)
         short, late = it.session.context.prompt(start, 16_000), it.session.context.prompt(start * 10, 10**6)
         assert (short, late) == ("", "")
+
+
+# -- languages
+
+
+async def test_each_utterance_finds_its_language_and_its_partials_keep_it_once_it_is_sure() -> None:
+    """No partial decides the language of a final, and no utterance that of the next."""
+
+    def answer(request: WindowRequest) -> WindowResult:
+        return replace(hear(request), lang="es", lang_sure=len(request.samples) > PRE_ROLL + 16_000)
+
+    async with dictation(WindowScript(answer)) as it:
+        for start in (0, 20 * 16_000):
+            stream, before = it.utterance(start), len(it.engine.partials)
+            audio, end = utterance(10)
+            await feed(stream, audio)
+            assert (await stream.finish(end)).lang == "es"
+            await stream.aclose()
+            given = [(len(made.samples), made.lang) for made in it.engine.partials[before:]]
+            kept_after = next(length for length, lang in given if lang is not None)
+            assert all((lang == "es") == (length >= kept_after) for length, lang in given)
+            assert kept_after - PRE_ROLL > LANGUAGE_S * 16_000
+        assert all(made.lang is None for made in it.engine.finals)
+
+
+@pytest.mark.parametrize(
+    ("config", "lang", "sure", "shown"),
+    [
+        (SttConfig(lang="es"), "es", True, False),
+        (SttConfig(langs=("es", "en")), "es", True, False),
+        (SttConfig(langs=("es", "ru")), "es", False, True),
+        (SttConfig(), "ru", False, False),
+        (SttConfig(), "ru", True, True),
+        (SttConfig(likely_langs=("uk",)), "ru", False, True),
+    ],
+)
+async def test_no_partial_is_in_a_script_of_no_language(
+    config: SttConfig, lang: str, sure: bool, shown: bool
+) -> None:
+    def answer(request: WindowRequest) -> WindowResult:
+        return WindowResult("Привет API", lang, lang_sure=sure)
+
+    async with dictation(WindowScript(answer), config=config) as it:
+        stream = it.utterance()
+        await feed(stream, utterance(8)[0])
+        assert bool(it.partials) is shown
+        await stream.aclose()
 
 
 # -- finals in advance

@@ -3268,7 +3268,7 @@ export interface components {
             langs: string[];
             /**
              * Likely Langs
-             * @description languages that are likely, such as those of the browser, likeliest first: they lean the choice of `auto` where the audio leaves it open. Tags that mean nothing to the engine are ignored
+             * @description languages that are likely, such as those of the browser: they lean the choice of `auto` where the audio leaves it open. Tags that mean nothing to the engine are ignored
              * @default []
              * @example [
              *       "es-ES",

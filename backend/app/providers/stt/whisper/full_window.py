@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.providers.base import SAMPLE_RATE_HZ, Samples, Segment, Word
 from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, remove_loop
-from app.providers.stt.whisper.language import detect_language
+from app.providers.stt.whisper.language import LanguageChoice, detect_language
 
 REAL_TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
 """Audio after the end of speech that is decoded too: the gate misses a last quiet consonant."""
@@ -49,10 +49,12 @@ class DecodeRequest:
     hotwords: str | None
     words: bool
     beam_size: int
-    langs: tuple[str, ...] = ()
-    """Whisper's codes of the languages that may be detected; empty for all."""
+    choice: LanguageChoice = field(default_factory=LanguageChoice)
+    """What is known of the language where it is to be detected."""
     context: str = ""
     """Text that came before, for the prompt."""
+    context_lang: str | None = None
+    """Its language: an utterance in another one is decoded without it."""
     final: bool = True
 
 
@@ -77,9 +79,9 @@ def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) 
     from faster_whisper.audio import pad_or_trim
 
     audio = pad_window(request.samples, request.speech_samples)
-    if request.lang is None and request.langs:
-        features = pad_or_trim(model.feature_extractor(audio))
-        request = replace(request, lang=detect_language(model, model.encode(features), request.langs)[0])
+    if request.lang is None and model.model.is_multilingual:
+        encoded = model.encode(pad_or_trim(model.feature_extractor(audio)))
+        request = replace(request, lang=detect_language(model, encoded, request.choice)[0])
     segments, info = _transcribe(model, audio, request, {}, abandoned)
     if _worst_ratio(segments) > COMPRESSION_RATIO:
         second, _ = _transcribe(model, audio, request, REPETITION_RETRY, abandoned)
@@ -119,14 +121,14 @@ def hotwords(vocabulary: tuple[str, ...]) -> str | None:
     return ", ".join(term for term in terms if term) or None
 
 
-def context_tokens(model: Any, request: DecodeRequest) -> list[int]:
-    """The text before the utterance as tokens, as far as the vocabulary leaves room in the prompt."""
+def context_tokens(model: Any, request: DecodeRequest, lang: str | None) -> list[int]:
+    """The text before an utterance in `lang` as tokens, as far as the vocabulary leaves room in the prompt."""
 
     def tokens(text: str) -> list[int]:
         found: list[int] = model.hf_tokenizer.encode(f" {text}", add_special_tokens=False).ids
         return found
 
-    if not (context := _plain(request.context)):
+    if request.context_lang not in (None, lang) or not (context := _plain(request.context)):
         return []
     room = PROMPT_TOKENS - (len(tokens(request.hotwords)) if request.hotwords else 0)
     return tokens(context)[-room:] if room > 0 else []
@@ -150,7 +152,7 @@ def _transcribe(
         beam_size=request.beam_size,
         hotwords=request.hotwords,
         word_timestamps=request.words,
-        initial_prompt=context_tokens(model, request) or None,
+        initial_prompt=context_tokens(model, request, request.lang) or None,
         **PARAMETERS,
         **changes,
     )

@@ -3,8 +3,8 @@
 import logging
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import anyio
@@ -21,6 +21,7 @@ from app.providers.stt.whisper.device import (
     fall_back,
     shorten_reason,
 )
+from app.providers.stt.whisper.language import list_probabilities
 from app.weights.checkpoints import Checkpoint
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class LoadedCheckpoint:
     """The `faster_whisper.WhisperModel`."""
     choice: DeviceChoice
     """Where it computes."""
+    unheard: Mapping[str, float] = field(default_factory=dict)
+    """The languages that it takes silence for, by Whisper's codes: probabilities; empty where it has only English."""
     users: int = 0
     """Number of sessions that use it."""
 
@@ -212,15 +215,21 @@ def _load_on(choice: DeviceChoice, checkpoint: Checkpoint, settings: Settings) -
         num_workers=count_workers(settings),  # they share the weights
         local_files_only=True,
     )
-    return LoadedCheckpoint(checkpoint, model, choice) if _warm_up(model) else None
+    encoded = _encode_silence(model)
+    if not _is_finite(model, encoded):
+        return None
+    unheard = list_probabilities(model, encoded) if model.model.is_multilingual else {}
+    return LoadedCheckpoint(checkpoint, model, choice, unheard)
 
 
-def _warm_up(model: Any) -> bool:
-    """Decode half a second of silence. False where no finite numbers come out: CTranslate2 loads NaN silently."""
+def _encode_silence(model: Any) -> Any:
     from faster_whisper.audio import pad_or_trim
 
-    features = model.feature_extractor(np.zeros(SAMPLE_RATE_HZ // 2, np.float32))
-    encoded = model.encode(pad_or_trim(features))
+    return model.encode(pad_or_trim(model.feature_extractor(np.zeros(SAMPLE_RATE_HZ, np.float32))))
+
+
+def _is_finite(model: Any, encoded: Any) -> bool:
+    """Decode silence once. False where no finite numbers come out: CTranslate2 loads NaN silently."""
     start = model.hf_tokenizer.token_to_id("<|startoftranscript|>")
     (result,) = model.model.generate(encoded, [[start]], max_length=WARM_UP_TOKENS, return_scores=True)
     return bool(np.isfinite(np.asarray(encoded)).all() and np.isfinite(result.scores[0]))

@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Literal
 
@@ -16,7 +17,7 @@ from app.providers.base import ProviderStatus, SttCapabilities, SttConfig, Windo
 from app.providers.stt.whisper.cost import measure_cost
 from app.providers.stt.whisper.device import DeviceQuery
 from app.providers.stt.whisper.full_window import DecodeRequest, DecodeResult, decode_full, hotwords
-from app.providers.stt.whisper.language import find_code
+from app.providers.stt.whisper.language import LanguageChoice, find_code, find_codes
 from app.providers.stt.whisper.model_pool import LoadedCheckpoint, ModelPool, count_workers, run_blocking
 from app.providers.stt.whisper.short_window import MAX_FRAMES, decode_short
 from app.schemas.providers import ProviderState
@@ -26,7 +27,7 @@ from app.weights.checkpoints import Checkpoint
 logger = logging.getLogger(__name__)
 
 LANGUAGE_CONFIDENCE = 0.8
-"""Probability from which the language of an utterance holds for the whole session."""
+"""Probability from which the language of a window is sure."""
 
 PARTIAL_TERMS = 8
 """Terms of the vocabulary for partials: each term costs time in every decode."""
@@ -182,7 +183,8 @@ class WhisperSession:
         """`langs` are Whisper's codes of the languages that may be spoken; empty for any."""
         self.model: str | None = loaded.checkpoint.name
         self._loaded = loaded
-        self._langs = langs
+        self._lang = langs[0] if len(langs) == 1 else None
+        self._choice = LanguageChoice(langs, find_codes(config.likely_langs), unheard=loaded.unheard)
         self._beam_size = beam_size
         self._terms = hotwords(config.vocabulary)
         self._few_terms = hotwords(config.vocabulary[:PARTIAL_TERMS])
@@ -201,12 +203,13 @@ class WhisperSession:
         decode_request = DecodeRequest(
             samples=request.samples,
             speech_samples=request.speech_samples,
-            lang=self._langs[0] if len(self._langs) == 1 else request.lang,
-            langs=self._langs,
+            lang=self._lang or request.lang,
+            choice=replace(self._choice, spoken=request.spoken),
             hotwords=self._terms if request.final else self._few_terms,
             words=request.words,
             beam_size=self._beam_size,
             context=request.context,
+            context_lang=request.context_lang,
             final=request.final,
         )
 

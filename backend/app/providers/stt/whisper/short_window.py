@@ -68,7 +68,7 @@ def decode_short(
     tokenizer = _tokenizer(model.hf_tokenizer, model.model.is_multilingual, lang)
     prompt = model.get_prompt(
         tokenizer,
-        context_tokens(model, request),
+        context_tokens(model, request, lang),
         without_timestamps=not request.final,
         hotwords=request.hotwords,
     )
@@ -116,7 +116,7 @@ def _language(model: Any, encoded: Any, request: DecodeRequest) -> tuple[str, fl
         return "en", 1.0
     if request.lang is not None:
         return request.lang, 1.0
-    return detect_language(model, encoded, request.langs)
+    return detect_language(model, encoded, request.choice)
 
 
 def _find_doubt(

@@ -83,6 +83,25 @@ async def test_the_language_asked_for_is_used(
     assert (await transcribe(provider, known.spanish, SttConfig(lang=lang))).text == SPANISH
 
 
+async def test_a_context_in_another_language_is_dropped(
+    provider: WhisperLocalProvider, known: Whisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompted: list[str] = []
+
+    def count_tokens(model: Any, request: full_window.DecodeRequest, lang: str | None) -> list[int]:
+        tokens = full_window.context_tokens(model, request, lang)
+        prompted.append(lang or "" if tokens else "none")
+        return tokens
+
+    monkeypatch.setattr("app.providers.stt.whisper.short_window.context_tokens", count_tokens)
+    session = await provider.open_session(SttConfig())
+    for context_lang in ("en", "es", None):
+        asked = make_window_request(known.english, window="short", context=SPANISH, context_lang=context_lang)
+        assert (await session.decode(asked)).lang == "en"
+    await session.aclose()
+    assert prompted == ["en", "none", "en"]
+
+
 async def test_the_language_of_an_earlier_final_is_used_where_it_is_given(
     provider: WhisperLocalProvider, known: Whisper
 ) -> None:
