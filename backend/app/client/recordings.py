@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from app.client.errors import AudioError
+from app.utils.chunked_audio import find_audio
 
 if TYPE_CHECKING:
     from av import AudioFrame
@@ -90,13 +91,14 @@ def open_recording(path: str | Path) -> AudioSource:
     try:
         with path.open("rb") as file:
             header = read_wav_header(file)
-            offset = file.tell()
+            audio = find_audio(file) if header else None
     except OSError as error:
         raise _unreadable(path, error) from error
-    if header and _can_be_sent(header):
-        data_bytes = min(header.data_bytes or path.stat().st_size, path.stat().st_size - offset)
+    if header and audio and _can_be_sent(header):
         return AudioSource(
-            _read_file(path, offset, header), header.sample_rate, _duration_ms(data_bytes, header.sample_rate)
+            _read_file(path, audio.start, audio.size_bytes // 2 * 2, header.sample_rate),
+            header.sample_rate,
+            _duration_ms(audio.size_bytes, header.sample_rate),
         )
     return AudioSource(_cut_into_chunks(_decode(str(path), str(path))), DECODED_RATE_HZ, _probe_ms(path))
 
@@ -155,25 +157,24 @@ def _chunk_size_bytes(sample_rate: int) -> int:
     return 2 * (sample_rate * CHUNK_MS // 1000)
 
 
-def _read_file(path: Path, offset: int, header: WavHeader) -> Iterator[bytes]:
+def _read_file(path: Path, offset: int, left: int, sample_rate: int) -> Iterator[bytes]:
     """The file is open only while a block of it is read: a caller may stop at any chunk, and closes nothing.
 
     Raises:
         AudioError: the file cannot be read any more.
     """
-    size = _chunk_size_bytes(header.sample_rate)
-    left = header.data_bytes
-    while left is None or left > 0:
+    size = _chunk_size_bytes(sample_rate)
+    while left > 0:
         try:
             with path.open("rb") as file:
                 file.seek(offset)
-                block = file.read(size * BLOCK_CHUNKS if left is None else min(size * BLOCK_CHUNKS, left))
+                block = file.read(min(size * BLOCK_CHUNKS, left))
         except OSError as error:
             raise _unreadable(path, error) from error
         if not block:
             return
         offset += len(block)
-        left = None if left is None else left - len(block)
+        left -= len(block)
         yield from (block[at : at + size] for at in range(0, len(block), size))
 
 

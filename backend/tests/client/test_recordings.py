@@ -55,6 +55,19 @@ def test_a_plain_wav_is_passed_on_as_it_is(path: Path) -> None:
     assert source.audio_ms == len(samples) * 1000 // rate_hz
 
 
+@pytest.mark.parametrize("claimed", [0, 2, 4096, 0x7FFF_FFFF, 0xFFFF_FFFF])
+def test_a_wav_whose_size_was_never_written_is_read_to_its_end(tmp_path: Path, claimed: int) -> None:
+    data = bytearray(WAVS[0].read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = struct.pack("<I", claimed)
+    path = tmp_path / "killed.wav"
+    path.write_bytes(data)
+    source = open_recording(path)
+    samples, rate_hz = read_wav(WAVS[0])
+    assert b"".join(source.chunks) == samples.tobytes()
+    assert source.audio_ms == len(samples) * 1000 // rate_hz
+
+
 def list_open_files(path: Path) -> list[io.FileIO]:
     """The file objects on this path that nobody has closed."""
     files = [each for each in gc.get_objects() if type(each) is io.FileIO]

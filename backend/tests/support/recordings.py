@@ -26,12 +26,44 @@ FORMS: dict[str, tuple[str, str, str, dict[str, str]]] = {
 }
 """Name -> container, codec, sample format, options of the container."""
 
+RARE_FORMS: dict[str, tuple[str, str, str, dict[str, str]]] = {
+    "amr": ("amr", "libopencore_amrnb", "s16", {}),
+    "3gp": ("3gp", "libopencore_amrnb", "s16", {}),
+    "caf": ("caf", "pcm_s16be", "s16", {}),
+    "alac.caf": ("caf", "alac", "s16p", {}),
+    "alac.m4a": ("ipod", "alac", "s16p", {}),
+    "aiff": ("aiff", "pcm_s16be", "s16", {}),
+    "w64": ("w64", "pcm_s16le", "s16", {}),
+    "rf64.wav": ("wav", "pcm_s16le", "s16", {"rf64": "always"}),
+    "au": ("au", "pcm_s16be", "s16", {}),
+    "wma": ("asf", "wmav2", "fltp", {}),
+    "avi": ("avi", "libmp3lame", "fltp", {}),
+    "mkv": ("matroska", "pcm_s16le", "s16", {}),
+    "ts": ("mpegts", "mp2", "s16", {}),
+    "mpg": ("mpeg", "mp2", "s16", {}),
+    "flv": ("flv", "libmp3lame", "fltp", {}),
+    "mov": ("mov", "pcm_s16le", "s16", {}),
+    "wv": ("wv", "wavpack", "s16p", {}),
+    "tta": ("tta", "tta", "s16", {}),
+    "ac3": ("ac3", "ac3", "fltp", {}),
+    "eac3": ("eac3", "eac3", "fltp", {}),
+    "voc": ("voc", "pcm_u8", "u8", {}),
+    "mp2": ("mp2", "mp2", "s16", {}),
+    "telephone.wav": ("wav", "pcm_mulaw", "s16", {}),
+    "adpcm.wav": ("wav", "adpcm_ima_wav", "s16p", {}),
+    "g726.wav": ("wav", "g726", "s16", {}),
+}
+"""What phones, dictation machines, television and editors write."""
+RATES_HZ = {"amr": 8000, "3gp": 8000, "telephone.wav": 8000, "g726.wav": 8000, "flv": 44_100}
+"""Those that cannot have 48 kHz."""
+
 
 def encode(
-    samples: NDArray[np.int16], rate_hz: int, form: str, *, out_hz: int = 48_000, layout: str = "mono"
+    samples: NDArray[np.int16], rate_hz: int, form: str, *, out_hz: int = 0, layout: str = "mono"
 ) -> bytes:
-    """A recording of `samples` (mono, at `rate_hz`) in one of FORMS."""
-    container, codec, sample_format, options = FORMS[form]
+    """A recording of `samples` (mono, at `rate_hz`) in one of FORMS or RARE_FORMS; at 48 kHz, where the form can be."""
+    container, codec, sample_format, options = (FORMS | RARE_FORMS)[form]
+    out_hz = out_hz or RATES_HZ.get(form, 48_000)
     into = io.BytesIO()
     with av.open(into, "w", format=container, options=options) as output:
         stream = output.add_stream(codec, rate=out_hz)
@@ -39,6 +71,8 @@ def encode(
         stream.codec_context.layout = layout
         stream.codec_context.format = sample_format
         stream.codec_context.time_base = Fraction(1, out_hz)
+        if codec.startswith("wma"):
+            stream.codec_context.bit_rate = 64_000  # it has no default
         resampler = av.AudioResampler(
             sample_format, layout, out_hz, frame_size=stream.codec_context.frame_size or 1024
         )

@@ -1,10 +1,11 @@
-"""Decodes one recording to 16 kHz mono, in a process of its own that ends with it."""
+"""Decodes one recording to 16 kHz, in a process of its own that ends with it, and mixes its channels to one."""
 
 import json
 import os
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -20,7 +21,8 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from app.core.errors import AudioNotReadable, MessageTooBig
 from app.providers.base import SAMPLE_RATE_HZ, Samples
 from app.providers.media import worker
-from app.providers.media.formats import KNOWN, sniff
+from app.providers.media.formats import KNOWN, Container, sniff
+from app.utils.channels import ChannelMixer
 
 STALL_S = 30.0
 """A decoder that sends nothing for this long hangs; a second of audio takes milliseconds."""
@@ -40,9 +42,12 @@ class RecordingDecoder:
     def __init__(self, file: BinaryIO, longest_s: float) -> None:
         self._file = file
         self._longest_s = longest_s
-        self._container: str | None = None
+        self._container: Container | None = None
         self._process: Process | None = None
         self._output: BufferedByteReceiveStream
+        self._mixer = ChannelMixer(1, SAMPLE_RATE_HZ)
+        self._channels = 1
+        self._done = False
         self.duration_s: float | None = None
         """The length that the file claims, which may be wrong; known from the first block on, if at all."""
 
@@ -55,8 +60,14 @@ class RecordingDecoder:
         self._container = await anyio.to_thread.run_sync(_on_disk, self._file)
         if self._container is None:
             raise _unreadable("the file is no recording that can be read")
+        job = worker.Job(
+            demuxer=self._container.demuxer,
+            longest_s=self._longest_s,
+            begin=self._container.begin,
+            patches=[(place, right.hex()) for place, right in self._container.patches],
+        )
         self._process = await anyio.open_process(
-            [sys.executable, "-P", worker.__file__, self._container, f"{self._longest_s:g}"],
+            [sys.executable, "-P", worker.__file__, json.dumps(asdict(job))],
             stdin=self._file,
             stdout=PIPE,
             stderr=DEVNULL,
@@ -86,27 +97,47 @@ class RecordingDecoder:
         return self._process.pid if self._process else None
 
     async def block(self) -> Samples | None:
-        """The next second of audio, or less at the end; None after the last block.
+        """About the next second of audio, or less at the end; None after the last block.
 
         Raises:
             AudioNotReadable: it cannot be decoded, or not within the limits of time and memory.
             MessageTooBig: it is too long.
         """
-        while True:
+        while not self._done:
             kind, body = await self._message()
             if kind == worker.PCM:
-                return np.frombuffer(body, np.int16)
+                return await self._mix(body)
             if kind == worker.DONE:
-                return None
+                self._done = True
+                return self._mixer.flush()
             if kind == worker.ABOUT:
                 self.duration_s = _duration(body)
                 # A WAV that was written to a pipe claims two gigabytes; other containers claim what they hold.
-                if self._container != "wav" and (self.duration_s or 0) > self._longest_s:
+                if not self._is_wav and (self.duration_s or 0) > self._longest_s:
                     raise self._too_long()
             elif kind == worker.TOO_LONG:
                 raise self._too_long()
             else:
                 raise _unreadable(body.decode())
+        return None
+
+    @property
+    def _is_wav(self) -> bool:
+        return self._container is not None and self._container.demuxer == "wav"
+
+    async def _mix(self, body: bytes) -> Samples:
+        """The samples of a message as one channel."""
+        channels = body[0]
+        if channels == self._channels == 1:
+            return np.frombuffer(body, np.int16, offset=1)
+        rest = np.empty(0, np.int16)
+        if channels != self._channels:
+            rest = self._mixer.flush()
+            self._mixer, self._channels = ChannelMixer(channels, SAMPLE_RATE_HZ), channels
+        block = np.frombuffer(body, np.int16, offset=1).reshape(channels, -1)
+        # Weighing channels takes some milliseconds.
+        mixed = await anyio.to_thread.run_sync(self._mixer.push, block)
+        return np.concatenate((rest, mixed))
 
     def _too_long(self) -> MessageTooBig:
         return MessageTooBig(
@@ -134,7 +165,7 @@ def _unreadable(why: str) -> AudioNotReadable:
     return AudioNotReadable(f"{why}; expected {KNOWN}", param="file")
 
 
-def _on_disk(file: BinaryIO) -> str | None:
+def _on_disk(file: BinaryIO) -> Container | None:
     """Write the file to disk, so that another process can read it; return its container."""
     file.fileno()  # a spooled file goes to disk only now
     file.flush()

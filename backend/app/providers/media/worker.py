@@ -1,4 +1,4 @@
-"""The decoder process: reads one recording from standard input, writes 16 kHz mono PCM16 to standard output.
+"""The decoder process: reads one recording from standard input, writes 16 kHz PCM16 to standard output.
 
 It is a script that imports nothing of the server. It gets no path, no key and no environment, may open no file and no
 socket while it decodes, and ends with the recording.
@@ -10,12 +10,16 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 RATE_HZ = 16_000
-BLOCK_BYTES = 2 * RATE_HZ
+BLOCK_SAMPLES = RATE_HZ
 """One second in one message."""
+MAX_CHANNELS = 8
+BLOCK_BYTES = 1 + 2 * BLOCK_SAMPLES * MAX_CHANNELS
+"""The longest message. Audio is the number of channels in one byte, then the samples of each channel in turn."""
 
 HEAD = struct.Struct("!cI")
 """Kind of the message, and the number of bytes that follow."""
@@ -28,13 +32,6 @@ CPU_PER_AUDIO_S = 0.05
 """Processor time that a second of audio may take. Usual codecs take 0.001 s."""
 RATES_HZ = range(1000, 768_001)
 NICE = 5
-
-CODECS = (
-    "aac,aac_latm,alac,flac,mp3,mp3float,mp2,mp2float,mp1,mp1float,opus,libopus,vorbis,speex,libspeex,"
-    "pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,"
-    "pcm_f64be,pcm_alaw,pcm_mulaw,adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,gsm_ms,amrnb,amrwb,ac3,eac3"
-)
-"""Audio codecs alone: the pictures of a video are never decoded."""
 
 
 class DecodingRefused(Exception):
@@ -69,15 +66,79 @@ def limit(cpu_s: float) -> None:
     os.nice(NICE)
 
 
-def decode_pcm(file: BinaryIO, container: str, report: Any) -> Iterator[memoryview]:
-    """The audio of the recording as PCM16. `report` gets what the file says about itself, before the audio.
+@dataclass(frozen=True)
+class Job:
+    """What to decode."""
+
+    demuxer: str
+    longest_s: float
+    """The longest allowed recording."""
+    begin: int = 0
+    """The recording's first byte in the file."""
+    patches: list[tuple[int, str]] = field(default_factory=list)
+    """Places in the file, and the bytes (in hexadecimal digits) that are read there instead."""
+
+
+class PatchedFile(io.RawIOBase):
+    """A file from one of its bytes on, with other bytes at some places."""
+
+    def __init__(self, file: BinaryIO, begin: int, patches: list[tuple[int, bytes]]) -> None:
+        super().__init__()
+        self._file = file
+        self._begin = begin
+        self._patches = patches
+        self.seek(0)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset + self._begin if whence == 0 else offset, whence) - self._begin
+
+    def tell(self) -> int:
+        return self._file.tell() - self._begin
+
+    def read(self, size: int = -1, /) -> bytes:
+        at = self._file.tell()
+        data = self._file.read(size)
+        for place, right in self._patches:
+            first, last = max(place, at), min(place + len(right), at + len(data))
+            if first < last:
+                data = data[: first - at] + right[first - place : last - place] + data[last - at :]
+        return data
+
+
+def list_codecs() -> str:
+    """Every audio codec, and no other: the pictures of a video are never decoded."""
+    from av.codec.codec import Codec, UnknownCodecError, codecs_available
+
+    names = []
+    for name in sorted(codecs_available):
+        try:
+            codec = Codec(name, "r")
+        except UnknownCodecError:
+            continue  # it only encodes
+        if codec.type == "audio":
+            names.append(name)
+    return ",".join(names)
+
+
+def decode_pcm(file: BinaryIO, container: str, report: Any) -> Iterator[list[memoryview]]:
+    """The recording as PCM16, channel by channel. `report` gets what the file says about itself, before the audio.
 
     Raises:
         DecodingRefused: it holds no audio, or none that can be decoded.
     """
     import av
 
-    options = {"protocol_whitelist": "none", "format_whitelist": _names(container), "codec_whitelist": CODECS}
+    options = {
+        "protocol_whitelist": "none",
+        "format_whitelist": _names(container),
+        "codec_whitelist": list_codecs(),
+    }
     with av.open(file, "r", format=container, options=options, metadata_errors="ignore") as opened:
         if not opened.streams.audio:
             raise DecodingRefused("the file holds no sound")
@@ -122,7 +183,7 @@ def _frames(opened: Any, stream: Any) -> Iterator[Any]:
         raise DecodingRefused("the file holds no sound that can be decoded")
 
 
-def _resampled(frames: Iterator[Any]) -> Iterator[memoryview]:
+def _resampled(frames: Iterator[Any]) -> Iterator[list[memoryview]]:
     import av
 
     resampler: av.AudioResampler | None = None
@@ -134,7 +195,7 @@ def _resampled(frames: Iterator[Any]) -> Iterator[memoryview]:
         if now != shape:
             if resampler is not None:
                 yield from _pcm(resampler.resample(None))
-            resampler, shape = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ), now
+            resampler, shape = av.AudioResampler(format="s16p", layout=frame.layout, rate=RATE_HZ), now
         assert resampler is not None
         frame.pts = None  # gaps between timestamps are not filled: a wrong one could claim a year of silence
         yield from _pcm(resampler.resample(frame))
@@ -142,14 +203,46 @@ def _resampled(frames: Iterator[Any]) -> Iterator[memoryview]:
         yield from _pcm(resampler.resample(None))
 
 
-def _pcm(frames: list[Any]) -> Iterator[memoryview]:
+def _pcm(frames: list[Any]) -> Iterator[list[memoryview]]:
     for frame in frames:
-        yield memoryview(frame.planes[0])[: 2 * frame.samples]
+        planes = frame.planes[:MAX_CHANNELS]
+        yield [memoryview(plane)[: 2 * frame.samples] for plane in planes]
+
+
+class BlockWriter:
+    """Sends audio in blocks of a second; a block has one number of channels."""
+
+    def __init__(self, send: Callable[[bytes, bytes], None]) -> None:
+        self._send = send
+        self._channels: list[bytearray] = []
+        self.samples = 0
+        """Samples that were taken so far."""
+
+    def push(self, piece: list[memoryview]) -> None:
+        if len(piece) != len(self._channels):
+            self.flush()
+            self._channels = [bytearray() for _ in piece]
+        for channel, part in zip(self._channels, piece, strict=True):
+            channel += part
+        self.samples += len(piece[0]) // 2
+        while len(self._channels[0]) >= 2 * BLOCK_SAMPLES:
+            self._send_block(2 * BLOCK_SAMPLES)
+
+    def flush(self) -> None:
+        """Send the rest."""
+        if self._channels and self._channels[0]:
+            self._send_block(len(self._channels[0]))
+
+    def _send_block(self, size_bytes: int) -> None:
+        parts = [bytes(channel[:size_bytes]) for channel in self._channels]
+        for channel in self._channels:
+            del channel[:size_bytes]
+        self._send(PCM, bytes([len(parts)]) + b"".join(parts))
 
 
 def main() -> None:
-    """Decode standard input. Arguments: the container, the longest allowed recording (s)."""
-    container, longest_s = sys.argv[1], float(sys.argv[2])
+    """Decode standard input. The argument is JSON: see `Job`."""
+    job = Job(**json.loads(sys.argv[1]))
     out = os.fdopen(1, "wb", buffering=0)
 
     def send(kind: bytes, body: bytes = b"") -> None:
@@ -165,9 +258,9 @@ def main() -> None:
 
     av.logging.set_level(av.logging.PANIC)
     _warm_up()
-    limit(START_CPU_S + CPU_PER_AUDIO_S * longest_s)
+    limit(START_CPU_S + CPU_PER_AUDIO_S * job.longest_s)
     try:
-        _decode(container, longest_s, send)
+        _decode(job, send)
     except DecodingRefused as refusal:
         refuse(str(refusal))
     except (av.FFmpegError, ValueError, UnicodeError, OverflowError, EOFError):
@@ -188,24 +281,20 @@ def _warm_up() -> None:
         pass
 
 
-def _decode(container: str, longest_s: float, send: Any) -> None:
-    waiting = bytearray()
-    written = 0
-    with os.fdopen(0, "rb", buffering=0) as file:
-        file.seek(0)
-        for piece in decode_pcm(file, container, lambda about: send(ABOUT, json.dumps(about).encode())):
-            waiting += piece
-            while len(waiting) >= BLOCK_BYTES:
-                send(PCM, bytes(waiting[:BLOCK_BYTES]))
-                del waiting[:BLOCK_BYTES]
-                written += BLOCK_BYTES
-                if written > 2 * RATE_HZ * longest_s:
-                    send(TOO_LONG)
-                    return
-            if time.process_time() > START_CPU_S + CPU_PER_AUDIO_S * written / (2 * RATE_HZ):
+def _decode(job: Job, send: Callable[[bytes, bytes], None]) -> None:
+    blocks = BlockWriter(send)
+    with os.fdopen(0, "rb", buffering=0) as raw:
+        patches = [(place, bytes.fromhex(right)) for place, right in job.patches]
+        file: Any = PatchedFile(raw, job.begin, patches)
+        for piece in decode_pcm(file, job.demuxer, lambda about: send(ABOUT, json.dumps(about).encode())):
+            blocks.push(piece)
+            if blocks.samples > RATE_HZ * job.longest_s:
+                send(TOO_LONG, b"")
+                return
+            if time.process_time() > START_CPU_S + CPU_PER_AUDIO_S * blocks.samples / RATE_HZ:
                 raise DecodingRefused("decoding the file takes more time than a recording needs")
-    send(PCM, bytes(waiting))
-    send(DONE)
+    blocks.flush()
+    send(DONE, b"")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 
 from app.providers.base import SAMPLE_RATE_HZ, Samples
 
-KEPT_PAUSE_SAMPLES = SAMPLE_RATE_HZ * 6 // 10
+KEPT_PAUSE_SAMPLES = SAMPLE_RATE_HZ * 3 // 10
 """What is left of a longer pause: half after the speech before it, half before the speech after it."""
 
 LEAST_WINDOW = 0.5

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.core.errors import AudioNotReadable
 from app.providers.media import worker
@@ -22,8 +24,8 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the limits of other 
 def decode_here(recording: bytes, container: str) -> tuple[bytes, list[Any]]:
     """What the process would send, without the process."""
     reports: list[Any] = []
-    pcm = b"".join(worker.decode_pcm(io.BytesIO(recording), container, reports.append))
-    return pcm, reports
+    pieces = worker.decode_pcm(io.BytesIO(recording), container, reports.append)
+    return b"".join(channel for [channel] in pieces), reports
 
 
 def test_audio_comes_as_16_khz_mono_and_the_claimed_length_before_it() -> None:
@@ -114,5 +116,41 @@ async def test_the_process_gets_no_key_of_the_server(
     assert "OPENAI" not in caught.value.message
 
 
-def test_the_largest_message_is_a_second() -> None:
-    assert worker.BLOCK_BYTES == 32_000
+def test_a_block_has_a_second_of_each_channel() -> None:
+    sent: list[bytes] = []
+
+    def send(kind: bytes, body: bytes) -> None:
+        assert kind == worker.PCM
+        sent.append(body)
+
+    blocks = worker.BlockWriter(send)
+    for channels, samples in ((2, 10_000), (2, 10_000), (1, 40_000), (1, 1)):
+        blocks.push([memoryview(bytes([number]) * 2 * samples) for number in range(channels)])
+    blocks.flush()
+    assert [(body[0], (len(body) - 1) // 2 // body[0]) for body in sent] == [
+        (2, 16_000),
+        (2, 4000),
+        (1, 16_000),
+        (1, 16_000),
+        (1, 8001),
+    ]
+    assert sent[0] == b"\x02" + bytes(32_000) + b"\x01" * 32_000
+    assert blocks.samples == 60_001
+    assert max(len(body) for body in sent) <= worker.BLOCK_BYTES
+
+
+@given(
+    st.binary(max_size=60), st.integers(0, 20), st.lists(st.tuples(st.integers(0, 60), st.binary(max_size=8)))
+)
+def test_a_patched_file_reads_like_one_that_was_written_so(
+    data: bytes, begin: int, patches: list[tuple[int, bytes]]
+) -> None:
+    right = bytearray(data)
+    for place, patch in patches:
+        fits = patch[: max(len(data) - place, 0)]
+        right[place : place + len(fits)] = fits
+    file = worker.PatchedFile(io.BytesIO(data), begin, patches)
+    assert file.seek(0, 2) == len(data) - begin
+    assert file.seek(0) == file.tell() == 0
+    parts = list(iter(lambda: file.read(7), b""))
+    assert b"".join(parts) == bytes(right[begin:])

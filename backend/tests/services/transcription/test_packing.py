@@ -43,11 +43,11 @@ def test_what_fits_is_one_window() -> None:
     _, pieces = make_pieces((3, 2), (3, 60), (3, 2))
     [window] = pack(pieces)
     assert window.pieces == tuple(pieces)
-    assert len(window.samples) / SAMPLE_RATE_HZ == pytest.approx(9 + 2 * 0.6 + 0.8, abs=0.01)
+    assert len(window.samples) / SAMPLE_RATE_HZ == pytest.approx(9 + 2 * 0.3 + 0.8, abs=0.01)
 
 
 def test_a_short_pause_stays_as_it_is() -> None:
-    recording, pieces = make_pieces((2, 0.4), (2, 0.5), (2, 1))
+    recording, pieces = make_pieces((2, 0.2), (2, 0.3), (2, 1))
     [window] = pack(pieces)
     assert np.array_equal(window.samples, recording[window.start : window.start + len(window.samples)])
 
