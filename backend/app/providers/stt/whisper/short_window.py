@@ -72,12 +72,14 @@ def decode_short(
         without_timestamps=not request.final,
         hotwords=request.hotwords,
     )
-    most = min(BASE_TOKENS + int(TOKENS_PER_S * len(audio) / SAMPLE_RATE_HZ), model.max_length - len(prompt))
+    longest = BASE_TOKENS + int(TOKENS_PER_S * len(audio) / SAMPLE_RATE_HZ)
+    most = min(longest, model.max_length // 2, model.max_length - len(prompt))
     (result,) = model.model.generate(
         encoded,
         [prompt],
         beam_size=request.beam_size if request.final else 1,
-        max_length=len(prompt) + most,
+        # CTranslate2 generates half of it at most, and what the prompt leaves of it.
+        max_length=max(2 * most, len(prompt) + most),
         max_initial_timestamp_index=50,
         return_scores=True,
         return_no_speech_prob=True,

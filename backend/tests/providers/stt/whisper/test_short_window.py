@@ -1,6 +1,7 @@
 """A short window: the frames that are encoded, and what a real checkpoint understands in it."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,18 @@ import numpy as np
 import pytest
 import soxr
 
-from app.providers.stt.whisper.full_window import DecodeRequest
+from app.providers.stt.whisper import short_window
+from app.providers.stt.whisper.full_window import DecodeRequest, pad_window
 from app.providers.stt.whisper.model_pool import load
 from app.providers.stt.whisper.provider import WhisperLocalProvider
 from app.providers.stt.whisper.short_window import (
+    BASE_TOKENS,
     FINAL_FRAMES,
     MARGIN_FRAMES,
     MAX_FRAMES,
     PARTIAL_FRAMES,
     ROUND_FRAMES,
+    TOKENS_PER_S,
     decode_short,
     pad_features,
 )
@@ -101,6 +105,36 @@ def test_a_final_hears_a_longer_window_than_a_partial(
     monkeypatch.setattr(model, "encode", encode)
     assert decode_short(model, decode_request(known, final=final), threading.Event()).text == ENGLISH
     assert encoded == [frames]
+
+
+class Recorded:
+    """A CTranslate2 model that remembers how many tokens each decode gave."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.lengths: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def generate(self, *arguments: Any, **options: Any) -> Any:
+        results = self._model.generate(*arguments, **options)
+        self.lengths += [len(result.sequences_ids[0]) for result in results]
+        return results
+
+
+@pytest.mark.parametrize("context", ["", ENGLISH])
+def test_as_many_tokens_are_generated_as_the_audio_may_hold(
+    known: Whisper, model: Any, monkeypatch: pytest.MonkeyPatch, context: str
+) -> None:
+    """A decoder that never ends is stopped there, and not at half of it."""
+    monkeypatch.setattr(model, "model", recorded := Recorded(model.model))
+    original = short_window._suppressed
+    monkeypatch.setattr(short_window, "_suppressed", lambda found: [*original(found), found.eot])
+    request = replace(decode_request(known, final=True), context=context)
+    assert decode_short(model, request, threading.Event()).doubtful in ("capped", "repetition")
+    seconds = len(pad_window(request.samples, request.speech_samples)) / 16_000
+    assert recorded.lengths == [BASE_TOKENS + int(TOKENS_PER_S * seconds)]
 
 
 def test_nothing_is_generated_for_a_caller_that_has_left(known: Whisper, model: Any) -> None:
