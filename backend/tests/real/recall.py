@@ -97,10 +97,12 @@ def load_audio(path: Path) -> Samples:
     return rounded
 
 
-async def dictate(url: str, audio: Samples, lang: str, endpointing: str = "conversation") -> list[Event]:
+async def dictate(
+    url: str, audio: Samples, lang: str, endpointing: str = "conversation", langs: Sequence[str] = ()
+) -> list[Event]:
     """Send samples (16 kHz) over the socket as fast as it takes them; the finals with text."""
     async with connect_speech_client(url) as client:
-        await client.start(lang=lang, endpointing=endpointing, sample_rate=RATE_HZ)
+        await client.start(lang=lang, langs=list(langs), endpointing=endpointing, sample_rate=RATE_HZ)
         for begin in range(0, len(audio), RATE_HZ // 5):
             await client.connection.send(audio[begin : begin + RATE_HZ // 5].tobytes())
         await client.stop()
