@@ -63,7 +63,7 @@ class EventStream(Response):
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
             )
             async with anyio.create_task_group() as group:
-                group.start_soon(_watch_client, receive, group.cancel_scope)
+                group.start_soon(watch_client, receive, group.cancel_scope)
                 group.start_soon(self._watch_clock, send, group.cancel_scope)
                 sent = 0
                 async for piece in events:
@@ -103,7 +103,7 @@ async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -
     results: list[T] = []
     failure: PrompterError | None = None
     async with anyio.create_task_group() as group:
-        group.start_soon(_watch_client, request.receive, group.cancel_scope)
+        group.start_soon(watch_client, request.receive, group.cancel_scope)
         try:
             results.append(await work)
         except PrompterError as error:
@@ -116,7 +116,7 @@ async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -
     return results[0]
 
 
-async def _watch_client(receive: Receive, scope: anyio.CancelScope) -> None:
+async def watch_client(receive: Receive, scope: anyio.CancelScope) -> None:
     """Cancel the scope when the client leaves."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -173,11 +173,11 @@ async def test_exports(served: RunningServer, http: httpx2.AsyncClient) -> None:
         "txt": ("text/plain", "{0}\n{1}\n"),
         "srt": (
             "application/x-subrip",
-            "1\n00:00:00,000 --> 00:00:00,300\n{0}\n\n2\n00:00:00,300 --> 00:00:00,600\n{1}\n",
+            "1\n00:00:00,000 --> 00:00:03,470\n{0}\n{1}\n",
         ),
         "vtt": (
             "text/vtt",
-            "WEBVTT\n\n00:00:00.000 --> 00:00:00.300\n{0}\n\n00:00:00.300 --> 00:00:00.600\n{1}\n",
+            "WEBVTT\n\n00:00:00.000 --> 00:00:03.470\n{0}\n{1}\n",
         ),
     }
     for form, (media, body) in files.items():

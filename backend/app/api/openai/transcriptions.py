@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from starlette.responses import PlainTextResponse
 
 from app.api.deps import ResourcesDep
 from app.api.openai.examples import BODY, RESPONSES
 from app.api.openai.uploads import receive_upload
+from app.api.slow_answer import SlowAnswer
 from app.api.sse import EventStream, cancel_on_disconnect
 from app.core.errors import BadRequest, PrompterError
 from app.schemas.openai_audio import TranscriptionIn
@@ -33,7 +33,7 @@ from app.services.transcription.result import (
     verbose_body,
 )
 from app.utils.joining import TextJoiner
-from app.utils.subtitles import to_srt, to_vtt
+from app.utils.subtitles import VTT_HEAD, to_srt, to_vtt
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -69,17 +69,15 @@ async def open_job(request: Request, resources: ResourcesDep) -> AsyncGenerator[
     openapi_extra={"requestBody": BODY},
     summary="Transcribe a recording",
 )
-async def transcribe(
-    request: Request, resources: ResourcesDep, opened: Annotated[OpenJob, Depends(open_job)]
-) -> Response:
+async def transcribe(resources: ResourcesDep, opened: Annotated[OpenJob, Depends(open_job)]) -> Response:
     """Send a recording of any usual format and get its text.
 
-    Live speech goes first: the more people speak, the longer a recording takes. A client that leaves ends the work
-    within a second of the running call.
+    Live speech goes first: the more people speak, the longer a recording takes. Every 10 s without an answer white
+    space is sent. A client that leaves ends the work within a second of the running call.
     """
     if opened.fields.stream:
         return EventStream(_events(opened.job), slow_reader_s=resources.settings.limits.slow_reader_s)
-    return _answer(await cancel_on_disconnect(request, opened.job.whole()), opened.fields)
+    return _answer(opened)
 
 
 def _read_request(fields: TranscriptionIn) -> TranscriptionRequest:
@@ -100,22 +98,34 @@ def _read_request(fields: TranscriptionIn) -> TranscriptionRequest:
     )
 
 
-def _answer(transcript: RecordingTranscript, fields: TranscriptionIn) -> Response:
+def _answer(opened: OpenJob) -> SlowAnswer:
+    fields = opened.fields
+
+    async def work() -> bytes:
+        return _write(await opened.job.whole(), fields)
+
+    if fields.response_format in ("json", "verbose_json"):
+        return SlowAnswer(work, media_type="application/json", filler=b" ", describe=_describe)
+    head = VTT_HEAD.encode() if fields.response_format == "vtt" else b""
+    return SlowAnswer(work, media_type="text/plain", filler=b"\n", head=head, describe=_describe)
+
+
+def _write(transcript: RecordingTranscript, fields: TranscriptionIn) -> bytes:
     match fields.response_format:
         case "text":
-            return PlainTextResponse(transcript.text + "\n")
+            return f"{transcript.text}\n".encode()
         case "srt":
-            return PlainTextResponse(to_srt(transcript.utterances))
+            return to_srt(transcript.fitted).encode()
         case "vtt":
-            return PlainTextResponse(to_vtt(transcript.utterances))
+            return to_vtt(transcript.fitted).encode()
         case "verbose_json":
             words = "word" in fields.timestamp_granularities
-            return _json(verbose_body(transcript, words=words).model_dump(exclude_none=True))
-    return _json(plain_body(transcript).model_dump())
+            return orjson.dumps(verbose_body(transcript, words=words).model_dump(exclude_none=True))
+    return orjson.dumps(plain_body(transcript).model_dump(exclude_none=True))
 
 
-def _json(body: dict[str, Any]) -> Response:
-    return Response(orjson.dumps(body), media_type="application/json")
+def _describe(error: PrompterError) -> bytes:
+    return b"\n" + orjson.dumps(to_openai_error(error))
 
 
 async def _events(job: TranscriptionJob) -> AsyncGenerator[bytes, None]:

@@ -97,7 +97,7 @@ class _SubtitleSegment:
 
 
 def format_finals(finals: Sequence[StoredFinal], form: FinalsFormat) -> str:
-    """Format finals as plain text with one line for each, or as subtitles with one cue or more for each."""
+    """Format finals as plain text with one line for each, or as subtitles."""
     texts = fit_texts([final.part for final in finals])
     if form == "txt":
         return "".join(f"{text}\n" for text in texts)

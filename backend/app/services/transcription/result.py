@@ -3,7 +3,7 @@
 import math
 import zlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.schemas.openai_audio import (
@@ -13,7 +13,7 @@ from app.schemas.openai_audio import (
     VerboseTranscriptionOut,
     WordOut,
 )
-from app.utils.joining import TextPart, join_texts
+from app.utils.joining import TextPart, fit_texts, join_texts
 from app.utils.languages import language_name
 
 
@@ -65,6 +65,12 @@ class RecordingTranscript:
     @property
     def text(self) -> str:
         return join_texts(utterance.part for utterance in self.utterances)
+
+    @property
+    def fitted(self) -> list[TranscribedUtterance]:
+        """The utterances without the closing marks where the next one goes on with the sentence."""
+        texts = fit_texts([utterance.part for utterance in self.utterances])
+        return [replace(one, text=text) for one, text in zip(self.utterances, texts, strict=True)]
 
     @property
     def words(self) -> list[TranscribedWord]:

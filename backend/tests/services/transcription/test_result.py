@@ -56,7 +56,7 @@ def test_no_segment_looks_like_a_fault() -> None:
 
 
 def test_subtitles_take_utterances_as_they_are() -> None:
-    assert to_srt(TWO.utterances).startswith("1\n00:00:00,400 --> 00:00:01,100\nHello there.\n")
+    assert to_srt(TWO.utterances).startswith("1\n00:00:00,400 --> 00:00:01,400\nHello there.\n")
     assert to_vtt(TWO.utterances).startswith("WEBVTT\n\n00:00:00.400 --> ")
 
 

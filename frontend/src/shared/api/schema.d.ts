@@ -663,8 +663,8 @@ export interface paths {
          * Transcribe a recording
          * @description Send a recording of any usual format and get its text.
          *
-         *     Live speech goes first: the more people speak, the longer a recording takes. A client that leaves ends the work
-         *     within a second of the running call.
+         *     Live speech goes first: the more people speak, the longer a recording takes. Every 10 s without an answer white
+         *     space is sent. A client that leaves ends the work within a second of the running call.
          */
         post: operations["transcribe_v1_audio_transcriptions_post"];
         delete?: never;
