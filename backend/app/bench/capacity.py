@@ -1,14 +1,19 @@
 """Capacity: more live speakers until finals come late, then twice the number that fits."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import anyio
+import numpy as np
+from numpy.typing import NDArray
 
-from app.bench.clips import RATE_HZ, Clip, PlacedClip, build_scene, load_samples
+from app.bench.clips import Clip, PlacedClip, Scene, build_scene, load_samples
 from app.bench.figures import Figure, Part, compute_quantile, make_quantiles
+from app.bench.hearing import Hearing, find_onset_ms, find_right_words, hear_clips
+from app.bench.offline import OfflineEngine, find_first_word_ms, offline_engine
 from app.bench.scoring import Score, find_lost_clips, score_session
-from app.bench.speaker import TAIL_S, SessionLog, SessionOptions, list_finals, speak
+from app.bench.speaker import SessionLog, SessionOptions, list_finals, speak
 from app.bench.target import Target
 from app.bench.words import count_errors, normalize_words
 from app.client.prompt_client import PromptClient
@@ -40,6 +45,14 @@ class Level:
     words: int
     cores: float | None
     memory_mb: float | None
+    provider: str = ""
+    model: str | None = None
+    """The engine that the finals name."""
+    stable_words: int = 0
+    stable_wrong: int = 0
+    """Words of last stable prefixes that are missing in their finals."""
+    hearings: tuple[Hearing, ...] = field(default=(), repr=False)
+    """Each clip that was spoken in an accepted session."""
 
     @property
     def p95_ms(self) -> float | None:
@@ -60,9 +73,16 @@ async def measure_capacity(
     most: int = 64,
     utterances: int = 7,
     levels: Sequence[int] = (),
+    offline: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Part:
-    """Measure `levels`, or search for the most speakers that the server holds and go on to twice as many."""
+    """Measure `levels`, or search for the most speakers that the server holds and go on to twice as many.
+
+    `offline` decodes each clip as a whole, too, with the same engine in this process, and compares.
+
+    Raises:
+        BenchError: the engine has no offline decode.
+    """
 
     async def measure(speakers: int) -> Level:
         level = await run_level(target, clips, speech, speakers, utterances)
@@ -76,10 +96,95 @@ async def measure_capacity(
         measured = [await measure(1)]
         while (following := choose_next_level(measured, most)) is not None:
             measured.append(await measure(following))
+    compared = await _decode_offline(clips, measured, tell) if offline else {}
     rows = [
-        {**asdict(level), "p95_ms": level.p95_ms} for level in sorted(measured, key=lambda one: one.speakers)
+        {**asdict(level), "p95_ms": level.p95_ms, "hearing": summarize_hearings(level, compared)}
+        for level in sorted(measured, key=lambda one: one.speakers)
     ]
-    return Part("capacity", tuple(make_figures(measured)), {"levels": rows})
+    offline_rows = {name: asdict(found) for name, found in compared.items()}
+    return Part("capacity", tuple(make_figures(measured)), {"levels": rows, "offline": offline_rows})
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineClip:
+    """One clip decoded as a whole by the same engine."""
+
+    text: str
+    right: tuple[int, ...]
+    """Words of the truth that it has, in order."""
+    first_word_ms: float | None
+    """From the onset of speech: the shortest prefix whose decode has one of the first words. None: not measured."""
+
+
+async def _decode_offline(
+    clips: Sequence[Clip], levels: Sequence[Level], tell: Callable[[str], None]
+) -> dict[str, OfflineClip]:
+    """The clips that were spoken; prefixes of those alone that one speaker spoke."""
+    heard = {one.clip for level in levels for one in level.hearings}
+    alone = {one.clip for level in levels if level.speakers == 1 for one in level.hearings}
+    found: dict[str, OfflineClip] = {}
+    named = next((level for level in levels if level.provider), None)
+    if named is None:
+        return {}
+    async with offline_engine(named.provider) as engine:
+        for clip in clips:
+            if clip.id in heard:
+                tell(f"offline: {clip.id}")
+                found[clip.id] = await _decode_clip(engine, clip, named.model, with_prefix=clip.id in alone)
+    return found
+
+
+async def _decode_clip(
+    engine: OfflineEngine, clip: Clip, model: str | None, *, with_prefix: bool
+) -> OfflineClip:
+    samples = load_samples(clip)
+    truth = normalize_words(clip.text, clip.lang)
+    text = (await engine.decode(samples, lang=clip.lang, model=model)).text
+    first_ms = None
+    if with_prefix:
+        first_ms = await find_first_word_ms(
+            engine, samples, clip, model=model, onset_ms=find_onset_ms(samples)
+        )
+    return OfflineClip(text, find_right_words(truth, normalize_words(text, clip.lang)), first_ms)
+
+
+def summarize_hearings(level: Level, offline: Mapping[str, OfflineClip]) -> dict[str, Any]:
+    """The figures of one level that its hearings hold; None where nothing was measured."""
+
+    def quantile(values: Sequence[float], share: float) -> float | None:
+        return compute_quantile(values, share) if values else None
+
+    first = [one.first_word_ms for one in level.hearings if one.first_word_ms is not None]
+    later = [
+        one.first_word_ms - moment
+        for one in level.hearings
+        if one.first_word_ms is not None
+        and one.clip in offline
+        and (moment := offline[one.clip].first_word_ms) is not None
+    ]
+    gaps = [one.gap_ms for one in level.hearings if one.gap_ms is not None]
+    settled = [ms for one in level.hearings for ms in one.settled_ms]
+    pairs = [
+        (set(one.right), set(offline[one.clip].right), one.words)
+        for one in level.hearings
+        if one.clip in offline
+    ]
+    words = sum(count for _, _, count in pairs)
+    lost = sum(len(still - live) for live, still, _ in pairs)
+    won = sum(len(live - still) for live, still, _ in pairs)
+    return {
+        "first_word_p50_ms": quantile(first, 0.5),
+        "first_word_p95_ms": quantile(first, 0.95),
+        "first_word_none": len(level.hearings) - len(first),
+        "first_word_later_p95_ms": quantile(later, 0.95),
+        "gap_max_ms": max(gaps, default=None),
+        "settled_p50_ms": quantile(settled, 0.5),
+        "stable_wrong_percent": 100 * level.stable_wrong / level.stable_words if level.stable_words else None,
+        "lost_live": lost if pairs else None,
+        "won_live": won if pairs else None,
+        "lost_live_percent": 100 * (lost - won) / words if words else None,
+        "doubled": sum(one.doubled for one in level.hearings),
+    }
 
 
 def choose_next_level(measured: Sequence[Level], most: int) -> int | None:
@@ -101,30 +206,60 @@ def choose_next_level(measured: Sequence[Level], most: int) -> int | None:
 async def run_level(
     target: Target, clips: Sequence[Clip], speech: SessionOptions, speakers: int, utterances: int
 ) -> Level:
-    """Run `speakers` sessions at once; each speaks `utterances` clips with pauses."""
+    """Run `speakers` sessions at once; each speaks `utterances` clips of one language with pauses."""
     loaded = [(clip, load_samples(clip)) for clip in clips if clip.speech]
-    scenes = [build_scene(loaded, utterances, seed) for seed in range(speakers)]
-    logs = [SessionLog() for _ in scenes]
+    onsets_ms = {clip.id: find_onset_ms(samples) for clip, samples in loaded}
     memory: list[float] = []
     before_s = target.read_cpu_s()
-
+    took_s = 0.0
+    scenes: list[Scene] = []
+    logs: list[SessionLog] = []
     async with PromptClient(target.url) as client:
-
-        async def one(number: int) -> None:
-            await anyio.sleep(SPREAD_S * number / speakers)
-            logs[number] = await speak(client, scenes[number].samples, speech)
-
         with anyio.CancelScope() as watching:
             async with anyio.create_task_group() as outer:
                 outer.start_soon(_watch_memory, target, memory)
-                async with anyio.create_task_group() as group:
-                    for number in range(speakers):
-                        group.start_soon(one, number)
+                for spoken in _build_rounds(loaded, speakers, utterances):
+                    began_s = anyio.current_time()
+                    scenes += spoken
+                    logs += await _speak_together(client, spoken, speech)
+                    took_s += anyio.current_time() - began_s
                 watching.cancel()
     after_s = target.read_cpu_s()
-    longest_s = max(len(one.samples) for one in scenes) / RATE_HZ + TAIL_S + SPREAD_S * (1 - 1 / speakers)
-    cores = None if before_s is None or after_s is None else (after_s - before_s) / longest_s
-    return _make_level([one.lines for one in scenes], logs, cores, max(memory, default=None))
+    cores = None if before_s is None or after_s is None else (after_s - before_s) / took_s
+    level = _make_level([one.lines for one in scenes], logs, onsets_ms, cores, max(memory, default=None))
+    return replace(level, speakers=speakers)
+
+
+def _build_rounds(
+    loaded: Sequence[tuple[Clip, NDArray[np.int16]]], speakers: int, utterances: int
+) -> list[list[Scene]]:
+    """The scenes that are spoken together. A speaker has one language; one speaker alone speaks each in turn.
+
+    Alone, a speaker says up to twice as much: a p95 needs utterances.
+    """
+    langs = sorted({clip.lang for clip, _ in loaded})
+    by_lang = [[each for each in loaded if each[0].lang == lang] for lang in langs]
+    if speakers == 1:
+        return [[build_scene(mine, min(2 * utterances, len(mine)), 0)] for mine in by_lang]
+    return [
+        [build_scene(by_lang[seed % len(langs)], utterances, seed // len(langs)) for seed in range(speakers)]
+    ]
+
+
+async def _speak_together(
+    client: PromptClient, scenes: Sequence[Scene], speech: SessionOptions
+) -> list[SessionLog]:
+    logs = [SessionLog() for _ in scenes]
+
+    async def one(number: int) -> None:
+        await anyio.sleep(SPREAD_S * number / len(scenes))
+        options = replace(speech, lang=speech.lang or scenes[number].lines[0].clip.lang)
+        logs[number] = await speak(client, scenes[number].samples, options)
+
+    async with anyio.create_task_group() as group:
+        for number in range(len(scenes)):
+            group.start_soon(one, number)
+    return logs
 
 
 async def _watch_memory(target: Target, found: list[float]) -> None:
@@ -137,19 +272,23 @@ async def _watch_memory(target: Target, found: list[float]) -> None:
 def _make_level(
     lines: Sequence[Sequence[PlacedClip]],
     logs: Sequence[SessionLog],
+    onsets_ms: Mapping[str, float],
     cores: float | None,
     memory_mb: float | None,
 ) -> Level:
     total, wrong, words = Score(), 0, 0
+    hearings: list[Hearing] = []
     served = [(said, log) for said, log in zip(lines, logs, strict=True) if not log.refused]
     for said, log in served:
         lang = said[0].clip.lang
         total.add(score_session(log, lang))
+        hearings += hear_clips(said, log, onsets_ms)
         truth = normalize_words(" ".join(line.clip.text for line in said), lang)
         found = count_errors(
             truth, normalize_words(" ".join(data["text"] for _, data in list_finals(log)), lang)
         )
         wrong, words = wrong + found.wrong, words + found.words
+    told = next((data for _, log in served for _, data in list_finals(log)), {})
     return Level(
         speakers=len(logs),
         spoken=sum(len(said) for said, _ in served),
@@ -164,6 +303,11 @@ def _make_level(
         words=words,
         cores=None if cores is None else round(cores, 3),
         memory_mb=None if memory_mb is None else round(memory_mb, 1),
+        provider=told.get("provider", ""),
+        model=told.get("model"),
+        stable_words=total.stable_words,
+        stable_wrong=total.stable_wrong,
+        hearings=tuple(hearings),
     )
 
 

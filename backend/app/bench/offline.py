@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.bench import machine
-from app.bench.clips import RATE_HZ
+from app.bench.clips import RATE_HZ, Clip
 from app.bench.figures import BenchError
+from app.bench.hearing import has_first_word
+from app.bench.words import normalize_words
 from app.core.config import Settings, load_settings
 from app.core.errors import PrompterError
 from app.providers.base import (
@@ -26,6 +28,7 @@ from app.providers.base import (
 from app.providers.registry import list_stt_registrations
 
 Window = Literal["short", "full"]
+PREFIX_STEP_S, MOST_PREFIX_S = 0.1, 3.0
 MAX_PIECE_S, MIN_PIECE_S = 28, 15
 """Longer recordings are cut at the quietest place between these two (s): a window ends at 30 s."""
 
@@ -48,9 +51,15 @@ class OfflineEngine:
         self._provider = provider
 
     async def decode(
-        self, samples: NDArray[np.int16], *, lang: str, model: str | None = None, window: Window = "full"
+        self,
+        samples: NDArray[np.int16],
+        *,
+        lang: str,
+        model: str | None = None,
+        window: Window = "full",
+        final: bool = True,
     ) -> OfflineResult:
-        """Decode one recording (16 kHz) in a session of its own.
+        """Decode one recording (16 kHz) in a session of its own; without `final` as a partial is decoded.
 
         Raises:
             BenchError: the engine refused.
@@ -65,7 +74,7 @@ class OfflineEngine:
         began_s = time.process_time()
         try:
             for piece in split_recording(samples):
-                text, decode_ms, doubtful = await _decode_piece(session, piece, window)
+                text, decode_ms, doubtful = await _decode_piece(session, piece, window, final=final)
                 texts.append(text)
                 spent_ms += decode_ms
                 doubts += [doubtful] if doubtful else []
@@ -99,13 +108,34 @@ async def offline_engine(name: str, settings: Settings | None = None) -> AsyncIt
         await provider.aclose()
 
 
+async def find_first_word_ms(
+    engine: OfflineEngine, samples: NDArray[np.int16], clip: Clip, *, model: str | None, onset_ms: float
+) -> float | None:
+    """How much speech after its onset (ms) a decode needs to have one of the first words; None where none has it.
+
+    Each decode hears PREFIX_STEP_S more than the one before, up to MOST_PREFIX_S.
+    """
+    truth = normalize_words(clip.text, clip.lang)
+    for step in range(1, round(MOST_PREFIX_S / PREFIX_STEP_S) + 1):
+        heard_s = step * PREFIX_STEP_S
+        end = int((onset_ms / 1000 + heard_s) * RATE_HZ)
+        found = await engine.decode(samples[:end], lang=clip.lang, model=model, window="short", final=False)
+        if has_first_word(truth, normalize_words(found.text, clip.lang)):
+            return heard_s * 1000
+    return None
+
+
 async def _decode_piece(
-    session: SttSession | WindowSttSession | RawSttSession, piece: NDArray[np.int16], window: Window
+    session: SttSession | WindowSttSession | RawSttSession,
+    piece: NDArray[np.int16],
+    window: Window,
+    *,
+    final: bool = True,
 ) -> tuple[str, float, str | None]:
     if isinstance(session, RawSttSession):
         raise BenchError("this engine sees raw chunks only; it has no offline decode")
     if isinstance(session, WindowSttSession):
-        request = WindowRequest(piece, len(piece), final=True, window=window)
+        request = WindowRequest(piece, len(piece), final=final, window=window)
         result = await session.decode(request)
         return result.text, result.decode_ms, result.doubtful
     stream: Any = await session.open_stream()

@@ -86,6 +86,7 @@ def format_run(run: Run) -> str:
         lines += [f"## {part.name.capitalize()}", "", *format_table(part.figures), ""]
         if part.name == "capacity":
             lines += [*_format_levels(part.details["levels"]), ""]
+            lines += format_hearing(part.details["levels"])
     return "\n".join(lines)
 
 
@@ -123,6 +124,49 @@ def _format_levels(levels: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
         rows.append(f"| {' | '.join(cells)} |")
     return rows
+
+
+def format_hearing(levels: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each number of speakers reads on their screens; nothing where no clip was scored."""
+    scored = [level for level in levels if level.get("hearing") and level.get("hearings")]
+    if not scored:
+        return []
+    titles = (
+        *(
+            "speakers",
+            "final p50 / p95",
+            "first right word p50 / p95",
+            "later than offline, p95",
+            "longest gap",
+        ),
+        *("text settled p50", "stable wrong", "right offline, wrong live (less the reverse)", "said twice"),
+        *("lost", "refused", "degraded", "cores"),
+    )
+    rows = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for level in scored:
+        heard, waits = level["hearing"], sorted(level["to_final_ms"])
+        pairs = "" if heard["lost_live"] is None else f" ({heard['lost_live']} - {heard['won_live']})"
+        cells = [
+            str(level["speakers"]),
+            f"{_seconds(waits[len(waits) // 2] if waits else None)} / {_seconds(level['p95_ms'])}",
+            f"{_seconds(heard['first_word_p50_ms'])} / {_seconds(heard['first_word_p95_ms'])}",
+            _seconds(heard["first_word_later_p95_ms"]),
+            _seconds(heard["gap_max_ms"]),
+            _seconds(heard["settled_p50_ms"]),
+            format_value(heard["stable_wrong_percent"], "%"),
+            f"{format_value(heard['lost_live_percent'], '%')}{pairs}",
+            f"{heard['doubled']} of {len(level['hearings'])}",
+            f"{level['lost']} of {level['spoken']}",
+            str(level["refused"]),
+            str(level["degraded"]),
+            format_value(level["cores"], ""),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    return [*rows, ""]
+
+
+def _seconds(value_ms: float | None) -> str:
+    return "-" if value_ms is None else f"{value_ms / 1000:.2f} s"
 
 
 def format_changes(changes: Sequence[Change]) -> list[str]:

@@ -1,7 +1,7 @@
 """One run of the benchmark: its plan, its parts in order, its files."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,8 @@ class Plan:
     speech: SessionOptions = field(default_factory=SessionOptions)
     langs: Sequence[str] = ()
     kinds: Sequence[str] = ()
+    without: Sequence[str] = ()
+    """Ids of clips to leave out."""
     url: str | None = None
     """URL of a running server; None starts one."""
     speakers: int = 1
@@ -41,6 +43,8 @@ class Plan:
     levels: Sequence[int] = ()
     utterances: int = 7
     offline: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment of the servers that are started."""
 
 
 async def run_plan(plan: Plan, command: str, tell: Tell) -> Run:
@@ -52,7 +56,8 @@ async def run_plan(plan: Plan, command: str, tell: Tell) -> Run:
     unknown = [part for part in plan.parts if part not in PARTS]
     if unknown:
         raise BenchError(f"no part {unknown[0]!r}; known: {', '.join(PARTS)}")
-    clips = find_clips(plan.folder, plan.langs, plan.kinds)
+    found_clips = find_clips(plan.folder, plan.langs, plan.kinds)
+    clips = [clip for clip in found_clips if clip.id not in plan.without]
     found: list[Part] = []
     for name in plan.parts:
         tell(f"{name} …")
@@ -60,7 +65,7 @@ async def run_plan(plan: Plan, command: str, tell: Tell) -> Run:
             found.append(await measure_ingest())
             continue
         # A fresh server for each part: none inherits what another left in memory.
-        async with _open_target(plan.url) as target:
+        async with _open_target(plan.url, plan.environment) as target:
             await _warm_up(target, clips, plan.speech)
             if name == "dictation":
                 offline = plan.offline and plan.url is None
@@ -73,7 +78,7 @@ async def run_plan(plan: Plan, command: str, tell: Tell) -> Run:
                 found.append(
                     await measure_capacity(
                         target, clips, plan.speech, most=plan.most, utterances=plan.utterances,
-                        levels=plan.levels, tell=tell,
+                        levels=plan.levels, offline=plan.offline and plan.url is None, tell=tell,
                     )
                 )  # fmt: skip
             else:
@@ -110,11 +115,11 @@ def save_run(run: Run, folder: Path) -> list[Path]:
 
 
 @asynccontextmanager
-async def _open_target(url: str | None) -> AsyncIterator[Target]:
+async def _open_target(url: str | None, environment: Mapping[str, str]) -> AsyncIterator[Target]:
     if url is not None:
         async with PromptClient(normalize_server_url(url)) as client:
             await client.providers()  # fails now if no server answers
         yield Target(normalize_server_url(url))
         return
-    with run_own_server() as target:
+    with run_own_server(dict(environment)) as target:
         yield target

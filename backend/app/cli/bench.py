@@ -47,6 +47,12 @@ def run(
     lang: Lang = None,
     langs: Langs = "",
     kinds: Kinds = "",
+    without: Annotated[
+        str, typer.Option("--without", help="Ids of recordings to leave out, comma-separated.")
+    ] = "",
+    endpointing: Annotated[
+        str | None, typer.Option("--endpointing", help="Endpointing profile of the sessions.")
+    ] = None,
     url: Annotated[
         str | None,
         typer.Option(
@@ -66,10 +72,11 @@ def run(
 ) -> None:
     """Speak recordings to a server in real time and measure what comes back."""
     runner = _import_part("runner")
-    speech = _import_part("speaker").SessionOptions(provider, model, lang)
+    speech = _import_part("speaker").SessionOptions(provider, model, lang, endpointing)
     plan = runner.Plan(
         folder=folder, parts=_split(parts) or runner.PARTS, speech=speech, langs=_split(langs), kinds=_split(kinds),
-        url=url, speakers=speakers, most=most, levels=_parse_numbers(levels), utterances=utterances,
+        without=_split(without), url=url, speakers=speakers, most=most, levels=_parse_numbers(levels),
+        utterances=utterances,
     )  # fmt: skip
     result = _run_part(runner.run_plan(plan, _command_line(), _print_note))
     _save_and_show(result, output or _default_results_folder(provider or "default"))
