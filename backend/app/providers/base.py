@@ -97,6 +97,15 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Uncovered:
+    """Audible speech that has no words. Times are counted from the utterance's first sample."""
+
+    start_ms: int
+    end_ms: int
+    dbfs: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hypothesis:
     """The text of the utterance so far. Any part of it may still change."""
 
@@ -122,6 +131,8 @@ class Transcript:
     """The text goes on with the sentence of the session's final before it."""
     segments: tuple[Segment, ...] = ()
     """The text in parts, in order; empty where the engine does not divide it."""
+    uncovered: tuple[Uncovered, ...] = ()
+    """Audible speech that has no words after a second try."""
 
 
 class SttStream(Protocol):
@@ -206,6 +217,8 @@ class WindowResult:
     """As in `Transcript`."""
     decode_ms: float = 0.0
     segments: tuple[Segment, ...] = ()
+    """As in `Transcript`."""
+    uncovered: tuple[Uncovered, ...] = ()
     """As in `Transcript`."""
 
 

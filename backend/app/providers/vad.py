@@ -52,6 +52,12 @@ class SileroVad:
         return np.asarray(probabilities, np.float32).ravel()
 
 
+def detect_speech(samples: Samples) -> NDArray[np.float32]:
+    """Speech probability of each whole frame of audio that stands alone. Blocks: some milliseconds for a second."""
+    whole = len(samples) - len(samples) % FRAME_SAMPLES
+    return SileroVad().probabilities(samples[:whole]) if whole else np.empty(0, np.float32)
+
+
 WEBRTC_FRAME_SAMPLES = 160
 """The frame of WebRTC's detector: 10 ms."""
 

@@ -255,6 +255,15 @@ class _Text(_Utterance):
     model: str | None = Field(description="its model, where it has one by name", examples=["en-us"])
 
 
+class Uncovered(_Message):
+    """Audible speech that has no words after a second try."""
+
+    start_ms: int = Field(ge=0, description="from the session's first sample (ms)")
+    end_ms: int = Field(ge=0, description="from the session's first sample (ms)")
+    dbfs: float = Field(description="its level (dB below full scale)", examples=[-64.2])
+
+
+_UNCOVERED = "audible speech that has no words after a second try; absent where there is none"
 _JOINED = "true where the text goes on with the sentence of the final before it; absent otherwise"
 
 
@@ -270,6 +279,7 @@ class Final(_Text):
 
     type: Literal["final"]
     joined: bool = Field(False, description=_JOINED)
+    uncovered: list[Uncovered] | None = Field(None, description=_UNCOVERED)
     timing: Timing
     words: list[WordTime] | None = Field(None, description="word times, if asked for")
 
@@ -279,6 +289,7 @@ class EagerFinal(_Text):
 
     type: Literal["eager_final"]
     joined: bool = Field(False, description=_JOINED)
+    uncovered: list[Uncovered] | None = Field(None, description=_UNCOVERED)
     timing: Timing
     words: list[WordTime] | None = Field(None, description="word times, if asked for")
 

@@ -163,6 +163,17 @@ class WindowSession:
             again = await self._schedule(task, full, lambda: call(full))
             return replace(again, decode_ms=result.decode_ms + again.decode_ms)
 
+    async def decode_once(self, task: DecodeTask, request: WindowRequest) -> WindowResult:
+        """Decode part of the task's utterance once more, in a short window, however doubtful the result."""
+        short = replace(request, window="short")
+
+        async def call() -> WindowResult:
+            with self._boundary:
+                return await self._engine.decode(short)
+
+        async with self._lock:
+            return await self._schedule(task, short, call)
+
     async def _schedule(
         self, task: DecodeTask, request: WindowRequest, call: Callable[[], Awaitable[WindowResult]]
     ) -> WindowResult:
@@ -184,7 +195,7 @@ class WindowSession:
         if request.window == "full":
             return False
         if is_final(task.priority):
-            return result.doubtful is not None or not covers_speech(result, request)
+            return result.doubtful is not None
         # The beginning of an utterance has no words in it, and a second decode needs cores that are free.
         return result.doubtful not in (None, "empty") and self.pressure_factor <= 1
 
@@ -192,12 +203,3 @@ class WindowSession:
 def is_final(priority: Priority) -> bool:
     """Whether the decode is that of a whole utterance."""
     return priority in (Priority.FINAL, Priority.EAGER, Priority.FILE)
-
-
-UNCOVERED_MS = 1200
-
-
-def covers_speech(result: WindowResult, request: WindowRequest) -> bool:
-    """Whether the words reach the end of speech; true where words have no times."""
-    speech_ms = request.speech_samples * 1000 // SAMPLE_RATE_HZ
-    return not result.words or result.words[-1].end_ms >= speech_ms - UNCOVERED_MS

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import anyio
@@ -12,6 +13,7 @@ from anyio.abc import TaskGroup
 from app.core.errors import PrompterError
 from app.providers.base import SAMPLE_RATE_HZ, Hypothesis, Samples, Transcript, WindowRequest, WindowResult
 from app.services.decoding.policy import Priority, Shed
+from app.services.decoding.second_decode import decode_uncovered
 from app.services.decoding.stability import (
     LOCAL_AGREEMENT,
     LONG_WINDOW_S,
@@ -111,10 +113,13 @@ class WindowStream:
             window="full",
             context=context.prompt(self._start, task.speech_samples),
             context_lang=context.lang,
-            words=self._session.config.words,
+            words=True,  # their times tell which speech has no words
             spoken=context.spoken,
         )
-        return await self._session.decode(task, lambda: request)
+        result = await self._session.decode(task, lambda: request)
+        if result.rejected or not result.text:
+            return result
+        return await decode_uncovered(request, result, partial(self._session.decode_once, task))
 
     def _conclude(self, result: WindowResult, speech_samples: int) -> Transcript:
         """The final that the client gets: the session's next utterances are decoded in its context."""
@@ -129,10 +134,11 @@ class WindowStream:
             text=result.text,
             lang=result.lang,
             model=self._session.model,
-            words=result.words,
+            words=result.words if self._session.config.words else (),
             rejected=result.rejected,
             decode_ms=result.decode_ms,
             segments=result.segments,
+            uncovered=result.uncovered,
         )
 
     def _audio_from(self, sample: int) -> Samples:

@@ -62,8 +62,18 @@ class WordFields(TypedDict):
     confidence: float
 
 
+class UncoveredFields(TypedDict):
+    """Audible speech that has no words; times from the session's first sample (ms)."""
+
+    start_ms: int
+    end_ms: int
+    dbfs: float
+
+
 class _TimedText(_Text):
     timing: TimingFields
+    uncovered: NotRequired[list[UncoveredFields]]
+    """Only where there is such speech."""
     joined: NotRequired[bool]
     """Only where it is true."""
     words: NotRequired[list[WordFields]]
@@ -498,8 +508,13 @@ class EventBuilder:
         fields = self._text(utterance, transcript.text, end, lang, model, receipt.as_timing())
         if transcript.joined:
             fields["joined"] = True
+        offset = utterance.start // _SAMPLES_PER_MS
+        if transcript.uncovered:
+            fields["uncovered"] = [
+                {"start_ms": offset + each.start_ms, "end_ms": offset + each.end_ms, "dbfs": each.dbfs}
+                for each in transcript.uncovered
+            ]
         if self._words:
-            offset = utterance.start // _SAMPLES_PER_MS
             fields["words"] = [
                 {
                     "word": word.text,

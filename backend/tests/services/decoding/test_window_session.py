@@ -1,12 +1,11 @@
 """One session of a whole-window engine: its context, its window sizes, and one decode at a time."""
 
 import anyio
-import numpy as np
 import pytest
 
 from app.core.config import Settings, SttSettings, WhisperSettings
 from app.core.errors import EngineFailed
-from app.providers.base import SttConfig, WindowRequest, WindowResult, Word
+from app.providers.base import SttConfig, WindowRequest, WindowResult
 from app.services.decoding.policy import Priority
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.window_session import (
@@ -16,7 +15,6 @@ from app.services.decoding.window_session import (
     DecodingContext,
     WindowSession,
     WindowSizes,
-    covers_speech,
     is_final,
     prompt_end,
 )
@@ -100,14 +98,6 @@ def test_decodes_of_a_whole_utterance_are_finals(priority: Priority, final: bool
     assert is_final(priority) is final
 
 
-def test_words_that_end_long_before_the_speech_do_not_cover_it() -> None:
-    asked = WindowRequest(np.zeros(4 * SECOND, np.int16), 3 * SECOND, final=True, window="short")
-    for end_ms, covered in ((1700, False), (1800, True), (3000, True)):
-        result = WindowResult("one", words=(Word("one", 0, end_ms, 0.9),))
-        assert covers_speech(result, asked) is covered
-    assert covers_speech(WindowResult("one"), asked), "words without times say nothing"
-
-
 # -- decodes
 
 
@@ -169,6 +159,13 @@ async def test_a_doubtful_short_final_is_decoded_again_in_full_and_both_times_co
     result = await it.decode(DecodeTask(Priority.FINAL), request)
     assert [each.window for each in engine.requests] == ["short", "full"]
     assert (result.text, result.decode_ms) == (make_text(3), 6.0)
+
+
+async def test_part_of_an_utterance_is_decoded_once_in_a_short_window() -> None:
+    engine = FakeWindowSession(WindowScript(lambda _: WindowResult("um", doubtful="unsure")))
+    it = session(engine, Scheduler(1, lambda: 0.0), WindowSizes(final="full"))
+    result = await it.decode_once(DecodeTask(Priority.FINAL), request())
+    assert (result.text, [each.window for each in engine.requests]) == ("um", ["short"])
 
 
 async def test_a_promoted_task_is_a_final() -> None:

@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import EngineFailed
-from app.providers.base import Hypothesis, Samples, SttConfig, Transcript, WindowRequest, WindowResult
+from app.providers.base import (
+    SAMPLE_RATE_HZ,
+    Hypothesis,
+    Samples,
+    SttConfig,
+    Transcript,
+    WindowRequest,
+    WindowResult,
+    Word,
+)
 from app.services.decoding.load import Pressure
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.window_session import WindowSession, WindowSizes
@@ -25,6 +34,7 @@ from app.services.decoding.window_stream import (
     WindowStream,
     is_partial_due,
 )
+from tests.conftest import SAMPLES, read_wav
 from tests.fakes.window_engine import (
     WORD_SAMPLES,
     FakeWindowSession,
@@ -224,20 +234,24 @@ async def test_a_doubtful_final_is_decoded_once_more_in_full(doubt: str) -> None
         await stream.aclose()
 
 
-async def test_a_final_whose_words_end_long_before_the_speech_is_decoded_in_full() -> None:
-    def lazy(request: WindowRequest) -> WindowResult:
-        result = hear(request)
-        return (
-            replace(result, words=result.words[:2], text=make_text(2))
-            if request.window == "short"
-            else result
-        )
+async def test_speech_without_words_is_decoded_again_from_where_the_text_ends() -> None:
+    """The engine hears the first three words of a recording; asked again, it hears the others."""
+    audio, rate_hz = read_wav(SAMPLES / "en_two_requests_16k.wav")
+    assert rate_hz == SAMPLE_RATE_HZ
+    first, others = "One two three.", "And the others, as fast as people speak."
 
-    async with dictation(WindowScript(lazy), WindowSizes(final="short"), SttConfig(words=True)) as it:
+    def deaf(request: WindowRequest) -> WindowResult:
+        text = first if len(request.samples) == len(audio) else others
+        words = tuple(Word(word, 300 * n, 300 * n + 300, 0.9) for n, word in enumerate(text.split()))
+        return WindowResult(text, "en", words)
+
+    async with dictation(WindowScript(deaf)) as it:
         stream = it.utterance()
-        audio, end = utterance(7)
-        await feed(stream, audio)
-        assert (await stream.finish(end)).text == make_text(7)
+        await feed(stream, audio, chunk=len(audio))
+        transcript = await stream.finish(len(audio))
+        assert transcript.text.startswith(f"{first} {others}")
+        assert transcript.words == (), "nobody asked for word times"
+        assert transcript.decode_ms == len(it.engine.finals)
         await stream.aclose()
 
 

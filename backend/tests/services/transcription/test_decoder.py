@@ -125,7 +125,7 @@ def packed(session: FakeWindowSession, utterances: anyio.CapacityLimiter | None 
     opened = OpenEngine(
         provider=FakeWindowEngine(),
         session=session,
-        config=SttConfig(lang="en-GB", partials=False),
+        config=SttConfig(lang="en-GB", words=True, partials=False),
         scheduler=scheduler,
         number=scheduler.new_session(live=False),
     )
@@ -137,19 +137,19 @@ def packed(session: FakeWindowSession, utterances: anyio.CapacityLimiter | None 
     )
 
 
+WORDS = ("Incomprehensible", "misunderstandings.", "Characteristically", "uncommunicative")
+
+
 def divide(request: WindowRequest) -> WindowResult:
-    """Two segments: one to the middle of the window, one to its end; two words in each."""
+    """Two segments: one to the middle of the window, one to its end; two words in each, as long as their times."""
     half, end = request.speech_samples // 32, request.speech_samples // 16
     times = [0, half // 2, half, (half + end) // 2, end]
-    words = [
-        Word(text, start, stop, 0.9)
-        for text, start, stop in zip(("one", "two", "three", "four"), times, times[1:], strict=False)
-    ]
+    words = [Word(text, start, stop, 0.9) for text, start, stop in zip(WORDS, times, times[1:], strict=False)]
     return WindowResult(
-        "one two. three four",
+        " ".join(WORDS),
         "en",
         tuple(words),
-        segments=(Segment("one two.", 0, half), Segment("three four", half, end)),
+        segments=(Segment(" ".join(WORDS[:2]), 0, half), Segment(" ".join(WORDS[2:]), half, end)),
     )
 
 
@@ -159,10 +159,10 @@ async def test_sentences_between_pauses_are_decoded_together_and_times_lead_back
     first, second = await transcribe(packed(session), samples)
     assert [len(session.finals), session.closed] == [1, True]
     assert session.finals[0].speech_samples < len(samples), "long pauses are shortened"
-    assert (first.text, second.text, first.lang) == ("one two.", "three four", "en")
+    assert (first.text, second.text, first.lang) == (" ".join(WORDS[:2]), " ".join(WORDS[2:]), "en")
     assert [[word.text for word in each.words] for each in (first, second)] == [
-        ["one", "two"],
-        ["three", "four"],
+        list(WORDS[:2]),
+        list(WORDS[2:]),
     ]
     one_by_one = await transcribe(
         segmented(engine(FakeSession(Script(final=lambda _: "x"), SttConfig()))), samples

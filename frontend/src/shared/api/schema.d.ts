@@ -1693,6 +1693,12 @@ export interface components {
              */
             type: "eager_final";
             /**
+             * Uncovered
+             * @description audible speech that has no words after a second try; absent where there is none
+             * @default null
+             */
+            uncovered: components["schemas"]["Uncovered"][] | null;
+            /**
              * Utterance Id
              * @description number of the utterance in its session: 1, 2, 3 …
              */
@@ -1890,6 +1896,12 @@ export interface components {
              * @enum {string}
              */
             type: "final";
+            /**
+             * Uncovered
+             * @description audible speech that has no words after a second try; absent where there is none
+             * @default null
+             */
+            uncovered: components["schemas"]["Uncovered"][] | null;
             /**
              * Utterance Id
              * @description number of the utterance in its session: 1, 2, 3 …
@@ -3759,6 +3771,28 @@ export interface components {
              * @description number of the utterance in its session: 1, 2, 3 …
              */
             utterance_id: number;
+        };
+        /**
+         * Uncovered
+         * @description Audible speech that has no words after a second try.
+         */
+        Uncovered: {
+            /**
+             * Dbfs
+             * @description its level (dB below full scale)
+             * @example -64.2
+             */
+            dbfs: number;
+            /**
+             * End Ms
+             * @description from the session's first sample (ms)
+             */
+            end_ms: number;
+            /**
+             * Start Ms
+             * @description from the session's first sample (ms)
+             */
+            start_ms: number;
         };
         /**
          * UsageOut

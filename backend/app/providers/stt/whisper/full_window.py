@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.providers.base import SAMPLE_RATE_HZ, Samples, Segment, Word
-from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, remove_loop
+from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, drop_copies, remove_loop
 from app.providers.stt.whisper.language import LanguageChoice, detect_language
+from app.utils.letters import count_letters
 
 REAL_TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
 """Audio after the end of speech that is decoded too: the gate misses a last quiet consonant."""
@@ -90,11 +91,12 @@ def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) 
     raw = "".join(segment.text for segment in segments).strip()
     if not raw:
         return DecodeResult("", info.language, info.language_probability, rejected="no_speech")
-    checked = remove_loop(raw)
+    spoken = [word for segment in segments for word in segment.words or ()]
+    once = drop_copies(raw, order_words(spoken, len(request.samples), raw))
+    checked = remove_loop(once.text)
     if checked.rejected:
         return DecodeResult("", info.language, info.language_probability, rejected="hallucination")
-    spoken = [word for segment in segments for word in segment.words or ()]
-    words = order_words(spoken, len(request.samples), checked.text) if request.words else ()
+    words = take_words(once.words, checked.text)
     trusted = checked.text == raw and all(segment.avg_logprob >= LOG_PROB for segment in segments)
     parts = [(segment.text, segment.start, segment.end) for segment in segments]
     return DecodeResult(
@@ -168,22 +170,29 @@ def _worst_ratio(segments: list[Any]) -> float:
     return max((segment.compression_ratio for segment in segments), default=0.0)
 
 
-def order_words(spoken: list[Any], utterance_samples: int, text: str) -> tuple[Word, ...]:
+def order_words(spoken: Iterable[Any], utterance_samples: int, text: str) -> tuple[Word, ...]:
     """faster-whisper's words, as many as `text` has, with times in order and inside the utterance."""
     end_ms = utterance_samples * 1000 // SAMPLE_RATE_HZ
-    characters = len("".join(text.split()))
     words: list[Word] = []
     earliest_ms = 0
     for word in spoken:
-        shown = word.word.strip()
-        characters -= len("".join(shown.split()))
-        if characters < 0:
-            break
         start_ms = min(max(round(word.start * 1000), earliest_ms), end_ms)
         earliest_ms = min(max(round(word.end * 1000), start_ms), end_ms)
         confidence = min(max(float(word.probability), 0.0), 1.0)
-        words.append(Word(shown, start_ms, earliest_ms, confidence))
-    return tuple(words)
+        words.append(Word(word.word.strip(), start_ms, earliest_ms, confidence))
+    return take_words(words, text)
+
+
+def take_words(words: Iterable[Word], text: str) -> tuple[Word, ...]:
+    """The first words, as many as `text` has."""
+    left = count_letters(text)
+    taken: list[Word] = []
+    for word in words:
+        left -= count_letters(word.text)
+        if left < 0:
+            break
+        taken.append(word)
+    return tuple(taken)
 
 
 def order_segments(

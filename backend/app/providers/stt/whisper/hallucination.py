@@ -1,8 +1,12 @@
-"""Hallucinations: finds and cuts loops, in which a decoder repeats itself. It works in any language."""
+"""Hallucinations: finds and cuts what a decoder says again that was said once. It works in any language."""
 
 import re
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from app.providers.base import Word
+from app.utils.letters import count_letters, split_text
 
 COMPRESSION_RATIO = 2.4
 """A text that compresses better than this repeats itself (Whisper's own threshold)."""
@@ -13,6 +17,73 @@ PHRASE_WORDS = 12
 LONGEST_PHRASE = 30
 COVERAGE = 0.55
 """Share of the text from which a loop at its beginning makes all of it worthless."""
+
+
+FASTEST_LETTERS_PER_S = 35
+SLACK_S = 0.05
+"""A phrase said again is a copy where its letters take less time than anybody needs: alignment finds no audio for it.
+
+Nobody says more than 25 letters a second. SLACK_S is the inaccuracy of the times. docs/decisions/0013 has the figures.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyCheck:
+    """A text without copies, and its words."""
+
+    text: str
+    words: tuple[Word, ...]
+    dropped: bool = False
+
+
+def repeats_phrase(text: str) -> bool:
+    """Whether the text says a word or phrase twice in a row."""
+    return next(_find_runs([_plain(unit) or unit for unit in _split_units(text)]), None) is not None
+
+
+def drop_copies(text: str, words: tuple[Word, ...]) -> CopyCheck:
+    """Remove the phrases that are said again at once, faster than anybody speaks. `words` are those of the text.
+
+    A real repetition ("no, no, no", a chorus) takes its time, and stays.
+    """
+    kept, left = words, text
+    while copy := _find_copy(kept):
+        before, rest = split_text(left, _letters(kept[: copy.start]))
+        after = split_text(rest, _letters(kept[copy.start : copy.stop]))[1]
+        left = " ".join(filter(None, (before, after))) if " " in text else before + after
+        kept = kept[: copy.start] + kept[copy.stop :]
+    return CopyCheck(left, kept, dropped=len(kept) < len(words))
+
+
+def _find_copy(words: Sequence[Word]) -> range | None:
+    """The last copy in the first run of repetitions that has one; with the begin of another at the end of the text."""
+    plain = [_plain(word.text) or word.text for word in words]
+    for start, length, repeats in _find_runs(plain):
+        phrases = [range(start + n * length, start + (n + 1) * length) for n in range(repeats)]
+        copies = [phrase for phrase in phrases if _rate(words, phrase) > FASTEST_LETTERS_PER_S]
+        if copies:
+            end = start + repeats * length
+            cut_short = "".join(plain[start : start + length]).startswith("".join(plain[end:]))
+            return range(copies[-1].start, len(plain)) if cut_short and copies[-1].stop == end else copies[-1]
+    return None
+
+
+def _find_runs(units: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """(start, length, repeats) of each phrase that follows itself, short phrases first."""
+    for length in range(1, len(units) // 2 + 1):
+        for start in range(len(units) - 2 * length + 1):
+            repeats = _repeats(units, start, length)
+            if repeats > 1:
+                yield start, length, repeats
+
+
+def _rate(words: Sequence[Word], phrase: range) -> float:
+    took_s = (words[phrase[-1]].end_ms - words[phrase[0]].start_ms) / 1000
+    return sum(len(_plain(words[at].text)) for at in phrase) / (took_s + SLACK_S)
+
+
+def _letters(words: Sequence[Word]) -> int:
+    return sum(count_letters(word.text) for word in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +102,7 @@ def remove_loop(text: str) -> LoopCheck:
     if compression_ratio(text) <= COMPRESSION_RATIO:
         return LoopCheck(text)
     spaced = " " in text
-    units = text.split() if spaced else list(text)
+    units = _split_units(text)
     loop = _find_loop([_plain(unit) or unit for unit in units])
     if loop is None:
         return LoopCheck(text)
@@ -39,6 +110,10 @@ def remove_loop(text: str) -> LoopCheck:
     if start == 0 and length * repeats >= COVERAGE * len(units):
         return LoopCheck("", rejected=True)
     return LoopCheck((" " if spaced else "").join(units[: start + length]))
+
+
+def _split_units(text: str) -> list[str]:
+    return text.split() if " " in text else list(text)
 
 
 def compression_ratio(text: str) -> float:
@@ -58,7 +133,7 @@ def _find_loop(units: list[str]) -> tuple[int, int, int] | None:
     return None
 
 
-def _repeats(units: list[str], start: int, length: int) -> int:
+def _repeats(units: Sequence[str], start: int, length: int) -> int:
     phrase = units[start : start + length]
     count = 1
     while units[start + count * length : start + (count + 1) * length] == phrase:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.providers.base import SAMPLE_RATE_HZ
+from app.providers.base import SAMPLE_RATE_HZ, Word
 from app.providers.stt.whisper.full_window import (
     LOG_PROB,
     NO_SPEECH,
@@ -19,7 +19,13 @@ from app.providers.stt.whisper.full_window import (
     order_words,
     pad_window,
 )
-from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, compression_ratio
+from app.providers.stt.whisper.hallucination import (
+    COMPRESSION_RATIO,
+    CopyCheck,
+    compression_ratio,
+    drop_copies,
+    repeats_phrase,
+)
 from app.providers.stt.whisper.language import detect_language
 
 MARGIN_FRAMES = 50
@@ -36,9 +42,6 @@ TOKENS_PER_S = 8
 
 CERTAIN_NO_SPEECH = 0.9
 """Probability of no speech above which a partial has no text, however sure the decoder is."""
-
-UNCOVERED_S = 1.2
-"""A final whose last segment ends this long before its speech has lost words."""
 
 _SECONDS_PER_TIMESTAMP = 0.02
 _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
@@ -94,9 +97,13 @@ def decode_short(
         NO_SPEECH if log_prob <= LOG_PROB else 1 if request.final else CERTAIN_NO_SPEECH
     ):
         text = ""
-    covered_s = _covered_s(tokens, tokenizer.timestamp_begin)
-    doubt = _find_doubt(text, log_prob, covered_s, request, capped=len(tokens) >= most)
-    words = _words(model, tokenizer, encoded, said, features, request, text) if request.words and text else ()
+    words: tuple[Word, ...] = ()
+    if text and (request.words or repeats_phrase(text)):
+        words = _words(model, tokenizer, encoded, said, features, request, text)
+    checked = drop_copies(text, words)
+    capped = len(tokens) >= most and not checked.dropped
+    doubt = _find_doubt(checked, log_prob, request, capped=capped)
+    text, words = checked.text, checked.words if request.words else ()
     rejected = None if text else "no_speech"
     parts = _split(tokens, tokenizer, len(audio) / SAMPLE_RATE_HZ)
     segments = order_segments(parts, len(request.samples), text) if text else ()
@@ -121,13 +128,14 @@ def _language(model: Any, encoded: Any, request: DecodeRequest) -> tuple[str, fl
     return detect_language(model, encoded, request.choice)
 
 
-def _find_doubt(
-    text: str, log_prob: float, covered_s: float | None, request: DecodeRequest, *, capped: bool
-) -> str | None:
-    """Why the window must be decoded again in full; None where the result is good."""
-    if not text:
+def _find_doubt(checked: CopyCheck, log_prob: float, request: DecodeRequest, *, capped: bool) -> str | None:
+    """Why the window must be decoded again in full; None where the result is good.
+
+    A partial without its copies is good enough to be shown.
+    """
+    if not checked.text:
         return "empty"
-    if compression_ratio(text) > COMPRESSION_RATIO:
+    if compression_ratio(checked.text) > COMPRESSION_RATIO or (checked.dropped and request.final):
         return "repetition"
     if capped:
         return "capped"
@@ -135,15 +143,7 @@ def _find_doubt(
         return None
     if log_prob < LOG_PROB:
         return "unsure"
-    if covered_s is not None and covered_s < request.speech_samples / SAMPLE_RATE_HZ - UNCOVERED_S:
-        return "uncovered"
     return None
-
-
-def _covered_s(tokens: list[int], timestamp_begin: int) -> float | None:
-    """Where the last segment ends; None where the decoder gave no timestamps."""
-    stamps = [token - timestamp_begin for token in tokens if token > timestamp_begin]
-    return stamps[-1] * _SECONDS_PER_TIMESTAMP if stamps else None
 
 
 def _split(tokens: list[int], tokenizer: Any, longest_s: float) -> Iterator[tuple[str, float, float]]:
@@ -170,7 +170,7 @@ def _words(
     features: NDArray[np.float32],
     request: DecodeRequest,
     text: str,
-) -> tuple[Any, ...]:
+) -> tuple[Word, ...]:
     from faster_whisper.transcribe import merge_punctuations
 
     (alignment,) = model.find_alignment(tokenizer, [said], encoded, features.shape[-1] - 1)
