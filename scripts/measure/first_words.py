@@ -83,7 +83,7 @@ def write_wav(path: Path, samples: Samples) -> None:
 
 def measure_lost_ms(browser: Browser, url: str, spoken: Samples, rate: int) -> float:
     """Audio lost in the first dictation of a page; below 0, silence comes before the first sample."""
-    settings: dict[str, Any] = {"guided": True, "uiLanguage": "en", "speechLang": "en"}
+    settings: dict[str, Any] = {"guided": True, "uiLanguage": "en", "spokenLangs": ["en"]}
     settings |= {"echoCancellation": False, "noiseSuppression": False}  # they would change the sound
     page = open_page(browser, url, settings)
     page.evaluate(TAP)

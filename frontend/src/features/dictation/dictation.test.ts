@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeMicrophones } from "./audio/fake-microphone";
 import { FakeSpeechServer } from "./client/fake-speech-server";
 import { ComposerStore } from "./composer/composer-store";
+import { listMarks } from "./composer/model";
 import { Dictation } from "./dictation";
 import { prependText, takeText } from "./drafts";
 
@@ -266,6 +267,94 @@ describe("sending", () => {
     server.say("final", 1, "Next one.");
     await settle();
     expect(text()).toBe("Not sent.\nNext one.");
+    dictation.cancel();
+  });
+});
+
+describe("what a final says about its text", () => {
+  const words = [
+    { word: "the", start_ms: 0, end_ms: 100, confidence: 0.9 },
+    { word: "unock.", start_ms: 100, end_ms: 200, confidence: 0.2 },
+  ];
+
+  it("is marked, joined to the sentence before it, and taken over with it", async () => {
+    const { server, dictation, text } = made();
+    dictation.start();
+    await settle();
+    server.say("final", 1, "the unock.", 200, { start_ms: 0, words });
+    server.say("final", 2, "is gone.", 500, {
+      joined: true,
+      start_ms: 300,
+      uncovered: [{ start_ms: 480, end_ms: 500, dbfs: -60 }],
+    });
+    await settle();
+    expect(text()).toBe("the unock is gone.");
+    expect(listMarks(dictation.composer.get())).toEqual([
+      { kind: "doubt", start: 4, end: 9 },
+      { kind: "gap", start: 18, end: 18 },
+    ]);
+    dictation.cancel();
+  });
+});
+
+describe("the sound", () => {
+  const quiet = { type: "utterance_discarded", start_ms: 0, end_ms: 900, reason: "too_quiet" };
+
+  it("that is too quiet is told until something is heard, and not for ever", async () => {
+    const { server, dictation, text } = made();
+    const told: boolean[] = [];
+    dictation.start();
+    await settle();
+    for (let utterance = 1; utterance <= 6; utterance += 1) {
+      server.emit({ ...quiet, utterance_id: 2 * utterance });
+      await settle();
+      told.push(dictation.get().isTooQuiet);
+      if (utterance % 2 === 1) server.emit({ type: "speech_started", utterance_id: 2 * utterance + 1 });
+      server.say("final", 2 * utterance + 1, "Heard.", 100);
+      await settle();
+      expect(dictation.get().isTooQuiet).toBe(false);
+    }
+    expect(told).toEqual([true, true, true, false, false, false]);
+    expect(text().startsWith("Heard. Heard.")).toBe(true);
+    dictation.cancel();
+    dictation.start();
+    await settle();
+    server.emit({ ...quiet, utterance_id: 1 });
+    await settle();
+    expect(dictation.get().isTooQuiet).toBe(true);
+    dictation.cancel();
+  });
+
+  it.each(["too_short", "no_speech", "empty"])("of another kind is not called quiet: %s", async (reason) => {
+    const { server, dictation } = made();
+    dictation.start();
+    await settle();
+    server.emit({ ...quiet, utterance_id: 1, reason });
+    await settle();
+    expect(dictation.get().isTooQuiet).toBe(false);
+    dictation.cancel();
+  });
+
+  it("is commented once for each hint of the server", async () => {
+    const { server, dictation } = made();
+    dictation.start();
+    await settle();
+    const status = (hint: object | null) =>
+      server.emit({ type: "status", degraded: false, partials: "on", hint });
+    status({ code: "clipping", message: "too loud" });
+    await settle();
+    expect(dictation.get().hint).toEqual({ code: "clipping", message: "too loud" });
+    dictation.dismissHint();
+    status({ code: "clipping", message: "too loud" });
+    status(null);
+    await settle();
+    expect(dictation.get().hint).toBe(null);
+    status({ code: "other", message: "something else" });
+    await settle();
+    expect(dictation.get().hint?.code).toBe("other");
+    dictation.cancel();
+    dictation.start();
+    expect(dictation.get().hint).toBe(null);
     dictation.cancel();
   });
 });

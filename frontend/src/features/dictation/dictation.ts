@@ -4,7 +4,7 @@ import type { EndpointingProfile } from "@/shared/lib/settings";
 
 import { Microphone } from "./audio/microphone";
 import { Capture, type DictationOptions, isFinished, type OpenMicrophone } from "./capture";
-import type { Latency, SessionEvent } from "./client/messages";
+import type { Latency, ServerHint, SessionEvent } from "./client/messages";
 import type { SessionOptions } from "./client/session";
 import type { ComposerStore } from "./composer/composer-store";
 import {
@@ -17,6 +17,8 @@ import {
 
 /** How long sending waits for the last final. */
 export const SETTLE_TIMEOUT_MS = 2000;
+/** How often one dictation says that it hears too little. */
+const MAX_QUIET = 3;
 
 export interface DictationSetup extends Pick<SessionOptions, "connect" | "credentials"> {
   composer: ComposerStore;
@@ -32,14 +34,29 @@ export interface DictationView {
   lastFinal: { text: string; latency: Latency } | null;
   /** The microphone gives no sound at all. */
   isSilent: boolean;
+  /** What was said last was too quiet to be understood. */
+  isTooQuiet: boolean;
+  /** What the server said about the sound of this dictation, until the user has read it. */
+  hint: ServerHint | null;
 }
+
+const EMPTY_VIEW: DictationView = {
+  state: IDLE,
+  lastFinal: null,
+  isSilent: false,
+  isTooQuiet: false,
+  hint: null,
+};
 
 export class Dictation {
   readonly composer: ComposerStore;
   /** The endpointing that hands-free replaced, to return to. */
   profileBeforeHandsFree: EndpointingProfile = "";
   readonly #setup: DictationSetup;
-  #view: DictationView = { state: IDLE, lastFinal: null, isSilent: false };
+  #view = EMPTY_VIEW;
+  /** How often this dictation has said that it hears too little, and which hints it has shown. */
+  #quietCount = 0;
+  readonly #shownHints = new Set<string>();
   #level = 0;
   #capture: Capture | null = null;
   /** The captures that may still get a final: the current one, and one before it. */
@@ -75,7 +92,9 @@ export class Dictation {
     this.#count += 1;
     const id = `d${this.#count}`;
     const isCurrent = (): boolean => id === `d${this.#count}`;
-    this.#setSilent(false);
+    this.#quietCount = 0;
+    this.#shownHints.clear();
+    this.#update({ isSilent: false, isTooQuiet: false, hint: null });
     this.#apply({ type: "opened" });
     const capture = new Capture({
       id,
@@ -139,32 +158,50 @@ export class Dictation {
 
   /** Forget a failure that the user has read. */
   readonly dismiss = (): void => {
-    if (this.#view.state.kind === "failed") this.#show({ ...this.#view, state: IDLE });
+    if (this.#view.state.kind === "failed") this.#update({ state: IDLE });
   };
+
+  readonly dismissHint = (): void => this.#update({ hint: null });
 
   #handleEvent(id: string, event: SessionEvent, isCurrent: boolean): void {
     if (event.type === "partial") this.composer.dispatch(event);
     if (event.type === "restarted") this.composer.dispatch({ ...event, dictation: id });
     if (event.type === "final") {
-      const { key, text, latency } = event;
-      this.composer.dispatch({ type: "final", key, text });
-      if (latency !== null && text !== "") this.#show({ ...this.#view, lastFinal: { text, latency } });
+      const { text, latency } = event;
+      this.composer.dispatch(event);
+      if (latency !== null && text !== "") this.#update({ lastFinal: { text, latency } });
     }
+    if (isCurrent) this.#handleSound(event);
     if (isFinished(event)) this.composer.dispatch({ type: "ended", dictation: id });
     if (isCurrent) this.#apply(event);
   }
 
+  /** The same is not said for ever: some microphones are as quiet as they can be. */
+  #handleSound(event: SessionEvent): void {
+    if (event.type === "too_quiet" && this.#quietCount < MAX_QUIET) {
+      this.#quietCount += 1;
+      this.#update({ isTooQuiet: true });
+    }
+    const isHeard =
+      (event.type === "final" && event.text !== "") || (event.type === "speech" && event.isSpeaking);
+    if (isHeard && this.#view.isTooQuiet) this.#update({ isTooQuiet: false });
+    if (event.type === "hint" && !this.#shownHints.has(event.hint.code)) {
+      this.#shownHints.add(event.hint.code);
+      this.#update({ hint: event.hint });
+    }
+  }
+
   #apply(event: DictationEvent): void {
     const state = dictationReducer(this.#view.state, event);
-    if (state !== this.#view.state) this.#show({ ...this.#view, state });
+    if (state !== this.#view.state) this.#update({ state });
   }
 
   #setSilent(isSilent: boolean): void {
-    if (isSilent !== this.#view.isSilent) this.#show({ ...this.#view, isSilent });
+    if (isSilent !== this.#view.isSilent) this.#update({ isSilent });
   }
 
-  #show(view: DictationView): void {
-    this.#view = view;
+  #update(changes: Partial<DictationView>): void {
+    this.#view = { ...this.#view, ...changes };
     this.#listeners.forEach((listener) => listener());
   }
 

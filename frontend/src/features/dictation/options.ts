@@ -1,13 +1,26 @@
 /** Translates the settings of the page into the options of a dictation. */
-import { MAX_VOCABULARY_TERMS, type Settings } from "@/shared/lib/settings";
+import { MAX_SPOKEN_LANGS, MAX_VOCABULARY_TERMS, type Settings } from "@/shared/lib/settings";
 
 import type { DictationOptions } from "./capture";
+import type { StartConfig } from "./client/messages";
+
+/** The limit of `start.config.likely_langs`. */
+const MAX_LIKELY_LANGS = 32;
+
+/** One language is certain. Of several, or of all, the engine chooses; those of the browser are likely. */
+function toLanguages(spoken: readonly string[]): StartConfig {
+  const [only] = spoken;
+  if (only !== undefined && spoken.length === 1) return { lang: only };
+  const likely_langs = navigator.languages.slice(0, MAX_LIKELY_LANGS);
+  return { lang: "auto", langs: spoken.slice(0, MAX_SPOKEN_LANGS), likely_langs };
+}
 
 export function toDictationOptions(settings: Settings): DictationOptions {
-  const { speechLang, sttProvider, sttModel, endpointing, vocabulary } = settings;
+  const { sttProvider, sttModel, endpointing, vocabulary } = settings;
   return {
     config: {
-      lang: speechLang || "auto",
+      ...toLanguages(settings.spokenLangs),
+      words: settings.marksDoubt,
       // A field that is left out is the server's choice.
       ...(sttProvider === "" ? {} : { provider: sttProvider }),
       ...(sttModel === "" ? {} : { model: sttModel }),

@@ -16,7 +16,7 @@ import { WithCode } from "@/shared/ui/notice";
 
 import { ModelChoice } from "./model-section";
 import { ProviderList } from "./providers";
-import { listLanguages } from "./speech-lists";
+import { SpokenLanguages } from "./spoken-languages";
 
 const TITLES = ["settings.guideEngine", "settings.guideModel", "settings.guideMicrophone"] as const;
 
@@ -76,7 +76,7 @@ export function Guide({ microphone }: { microphone: ReactNode }) {
 }
 
 function EngineStep() {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const [settings, change] = useSettings();
   const engines = useSpeechEngines();
   const items = engines.data?.items ?? [];
@@ -101,19 +101,10 @@ function EngineStep() {
     );
   }
   const text = inUse.status === "ready" ? "settings.guideEngineReady" : "settings.guideEngineLoading";
-  const languages = listLanguages(inUse.capabilities.languages, settings.speechLang, i18n.language);
   return (
     <>
       <ProviderList label={t(text, { name: inUse.name })} items={[inUse]} />
-      <Choice
-        label={t("settings.speechLang")}
-        value={settings.speechLang}
-        options={[
-          ["auto", t("settings.autoLang")],
-          ...languages.map(({ tag, name }) => [tag, name] as const),
-        ]}
-        onChange={(speechLang) => change({ speechLang })}
-      />
+      <SpokenLanguages supported={inUse.capabilities.languages} />
     </>
   );
 }

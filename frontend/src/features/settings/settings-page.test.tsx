@@ -77,6 +77,34 @@ test("choices are kept", async () => {
   });
 });
 
+test("languages that are spoken: one, several, any", async () => {
+  services.settings.change({ sttProvider: "cloud" });
+  page();
+  const check = (name: string) => screen.getByRole("checkbox", { name });
+  expect(check("Any language")).toBeChecked();
+  expect(screen.getByRole("group", { name: "I speak" })).toHaveAccessibleDescription(
+    "Each utterance may be in any language.",
+  );
+  await userEvent.click(check("Spanish"));
+  expect(kept().spokenLangs).toEqual(["es"]);
+  expect(screen.getByText("Everything is taken to be in this language.")).toBeVisible();
+  await userEvent.click(check("English"));
+  await userEvent.click(screen.getByRole("button", { name: "More languages" }));
+  const search = screen.getByRole("searchbox", { name: "Search a language" });
+  expect(search).toHaveFocus();
+  await userEvent.type(search, "deut");
+  await userEvent.click(screen.getByRole("button", { name: /German/ }));
+  expect(kept().spokenLangs).toEqual(["es", "en", "de"]);
+  expect(search).toHaveFocus();
+  expect(check("German")).toBeChecked();
+  await userEvent.type(search, "klingon");
+  expect(screen.getByText("No such language.")).toBeVisible();
+  await userEvent.click(check("German"));
+  expect(kept().spokenLangs).toEqual(["es", "en"]);
+  await userEvent.click(check("Any language"));
+  expect(kept().spokenLangs).toEqual([]);
+});
+
 test("an engine that is not ready says what to do, with what to type set apart", async () => {
   page();
   const todo = await screen.findByText("make whisper");

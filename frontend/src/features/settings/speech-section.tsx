@@ -11,7 +11,7 @@ import { Choice, Section, Switch } from "@/shared/ui/fields";
 
 import { PushToTalkField, VocabularyField } from "./key-and-vocabulary";
 import { ProviderSection } from "./providers";
-import { listLanguages } from "./speech-lists";
+import { SpokenLanguages } from "./spoken-languages";
 
 const PROFILE_TEXTS = {
   "": "settings.profileServer",
@@ -60,6 +60,12 @@ export function SpeechSection({ microphone }: { microphone: ReactNode }) {
         checked={settings.autoSend}
         onChange={(autoSend) => change({ autoSend })}
       />
+      <Switch
+        label={t("settings.doubt")}
+        hint={t("settings.doubtHint")}
+        checked={settings.marksDoubt}
+        onChange={(marksDoubt) => change({ marksDoubt })}
+      />
       <ProviderSection title={t("settings.engines")} query={engines} />
     </Section>
   );
@@ -67,12 +73,11 @@ export function SpeechSection({ microphone }: { microphone: ReactNode }) {
 
 /** Spoken language, engine and model: which languages and models are offered depends on the engine. */
 function EngineFields({ engines }: { engines: readonly SttProvider[] }) {
-  const { t, i18n } = useTranslation();
-  const [{ sttProvider, sttModel, speechLang }, change] = useSettings();
+  const { t } = useTranslation();
+  const [{ sttProvider, sttModel }, change] = useSettings();
   const chosen = engines.find((engine) =>
     sttProvider === "" ? engine.default : engine.name === sttProvider,
   );
-  const languages = listLanguages(chosen?.capabilities.languages ?? null, speechLang, i18n.language);
   const names = engines.filter((engine) => engine.name !== "auto").map((engine) => engine.name);
   const defaultName = engines.find((engine) => engine.default)?.name;
   const serverChoice =
@@ -80,15 +85,7 @@ function EngineFields({ engines }: { engines: readonly SttProvider[] }) {
   const offered = sttProvider === "" ? names : [...new Set([...names, sttProvider])];
   return (
     <>
-      <Choice
-        label={t("settings.speechLang")}
-        value={speechLang}
-        options={[
-          ["auto", t("settings.autoLang")],
-          ...languages.map(({ tag, name }) => [tag, name] as const),
-        ]}
-        onChange={(tag) => change({ speechLang: tag })}
-      />
+      <SpokenLanguages supported={chosen?.capabilities.languages ?? null} />
       <Choice
         label={t("settings.engine")}
         value={sttProvider}

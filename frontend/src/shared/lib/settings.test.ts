@@ -8,13 +8,19 @@ test("what was chosen is there again", () => {
   expect(parseSettings(JSON.stringify(chosen))).toEqual(chosen);
 });
 
+test("the one language of an earlier page is a list of one", () => {
+  expect(parseSettings('{"speechLang":"es"}').spokenLangs).toEqual(["es"]);
+  expect(parseSettings('{"speechLang":"auto"}').spokenLangs).toEqual([]);
+  expect(parseSettings('{"speechLang":"es","spokenLangs":[]}').spokenLangs).toEqual([]);
+});
+
 test.each([
   null,
   "",
   "{",
   "[1]",
   "7",
-  '{"theme":"pink","autoSend":"yes","vocabulary":[1],"__proto__":{"x":1}}',
+  '{"theme":"pink","autoSend":"yes","vocabulary":[1],"spokenLangs":"es","speechLang":7,"__proto__":{"x":1}}',
 ])("%j gives the defaults", (text) => {
   expect(parseSettings(text)).toEqual(DEFAULTS);
 });

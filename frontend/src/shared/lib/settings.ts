@@ -5,6 +5,8 @@ const THEMES = ["dark", "light", "system"] as const;
 const UI_LANGUAGES = ["", "en", "es"] as const;
 /** The limit of `start.config.vocabulary`. */
 export const MAX_VOCABULARY_TERMS = 200;
+/** The limit of `start.config.langs`. */
+export const MAX_SPOKEN_LANGS = 16;
 
 export type Theme = (typeof THEMES)[number];
 export type UiLanguage = (typeof UI_LANGUAGES)[number];
@@ -17,8 +19,8 @@ export interface Settings {
   theme: Theme;
   /** Language of the page; "" follows the browser. */
   uiLanguage: UiLanguage;
-  /** BCP-47 tag of what is spoken, or `auto`. */
-  speechLang: string;
+  /** BCP-47 tags of the languages that are spoken, at most 16; none for any language. */
+  spokenLangs: string[];
   /** Speech engine; "" is the server's choice. */
   sttProvider: string;
   /** Model of the engine; "" is the engine's choice. */
@@ -34,6 +36,8 @@ export interface Settings {
   pushToTalkKey: string;
   /** Send dictated text without a click, once it is final. */
   autoSend: boolean;
+  /** Mark words that the engine is not sure of. */
+  marksDoubt: boolean;
   /** Model of new conversations; "" is the server's choice. */
   chatModel: string;
   sidebarOpen: boolean;
@@ -44,7 +48,7 @@ export interface Settings {
 export const DEFAULTS: Settings = {
   theme: "dark",
   uiLanguage: "",
-  speechLang: "auto",
+  spokenLangs: [],
   sttProvider: "",
   sttModel: "",
   endpointing: "",
@@ -54,6 +58,7 @@ export const DEFAULTS: Settings = {
   noiseSuppression: true,
   pushToTalkKey: "Space",
   autoSend: false,
+  marksDoubt: true,
   chatModel: "",
   sidebarOpen: true,
   guided: false,
@@ -72,9 +77,16 @@ export function parseSettings(text: string | null): Settings {
   }
   if (typeof stored !== "object" || stored === null) return DEFAULTS;
   const found = Object.entries(stored).filter(([name, value]) => isValid(name, value));
-  return { ...DEFAULTS, ...(Object.fromEntries(found) as Partial<Settings>) };
+  return { ...DEFAULTS, ...readOldLanguage(stored), ...(Object.fromEntries(found) as Partial<Settings>) };
 }
 
+/** Earlier pages stored one language, or `auto`. */
+function readOldLanguage(stored: object): Partial<Settings> {
+  const lang = "speechLang" in stored ? stored.speechLang : "auto";
+  return typeof lang === "string" && lang !== "auto" && lang !== "" ? { spokenLangs: [lang] } : {};
+}
+
+const LISTS: ReadonlySet<string> = new Set(["vocabulary", "spokenLangs"]);
 const CHOICES: Record<string, readonly string[]> = {
   theme: THEMES,
   uiLanguage: UI_LANGUAGES,
@@ -83,7 +95,7 @@ const CHOICES: Record<string, readonly string[]> = {
 
 function isValid(name: string, value: unknown): boolean {
   if (!Object.hasOwn(DEFAULTS, name)) return false;
-  if (name === "vocabulary") return Array.isArray(value) && value.every((term) => typeof term === "string");
+  if (LISTS.has(name)) return Array.isArray(value) && value.every((term) => typeof term === "string");
   if (typeof value !== typeof DEFAULTS[name as keyof Settings]) return false;
   return CHOICES[name]?.includes(value as string) ?? true;
 }

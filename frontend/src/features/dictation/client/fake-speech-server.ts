@@ -53,10 +53,10 @@ export class FakeSpeechServer {
     if (this.socket.dictation === dictation && !this.socket.isMute) this.socket.give(numbered);
   }
 
-  say(type: "partial" | "final", utterance: number, text: string, endMs = 0): void {
+  say(type: "partial" | "final", utterance: number, text: string, endMs = 0, more: object = {}): void {
     const times = { speech_end_ms: endMs, endpoint_ms: 300, queue_ms: 10, decode_ms: 20 };
     const body = { utterance_id: utterance, text, stable: "", end_ms: endMs, provider: "fake", model: null };
-    this.emit({ type, ...body, ...(type === "final" ? { timing: times } : {}) });
+    this.emit({ type, ...body, ...(type === "final" ? { timing: times } : {}), ...more });
   }
 
   handle(socket: FakeSocket, message: Wire): void {

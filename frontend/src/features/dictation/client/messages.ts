@@ -3,6 +3,7 @@
 import type { components } from "@/shared/api/schema";
 import type { ClientMessage } from "@/shared/api/types";
 
+import type { Mark } from "../composer/model";
 import type { Failure } from "./failure";
 
 /** A message of the wire with every field but `type` optional: the server has the defaults. */
@@ -23,6 +24,12 @@ export interface Latency {
   queueMs: number;
   decodeMs: number;
   model: string;
+}
+
+/** What the server says about the sound that it gets. */
+export interface ServerHint {
+  code: string;
+  message: string;
 }
 
 export interface ActiveEngine {
@@ -51,7 +58,19 @@ export type SessionEvent =
    * The last event of an utterance. The text is empty, and there is no latency, where the utterance was
    * discarded.
    */
-  | { type: "final"; key: string; text: string; latency: Latency | null }
+  | {
+      type: "final";
+      key: string;
+      text: string;
+      latency: Latency | null;
+      marks: readonly Mark[];
+      /** It goes on with the sentence of the final before it. */
+      isJoined: boolean;
+    }
+  /** Speech was so quiet that it came to nothing. */
+  | { type: "too_quiet" }
+  /** The server says what is wrong with the sound. The code is stable; the message is English. */
+  | { type: "hint"; hint: ServerHint }
   /** Another dictation starts: utterances that were not final come again, under other keys. */
   | { type: "restarted" };
 

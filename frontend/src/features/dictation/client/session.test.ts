@@ -59,6 +59,8 @@ describe("a dictation", () => {
         key: "s.1:1",
         text: "Hola.",
         latency: { totalMs: 0, endpointMs: 300, queueMs: 10, decodeMs: 20, model: "fake" },
+        marks: [],
+        isJoined: false,
       },
     ]);
     expect(marksOf(server.dictations[0]?.received ?? [])).toEqual([1, 2]);

@@ -9,7 +9,7 @@ import { PendingFlushes } from "./pending-flushes";
 import { ReconnectTimer } from "./reconnect-timer";
 import { SpeechSocket } from "./socket";
 import { type Credentials, TokenRefresher } from "./token-refresher";
-import { toTranscriptEvent, WANTED_EVENTS } from "./transcript-events";
+import { toSoundEvent, toTranscriptEvent, WANTED_EVENTS } from "./transcript-events";
 
 const CONGESTED_PAUSE_MS = 50;
 
@@ -162,7 +162,9 @@ export class DictationSession {
       (ms) => performance.now() - this.#audio.spokenAtMs(ms),
     );
     if (event.type === "final" || event.type === "utterance_discarded") this.#audio.settle(event.end_ms);
+    const soundEvent = toSoundEvent(event);
     if (transcriptEvent !== null) this.#options.onEvent(transcriptEvent);
+    if (soundEvent !== null) this.#options.onEvent(soundEvent);
   }
 
   #handleReady(): void {

@@ -1,7 +1,13 @@
 /** Translates the server's events about speech into events of a session. Pure. */
 import type { ServerEvent } from "@/shared/api/types";
 
-import type { SessionEvent } from "./messages";
+import { findMarks } from "../composer/marks";
+import type { ServerHint, SessionEvent } from "./messages";
+
+type Final = Extract<ServerEvent, { type: "final" }> & {
+  uncovered?: readonly { start_ms: number; end_ms: number }[] | null;
+};
+type Status = Extract<ServerEvent, { type: "status" }> & { hint?: ServerHint | null };
 
 /** The additional events that `start` asks for. */
 export const WANTED_EVENTS = [
@@ -32,6 +38,8 @@ export function toTranscriptEvent(
         stable: event.stable,
       };
     case "final": {
+      const { text } = event;
+      const isJoined = Boolean(event.joined); // absent where it is false
       const { endpoint_ms, queue_ms, decode_ms, speech_end_ms } = event.timing;
       const latency = {
         totalMs: Math.max(0, Math.round(sinceMs(speech_end_ms))),
@@ -40,10 +48,18 @@ export function toTranscriptEvent(
         decodeMs: decode_ms,
         model: event.model ?? event.provider,
       };
-      return { type: "final", key: `${dictation}:${event.utterance_id}`, text: event.text, latency };
+      const key = `${dictation}:${event.utterance_id}`;
+      return { type: "final", key, text, latency, marks: readMarks(event), isJoined };
     }
     case "utterance_discarded":
-      return { type: "final", key: `${dictation}:${event.utterance_id}`, text: "", latency: null };
+      return {
+        type: "final",
+        key: `${dictation}:${event.utterance_id}`,
+        text: "",
+        latency: null,
+        marks: [],
+        isJoined: false,
+      };
     case "speech_started":
       return { type: "speech", isSpeaking: true };
     case "speech_stopped":
@@ -53,4 +69,16 @@ export function toTranscriptEvent(
     default:
       return null;
   }
+}
+
+function readMarks(event: Final) {
+  const { text, start_ms: startMs, end_ms: endMs, words, uncovered } = event;
+  return findMarks(text, { startMs, endMs, words: words ?? [], uncovered: uncovered ?? [] });
+}
+
+/** What a person should know about the sound that the server gets; null where an event says nothing of it. */
+export function toSoundEvent(event: ServerEvent): SessionEvent | null {
+  if (event.type === "utterance_discarded" && event.reason === "too_quiet") return { type: "too_quiet" };
+  const hint = event.type === "status" ? (event as Status).hint : null;
+  return hint ? { type: "hint", hint } : null;
 }

@@ -13,14 +13,18 @@ import type { Dictation } from "../dictation";
 import { useDictationView } from "../dictation-context";
 import type { DictationState } from "../dictation-state";
 import { LatencyReceipt } from "./latency-receipt";
+import { SoundHint } from "./sound-hint";
 
 export function DictationStatus({ dictation }: { dictation: Dictation }) {
   const { t } = useTranslation();
-  const { state, lastFinal, isSilent } = useDictationView(dictation);
+  const { state, lastFinal, isSilent, isTooQuiet, hint } = useDictationView(dictation);
   const [{ pushToTalkKey }] = useSettings();
-  const text = t(getStateText(state, isSilent), { key: nameKey(pushToTalkKey, t("common.keySpace")) });
+  const text = t(getStateText(state, isSilent, isTooQuiet), {
+    key: nameKey(pushToTalkKey, t("common.keySpace")),
+  });
   return (
     <>
+      <SoundHint hint={hint} onDismiss={dictation.dismissHint} />
       {state.kind === "failed" && <FailureNotice failure={state.failure} dictation={dictation} />}
       <div className="relative flex min-h-7 items-center justify-center gap-3 px-2 pt-1 text-center text-xs text-muted">
         {/* Short texts only: screen readers read each change while the user speaks. */}
@@ -28,7 +32,7 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
           role="status"
           data-testid="dictation-state"
           data-state={state.kind}
-          className={getStateStyle(state, isSilent)}
+          className={getStateStyle(state, isSilent || isTooQuiet)}
         >
           {state.kind === "failed" ? "" : text}
         </span>
@@ -41,7 +45,7 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
   );
 }
 
-function getStateText(state: DictationState, isSilent: boolean) {
+function getStateText(state: DictationState, isSilent: boolean, isTooQuiet: boolean) {
   switch (state.kind) {
     case "idle":
     case "failed":
@@ -55,16 +59,17 @@ function getStateText(state: DictationState, isSilent: boolean) {
     case "listening":
       if (state.isMuted) return "dictation.muted";
       if (isSilent) return "dictation.silent";
+      if (isTooQuiet) return "dictation.tooQuiet";
       if (state.isDegraded) return "dictation.degraded";
       return state.isSpeaking ? "dictation.hearing" : "dictation.listening";
   }
 }
 
-function getStateStyle(state: DictationState, isSilent: boolean): string {
+function getStateStyle(state: DictationState, isHardToHear: boolean): string {
   if (state.kind === "idle") return "[@media(hover:none)]:hidden"; // its text names a key
   const needsAttention =
     state.kind === "reconnecting" ||
-    (state.kind === "listening" && (isSilent || state.isMuted || state.isDegraded));
+    (state.kind === "listening" && (isHardToHear || state.isMuted || state.isDegraded));
   return needsAttention ? "font-medium text-warn" : "";
 }
 

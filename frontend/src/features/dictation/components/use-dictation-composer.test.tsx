@@ -310,3 +310,74 @@ it("stops listening when its page goes", async () => {
   await told(() => undefined);
   expect(microphones.last.isClosed).toBe(true);
 });
+
+const DOUBTED = {
+  start_ms: 0,
+  words: [
+    { word: "the", start_ms: 0, end_ms: 100, confidence: 0.9 },
+    { word: "unock", start_ms: 100, end_ms: 200, confidence: 0.2 },
+    { word: "is", start_ms: 200, end_ms: 300, confidence: 0.9 },
+    { word: "oter", start_ms: 300, end_ms: 400, confidence: 0.3 },
+  ],
+};
+
+it("marks uncertain words, names them, and leads to them", async () => {
+  const { server, field, told } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => undefined);
+  expect(server.dictation.start).toMatchObject({ config: { words: true } });
+  await told(() => server.say("final", 1, "the unock is oter", 400, DOUBTED));
+  const pieces = () => [...screen.getByTestId("composer-pieces").querySelectorAll("[data-kind=doubt]")];
+  expect(pieces().map(({ textContent }) => textContent)).toEqual(["unock", "oter"]);
+  const next = () => screen.getByRole("button", { name: /uncertain word/ });
+  expect(next()).toHaveAccessibleName("2 uncertain words: “unock” and “oter”. Select the next");
+  for (const word of ["unock", "oter", "unock"]) {
+    await userEvent.click(next());
+    expect(field).toHaveFocus();
+    expect(field.value.slice(field.selectionStart, field.selectionEnd)).toBe(word);
+  }
+  await userEvent.keyboard("clock");
+  expect(field).toHaveValue("the clock is oter");
+  expect(next()).toHaveAccessibleName("1 uncertain word: “oter”. Select it");
+  await userEvent.keyboard("{Control>}z{/Control}");
+  expect(pieces()).toHaveLength(2);
+});
+
+it("marks none where the setting is off", async () => {
+  services.settings.change({ marksDoubt: false });
+  const { server, told } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => undefined);
+  expect(server.dictation.start).toMatchObject({ config: { words: false } });
+  await told(() => server.say("final", 1, "the unock is oter", 400, DOUBTED));
+  const pieces = [...screen.getByTestId("composer-pieces").querySelectorAll("[data-kind=doubt]")];
+  expect(pieces.map(({ className }) => className)).toEqual(["", ""]);
+  expect(screen.queryByRole("button", { name: /uncertain/ })).not.toBeInTheDocument();
+});
+
+it("says what was not understood, and takes the caret there", async () => {
+  const { server, field, told } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const uncovered = [{ start_ms: 110, end_ms: 190, dbfs: -60 }];
+  await told(() => server.say("final", 1, "the unock is oter", 400, { ...DOUBTED, uncovered }));
+  await userEvent.click(screen.getByRole("button", { name: "A part was not understood: repeat it" }));
+  expect(field).toHaveFocus();
+  expect([field.selectionStart, field.selectionEnd]).toEqual([10, 10]);
+  expect(screen.queryByRole("button", { name: /not understood/ })).not.toBeInTheDocument();
+  await told(() => server.say("final", 2, "really"));
+  expect(field).toHaveValue("the unock really is oter");
+});
+
+it("says that it hears too little, and what the server says of the sound", async () => {
+  const { server, told } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() =>
+    server.emit({ type: "utterance_discarded", utterance_id: 1, reason: "too_quiet", end_ms: 9 }),
+  );
+  expect(screen.getByRole("status")).toHaveTextContent("Very quiet: move closer, or raise the microphone");
+  const hint = { code: "from_a_newer_server", message: "the audio is upside down" };
+  await told(() => server.emit({ type: "status", degraded: false, partials: "on", hint }));
+  expect(screen.getByText("the audio is upside down")).toHaveAttribute("lang", "en");
+  await userEvent.click(screen.getByRole("button", { name: "Close" }));
+  expect(screen.getByTestId("sound-hint")).toBeEmptyDOMElement();
+});

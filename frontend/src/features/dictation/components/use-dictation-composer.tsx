@@ -3,6 +3,7 @@ import { type ReactNode, useCallback, useEffect, useLayoutEffect, useMemo, useRe
 import { useTranslation } from "react-i18next";
 
 import { submitOnEnter } from "@/shared/lib/keyboard";
+import { useSettings } from "@/shared/services";
 
 import { ComposerField } from "../composer/composer-field";
 import { useComposerModel, useDictation, useDictationView } from "../dictation-context";
@@ -10,6 +11,7 @@ import { isBusy, isRecording } from "../dictation-state";
 import { prependText, takeText } from "../drafts";
 import { DictationControls } from "./dictation-controls";
 import { DictationStatus } from "./dictation-status";
+import { MarkedPlaces } from "./marked-places";
 import { useDictationKeys } from "./push-to-talk";
 import { useAutoSend } from "./use-auto-send";
 import { useWakeLock } from "./use-wake-lock";
@@ -32,6 +34,7 @@ interface DictationComposer {
 export function useDictationComposer(conversationId: string | null): DictationComposer {
   const { dictation, drafts } = useDictation();
   const { t } = useTranslation();
+  const [{ marksDoubt }] = useSettings();
   const field = useRef<HTMLTextAreaElement>(null);
   const { state } = useDictationView(dictation);
   const { text } = useComposerModel(dictation);
@@ -74,12 +77,18 @@ export function useDictationComposer(conversationId: string | null): DictationCo
           composer={dictation.composer}
           label={t("chat.composer")}
           placeholder={t("chat.placeholder")}
+          marksDoubt={marksDoubt}
           onKeyDown={submitOnEnter}
         />
       </div>
     ),
     microphone: <DictationControls dictation={dictation} />,
-    below: <DictationStatus dictation={dictation} />,
+    below: (
+      <>
+        <MarkedPlaces dictation={dictation} onGo={draft.focus} />
+        <DictationStatus dictation={dictation} />
+      </>
+    ),
     onReady,
   };
 }

@@ -22,6 +22,8 @@ export interface ComposerFieldProps {
   label: string;
   placeholder?: string;
   isDisabled?: boolean;
+  /** Whether words that the engine doubts are marked. */
+  marksDoubt: boolean;
   /** Called for all keys but undo and redo, which the field handles itself. */
   onKeyDown?: (event: KeyboardEvent<HTMLTextAreaElement>) => void;
   ref?: Ref<HTMLTextAreaElement>;
@@ -31,6 +33,9 @@ const STYLES: Record<TextPiece["kind"], string> = {
   typed: "",
   stable: "underline decoration-accent/60 decoration-2 underline-offset-4",
   unstable: "text-muted opacity-80",
+  doubt: "underline decoration-warn decoration-dotted decoration-2 underline-offset-4",
+  // Without width, and out of the line: the words stay where the textarea has them.
+  gap: "relative after:absolute after:-left-[3px] after:top-0.5 after:h-5 after:border-l-2 after:border-dotted after:border-warn",
 };
 /** Both layers must break their lines at the same places, and start each line on the side of its script. */
 const LAYER =
@@ -49,6 +54,7 @@ export function ComposerField({
   label,
   placeholder,
   isDisabled,
+  marksDoubt,
   onKeyDown,
   ref,
 }: ComposerFieldProps) {
@@ -73,7 +79,7 @@ export function ComposerField({
 
   return (
     <div className="grid">
-      <StyledText model={model} />
+      <StyledText model={model} marksDoubt={marksDoubt} />
       <textarea
         ref={field}
         rows={1}
@@ -95,7 +101,9 @@ export function ComposerField({
 }
 
 /** The layer behind the textarea, in which the text is visible. */
-function StyledText({ model }: { model: ComposerModel }) {
+function StyledText({ model, marksDoubt }: { model: ComposerModel; marksDoubt: boolean }) {
+  const getStyle = (kind: TextPiece["kind"]): string =>
+    STYLES[kind === "doubt" && !marksDoubt ? "typed" : kind];
   return (
     <div
       aria-hidden
@@ -106,7 +114,7 @@ function StyledText({ model }: { model: ComposerModel }) {
       {splitPieces(model).map((piece, index) => (
         <Fragment key={index}>
           {piece.text.slice(0, leadingSpace(piece))}
-          <span data-kind={piece.kind} className={STYLES[piece.kind]}>
+          <span data-kind={piece.kind} className={getStyle(piece.kind)}>
             {piece.text.slice(leadingSpace(piece))}
           </span>
         </Fragment>

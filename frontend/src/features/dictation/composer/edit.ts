@@ -1,16 +1,10 @@
 /** Edits by the user: an edit shifts utterances and takes over the words that it touches. Pure. */
 
-import type { Caret, ComposerModel, Span, UndoStep } from "./model";
+import { moveMarks } from "./marks";
+import type { Caret, ComposerModel, Edit, Span, UndoStep } from "./model";
 import { splitWords } from "./words";
 
 const MAX_STEPS = 200;
-
-/** `inserted` replaces `removed` characters at `start`. */
-export interface Edit {
-  start: number;
-  removed: number;
-  inserted: string;
-}
 
 /** Find the edit that turned `before` into `after` and left the caret at `caretEnd`. */
 export function diffEdit(before: string, after: string, caretEnd: number): Edit {
@@ -33,7 +27,7 @@ export function applyTyping(model: ComposerModel, text: string, caret: Caret): C
   const continuesStep = isDeletion
     ? model.typingAt === edit.start + edit.removed
     : edit.removed === 0 && model.typingAt === edit.start && !/\s/u.test(edit.inserted);
-  const spans = model.spans.flatMap((span) => adjustSpan(span, edit, model.text, text));
+  const spans = adjustSpans(model, edit, text);
   const undo = continuesStep ? model.undo : pushUndoStep(model, null);
   return { ...model, text, caret, spans, undo, redo: [], typingAt: edit.start + edit.inserted.length };
 }
@@ -44,19 +38,38 @@ export function pushUndoStep(model: ComposerModel, key: string | null): readonly
   return [...model.undo.slice(1 - MAX_STEPS), { text, caret, spans, key }];
 }
 
+/** The text without `removed` characters at `start`, which lie in finals; the undo history stays as it is. */
+export function removeSettledText(model: ComposerModel, start: number, removed: number): ComposerModel {
+  const text = model.text.slice(0, start) + model.text.slice(start + removed);
+  const shift = (at: number): number => Math.max(Math.min(at, start), at - removed);
+  const { caret, typingAt } = model;
+  return {
+    ...model,
+    text,
+    caret: { start: shift(caret.start), end: shift(caret.end) },
+    typingAt: typingAt === null ? null : shift(typingAt),
+    spans: adjustSpans(model, { start, removed, inserted: "" }, text),
+  };
+}
+
+function adjustSpans(model: ComposerModel, edit: Edit, text: string): Span[] {
+  return model.spans.flatMap((span) => adjustSpan(span, edit, model.text, text));
+}
+
 /** The span after an edit; none where it was final and nothing of it is left. */
 function adjustSpan(span: Span, edit: Edit, before: string, after: string): Span[] {
   const editEnd = edit.start + edit.removed;
   const shift = edit.inserted.length - edit.removed;
+  const marks = moveMarks(span.marks, edit, before, after);
   if (editEnd <= span.start) {
-    return [shiftSpan(span, shift)];
+    return [{ ...shiftSpan(span, shift), marks }];
   }
   if (edit.start >= span.end) {
-    return [span];
+    return [{ ...span, marks }];
   }
   if (span.state === "final") {
     const whole = edit.start <= span.start && editEnd >= span.end;
-    return whole ? [] : [{ ...span, ...adjustFinalSpan(span, edit) }];
+    return whole ? [] : [{ ...span, ...adjustFinalSpan(span, edit), marks }];
   }
   if (
     editEnd < span.live ||
@@ -75,6 +88,7 @@ export function shiftSpan(span: Span, shift: number): Span {
     live: span.live + shift,
     stable: span.stable + shift,
     end: span.end + shift,
+    marks: span.marks.map((mark) => ({ ...mark, start: mark.start + shift, end: mark.end + shift })),
   };
 }
 

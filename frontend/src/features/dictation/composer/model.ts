@@ -6,6 +6,20 @@ export interface Caret {
   end: number;
 }
 
+/** `inserted` replaces `removed` characters at `start`. */
+export interface Edit {
+  start: number;
+  removed: number;
+  inserted: string;
+}
+
+/** `doubt`: a word that the engine was not sure of; `gap`: words are missing at `start`, which is `end`. */
+export interface Mark {
+  kind: "doubt" | "gap";
+  start: number;
+  end: number;
+}
+
 /**
  * The place of one utterance in the text. The engine may rewrite `[live, end)` only: `[start, live)` was
  * edited by the user, or the utterance is final.
@@ -26,6 +40,8 @@ export interface Span {
   fullText: string;
   /** How many words of `fullText` the user has taken over. */
   skippedWords: number;
+  /** In the order of the text; none before the utterance is final. */
+  marks: readonly Mark[];
 }
 
 /** What the engine sent last about an utterance. */
@@ -33,6 +49,10 @@ export interface Hypothesis {
   text: string;
   stable: string;
   state: Span["state"];
+  /** Of a final, in characters of its text. */
+  marks: readonly Mark[];
+  /** The final goes on with the sentence of the final before it. */
+  isJoined: boolean;
 }
 
 /** The text at one moment. */
@@ -72,11 +92,12 @@ export const EMPTY: ComposerModel = {
 
 /** A part of the text that is shown in one style. */
 export interface TextPiece {
-  kind: "typed" | "stable" | "unstable";
+  /** The text of a `gap` is empty. */
+  kind: "typed" | "stable" | "unstable" | Mark["kind"];
   text: string;
 }
 
-/** Split the text by how certain it is; the joined pieces are the text. */
+/** Split the text by how certain it is, and at its marks; the joined pieces are the text. */
 export function splitPieces(model: ComposerModel): TextPiece[] {
   const pieces: TextPiece[] = [];
   let at = 0;
@@ -84,14 +105,26 @@ export function splitPieces(model: ComposerModel): TextPiece[] {
     if (to > at) pieces.push({ kind, text: model.text.slice(at, to) });
     at = Math.max(at, to);
   };
-  for (const span of model.spans) {
-    if (span.state === "final") continue;
-    take("typed", span.live);
-    take("stable", span.stable);
-    take("unstable", span.end);
+  const open = model.spans.filter((span) => span.state !== "final");
+  const marked = [...open, ...listMarks(model)].sort((one, other) => one.start - other.start);
+  for (const part of marked) {
+    if ("live" in part) {
+      take("typed", part.live);
+      take("stable", part.stable);
+      take("unstable", part.end);
+    } else {
+      take("typed", part.start);
+      if (part.kind === "gap") pieces.push({ kind: "gap", text: "" });
+      else take("doubt", part.end);
+    }
   }
   take("typed", model.text.length);
   return pieces;
+}
+
+/** The marks of all finals, in the order of the text. */
+export function listMarks({ spans }: ComposerSnapshot): Mark[] {
+  return spans.flatMap((span) => span.marks).sort((one, other) => one.start - other.start);
 }
 
 /** The text without words that the engine may still change. */

@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { type ComposerModel, EMPTY, splitPieces } from "./model";
+import { findMarks } from "./marks";
+import { type ComposerModel, EMPTY, listMarks, splitPieces } from "./model";
 import { type ComposerAction, composerReducer } from "./reducer";
 import { splitWords } from "./words";
 
@@ -62,8 +63,17 @@ function actionOf(move: Move, model: ComposerModel, utterance: number): Composer
         text: move.words.join(" "),
         stable: move.words.slice(0, move.stable).join(" "),
       };
-    case "final":
-      return { type: "final", key: String(utterance), text: move.words.join(" ") };
+    case "final": {
+      const words = move.words.map((word, index) => ({
+        word,
+        start_ms: index * 100,
+        confidence: (index + move.stable) % 2,
+      }));
+      const text = move.words.join(" ");
+      const gap = { start_ms: move.stable * 100, end_ms: move.stable * 100 };
+      const marks = findMarks(text, { startMs: 0, endMs: 700, words, uncovered: [gap] });
+      return { type: "final", key: String(utterance), text, marks, isJoined: move.stable % 2 === 0 };
+    }
     case "restart":
       return { type: "restarted", dictation: "" };
     case "end":
@@ -84,6 +94,13 @@ function check(model: ComposerModel): void {
     if (span.state !== "final") at = span.end;
   }
   expect(model.caret.end).toBeLessThanOrEqual(model.text.length);
+  for (const { kind, start, end } of listMarks(model)) {
+    expect(start).toBeGreaterThanOrEqual(0);
+    expect(end).toBeLessThanOrEqual(model.text.length);
+    // What is marked is a whole word as it was dictated.
+    if (kind === "doubt") expect(model.text.slice(start, end)).toMatch(/^(a|bb|ccc|d|ee)$/u);
+    if (kind === "doubt") expect(model.text.slice(Math.max(0, start - 1), end + 1)).not.toMatch(/[A-Z7]/u);
+  }
   expect(
     splitPieces(model)
       .map((piece) => piece.text)
@@ -93,7 +110,10 @@ function check(model: ComposerModel): void {
 
 const typedIn = (text: string): string => text.replace(/[^A-Z7]/gu, "");
 
-describe("any typing and dictation at once", () => {
+/** Thousands of runs, on a machine that may be busy. */
+const TIMEOUT_MS = 30_000;
+
+describe("any typing and dictation at once", { timeout: TIMEOUT_MS }, () => {
   it("keeps its spans in order, and what was typed untouched by what is told", () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(...edits, told, told, rest), { maxLength: 40 }), (moves) => {

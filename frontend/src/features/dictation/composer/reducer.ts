@@ -1,6 +1,6 @@
 /** All changes to the composed text, by the user and by the engine, as actions. Pure. */
 import { applyTyping } from "./edit";
-import type { Caret, ComposerModel, UndoStep } from "./model";
+import type { Caret, ComposerModel, Mark, UndoStep } from "./model";
 import {
   applyUpdate,
   clearAfterSending,
@@ -14,9 +14,11 @@ export type ComposerAction =
   /** The user has edited: the whole new text and the new caret. */
   | { type: "typed"; text: string; caret: Caret }
   | { type: "caret_moved"; caret: Caret }
+  /** The user will say again what is missing at a place: the caret goes there. */
+  | { type: "gap_taken"; at: number }
   | { type: "partial"; key: string; text: string; stable: string }
   /** The text is empty where the utterance was discarded. */
-  | { type: "final"; key: string; text: string }
+  | { type: "final"; key: string; text: string; marks?: readonly Mark[]; isJoined?: boolean }
   /**
    * The dictation starts again with its open utterances. The keys of its utterances start with `dictation`.
    */
@@ -37,6 +39,8 @@ export function composerReducer(model: ComposerModel, action: ComposerAction): C
       return applyTyping(model, action.text, action.caret);
     case "caret_moved":
       return { ...model, caret: action.caret, typingAt: null };
+    case "gap_taken":
+      return takeGap(model, action.at);
     case "partial":
       return applyUpdate(model, action, false);
     case "final":
@@ -56,6 +60,14 @@ export function composerReducer(model: ComposerModel, action: ComposerAction): C
     case "redo":
       return redo(model);
   }
+}
+
+function takeGap(model: ComposerModel, at: number): ComposerModel {
+  const spans = model.spans.map((span) => ({
+    ...span,
+    marks: span.marks.filter((mark) => mark.kind !== "gap" || mark.start !== at),
+  }));
+  return { ...model, spans, caret: { start: at, end: at }, typingAt: null };
 }
 
 function replaceText(model: ComposerModel, text: string): ComposerModel {

@@ -1,15 +1,17 @@
 /** Updates by the engine: an utterance is inserted at the caret, rewritten in place, and finished. Pure. */
 
-import { pushUndoStep, shiftSpan } from "./edit";
+import { pushUndoStep, removeSettledText, shiftSpan } from "./edit";
+import { moveMarks } from "./marks";
 import {
   type ComposerModel,
   type ComposerSnapshot,
   EMPTY,
   type Hypothesis,
+  type Mark,
   type Span,
   type UndoStep,
 } from "./model";
-import { findMatchingCut, needsSpace, splitWords } from "./words";
+import { countClosingMarks, findMatchingCut, needsSpace, splitWords } from "./words";
 
 /** The whole utterance so far. */
 export interface UtteranceUpdate {
@@ -17,13 +19,16 @@ export interface UtteranceUpdate {
   text: string;
   /** The prefix of `text` that will not change. */
   stable: string;
+  marks?: readonly Mark[];
+  isJoined?: boolean;
 }
 
 /** Apply a partial or, with `isFinal`, the final of an utterance. An empty text removes it. */
 export function applyUpdate(model: ComposerModel, update: UtteranceUpdate, isFinal: boolean): ComposerModel {
   const known = placeUtterance(model, update);
   if (known.hypotheses[update.key]?.state === "final") return known;
-  const now: Hypothesis = { text: update.text, stable: update.stable, state: isFinal ? "final" : "live" };
+  const { text, stable, marks = [], isJoined = false } = update;
+  const now: Hypothesis = { text, stable, state: isFinal ? "final" : "live", marks, isJoined };
   return refreshSpans({ ...known, hypotheses: { ...known.hypotheses, [update.key]: now } }, update.key);
 }
 
@@ -62,7 +67,7 @@ export function refreshSpans(model: ComposerModel, only?: string): ComposerModel
     if (only !== undefined && key !== only) return next;
     const isCurrent = only === undefined && span.fullText === newest.text && span.state === newest.state;
     const rewritten = isCurrent ? next : rewriteSpan(next, { ...span, state: newest.state }, newest);
-    return newest.state === "final" ? settleSpan(rewritten, key) : rewritten;
+    return newest.state === "final" ? settleSpan(rewritten, key, newest.isJoined) : rewritten;
   }, model);
 }
 
@@ -102,6 +107,7 @@ function placeUtterance(model: ComposerModel, update: UtteranceUpdate): Composer
     stable: at,
     fullText: "",
     skippedWords: 0,
+    marks: [],
   };
   const spans = [...model.spans, span].sort((one, other) => one.start - other.start || one.end - other.end);
   return { ...model, spans, undo: pushUndoStep(model, update.key), redo: [], typingAt: null };
@@ -134,7 +140,8 @@ function rewriteSpan(model: ComposerModel, span: Span, update: Hypothesis): Comp
     span.skippedWords === 0 ? 0 : findMatchingCut(span.fullText, update.text, span.skippedWords);
   const words = splitWords(update.text);
   const from = skippedWords === 0 ? 0 : (words[skippedWords]?.start ?? update.text.length);
-  const rewritten = update.text.slice(from).trim();
+  const rest = update.text.slice(from);
+  const rewritten = rest.trim();
   const before = model.text.slice(0, span.live);
   const behind = model.text.slice(span.end);
   const lead = needsSpace(before.slice(-1), rewritten) ? " " : "";
@@ -147,6 +154,11 @@ function rewriteSpan(model: ComposerModel, span: Span, update: Hypothesis): Comp
     stable: span.live + (stableChars === 0 ? 0 : lead.length + stableChars),
     fullText: update.text,
     skippedWords,
+    marks: placeMarks(
+      update.marks,
+      from,
+      span.live + lead.length - from - (rest.length - rest.trimStart().length),
+    ),
   };
   return replaceSpanText(model, span, next, before + inserted + behind);
 }
@@ -156,9 +168,15 @@ function replaceSpanText(model: ComposerModel, old: Span, next: Span, text: stri
   const shift = next.end - old.end;
   const spans = model.spans.map((span) => {
     if (span.key === old.key) return next;
-    if (span.start >= old.end) return shiftSpan(span, shift);
-    // A final utterance that this one was inserted into.
-    return span.end > old.start ? growSpan(span, shift) : span;
+    if (span.end <= old.start) return span;
+    const edit = {
+      start: old.start,
+      removed: old.end - old.start,
+      inserted: text.slice(old.start, next.end),
+    };
+    // Behind this utterance; else a final one that this one was inserted into.
+    const moved = span.start >= old.end ? shiftSpan(span, shift) : growSpan(span, shift);
+    return { ...moved, marks: moveMarks(span.marks, edit, model.text, text) };
   });
   const typingAt = model.typingAt === null ? null : shiftPosition(model.typingAt, old, shift);
   const caret = {
@@ -178,8 +196,14 @@ function growSpan(span: Span, by: number): Span {
   return { ...span, live: end, stable: end, end };
 }
 
+/** The marks of a final in the text: those of words that the user has taken over are left out. */
+function placeMarks(marks: readonly Mark[], from: number, shift: number): Mark[] {
+  const kept = marks.filter((mark) => mark.start >= from);
+  return kept.map((mark) => ({ ...mark, start: mark.start + shift, end: mark.end + shift }));
+}
+
 /** Make the utterance final. One without text is removed, also from the history. */
-function settleSpan(model: ComposerModel, key: string): ComposerModel {
+function settleSpan(model: ComposerModel, key: string, isJoined: boolean): ComposerModel {
   const span = model.spans.find((one) => one.key === key);
   if (span === undefined) return model;
   if (span.start === span.end) {
@@ -187,5 +211,23 @@ function settleSpan(model: ComposerModel, key: string): ComposerModel {
     return { ...model, spans: model.spans.filter((one) => one !== span), undo: model.undo.filter(wasTyping) };
   }
   const done: Span = { ...span, state: "final", live: span.end, stable: span.end };
-  return { ...model, spans: model.spans.map((one) => (one === span ? done : one)) };
+  const settled = { ...model, spans: model.spans.map((one) => (one === span ? done : one)) };
+  return isJoined ? joinToSentence(settled, done) : settled;
+}
+
+/** The sentence goes on: the final directly before loses its closing marks, unless the user wrote between. */
+function joinToSentence(model: ComposerModel, span: Span): ComposerModel {
+  const before = model.spans.find(
+    ({ key, state, end }) =>
+      state === "final" &&
+      key !== span.key &&
+      parseDictation(key) === parseDictation(span.key) &&
+      end <= span.start &&
+      model.text.slice(end, span.start).trim() === "",
+  );
+  if (before === undefined) return model;
+  const text = model.text.slice(before.start, before.end).trimEnd();
+  const count = countClosingMarks(before.fullText);
+  if (count === 0 || !text.endsWith(before.fullText.trimEnd().slice(-count))) return model;
+  return removeSettledText(model, before.start + text.length - count, count);
 }

@@ -13,6 +13,8 @@ const WORD = new RegExp(`[${UNSPACED}]|[^\\s${UNSPACED}]+`, "gu");
 const NO_SPACE_BEFORE = new RegExp(`^[\\s.,;:!?…)\\]}»”%${UNSPACED}]`, "u");
 const NO_SPACE_AFTER = new RegExp(`[\\s([{¿¡«“/@#${UNSPACED}]$`, "u");
 
+const CLOSING_MARKS = /\s*[.…?!。．｡？！।॥۔؟።]+$/u;
+
 /** The words of a text; scripts that are written without spaces count by the character. */
 export function splitWords(text: string): Word[] {
   return [...text.matchAll(WORD)].map(({ 0: word, index }) => ({
@@ -25,6 +27,16 @@ export function splitWords(text: string): Word[] {
 /** Whether a text that ends in `before` and one that starts with `after` need a space between them. */
 export function needsSpace(before: string, after: string): boolean {
   return before !== "" && after !== "" && !NO_SPACE_AFTER.test(before) && !NO_SPACE_BEFORE.test(after);
+}
+
+/**
+ * How many characters at the end of a text close a sentence. 0 for a text of such marks alone. The server
+ * counts the same marks where it joins texts.
+ */
+export function countClosingMarks(text: string): number {
+  const whole = text.trimEnd();
+  const body = whole.replace(CLOSING_MARKS, "");
+  return body === "" ? 0 : whole.length - body.length;
 }
 
 /**
