@@ -47,7 +47,6 @@ VENDORS: dict[str, frozenset[str]] = {
     "ctranslate2": frozenset({"providers"}),
     "onnxruntime": frozenset({"providers"}),
     "pocketsphinx": frozenset({"providers"}),
-    "webrtcvad": frozenset({"providers"}),
     "prometheus_client": frozenset({"core"}),
     "jiwer": frozenset({"bench"}),
     "whisper_normalizer": frozenset({"bench"}),

@@ -126,11 +126,6 @@ class SttSettings(BaseModel):
 class VadSettings(BaseModel):
     """Voice activity detection. Names and defaults of the thresholds are Silero's."""
 
-    gate: Literal["webrtc+silero", "silero", "webrtc"] = Field(
-        "silero",
-        description="detectors that decide what is speech; `webrtc+silero` costs less in silence and misses speech "
-        "that is quiet or comes over a telephone; `webrtc` alone takes noise for speech",
-    )
     threshold: float = Field(0.5, gt=0, lt=1, description="speech probability at which speech begins")
     neg_threshold: float = Field(
         0.35, gt=0, lt=1, description="speech probability below which a frame counts as silence again"

@@ -1,17 +1,18 @@
-"""Voice activity detectors: Silero v6, and WebRTC's, which finds plain silence at little cost."""
+"""Silero v6, the voice activity detector, with the recurrent state of one session."""
 
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
-import webrtcvad
 from numpy.typing import NDArray
 
-from app.providers.base import SAMPLE_RATE_HZ, Samples
+from app.providers.base import Samples
 
 FRAME_SAMPLES = 512
-_CONTEXT_SAMPLES = 64
+CONTEXT_SAMPLES = 64
+"""Audio before a frame that the detector hears with it."""
+FULL_SCALE = 32768
 _STATE = (1, 1, 128)
 
 
@@ -28,59 +29,37 @@ def _model() -> Any:
 
 
 class SileroVad:
-    """Silero v6 for one session: keeps the recurrent state, and the last 64 samples as context."""
+    """One detector: how its frames are grouped into calls does not change what it finds."""
 
     def __init__(self) -> None:
         self._model = _model()
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all audio."""
         self._h: NDArray[np.float32] = np.zeros(_STATE, np.float32)
         self._c: NDArray[np.float32] = np.zeros(_STATE, np.float32)
-        self._context: NDArray[np.float32] = np.zeros(_CONTEXT_SAMPLES, np.float32)
 
-    def probabilities(self, samples: Samples) -> NDArray[np.float32]:
-        """Speech probability of each frame; `samples` is a whole number of frames, shape (n * 512,)."""
-        audio: NDArray[Any] = np.concatenate((self._context, samples.astype(np.float32) / 32768))
-        self._context = audio[-_CONTEXT_SAMPLES:]
-        window = np.lib.stride_tricks.sliding_window_view(audio, FRAME_SAMPLES + _CONTEXT_SAMPLES)[
-            ::FRAME_SAMPLES
-        ]
-        inputs = {"input": np.ascontiguousarray(window), "h": self._h, "c": self._c}
+    def probabilities(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Speech probability of each frame.
+
+        `frames` has the shape (n, CONTEXT_SAMPLES + FRAME_SAMPLES): each begins with the end of the one before it; full
+        scale 1.
+        """
+        inputs = {"input": frames, "h": self._h, "c": self._c}
         probabilities, self._h, self._c = self._model.run(None, inputs)
         return np.asarray(probabilities, np.float32).ravel()
+
+
+def frame_audio(samples: Samples, context: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Whole frames of audio as the detector wants them; `context` is the end of the audio before them."""
+    audio = samples.reshape(-1, FRAME_SAMPLES)
+    frames = np.empty((len(audio), CONTEXT_SAMPLES + FRAME_SAMPLES), np.float32)
+    np.divide(audio, FULL_SCALE, out=frames[:, CONTEXT_SAMPLES:], dtype=np.float32)
+    frames[0, :CONTEXT_SAMPLES] = context
+    frames[1:, :CONTEXT_SAMPLES] = frames[:-1, FRAME_SAMPLES:]
+    return frames
 
 
 def detect_speech(samples: Samples) -> NDArray[np.float32]:
     """Speech probability of each whole frame of audio that stands alone. Blocks: some milliseconds for a second."""
     whole = len(samples) - len(samples) % FRAME_SAMPLES
-    return SileroVad().probabilities(samples[:whole]) if whole else np.empty(0, np.float32)
-
-
-WEBRTC_FRAME_SAMPLES = 160
-"""The frame of WebRTC's detector: 10 ms."""
-
-_GAIN = 4
-"""12 dB. Without the gain the detector misses speech that peaks below -40 dBFS; with it no frame of it is missed."""
-
-
-class WebRtcVad:
-    """WebRTC's detector for one session. How the audio is cut into pieces does not change its decisions.
-
-    `mode` 0 misses the least speech, which a gate before a better detector needs; 3 is the strictest.
-    """
-
-    def __init__(self, mode: int = 0) -> None:
-        self._vad = webrtcvad.Vad(mode)
-        self._rest = b""
-
-    def voiced(self, samples: Samples) -> list[bool]:
-        """Whether there is speech, for each 10 ms frame that `samples` completes."""
-        louder = np.clip(samples.astype(np.int32) * _GAIN, -32768, 32767).astype(np.int16).tobytes()
-        audio = self._rest + louder
-        size = 2 * WEBRTC_FRAME_SAMPLES
-        whole = len(audio) - len(audio) % size
-        self._rest = audio[whole:]
-        is_speech = self._vad.is_speech
-        return [is_speech(audio[at : at + size], SAMPLE_RATE_HZ) for at in range(0, whole, size)]
+    if not whole:
+        return np.empty(0, np.float32)
+    return SileroVad().probabilities(frame_audio(samples[:whole], np.zeros(CONTEXT_SAMPLES, np.float32)))

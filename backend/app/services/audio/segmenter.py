@@ -20,7 +20,7 @@ from app.services.audio.endpointing import (
     SpeechEvidence,
 )
 from app.services.audio.pcm import Resampler
-from app.services.audio.vad_gate import VAD_GATES
+from app.services.audio.speech_gate import SpeechGate
 
 _PIECE_SAMPLES = 4096
 """Pieces are joined up to this length, so that tiny chunks do not make a long list."""
@@ -120,7 +120,6 @@ class Segmenter:
     """Cuts one session's audio into utterances. Samples are numbered from the session's first, at 16 kHz."""
 
     def __init__(self, settings: Settings, rate_hz: int, silence_ms: int | None) -> None:
-        self._settings = settings
         self._endpoint_config = EndpointConfig(
             silence_ms=silence_ms,
             threshold=settings.vad.threshold,
@@ -140,7 +139,7 @@ class Segmenter:
 
     def _begin_segment(self) -> None:
         """Count frames from here, with fresh detectors: `finish` may have cut a frame."""
-        self._gate = VAD_GATES[self._settings.vad.gate]()
+        self._gate = SpeechGate()
         self._endpointer = Endpointer(self._endpoint_config)
         self._base = self._buffer.end
         self._framed = self._base
@@ -180,8 +179,8 @@ class Segmenter:
 
     def _detect(self, samples: Samples) -> list[SegmentEvent]:
         events: list[SegmentEvent] = []
-        levels = np.abs(samples.reshape(-1, FRAME_SAMPLES).astype(np.float32)).mean(axis=1)
-        for prob, level in zip(self._gate.probabilities(samples).tolist(), levels.tolist(), strict=True):
+        heard = self._gate.hear(samples)
+        for prob, level in zip(heard.probabilities.tolist(), heard.levels_dbfs, strict=True):
             self._framed += FRAME_SAMPLES
             decision = self._endpointer.push(prob, level)
             match decision:

