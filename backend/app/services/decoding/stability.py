@@ -25,8 +25,9 @@ class StabilityRule:
 INCREMENTAL = StabilityRule(hold_ms=300)
 """For engines that decode the audio as it comes: each hypothesis extends the one before."""
 
-LOCAL_AGREEMENT = StabilityRule(newest_hold_ms=400)
-"""For engines that decode a whole window each time: what two decodes in a row agree on is stable.
+LOCAL_AGREEMENT = StabilityRule(hold_ms=450, newest_hold_ms=450)
+"""For engines that decode a whole window each time: what two decodes agree on is stable, if one heard so much more.
+Decodes of almost the same audio agree on the same mistakes.
 
 LocalAgreement-2: Macháček, Dabre, Bojar, "Turning Whisper into Real-Time Transcription System", 2023.
 """

@@ -31,11 +31,16 @@ TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
 """Audio after the end of speech that a final decode hears. It is shorter than the silence before an eager final: both
 finals hear the same audio, so the text does not depend on when it was decoded."""
 
-FIRST_S = 0.6
-"""Speech before the first partial: less is not yet a word."""
+FIRST_S = 0.5
+"""Speech before the first partial: less is hardly a word."""
+
+EARLY_S = 1.7
+"""Speech up to which partials come every EARLY_EVERY_S on an idle machine: first words are short and often misheard,
+and these decodes are cheap."""
+EARLY_EVERY_S = 0.25
 
 EVERY_S = 0.5
-"""New audio before the next partial, on an idle machine."""
+"""New audio before the next partial, later on."""
 
 LANGUAGE_S = 2.0
 """Speech from which a sure language holds for the later partials of the utterance; until then each finds its own."""
@@ -63,7 +68,8 @@ def is_partial_due(heard_s: float, onset_s: float, last: PartialDecode | None, f
     """
     if last is None:
         return heard_s - onset_s >= FIRST_S * factor
-    return heard_s - last.covered_s >= max(EVERY_S * factor, STRETCH * last.decode_s, last.took_s)
+    every_s = EARLY_EVERY_S if factor <= 1 and last.covered_s - onset_s < EARLY_S else EVERY_S
+    return heard_s - last.covered_s >= max(every_s * factor, STRETCH * last.decode_s, last.took_s)
 
 
 class DecodeListener(Protocol):

@@ -114,6 +114,13 @@ def test_two_decodes_make_a_word_stable_and_the_newest_is_held_back() -> None:
     assert push(prefix, "open the door", 2000) == ("open the door", "open the door")
 
 
+def test_decodes_of_almost_the_same_audio_make_nothing_stable() -> None:
+    prefix = StablePrefix(LOCAL_AGREEMENT)
+    for audio_ms in (1000, 1200, 1400):
+        assert push(prefix, "open the", audio_ms) == ("open the", "")
+    assert push(prefix, "open the door", 1500) == ("open the door", "open the")
+
+
 def test_a_word_that_two_decodes_differ_in_is_not_stable() -> None:
     prefix = StablePrefix(LOCAL_AGREEMENT)
     push(prefix, "recognise beach now", 1000)
