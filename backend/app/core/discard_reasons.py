@@ -6,6 +6,7 @@ from enum import StrEnum
 class DiscardReason(StrEnum):
     """Why an utterance comes to nothing. An engine of a plugin may give a reason beside these: see `OTHER_REASON`."""
 
+    TOO_QUIET = "too_quiet"
     TOO_SHORT = "too_short"
     NO_SPEECH = "no_speech"
     EMPTY = "empty"

@@ -329,14 +329,22 @@ class Ack(_Event):
     backlog_ms: int = Field(ge=0, description="of that, waiting for the engine (ms)")
 
 
+class Hint(BaseModel):
+    """What is wrong with the client's audio, and how to mend it."""
+
+    code: str = Field(description="`not_pcm16`, `no_signal` or `clipping`")
+    message: str
+
+
 class Status(_Event):
-    """What the load does to this dictation's partials: sent when it changes. Finals are never dropped."""
+    """What the load does to this dictation's partials, sent when it changes, and what is wrong with its audio."""
 
     type: Literal["status"]
     degraded: bool = Field(description="whether partials come later than they would, or not all of them")
     partials: Literal["on", "first_only", "off"] = Field(
         description="`first_only`: one for each utterance; `off`: finals alone"
     )
+    hint: Hint | None = Field(None, description="what is wrong with the audio; each code once a dictation")
 
 
 class Flushed(_Event):

@@ -4,7 +4,7 @@ from app.providers.base import Samples
 from app.services.audio.endpointing import SpeechEvidence
 from app.services.audio.segmenter import UtteranceEnded
 
-CLEAR_SPEECH = SpeechEvidence(voiced_ms=1000, mean_probability=0.95, voiced_share=0.9)
+CLEAR_SPEECH = SpeechEvidence(voiced_ms=1000, mean_probability=0.95, voiced_share=0.9, level_dbfs=-25.0)
 
 
 def make_ended(start: int, speech_end: int, *, audio: Samples | None = None) -> UtteranceEnded:

@@ -21,6 +21,9 @@ SOFT_PAUSE_FRAMES = 5
 PLAIN_SILENCE = 0.1
 """Probability below which a frame is silence beyond doubt."""
 
+QUIET_DBFS = -60.0
+"""Level of the voiced frames below which an utterance without words was too quiet."""
+
 DIP_FRAMES = 3
 """A hard cut is made in the quietest 96 ms since the soft limit."""
 
@@ -55,6 +58,8 @@ class SpeechEvidence:
     """Mean over that time: speech is mostly above 0.8, noise that resembles speech mostly below 0.6."""
     voiced_share: float
     """Share of that time in all time that is not plain silence: low in music."""
+    level_dbfs: float
+    """Mean level over that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ class _OpenUtterance:
     speech_end: int
     voiced: int = 0
     prob_sum: float = 0.0
+    level_sum: float = 0.0
     active: int = 0
     silent: int = 0
     paused: bool = False
@@ -125,7 +131,7 @@ class Endpointer:
         self._soft = frames(config.soft_utterance_s * 1000)
         self._hard = frames(config.max_utterance_s * 1000)
         self._count = 0
-        self._recent: deque[float] = deque(maxlen=START_WINDOW)
+        self._recent: deque[_Frame] = deque(maxlen=START_WINDOW)
         self._speech: _OpenUtterance | None = None
         self._late: deque[_Frame] = deque()
         """Frames since the soft limit: a hard cut is made in the quietest of them."""
@@ -136,14 +142,14 @@ class Endpointer:
         return self._speech is not None
 
     def push(self, prob: float, level: float) -> Decision | None:
-        """Take one frame: speech probability 0-1, and level (any unit that grows with loudness).
+        """Take one frame: speech probability 0-1, and level (dBFS).
 
         A `Pause` is followed by `Continue`, or by an `End` with the same `speech_end`.
         """
         self._count += 1
         if self._speech is None:
-            return self._check_begin(prob)
-        self._count_frame(self._speech, prob)
+            return self._check_begin(_Frame(prob, level))
+        self._count_frame(self._speech, _Frame(prob, level))
         return self._check_end(self._speech, _Frame(prob, level)) or self._check_pause(self._speech)
 
     def finish(self) -> End | None:
@@ -153,24 +159,25 @@ class Endpointer:
             return None
         return self._end(self._speech, self._count)
 
-    def _check_begin(self, prob: float) -> Begin | None:
-        self._recent.append(prob)
-        voiced = [index for index, p in enumerate(self._recent) if p >= self._config.threshold]
+    def _check_begin(self, frame: _Frame) -> Begin | None:
+        self._recent.append(frame)
+        voiced = [index for index, each in enumerate(self._recent) if each.prob >= self._config.threshold]
         if len(voiced) < START_VOICED:
             return None
         first = self._count - len(self._recent) + voiced[0]
         self._speech = _OpenUtterance(begin=first, speech_end=first)
-        for offset, p in enumerate(list(self._recent)[voiced[0] :]):
-            self._count_frame(self._speech, p, at=first + offset + 1)
+        for offset, each in enumerate(list(self._recent)[voiced[0] :]):
+            self._count_frame(self._speech, each, at=first + offset + 1)
         self._recent.clear()
         return Begin(first)
 
-    def _count_frame(self, speech: _OpenUtterance, prob: float, at: int | None = None) -> None:
-        speech.active += prob >= PLAIN_SILENCE
-        if prob >= self._config.threshold:
+    def _count_frame(self, speech: _OpenUtterance, frame: _Frame, at: int | None = None) -> None:
+        speech.active += frame.prob >= PLAIN_SILENCE
+        if frame.prob >= self._config.threshold:
             speech.voiced += 1
-            speech.prob_sum += prob
-        if prob >= self._config.neg_threshold:
+            speech.prob_sum += frame.prob
+            speech.level_sum += frame.level
+        if frame.prob >= self._config.neg_threshold:
             speech.silent = 0
             speech.speech_end = at or self._count
         else:
@@ -205,7 +212,7 @@ class Endpointer:
         end = self._end(speech, cut, continues=True)
         self._speech = _OpenUtterance(begin=cut, speech_end=cut)
         for offset, frame in enumerate(late[quietest:]):
-            self._count_frame(self._speech, frame.prob, at=cut + offset + 1)
+            self._count_frame(self._speech, frame, at=cut + offset + 1)
         return end
 
     def _end(self, speech: _OpenUtterance, at: int, *, continues: bool = False) -> End:
@@ -222,7 +229,9 @@ class Endpointer:
         )
 
     def _likely_reason(self, evidence: SpeechEvidence) -> DiscardReason | None:
-        return DiscardReason.TOO_SHORT if evidence.voiced_ms < self._config.min_speech_ms else None
+        if evidence.voiced_ms < self._config.min_speech_ms:
+            return DiscardReason.TOO_SHORT
+        return DiscardReason.TOO_QUIET if evidence.level_dbfs < QUIET_DBFS else None
 
 
 def _weigh(speech: _OpenUtterance) -> SpeechEvidence:
@@ -230,4 +239,5 @@ def _weigh(speech: _OpenUtterance) -> SpeechEvidence:
         voiced_ms=round(speech.voiced * FRAME_MS),
         mean_probability=speech.prob_sum / speech.voiced if speech.voiced else 0.0,
         voiced_share=speech.voiced / speech.active if speech.active else 0.0,
+        level_dbfs=speech.level_sum / speech.voiced if speech.voiced else 0.0,
     )

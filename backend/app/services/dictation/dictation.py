@@ -6,6 +6,7 @@ import anyio.lowlevel
 from app.core.config import Settings
 from app.core.errors import SessionTooLong
 from app.providers.base import SAMPLE_RATE_HZ
+from app.services.audio.input_checks import InputChecks
 from app.services.audio.pcm import to_samples
 from app.services.audio.segmenter import Segmenter, SegmentEvent, UtteranceEnded, UtteranceStarted
 from app.services.decoding.load import Pressure
@@ -45,6 +46,7 @@ class SegmentedDictation:
         self._recognition = RecognitionLoop(engine, self._queue, builder, outbox)
         self._segmenter: Segmenter | None = None
         self._rate_hz = 0
+        self._checks: InputChecks | None = None
         self._is_feeding = False
         self.done = anyio.Event()
 
@@ -80,7 +82,12 @@ class SegmentedDictation:
         if self._segmenter is None:
             self._segmenter = Segmenter(self._settings, rate_hz, self._silence_ms)
             self._rate_hz = rate_hz
+            if self._builder.is_requested("status"):
+                self._checks = InputChecks(rate_hz)
         samples = to_samples(pcm)
+        if self._checks is not None:
+            for hint in self._checks.push(samples):
+                self._builder.hint(hint)
         step = int(self._rate_hz * _SLICE_S)
         self._is_feeding = True
         try:

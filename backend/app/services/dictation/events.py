@@ -14,6 +14,7 @@ from app.core.discard_reasons import DiscardReason
 from app.core.errors import PrompterError
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, Transcript
 from app.schemas.speech_socket import OPTIONAL_EVENTS
+from app.services.audio.input_checks import InputHint
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.latency_meter import Meter
 from app.utils.joining import strip_open_end
@@ -154,12 +155,21 @@ class AckEvent(_Numbered):
     backlog_ms: int
 
 
+class HintFields(TypedDict):
+    """What is wrong with the client's audio, and how to mend it."""
+
+    code: str
+    message: str
+
+
 class StatusEvent(_Numbered):
-    """What the load does to partials."""
+    """What the load does to partials, and what is wrong with the audio."""
 
     type: Literal["status"]
     degraded: bool
     partials: Literal["on", "first_only", "off"]
+    hint: NotRequired[HintFields | None]
+    """Only where something is wrong with the audio."""
 
 
 class FlushedEvent(_Numbered):
@@ -324,6 +334,8 @@ class EventBuilder:
         self._words = words
         self._keep = keep
         self.totals = DictationTotals()
+        self._degraded = False
+        self._partials: Literal["on", "first_only", "off"] = "on"
 
     def is_requested(self, kind: str) -> bool:
         """Whether the client gets events of this type."""
@@ -439,7 +451,19 @@ class EventBuilder:
 
     def status(self, *, degraded: bool, partials: Literal["on", "first_only", "off"]) -> None:
         """What the load does to this dictation's partials."""
-        self._emit({"type": "status", "degraded": degraded, "partials": partials})
+        self._degraded, self._partials = degraded, partials
+        self._emit({"type": "status", "degraded": degraded, "partials": partials, "hint": None})
+
+    def hint(self, hint: InputHint) -> None:
+        """Something is wrong with the client's audio."""
+        self._emit(
+            {
+                "type": "status",
+                "degraded": self._degraded,
+                "partials": self._partials,
+                "hint": {"code": hint.code, "message": hint.message},
+            }
+        )
 
     def flushed(self, flush_id: str | int | None) -> None:
         """All that was said before the client's `flush` is final."""

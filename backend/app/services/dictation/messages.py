@@ -91,8 +91,8 @@ def parse_pcm(body: dict[str, Any]) -> bytes:
     if type(rate) is not int or not 8000 <= rate <= 48_000:
         raise InvalidSampleRate("`sample_rate` must be an integer from 8000 to 48000 (Hz)")
     if type(data) is not str:
-        raise InvalidMessage("`data` must be a string: base64 of the samples")
-    return decode_base64(data)
+        raise InvalidMessage("`data` must be a string: base64 of the samples, or a `data:` URL of it")
+    return decode_base64(data.partition(",")[2] if data.startswith("data:") else data)
 
 
 def parse_control(body: dict[str, Any]) -> ControlMessage:

@@ -23,7 +23,7 @@ from app.services.audio.endpointing import (
 CONVERSATION = EndpointConfig(silence_ms=600)
 
 
-def play(endpointer: Endpointer, *runs: tuple[float, int], level: float = 1000) -> list[Decision]:
+def play(endpointer: Endpointer, *runs: tuple[float, int], level: float = -25) -> list[Decision]:
     """Push runs of (probability, frames); give the decisions."""
     return [
         decision
@@ -33,7 +33,7 @@ def play(endpointer: Endpointer, *runs: tuple[float, int], level: float = 1000) 
     ]
 
 
-UNWEIGHED = SpeechEvidence(0, 0.0, 0.0)
+UNWEIGHED = SpeechEvidence(0, 0.0, 0.0, 0.0)
 
 
 def end_at(frame: int, speech_end: int) -> End:
@@ -90,10 +90,10 @@ def test_probabilities_between_the_thresholds_keep_speech_going_but_do_not_start
 @pytest.mark.parametrize(
     ("runs", "evidence", "likely_reason"),
     [
-        ([(0.7, 6)], SpeechEvidence(192, 0.7, 1.0), DiscardReason.TOO_SHORT),
-        ([(0.55, 3)], SpeechEvidence(96, 0.55, 1.0), DiscardReason.TOO_SHORT),
-        ([(0.95, 20)], SpeechEvidence(640, 0.95, 1.0), None),
-        ([(0.51, 9), (0.3, 30)], SpeechEvidence(288, 0.51, 9 / 28), None),
+        ([(0.7, 6)], SpeechEvidence(192, 0.7, 1.0, -25), DiscardReason.TOO_SHORT),
+        ([(0.55, 3)], SpeechEvidence(96, 0.55, 1.0, -25), DiscardReason.TOO_SHORT),
+        ([(0.95, 20)], SpeechEvidence(640, 0.95, 1.0, -25), None),
+        ([(0.51, 9), (0.3, 30)], SpeechEvidence(288, 0.51, 9 / 28, -25), None),
     ],
     ids=["short", "a click", "a word", "like music"],
 )
@@ -109,12 +109,18 @@ def test_what_the_detector_calls_speech_is_never_discarded_undecoded(
     assert asdict(end.evidence) == pytest.approx(asdict(evidence))
 
 
+def test_an_utterance_that_may_be_too_quiet_for_an_engine_says_so() -> None:
+    [_, end] = play(Endpointer(CONVERSATION), (0.9, 20), (0.0, 19), level=-70)
+    assert isinstance(end, End)
+    assert (end.discard_reason, end.likely_reason) == (None, DiscardReason.TOO_QUIET)
+
+
 def test_silence_behind_a_hard_cut_is_not_decoded() -> None:
     """The rest of an utterance that was cut in its last breath holds no speech at all."""
     endpointer = Endpointer(CONVERSATION)
     hard = frames(28_000)
     play(endpointer, (0.9, hard - 6))
-    [cut] = play(endpointer, (0.4, 3), level=10) + play(endpointer, (0.4, 3), level=0)
+    [cut] = play(endpointer, (0.4, 3), level=-60) + play(endpointer, (0.4, 3), level=-80)
     [end] = play(endpointer, (0.0, 19))
 
     assert isinstance(cut, End)
@@ -156,7 +162,7 @@ def test_at_28_s_the_cut_is_made_in_the_quietest_moment() -> None:
     endpointer = Endpointer(CONVERSATION)
     soft, hard = frames(20_000), frames(28_000)
     assert play(endpointer, (0.9, soft + 50)) == [Begin(0)]
-    assert play(endpointer, (0.9, 3), level=10) == []
+    assert play(endpointer, (0.9, 3), level=-60) == []
 
     [end] = play(endpointer, (0.9, hard - soft - 53))
 

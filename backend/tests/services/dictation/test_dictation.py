@@ -140,3 +140,13 @@ async def test_a_session_that_is_too_long_is_finalised() -> None:
             await it.dictation.feed(make_sentence(0.0), RATE_HZ)
         await it.until("stopped")
     assert it.kinds == ["final", "stopped"]
+
+
+async def test_a_client_that_asked_for_status_is_told_once_what_is_wrong_with_its_audio() -> None:
+    muted = bytes(2 * RATE_HZ)
+    async with room(FakeEngine(), requested=frozenset({"status"})) as it:
+        for _ in range(8):
+            await it.dictation.feed(muted, RATE_HZ)
+        it.dictation.stop()
+        await it.until("stopped")
+    assert [event["hint"]["code"] for event in it.events if event["type"] == "status"] == ["no_signal"]

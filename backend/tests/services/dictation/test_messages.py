@@ -29,6 +29,9 @@ def code_of(function: Any, *arguments: Any) -> str:
 def test_a_chunk_becomes_its_bytes() -> None:
     body = parse_json(json.dumps(AUDIO | {"seq": 3}))
     assert bytes(parse_pcm(body)) == base64.b64decode("AAABAA==")
+    assert bytes(parse_pcm(AUDIO | {"data": "data:audio/pcm;base64,AAABAA=="})) == base64.b64decode(
+        "AAABAA=="
+    )
     assert parse_seq(body) == 3
     assert parse_seq(AUDIO) is None
 

@@ -2153,6 +2153,19 @@ export interface components {
             status: "ok";
         };
         /**
+         * Hint
+         * @description What is wrong with the client's audio, and how to mend it.
+         */
+        Hint: {
+            /**
+             * Code
+             * @description `not_pcm16`, `no_signal` or `clipping`
+             */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /**
          * HitOut
          * @description One title, message or final that has all words of the query.
          */
@@ -3370,7 +3383,7 @@ export interface components {
         };
         /**
          * Status
-         * @description What the load does to this dictation's partials: sent when it changes. Finals are never dropped.
+         * @description What the load does to this dictation's partials, sent when it changes, and what is wrong with its audio.
          */
         Status: {
             /**
@@ -3378,6 +3391,11 @@ export interface components {
              * @description whether partials come later than they would, or not all of them
              */
             degraded: boolean;
+            /**
+             * @description what is wrong with the audio; each code once a dictation
+             * @default null
+             */
+            hint: components["schemas"]["Hint"] | null;
             /**
              * Partials
              * @description `first_only`: one for each utterance; `off`: finals alone
@@ -3855,7 +3873,7 @@ export interface components {
             end_ms: number;
             /**
              * Reason
-             * @description `too_short`, `no_speech`, `empty`, `hallucination` or `engine_error`
+             * @description `too_quiet`, `too_short`, `no_speech`, `empty`, `hallucination` or `engine_error`
              */
             reason: string;
             /**
