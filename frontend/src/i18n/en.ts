@@ -49,6 +49,10 @@ export const en = {
     muted: "Muted",
     silent: "No sound comes from the microphone. Is it switched off, or the wrong one?",
     tooQuiet: "Very quiet: move closer, or raise the microphone",
+    hints: {
+      clipping: "Too loud: move away, or lower the microphone",
+      notPcm16: "The server cannot make sense of the sound of this page. Load the page again.",
+    },
     missing_one: "A part was not understood: repeat it",
     missing_other: "{{count}} parts were not understood: repeat them",
     doubted_one: "{{count}} uncertain word",

@@ -50,6 +50,10 @@ export const es: Texts = {
     muted: "Silenciado",
     silent: "No llega ningún sonido del micrófono. ¿Está apagado o es otro?",
     tooQuiet: "Se oye muy bajo: acércate o sube el micrófono",
+    hints: {
+      clipping: "Se oye demasiado alto: aléjate o baja el micrófono",
+      notPcm16: "El servidor no entiende el sonido de esta página. Cárgala de nuevo.",
+    },
     missing_one: "Una parte no se ha entendido: repítela",
     missing_other: "{{count}} partes no se han entendido: repítelas",
     doubted_one: "{{count}} palabra dudosa",

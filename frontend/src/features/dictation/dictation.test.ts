@@ -349,6 +349,9 @@ describe("the sound", () => {
     status(null);
     await settle();
     expect(dictation.get().hint).toBe(null);
+    status({ code: "no_signal", message: "all zeros" }); // it may be muted, which the page knows
+    await settle();
+    expect(dictation.get().hint).toBe(null);
     status({ code: "other", message: "something else" });
     await settle();
     expect(dictation.get().hint?.code).toBe("other");

@@ -17,6 +17,8 @@ import {
 
 /** How long sending waits for the last final. */
 export const SETTLE_TIMEOUT_MS = 2000;
+/** Zeros alone: this page knows better whether it is muted. */
+const NO_SIGNAL = "no_signal";
 /** How often one dictation says that it hears too little. */
 const MAX_QUIET = 3;
 
@@ -185,7 +187,7 @@ export class Dictation {
     const isHeard =
       (event.type === "final" && event.text !== "") || (event.type === "speech" && event.isSpeaking);
     if (isHeard && this.#view.isTooQuiet) this.#update({ isTooQuiet: false });
-    if (event.type === "hint" && !this.#shownHints.has(event.hint.code)) {
+    if (event.type === "hint" && !this.#shownHints.has(event.hint.code) && event.hint.code !== NO_SIGNAL) {
       this.#shownHints.add(event.hint.code);
       this.#update({ hint: event.hint });
     }

@@ -4,8 +4,11 @@ import { useTranslation } from "react-i18next";
 
 import type { ServerHint } from "../client/messages";
 
+/** The hints that this page knows. The message of any other is shown as the server wrote it. */
 const TEXTS = {
   too_quiet: "dictation.tooQuiet",
+  clipping: "dictation.hints.clipping",
+  not_pcm16: "dictation.hints.notPcm16",
 } as const;
 
 interface SoundHintProps {

@@ -380,4 +380,9 @@ it("says that it hears too little, and what the server says of the sound", async
   expect(screen.getByText("the audio is upside down")).toHaveAttribute("lang", "en");
   await userEvent.click(screen.getByRole("button", { name: "Close" }));
   expect(screen.getByTestId("sound-hint")).toBeEmptyDOMElement();
+  const known = { code: "clipping", message: "the audio is clipped" };
+  await told(() => server.emit({ type: "status", degraded: false, partials: "on", hint: known }));
+  expect(screen.getByTestId("sound-hint")).toHaveTextContent(
+    /^Too loud: move away, or lower the microphone$/,
+  );
 });
