@@ -173,7 +173,10 @@ class PackedTranscriber:
         self._engine = engine
         self._decoder = UtteranceDecoder(engine)
         self._segmenter = Segmenter(settings, SAMPLE_RATE_HZ, self.PAUSE_MS)
-        self._packer = WindowPacker(int(settings.limits.utterance_s * SAMPLE_RATE_HZ))
+        # One window has one language: where that is not known, it may change in a pause that ends an utterance.
+        known = engine.config.required_langs or engine.provider.capabilities.languages or ()
+        longest_pause = None if len(known) == 1 else settings.endpointing.dictation_ms * _SAMPLES_PER_MS
+        self._packer = WindowPacker(int(settings.limits.utterance_s * SAMPLE_RATE_HZ), longest_pause)
         self._utterances = utterances if engine.scheduler else anyio.CapacityLimiter(1)
         self._segmenters = segmenters
         self._audio: list[Samples] = []

@@ -115,17 +115,24 @@ def _cut_pauses(pieces: list[Piece]) -> Iterator[tuple[int, Samples]]:
 class WindowPacker:
     """Gathers pieces, and hands out windows: cut at the longest pause in the later part of what fits."""
 
-    def __init__(self, longest_samples: int) -> None:
+    def __init__(self, longest_samples: int, longest_pause: int | None = None) -> None:
+        """No window reaches over a pause of `longest_pause` samples, where that is given."""
         self._longest = longest_samples
+        self._longest_pause = longest_pause
         self._pieces: list[Piece] = []
 
     def push(self, piece: Piece) -> list[PackedWindow]:
         """Take the next piece; return the windows that are complete."""
+        windows = self.finish() if self._is_far(piece) else []
         self._pieces.append(piece)
-        windows = []
         while self._measure(self._pieces) > LOOKAHEAD * self._longest and len(self._pieces) > 1:
             windows.append(self._take_window())
         return windows
+
+    def _is_far(self, piece: Piece) -> bool:
+        if self._longest_pause is None or not self._pieces:
+            return False
+        return piece.onset - self._pieces[-1].speech_end >= self._longest_pause
 
     def finish(self) -> list[PackedWindow]:
         """The recording is over; return the last windows."""

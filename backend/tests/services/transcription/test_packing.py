@@ -29,8 +29,11 @@ def make_pieces(*spoken_and_silent_s: tuple[float, float]) -> tuple[Samples, lis
     return recording, pieces
 
 
-def pack(pieces: list[Piece], longest_s: float = LONGEST_S) -> list[PackedWindow]:
-    packer = WindowPacker(int(longest_s * SAMPLE_RATE_HZ))
+def pack(
+    pieces: list[Piece], longest_s: float = LONGEST_S, longest_pause_s: float | None = None
+) -> list[PackedWindow]:
+    pause = None if longest_pause_s is None else int(longest_pause_s * SAMPLE_RATE_HZ)
+    packer = WindowPacker(int(longest_s * SAMPLE_RATE_HZ), pause)
     windows = [window for piece in pieces for window in packer.push(piece)]
     return windows + packer.finish()
 
@@ -55,6 +58,11 @@ def test_a_short_pause_stays_as_it_is() -> None:
 def test_a_window_is_cut_at_the_longest_pause_of_its_later_half() -> None:
     _, pieces = make_pieces((6, 3), (10, 0.5), (4, 1.2), (5, 0.4), (20, 1))
     assert count_pieces(pack(pieces)) == [3, 2]
+
+
+def test_no_window_reaches_over_a_pause_that_may_change_the_language() -> None:
+    _, pieces = make_pieces((3, 0.5), (3, 1.2), (3, 1.1), (3, 5), (3, 1))
+    assert count_pieces(pack(pieces, longest_pause_s=1.2)) == [2, 2, 1]
 
 
 def test_the_rest_is_one_window_where_it_can_be() -> None:
