@@ -64,6 +64,8 @@ class SttConfig:
     words: bool = False
     vocabulary: tuple[str, ...] = ()
     partials: bool = True
+    cautious: bool = False
+    """No detector has heard speech in the audio: the engine gives only text that it is sure of."""
 
     @property
     def primary_lang(self) -> str | None:

@@ -87,6 +87,34 @@ class DurationUsage(BaseModel):
     seconds: float = Field(description="length of the recording (s)", examples=[3.43])
 
 
+_DISCARDED = Field(None, description="what came to nothing, in order; left out where nothing did")
+
+
+class DiscardedOut(BaseModel):
+    """Audio of the recording that came to nothing."""
+
+    reason: str = Field(
+        description="as in `utterance_discarded` of the speech socket; an engine may have reasons of its own",
+        examples=["no_speech"],
+    )
+    start_ms: int = Field(description="where it begins (ms)", examples=[420])
+    end_ms: int = Field(description="where it ends (ms)", examples=[3200])
+    dbfs: float = Field(description="its level (dB below full scale)", examples=[-61.5])
+
+
+_UNCOVERED = Field(
+    None, description="speech in the middle of the text that has no words; left out where there is none"
+)
+
+
+class UncoveredOut(BaseModel):
+    """Audible speech that the text has no words for."""
+
+    start_ms: int = Field(description="where it begins (ms)", examples=[9100])
+    end_ms: int = Field(description="where it ends (ms)", examples=[11_300])
+    dbfs: float = Field(description="its level (dB below full scale)", examples=[-64.2])
+
+
 class TranscriptionOut(BaseModel):
     """The text of a recording."""
 
@@ -94,6 +122,8 @@ class TranscriptionOut(BaseModel):
         description="the whole text", examples=["Write a Python function that reverses a list."]
     )
     usage: DurationUsage
+    discarded: list[DiscardedOut] | None = _DISCARDED
+    uncovered: list[UncoveredOut] | None = _UNCOVERED
 
 
 class WordOut(BaseModel):
@@ -138,3 +168,5 @@ class VerboseTranscriptionOut(BaseModel):
     segments: list[SegmentOut] = Field(description="one entry for each segment")
     words: list[WordOut] | None = Field(None, description="the words, where word times were requested")
     usage: DurationUsage
+    discarded: list[DiscardedOut] | None = _DISCARDED
+    uncovered: list[UncoveredOut] | None = _UNCOVERED

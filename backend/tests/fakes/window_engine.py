@@ -116,6 +116,7 @@ class FakeWindowEngine:
     def __init__(self, script: WindowScript | None = None) -> None:
         self.script = script or WindowScript()
         self.sessions: list[FakeWindowSession] = []
+        self.configs: list[SttConfig] = []
 
     async def status(self) -> ProviderStatus:
         return ProviderStatus(ProviderState.READY, "a fake for tests")
@@ -130,6 +131,7 @@ class FakeWindowEngine:
         if config.model not in (None, "fake"):
             raise UnknownModel(f"no model {config.model!r}; expected 'fake'")
         self.sessions.append(FakeWindowSession(self.script))
+        self.configs.append(config)
         return self.sessions[-1]
 
     async def aclose(self) -> None:

@@ -136,7 +136,7 @@ async def _events(job: TranscriptionJob) -> AsyncGenerator[bytes, None]:
             if isinstance(step, TranscribedUtterance):
                 last = step
                 yield _event(delta_event(step, joiner.push(step.part)))
-            else:
+            elif isinstance(step, TranscriptionProgress):
                 yield _comment(step)
     except PrompterError as error:
         yield _event(to_openai_error(error))

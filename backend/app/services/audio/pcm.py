@@ -1,6 +1,7 @@
 """PCM16 as it arrives becomes 16 kHz samples: base64, samples split between frames, and resampling from any rate."""
 
 import binascii
+import math
 
 import numpy as np
 import pybase64
@@ -89,3 +90,15 @@ class Resampler:
 
 def _to_int16(samples: NDArray[np.float32]) -> Samples:
     return np.clip(np.rint(samples), -_FULL_SCALE - 1, _FULL_SCALE).astype(np.int16)
+
+
+SILENCE_DBFS = -100.0
+"""The level of silence, which has none."""
+
+
+def measure_dbfs(samples: Samples) -> float:
+    """The mean level (dB below full scale), from SILENCE_DBFS to 0."""
+    if not len(samples):
+        return SILENCE_DBFS
+    power = float(np.square(samples, dtype=np.float64).mean()) / 32768**2
+    return round(max(10 * math.log10(power), SILENCE_DBFS), 1) if power else SILENCE_DBFS

@@ -7,8 +7,10 @@ import anyio.to_thread
 import numpy as np
 
 from app.core.config import Settings
+from app.core.discard_reasons import DiscardReason
 from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, Samples, Segment, Transcript, Word
 from app.providers.boundary import ProviderBoundary
+from app.services.audio.pcm import measure_dbfs
 from app.services.audio.segmenter import (
     Segmenter,
     SegmentEvent,
@@ -18,11 +20,19 @@ from app.services.audio.segmenter import (
 )
 from app.services.decoding.utterance import OpenEngine, UtteranceDecoder
 from app.services.transcription.packing import PackedWindow, Piece, WindowPacker
-from app.services.transcription.result import TranscribedUtterance, TranscribedWord
+from app.services.transcription.result import (
+    DiscardedAudio,
+    TranscribedUtterance,
+    TranscribedWord,
+    UncoveredAudio,
+)
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 RAW_CHUNK_SAMPLES = SAMPLE_RATE_HZ // 10
 """An engine that sees every chunk is given this much at a time: about as much as a microphone client sends."""
+
+
+TranscribedPart = TranscribedUtterance | DiscardedAudio | UncoveredAudio
 
 
 class RecordingTranscriber(Protocol):
@@ -33,15 +43,15 @@ class RecordingTranscriber(Protocol):
         """Whether an utterance is open: others may wait for its place."""
         ...
 
-    async def push(self, block: Samples) -> list[TranscribedUtterance]:
-        """Take the next audio; return the utterances that end in it.
+    async def push(self, block: Samples) -> list[TranscribedPart]:
+        """Take the next audio; return the utterances that end in it, and what came to nothing.
 
         Raises:
             EngineFailed, and our other errors that the engine raises.
         """
         ...
 
-    async def finish(self) -> list[TranscribedUtterance]:
+    async def finish(self) -> list[TranscribedPart]:
         """The recording is over; return its last utterance, if any. Raises as `push` does."""
         ...
 
@@ -70,15 +80,16 @@ class SegmentedTranscriber:
         self._segmenter = Segmenter(settings, SAMPLE_RATE_HZ, silence_ms or settings.endpointing.dictation_ms)
         self._utterances = utterances if engine.scheduler else None
         self._segmenters = segmenters
+        self._audio: list[Samples] = []
         self._onset = 0
         self.is_busy = False
 
-    async def push(self, block: Samples) -> list[TranscribedUtterance]:
+    async def push(self, block: Samples) -> list[TranscribedPart]:
         return await self._decode(
             await anyio.to_thread.run_sync(self._segmenter.push, block, limiter=self._segmenters)
         )
 
-    async def finish(self) -> list[TranscribedUtterance]:
+    async def finish(self) -> list[TranscribedPart]:
         return await self._decode(
             await anyio.to_thread.run_sync(self._segmenter.finish, limiter=self._segmenters)
         )
@@ -87,35 +98,45 @@ class SegmentedTranscriber:
         await self._close_utterance()
         await self._engine.aclose()
 
-    async def _decode(self, events: list[SegmentEvent]) -> list[TranscribedUtterance]:
-        found = [await self._handle(event) for event in events]
-        return [utterance for utterance in found if utterance is not None]
+    async def _decode(self, events: list[SegmentEvent]) -> list[TranscribedPart]:
+        return [part for event in events for part in await self._handle(event)]
 
-    async def _handle(self, event: SegmentEvent) -> TranscribedUtterance | None:
+    async def _handle(self, event: SegmentEvent) -> list[TranscribedPart]:
         match event:
             case UtteranceStarted():
                 await self._begin(event)
             case UtteranceAudio():
+                self._audio.append(event.samples)
                 await self._decoder.accept(event.samples)
             case UtteranceEnded():
                 return await self._end(event)
             case _:
                 pass  # a pause that may be the end: a recording has no eager finals
-        return None
+        return []
 
     async def _begin(self, utterance: UtteranceStarted) -> None:
         if self._utterances is not None:
             await self._utterances.acquire_on_behalf_of(self)
             self.is_busy = True
         self._onset = utterance.onset
+        self._audio = []
         await self._decoder.begin(utterance)
 
-    async def _end(self, ended: UtteranceEnded) -> TranscribedUtterance | None:
+    async def _end(self, ended: UtteranceEnded) -> list[TranscribedPart]:
         try:
             if ended.discard_reason is not None:
-                return None
-            final = await self._decoder.finish(ended)
-            return self._transcribed(final.transcript, ended)
+                return [self._discarded(ended.discard_reason, ended)]
+            transcript = (await self._decoder.finish(ended)).transcript
+            if transcript.rejected or not transcript.text:
+                return [self._discarded(name_rejection(transcript, ended.likely_reason), ended)]
+            offset_ms = ended.start // _SAMPLES_PER_MS
+            uncovered = [
+                UncoveredAudio(
+                    start_ms=offset_ms + gap.start_ms, end_ms=offset_ms + gap.end_ms, dbfs=gap.dbfs
+                )
+                for gap in transcript.uncovered
+            ]
+            return [self._transcribed(transcript, ended), *uncovered]
         finally:
             await self._close_utterance()
 
@@ -125,10 +146,18 @@ class SegmentedTranscriber:
             self.is_busy = False
             self._utterances.release_on_behalf_of(self)
 
-    def _transcribed(self, transcript: Transcript, ended: UtteranceEnded) -> TranscribedUtterance | None:
-        """The utterance with times from the start of the recording; None where it has no text."""
-        if transcript.rejected or not transcript.text:
-            return None
+    def _discarded(self, reason: str, ended: UtteranceEnded) -> DiscardedAudio:
+        samples = np.concatenate(self._audio or [np.empty(0, np.int16)])
+        speech = samples[self._onset - ended.start : ended.speech_end - ended.start]
+        return DiscardedAudio(
+            reason=reason,
+            start_ms=self._onset // _SAMPLES_PER_MS,
+            end_ms=ended.speech_end // _SAMPLES_PER_MS,
+            dbfs=measure_dbfs(speech),
+        )
+
+    def _transcribed(self, transcript: Transcript, ended: UtteranceEnded) -> TranscribedUtterance:
+        """The utterance with times from the start of the recording."""
         offset_ms = ended.start // _SAMPLES_PER_MS
         words = tuple(
             TranscribedWord(
@@ -183,11 +212,11 @@ class PackedTranscriber:
         self._onset = 0
         self.is_busy = False
 
-    async def push(self, block: Samples) -> list[TranscribedUtterance]:
+    async def push(self, block: Samples) -> list[TranscribedPart]:
         events = await anyio.to_thread.run_sync(self._segmenter.push, block, limiter=self._segmenters)
         return await self._decode([window for event in events for window in self._handle(event)])
 
-    async def finish(self) -> list[TranscribedUtterance]:
+    async def finish(self) -> list[TranscribedPart]:
         events = await anyio.to_thread.run_sync(self._segmenter.finish, limiter=self._segmenters)
         windows = [window for event in events for window in self._handle(event)]
         return await self._decode(windows + self._packer.finish())
@@ -217,10 +246,11 @@ class PackedTranscriber:
                 pass  # a pause that may be the end: a recording has no eager finals
         return []
 
-    async def _decode(self, windows: list[PackedWindow]) -> list[TranscribedUtterance]:
-        return [utterance for window in windows for utterance in await self._decode_window(window)]
+    async def _decode(self, windows: list[PackedWindow]) -> list[TranscribedPart]:
+        return [part for window in windows for part in await self.decode_window(window)]
 
-    async def _decode_window(self, window: PackedWindow) -> list[TranscribedUtterance]:
+    async def decode_window(self, window: PackedWindow) -> list[TranscribedPart]:
+        """Decode audio that no segmenter has cut. Raises as `push` does."""
         async with self._utterances:
             self.is_busy = True
             try:
@@ -232,17 +262,35 @@ class PackedTranscriber:
             finally:
                 await self._decoder.close()
                 self.is_busy = False
-        lang = final.transcript.lang or self._engine.config.primary_lang
-        return unpack_transcript(final.transcript, window, lang)
+        transcript = final.transcript
+        if transcript.rejected or not transcript.text:
+            return [discard_window(window, name_rejection(transcript))]
+        lang = transcript.lang or self._engine.config.primary_lang
+        return [*unpack_transcript(transcript, window, lang), *locate_uncovered(transcript, window)]
+
+
+def name_rejection(transcript: Transcript, likely: DiscardReason | None = None) -> str:
+    """Why this transcript has no text. `likely` is what the detector would say."""
+    return transcript.rejected or likely or DiscardReason.EMPTY
+
+
+def discard_window(window: PackedWindow, reason: str) -> DiscardedAudio:
+    """The window as audio that came to nothing."""
+    speech = [
+        piece.samples[piece.onset - piece.start : piece.speech_end - piece.start] for piece in window.pieces
+    ]
+    return DiscardedAudio(
+        reason=reason,
+        start_ms=window.onset // _SAMPLES_PER_MS,
+        end_ms=window.pieces[-1].speech_end // _SAMPLES_PER_MS,
+        dbfs=measure_dbfs(np.concatenate(speech)),
+    )
 
 
 def unpack_transcript(
     transcript: Transcript, window: PackedWindow, lang: str | None
 ) -> list[TranscribedUtterance]:
     """The text of a window in parts, each with its words, and times from the start of the recording."""
-    if transcript.rejected or not transcript.text:
-        return []
-
     whole = Segment(transcript.text, 0, window.speech_samples // _SAMPLES_PER_MS)
     left = [_place_word(word, window) for word in transcript.words]
     found: list[TranscribedUtterance] = []
@@ -266,6 +314,17 @@ def unpack_transcript(
                 model=transcript.model,
                 joined=transcript.joined and number == 0,
             )
+        )
+    return found
+
+
+def locate_uncovered(transcript: Transcript, window: PackedWindow) -> list[UncoveredAudio]:
+    """The speech of a window that has no words, with times from the start of the recording."""
+    found = []
+    for gap in transcript.uncovered:
+        start, end = window.locate_speech(gap.start_ms * _SAMPLES_PER_MS, gap.end_ms * _SAMPLES_PER_MS)
+        found.append(
+            UncoveredAudio(start_ms=start // _SAMPLES_PER_MS, end_ms=end // _SAMPLES_PER_MS, dbfs=gap.dbfs)
         )
     return found
 
@@ -309,8 +368,8 @@ class PassthroughTranscriber:
         self._received = 0
         self._final_end = 0
 
-    async def push(self, block: Samples) -> list[TranscribedUtterance]:
-        found = []
+    async def push(self, block: Samples) -> list[TranscribedPart]:
+        found: list[TranscribedPart] = []
         for at in range(0, len(block), RAW_CHUNK_SAMPLES):
             chunk = block[at : at + RAW_CHUNK_SAMPLES]
             self._received += len(chunk)
@@ -319,7 +378,7 @@ class PassthroughTranscriber:
             found += [self._transcribed(text) for kind, text in texts if kind == "final" and text]
         return found
 
-    async def finish(self) -> list[TranscribedUtterance]:
+    async def finish(self) -> list[TranscribedPart]:
         """Chunks since the last final give no utterance, as in a dictation."""
         return []
 

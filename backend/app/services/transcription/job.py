@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -16,20 +16,24 @@ from app.providers.media.decoder import RecordingDecoder
 from app.services.decoding.languages import choose_languages
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
-from app.services.decoding.utterance import open_engine
+from app.services.decoding.utterance import OpenEngine, open_engine
 from app.services.transcription.decoder import (
     PackedTranscriber,
     PassthroughTranscriber,
     RecordingTranscriber,
     SegmentedTranscriber,
+    TranscribedPart,
 )
 from app.services.transcription.request import TranscriptionRequest, find_model
 from app.services.transcription.result import (
+    DiscardedAudio,
     RecordingTranscript,
     TranscribedUtterance,
     TranscriptionProgress,
+    UncoveredAudio,
     main_language,
 )
+from app.services.transcription.second_look import LevelTrack, cut_windows
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +43,7 @@ PROGRESS_EVERY_S = 1.0
 RETRY_S = 5.0
 """When a client that was refused may try again."""
 
-TranscriptionStep = TranscribedUtterance | TranscriptionProgress
+TranscriptionStep = TranscribedPart | TranscriptionProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,11 @@ class TranscriptionJob:
         self._steps = self._run()
         self._first: list[TranscriptionStep | None] = []
         self._utterances: list[TranscribedUtterance] = []
+        self._discarded: list[DiscardedAudio] = []
+        self._uncovered: list[UncoveredAudio] = []
         self._decoded_samples = 0
+        self._levels = LevelTrack()
+        self._decodes_windows = False
         self._began_s = time.monotonic()
         self._provider = ""
 
@@ -81,10 +89,18 @@ class TranscriptionJob:
         self._first = [await anext(self._steps, None)]
 
     async def next(self) -> TranscriptionStep | None:
-        """The next utterance or sign of progress; None after the last. Raises as `open` does, and MessageTooBig."""
+        """The next utterance, loss or sign of progress; None after the last.
+
+        Raises as `open` does, and MessageTooBig.
+        """
         step = self._first.pop() if self._first else await anext(self._steps, None)
-        if isinstance(step, TranscribedUtterance):
-            self._utterances.append(step)
+        match step:
+            case TranscribedUtterance():
+                self._utterances.append(step)
+            case DiscardedAudio():
+                self._discarded.append(step)
+            case UncoveredAudio():
+                self._uncovered.append(step)
         return step
 
     async def whole(self) -> RecordingTranscript:
@@ -95,13 +111,15 @@ class TranscriptionJob:
 
     @property
     def so_far(self) -> RecordingTranscript:
-        """The utterances that `next` has returned."""
+        """What `next` has returned."""
         utterances = tuple(self._utterances)
         requested = (self._request.lang or "auto").split("-")[0].lower()
         return RecordingTranscript(
             utterances=utterances,
             duration_s=self._decoded_samples / SAMPLE_RATE_HZ,
             lang=main_language(utterances, None if requested == "auto" else requested),
+            discarded=tuple(self._discarded),
+            uncovered=tuple(self._uncovered),
         )
 
     async def aclose(self) -> None:
@@ -111,31 +129,59 @@ class TranscriptionJob:
 
     async def _run(self) -> AsyncGenerator[TranscriptionStep, None]:
         complete = False
+        try:
+            async with aclosing(self._transcribe()) as steps:
+                async for step in steps:
+                    yield step
+            if not self._utterances:
+                async with aclosing(self._look_again()) as steps:
+                    async for step in steps:
+                        yield step
+            complete = True
+        finally:
+            if self._provider:
+                self._log(complete=complete)
+
+    async def _transcribe(self) -> AsyncGenerator[TranscriptionStep, None]:
         async with AsyncExitStack() as stack:
-            file = await stack.enter_async_context(
-                RecordingDecoder(self._file, self._deps.settings.limits.upload_s)
-            )
+            file = await stack.enter_async_context(self._open_file())
             block = await file.block()
             transcriber = await self._open_transcriber()
             stack.push_async_callback(transcriber.aclose)
             yield TranscriptionProgress(0.0, file.duration_s)
             shown_s = time.monotonic()
-            try:
-                while block is not None:
-                    self._decoded_samples += len(block)
-                    for utterance in await transcriber.push(block):
-                        yield utterance
-                    if not transcriber.is_busy and time.monotonic() - shown_s >= PROGRESS_EVERY_S:
-                        shown_s = time.monotonic()
-                        yield TranscriptionProgress(self._decoded_samples / SAMPLE_RATE_HZ, file.duration_s)
-                    block = await file.block()
-                for utterance in await transcriber.finish():
-                    yield utterance
-                complete = True
-            finally:
-                self._log(complete=complete)
+            while block is not None:
+                self._decoded_samples += len(block)
+                self._levels.push(block)
+                for part in await transcriber.push(block):
+                    yield part
+                if not transcriber.is_busy and time.monotonic() - shown_s >= PROGRESS_EVERY_S:
+                    shown_s = time.monotonic()
+                    yield TranscriptionProgress(self._decoded_samples / SAMPLE_RATE_HZ, file.duration_s)
+                block = await file.block()
+            for part in await transcriber.finish():
+                yield part
 
-    async def _open_transcriber(self) -> RecordingTranscriber:
+    async def _look_again(self) -> AsyncGenerator[TranscriptionStep, None]:
+        """Nothing was heard: decode the loudest windows without the gate, and believe only what is sure."""
+        longest = int(self._deps.settings.limits.utterance_s * SAMPLE_RATE_HZ)
+        windows = self._levels.choose_windows(longest) if self._decodes_windows else []
+        if windows:
+            async with AsyncExitStack() as stack:
+                transcriber = self._pack(await self._open_engine(cautious=True))
+                stack.push_async_callback(transcriber.aclose)
+                file = await stack.enter_async_context(self._open_file())
+                async for window in cut_windows(file.block, windows):
+                    for part in await transcriber.decode_window(window):
+                        if not isinstance(part, DiscardedAudio):
+                            yield part
+        if not self._utterances and not self._discarded and self._decoded_samples:
+            yield self._levels.describe()
+
+    def _open_file(self) -> RecordingDecoder:
+        return RecordingDecoder(self._file, self._deps.settings.limits.upload_s)
+
+    async def _open_engine(self, *, cautious: bool = False) -> OpenEngine:
         request, deps = self._request, self._deps
         model = find_model(request.model, await deps.engines.list_models())
         lang, langs = choose_languages(request.lang, request.langs, deps.settings.stt)
@@ -146,21 +192,31 @@ class TranscriptionJob:
             words=request.words,
             vocabulary=request.vocabulary,
             partials=False,
+            cautious=cautious,
         )
-        engine = await open_engine(deps.engines, deps.settings, model.provider, config, live=False)
+        return await open_engine(deps.engines, deps.settings, model.provider, config, live=False)
+
+    async def _open_transcriber(self) -> RecordingTranscriber:
+        request, deps = self._request, self._deps
+        engine = await self._open_engine()
         self._provider = engine.name
         if isinstance(engine.session, RawSttSession):
             return PassthroughTranscriber(engine, engine.session)
-        if isinstance(engine.session, WindowSttSession) and request.silence_ms is None:
-            return PackedTranscriber(
-                engine, deps.settings, utterances=deps.utterances, segmenters=deps.segmenters
-            )
+        self._decodes_windows = isinstance(engine.session, WindowSttSession)
+        if self._decodes_windows and request.silence_ms is None:
+            return self._pack(engine)
         return SegmentedTranscriber(
             engine,
             deps.settings,
             silence_ms=request.silence_ms,
             utterances=deps.utterances,
             segmenters=deps.segmenters,
+        )
+
+    def _pack(self, engine: OpenEngine) -> PackedTranscriber:
+        deps = self._deps
+        return PackedTranscriber(
+            engine, deps.settings, utterances=deps.utterances, segmenters=deps.segmenters
         )
 
     def _log(self, *, complete: bool) -> None:

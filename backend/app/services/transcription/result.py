@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.schemas.openai_audio import (
+    DiscardedOut,
     DurationUsage,
     SegmentOut,
     TranscriptionOut,
+    UncoveredOut,
     VerboseTranscriptionOut,
     WordOut,
 )
@@ -46,6 +48,28 @@ class TranscribedUtterance:
 
 
 @dataclass(frozen=True, slots=True)
+class DiscardedAudio:
+    """Audio that came to nothing; times from the start of the recording."""
+
+    reason: str
+    """A `DiscardReason`, or an engine's own."""
+    start_ms: int
+    end_ms: int
+    dbfs: float
+    """Its level (dB below full scale)."""
+
+
+@dataclass(frozen=True, slots=True)
+class UncoveredAudio:
+    """Audible speech in the middle of a text that has no words for it; times from the start of the recording."""
+
+    start_ms: int
+    end_ms: int
+    dbfs: float
+    """Its level (dB below full scale)."""
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptionProgress:
     """How much of the recording is transcribed."""
 
@@ -61,6 +85,8 @@ class RecordingTranscript:
     utterances: tuple[TranscribedUtterance, ...]
     duration_s: float
     lang: str | None
+    discarded: tuple[DiscardedAudio, ...] = ()
+    uncovered: tuple[UncoveredAudio, ...] = ()
 
     @property
     def text(self) -> str:
@@ -88,7 +114,12 @@ def main_language(utterances: tuple[TranscribedUtterance, ...], requested: str |
 
 def plain_body(transcript: RecordingTranscript) -> TranscriptionOut:
     """The answer in the format `json`."""
-    return TranscriptionOut(text=transcript.text, usage=usage_of(transcript))
+    return TranscriptionOut(
+        text=transcript.text,
+        usage=usage_of(transcript),
+        discarded=_list_discarded(transcript),
+        uncovered=_list_uncovered(transcript),
+    )
 
 
 def verbose_body(transcript: RecordingTranscript, *, words: bool) -> VerboseTranscriptionOut:
@@ -104,6 +135,8 @@ def verbose_body(transcript: RecordingTranscript, *, words: bool) -> VerboseTran
         segments=[_segment(number, utterance) for number, utterance in enumerate(transcript.utterances)],
         words=timed if words else None,
         usage=usage_of(transcript),
+        discarded=_list_discarded(transcript),
+        uncovered=_list_uncovered(transcript),
     )
 
 
@@ -119,13 +152,27 @@ def delta_event(utterance: TranscribedUtterance, delta: str) -> dict[str, Any]:
 
 def done_event(transcript: RecordingTranscript) -> dict[str, Any]:
     """The last event."""
-    usage = usage_of(transcript).model_dump()
-    return {"type": "transcript.text.done", "text": transcript.text, "usage": usage}
+    body = plain_body(transcript).model_dump(exclude_none=True)
+    return {"type": "transcript.text.done", **body}
 
 
 def usage_of(transcript: RecordingTranscript) -> DurationUsage:
     """The length of the recording, as OpenAI reports usage."""
     return DurationUsage(seconds=round(transcript.duration_s, 3))
+
+
+def _list_discarded(transcript: RecordingTranscript) -> list[DiscardedOut] | None:
+    """None where nothing was: the field is left out."""
+    return [
+        DiscardedOut(reason=one.reason, start_ms=one.start_ms, end_ms=one.end_ms, dbfs=one.dbfs)
+        for one in transcript.discarded
+    ] or None
+
+
+def _list_uncovered(transcript: RecordingTranscript) -> list[UncoveredOut] | None:
+    return [
+        UncoveredOut(start_ms=one.start_ms, end_ms=one.end_ms, dbfs=one.dbfs) for one in transcript.uncovered
+    ] or None
 
 
 def _segment(number: int, utterance: TranscribedUtterance) -> SegmentOut:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from app.core.config import Settings
+from app.core.discard_reasons import DiscardReason
 from app.core.errors import EngineFailed
-from app.providers.base import Samples, Segment, SttConfig, WindowRequest, WindowResult, Word
+from app.providers.base import Samples, Segment, SttConfig, Uncovered, WindowRequest, WindowResult, Word
 from app.providers.stt.cloud_stub import CloudStubProvider, CloudStubSession
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.utterance import OpenEngine
@@ -19,8 +20,9 @@ from app.services.transcription.decoder import (
     PassthroughTranscriber,
     RecordingTranscriber,
     SegmentedTranscriber,
+    TranscribedPart,
 )
-from app.services.transcription.result import TranscribedUtterance
+from app.services.transcription.result import DiscardedAudio, TranscribedUtterance, UncoveredAudio
 from tests.fakes.engine import FakeEngine, FakeSession, Script
 from tests.fakes.window_engine import FakeWindowEngine, FakeWindowSession, WindowScript
 from tests.support.speech_client import make_sentence
@@ -57,6 +59,10 @@ def segmented(
 
 
 async def transcribe(transcriber: RecordingTranscriber, samples: Samples) -> list[TranscribedUtterance]:
+    return [part for part in await take_apart(transcriber, samples) if isinstance(part, TranscribedUtterance)]
+
+
+async def take_apart(transcriber: RecordingTranscriber, samples: Samples) -> list[TranscribedPart]:
     found = []
     for at in range(0, len(samples), BLOCK):
         found += await transcriber.push(samples[at : at + BLOCK])
@@ -81,9 +87,26 @@ async def test_a_longer_silence_makes_fewer_utterances() -> None:
     assert len(await transcribe(segmented(engine(session), silence_ms=9000), audio(2))) == 1
 
 
-async def test_what_the_engine_has_no_text_for_is_left_out() -> None:
+async def test_what_the_engine_has_no_text_for_is_told() -> None:
     session = FakeSession(Script(final=lambda _: ""), SttConfig())
-    assert await transcribe(segmented(engine(session)), audio(1)) == []
+    [lost] = await take_apart(segmented(engine(session)), audio(1))
+    assert isinstance(lost, DiscardedAudio)
+    assert lost.reason == DiscardReason.EMPTY
+    assert 0 < lost.start_ms < lost.end_ms < len(audio(1)) / 16
+    assert -40 < lost.dbfs < -5
+
+
+@pytest.mark.parametrize("rejected", ["no_speech", "hallucination"])
+async def test_a_window_that_the_engine_rejects_is_told(rejected: str) -> None:
+    session = FakeWindowSession(WindowScript(answer=lambda _: WindowResult("", "en", rejected=rejected)))
+    [lost] = await take_apart(packed(session), audio(2))
+    assert isinstance(lost, DiscardedAudio)
+    assert lost.reason == rejected
+    [heard] = await transcribe(
+        packed(FakeWindowSession(WindowScript(answer=lambda _: WindowResult("a")))), audio(2)
+    )
+    assert (lost.start_ms, lost.end_ms) == (heard.start_ms, heard.end_ms)
+    assert -40 < lost.dbfs < -5
 
 
 async def test_an_open_utterance_holds_the_place_that_others_wait_for() -> None:
@@ -120,17 +143,20 @@ async def test_an_engine_that_fails_gives_its_place_back() -> None:
 # -- engines that decode windows
 
 
-def packed(session: FakeWindowSession, utterances: anyio.CapacityLimiter | None = None) -> PackedTranscriber:
+def open_windows(session: FakeWindowSession) -> OpenEngine:
     scheduler = Scheduler(2, lambda: 0.0)
-    opened = OpenEngine(
+    return OpenEngine(
         provider=FakeWindowEngine(),
         session=session,
         config=SttConfig(lang="en-GB", words=True, partials=False),
         scheduler=scheduler,
         number=scheduler.new_session(live=False),
     )
+
+
+def packed(session: FakeWindowSession, utterances: anyio.CapacityLimiter | None = None) -> PackedTranscriber:
     return PackedTranscriber(
-        opened,
+        open_windows(session),
         SETTINGS,
         utterances=utterances or anyio.CapacityLimiter(1),
         segmenters=anyio.CapacityLimiter(1),
@@ -170,6 +196,27 @@ async def test_sentences_between_pauses_are_decoded_together_and_times_lead_back
     assert first.start_ms == pytest.approx(one_by_one[0].start_ms, abs=400)
     assert second.end_ms == pytest.approx(one_by_one[-1].end_ms, abs=100)
     assert first.start_ms < first.end_ms <= second.start_ms < second.end_ms
+
+
+async def test_speech_without_words_is_told_where_it_is() -> None:
+    """Here in the second sentence: behind a pause that the window has without its middle."""
+
+    def answer(request: WindowRequest) -> WindowResult:
+        end_ms = request.speech_samples // 16
+        gap = Uncovered(end_ms - 1000, end_ms - 500, -61.5)
+        return WindowResult("one", "en", uncovered=(gap,))
+
+    samples = audio(2)
+    utterance, told = await take_apart(packed(FakeWindowSession(WindowScript(answer=answer))), samples)
+    assert isinstance(utterance, TranscribedUtterance)
+    assert isinstance(told, UncoveredAudio)
+    assert (told.start_ms, told.end_ms) == (utterance.end_ms - 1000, utterance.end_ms - 500)
+    assert told.dbfs == -61.5
+    [_, alone] = await take_apart(
+        segmented(open_windows(FakeWindowSession(WindowScript(answer=answer))), silence_ms=500), audio(1)
+    )
+    assert isinstance(alone, UncoveredAudio)
+    assert 0 < alone.start_ms < alone.end_ms < len(audio(1)) / 16
 
 
 @pytest.mark.parametrize("block", [160, BLOCK, 10 * BLOCK])
@@ -236,13 +283,15 @@ def passthrough(session: CloudStubSession) -> PassthroughTranscriber:
 
 @pytest.mark.parametrize("block", [RAW_CHUNK_SAMPLES, 7 * RAW_CHUNK_SAMPLES])
 async def test_each_final_of_a_chunk_engine_is_an_utterance(block: int) -> None:
-    it, found = passthrough(CloudStubSession()), []
+    it = passthrough(CloudStubSession())
+    found: list[TranscribedPart] = []
     samples = np.zeros(7 * RAW_CHUNK_SAMPLES, np.int16)
     for at in range(0, len(samples), block):
         found += await it.push(samples[at : at + block])
     assert await it.finish() == []
     await it.aclose()
-    assert [(each.start_ms, each.end_ms, each.lang) for each in found] == [(0, 300, "es"), (300, 600, "es")]
+    finals = [each for each in found if isinstance(each, TranscribedUtterance)]
+    assert [(each.start_ms, each.end_ms, each.lang) for each in finals] == [(0, 300, "es"), (300, 600, "es")]
     assert not it.is_busy
 
 

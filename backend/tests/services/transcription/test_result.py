@@ -24,7 +24,7 @@ TWO = RecordingTranscript(
 
 
 def test_plain() -> None:
-    assert result.plain_body(TWO).model_dump() == {
+    assert result.plain_body(TWO).model_dump(exclude_none=True) == {
         "text": "Hello there. Good bye.",
         "usage": {"type": "duration", "seconds": 7.25},
     }
@@ -53,6 +53,19 @@ def test_no_segment_looks_like_a_fault() -> None:
         assert segment.avg_logprob > -1
         assert segment.compression_ratio < 2.4
         assert segment.no_speech_prob < 0.6
+
+
+def test_what_came_to_nothing_is_listed_in_json_and_in_the_last_event() -> None:
+    lost = result.DiscardedAudio(reason="too_quiet", start_ms=100, end_ms=900, dbfs=-71.5)
+    nothing = result.RecordingTranscript((), 1.0, None, (lost,))
+    listed = [{"reason": "too_quiet", "start_ms": 100, "end_ms": 900, "dbfs": -71.5}]
+    bodies = [
+        result.plain_body(nothing).model_dump(exclude_none=True),
+        result.verbose_body(nothing, words=False).model_dump(exclude_none=True),
+        result.done_event(nothing),
+    ]
+    assert [(body["text"], body["discarded"]) for body in bodies] == [("", listed)] * 3
+    assert "discarded" not in result.done_event(TWO)
 
 
 def test_subtitles_take_utterances_as_they_are() -> None:

@@ -1583,6 +1583,36 @@ export interface components {
             text: string;
         };
         /**
+         * DiscardedOut
+         * @description Audio of the recording that came to nothing.
+         */
+        DiscardedOut: {
+            /**
+             * Dbfs
+             * @description its level (dB below full scale)
+             * @example -61.5
+             */
+            dbfs: number;
+            /**
+             * End Ms
+             * @description where it ends (ms)
+             * @example 3200
+             */
+            end_ms: number;
+            /**
+             * Reason
+             * @description as in `utterance_discarded` of the speech socket; an engine may have reasons of its own
+             * @example no_speech
+             */
+            reason: string;
+            /**
+             * Start Ms
+             * @description where it begins (ms)
+             * @example 420
+             */
+            start_ms: number;
+        };
+        /**
          * DoneEvent
          * @description `event: done`: the streamed answer is whole; the last event.
          */
@@ -3747,11 +3777,21 @@ export interface components {
          */
         TranscriptionOut: {
             /**
+             * Discarded
+             * @description what came to nothing, in order; left out where nothing did
+             */
+            discarded?: components["schemas"]["DiscardedOut"][] | null;
+            /**
              * Text
              * @description the whole text
              * @example Write a Python function that reverses a list.
              */
             text: string;
+            /**
+             * Uncovered
+             * @description speech in the middle of the text that has no words; left out where there is none
+             */
+            uncovered?: components["schemas"]["UncoveredOut"][] | null;
             usage: components["schemas"]["DurationUsage"];
         };
         /**
@@ -3809,6 +3849,30 @@ export interface components {
             /**
              * Start Ms
              * @description from the session's first sample (ms)
+             */
+            start_ms: number;
+        };
+        /**
+         * UncoveredOut
+         * @description Audible speech that the text has no words for.
+         */
+        UncoveredOut: {
+            /**
+             * Dbfs
+             * @description its level (dB below full scale)
+             * @example -64.2
+             */
+            dbfs: number;
+            /**
+             * End Ms
+             * @description where it ends (ms)
+             * @example 11300
+             */
+            end_ms: number;
+            /**
+             * Start Ms
+             * @description where it begins (ms)
+             * @example 9100
              */
             start_ms: number;
         };
@@ -3908,6 +3972,11 @@ export interface components {
          */
         VerboseTranscriptionOut: {
             /**
+             * Discarded
+             * @description what came to nothing, in order; left out where nothing did
+             */
+            discarded?: components["schemas"]["DiscardedOut"][] | null;
+            /**
              * Duration
              * @description length of the recording (s)
              * @example 3.43
@@ -3937,6 +4006,11 @@ export interface components {
              * @example Write a Python function that reverses a list.
              */
             text: string;
+            /**
+             * Uncovered
+             * @description speech in the middle of the text that has no words; left out where there is none
+             */
+            uncovered?: components["schemas"]["UncoveredOut"][] | null;
             usage: components["schemas"]["DurationUsage"];
             /**
              * Words

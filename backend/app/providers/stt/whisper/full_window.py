@@ -73,6 +73,10 @@ class DecodeResult:
     trusted: bool = False
     """Nothing was cut from the text, and the decoder was sure of it."""
     segments: tuple[Segment, ...] = ()
+    no_speech: float = 0.0
+    """Probability that the audio has no speech: the highest of the text's segments."""
+    log_prob: float = 0.0
+    """Mean logarithm of the probability of a token: the lowest of the text's segments."""
 
 
 def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) -> DecodeResult:
@@ -106,6 +110,8 @@ def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) 
         words,
         trusted=trusted,
         segments=order_segments(parts, len(request.samples), checked.text),
+        no_speech=max(segment.no_speech_prob for segment in segments),
+        log_prob=min(segment.avg_logprob for segment in segments),
     )
 
 

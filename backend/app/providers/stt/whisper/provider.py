@@ -29,6 +29,10 @@ logger = logging.getLogger(__name__)
 LANGUAGE_CONFIDENCE = 0.8
 """Probability from which the language of a window is sure."""
 
+SURE_NO_SPEECH = 0.5
+SURE_LOG_PROB = -0.7
+"""A cautious session gives no text that is less sure than this."""
+
 PARTIAL_TERMS = 8
 """Terms of the vocabulary for partials: each term costs time in every decode."""
 
@@ -185,6 +189,7 @@ class WhisperSession:
         self._loaded = loaded
         self._lang = langs[0] if len(langs) == 1 else None
         self._choice = LanguageChoice(langs, find_codes(config.likely_langs), unheard=loaded.unheard)
+        self._cautious = config.cautious
         self._beam_size = beam_size
         self._terms = hotwords(config.vocabulary)
         self._few_terms = hotwords(config.vocabulary[:PARTIAL_TERMS])
@@ -225,6 +230,8 @@ class WhisperSession:
             raise EngineFailed(
                 "whisper_local failed to decode an utterance; the server's log says why"
             ) from error
+        if self._cautious and (decoded.no_speech > SURE_NO_SPEECH or decoded.log_prob < SURE_LOG_PROB):
+            return WindowResult("", decoded.lang, rejected="no_speech", decode_ms=decode_ms)
         return WindowResult(
             text=decoded.text,
             lang=decoded.lang,

@@ -107,7 +107,18 @@ def decode_short(
     rejected = None if text else "no_speech"
     parts = _split(tokens, tokenizer, len(audio) / SAMPLE_RATE_HZ)
     segments = order_segments(parts, len(request.samples), text) if text else ()
-    return DecodeResult(text, lang, probability, words, rejected, doubt, trusted=not doubt, segments=segments)
+    return DecodeResult(
+        text,
+        lang,
+        probability,
+        words,
+        rejected,
+        doubt,
+        trusted=not doubt,
+        segments=segments,
+        no_speech=result.no_speech_prob,
+        log_prob=log_prob,
+    )
 
 
 def pad_features(features: NDArray[np.float32], least: int) -> NDArray[np.float32]:

@@ -40,6 +40,7 @@ class Spoken:
     compression_ratio: float
     words: None = None
     avg_logprob: float = -0.2
+    no_speech_prob: float = 0.1
     start: float = 0.0
     end: float = 2.0
 
