@@ -62,10 +62,22 @@ def _find_copy(words: Sequence[Word]) -> range | None:
         phrases = [range(start + n * length, start + (n + 1) * length) for n in range(repeats)]
         copies = [phrase for phrase in phrases if _rate(words, phrase) > FASTEST_LETTERS_PER_S]
         if copies:
-            end = start + repeats * length
-            cut_short = "".join(plain[start : start + length]).startswith("".join(plain[end:]))
-            return range(copies[-1].start, len(plain)) if cut_short and copies[-1].stop == end else copies[-1]
+            last = copies[-1]
+            rest = range(start + repeats * length, len(plain))
+            is_cut_copy = last.stop == rest.start and _is_cut_copy(
+                words, plain, rest, plain[start : start + length]
+            )
+            return range(last.start, rest.stop) if is_cut_copy else last
     return None
+
+
+def _is_cut_copy(words: Sequence[Word], plain: Sequence[str], rest: range, phrase: Sequence[str]) -> bool:
+    """Whether the rest of a text is the beginning of one more copy: without audio, or cut in its only word."""
+    if not rest or not "".join(phrase).startswith("".join(plain[rest.start :])):
+        return False
+    if len(rest) == 1:
+        return plain[rest.start] != phrase[0]
+    return _rate(words, rest[1:]) > FASTEST_LETTERS_PER_S
 
 
 def _find_runs(units: Sequence[str]) -> Iterator[tuple[int, int, int]]:

@@ -79,7 +79,7 @@ LAMP = "Would you please turn on the living room lamp?"
     [
         # Times as real weights align them: there is no audio for a copy.
         ([("What time is it?", 2500), ("What time is it?", 100)], "What time is it?"),
-        ([(LAMP, 2900), (LAMP, 0), ("Would you please", 400)], LAMP),
+        ([(LAMP, 2900), (LAMP, 0), ("Would you please", 100)], LAMP),
         ([("I have the greatest admiration,", 1500), ("I have the greatest admiration,", 100)], None),
         (
             [("ask what you can do for your country,", 2400), ("ask what you can do for your country", 300)],
@@ -117,6 +117,17 @@ def test_what_people_say_again_stays(spoken: list[tuple[str, int]]) -> None:
     text, words = place(*spoken)
     checked = drop_copies(text, words)
     assert (checked.text, checked.words, checked.dropped) == (text, words, False)
+
+
+def test_of_three_questions_that_the_decoder_wrote_four_times_three_stay() -> None:
+    times = [(0, 1700), (1700, 4100), (4100, 5300)]
+    _, words = place(*[("What time is it?", end - start) for start, end in times])
+    squeezed = [Word(text, 5300, 5300, 0.9) for text in ("time", "is", "it?", "What")]
+    last = [Word("time", 5300, 5600, 0.9), Word("is", 5600, 5900, 0.9), Word("it?", 5900, 6300, 0.9)]
+    spoken = (*words[:8], Word("What", 4100, 5300, 0.9), *squeezed, *last)
+    assert drop_copies(" ".join(word.text for word in spoken), spoken).text == " ".join(
+        ["What time is it?"] * 3
+    )
 
 
 def test_a_copy_is_removed_in_a_language_without_spaces() -> None:
