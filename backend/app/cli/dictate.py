@@ -87,6 +87,7 @@ def dictate(
         "vocabulary": split_terms(vocabulary),
         "endpointing": parse_endpointing(endpointing),
         "partials": screen.wants_partials,
+        "events": screen.wanted_events,
         "resume": resume,
     }
     try:

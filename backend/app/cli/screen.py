@@ -2,7 +2,8 @@
 
 import json
 import sys
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.control import Control
@@ -12,6 +13,8 @@ from rich.text import Text
 from app.cli.common import note_console, result_console
 from app.client.events import Event
 
+MAX_QUIET_NOTES = 3
+"""How often one dictation says that it hears too little."""
 _ERASE = Control((ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2))
 
 
@@ -19,6 +22,8 @@ class Screen(Protocol):
     """Shows the events of a dictation and the model's answer."""
 
     wants_partials: bool
+    wanted_events: tuple[str, ...]
+    """The additional events that it shows."""
 
     def show(self, event: Event) -> None: ...
 
@@ -33,6 +38,7 @@ class JsonScreen:
     """Writes each event as the server sent it, then the answer in pieces: `{"type": "answer", "text": …}`."""
 
     wants_partials = True
+    wanted_events: tuple[str, ...] = ("status",)
 
     def show(self, event: Event) -> None:
         self._write(dict(event.data))
@@ -52,13 +58,20 @@ class JsonScreen:
 
 
 class TextScreen:
-    """Writes finals to standard output; at a terminal, the text so far is one line of standard error."""
+    """Writes finals to standard output, and what is wrong with the sound to standard error.
+
+    At a terminal, the text so far is one line of standard error.
+    """
+
+    wanted_events: tuple[str, ...] = ("status", "utterance_discarded")
 
     def __init__(self, results: Console | None = None, notes: Console | None = None) -> None:
         self._out = results or result_console()
         self._notes = notes or note_console()
         self.wants_partials = self._notes.is_terminal
         self._painted = False
+        self._quiet_notes = 0
+        self._hints: set[str] = set()
 
     def show(self, event: Event) -> None:
         if event.type == "ready" and self._notes.is_terminal:
@@ -74,6 +87,17 @@ class TextScreen:
             self._erase()
             if event.text:
                 self._out.print(event.text, markup=False)
+            for gap in event.data.get("uncovered") or ():
+                self._note(f"{format_span(gap)} was not understood: repeat it")
+        elif event.type == "utterance_discarded":
+            self._erase()
+            if event.data.get("reason") == "too_quiet" and self._quiet_notes < MAX_QUIET_NOTES:
+                self._quiet_notes += 1
+                self._note(f"{format_span(event.data)} was very quiet: move closer, or raise the microphone")
+        elif event.type == "status" and (hint := event.data.get("hint")):
+            if hint["code"] not in self._hints:
+                self._hints.add(hint["code"])
+                self._note(hint["message"])
         elif event.type == "error":
             self._erase()
             self._notes.print(f"prompter: {event.data.get('message', '')}", markup=False)
@@ -89,6 +113,10 @@ class TextScreen:
         """Erase the text so far."""
         self._erase()
 
+    def _note(self, line: str) -> None:
+        self._erase()
+        self._notes.print(line, style="dim", markup=False)
+
     def _erase(self) -> None:
         if self._painted:
             self._notes.control(_ERASE)
@@ -97,6 +125,12 @@ class TextScreen:
     def _paint(self, line: Text) -> None:
         self._notes.print(line, end="", no_wrap=True, crop=True)
         self._painted = True
+
+
+def format_span(span: Mapping[str, Any]) -> str:
+    """Return where audio lies in a dictation, in seconds."""
+    start_s, end_s = span["start_ms"] / 1000, span["end_ms"] / 1000
+    return f"what was said from {start_s:.1f} to {end_s:.1f} s"
 
 
 def format_partial(event: Event, width: int) -> Text:

@@ -55,6 +55,46 @@ def test_a_partial_is_replaced_and_a_final_stays(terminal: Console) -> None:
     assert written(terminal) == f"wha{erase}what is{erase}What is it?\nhm{erase}"
 
 
+def test_what_is_wrong_with_the_sound_is_one_line_each_and_not_told_for_ever() -> None:
+    """It goes to standard error, also where that is no terminal; results stay alone."""
+    results = Console(file=io.StringIO(), width=30)
+    notes = Console(file=io.StringIO(), width=100)
+    shown = TextScreen(results, notes)
+    gap = {"start_ms": 1200, "end_ms": 3400, "dbfs": -61}
+    shown.show(event("final", text="One.", uncovered=[gap]))
+    for utterance in range(5):
+        shown.show(
+            event(
+                "utterance_discarded",
+                utterance_id=utterance,
+                reason="too_quiet",
+                start_ms=5000 + 1000 * utterance,
+                end_ms=5900 + 1000 * utterance,
+            )
+        )
+    shown.show(event("utterance_discarded", reason="too_short", start_ms=0, end_ms=10))
+    for _ in range(2):
+        shown.show(event("status", hint={"code": "not_pcm16", "message": "this is [not] PCM16"}))
+    shown.show(event("status", hint=None))
+    shown.show(event("status"))
+    assert written(results) == "One.\n"
+    quiet = "was very quiet: move closer, or raise the microphone"
+    assert written(notes).splitlines() == [
+        "what was said from 1.2 to 3.4 s was not understood: repeat it",
+        f"what was said from 5.0 to 5.9 s {quiet}",
+        f"what was said from 6.0 to 6.9 s {quiet}",
+        f"what was said from 7.0 to 7.9 s {quiet}",
+        "this is [not] PCM16",
+    ]
+
+
+def test_a_partial_of_what_is_discarded_is_erased(terminal: Console) -> None:
+    shown = TextScreen(terminal, terminal)
+    shown.show(event("partial", text="hm", stable=""))
+    shown.show(event("utterance_discarded", reason="empty", start_ms=0, end_ms=900))
+    assert written(terminal) == "hm\r\x1b[2K"
+
+
 def test_markup_in_what_was_said_is_text(terminal: Console) -> None:
     TextScreen(terminal, terminal).show(event("final", text="[bold]no[/bold]"))
     assert written(terminal) == "[bold]no[/bold]\n"

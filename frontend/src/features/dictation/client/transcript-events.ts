@@ -4,9 +4,7 @@ import type { ServerEvent } from "@/shared/api/types";
 import { findMarks } from "../composer/marks";
 import type { ServerHint, SessionEvent } from "./messages";
 
-type Final = Extract<ServerEvent, { type: "final" }> & {
-  uncovered?: readonly { start_ms: number; end_ms: number }[] | null;
-};
+type Final = Extract<ServerEvent, { type: "final" }>;
 type Status = Extract<ServerEvent, { type: "status" }> & { hint?: ServerHint | null };
 
 /** The additional events that `start` asks for. */

@@ -1,7 +1,9 @@
 /** Doubted words and missing parts are found in a final, move with the text, and go when edited. */
 import { describe, expect, it } from "vitest";
 
-import { DOUBTED_BELOW, findMarks } from "./marks";
+import { DOUBTED_BELOW } from "@/shared/api/confidence";
+
+import { findMarks } from "./marks";
 import { type ComposerModel, EMPTY, listMarks, splitPieces } from "./model";
 import { type ComposerAction, composerReducer } from "./reducer";
 

@@ -1,9 +1,8 @@
 /** Marks in a final: words that the engine doubts, and places where words are missing. Pure. */
+import { DOUBTED_BELOW } from "@/shared/api/confidence";
+
 import type { Edit, Mark } from "./model";
 import { splitWords } from "./words";
-
-/** A word with less confidence than this is doubted. */
-export const DOUBTED_BELOW = 0.5;
 
 /** What a final says about its text. */
 export interface FinalDetails {
