@@ -47,7 +47,7 @@ async def test_words_of_people_are_written(real_server: str, way: str, lang: str
 
 @pytest.mark.parametrize(("way", "lang"), [("socket", "en"), ("upload", "es")])
 async def test_words_are_written_without_naming_the_language(real_server: str, way: str, lang: str) -> None:
-    """On every third clip: to find the language costs as much again as the words."""
+    """On every third clip, which is enough to see that the language is found."""
     heard = [await hear(real_server, way, clip, "auto") for clip in list_human_clips(lang)[::3]]
     assert_understood(heard, **DETECTED[lang])
 
