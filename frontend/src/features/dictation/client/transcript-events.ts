@@ -2,10 +2,9 @@
 import type { ServerEvent } from "@/shared/api/types";
 
 import { findMarks } from "../composer/marks";
-import type { ServerHint, SessionEvent } from "./messages";
+import type { SessionEvent } from "./messages";
 
 type Final = Extract<ServerEvent, { type: "final" }>;
-type Status = Extract<ServerEvent, { type: "status" }> & { hint?: ServerHint | null };
 
 /** The additional events that `start` asks for. */
 export const WANTED_EVENTS = [
@@ -77,6 +76,6 @@ function readMarks(event: Final) {
 /** What a person should know about the sound that the server gets; null where an event says nothing of it. */
 export function toSoundEvent(event: ServerEvent): SessionEvent | null {
   if (event.type === "utterance_discarded" && event.reason === "too_quiet") return { type: "too_quiet" };
-  const hint = event.type === "status" ? (event as Status).hint : null;
+  const hint = event.type === "status" ? event.hint : null;
   return hint ? { type: "hint", hint } : null;
 }
