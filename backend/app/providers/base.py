@@ -222,6 +222,19 @@ class WindowResult:
     """As in `Transcript`."""
     uncovered: tuple[Uncovered, ...] = ()
     """As in `Transcript`."""
+    joined: bool = False
+    """As in `Transcript`."""
+    ends_before: str = ""
+    """The marks that end the sentence of the final before, where the audio after it shows that it was over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldSpeech:
+    """The speech before an utterance, whose text is final."""
+
+    samples: Samples
+    text: str
+    lang: str | None
 
 
 @runtime_checkable
@@ -237,6 +250,18 @@ class WindowSttSession(Protocol):
     async def decode(self, request: WindowRequest) -> WindowResult: ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class ContinuingSttSession(Protocol):
+    """A `WindowSttSession` that decodes an utterance in one window with the speech before it."""
+
+    async def decode_continuation(self, request: WindowRequest, told: ToldSpeech) -> WindowResult | None:
+        """What follows the told text in `request`, with times as `decode` gives them.
+
+        None where the result is not sure, or the language another one: the caller decodes the utterance alone.
+        """
+        ...
 
 
 @runtime_checkable

@@ -14,6 +14,9 @@ CLOSING_MARKS = ".…?!。．｡？！।॥۔؟።"
 _OPEN_END = re.compile(rf"""(?:[{re.escape(CLOSING_MARKS)}]+["'”’»)\]]*|[¿¡]|\s)+$""")
 
 
+_ELLIPSES = re.compile(r"^\s*(?:\.{2,}|…)+|(?:\.{2,}|…)+\s*$")
+
+
 class TextPart(NamedTuple):
     """The text of one utterance."""
 
@@ -68,6 +71,11 @@ class TextJoiner:
 def strip_closing_marks(text: str) -> str:
     """The text without the marks at its end that close a sentence."""
     return text.rstrip().rstrip(CLOSING_MARKS).rstrip()
+
+
+def strip_ellipses(text: str) -> str:
+    """The text without ellipses at its ends: a decoder writes them where its window cuts a sentence."""
+    return _ELLIPSES.sub("", text).strip()
 
 
 def strip_open_end(text: str) -> str:

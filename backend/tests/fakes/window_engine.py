@@ -16,6 +16,7 @@ from app.providers.base import (
     Samples,
     SttCapabilities,
     SttConfig,
+    ToldSpeech,
     Transcript,
     WindowRequest,
     WindowResult,
@@ -54,11 +55,29 @@ def hear(request: WindowRequest) -> WindowResult:
     return WindowResult(text, "en", tuple(found) if request.words else (), lang_sure=True, trusted=True)
 
 
+def go_on(request: WindowRequest, told: ToldSpeech) -> WindowResult:
+    """The words of both, less those that are told."""
+    joint = replace(
+        request,
+        samples=np.concatenate((told.samples, request.samples)),
+        speech_samples=len(told.samples) + request.speech_samples,
+        words=True,
+    )
+    offset_ms = len(told.samples) // 16
+    heard = hear(joint).words[len(told.text.split()) :]
+    words = tuple(
+        replace(word, start_ms=word.start_ms - offset_ms, end_ms=word.end_ms - offset_ms) for word in heard
+    )
+    text = " ".join(word.text for word in words)
+    return WindowResult(text, "en", words, lang_sure=True, trusted=True, joined=True)
+
+
 @dataclass
 class WindowScript:
     """What the engine answers, and whether it waits before."""
 
     answer: Callable[[WindowRequest], WindowResult] = hear
+    go_on: Callable[[WindowRequest, ToldSpeech], WindowResult | None] = go_on
     hold: Callable[[WindowRequest], bool] = lambda _: False
     """Decodes that wait until the test lets them go."""
     decode_ms: float = 1.0
@@ -104,6 +123,20 @@ class FakeWindowSession:
     async def aclose(self) -> None:
         assert not self.running, "closed while a decode runs"
         self.closed = True
+
+
+class ContinuingFakeSession(FakeWindowSession):
+    """One dictation of an engine that decodes an utterance in one window with the speech before it."""
+
+    def __init__(self, script: WindowScript | None = None) -> None:
+        super().__init__(script)
+        self.told: list[ToldSpeech] = []
+
+    async def decode_continuation(self, request: WindowRequest, told: ToldSpeech) -> WindowResult | None:
+        assert not self.running, "two decodes of one dictation at a time"
+        assert not self.closed, "a decode after the close"
+        self.told.append(told)
+        return self.script.go_on(request, told)
 
 
 class FakeWindowEngine:

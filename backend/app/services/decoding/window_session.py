@@ -3,16 +3,30 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import anyio
+import numpy as np
 
 from app.core.config import Settings
 from app.core.errors import PrompterError
-from app.providers.base import SAMPLE_RATE_HZ, SttConfig, WindowRequest, WindowResult, WindowSttSession
+from app.providers.base import (
+    SAMPLE_RATE_HZ,
+    ContinuingSttSession,
+    Samples,
+    SttConfig,
+    ToldSpeech,
+    WindowRequest,
+    WindowResult,
+    WindowSttSession,
+)
 from app.providers.boundary import ProviderBoundary
 from app.services.decoding.policy import Job, Priority
 from app.services.decoding.scheduler import Scheduler
+from app.services.decoding.told_speech import PAUSE_S, ToldUtterance, ToldUtterances
+from app.utils.joining import TextPart, strip_closing_marks
+
+R = TypeVar("R")
 
 CONTEXT_CHARACTERS = 200
 CONTEXT_AGE_S = 30.0
@@ -39,6 +53,7 @@ class DecodingContext:
         self._spoken_s: dict[str, float] = {}
         self._text = ""
         self._end = 0
+        self._told = ToldUtterances()
 
     def prompt(self, start: int, speech_samples: int) -> str:
         """The text before an utterance that begins at session sample `start`; empty where it does not help."""
@@ -50,8 +65,18 @@ class DecodingContext:
         """The languages of the finals before and how long each was spoken (s); what is long ago counts less."""
         return tuple(self._spoken_s.items())
 
-    def remember(self, final: WindowResult, end: int, speech_s: float) -> None:
-        """Take the final of an utterance that ended at session sample `end`."""
+    def find_told(self, start: int, samples: int) -> ToldSpeech | None:
+        """The speech before an utterance of so many samples that begins at session sample `start`."""
+        return self._told.find_before(start, samples)
+
+    def goes_on(self, text: str, start: int) -> bool:
+        """Whether a text that was decoded alone goes on with the sentence before it, by how it is written."""
+        is_recent = start - self._end < PAUSE_S * SAMPLE_RATE_HZ
+        is_open = bool(self._text) and self._text == strip_closing_marks(self._text)
+        return is_recent and is_open and text[:1].islower()
+
+    def remember(self, final: WindowResult, end: int, speech_s: float, samples: Samples) -> None:
+        """Take the final of an utterance with these samples, whose speech ended at session sample `end`."""
         self.lang = final.lang
         if final.lang is not None:
             fading = 0.5 ** (speech_s / SPOKEN_HALF_LIFE_S)
@@ -59,6 +84,11 @@ class DecodingContext:
             self._spoken_s[final.lang] = self._spoken_s.get(final.lang, 0.0) + speech_s
         self._text = prompt_end(final.text) if final.trusted else ""
         self._end = end
+        if final.trusted:
+            part = TextPart(final.text, final.joined, final.lang)
+            self._told.add(ToldUtterance(samples, part, final.words), end, final.ends_before)
+        else:
+            self._told.clear()
 
 
 WindowSize = Literal["short", "full"]
@@ -163,6 +193,22 @@ class WindowSession:
             again = await self._schedule(task, full, lambda: call(full))
             return replace(again, decode_ms=result.decode_ms + again.decode_ms)
 
+    async def decode_continuation(
+        self, task: DecodeTask, request: WindowRequest, told: ToldSpeech
+    ) -> WindowResult | None:
+        """Decode an utterance in one window with the speech before it; None where it has to be decoded alone."""
+        engine = self._engine
+        if not isinstance(engine, ContinuingSttSession):
+            return None
+
+        async def call() -> WindowResult | None:
+            with self._boundary:
+                return await engine.decode_continuation(request, told)
+
+        async with self._lock:
+            samples = np.concatenate((told.samples, request.samples))
+            return await self._schedule(task, replace(request, samples=samples, window="short"), call)
+
     async def decode_once(self, task: DecodeTask, request: WindowRequest) -> WindowResult:
         """Decode part of the task's utterance once more, in a short window, however doubtful the result."""
         short = replace(request, window="short")
@@ -175,8 +221,8 @@ class WindowSession:
             return await self._schedule(task, short, call)
 
     async def _schedule(
-        self, task: DecodeTask, request: WindowRequest, call: Callable[[], Awaitable[WindowResult]]
-    ) -> WindowResult:
+        self, task: DecodeTask, request: WindowRequest, call: Callable[[], Awaitable[R]]
+    ) -> R:
         if self._scheduler is None:
             return await call()
         job = Job(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from app.services.decoding.stability import (
     split_words,
 )
 from app.services.decoding.window_session import DecodeTask, WindowSession, prompt_end
+from app.utils.joining import strip_ellipses
 from app.utils.scripts import find_scripts, list_scripts
 
 logger = logging.getLogger(__name__)
@@ -122,16 +123,36 @@ class WindowStream:
             words=True,  # their times tell which speech has no words
             spoken=context.spoken,
         )
-        result = await self._session.decode(task, lambda: request)
+        result = await self._decode_in_context(task, request)
         if result.rejected or not result.text:
             return result
         return await decode_uncovered(request, result, partial(self._session.decode_once, task))
+
+    async def _decode_in_context(self, task: DecodeTask, request: WindowRequest) -> WindowResult:
+        """Decode in one window with the speech before the utterance; alone where there is none, or in doubt."""
+        context = self._session.context
+        told = context.find_told(self._start, len(request.samples))
+        result = await self._session.decode_continuation(task, request, told) if told else None
+        if result is not None:
+            return result
+        result = await self._session.decode(task, lambda: request)
+        text = strip_ellipses(result.text)
+        words = [replace(word, text=strip_ellipses(word.text)) for word in result.words]
+        return replace(
+            result,
+            text=text,
+            words=tuple(word for word in words if word.text),
+            joined=context.goes_on(text, self._start),
+        )
 
     def _conclude(self, result: WindowResult, speech_samples: int) -> Transcript:
         """The final that the client gets: the session's next utterances are decoded in its context."""
         if result.text and not result.rejected:
             self._session.context.remember(
-                result, self._start + speech_samples, speech_samples / SAMPLE_RATE_HZ
+                result,
+                self._start + speech_samples,
+                speech_samples / SAMPLE_RATE_HZ,
+                self._audio_from(0)[: speech_samples + TAIL_SAMPLES],
             )
         return self._transcript(result)
 
@@ -145,6 +166,7 @@ class WindowStream:
             decode_ms=result.decode_ms,
             segments=result.segments,
             uncovered=result.uncovered,
+            joined=result.joined,
         )
 
     def _audio_from(self, sample: int) -> Samples:

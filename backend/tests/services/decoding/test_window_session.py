@@ -1,6 +1,7 @@
 """One session of a whole-window engine: its context, its window sizes, and one decode at a time."""
 
 import anyio
+import numpy as np
 import pytest
 
 from app.core.config import Settings, SttSettings, WhisperSettings
@@ -8,6 +9,7 @@ from app.core.errors import EngineFailed
 from app.providers.base import SttConfig, WindowRequest, WindowResult
 from app.services.decoding.policy import Priority
 from app.services.decoding.scheduler import Scheduler
+from app.services.decoding.told_speech import PAUSE_S
 from app.services.decoding.window_session import (
     CONTEXT_CHARACTERS,
     SPOKEN_HALF_LIFE_S,
@@ -48,21 +50,42 @@ def test_a_prompt_has_the_last_whole_words_of_a_text() -> None:
     assert len(prompt_end("x" * 500)) == CONTEXT_CHARACTERS, "a single word is cut"
 
 
+NO_SAMPLES = np.empty(0, np.int16)
+
+
 def test_the_last_trusted_final_is_the_context_for_a_while() -> None:
     context = DecodingContext()
     assert context.prompt(0, 10 * SECOND) == ""
-    context.remember(WindowResult("Open the door.", trusted=True), 5 * SECOND, speech_s=2)
+    context.remember(WindowResult("Open the door.", trusted=True), 5 * SECOND, 2, NO_SAMPLES)
     assert context.prompt(6 * SECOND, 3 * SECOND) == "Open the door."
     assert context.prompt(6 * SECOND, SECOND) == "", "a short utterance would repeat it"
     assert context.prompt(36 * SECOND, 3 * SECOND) == "", "it is too old"
-    context.remember(WindowResult("Thank you.", trusted=False), 7 * SECOND, speech_s=1)
+    context.remember(WindowResult("Thank you.", trusted=False), 7 * SECOND, 1, NO_SAMPLES)
     assert context.prompt(8 * SECOND, 3 * SECOND) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "start_s", "goes_on"),
+    [
+        ("He asked", "something warm.", 6, True),
+        ("He asked,", "something warm.", 6, True),
+        ("He asked.", "something warm.", 6, False),
+        ("He asked", "Something warm.", 6, False),
+        ("He asked", "something warm.", 5 + PAUSE_S, False),
+        ("He asked", "", 6, False),
+    ],
+)
+def test_a_text_goes_on_by_how_it_is_written(before: str, text: str, start_s: float, goes_on: bool) -> None:
+    context = DecodingContext()
+    assert not context.goes_on(text, 0)
+    context.remember(WindowResult(before, trusted=True), 5 * SECOND, 2, NO_SAMPLES)
+    assert context.goes_on(text, int(start_s * SECOND)) is goes_on
 
 
 def test_what_was_spoken_is_remembered_by_its_length_and_fades() -> None:
     context = DecodingContext()
     for lang, speech_s in (("es", 20), (None, 5), ("en", SPOKEN_HALF_LIFE_S), ("en", 1)):
-        context.remember(WindowResult("x", lang), end=0, speech_s=speech_s)
+        context.remember(WindowResult("x", lang), 0, speech_s, NO_SAMPLES)
         assert context.lang == lang
     spoken_s = dict(context.spoken)
     assert 9 < spoken_s["es"] < 10

@@ -37,6 +37,7 @@ from app.services.decoding.window_stream import (
 from tests.conftest import SAMPLES, read_wav
 from tests.fakes.window_engine import (
     WORD_SAMPLES,
+    ContinuingFakeSession,
     FakeWindowSession,
     WindowScript,
     hear,
@@ -75,13 +76,14 @@ async def dictation(
     config: SttConfig | None = None,
     factor: float = 1,
     cores: int = 1,
+    engine: FakeWindowSession | None = None,
 ) -> AsyncIterator[Dictation]:
     """A dictation on a clock that stands still."""
 
     class Pressed(Scheduler):
         pressure = Pressure(factor, "on")
 
-    engine = FakeWindowSession(script)
+    engine = engine or FakeWindowSession(script)
     async with anyio.create_task_group() as tasks:
         scheduler = Pressed(cores, lambda: 0.0)
         number = scheduler.new_session()
@@ -548,3 +550,92 @@ def test_the_next_comes_when_it_is_worth_its_cost(
 ) -> None:
     assert not is_partial_due(last.covered_s + distance_s - 0.01, 0.4, last, factor)
     assert is_partial_due(last.covered_s + distance_s + 0.01, 0.4, last, factor)
+
+
+# -- after a pause
+
+
+async def say(it: Dictation, words: int, first: int, start: int) -> tuple[Transcript, int]:
+    """One utterance of these words, and where its speech ends in the session."""
+    stream = it.utterance(start)
+    audio = np.concatenate((silence(400), make_speech(words, first), silence(608)))
+    speech = PRE_ROLL + words * WORD_SAMPLES
+    await feed(stream, audio)
+    final = await stream.finish(speech)
+    await stream.aclose()
+    return final, start + speech
+
+
+@pytest.mark.parametrize("pause_s", [0.7, 3, 5])
+async def test_an_utterance_after_a_pause_is_decoded_with_the_one_before_it(pause_s: float) -> None:
+    engine = ContinuingFakeSession()
+    async with dictation(engine=engine) as it:
+        first, end = await say(it, 4, 0, 0)
+        second, _ = await say(it, 5, 4, end + int(pause_s * 16_000) - PRE_ROLL)
+    assert (first.text, first.joined) == (make_text(4), False)
+    assert (second.text, second.joined) == (make_text(5, 4), True)
+    assert [told.text for told in engine.told] == [make_text(4)]
+    assert len(engine.finals) == 1, "the second one is not decoded alone"
+    assert [word.text for word in second.words] == []
+    assert count_words(engine.told[0].samples) == 4
+
+
+def count_words(samples: Samples) -> int:
+    return len(np.unique(samples[samples > 0]))
+
+
+async def test_word_times_count_from_the_utterance_itself() -> None:
+    async with dictation(engine=ContinuingFakeSession(), config=SttConfig(words=True)) as it:
+        _, end = await say(it, 4, 0, 0)
+        second, _ = await say(it, 2, 4, end + 16_000)
+    assert [(word.text, word.start_ms, word.end_ms) for word in second.words] == [
+        ("w4", 400, 700),
+        ("w5", 700, 1000),
+    ]
+
+
+async def test_an_unsure_continuation_is_decoded_alone() -> None:
+    engine = ContinuingFakeSession(WindowScript(go_on=lambda *_: None))
+    async with dictation(engine=engine) as it:
+        _, end = await say(it, 4, 0, 0)
+        second, _ = await say(it, 5, 4, end + 16_000)
+    assert (second.text, second.joined) == (make_text(5, 4), True), "by how it is written"
+    assert len(engine.told) == 1
+    assert len(engine.finals) == 2
+
+
+async def test_after_a_long_pause_nothing_is_joined() -> None:
+    engine = ContinuingFakeSession()
+    async with dictation(engine=engine) as it:
+        _, end = await say(it, 4, 0, 0)
+        second, _ = await say(it, 5, 4, end + 6 * 16_000)
+    assert (second.text, second.joined) == (make_text(5, 4), False)
+    assert not engine.told
+
+
+async def test_ellipses_of_a_decoder_are_not_told() -> None:
+    def cut(request: WindowRequest) -> WindowResult:
+        heard = hear(request)
+        return replace(heard, text=f"... {heard.text}...") if request.final else heard
+
+    async with dictation(WindowScript(cut)) as it:
+        final, _ = await say(it, 4, 0, 0)
+    assert final.text == make_text(4)
+
+
+@pytest.mark.parametrize("chunk", [160, 1600, 16_000])
+async def test_what_is_joined_does_not_depend_on_chunks(chunk: int) -> None:
+    """The final in advance and the one at the end are decoded after the same speech."""
+    engine = ContinuingFakeSession()
+    async with dictation(engine=engine) as it:
+        _, end = await say(it, 4, 0, 0)
+        stream = it.utterance(end + 16_000)
+        speech = PRE_ROLL + 3 * WORD_SAMPLES
+        await feed(stream, np.concatenate((silence(400), make_speech(3, 4), silence(608))), chunk)
+        stream.pause(speech)
+        await settle()
+        final = await stream.finish(speech)
+        await stream.aclose()
+    assert len(engine.told) == 1, "the final in advance is the final"
+    assert np.array_equal(engine.told[0].samples[:PRE_ROLL], np.zeros(PRE_ROLL))
+    assert it.eager == [final.text] == [make_text(3, 4)]

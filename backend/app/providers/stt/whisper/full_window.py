@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from app.providers.base import SAMPLE_RATE_HZ, Samples, Segment, Word
 from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, drop_copies, remove_loop
 from app.providers.stt.whisper.language import LanguageChoice, detect_language
+from app.utils.joining import strip_closing_marks
 from app.utils.letters import count_letters
 
 REAL_TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
@@ -70,6 +71,10 @@ class DecodeResult:
     rejected: str | None = None
     doubtful: str | None = None
     """Why a short window must be decoded again in full; None where it need not."""
+    joined: bool = False
+    """The text goes on with the sentence before it."""
+    ends_before: str = ""
+    """Marks that end the sentence before it."""
     trusted: bool = False
     """Nothing was cut from the text, and the decoder was sure of it."""
     segments: tuple[Segment, ...] = ()
@@ -213,6 +218,9 @@ def order_segments(
         if not shown:
             continue
         found = text.find(shown, at)
+        if found < 0:
+            shown = strip_closing_marks(shown)  # the text may end without the mark that the decoder wrote
+            found = text.find(shown, at)
         if found < 0:
             break
         at = found + len(shown)

@@ -7,13 +7,21 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Literal
+from typing import Literal, TypeVar
 
 import anyio
 
 from app.core.config import Settings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
-from app.providers.base import ProviderStatus, SttCapabilities, SttConfig, WindowRequest, WindowResult
+from app.providers.base import (
+    ProviderStatus,
+    SttCapabilities,
+    SttConfig,
+    ToldSpeech,
+    WindowRequest,
+    WindowResult,
+)
+from app.providers.stt.whisper.continuation import decode_continuation
 from app.providers.stt.whisper.cost import measure_cost
 from app.providers.stt.whisper.device import DeviceQuery
 from app.providers.stt.whisper.full_window import DecodeRequest, DecodeResult, decode_full, hotwords
@@ -23,6 +31,8 @@ from app.providers.stt.whisper.short_window import MAX_FRAMES, decode_short
 from app.schemas.providers import ProviderState
 from app.weights.checkpoint_shelf import CheckpointShelf
 from app.weights.checkpoints import Checkpoint
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -205,7 +215,26 @@ class WhisperSession:
 
     async def decode(self, request: WindowRequest) -> WindowResult:
         """Decode at once in a thread. Cancelled, it returns when the thread has."""
-        decode_request = DecodeRequest(
+        asked = self._describe(request)
+        decoded, decode_ms = await self._call(
+            lambda abandoned: self._decode(asked, request.window, abandoned)
+        )
+        if self._cautious and (decoded.no_speech > SURE_NO_SPEECH or decoded.log_prob < SURE_LOG_PROB):
+            return WindowResult("", decoded.lang, rejected="no_speech", decode_ms=decode_ms)
+        return _to_result(decoded, decode_ms)
+
+    async def decode_continuation(self, request: WindowRequest, told: ToldSpeech) -> WindowResult | None:
+        """As `ContinuingSttSession`. In a thread, as `decode`."""
+        if self._cautious:
+            return None
+        asked, whisper = self._describe(request), self._loaded.whisper
+        decoded, decode_ms = await self._call(
+            lambda abandoned: decode_continuation(whisper, asked, told, abandoned)
+        )
+        return None if decoded is None else _to_result(decoded, decode_ms)
+
+    def _describe(self, request: WindowRequest) -> DecodeRequest:
+        return DecodeRequest(
             samples=request.samples,
             speech_samples=request.speech_samples,
             lang=self._lang or request.lang,
@@ -218,31 +247,21 @@ class WhisperSession:
             final=request.final,
         )
 
-        def timed(abandoned: threading.Event) -> tuple[DecodeResult, float]:
+    async def _call(self, decode: Callable[[threading.Event], T]) -> tuple[T, float]:
+        """The result of `decode` in a thread, and how long it took (ms)."""
+
+        def timed(abandoned: threading.Event) -> tuple[T, float]:
             began_s = time.perf_counter()
-            decoded = self._decode(decode_request, request.window, abandoned)
+            decoded = decode(abandoned)
             return decoded, (time.perf_counter() - began_s) * 1000
 
         try:
-            decoded, decode_ms = await run_blocking(timed, self._threads)
+            return await run_blocking(timed, self._threads)
         except (RuntimeError, ValueError) as error:
             logger.exception("checkpoint %r failed to decode", self._loaded.checkpoint.name)
             raise EngineFailed(
                 "whisper_local failed to decode an utterance; the server's log says why"
             ) from error
-        if self._cautious and (decoded.no_speech > SURE_NO_SPEECH or decoded.log_prob < SURE_LOG_PROB):
-            return WindowResult("", decoded.lang, rejected="no_speech", decode_ms=decode_ms)
-        return WindowResult(
-            text=decoded.text,
-            lang=decoded.lang,
-            words=decoded.words,
-            lang_sure=decoded.rejected is None and decoded.lang_probability >= LANGUAGE_CONFIDENCE,
-            trusted=decoded.trusted,
-            doubtful=decoded.doubtful,
-            rejected=decoded.rejected,
-            decode_ms=decode_ms,
-            segments=decoded.segments,
-        )
 
     def _decode(
         self, request: DecodeRequest, size: Literal["short", "full"], abandoned: threading.Event
@@ -253,6 +272,22 @@ class WhisperSession:
         if request.final:
             return decode_full(whisper, request, abandoned)
         return decode_short(whisper, request, abandoned, least_frames=MAX_FRAMES)
+
+
+def _to_result(decoded: DecodeResult, decode_ms: float) -> WindowResult:
+    return WindowResult(
+        text=decoded.text,
+        lang=decoded.lang,
+        words=decoded.words,
+        lang_sure=decoded.rejected is None and decoded.lang_probability >= LANGUAGE_CONFIDENCE,
+        trusted=decoded.trusted,
+        doubtful=decoded.doubtful,
+        rejected=decoded.rejected,
+        decode_ms=decode_ms,
+        segments=decoded.segments,
+        joined=decoded.joined,
+        ends_before=decoded.ends_before,
+    )
 
 
 def _capabilities(default: Checkpoint | None) -> SttCapabilities:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.providers.base import SAMPLE_RATE_HZ, Word
+from app.providers.base import SAMPLE_RATE_HZ, Samples, Word
 from app.providers.stt.whisper.full_window import (
     LOG_PROB,
     NO_SPEECH,
@@ -27,6 +27,7 @@ from app.providers.stt.whisper.hallucination import (
     repeats_phrase,
 )
 from app.providers.stt.whisper.language import detect_language
+from app.utils.joining import strip_closing_marks
 
 MARGIN_FRAMES = 50
 """Half a second of silence after the audio: without it last words are lost (docs/decisions/0003)."""
@@ -43,11 +44,19 @@ TOKENS_PER_S = 8
 CERTAIN_NO_SPEECH = 0.9
 """Probability of no speech above which a partial has no text, however sure the decoder is."""
 
+SURE_CLOSING = 0.5
+"""Probability from which a mark closes a final. At a pause inside a sentence it is often less."""
+
+ELLIPSES = ("..", "…")
+"""How Whisper ends what it takes for cut off."""
+
 _SECONDS_PER_TIMESTAMP = 0.02
 _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
 
 
-class _AlignedWord(NamedTuple):
+class AlignedWord(NamedTuple):
+    """One word of an alignment; times in seconds."""
+
     word: str
     start: float
     end: float
@@ -62,50 +71,37 @@ def decode_short(
     Encodes the frames that are there, and at least `least_frames` (default: PARTIAL_FRAMES or FINAL_FRAMES).
     """
     least = least_frames or (FINAL_FRAMES if request.final else PARTIAL_FRAMES)
-    audio = pad_window(request.samples, request.speech_samples)
-    features = model.feature_extractor(audio)
-    encoded = model.encode(pad_features(features, least))
-    lang, probability = _language(model, encoded, request)
+    window = encode_window(model, request.samples, request.speech_samples, least)
+    lang, probability = find_language(model, window, request)
     if abandoned.is_set():
         return DecodeResult("", lang, probability)
-    tokenizer = _tokenizer(model.hf_tokenizer, model.model.is_multilingual, lang)
+    tokenizer = make_tokenizer(model, lang)
     prompt = model.get_prompt(
         tokenizer,
         context_tokens(model, request, lang),
         without_timestamps=not request.final,
         hotwords=request.hotwords,
     )
-    longest = BASE_TOKENS + int(TOKENS_PER_S * len(audio) / SAMPLE_RATE_HZ)
-    most = min(longest, model.max_length // 2, model.max_length - len(prompt))
-    (result,) = model.model.generate(
-        encoded,
-        [prompt],
-        beam_size=request.beam_size if request.final else 1,
-        # CTranslate2 generates half of it at most, and what the prompt leaves of it.
-        max_length=max(2 * most, len(prompt) + most),
-        max_initial_timestamp_index=50,
-        return_scores=True,
-        return_no_speech_prob=True,
-        suppress_blank=True,
-        suppress_tokens=_suppressed(tokenizer),
-    )
-    tokens = result.sequences_ids[0]
-    said = [token for token in tokens if token < tokenizer.eot]
+    found = generate(model, tokenizer, window, prompt, request)
+    said = [token for token in found.tokens if token < tokenizer.eot]
     text = tokenizer.decode(said).strip()
-    log_prob = result.scores[0] * len(tokens) / (len(tokens) + 1)
-    if result.no_speech_prob > (
-        NO_SPEECH if log_prob <= LOG_PROB else 1 if request.final else CERTAIN_NO_SPEECH
+    if found.no_speech > (
+        NO_SPEECH if found.log_prob <= LOG_PROB else 1 if request.final else CERTAIN_NO_SPEECH
     ):
         text = ""
     words: tuple[Word, ...] = ()
     if text and (request.words or repeats_phrase(text)):
-        words = _words(model, tokenizer, encoded, said, features, request, text)
+        aligned = align_words(model, tokenizer, window, said)
+        if request.final and not is_closed(text, aligned.closing):
+            text = strip_closing_marks(text)
+            aligned.open_end()
+        words = order_words(aligned.words, len(request.samples), text)
     checked = drop_copies(text, words)
-    capped = len(tokens) >= most and not checked.dropped
-    doubt = _find_doubt(checked, log_prob, request, capped=capped)
+    capped = found.capped and not checked.dropped
+    doubt = _find_doubt(checked, found.log_prob, request, capped=capped)
     text, words = checked.text, checked.words if request.words else ()
     rejected = None if text else "no_speech"
-    parts = _split(tokens, tokenizer, len(audio) / SAMPLE_RATE_HZ)
+    parts = _split(found.tokens, tokenizer, window.audio_s)
     segments = order_segments(parts, len(request.samples), text) if text else ()
     return DecodeResult(
         text,
@@ -116,9 +112,60 @@ def decode_short(
         doubt,
         trusted=not doubt,
         segments=segments,
-        no_speech=result.no_speech_prob,
-        log_prob=log_prob,
+        no_speech=found.no_speech,
+        log_prob=found.log_prob,
     )
+
+
+class Window(NamedTuple):
+    """Encoded audio."""
+
+    encoded: Any
+    frames: int
+    """Of the audio, without padding behind it."""
+    audio_s: float
+
+
+class Generated(NamedTuple):
+    """What the decoder wrote."""
+
+    tokens: list[int]
+    """Timestamps included; they begin with those that were given."""
+    log_prob: float
+    """Mean over the tokens that were not given."""
+    no_speech: float
+    capped: bool
+
+
+def encode_window(model: Any, samples: Samples, speech_samples: int, least_frames: int) -> Window:
+    """Encode the audio that is there, and silence up to `least_frames`."""
+    audio = pad_window(samples, speech_samples)
+    features = model.feature_extractor(audio)
+    encoded = model.encode(pad_features(features, least_frames))
+    return Window(encoded, features.shape[-1] - 1, len(audio) / SAMPLE_RATE_HZ)
+
+
+def generate(
+    model: Any, tokenizer: Any, window: Window, prompt: list[int], request: DecodeRequest, given: int = 0
+) -> Generated:
+    """Decode after `prompt`, whose last `given` tokens are the beginning of the text."""
+    longest = given + BASE_TOKENS + int(TOKENS_PER_S * window.audio_s)
+    most = min(longest, model.max_length // 2, model.max_length - len(prompt))
+    (result,) = model.model.generate(
+        window.encoded,
+        [prompt],
+        beam_size=request.beam_size if request.final else 1,
+        # CTranslate2 generates half of it at most, and what the prompt leaves of it.
+        max_length=max(2 * most, len(prompt) + most),
+        max_initial_timestamp_index=50,
+        return_scores=True,
+        return_no_speech_prob=True,
+        suppress_blank=not given,  # after a given text there may be nothing more
+        suppress_tokens=_suppressed(tokenizer),
+    )
+    tokens = result.sequences_ids[0]
+    log_prob = result.scores[0] * len(tokens) / (len(tokens) - given + 1)
+    return Generated(tokens, log_prob, result.no_speech_prob, len(tokens) >= most)
 
 
 def pad_features(features: NDArray[np.float32], least: int) -> NDArray[np.float32]:
@@ -131,12 +178,13 @@ def pad_features(features: NDArray[np.float32], least: int) -> NDArray[np.float3
     return fitted
 
 
-def _language(model: Any, encoded: Any, request: DecodeRequest) -> tuple[str, float]:
+def find_language(model: Any, window: Window, request: DecodeRequest) -> tuple[str, float]:
+    """The language of the request or, where it names none, of the window; and its probability."""
     if not model.model.is_multilingual:
         return "en", 1.0
     if request.lang is not None:
         return request.lang, 1.0
-    return detect_language(model, encoded, request.choice)
+    return detect_language(model, window.encoded, request.choice)
 
 
 def _find_doubt(checked: CopyCheck, log_prob: float, request: DecodeRequest, *, capped: bool) -> str | None:
@@ -173,25 +221,41 @@ def _split(tokens: list[int], tokenizer: Any, longest_s: float) -> Iterator[tupl
         yield tokenizer.decode(said), start_s, longest_s
 
 
-def _words(
-    model: Any,
-    tokenizer: Any,
-    encoded: Any,
-    said: list[int],
-    features: NDArray[np.float32],
-    request: DecodeRequest,
-    text: str,
-) -> tuple[Word, ...]:
+class Alignment(NamedTuple):
+    """Words with times, and the probability of the marks that close the text; 1 where it ends without."""
+
+    words: list[AlignedWord]
+    closing: float
+
+    def open_end(self) -> None:
+        """Strip the closing marks."""
+        self.words[-1] = self.words[-1]._replace(word=strip_closing_marks(self.words[-1].word))
+
+
+def align_words(model: Any, tokenizer: Any, window: Window, said: list[int]) -> Alignment:
+    """Find where the tokens of a text are spoken."""
     from faster_whisper.transcribe import merge_punctuations
 
-    (alignment,) = model.find_alignment(tokenizer, [said], encoded, features.shape[-1] - 1)
+    (alignment,) = model.find_alignment(tokenizer, [said], window.encoded, window.frames)
+    has_mark = bool(alignment) and not strip_closing_marks(alignment[-1]["word"])
+    closing = float(alignment[-1]["probability"]) if has_mark else 1.0
     merge_punctuations(alignment, _PREPENDED, _APPENDED)
-    spoken = [
-        _AlignedWord(each["word"], each["start"], each["end"], each["probability"])
+    words = [
+        AlignedWord(each["word"], each["start"], each["end"], each["probability"])
         for each in alignment
         if each["word"].strip()
     ]
-    return order_words(spoken, len(request.samples), text)
+    return Alignment(words, closing)
+
+
+def is_closed(text: str, closing: float) -> bool:
+    """Whether the sentence ends here, by the probability of its closing marks. An ellipsis closes nothing."""
+    return closing >= SURE_CLOSING and not text.endswith(ELLIPSES)
+
+
+def make_tokenizer(model: Any, lang: str) -> Any:
+    """The tokenizer of a `WhisperModel` for a language."""
+    return _tokenizer(model.hf_tokenizer, model.model.is_multilingual, lang)
 
 
 @lru_cache(maxsize=32)
