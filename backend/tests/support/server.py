@@ -61,8 +61,8 @@ class RunningServer:
 
     @property
     def troubles(self) -> list[str]:
-        """The log without the lines that every socket leaves."""
-        return [line for line in self.log if not line.startswith("INFO app.api.speech_socket: socket ")]
+        """The log from warnings on."""
+        return [line for line in self.log if not line.startswith("INFO ")]
 
     @property
     def resources(self) -> Resources:

@@ -16,7 +16,6 @@ MOST_WINDOWS = 4
 STEP_SAMPLES = SAMPLE_RATE_HZ
 LEAST_DBFS = -80.0
 """Below this level there is nothing in 16-bit samples to be understood."""
-TOO_QUIET = "too_quiet"
 QUIET_DBFS = -60.0
 """A recording that is nowhere louder was recorded too quietly."""
 
@@ -59,7 +58,7 @@ class LevelTrack:
         loudest = max(levels, default=SILENCE_DBFS)
         power = float(np.mean([10 ** (level / 10) for level in levels])) if levels else 0.0
         return DiscardedAudio(
-            reason=TOO_QUIET if loudest < QUIET_DBFS else DiscardReason.NO_SPEECH,
+            reason=DiscardReason.TOO_QUIET if loudest < QUIET_DBFS else DiscardReason.NO_SPEECH,
             start_ms=0,
             end_ms=self._samples * 1000 // SAMPLE_RATE_HZ,
             dbfs=round(max(10 * math.log10(power), SILENCE_DBFS), 1) if power else SILENCE_DBFS,

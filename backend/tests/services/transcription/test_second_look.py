@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.core.discard_reasons import DiscardReason
 from app.providers.base import SAMPLE_RATE_HZ, Samples
-from app.services.transcription.second_look import MOST_WINDOWS, TOO_QUIET, LevelTrack, cut_windows
+from app.services.transcription.second_look import MOST_WINDOWS, LevelTrack, cut_windows
 
 WINDOW = 28 * SAMPLE_RATE_HZ
 
@@ -49,7 +49,8 @@ def test_silence_gives_no_window() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dbfs", "reason"), [(-30, DiscardReason.NO_SPEECH), (-55, DiscardReason.NO_SPEECH), (-65, TOO_QUIET)]
+    ("dbfs", "reason"),
+    [(-30, DiscardReason.NO_SPEECH), (-55, DiscardReason.NO_SPEECH), (-65, DiscardReason.TOO_QUIET)],
 )
 def test_a_recording_that_came_to_nothing_is_told_with_its_level(dbfs: int, reason: str) -> None:
     told = track(make_noise(dbfs, dbfs)).describe()
