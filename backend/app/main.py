@@ -180,12 +180,23 @@ def _describe_socket(app: FastAPI) -> None:
                 described = adapter.json_schema(ref_template="#/components/schemas/{model}")
                 models.update(described.pop("$defs"))
                 models[name] = described
+            _describe_body_limit(schema)
             schema["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
             schema["security"] = [{"bearer": []}, {}]  # without accounts nothing is needed
             app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe_body_limit(schema: dict[str, Any]) -> None:
+    """Add the answer to a body that is too large to each operation that takes one and does not describe it itself."""
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorOut"}}}
+    for path in schema["paths"].values():
+        for operation in path.values():
+            if "requestBody" in operation:
+                too_big = {"description": "The body is over the limit", "content": error}
+                operation["responses"].setdefault("413", too_big)
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -57,3 +57,12 @@ def test_importing_the_module_reads_no_settings() -> None:
 def test_the_module_has_no_other_lazy_names() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'application'"):
         getattr(main, "application")  # noqa: B009  # an attribute that does not exist
+
+
+def test_every_body_may_be_too_large() -> None:
+    paths = main.create_app(Settings(_env_file=None)).openapi()["paths"]
+    bodies = [
+        operation for path in paths.values() for operation in path.values() if "requestBody" in operation
+    ]
+    assert bodies
+    assert all("413" in operation["responses"] for operation in bodies)

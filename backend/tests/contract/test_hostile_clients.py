@@ -158,7 +158,7 @@ async def test_a_client_under_back_pressure_is_not_closed() -> None:
     """Its own keep-alive is answered in its turn: the engine's pace decides when."""
     engine = FakeEngine(Script(delays_s={"accept": 0.01}))
     with serve_engine(engine, limits={"backlog_s": 2, "idle_session_s": 0.5, "stall_s": 0.2}) as served:
-        async with connect_speech_client(served.url, ping_interval=0.2, ping_timeout=10) as client:
+        async with connect_speech_client(served.url, ping_interval=0.2, ping_timeout=60) as client:
             await client.start(endpointing="manual")
             began = time.monotonic()
             await say(client, make_speech_without_pauses(300).tobytes(), 32_000)
