@@ -135,6 +135,8 @@ class Transcript:
     """The text in parts, in order; empty where the engine does not divide it."""
     uncovered: tuple[Uncovered, ...] = ()
     """Audible speech that has no words after a second try."""
+    is_speech_doubted: bool = False
+    """The engine half believes that nobody speaks: without a detector that is sure of speech the text is invented."""
 
 
 class SttStream(Protocol):
@@ -221,6 +223,8 @@ class WindowResult:
     segments: tuple[Segment, ...] = ()
     """As in `Transcript`."""
     uncovered: tuple[Uncovered, ...] = ()
+    """As in `Transcript`."""
+    is_speech_doubted: bool = False
     """As in `Transcript`."""
     joined: bool = False
     """As in `Transcript`."""

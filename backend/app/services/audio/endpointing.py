@@ -24,6 +24,10 @@ PLAIN_SILENCE = 0.1
 QUIET_DBFS = -60.0
 """Level of the voiced frames below which an utterance without words was too quiet."""
 
+SURE_SHARE = 0.55
+"""Share of voiced frames in those that are not plain silence. Nine of ten utterances found in music have less, and a
+tenth of those in damaged speech (docs/decisions/0013)."""
+
 DIP_FRAMES = 3
 """A hard cut is made in the quietest 96 ms since the soft limit."""
 
@@ -60,6 +64,11 @@ class SpeechEvidence:
     """Share of that time in all time that is not plain silence: low in music."""
     level_dbfs: float
     """Mean level over that time."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is speech although an engine doubts it."""
+        return self.voiced_share >= SURE_SHARE
 
 
 @dataclass(frozen=True, slots=True)

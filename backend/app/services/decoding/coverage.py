@@ -225,7 +225,7 @@ LEAST_LETTERS_PER_S, MOST_LETTERS_PER_S = 1, 30
 
 def is_believable(found: WindowResult, passages: Sequence[Passage]) -> bool:
     """Whether a second decode gave the words of these passages."""
-    if not found.text or found.rejected or found.doubtful:
+    if not found.text or found.rejected or found.doubtful or found.is_speech_doubted:
         return False
     rate = count_letters(found.text) / max(sum(passage.length_ms for passage in passages) / 1000, 0.1)
     return LEAST_LETTERS_PER_S <= rate <= MOST_LETTERS_PER_S
@@ -277,6 +277,7 @@ def insert(result: WindowResult, found: WindowResult, passage: Passage) -> Windo
         words=before.words + found.words + after.words,
         segments=before.segments + found.segments + after.segments,
         trusted=result.trusted and found.trusted,
+        is_speech_doubted=False,
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from anyio.abc import TaskGroup
 
 from app.core.config import Settings
+from app.core.discard_reasons import DiscardReason
 from app.providers.base import (
     SAMPLE_RATE_HZ,
     Hypothesis,
@@ -195,14 +196,20 @@ class UtteranceDecoder:
         """Decode the final of the utterance."""
         if ended.audio is not None:
             await self._begin_again(ended.audio)
-        return await self.decode_final(ended.speech_end - ended.start)
+        return await self.decode_final(ended.speech_end - ended.start, is_sure=ended.evidence.is_sure)
 
-    async def decode_final(self, speech_samples: int) -> DecodedFinal:
-        """Decode the final of the audio that was accepted: its speech ends at sample `speech_samples`."""
+    async def decode_final(self, speech_samples: int, *, is_sure: bool = True) -> DecodedFinal:
+        """Decode the final of the audio that was accepted: its speech ends at sample `speech_samples`.
+
+        `is_sure` says whether the detector is sure that it is speech. What neither detector nor engine is sure of has
+        no text: music comes to stock phrases.
+        """
         assert self._stream is not None
         began_s = time.monotonic()
         with self._boundary:
             transcript = await self._stream.finish(speech_samples)
+        if transcript.is_speech_doubted and not is_sure and not transcript.rejected:
+            transcript = replace(transcript, text="", words=(), segments=(), rejected=DiscardReason.NO_SPEECH)
         self._engine.count_speech(speech_samples)
         took_ms = (time.monotonic() - began_s) * 1000
         # An eager final is decoded before the end is known: that time was not waited for.

@@ -167,6 +167,7 @@ class WindowStream:
             segments=result.segments,
             uncovered=result.uncovered,
             joined=result.joined,
+            is_speech_doubted=result.is_speech_doubted,
         )
 
     def _audio_from(self, sample: int) -> Samples:
@@ -285,7 +286,8 @@ class LiveWindowStream(WindowStream):
         task.result = await self._decode_final(task)
         transcript = self._transcript(task.result)
         is_wanted = self._eager is task and task.priority is Priority.EAGER
-        if is_wanted and transcript.text and not transcript.rejected:
+        # Whether doubted speech is speech is known when the utterance is over.
+        if is_wanted and transcript.text and not transcript.rejected and not transcript.is_speech_doubted:
             self._listener.on_eager_final(transcript)
 
     # -- partials

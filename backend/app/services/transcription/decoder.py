@@ -240,6 +240,8 @@ class PackedTranscriber:
                         onset=self._onset,
                         speech_end=event.speech_end,
                         samples=samples,
+                        voiced_ms=event.evidence.voiced_ms,
+                        voiced_share=event.evidence.voiced_share or 1.0,
                     )
                 )
             case _:
@@ -258,7 +260,7 @@ class PackedTranscriber:
                     UtteranceStarted(utterance_id=0, start=window.start, onset=window.onset)
                 )
                 await self._decoder.accept(window.samples)
-                final = await self._decoder.decode_final(window.speech_samples)
+                final = await self._decoder.decode_final(window.speech_samples, is_sure=window.is_sure)
             finally:
                 await self._decoder.close()
                 self.is_busy = False

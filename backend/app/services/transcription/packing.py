@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from app.providers.base import SAMPLE_RATE_HZ, Samples
+from app.services.audio.endpointing import SURE_SHARE
 
 KEPT_PAUSE_SAMPLES = SAMPLE_RATE_HZ * 3 // 10
 """What is left of a longer pause: half after the speech before it, half before the speech after it."""
@@ -32,6 +33,9 @@ class Piece:
     onset: int
     speech_end: int
     samples: Samples
+    voiced_ms: int = 0
+    voiced_share: float = 1.0
+    """As in `SpeechEvidence`."""
 
     @property
     def end(self) -> int:
@@ -73,6 +77,12 @@ class PackedWindow:
     def onset(self) -> int:
         """The recording's sample at which the first speech begins."""
         return self.pieces[0].onset
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the detector is sure of speech, in the pieces together."""
+        voiced_ms = sum(piece.voiced_ms for piece in self.pieces)
+        return voiced_ms >= SURE_SHARE * sum(piece.voiced_ms / piece.voiced_share for piece in self.pieces)
 
     @property
     def samples(self) -> Samples:

@@ -207,3 +207,9 @@ def test_an_end_that_comes_before_the_pause_is_all_there_is() -> None:
     config = EndpointConfig(silence_ms=100, provisional_ms=256)
     decisions = play(Endpointer(config), (0.9, 30), (0.0, 10))
     assert without_evidence(decisions) == [Begin(0), end_at(34, 30)]
+
+
+def test_a_detector_is_sure_of_speech_by_the_share_of_voiced_frames() -> None:
+    speech = SpeechEvidence(voiced_ms=1000, mean_probability=0.7, voiced_share=0.6, level_dbfs=-25.0)
+    assert speech.is_sure
+    assert not replace(speech, voiced_share=0.5).is_sure

@@ -167,6 +167,7 @@ def test_too_few_or_too_many_letters_are_not_what_was_said(length_ms: int) -> No
         assert is_believable(WindowResult("a" * letters), passages) is believable
     assert not is_believable(WindowResult("fair enough", doubtful="unsure"), passages)
     assert not is_believable(WindowResult("", rejected="no_speech"), passages)
+    assert not is_believable(WindowResult("thank you", is_speech_doubted=True), passages)
 
 
 def test_words_of_the_context_are_left_out() -> None:

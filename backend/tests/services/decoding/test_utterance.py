@@ -32,6 +32,8 @@ from tests.fakes.window_engine import (
     WORD_SAMPLES,
     FakeWindowEngine,
     FakeWindowSession,
+    WindowScript,
+    hear,
     make_speech,
     make_text,
 )
@@ -302,6 +304,24 @@ async def test_an_engine_that_breaks_as_it_opens_is_an_error_of_ours() -> None:
     assert "secret" not in caught.value.message
     with pytest.raises(UnknownProvider):
         await open_engine(providers(fake, settings, scheduler), settings, "none", SttConfig(), live=True)
+
+
+@pytest.mark.parametrize("voiced_share", [0.9, 0.3])
+@pytest.mark.parametrize("doubted", [False, True])
+async def test_what_neither_engine_nor_detector_is_sure_of_has_no_text(
+    doubted: bool, voiced_share: float
+) -> None:
+    script = WindowScript(lambda request: replace(hear(request), is_speech_doubted=doubted))
+    decoder = UtteranceDecoder(opened(FakeWindowSession(script)))
+    await decoder.begin(UtteranceStarted(utterance_id=1, start=0, onset=0))
+    await decoder.accept(make_speech(4))
+    ended = make_ended(0, 4 * WORD_SAMPLES)
+    ended = replace(ended, evidence=replace(ended.evidence, voiced_share=voiced_share))
+    transcript = (await decoder.finish(ended)).transcript
+    await decoder.close()
+    is_rejected = doubted and voiced_share < 0.5
+    assert transcript.text == ("" if is_rejected else make_text(4))
+    assert transcript.rejected == ("no_speech" if is_rejected else None)
 
 
 def test_the_fakes_are_what_they_stand_for() -> None:

@@ -371,6 +371,22 @@ async def test_a_final_in_advance_hears_what_the_one_at_the_end_would() -> None:
     assert len(requests[0].samples) == end + TAIL_SAMPLES
 
 
+async def test_speech_that_the_engine_doubts_is_not_told_in_advance() -> None:
+    """Whether it is speech is known at the end."""
+    script = WindowScript(lambda request: replace(hear(request), is_speech_doubted=True))
+    async with dictation(script) as it:
+        audio, speech = utterance(4)
+        stream = it.utterance()
+        await feed(stream, audio)
+        stream.pause(speech)
+        await settle()
+        assert it.eager == []
+        transcript = await stream.finish(speech)
+        assert (transcript.text, transcript.is_speech_doubted) == (make_text(4), True)
+        assert len(it.engine.finals) == 1
+        await stream.aclose()
+
+
 async def test_an_end_that_comes_before_the_decode_is_ready_waits_for_it_and_tells_once() -> None:
     async with dictation(holding(1), config=SttConfig(partials=False)) as it:
         stream = it.utterance()

@@ -1,5 +1,7 @@
 """Windows of a recording: no speech is lost or doubled, long pauses are shortened, times lead back to the recording."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -123,3 +125,12 @@ def test_speech_is_located_without_the_silence_around_it(
         pieces[0].onset,
         pieces[-1].speech_end,
     )
+
+
+def test_a_window_is_sure_of_speech_by_all_its_pieces() -> None:
+    _, pieces = make_pieces((3, 1), (1, 1))
+    speech = replace(pieces[0], voiced_ms=2500, voiced_share=0.9)
+    music = replace(pieces[1], voiced_ms=200, voiced_share=0.2)
+    assert PackedWindow([speech, music]).is_sure
+    assert not PackedWindow([music]).is_sure
+    assert PackedWindow(pieces).is_sure, "audio that no detector has judged"

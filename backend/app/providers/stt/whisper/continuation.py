@@ -19,7 +19,12 @@ from app.providers.stt.whisper.full_window import (
     DecodeResult,
     order_words,
 )
-from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, compression_ratio, drop_copies
+from app.providers.stt.whisper.hallucination import (
+    COMPRESSION_RATIO,
+    DOUBTFUL_LOG_PROB,
+    compression_ratio,
+    drop_copies,
+)
 from app.providers.stt.whisper.short_window import (
     FINAL_FRAMES,
     PARTIAL_FRAMES,
@@ -86,6 +91,8 @@ def decode_continuation(
         joined=not continuation.ends_before,
         ends_before=continuation.ends_before,
         trusted=True,
+        # The probability of no speech is that of the told speech too, and says nothing here.
+        is_speech_doubted=continuation.log_prob < DOUBTFUL_LOG_PROB,
     )
 
 

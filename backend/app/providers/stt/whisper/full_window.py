@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.providers.base import SAMPLE_RATE_HZ, Samples, Segment, Word
-from app.providers.stt.whisper.hallucination import COMPRESSION_RATIO, drop_copies, remove_loop
+from app.providers.stt.whisper.hallucination import (
+    COMPRESSION_RATIO,
+    doubts_speech,
+    drop_copies,
+    has_words,
+    remove_loop,
+)
 from app.providers.stt.whisper.language import LanguageChoice, detect_language
 from app.utils.joining import strip_closing_marks
 from app.utils.letters import count_letters
@@ -82,6 +88,8 @@ class DecodeResult:
     """Probability that the audio has no speech: the highest of the text's segments."""
     log_prob: float = 0.0
     """Mean logarithm of the probability of a token: the lowest of the text's segments."""
+    is_speech_doubted: bool = False
+    """As in `Transcript`: each segment of the text is doubted."""
 
 
 def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) -> DecodeResult:
@@ -98,7 +106,7 @@ def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) 
         if second and _worst_ratio(second) <= COMPRESSION_RATIO:
             segments = second
     raw = "".join(segment.text for segment in segments).strip()
-    if not raw:
+    if not has_words(raw):
         return DecodeResult("", info.language, info.language_probability, rejected="no_speech")
     spoken = [word for segment in segments for word in segment.words or ()]
     once = drop_copies(raw, order_words(spoken, len(request.samples), raw))
@@ -117,6 +125,9 @@ def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) 
         segments=order_segments(parts, len(request.samples), checked.text),
         no_speech=max(segment.no_speech_prob for segment in segments),
         log_prob=min(segment.avg_logprob for segment in segments),
+        is_speech_doubted=all(
+            doubts_speech(segment.no_speech_prob, segment.avg_logprob) for segment in segments
+        ),
     )
 
 

@@ -10,6 +10,10 @@ from app.utils.letters import count_letters, split_text
 
 COMPRESSION_RATIO = 2.4
 """A text that compresses better than this repeats itself (Whisper's own threshold)."""
+CERTAIN_NO_SPEECH, LIKELY_NO_SPEECH = 0.6, 0.35
+DOUBTFUL_LOG_PROB = -0.9
+"""What music and noise are taken for has a probability of no speech above CERTAIN_NO_SPEECH, or above LIKELY_NO_SPEECH
+and a log probability below this. So have short words alone: docs/decisions/0013."""
 SAME_WORD = 8
 PHRASE_REPEATS = 3
 PHRASE_WORDS = 12
@@ -104,6 +108,16 @@ class LoopCheck:
 
     text: str
     rejected: bool = False
+
+
+def doubts_speech(no_speech: float, log_prob: float) -> bool:
+    """Whether a decoder half believes that nobody speaks: where the speech detector does too, its text is invented."""
+    return no_speech > CERTAIN_NO_SPEECH or (no_speech > LIKELY_NO_SPEECH and log_prob < DOUBTFUL_LOG_PROB)
+
+
+def has_words(text: str) -> bool:
+    """Whether there is a letter or a digit: music becomes rows of dots and exclamation marks."""
+    return any(character.isalnum() for character in text)
 
 
 def remove_loop(text: str) -> LoopCheck:

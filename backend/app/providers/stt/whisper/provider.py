@@ -279,14 +279,17 @@ def _to_result(decoded: DecodeResult, decode_ms: float) -> WindowResult:
         text=decoded.text,
         lang=decoded.lang,
         words=decoded.words,
-        lang_sure=decoded.rejected is None and decoded.lang_probability >= LANGUAGE_CONFIDENCE,
-        trusted=decoded.trusted,
+        lang_sure=decoded.rejected is None
+        and not decoded.is_speech_doubted
+        and decoded.lang_probability >= LANGUAGE_CONFIDENCE,
+        trusted=decoded.trusted and not decoded.is_speech_doubted,
         doubtful=decoded.doubtful,
         rejected=decoded.rejected,
         decode_ms=decode_ms,
         segments=decoded.segments,
         joined=decoded.joined,
         ends_before=decoded.ends_before,
+        is_speech_doubted=decoded.is_speech_doubted,
     )
 
 

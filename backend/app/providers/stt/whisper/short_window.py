@@ -23,7 +23,9 @@ from app.providers.stt.whisper.hallucination import (
     COMPRESSION_RATIO,
     CopyCheck,
     compression_ratio,
+    doubts_speech,
     drop_copies,
+    has_words,
     repeats_phrase,
 )
 from app.providers.stt.whisper.language import detect_language
@@ -89,6 +91,8 @@ def decode_short(
         NO_SPEECH if found.log_prob <= LOG_PROB else 1 if request.final else CERTAIN_NO_SPEECH
     ):
         text = ""
+    if not has_words(text):
+        text = ""
     words: tuple[Word, ...] = ()
     if text and (request.words or repeats_phrase(text)):
         aligned = align_words(model, tokenizer, window, said)
@@ -114,6 +118,7 @@ def decode_short(
         segments=segments,
         no_speech=found.no_speech,
         log_prob=found.log_prob,
+        is_speech_doubted=doubts_speech(found.no_speech, found.log_prob),
     )
 
 

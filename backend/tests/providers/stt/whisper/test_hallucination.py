@@ -6,7 +6,9 @@ from app.providers.base import Word
 from app.providers.stt.whisper.hallucination import (
     COMPRESSION_RATIO,
     compression_ratio,
+    doubts_speech,
     drop_copies,
+    has_words,
     remove_loop,
     repeats_phrase,
 )
@@ -139,3 +141,16 @@ def test_a_copy_is_removed_in_a_language_without_spaces() -> None:
 
 def test_words_that_are_not_known_are_not_removed() -> None:
     assert drop_copies("What time is it? What time is it?", ()).text == "What time is it? What time is it?"
+
+
+@pytest.mark.parametrize(
+    ("no_speech", "log_prob", "doubted"),
+    [(0.41, -1.24, True), (0.55, -0.98, True), (0.69, -0.2, True), (0.53, -0.67, False), (0.09, -1.2, False)],
+)
+def test_a_decoder_doubts_what_music_is_taken_for(no_speech: float, log_prob: float, doubted: bool) -> None:
+    assert doubts_speech(no_speech, log_prob) is doubted
+
+
+def test_dots_and_exclamation_marks_are_no_words() -> None:
+    assert not any(has_words(text) for text in ("", "... ... ...", "¡¡¡¡¡¡", "♪♪"))
+    assert all(has_words(text) for text in ("6", "No.", "あ"))
