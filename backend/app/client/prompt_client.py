@@ -83,6 +83,7 @@ class PromptClient:
         *,
         lang: str | None = None,
         langs: Sequence[str] = (),
+        likely_langs: Sequence[str] = (),
         provider: str | None = None,
         model: str | None = None,
         sample_rate: int = 16_000,
@@ -107,6 +108,7 @@ class PromptClient:
         config = {
             "lang": lang,
             "langs": list(langs) or None,
+            "likely_langs": list(likely_langs) or None,
             "provider": provider,
             "model": model,
             "sample_rate": sample_rate,

@@ -333,7 +333,7 @@ class Hint(BaseModel):
     """What is wrong with the client's audio, and how to mend it."""
 
     code: str = Field(description="`not_pcm16`, `no_signal` or `clipping`")
-    message: str
+    message: str = Field(description="a sentence in English for who has no text for the code")
 
 
 class Status(_Event):

@@ -85,7 +85,7 @@ async def start_together(url: str, number: int) -> list[dict[str, Any]]:
     return answers
 
 
-@pytest.mark.parametrize(("cost", "admitted"), [(0.1, 20), (0.5, 4), (40.0, 1)])
+@pytest.mark.parametrize(("cost", "admitted"), [(0.098, 20), (0.5, 4), (40.0, 1)])
 async def test_of_a_crowd_that_starts_at_one_moment_as_many_are_admitted_as_fit(
     cost: float, admitted: int
 ) -> None:
@@ -105,7 +105,7 @@ async def test_of_a_crowd_that_starts_at_one_moment_as_many_are_admitted_as_fit(
 
 async def test_a_crowd_that_comes_before_the_engine_is_measured_waits_for_that() -> None:
     gate = Gate()
-    engine = FakeEngine(Script(cost=0.1, gates={"measure_cost": gate}))
+    engine = FakeEngine(Script(cost=0.098, gates={"measure_cost": gate}))
     with serve_engine(engine, scheduler={"cores": 2}) as served:
         async with anyio.create_task_group() as group:
             answers: list[dict[str, Any]] = []

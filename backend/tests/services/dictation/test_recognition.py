@@ -131,7 +131,7 @@ async def test_an_eager_final_is_the_final() -> None:
         eager, final = it.events
         assert (eager["revision"], final["revision"]) == (1, 2)
         assert eager["timing"] == {"speech_end_ms": 1200, "endpoint_ms": 256, "queue_ms": 0, "decode_ms": 1}
-        assert final["timing"]["decode_ms"] == 0
+        assert final["timing"]["decode_ms"] <= 1, "the eager final was waited for again"
         assert it.kept == [make_text(4)]
         assert len(it.engine.finals) == 1
 

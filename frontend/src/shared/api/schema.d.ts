@@ -2192,7 +2192,10 @@ export interface components {
              * @description `not_pcm16`, `no_signal` or `clipping`
              */
             code: string;
-            /** Message */
+            /**
+             * Message
+             * @description a sentence in English for who has no text for the code
+             */
             message: string;
         };
         /**
