@@ -210,6 +210,8 @@ class UtteranceDecoder:
             transcript = await self._stream.finish(speech_samples)
         if transcript.is_speech_doubted and not is_sure and not transcript.rejected:
             transcript = replace(transcript, text="", words=(), segments=(), rejected=DiscardReason.NO_SPEECH)
+            if isinstance(self._stream, WindowStream):
+                self._stream.retract()
         self._engine.count_speech(speech_samples)
         took_ms = (time.monotonic() - began_s) * 1000
         # An eager final is decoded before the end is known: that time was not waited for.

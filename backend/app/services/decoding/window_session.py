@@ -54,6 +54,8 @@ class DecodingContext:
         self._text = ""
         self._end = 0
         self._told = ToldUtterances()
+        self._before: tuple[str | None, dict[str, float]] = None, {}
+        """`lang` and languages before the last final."""
 
     def prompt(self, start: int, speech_samples: int) -> str:
         """The text before an utterance that begins at session sample `start`; empty where it does not help."""
@@ -77,6 +79,7 @@ class DecodingContext:
 
     def remember(self, final: WindowResult, end: int, speech_s: float, samples: Samples) -> None:
         """Take the final of an utterance with these samples, whose speech ended at session sample `end`."""
+        self._before = self.lang, self._spoken_s
         self.lang = final.lang
         if final.lang is not None:
             fading = 0.5 ** (speech_s / SPOKEN_HALF_LIFE_S)
@@ -89,6 +92,12 @@ class DecodingContext:
             self._told.add(ToldUtterance(samples, part, final.words), end, final.ends_before)
         else:
             self._told.clear()
+
+    def forget_last(self) -> None:
+        """The last final turned out to be none: no next decode goes on from it, or leans to its language."""
+        self.lang, self._spoken_s = self._before
+        self._text = ""
+        self._told.clear()
 
 
 WindowSize = Literal["short", "full"]

@@ -108,6 +108,10 @@ class WindowStream:
             await self._decode_final(DecodeTask(self._priority, speech_samples)), speech_samples
         )
 
+    def retract(self) -> None:
+        """The final is not told after all: the session's next utterances are decoded as if it had not been."""
+        self._session.context.forget_last()
+
     async def aclose(self) -> None:
         self._pieces.clear()
 

@@ -324,6 +324,23 @@ async def test_what_neither_engine_nor_detector_is_sure_of_has_no_text(
     assert transcript.rejected == ("no_speech" if is_rejected else None)
 
 
+@pytest.mark.parametrize("voiced_share", [0.9, 0.3])
+async def test_only_a_final_that_is_told_is_the_context_of_the_next(voiced_share: float) -> None:
+    script = WindowScript(lambda request: replace(hear(request), is_speech_doubted=True))
+    session = FakeWindowSession(script)
+    decoder = UtteranceDecoder(opened(session))
+    for number in range(2):
+        start = number * 20 * WORD_SAMPLES
+        await decoder.begin(UtteranceStarted(utterance_id=number, start=start, onset=start))
+        await decoder.accept(make_speech(10))
+        ended = make_ended(start, start + 10 * WORD_SAMPLES)
+        await decoder.finish(replace(ended, evidence=replace(ended.evidence, voiced_share=voiced_share)))
+        await decoder.close()
+    is_told = voiced_share > 0.5
+    assert session.finals[1].context == (make_text(10) if is_told else "")
+    assert session.finals[1].spoken == ((("en", 3.0),) if is_told else ())
+
+
 def test_the_fakes_are_what_they_stand_for() -> None:
     assert isinstance(CloudStubSession(), RawSttSession)
     assert isinstance(FakeWindowSession(), WindowSttSession)

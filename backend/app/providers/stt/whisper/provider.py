@@ -282,7 +282,7 @@ def _to_result(decoded: DecodeResult, decode_ms: float) -> WindowResult:
         lang_sure=decoded.rejected is None
         and not decoded.is_speech_doubted
         and decoded.lang_probability >= LANGUAGE_CONFIDENCE,
-        trusted=decoded.trusted and not decoded.is_speech_doubted,
+        trusted=decoded.trusted,
         doubtful=decoded.doubtful,
         rejected=decoded.rejected,
         decode_ms=decode_ms,
