@@ -140,6 +140,8 @@ async def test_the_sdk_raises_where_an_answer_breaks_off(slow: SlowServer, http:
     async with openai.AsyncOpenAI(base_url=f"{slow.url}/v1", api_key="any", max_retries=0) as sdk:
 
         async def release() -> None:
+            await wait_until(slow.gate.reached.is_set)
+            # A second client, which waits behind the first one, sees when white space has been sent.
             async with http.stream("POST", slow.url + PATH, **body_of("json")) as answer:
                 pieces = answer.aiter_raw()
                 for _ in range(PIECES):
