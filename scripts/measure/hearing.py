@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 import numpy as np
@@ -51,6 +51,7 @@ from app.bench.sounds import make_sounds  # noqa: E402
 from app.bench.target import normalize_server_url, run_own_server  # noqa: E402
 from app.client.errors import ClientError  # noqa: E402
 from app.client.prompt_client import PromptClient  # noqa: E402
+from app.core.endpointing_profiles import EndpointingProfile  # noqa: E402
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "prompter" / "hearing"
 PATHS = ("socket", "upload")
@@ -129,17 +130,18 @@ class Store:
 # -- the server
 
 
-async def hear(
-    pieces: Iterator[Piece], paths: Sequence[str], url: str, label: str, store: Store, at_once: int
-) -> int:
+async def hear(pieces: Iterator[Piece], options: argparse.Namespace, url: str, store: Store) -> int:
     """Send what is not in the store yet; the number of failures, which are printed."""
-    failures = 0
-    free = asyncio.Semaphore(at_once)
+    failures, label = 0, options.label
+    free = asyncio.Semaphore(options.at_once)
 
     async def send(piece: Piece, path: str) -> None:
         nonlocal failures
         try:
-            answer = await (dictate if path == "socket" else upload)(url, piece)
+            if path == "socket":
+                answer = await dictate(url, piece, options.endpointing)
+            else:
+                answer = await upload(url, piece)
             store.add(Heard(label, piece.name, piece.digest, piece.lang, path, **answer))
         except (ClientError, httpx2.HTTPError) as error:
             failures += 1
@@ -149,14 +151,14 @@ async def hear(
 
     async with asyncio.TaskGroup() as group:
         for piece in pieces:
-            for path in paths:
+            for path in options.paths:
                 if store.get(label, piece.digest, piece.lang, path) is None:
                     await free.acquire()
                     group.create_task(send(piece, path))
     return failures
 
 
-async def dictate(url: str, piece: Piece) -> dict[str, Any]:
+async def dictate(url: str, piece: Piece, endpointing: EndpointingProfile | None) -> dict[str, Any]:
     """Send a piece over the socket as fast as the server takes it."""
     pcm = piece.samples.astype("<i2").tobytes()
 
@@ -167,7 +169,12 @@ async def dictate(url: str, piece: Piece) -> dict[str, Any]:
     finals, discarded = [], []
     async with PromptClient(url) as client:
         async for event in client.dictate(
-            chunks(), sample_rate=RATE_HZ, lang=piece.lang, partials=False, events=EVENTS
+            chunks(),
+            sample_rate=RATE_HZ,
+            lang=piece.lang,
+            partials=False,
+            endpointing=endpointing,
+            events=EVENTS,
         ):
             kept = {name: event.data[name] for name in KEPT_FIELDS if event.data.get(name)}
             if event.type == "final" and event.text:
@@ -285,9 +292,7 @@ def run_words(options: argparse.Namespace) -> bool:
         control.decode_all(pieces(), kinds)
         if options.paths:
             with find_server(options) as url:
-                failures = asyncio.run(
-                    hear(pieces(), options.paths, url, options.label, store, options.at_once)
-                )
+                failures = asyncio.run(hear(pieces(), options, url, store))
     truths = {clip.id: clip.text for clip in clips}
     found, texts, unknown = [], {}, 0
     for path in options.paths:
@@ -375,7 +380,7 @@ def run_phantoms(options: argparse.Namespace) -> bool:
     failures = 0
     if not options.report:
         with find_server(options) as url:
-            failures = asyncio.run(hear(pieces(), options.paths, url, options.label, store, options.at_once))
+            failures = asyncio.run(hear(pieces(), options, url, store))
     runs, phantoms, inputs, seconds = 0, [], set(), 0.0
     for piece in pieces():
         if piece.name not in inputs:
@@ -432,6 +437,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("hearing.jsonl"), help="file of texts")
     parser.add_argument("--report", action="store_true", help="only print what is known")
     parser.add_argument("--path", choices=PATHS, action="append", dest="paths", help="both if absent")
+    parser.add_argument("--endpointing", choices=get_args(EndpointingProfile), help="profile of the socket")
     parser.add_argument("--at-once", type=int, default=3, help="requests at a time")
     parser.add_argument("--seed", type=int, default=1)
     words = parser.add_argument_group("words")
@@ -453,6 +459,8 @@ def main() -> int:
     sounds.add_argument("--langs", default="en,es,auto")
     options = parser.parse_args()
     options.label = options.label or read_label()
+    if options.endpointing:
+        options.label += f" {options.endpointing}"  # its texts are others
     options.paths = [] if options.control_alone else options.paths or list(PATHS)
     try:
         return int((run_words if options.what == "words" else run_phantoms)(options))
