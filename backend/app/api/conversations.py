@@ -299,6 +299,5 @@ async def export(
             "Content-Disposition": make_content_disposition(
                 exported.title, _ENDINGS[format], unnamed="conversation"
             ),
-            "X-Content-Type-Options": "nosniff",
         },
     )

@@ -94,7 +94,6 @@ async def get_dictation(
         media_type=f"{MEDIA_TYPES[format]}; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',
-            "X-Content-Type-Options": "nosniff",
         },
     )
 

@@ -1,6 +1,8 @@
-"""The web app at `/` with its security headers, and the API description at `/docs` from local files."""
+"""The web app at `/`, and the API description at `/docs` from local files."""
 
 import re
+from base64 import b64encode
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,22 +15,16 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.core.security import SECURITY_HEADERS
+
 BUILT = Path(__file__).resolve().parents[1] / "web"
 """Where `make web` writes the web app. A wheel that is built afterwards contains it."""
-SECURITY = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "object-src 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "microphone=(self), screen-wake-lock=(self), camera=(), geolocation=()",
-}
 NOT_BUILT = (
     "PROMPTer runs; its web app is not built. Run `make web` in the checkout (it needs Node 20.19 or newer with npm) "
     "and load this page again. The API is described at /docs."
 )
 _HASHED_NAME = re.compile(r"-[\w-]{8}\.\w+$")
+_INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 _YEAR_S = 365 * 24 * 3600
 
 
@@ -39,7 +35,7 @@ def mount_web(app: FastAPI) -> None:
     async def root(request: Request) -> Response:
         if not wants_html(request.headers.get("accept", "")):
             return JSONResponse({"status": "Chat API is running"}, headers={"Vary": "Accept"})
-        headers = {**SECURITY, "Cache-Control": "no-cache", "Vary": "Accept"}
+        headers = {"Cache-Control": "no-cache", "Vary": "Accept"}
         page = anyio.Path(built / "index.html")
         try:
             return HTMLResponse(await page.read_bytes(), headers=headers)
@@ -85,7 +81,6 @@ class Assets(StaticFiles):
             f"public, max-age={_YEAR_S}, immutable" if is_hashed else "no-cache"
         )
         response.headers["Vary"] = "Accept-Encoding"
-        response.headers.update(SECURITY)
         return response
 
     async def _compressed(self, plain: FileResponse, path: str, scope: Scope) -> Response:
@@ -107,12 +102,24 @@ DESCRIPTION = Path(__file__).with_name("description.md").read_text(encoding="utf
 @router.get("/docs")
 async def docs() -> HTMLResponse:
     """Swagger UI over /openapi.json."""
-    return get_swagger_ui_html(
+    page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="PROMPTer",
         swagger_js_url="/docs/static/swagger-ui-bundle.js",
         swagger_css_url="/docs/static/swagger-ui.css",
         swagger_favicon_url="/docs/static/favicon.png",
+    )
+    page.headers["Content-Security-Policy"] = make_docs_policy(page.body)
+    return page
+
+
+def make_docs_policy(page: bytes | memoryview) -> str:
+    """The policy of every answer, which also lets Swagger UI run: its one inline script, its styles and images."""
+    scripts = [b64encode(sha256(script).digest()).decode() for script in _INLINE_SCRIPT.findall(page)]
+    allowed = "".join(f" 'sha256-{digest}'" for digest in scripts)
+    return (
+        f"{SECURITY_HEADERS['content-security-policy']}; script-src 'self'{allowed}; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
     )
 
 

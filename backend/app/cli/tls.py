@@ -102,7 +102,9 @@ def _write_certificate(reached: list[str], cert_path: Path, key_path: Path) -> s
     key_path.unlink(missing_ok=True)
     with os.fdopen(os.open(key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(private)
-    cert_path.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+    cert_path.unlink(missing_ok=True)
+    with os.fdopen(os.open(cert_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
+        file.write(cert.public_bytes(serialization.Encoding.PEM))
     return cert.fingerprint(hashes.SHA256()).hex(":").upper()
 
 

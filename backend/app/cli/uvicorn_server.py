@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.cli.common import INTERRUPTED, exit_now, note_console
 from app.cli.config_sources import mask_password
 from app.core.config import Settings
-from app.core.security import is_loopback
+from app.core.security import SECURITY_HEADERS, is_loopback
 from app.weights.gguf import GgufFile, find_default_gguf
 
 LOADING_TIMEOUT_S = 30
@@ -152,7 +152,8 @@ def _is_worth_logging(record: logging.LogRecord) -> bool:
 
 
 _TOO_LONG = b"the request's address and headers hold too much (limits.header_bytes); send less"
-_CLOSING = b"Content-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+_SECURITY = "".join(f"{name}: {value}\r\n" for name, value in SECURITY_HEADERS.items()).encode()
+_CLOSING = _SECURITY + b"Content-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
 _MALFORMED = b"HTTP/1.1 400 Bad Request\r\n" + _CLOSING
 _REFUSAL = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _CLOSING % (len(_TOO_LONG), _TOO_LONG)
 

@@ -1,5 +1,6 @@
-"""The caller of a request, and the checks of peers, hosts and origins."""
+"""The caller of a request, the checks of peers, hosts and origins, and the security headers of every answer."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +9,21 @@ from typing import Literal, get_args
 from uuid import UUID
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+SECURITY_HEADERS = {
+    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "object-src 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "microphone=(self), screen-wake-lock=(self), camera=(), geolocation=()",
+}
+"""The headers of every answer, whatever it holds: no page may frame it, guess its type or load it without CORS."""
+
+_HOST_HEADER = re.compile(
+    r"(?:\[([0-9a-f:.]+)\]|([^\s:\[\]@/]+))(?::([0-9]{0,5}))?", re.ASCII | re.IGNORECASE
+)
 
 
 def is_loopback(host: str) -> bool:
@@ -24,10 +40,9 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_host(netloc: str) -> str:
-    """Return the host name of a Host header in lower case, without port and brackets."""
-    if netloc.startswith("["):
-        return netloc[1:].partition("]")[0].lower()
-    return netloc.rpartition(":")[0].lower() if ":" in netloc else netloc.lower()
+    """Return the host name of a Host header in lower case, without port and brackets; empty if it is malformed."""
+    match = _HOST_HEADER.fullmatch(netloc)
+    return (match[1] or match[2]).lower() if match else ""
 
 
 def is_origin_allowed(origin: str, scheme: str, netloc: str, allowed: Iterable[str]) -> bool:

@@ -41,8 +41,9 @@ def lock_folder(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FileLock(folder / "prompter.lock", timeout=0, thread_local=False)
+        lock = FileLock(folder / "prompter.lock", timeout=0, thread_local=False, mode=0o600)
         lock.acquire()
+        _close_to_others(folder / "prompter.lock")
         make_private(folder)
     except Timeout:
         raise StorageUnavailable(
@@ -71,6 +72,12 @@ def make_private(folder: Path) -> None:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(folder / "prompter.db", os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _close_to_others(lock: Path) -> None:
+    """Take the lock file from other users, whom an earlier version let write to it: they could hold the lock."""
+    if os.name == "posix" and lock.stat().st_mode & 0o077:
+        lock.chmod(0o600)
 
 
 def find_file_system(folder: Path, mounts: str) -> str:

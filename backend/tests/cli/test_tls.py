@@ -9,7 +9,11 @@ from tests.support.command import get_only_line, run_prompter
 
 
 def test_a_certificate_for_this_machine(tmp_path: Path) -> None:
-    made = run_prompter("tls", "box.lan", "192.0.2.9", "señal.example", "--folder", tmp_path)
+    umask = os.umask(0)
+    try:
+        made = run_prompter("tls", "box.lan", "192.0.2.9", "señal.example", "--folder", tmp_path)
+    finally:
+        os.umask(umask)
     assert made.returncode == 0
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     assert made.stdout == f"--tls-cert {cert} --tls-key {key}\n"
@@ -19,6 +23,9 @@ def test_a_certificate_for_this_machine(tmp_path: Path) -> None:
     context.load_verify_locations(cert)
     if os.name == "posix":
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        assert stat.S_IMODE(cert.stat().st_mode) & 0o022 == 0, (
+            "only its owner replaces it, whatever the umask"
+        )
     from cryptography import x509
 
     parsed = x509.load_pem_x509_certificate(cert.read_bytes())

@@ -1,6 +1,8 @@
 """The HTTP doors from the outside: one shape of errors, a whole description, nothing loaded from elsewhere."""
 
 import asyncio
+import base64
+import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -18,7 +20,7 @@ SECRET = "the eagle lands at midnight"
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[RunningServer]:
-    with serve_engine(FakeEngine(), limits={"body_bytes": 4096}) as served:
+    with serve_engine(FakeEngine(), limits={"body_bytes": 4096, "header_bytes": 8192}) as served:
         yield served
 
 
@@ -113,6 +115,72 @@ async def test_a_slow_provider_does_not_delay_the_list_beyond_its_limit(
             states = {item["name"]: item["status"] for item in response.json()["items"]}
             assert states["fake"] == "unreachable"
             assert states["cloud_stub"] == "ready"
+
+
+# -- security headers -------------------------------------------------------------------------------
+
+CHAT = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
+ASKED: list[tuple[str, str, int, dict[str, Any]]] = [
+    ("GET", "/", 200, {"headers": {"Accept": "text/html"}}),
+    ("GET", "/", 200, {}),
+    ("GET", "/docs", 200, {}),
+    ("GET", "/docs/static/swagger-ui-bundle.js", 200, {}),
+    ("GET", "/openapi.json", 200, {}),
+    ("GET", "/health", 200, {}),
+    ("HEAD", "/", 200, {}),
+    ("GET", "/metrics", 200, {}),
+    ("GET", "/providers/stt", 200, {}),
+    ("GET", "/api/conversations", 200, {}),
+    ("GET", "/v1/models", 200, {}),
+    ("POST", "/v1/chat/completions", 200, {"json": CHAT}),
+    ("POST", "/v1/chat/completions", 200, {"json": {**CHAT, "stream": True}}),
+    ("GET", "/nothing", 404, {}),
+    ("DELETE", "/health", 405, {}),
+    ("POST", "/llm/generate", 400, {"json": {}}),
+    ("POST", "/llm/generate", 413, {"content": b"x" * 5000}),
+    ("GET", "/health", 403, {"headers": {"Host": "evil.example"}}),
+    ("GET", "/health", 403, {"headers": {"Origin": "https://evil.example"}}),
+    ("GET", "/health?" + "x" * 9000, 431, {}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status", "more"), ASKED)
+async def test_every_answer_has_the_security_headers(
+    http: httpx2.AsyncClient, method: str, path: str, status: int, more: dict[str, Any]
+) -> None:
+    """No page frames it, its type is not guessed, and no other site loads it as a script or an image."""
+    response = await http.request(method, path, **more)
+    assert response.status_code == status
+    headers = response.headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert "camera=()" in headers["permissions-policy"]
+    assert len(headers.get_list("content-security-policy")) == 1
+
+
+async def test_the_docs_run_their_own_script_alone(http: httpx2.AsyncClient) -> None:
+    response = await http.get("/docs")
+    policy = dict(
+        part.strip().split(" ", 1) for part in response.headers["content-security-policy"].split(";")
+    )
+    (script,) = re.findall(r"<script>(.*?)</script>", response.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy["script-src"] == f"'self' 'sha256-{digest}'"
+    assert policy["default-src"] == "'self'"
+
+
+async def test_a_name_that_is_given_twice_is_refused(served: RunningServer) -> None:
+    """Two programs on the way could each believe another one."""
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /health HTTP/1.0\r\nHost: localhost\r\nHost: evil.example\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 403 ")
+    writer.close()
 
 
 # -- errors -----------------------------------------------------------------------------------------

@@ -56,6 +56,10 @@ FOREIGN_HOSTS = [
     "10.0.0.1",
     "[::]:{port}",
     "evil.example:127.0.0.1",
+    "127.0.0.1:evil.example",
+    "[::1].evil.example",
+    "[::1].evil.example:{port}",
+    "[::1]@evil.example",
     "",
 ]
 KNOWN_HOSTS = [

@@ -33,7 +33,31 @@ def test_what_is_loopback(host: str, expected: bool) -> None:
         ("[::1]:8000", "::1"),
         ("[FE80::1]", "fe80::1"),
         ("prompter.example:443", "prompter.example"),
+        ("[::1]", "::1"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("localhost:", "localhost"),
+        ("box_1.lan", "box_1.lan"),
         ("", ""),
+        *(
+            (malformed, "")
+            for malformed in (
+                "[::1].evil.example",
+                "[::1]evil.example:8000",
+                "[::1]:8000.evil.example",
+                "[::1",
+                "::1",
+                "[localhost]",
+                "localhost:evil.example",
+                "localhost:8000@evil.example",
+                "localhost:8000:8000",
+                "evil.example@localhost",
+                "localhost, evil.example",
+                "localhost/evil.example",
+                "localhost\n",
+                "localhost:١",
+                "localhost:123456",
+            )
+        ),
     ],
 )
 def test_the_name_in_a_host_header(netloc: str, name: str) -> None:

@@ -60,6 +60,22 @@ def test_only_its_user_can_read_it(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "data" / "prompter.db").stat().st_mode) == 0o600
 
 
+@pytest.mark.skipif(os.name != "posix", reason="not beside this checkout: only POSIX has these modes")
+@pytest.mark.parametrize("left_over", [False, True])
+def test_no_other_user_can_write_its_files_whatever_the_umask(tmp_path: Path, left_over: bool) -> None:
+    folder = tmp_path / "data"
+    before = os.umask(0)
+    try:
+        if left_over:
+            folder.mkdir(mode=0o700)
+            (folder / "prompter.lock").touch(mode=0o666)
+        with data_folder.lock_folder(folder):
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {"prompter.lock": 0o600, "prompter.db": 0o600}
+
+
 def test_a_folder_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (

@@ -15,7 +15,13 @@ from app.api.errors import is_under_v1, make_error_response
 from app.core.config import LimitSettings, Settings
 from app.core.errors import MessageTooBig, NotAllowed, PrompterError
 from app.core.logging import report_fault
-from app.core.security import LOOPBACK_NAMES, is_loopback, is_origin_allowed, parse_host
+from app.core.security import (
+    LOOPBACK_NAMES,
+    SECURITY_HEADERS,
+    is_loopback,
+    is_origin_allowed,
+    parse_host,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +68,8 @@ class NetworkMiddleware:
         self._allows_any_peer = settings.insecure or self._has_accounts
         self._limits = settings.limits
         self._check_host = self._has_accounts or not settings.insecure or bool(settings.allowed_hosts)
-        self._hosts = LOOPBACK_NAMES | {
-            settings.host.lower(),
-            *(name.lower() for name in settings.allowed_hosts),
-        }
+        named = {settings.host.lower(), *(name.lower() for name in settings.allowed_hosts)}
+        self._hosts = (LOOPBACK_NAMES | named) - {""}
         self._origins = frozenset(settings.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,6 +90,8 @@ class NetworkMiddleware:
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Request-ID", request_id)
                 headers[SERVER_HEADER] = __version__
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         try:
@@ -118,7 +124,8 @@ class NetworkMiddleware:
             raise NotAllowed(
                 "only this machine may connect while there are no accounts; see docs/deployment.md"
             )
-        netloc = headers.get("host", "")
+        netlocs = headers.getlist("host")
+        netloc = netlocs[0] if len(netlocs) == 1 else ""
         if (
             self._check_host
             and parse_host(netloc) not in self._hosts
