@@ -31,8 +31,9 @@ _GOODBYE_S = 1.0
 """How long the last events may take on their way to a client whose socket is about to be closed."""
 _DONE = 1000
 
-_SURVIVABLE = frozenset({"idle_timeout", "slow_reader", "unauthorized"})
-"""What a network that went silent, or an expired token, looks like from here: the client may come back."""
+_SURVIVABLE = frozenset({"idle_timeout", "slow_reader", "unauthorized", PrompterError.code})
+"""What a network that went silent, an expired token, or a fault of the server looks like from here: the client may
+come back."""
 _E = TypeVar("_E", bound=BaseException)
 
 
@@ -202,7 +203,9 @@ class SocketHandler:
                     raise ClientGone  # the socket is closed
                 connection.sending_since = time.monotonic()
                 await self._asgi_send({"type": "websocket.send", "text": encode_event(event)})
-        except OSError:  # what servers raise, by the ASGI specification, where the client has left
+        except (OSError, RuntimeError):
+            # OSError is what servers raise, by the ASGI specification, where the client has left. Behind a close of
+            # their own, as after a frame that breaks the protocol, they raise RuntimeError: we have not closed.
             raise ClientGone from None
         finally:
             connection.sending_since = None
@@ -259,9 +262,11 @@ class SocketHandler:
 
     async def _read_close_code(self) -> int:
         """How the client left, where a send has found out before the reader: behind what it sent last."""
-        while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
-            pass
-        return int(message.get("code", 1005))
+        with anyio.move_on_after(_GOODBYE_S):
+            while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
+                pass
+            return int(message.get("code", 1005))
+        return self._code
 
     async def _say_goodbye(self, reason: PrompterError | ServerClosing) -> bool:
         """Say why and close; a client that does not read is not waited for. Returns whether the session is over."""
@@ -276,7 +281,7 @@ class SocketHandler:
         with anyio.move_on_after(_GOODBYE_S):
             await self._finish_writing(reason)
             await self._close(reason.close_code or 1011, reason.code)
-        return reason.code not in _SURVIVABLE
+        return reason.code not in _SURVIVABLE or self._session.failure is not None
 
     async def _finish_session(self) -> None:
         """Finalise what was said, and send every event of it."""
@@ -288,7 +293,8 @@ class SocketHandler:
         """Close the socket without an event; a client that does not read is not waited for."""
         self._code = code
         if self._websocket.application_state is WebSocketState.CONNECTED:
-            with anyio.move_on_after(_GOODBYE_S), suppress(WebSocketDisconnect):
+            # The server may have closed by itself meanwhile: see `_send_events`.
+            with anyio.move_on_after(_GOODBYE_S), suppress(WebSocketDisconnect, RuntimeError):
                 await self._websocket.close(code, reason)
 
 

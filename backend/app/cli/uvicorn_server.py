@@ -144,11 +144,11 @@ def _find_resources(loaded_app: Any) -> Any:
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
-    """Whether a log record is about more than an answer that Ctrl-C cut short."""
+    """Whether a log record is about more than an answer that Ctrl-C cut short, or a client's message without UTF-8."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, asyncio.CancelledError) and "graceful shutdown exceeded" not in str(
-        record.msg
-    )
+    return not isinstance(
+        error, asyncio.CancelledError | UnicodeDecodeError
+    ) and "graceful shutdown exceeded" not in str(record.msg)
 
 
 _TOO_LONG = b"the request's address and headers hold too much (limits.header_bytes); send less"

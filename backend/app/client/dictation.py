@@ -31,8 +31,10 @@ RESUME_S = 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 ENDED_EARLY_S = 5.0
 """Longest wait for the close of a server that stopped by itself; the close code says why it stopped."""
-RESUMABLE = frozenset({1001, 1005, 1006, 4408})
+RESUMABLE = frozenset({1001, 1002, 1005, 1006, 1007, 4408})
 """Close codes of a socket that the network, or a proxy on the way, has broken."""
+RESUMABLE_ERRORS = frozenset({"idle_timeout", "slow_reader"})
+"""Errors by which the server ends a socket whose network may be gone."""
 
 Open = Callable[[], AbstractAsyncContextManager[ClientConnection]]
 
@@ -94,6 +96,8 @@ class Dictation:
         """Whether only the connection failed, so that the dictation can be resumed."""
         if not self._resume or not self._token or self._failures:
             return False
+        if isinstance(error, ServerError) and error.code in RESUMABLE_ERRORS:
+            return True
         if isinstance(error, ServerFailed):  # 1011 without an error event comes from a proxy on the way
             return not error.code
         return isinstance(error, ConnectionLost) and error.close_code in RESUMABLE

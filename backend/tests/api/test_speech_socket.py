@@ -135,19 +135,40 @@ async def test_a_client_that_leaves_with_1000_frees_its_engine() -> None:
         assert server.resources.sockets.open == 0
 
 
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [(1006, ConnectionResetError()), (1007, RuntimeError("after sending 'websocket.close'"))],
+    ids=["the line broke", "the server closed by itself"],
+)
 @pytest.mark.parametrize("finds_out", ["the reader", "a send of the reader", "a send of the engine"])
-async def test_a_session_waits_for_a_client_that_is_lost(finds_out: str) -> None:
+async def test_a_session_waits_for_a_client_that_is_lost(
+    finds_out: str, code: int, failure: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
     engine = FakeEngine()
     async with serving(engine) as server:
         async with server.socket() as socket:
             await socket.say(START)
             await socket.until("ready")
             if finds_out != "the reader":
-                socket.failures.append(ConnectionResetError())
+                socket.failures.append(failure)
                 await socket.say(b"\0" if "reader" in finds_out else make_sentence(1.0), '{"type":"ping"}')
-            await socket.leave(1006)
+            await socket.leave(code)
         assert server.resources.sessions.waiting == 1
         assert not engine.all_closed
+    log = capsys.readouterr().err
+    assert f"code={code}" in log
+    assert "ERROR" not in log
+
+
+async def test_a_client_whose_leaving_is_never_told_is_not_waited_for() -> None:
+    async with serving() as server, server.socket() as socket:
+        await socket.say(START)
+        await socket.until("ready")
+        socket.failures.append(ConnectionResetError())
+        await socket.say('{"type":"ping"}')
+        with anyio.fail_after(10):
+            await socket.is_over.wait()
+        assert server.resources.sessions.waiting == 1
 
 
 async def test_a_fatal_error_is_the_last_event_and_names_the_close_code() -> None:
@@ -171,6 +192,7 @@ async def test_a_fault_of_the_server_is_reported_without_its_words(
         await socket.say('{"type":"ping"}' if sender == "reader" else make_sentence(1.0))
         await socket.is_over.wait()
         assert socket.close_code == 1011
+        assert server.resources.sessions.waiting == 1  # neither the client nor a rule has ended the dictation
     log = capsys.readouterr().err
     assert "unexpected ValueError on the speech socket" in log
     assert "a word of the transcript" not in log

@@ -128,6 +128,27 @@ async def test_a_server_that_forgot_is_not_asked_twice() -> None:
     assert asked == 2
 
 
+@pytest.mark.parametrize(
+    ("close_code", "error"),
+    [(1001, ""), (1002, ""), (1007, ""), (1011, ""), (1008, "slow_reader"), (4408, "idle_timeout")],
+)
+async def test_every_close_that_a_network_causes_is_followed_by_a_resume(close_code: int, error: str) -> None:
+    async def answer(socket: ServerConnection) -> None:
+        if "start" in str(await socket.recv()):
+            await socket.send(make_message("ready", resume_token="t"))
+            if error:
+                await socket.send(make_message("error", code=error, message="why", fatal=True))
+            await socket.close(close_code)
+            return
+        await socket.send(make_message("resumed", next_audio_seq=1, stopping=True))
+        await socket.send(make_message("stopped"))
+        await socket.wait_closed()
+
+    async with run_fake_speech_server(answer) as url:
+        events = await all_events(PromptClient(url), [CHUNK])
+    assert [event.type for event in events] == ["ready", "resumed", "stopped"]
+
+
 @pytest.mark.parametrize(("close_code", "expected"), [(1012, ConnectionLost), (1008, Refused)])
 async def test_a_server_that_stops_by_itself_says_why(close_code: int, expected: type[Exception]) -> None:
     """The finals have come; that not all was heard must not look like success."""

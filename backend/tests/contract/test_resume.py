@@ -108,6 +108,43 @@ async def test_any_other_close_is_a_loss(served: RunningServer, code: int) -> No
     assert (await client.resume())["next_audio_seq"] == 1
 
 
+REFUSED_FRAMES = {
+    "bad UTF-8": (1007, bytes((0x81, 0x82, 0, 0, 0, 0, 0xFF, 0xFE))),
+    "a reserved bit": (1002, bytes((0xC1, 0x81, 0, 0, 0, 0, 0x78))),
+    "an unknown opcode": (1002, bytes((0x83, 0x81, 0, 0, 0, 0, 0x78))),
+    "too large for the server": (1009, bytes((0x82, 0xFF)) + (1 << 40).to_bytes(8, "big") + bytes(4)),
+}
+"""Frames of a client that the WebSocket library refuses by itself, and the code that it closes with."""
+
+
+@pytest.mark.parametrize("frame", REFUSED_FRAMES)
+async def test_a_frame_that_the_library_refuses_is_a_loss(served: RunningServer, frame: str) -> None:
+    """The server still answers when it comes: a send behind the library's own close fails."""
+    code, refused = REFUSED_FRAMES[frame]
+    speech = load_speech().tobytes()
+    unbroken = ResumingClient(served.url)
+    await unbroken.start(endpointing="manual")
+    await unbroken.dictate([speech[:32_000], speech[32_000:]], random.Random(0), 0, RATE_HZ)
+    client = ResumingClient(served.url)
+    await client.start(endpointing="manual")
+    assert client.connection is not None
+    await client.connection.send(speech[:32_000])
+    await client.event(client.connection)  # the engine answers
+    answers = b"".join(bytes((0x81, 0x81, 0, 0, 0, 0)) + b"{" for _ in range(20))
+    client.connection.transport.write(answers + refused)
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await client.event(client.connection)
+    assert client.connection.close_code in (code, 1006)  # a reset may overtake the close
+    assert (await client.resume())["next_audio_seq"] == 2
+    await client.connection.send(speech[32_000:])
+    await client.connection.send('{"type":"stop"}')
+    while (await client.event(client.connection))["type"] != "stopped":
+        pass
+    assert finals(client) == finals(unbroken)
+    assert [line for line in served.troubles if "Invalid UTF-8 sequence" not in line] == []
+
+
 # -- tokens
 
 REFUSED = "no dictation can be resumed with this token; send `start` for a new one"

@@ -38,7 +38,7 @@ class FirstMessageAuth:
         try:
             caller = await self._authenticate(receive, accounts, rule)
         except PrompterError as refusal:
-            with suppress(OSError):  # the client has left
+            with suppress(OSError, RuntimeError):  # the client has left, or the server has closed by itself
                 await send({"type": "websocket.send", "text": _encode_refusal(refusal)})
                 code = refusal.close_code or _TRY_LATER
                 await send({"type": "websocket.close", "code": code, "reason": refusal.code})

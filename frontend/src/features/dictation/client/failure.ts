@@ -57,7 +57,8 @@ export function chooseRecovery(end: SocketEnd, canResume: boolean): "resume" | "
   if (end.reason === "resumed_elsewhere") return "fail";
   if (["slow_reader", "idle_timeout", "unauthorized"].includes(error)) return canResume ? "resume" : "fail";
   if (end.code === 1012 || error === "session_too_long") return "restart";
-  if (error === "" && [1001, 1005, 1006, 1011, 4408].includes(end.code)) return canResume ? "resume" : "fail";
+  if (error === "" && [1001, 1002, 1005, 1006, 1007, 1011, 4408].includes(end.code))
+    return canResume ? "resume" : "fail";
   return "fail";
 }
 

@@ -290,6 +290,15 @@ describe("what cannot go on", () => {
     expect(events.at(-1)).toMatchObject({ state: { failure: { kind, detail: "why" } } });
   });
 
+  it.each([1001, 1002, 1007, 1011])("is no socket closed with %i and without an error", async (closeCode) => {
+    const server = new FakeSpeechServer();
+    const { states } = begin(server);
+    await settle();
+    server.socket.drop(closeCode);
+    await settle(5000);
+    expect(states().slice(-2)).toEqual(["reconnecting", "ready"]);
+  });
+
   it("is a dictation that goes on in another tab", async () => {
     const server = new FakeSpeechServer();
     const { states, events } = begin(server);
