@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from app.core.assistants import AssistantSettings
 from app.core.endpointing_profiles import SILENCE_MS, EndpointingProfile
 from app.core.paths import base_folder, resolve_path
+from app.core.security import read_host_name, read_origin
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "OPENAI_API_KEY": ("llm", "openai_compat", "api_key"),
@@ -574,6 +575,16 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return _split_commas(value)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _read_origins(cls, value: list[str]) -> list[str]:
+        return [read_origin(origin) for origin in value]
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _read_hosts(cls, value: list[str]) -> list[str]:
+        return [read_host_name(name) for name in value]
 
     @field_validator("models_dir", "data_dir")
     @classmethod

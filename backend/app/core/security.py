@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
@@ -24,6 +25,7 @@ SECURITY_HEADERS = {
 _HOST_HEADER = re.compile(
     r"(?:\[([0-9a-f:.]+)\]|([^\s:\[\]@/]+))(?::([0-9]{0,5}))?", re.ASCII | re.IGNORECASE
 )
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[^\s:\[\]@/*?#,]+)(?::[0-9]{1,5})?", re.ASCII)
 
 
 def is_loopback(host: str) -> bool:
@@ -45,13 +47,44 @@ def parse_host(netloc: str) -> str:
     return (match[1] or match[2]).lower() if match else ""
 
 
+def read_origin(text: str) -> str:
+    """Return an origin of the settings as browsers write it: in lower case, without a slash at its end.
+
+    Raises:
+        ValueError: it is no origin. The message does not repeat it.
+    """
+    origin = text.strip().lower().removesuffix("/")
+    if origin != "null" and not _ORIGIN.fullmatch(origin):
+        raise ValueError(
+            "an origin is written as in https://app.example or http://localhost:5173: no path, no patterns"
+        )
+    return origin
+
+
+def read_host_name(text: str) -> str:
+    """Return a host name or address of the settings as `parse_host` returns it from a Host header.
+
+    Raises:
+        ValueError: it is none. The message does not repeat it.
+    """
+    with suppress(ValueError):
+        return str(ip_address(text.strip()))
+    name = parse_host(text.strip())
+    if not name or "/" in name or "*" in name:
+        raise ValueError(
+            "a name is written as in prompter.example or 192.168.1.20: no scheme, no path, no patterns"
+        )
+    return name
+
+
 def is_origin_allowed(origin: str, scheme: str, netloc: str, allowed: Iterable[str]) -> bool:
     """Whether a page of `origin` may use the server that it reached as `scheme://netloc`.
 
-    Origins are compared as whole strings, without patterns. `null` (a sandboxed page, a file) is no server's own.
+    Origins are compared as whole strings in lower case, without patterns. `null` (a sandboxed page, a file) is no
+    server's own.
     """
     own = f"{ {'ws': 'http', 'wss': 'https'}.get(scheme, scheme) }://{netloc}"
-    return origin.lower() == own.lower() or origin in allowed
+    return origin.lower() == own.lower() or origin.lower() in allowed
 
 
 Role = Literal["admin", "user"]

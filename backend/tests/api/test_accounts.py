@@ -351,10 +351,13 @@ def test_pages_of_listed_origins_may_ask(http: httpx2.Client) -> None:
         headers={
             "Origin": ORIGIN,
             "Access-Control-Request-Method": "GET",
-            "Access-Control-Request-Headers": "authorization,x-prompter-refresh",
+            "Access-Control-Request-Headers": "authorization,x-prompter-refresh,x-stainless-os,x-of-another-sdk",
+            "Access-Control-Request-Private-Network": "true",
         },
     )
     assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-private-network"] == "true"
+    assert "x-of-another-sdk" in preflight.headers["access-control-allow-headers"]
     assert preflight.headers["access-control-allow-origin"] == ORIGIN
     assert preflight.headers["access-control-allow-credentials"] == "true"
     assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
@@ -367,7 +370,11 @@ def test_pages_of_listed_origins_may_ask(http: httpx2.Client) -> None:
 def test_no_other_origin_may(http: httpx2.Client) -> None:
     for origin in ("https://evil.example", "null", "*", "https://app.example.evil.example"):
         for method in ("GET", "OPTIONS"):
-            headers = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+            headers = {
+                "Origin": origin,
+                "Access-Control-Request-Method": "GET",
+                "Access-Control-Request-Headers": "x-stainless-os",
+            }
             answer = http.request(method, "/health", headers=headers)
             refused(answer, 403, "not_allowed")
             assert "access-control-allow-origin" not in answer.headers

@@ -50,7 +50,8 @@ def test_every_alias_names_a_setting() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "parts"), [("a, b,,", ["a", "b"]), ("", []), ("http://one", ["http://one"])]
+    ("text", "parts"),
+    [("http://a, http://b,,", ["http://a", "http://b"]), ("", []), ("http://one", ["http://one"])],
 )
 def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch, text: str, parts: list[str]) -> None:
     monkeypatch.setenv("PROMPTER_ALLOWED_ORIGINS", text)
@@ -59,6 +60,50 @@ def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch, text: st
     found = settings()
     assert (found.allowed_origins, found.llm.allowed_base_urls) == (parts, parts)
     assert found.llm.profiles["mine"].models == parts
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("allowed_origins", "https://App.Example/", "https://app.example"),
+        ("allowed_origins", "http://localhost:5173", "http://localhost:5173"),
+        ("allowed_origins", "http://[::1]:5173", "http://[::1]:5173"),
+        ("allowed_origins", "app://obsidian.md", "app://obsidian.md"),
+        ("allowed_origins", "chrome-extension://abcdef", "chrome-extension://abcdef"),
+        ("allowed_origins", "null", "null"),
+        ("allowed_hosts", "Box.LAN", "box.lan"),
+        ("allowed_hosts", "box.lan:8443", "box.lan"),
+        ("allowed_hosts", "fe80::1", "fe80::1"),
+        ("allowed_hosts", "[fe80::1]:8443", "fe80::1"),
+    ],
+)
+def test_origins_and_names_are_kept_as_browsers_send_them(name: str, text: str, expected: str) -> None:
+    assert getattr(settings(**{name: text}), name) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(
+            ("allowed_origins", text)
+            for text in ("*", "https://*.app.example", "app.example", "https://app.example/x")
+        ),
+        *(
+            ("allowed_origins", text)
+            for text in ("https://ann:midnight@app.example", "https://app.example?midnight")
+        ),
+        *(
+            ("allowed_hosts", text)
+            for text in ("*", "*.lan", "https://box.lan", "box.lan/x", "ann:midnight@box.lan")
+        ),
+    ],
+)
+def test_origins_and_names_that_could_never_match_are_refused(name: str, text: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        settings(**{name: text})
+    (fault,) = refused.value.errors()
+    assert "is written as in" in fault["msg"]
+    assert "midnight" not in fault["msg"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
@@ -29,19 +30,34 @@ BODY_LIMITS = {"/v1/chat/completions": "chat_bytes", "/v1/audio/transcriptions":
 """Routes with a limit of their own for bodies, by the name of its setting; all others have `body_bytes`."""
 SERVER_HEADER = "X-Prompter"
 """The header by which a PROMPTer recognises another one, and does not take it for a model server."""
+EXPOSED_HEADERS = (
+    "Content-Disposition",
+    "Link",
+    "Retry-After",
+    "WWW-Authenticate",
+    SERVER_HEADER,
+    "X-Request-ID",
+    "X-Should-Retry",
+)
+"""Headers that a page of an allowed origin can read, besides those that every page can."""
 MIN_BYTES_PER_S = 256
 """The slowest allowed body, after twice `request_s`; the slowest codec of speech has twice as much."""
 _SLASHES = re.compile(r"/{2,}")
 
 
 def make_cors_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of CORS for the origins in the settings; other origins are never allowed."""
+    """Return the options of CORS for the origins in the settings; other origins are never allowed.
+
+    SDKs send headers of their own (`x-stainless-*`), so an allowed page may send any. A page of a public site may also
+    use a server on a private address: its origin was allowed by name.
+    """
     return {
         "allow_origins": settings.allowed_origins,
         "allow_credentials": True,
         "allow_methods": ["GET", "POST", "PATCH", "DELETE"],
-        "allow_headers": ["Authorization", "Content-Type", "Last-Event-ID", "X-Prompter-Refresh"],
-        "expose_headers": ["Link", "Retry-After", "X-Request-ID"],
+        "allow_headers": ["*"],
+        "allow_private_network": True,
+        "expose_headers": EXPOSED_HEADERS,
         "max_age": 600,
     }
 
@@ -71,6 +87,7 @@ class NetworkMiddleware:
         named = {settings.host.lower(), *(name.lower() for name in settings.allowed_hosts)}
         self._hosts = (LOOPBACK_NAMES | named) - {""}
         self._origins = frozenset(settings.allowed_origins)
+        self._cors = make_cors_options(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -146,13 +163,16 @@ class NetworkMiddleware:
         reached = (scope.get("server") or ("",))[0]
         return self._has_accounts and bool(reached) and parse_host(netloc) == reached.lower()
 
-    @staticmethod
-    async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: PrompterError) -> None:
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, refusal: PrompterError) -> None:
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": refusal.close_code, "reason": refusal.code})
             return
-        await make_error_response(refusal, scope)(scope, receive, send)
+        response: ASGIApp = make_error_response(refusal, scope)
+        if not isinstance(refusal, NotAllowed):
+            # An allowed page must be able to read the error; the CORS middleware further in has not seen the request.
+            response = CORSMiddleware(response, **self._cors)
+        await response(scope, receive, send)
 
 
 def _normalize_path(scope: Scope) -> Scope:
