@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 BENCH ?=
+EXTRAS ?=
 
 BIN := $(VENV)/bin
 READY := $(PYTHON) scripts/bootstrap.py --venv "$(VENV)"
@@ -17,7 +18,7 @@ is_on = $(filter-out 0 no false,$($(1)))
 MODELS := --models $(if $(call is_on,LIGHT),--light) $(if $(call is_on,OFFLINE),--offline)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev web types docs shots demo bench weights test check lint format clean python clients
+.PHONY: help run dev web types docs shots demo bench weights test check lint format clean python clients extras
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +36,10 @@ run: python  ## start the server (HOST=, PORT=; LIGHT=1 skips 260 MB of models, 
 	@$(READY) $(MODELS)
 	@$(WEB) --if-possible build
 	@exec $(BIN)/prompter serve $(LISTEN)
+
+extras: python  ## install optional packages into .venv (EXTRAS="tools postgres"; without it: list them)
+	@$(READY) --light
+	@$(BIN)/prompter extras $(if $(EXTRAS),add --yes $(EXTRAS),list)
 
 dev: python  ## server and web app, both reloaded when the code changes
 	@$(READY) --dev

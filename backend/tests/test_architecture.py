@@ -95,6 +95,15 @@ FORBIDDEN_TEXT = {
     "an unfinished note": re.compile(r"\b(?:TODO|FIXME|XXX)\b"),
 }
 
+INSTALLS = re.compile(
+    r"\b(?:pipx?|uv tool|uv) (?:install|download|inject|add)\s+([^`\"\n#;)]*)|\buvx\s+([^`\"\n#;)]*)"
+)
+SAFE_TO_INSTALL = re.compile(
+    r"-{1,2}[\w-]+|\.|[\w./-]*/[\w./-]*|[\w./-]+\.(?:txt|whl|toml)|'?[\w.-]+(?:\[\w+\])?==[\w.]+'?"
+)
+"""An option, a folder, a file, or a package of one version."""
+OWN_NAME = re.compile(r"\bprompter\[")
+
 
 def find_modules() -> dict[str, Path]:
     """The modules of the application and its public package: dotted name -> file."""
@@ -315,3 +324,45 @@ def test_no_file_contains(what: str) -> None:
         for match in FORBIDDEN_TEXT[what].finditer(text)
     ]
     assert not found, f"{what}: {found}"
+
+
+def find_unsafe_installs(text: str) -> list[str]:
+    """Installation commands that give an index a name alone, which whoever owns it there decides about."""
+    unsafe = []
+    for match in INSTALLS.finditer(text):
+        wanted = (match[1] or match[2] or "").split()
+        if not all(SAFE_TO_INSTALL.fullmatch(word) for word in wanted):
+            unsafe.append(match.group().strip())
+    return unsafe + [match.group() for match in OWN_NAME.finditer(text)]
+
+
+def test_nothing_advises_to_install_a_name_alone() -> None:
+    """On package indexes the name `prompter` belongs to another program; `prompter extras add` installs pins."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: the files of the project are unknown")
+    found = {
+        name: unsafe
+        for name, text in tracked_texts().items()
+        if name != SUITE and (unsafe := find_unsafe_installs(text))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("text", "is_unsafe"),
+    [
+        ("pip install 'prompter[tools]'", True),
+        ("pip install -U prompter", True),
+        ("`pipx install prompter`", True),
+        ("uv tool install prompter", True),
+        ("uvx prompter serve", True),
+        ("python -m pip install sounddevice", True),
+        ("pip install '.[tools]'", True),
+        ("pip install .", False),
+        ("pip install -r requirements.txt", False),
+        ("pipx install ./prompter-0.1.0-py3-none-any.whl", False),
+        ("pip install pocketsphinx==5.1.1", False),
+    ],
+)
+def test_an_unsafe_installation_is_recognised(text: str, is_unsafe: bool) -> None:
+    assert bool(find_unsafe_installs(text)) is is_unsafe

@@ -10,6 +10,7 @@ import typer
 
 from app.cli.common import FAILED, USAGE, CommandError, note_console, result_console, run_async
 from app.cli.dictate import Lang, Model, Provider
+from app.core.extras import advise_extra
 
 if TYPE_CHECKING:
     from app.bench.report import Run
@@ -154,7 +155,7 @@ def _import_part(name: str) -> Any:
         return import_module(f"app.bench.{name}")
     except ModuleNotFoundError as error:
         raise CommandError(
-            f"the benchmark needs {error.name}; pip install 'prompter[bench]' brings it (make bench does it all)"
+            f"the benchmark needs {error.name}: install it with {advise_extra('bench')}"
         ) from error
 
 

@@ -16,6 +16,7 @@ from app.cli import (
     db,
     demo_data,
     dictate,
+    extras,
     models,
     serve,
     tls,
@@ -48,6 +49,7 @@ app.command("transcribe")(transcribe.transcribe)
 app.command("ask")(ask.ask)
 app.command("providers")(ask.providers)
 app.add_typer(models.app, name="models")
+app.add_typer(extras.app, name="extras")
 app.command("config")(config.config)
 app.add_typer(users.app, name="users")
 app.add_typer(db.app, name="db")

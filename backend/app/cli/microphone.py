@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from app.cli.common import CommandError, note_console
+from app.core.extras import advise_extra
 from app.utils.channels import ChannelMixer
 
 BLOCK_MS = 50
@@ -73,8 +74,9 @@ def _import_sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        install = f"{sys.executable} -m pip install sounddevice"
-        raise CommandError(f"the microphone needs sounddevice: {install}; or name a file") from error
+        raise CommandError(
+            f"the microphone needs sounddevice: install it with {advise_extra('mic')}, or name a file"
+        ) from error
     except OSError as error:
         install = "apt install libportaudio2"
         raise CommandError(f"the microphone needs PortAudio: {install}; or name a file") from error

@@ -15,6 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
+from app.core.extras import advise_extra
 
 
 class OneHopConnection(aiosqlite.Connection):
@@ -171,5 +172,5 @@ def postgres_engine(url: URL) -> AsyncEngine:
         )
     except ModuleNotFoundError as error:
         raise StorageUnavailable(
-            "PostgreSQL needs the driver asyncpg: pip install 'prompter[postgres]'"
+            f"PostgreSQL needs the driver asyncpg: install it with {advise_extra('postgres')}"
         ) from error

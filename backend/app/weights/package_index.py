@@ -43,9 +43,11 @@ class IndexTool:
     """A program that fetches packages."""
 
     name: str
-    command: tuple[str, ...]
+    program: tuple[str, ...]
     unpacks: bool
     """Whether it leaves unpacked files and no wheel."""
+    is_of_this_python: bool = True
+    """Whether it installs into the environment that runs; another Python's pip does not."""
 
 
 def find_index_tools() -> list[IndexTool]:
@@ -58,11 +60,11 @@ def find_index_tools() -> list[IndexTool]:
         return [_pip(sys.executable, "-m", "pip")]
     tools = []
     if uv := os.environ.get("UV") or shutil.which("uv"):
-        tools.append(IndexTool("uv", (uv, "pip", "install"), unpacks=True))
+        tools.append(IndexTool("uv", (uv, "pip"), unpacks=True))
     if wheel := _find_bundled_pip():
         tools.append(_pip(sys.executable, f"{wheel}/pip"))
     elif pip := shutil.which("pip") or shutil.which("pip3"):
-        tools.append(_pip(pip))
+        tools.append(IndexTool("pip", (pip,), unpacks=False, is_of_this_python=False))
     return tools
 
 
@@ -86,8 +88,8 @@ def fetch_package(package: IndexPackage, folder: Path, on_bytes: OnBytes) -> Pat
     return _fetch_patiently(tools[-1], package, folder, on_bytes)
 
 
-def _pip(*command: str) -> IndexTool:
-    return IndexTool("pip", (*command, "download"), unpacks=False)
+def _pip(*program: str) -> IndexTool:
+    return IndexTool("pip", program, unpacks=False)
 
 
 def _find_bundled_pip() -> Path | None:
@@ -117,7 +119,7 @@ def _fetch(tool: IndexTool, package: IndexPackage, folder: Path, on_bytes: OnByt
         path.mkdir(parents=True)
     code, output = _run(_make_command(tool, package, content, scratch), package, folder, on_bytes)
     if code != 0:
-        raise _explain_failure(tool, package, output)
+        raise explain_failure(tool, package.requirement, output)
     if tool.unpacks:
         return content
     wheels = list(content.glob("*.whl"))
@@ -129,12 +131,18 @@ def _fetch(tool: IndexTool, package: IndexPackage, folder: Path, on_bytes: OnByt
 def _make_command(tool: IndexTool, package: IndexPackage, content: Path, scratch: Path) -> list[str]:
     common = ["--no-deps", "--only-binary", ":all:"]
     if tool.unpacks:
-        own = ["--python", sys.executable, "--target", str(content), "--cache-dir", str(scratch / "cache")]
+        verb, own = (
+            "install",
+            ["--python", sys.executable, "--target", str(content), "--cache-dir", str(scratch / "cache")],
+        )
     else:
         # Only at this level pip says why an index did not answer.
-        own = ["-vv", "--no-input", "--no-cache-dir", "--progress-bar", "off", "--disable-pip-version-check"]
+        verb, own = (
+            "download",
+            ["-vv", "--no-input", "--no-cache-dir", "--progress-bar", "off", "--disable-pip-version-check"],
+        )
         own += ["--ignore-requires-python", "--dest", str(content)]
-    return [*tool.command, *common, *own, package.requirement]
+    return [*tool.program, verb, *common, *own, package.requirement]
 
 
 def _run(command: list[str], package: IndexPackage, folder: Path, on_bytes: OnBytes) -> tuple[int, str]:
@@ -260,11 +268,12 @@ _FAILURES: tuple[tuple[str, type[DownloadError], str], ...] = (
 """What a tool says, and what that means. Its words about retries come before those about what it then does not find."""
 
 
-def _explain_failure(tool: IndexTool, package: IndexPackage, output: str) -> DownloadError:
+def explain_failure(tool: IndexTool, requirement: str, output: str) -> DownloadError:
+    """Return the error for what a tool said when it could not fetch a package."""
     for pattern, error, meaning in _FAILURES:
         if re.search(pattern, output):
-            return error(f"{package.requirement!r} cannot be fetched: {meaning.format(tool=tool.name)}")
-    return DownloadError(f"{package.requirement!r} cannot be fetched: {tool.name} says: {_last_line(output)}")
+            return error(f"{requirement!r} cannot be fetched: {meaning.format(tool=tool.name)}")
+    return DownloadError(f"{requirement!r} cannot be fetched: {tool.name} says: {_last_line(output)}")
 
 
 def _last_line(output: str) -> str:

@@ -183,10 +183,10 @@ async def test_not_installed(open_page: OpenPage, shop: str, monkeypatch: pytest
     menu = app.page.get_by_role("combobox", name="Model")
     await expect(menu.locator("option[value=loft-chat]")).to_contain_text("LOFT (not installed)")
     await menu.select_option("loft-chat")
-    await expect(app.page.get_by_role("note", name="LOFT")).to_contain_text("pip install 'prompter[tools]'")
+    await expect(app.page.get_by_role("note", name="LOFT")).to_contain_text("prompter extras add tools")
     await app.ask(QUESTION)
     await app.has_answered()
-    await expect(app.answers).to_contain_text("pip install 'prompter[tools]'")
+    await expect(app.answers).to_contain_text("prompter extras add tools")
     await expect(app.answers.get_by_role("button", name="Try again")).to_be_visible()
 
 

@@ -83,7 +83,7 @@ def test_the_microphone_needs_its_extra(server: str, tmp_path: Path) -> None:
     without = os.pathsep.join([str(tmp_path), str(BACKEND)])
     done = run_prompter_process("dictate", "--url", server, env={"PYTHONPATH": without})
     assert done.returncode == 1
-    assert "pip install sounddevice" in get_only_line(done.stderr)
+    assert "`prompter extras add mic`" in get_only_line(done.stderr)
 
 
 def test_ctrl_c_ends_a_dictation_quietly(server: str, clean_environment: None) -> None:

@@ -225,12 +225,12 @@ def test_without_pydantic_ai_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
         assert "bot" in {model["id"] for model in http.get("/v1/models").json()["data"]}
         [item] = [item for item in http.get("/providers/llm").json()["items"] if item["name"] == "bot"]
         assert item["status"] == "not_installed"
-        assert "pip install 'prompter[tools]'" in item["description"]
+        assert "`prompter extras add tools`" in item["description"]
         for stream in (False, True):
             response = completion(http, stream=stream)
             assert response.status_code == 503
             assert response.json()["error"]["code"] == "provider_not_ready"
-            assert loader.INSTALL_COMMAND in response.json()["error"]["message"]
+            assert loader.describe_missing() in response.json()["error"]["message"]
         generated = http.post("/llm/generate", json={"provider": "bot", "messages": SAID})
         assert read_error(generated) == (503, "provider_not_ready")
         assert not chat.bodies

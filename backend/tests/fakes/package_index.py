@@ -13,11 +13,12 @@ from typing import cast
 from tests.fakes.local_http import QuietHandler, serve_http
 
 
-def make_wheel(name: str, version: str, files: dict[str, bytes]) -> bytes:
-    """Return a wheel with these files."""
+def make_wheel(name: str, version: str, files: dict[str, bytes], requires: tuple[str, ...] = ()) -> bytes:
+    """Return a wheel with these files, which needs other packages."""
+    needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
     info = f"{name.replace('-', '_')}-{version}.dist-info"
     metadata = {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}".encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     everything = {**files, **metadata}

@@ -138,7 +138,7 @@ def test_a_wheel_that_is_far_too_large_is_stopped(
 
 
 def test_the_pip_of_the_environment_is_the_only_tool() -> None:
-    assert [tool.command for tool in find_index_tools()] == [(sys.executable, "-m", "pip", "download")]
+    assert [tool.program for tool in find_index_tools()] == [(sys.executable, "-m", "pip")]
 
 
 def test_without_pip_the_one_that_python_brings_is_run(
@@ -146,7 +146,7 @@ def test_without_pip_the_one_that_python_brings_is_run(
 ) -> None:
     tools = find_index_tools()
     assert len(tools) == 1
-    assert "pip-" in tools[0].command[1]
+    assert "pip-" in tools[0].program[1]
     assert fetch(package, tmp_path).read_bytes() == index.wheels[NAME][1]
 
 

@@ -6,10 +6,11 @@ from collections.abc import AsyncGenerator, Callable
 import anyio.to_thread
 
 from app.core.errors import ProviderNotReady
+from app.core.extras import advise_extra
 from app.providers.agent.events import ToolUpdate
 from app.providers.agent.task import AgentTask, Delta, RunEnd
 
-INSTALL_COMMAND = "pip install 'prompter[tools]', or pip install '.[tools]' in a checkout"
+EXTRA = "tools"
 
 Runner = Callable[[AgentTask], AsyncGenerator[Delta | ToolUpdate | RunEnd, None]]
 
@@ -17,6 +18,11 @@ Runner = Callable[[AgentTask], AsyncGenerator[Delta | ToolUpdate | RunEnd, None]
 def is_installed() -> bool:
     """Whether pydantic-ai is installed; imports nothing."""
     return importlib.util.find_spec("pydantic_ai") is not None
+
+
+def describe_missing() -> str:
+    """Return what is missing where it is not installed, and the command that installs it."""
+    return f"pydantic-ai: install it with {advise_extra(EXTRA)}"
 
 
 async def load_runner() -> Runner:
@@ -28,7 +34,9 @@ async def load_runner() -> Runner:
     try:
         return await anyio.to_thread.run_sync(_import_runner, abandon_on_cancel=True)
     except ImportError as error:
-        raise ProviderNotReady(f"pydantic-ai cannot be loaded ({error.name}); {INSTALL_COMMAND}") from error
+        raise ProviderNotReady(
+            f"pydantic-ai cannot be loaded ({error.name}); install it with {advise_extra(EXTRA)}"
+        ) from error
 
 
 def _import_runner() -> Runner:

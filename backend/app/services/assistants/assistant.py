@@ -8,7 +8,7 @@ from typing import Any
 from app.core.config import Settings
 from app.core.errors import BadRequest, ModelNotFound, ProviderNotReady, UpstreamError
 from app.providers.agent.events import ToolUpdate
-from app.providers.agent.loader import INSTALL_COMMAND, Runner, is_installed, load_runner
+from app.providers.agent.loader import Runner, describe_missing, is_installed, load_runner
 from app.providers.agent.task import AgentTask, Delta, RunEnd, RunLimits
 from app.providers.base import ChatRequest
 from app.services.assistants.definitions import ConfiguredAssistant
@@ -122,7 +122,7 @@ class AssistantChat:
         if self._assistant.problem:
             raise ProviderNotReady(f"assistant {name!r} cannot be used: {self._assistant.problem}")
         if not is_installed():
-            raise ProviderNotReady(f"assistant {name!r} needs pydantic-ai: {INSTALL_COMMAND}")
+            raise ProviderNotReady(f"assistant {name!r} needs {describe_missing()}")
         model = await self._resolve_model()
         tools = await self._deps.toolsets.bind_tools(
             name,

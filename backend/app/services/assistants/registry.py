@@ -6,7 +6,7 @@ import anyio
 
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, PrompterError
-from app.providers.agent.loader import INSTALL_COMMAND, is_installed
+from app.providers.agent.loader import describe_missing, is_installed
 from app.providers.base import ProviderStatus
 from app.schemas.providers import AssistantOut, LlmProviderOut, ProviderState
 from app.services.assistants.assistant import AssistantChat, AssistantDeps, find_tool_problem
@@ -84,9 +84,7 @@ class Assistants:
         if assistant.problem:
             return ProviderStatus(ProviderState.NOT_CONFIGURED, assistant.problem)
         if not is_installed():
-            return ProviderStatus(
-                ProviderState.NOT_INSTALLED, f"assistants need pydantic-ai: {INSTALL_COMMAND}"
-            )
+            return ProviderStatus(ProviderState.NOT_INSTALLED, f"assistants need {describe_missing()}")
         try:
             await self._deps.toolsets.list_tools(assistant.name, assistant.definition)
             model = await resolve(assistant.definition.model or None)

@@ -31,8 +31,8 @@ export function capitalize(text: string): string {
   return text.charAt(0).toLocaleUpperCase() + text.slice(1);
 }
 
-/** Text between backticks, names of settings, and installation commands. */
-const CODE = /`([^`]+)`|((?:[A-Z]+_|__)[A-Z_]*[A-Z]|pip install '[^']+')/;
+/** Text between backticks, and names of settings. */
+const CODE = /`([^`]+)`|((?:[A-Z]+_|__)[A-Z_]*[A-Z])/;
 
 /** A hint of the server, with what the reader has to type shown as code. */
 export function WithCode({ text }: { text: string }) {

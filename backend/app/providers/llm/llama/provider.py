@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, ProviderNotReady, UpstreamError, UpstreamTruncated
+from app.core.extras import advise_extra
 from app.providers.base import ChatRequest, ProviderStatus
 from app.providers.llm.llama.answer import join_chunks, limit_time, limit_tokens
 from app.providers.llm.llama.process import LlamaProcess
@@ -23,10 +24,6 @@ from app.weights.gguf import GgufFile, MissingGguf, find_default_gguf, list_gguf
 
 _PACKAGE = "xllamacpp"
 _NOTICE_S = 0.2
-_NOT_INSTALLED = (
-    "llama.cpp is not installed: `make run` without LIGHT=1 installs it in a checkout; elsewhere: "
-    "pip install xllamacpp"
-)
 
 
 class LlamaLocalProvider:
@@ -45,7 +42,7 @@ class LlamaLocalProvider:
     async def status(self) -> ProviderStatus:
         """Which model there is, and whether it is loaded. Asking loads nothing."""
         if not _installed():
-            return ProviderStatus(ProviderState.NOT_INSTALLED, _NOT_INSTALLED)
+            return ProviderStatus(ProviderState.NOT_INSTALLED, _describe_missing())
         if file := self.server.loading:
             return ProviderStatus(ProviderState.LOADING, f"llama.cpp is loading {file.name!r}")
         file_or_none = await self._find_default()
@@ -117,7 +114,7 @@ class LlamaLocalProvider:
     async def _find_file(self, model: str) -> GgufFile:
         """The listed file of this name: a client cannot make the server open any other."""
         if not _installed():
-            raise ProviderNotReady(_NOT_INSTALLED)
+            raise ProviderNotReady(_describe_missing())
         if not model:
             default = await self._find_default()
             if isinstance(default, MissingGguf):
@@ -156,6 +153,10 @@ class LlamaLocalProvider:
 
 def _installed() -> bool:
     return find_spec(_PACKAGE) is not None
+
+
+def _describe_missing() -> str:
+    return f"llama.cpp is not installed: install it with {advise_extra('llama')}"
 
 
 def _process_ended(error: UpstreamError) -> UpstreamError:

@@ -7,15 +7,19 @@ from collections.abc import Callable
 
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady, UnknownModel
+from app.core.extras import advise_extra
 from app.providers.base import ProviderStatus, SttCapabilities, SttConfig
 from app.providers.stt.pocketsphinx.pool import WorkerPool
 from app.providers.stt.pocketsphinx.stream import LANGUAGE, MODEL, SphinxSession
 from app.schemas.providers import ProviderState
 
-NOT_INSTALLED = (
-    "the package 'pocketsphinx' is not installed; it has wheels for Python 3.11 and 3.13, for others "
-    "`pip install pocketsphinx==5.1.1` builds it where there is a C compiler"
-)
+
+def describe_missing() -> str:
+    """Return what to do where the package is not installed."""
+    return (
+        f"the package 'pocketsphinx' is not installed: {advise_extra('pocketsphinx')} installs it, with a wheel on "
+        "Python 3.11 and 3.13, with a C compiler on others"
+    )
 
 
 class PocketSphinxProvider:
@@ -44,7 +48,7 @@ class PocketSphinxProvider:
 
     async def status(self) -> ProviderStatus:
         if self._find_spec("pocketsphinx") is None:
-            return ProviderStatus(ProviderState.NOT_INSTALLED, NOT_INSTALLED)
+            return ProviderStatus(ProviderState.NOT_INSTALLED, describe_missing())
         if self._starting.locked():
             return ProviderStatus(ProviderState.LOADING, "loading its model into the worker processes")
         return ProviderStatus(
@@ -57,7 +61,7 @@ class PocketSphinxProvider:
 
     async def start(self) -> None:
         if self._find_spec("pocketsphinx") is None:
-            raise ProviderNotReady(NOT_INSTALLED)
+            raise ProviderNotReady(describe_missing())
         async with self._starting:
             if self._pool is None:
                 pool = WorkerPool(self._size, self._decoders)

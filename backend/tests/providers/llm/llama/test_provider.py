@@ -35,9 +35,9 @@ async def test_without_the_package_it_says_how_to_install_it(
     provider = make()
     status = await provider.status()
     assert status.state is ProviderState.NOT_INSTALLED
-    assert "pip install xllamacpp" in status.description
+    assert "`prompter extras add llama`" in status.description
     assert await provider.models() == []
-    with pytest.raises(ProviderNotReady, match="pip install"):
+    with pytest.raises(ProviderNotReady, match="prompter extras add llama"):
         await provider.complete(make_request())
 
 

@@ -26,7 +26,7 @@ const LOFT = provider("loft-chat", { assistant: { title: "LOFT", description: "L
 const BARE = provider("bot", {
   assistant: { title: "The bot", description: "" },
   status: "not_installed",
-  description: "assistants need pydantic-ai: pip install 'prompter[tools]', or …",
+  description: "assistants need pydantic-ai: install it with `prompter extras add tools`",
 });
 
 let server: FakeApi;
@@ -81,7 +81,7 @@ it("says in every conversation what to install", async () => {
   show(<AssistantNote model="bot" isNew={false} />);
   const note = await screen.findByRole("note", { name: "The bot" });
   expect(note).toHaveTextContent("The bot (not installed)");
-  expect(within(note).getByText("pip install 'prompter[tools]'").tagName).toBe("CODE");
+  expect(within(note).getByText("prompter extras add tools").tagName).toBe("CODE");
 });
 
 it("counts no assistant as a model that answers", () => {
