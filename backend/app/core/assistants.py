@@ -78,6 +78,12 @@ class AssistantSettings(BaseModel):
     )
     shipped: bool = Field(True, description="whether to offer the assistants that come with PROMPTer")
     call_s: float = Field(30.0, gt=0, le=600, description="longest duration of a tool call (s)")
+    threads: int = Field(
+        32,
+        ge=1,
+        le=1000,
+        description="plain functions of tools that run at once, and calls that may go on after they were cut off",
+    )
     output_chars: int = Field(
         16_000, ge=100, le=1_000_000, description="longest result of a tool call (characters)"
     )

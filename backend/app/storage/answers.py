@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.storage import search
 from app.storage.common import execute_and_count, is_sqlite, utc_now
 from app.storage.tables import ConversationRow, MessageRow, RunRow
-from app.storage.tool_events import dump_tool_events, find_open_calls, interrupt_call, load_tool_events
+from app.storage.tool_events import dump_tool_events, interrupt_open_calls, load_tool_events
 
 BEAT_S = 15.0
 """Time between two heartbeats of a process (s)."""
@@ -123,15 +123,12 @@ async def _interrupt(session: AsyncSession, whose: ColumnElement[bool]) -> int:
 def _end_open_calls(row: MessageRow) -> list[Any] | None:
     """The tool events of an interrupted answer, with an end for every open call."""
     events = load_tool_events(row.tool_data)
-    ends = (
-        interrupt_call(
-            call,
-            text=len(row.content),
-            reasoning=len(row.reasoning or ""),
-            code=INTERRUPTED["code"],
-            message=INTERRUPTED["message"],
-        )
-        for call in find_open_calls(events)
+    ends = interrupt_open_calls(
+        events,
+        text=len(row.content),
+        reasoning=len(row.reasoning or ""),
+        code=INTERRUPTED["code"],
+        message="the server ended before this call did",
     )
     return dump_tool_events((*events, *ends))
 

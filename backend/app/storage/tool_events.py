@@ -59,17 +59,24 @@ def dump_tool_events(events: Iterable[ToolEvent]) -> list[Any] | None:
     return [event.to_json() for event in events] or None
 
 
-def find_open_calls(events: Sequence[ToolEvent]) -> list[ToolEvent]:
-    """The `tool_call` events of calls that have not ended, in order."""
+def interrupt_open_calls(
+    events: Sequence[ToolEvent], *, text: int, reasoning: int, code: str, message: str
+) -> list[ToolEvent]:
+    """The `tool_error` events of the calls that were still open when their answer ended, in order.
+
+    A call that waited for its user was not made. How any other one ended is unknown.
+    """
     ended = {event.call_id for event in events if event.name in CALL_ENDS}
-    return [event for event in events if event.name == "tool_call" and event.call_id not in ended]
-
-
-def interrupt_call(call: ToolEvent, *, text: int, reasoning: int, code: str, message: str) -> ToolEvent:
-    """The `tool_error` event of a call that was still open when its answer ended."""
-    about = {key: call.data.get(key) for key in ("call_id", "name", "toolset")}
-    data = {**about, "code": code, "error": message, "ms": None}
-    return ToolEvent(name="tool_error", text=text, reasoning=reasoning, data=data)
+    asked = {event.call_id for event in events if event.name == "approval_required"}
+    waiting = asked - {event.call_id for event in events if event.name == "approval_decided"}
+    errors = []
+    for call in events:
+        if call.name == "tool_call" and call.call_id not in ended:
+            known = "the call was not made" if call.call_id in waiting else "how the call ended is unknown"
+            about = {key: call.data.get(key) for key in ("call_id", "name", "toolset")}
+            data = {**about, "code": code, "error": f"{message}; {known}", "ms": None}
+            errors.append(ToolEvent(name="tool_error", text=text, reasoning=reasoning, data=data))
+    return errors
 
 
 def to_plain_json(value: Any, level: int = 0) -> Any:

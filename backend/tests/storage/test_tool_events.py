@@ -6,7 +6,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.storage.tool_events import ToolEvent, load_tool_events, to_plain_json
+from app.storage.tool_events import ToolEvent, interrupt_open_calls, load_tool_events, to_plain_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
@@ -37,3 +37,26 @@ def test_what_is_endless_is_cut() -> None:
 def test_what_another_version_wrote_is_left_out() -> None:
     assert load_tool_events([None, 3, {"event": "new"}, {"event": "tool_call", "text": "0"}]) == ()
     assert load_tool_events(None) == ()
+
+
+def test_what_is_open_at_the_end_says_whether_it_was_made() -> None:
+    """Whoever waited for an answer has to know what may have been done."""
+    events = [
+        ToolEvent.create("tool_call", 0, 0, {"call_id": "ended"}),
+        ToolEvent.create("tool_result", 0, 0, {"call_id": "ended"}),
+        ToolEvent.create("tool_call", 0, 0, {"call_id": "runs"}),
+        ToolEvent.create("tool_call", 0, 0, {"call_id": "approved"}),
+        ToolEvent.create("approval_required", 0, 0, {"call_id": "approved"}),
+        ToolEvent.create("approval_decided", 0, 0, {"call_id": "approved"}),
+        ToolEvent.create("tool_call", 0, 0, {"call_id": "asks"}),
+        ToolEvent.create("approval_required", 0, 0, {"call_id": "asks"}),
+    ]
+    errors = interrupt_open_calls(events, text=3, reasoning=1, code="stopped", message="it was stopped")
+    assert {error.call_id: error.data["error"] for error in errors} == {
+        "runs": "it was stopped; how the call ended is unknown",
+        "approved": "it was stopped; how the call ended is unknown",
+        "asks": "it was stopped; the call was not made",
+    }
+    assert {(error.name, error.text, error.reasoning, error.data["code"]) for error in errors} == {
+        ("tool_error", 3, 1, "stopped")
+    }

@@ -15,6 +15,7 @@ from app.providers.agent.events import (
 )
 from app.providers.agent.run import run_agent
 from app.providers.agent.task import AgentTask, AgentTool, Delta, RunEnd, RunLimits
+from app.providers.agent.workers import ToolWorkers
 from tests.fakes.scripted_chat import ScriptedChat
 
 BOUNDS = RunLimits(rounds=5, calls=8, seconds=30, output_chars=1000, answer_chars=10_000)
@@ -87,8 +88,39 @@ async def waited(context: Any) -> str:
     raise TimeoutError(SECRET)
 
 
+class Panic(BaseException):
+    """No `Exception`, as the panics of some native libraries."""
+
+
+async def panics(context: Any) -> str:
+    """Fails in a way that nobody expects."""
+    raise Panic(SECRET)
+
+
+def panics_in_its_thread(context: Any) -> str:
+    """The same in a thread."""
+    raise Panic(SECRET)
+
+
+async def interrupts(context: Any) -> str:
+    """Says that somebody pressed Ctrl-C."""
+    raise KeyboardInterrupt(SECRET)
+
+
+async def closes(context: Any) -> str:
+    """Says that it was closed."""
+    raise GeneratorExit(SECRET)
+
+
 def make_tool(function: Callable[..., Any], *, asks: bool = False, timeout_s: float = 5.0) -> AgentTool:
-    return AgentTool(function.__name__, "set", function, "mine", asks, timeout_s)
+    return AgentTool(
+        name=function.__name__,
+        toolset="set",
+        function=function,
+        context="mine",
+        asks=asks,
+        timeout_s=timeout_s,
+    )
 
 
 def make_task(
@@ -96,11 +128,20 @@ def make_task(
     *functions: AgentTool | Callable[..., Any],
     approve: Callable[[ApprovalRequired], Awaitable[ApprovalDecision]] | None = None,
     messages: Any = SAID,
+    workers: ToolWorkers | None = None,
     **bounds: Any,
 ) -> AgentTask:
     tools = [one if isinstance(one, AgentTool) else make_tool(one) for one in functions]
     return AgentTask(
-        chat, "tiny", messages, {"temperature": 0}, tools, replace(BOUNDS, **bounds), 60, approve
+        chat=chat,
+        model="tiny",
+        messages=messages,
+        fields={"temperature": 0},
+        tools=tools,
+        workers=workers or ToolWorkers(4),
+        limits=replace(BOUNDS, **bounds),
+        approval_s=60,
+        request_approval=approve,
     )
 
 

@@ -398,7 +398,7 @@ export const en = {
       bad_arguments: "its arguments were wrong",
       unknown_tool: "there is no such tool",
       limit: "the limit of this answer is reached",
-      tool_timeout: "it took too long",
+      tool_timeout: "it took too long; whether it was done is unknown",
     },
     ask: {
       title: "May the assistant do this?",

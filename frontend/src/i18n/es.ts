@@ -399,7 +399,7 @@ export const es: Texts = {
       bad_arguments: "sus argumentos no eran correctos",
       unknown_tool: "esa herramienta no existe",
       limit: "se ha llegado al límite de esta respuesta",
-      tool_timeout: "ha tardado demasiado",
+      tool_timeout: "ha tardado demasiado; no se sabe si llegó a hacerse",
     },
     ask: {
       title: "¿Puede el asistente hacer esto?",

@@ -1,6 +1,5 @@
 """Tool calls through pydantic-ai: approved, counted, timed, and with their failures reported as data."""
 
-import asyncio
 import functools
 import inspect
 import logging
@@ -10,16 +9,15 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-import anyio
-import anyio.to_thread
 import pydantic_ai
 from pydantic_ai import Tool
 
 from app.core.errors import PrompterError, ProviderNotReady
 from app.core.logging import log_failure
 from app.providers.agent.events import ApprovalRequired, ToolError, ToolFailed, ToolResult, ToolUpdate
-from app.providers.agent.messages import fence_output, limit_text, parse_arguments, to_text
+from app.providers.agent.messages import fence_output, parse_arguments, to_text
 from app.providers.agent.task import AgentTask, AgentTool, Delta
+from app.providers.agent.workers import CutOff, NotRun, Raised, Returned
 
 logger = logging.getLogger(__name__)
 
@@ -151,23 +149,29 @@ class ToolRunner:
         Raises:
             _CallFailed: the tool fails, takes too long, or returns what JSON cannot express.
         """
-        try:
-            with anyio.move_on_after(tool.timeout_s) as scope:
-                result = await _call_function(tool, arguments)
-            if not scope.cancelled_caught:
-                return limit_text(to_text(result), self._task.limits.output_chars)
-        except (ToolFailed, PrompterError) as error:
-            raise _CallFailed(str(error), "tool_failed") from error
-        except (
-            Exception,
-            SystemExit,
-            asyncio.CancelledError,
-        ) as error:  # a tool of another package may raise anything
-            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
-                raise
-            log_failure(logger, f"tool {tool.name} failed", error)
-            raise _CallFailed(f"the tool failed ({type(error).__name__})", "tool_failed") from error
-        raise _CallFailed(f"the tool did not answer within {tool.timeout_s:g} s", "tool_timeout")
+        end = await self._task.workers.run(
+            tool.name,
+            functools.partial(tool.function, tool.context, **arguments),
+            timeout_s=tool.timeout_s,
+            most_chars=self._task.limits.output_chars,
+        )
+        match end:
+            case Returned(text, truncated):
+                return text, truncated
+            case Raised(ToolFailed() | PrompterError() as error):
+                raise _CallFailed(str(error), "tool_failed") from error
+            case Raised(error):
+                log_failure(logger, f"tool {tool.name} failed", error)
+                raise _CallFailed(f"the tool failed ({type(error).__name__})", "tool_failed") from None
+            case NotRun(message):
+                raise _CallFailed(message, "tool_failed")
+            case CutOff(goes_on):
+                how = "it cannot be stopped and may still finish" if goes_on else "it was stopped"
+                raise _CallFailed(
+                    f"the tool did not answer within {tool.timeout_s:g} s; {how}: whether it did what it was asked "
+                    "is unknown, so find that out before you call it again",
+                    "tool_timeout",
+                )
 
 
 class _CallFailed(Exception):
@@ -204,18 +208,5 @@ def _describe(function: Callable[..., Any]) -> Tool[Any]:
     return Tool(described, takes_ctx=True)
 
 
-def _is_cancelled() -> bool:
-    """Whether this task is being cancelled, and not only a tool that raised `CancelledError`."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
 def _elapsed_ms(started_s: float) -> int:
     return round((monotonic() - started_s) * 1000)
-
-
-async def _call_function(tool: AgentTool, arguments: dict[str, Any]) -> Any:
-    if inspect.iscoroutinefunction(tool.function):
-        return await tool.function(tool.context, **arguments)
-    call = functools.partial(tool.function, tool.context, **arguments)
-    return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)

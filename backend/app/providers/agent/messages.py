@@ -130,6 +130,15 @@ def to_text(result: Any) -> str:
         )
 
 
+def express_result(result: Any, chars: int) -> tuple[str, bool]:
+    """The result of a tool as text of at most so many characters, and whether it was cut.
+
+    Raises:
+        TypeError: it holds a value that JSON cannot express.
+    """
+    return limit_text(to_text(result), chars)
+
+
 def limit_text(text: str, chars: int) -> tuple[str, bool]:
     """At most so many characters, with a notice of how many were cut, and whether any were."""
     if len(text) <= chars:

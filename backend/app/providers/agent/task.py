@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from app.core.assistants import ApprovalDecision
 from app.providers.agent.events import ApprovalRequired
+from app.providers.agent.workers import ToolWorkers
 from app.providers.base import ChatProvider
 
 Limit = Literal["rounds", "seconds", "chars", "nothing"]
@@ -53,6 +54,8 @@ class AgentTask:
     fields: Mapping[str, Any] = field(repr=False)
     """All other fields of each request."""
     tools: Sequence[AgentTool]
+    workers: ToolWorkers = field(repr=False)
+    """Calls the functions of the tools."""
     limits: RunLimits
     approval_s: float
     """How long a person may take to decide about a call (s)."""

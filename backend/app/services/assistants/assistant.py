@@ -141,6 +141,7 @@ class AssistantChat:
             messages=add_instructions(definition, request.body["messages"], has_tools=bool(tools)),
             fields={name: value for name, value in request.body.items() if name not in _NOT_FORWARDED},
             tools=tools,
+            workers=self._deps.toolsets.workers,
             limits=RunLimits(
                 rounds=definition.limits.rounds,
                 calls=definition.limits.calls,

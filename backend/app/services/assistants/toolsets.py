@@ -8,6 +8,7 @@ from app.core.config import Settings
 from app.core.errors import ProviderNotReady
 from app.core.logging import log_failure
 from app.providers.agent.task import AgentTool
+from app.providers.agent.workers import ToolWorkers
 from app.providers.registry import CannotBuild, LazyRegistry, Registration
 from app.toolsets.base import Tool, ToolContext, Toolset, UnusableTool
 from app.toolsets.registry import list_toolset_registrations
@@ -21,6 +22,8 @@ class Toolsets:
     def __init__(self, settings: Settings, registrations: Mapping[str, Registration] | None = None) -> None:
         """`registrations` are all that there are; None means those built in and those of packages."""
         self._settings = settings
+        self.workers = ToolWorkers(settings.assistants.threads)
+        """Calls the functions of all tools."""
         self._registry = LazyRegistry[Toolset](
             "toolset", list_toolset_registrations() if registrations is None else registrations, settings
         )

@@ -18,7 +18,7 @@ from app.services.llm.context import RunContext
 from app.storage import approvals
 from app.storage.common import utc_now
 from app.storage.database import Database
-from app.storage.tool_events import MOST_CHARS, find_open_calls, interrupt_call
+from app.storage.tool_events import MOST_CHARS, interrupt_open_calls
 from app.utils.deadline import PausableDeadline
 
 POLL_S = 1.0
@@ -98,8 +98,8 @@ class ToolHost:
     def interrupt_calls(self, code: str, message: str) -> None:
         """The answer ends: end every call that still runs or waits."""
         position = {"text": self._buffer.text.size, "reasoning": self._buffer.reasoning.size}
-        for call in find_open_calls(self._buffer.tool_events):
-            self._buffer.add_tool_event(interrupt_call(call, **position, code=code, message=message))
+        for error in interrupt_open_calls(self._buffer.tool_events, **position, code=code, message=message):
+            self._buffer.add_tool_event(error)
 
     def _add(self, name: ToolEventName, data: dict[str, Any]) -> None:
         self._buffer.add_tool_event(self._buffer.make_tool_event(name, data))

@@ -21,8 +21,10 @@ from tests.support.agent_runs import (
     SECRET,
     add,
     breaks,
+    closes,
     get_end,
     gives_up,
+    interrupts,
     join_text,
     leaves,
     leaves_its_thread,
@@ -30,6 +32,8 @@ from tests.support.agent_runs import (
     make_task,
     make_tool,
     odd,
+    panics,
+    panics_in_its_thread,
     refuses,
     run_task,
     waited,
@@ -83,6 +87,10 @@ async def test_calls_over_the_limit_are_not_made() -> None:
         (leaves_its_thread, "the tool failed (SystemExit)"),
         (gives_up, "the tool failed (CancelledError)"),
         (waited, "the tool failed (TimeoutError)"),
+        (panics, "the tool failed (Panic)"),
+        (panics_in_its_thread, "the tool failed (Panic)"),
+        (interrupts, "the tool failed (KeyboardInterrupt)"),
+        (closes, "the tool failed (GeneratorExit)"),
     ],
 )
 async def test_a_tool_that_fails_is_data(
@@ -145,7 +153,8 @@ async def test_a_slow_tool_is_stopped() -> None:
     chat = ScriptedChat([call_round(("slow", "{}")), answer_round("Later.")])
     items = await run_task(make_task(chat, make_tool(slow, timeout_s=0.05)))
     [error] = list_errors(items)
-    assert (error.code, error.message) == ("tool_timeout", "the tool did not answer within 0.05 s")
+    assert error.code == "tool_timeout"
+    assert error.message.startswith("the tool did not answer within 0.05 s; it was stopped: whether it did")
     assert ended.is_set()
     assert join_text(items) == "Later."
 

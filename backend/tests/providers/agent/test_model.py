@@ -16,6 +16,7 @@ from app.providers.agent.events import (
 )
 from app.providers.agent.run import run_agent
 from app.providers.agent.task import AgentTask, AgentTool, Delta, RunEnd, RunLimits
+from app.providers.agent.workers import ToolWorkers
 from app.providers.llm.llama.provider import LlamaLocalProvider
 from tests.fakes.scripted_chat import COUNTS, ScriptedChat, answer_round, call_round, chunk
 from tests.support.agent_runs import add, find, get_end, join_text, list_errors, make_task, run_task
@@ -137,7 +138,10 @@ async def test_llama_cpp_calls_a_tool_and_reads_its_answer(tmp_path: Path) -> No
             model=(await provider.models())[0],
             messages=[{"role": "system", "content": "Help."}, {"role": "user", "content": "Hi"}],
             fields={"temperature": 0, "max_tokens": 200, "tool_choice": "required"},
-            tools=[AgentTool("say", "tests", say, None, False, 5.0)],
+            tools=[
+                AgentTool(name="say", toolset="tests", function=say, context=None, asks=False, timeout_s=5.0)
+            ],
+            workers=ToolWorkers(1),
             limits=RunLimits(rounds=2, calls=4, seconds=60, output_chars=1000, answer_chars=10_000),
             approval_s=1,
             request_approval=None,

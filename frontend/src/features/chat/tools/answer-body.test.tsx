@@ -105,7 +105,7 @@ describe("a call", () => {
   });
 
   it.each([
-    ["tool_timeout", "failed: it took too long"],
+    ["tool_timeout", "failed: it took too long; whether it was done is unknown"],
     ["tool_failed", "failed"],
     ["denied", "not allowed"],
     ["approval_expired", "not allowed in time"],
