@@ -438,8 +438,9 @@ def test_described_defaults_of_parameters_are_right() -> None:
         for parameter in operations().get(route, {}).get("parameters", ()):
             default = parameter["schema"].get("default")
             for anchor in anchors:
+                shown = "" if default is None else str(default)
                 known.setdefault((anchor, parameter["name"]), set()).add(
-                    "" if default is None else str(default).lower()
+                    shown.lower() if isinstance(default, bool) else shown
                 )
     for anchor, text in chapters().items():
         for table in re.findall(r"^\| parameter \| default \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.M):

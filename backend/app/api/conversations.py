@@ -286,12 +286,17 @@ async def export(
         Literal["markdown", "json"],
         Query(description="`markdown`: the shown branch, for reading; `json`: everything that is stored"),
     ] = "markdown",
+    timezone: Annotated[
+        str, Query(max_length=64, description="IANA zone of the times in Markdown, such as `Europe/Madrid`")
+    ] = "UTC",
 ) -> StreamingResponse:
     """The export of a conversation. A running answer holds what is stored so far.
 
     Markdown holds each message as it was written; a message that could show HTML or images is in a code block.
     """
-    exported = await resources.exporter.export(caller.user_id, parse_conversation_id(conversation_id), format)
+    exported = await resources.exporter.export(
+        caller.user_id, parse_conversation_id(conversation_id), format, timezone
+    )
     return StreamingResponse(
         exported.pieces,
         media_type=_MEDIA[format],

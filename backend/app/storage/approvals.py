@@ -27,6 +27,9 @@ async def decide(
 ) -> ApprovalDecision:
     """Store the user's decision, and return it. Repeating a decision changes nothing.
 
+    A question waits until `expire` closes it. The process that waits counts that time without the wall clock, which
+    may jump; `expires_at` is only what it told.
+
     Raises:
         NotFound: this user has no such answer, or it asked about no such call.
         ApprovalOver: the call was decided otherwise, its time is over, or its answer has ended.
@@ -40,11 +43,9 @@ async def decide(
     if row.decision == decision:
         return decision
     if row.decision is not None:
-        raise ApprovalOver(f"this call is {row.decision} already, which stays so")
+        raise _make_over(row.decision)
     if message.status != "streaming":
         raise ApprovalOver("the answer of this call has ended; ask again to have another one")
-    if row.expires_at <= utc_now():
-        raise ApprovalOver("this call waits no more: its time is over (chat.approval_s)")
     return await _settle(session, message_id, call_id, decision)
 
 
@@ -70,8 +71,14 @@ async def _settle(
         return decision
     settled = await session.scalar(select(ToolApprovalRow.decision).where(*this))
     if settled != decision and decision != "expired":
-        raise ApprovalOver(f"this call is {settled} already, which stays so")
+        raise _make_over(settled or "expired")
     return settled or "expired"  # type: ignore[return-value]
+
+
+def _make_over(decision: str) -> ApprovalOver:
+    if decision == "expired":
+        return ApprovalOver("this call waits no more: its time is over (chat.approval_s)")
+    return ApprovalOver(f"this call is {decision} already, which stays so")
 
 
 async def _row(session: AsyncSession, message_id: UUID, call_id: str) -> ToolApprovalRow | None:

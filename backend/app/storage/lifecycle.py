@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 import anyio
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
@@ -15,7 +16,8 @@ from app.storage import answers, conversations, dictations, migrate
 from app.storage.common import utc_now
 from app.storage.data_folder import lock_folder
 from app.storage.database import Database
-from app.storage.tables import UserRow
+from app.storage.tables import ConversationRow, DictationRow, MessageRow, UserRow
+from app.utils.ids import continue_after
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ async def open_database(database: Database, settings: Settings) -> AsyncIterator
             stack.enter_context(lock_folder(settings.data_dir))
         stack.push_async_callback(database.aclose)
         await prepare_schema(database)
+        await _continue_ids(database)
         await _clean_up(database, settings, lease_s=0.0 if database.is_sqlite else answers.LEASE_S)
         stack.push_async_callback(_end_run, database)
         async with anyio.create_task_group() as group:
@@ -61,6 +64,14 @@ async def prepare_schema(database: Database) -> None:
             f"the database has the schema {schema.current or 'of an empty database'}, this version needs "
             f"{schema.head}: stop the servers that use it, then run `prompter db upgrade`"
         )
+
+
+async def _continue_ids(database: Database) -> None:
+    """Let new ids sort after all that are stored: the clock may have been set back since."""
+    async with database.read() as session:
+        for table in (ConversationRow, MessageRow, DictationRow):
+            newest = select(table.id).order_by(table.id.desc()).limit(1)
+            continue_after(await session.scalar(newest))
 
 
 async def _clean_up(database: Database, settings: Settings, *, lease_s: float) -> None:

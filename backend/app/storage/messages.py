@@ -15,7 +15,7 @@ from app.storage import search
 from app.storage.common import utc_now
 from app.storage.conversations import DEFAULT_TITLE, make_title, unknown_conversation
 from app.storage.tables import ConversationRow, MessageRow
-from app.utils.ids import new_id
+from app.utils.ids import continue_after, new_id
 
 Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["streaming", "complete", "interrupted", "failed"]
@@ -178,8 +178,8 @@ async def show_branch(session: AsyncSession, user_id: UUID, message_id: UUID) ->
     conversation = await _lock(session, user_id, message.conversation_id)
     below = select(MessageRow.id).where(MessageRow.id == message_id).cte("below", recursive=True)
     below = below.union_all(select(MessageRow.id).join(below, MessageRow.parent_id == below.c.id))
-    # Ids rise with time and children are newer than parents: the newest message below has no children.
-    newest = select(below.c.id).order_by(below.c.id.desc()).limit(1)
+    has_children = exists().where(MessageRow.parent_id == below.c.id)
+    newest = select(below.c.id).where(~has_children).order_by(below.c.id.desc()).limit(1)
     leaf_id: UUID = (await session.execute(newest)).scalar_one()
     conversation.active_leaf_id = leaf_id
     return leaf_id
@@ -352,6 +352,7 @@ async def _add_message(
 ) -> MessageRow:
     """Insert a complete message and show its branch. A first message of a user gives the conversation its title."""
     row = MessageRow(
+        id=await _make_newest_id(session, conversation.id),
         conversation_id=conversation.id,
         parent_id=parent_id,
         role=role,
@@ -377,6 +378,7 @@ async def _add_empty_answer(
     model: str | None,
 ) -> MessageRow:
     row = MessageRow(
+        id=await _make_newest_id(session, conversation.id),
         conversation_id=conversation.id,
         parent_id=parent_id,
         role="assistant",
@@ -390,6 +392,13 @@ async def _add_empty_answer(
     conversation.active_leaf_id = row.id
     conversation.updated_at = utc_now()
     return row
+
+
+async def _make_newest_id(session: AsyncSession, conversation_id: UUID) -> UUID:
+    """Make an id that sorts after all messages of a locked conversation, wherever this machine's clock stands."""
+    ids = select(MessageRow.id).where(MessageRow.conversation_id == conversation_id)
+    continue_after(await session.scalar(ids.order_by(MessageRow.id.desc()).limit(1)))
+    return new_id()
 
 
 async def _ancestry(

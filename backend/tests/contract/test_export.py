@@ -1,6 +1,7 @@
 """Exports over HTTP: what stands in them, that nothing in them is live, and how the files are called."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
@@ -24,8 +25,8 @@ from tests.support.conversations import (
 )
 
 
-def exported(talk: ChatClient, id_: str, form: str = "markdown") -> str:
-    answer = talk.http.get(f"/api/conversations/{id_}/export", params={"format": form})
+def exported(talk: ChatClient, id_: str, form: str = "markdown", **query: str) -> str:
+    answer = talk.http.get(f"/api/conversations/{id_}/export", params={"format": form, **query})
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-disposition"].startswith("attachment;")
@@ -111,6 +112,23 @@ def test_an_answer_that_broke_off_says_so() -> None:
         id_ = talk.conversation()
         talk.events("/api/chat/stream", conversation_id=id_, message="hello")
         assert "\n\nHel\n\n*(failed: provider 'fake' failed" in exported(talk, id_)
+
+
+def test_times_are_told_in_a_named_zone_also_where_an_hour_comes_twice() -> None:
+    """Two messages an hour apart, in the night in which summer time ends in Madrid."""
+    with run_chat_server() as (talk, served):
+        id_ = talk.conversation()
+        night = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+        store_messages(served, id_, ["one", "two"], times=[night, night + timedelta(hours=1)])
+        here = exported(talk, id_, timezone="Europe/Madrid")
+        assert re.findall(r"^## .*", here, re.M) == [
+            "## User · 2026-10-25 02:30 +02:00",
+            "## Assistant · 2026-10-25 02:30 +01:00",
+        ]
+        assert re.search(r"\d\d:\d\d \+0[12]:00 · times of Europe/Madrid\*$", here, re.M)
+        for unnamed in ("", "Europe/Atlantis", "../../etc/passwd", "Europe", "\0"):
+            told = re.findall(r"^## .* · (.*)$", exported(talk, id_, timezone=unnamed), re.M)
+            assert told == ["2026-10-25 00:30 UTC", "2026-10-25 01:30 UTC"]
 
 
 @pytest.mark.once

@@ -2,6 +2,7 @@
 
 import gzip
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from app.storage.data_folder import make_private
 from app.storage.database import Database
 from app.storage.lifecycle import ensure_local_user, open_database, prepare_schema
 from app.storage.tables import AttachmentRow, RunRow, ShareRow, ToolApprovalRow, UserRow
+from app.utils import ids
+from app.utils.ids import new_id
 from tests.support.accounts import PASSWORD, make_cheap_passwords
-from tests.support.database import PostgresServer, make_settings
+from tests.support.database import PostgresServer, make_settings, store_dictation
 
 WRITTEN_BEFORE = Path(__file__).with_name("written_before.db.gz")
 """A database with rows of each table, written by the version with the schema 0002 before any of its code moved."""
@@ -71,8 +74,8 @@ async def test_a_folder_of_the_version_before_is_read_whole(before: Settings) ->
         (conversation,) = (await conversations.list_page(session, ada)).items
         assert (conversation.title, conversation.model) == ("Viaje a Córdoba", "fake/tiny")
         assert (conversation.system_prompt, conversation.settings) == ("Be short.", {"temperature": 0.2})
-        ids = await messages.list_ids(session, ada, conversation.id, all_branches=True)
-        question, answer, edited = await messages.read_page(session, conversation.id, ids)
+        every = await messages.list_ids(session, ada, conversation.id, all_branches=True)
+        question, answer, edited = await messages.read_page(session, conversation.id, every)
         assert (question.content, answer.content) == ("¿Qué tiempo hará mañana?", "Hará sol, con 25 °C.")
         assert (answer.status, answer.reasoning, answer.provider) == ("complete", "I ask the tool.", "fake")
         assert [each["event"] for each in answer.tool_data or ()] == ["tool_call", "tool_result"]
@@ -112,6 +115,26 @@ async def test_a_running_server_has_a_lease_and_the_local_user(tmp_path: Path) -
         assert list(await session.scalars(select(UserRow.id))) == [LOCAL_USER_ID]
     with closing(sqlite3.connect(tmp_path / "new" / "prompter.db")) as file:
         assert file.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("kind", ["conversation", "dictation"])
+async def test_after_a_restart_ids_go_on_where_the_clock_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The first process ran an hour ahead of the second one."""
+    settings = make_settings(tmp_path)
+    database = Database(settings)
+    monkeypatch.setattr(ids, "_last", (time.time_ns() // 1_000_000 + 3_600_000) << 12)
+    async with open_database(database, settings):
+        if kind == "dictation":
+            stored = await store_dictation(database, LOCAL_USER_ID, "hola")
+        else:
+            async with database.write() as session:
+                stored = (await conversations.create(session, LOCAL_USER_ID)).id
+    monkeypatch.setattr(ids, "_last", 0)
+    assert new_id() < stored
+    async with open_database(Database(settings), settings):
+        assert new_id() > stored
 
 
 async def test_the_local_user_is_added_once(database: Database) -> None:

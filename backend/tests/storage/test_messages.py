@@ -1,13 +1,17 @@
 """Long conversations on both databases: ids, pages, versions, copies and finds of one kind."""
 
+import time
+from itertools import pairwise
 from typing import get_args
 from uuid import UUID
 
 import pytest
 
 from app.core.errors import Busy, NotFound
-from app.storage import conversations, messages, search
+from app.storage import answers, conversations, messages, search
 from app.storage.database import Database
+from app.storage.tables import MessageRow
+from app.utils import ids
 from app.utils.ids import new_id
 from tests.support.database import store_dictation
 
@@ -92,3 +96,58 @@ async def test_of_very_many_versions_a_message_tells_the_nearest(database: Datab
         assert list(messages.select_versions(found, every[at])) == ids[begin : begin + 100]
         assert ids[at] in messages.select_versions(found, every[at])
     assert messages.select_versions({}, every[7]) == (ids[7],)
+
+
+async def test_messages_after_a_clock_that_was_set_back_come_last(
+    database: Database, ana: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process, or another server, whose clock is an hour behind what is stored."""
+    async with database.write() as session:
+        id_ = (await conversations.create(session, ana)).id
+        monkeypatch.setattr(ids, "_last", (time.time_ns() // 1_000_000 + 3_600_000) << 12)
+        before = [await messages.append(session, ana, id_, "one")]
+        before.append(await messages.append(session, ana, id_, "1", role="assistant"))
+        beside = await messages.append(session, ana, id_, "uno", parent=None)
+        monkeypatch.setattr(ids, "_last", 0)
+        after = [await messages.append(session, ana, id_, "two", parent=before[-1].id)]
+        after.append(await messages.append(session, ana, id_, "2", role="assistant"))
+        again = await messages.append_answer(
+            session, ana, id_, run_id=database.run_id, parent=after[0].id, model="m"
+        )
+        await answers.end_run(session, database.run_id)
+        every = [*before, beside, *after, again]
+        assert await messages.list_ids(session, ana, id_, all_branches=True) == [each.id for each in every]
+        assert await messages.show_branch(session, ana, before[0].id) == again.id
+        shown = await messages.read_branch(session, ana, id_)
+        assert [message.content for message in shown] == ["one", "1", "two", ""]
+        monkeypatch.setattr(ids, "_last", 0)
+        copy = await messages.fork(session, ana, id_)
+        copied = await messages.read_branch(session, ana, copy)
+        assert all(one.id < two.id for one, two in pairwise(copied))
+
+
+async def test_a_branch_is_shown_to_its_end_where_ids_run_backwards(
+    database: Database, ana: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As earlier versions stored them: the leaf is a message without answers, whatever its id."""
+    late = (time.time_ns() // 1_000_000 + 3_600_000) << 12
+    stored: list[UUID] = []
+    async with database.write() as session:
+        id_ = (await conversations.create(session, ana)).id
+        for n in range(4):
+            monkeypatch.setattr(ids, "_last", late - n * 1_000_000)
+            row = MessageRow(
+                id=new_id(),
+                conversation_id=id_,
+                parent_id=stored[-1] if stored else None,
+                role="assistant" if n % 2 else "user",
+                content=f"{n}",
+                status="complete",
+            )
+            session.add(row)
+            await session.flush()
+            stored.append(row.id)
+        assert stored == sorted(stored, reverse=True)
+        assert await messages.show_branch(session, ana, stored[0]) == stored[-1]
+        shown = await messages.read_branch(session, ana, id_)
+    assert [message.id for message in shown] == stored

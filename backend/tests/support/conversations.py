@@ -1,10 +1,11 @@
 """Conversations in tests: the services around a fake model, a client over HTTP, and exports."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from app.services.chat.events import AnswerEvent, Cursor, Delivery, Done, Failed
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
 from app.storage import search
+from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.messages import Message, NewTurn
 from app.storage.tables import ConversationRow, MessageRow
@@ -198,7 +200,9 @@ def make_client(served: RunningServer, **options: Any) -> httpx2.Client:
     return httpx2.Client(base_url=served.url, trust_env=False, timeout=30, **options)
 
 
-def store_messages(served: RunningServer, conversation_id: str, texts: list[str]) -> None:
+def store_messages(
+    served: RunningServer, conversation_id: str, texts: list[str], times: Sequence[datetime] = ()
+) -> None:
     """Store messages in an empty conversation in one transaction, without the server, which would take long."""
 
     async def filled() -> None:
@@ -212,6 +216,7 @@ def store_messages(served: RunningServer, conversation_id: str, texts: list[str]
                 "role": "assistant" if n % 2 else "user",
                 "content": text,
                 "status": "complete",
+                "created_at": times[n] if times else utc_now(),
             }
             for n, (id_, parent_id, text) in enumerate(zip(ids, [None, *ids], texts, strict=False))
         ]

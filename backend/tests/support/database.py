@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from app.core.config import Settings, StorageSettings
+from app.core.errors import StorageUnavailable
 from app.storage.common import utc_now
 from app.storage.connections import database_url
 from app.storage.database import Database
@@ -147,6 +149,20 @@ async def database(storage_settings: Settings) -> AsyncIterator[Database]:
     database = Database(storage_settings)
     yield database
     await database.aclose()
+
+
+class FailingDatabase(Database):
+    """Cannot be written while `broken`."""
+
+    broken = False
+    refused = 0
+    """How often it has refused."""
+
+    def write(self) -> Any:
+        if self.broken:
+            self.refused += 1
+            raise StorageUnavailable("the database cannot be written: the disk is full")
+        return super().write()
 
 
 async def add_user(database: Database, name: str) -> UUID:

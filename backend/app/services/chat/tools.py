@@ -85,8 +85,9 @@ class ToolHost:
             decision: ApprovalDecision | None = None
             with anyio.move_on_after(self._approval_s):
                 decision = await self._wait_for_decision(request.call_id)
-            decision = decision or await self._expire(request.call_id)
-            self._add("approval_decided", {**_describe_call(request), "decision": decision})
+        # Outside the pause: the time of the answer limits how long it waits for a database that is away.
+        decision = decision or await self._expire(request.call_id)
+        self._add("approval_decided", {**_describe_call(request), "decision": decision})
         return decision
 
     def deliver_decision(self, call_id: str, decision: ApprovalDecision) -> None:
@@ -135,11 +136,12 @@ class ToolHost:
                     return stored
 
     async def _expire(self, call_id: str) -> ApprovalDecision:
-        try:
-            async with self._database.write() as session:
-                return await approvals.expire(session, self._ids.message_id, call_id)
-        except StorageUnavailable:
-            return "expired"  # the stored time is over: nobody can approve the call any more
+        """Close the question. Until that is stored its user can decide, so it is tried until it succeeds."""
+        while True:
+            with suppress(StorageUnavailable):
+                async with self._database.write() as session:
+                    return await approvals.expire(session, self._ids.message_id, call_id)
+            await anyio.sleep(POLL_S)
 
 
 def _describe_call(update: ToolUpdate) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Stores the finals of dictations: a bounded queue and one task, so that no dictation waits for the database."""
 
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -200,6 +201,7 @@ class DictationRecorder:
         self._session_label = session_label
         self._transcript = transcript
         self._started_at = utc_now()
+        self._started_s = time.monotonic()
         self._finals = 0
 
     def add_final(self, event: Mapping[str, Any]) -> None:
@@ -230,13 +232,17 @@ class DictationRecorder:
         )
         self._finals += 1
         self._writer.put(
-            self, PendingFinal(id=new_id(), dictation_id=self.id, final=final, created_at=utc_now())
+            self, PendingFinal(id=new_id(), dictation_id=self.id, final=final, created_at=self._now())
         )
 
     def end(self) -> None:
         """Store the time of the end. A dictation without a final has no row and needs none."""
         if self._writer is not None and self.row is not None and not self.is_deleted:
-            self._writer.put(self, utc_now())
+            self._writer.put(self, self._now())
+
+    def _now(self) -> datetime:
+        """The time since the start, added to it: never before the start, also where the clock is set back meanwhile."""
+        return self._started_at + timedelta(seconds=time.monotonic() - self._started_s)
 
 
 class DictationStore:

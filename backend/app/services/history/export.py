@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Literal
 from uuid import UUID
 
@@ -45,8 +45,10 @@ class ConversationExporter:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def export(self, user_id: UUID, conversation_id: UUID, form: ExportFormat) -> ExportFile:
-        """Export the shown branch as Markdown, or all branches as JSON.
+    async def export(
+        self, user_id: UUID, conversation_id: UUID, form: ExportFormat, timezone: str = "UTC"
+    ) -> ExportFile:
+        """Export the shown branch as Markdown, with times of this IANA zone, or all branches as JSON.
 
         Raises:
             NotFound: this user has no such conversation.
@@ -55,9 +57,12 @@ class ConversationExporter:
         async with self._database.read() as session:
             conversation = await conversations.get(session, user_id, conversation_id)
             ids = await messages.list_ids(session, user_id, conversation_id, all_branches=form == "json")
-        at = utc_now()
-        write = _write_json if form == "json" else _write_markdown
-        pieces = write(conversation, at, self._read_pages(conversation_id, ids))
+        at, pages = utc_now(), self._read_pages(conversation_id, ids)
+        if form == "json":
+            pieces = _write_json(conversation, at, pages)
+        else:
+            zone = await anyio.to_thread.run_sync(export_markdown.find_zone, timezone)  # it reads a file
+            pieces = _write_markdown(conversation, at, zone, pages)
         return ExportFile(title=conversation.title, at=at, pieces=pieces)
 
     async def _read_pages(
@@ -78,16 +83,16 @@ class ConversationExporter:
 
 
 async def _write_markdown(
-    conversation: Conversation, at: datetime, pages: AsyncGenerator[tuple[Message, ...], None]
+    conversation: Conversation, at: datetime, zone: tzinfo, pages: AsyncGenerator[tuple[Message, ...], None]
 ) -> AsyncGenerator[bytes, None]:
-    yield export_markdown.render_head(conversation, at).encode()
+    yield export_markdown.render_head(conversation, at, zone).encode()
     async for page in pages:
         # In a thread: long messages, written for the purpose, can take long.
-        yield (await anyio.to_thread.run_sync(_render_page, page)).encode()
+        yield (await anyio.to_thread.run_sync(_render_page, page, zone)).encode()
 
 
-def _render_page(page: Sequence[Message]) -> str:
-    return "".join(map(export_markdown.render_message, page))
+def _render_page(page: Sequence[Message], zone: tzinfo) -> str:
+    return "".join(export_markdown.render_message(message, zone) for message in page)
 
 
 async def _write_json(

@@ -1,7 +1,8 @@
 """Renders a conversation as safe Markdown: without active HTML, and without images that a reader would load."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
@@ -26,9 +27,19 @@ _TOOL_CHARS = 500
 _BACKTICKS = re.compile(r"`+")
 
 
-def render_head(conversation: Conversation, at: datetime) -> str:
-    """Render the title, the time of the export, the model and the system prompt."""
-    about = [f"Exported from PROMPTer on {format_time(at)}"]
+def find_zone(name: str) -> tzinfo:
+    """The time zone of an IANA name; UTC if this machine does not know the name."""
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the name of a folder raises OSError
+        return UTC
+
+
+def render_head(conversation: Conversation, at: datetime, zone: tzinfo = UTC) -> str:
+    """Render the title, the time of the export and its zone, the model and the system prompt."""
+    about = [f"Exported from PROMPTer on {format_time(at, zone)}"]
+    if zone is not UTC:
+        about.append(f"times of {escape(str(zone))}")
     if conversation.model:
         about.append(f"model {escape(conversation.model)}")
     system = (
@@ -37,11 +48,11 @@ def render_head(conversation: Conversation, at: datetime) -> str:
     return f"# {escape(conversation.title)}\n\n*{' · '.join(about)}*\n{system}"
 
 
-def render_message(message: Message) -> str:
+def render_message(message: Message, zone: tzinfo = UTC) -> str:
     """Render one message under a heading."""
     speaker = SPEAKERS[message.role] + (f" ({escape(message.model)})" if message.model else "")
     text = f"{render_text(message.content)}\n" if message.content.strip() else ""
-    heading = f"\n## {speaker} · {format_time(message.created_at)}\n"
+    heading = f"\n## {speaker} · {format_time(message.created_at, zone)}\n"
     parts = [heading, _render_tools(message), text, _render_status(message)]
     return "\n".join(part for part in parts if part)
 
@@ -112,9 +123,11 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(lambda match: f"\\{match.group()}", " ".join(text.split()))
 
 
-def format_time(at: datetime) -> str:
-    """Format a time in UTC, to the minute."""
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+def format_time(at: datetime, zone: tzinfo) -> str:
+    """Format a time to the minute, with its distance from UTC: where summer time ends, an hour comes twice."""
+    here = at.astimezone(zone)
+    distance = f"{here:%z}"
+    return f"{here:%Y-%m-%d %H:%M} " + ("UTC" if zone is UTC else f"{distance[:3]}:{distance[3:5]}")
 
 
 def _render_status(message: Message) -> str:

@@ -1,7 +1,6 @@
 """One answer from its message to its stored end, on both kinds of database."""
 
 from contextlib import aclosing
-from typing import Any
 from uuid import UUID
 
 import anyio
@@ -18,6 +17,7 @@ from app.services.chat.events import Done
 from app.storage.database import Database
 from tests.fakes.llm_providers import FakeChat, Gate, delta, pieces
 from tests.support.conversations import get_done, get_failed, join_text, run_chat_services
+from tests.support.database import FailingDatabase, add_user
 
 
 async def test_a_message_is_stored_and_answered(
@@ -97,21 +97,8 @@ async def test_an_answer_takes_no_longer_than_the_setting(
         assert (stored.content, stored.status) == ("a", "interrupted")
 
 
-class FailingDatabase(Database):
-    """Cannot be written while `broken`."""
-
-    broken = False
-
-    def write(self) -> Any:
-        if self.broken:
-            raise StorageUnavailable("the database cannot be written: the disk is full")
-        return super().write()
-
-
 async def test_an_end_that_cannot_be_stored_is_tried_again(storage_settings: Settings) -> None:
     """Nobody is told that it is done, and it is stored as soon as that can be."""
-    from tests.support.database import add_user
-
     database, gate = FailingDatabase(storage_settings), Gate()
     try:
         ana = await add_user(database, "ana")

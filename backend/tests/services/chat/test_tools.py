@@ -36,7 +36,7 @@ from tests.support.conversations import (
     join_text,
     run_chat_services,
 )
-from tests.support.database import PostgresServer, add_user, make_settings
+from tests.support.database import FailingDatabase, PostgresServer, add_user, make_settings
 
 END = delta("", finish="stop")
 
@@ -192,6 +192,41 @@ async def test_whoever_says_nothing_in_time_has_not_allowed_it(
     assert model.decisions == ["expired"]
     assert happened(events)[-1][1]["code"] == "approval_expired"
     assert get_done(events).status == "completed"
+
+
+async def test_a_clock_that_jumps_forwards_closes_no_question(
+    database: Database, storage_settings: Settings, ana: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the clock the question is a day over; its tool waits on, and its user is heard."""
+    monkeypatch.setattr(tools, "utc_now", lambda: utc_now() - timedelta(days=1))
+    model = FakeAssistant([CALL, QUESTION, delta("so be it"), END])
+    async with run_chat_services(database, storage_settings, ana, model) as chat:
+        turn = await chat.send()
+        await asked(chat, turn)
+        assert await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=True) == "approved"
+        get_done(await chat.collect_events(turn.assistant.id))
+    assert model.decisions == ["approved"]
+
+
+async def test_a_question_that_cannot_be_closed_waits_on(storage_settings: Settings) -> None:
+    """Its user is never told `approved` by a database that did not hear that the time was over."""
+    database = FailingDatabase(storage_settings)
+    model = FakeAssistant([CALL, QUESTION, delta("so be it"), END])
+    try:
+        ana = await add_user(database, "ana")
+        async with run_chat_services(database, storage_settings, ana, model, approval_s=0.5) as chat:
+            turn = await chat.send()
+            await asked(chat, turn)
+            database.broken = True
+            with anyio.fail_after(20):
+                while database.refused < 2:  # noqa: ASYNC110  # a database sends no events
+                    await anyio.sleep(0.02)
+            database.broken = False
+            decision = await chat.answers.decide(ana, turn.assistant.id, "call_1", approved=True)
+            get_done(await chat.collect_events(turn.assistant.id))
+        assert model.decisions == [decision] == ["approved"]
+    finally:
+        await database.aclose()
 
 
 async def test_the_time_of_a_question_is_not_the_answers(

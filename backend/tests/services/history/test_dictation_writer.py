@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from app.services.history.dictation_writer import DictationRecorder, DictationSt
 from app.services.history.dictations import DictationHistory, find_latest_text
 from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.storage import dictations, search
-from app.storage.common import Page
+from app.storage.common import Page, utc_now
 from app.storage.database import Database
 from app.storage.dictations import DictationBatch, StoredDictation
 from app.storage.users import Users
@@ -128,6 +129,22 @@ async def test_a_dictation_is_kept_as_its_client_was_told(room: Room) -> None:
     assert listed.ended_at is not None
     assert listed.ended_at >= listed.started_at
     assert room.count("stored_total") == 2
+
+
+async def test_a_dictation_ends_after_its_start_where_the_clock_is_set_back(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an hour, in the middle of it."""
+    monkeypatch.setattr(writing, "utc_now", lambda: utc_now() + timedelta(hours=1))
+    recording = room.recording()
+    monkeypatch.undo()
+    recording.add_final(said("hola"))
+    recording.end()
+    (listed,) = (await room.page()).items
+    _, (final,) = await room.dictations.get(room.user_id, str(recording.id))
+    assert listed.ended_at is not None
+    assert listed.started_at <= final.created_at <= listed.ended_at
+    assert listed.ended_at - listed.started_at < timedelta(minutes=10)
 
 
 async def test_what_was_said_can_be_found(room: Room) -> None:

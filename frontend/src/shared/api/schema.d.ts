@@ -5492,6 +5492,8 @@ export interface operations {
             query?: {
                 /** @description `markdown`: the shown branch, for reading; `json`: everything that is stored */
                 format?: "markdown" | "json";
+                /** @description IANA zone of the times in Markdown, such as `Europe/Madrid` */
+                timezone?: string;
             };
             header?: never;
             path: {

@@ -33,10 +33,11 @@ export function ChatHeader({ conversationId, title, model, onModel }: Props) {
 function ExportMenu({ conversationId }: { conversationId: string }) {
   const { t } = useTranslation();
   const { api, toasts } = useServices();
+  const { timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions();
   const save = (format: "markdown" | "json", ending: string) => () =>
     void download(
       api,
-      `/api/conversations/${conversationId}/export?format=${format}`,
+      `/api/conversations/${conversationId}/export?${new URLSearchParams({ format, timezone })}`,
       `conversation.${ending}`,
     ).catch((error: unknown) => {
       if (!(error instanceof ApiError)) throw error;
