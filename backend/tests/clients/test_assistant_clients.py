@@ -11,7 +11,8 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
-from openai import AsyncOpenAI, BadRequestError, OpenAI
+from openai import AsyncOpenAI, OpenAI
+from pydantic import BaseModel
 
 from app.core.config import Settings
 from app.toolsets.loft import demo_shop
@@ -21,6 +22,9 @@ from tests.fakes.shop_model import MODEL, ShopModel
 from tests.support.server import run_server
 
 pytest.importorskip("pydantic_ai", reason="the extra [tools] is not installed")
+from pydantic_ai import Agent
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
 
 QUESTION = "¿Cuál es el estado del pedido ORD001?"
 """What samples/es_estado_pedido_16k.wav says."""
@@ -90,13 +94,93 @@ async def test_the_sdk_streams_it(sdk: Sdk) -> None:
     assert all(chunk.model == ASSISTANT for chunk in chunks)
 
 
+NOTE = {
+    "type": "function",
+    "function": {
+        "name": "save_note",
+        "parameters": {
+            "type": "object",
+            "properties": {"order_id": {"type": "string"}, "status": {"type": "string"}},
+        },
+    },
+}
+
+
 @pytest.mark.parametrize("stream", [False, True])
-async def test_tools_of_the_client_are_refused(sdk: Sdk, stream: bool) -> None:
-    tool = {"type": "function", "function": {"name": "get_time", "parameters": {"type": "object"}}}
-    with pytest.raises(BadRequestError) as refused:
-        await sdk("chat.completions.create", **asked(stream=stream, tools=[tool]))
-    assert refused.value.param == "tools"
-    assert ASSISTANT in str(refused.value)
+async def test_the_sdk_finishes_a_task_with_tools_on_both_sides(sdk: Sdk, stream: bool) -> None:
+    """The order is looked up here, the note is saved by the client, and the answer says so."""
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "Mira el ORD001 y usa save_note"}]
+    fields = {"model": ASSISTANT, "tools": [NOTE], "stream": stream}
+    got = await sdk("chat.completions.create", messages=messages, **fields)
+    if stream:
+        chunks = await sdk.all_of(got)
+        [call] = [call for chunk in chunks for call in chunk.choices[0].delta.tool_calls or ()]
+        reason = chunks[-1].choices[0].finish_reason
+    else:
+        [call], reason = got.choices[0].message.tool_calls, got.choices[0].finish_reason
+    assert (call.function.name, reason) == ("save_note", "tool_calls")
+    assert json.loads(call.function.arguments) == {"order_id": "ORD001", "status": "enviado"}
+    function = {"name": call.function.name, "arguments": call.function.arguments}
+    messages += [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": call.id, "type": "function", "function": function}],
+        },
+        {"role": "tool", "tool_call_id": call.id, "content": "nota 1"},
+    ]
+    answer = await sdk("chat.completions.create", messages=messages, **fields | {"stream": False})
+    assert answer.choices[0].message.content == "Hecho: nota 1."
+
+
+# -- agents and extractors: they act by calls
+
+
+class Order(BaseModel):
+    """An order of the shop."""
+
+    order_id: str
+    status: str
+    total: str
+
+
+FOUND = Order(order_id="ORD001", status="enviado", total="380.80")
+
+
+@pytest.fixture
+async def agent_model(shop: str) -> AsyncIterator[OpenAIChatModel]:
+    async with AsyncOpenAI(base_url=shop, api_key=CLIENT_KEY, max_retries=0) as client:
+        yield OpenAIChatModel(ASSISTANT, provider=OpenAIProvider(openai_client=client))
+
+
+async def test_pydantic_ai_gets_its_output_type(agent_model: OpenAIChatModel) -> None:
+    agent = Agent(agent_model, output_type=Order)
+    assert (await agent.run(QUESTION)).output == FOUND
+    async with agent.run_stream(QUESTION) as run:
+        assert await run.get_output() == FOUND
+
+
+async def test_pydantic_ai_runs_tools_of_its_own(agent_model: OpenAIChatModel) -> None:
+    notes: list[tuple[str, str]] = []
+
+    def save_note(order_id: str, status: str) -> str:
+        notes.append((order_id, status))
+        return "nota 1"
+
+    answer = await Agent(agent_model, tools=[save_note]).run("Mira el ORD001 y usa save_note")
+    assert (answer.output, notes) == ("Hecho: nota 1.", [("ORD001", "enviado")])
+
+
+async def test_an_extractor_that_forces_a_function_gets_its_call(sdk: Sdk) -> None:
+    """As instructor asks, and LangChain's `with_structured_output`: one function, and a choice that names it."""
+    function = {"name": "Order", "parameters": Order.model_json_schema()}
+    fields = {
+        "tools": [{"type": "function", "function": function}],
+        "tool_choice": {"type": "function", "function": {"name": "Order"}},
+    }
+    answer = await sdk("chat.completions.create", **asked(), **fields)
+    [call] = answer.choices[0].message.tool_calls
+    assert Order.model_validate_json(call.function.arguments) == FOUND
 
 
 @pytest.mark.parametrize(
@@ -215,13 +299,50 @@ async def test_open_webui_asks_for_a_title(webui: httpx2.AsyncClient, shop: str)
     assert response.json()["choices"][0]["message"]["content"]
 
 
-async def test_open_webui_shows_why_its_tools_are_refused(webui: httpx2.AsyncClient, shop: str) -> None:
-    tool = {"type": "function", "function": {"name": "get_time", "parameters": {"type": "object"}}}
-    response = await webui.post(f"{shop}/chat/completions", json=asked(stream=True, tools=[tool]))
-    assert response.status_code == 400
-    error = response.json()["error"]
-    assert error["param"] == "tools"
-    assert "has its own tools" in error["message"]
+ITS_TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "get_current_timestamp",
+            "description": "Get the current Unix timestamp in seconds.",
+            "parameters": {"properties": {}, "type": "object"},
+        },
+    },
+    *(
+        {"type": "function", "function": {"name": name, "parameters": {"properties": {}, "type": "object"}}}
+        for name in ("ask_user", "search_chats", "add_memory", "write_note", "create_tasks")
+    ),
+]
+"""Of those that it adds to every request of its page."""
+
+
+def read_stream(response: httpx2.Response) -> tuple[str, list[dict[str, Any]], str]:
+    """Text, calls and finish reason of a stream, read as it reads them: calls without an index are dropped."""
+    lines = [line.removeprefix("data:").strip() for line in response.text.splitlines() if line]
+    choices = [event["choices"][0] for line in lines[:-1] if (event := json.loads(line))["choices"]]
+    calls = [call for choice in choices for call in choice["delta"].get("tool_calls") or ()]
+    text = "".join(choice["delta"].get("content") or "" for choice in choices)
+    return text, [call for call in calls if call.get("index") is not None], choices[-1]["finish_reason"]
+
+
+async def test_open_webui_chats_with_it_and_its_own_tools(webui: httpx2.AsyncClient, shop: str) -> None:
+    """The requests of its page: the assistant's tools run here, and a call of one of its own comes back to it."""
+
+    async def ask(*messages: dict[str, Any]) -> tuple[str, list[dict[str, Any]], str]:
+        sent = {"stream": True, "model": ASSISTANT, "messages": list(messages), "tools": ITS_TOOLS}
+        response = await webui.post(f"{shop}/chat/completions", json=sent)
+        assert response.status_code == 200, response.text
+        assert "x-prompter-omitted-tools" not in response.headers
+        return read_stream(response)
+
+    assert await ask({"role": "user", "content": QUESTION}) == (ANSWER, [], "stop")
+    question = {"role": "user", "content": "Mira el ORD001 y usa get_current_timestamp"}
+    text, [call], reason = await ask(question)
+    assert (text, call["function"]["name"], reason) == ("", "get_current_timestamp", "tool_calls")
+    del call["index"]
+    asked_for = {"role": "assistant", "content": "", "tool_calls": [call]}
+    result = {"role": "tool", "tool_call_id": call["id"], "content": "1795950948"}
+    assert await ask(question, asked_for, result) == ("Hecho: 1795950948.", [], "stop")
 
 
 # -- the `llm` command

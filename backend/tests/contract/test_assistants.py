@@ -185,17 +185,43 @@ def test_how_to_ask_reaches_its_model() -> None:
         assert "tool_choice" not in body
 
 
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "tools"),
-        ({"functions": [{"name": "x"}]}, "functions"),
-        ({"tool_choice": "required"}, "tool_choice"),
-        ({"n": 2}, "n"),
-    ],
-)
+NOTE = {"type": "function", "function": {"name": "save_note", "parameters": {"type": "object"}}}
+
+
 @pytest.mark.parametrize("stream", [False, True])
-def test_tools_of_a_client_are_refused(body: dict[str, Any], param: str, stream: bool) -> None:
+def test_a_call_of_a_clients_tool_comes_back(stream: bool) -> None:
+    noted = call_round(("save_note", '{"text": "42"}'))
+    with assisting([SUM, noted]) as (http, *_):
+        response = completion(http, stream=stream, tools=[NOTE, {"type": "web_search"}])
+        assert response.headers["x-prompter-omitted-tools"] == "web_search"
+        if stream:
+            chunks = told(response.text)
+            deltas = [piece["choices"][0]["delta"] for piece in chunks if piece["choices"]]
+            [call] = [call for delta in deltas for call in delta.get("tool_calls") or ()]
+            assert call.pop("index") == 0
+            text, reason = text_of(chunks), chunks[-1]["choices"][0]["finish_reason"]
+        else:
+            choice = response.json()["choices"][0]
+            [call] = choice["message"]["tool_calls"]
+            text, reason = choice["message"]["content"], choice["finish_reason"]
+        assert call["function"] == {"name": "save_note", "arguments": '{"text": "42"}'}
+        assert (text, reason) == ("Let me see.", "tool_calls")
+
+
+def test_the_header_of_omitted_tools_carries_any_name() -> None:
+    with assisting([answer_round("Hi.")]) as (http, *_):
+        for stream in (False, True):
+            strange = {"type": "custom", "custom": {"name": "a\r\nSet-Cookie: x=1; ñ"}}
+            response = completion(http, stream=stream, tools=[strange] * 40)
+            assert response.status_code == 200
+            names = response.headers["x-prompter-omitted-tools"].split(", ")
+            assert (names[0], len(names), names[-1]) == ("a__Set-Cookie__x_1___", 33, "...")
+        assert "x-prompter-omitted-tools" not in completion(http, tools=[NOTE]).headers
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("body", "param"), [({"tool_choice": "required"}, "tool_choice"), ({"n": 2}, "n")])
+def test_what_it_cannot_give_is_refused(body: dict[str, Any], param: str, stream: bool) -> None:
     with assisting([answer_round("Hi.")]) as (http, chat, *_):
         response = completion(http, stream=stream, **body)
         assert response.status_code == 400

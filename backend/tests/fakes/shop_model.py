@@ -1,4 +1,7 @@
-"""A fake model that calls a shop's tools, or the search, as a question needs, and answers with their results."""
+"""A fake model that calls a shop's tools, or the search, as a question needs, and answers with their results.
+
+It calls a tool of the client too, with what it found, where the request demands a call or the question names the tool.
+"""
 
 import json
 import re
@@ -8,6 +11,10 @@ from tests.fakes.chat_upstream import FakeChatUpstream, get_text, make_answer
 from tests.fakes.upstream import Reply, Request
 
 MODEL = "shop"
+OWN_TOOLS = frozenset({
+    "get_order_details", "get_customer_by_phone", "get_customer_by_email", "get_orders_by_customer",
+    "search_products", "search_conversations", "calculate",
+})  # fmt: skip
 _FENCED = re.compile(r"<tool_output[^>]*>\n(.*)\n</tool_output>", re.S)
 _ASKED = (
     (re.compile(r"ORD\d+", re.I), "get_order_details", "order_id"),
@@ -32,18 +39,53 @@ def answer_round(body: dict[str, Any]) -> Reply:
     """One round."""
     messages = body["messages"]
     last = max(n for n, message in enumerate(messages) if message["role"] == "user")
-    told = [_read(get_text(message)) for message in messages[last + 1 :] if message["role"] == "tool"]
+    own, clients = _list_results(messages[last + 1 :])
+    told = [_read(text) for text in own]
+    question = get_text(messages[last])
     if not body.get("tools"):
         return _said(body, "Pedidos de la tienda")
+    if clients:
+        return _said(body, f"Hecho: {clients[-1]}.")
     if not told:
-        question = get_text(messages[last])
         for pattern, tool, argument in _ASKED:
-            if found := pattern.search(question):
+            if (found := pattern.search(question)) and _describe(body, tool):
                 return _call(body, tool, {argument: found.group()})
-        return _said(body, "¿Qué pedido, cliente o producto busca?")
-    if customers := told[-1].get("customers"):
+    if told and (customers := told[-1].get("customers")):
         return _call(body, "get_orders_by_customer", {"customer_id": customers[0]["id"]})
+    if described := _find_clients_tool(body, question):
+        return _call(body, described["name"], _fill(described, told))
+    if not told:
+        return _said(body, "¿Qué pedido, cliente o producto busca?")
     return _said(body, _sentence(told[-1]))
+
+
+def _list_results(messages: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """What the server's tools returned, and what the client's did."""
+    names = {
+        call["id"]: call["function"]["name"] for each in messages for call in each.get("tool_calls") or ()
+    }
+    own: list[str] = []
+    clients: list[str] = []
+    for message in messages:
+        if message["role"] == "tool":
+            is_own = names[message["tool_call_id"]] in OWN_TOOLS
+            (own if is_own else clients).append(get_text(message))
+    return own, clients
+
+
+def _find_clients_tool(body: dict[str, Any], question: str) -> dict[str, Any] | None:
+    """The client's tool to call now."""
+    brought = [each["function"] for each in body["tools"] if each["function"]["name"] not in OWN_TOOLS]
+    is_demanded = body.get("tool_choice") not in (None, "auto", "none")
+    named = [each for each in brought if is_demanded or each["name"] in question]
+    return named[0] if named else None
+
+
+def _fill(described: dict[str, Any], told: list[dict[str, Any]]) -> dict[str, Any]:
+    """Arguments for a tool of the client: fields of the order that was found, by the names of the arguments."""
+    order = told[-1]["order"] if told else {}
+    known = {"order_id": order.get("id"), "status": order.get("status"), "total": str(order.get("total"))}
+    return {name: known.get(name, "UTC") for name in described["parameters"].get("properties", {})}
 
 
 def _sentence(told: dict[str, Any]) -> str:
@@ -77,8 +119,12 @@ def _said(body: dict[str, Any], text: str) -> Reply:
     return make_answer(body, [{"content": word} for word in words], content=text)
 
 
+def _describe(body: dict[str, Any], tool: str) -> dict[str, Any] | None:
+    return next((each["function"] for each in body["tools"] if each["function"]["name"] == tool), None)
+
+
 def _call(body: dict[str, Any], tool: str, arguments: dict[str, Any]) -> Reply:
-    assert tool in [each["function"]["name"] for each in body["tools"]]
+    assert _describe(body, tool)
     function = {"name": tool, "arguments": json.dumps(arguments)}
     call = {"id": "call_0", "type": "function", "function": function}
     return make_answer(

@@ -36,6 +36,7 @@ EXPOSED_HEADERS = (
     "Retry-After",
     "WWW-Authenticate",
     SERVER_HEADER,
+    "X-Prompter-Omitted-Tools",
     "X-Request-ID",
     "X-Should-Retry",
 )

@@ -1,6 +1,7 @@
 """`POST /v1/chat/completions`: any model in OpenAI's format, whole or as a stream of chunks."""
 
-from collections.abc import AsyncGenerator, Iterator
+import re
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -110,6 +111,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     ),
     "default": describe_openai_error("Any other error, in the same shape"),
 }
+OMITTED_TOOLS_HEADER = "X-Prompter-Omitted-Tools"
+"""The header that names the tools of a request that the model was not offered."""
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
+_NAME_CHARS = 64
+_MOST_NAMES = 32
 _SCHEMES = ("https://", "http://", "data:")
 
 
@@ -148,10 +154,21 @@ async def chat_completions(
     A field that names an address or a key is refused. When the client leaves, the upstream's work ends within a
     second.
     """
+    response: Response
     if body.stream:
-        return EventStream(completion.events(), slow_reader_s=resources.settings.limits.slow_reader_s)
-    answer = await cancel_on_disconnect(request, completion.whole())
-    return Response(orjson.dumps(answer), media_type="application/json")
+        response = EventStream(completion.events(), slow_reader_s=resources.settings.limits.slow_reader_s)
+    else:
+        answer = await cancel_on_disconnect(request, completion.whole())
+        response = Response(orjson.dumps(answer), media_type="application/json")
+    if completion.omitted_tools:
+        response.headers[OMITTED_TOOLS_HEADER] = _write_names(completion.omitted_tools)
+    return response
+
+
+def _write_names(names: Sequence[str]) -> str:
+    """Names of tools, as a client wrote them, in a form that a header can carry."""
+    safe = [_UNSAFE.sub("_", each[:_NAME_CHARS]) or "_" for each in names[:_MOST_NAMES]]
+    return ", ".join(safe + ["..."] * (len(names) > _MOST_NAMES))
 
 
 def _check_find_urls(messages: list[ChatMessageIn]) -> None:

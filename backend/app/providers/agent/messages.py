@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import orjson
 
@@ -12,6 +13,8 @@ _CUT_NOTICE = "\n… (cut: {} more characters)"
 _NAME_CHARS = 64
 MOST_NAME_CHARS = 80
 """What is kept of a tool's name: a model may invent one of any length."""
+_SAFE_ID_CHARS = 9
+"""A shorter id of a call is a number (`call_1`), which the next answer gives again."""
 _MARK = re.compile(rf"<(?=\s*/?\s*{_TAG})", re.IGNORECASE)
 """The tag in every form that a model might accept: in capitals, or with spaces."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
@@ -58,6 +61,12 @@ class ModelReply:
             break  # the request asks for one answer
         return shown
 
+    def take_calls(self, names: Collection[str]) -> list[dict[str, Any]]:
+        """Remove the calls of these tools, and return them."""
+        taken = {index: call for index, call in self._calls.items() if call["function"].get("name") in names}
+        self._calls = {index: call for index, call in self._calls.items() if index not in taken}
+        return [taken[index] for index in sorted(taken)]
+
     def finish(self, *, calls_before: int, most_calls: int) -> None:
         """End the round: number its calls after `calls_before` earlier ones, and make every text sendable.
 
@@ -97,6 +106,27 @@ def _with_object_arguments(function: dict[str, Any]) -> dict[str, Any]:
     """A function call whose arguments are a JSON object: services that put them into a template fail on others."""
     text = function.get("arguments") or "{}"
     return {**function, "arguments": "{}" if "_raw" in parse_arguments(text) else text}
+
+
+def make_client_calls(
+    calls: Sequence[Mapping[str, Any]], messages: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Calls as the client of a run is sent them: text that UTF-8 can carry, under ids that it has not seen.
+
+    The client sends them back with its results, beside calls of later runs. An id of the model is kept if it is new,
+    since some services accept only their own.
+    """
+    used = {call.get("id") for message in messages for call in message.get("tool_calls") or ()}
+    made = []
+    for call in calls:
+        call_id = call.get("id") or ""
+        if call_id in used or len(call_id) < _SAFE_ID_CHARS:
+            call_id = f"call_{uuid4().hex}"
+        used.add(call_id)
+        function = call["function"]
+        texts = {name: replace_surrogates(function.get(name) or "") for name in ("name", "arguments")}
+        made.append({**call, "id": call_id, "function": {**function, **texts}})
+    return made
 
 
 def parse_arguments(text: str) -> dict[str, Any]:

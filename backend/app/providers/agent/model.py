@@ -21,7 +21,13 @@ from pydantic_ai.settings import ModelSettings
 
 from app.providers.agent.calls import Report, ToolRunner
 from app.providers.agent.events import ToolCall
-from app.providers.agent.messages import ModelReply, fence_output, limit_text, parse_arguments
+from app.providers.agent.messages import (
+    ModelReply,
+    fence_output,
+    limit_text,
+    make_client_calls,
+    parse_arguments,
+)
 from app.providers.agent.task import AgentTask, Delta, Limit
 from app.providers.base import ChatRequest
 
@@ -37,6 +43,14 @@ class LimitReached(Exception):
     def __init__(self, limit: Limit) -> None:
         super().__init__(limit)
         self.limit = limit
+
+
+class ClientsTurn(Exception):
+    """The run ends here: the model calls tools of the client."""
+
+    def __init__(self, calls: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__("the client's turn")
+        self.calls = calls
 
 
 class ProviderModel(Model[Any]):
@@ -72,19 +86,21 @@ class ProviderModel(Model[Any]):
         """One round.
 
         Raises:
-            LimitReached: the run ends here.
+            LimitReached, ClientsTurn: the run ends here.
             PrompterError: as `ChatProvider.stream` raises it.
         """
         await self._report_refused_calls(messages)
         if len(self.replies) >= self._task.limits.rounds:  # pydantic-ai asks again after an empty answer
             raise LimitReached("nothing")
         is_final = len(self.replies) + 1 == self._task.limits.rounds
-        fields = dict(self._task.fields)
-        if tools := _describe_tools(model_request_parameters):
-            fields["tools"] = tools
-            if is_final or not self._calls.left:
-                fields["tool_choice"] = "none"
+        may_call = bool(self._calls.left) and not is_final
+        fields = {**self._task.fields, **self._offer_tools(model_request_parameters, may_call=may_call)}
         reply = await self._stream_reply({**fields, "messages": self._make_messages(messages)})
+        clients = reply.take_calls(self._task.client_tools.names)
+        if clients and not (reply.calls and may_call):
+            self.replies.append(reply)
+            raise ClientsTurn(make_client_calls(clients, self._task.messages))
+        # Calls of the client's tools beside our own are dropped: the model makes them when it has our results.
         # One call over the limit is kept, so that the model gets the reason for its refusal.
         reply.finish(calls_before=self._reported_calls, most_calls=self._calls.left + 1)
         self._reported_calls += len(reply.calls)
@@ -94,6 +110,16 @@ class ProviderModel(Model[Any]):
         for call in reply.calls:
             await self._report_call(call)
         return ModelResponse(parts=_make_parts(reply), model_name=self._task.model)
+
+    def _offer_tools(self, parameters: ModelRequestParameters, *, may_call: bool) -> dict[str, Any]:
+        """The fields of a round that offer tools. In the round in which ours are over, those of the client remain."""
+        own, clients = _describe_tools(parameters), self._task.client_tools
+        if not clients.described:
+            return {} if not own else {"tools": own} | ({} if may_call else {"tool_choice": "none"})
+        if not own or not may_call:
+            return {"tools": clients.described} | ({"tool_choice": clients.choice} if clients.choice else {})
+        # A call is demanded, and the model may look something up before it makes the client's.
+        return {"tools": [*own, *clients.described]} | ({"tool_choice": "required"} if clients.choice else {})
 
     async def _stream_reply(self, body: dict[str, Any]) -> ModelReply:
         reply = ModelReply()

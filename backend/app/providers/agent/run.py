@@ -1,7 +1,7 @@
 """One run: ask the model, make its calls, and ask again until it answers or a limit is reached."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -10,7 +10,7 @@ from pydantic_ai import Agent, UnexpectedModelBehavior, UsageLimits
 from app.providers.agent.calls import ToolRunner
 from app.providers.agent.events import ToolUpdate
 from app.providers.agent.messages import ModelReply
-from app.providers.agent.model import LimitReached, ProviderModel
+from app.providers.agent.model import ClientsTurn, LimitReached, ProviderModel
 from app.providers.agent.task import AgentTask, Delta, Limit, RunEnd
 from app.utils.deadline import PausableDeadline
 
@@ -42,6 +42,7 @@ async def run_agent(task: AgentTask) -> AsyncGenerator[Delta | ToolUpdate | RunE
     async with receive:
         running = asyncio.create_task(run_to_end())
         limit: Limit | None = None
+        client_calls: Sequence[Mapping[str, Any]] = ()
         try:
             while True:
                 try:
@@ -57,6 +58,8 @@ async def run_agent(task: AgentTask) -> AsyncGenerator[Delta | ToolUpdate | RunE
                 await running
         except LimitReached as reached:
             limit = reached.limit
+        except ClientsTurn as turn:
+            client_calls = turn.calls
         except UnexpectedModelBehavior:
             limit = "nothing"
         finally:
@@ -68,7 +71,14 @@ async def run_agent(task: AgentTask) -> AsyncGenerator[Delta | ToolUpdate | RunE
     reason = model.replies[-1].finish_reason if model.replies else ""
     if reason in ("", "tool_calls", "function_call"):
         reason = "stop"
-    yield RunEnd(finish_reason="length" if limit else reason, usage=_total_usage(model.replies), limit=limit)
+    if client_calls:
+        reason = "tool_calls"
+    yield RunEnd(
+        finish_reason="length" if limit else reason,
+        usage=_total_usage(model.replies),
+        limit=limit,
+        calls=client_calls,
+    )
 
 
 async def _run_rounds(task: AgentTask, model: ProviderModel, calls: ToolRunner) -> None:

@@ -28,6 +28,20 @@ class AgentTool:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientTools:
+    """Tools that the client of a run calls itself: the model is offered them, and its calls of them end the run."""
+
+    described: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    """As the client sent them, each with a name of its own."""
+    choice: Any = None
+    """The `tool_choice` that demands a call of one of them; None where the model may choose."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(tool["function"]["name"] for tool in self.described)
+
+
+@dataclass(frozen=True, slots=True)
 class RunLimits:
     """Where a run ends, whatever its model does."""
 
@@ -61,6 +75,8 @@ class AgentTask:
     """How long a person may take to decide about a call (s)."""
     request_approval: Callable[[ApprovalRequired], Awaitable[ApprovalDecision]] | None
     """Asks a person; None where nobody can be asked."""
+    client_tools: ClientTools = ClientTools()
+    """None of them has the name of one of `tools`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +94,5 @@ class RunEnd:
     usage: dict[str, int] | None
     """The tokens of all rounds together; None where a round did not report them."""
     limit: Limit | None = None
+    calls: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    """The calls of the client's tools with which the model ended, in OpenAI's format."""

@@ -1,16 +1,18 @@
 """One assistant as a chat model: it runs its tools on the server, and streams its text."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.core.config import Settings
 from app.core.errors import BadRequest, ModelNotFound, ProviderNotReady, UpstreamError
 from app.providers.agent.events import ToolUpdate
 from app.providers.agent.loader import Runner, describe_missing, is_installed, load_runner
-from app.providers.agent.task import AgentTask, Delta, RunEnd, RunLimits
+from app.providers.agent.task import AgentTask, AgentTool, ClientTools, Delta, RunEnd, RunLimits
 from app.providers.base import ChatRequest
+from app.providers.joining import join_chunks
+from app.services.assistants.client_tools import BroughtTools, read_client_tools
 from app.services.assistants.definitions import ConfiguredAssistant
 from app.services.assistants.prompts import add_instructions, make_stop_notice
 from app.services.assistants.toolsets import Toolsets
@@ -21,7 +23,9 @@ from app.toolsets.base import SearchService, ToolContext
 _NOT_FORWARDED = frozenset({
     "messages", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "n", "model"
 })  # fmt: skip
-"""Fields of a request that the run sets itself, or that have no meaning without a client's tools."""
+"""Fields of a request that the run sets itself."""
+_WITH_CLIENT_TOOLS = ("parallel_tool_calls",)
+"""Fields that have a meaning beside a client's tools alone."""
 _REFUSAL_STATUSES = frozenset({400, 404, 422, 500, 501})
 """How services answer a request that their model cannot do."""
 
@@ -36,7 +40,11 @@ class AssistantDeps:
 
 
 class AssistantChat:
-    """A `ContextualModel`: tool calls stay on the server, and are reported to the context that it is bound to."""
+    """A `ContextualModel`: its own tools run here, and are reported to the context that it is bound to.
+
+    Tools that the client brings are offered to the model too. Its calls of them end the answer, and the client makes
+    them.
+    """
 
     def __init__(
         self,
@@ -58,10 +66,10 @@ class AssistantChat:
         return []
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
-        """Canonical chunks of the text; tool updates go to the context. Closing it stops the model and the tools.
+        """Canonical chunks; tool updates go to the context. Closing it stops the model and the tools.
 
         Raises:
-            BadRequest: the request brings its own tools, or asks for several answers.
+            BadRequest: the request asks for several answers, or demands a call that cannot come back.
             ProviderNotReady: the assistant cannot be used; the message says how to make it ready.
             UpstreamError and its kinds: its model failed.
         """
@@ -80,6 +88,9 @@ class AssistantChat:
                     if item.limit:
                         notice = make_stop_notice(item.limit, definition.language, definition.limits)
                         yield self._make_chunk({"content": ("\n\n" if has_text else "") + notice})
+                    if item.calls:
+                        calls = [{"index": index, **call} for index, call in enumerate(item.calls)]
+                        yield self._make_chunk({"content": None, "tool_calls": calls})
                     last = self._make_chunk({"content": ""}, item.finish_reason)
                     yield last | {"usage": item.usage} if item.usage else last
                 else:
@@ -87,35 +98,45 @@ class AssistantChat:
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
         """The whole answer. Raises as `stream` does."""
-        fields: dict[str, str] = {}
-        reason, usage = "stop", None
-        async with aclosing(self.stream(request)) as chunks:
-            async for chunk in chunks:
-                choice = chunk["choices"][0]
-                for name, text in choice["delta"].items():
-                    fields[name] = fields.get(name, "") + (text or "")
-                reason, usage = choice["finish_reason"] or reason, chunk.get("usage") or usage
-        message = {"role": "assistant", "refusal": None, **fields}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
-        return {"choices": [choice], "usage": usage}
+        return await join_chunks(self.stream(request), self._assistant.name)
 
     async def _run(
         self, run_agent: Runner, task: AgentTask
     ) -> AsyncGenerator[Delta | ToolUpdate | RunEnd, None]:
-        """The items of a run. An upstream's error about tools gets a hint: no service says what to do about it."""
+        """The items of a run. Tools of the client without which it can answer do not make a model fail.
+
+        An upstream's error about the assistant's own tools gets a hint: no service says what to do about it.
+        """
+        has_begun = False
         try:
             async with aclosing(run_agent(task)) as items:
                 async for item in items:
+                    has_begun = True
                     yield item
+            return
         except UpstreamError as error:
             is_about_tools = error.upstream_status in _REFUSAL_STATUSES and "tool" in error.message.lower()
-            if not (task.tools and is_about_tools):
+            if not is_about_tools:
                 raise
-            name = self._assistant.name
-            hint = f"the assistant {name!r} needs a model that can call tools: give it one as its `model`"
-            raise type(error)(
-                f"{error.message}; {hint}", param=error.param, upstream_status=error.upstream_status
-            ) from error
+            if task.tools:
+                raise self._add_hint(error) from error
+            if has_begun or not task.client_tools.described or task.client_tools.choice:
+                raise
+        self._tell_omitted(sorted(task.client_tools.names))
+        async with aclosing(run_agent(replace(task, client_tools=ClientTools()))) as items:
+            async for item in items:
+                yield item
+
+    def _add_hint(self, error: UpstreamError) -> UpstreamError:
+        hint = f"the assistant {self._assistant.name!r} needs a model that can call tools: give it one as its `model`"
+        return type(error)(
+            f"{error.message}; {hint}", param=error.param, upstream_status=error.upstream_status
+        )
+
+    def _tell_omitted(self, names: Sequence[str]) -> None:
+        assert self._context is not None
+        if names:
+            self._context.on_tools_omitted(names)
 
     async def _make_task(self, request: ChatRequest, context: RunContext) -> AgentTask:
         name, definition = self._assistant.name, self._assistant.definition
@@ -134,12 +155,16 @@ class AssistantChat:
                 conversation_id=context.conversation_id,
             ),
         )
+        tools, brought = _join_tools(name, request.body, tools, model)
+        self._tell_omitted(brought.omitted)
+        parallel = {each: request.body[each] for each in _WITH_CLIENT_TOOLS if each in request.body}
         settings = self._deps.settings
         return AgentTask(
             chat=model.chat,
             model=model.model,
             messages=add_instructions(definition, request.body["messages"], has_tools=bool(tools)),
-            fields={name: value for name, value in request.body.items() if name not in _NOT_FORWARDED},
+            fields={each: value for each, value in request.body.items() if each not in _NOT_FORWARDED}
+            | (parallel if brought.offered.described else {}),
             tools=tools,
             workers=self._deps.toolsets.workers,
             limits=RunLimits(
@@ -151,6 +176,7 @@ class AssistantChat:
             ),
             approval_s=settings.chat.approval_s,
             request_approval=context.request_approval,
+            client_tools=brought.offered,
         )
 
     async def _resolve_model(self) -> ResolvedModel:
@@ -184,24 +210,21 @@ def find_tool_problem(assistant: ConfiguredAssistant, model: ResolvedModel) -> s
     )
 
 
+def _join_tools(
+    name: str, body: Mapping[str, Any], own: Sequence[AgentTool], model: ResolvedModel
+) -> tuple[Sequence[AgentTool], BroughtTools]:
+    """The tools of the assistant and those of the client, no two of them with one name."""
+    brought = read_client_tools(
+        name, body, {tool.name for tool in own}, is_text_only=isinstance(model.chat, TextOnlyChat)
+    )
+    return [tool for tool in own if tool.name not in brought.offered.names], brought
+
+
 def check_request(name: str, body: Mapping[str, Any]) -> None:
-    """Refuse what an assistant cannot do: run a client's tools, or give several answers.
+    """Refuse what an assistant cannot do: give several answers.
 
     Raises:
         BadRequest
     """
-    for field in ("tools", "functions"):
-        if body.get(field):
-            raise BadRequest(
-                f"`{field}`: the assistant {name!r} has its own tools, which run on the server; leave it out or "
-                "choose a model",
-                param=field,
-            )
-    choice = body.get("tool_choice")
-    if choice == "required" or isinstance(choice, dict):
-        raise BadRequest(
-            f"`tool_choice`: the assistant {name!r} chooses among its own tools; leave it out or choose a model",
-            param="tool_choice",
-        )
     if (body.get("n") or 1) > 1:
         raise BadRequest(f"`n`: the assistant {name!r} gives one answer; ask for 1", param="n")

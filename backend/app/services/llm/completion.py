@@ -156,9 +156,12 @@ class CompletionService:
         """
         body = filter_fields(request.body)
         model = await self._catalog.resolve(request.model)
+        omitted_tools: list[str] = []
         if request.caller is not None:
-            model = model.bind(RunContext(request.caller))
-        return ChatCompletion(model, body, self._observer, include_usage=request.include_usage)
+            model = model.bind(RunContext(request.caller, on_tools_omitted=omitted_tools.extend))
+        return ChatCompletion(
+            model, body, self._observer, include_usage=request.include_usage, omitted_tools=omitted_tools
+        )
 
 
 class Completion:
@@ -207,9 +210,17 @@ class ChatCompletion(Completion):
     """A completion in OpenAI's format, whole or as events."""
 
     def __init__(
-        self, model: ResolvedModel, body: dict[str, Any], observer: Observer, *, include_usage: bool
+        self,
+        model: ResolvedModel,
+        body: dict[str, Any],
+        observer: Observer,
+        *,
+        include_usage: bool,
+        omitted_tools: Sequence[str] = (),
     ) -> None:
         super().__init__(model, body, observer)
+        self.omitted_tools = omitted_tools
+        """Tools of the request that the model was not offered; complete with the answer, or when it is open."""
         self._head = {
             "id": f"chatcmpl-{uuid4().hex}",
             "object": "chat.completion.chunk",

@@ -1,6 +1,6 @@
 """The model that answers a request, and the context of one answer: caller, conversation, updates of tools."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 from uuid import UUID
@@ -11,7 +11,7 @@ from app.providers.agent.events import ApprovalRequired, ToolUpdate
 from app.providers.base import ChatProvider
 
 
-def _ignore(_: ToolUpdate) -> None:
+def _ignore(_: object) -> None:
     """Nobody follows the tools of this run."""
 
 
@@ -24,6 +24,8 @@ class RunContext:
     conversation_id: UUID | None = None
     on_tool_update: Callable[[ToolUpdate], None] = _ignore
     """Called in order, between the chunks of the answer. It must not block."""
+    on_tools_omitted: Callable[[Sequence[str]], None] = _ignore
+    """Called before the first chunk with the names of the client's tools that the model is not offered."""
     request_approval: Callable[[ApprovalRequired], Awaitable[ApprovalDecision]] | None = None
     """Asks a person. None where nobody can be asked: the call is refused, and the model gets the reason."""
 

@@ -9,12 +9,13 @@ from app.core.errors import BadRequest
 from app.core.metrics import Observer
 from app.core.security import Caller
 from app.providers.base import AddressableProvider, ChatMessage, LlmConfig
+from app.providers.joining import ANSWER_CHARS, too_long
 from app.providers.upstream.profiles import NAMED_IN_REQUEST
 from app.services.llm.completion import Completion, valid_usage
 from app.services.llm.context import ResolvedModel, RunContext
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
-from app.services.llm.text_only import ANSWER_CHARS, TextOnlyChat, replace_surrogates, too_long
+from app.services.llm.text_only import TextOnlyChat, replace_surrogates
 
 FindTranscript = Callable[[UUID, str], Awaitable[str]]
 """Gives the finished transcript of a user's dictation of that label; raises NotFound, NothingFinalYet."""

@@ -5,14 +5,13 @@ from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any
 
-from app.core.errors import BadRequest, UpstreamError
+from app.core.errors import BadRequest
 from app.providers.base import ChatMessage, ChatRequest, LlmConfig, LlmProvider, Role
 from app.providers.boundary import ProviderBoundary
+from app.providers.joining import join_chunks
 
 _ROLES: dict[str, Role] = {"developer": "system", "system": "system", "assistant": "assistant"}
 """What a text-only provider calls each role; it reads what a tool returns as a message of the user."""
-ANSWER_CHARS = 4 << 20
-"""The longest text that is collected in memory (characters)."""
 
 
 class TextOnlyChat:
@@ -49,19 +48,7 @@ class TextOnlyChat:
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
         """The whole answer. Raises as `stream` does, and UpstreamError for an answer over `ANSWER_CHARS`."""
-        texts, size = [], 0
-        finish, usage = None, None
-        async with aclosing(self.stream(request)) as chunks:
-            async for chunk in chunks:
-                choice = chunk["choices"][0]
-                texts.append(choice["delta"]["content"])
-                size += len(texts[-1])
-                if size > ANSWER_CHARS:
-                    raise too_long(self._name)
-                finish, usage = choice["finish_reason"], chunk.get("usage")
-        message = {"role": "assistant", "content": "".join(texts), "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
-        return {"choices": [choice], "usage": usage}
+        return await join_chunks(self.stream(request), self._name)
 
     def _config(self, request: ChatRequest) -> LlmConfig:
         body = request.body
@@ -81,11 +68,6 @@ class TextOnlyChat:
 def replace_surrogates(text: str) -> str:
     """The text with `?` for halves of surrogate pairs, which JSON can carry and UTF-8 cannot."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def too_long(name: str) -> UpstreamError:
-    """The error for an answer over `ANSWER_CHARS`."""
-    return UpstreamError(f"the answer of {name!r} is over {ANSWER_CHARS} characters; ask for less")
 
 
 def _check_request(name: str, body: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from app.core.errors import BadRequest, ModelNotFound, ProviderNotReady, Upstrea
 from app.core.security import LOCAL_CALLER
 from app.providers.agent.events import ToolCall, ToolResult, ToolUpdate
 from app.providers.base import ChatRequest
-from app.services.assistants.assistant import AssistantChat, AssistantDeps, check_request
+from app.services.assistants.assistant import AssistantChat, AssistantDeps
 from app.services.assistants.definitions import ConfiguredAssistant
 from app.services.assistants.toolsets import Toolsets
 from app.services.llm.context import ResolvedModel, RunContext
@@ -120,25 +120,190 @@ async def test_why_it_cannot_answer() -> None:
     assert await broken.models() == []
 
 
+def client_tool(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}
+
+
+def calls_of(chunks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls") or ()]
+
+
+async def test_a_call_of_the_clients_tool_comes_back_after_its_own_have_run() -> None:
+    noted = call_round(("save_note", '{"text": "42"}'), before="It is 42.")
+    chat = ScriptedChat([SUM, noted])
+    chunks, updates = await answer(
+        assistant(chat), tools=[client_tool("save_note")], parallel_tool_calls=False
+    )
+    assert [type(update) for update in updates] == [ToolCall, ToolResult], "its own tool alone ran"
+    assert text_of(chunks) == "Let me see.\n\nIt is 42."
+    [call] = calls_of(chunks)
+    assert (call["index"], call["type"]) == (0, "function")
+    assert call["function"] == {"name": "save_note", "arguments": '{"text": "42"}'}
+    assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+    assert chunks[-1]["usage"] == {name: 2 * count for name, count in COUNTS.items()}
+    for body in chat.bodies:
+        assert [tool["function"]["name"] for tool in body["tools"]] == ["calculate", "save_note"]
+        assert body["parallel_tool_calls"] is False
+        assert "tool_choice" not in body
+
+
+async def test_the_result_that_the_client_sends_reaches_the_model_as_it_is() -> None:
+    chat = ScriptedChat([[], answer_round("It is saved.")])
+    call = {"id": "call_client_1", "type": "function", "function": {"name": "save_note", "arguments": "{}"}}
+    sent = [
+        *SAID,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_client_1", "content": "saved"},
+    ]
+    chunks, _ = await answer(assistant(chat), messages=sent, tools=[client_tool("save_note")])
+    assert chat.bodies[0]["messages"][1:] == sent
+    assert text_of(chunks) == "It is saved."
+
+
+async def test_its_own_calls_come_first_where_a_round_has_both() -> None:
+    """The model makes the client's call again when it has its own results; the client sees one call."""
+    both = call_round(("save_note", "{}"), ("calculate", '{"expression": "20 + 22"}'))
+    chat = ScriptedChat([both, call_round(("save_note", '{"text": "42"}'))])
+    chunks, updates = await answer(assistant(chat), tools=[client_tool("save_note")])
+    [call] = calls_of(chunks)
+    assert call["function"]["arguments"] == '{"text": "42"}'
+    assert [type(update) for update in updates] == [ToolCall, ToolResult]
+    sent = chat.bodies[1]["messages"]
+    assert [call["function"]["name"] for call in sent[-2]["tool_calls"]] == ["calculate"]
+    assert sent[-1]["role"] == "tool"
+
+
+async def test_ids_of_returned_calls_are_new_to_the_client() -> None:
+    """Models number their calls 0 in every answer; a good id is kept, since some services accept only their own."""
+    chat = ScriptedChat([call_round(("a", "{}"), ("b", "{}"))])
+    tools = [client_tool("a"), client_tool("b")]
+    first = calls_of((await answer(assistant(chat), tools=tools))[0])
+    assert len({call["id"] for call in first} | {"0"}) == 3
+    chat.rounds = [call_round(("a", "{}"), id="xyz012345")]
+    [kept] = calls_of((await answer(assistant(chat), tools=tools))[0])
+    assert kept["id"] == "xyz012345"
+    sent = [*SAID, {"role": "assistant", "content": None, "tool_calls": [kept]}]
+    [new] = calls_of((await answer(assistant(chat), tools=tools, messages=sent))[0])
+    assert new["id"] != "xyz012345"
+
+
+@pytest.mark.parametrize(
+    ("choice", "offered"),
+    [
+        ("required", ["save", "send"]),
+        ("any", ["save", "send"]),
+        ({"type": "function", "function": {"name": "send"}}, ["send"]),
+    ],
+)
+async def test_a_demanded_call_comes_back_whatever_the_model_looks_up_before(
+    choice: Any, offered: list[str]
+) -> None:
+    """In the last round only the client's tools are left, and the choice is the client's own."""
+    definition = DEFINITION.model_copy(update={"limits": AssistantLimits(rounds=2)})
+    chat = ScriptedChat([SUM, call_round(("send", "{}"))])
+    tools = [client_tool("save"), client_tool("send")]
+    chunks, updates = await answer(assistant(chat, definition), tools=tools, tool_choice=choice)
+    assert [call["function"]["name"] for call in calls_of(chunks)] == ["send"]
+    assert [type(update) for update in updates] == [ToolCall, ToolResult]
+    first, last = chat.bodies
+    assert [tool["function"]["name"] for tool in first["tools"]] == ["calculate", *offered]
+    assert first["tool_choice"] == "required"
+    assert [tool["function"]["name"] for tool in last["tools"]] == offered
+    assert last["tool_choice"] == ("required" if choice == "any" else choice)
+
+
+async def test_what_can_neither_run_nor_come_back_is_omitted_and_named() -> None:
+    """A name that is also its own, and kinds that only some services run."""
+    chat = ScriptedChat([answer_round("Hi.")])
+    omitted: list[str] = []
+    bound = assistant(chat).bind(RunContext(LOCAL_CALLER, on_tools_omitted=omitted.extend))
+    custom = {"type": "custom", "custom": {"name": "shell"}}
+    tools = [client_tool("calculate"), {"type": "web_search"}, custom, client_tool("save_note")]
+    await bound.complete(ChatRequest("", {"messages": SAID, "tools": tools, "functions": [{"name": "old"}]}))
+    assert omitted == ["calculate", "web_search", "shell", "old"]
+    assert [tool["function"]["name"] for tool in chat.bodies[0]["tools"]] == ["calculate", "save_note"]
+    assert chat.bodies[0]["tools"][1] == client_tool("save_note")
+    assert "description" in chat.bodies[0]["tools"][0]["function"], "its own"
+
+
+async def test_a_demanded_tool_of_the_same_name_is_the_clients() -> None:
+    chat = ScriptedChat([call_round(("calculate", '{"x": 1}'))])
+    chunks, updates = await answer(assistant(chat), tools=[client_tool("calculate")], tool_choice="required")
+    assert [call["function"]["arguments"] for call in calls_of(chunks)] == ['{"x": 1}']
+    assert not updates
+    assert chat.bodies[0]["tools"] == [client_tool("calculate")]
+
+
+async def test_a_model_without_tools_answers_without_those_of_the_client() -> None:
+    """What Ollama says of many models must not end every chat of a client that always sends its tools."""
+    refused = UpstreamError("gemma:2b does not support tools", upstream_status=400)
+
+    class NoTools(ScriptedChat):
+        def stream(self, request: ChatRequest) -> Any:
+            self.rounds = [[refused]] if "tools" in request.body else [answer_round("Hi.")]
+            return super().stream(request)
+
+    omitted: list[str] = []
+    plain = DEFINITION.model_copy(update={"toolsets": []})
+    context = RunContext(LOCAL_CALLER, on_tools_omitted=omitted.extend)
+    body: dict[str, Any] = {"messages": SAID, "tools": [client_tool("save_note")]}
+    whole = await assistant(NoTools([]), plain).bind(context).complete(ChatRequest("", body))
+    assert whole["choices"][0]["message"]["content"] == "Hi."
+    assert omitted == ["save_note"]
+    forced = assistant(NoTools([]), plain).bind(context)
+    with pytest.raises(UpstreamError, match="does not support tools"):
+        await forced.complete(ChatRequest("", body | {"tool_choice": "required"}))
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
         ({"tools": [{}]}, "tools"),
-        ({"functions": [{}]}, "functions"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tool_choice": {"type": "function"}}, "tool_choice"),
+        ({"tools": [client_tool("a")], "tool_choice": "sometimes"}, "tool_choice"),
+        (
+            {"tools": [client_tool("a")], "tool_choice": {"type": "function", "function": {"name": "b"}}},
+            "tool_choice",
+        ),
         ({"n": 2}, "n"),
     ],
 )
-def test_what_a_client_cannot_ask_of_it(body: dict[str, Any], param: str) -> None:
-    with pytest.raises(BadRequest, match="'helper'") as raised:
-        check_request("helper", body)
+async def test_what_a_client_cannot_ask_of_it(body: dict[str, Any], param: str) -> None:
+    chat = ScriptedChat([answer_round("never")])
+    with pytest.raises(BadRequest) as raised:
+        await answer(assistant(chat), **body)
     assert raised.value.param == param
+    assert not chat.bodies
 
 
-@pytest.mark.parametrize("body", [{}, {"tools": []}, {"tool_choice": "auto"}, {"n": 1}, {"n": None}])
-def test_what_a_client_may_send_it(body: dict[str, Any]) -> None:
-    check_request("helper", body)
+@pytest.mark.parametrize(
+    ("fields", "offered"),
+    [
+        ({"tools": []}, []),
+        ({"tool_choice": "auto"}, []),
+        ({"n": 1}, []),
+        ({"n": None}, []),
+        ({"tools": [client_tool("a")], "tool_choice": "none"}, []),
+        ({"tools": [client_tool("a")], "tool_choice": "auto"}, ["a"]),
+        (
+            {
+                "tools": [client_tool("a"), client_tool("b")],
+                "tool_choice": {
+                    "type": "allowed_tools",
+                    "allowed_tools": {"mode": "auto", "tools": [client_tool("b")]},
+                },
+            },
+            ["b"],
+        ),
+    ],
+)
+async def test_what_a_client_may_send_it(fields: dict[str, Any], offered: list[str]) -> None:
+    chat = ScriptedChat([answer_round("Hi.")])
+    chunks, _ = await answer(assistant(chat), **fields)
+    assert text_of(chunks) == "Hi."
+    assert [tool["function"]["name"] for tool in chat.bodies[0]["tools"]] == ["calculate", *offered]
+    assert "tool_choice" not in chat.bodies[0]
 
 
 async def test_unbound_it_answers_nothing() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import BadRequest, EngineFailed, UpstreamError
+from app.providers import joining
 from app.providers.base import (
     ChatMessage,
     ChatProvider,
@@ -16,7 +17,6 @@ from app.providers.base import (
     Usage,
 )
 from app.schemas.providers import ProviderState
-from app.services.llm import text_only
 from app.services.llm.text_only import TextOnlyChat, replace_surrogates
 from tests.support.completions import SAID, list_deltas, start_completion, stream_events
 
@@ -147,7 +147,7 @@ async def test_an_error_of_the_plugin_is_named_and_its_stream_is_closed() -> Non
 
 
 async def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_only, "ANSWER_CHARS", 100)
+    monkeypatch.setattr(joining, "ANSWER_CHARS", 100)
     text = FakeText([LlmChunk("x" * 30)] * 10)
     with pytest.raises(UpstreamError, match="the answer of 'text' is over 100 characters"):
         await TextOnlyChat("text", text).complete(REQUEST)

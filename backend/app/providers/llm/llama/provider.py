@@ -12,7 +12,8 @@ from app.core.config import Settings
 from app.core.errors import ModelNotFound, ProviderNotReady, UpstreamError, UpstreamTruncated
 from app.core.extras import advise_extra
 from app.providers.base import ChatRequest, ProviderStatus
-from app.providers.llm.llama.answer import join_chunks, limit_time, limit_tokens
+from app.providers.joining import join_chunks
+from app.providers.llm.llama.answer import limit_time, limit_tokens
 from app.providers.llm.llama.process import LlamaProcess
 from app.providers.llm.llama.server import LlamaServer
 from app.providers.upstream.chat import ChatUpstream
@@ -86,7 +87,7 @@ class LlamaLocalProvider:
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
         """As `ChatProvider.complete`. It is streamed from llama.cpp, so that the time limit keeps what has come."""
-        return await join_chunks(self.stream(request))
+        return await join_chunks(self.stream(request), self.name)
 
     async def aclose(self) -> None:
         await self.server.aclose()

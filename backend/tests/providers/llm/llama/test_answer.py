@@ -1,11 +1,11 @@
-"""The limits of an answer on scripted chunks: tokens in the request, time by a scripted clock, pieces joined."""
+"""The limits of an answer on scripted chunks: tokens in the request, time by a scripted clock."""
 
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import pytest
 
-from app.providers.llm.llama.answer import join_chunks, limit_time, limit_tokens
+from app.providers.llm.llama.answer import limit_time, limit_tokens
 
 
 def make_chunk(text: str | None = None, reason: str | None = None, *, index: int = 0, **delta: Any) -> Any:
@@ -65,57 +65,3 @@ async def test_each_choice_that_is_not_done_ends_so() -> None:
     )
     read_choices = await read(chunks, 10, [0, 0, 0, 0, 10])
     assert read_choices[3:] == [(1, "", "stop"), (0, "", "length"), (2, "", "length")]
-
-
-async def test_the_pieces_of_an_answer_are_joined() -> None:
-    logprobs = [{"content": [{"token": token}]} for token in "ab"]
-    chunks = [make_chunk(None, role="assistant"), make_chunk("a"), make_chunk("b"), make_chunk("", "stop")]
-    for chunk, found in zip(chunks[1:3], logprobs, strict=True):
-        chunk["choices"][0]["logprobs"] = found
-    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
-    whole = await join_chunks(script(*chunks, {"choices": [], "usage": usage, "timings": {"prompt_n": 1}}))
-    assert whole == {
-        "id": "one",
-        "model": "tiny",
-        "object": "chat.completion",
-        "usage": usage,
-        "timings": {"prompt_n": 1},
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "ab"},
-                "logprobs": {"content": [{"token": "a"}, {"token": "b"}]},
-                "finish_reason": "stop",
-            }
-        ],
-    }
-
-
-async def test_calls_and_reasoning_are_joined_for_each_choice() -> None:
-    first = {"index": 0, "id": "x", "type": "function", "function": {"name": "add", "arguments": ""}}
-    more = [{"index": 0, "function": {"arguments": text}} for text in ('{"a"', ":1}")]
-    whole = await join_chunks(
-        script(
-            make_chunk("hello", index=1),
-            make_chunk(reasoning_content="so", reasoning="so"),
-            make_chunk(tool_calls=[first]),
-            *(make_chunk(tool_calls=[piece]) for piece in more),
-            make_chunk("", "stop", index=1),
-            make_chunk(None, "tool_calls"),
-        )
-    )
-    called, said = whole["choices"]
-    assert called["message"] == {
-        "role": "assistant",
-        "content": None,
-        "reasoning_content": "so",
-        "reasoning": "so",
-        "tool_calls": [{"id": "x", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}],
-    }
-    assert (called["finish_reason"], said["finish_reason"]) == ("tool_calls", "stop")
-    assert said["message"]["content"] == "hello"
-
-
-async def test_an_answer_without_text_has_an_empty_one() -> None:
-    whole = await join_chunks(script(make_chunk(None, "stop")))
-    assert whole["choices"][0]["message"] == {"role": "assistant", "content": ""}
