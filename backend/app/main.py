@@ -27,8 +27,9 @@ from app.api import (
 )
 from app.api.deps import Resources
 from app.api.errors import install_error_handlers
+from app.api.headers import make_cors_options
 from app.api.middleware.auth import AuthMiddleware
-from app.api.middleware.network import NetworkMiddleware, make_cors_options
+from app.api.middleware.network import NetworkMiddleware
 from app.api.openai import chat, models, transcriptions
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging

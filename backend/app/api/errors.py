@@ -7,14 +7,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
-from starlette.types import Scope
+from starlette.types import Message, Receive, Scope, Send
 
+from app.api.headers import add_common_headers
 from app.core.errors import (
     BadRequest,
     HttpError,
     IdleTimeout,
     MessageTooBig,
     MethodNotAllowed,
+    NotAllowed,
     NotFound,
     PrompterError,
 )
@@ -27,6 +29,7 @@ _ALTERNATIVES = {
     "responses": "use POST /v1/chat/completions; most clients have a setting for it",
     "completions": "use POST /v1/chat/completions",
     "embeddings": "ask the service that computes them directly",
+    "realtime": "live speech is at the socket /ws/stt, see docs/speech-socket.md",
     "audio": "of audio there is POST /v1/audio/transcriptions",
     "v1": "the base URL has /v1 twice; give it once",
 }
@@ -81,8 +84,39 @@ def make_error_response(error: PrompterError, scope: Scope) -> JSONResponse:
     return JSONResponse(body, status_code=error.status, headers=make_error_headers(error, error.status))
 
 
+async def refuse_socket(error: PrompterError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a socket in its handshake: with the error as the answer, or by closing where the server cannot answer."""
+    await receive()
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send(
+            {
+                "type": "websocket.close",
+                "code": error.close_code or NotAllowed.close_code,
+                "reason": error.code,
+            }
+        )
+        return
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "websocket.http.response.start":
+            add_common_headers(message, scope["state"]["request_id"])
+        await send(message)
+
+    await make_error_response(error, scope)(scope, receive, send_with_headers)
+
+
+async def answer_missing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request or socket for which there is no route."""
+    if scope["type"] != "websocket":
+        raise HTTPException(404)
+    hint = explain_missing_path("a socket at", scope["path"])
+    missing = NotFound(hint or "no socket answers here; live speech is at /ws/stt, see docs/speech-socket.md")
+    await refuse_socket(missing, scope, receive, send)
+
+
 def install_error_handlers(app: FastAPI) -> None:
-    """Register the handlers that answer every exception in the shape of its path."""
+    """Register the handlers that answer every exception, and every unknown path, in the shape of its path."""
+    app.router.default = answer_missing
 
     @app.exception_handler(PrompterError)
     async def handle_error(request: Request, error: PrompterError) -> JSONResponse:

@@ -13,8 +13,9 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
+from app.api.errors import answer_missing
 from app.core.security import SECURITY_HEADERS
 
 BUILT = Path(__file__).resolve().parents[1] / "web"
@@ -55,7 +56,17 @@ def wants_html(accept: str) -> bool:
     return False
 
 
-class Assets(StaticFiles):
+class Files(StaticFiles):
+    """The files of a folder. A socket is told that there is none; the base class would fail."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await answer_missing(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+class Assets(Files):
     """The files of the web app: compressed at build time, and cached for a year if the name contains a hash."""
 
     def __init__(self, folder: Path) -> None:
@@ -126,6 +137,4 @@ def make_docs_policy(page: bytes | memoryview) -> str:
 def mount_docs(app: FastAPI) -> None:
     """Serve /docs and the files that it loads, from the wheel of fastapi-offline."""
     app.include_router(router)
-    app.mount(
-        "/docs/static", StaticFiles(directory=str(files("fastapi_offline") / "static")), name="docs-static"
-    )
+    app.mount("/docs/static", Files(directory=str(files("fastapi_offline") / "static")), name="docs-static")

@@ -12,7 +12,8 @@ from typing import Any
 
 import anyio
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.cli.common import INTERRUPTED, exit_now, note_console
 from app.cli.config_sources import mask_password
@@ -143,12 +144,15 @@ def _find_resources(loaded_app: Any) -> Any:
     return app.state.resources
 
 
+_EXPECTED_LINES = ("graceful shutdown exceeded", "returned without completing handshake")
+"""What uvicorn says of an answer that Ctrl-C cuts short, and of a socket that is refused with a reason."""
+
+
 def _is_worth_logging(record: logging.LogRecord) -> bool:
-    """Whether a log record is about more than an answer that Ctrl-C cut short, or a client's message without UTF-8."""
+    """Whether a log record is about more than what is meant to happen."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(
-        error, asyncio.CancelledError | UnicodeDecodeError
-    ) and "graceful shutdown exceeded" not in str(record.msg)
+    is_expected = any(line in str(record.msg) for line in _EXPECTED_LINES)
+    return not isinstance(error, asyncio.CancelledError) and not is_expected
 
 
 _TOO_LONG = b"the request's address and headers hold too much (limits.header_bytes); send less"
@@ -216,6 +220,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             raise ValueError(_TOO_LONG)  # ends the parser, which reports the error
         super().on_headers_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        is_old = cycle.scope["http_version"] == "1.0"
+        super()._start_asgi_task(cycle, _answer_without_chunks(app, cycle) if is_old else app)
+
     def send_400_response(self, msg: str) -> None:
         if self._may_refuse:
             text = msg.encode("ascii")
@@ -252,3 +260,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._discarded_bytes += len(data)
         if self._discarded_bytes > LINGER_BYTES:
             self.transport.close()
+
+
+def _answer_without_chunks(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Application:
+    """Let the end of the connection end a body of unknown length: HTTP/1.0 has no chunks, and uvicorn sends them."""
+
+    async def answer(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        is_unframed = False
+
+        async def send_unframed(message: ASGISendEvent) -> None:
+            nonlocal is_unframed
+            if message["type"] == "http.response.start":
+                is_unframed = not any(name.lower() == b"content-length" for name, _ in message["headers"])
+                if is_unframed:
+                    cycle.chunked_encoding = False
+            elif message["type"] == "http.response.body" and is_unframed:
+                cycle.expected_content_length = len(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, send_unframed)
+
+    return answer

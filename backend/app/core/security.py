@@ -25,7 +25,12 @@ SECURITY_HEADERS = {
 _HOST_HEADER = re.compile(
     r"(?:\[([0-9a-f:.]+)\]|([^\s:\[\]@/]+))(?::([0-9]{0,5}))?", re.ASCII | re.IGNORECASE
 )
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[^\s:\[\]@/*?#,]+)(?::[0-9]{1,5})?", re.ASCII)
+ORIGIN_PARTS = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<name>\[[0-9a-f:.]+\]|[^\s:\[\]@/*?#,]+)(?::(?P<port>[0-9]{1,5}))?",
+    re.ASCII,
+)
+"""A web origin in lower case."""
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def is_loopback(host: str) -> bool:
@@ -54,7 +59,7 @@ def read_origin(text: str) -> str:
         ValueError: it is no origin. The message does not repeat it.
     """
     origin = text.strip().lower().removesuffix("/")
-    if origin != "null" and not _ORIGIN.fullmatch(origin):
+    if origin != "null" and not ORIGIN_PARTS.fullmatch(origin):
         raise ValueError(
             "an origin is written as in https://app.example or http://localhost:5173: no path, no patterns"
         )
@@ -77,14 +82,19 @@ def read_host_name(text: str) -> str:
     return name
 
 
+def make_origin(scheme: str, netloc: str) -> str:
+    """Return the origin of a page that was reached as `scheme://netloc`, as browsers write it: no default port."""
+    scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
+    return f"{scheme}://{netloc.lower()}".removesuffix(_DEFAULT_PORTS.get(scheme, ""))
+
+
 def is_origin_allowed(origin: str, scheme: str, netloc: str, allowed: Iterable[str]) -> bool:
     """Whether a page of `origin` may use the server that it reached as `scheme://netloc`.
 
     Origins are compared as whole strings in lower case, without patterns. `null` (a sandboxed page, a file) is no
     server's own.
     """
-    own = f"{ {'ws': 'http', 'wss': 'https'}.get(scheme, scheme) }://{netloc}"
-    return origin.lower() == own.lower() or origin.lower() in allowed
+    return origin.lower() == make_origin(scheme, netloc) or origin.lower() in allowed
 
 
 Role = Literal["admin", "user"]

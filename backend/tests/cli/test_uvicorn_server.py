@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app.cli.uvicorn_server import describe_llama
 from app.weights.gguf import GgufFile
@@ -159,3 +159,14 @@ def test_a_head_that_is_too_long_is_refused(clean_environment: None) -> None:
         assert httpx2.get(f"{url}/health?{'x' * 3000}", trust_env=False).status_code == 431
         assert httpx2.get(f"{url}/health", trust_env=False).status_code == 200
         assert served.end(signal.SIGINT)[0] == 0
+
+
+async def test_a_refused_socket_is_no_error_of_the_server(terminal: FakeTerminal) -> None:
+    url = (await asyncio.to_thread(terminal.wait_for, r"listening at (http://\S+)"))[1]
+    with pytest.raises(InvalidStatus):
+        async with connect(f"ws{url.removeprefix('http')}/v1/realtime", proxy=None):
+            pass
+    code, _, said = await asyncio.to_thread(terminal.end, signal.SIGINT)
+    assert code == 0
+    assert "ERROR" not in said
+    assert "handshake" not in said

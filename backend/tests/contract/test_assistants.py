@@ -220,7 +220,14 @@ def test_the_header_of_omitted_tools_carries_any_name() -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(("body", "param"), [({"tool_choice": "required"}, "tool_choice"), ({"n": 2}, "n")])
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"n": 2}, "n"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+    ],
+)
 def test_what_it_cannot_give_is_refused(body: dict[str, Any], param: str, stream: bool) -> None:
     with assisting([answer_round("Hi.")]) as (http, chat, *_):
         response = completion(http, stream=stream, **body)

@@ -3,12 +3,15 @@
 import asyncio
 import base64
 import hashlib
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from app.schemas.providers import ProviderState
 from tests.fakes.engine import FakeEngine, Gate, Script
@@ -181,6 +184,71 @@ async def test_a_name_that_is_given_twice_is_refused(served: RunningServer) -> N
     writer.write(b"GET /health HTTP/1.0\r\nHost: localhost\r\nHost: evil.example\r\n\r\n")
     assert (await reader.read()).startswith(b"HTTP/1.1 403 ")
     writer.close()
+
+
+# -- names, sockets, old clients --------------------------------------------------------------------
+
+
+async def test_a_person_at_a_name_that_is_not_allowed_gets_a_page(http: httpx2.AsyncClient) -> None:
+    headers = {"Host": "my-box.lan:8000", "Accept": "text/html,*/*;q=0.8", "Accept-Language": "es-ES,es"}
+    response = await http.get("/", headers=headers)
+    assert response.status_code == 403
+    assert response.headers["content-type"].startswith("text/html")
+    assert "PROMPTER_ALLOWED_HOSTS=" in response.text
+    assert '<html lang="es">' in response.text
+    assert "my-box" not in response.text
+    assert_our_error(await http.get("/", headers={"Host": "my-box.lan:8000"}), 403, "not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "code", "words"),
+    [
+        ("/v1/realtime?model=gpt-realtime", {}, 404, "not_found", "live speech is at the socket /ws/stt"),
+        ("/v1/chat/completions", {}, 404, "not_found", "a socket at /v1/chat/… is not implemented"),
+        ("/nothing", {}, 404, "not_found", "/ws/stt"),
+        ("/assets/index.js", {}, 404, "not_found", "/ws/stt"),
+        ("/docs/static/swagger-ui.css", {}, 404, "not_found", "/ws/stt"),
+        ("/ws/stt", {"Origin": "https://evil.example"}, 403, "not_allowed", "allowed_origins"),
+        ("/v1/realtime", {"Origin": "https://evil.example"}, 403, "not_allowed", "allowed_origins"),
+    ],
+)
+async def test_a_refused_socket_says_why(
+    served: RunningServer, path: str, headers: dict[str, str], status: int, code: str, words: str
+) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(
+            served.url.replace("http", "ws", 1) + path, additional_headers=headers, proxy=None
+        ):
+            pass
+    answer = refused.value.response
+    error = json.loads(answer.body)["error"]
+    assert (answer.status_code, error["code"]) == (status, code)
+    assert words in error["message"]
+    assert ("type" in error) == path.startswith("/v1"), "in OpenAI's shape under /v1"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert len(answer.headers["x-request-id"]) == 32
+
+
+async def test_a_client_of_http_1_0_gets_no_chunks(served: RunningServer) -> None:
+    """It would take the sizes of the chunks for text."""
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    said = [{"role": "user", "content": "hello " * 200}]
+    body = json.dumps({"model": "echo", "messages": said, "stream": True})
+    asked = (
+        "POST /v1/chat/completions HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(asked.encode())
+    head, _, answer = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+    writer.close()
+    assert b" 200 " in head.splitlines()[0]
+    assert b"transfer-encoding" not in head.lower()
+    assert b"connection: close" in head.lower()
+    events = [line.removeprefix(b"data: ") for line in answer.split(b"\n\n") if line]
+    assert events.pop() == b"[DONE]"
+    deltas = [json.loads(event)["choices"][0]["delta"]["content"] for event in events]
+    assert "".join(deltas) == said[0]["content"].rstrip() or "".join(deltas) == said[0]["content"]
 
 
 # -- errors -----------------------------------------------------------------------------------------

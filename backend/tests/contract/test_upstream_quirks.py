@@ -9,6 +9,7 @@ import pytest
 
 from app.core.config import Settings
 from app.core.errors import (
+    BadRequest,
     ContextTooLong,
     UpstreamError,
     UpstreamLoading,
@@ -235,6 +236,13 @@ async def test_ollama__fields_that_it_does_not_have() -> None:
     assert body["max_tokens"] == 7
     assert not body.keys() & {"max_completion_tokens", "tool_choice", "n", "logit_bias"}
     assert "strict" not in body["tools"][0]["function"]
+
+
+async def test_ollama__audio_that_it_would_ignore() -> None:
+    async with FakeUpstream().serve() as upstream, open_chat(upstream, "ollama") as chat:
+        _, failure = await stream_chunks(chat, modalities=["text", "audio"])
+        assert isinstance(failure, BadRequest)
+        assert not upstream.requests, "it is not asked"
 
 
 async def test_ollama__a_full_queue() -> None:

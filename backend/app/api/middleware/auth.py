@@ -3,7 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.errors import explain_missing_path, make_error_response
+from app.api.errors import explain_missing_path, make_error_response, refuse_socket
 from app.api.middleware.bearer import read_token
 from app.api.middleware.permissions import Rule, check_rule, find_rule
 from app.api.middleware.socket_auth import FirstMessageAuth
@@ -32,8 +32,9 @@ class AuthMiddleware:
             rule, caller = (None, LOCAL_CALLER) if self._is_open else await _authorize(scope, accounts)
         except PrompterError as refusal:
             if scope["type"] == "websocket":
-                await receive()
-            await make_error_response(refusal, scope)(scope, receive, send)
+                await refuse_socket(refusal, scope, receive, send)
+            else:
+                await make_error_response(refusal, scope)(scope, receive, send)
             return
         scope["state"]["caller"] = caller
         if scope["type"] == "http":

@@ -3,64 +3,28 @@
 import logging
 import re
 import uuid
-from typing import Any
 
 import anyio
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import __version__
-from app.api.errors import is_under_v1, make_error_response
+from app.api.errors import is_under_v1, refuse_socket
+from app.api.headers import add_common_headers, make_cors_options
+from app.api.middleware.refusals import FOREIGN_HOST, FOREIGN_PEER, explain_origin, make_refusal
 from app.core.config import LimitSettings, Settings
 from app.core.errors import MessageTooBig, NotAllowed, PrompterError
 from app.core.logging import report_fault
-from app.core.security import (
-    LOOPBACK_NAMES,
-    SECURITY_HEADERS,
-    is_loopback,
-    is_origin_allowed,
-    parse_host,
-)
+from app.core.security import LOOPBACK_NAMES, is_loopback, is_origin_allowed, parse_host
 
 logger = logging.getLogger(__name__)
 
 BODY_LIMITS = {"/v1/chat/completions": "chat_bytes", "/v1/audio/transcriptions": "upload_bytes"}
 """Routes with a limit of their own for bodies, by the name of its setting; all others have `body_bytes`."""
-SERVER_HEADER = "X-Prompter"
-"""The header by which a PROMPTer recognises another one, and does not take it for a model server."""
-EXPOSED_HEADERS = (
-    "Content-Disposition",
-    "Link",
-    "Retry-After",
-    "WWW-Authenticate",
-    SERVER_HEADER,
-    "X-Prompter-Omitted-Tools",
-    "X-Request-ID",
-    "X-Should-Retry",
-)
-"""Headers that a page of an allowed origin can read, besides those that every page can."""
 MIN_BYTES_PER_S = 256
 """The slowest allowed body, after twice `request_s`; the slowest codec of speech has twice as much."""
 _SLASHES = re.compile(r"/{2,}")
-
-
-def make_cors_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of CORS for the origins in the settings; other origins are never allowed.
-
-    SDKs send headers of their own (`x-stainless-*`), so an allowed page may send any. A page of a public site may also
-    use a server on a private address: its origin was allowed by name.
-    """
-    return {
-        "allow_origins": settings.allowed_origins,
-        "allow_credentials": True,
-        "allow_methods": ["GET", "POST", "PATCH", "DELETE"],
-        "allow_headers": ["*"],
-        "allow_private_network": True,
-        "expose_headers": EXPOSED_HEADERS,
-        "max_age": 600,
-    }
 
 
 def _shorten_startup_failure(send: Send) -> Send:
@@ -105,11 +69,7 @@ class NetworkMiddleware:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("X-Request-ID", request_id)
-                headers[SERVER_HEADER] = __version__
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+                add_common_headers(message, request_id)
             await send(message)
 
         try:
@@ -139,9 +99,7 @@ class NetworkMiddleware:
             0
         ]  # a UNIX socket has no address, and its peer is local
         if not self._allows_any_peer and not is_loopback(peer):
-            raise NotAllowed(
-                "only this machine may connect while there are no accounts; see docs/deployment.md"
-            )
+            raise NotAllowed(FOREIGN_PEER)
         netlocs = headers.getlist("host")
         netloc = netlocs[0] if len(netlocs) == 1 else ""
         if (
@@ -149,12 +107,10 @@ class NetworkMiddleware:
             and parse_host(netloc) not in self._hosts
             and not self._is_own_address(scope, netloc)
         ):
-            raise NotAllowed("this name in the Host header is not allowed; add it to allowed_hosts")
-        origin = headers.get("origin")
-        if origin is not None and not is_origin_allowed(
-            origin, scope.get("scheme", "http"), netloc, self._origins
-        ):
-            raise NotAllowed("this web origin is not allowed; add it to allowed_origins")
+            raise NotAllowed(FOREIGN_HOST)
+        origin, scheme = headers.get("origin"), scope.get("scheme", "http")
+        if origin is not None and not is_origin_allowed(origin, scheme, netloc, self._origins):
+            raise NotAllowed(explain_origin(origin, scheme, netloc, self._hosts))
         length = headers.get("content-length", "")
         if scope["type"] == "http" and length.isdecimal() and int(length) > limit[1]:
             raise MessageTooBig(_too_big(*limit))
@@ -166,10 +122,9 @@ class NetworkMiddleware:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, refusal: PrompterError) -> None:
         if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": refusal.close_code, "reason": refusal.code})
+            await refuse_socket(refusal, scope, receive, send)
             return
-        response: ASGIApp = make_error_response(refusal, scope)
+        response: ASGIApp = make_refusal(refusal, scope)
         if not isinstance(refusal, NotAllowed):
             # An allowed page must be able to read the error; the CORS middleware further in has not seen the request.
             response = CORSMiddleware(response, **self._cors)

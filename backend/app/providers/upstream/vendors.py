@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.core.config import VendorName
+from app.core.errors import BadRequest
 
 LimitField = Literal["max_completion_tokens", "max_tokens", "by_model"]
 """The field for the token limit; `by_model` is the newer one for models that reason, the older one for others."""
@@ -62,6 +63,8 @@ class RequestRules:
     """Whether models refuse temperature and other sampling fields while they reason."""
     reads_reasoning: bool = True
     """Whether a message may have `reasoning_content`, which some models want back."""
+    answers_in_text_alone: bool = False
+    """Whether no model of it speaks; such servers ignore `modalities`, and the client would wait for its audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,14 @@ class Vendor:
         return self.base_urls[0] if self.base_urls else ""
 
     def adapt_body(self, body: Mapping[str, Any], model: str) -> dict[str, Any]:
-        """Return the body as this vendor accepts it; `body` itself is not changed."""
+        """Return the body as this vendor accepts it; `body` itself is not changed.
+
+        Raises:
+            BadRequest: the request wants what no model of this vendor can do.
+        """
         rules = self.rules
+        if rules.answers_in_text_alone:
+            refuse_spoken_answer(self.title, body)
         adapted = _rename_token_limit(body, rules.limit_field, model)
         if rules.refuses_sampling_while_reasoning and _is_reasoning(model, body.get("reasoning_effort")):
             adapted = _without(adapted, _SAMPLING_FIELDS)
@@ -131,6 +140,7 @@ VENDORS: dict[VendorName, Vendor] = {
                 tool_choice="words",
                 takes_strict_tools=False,
                 unknown_fields=frozenset({"n", "parallel_tool_calls"}),
+                answers_in_text_alone=True,
             ),
             native_paths=("/api", "/api/v0", "/api/v1"),
         ),
@@ -145,6 +155,7 @@ VENDORS: dict[VendorName, Vendor] = {
                 tool_choice="none",
                 takes_strict_tools=False,
                 unknown_fields=frozenset({"n", "logit_bias", "parallel_tool_calls"}),
+                answers_in_text_alone=True,
             ),
             native_paths=("/api",),
         ),
@@ -156,7 +167,12 @@ VENDORS: dict[VendorName, Vendor] = {
             hint="start it: `llama-server -m model.gguf --jinja --port 8080`",
             # It closes a connection after a streamed answer against its own headers: the next request would be lost.
             keeps_connections=False,
-            rules=RequestRules(limit_field="max_tokens", tool_choice="words", takes_strict_tools=False),
+            rules=RequestRules(
+                limit_field="max_tokens",
+                tool_choice="words",
+                takes_strict_tools=False,
+                answers_in_text_alone=True,
+            ),
         ),
         Vendor(
             name="vllm",
@@ -183,6 +199,20 @@ VENDORS: dict[VendorName, Vendor] = {
         ),
     )
 }
+
+
+def refuse_spoken_answer(name: str, body: Mapping[str, Any]) -> None:
+    """Check that a request does not ask for audio or images of a model that answers in text alone.
+
+    Raises:
+        BadRequest: it does; `name` is the model's, for the message.
+    """
+    wanted = body.get("modalities")
+    if isinstance(wanted, list) and any(kind != "text" for kind in wanted):
+        raise BadRequest(
+            f'`modalities`: {name!r} answers in text alone; ask for ["text"], leave it out, or choose another model',
+            param="modalities",
+        )
 
 
 def is_reasoning_model(model: str) -> bool:

@@ -12,6 +12,7 @@ from app.providers.agent.loader import Runner, describe_missing, is_installed, l
 from app.providers.agent.task import AgentTask, AgentTool, ClientTools, Delta, RunEnd, RunLimits
 from app.providers.base import ChatRequest
 from app.providers.joining import join_chunks
+from app.providers.upstream.vendors import refuse_spoken_answer
 from app.services.assistants.client_tools import BroughtTools, read_client_tools
 from app.services.assistants.definitions import ConfiguredAssistant
 from app.services.assistants.prompts import add_instructions, make_stop_notice
@@ -228,3 +229,4 @@ def check_request(name: str, body: Mapping[str, Any]) -> None:
     """
     if (body.get("n") or 1) > 1:
         raise BadRequest(f"`n`: the assistant {name!r} gives one answer; ask for 1", param="n")
+    refuse_spoken_answer(name, body)

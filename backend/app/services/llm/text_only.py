@@ -9,6 +9,7 @@ from app.core.errors import BadRequest
 from app.providers.base import ChatMessage, ChatRequest, LlmConfig, LlmProvider, Role
 from app.providers.boundary import ProviderBoundary
 from app.providers.joining import join_chunks
+from app.providers.upstream.vendors import refuse_spoken_answer
 
 _ROLES: dict[str, Role] = {"developer": "system", "system": "system", "assistant": "assistant"}
 """What a text-only provider calls each role; it reads what a tool returns as a message of the user."""
@@ -78,6 +79,7 @@ def _check_request(name: str, body: Mapping[str, Any]) -> None:
         )
     if body.get("n", 1) > 1:
         raise BadRequest(f"`n`: {name!r} gives one answer; ask for 1, or choose another model", param="n")
+    refuse_spoken_answer(name, body)
 
 
 def _message(name: str, at: int, message: Mapping[str, Any]) -> ChatMessage:

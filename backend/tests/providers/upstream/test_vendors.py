@@ -6,6 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from app.core.config import VendorName
+from app.core.errors import BadRequest
 from app.providers.upstream.addresses import parse_base_url
 from app.providers.upstream.vendors import VENDORS, is_reasoning_model
 
@@ -203,3 +204,15 @@ def test_one_function_that_must_be_called(kind: VendorName, sent: dict[str, Any]
 
 def test_a_choice_without_tools_is_left_alone() -> None:
     assert adapted("llama_cpp", tool_choice="auto") == {"tool_choice": "auto"}
+
+
+@pytest.mark.parametrize("kind", VENDORS)
+def test_audio_is_asked_only_of_who_may_speak(kind: VendorName) -> None:
+    """Local servers ignore `modalities` and answer as if nothing had been asked."""
+    if kind in ("lm_studio", "ollama", "llama_cpp"):
+        with pytest.raises(BadRequest, match="answers in text alone") as refused:
+            adapted(kind, modalities=["text", "audio"])
+        assert refused.value.param == "modalities"
+    else:
+        assert adapted(kind, modalities=["text", "audio"])["modalities"] == ["text", "audio"]
+    assert adapted(kind, modalities=["text"])["modalities"] == ["text"]

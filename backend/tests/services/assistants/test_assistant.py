@@ -267,6 +267,7 @@ async def test_a_model_without_tools_answers_without_those_of_the_client() -> No
             "tool_choice",
         ),
         ({"n": 2}, "n"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
     ],
 )
 async def test_what_a_client_cannot_ask_of_it(body: dict[str, Any], param: str) -> None:

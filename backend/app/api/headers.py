@@ -1,0 +1,50 @@
+"""The headers of every answer, and those of CORS for pages of other origins that the settings allow."""
+
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message
+
+from app import __version__
+from app.core.config import Settings
+from app.core.security import SECURITY_HEADERS
+
+SERVER_HEADER = "X-Prompter"
+"""The header by which a PROMPTer recognises another one, and does not take it for a model server."""
+EXPOSED_HEADERS = (
+    "Content-Disposition",
+    "Link",
+    "Retry-After",
+    "WWW-Authenticate",
+    SERVER_HEADER,
+    "X-Prompter-Omitted-Tools",
+    "X-Request-ID",
+    "X-Should-Retry",
+)
+"""Headers that a page of an allowed origin can read, besides those that every page can."""
+
+
+def add_common_headers(message: Message, request_id: str) -> None:
+    """Add what every answer has to the message that begins one; a header that it has already stays."""
+    headers = MutableHeaders(scope=message)
+    headers.setdefault("X-Request-ID", request_id)
+    headers[SERVER_HEADER] = __version__
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+
+
+def make_cors_options(settings: Settings) -> dict[str, Any]:
+    """Return the options of CORS for the origins in the settings; other origins are never allowed.
+
+    SDKs send headers of their own (`x-stainless-*`), so an allowed page may send any. A page of a public site may also
+    use a server on a private address: its origin was allowed by name.
+    """
+    return {
+        "allow_origins": settings.allowed_origins,
+        "allow_credentials": True,
+        "allow_methods": ["GET", "POST", "PATCH", "DELETE"],
+        "allow_headers": ["*"],
+        "allow_private_network": True,
+        "expose_headers": EXPOSED_HEADERS,
+        "max_age": 600,
+    }

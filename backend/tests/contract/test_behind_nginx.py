@@ -1,0 +1,149 @@
+"""The recipe for nginx in docs/deployment.md in front of a server: pages, streams, sockets, refusals."""
+
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Origin
+
+from app.core.config import LlmSettings
+from tests.conftest import ROOT
+from tests.fakes.engine import FakeEngine
+from tests.support.command import run_prompter
+from tests.support.server import serve_engine
+
+pytestmark = pytest.mark.once
+
+GUIDES = [ROOT / "docs" / "deployment.md", ROOT / "docs" / "es" / "deployment.md"]
+CHAT = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
+BROWSER = {"Accept": "text/html"}
+STARTS_S = 10
+
+
+@dataclass(frozen=True)
+class Site:
+    """The server as it is reached through nginx."""
+
+    url: str
+    """With the port, which is not 443."""
+    context: ssl.SSLContext
+
+    @property
+    def http(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, verify=self.context, trust_env=False, timeout=20)
+
+
+def read_recipe(guide: Path) -> str:
+    (recipe,) = re.findall(r"```nginx\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    return str(recipe)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def nginx() -> str:
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
+    return found or pytest.skip("no nginx on this machine: apt-get install nginx")
+
+
+@pytest.fixture(scope="module")
+def site(nginx: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("nginx")
+    run_prompter("tls", "prompter.example", "--folder", folder)
+    port = free_port()
+    with serve_engine(
+        FakeEngine(), allowed_hosts=["prompter.example"], llm=LlmSettings(discover=False)
+    ) as served:
+        recipe = read_recipe(GUIDES[0])
+        for written, here in (
+            ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+            ("server_name prompter.example", "server_name _"),
+            ("/etc/ssl/prompter.pem", f"{folder}/cert.pem"),
+            ("/etc/ssl/prompter.key", f"{folder}/key.pem"),
+            ("http://127.0.0.1:8000", served.url),
+        ):
+            assert recipe.count(written) == 1
+            recipe = recipe.replace(written, here)
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        temporary = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+        text = (
+            f"daemon off;\npid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{recipe}}}\n"
+        )
+        (folder / "nginx.conf").write_text(text, encoding="utf-8")
+        command = [
+            nginx,
+            "-p",
+            str(folder),
+            "-c",
+            str(folder / "nginx.conf"),
+            "-e",
+            str(folder / "error.log"),
+        ]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            try:
+                context = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+                site = Site(f"https://localhost:{port}", context)
+                wait_until_listening(process, port)
+                yield site
+            finally:
+                process.terminate()
+
+
+def wait_until_listening(process: "subprocess.Popen[bytes]", port: int) -> None:
+    deadline = time.monotonic() + STARTS_S
+    while True:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < deadline, "nginx does not listen"
+        time.sleep(0.02)
+
+
+def test_both_guides_have_the_same_recipe() -> None:
+    assert len({read_recipe(guide) for guide in GUIDES}) == 1
+
+
+def test_the_page_may_use_its_own_server(site: Site) -> None:
+    """Browsers send the origin with the port; so must nginx send Host."""
+    with site.http as http:
+        assert http.get("/", headers=BROWSER).status_code == 200
+        for origin in (site.url, None):
+            answer = http.post(
+                "/v1/chat/completions", json=CHAT, headers={"Origin": origin} if origin else {}
+            )
+            assert answer.json()["choices"][0]["message"]["content"] == "hello"
+        with http.stream("POST", "/v1/chat/completions", json={**CHAT, "stream": True}) as streamed:
+            assert streamed.read().endswith(b"data: [DONE]\n\n")
+
+
+async def test_a_socket_of_the_page_opens(site: Site) -> None:
+    url = site.url.replace("https", "wss") + "/ws/stt"
+    async with connect(url, ssl=site.context, origin=Origin(site.url), proxy=None) as opened:
+        await opened.send('{"type":"ping","id":"7"}')
+        assert '"pong"' in await opened.recv()
+
+
+def test_other_pages_and_names_are_refused_with_their_reason(site: Site) -> None:
+    with site.http as http:
+        foreign = http.post("/v1/chat/completions", json=CHAT, headers={"Origin": "https://evil.example"})
+        assert foreign.status_code == 403
+        assert f"'{site.url}' (Host)" in foreign.json()["error"]["message"]
+        page = http.get("/", headers={**BROWSER, "Host": "unknown.example"})
+        assert page.status_code == 403
+        assert "PROMPTER_ALLOWED_HOSTS=" in page.text
+        assert http.get("/", headers={**BROWSER, "Host": "prompter.example"}).status_code == 200
+        assert http.get("/metrics").status_code == 404
