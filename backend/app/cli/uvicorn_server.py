@@ -5,8 +5,6 @@ import logging
 import signal
 import socket
 from asyncio import TimerHandle, Transport
-from importlib.util import find_spec
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -15,20 +13,13 @@ import uvicorn
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.cli.announcement import describe_access, describe_answers
 from app.cli.common import INTERRUPTED, exit_now, note_console
-from app.cli.config_sources import mask_password
 from app.core.config import Settings
-from app.core.security import SECURITY_HEADERS, is_loopback
-from app.weights.gguf import GgufFile, find_default_gguf
+from app.core.security import SECURITY_HEADERS
 
 LOADING_TIMEOUT_S = 30
 """Longest wait for the default speech engine to load before it is described."""
-
-
-VERY_SMALL_BYTES = 400_000_000
-"""A language model up to this size is announced as one for trying out: half a billion parameters or fewer."""
-
-_CONNECT = "set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL, here or in .env"
 
 SIGNAL_CHECK_S = 0.05
 """Time between two checks for a signal."""
@@ -83,57 +74,16 @@ class AnnouncingServer(uvicorn.Server):
         shown = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared, not bound
         address = f"{'https' if self._settings.tls_cert else 'http'}://{shown}:{self._settings.port}"
         console.print(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
-        for line in self._describe_access():
+        for line in describe_access(self._settings):
             console.print(line, markup=False)
-        for line in self._describe_answers(await resources.llm.find_default()):
+        provider, status = await resources.llm.probe_default()
+        for line in describe_answers(self._settings, provider, status.state, status.description):
             console.print(line, markup=False)
         with anyio.move_on_after(LOADING_TIMEOUT_S):
             while not resources.stt.is_warm:  # noqa: ASYNC110 - the server has no use for an event
                 await anyio.sleep(0.05)
         for line in await resources.stt.describe_default():
             console.print(line, markup=False)
-
-    def _describe_access(self) -> list[str]:
-        if self._settings.accounts.mode == "none":
-            return []
-        lines = ["accounts: everybody logs in; add people with: prompter users add NAME"]
-        if not self._settings.tls_cert and not is_loopback(self._settings.host):
-            lines.append(
-                "  passwords travel in the clear, and browsers give no microphone: use --tls-cert and --tls-key, or a "
-                "reverse proxy with https"
-            )
-        return lines
-
-    def _describe_answers(self, provider: str) -> list[str]:
-        upstream = self._settings.llm.openai_compat
-        if provider == "openai_compat":
-            return [f"prompts are answered by: {upstream.model!r} at {mask_password(upstream.base_url)}"]
-        if provider == "llama_local" and isinstance(file := find_default_gguf(self._settings), GgufFile):
-            return describe_llama(file, self._settings.models_dir)
-        if provider != "echo":
-            return [f"prompts are answered by: {provider}"]
-        return [
-            "prompts are answered by: echo, which only repeats them",
-            f"  for a model: {_CONNECT}",
-            # Without llama.cpp no file would help.
-            *(
-                ["  or fetch a very small one: prompter models pull smollm2"]
-                if find_spec("xllamacpp")
-                else []
-            ),
-        ]
-
-
-def describe_llama(file: GgufFile, models: Path) -> list[str]:
-    """Return what is announced of a model in llama.cpp; `models` is the folder for a better one."""
-    answers = f"prompts are answered by: {file.name}, in llama.cpp on this machine"
-    if file.size_bytes > VERY_SMALL_BYTES:
-        return [answers]
-    return [
-        answers,
-        f"  very small: fine for trying out, often wrong; connect a better one: {_CONNECT},",
-        f"  or put a larger GGUF file into {models}",
-    ]
 
 
 def _find_resources(loaded_app: Any) -> Any:

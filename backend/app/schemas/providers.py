@@ -39,7 +39,9 @@ class ProviderOut(BaseModel):
     )
     status: ProviderState = Field(description="the state that it is in now", examples=["ready"])
     description: str = Field(description="what the provider is, or how to make it ready")
-    default: bool = Field(description="whether it answers requests that name no provider")
+    default: bool = Field(
+        description="whether it answers requests that name no provider; none does that cannot"
+    )
 
 
 class SttProviderOut(ProviderOut):
@@ -69,6 +71,10 @@ class AssistantOut(BaseModel):
 class LlmProviderOut(ProviderOut):
     """One provider of language models, or one assistant."""
 
+    chosen: bool = Field(
+        False,
+        description="whether requests that name no provider go to it, although it may not be able to answer",
+    )
     assistant: AssistantOut | None = Field(
         None, description="the title and purpose of an assistant; null for all others"
     )

@@ -5,18 +5,14 @@ import contextlib
 import json
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from app.cli.uvicorn_server import describe_llama
-from app.weights.gguf import GgufFile
 from tests.support.speech_client import connect_speech_client, load_speech, make_speech_without_pauses
 from tests.support.terminal import FakeTerminal
-from tests.support.tiny_llama import write_tiny_llama
 
 ENDS_WITHIN_S = 2.0
 
@@ -39,35 +35,6 @@ def test_it_says_what_it_can_do(terminal: FakeTerminal) -> None:
     assert "prompts are answered by: echo" in said
     assert httpx2.get(f"{url}/health", trust_env=False).json() == {"status": "ok"}
     assert terminal.end(signal.SIGINT)[0] == 0
-
-
-def test_it_says_which_model_answers(clean_environment: None) -> None:
-    model = {
-        "OPENAI_BASE_URL": "https://me:secret@models.example/v1",
-        "OPENAI_API_KEY": "k",
-        "OPENAI_MODEL": "m",
-    }
-    served = FakeTerminal(PROMPTER_STT__PROVIDER="cloud_stub", **model)
-    with served.process:
-        line = served.wait_for("prompts are answered by: (.*)")[1]
-        assert line == "'m' at https://********@models.example/v1"
-        assert served.end(signal.SIGTERM)[0] == 0
-
-
-def test_it_says_that_a_small_model_answers(clean_environment: None, tmp_path: Path) -> None:
-    write_tiny_llama(tmp_path / "tiny.gguf")
-    served = FakeTerminal(PROMPTER_STT__PROVIDER="cloud_stub", PROMPTER_MODELS_DIR=str(tmp_path))
-    with served.process:
-        served.wait_for("prompts are answered by: tiny, in llama.cpp on this machine")
-        served.wait_for("very small: fine for trying out.*; connect a better one: set OPENAI_BASE_URL")
-        served.wait_for(f"larger GGUF file into {tmp_path}")
-        assert served.end(signal.SIGTERM)[0] == 0
-
-
-@pytest.mark.parametrize(("size_bytes", "is_small"), [(92_000_000, True), (2_500_000_000, False)])
-def test_only_a_small_model_is_called_small(tmp_path: Path, size_bytes: int, is_small: bool) -> None:
-    file = GgufFile(name="m", path=tmp_path / "m.gguf", size_bytes=size_bytes)
-    assert ("very small" in "".join(describe_llama(file, tmp_path))) is is_small
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -14,7 +14,8 @@ def test_there_is_one_list_of_states() -> None:
 
 def test_only_an_assistant_has_a_title() -> None:
     fields = {"name": "x", "type": "t", "status": "ready", "description": "", "default": False}
-    assert LlmProviderOut.model_validate(fields).model_dump(mode="json") == {**fields, "assistant": None}
+    shown = LlmProviderOut.model_validate(fields).model_dump(mode="json")
+    assert shown == {**fields, "chosen": False, "assistant": None}
     assistant = AssistantOut(title="The bot", description="Helps")
     assert LlmProviderOut.model_validate({**fields, "assistant": assistant}).assistant == assistant
 

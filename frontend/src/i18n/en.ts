@@ -103,6 +103,7 @@ export const en = {
   },
 
   chat: {
+    noAnswers: "Prompts are not answered now.",
     region: "Conversation",
     newTitle: "New conversation",
     messages: "Messages",
@@ -288,6 +289,7 @@ export const en = {
     model: "Model of new conversations",
     providers: "Where models come from",
     inUse: "in use",
+    chosen: "chosen",
     check: "Check again",
     listFailed: "The list could not be loaded.",
     stateReady: "ready",
@@ -311,6 +313,7 @@ export const en = {
     guideEngineOther:
       "The engine that this server is set to is not ready. Choose one that is, or do what it asks for:",
     guideModelReady: "{{name}} answers unless you choose another model.",
+    guideModelMissing: "{{name}} was chosen on the server, and cannot answer yet.",
     guideEngineMissing: "No speech engine is ready yet. What to do:",
     guideStep: "Step {{step}} of {{steps}}",
     next: "Next",

@@ -103,6 +103,7 @@ export const es: Texts = {
   },
 
   chat: {
+    noAnswers: "Ahora no se responde a los mensajes.",
     region: "Conversación",
     newTitle: "Nueva conversación",
     messages: "Mensajes",
@@ -289,6 +290,7 @@ export const es: Texts = {
     model: "Modelo de conversaciones nuevas",
     providers: "De dónde vienen los modelos",
     inUse: "en uso",
+    chosen: "elegido",
     check: "Comprobar de nuevo",
     listFailed: "No se pudo cargar la lista.",
     stateReady: "listo",
@@ -312,6 +314,7 @@ export const es: Texts = {
     guideEngineOther:
       "El motor elegido en este servidor no está listo. Elige uno que lo esté o haz lo que pide:",
     guideModelReady: "Responde {{name}} si no eliges otro modelo.",
+    guideModelMissing: "{{name}} está elegido en el servidor, y aún no puede responder.",
     guideEngineMissing: "Aún no hay ningún motor de voz listo. Qué hacer:",
     guideStep: "Paso {{step}} de {{steps}}",
     next: "Siguiente",

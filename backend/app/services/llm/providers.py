@@ -21,6 +21,8 @@ from app.services.llm.text_only import TextOnlyChat
 
 PROBE_S = 3.0
 """Longest wait for a provider's state or its list of models (s)."""
+USABLE = (ProviderState.READY, ProviderState.LOADING)
+"""A request that comes while a model loads waits for it."""
 _LOCAL = "llama_local"
 _FALLBACK = "echo"
 
@@ -51,11 +53,14 @@ class LlmProviders:
         own = self._settings.llm.openai_compat
         if own.base_url.strip() and own.api_key.get_secret_value() and own.model:
             return NAMED_IN_REQUEST
-        # A request that comes while the model loads waits for it, and gets no echo.
-        usable = (ProviderState.READY, ProviderState.LOADING)
-        if _LOCAL in self._registry and await self._state(_LOCAL) in usable:
+        if _LOCAL in self._registry and (await self._status(_LOCAL))[1].state in USABLE:
             return _LOCAL
         return _FALLBACK
+
+    async def probe_default(self) -> tuple[str, ProviderStatus]:
+        """The provider of a request that names none, and whether it can answer; within about 3 s."""
+        name = await self.find_default()
+        return name, (await self._status(name))[1]
 
     async def get(self, name: str) -> ChatProvider:
         """The provider of that name, built now if need be; one that knows only text is wrapped.
@@ -73,7 +78,7 @@ class LlmProviders:
     async def list_states(self) -> list[LlmProviderOut]:
         """All providers with their states, asked in parallel; none delays the list beyond 3 s."""
         found: dict[str, LlmProviderOut] = {}
-        default = await self.find_default()
+        chosen = await self.find_default()
 
         async def ask(name: str) -> None:
             kind, status = await self._status(name)
@@ -82,7 +87,8 @@ class LlmProviders:
                 type=kind,
                 status=status.state,
                 description=status.description,
-                default=name == default,
+                default=name == chosen and status.state in USABLE,
+                chosen=name == chosen,
             )
 
         async with anyio.create_task_group() as group:
@@ -104,9 +110,6 @@ class LlmProviders:
                 f"({type(error.error).__name__}); install it again"
             ) from error
 
-    async def _state(self, name: str) -> ProviderState:
-        return (await self._status(name))[1].state
-
     async def _status(self, name: str) -> tuple[str, ProviderStatus]:
         """The type and the state of a provider, whatever its code does."""
         kind = "unknown"
@@ -117,6 +120,8 @@ class LlmProviders:
                 status = await provider.status()
         except TimeoutError:
             status = ProviderStatus(ProviderState.UNREACHABLE, f"gave no state within {PROBE_S:.0f} s")
+        except UnknownProvider as error:
+            status = ProviderStatus(ProviderState.NOT_CONFIGURED, error.message)
         except ProviderNotReady as error:
             status = ProviderStatus(ProviderState.NOT_INSTALLED, error.message)
         except Exception as error:  # noqa: BLE001  # a provider of others must not break the list

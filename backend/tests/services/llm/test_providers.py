@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from app.core.config import LlmSettings
 from app.core.errors import ProviderNotReady, UnknownProvider
 from app.services.llm.text_only import TextOnlyChat
 from tests.fakes.llm_providers import FakeChat, FakeText, make_providers
@@ -53,3 +54,20 @@ async def test_the_built_in_ones_are_listed_with_the_default() -> None:
     listed = await make_providers().list_states()
     assert {"openai_compat", "echo"} <= {item.name for item in listed}
     assert [item.name for item in listed if item.default] == ["echo"]
+
+
+async def test_one_that_cannot_answer_is_chosen_and_no_default() -> None:
+    """It is named for a page that has to say why nobody answers."""
+    service = make_providers(LlmSettings(provider="chat"), chat=FakeText(fails=KeyError()))
+    [item] = await service.list_states()
+    assert (item.status, item.chosen, item.default) == ("unreachable", True, False)
+    assert await service.find_default() == "chat", "requests go there and are told why"
+    name, status = await service.probe_default()
+    assert (name, status.state) == ("chat", "unreachable")
+
+
+async def test_a_default_that_does_not_exist_names_the_known() -> None:
+    service = make_providers(LlmSettings(provider="nobody"), chat=FakeChat())
+    name, status = await service.probe_default()
+    assert (name, status.state) == ("nobody", "not_configured")
+    assert "unknown provider 'nobody'; known are chat" in status.description

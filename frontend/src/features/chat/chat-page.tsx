@@ -5,11 +5,11 @@ import { useLocation } from "wouter";
 
 import { useServices, useSettings } from "@/shared/services";
 
-import { AssistantNote } from "./components/assistant-note";
 import { ChatHeader } from "./components/chat-header";
 import { Composer, type ComposerState, Refusal } from "./components/composer";
 import { ConversationView } from "./components/conversation-view";
 import { type Draft, PlainField, usePlainDraft } from "./components/draft";
+import { ModelNote } from "./components/model-note";
 import { useChatShortcuts } from "./use-chat-shortcuts";
 import { type ConversationChat, useConversationChat } from "./use-conversation-chat";
 
@@ -69,7 +69,7 @@ export function ChatPage({ conversationId, messageId = null, composer }: Props) 
         model={model}
         onModel={conversationId === null ? (chosen) => change({ chatModel: chosen }) : chat.setModel}
       />
-      <AssistantNote model={model} isNew={chat.shown.length === 0} />
+      <ModelNote model={model} isNew={chat.shown.length === 0} />
       <ConversationView
         conversationId={conversationId}
         messageId={messageId}

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 
 import {
   isEchoOnly,
+  isUsable,
   listAssistants,
   useLanguageModels,
   useModelIds,
@@ -84,7 +85,7 @@ function EngineStep() {
   const real = items.filter((item) => item.type !== "mock" && item.name !== "auto");
   const usable = real.filter((item) => item.status === "ready");
   if (engines.isPending) return <p>{t("common.loading")}</p>;
-  if (inUse === undefined || !["ready", "loading"].includes(inUse.status)) {
+  if (inUse === undefined || !isUsable(inUse)) {
     return (
       <>
         <p>{t(usable.length > 0 ? "settings.guideEngineOther" : "settings.guideEngineMissing")}</p>
@@ -113,12 +114,17 @@ function ModelStep() {
   const { t } = useTranslation();
   const { data: ids } = useModelIds();
   const providers = useLanguageModels().data?.items;
-  const inUse = providers?.find((item) => item.default);
+  const inUse = providers?.find((item) => item.chosen);
   const onlyEcho = ids !== undefined && isEchoOnly(ids, listAssistants(providers));
   return (
     <>
       {!onlyEcho && inUse && (
-        <ProviderList label={t("settings.guideModelReady", { name: inUse.name })} items={[inUse]} />
+        <ProviderList
+          label={t(isUsable(inUse) ? "settings.guideModelReady" : "settings.guideModelMissing", {
+            name: inUse.name,
+          })}
+          items={[inUse]}
+        />
       )}
       {onlyEcho && (
         <div className="rounded-xl border border-line p-4 text-muted">

@@ -7,7 +7,7 @@ import type { LlmProvider, ProviderState, SttProvider } from "@/shared/api/types
 import { WithCode } from "@/shared/ui/notice";
 
 interface ProviderQuery {
-  data: { items: LlmProvider[] } | undefined;
+  data: { items: (LlmProvider | SttProvider)[] } | undefined;
   isError: boolean;
   isFetching: boolean;
   refetch: () => unknown;
@@ -58,7 +58,7 @@ interface ProviderListProps {
 
 /** The default provider comes first, then those that are ready. */
 export function ProviderList({ label, items }: ProviderListProps) {
-  const rank = (item: LlmProvider) => Number(item.status !== "ready");
+  const rank = (item: LlmProvider | SttProvider) => Number(item.status !== "ready");
   const sorted = [...items].sort(
     (one, other) => Number(other.default) - Number(one.default) || rank(one) - rank(other),
   );
@@ -81,6 +81,11 @@ function Provider({ item }: { item: LlmProvider | SttProvider }) {
           <span aria-hidden className={`size-2 rounded-full ${STATE_COLOURS[item.status]}`} />
           {t(STATE_TEXTS[item.status])}
         </span>
+        {"chosen" in item && item.chosen && !item.default && (
+          <span className="rounded-full bg-warn/15 px-2 py-0.5 text-xs text-warn">
+            {t("settings.chosen")}
+          </span>
+        )}
         {item.default && (
           <span className="rounded-full bg-accent/15 px-2 py-0.5 text-xs text-accent">
             {t("settings.inUse")}

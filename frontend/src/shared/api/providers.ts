@@ -48,13 +48,17 @@ export function useModelIds() {
 
 /** The assistants, ready or not; none where the list cannot be read. */
 export function useAssistants(): readonly Assistant[] {
+  const { data } = useProviderList();
+  return useMemo(() => listAssistants(data?.items), [data]);
+}
+
+function useProviderList() {
   const { api } = useServices();
-  const { data } = useQuery({
+  return useQuery({
     queryKey: keys.languageModels,
     queryFn: ({ signal }) => api.json<ProvidersResponse<LlmProvider>>("/providers/llm", { signal }),
     staleTime: MODELS_STALE_MS,
   });
-  return useMemo(() => listAssistants(data?.items), [data]);
 }
 
 /** A language model with tools. */
@@ -74,6 +78,33 @@ export function listAssistants(providers: readonly LlmProvider[] | undefined): A
       ? [{ id: name, title: assistant.title, description: assistant.description, status, hint: description }]
       : [],
   );
+}
+
+/** What answers in a conversation, ready or not. */
+export interface Answering extends Assistant {
+  isAssistant: boolean;
+}
+
+/** What answers to a model's id, where that is known; an empty id stands for the server's choice. */
+function findAnswering(model: string, providers: readonly LlmProvider[] | undefined): Answering | null {
+  const assistant = listAssistants(providers).find(({ id }) => id === model);
+  if (assistant) return { ...assistant, isAssistant: true };
+  const found = providers?.find((item) =>
+    model === "" ? item.chosen : item.name === model || model.startsWith(`${item.name}/`),
+  );
+  if (!found || found.assistant) return null;
+  const { name, status, description } = found;
+  return { id: name, title: name, description: "", status, hint: description, isAssistant: false };
+}
+
+export function useAnswering(model: string): Answering | null {
+  const { data } = useProviderList();
+  return useMemo(() => findAnswering(model, data?.items), [model, data]);
+}
+
+/** Whether a provider answers now, or as soon as it has loaded. */
+export function isUsable({ status }: { status: ProviderState }): boolean {
+  return status === "ready" || status === "loading";
 }
 
 /** Whether `echo` is the only language model. Assistants do not count: they need a model themselves. */

@@ -2375,8 +2375,14 @@ export interface components {
             /** @description the title and purpose of an assistant; null for all others */
             assistant?: components["schemas"]["AssistantOut"] | null;
             /**
+             * Chosen
+             * @description whether requests that name no provider go to it, although it may not be able to answer
+             * @default false
+             */
+            chosen: boolean;
+            /**
              * Default
-             * @description whether it answers requests that name no provider
+             * @description whether it answers requests that name no provider; none does that cannot
              */
             default: boolean;
             /**
@@ -3675,7 +3681,7 @@ export interface components {
             capabilities: components["schemas"]["SttCapabilitiesOut"];
             /**
              * Default
-             * @description whether it answers requests that name no provider
+             * @description whether it answers requests that name no provider; none does that cannot
              */
             default: boolean;
             /**

@@ -8,7 +8,7 @@ import type { Services } from "@/shared/services";
 import { FakeApi, json, refusal } from "@/test/fake-api";
 import { createTestServices, renderWith } from "@/test/services";
 
-import { AssistantNote } from "./assistant-note";
+import { ModelNote } from "./model-note";
 import { ModelPicker } from "./model-picker";
 
 const provider = (name: string, more = {}) => ({
@@ -18,6 +18,7 @@ const provider = (name: string, more = {}) => ({
     status: "ready" as const,
     description: `about ${name}`,
     default: false,
+    chosen: false,
     assistant: null,
   },
   ...more,
@@ -71,17 +72,41 @@ it("offers them as models where the list of providers cannot be read", async () 
 });
 
 it("says before the first word what it is for", async () => {
-  const { rerender, container } = show(<AssistantNote model="loft-chat" isNew />);
+  const { rerender, container } = show(<ModelNote model="loft-chat" isNew />);
   expect(await screen.findByRole("note", { name: "LOFT" })).toHaveTextContent("LOFT: Looks up orders");
-  rerender(<AssistantNote model="loft-chat" isNew={false} />);
+  rerender(<ModelNote model="loft-chat" isNew={false} />);
   expect(container).toBeEmptyDOMElement();
 });
 
 it("says in every conversation what to install", async () => {
-  show(<AssistantNote model="bot" isNew={false} />);
+  show(<ModelNote model="bot" isNew={false} />);
   const note = await screen.findByRole("note", { name: "The bot" });
   expect(note).toHaveTextContent("The bot (not installed)");
   expect(within(note).getByText("prompter extras add tools").tagName).toBe("CODE");
+});
+
+const KEYLESS = provider("scripted", {
+  status: "not_configured",
+  description: "set PROMPTER_LLM__PROFILES__SCRIPTED__API_KEY",
+  chosen: true,
+});
+
+it.each(["", "scripted", "scripted/some-model"])(
+  "says of %o before a prompt that nobody answers",
+  async (model) => {
+    server.on("GET /providers/llm", () => json({ items: [provider("echo"), KEYLESS] }));
+    show(<ModelNote model={model} isNew={false} />);
+    const note = await screen.findByRole("note", { name: "scripted" });
+    expect(note).toHaveTextContent("scripted (not set up)Prompts are not answered now. What to do:");
+    expect(within(note).getByText("PROMPTER_LLM__PROFILES__SCRIPTED__API_KEY").tagName).toBe("CODE");
+  },
+);
+
+it("says nothing of a model that answers, or that another one was chosen over", async () => {
+  server.on("GET /providers/llm", () => json({ items: [provider("echo", { chosen: true }), KEYLESS] }));
+  const { container } = show(<ModelNote model="" isNew />);
+  await vi.waitFor(() => expect(server.requests).toHaveLength(1));
+  expect(container).toBeEmptyDOMElement();
 });
 
 it("counts no assistant as a model that answers", () => {

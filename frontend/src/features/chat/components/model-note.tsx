@@ -1,8 +1,8 @@
-/** A note about the chosen assistant: its purpose in a new conversation, or why it is not ready. */
+/** A note about what answers: an assistant's purpose in a new conversation, or why a model cannot answer. */
 import { Bot, TriangleAlert } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
-import { STATE_TEXTS, useAssistants } from "@/shared/api/providers";
+import { STATE_TEXTS, useAnswering } from "@/shared/api/providers";
 import { WithCode } from "@/shared/ui/notice";
 
 interface Props {
@@ -11,13 +11,13 @@ interface Props {
   isNew: boolean;
 }
 
-export function AssistantNote({ model, isNew }: Props) {
+export function ModelNote({ model, isNew }: Props) {
   const { t } = useTranslation();
-  const assistant = useAssistants().find(({ id }) => id === model);
-  if (!assistant) return null;
-  const { title, description, status, hint } = assistant;
-  const isReady = status === "ready";
-  if (isReady && !isNew) return null;
+  const answering = useAnswering(model);
+  if (!answering) return null;
+  const { title, description, status, hint, isAssistant } = answering;
+  const isReady = status === "ready" || (status === "loading" && !isAssistant);
+  if (isReady && !(isNew && isAssistant)) return null;
   return (
     <div
       role="note"
@@ -38,6 +38,7 @@ export function AssistantNote({ model, isNew }: Props) {
       </p>
       {!isReady && (
         <p className="mt-1 pl-[26px]">
+          {!isAssistant && `${t("chat.noAnswers")} `}
           {t("tools.whatToDo")}{" "}
           <span lang="en" className="break-words">
             <WithCode text={hint} />
