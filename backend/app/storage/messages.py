@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import CTE, Select, exists, func, insert, literal, or_, select
+from sqlalchemy import CTE, ColumnElement, Row, Select, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Busy, NotFound
 from app.storage import search
-from app.storage.common import utc_now
+from app.storage.common import insert_rows, utc_now
 from app.storage.conversations import DEFAULT_TITLE, make_title, unknown_conversation
 from app.storage.tables import ConversationRow, MessageRow
 from app.utils.ids import continue_after, new_id
@@ -34,6 +34,8 @@ _COPIED_COLUMNS = (
     *("tool_data", "created_at"),
 )
 """The columns that a copy of a message takes over."""
+_COLUMNS = tuple(MessageRow.__table__.columns)
+"""Selected where many messages are read: an object of the ORM for each would take twice the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,10 +163,26 @@ async def read_branch(
     leaf_id = leaf_id or conversation.active_leaf_id
     if leaf_id is None:
         return ()
-    found = await _ancestry(session, conversation_id, leaf_id, last)
+    found = await _read_path(session, conversation_id, leaf_id, last)
     if not found:
         raise unknown_message(leaf_id)
-    return tuple(map(to_message, found))
+    return found
+
+
+async def read_last(
+    session: AsyncSession, user_id: UUID, conversation_id: UUID, last: int, *, all_branches: bool
+) -> tuple[Message, ...]:
+    """Return the last messages of all branches, or of the shown branch, oldest first.
+
+    Raises:
+        NotFound: this user has no such conversation.
+    """
+    if not all_branches:
+        return await read_branch(session, user_id, conversation_id, last=last)
+    await _find_conversation(session, user_id, conversation_id)
+    statement = select(*_COLUMNS).where(MessageRow.conversation_id == conversation_id)
+    newest = (await session.execute(statement.order_by(MessageRow.id.desc()).limit(last))).all()
+    return tuple(map(to_message, reversed(newest)))
 
 
 async def show_branch(session: AsyncSession, user_id: UUID, message_id: UUID) -> UUID:
@@ -231,28 +249,27 @@ async def list_ids(
 
 
 async def read_page(session: AsyncSession, conversation_id: UUID, ids: Sequence[UUID]) -> tuple[Message, ...]:
-    """Return these messages in this order, without those that no longer exist."""
-    wanted = (MessageRow.conversation_id == conversation_id, MessageRow.id.in_(ids))
-    found = {row.id: to_message(row) for row in await session.scalars(select(MessageRow).where(*wanted))}
+    """Return these messages of a conversation in this order, without those that no longer exist.
+
+    The statement names the ids alone: with the conversation, PostgreSQL would read all of its messages.
+    """
+    rows = await session.execute(select(*_COLUMNS).where(MessageRow.id.in_(ids)))
+    found = {row.id: to_message(row) for row in rows if row.conversation_id == conversation_id}
     return tuple(found[id_] for id_ in ids if id_ in found)
 
 
-async def list_versions(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Versions:
-    """Return which messages of a conversation are versions of each other; none if it is not this user's."""
+async def list_versions(session: AsyncSession, conversation_id: UUID, among: Sequence[Message]) -> Versions:
+    """Return which messages are versions of these messages of a conversation. Its other messages are not read."""
     row = MessageRow
-    several = (
-        select(row.parent_id).where(row.conversation_id == conversation_id).group_by(row.parent_id)
-    ).having(func.count() > 1)
-    statement = (
-        select(row.parent_id, row.id)
-        .join(ConversationRow, ConversationRow.id == row.conversation_id)
-        .where(ConversationRow.id == conversation_id, ConversationRow.user_id == user_id)
-        .where(or_(row.parent_id.in_(several), row.parent_id.is_(None)))
-        .order_by(row.id)
-    )
     found: dict[UUID | None, list[UUID]] = {}
-    for parent_id, id_ in await session.execute(statement):
+    parent_ids = {message.parent_id for message in among if message.parent_id is not None}
+    several = select(row.parent_id).where(row.parent_id.in_(parent_ids)).group_by(row.parent_id)
+    children = select(row.parent_id, row.id).where(row.parent_id.in_(several.having(func.count() > 1)))
+    for parent_id, id_ in await session.execute(children.order_by(row.id)):
         found.setdefault(parent_id, []).append(id_)
+    if any(message.parent_id is None for message in among):
+        roots = select(row.id).where(row.conversation_id == conversation_id, row.parent_id.is_(None))
+        found[None] = list(await session.scalars(roots.order_by(row.id)))
     return {parent_id: tuple(ids) for parent_id, ids in found.items() if len(ids) > 1}
 
 
@@ -264,7 +281,7 @@ def select_versions(found: Versions, message: Message) -> Sequence[UUID]:
     return ids[begin : begin + MAX_VERSIONS]
 
 
-def to_message(row: MessageRow) -> Message:
+def to_message(row: "MessageRow | Row[*tuple[Any, ...]]") -> Message:
     """Turn a row into the dataclass that the services see."""
     return Message(
         id=row.id,
@@ -292,7 +309,7 @@ def unknown_message(message_id: UUID) -> NotFound:
 
 async def _copy(session: AsyncSession, ids: Sequence[UUID], into: ConversationRow) -> None:
     """Append copies of these messages to a conversation, each one after the one before."""
-    found = await session.scalars(select(MessageRow).where(MessageRow.id.in_(ids)))
+    found = await session.execute(select(*_COLUMNS).where(MessageRow.id.in_(ids)))
     rows = {row.id: row for row in found}
     copies: list[dict[str, Any]] = []
     for id_ in ids:
@@ -301,7 +318,7 @@ async def _copy(session: AsyncSession, ids: Sequence[UUID], into: ConversationRo
             {"id": new_id(), "conversation_id": into.id, "parent_id": into.active_leaf_id, **values}
         )
         into.active_leaf_id = copies[-1]["id"]
-    await session.execute(insert(MessageRow), copies)
+    await insert_rows(session, MessageRow, copies)
     copy_of = {id_: copy["id"] for id_, copy in zip(ids, copies, strict=True)}
     await search.index_copies(session, into.user_id, into.id, copy_of)
 
@@ -401,28 +418,32 @@ async def _make_newest_id(session: AsyncSession, conversation_id: UUID) -> UUID:
     return new_id()
 
 
-async def _ancestry(
+async def _read_path(
     session: AsyncSession, conversation_id: UUID, leaf_id: UUID, last: int | None = None
-) -> Sequence[MessageRow]:
-    """Return the rows from the root to a leaf of this conversation, in one statement with one key lookup a message."""
-    path = _select_path(conversation_id, leaf_id, last)
-    statement = select(MessageRow).join(path, path.c.id == MessageRow.id).order_by(path.c.depth.desc())
-    return (await session.scalars(statement)).all()
+) -> tuple[Message, ...]:
+    """Return the messages from the root to a leaf, in one statement with one key lookup a message."""
+    path = _select_path(conversation_id, leaf_id, last, _COLUMNS)
+    found = await session.execute(select(path).order_by(path.c.depth.desc()))
+    return tuple(map(to_message, found))
 
 
 async def _path_ids(session: AsyncSession, conversation_id: UUID, leaf_id: UUID) -> Sequence[UUID]:
-    path = _select_path(conversation_id, leaf_id, None)
+    columns = MessageRow.__table__.c
+    path = _select_path(conversation_id, leaf_id, None, (columns.id, columns.parent_id))
     return (await session.scalars(select(path.c.id).order_by(path.c.depth.desc()))).all()
 
 
-def _select_path(conversation_id: UUID, leaf_id: UUID, last: int | None) -> CTE:
-    """Select the ids from a leaf up to the root, or to the `last`th message, each with its distance from the leaf."""
+def _select_path(
+    conversation_id: UUID, leaf_id: UUID, last: int | None, columns: Sequence[ColumnElement[Any]]
+) -> CTE:
+    """Select columns of the messages from a leaf up to the root, or to the `last`th one, with their distances.
+
+    A join of a path with `messages` would read the whole table on PostgreSQL, which expects longer paths.
+    """
     path = (
-        select(MessageRow.id, MessageRow.parent_id, literal(1).label("depth"))
+        select(*columns, literal(1).label("depth"))
         .where(MessageRow.id == leaf_id, MessageRow.conversation_id == conversation_id)
         .cte("path", recursive=True)
     )
-    step = select(MessageRow.id, MessageRow.parent_id, path.c.depth + 1).join(
-        path, MessageRow.id == path.c.parent_id
-    )
+    step = select(*columns, path.c.depth + 1).join(path, MessageRow.id == path.c.parent_id)
     return path.union_all(step if last is None else step.where(path.c.depth < last))

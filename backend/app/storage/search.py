@@ -15,7 +15,6 @@ from sqlalchemy import (
     cast,
     column,
     func,
-    insert,
     literal,
     literal_column,
     select,
@@ -156,8 +155,7 @@ async def index_copies(
         for message_id, folded in await session.execute(found)
         if message_id is not None
     ]
-    if copies:
-        await session.execute(insert(entry), copies)
+    await insert_rows(session, entry, copies)
 
 
 async def index_finals(session: AsyncSession, finals: Iterable[tuple[UUID, UUID, str]]) -> None:

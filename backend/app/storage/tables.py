@@ -125,6 +125,13 @@ class MessageRow(Base):
     __table_args__ = (
         Index("ix_messages_conversation_id_id", "conversation_id", "id"),
         Index(
+            "ix_messages_roots",
+            "conversation_id",
+            "id",
+            sqlite_where=text("parent_id IS NULL"),
+            postgresql_where=text("parent_id IS NULL"),
+        ),
+        Index(
             "ix_messages_streaming",
             "run_id",
             sqlite_where=text("status = 'streaming'"),

@@ -145,7 +145,7 @@ async def test_branches_by_edit_and_new_answer(database: Database, ana: UUID) ->
     async with database.read() as session:
         shown = await messages.read_branch(session, ana, conversation)
         assert [message.id for message in shown] == [edited.id, deeper.id]
-        versions = await messages.list_versions(session, ana, conversation)
+        versions = await messages.list_versions(session, conversation, [second, edited])
         assert messages.select_versions(versions, second) == (turn.assistant.id, second.id)
         assert messages.select_versions(versions, edited) == (turn.user.id, edited.id)
         assert len(await messages.list_ids(session, ana, conversation, all_branches=True)) == 5

@@ -1,16 +1,21 @@
 """Long conversations on both databases: ids, pages, versions, copies and finds of one kind."""
 
+import itertools
 import time
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
-from typing import get_args
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Busy, NotFound
 from app.storage import answers, conversations, messages, search
+from app.storage.common import insert_rows
 from app.storage.database import Database
-from app.storage.tables import MessageRow
+from app.storage.tables import ConversationRow, MessageRow
 from app.utils import ids
 from app.utils.ids import new_id
 from tests.support.database import store_dictation
@@ -24,12 +29,22 @@ async def test_versions_stand_beside_each_other(database: Database, ana: UUID, b
         again = await messages.append(session, ana, id_, "I", role="assistant", parent=one.id)
         uno = await messages.append(session, ana, id_, "uno", parent=None)
         other = (await conversations.create(session, ana)).id
-        await messages.append(session, ana, other, "elsewhere")
+        elsewhere = await messages.append(session, ana, other, "elsewhere")
     async with database.read() as session:
-        found = await messages.list_versions(session, ana, id_)
+        found = await messages.list_versions(session, id_, [one, answer, again, uno])
         assert found == {None: (one.id, uno.id), one.id: (answer.id, again.id)}
-        assert await messages.list_versions(session, ana, other) == {}
-        assert await messages.list_versions(session, bob, id_) == {}
+        assert await messages.list_versions(session, id_, [again]) == {one.id: (answer.id, again.id)}
+        assert await messages.list_versions(session, other, [elsewhere]) == {}
+        assert await messages.list_versions(session, id_, []) == {}
+        for count, all_branches, texts in (
+            (9, True, ["one", "1", "I", "uno"]),
+            (2, True, ["I", "uno"]),
+            (9, False, ["uno"]),
+        ):
+            last = await messages.read_last(session, ana, id_, count, all_branches=all_branches)
+            assert [message.content for message in last] == texts
+            with pytest.raises(NotFound):
+                await messages.read_last(session, bob, id_, count, all_branches=all_branches)
         whole = await messages.list_ids(session, ana, id_, all_branches=True)
         assert whole == [one.id, answer.id, again.id, uno.id]
         assert await messages.list_ids(session, ana, id_, all_branches=False) == [uno.id]
@@ -39,6 +54,51 @@ async def test_versions_stand_beside_each_other(database: Database, ana: UUID, b
         page = await messages.read_page(session, id_, [uno.id, new_id(), one.id])
         assert [message.content for message in page] == ["uno", "one"]
         assert await messages.read_page(session, other, [uno.id]) == ()
+
+
+async def count_steps(session: AsyncSession, work: Callable[[], Awaitable[object]]) -> float:
+    """How much the database does for this: steps of SQLite's machine, or rows that PostgreSQL reads."""
+    if session.get_bind().dialect.name == "postgresql":
+        count = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'messages'"
+        before = (await session.execute(text(count))).scalar_one()
+        await work()
+        return float((await session.execute(text(count))).scalar_one() - before)
+    steps = itertools.count()
+    driver: Any = (await (await session.connection()).get_raw_connection()).driver_connection
+    await driver.set_progress_handler(lambda: next(steps) and None, 1)
+    await work()
+    await driver.set_progress_handler(None, 1)
+    return next(steps)
+
+
+@pytest.mark.parametrize("all_branches", [False, True])
+async def test_a_page_costs_what_it_holds(database: Database, ana: UUID, all_branches: bool) -> None:
+    """Of 2000 messages with versions at the beginning as much as of 40."""
+    costs: list[float] = []
+    for length in (40, 2000):
+        async with database.write() as session:
+            id_ = (await conversations.create(session, ana)).id
+            await messages.append(session, ana, id_, "version", parent=None)
+            first = await messages.append(session, ana, id_, "0", parent=None)
+            rows = [{"id": new_id(), "content": f"{n}"} for n in range(1, length)]
+            parents = [first.id, *(row["id"] for row in rows)]
+            same = {"conversation_id": id_, "role": "user", "status": "complete"}
+            about = zip(rows, parents, strict=False)
+            await insert_rows(session, MessageRow, [{**row, "parent_id": up, **same} for row, up in about])
+            leaf = update(ConversationRow).where(ConversationRow.id == id_)
+            await session.execute(leaf.values(active_leaf_id=parents[-1]))
+        if not database.is_sqlite:
+            async with database.write() as session:
+                await session.execute(text("ANALYZE messages"))
+        async with database.read() as session:
+
+            async def read_page(session: AsyncSession = session, id_: UUID = id_) -> None:
+                found = await messages.read_last(session, ana, id_, 5, all_branches=all_branches)
+                assert len(found) == 5
+                assert await messages.list_versions(session, id_, found) == {}
+
+            costs.append(await count_steps(session, read_page))
+    assert costs[1] < 1.5 * costs[0]
 
 
 async def test_a_long_branch_is_copied_whole_and_found_twice(database: Database, ana: UUID) -> None:
@@ -89,11 +149,11 @@ async def test_of_very_many_versions_a_message_tells_the_nearest(database: Datab
         for n in range(250):
             await messages.append(session, ana, id_, f"{n}", parent=None)
     async with database.read() as session:
-        found = await messages.list_versions(session, ana, id_)
-        ids = await messages.list_ids(session, ana, id_, all_branches=True)
-        every = await messages.read_page(session, id_, ids)
+        every = await messages.read_last(session, ana, id_, 1000, all_branches=True)
+        found = await messages.list_versions(session, id_, every[-1:])
+    ids = tuple(message.id for message in every)
     for at, begin in ((0, 0), (60, 10), (249, 150)):
-        assert list(messages.select_versions(found, every[at])) == ids[begin : begin + 100]
+        assert messages.select_versions(found, every[at]) == ids[begin : begin + 100]
         assert ids[at] in messages.select_versions(found, every[at])
     assert messages.select_versions({}, every[7]) == (ids[7],)
 

@@ -175,11 +175,10 @@ class Branches:
             NotFound, StorageUnavailable
         """
         async with self._database.read() as session:
-            ids = await messages.list_ids(session, user_id, conversation_id, all_branches=all_branches)
-            found = await messages.read_page(session, conversation_id, ids[-last:])
-            if not ids:
-                await conversations.get(session, user_id, conversation_id)
-            return found, await messages.list_versions(session, user_id, conversation_id)
+            found = await messages.read_last(
+                session, user_id, conversation_id, last, all_branches=all_branches
+            )
+            return found, await messages.list_versions(session, conversation_id, found)
 
 
 class RealtimeSessions:

@@ -21,7 +21,7 @@ from app.storage.messages import Message
 ExportFormat = Literal["markdown", "json"]
 VERSION = 1
 """The version of the JSON. Raise it when programs that read the JSON have to change."""
-PAGE_SIZE = 50
+PAGE_SIZE = 100
 """Messages in memory at a time."""
 _EXPORTED_FIELDS = tuple(field.name for field in fields(Message) if field.name != "conversation_id")
 
