@@ -317,6 +317,13 @@ VendorName = Literal["openai", "lm_studio", "ollama", "llama_cpp", "vllm", "open
 """Vendors whose habits are known; `other` is any service with OpenAI's API."""
 
 
+ThinkTags = Literal["split", "keep"]
+_THINK_TAGS = (
+    "thoughts that a model writes between `<think>` and `</think>`: `split` gives them as `reasoning_content` "
+    "under `/v1`, `keep` leaves the text as it is there; conversations always split them"
+)
+
+
 class LlmProfile(BaseModel):
     """A service that answers prompts, under a name that the operator chooses."""
 
@@ -330,6 +337,7 @@ class LlmProfile(BaseModel):
     models: Annotated[list[str], NoDecode] = Field(
         [], description="models to offer, comma-separated; empty offers those that the service lists"
     )
+    think_tags: ThinkTags = Field("split", description=_THINK_TAGS)
     connect_timeout_s: float | None = Field(
         None, gt=0, le=60, description="replaces `llm.connect_timeout_s` for this service (s)"
     )
@@ -381,6 +389,7 @@ class LlmUpstreamSettings(BaseModel):
     base_url: str = Field("", description="base URL of the language-model service, ending in /v1")
     api_key: SecretStr = Field(SecretStr(""), description="API key of the language-model service")
     model: str = Field("", description="model for requests that name none; required for the provider")
+    think_tags: ThinkTags = Field("split", description=_THINK_TAGS)
 
 
 class LlmSettings(BaseModel):

@@ -384,6 +384,8 @@ class ChatRequest:
     body: Mapping[str, Any] = field(repr=False)
     """`messages` and every other field that may be forwarded, unknown ones included; without `model`, `stream`,
     `stream_options`."""
+    reads_think_tags: bool = False
+    """Whether thoughts may stay between tags in the text, where the operator chose so; else they are reasoning."""
 
 
 @runtime_checkable

@@ -203,6 +203,42 @@ async def test_ollama__parallel_calls_all_numbered_zero() -> None:
     assert join_tool_calls(chunks) == [("call_0", "f0", "{}"), ("call_1", "f1", "{}")]
 
 
+@pytest.mark.parametrize("is_whole", [False, True])
+async def test_ollama__thoughts_between_tags_in_the_text(is_whole: bool) -> None:
+    """Split off by default; kept where the operator chose so and the reader knows such tags."""
+    raw = "<think>\nso\n</think>\n\nHi"
+    for fields, reads_tags, expected in (
+        ({}, False, ("Hi", "so")),
+        ({}, True, ("Hi", "so")),
+        ({"keeps_think_tags": True}, False, ("Hi", "so")),
+        ({"keeps_think_tags": True}, True, (raw, "")),
+    ):
+        reply = json_reply({"choices": [{"message": {"content": raw}}]})
+        if not is_whole:
+            reply = sse_reply(said("<thi"), said("nk>\ns"), said(raw[9:]), chunk(finish_reason="stop"))
+        async with FakeUpstream().serve() as upstream, open_chat(upstream, "ollama", **fields) as chat:
+            upstream.script.append(reply)
+            request = replace(make_request(), reads_think_tags=reads_tags)
+            if is_whole:
+                message = (await chat.complete(request))["choices"][0]["message"]
+                found = message["content"], message.get("reasoning_content", "")
+                assert message.get("reasoning", "") == found[1]
+            else:
+                chunks = [piece async for piece in chat.stream(request)]
+                found = join_text(chunks), join_text(chunks, "reasoning_content")
+                assert join_text(chunks, "reasoning") == found[1]
+        assert found == expected
+
+
+async def test_ollama__thoughts_that_never_close() -> None:
+    chunks, error = await stream_replies(
+        sse_reply(said("<think>so"), said(" it is </thi"), chunk(finish_reason="length")), vendor="ollama"
+    )
+    assert error is None
+    assert (join_text(chunks), join_text(chunks, "reasoning_content")) == ("", "so it is </thi")
+    assert list_finish_reasons(chunks) == ["length"]
+
+
 async def test_ollama__the_role_in_every_delta_and_reasoning() -> None:
     deltas = [{"role": "assistant", "content": "", "reasoning": "so"}, {"role": "assistant", "content": "Hi"}]
     chunks, _ = await stream_replies(

@@ -107,6 +107,12 @@ def think_like_vllm(body: Delta) -> Reply:
     return make_answer(body, deltas, content="Noon.", reasoning="Let me think.")
 
 
+def think_in_text(body: Delta) -> Reply:
+    """Leaves its thoughts in the text, as a local server does that knows nothing of its model's tags."""
+    pieces = ["<thi", "nk>\nLet me ", "think", ".\n</", "think>\n\n", "Noon", "."]
+    return make_answer(body, [{"content": piece} for piece in pieces], content="".join(pieces))
+
+
 def write_json(body: Delta) -> Reply:
     return make_answer(
         body, [{"content": '{"city": '}, {"content": '"Madrid"}'}], content='{"city": "Madrid"}'
@@ -149,6 +155,7 @@ BEHAVIORS: dict[str, Callable[[Delta], Reply]] = {
     "clock": ask_for_time,
     "thinker": think_first,
     "vllm-thinker": think_like_vllm,
+    "tag-thinker": think_in_text,
     "json": write_json,
     "late": fail_late,
     "cut": break_off,

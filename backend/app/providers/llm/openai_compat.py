@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from app.core.config import Settings
@@ -130,6 +131,7 @@ class OpenAiCompatProvider:
             connect_timeout_s=limits.connect_timeout_s,
             first_byte_timeout_s=limits.local_first_byte_timeout_s if near else limits.first_byte_timeout_s,
             idle_timeout_s=limits.idle_timeout_s,
+            keeps_think_tags=own.think_tags == "keep",
         )
 
 
@@ -147,13 +149,13 @@ class _RequestUpstream:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
         """An answer that the upstream cuts off is an error, never a short success."""
         chat, model = self._provider.find_upstream(self._base_url, self._api_key, request.model)
-        async with aclosing(chat.stream(ChatRequest(model, request.body))) as chunks:
+        async with aclosing(chat.stream(replace(request, model=model))) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
         chat, model = self._provider.find_upstream(self._base_url, self._api_key, request.model)
-        return await chat.complete(ChatRequest(model, request.body))
+        return await chat.complete(replace(request, model=model))
 
 
 def missing_settings(settings: Settings) -> list[str]:

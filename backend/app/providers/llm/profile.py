@@ -78,7 +78,7 @@ class ProfileProvider:
                     f"provider {self.name!r} needs a model and lists none; load one there, or name one in the request"
                 )
             model = listed[0]
-        return await state.chat(), ChatRequest(model, request.body)
+        return await state.chat(), replace(request, model=model)
 
     def _get_state(self, profile: Profile) -> "_ProfileState":
         """The state of this profile; a new one where the profile has changed."""

@@ -51,7 +51,7 @@ class ChatUpstream:
                 after the chunks that came before.
         """
         host = self._profile.require_endpoint().base.host
-        normalizer = ChunkNormalizer(request.model)
+        normalizer = ChunkNormalizer(request.model, keeps_think_tags=self._keeps_think_tags(request))
         first_by_s = anyio.current_time() + self._profile.first_byte_timeout_s
         async with self._open(request, by_s=first_by_s, stream=True) as reply:
             reply.limit_wait(max(0.0, first_by_s - anyio.current_time()))
@@ -100,7 +100,7 @@ class ChatUpstream:
         if data.get("error") or data.get("object") == "error":
             raise read_midstream_refusal(data, self._make_redactor(request)).to_error(host)
         try:
-            return normalize_completion(data, request.model)
+            return normalize_completion(data, request.model, keeps_think_tags=self._keeps_think_tags(request))
         except NoAnswer as error:
             raise UpstreamError(f"the upstream {host!r} answered without a choice; check base_url") from error
         except AnswerFailed as error:
@@ -170,6 +170,9 @@ class ChatUpstream:
             self._quirks[quirk, "" if quirk == Quirk.NO_STREAM_OPTIONS else model] = None
             if len(self._quirks) > _MAX_QUIRKS:
                 self._quirks.clear()
+
+    def _keeps_think_tags(self, request: ChatRequest) -> bool:
+        return request.reads_think_tags and self._profile.keeps_think_tags
 
     def _make_redactor(self, request: ChatRequest) -> Redactor:
         return make_redactor(self._profile.require_endpoint(), *collect_texts(request.body))

@@ -9,12 +9,14 @@ from typing import Any
 from uuid import uuid4
 
 from app.providers.upstream.field_normalizers import (
+    add_reasoning,
     normalize_content,
     normalize_finish_reason,
     normalize_reasoning,
     normalize_usage,
     string_or_empty,
 )
+from app.providers.upstream.think_tags import ThinkSplitter, split_thoughts
 from app.providers.upstream.tool_call_normalizer import ToolCallNormalizer, normalize_tool_calls
 
 CHUNK_OBJECT = "chat.completion.chunk"
@@ -33,11 +35,13 @@ class ChunkNormalizer:
     """Normalizes the chunks of one streamed answer, and knows whether the answer has ended.
 
     Chunks are changed in place: a stream has hundreds of them a second. Finish reasons and usage are held until
-    `finish`, since some upstreams send them with every chunk.
+    `finish`, since some upstreams send them with every chunk. `keeps_think_tags` leaves thoughts between tags in the
+    text.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *, keeps_think_tags: bool = False) -> None:
         self._requested_model = model
+        self._keeps_think_tags = keeps_think_tags
         self._head: dict[str, Any] | None = None
         """The fields that all chunks share."""
         self._choices: dict[int, _ChoiceState] = {}
@@ -75,7 +79,7 @@ class ChunkNormalizer:
         """Return the closing chunks: one for each choice with its finish reason, then one with the usage if known."""
         head = self._head or self._make_head({})
         if not self._choices:  # an empty answer
-            self._choices[0] = _ChoiceState()
+            self._choices[0] = _ChoiceState(None)
         closing = [self._choices[index].finish(head, index) for index in sorted(self._choices)]
         usage = normalize_usage(self._usage)
         last = self._usage_chunk or head
@@ -113,11 +117,12 @@ class ChunkNormalizer:
         if state is None:
             if len(self._choices) >= _MAX_CHOICES:
                 return False
-            state = self._choices[index] = _ChoiceState()
+            splitter = None if self._keeps_think_tags else ThinkSplitter()
+            state = self._choices[index] = _ChoiceState(splitter)
         delta = choice.get("delta")
         if type(delta) is not dict:
             delta = choice["delta"] = _delta_from_message(choice)
-        if not state.has_begun or len(delta) != 1 or type(delta.get("content")) is not str:
+        if not state.is_plain or len(delta) != 1 or type(delta.get("content")) is not str:
             state.normalize_delta(delta)
         if choice.get("finish_reason"):
             return state.hold_finish_reason(data, choice, delta)
@@ -128,10 +133,13 @@ class ChunkNormalizer:
 class _ChoiceState:
     """What the chunks so far said of one choice."""
 
-    __slots__ = ("_closing_chunk", "_tool_calls", "finish_reason", "has_begun")
+    __slots__ = ("_closing_chunk", "_splitter", "_tool_calls", "finish_reason", "has_begun", "is_plain")
 
-    def __init__(self) -> None:
+    def __init__(self, splitter: ThinkSplitter | None) -> None:
         self.has_begun = False
+        self.is_plain = False
+        """Whether a delta of text alone needs no work: the answer has begun, and no tag of a thought can follow."""
+        self._splitter = splitter
         self.finish_reason: str | None = None
         self._tool_calls = ToolCallNormalizer()
         self._closing_chunk: dict[str, Any] | None = None
@@ -146,6 +154,9 @@ class _ChoiceState:
             delta["content"] = ""
         elif type(delta["content"]) is not str:
             normalize_content(delta)
+        if self._splitter:
+            self._split_thoughts(delta, self._splitter)
+        self.is_plain = self._splitter is None
         if "reasoning_content" in delta or "reasoning" in delta:
             normalize_reasoning(delta)
         if "tool_calls" in delta:
@@ -153,6 +164,13 @@ class _ChoiceState:
                 delta["tool_calls"] = calls
             else:
                 del delta["tool_calls"]
+
+    def _split_thoughts(self, delta: dict[str, Any], splitter: ThinkSplitter) -> None:
+        if text := delta["content"]:
+            delta["content"], thoughts = splitter.feed(text)
+            add_reasoning(delta, thoughts)
+            if splitter.is_done:
+                self._splitter = None
 
     def hold_finish_reason(self, data: dict[str, Any], choice: dict[str, Any], delta: dict[str, Any]) -> bool:
         """Keep the finish reason for `finish`; return whether the rest of the choice is passed on."""
@@ -173,13 +191,19 @@ class _ChoiceState:
         reason = self.finish_reason or "tool_calls"
         if reason == "tool_calls" and not self._tool_calls.count:
             reason = "stop"  # no tool call with a name ever came
-        delta = {"content": ""} if self.has_begun else {"role": "assistant", "content": ""}
+        delta: dict[str, Any] = {} if self.has_begun else {"role": "assistant"}
+        delta["content"], thoughts = self._splitter.finish() if self._splitter else ("", "")
+        if thoughts:
+            add_reasoning(delta, thoughts)
+            normalize_reasoning(delta)
         closing = {"index": index, "delta": delta, "finish_reason": reason}
         last = self._closing_chunk or {"choices": [{}]}
         return head | last | {"choices": [last["choices"][0] | closing]}
 
 
-def normalize_completion(data: dict[str, Any], model: str) -> dict[str, Any]:
+def normalize_completion(
+    data: dict[str, Any], model: str, *, keeps_think_tags: bool = False
+) -> dict[str, Any]:
     """Return a whole answer with every field that clients need; unknown fields stay. Changes `data`.
 
     Raises:
@@ -195,17 +219,23 @@ def normalize_completion(data: dict[str, Any], model: str) -> dict[str, Any]:
     data["id"] = _answer_id(data)
     data["created"] = _created(data)
     data["model"] = string_or_empty(data.get("model")) or model
-    data["choices"] = [_normalize_whole_choice(choice, place) for place, choice in enumerate(found)]
+    data["choices"] = [
+        _normalize_whole_choice(choice, place, keeps_think_tags=keeps_think_tags)
+        for place, choice in enumerate(found)
+    ]
     return data | {"usage": usage} if usage else data
 
 
-def _normalize_whole_choice(choice: dict[str, Any], place: int) -> dict[str, Any]:
+def _normalize_whole_choice(choice: dict[str, Any], place: int, *, keeps_think_tags: bool) -> dict[str, Any]:
     message = choice.get("message")
     if not isinstance(message, dict):
         message = {"content": string_or_empty(choice.pop("text", None))}
     message["role"] = "assistant"
     if not isinstance(message.setdefault("content", None), str):
         normalize_content(message)
+    if message["content"] and not keeps_think_tags:
+        message["content"], thoughts = split_thoughts(message["content"])
+        add_reasoning(message, thoughts)
     normalize_reasoning(message)
     calls = normalize_tool_calls(message.pop("tool_calls", None))
     if calls:

@@ -77,6 +77,13 @@ def normalize_reasoning(delta: dict[str, Any]) -> None:
             delta.setdefault("reasoning", text)
 
 
+def add_reasoning(delta: dict[str, Any], text: str) -> None:
+    """Append to the reasoning of a delta or a message, before `normalize_reasoning`."""
+    if text:
+        before = delta.get("reasoning_content") or delta.get("reasoning")
+        delta["reasoning_content"] = string_or_empty(before) + text
+
+
 def normalize_content(delta: dict[str, Any]) -> None:
     """Make the content of a delta or a message a string or None, in place.
 

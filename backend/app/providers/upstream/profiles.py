@@ -31,6 +31,8 @@ class Profile:
     connect_timeout_s: float
     first_byte_timeout_s: float
     idle_timeout_s: float
+    keeps_think_tags: bool = False
+    """Whether thoughts stay between tags in the text, for readers that know such tags."""
     is_discovered: bool = False
     """Whether discovery found it on this machine; no setting names it."""
     problem: str = ""
@@ -85,6 +87,7 @@ class _ProfileSettings:
     api_key: str = field(repr=False)
     model: str
     models: tuple[str, ...] = ()
+    keeps_think_tags: bool = False
     timeouts: LlmProfile = field(default_factory=lambda: LlmProfile.model_validate({}))
     required: Sequence[str] = ()
     """Those of base_url, api_key and model that must be set."""
@@ -144,6 +147,7 @@ def _read_profile(name: str, profile: LlmProfile) -> _ProfileSettings:
         api_key=profile.api_key.get_secret_value().strip(),
         model=profile.model.strip(),
         models=tuple(profile.models),
+        keeps_think_tags=profile.think_tags == "keep",
         timeouts=profile,
         required=("base_url",) if vendor.is_local or vendor.name == "other" else ("base_url", "api_key"),
     )
@@ -163,6 +167,7 @@ def _read_openai_compat(settings: Settings) -> _ProfileSettings:
         base_url=url,
         api_key=own.api_key.get_secret_value().strip(),
         model=own.model.strip(),
+        keeps_think_tags=own.think_tags == "keep",
         required=("base_url", "api_key", "model"),
     )
 
@@ -181,6 +186,7 @@ def _build_profile(own: _ProfileSettings, settings: Settings) -> Profile:
         connect_timeout_s=own.timeouts.connect_timeout_s or limits.connect_timeout_s,
         first_byte_timeout_s=own.timeouts.first_byte_timeout_s or first_byte_s,
         idle_timeout_s=own.timeouts.idle_timeout_s or limits.idle_timeout_s,
+        keeps_think_tags=own.keeps_think_tags,
         problem=problem,
     )
 

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -219,6 +219,7 @@ class ChatCompletion(Completion):
         omitted_tools: Sequence[str] = (),
     ) -> None:
         super().__init__(model, body, observer)
+        self._request = replace(self._request, reads_think_tags=True)
         self.omitted_tools = omitted_tools
         """Tools of the request that the model was not offered; complete with the answer, or when it is open."""
         self._head = {

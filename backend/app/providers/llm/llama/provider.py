@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -79,7 +80,7 @@ class LlamaLocalProvider:
         body = limit_tokens(request.body, own.answer_tokens)
         async with (
             self._load_model(request.model) as (chat, model),
-            aclosing(chat.stream(ChatRequest(model, body))) as endless,
+            aclosing(chat.stream(replace(request, model=model, body=body))) as endless,
             aclosing(limit_time(endless, own.answer_s)) as chunks,
         ):
             async for chunk in chunks:
