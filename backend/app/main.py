@@ -7,7 +7,6 @@ from time import time
 from typing import Any
 from uuid import UUID
 
-import anyio
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
@@ -34,6 +33,7 @@ from app.api.openai import chat, models, transcriptions
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.core.metrics import Observer
+from app.core.supervision import Supervisor
 from app.providers.registry import Registrations
 from app.schemas.llm import generate_event
 from app.schemas.speech_socket import client_message, server_event
@@ -78,7 +78,8 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
     )
     database = Database(settings)
     app.state.database = database
-    app.state.resources = _make_resources(settings, database, registrations or Registrations())
+    app.state.database_health = health = lifecycle.DatabaseHealth(database)
+    app.state.resources = _make_resources(settings, database, health, registrations or Registrations())
     install_error_handlers(app)
     for router in (
         *(speech_socket.router, generate.router, chat.router, models.router, transcriptions.router),
@@ -98,7 +99,9 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
     return app
 
 
-def _make_resources(settings: Settings, database: Database, registrations: Registrations) -> Resources:
+def _make_resources(
+    settings: Settings, database: Database, health: lifecycle.DatabaseHealth, registrations: Registrations
+) -> Resources:
     """The services of one application, each with what it needs of the others."""
     observer = Observer()
     scheduler = make_scheduler(settings.scheduler, shed=observer.count_shed_partial)
@@ -124,11 +127,13 @@ def _make_resources(settings: Settings, database: Database, registrations: Regis
         started_s=int(time()),
         stt=stt,
         scheduler=scheduler,
+        engines=Supervisor("speech engines"),
         sockets=SocketLimiter(settings.limits.sockets),
         sessions=SessionManager(settings, stt, DictationStore(writer, transcripts), observer),
         transcriptions=TranscriptionService(settings, stt, scheduler),
         transcripts=transcripts,
         writer=writer,
+        database_health=health,
         dictations=DictationHistory(database, writer, transcripts),
         search=search,
         exporter=ConversationExporter(database),
@@ -151,15 +156,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources: Resources = app.state.resources
     resources.accounts.start()
     async with (
-        lifecycle.open_database(app.state.database, resources.settings),
+        lifecycle.open_database(app.state.database, resources.settings, app.state.database_health),
         resources.answers.lifespan(),
         resources.writer.run(resources.settings.limits.stop_s),
         resources.sessions.run(),
-        anyio.create_task_group() as group,
+        resources.engines.run(),
     ):
-        group.start_soon(resources.stt.keep_warm)
+        resources.engines.start_loop("default engine", resources.stt.keep_warm)
         yield
-        group.cancel_scope.cancel()
     await resources.stt.aclose()
     await resources.assistants.aclose()
     await resources.llm.aclose()

@@ -10,6 +10,7 @@ from app.core.config import Settings
 from app.core.errors import Unauthorized
 from app.core.metrics import Observer
 from app.core.security import Caller
+from app.core.supervision import Part, Supervisor
 from app.services.accounts.accounts import Accounts
 from app.services.assistants.registry import Assistants
 from app.services.chat.answers import Answers
@@ -41,6 +42,8 @@ class Resources:
     # speech
     stt: SttProviders
     scheduler: Scheduler
+    engines: Supervisor
+    """The task that keeps the default engine warm."""
     sockets: SocketLimiter
     sessions: SessionManager
     transcriptions: TranscriptionService
@@ -48,6 +51,8 @@ class Resources:
     # what is kept
     transcripts: RecentTranscripts
     writer: DictationWriter
+    database_health: Part
+    """Whether the database can be relied on."""
     dictations: DictationHistory
     search: Search
     exporter: ConversationExporter
@@ -67,6 +72,18 @@ class Resources:
 
     # people
     accounts: Accounts
+
+    @property
+    def problems(self) -> list[str]:
+        """What of the server does not work, for operators; empty while all does."""
+        parts: tuple[Part, ...] = (
+            self.database_health,
+            self.answers.tasks,
+            self.writer.tasks,
+            self.sessions.tasks,
+            self.engines,
+        )
+        return [part.problem for part in parts if part.problem]
 
 
 def get_resources(connection: HTTPConnection) -> Resources:

@@ -21,9 +21,15 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether the default speech engine is loaded and warm."""
+    """Whether the server does all that it is there for."""
 
-    status: Literal["ready", "loading"] = Field(description="`loading` until the default engine is warm")
+    status: Literal["ready", "loading", "failing"] = Field(
+        description="`loading` until the default engine is warm; `failing` where a part of the server has failed, or "
+        "the database is away"
+    )
+    problems: list[str] | None = Field(
+        None, description="with `failing`: each part, and what is wrong with it"
+    )
 
 
 @router.get("/health", summary="Whether the process answers", responses=describe_answer("It does"))
@@ -34,21 +40,25 @@ async def health() -> Health:
 
 @router.get(
     "/health/ready",
-    summary="Whether the first speaker would have to wait",
+    summary="Whether everything works, and the first speaker need not wait",
+    response_model_exclude_none=True,
     responses={
-        **describe_answer("Nobody would have to wait"),
+        **describe_answer("Everything works, and nobody would have to wait"),
         503: {
             "model": Readiness,
-            "description": "The default engine is still loading",
+            "description": "The default engine is still loading, or a part of the server fails",
             "content": {"application/json": {"example": {"status": "loading"}}},
         },
     },
 )
 async def ready(resources: ResourcesDep, response: Response) -> Readiness:
-    """Answers 503 while the default engine loads."""
-    warm = resources.stt.is_warm
-    response.status_code = 200 if warm else 503
-    return Readiness(status="ready" if warm else "loading")
+    """Answers 503 while the default engine loads, a task of the server has failed, or the database is away."""
+    problems = resources.problems
+    is_ready = resources.stt.is_warm and not problems
+    response.status_code = 200 if is_ready else 503
+    if problems:
+        return Readiness(status="failing", problems=problems)
+    return Readiness(status="ready" if is_ready else "loading")
 
 
 @router.get(

@@ -10,6 +10,7 @@ import anyio
 
 from app.core.errors import EngineFailed, PrompterError
 from app.core.logging import log_failure
+from app.core.supervision import reraise_cancellation
 
 logger = logging.getLogger(__name__)
 
@@ -22,9 +23,9 @@ _MESSAGES = {
 class ProviderBoundary:
     """Context manager around calls into a speech engine or a language-model provider.
 
-    Our own errors and cancellation pass; any other exception becomes `EngineFailed`. The log has the place and not the
-    words: a message of foreign code may quote a transcript or a prompt. An instance can be entered again and again, and
-    costs next to nothing where nothing fails.
+    Our own errors and cancellation pass; anything else, of whatever class, becomes `EngineFailed`. The log has the
+    place and not the words: a message of foreign code may quote a transcript or a prompt. An instance can be entered
+    again and again, and costs next to nothing where nothing fails.
     """
 
     __slots__ = ("_kind", "_name")
@@ -39,8 +40,9 @@ class ProviderBoundary:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        if error is None or isinstance(error, PrompterError) or not isinstance(error, Exception):
+        if error is None or isinstance(error, PrompterError):
             return
+        reraise_cancellation(error)
         log_failure(logger, f"{self._kind} {self._name!r} failed", error)
         message = _MESSAGES[self._kind].format(name=self._name, error=type(error).__name__)
         raise EngineFailed(message) from None

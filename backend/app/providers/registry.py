@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from app.core.config import Settings
 from app.core.logging import log_failure
+from app.core.supervision import reraise_cancellation
 from app.providers.upstream.discovery import list_local_servers
 from app.providers.upstream.profiles import ProfileSource, read_profiles
 
@@ -98,7 +99,7 @@ T = TypeVar("T", bound=Closable)
 class CannotBuild(Exception):
     """A registered provider cannot be imported or built."""
 
-    def __init__(self, registration: Registration, error: Exception) -> None:
+    def __init__(self, registration: Registration, error: BaseException) -> None:
         super().__init__(registration.name)
         self.origin = registration.origin
         self.error = error
@@ -116,7 +117,7 @@ class LazyRegistry(Generic[T]):
         self._registrations = registrations
         self._settings = settings
         self._built: dict[str, T] = {}
-        self._broken: dict[str, Exception] = {}
+        self._broken: dict[str, BaseException] = {}
         self._building: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
     def __iter__(self) -> Iterator[str]:
@@ -158,14 +159,16 @@ class LazyRegistry(Generic[T]):
         try:
             factory = await anyio.to_thread.run_sync(registration.load, abandon_on_cancel=True)
             self._built[name] = factory(self._settings)
-        except Exception as error:  # noqa: BLE001  # foreign code may fail in any way
+        except BaseException as error:  # noqa: BLE001  # foreign code may fail in any way
+            reraise_cancellation(error)
             log_failure(logger, f"{self._kind} {name!r} of {registration.origin!r} cannot be built", error)
             self._broken[name] = error
 
     async def _close(self, name: str, built: T) -> None:
         try:
             await built.aclose()
-        except Exception as error:  # noqa: BLE001  # the others must still be closed
+        except BaseException as error:  # noqa: BLE001  # the others must still be closed
+            reraise_cancellation(error)
             log_failure(logger, f"{self._kind} {name!r} did not close", error)
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from time import monotonic
 
 import anyio
 from sqlalchemy import select
@@ -12,23 +13,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
 from app.core.security import LOCAL_USER_ID
+from app.core.supervision import Supervisor
 from app.storage import answers, conversations, dictations, migrate
 from app.storage.common import utc_now
 from app.storage.data_folder import lock_folder
 from app.storage.database import Database
-from app.storage.tables import ConversationRow, DictationRow, MessageRow, UserRow
+from app.storage.tables import ConversationRow, DictationRow, MessageRow, RunRow, UserRow
 from app.utils.ids import continue_after
 
 logger = logging.getLogger(__name__)
 
 DAY_S = 86_400.0
+WATCH_S = 2.0
+"""Time between two looks at the database (s)."""
+SILENCE_S = 15.0
+"""How long a look may take before the database counts as away (s): longer than the wait for a turn."""
 BATCH = 200
 """Rows deleted in one transaction, so that others do not wait long for their turn to write."""
 
 
 @asynccontextmanager
-async def open_database(database: Database, settings: Settings) -> AsyncIterator[None]:
-    """Prepare the database, maintain it until the block ends, and close it.
+async def open_database(
+    database: Database, settings: Settings, health: "DatabaseHealth | None" = None
+) -> AsyncIterator[None]:
+    """Prepare the database, maintain it until the block ends, and close it. `health` follows how it is.
 
     Raises:
         StorageUnavailable: the database cannot be used; the message says what to do.
@@ -41,11 +49,13 @@ async def open_database(database: Database, settings: Settings) -> AsyncIterator
         await _continue_ids(database)
         await _clean_up(database, settings, lease_s=0.0 if database.is_sqlite else answers.LEASE_S)
         stack.push_async_callback(_end_run, database)
-        async with anyio.create_task_group() as group:
-            group.start_soon(_beat, database)
-            group.start_soon(_apply_retention_daily, database, settings)
+        health = health or DatabaseHealth(database)
+        async with health.tasks.run():
+            health.tasks.start_loop("lease", _beat, database)
+            health.tasks.start_loop("watch", health.watch)
+            if settings.storage.retention_days:
+                health.tasks.start_loop("retention", _apply_retention_daily, database, settings)
             yield
-            group.cancel_scope.cancel()
 
 
 async def prepare_schema(database: Database) -> None:
@@ -116,7 +126,7 @@ async def _beat(database: Database) -> None:
 
 async def _apply_retention_daily(database: Database, settings: Settings) -> None:
     """Apply the retention now and once a day."""
-    while settings.storage.retention_days:
+    while True:
         try:
             await apply_retention(database, settings.storage.retention_days)
         except StorageUnavailable:
@@ -124,6 +134,38 @@ async def _apply_retention_daily(database: Database, settings: Settings) -> None
                 "old dictations and conversations could not be deleted; the next attempt is tomorrow"
             )
         await anyio.sleep(DAY_S)
+
+
+class DatabaseHealth:
+    """Whether the database can be read, and whether what maintains it runs."""
+
+    def __init__(self, database: Database) -> None:
+        self.tasks = Supervisor("database")
+        self._database = database
+        self._failure = ""
+        self._answered_s = monotonic()
+        """When it last answered, or the watch began."""
+
+    @property
+    def problem(self) -> str:
+        """Why the database is not to be relied on; empty if it is."""
+        silent_s = monotonic() - self._answered_s
+        silence = f"the database has not answered for {silent_s:.0f} s" if silent_s > SILENCE_S else ""
+        return self.tasks.problem or self._failure or silence
+
+    async def watch(self) -> None:
+        """Read one row now and then, until cancelled."""
+        self._answered_s = monotonic()
+        while True:
+            await anyio.sleep(WATCH_S)
+            try:
+                async with self._database.read() as session:
+                    await session.execute(select(RunRow.id).limit(1))
+            except StorageUnavailable as error:
+                self._failure = error.message
+            else:
+                self._failure = ""
+            self._answered_s = monotonic()
 
 
 async def apply_retention(database: Database, days: int) -> int:

@@ -56,7 +56,7 @@ class Script:
 
     hypothesis: Callable[["FakeStream"], str | None] = lambda _: None
     final: Callable[["FakeStream"], str] = lambda stream: stream.digest
-    failures: dict[Step, Exception] = field(default_factory=dict)
+    failures: dict[Step, BaseException] = field(default_factory=dict)
     gates: dict[Step, Gate] = field(default_factory=dict)
     delays_s: dict[Step, float] = field(default_factory=dict)
     """Time that a step blocks its worker thread, as a busy engine does."""

@@ -1,10 +1,13 @@
 """The boundary around provider code: which errors pass, which one is shown, and what the log may hold."""
 
+import asyncio
+
 import anyio
 import pytest
 
 from app.core.errors import EngineFailed, UnknownModel
 from app.providers.boundary import ProviderBoundary, close_provider
+from tests.support.agent_runs import Panic
 
 SECRET = "the purple submarine"
 
@@ -39,10 +42,19 @@ def test_an_error_of_ours_passes(caplog: pytest.LogCaptureFixture) -> None:
     assert not caplog.records
 
 
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
-def test_what_is_no_failure_passes(interruption: type[BaseException]) -> None:
-    with pytest.raises(interruption), ProviderBoundary("mine"):
-        raise interruption
+@pytest.mark.parametrize("kind", [Panic, SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+async def test_whatever_its_class_it_is_an_error_of_the_provider(kind: type[BaseException]) -> None:
+    """Only Ctrl-C would be a `KeyboardInterrupt`, and it is a signal that the event loop handles."""
+    with pytest.raises(EngineFailed), ProviderBoundary("mine"):
+        raise kind(SECRET)
+
+
+async def test_the_end_of_its_task_passes() -> None:
+    with anyio.move_on_after(0.01) as scope, ProviderBoundary("mine"):
+        await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    with pytest.raises(GeneratorExit), ProviderBoundary("mine"):
+        raise GeneratorExit
 
 
 @pytest.mark.parametrize("error", [ValueError(SECRET), UnknownModel("no such model")])

@@ -17,6 +17,7 @@ from app.core.config import LimitSettings, Settings
 from app.core.errors import MessageTooBig, NotAllowed, PrompterError
 from app.core.logging import report_fault
 from app.core.security import LOOPBACK_NAMES, is_loopback, is_origin_allowed, parse_host
+from app.core.supervision import reraise_cancellation
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,8 @@ class NetworkMiddleware:
                 await self._app(scope, receive, send)
             else:
                 await self._app(scope, _limit_body(receive, limit, self._limits.request_s), send_with_id)
-        except Exception as error:  # noqa: BLE001  # further out it would be logged with its words
+        except BaseException as error:  # noqa: BLE001  # further out it would be logged with its words
+            reraise_cancellation(error)
             failure = report_fault(logger, f"on {scope['path']}", error)
             if scope["type"] == "http" and not started:
                 await self._refuse(scope, receive, send_with_id, failure)

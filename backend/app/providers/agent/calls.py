@@ -14,6 +14,7 @@ from pydantic_ai import Tool
 
 from app.core.errors import PrompterError, ProviderNotReady
 from app.core.logging import log_failure
+from app.core.supervision import reraise_cancellation
 from app.providers.agent.events import ApprovalRequired, ToolError, ToolFailed, ToolResult, ToolUpdate
 from app.providers.agent.messages import fence_output, parse_arguments, to_text
 from app.providers.agent.task import AgentTask, AgentTool, Delta
@@ -52,7 +53,8 @@ class ToolRunner:
         """
         try:
             described = _describe(tool.function)
-        except Exception as error:  # annotations of other packages may be anything
+        except BaseException as error:  # annotations of other packages may be anything
+            reraise_cancellation(error)
             logger.error("tool %s cannot be described: %s", tool.name, type(error).__name__)
             raise ProviderNotReady(
                 f"the tool {tool.name!r} of the toolset {tool.toolset!r} cannot be described to a model "

@@ -1,6 +1,7 @@
 """A pydantic-ai model that asks one of our providers: addresses, profiles and errors are handled there."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -19,6 +20,8 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
+from app.core.logging import log_failure
+from app.core.supervision import reraise_cancellation
 from app.providers.agent.calls import Report, ToolRunner
 from app.providers.agent.events import ToolCall
 from app.providers.agent.messages import (
@@ -32,6 +35,8 @@ from app.providers.agent.task import AgentTask, Delta, Limit
 from app.providers.base import ChatRequest
 
 pydantic_ai.BANNER_ENABLED = False  # the library prints nothing in a server's terminal
+
+logger = logging.getLogger(__name__)
 
 _ROUND_SEPARATOR = "\n\n"
 _MOST_ERROR_CHARS = 500
@@ -126,7 +131,7 @@ class ProviderModel(Model[Any]):
         separator = _ROUND_SEPARATOR if any(earlier.text for earlier in self.replies) else ""
         has_started = bool(self.replies)
         chars_before = sum(earlier.chars for earlier in self.replies)
-        async with aclosing(self._task.chat.stream(ChatRequest(self._task.model, body))) as chunks:
+        async with aclosing(self._stream_chunks(body)) as chunks:
             async for chunk in chunks:
                 delta = reply.add_chunk(chunk)
                 if separator and "content" in delta:
@@ -137,6 +142,19 @@ class ProviderModel(Model[Any]):
                 if chars_before + reply.chars > self._task.limits.answer_chars:
                     raise LimitReached("chars")
         return reply
+
+    async def _stream_chunks(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """The chunks of one reply. This is a task of pydantic-ai: a `SystemExit` that leaves a task ends the server."""
+        try:
+            async with aclosing(self._task.chat.stream(ChatRequest(self._task.model, body))) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except BaseException as error:
+            reraise_cancellation(error)
+            if isinstance(error, Exception):
+                raise
+            log_failure(logger, f"the model {self._task.model!r} failed", error)
+            raise RuntimeError(type(error).__name__) from None
 
     async def _report_call(self, call: Mapping[str, Any]) -> None:
         name, text = call["function"]["name"], call["function"].get("arguments") or ""

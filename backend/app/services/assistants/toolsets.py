@@ -7,6 +7,7 @@ from app.core.assistants import ApprovalMode, AssistantDefinition
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
 from app.core.logging import log_failure
+from app.core.supervision import reraise_cancellation
 from app.providers.agent.task import AgentTool
 from app.providers.agent.workers import ToolWorkers
 from app.providers.registry import CannotBuild, LazyRegistry, Registration
@@ -96,12 +97,13 @@ class Toolsets:
             for tool in found:
                 if not isinstance(tool, Tool):
                     raise UnusableTool("its `tools()` has to give `Tool`s")
-        except Exception as error:  # a toolset of another package may fail in any way
+        except BaseException as error:  # a toolset of another package may fail in any way
+            reraise_cancellation(error)
             log_failure(logger, f"toolset {name!r} failed", error)
             raise self._make_error(assistant, name, error) from error
         return found
 
-    def _make_error(self, assistant: str, name: str, error: Exception) -> ProviderNotReady:
+    def _make_error(self, assistant: str, name: str, error: BaseException) -> ProviderNotReady:
         """The error for an unusable toolset. It quotes `UnusableTool` only: other messages may hold a secret."""
         why = error if isinstance(error, UnusableTool) else type(error).__name__
         return ProviderNotReady(

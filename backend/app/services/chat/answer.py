@@ -5,6 +5,7 @@ from functools import partial
 import anyio
 
 from app.core.errors import Interrupted, PrompterError, StorageUnavailable
+from app.core.supervision import reraise_cancellation
 from app.services.chat.buffer import AnswerBuffer
 from app.services.chat.checkpoints import Checkpointer
 from app.services.chat.model_loop import AnswerDeps, AnswerIds, AnswerOptions, ModelLoop
@@ -46,10 +47,12 @@ class AnswerRun:
         try:
             try:
                 outcome = await self._make()
-            except Exception as error:  # noqa: BLE001  # a fault of ours ends this answer and no other
+            except BaseException as error:  # noqa: BLE001  # a fault of ours ends this answer and no other
+                reraise_cancellation(error)
                 outcome = Outcome.from_fault(error)
             await self._finish(outcome)
-        except Exception as error:  # noqa: BLE001  # the same for its end
+        except BaseException as error:  # noqa: BLE001  # the same for its end
+            reraise_cancellation(error)
             self._close(Outcome.from_fault(error))
         finally:
             self.finished.set()

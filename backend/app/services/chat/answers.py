@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager, contextmanager
 from uuid import UUID
 
 import anyio
-from anyio.abc import TaskGroup
 
 from app.core.assistants import ApprovalDecision
 from app.core.config import Settings
 from app.core.errors import BadRequest, Interrupted, MessageTooBig, NotFound, ServerFull
 from app.core.metrics import Observer
+from app.core.supervision import Supervisor
 from app.services.chat.answer import AnswerRun
 from app.services.chat.buffer import AnswerBuffer
 from app.services.chat.events import Cursor, Delivery, Failed
@@ -47,16 +47,16 @@ class Answers:
         self._deps = AnswerDeps(settings=settings.chat, database=database, catalog=catalog, observer=observer)
         self._runs: dict[UUID, AnswerRun] = {}
         self._reserved = 0
-        self._group: TaskGroup | None = None
+        self.tasks = Supervisor("answers")
+        """The running answers."""
         self._closing = False
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         """Make answers until the block ends; the database must outlive it."""
-        async with anyio.create_task_group() as self._group:
+        async with self.tasks.run():
             yield
             await self.drain()
-            self._group.cancel_scope.cancel()
 
     @property
     def count(self) -> int:
@@ -244,7 +244,6 @@ class Answers:
     # -- inside
 
     def _start(self, user_id: UUID, question_id: UUID, answer: Message, options: AnswerOptions) -> None:
-        assert self._group is not None, "answers are made within `lifespan`"
         ids = AnswerIds(
             user_id=user_id,
             conversation_id=answer.conversation_id,
@@ -253,7 +252,7 @@ class Answers:
         )
         run = AnswerRun(self._deps, ids, options)
         self._runs[answer.id] = run
-        self._group.start_soon(self._run, run)
+        self.tasks.start_job(self._run, run)
         if self._closing:
             run.end("shutdown")
 

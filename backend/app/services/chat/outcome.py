@@ -56,7 +56,7 @@ class Outcome:
         return cls("failed", error.code, error.message)
 
     @classmethod
-    def from_fault(cls, error: Exception) -> "Outcome":
+    def from_fault(cls, error: BaseException) -> "Outcome":
         """The outcome of a fault in the server itself, which is logged without its message."""
         return cls.from_error(report_fault(logger, "in an answer", error))
 

@@ -16,6 +16,7 @@ from app.core.errors import (
     UnknownModel,
     UnknownProvider,
 )
+from app.core.supervision import reraise_cancellation
 from app.providers.base import ProviderStatus, SttConfig, SttProvider
 from app.providers.boundary import ProviderBoundary
 from app.providers.registry import CannotBuild, LazyRegistry, Registration, list_stt_registrations
@@ -219,7 +220,8 @@ class SttProviders:
                 return await provider.status()
         except TimeoutError:
             return ProviderStatus(ProviderState.UNREACHABLE, f"gave no state within {PROBE_TIMEOUT_S:g} s")
-        except Exception as error:  # noqa: BLE001  # one engine must not break the list
+        except BaseException as error:  # noqa: BLE001  # one engine must not break the list
+            reraise_cancellation(error)
             logger.warning("speech provider %r gave no state: %s", provider.name, type(error).__name__)
             return ProviderStatus(
                 ProviderState.UNREACHABLE, f"its state could not be read ({type(error).__name__})"
@@ -319,7 +321,8 @@ def _reason(error: CannotBuild) -> str:
 def _models(provider: SttProvider) -> list[str]:
     try:
         return provider.models()
-    except Exception as error:  # noqa: BLE001  # one engine must not break the list
+    except BaseException as error:  # noqa: BLE001  # one engine must not break the list
+        reraise_cancellation(error)
         logger.warning("speech provider %r gave no models: %s", provider.name, type(error).__name__)
         return []
 

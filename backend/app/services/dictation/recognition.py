@@ -135,7 +135,7 @@ class RecognitionLoop:
                     await self._work()
                 finally:
                     await self._close_utterance()
-        except ExceptionGroup as errors:
+        except BaseExceptionGroup as errors:
             # Decodes in the background pass their errors to `finish`: there is one error, and it is ours.
             raise errors.exceptions[0] from None
         finally:

@@ -11,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 import anyio
-from anyio.abc import TaskGroup
 
 from app.core.config import Settings
 from app.core.errors import PrompterError, ResumeRefused, ServerFull
 from app.core.logging import report_fault
 from app.core.metrics import Observer
+from app.core.supervision import Supervisor, reraise_cancellation
 from app.services.decoding.providers import SttProviders
 from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Connection, ServerClosing
 from app.services.dictation.session import SpeechSession
@@ -60,7 +60,8 @@ class SessionManager:
         self._store = store
         self._observer = observer
         observer.watch_sessions(lambda: sum(len(session.running) for session in self._entries))
-        self._group: TaskGroup | None = None
+        self.tasks = Supervisor("dictations")
+        """The dictations, and the sessions that wait for their clients."""
         self._entries: dict[SpeechSession, _Entry] = {}
         self._by_key: dict[bytes, tuple[SpeechSession, str | None]] = {}
         self._changed = anyio.Event()
@@ -70,9 +71,8 @@ class SessionManager:
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Run sessions as long as the application runs; at the end all are cancelled."""
-        async with anyio.create_task_group() as self._group:
+        async with self.tasks.run():
             yield
-            self._group.cancel_scope.cancel()
 
     @property
     def waiting(self) -> int:
@@ -159,7 +159,7 @@ class SessionManager:
             window.set()
         if self.closing:
             entry.window.set()
-        self._start_task(self._run_window, session, entry, entry.window)
+        self.tasks.start_job(self._run_window, session, entry, entry.window)
 
     async def _run_window(self, session: SpeechSession, entry: _Entry, window: anyio.Event) -> None:
         """Wait for the client; where it does not come back, finalise what was said and free the engine."""
@@ -168,8 +168,10 @@ class SessionManager:
         if entry.window is not window:
             return
         self._forget_keys(entry)
-        await session.finish()
-        await self._end(session)
+        try:
+            await session.finish()
+        finally:
+            await self._end(session)
 
     async def _end(self, session: SpeechSession) -> None:
         """Forget the session; returns when its engine is free."""
@@ -216,7 +218,7 @@ class SessionManager:
     def _run_soon(self, session: SpeechSession, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         scope = anyio.CancelScope()
         session.running.add(scope)
-        self._start_task(self._run, session, run, scope)
+        self.tasks.start_job(self._run, session, run, scope)
 
     async def _run(
         self, session: SpeechSession, run: Callable[[], Coroutine[Any, Any, None]], scope: anyio.CancelScope
@@ -226,15 +228,12 @@ class SessionManager:
                 await run()
         except PrompterError as error:
             session.fail(error)
-        except Exception as error:  # noqa: BLE001  # the client gets an error, and no other session is harmed
+        except BaseException as error:  # noqa: BLE001  # the client gets an error, and no other session is harmed
+            reraise_cancellation(error)
             session.fail(report_fault(logger, "on the speech socket", error))
         finally:
             session.running.discard(scope)
             session.signal_dictation_end()
-
-    def _start_task(self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
-        assert self._group is not None, "the application's lifespan has not begun"
-        self._group.start_soon(function, *arguments)
 
     def _signal_change(self) -> None:
         self._changed.set()

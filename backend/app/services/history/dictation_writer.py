@@ -15,6 +15,7 @@ import anyio
 from app.core.errors import StorageUnavailable
 from app.core.logging import report_fault
 from app.core.metrics import Observer
+from app.core.supervision import Supervisor, reraise_cancellation
 from app.services.history.transcripts import RecentTranscript, RecentTranscripts, SessionLabel
 from app.storage import dictations
 from app.storage.common import utc_now
@@ -48,6 +49,7 @@ class DictationWriter:
         self._database = database
         self._limit = limit
         self._observer = observer
+        self.tasks = Supervisor("stored dictations")
         self._queue: deque[QueueEntry] = deque()
         self._finals = 0
         """Finals in the queue; a long final counts as several."""
@@ -66,11 +68,10 @@ class DictationWriter:
     @asynccontextmanager
     async def run(self, end_s: float) -> AsyncIterator[None]:
         """Store finals until the block ends, and then what is left for up to `end_s`. The log says what is lost."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._run)
+        async with self.tasks.run():
+            self.tasks.start_loop("storing", self._run)
             self._is_running = True
             yield
-            group.cancel_scope.cancel()
         self._is_running = False
         with anyio.move_on_after(max(end_s, _MIN_END_S), shield=True):
             await self._store_all()
@@ -125,7 +126,8 @@ class DictationWriter:
             except StorageUnavailable:
                 self._pause()
                 return
-            except Exception as error:  # noqa: BLE001  # a bug must cost these finals alone
+            except BaseException as error:  # noqa: BLE001  # a bug must cost these finals alone
+                reraise_cancellation(error)
                 report_fault(logger, "while finals were written", error)
                 result = BatchResult(refused_finals=len(entries))
             self._finish(entries, result)

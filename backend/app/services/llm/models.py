@@ -10,6 +10,7 @@ import anyio
 
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, PrompterError
+from app.core.supervision import reraise_cancellation
 from app.providers.base import ChatProvider
 from app.schemas.providers import LlmProviderOut
 from app.services.llm.context import ResolvedModel, ResolveModel
@@ -215,5 +216,6 @@ async def _list_models(chat: ChatProvider) -> Sequence[str]:
     """What a provider lists, nothing where it fails: its state says why."""
     try:
         return await chat.models()
-    except Exception:  # noqa: BLE001  # a provider of others must not break the list
+    except BaseException as error:  # noqa: BLE001  # a provider of others must not break the list
+        reraise_cancellation(error)
         return []

@@ -7,6 +7,7 @@ import anyio
 
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady, UnknownProvider
+from app.core.supervision import reraise_cancellation
 from app.providers.base import ChatProvider, LlmProvider, NamedProvider, ProviderStatus
 from app.providers.registry import (
     FOUND_HERE,
@@ -124,6 +125,7 @@ class LlmProviders:
             status = ProviderStatus(ProviderState.NOT_CONFIGURED, error.message)
         except ProviderNotReady as error:
             status = ProviderStatus(ProviderState.NOT_INSTALLED, error.message)
-        except Exception as error:  # noqa: BLE001  # a provider of others must not break the list
+        except BaseException as error:  # noqa: BLE001  # a provider of others must not break the list
+            reraise_cancellation(error)
             status = ProviderStatus(ProviderState.UNREACHABLE, f"its check failed ({type(error).__name__})")
         return kind, status

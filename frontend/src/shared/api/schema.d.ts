@@ -535,8 +535,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether the first speaker would have to wait
-         * @description Answers 503 while the default engine loads.
+         * Whether everything works, and the first speaker need not wait
+         * @description Answers 503 while the default engine loads, a task of the server has failed, or the database is away.
          */
         get: operations["ready_health_ready_get"];
         put?: never;
@@ -2924,15 +2924,20 @@ export interface components {
         ProviderState: "ready" | "loading" | "not_installed" | "not_configured" | "no_model" | "unauthorized" | "unreachable";
         /**
          * Readiness
-         * @description Whether the default speech engine is loaded and warm.
+         * @description Whether the server does all that it is there for.
          */
         Readiness: {
             /**
+             * Problems
+             * @description with `failing`: each part, and what is wrong with it
+             */
+            problems?: string[] | null;
+            /**
              * Status
-             * @description `loading` until the default engine is warm
+             * @description `loading` until the default engine is warm; `failing` where a part of the server has failed, or the database is away
              * @enum {string}
              */
-            status: "ready" | "loading";
+            status: "ready" | "loading" | "failing";
         };
         /**
          * Ready
@@ -7099,7 +7104,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Nobody would have to wait */
+            /** @description Everything works, and nobody would have to wait */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7126,7 +7131,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description The default engine is still loading */
+            /** @description The default engine is still loading, or a part of the server fails */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -49,7 +49,7 @@ async def run_blocking(call: Callable[[threading.Event], T], limiter: anyio.Capa
                 await done.wait()
             finally:
                 abandoned.set()
-    except ExceptionGroup as errors:
+    except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None  # there is one child, so there is one error
     return results[0]
 
