@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from app.api.deps import Resources, get_resources
 from app.api.middleware.bearer import choose_subprotocol
 from app.core.errors import AlreadyStarted, PrompterError, ServerFull
+from app.core.line import find_line
 from app.core.logging import report_fault
 from app.providers.base import SAMPLE_RATE_HZ
 from app.schemas.speech_socket import Auth, Resume
@@ -85,7 +86,7 @@ class SocketHandler:
         self._is_resumed = False
         self._is_listening = False
         """Whether the client's next message is waited for."""
-        self._connection = Connection()
+        self._connection = Connection(find_line(websocket.scope))
         self._session = self._sessions.open(self._connection, self._owner)
         self._is_finishing = False
         self._last_error: PrompterError | None = None

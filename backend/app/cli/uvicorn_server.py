@@ -1,10 +1,14 @@
-"""The uvicorn server of `prompter serve`: what it announces, how it shuts down, and its bounded HTTP parser."""
+"""The uvicorn server of `prompter serve`: what it announces, how it shuts down, its bounded HTTP parser, its pings."""
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import sys
+import time
 from asyncio import TimerHandle, Transport
+from collections import deque
 from types import FrameType
 from typing import Any
 
@@ -12,10 +16,12 @@ import anyio
 import uvicorn
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from app.cli.announcement import describe_access, describe_answers
 from app.cli.common import INTERRUPTED, exit_now, note_console
 from app.core.config import Settings
+from app.core.line import EXTENSION
 from app.core.security import SECURITY_HEADERS
 
 LOADING_TIMEOUT_S = 30
@@ -231,3 +237,78 @@ def _answer_without_chunks(app: ASGI3Application, cycle: RequestResponseCycle) -
         await app(scope, receive, send_unframed)
 
     return answer
+
+
+PROBES_KEPT = 64
+"""Pings whose answers are recognised, the newest ones: with one a second, a line may be a minute slow."""
+
+
+class ProbingWebSocketProtocol(WebSocketsSansIOProtocol):
+    """The `Line` of its socket: it recognises the answers to all pings, late ones included.
+
+    An answer goes through every proxy on the way, and comes behind all that the client has sent before it. Of a client
+    that has never answered, which no standard allows, TCP's acknowledgement counts.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._probes: deque[tuple[bytes, float]] = deque(maxlen=PROBES_KEPT)
+        self._probed_at = -1.0
+        self._answered: float | None = None
+        """When the newest probe that was answered had been sent."""
+
+    async def run_asgi(self) -> None:
+        self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment]  # typed for HTTP responses
+        await super().run_asgi()
+
+    def start_keepalive(self) -> None:
+        super().start_keepalive()
+        self.probe()  # so that it is known early whether this client answers
+
+    def send_keepalive_ping(self) -> None:
+        super().send_keepalive_ping()
+        if self.pending_ping_payload is not None:
+            self._note_probe(self.pending_ping_payload)
+
+    def handle_pong(self, event: Any) -> None:
+        payload = bytes(event.data)
+        for at, (sent, sent_at) in enumerate(self._probes):
+            if sent == payload:
+                self._answered = sent_at
+                for _ in range(at + 1):
+                    self._probes.popleft()
+                break
+        super().handle_pong(event)
+
+    def probe(self) -> None:
+        if self.close_sent or not self.handshake_complete or self.transport.is_closing():
+            return
+        payload = os.urandom(4)
+        self.conn.send_ping(payload)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self._note_probe(payload)
+
+    def is_alive_since(self, since_s: float) -> bool:
+        if not self.queue.empty():
+            return False
+        if self._answered is None:
+            return self._probed_at >= since_s and not self._count_unacknowledged()
+        return self._answered >= since_s
+
+    def _note_probe(self, payload: bytes) -> None:
+        self._probed_at = time.monotonic()
+        self._probes.append((payload, self._probed_at))
+
+    def _count_unacknowledged(self) -> int:
+        """Bytes that the client's machine has not acknowledged; 0 where the system does not say."""
+        sock = self.transport.get_extra_info("socket")
+        if sys.platform != "linux" or sock is None:
+            return 0
+        from fcntl import ioctl
+        from termios import TIOCOUTQ
+
+        try:
+            unsent = ioctl(sock.fileno(), TIOCOUTQ, bytes(4))
+        except OSError:
+            return 0
+        return self.transport.get_write_buffer_size() + int.from_bytes(unsent, sys.byteorder)

@@ -2,16 +2,33 @@
 
 import asyncio
 import contextlib
+import ctypes
 import json
+import os
 import signal
+import socket
+import struct
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 
-from tests.support.speech_client import connect_speech_client, load_speech, make_speech_without_pauses
+from tests.fakes.engine import FakeEngine, Script, guess_words
+from tests.support.server import serve_engine
+from tests.support.speech_client import (
+    SpeechClient,
+    connect_speech_client,
+    list_texts,
+    load_speech,
+    make_sentence,
+    make_speech_without_pauses,
+)
 from tests.support.terminal import FakeTerminal
 
 ENDS_WITHIN_S = 2.0
@@ -137,3 +154,64 @@ async def test_a_refused_socket_is_no_error_of_the_server(terminal: FakeTerminal
     assert code == 0
     assert "ERROR" not in said
     assert "handshake" not in said
+
+
+# -- the line of a socket
+
+STALL_S = 0.8
+SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
+DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
+"""A BPF program of one instruction: keep 0 bytes of each packet."""
+
+
+class MuteConnection(ClientConnection):
+    """A client that answers no ping, against the standard."""
+
+    def __init__(self, protocol: ClientProtocol, **options: Any) -> None:
+        super().__init__(protocol, **options)
+        send_frame = protocol.send_frame
+
+        def send_all_but_pongs(frame: Frame) -> None:
+            if frame.opcode is not Opcode.PONG:
+                send_frame(frame)
+
+        protocol.send_frame = send_all_but_pongs  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def cut_off(client: SpeechClient) -> Iterator[None]:
+    """Have the client's system drop all that comes for it, unacknowledged: the line is lost, and nobody is told."""
+    program = ctypes.create_string_buffer(DROP_ALL)
+    there = client.connection.transport.get_extra_info("socket")
+    with socket.socket(fileno=os.dup(there.fileno())) as own:
+        filter_ = struct.pack("HL", 1, ctypes.addressof(program))
+        own.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filter_)
+        yield
+        own.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the test cuts a line with a filter of Linux")
+@pytest.mark.parametrize("connection", [ClientConnection, MuteConnection])
+async def test_a_sentence_waits_for_a_lost_line_and_ends_for_a_silent_client(
+    connection: type[ClientConnection],
+) -> None:
+    pcm = make_sentence(0.0)
+    engine = FakeEngine(Script(hypothesis=guess_words))
+    with serve_engine(engine, limits={"stall_s": STALL_S}) as served:
+
+        async def dictate(*, is_lost: bool) -> list[str]:
+            opening = connect_speech_client(served.url, create_connection=connection)
+            async with opening as client:
+                await client.start(events=["speech_stopped"])
+                await client.connection.send(pcm[:48_000])
+                await client.until("partial")
+                if is_lost:
+                    with cut_off(client):
+                        await asyncio.sleep(2 * STALL_S)
+                await client.connection.send(pcm[48_000:])
+                said = await client.until("speech_stopped")  # the client has fallen silent
+                return list_texts(said + await client.stop())
+
+        unbroken = await dictate(is_lost=False)
+        assert len(unbroken) == 1
+        assert await dictate(is_lost=True) == unbroken

@@ -2,23 +2,32 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import random
+import time
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 
 import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from app.core.config import Settings
 from app.core.security import LOCAL_USER_ID
+from app.providers.base import WindowRequest, WindowResult
+from app.providers.registry import Registration, Registrations, list_stt_registrations
 from app.services.history.transcripts import SessionLabel
 from tests.fakes.engine import FakeEngine, Gate, Script, guess_words
-from tests.support.server import RunningServer, serve_engine
+from tests.fakes.window_engine import FakeWindowEngine, WindowScript
+from tests.support.proxy import run_proxy
+from tests.support.server import RunningServer, run_server, serve_engine
 from tests.support.speech_client import (
     Event,
     ResumingClient,
     close_sockets,
     connect_speech_client,
+    gather,
     list_texts,
     list_types,
     load_speech,
@@ -88,6 +97,155 @@ async def test_finals_are_those_of_an_unbroken_session(
     assert len(found[0][0]) >= 3
     assert found[1] == found[0]
     assert [line for line in served.log if not line.startswith("INFO")] == []
+
+
+# -- a sentence that is cut in the middle of a word
+
+CUTS_S = [0.35 + 0.17 * step for step in range(12)]
+"""Places in a sentence of 2.7 s whose speech begins at 0.4 s: in words and between them."""
+STALL_S = 1.0
+
+
+def hear_every_sample(request: WindowRequest) -> WindowResult:
+    """A text that differs whenever the audio differs in a single bit."""
+    text = f"heard {len(request.samples)} {hashlib.sha256(request.samples.tobytes()).hexdigest()[:16]}"
+    return WindowResult(text, "en", lang_sure=True, trusted=True)
+
+
+@pytest.fixture(scope="module", params=["incremental", "window", "pocketsphinx"])
+def stalling(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+    """A server that ends the sentence of a silent client soon."""
+    engine: FakeEngine | FakeWindowEngine = FakeEngine(Script(hypothesis=guess_words))
+    if request.param == "window":
+        engine = FakeWindowEngine(WindowScript(hear_every_sample))
+    if request.param == "pocketsphinx":
+        pytest.importorskip("pocketsphinx", reason="the embedded engine is not installed")
+    name = "pocketsphinx" if request.param == "pocketsphinx" else "fake"
+    fake = Registration("fake", lambda: lambda _: engine, "tests")
+    settings = Settings(
+        _env_file=None,
+        stt={"provider": name},
+        limits={"stall_s": STALL_S},
+        scheduler={"admit_load": 10},  # a dozen at once
+    )
+    registrations = Registrations(stt={**list_stt_registrations(), "fake": fake})
+    with run_server(settings, registrations=registrations) as served:
+        yield served
+
+
+async def say(client: ResumingClient, pcm: bytes) -> None:
+    """Send audio in chunks of 50 ms, as a microphone cuts it but faster than it speaks."""
+    assert client.connection is not None
+    for at in range(0, len(pcm), 1600):
+        await client.connection.send(pcm[at : at + 1600])
+
+
+async def say_rest(client: ResumingClient, pcm: bytes, resumed: Event) -> list[tuple[str, int, int, int]]:
+    """Go on from where the server is; the finals."""
+    assert client.connection is not None
+    await say(client, pcm[1600 * (resumed["next_audio_seq"] - 1) :])
+    await client.connection.send('{"type":"stop"}')
+    while (await client.event(client.connection))["type"] != "stopped":
+        pass
+    return finals(client)
+
+
+@pytest.mark.parametrize("loss", ["frozen", "frozen, then thawed", "reset"])
+async def test_a_line_that_is_lost_in_a_word_loses_no_word(stalling: RunningServer, loss: str) -> None:
+    pcm = make_sentence(1.0)
+    whole = ResumingClient(stalling.url)
+    await whole.start()
+    unbroken = await say_rest(whole, pcm, {"next_audio_seq": 1})
+    assert len(unbroken) == 1
+
+    async def dictate(cut_s: float) -> list[tuple[str, int, int, int]]:
+        async with run_proxy(stalling.url) as line:
+            client = ResumingClient(line.url)
+            await client.start()
+            assert client.connection is not None
+            cut = int(cut_s * 20) * 1600
+            await say(client, pcm[:cut])
+            await client.connection.send('{"type":"ping"}')
+            while (await client.event(client.connection))["type"] != "pong":
+                pass  # the server has it all
+            old = client.connection
+            if loss == "reset":
+                line.cut()
+            else:
+                line.freeze()
+            await asyncio.sleep(2 * STALL_S)  # longer than a silent client is given
+            if loss == "frozen, then thawed":
+                line.thaw()
+                return await say_rest(client, pcm, {"next_audio_seq": 1 + cut // 1600})
+            found = await say_rest(client, pcm, await client.resume())
+            old.transport.abort()
+            return found
+
+    is_real = unbroken[0][0].startswith("what is the weather")  # a real engine takes its time
+    cuts_s = CUTS_S[::3] if is_real else CUTS_S
+    told = await gather(*(dictate(cut_s) for cut_s in cuts_s))
+    assert told == [unbroken] * len(cuts_s)
+    assert stalling.troubles == []
+
+
+@pytest.mark.parametrize("loss", ["frozen", "reset"])
+async def test_a_lost_line_gives_the_engine_back_and_is_heard_again(loss: str) -> None:
+    engine = FakeEngine(Script(hypothesis=guess_words))
+    pcm = make_sentence(1.0)
+    with serve_engine(engine, limits={"stall_s": STALL_S}) as served:
+        whole = ResumingClient(served.url)
+        await whole.start()
+        unbroken = await say_rest(whole, pcm, {"next_audio_seq": 1})
+        async with run_proxy(served.url) as line:
+            client = ResumingClient(line.url)
+            await client.start()
+            await say(client, pcm[:64_000])
+            assert client.connection is not None
+            while (await client.event(client.connection))["type"] != "partial":
+                pass
+            broken = engine.sessions[1].streams[0]
+            if loss == "reset":
+                line.cut()
+            else:
+                line.freeze()
+            await wait_until(lambda: broken.closed)
+            assert not broken.finished
+            assert not engine.sessions[1].closed
+            assert served.resources.sockets.open == (2 if loss == "frozen" else 1)
+            assert await say_rest(client, pcm, await client.resume()) == unbroken
+    anew = engine.sessions[1].streams[1]
+    assert anew.audio.startswith(broken.audio)
+    partials = [event for event in client.events if event["type"] == "partial"]
+    assert [event["revision"] for event in partials] == list(range(1, len(partials) + 1))
+    stable = [event["stable"] for event in partials]
+    assert all(after.startswith(before) for before, after in pairwise(stable))
+
+
+async def test_what_was_said_before_the_loss_is_told_whole_at_the_end_of_the_window() -> None:
+    engine = FakeEngine(Script(hypothesis=guess_words))
+    with serve_engine(engine, limits={"resume_s": 0.5}) as served:
+        await lost_mid_sentence(served)
+        await wait_until(lambda: engine.all_closed)
+        broken, anew = engine.streams
+        assert (broken.finished, anew.finished) == (False, True)
+        assert anew.audio.startswith(broken.audio)
+        text = served.resources.transcripts.get_text(SessionLabel(LOCAL_USER_ID, "s1"))
+        assert text == anew.digest
+
+
+async def test_a_client_that_falls_silent_gets_its_final(stalling: RunningServer) -> None:
+    """Also behind a proxy, where only the answer to a ping tells it from a client whose line is lost."""
+    async with run_proxy(stalling.url) as line:
+        client = ResumingClient(line.url)
+        await client.start(events=["speech_stopped"])
+        await say(client, make_sentence(0.0))
+        assert client.connection is not None
+        began_s = time.monotonic()
+        while (await client.event(client.connection))["type"] != "speech_stopped":
+            pass
+        assert STALL_S * 0.9 < time.monotonic() - began_s < STALL_S + 2
+        while (await client.event(client.connection))["type"] != "final":
+            pass
 
 
 async def test_a_client_that_closed_with_1000_is_gone(served: RunningServer) -> None:
@@ -421,7 +579,7 @@ async def test_the_oldest_of_too_many_that_wait_is_finalised() -> None:
             assert await refusal(served, client.token) == REFUSED
         for client in lost[3:]:
             await client.resume()
-        assert all(stream.finished for stream in engine.streams[:3])
+        assert all(session.streams[-1].finished for session in engine.sessions[:3])
 
 
 async def test_waiting_sessions_take_no_place() -> None:

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 
 class Proxy:
-    """Passes connections on; `cut` breaks all of them, and `down` refuses new ones.
+    """Passes connections on; `cut` breaks all of them, and `down` refuses new ones. After `freeze` those that are open
+    pass nothing on, either way, until `thaw`: so a line looks that is lost without a word.
 
     With `cut_after_bytes`, each new connection is cut after this many bytes from the server.
     """
@@ -19,6 +20,9 @@ class Proxy:
         self.bytes_up = 0
         self.cut_after_bytes: int | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._flow = asyncio.Event()
+        self._flow.set()
+        self._frozen: list[asyncio.Event] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     def accept(self, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,6 +43,18 @@ class Proxy:
             writer.transport.abort()
         self._writers.clear()
 
+    def freeze(self) -> None:
+        """Pass nothing on of the connections that are open; new ones are not concerned."""
+        self._frozen.append(self._flow)
+        self._flow.clear()
+        self._flow = asyncio.Event()
+        self._flow.set()
+
+    def thaw(self) -> None:
+        """Pass on what has gathered."""
+        while self._frozen:
+            self._frozen.pop().set()
+
     async def serve(self, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.down:
             writer.transport.abort()
@@ -51,10 +67,11 @@ class Proxy:
             writer.transport.abort()
             raise
         self._writers |= {writer, out}
+        flow, most_bytes = self._flow, self.cut_after_bytes
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass_on(reader, out, up=True))
-                group.create_task(self._pass_on(there, writer, up=False, most_bytes=self.cut_after_bytes))
+                group.create_task(self._pass_on(reader, out, flow, up=True))
+                group.create_task(self._pass_on(there, writer, flow, up=False, most_bytes=most_bytes))
         finally:
             self._writers -= {writer, out}
             writer.transport.abort()
@@ -64,6 +81,7 @@ class Proxy:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        flow: asyncio.Event,
         *,
         up: bool,
         most_bytes: int | None = None,
@@ -71,6 +89,7 @@ class Proxy:
         left = most_bytes
         with suppress(OSError):
             while data := await reader.read(4096):
+                await flow.wait()
                 self.bytes_up += len(data) if up else 0
                 writer.write(data[:left])
                 await writer.drain()

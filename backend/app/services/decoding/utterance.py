@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import anyio
+import numpy as np
 from anyio.abc import TaskGroup
 
 from app.core.config import Settings
@@ -137,6 +139,10 @@ class UtteranceDecoder:
 
     What the engine raises becomes one of our errors. After an error, and where an utterance is discarded, `close`
     ends it. `close` returns when no call of its stream runs any more.
+
+    While nobody waits for its results (`set_awaited`, then `give_place_back`) an utterance that is going on holds its
+    audio and no place of the engine: an incremental engine hears it again from the beginning, in a new stream, when it
+    ends or somebody waits again.
     """
 
     def __init__(self, engine: OpenEngine, live: LiveOutput | None = None) -> None:
@@ -160,26 +166,53 @@ class UtteranceDecoder:
                 self._open_stream = partial(self._open_scheduled_stream, session)
         self._utterance: UtteranceStarted | None = None
         self._stream: SttStream | None = None
+        self._kept: list[Samples] = []
+        """The audio of the utterance, for an incremental engine that has to hear it again."""
+        self._is_awaited = True
+        self._feeding: anyio.CancelScope | None = None
         self._prefix = StablePrefix(INCREMENTAL)
+        self._shown: Hypothesis | None = None
         self.accepted_samples = 0
-        """Audio of the utterance that the engine has."""
+        """Audio of the utterance that the engine has, or will hear again."""
 
     async def begin(self, utterance: UtteranceStarted) -> None:
         """Open a stream for the utterance."""
         self._utterance = utterance
-        self._prefix = StablePrefix(INCREMENTAL)
+        self._prefix, self._shown = StablePrefix(INCREMENTAL), None
         self.accepted_samples = 0
-        with self._boundary:
-            self._stream = await self._open_stream(utterance)
+        if self._is_windowed or self._is_awaited:
+            await self._open(utterance)
 
     async def accept(self, samples: Samples) -> None:
         """Give the engine the next audio; a live listener gets the partial that it brings."""
-        assert self._stream is not None
-        with self._boundary:
-            hypothesis = await self._stream.accept(samples)
         self.accepted_samples += len(samples)
-        if hypothesis is not None:
+        if not self._is_windowed and self._live is not None:
+            self._kept.append(samples)
+        if self._stream is None:
+            if not self._is_awaited:
+                return
+            samples = await self._hear_again()
+        hypothesis: Hypothesis | None = None
+        with self._boundary, anyio.CancelScope() as self._feeding:
+            hypothesis = await self._stream_of_utterance.accept(samples)
+        if self._feeding.cancelled_caught:
+            await self._close_stream()  # nobody knows how much of it was heard
+        self._feeding = None
+        if hypothesis is not None and self._is_awaited:
             self._emit_partial(hypothesis)
+
+    def set_awaited(self, *, is_awaited: bool) -> None:
+        """Whether somebody waits for results. What the engine is being fed for nobody is broken off."""
+        self._is_awaited = is_awaited
+        if isinstance(self._stream, LiveWindowStream):
+            self._stream.set_awaited(is_awaited=is_awaited)
+        elif not is_awaited and self._feeding is not None:
+            self._feeding.cancel()
+
+    async def give_place_back(self) -> None:
+        """Close the stream of an incremental engine while nobody waits; returns when none of its calls runs."""
+        if not self._is_awaited and not self._is_windowed:
+            await self._close_stream()
 
     def pause(self, speech_end: int) -> None:
         """Speech has paused at this session sample: a whole-window engine decodes an eager final now."""
@@ -196,6 +229,10 @@ class UtteranceDecoder:
         """Decode the final of the utterance."""
         if ended.audio is not None:
             await self._begin_again(ended.audio)
+        elif self._stream is None:
+            audio = await self._hear_again()
+            with self._boundary:
+                await self._stream_of_utterance.accept(audio)
         return await self.decode_final(ended.speech_end - ended.start, is_sure=ended.evidence.is_sure)
 
     async def decode_final(self, speech_samples: int, *, is_sure: bool = True) -> DecodedFinal:
@@ -204,14 +241,14 @@ class UtteranceDecoder:
         `is_sure` says whether the detector is sure that it is speech. What neither detector nor engine is sure of has
         no text: music comes to stock phrases.
         """
-        assert self._stream is not None
+        stream = self._stream_of_utterance
         began_s = time.monotonic()
         with self._boundary:
-            transcript = await self._stream.finish(speech_samples)
+            transcript = await stream.finish(speech_samples)
         if transcript.is_speech_doubted and not is_sure and not transcript.rejected:
             transcript = replace(transcript, text="", words=(), segments=(), rejected=DiscardReason.NO_SPEECH)
-            if isinstance(self._stream, WindowStream):
-                self._stream.retract()
+            if isinstance(stream, WindowStream):
+                stream.retract()
         self._engine.count_speech(speech_samples)
         took_ms = (time.monotonic() - began_s) * 1000
         # An eager final is decoded before the end is known: that time was not waited for.
@@ -219,18 +256,40 @@ class UtteranceDecoder:
         return DecodedFinal(transcript, wait_ms=max(took_ms - decode_ms, 0), decode_ms=decode_ms)
 
     async def close(self) -> None:
-        """Close the utterance's stream, if any."""
+        """Close the utterance's stream, if any, and forget its audio."""
+        self._kept.clear()
+        await self._close_stream()
+
+    async def _close_stream(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
             await close_provider(self._engine.name, stream.aclose())
+
+    async def _open(self, utterance: UtteranceStarted) -> None:
+        with self._boundary:
+            self._stream = await self._open_stream(utterance)
+        if isinstance(self._stream, LiveWindowStream):
+            self._stream.set_awaited(is_awaited=self._is_awaited)
 
     async def _begin_again(self, audio: Samples) -> None:
         """Replace the stream: the utterance was cut in hindsight, and the engine has heard beyond the cut."""
         assert self._utterance is not None
         await self.close()
+        await self._open(self._utterance)
         with self._boundary:
-            self._stream = await self._open_stream(self._utterance)
-            await self._stream.accept(audio)
+            await self._stream_of_utterance.accept(audio)
+
+    async def _hear_again(self) -> Samples:
+        """Open a new stream, and return all audio so far: the engine's place was given back meanwhile."""
+        assert self._utterance is not None
+        await self._open(self._utterance)
+        self._kept = [np.concatenate(self._kept)] if self._kept else [np.empty(0, np.int16)]
+        return self._kept[0]
+
+    @property
+    def _stream_of_utterance(self) -> SttStream:
+        assert self._stream is not None, "no utterance is going on"
+        return self._stream
 
     def _emit_partial(self, hypothesis: Hypothesis) -> None:
         """Give the listener a hypothesis of an incremental engine, with a stable prefix where it has none."""
@@ -239,6 +298,9 @@ class UtteranceDecoder:
         if hypothesis.stable is None:
             words = hypothesis.text.split()
             hypothesis = self._prefix.push(words, self.accepted_samples // _SAMPLES_PER_MS)
+        elif self._shown is not None and not hypothesis.stable.startswith(self._shown.stable or ""):
+            return  # a stream that hears the audio again is not as sure yet as the one before
+        self._shown = hypothesis
         self._live.listener.on_partial(hypothesis.text, hypothesis.stable or "", self.accepted_samples)
 
     def _window_session(self, session: WindowSttSession) -> WindowSession:

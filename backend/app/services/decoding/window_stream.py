@@ -200,6 +200,7 @@ class LiveWindowStream(WindowStream):
         self._task: DecodeTask | None = None
         self._eager: DecodeTask | None = None
         self._paused = False
+        self._is_awaited = True
         self._open = True
         self._partials = session.config.partials
         self._partials_decoded = 0
@@ -216,7 +217,8 @@ class LiveWindowStream(WindowStream):
     async def accept(self, samples: Samples) -> Hypothesis | None:
         """Keep the audio; start a partial where one is due. The listener gets the partials."""
         await super().accept(samples)
-        if self._partials and not self._paused and self.is_idle and self._is_partial_due():
+        is_wanted = self._partials and self._is_awaited and not self._paused
+        if is_wanted and self.is_idle and self._is_partial_due():
             priority = Priority.PARTIAL if self._partials_decoded else Priority.FIRST_PARTIAL
             self._start_task(DecodeTask(priority), self._decode_partial)
         return None
@@ -233,6 +235,12 @@ class LiveWindowStream(WindowStream):
         self._paused = False
         self._eager = None
         self._cancel_task()
+
+    def set_awaited(self, *, is_awaited: bool) -> None:
+        """Whether somebody waits for partials: while nobody does, the stream only keeps the audio."""
+        self._is_awaited = is_awaited
+        if not is_awaited and self._eager is None:
+            self._cancel_task()
 
     async def finish(self, speech_samples: int) -> Transcript:
         eager = self._eager

@@ -124,8 +124,9 @@ class SegmentedDictation:
         self._queue.put(StopMark())
 
     def set_awaited(self, *, is_awaited: bool) -> None:
-        """Whether a client waits for the events."""
+        """Whether a client waits for the events. If none does, an open utterance keeps its audio, not the engine."""
         self._engine.set_awaited(is_awaited=is_awaited)
+        self._recognition.set_awaited(is_awaited=is_awaited)
 
     def acknowledge(self, audio_seq: int) -> None:
         """Emit an `ack`: how far the server is."""

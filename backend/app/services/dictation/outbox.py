@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import anyio
 import anyio.lowlevel
 
+from app.core.line import Line
 from app.services.dictation.events import Event, ResumedEvent
 
 _EXPENDABLE = frozenset({"partial", "ack", "pong", "status"})
@@ -32,7 +33,9 @@ RESTARTING = (1012, "restarting")
 class Connection:
     """One open socket, between its door and its session. The door makes it, sends the events, closes the socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, line: Line | None = None) -> None:
+        """`line` is None where the server below knows nothing of the line."""
+        self.line = line
         self.closing = anyio.Event()
         self.reason: Exception | None = None
         """Why the session has the socket closed."""

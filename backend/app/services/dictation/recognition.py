@@ -36,7 +36,12 @@ class StopMark:
     """The end of the dictation."""
 
 
-Work = SegmentEvent | FlushMark | StopMark
+@dataclass(frozen=True, slots=True)
+class LossMark:
+    """Nobody waits for results: the engine's place is given back."""
+
+
+Work = SegmentEvent | FlushMark | StopMark | LossMark
 
 _MERGE_SAMPLES = 16_000
 """Waiting audio is joined into pieces of at most a second, so that partials keep coming."""
@@ -116,7 +121,9 @@ class RecognitionLoop:
         self._events = events
         self._outbox = outbox
         self._tasks: TaskGroup
-        self._decoder: UtteranceDecoder
+        self._running_decoder: UtteranceDecoder | None = None
+        self._is_awaited = True
+        self._has_loss_mark = False
         self._utterance: UtteranceState | None = None
         self._pause: UtterancePaused | None = None
         self._decoded = 0
@@ -130,7 +137,8 @@ class RecognitionLoop:
         """
         try:
             async with anyio.create_task_group() as self._tasks:
-                self._decoder = UtteranceDecoder(self._engine, LiveOutput(self, self._tasks))
+                self._running_decoder = UtteranceDecoder(self._engine, LiveOutput(self, self._tasks))
+                self._decoder.set_awaited(is_awaited=self._is_awaited)
                 try:
                     await self._work()
                 finally:
@@ -140,6 +148,15 @@ class RecognitionLoop:
             raise errors.exceptions[0] from None
         finally:
             await self._engine.aclose()
+
+    def set_awaited(self, *, is_awaited: bool) -> None:
+        """Whether a client waits for results: if none does, an utterance that is going on keeps its audio alone."""
+        self._is_awaited = is_awaited
+        if self._running_decoder is not None:
+            self._running_decoder.set_awaited(is_awaited=is_awaited)
+        if not is_awaited and not self._has_loss_mark:
+            self._has_loss_mark = True
+            self._queue.put(LossMark())
 
     # -- what the decoder calls
 
@@ -183,6 +200,9 @@ class RecognitionLoop:
                 await self._end(self._utterance, work)
             case FlushMark():
                 self._events.flushed(work.id)
+            case LossMark():
+                self._has_loss_mark = False
+                await self._decoder.give_place_back()
 
     async def _begin(self, started: UtteranceStarted) -> None:
         self._utterance = UtteranceState(started.utterance_id, started.start, onset=started.onset)
@@ -220,6 +240,11 @@ class RecognitionLoop:
                     self._events.discarded(waiting, work.start, DiscardReason.ENGINE_ERROR)
             raise error
         self._events.engine_error(error)
+
+    @property
+    def _decoder(self) -> UtteranceDecoder:
+        assert self._running_decoder is not None, "`run` has not begun"
+        return self._running_decoder
 
     async def _close_utterance(self) -> None:
         self._utterance = None

@@ -44,6 +44,10 @@ from app.services.history.dictation_writer import DictationRecorder, DictationSt
 
 ACK_EVERY_S = 1.0
 
+PROBE_AT = 0.75
+"""Part of the stall limit after which the line of a client without audio is probed. That is more than the time between
+two chunks: whoever answers, and has sent none, is silent. On most networks the answer comes before the limit."""
+
 
 class SpeechSession:
     """One client's session. The door passes each message to `receive` and sends what `events` yields.
@@ -84,6 +88,9 @@ class SpeechSession:
         self._ready: ReadyEvent | None = None
         self._last_message = self._last_audio = self._last_ack = time.monotonic()
         self._stall_s = self._limits.stall_s
+        self._probed_at = self._last_audio
+        self._is_awaited = True
+        """Whether a client is there, as far as anybody knows."""
         self.running: set[anyio.CancelScope] = set()
         """Around each dictation that still holds an engine."""
         self._dictation_ended = anyio.Event()
@@ -101,6 +108,8 @@ class SpeechSession:
             PrompterError: a fatal one; the door tells the client and closes the socket.
         """
         self._last_message = time.monotonic()
+        if not self._is_awaited and self._outbox.connection is not None:
+            self._set_awaited(is_awaited=True)  # its line was lost, and has come back
         try:
             check_size(message, self._limits.message_bytes)
             if isinstance(message, bytes):
@@ -318,7 +327,7 @@ class SpeechSession:
                 f"an event waited {self._limits.slow_reader_s:g} s for you to read it (limits.slow_reader_s)"
             )
         if self._dictation is not None:
-            if self._dictation.is_speaking and is_listening and now - self._last_audio > self._stall_s:
+            if self._dictation.is_speaking and is_listening and self._has_fallen_silent(now):
                 self._dictation.finish_utterance()
             if now - self._last_ack >= ACK_EVERY_S:
                 self._last_ack = now
@@ -327,6 +336,25 @@ class SpeechSession:
             self._check_idle(now)
         else:
             self._last_message = now
+
+    def _has_fallen_silent(self, now: float) -> bool:
+        """Whether a client that is there has sent no audio for the stall limit.
+
+        If only its line is lost, the rest of the utterance comes later: the utterance waits, without the engine.
+        """
+        line = self._outbox.connection.line if self._outbox.connection is not None else None
+        if line is None:
+            return now - self._last_audio > self._stall_s
+        probe_from = self._last_audio + PROBE_AT * self._stall_s
+        if now >= probe_from > self._probed_at:
+            self._probed_at = now
+            line.probe()
+        if now - self._last_audio <= self._stall_s:
+            return False
+        is_there = line.is_alive_since(probe_from)
+        if is_there is not self._is_awaited and (is_there or now - self._last_audio > 2 * self._stall_s):
+            self._set_awaited(is_awaited=is_there)
+        return is_there
 
     def _check_idle(self, now: float) -> None:
         if self._draining is not None and not self._draining.done.is_set():
@@ -368,6 +396,7 @@ class SpeechSession:
         return self._dictation
 
     def _set_awaited(self, *, is_awaited: bool) -> None:
+        self._is_awaited = is_awaited
         for dictation in (self._dictation, self._draining):
             if isinstance(dictation, SegmentedDictation) and not dictation.done.is_set():
                 dictation.set_awaited(is_awaited=is_awaited)

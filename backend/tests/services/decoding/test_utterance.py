@@ -3,8 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import numpy as np
 import pytest
 
@@ -27,7 +30,7 @@ from app.services.decoding.policy import Priority
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.utterance import LiveOutput, OpenEngine, UtteranceDecoder, open_engine
-from tests.fakes.engine import FakeEngine, FakeSession, Script, guess_words
+from tests.fakes.engine import FakeEngine, FakeSession, Gate, Script, guess_words
 from tests.fakes.window_engine import (
     WORD_SAMPLES,
     FakeWindowEngine,
@@ -131,6 +134,120 @@ async def test_a_prefix_that_the_engine_names_is_passed_on() -> None:
         await decoder.begin(UtteranceStarted(1, 0, 0))
         await decoder.accept(samples(100))
     assert listener.partials == [("open the door", "open", 100)]
+
+
+# -- while nobody waits
+
+
+async def test_an_utterance_for_nobody_holds_no_stream_and_is_heard_again() -> None:
+    session = FakeSession(Script(guess_words), SttConfig())
+    async with live(opened(session, scheduler=Scheduler(1, lambda: 0.0))) as (decoder, listener):
+        await decoder.begin(UtteranceStarted(1, 0, 0))
+        for _ in range(4):
+            await decoder.accept(samples(QUARTER_S))
+        shown = len(listener.partials)
+        decoder.set_awaited(is_awaited=False)
+        await decoder.give_place_back()
+        assert session.streams[0].closed
+        await decoder.accept(samples(QUARTER_S))
+        assert (len(session.streams), len(listener.partials)) == (1, shown)
+        assert decoder.accepted_samples == 5 * QUARTER_S
+        decoder.set_awaited(is_awaited=True)
+        await decoder.give_place_back()  # too late: somebody waits again
+        for _ in range(3):
+            await decoder.accept(samples(QUARTER_S))
+        final = await decoder.finish(make_ended(0, 8 * QUARTER_S))
+    assert [len(stream.audio) for stream in session.streams] == [8 * QUARTER_S, 16 * QUARTER_S]
+    assert bytes(session.streams[1].audio) == samples(QUARTER_S).tobytes() * 8
+    assert final.transcript.text == session.streams[1].digest
+    stable = [stable for _, stable, _ in listener.partials]
+    assert all(after.startswith(before) for before, after in pairwise(stable))
+
+
+async def test_a_feed_for_nobody_is_broken_off_and_no_audio_is_lost() -> None:
+    gate = Gate()
+    session = FakeSession(Script(guess_words, gates={"accept": gate}), SttConfig())
+    async with live(opened(session)) as (decoder, _):
+        await decoder.begin(UtteranceStarted(1, 0, 0))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(decoder.accept, samples(QUARTER_S))
+            await anyio.to_thread.run_sync(gate.reached.wait)
+            decoder.set_awaited(is_awaited=False)
+            decoder.set_awaited(is_awaited=True)  # at once, before the call has returned
+            assert not session.streams[0].closed
+            gate.open()
+        await decoder.accept(samples(QUARTER_S))
+        final = await decoder.finish(make_ended(0, 2 * QUARTER_S))
+    assert final.transcript.text == session.streams[-1].digest
+    assert bytes(session.streams[-1].audio) == samples(QUARTER_S).tobytes() * 2
+    assert session.streams[0].closed
+
+
+async def test_an_utterance_that_ends_for_nobody_is_decoded_once() -> None:
+    session = FakeSession(Script(guess_words), SttConfig())
+    async with live(opened(session)) as (decoder, listener):
+        decoder.set_awaited(is_awaited=False)
+        await decoder.begin(UtteranceStarted(1, 0, 0))
+        await decoder.accept(samples(QUARTER_S))
+        await decoder.accept(samples(QUARTER_S))
+        assert session.streams == []
+        final = await decoder.finish(make_ended(0, 2 * QUARTER_S))
+        await decoder.close()
+    assert [stream.finished for stream in session.streams] == [True]
+    assert bytes(session.streams[0].audio) == samples(QUARTER_S).tobytes() * 2
+    assert final.transcript.text == session.streams[0].digest
+    assert listener.partials == []
+
+
+async def test_a_window_engine_for_nobody_decodes_the_final_alone() -> None:
+    engine = FakeWindowSession()
+    async with live(opened(engine, scheduler=Scheduler(1, lambda: 0.0))) as (decoder, listener):
+        decoder.set_awaited(is_awaited=False)
+        await decoder.begin(UtteranceStarted(1, 0, 0))
+        await decoder.accept(make_speech(4))
+        await settle()
+        assert engine.requests == []
+        decoder.set_awaited(is_awaited=True)
+        await decoder.accept(make_speech(2, first=4))
+        await settle()
+        assert [text for text, _, _ in listener.partials] == [make_text(6)]
+        decoder.set_awaited(is_awaited=False)
+        await decoder.accept(make_speech(4, first=6))
+        await settle()
+        final = await decoder.finish(make_ended(0, 10 * WORD_SAMPLES))
+    assert final.transcript.text == make_text(10)
+    assert (len(engine.partials), len(engine.finals)) == (1, 1)
+
+
+async def test_a_stable_prefix_does_not_shrink_where_an_engine_hears_the_audio_again() -> None:
+    class Unsure(FakeSession):
+        async def open_stream(self) -> "UnsureStream":  # type: ignore[override]
+            return UnsureStream()
+
+    class UnsureStream:
+        def __init__(self) -> None:
+            self._pieces = 0
+
+        async def accept(self, samples: Samples) -> Hypothesis | None:
+            self._pieces += 1
+            return Hypothesis("a b c d", " ".join("abcd"[: self._pieces]))
+
+        async def finish(self, speech_samples: int) -> Transcript:
+            return Transcript("a b c d")
+
+        async def aclose(self) -> None:
+            """Nothing to release."""
+
+    async with live(opened(Unsure(Script(), SttConfig()))) as (decoder, listener):
+        await decoder.begin(UtteranceStarted(1, 0, 0))
+        for _ in range(2):
+            await decoder.accept(samples(100))
+        decoder.set_awaited(is_awaited=False)
+        await decoder.give_place_back()
+        decoder.set_awaited(is_awaited=True)
+        for _ in range(3):
+            await decoder.accept(samples(100))
+    assert [stable for _, stable, _ in listener.partials] == ["a", "a b", "a b", "a b c"]
 
 
 @pytest.mark.parametrize("as_recording", [True, False])
