@@ -60,6 +60,11 @@ def main(argv: "list[str]") -> int:
         if not complete:
             make(venv, options.dev, light)
             say(f"ready after {time.time() - started_s:.0f} s")
+        elif link_checkout(venv):
+            say(
+                f"{venv.name} runs the code of this checkout again (pip had installed or removed a copy of it); "
+                "packages come with: make extras EXTRAS=..."
+            )
         return fetch_models(venv, options) if options.models else 0
     except SetUpError as error:
         say(str(error))
@@ -298,17 +303,28 @@ def build_pocketsphinx(venv: Path) -> None:
     say(f"going on without the embedded engine: {reason}; Python 3.11 and 3.13 need none for pocketsphinx")
 
 
-def link_checkout(venv: Path) -> None:
-    """Make the checkout importable and `prompter` a command, without building a package."""
+def link_checkout(venv: Path) -> bool:
+    """Make the checkout importable and `prompter` a command, without building a package; whether that was needed.
+
+    The checkout comes before a copy that pip may install: a server of that copy would have other folders.
+    """
     windows = os.name == "nt"
-    library = venv / "Lib" if windows else venv / "lib" / f"python{THIS[0]}.{THIS[1]}"
-    (library / "site-packages" / "prompter.pth").write_text(f"{ROOT / 'backend'}\n")
-    if windows:
-        (venv / "Scripts" / "prompter.cmd").write_text('@"%~dp0python.exe" -m app.cli %*\n')
-        return
-    command = venv / "bin" / "prompter"
-    command.write_text(f'#!/bin/sh\nexec "{python_of(venv)}" -m app.cli "$@"\n')
+    python, folder = python_of(venv), str(ROOT / "backend")
+    own = "python{}.{}".format(*THIS)
+    library = venv / "Lib" if windows else next((venv / "lib").glob("python*"), venv / "lib" / own)
+    command = venv / ("Scripts/prompter.cmd" if windows else "bin/prompter")
+    call = (
+        '@"%~dp0python.exe" -P -m app.cli %*\n'
+        if windows
+        else f'#!/bin/sh\nexec "{python}" -P -m app.cli "$@"\n'
+    )
+    link = library / "site-packages" / "prompter.pth"
+    wanted = {link: f"import sys; sys.path.insert(0, {folder!a})\n", command: call}
+    wrong = [path for path, text in wanted.items() if read_text(path) != text]
+    for path in wrong:
+        path.write_text(wanted[path], encoding="utf-8")
     command.chmod(0o755)
+    return bool(wrong)
 
 
 # -- the default models
@@ -398,6 +414,14 @@ def python_of(venv: Path) -> Path:
 def has_llama(venv: Path) -> bool:
     """Whether llama.cpp is installed."""
     return any(any(venv.glob(f"{library}/site-packages/{LLAMA}")) for library in ("lib/python*", "Lib"))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file; empty where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
 
 
 def last_line(text: str) -> str:

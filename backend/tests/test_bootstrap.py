@@ -146,6 +146,46 @@ def test_the_first_run_makes_everything_and_the_second_nothing(checkout: Path) -
     assert run(checkout).stderr == ""
 
 
+def ask_where(python: Path) -> str:
+    """The file of `app` in an environment, asked for elsewhere."""
+    command = [str(python), "-c", "import app; print(app.__file__)"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/", env={})
+    return done.stdout.strip()
+
+
+def test_a_copy_that_pip_installs_does_not_take_over(checkout: Path) -> None:
+    """As `pip install .` and `pip uninstall` leave the environment; a server of the copy would have other folders."""
+    assert run(checkout).returncode == 0
+    binaries = checkout / ".venv" / "bin"
+    [library] = (checkout / ".venv" / "lib").glob("python*/site-packages")
+    shutil.copytree(checkout / "backend" / "app", library / "app")
+    executable(binaries / "prompter", "exit 7")
+    own = str(checkout / "backend" / "app" / "__init__.py")
+    assert ask_where(binaries / "python") == own, "also before the next start"
+    said = one_line(run(checkout))
+    assert "runs the code of this checkout again" in said
+    assert "-m app.cli" in (binaries / "prompter").read_text()
+
+    shutil.rmtree(library / "app")
+    (binaries / "prompter").unlink()
+    assert "runs the code of this checkout again" in one_line(run(checkout))
+    assert os.access(binaries / "prompter", os.X_OK)
+    assert ask_where(binaries / "python") == own
+    assert run(checkout).stderr == ""
+
+
+def test_the_command_is_not_led_astray_by_the_working_directory(checkout: Path, tmp_path: Path) -> None:
+    assert run(checkout).returncode == 0
+    elsewhere = tmp_path / "project" / "app"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "__init__.py").write_text("raise SystemExit('the app of somebody else')\n")
+    command = [str(checkout / ".venv" / "bin" / "prompter"), "--version"]
+    done = subprocess.run(
+        command, cwd=elsewhere.parent, capture_output=True, text=True, check=False, env={}, timeout=60
+    )
+    assert "somebody else" not in done.stderr
+
+
 def test_an_index_that_cannot_be_reached_is_told_and_repaired_later(checkout: Path) -> None:
     (checkout / "requirements.txt").write_text("a-package-that-is-not-there==1.0\n")
     done = run(checkout, PIP_RETRIES="0")

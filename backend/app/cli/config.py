@@ -9,12 +9,14 @@ from app.cli.common import AsJson, read_settings
 
 def config(as_json: AsJson = False) -> None:
     """Print the server's settings on this machine in the form of a .env file, secrets masked."""
-    from app.cli.config_sources import list_settings
+    from app.cli.config_sources import describe_folders, list_settings
 
     settings = list_settings(read_settings())
     if as_json:
         items = [{"name": row.name, "value": row.value, "source": row.source} for row in settings]
         typer.echo(json.dumps(items, ensure_ascii=False))
         return
+    for line in describe_folders():
+        typer.echo(f"# {line}")
     for row in settings:
         typer.echo(f"{row.name}={row.value}  # {row.source}")

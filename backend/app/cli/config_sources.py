@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr
 
 from app.core.config import ALIASES, Settings
-from app.core.paths import base_folder
+from app.core.paths import base_folder, find_base
 
 MASK = "********"
 _QUERY_VALUE = re.compile(r"([?&](?!api-version=)[^=&,]+=)[^&,]+")
@@ -48,6 +48,16 @@ def list_settings(
             source = f"{alias} in {'the environment' if environ.get(alias) else '.env'}"
         found.append(SettingRow(names[0], _format_value(value), source or "default"))
     return found
+
+
+def describe_folders() -> list[str]:
+    """Return which folder relative paths start from, and why, and whether it has a `.env` file."""
+    base = find_base()
+    dotenv = base.path / ".env"
+    return [
+        f"relative paths start from {base.path}: {base.reason}",
+        f"settings are read from {dotenv}" if dotenv.is_file() else f"there is no {dotenv}",
+    ]
 
 
 def _walk_settings(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:

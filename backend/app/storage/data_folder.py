@@ -2,14 +2,16 @@
 
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from app.core.errors import StorageUnavailable
+from app.core.paths import list_other_bases, resolve_path
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,38 @@ NETWORK_FILE_SYSTEMS = frozenset(
     }
 )
 _MOUNTS = Path("/proc/self/mounts")
+
+
+def warn_if_moved(folder: Path) -> None:
+    """Warn if this data folder has nothing, and that of another installation of the user has conversations.
+
+    A folder that the settings name is meant, and not asked about.
+    """
+    if folder != resolve_path(Path("data")) or has_content(folder):
+        return
+    other = next((base / "data" for base in list_other_bases() if has_content(base / "data")), None)
+    if other is not None:
+        logger.warning(
+            "the data folder %s is empty, and %s has conversations: to go on with those, stop this server and set "
+            "PROMPTER_DATA_DIR=%s; `prompter config` says why the first one is used",
+            *(folder, other, other),
+        )
+
+
+def has_content(folder: Path) -> bool:
+    """Whether the folder's database holds a conversation or a dictation. Nothing is written, not even a lock."""
+    file = folder / "prompter.db"
+    try:
+        if file.with_name("prompter.db-wal").stat().st_size > 0:
+            return True  # a server runs there, or was killed: the log is not read here
+    except OSError:
+        pass
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?immutable=1", uri=True)) as database:
+            query = "SELECT EXISTS (SELECT 1 FROM conversations) OR EXISTS (SELECT 1 FROM dictations)"
+            return bool(database.execute(query).fetchone()[0])
+    except sqlite3.Error:
+        return False
 
 
 @contextmanager

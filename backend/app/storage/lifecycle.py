@@ -16,7 +16,7 @@ from app.core.security import LOCAL_USER_ID
 from app.core.supervision import Supervisor
 from app.storage import answers, conversations, dictations, migrate
 from app.storage.common import utc_now
-from app.storage.data_folder import lock_folder
+from app.storage.data_folder import lock_folder, warn_if_moved
 from app.storage.database import Database
 from app.storage.tables import ConversationRow, DictationRow, MessageRow, RunRow, UserRow
 from app.utils.ids import continue_after
@@ -43,6 +43,7 @@ async def open_database(
     """
     async with AsyncExitStack() as stack:
         if database.is_sqlite:
+            await anyio.to_thread.run_sync(warn_if_moved, settings.data_dir)
             stack.enter_context(lock_folder(settings.data_dir))
         stack.push_async_callback(database.aclose)
         await prepare_schema(database)

@@ -1,6 +1,8 @@
 """The data folder: private, locked for one server, and warned about on a network file system."""
 
+import gzip
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -9,6 +11,9 @@ import pytest
 from app.core.errors import StorageUnavailable
 from app.core.logging import configure_logging
 from app.storage import data_folder
+from app.storage.database import Database
+from app.storage.lifecycle import open_database
+from tests.support.database import make_settings
 from tests.support.server import record_log
 
 MOUNTS = """\
@@ -83,3 +88,56 @@ def test_a_folder_that_cannot_be_written_names_the_setting(tmp_path: Path) -> No
         data_folder.lock_folder(tmp_path / "file" / "data"),
     ):
         raise AssertionError("never reached")
+
+
+WRITTEN = Path(__file__).with_name("written_before.db.gz")
+"""A database with conversations."""
+
+
+@pytest.fixture
+def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """The default data folder of this installation, and that of another one, which has conversations."""
+    own, other = tmp_path / "own" / "data", tmp_path / "other" / "data"
+    other.mkdir(parents=True)
+    (other / "prompter.db").write_bytes(gzip.decompress(WRITTEN.read_bytes()))
+    monkeypatch.setattr(data_folder, "resolve_path", lambda path: own.parent / path)
+    monkeypatch.setattr(data_folder, "list_other_bases", lambda: [tmp_path / "nowhere", other.parent])
+    return own, other
+
+
+async def list_warnings(folder: Path) -> list[str]:
+    """What a server's start on this folder says about another one."""
+    settings = make_settings(folder)
+    configure_logging("warning")
+    with record_log() as log:
+        async with open_database(Database(settings), settings):
+            pass
+    return [line for line in log if "has conversations" in line]
+
+
+async def test_an_empty_folder_beside_one_with_conversations_is_told(moved: tuple[Path, Path]) -> None:
+    own, other = moved
+    before = sorted(path.name for path in other.iterdir())
+    for _ in range(2):  # also when the first start has made an empty database
+        [line] = await list_warnings(own)
+        assert f"the data folder {own} is empty" in line
+        assert f"set PROMPTER_DATA_DIR={other}" in line
+    assert sorted(path.name for path in other.iterdir()) == before, "looking writes nothing"
+
+
+async def test_a_folder_in_use_or_named_by_a_setting_is_not_asked_about(
+    moved: tuple[Path, Path], tmp_path: Path
+) -> None:
+    own, other = moved
+    assert await list_warnings(tmp_path / "named") == []
+    own.mkdir(parents=True)
+    shutil.copy(other / "prompter.db", own)
+    assert await list_warnings(own) == []
+
+
+def test_a_log_that_is_not_in_the_file_yet_counts(tmp_path: Path) -> None:
+    assert not data_folder.has_content(tmp_path)
+    (tmp_path / "prompter.db").touch()
+    assert not data_folder.has_content(tmp_path)
+    (tmp_path / "prompter.db-wal").write_bytes(b"pages")
+    assert data_folder.has_content(tmp_path)
