@@ -18,7 +18,7 @@ from app.core.errors import (
 )
 from app.providers.llm.profile import ProfileProvider
 from app.schemas.providers import ProviderState
-from tests.fakes.upstream import FakeUpstream, error_reply, json_reply, sse_reply
+from tests.fakes.upstream import FakeUpstream, Reply, error_reply, json_reply, sse_reply
 from tests.support.upstream_chat import (
     complete_reply,
     get_usage,
@@ -556,6 +556,54 @@ async def test_any__missing_finish_before_done(tools: bool, reason: str) -> None
     call = {"index": 0, "id": "1", "function": {"name": "f", "arguments": "{}"}}
     chunks, failure = await stream_replies(sse_reply(chunk({"tool_calls": [call]}) if tools else said("Hi")))
     assert (list_finish_reasons(chunks), failure) == ([reason], None)
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+async def test_any__calls_that_end_with_stop(is_whole: bool) -> None:
+    """Clients make calls only where the reason says so."""
+    call = {"index": 0, "id": "call_a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    if is_whole:
+        message = {"content": None, "tool_calls": [call]}
+        whole = await complete_reply(json_reply({"choices": [{"message": message, "finish_reason": "stop"}]}))
+        assert whole["choices"][0]["finish_reason"] == "tool_calls"
+    else:
+        chunks, _ = await stream_replies(sse_reply(chunk({"tool_calls": [call]}), chunk({}, "stop")))
+        assert list_finish_reasons(chunks) == ["tool_calls"]
+
+
+async def test_any__a_stream_kept_alive_by_empty_events() -> None:
+    chunks, failure = await stream_replies(
+        sse_reply(b"data:\n\n", said("Hi"), b"data:\n\n", b"data: \n\n", chunk({}, "stop"), b"data:\n\n")
+    )
+    assert (join_text(chunks), list_finish_reasons(chunks), failure) == ("Hi", ["stop"], None)
+
+
+@pytest.mark.parametrize("events", [(), ({"choices": []},), ({"choices": [], "usage": USAGE},)])
+async def test_any__a_stream_without_an_answer(events: tuple[Any, ...]) -> None:
+    chunks, failure = await stream_replies(sse_reply(*events))
+    assert chunks == []
+    assert isinstance(failure, UpstreamError)
+    assert "without a choice" in failure.message
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+@pytest.mark.parametrize("kind", ["text/html", "text/html; charset=utf-8", "", "application/json"])
+@pytest.mark.parametrize(
+    "page", [b"<!doctype html>\n<title>Some web UI</title>", b"\xef\xbb\xbf\n <html>", b"Ollama is running"]
+)
+async def test_any__an_address_that_is_no_api(page: bytes, kind: str, is_whole: bool) -> None:
+    """Typed without its path, most addresses answer with the page of a web application."""
+    reply = Reply([page], headers={"Content-Type": kind} if kind else {})
+    if is_whole:
+        with pytest.raises(UpstreamError) as raised:
+            await complete_reply(reply)
+        failure: Any = raised.value
+    else:
+        chunks, failure = await stream_replies(reply)
+        assert chunks == []
+    assert type(failure) is UpstreamError
+    assert "no API there" in failure.message
+    assert "check base_url" in failure.message
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from app.providers.upstream.client import UpstreamClient, make_redactor
 from app.providers.upstream.codec import JsonTooDeep, SseDecoder, parse_json
 from app.providers.upstream.errors import (
     Redactor,
+    make_no_api_error,
     make_truncated_error,
     read_midstream_refusal,
     read_refusal,
@@ -31,6 +32,10 @@ _MAX_ANSWER_BYTES = 32 << 20
 _MAX_EVENT_BYTES = 16 << 20  # an image comes in one event
 _COMPLETION_TIMEOUT_FACTOR = 10.0
 _MAX_QUIRKS = 1000
+_EVENT_STARTS = (b"data", b"event", b"id", b"retry", b":", b"{")
+"""How a stream of server-sent events begins, or an error in place of one."""
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+"""White space, and a byte order mark."""
 
 
 class ChatUpstream:
@@ -62,7 +67,7 @@ class ChatUpstream:
                 with upstream_errors(host, answer_begun=True):
                     while not failure and (found := await events.next()):
                         chunks, failure = self._normalize_events(
-                            found, normalizer, request, is_last=events.is_at_end
+                            found, normalizer, request, is_last=events.is_at_end, is_whole=events.is_whole
                         )
                         for chunk in chunks:
                             yield chunk
@@ -78,7 +83,9 @@ class ChatUpstream:
                 with suppress(UpstreamError), upstream_errors(host):
                     await reply.drain()
         if not (events.is_done or normalizer.is_finished):
-            raise make_truncated_error(host)
+            raise make_no_api_error(host) if events.is_foreign else make_truncated_error(host)
+        if not normalizer.has_begun:
+            raise _make_no_answer_error(host)
         for chunk in normalizer.finish():
             yield chunk
 
@@ -96,25 +103,31 @@ class ChatUpstream:
                 body = await reply.read_body(_MAX_ANSWER_BYTES + 1)
         if len(body) > _MAX_ANSWER_BYTES:
             raise UpstreamError(f"the answer of {host!r} is over {_MAX_ANSWER_BYTES} bytes; ask for less")
-        data = _parse_event(body, host, is_last=True)
+        data = _parse_event(body, host, is_last=True, is_whole=True)
         if data.get("error") or data.get("object") == "error":
             raise read_midstream_refusal(data, self._make_redactor(request)).to_error(host)
         try:
             return normalize_completion(data, request.model, keeps_think_tags=self._keeps_think_tags(request))
         except NoAnswer as error:
-            raise UpstreamError(f"the upstream {host!r} answered without a choice; check base_url") from error
+            raise _make_no_answer_error(host) from error
         except AnswerFailed as error:
             raise self._make_error(host, error, request) from error
 
     def _normalize_events(
-        self, events: list[bytes], normalizer: ChunkNormalizer, request: ChatRequest, *, is_last: bool
+        self,
+        events: list[bytes],
+        normalizer: ChunkNormalizer,
+        request: ChatRequest,
+        *,
+        is_last: bool,
+        is_whole: bool,
     ) -> tuple[list[dict[str, Any]], PrompterError | None]:
         """Return the chunks of events that came together, and the failure after them, if any."""
         host = self._profile.require_endpoint().base.host
         chunks: list[dict[str, Any]] = []
         for event in events:
             try:
-                data = _parse_event(event, host, is_last=is_last)
+                data = _parse_event(event, host, is_last=is_last, is_whole=is_whole)
                 if data.get("error") or data.get("object") == "error":
                     return chunks, read_midstream_refusal(data, self._make_redactor(request)).to_error(host)
                 chunk = normalizer.normalize(data)
@@ -185,10 +198,10 @@ class ChatUpstream:
 _NOTHING_TO_REDACT = Redactor()
 
 
-def _parse_event(event: bytes, host: str, *, is_last: bool) -> dict[str, Any]:
+def _parse_event(event: bytes, host: str, *, is_last: bool, is_whole: bool) -> dict[str, Any]:
     """Return the JSON object of one event, an empty one where it is another value.
 
-    `is_last` says that nothing follows.
+    `is_last` says that nothing follows, `is_whole` that the event is a whole body.
 
     Raises:
         UpstreamTruncated: the last event ends in the middle.
@@ -203,10 +216,16 @@ def _parse_event(event: bytes, host: str, *, is_last: bool) -> dict[str, Any]:
     except ValueError as error:
         if is_last and event.lstrip()[:1] in (b"", b"{"):
             raise make_truncated_error(host) from error
+        if is_whole:
+            raise make_no_api_error(host) from error
         raise UpstreamError(
             f"the upstream {host!r} sent an event that is not JSON; check base_url"
         ) from error
     return data if isinstance(data, dict) else {}
+
+
+def _make_no_answer_error(host: str) -> UpstreamError:
+    return UpstreamError(f"the upstream {host!r} answered without a choice; check base_url, and ask again")
 
 
 class _EventReader:
@@ -217,19 +236,27 @@ class _EventReader:
         """Whether `[DONE]` came: nothing follows it."""
         self.is_at_end = False
         """Whether the body is over."""
+        self.is_foreign = False
+        """Whether the body is something else than a stream of events, as far as it was read."""
         self._reply = reply
         self._decoder = SseDecoder(_MAX_EVENT_BYTES)
-        self._is_whole = reply.headers.get("content-type", "").startswith("application/json")
+        self._has_begun = False
+        self.is_whole = reply.headers.get("content-type", "").startswith("application/json")
 
     async def next(self) -> list[bytes]:
         """Return one event or more, none at the end; keep-alive comments are skipped."""
         if self.is_at_end or self.is_done:
             return []
-        if self._is_whole:  # the upstream ignored `stream` and sends one answer
+        if self.is_whole:  # the upstream ignored `stream` and sends one answer
             self.is_at_end = True
             whole = await self._reply.read_body(_MAX_ANSWER_BYTES)
             return [whole] if whole else []
         while (part := await self._reply.read_part()) is not None:
+            if not self._has_begun and (head := part.strip(_BLANK)):
+                self._has_begun = True
+                self.is_foreign = not head.startswith(_EVENT_STARTS)
+                if head.startswith(b"<"):
+                    break  # a page may be long
             if events := self._decoder.feed(part):
                 return self._cut_at_done(events)
         self.is_at_end = True

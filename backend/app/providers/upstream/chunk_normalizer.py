@@ -50,6 +50,11 @@ class ChunkNormalizer:
         """The chunk without choices that brought the usage."""
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a choice has come."""
+        return bool(self._choices)
+
+    @property
     def is_finished(self) -> bool:
         """Whether every choice has a finish reason."""
         return bool(self._choices) and all(choice.finish_reason for choice in self._choices.values())
@@ -188,9 +193,7 @@ class _ChoiceState:
 
     def finish(self, head: dict[str, Any], index: int) -> dict[str, Any]:
         """Return the chunk that closes the choice."""
-        reason = self.finish_reason or "tool_calls"
-        if reason == "tool_calls" and not self._tool_calls.count:
-            reason = "stop"  # no tool call with a name ever came
+        reason = _mend_reason(self.finish_reason, has_calls=bool(self._tool_calls.count))
         delta: dict[str, Any] = {} if self.has_begun else {"role": "assistant"}
         delta["content"], thoughts = self._splitter.finish() if self._splitter else ("", "")
         if thoughts:
@@ -242,15 +245,20 @@ def _normalize_whole_choice(choice: dict[str, Any], place: int, *, keeps_think_t
         message["tool_calls"] = calls
     elif message["content"] is None and not message.get("refusal"):
         message["content"] = ""
-    reason = normalize_finish_reason(choice)
-    if reason is None or (reason == "tool_calls" and not calls):
-        reason = "tool_calls" if calls else "stop"
+    reason = _mend_reason(normalize_finish_reason(choice), has_calls=bool(calls))
     index = choice.get("index")
     return choice | {
         "index": index if type(index) is int else place,
         "message": message,
         "finish_reason": reason,
     }
+
+
+def _mend_reason(reason: str | None, *, has_calls: bool) -> str:
+    """Return the finish reason: an end is one by calls if calls with names came, and only then."""
+    if reason in (None, "stop", "tool_calls"):
+        return "tool_calls" if has_calls else "stop"
+    return reason
 
 
 def _delta_from_message(choice: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,10 @@ from typing import Any
 import orjson
 
 _MAX_EVENT_BYTES = 1 << 20
+_NAME_BYTES = 100
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_PLAIN_NAMES = frozenset({b"", b"message", b"error"})
+"""Names of events whose data is part of the answer, whatever it looks like."""
 MAX_JSON_LEVELS = 200
 """Lists and objects inside each other. Our answer nests the upstream's a little deeper, and clients have a limit."""
 
@@ -21,7 +25,8 @@ class JsonTooDeep(ValueError):
 class SseDecoder:
     """Takes the bytes of a stream, cut anywhere, and returns the data of each complete event.
 
-    Comments are dropped. A line that starts with a brace counts as data: some servers report a failure that way in the
+    Comments are dropped, and so are events without data and named events whose data is no JSON: they keep a
+    connection alive. A line that starts with a brace counts as data: some servers report a failure that way in the
     middle of a stream.
     """
 
@@ -31,6 +36,9 @@ class SseDecoder:
         """The start of a line whose end has not come."""
         self._data: list[bytes] = []
         """The data lines of the event whose end has not come."""
+        self._name = b""
+        """The name of the event whose end has not come."""
+        self._is_at_start = True
         self._size = 0
 
     def feed(self, piece: bytes) -> list[bytes]:
@@ -40,6 +48,11 @@ class SseDecoder:
             EventTooLong: an event is longer than the limit.
         """
         self._rest += piece
+        if self._is_at_start:
+            if _BYTE_ORDER_MARK.startswith(self._rest):
+                return []
+            self._is_at_start = False
+            self._rest = self._rest.removeprefix(_BYTE_ORDER_MARK)
         if len(self._rest) + self._size > self._limit_bytes + len(piece):
             raise EventTooLong
         if b"\n" not in piece and b"\r" not in piece:
@@ -64,17 +77,30 @@ class SseDecoder:
         """Return the event that a line completes."""
         if not line:
             if not self._data:
+                self._name = b""
                 return None
             event = b"\n".join(self._data)
             self._data, self._size = [], 0
-            return event
+            return event if event.strip() and not self._name else self._end_named(event)
         if line.startswith(b"{") and not self._data:
             return line
         if line.startswith(b"data:"):
             value = line[5:].removeprefix(b" ")
             self._data.append(value)
             self._size += len(line) + 1  # an empty line costs memory too
+        elif line.startswith(b"event:"):
+            self._name = line[6:].strip()[:_NAME_BYTES]
         return None
+
+    def _end_named(self, event: bytes) -> bytes | None:
+        """Return an event that has a name or no data, if it says something of the answer."""
+        name, self._name = self._name, b""
+        is_json = event.lstrip().startswith((b"{", b"["))
+        if not event.strip() or (name not in _PLAIN_NAMES and not is_json):
+            return None
+        if name != b"error" or b'"error"' in event:
+            return event
+        return b'{"error":%s}' % (event if is_json else orjson.dumps(event.decode("utf-8", "replace")))
 
 
 def parse_json(text: bytes) -> Any:

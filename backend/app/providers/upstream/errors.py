@@ -84,6 +84,14 @@ def make_truncated_error(host: str) -> UpstreamTruncated:
     )
 
 
+def make_no_api_error(host: str) -> UpstreamError:
+    """Return the error of an address that answers with something else than an API does, such as a web page."""
+    return UpstreamError(
+        f"the upstream {host!r} answered with a page or a text: there is no API there; check base_url, which usually "
+        "ends in /v1"
+    )
+
+
 # -- what error messages must not hold
 
 _DETAIL_CHARS = 300

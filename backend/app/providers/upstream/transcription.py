@@ -10,6 +10,7 @@ import orjson
 
 from app.core.errors import UpstreamError
 from app.providers.base import SAMPLE_RATE_HZ, Samples, SttConfig, Transcript, Word
+from app.providers.upstream.errors import make_no_api_error
 
 # `verbose_json` names languages in English. A language that is not listed here is reported as unknown.
 _LANGUAGES = {
@@ -64,9 +65,7 @@ def parse_transcript(body: bytes, config: SttConfig, model: str, host: str) -> T
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise UpstreamError(
-            f"the upstream {host!r} answered something that is not JSON; check base_url"
-        ) from error
+        raise make_no_api_error(host) from error
     if not isinstance(data, dict) or not isinstance(text := data.get("text"), str):
         raise UpstreamError(f"the upstream {host!r} answered without a text; check base_url")
     return Transcript(

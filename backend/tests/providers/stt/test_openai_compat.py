@@ -152,7 +152,7 @@ async def test_one_retry_before_the_first_byte(failure: Reply) -> None:
         ([dropped_reply()] * 2, UpstreamError, "cannot be reached"),
         ([error_reply(400, "audio too short")], UpstreamError, "audio too short"),
         ([json_reply({"nothing": 1})], UpstreamError, "without a text"),
-        ([Reply([b"<html>"])], UpstreamError, "not JSON"),
+        ([Reply([b"<html>"])], UpstreamError, "no API there"),
         ([Reply(status=301, headers={"Location": "/v2"})], UpstreamError, "redirects"),
     ],
 )

@@ -154,7 +154,7 @@ async def test_a_whole_answer_that_is_cut_off_is_an_error(reply: Reply) -> None:
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (Reply([b"<html>hello</html>"]), "not JSON; check base_url"),
+        (Reply([b"<html>hello</html>"]), "no API there; check base_url"),
         (json_reply({"hello": "world"}), "without a choice; check base_url"),
         (
             json_reply({"choices": [{"message": {"content": "x"}, "finish_reason": "error"}]}),

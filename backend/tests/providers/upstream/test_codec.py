@@ -42,6 +42,40 @@ def test_comments_and_other_fields_give_nothing() -> None:
     assert decoder.finish() == []
 
 
+def test_events_without_data_are_no_events() -> None:
+    """Some servers keep a connection alive with them."""
+    decoder = SseDecoder()
+    assert decoder.feed(b"data:\n\ndata\n\ndata: \n\ndata:\ndata:\n\ndata:  \r\n\r\n") == []
+    assert decoder.feed(b"data:\ndata: 1\n\n") == [b"\n1"]
+
+
+def test_a_byte_order_mark_may_come_first() -> None:
+    assert SseDecoder().feed(b"\xef\xbb\xbfdata: 1\n\n") == [b"1"]
+    decoder = SseDecoder()
+    found = [event for byte in b"\xef\xbb\xbfdata: 1\n\n" for event in decoder.feed(bytes([byte]))]
+    assert found == [b"1"]
+
+
+def test_named_events_that_are_no_chunks_are_left_out() -> None:
+    decoder = SseDecoder()
+    assert decoder.feed(b"event: ping\ndata: 2026-11-29T11:00\n\n") == []
+    assert decoder.feed(b'event: ping\ndata: {"type":"ping"}\n\n') == [b'{"type":"ping"}']
+    assert decoder.feed(b"event: message\ndata: x\n\n") == [b"x"]
+    assert decoder.feed(b"event: ping\n\ndata: x\n\n") == [b"x"], "a name ends with its event"
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"out of memory", b'{"error":"out of memory"}'),
+        (b'{"message":"oom"}', b'{"error":{"message":"oom"}}'),
+        (b'{"error":{"message":"oom"}}', b'{"error":{"message":"oom"}}'),
+    ],
+)
+def test_an_event_named_error_is_an_error(data: bytes, told: bytes) -> None:
+    assert SseDecoder().feed(b"event: error\ndata: %s\n\n" % data) == [told]
+
+
 @pytest.mark.parametrize("line", [b"data: " + b"x" * 2000, b"data: xxxxxxxxxx\n" * 300])
 def test_an_event_without_end_is_refused(line: bytes) -> None:
     decoder = SseDecoder(limit_bytes=1000)

@@ -44,6 +44,25 @@ def test_a_name_in_every_piece_is_told_once() -> None:
     assert called([fn("{", "f", id="1", index=0)], [fn("}", "f", id="1", index=0)]) == [("1", "f", "{}")]
 
 
+def test_a_name_in_every_piece_without_an_index_is_one_call() -> None:
+    found = called([fn('{"a"', "f")], [fn(":", "f")], [fn("1}", "f")], [fn("", "f")])
+    assert [(name, arguments) for _, name, arguments in found] == [("f", '{"a":1}')]
+    text = '{"a": "}\\"}", "b": [{}]}'
+    found = called(*([fn(char, "f")] for char in text))
+    assert [(name, arguments) for _, name, arguments in found] == [("f", text)]
+
+
+@pytest.mark.parametrize("head", ["", "{}"])
+def test_calls_of_one_name_without_an_index_stay_two(head: str) -> None:
+    """The arguments of the first are whole when the second begins."""
+    deltas = [[fn('{"a":1}', "f")], [fn(head, "f")], *([] if head else [[fn("{}")]])]
+    assert [(name, arguments) for _, name, arguments in called(*deltas)] == [("f", '{"a":1}'), ("f", "{}")]
+
+
+def test_pieces_whose_ids_change_and_that_have_no_index_are_one_call() -> None:
+    assert called([fn("{", "f", id="1")], [fn('"a":', id="2")], [fn("1}", id="3")]) == [("1", "f", '{"a":1}')]
+
+
 @pytest.mark.parametrize(("given", "told"), [(None, ""), ({"a": 1}, '{"a":1}'), ([], "[]"), (7, "")])
 def test_arguments_are_text(given: Any, told: str) -> None:
     assert called([fn(given, "f", id="1", index=0)])[0][2] == told

@@ -66,5 +66,5 @@ def test_an_answer_without_text_is_an_error(body: object) -> None:
 
 
 def test_an_answer_that_is_not_json_is_an_error() -> None:
-    with pytest.raises(UpstreamError, match="not JSON"):
+    with pytest.raises(UpstreamError, match="no API there"):
         parse_transcript(b"<html>", SttConfig(), "m", "host")
