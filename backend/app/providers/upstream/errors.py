@@ -97,8 +97,15 @@ def make_no_api_error(host: str) -> UpstreamError:
 _DETAIL_CHARS = 300
 _QUOTE_CHARS = 16
 _SHORT_CHARS = 4
-_KEYS = re.compile(r"\b(?:sk|pk|gsk|hf|key|Bearer)[-_ ][\w*.\-]{6,}")
-"""What looks like an API key, whole or partly replaced by stars, whoever it belongs to."""
+_KEYS = re.compile(r"\b(?:sk|pk|gsk|hf|key|Bearer)[-_ ](?=[\w*.\-]*[\d*])[\w*.\-]{6,}")
+"""What looks like an API key, whole or partly replaced by stars, whoever it belongs to: words have no digit."""
+_LONG_KEY_CHARS = 16
+"""A key of this length stands in no text by chance."""
+_SHORT_KEY_CHARS = 8
+_KEY_PLACE = re.compile(r"(?:\b(?:key|token)[ :=]{1,2}|\bprovided: |\bbearer )['\"`]?$", re.IGNORECASE)
+_PLACE_CHARS = 16
+_WORDS = re.compile(r"[A-Za-z]+(?:[-_. ][A-Za-z]+)*")
+"""Keys such as `ollama` and `lm-studio`, which people invent for servers that want any: no secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,7 @@ class Redactor:
     def redact(self, text: str) -> str:
         """Return an upstream's words in one short line without keys; withheld where they quote the conversation."""
         if self.key:
-            text = text.replace(self.key, "[key]")
+            text = _strike_key(text, self.key)
         text = _KEYS.sub("[key]", text)
         line = " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_DETAIL_CHARS]
         if any(_is_quoted_in(line, quoted) for quoted in self.texts):
@@ -122,13 +129,42 @@ class Redactor:
         return line
 
 
+def _strike_key(text: str, key: str) -> str:
+    """Replace a key where one can stand: a long one anywhere, another alone, a short one after `key:` and the like."""
+    if len(key) >= _LONG_KEY_CHARS:
+        return text.replace(key, "[key]")
+    if _WORDS.fullmatch(key):
+        return text
+    struck, end = "", 0
+    for start in _find_words(text, key):
+        if len(key) >= _SHORT_KEY_CHARS or _KEY_PLACE.search(text[max(0, start - _PLACE_CHARS) : start]):
+            struck, end = f"{struck}{text[end:start]}[key]", start + len(key)
+    return struck + text[end:]
+
+
 def _is_quoted_in(line: str, text: str) -> bool:
-    """Whether `line` repeats `text`: all of it, or any run of twice `_QUOTE_CHARS` characters."""
+    """Whether `line` repeats `text`: all of it, or any run of twice `_QUOTE_CHARS` characters.
+
+    A short text counts as words of their own: inside other words it stands by chance.
+    """
     text = " ".join(text.split())
-    if len(text) >= _SHORT_CHARS and text[:_DETAIL_CHARS] in line:
+    if len(text) >= _QUOTE_CHARS and text[:_DETAIL_CHARS] in line:
         return True
+    if _SHORT_CHARS <= len(text) < _QUOTE_CHARS:
+        return any(True for _ in _find_words(line, text))
     windows = range(0, len(line) - _QUOTE_CHARS + 1, _QUOTE_CHARS)
     return any(line[start : start + _QUOTE_CHARS] in text for start in windows)
+
+
+def _find_words(text: str, words: str) -> Iterator[int]:
+    """Yield where `words` stand in a text, without letters, digits, `_` or `-` directly beside them."""
+    start = text.find(words)
+    while start >= 0:
+        end = start + len(words)
+        around = text[start - 1 : start] + text[end : end + 1]
+        if not any(char.isalnum() or char in "_-" for char in around):
+            yield start
+        start = text.find(words, start + 1)
 
 
 # -- error answers

@@ -64,6 +64,47 @@ def test_keys_are_struck_out() -> None:
     assert KEY not in repr(private)
 
 
+@pytest.mark.parametrize("key", ["ollama", "lm-studio", "none", "test", "not-needed", "EMPTY", "key", "a1"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "model 'llama3.2' not found, try pulling it with ollama pull llama3.2 first",
+        "the latest build of lm-studio is not-needed; none of the keys is EMPTY",
+        "an API key required by this test is missing: Bearer authentication failed",
+        "no field a1, and the token limit is 4096 tokens",
+    ],
+)
+def test_a_key_that_is_a_word_changes_no_message(key: str, words: str) -> None:
+    """Local servers want any key, so people write one that is a word."""
+    assert Redactor(key).redact(words) == words
+
+
+@pytest.mark.parametrize(
+    ("key", "words", "told"),
+    [
+        ("abc123", "bad API key: abc123", "bad API key: [key]"),
+        ("abc123", "Incorrect API key provided: 'abc123'.", "Incorrect API key provided: '[key]'."),
+        ("abc123", "Authorization: Bearer abc123 refused", "Authorization: Bearer [key] refused"),
+        ("abc123", "see abc123 and xabc123", "see abc123 and xabc123"),
+        ("s3cret-pass", "user s3cret-pass unknown", "user [key] unknown"),
+        ("s3cret-pass", "user s3cret-passage unknown", "user s3cret-passage unknown"),
+        ("correcthorsebatterystaple", "no correcthorsebatterystaple!", "no [key]!"),
+        (KEY, f"/v1?key={KEY}&x=1", "/v1?key=[key]&x=1"),
+        ("", "key-1a2b3c4d5e and sk-learn-based", "[key] and sk-learn-based"),
+    ],
+)
+def test_a_key_is_struck_out_where_a_key_can_stand(key: str, words: str, told: str) -> None:
+    assert Redactor(key).redact(words) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("test", "the latest model is not loaded"), ("hola", "holam is no model"), ("load", "not loaded")],
+)
+def test_a_short_prompt_is_not_seen_inside_other_words(text: str, words: str) -> None:
+    assert Redactor(KEY, [text]).redact(words) == words
+
+
 @pytest.mark.parametrize(
     "words",
     [
