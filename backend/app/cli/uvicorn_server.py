@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from asyncio import TimerHandle, Transport
 from collections import deque
@@ -19,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from app.cli.announcement import describe_access, describe_answers
-from app.cli.common import INTERRUPTED, exit_now, note_console
+from app.cli.common import FAILED, INTERRUPTED, OK, exit_now, note_console
 from app.core.config import Settings
 from app.core.line import EXTENSION
 from app.core.security import SECURITY_HEADERS
@@ -30,18 +31,27 @@ LOADING_TIMEOUT_S = 30
 SIGNAL_CHECK_S = 0.05
 """Time between two checks for a signal."""
 
+LEFTOVER_S = 1.0
+"""How long tasks that are left when all else has ended may take to end (s)."""
+END_S = 10.0
+"""How long the whole end may take, besides the `limits.stop_s` that dictations have for their last finals (s)."""
+
+logger = logging.getLogger(__name__)
+
 
 class AnnouncingServer(uvicorn.Server):
     """Prints the address and the provider of answers at once, and the speech engine when it is loaded.
 
     The first Ctrl-C or SIGTERM lets every dictation send its last finals. uvicorn, which would close the sockets first,
-    shuts down after that. A second Ctrl-C ends the process at once.
+    shuts down after that. A second Ctrl-C ends the process at once. Code of other packages can delay the end by
+    `LEFTOVER_S` where it refuses to be cancelled, and by `END_S` where it blocks the event loop or does not close.
     """
 
     def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)
         self._settings = settings
         self._is_stopping = False
+        self._end_begins = threading.Event()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # as uvicorn calls it
         if self._is_stopping and sig == signal.SIGINT:
@@ -49,9 +59,11 @@ class AnnouncingServer(uvicorn.Server):
             return
         self._captured_signals.append(sig)
         self._is_stopping = True
+        self._end_begins.set()
 
     async def main_loop(self) -> None:
         logging.getLogger("uvicorn.error").addFilter(_is_worth_logging)
+        threading.Thread(target=self._limit_end, daemon=True).start()
         async with anyio.create_task_group() as group:
             group.start_soon(self._announce)
             group.start_soon(self._drain)
@@ -63,6 +75,18 @@ class AnnouncingServer(uvicorn.Server):
         await super().shutdown(sockets)
         if self.force_exit:
             exit_now(INTERRUPTED)
+        left = await _cancel_leftovers()
+        if left:  # Python would wait for them for ever
+            logger.warning("%d tasks of tools or other packages refused to end and were left", left)
+            exit_now(OK)
+
+    def _limit_end(self) -> None:
+        """In a thread of its own: the event loop may be blocked."""
+        self._end_begins.wait()
+        limit_s = self._settings.limits.stop_s + END_S
+        time.sleep(limit_s)
+        logger.error("the server did not end within %g s; it ends without waiting any longer", limit_s)
+        exit_now(FAILED)
 
     async def _drain(self) -> None:
         while not self._is_stopping:  # noqa: ASYNC110 - a signal handler may not touch the loop's events
@@ -90,6 +114,17 @@ class AnnouncingServer(uvicorn.Server):
                 await anyio.sleep(0.05)
         for line in await resources.stt.describe_default():
             console.print(line, markup=False)
+
+
+async def _cancel_leftovers() -> int:
+    """Cancel the tasks that are left; how many of them do not end."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    if not tasks:
+        return 0
+    for task in tasks:
+        task.cancel()
+    _, left = await asyncio.wait(tasks, timeout=LEFTOVER_S)
+    return len(left)
 
 
 def _find_resources(loaded_app: Any) -> Any:

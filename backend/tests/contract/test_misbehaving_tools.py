@@ -1,21 +1,29 @@
 """Tools of somebody else that raise anything, hang, and refuse to end, on a real server: nothing else notices."""
 
+import json
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx2
+import pytest
 
 from app.providers.registry import Registration
 from app.toolsets.base import FunctionToolset, ToolContext
+from tests.fakes.chat_upstream import make_answer
 from tests.fakes.engine import FakeEngine
 from tests.fakes.llm_providers import with_models
 from tests.fakes.scripted_chat import ScriptedChat, answer_round, call_round
+from tests.fakes.upstream import FakeUpstream, Reply, Request
 from tests.support.agent_runs import SECRET, Panic
+from tests.support.command import BACKEND, run_server_process
 from tests.support.conversations import ChatClient, make_client
 from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import connect_speech_client
@@ -155,3 +163,98 @@ def test_hanging_calls_are_bounded_and_told() -> None:
         assert "4 earlier calls of tools do not end (assistants.threads)" in chat.answers[0]["content"]
         assert "tool hang goes on although its call is over; 4 calls do" in "\n".join(served.log)
         assert ask(http, "echo").status_code == 200
+
+
+STUBBORN = """
+import asyncio, threading, time
+from prompter import FunctionToolset, ToolContext
+
+def stubborn(settings):
+    toolset = FunctionToolset("stubborn", "refuses to end")
+
+    @toolset.tool
+    async def refuse(context: ToolContext) -> str:
+        print("it has begun", flush=True)
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except BaseException:
+                pass
+
+    @toolset.tool
+    def hang(context: ToolContext) -> str:
+        print("it has begun", flush=True)
+        threading.Event().wait()
+
+    @toolset.tool
+    async def block(context: ToolContext) -> str:
+        print("it has begun", flush=True)
+        time.sleep(3600)
+
+    return toolset
+"""
+
+
+class CallingModel(FakeUpstream):
+    """A fake model that calls one tool."""
+
+    tool = ""
+
+    def _reply_to(self, request: Request) -> Reply:
+        if request.method == "GET":
+            return self.models
+        call = {"id": "0", "type": "function", "function": {"name": self.tool, "arguments": "{}"}}
+        return make_answer(request.json, [{"tool_calls": [{"index": 0, **call}]}], "tool_calls")
+
+
+@pytest.mark.parametrize(
+    ("tool", "path", "within_s", "code"),
+    [
+        ("refuse", "/v1/chat/completions", 9, 0),
+        ("refuse", "/api/chat/stream", 9, 0),
+        ("hang", "/api/chat/stream", 9, 0),
+        ("block", "/api/chat/stream", 15, 1),
+    ],
+)
+async def test_no_tool_keeps_a_server_from_ending(
+    tmp_path: Path, tool: str, path: str, within_s: float, code: int
+) -> None:
+    package = tmp_path / "packages"
+    info = package / "stubborn-1.0.dist-info"
+    info.mkdir(parents=True)
+    (package / "stubborn.py").write_text(STUBBORN, encoding="utf-8")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stubborn\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[prompter.toolsets]\nstubborn = stubborn:stubborn\n")
+    async with CallingModel().serve() as upstream:
+        upstream.tool = tool
+        env = {
+            "OPENAI_BASE_URL": upstream.base_url,
+            "OPENAI_API_KEY": "k",
+            "OPENAI_MODEL": "tiny",
+            "PYTHONPATH": f"{BACKEND}:{package}",
+            "PROMPTER_ASSISTANTS__NAMED": json.dumps({"bot": {"toolsets": ["stubborn"]}}),
+            "PROMPTER_LIMITS__STOP_S": "0",
+        }
+        async with run_server_process(tmp_path, **env) as server, anyio.create_task_group() as group:
+            async with server.client(60) as client:
+                group.start_soon(_ask_until_it_ends, client, path)
+                with anyio.fail_after(30):
+                    while "it has begun" not in server.log:  # noqa: ASYNC110  # another process writes it
+                        await anyio.sleep(0.02)
+                took_s = await server.end(signal.SIGTERM)
+            assert took_s < within_s
+            assert server.process.returncode == code, server.log
+            group.cancel_scope.cancel()
+
+
+async def _ask_until_it_ends(client: httpx2.AsyncClient, path: str) -> None:
+    """Ask the assistant; the server ends before it has answered."""
+    try:
+        if path == "/api/chat/stream":
+            made = (await client.post("/api/conversations", json={"model": "bot"})).json()["id"]
+            body = {"conversation_id": made, "message": "Hi"}
+        else:
+            body = {"model": "bot", "messages": [{"role": "user", "content": "Hi"}]}
+        await client.post(path, json=body)
+    except httpx2.TransportError:
+        return
