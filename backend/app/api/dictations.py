@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/dictations", tags=["dictations"])
 _GONE = describe_error(
     "You have no such dictation",
     "not_found",
-    "no dictation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/dictations",
+    "no dictation has this id; list yours with GET /api/dictations",
 )
 
 

@@ -34,7 +34,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "openai_compat needs api_key; give it in `config`, or set PROMPTER_LLM__OPENAI_COMPAT__API_KEY",
     ),
     403: describe_error(
-        "This Origin, Host or address may not ask", "not_allowed", "origin 'https://other' is not allowed"
+        "This Origin, Host or address may not ask", "not_allowed", "this web origin is not allowed"
     ),
     404: describe_error(
         "No such dictation", "not_found", "no dictation has this session_id; speak to /ws/stt with it first"

@@ -61,12 +61,12 @@ async def make_session(
         404: describe_error(
             "There is no such session of yours",
             "not_found",
-            "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+            "no conversation has this id; list yours with GET /api/conversations",
         ),
         409: describe_error(
             "An answer is under way in this session",
             "busy",
-            "conversation '0197…' has an answer under way; wait for it or stop it",
+            "this conversation has an answer under way; wait for it or stop it",
         ),
         413: TOO_BIG,
         **STORAGE,

@@ -16,7 +16,7 @@ NEXT_PAGE_LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', 
 NO_CONVERSATION = describe_error(
     "There is no such conversation of yours",
     "not_found",
-    "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+    "no conversation has this id; list yours with GET /api/conversations",
 )
 MALFORMED = describe_error(
     "A body or a parameter that cannot be read", "bad_request", "`limit`: input should be less than 201"
@@ -29,12 +29,12 @@ TOO_BIG = describe_error(
 NO_MESSAGE = describe_error(
     "There is no such message of yours",
     "not_found",
-    "no message '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; see GET /api/conversations/{id}/messages",
+    "no message has this id; see GET /api/conversations/{id}/messages",
 )
 BUSY = describe_error(
     "An answer is under way in this conversation",
     "busy",
-    "conversation '0197…' has an answer under way; wait for it or stop it",
+    "this conversation has an answer under way; wait for it or stop it",
 )
 STORAGE: dict[int | str, dict[str, Any]] = {
     403: describe_error(

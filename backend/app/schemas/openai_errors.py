@@ -19,7 +19,7 @@ class OpenAiErrorBody(BaseModel):
 
     message: str = Field(
         description="what was wrong and how to go on; it holds no keys, prompts or other input",
-        examples=["there is no model 'gpt-9'; GET /v1/models lists those there are"],
+        examples=["there is no model of this name; GET /v1/models lists those there are"],
     )
     type: str = Field(
         description="`invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or "

@@ -84,7 +84,7 @@ async def get(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Co
     statement = _select(user_id).where(ConversationRow.id == conversation_id)
     found = (await session.execute(statement)).one_or_none()
     if found is None:
-        raise unknown_conversation(conversation_id)
+        raise unknown_conversation()
     return to_conversation(*found)
 
 
@@ -120,7 +120,7 @@ async def change(
     mine = (ConversationRow.id == conversation_id, ConversationRow.user_id == user_id)
     values = {**changes, "updated_at": utc_now()}
     if not await execute_and_count(session, update(ConversationRow).where(*mine).values(**values)):
-        raise unknown_conversation(conversation_id)
+        raise unknown_conversation()
     if "title" in changes:
         await search.index_title(session, user_id, conversation_id, changes["title"])
     return await get(session, user_id, conversation_id)
@@ -134,7 +134,7 @@ async def remove(session: AsyncSession, user_id: UUID, conversation_id: UUID) ->
     """
     mine = (ConversationRow.id == conversation_id, ConversationRow.user_id == user_id)
     if not await execute_and_count(session, delete(ConversationRow).where(*mine)):
-        raise unknown_conversation(conversation_id)
+        raise unknown_conversation()
 
 
 async def remove_idle(session: AsyncSession, since: datetime, limit: int) -> int:
@@ -163,9 +163,9 @@ def to_conversation(row: ConversationRow, message_count: int) -> Conversation:
     )
 
 
-def unknown_conversation(conversation_id: UUID) -> NotFound:
+def unknown_conversation() -> NotFound:
     """The error for a conversation that does not exist, and for one of another user."""
-    return NotFound(f"no conversation {str(conversation_id)!r}; list yours with GET /api/conversations")
+    return NotFound("no conversation has this id; list yours with GET /api/conversations")
 
 
 def _select(user_id: UUID) -> Select[ConversationRow, int]:

@@ -130,7 +130,7 @@ async def get(
     mine = (DictationRow.id == dictation_id, DictationRow.user_id == user_id)
     row = await session.scalar(select(DictationRow).where(*mine))
     if row is None:
-        raise unknown_dictation(dictation_id)
+        raise unknown_dictation()
     statement = select(DictationFinalRow).where(DictationFinalRow.dictation_id == dictation_id)
     finals = tuple(map(_to_final, await session.scalars(statement.order_by(DictationFinalRow.n))))
     first = next((final.text for final in finals if final.text), "")
@@ -187,7 +187,7 @@ async def remove(session: AsyncSession, user_id: UUID, dictation_id: UUID) -> No
     """
     mine = (DictationRow.id == dictation_id, DictationRow.user_id == user_id)
     if not await execute_and_count(session, delete(DictationRow).where(*mine)):
-        raise unknown_dictation(dictation_id)
+        raise unknown_dictation()
 
 
 async def remove_old(session: AsyncSession, since: datetime, limit: int) -> int:
@@ -220,9 +220,9 @@ async def store_batch(database: Database, batch: DictationBatch) -> BatchResult:
     )
 
 
-def unknown_dictation(dictation_id: UUID) -> NotFound:
+def unknown_dictation() -> NotFound:
     """The error for a dictation that does not exist, and for one of another user."""
-    return NotFound(f"no dictation {str(dictation_id)!r}; list yours with GET /api/dictations")
+    return NotFound("no dictation has this id; list yours with GET /api/dictations")
 
 
 def _only(batch: DictationBatch, dictation_id: UUID) -> DictationBatch:

@@ -142,7 +142,7 @@ async def get(session: AsyncSession, user_id: UUID, message_id: UUID) -> Message
     """
     statement = _select_own(user_id).where(MessageRow.id == message_id)
     if (row := await session.scalar(statement)) is None:
-        raise unknown_message(message_id)
+        raise unknown_message()
     return to_message(row)
 
 
@@ -165,7 +165,7 @@ async def read_branch(
         return ()
     found = await _read_path(session, conversation_id, leaf_id, last)
     if not found:
-        raise unknown_message(leaf_id)
+        raise unknown_message()
     return found
 
 
@@ -226,7 +226,7 @@ async def fork(
     leaf_id = leaf_id or source.active_leaf_id
     path = await _path_ids(session, conversation_id, leaf_id) if leaf_id else []
     if leaf_id and not path:
-        raise unknown_message(leaf_id)
+        raise unknown_message()
     for begin in range(0, len(path), _COPY_BATCH):
         await _copy(session, path[begin : begin + _COPY_BATCH], copy)
     return copy.id
@@ -302,9 +302,9 @@ def to_message(row: "MessageRow | Row[*tuple[Any, ...]]") -> Message:
     )
 
 
-def unknown_message(message_id: UUID) -> NotFound:
+def unknown_message() -> NotFound:
     """The error for a message that does not exist, and for one of another user."""
-    return NotFound(f"no message {str(message_id)!r}; see GET /api/conversations/{{id}}/messages")
+    return NotFound("no message has this id; see GET /api/conversations/{id}/messages")
 
 
 async def _copy(session: AsyncSession, ids: Sequence[UUID], into: ConversationRow) -> None:
@@ -335,7 +335,7 @@ async def _find_conversation(
     statement = select(ConversationRow).where(*mine)
     row = await session.scalar(statement.with_for_update() if lock else statement)
     if row is None:
-        raise unknown_conversation(conversation_id)
+        raise unknown_conversation()
     return row
 
 
@@ -349,7 +349,7 @@ async def _lock(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> 
     row = await _find_conversation(session, user_id, conversation_id, lock=True)
     streams = exists().where(MessageRow.conversation_id == conversation_id, MessageRow.status == "streaming")
     if await session.scalar(select(streams)):
-        raise Busy(f"conversation {str(conversation_id)!r} has an answer under way; wait for it or stop it")
+        raise Busy("this conversation has an answer under way; wait for it or stop it")
     return row
 
 
@@ -360,7 +360,7 @@ async def _find_parent_id(
         return conversation.active_leaf_id if parent == "leaf" else None
     row = await session.get(MessageRow, parent)
     if row is None or row.conversation_id != conversation.id:
-        raise unknown_message(parent)
+        raise unknown_message()
     return parent
 
 

@@ -1,5 +1,7 @@
 """Languages: from codes and English names, as OpenAI's API writes them, to tags and back."""
 
+from collections.abc import Iterable
+
 NAMES = {
     "af": "afrikaans", "am": "amharic", "ar": "arabic", "as": "assamese", "az": "azerbaijani", "ba": "bashkir",
     "be": "belarusian", "bg": "bulgarian", "bn": "bengali", "bo": "tibetan", "br": "breton", "bs": "bosnian",
@@ -49,6 +51,14 @@ def parse_language(text: str) -> str | None:
     if not all(1 <= len(part) <= 8 and part.isascii() and part.isalnum() for part in rest):
         return None
     return "-".join([_LONG_CODES.get(primary, primary), *rest])
+
+
+def list_codes(tags: Iterable[str]) -> str:
+    """Return the codes of languages for a message, which repeats no tag: only what is in our own table is named."""
+    primary = [tag.split("-")[0].lower() for tag in tags]
+    known = [repr(code) for code in dict.fromkeys(primary) if code in NAMES]
+    unknown = [] if all(code in NAMES for code in primary) else ["an unknown language"]
+    return " and ".join([*known, *unknown])
 
 
 def language_name(tag: str | None) -> str:

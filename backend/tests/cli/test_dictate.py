@@ -120,7 +120,7 @@ def test_a_refused_dictation_ends_while_its_pipe_says_nothing(server: str, clean
         process.stdin.flush()
         code, told = ended(process)
     assert code == 4
-    assert b"no speech provider 'nobody'" in told
+    assert b"no speech provider has this name" in told
 
 
 def ended(process: "subprocess.Popen[bytes]") -> tuple[int, bytes]:

@@ -84,7 +84,7 @@ def test_the_server_may_be_named_in_the_environment(server: str) -> None:
     [
         (("dictate", WEATHER, "--provider", "nobody"), "known: "),
         (("transcribe", WEATHER, "--provider", "pocketsphinx", "--lang", "es"), "models pull base"),
-        (("ask", "hello", "--provider", "nobody"), "nobody"),
+        (("ask", "hello", "--provider", "nobody"), "no provider has this name; known are "),
     ],
     ids=["dictate", "transcribe", "ask"],
 )

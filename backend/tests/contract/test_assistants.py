@@ -272,7 +272,7 @@ def test_without_pydantic_ai_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("changed", "state", "words"),
     [
-        ({"model": "scripted-"}, "no_model", "there is no model 'scripted-'"),
+        ({"model": "scripted-"}, "no_model", "its model 'scripted-': there is no model of this name"),
         ({"model": "loft-chat"}, "not_configured", "an assistant"),
         ({"model": "echo"}, "not_configured", "'echo', which knows only text and calls no tools"),
         ({"toolsets": ["none"]}, "not_configured", "needs the toolset 'none'"),

@@ -6,6 +6,7 @@ metrics or the configuration.
 
 import io
 import json
+import re
 import wave
 from collections.abc import Iterator
 from contextlib import suppress
@@ -263,6 +264,80 @@ async def test_a_whole_run_tells_no_secret(served: RunningServer, upstream: Back
     assert len(served.log) > 10
     asked = json.dumps(upstream.about("submarines"))
     assert PROMPT in asked, "the upstream was sent what it needs"
+
+
+NAME = "canary-name-4c1e"
+"""It could be the name of anything, or a key that was put into the wrong field."""
+ID = "0197a3b2-0000-7000-8000-00000000abcd"
+PARTS = [{"type": NAME}]
+SAID = [{"role": "user", "content": "hello"}]
+UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "/v1/chat/completions", {"json": {"model": NAME, "messages": SAID}}),
+    ("POST", "/v1/chat/completions", {"json": {"model": f"llama_local/{NAME}", "messages": SAID}}),
+    ("POST", "/v1/chat/completions", {"json": {"model": "echo", "messages": SAID, NAME: 1, "n": 2}}),
+    ("POST", "/v1/chat/completions", {"json": {"model": "echo", "messages": [{"role": "user", "content": PARTS}]}}),
+    ("POST", "/v1/chat/completions", {"json": {"model": "echo", "messages": SAID, "modalities": [NAME]}}),
+    ("GET", f"/v1/models/{NAME}", {}),
+    ("POST", "/llm/generate", {"json": {"messages": SAID, "provider": NAME}}),
+    ("POST", "/llm/generate", {"json": {"messages": SAID, "provider": "llama_local", "config": {"model": NAME}}}),
+    ("POST", "/llm/generate", {"json": {"messages": SAID, "config": {"model": "x", "base_url": f"http://{NAME}.example/v1"}}}),
+    ("POST", "/llm/generate", {"json": {"session_id": NAME}}),
+    ("POST", "/api/chat/stream", {"json": {"conversation_id": ID, "message": "hello"}}),
+    ("POST", "/api/chat/realtime/sessions/" + ID + "/stream", {"json": {"content": "hello"}}),
+    ("GET", f"/api/conversations/{ID}", {}),
+    ("GET", f"/api/conversations/{NAME}", {}),
+    ("GET", f"/api/conversations?limit={NAME}", {}),
+    ("GET", f"/api/conversations?before={NAME}", {}),
+    ("POST", f"/api/messages/{ID}/regenerate", {"json": {}}),
+    ("POST", f"/api/messages/{ID}/approvals/{NAME}", {"json": {"approved": True}}),
+    ("GET", f"/api/chat/stream/{ID}", {"headers": {"Last-Event-ID": NAME}}),
+    ("GET", f"/api/dictations/{ID}", {}),
+    ("GET", f"/api/search?q=hello&kind={NAME}", {}),
+    ("GET", f"/{NAME}", {}),
+    (NAME.upper().replace("-", ""), "/health", {}),
+]  # fmt: skip
+SPOKEN: list[dict[str, Any]] = [
+    {"provider": NAME},
+    {"model": NAME},
+    {"lang": "xx-canary4c"},
+    {"lang": "es-canary4c", "provider": "pocketsphinx"},
+    {"langs": ["en-canary4c", "xx"], "provider": "pocketsphinx"},
+    {"provider": "cloud_stub", "model": NAME},
+    {"provider": "pocketsphinx", "model": NAME},
+    {"provider": "whisper_local", "model": NAME},
+    {"endpointing": NAME},
+    {NAME: NAME, "sample_rate": NAME},
+]
+FORMS: list[dict[str, str]] = [
+    {"model": NAME},
+    {"language": NAME},
+    {"language": "es-canary4c", "model": "pocketsphinx"},
+    {"response_format": NAME},
+    {"model": "whisper_local", "language": "xx-canary4c"},
+    {"timestamp_granularities[]": NAME, "response_format": "verbose_json"},
+]
+
+
+async def test_no_error_repeats_a_name_an_id_or_a_language(served: RunningServer) -> None:
+    told: list[tuple[str, str]] = []
+    async with httpx2.AsyncClient(base_url=served.url, timeout=20, trust_env=False) as http:
+        for method, path, more in UNKNOWN:
+            response = await http.request(method, path, **more)
+            told.append((f"{method} {path} {more}", response.text))
+            assert response.status_code >= 400 or '"type":"error"' in response.text, told[-1]
+        for form in FORMS:
+            files = {"file": ("a.wav", wav(make_sentence()), "audio/wav")}
+            response = await http.post("/v1/audio/transcriptions", data=form, files=files)
+            told.append((str(form), response.text))
+    for config in SPOKEN:
+        async with connect_speech_client(served.url) as client:
+            await client.send("start", config=config)
+            event = await client.event()
+            if event["type"] == "error":
+                told.append((str(config), event["message"]))
+    assert len(told) > 35
+    repeated = [(asked, text) for asked, text in told if re.search(r"canary|0000abcd", text, re.IGNORECASE)]
+    assert not repeated
 
 
 def test_the_configuration_tells_no_secret() -> None:

@@ -60,7 +60,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "No such model",
         model_not_found=(
             "model_not_found",
-            "there is no model 'gpt-9'; GET /v1/models lists those there are",
+            "there is no model of this name; GET /v1/models lists those there are",
             404,
             "model",
         ),

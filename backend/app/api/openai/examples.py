@@ -63,7 +63,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         ),
         language_not_supported=(
             "language_not_supported",
-            "'pocketsphinx' understands en, not 'es'; run `prompter models pull base`, or name another engine",
+            "'pocketsphinx' understands en, not 'es'; name the engine 'whisper_local', or none",
             400,
             "language",
         ),
@@ -78,7 +78,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "No such engine",
         model_not_found=(
             "model_not_found",
-            "there is no speech model 'tiny'; known: whisper-1, auto, whisper_local, pocketsphinx",
+            "there is no speech model of this name; known: whisper-1, auto, whisper_local, pocketsphinx",
             404,
             "model",
         ),

@@ -55,7 +55,7 @@ async def audio_models(resources: ResourcesDep) -> ModelList:
             "No such model",
             model_not_found=(
                 "model_not_found",
-                "there is no model 'gpt-9'; GET /v1/models lists those there are",
+                "there is no model of this name; GET /v1/models lists those there are",
                 404,
                 "model",
             ),

@@ -35,7 +35,7 @@ class CloudStubProvider:
 
     async def open_session(self, config: SttConfig) -> "CloudStubSession":
         if config.model is not None:
-            raise UnknownModel(f"provider 'cloud_stub' has no model {config.model!r}; leave `model` out")
+            raise UnknownModel("provider 'cloud_stub' has no models; leave `model` out")
         return CloudStubSession()
 
     async def aclose(self) -> None:

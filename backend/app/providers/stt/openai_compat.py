@@ -52,9 +52,7 @@ class OpenAiCompatSttProvider:
 
     async def open_session(self, config: SttConfig) -> "OpenAiCompatSttSession":
         if config.model not in (None, self._own.model):
-            raise UnknownModel(
-                f"provider {self.name!r} has no model {config.model!r}; expected {self._own.model!r}"
-            )
+            raise UnknownModel(f"provider {self.name!r} has no such model; expected {self._own.model!r}")
         return OpenAiCompatSttSession(self, config)
 
     async def transcribe(self, pieces: list[Samples], config: SttConfig) -> Transcript:

@@ -111,8 +111,7 @@ def decide_reach(base: BaseUrl, settings: Settings) -> Reach:
     if base.scheme == "https":
         return Reach.PUBLIC
     raise BaseUrlNotAllowed(
-        f"base_url {base.origin!r} is not allowed; expected public https, "
-        "or an origin on PROMPTER_LLM__ALLOWED_BASE_URLS"
+        "base_url is not allowed; expected public https, or an origin on PROMPTER_LLM__ALLOWED_BASE_URLS"
     )
 
 

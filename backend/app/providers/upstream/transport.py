@@ -78,7 +78,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         if not all(may_reach(address, self._reach) for address in addresses):
             # The message does not name the address: a client must not map the network by asking.
             raise BaseUrlNotAllowed(
-                f"base_url host {host!r} leads to an address that may not be reached from here"
+                "the host of base_url leads to an address that may not be reached from here"
             )
         return addresses
 

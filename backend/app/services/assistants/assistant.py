@@ -190,7 +190,9 @@ class AssistantChat:
         try:
             model = await self._resolve(wanted or None)
         except ModelNotFound as error:
-            raise ProviderNotReady(f"assistant {name!r} cannot ask its model: {error.message}") from error
+            raise ProviderNotReady(
+                f"assistant {name!r} cannot ask its model {wanted!r}: {error.message}"
+            ) from error
         if isinstance(model.chat, AssistantChat):
             raise ProviderNotReady(f"assistant {name!r} asks {wanted!r}, an assistant; give it a model's id")
         if problem := find_tool_problem(self._assistant, model):

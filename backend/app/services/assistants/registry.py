@@ -89,7 +89,8 @@ class Assistants:
             await self._deps.toolsets.list_tools(assistant.name, assistant.definition)
             model = await resolve(assistant.definition.model or None)
         except ModelNotFound as error:
-            return ProviderStatus(ProviderState.NO_MODEL, error.message)
+            wanted = assistant.definition.model
+            return ProviderStatus(ProviderState.NO_MODEL, f"its model {wanted!r}: {error.message}")
         except PrompterError as error:
             return ProviderStatus(ProviderState.NOT_CONFIGURED, error.message)
         purpose = assistant.definition.description or assistant.title

@@ -179,7 +179,7 @@ class Answers:
         async with self._database.read() as session:
             message = await messages.get(session, user_id, message_id)
         if message.role != "assistant":
-            raise messages.unknown_message(message_id)
+            raise messages.unknown_message()
         return message
 
     async def _poll(self, user_id: UUID, message: Message, cursor: Cursor) -> AsyncGenerator[Delivery, None]:

@@ -96,7 +96,7 @@ class Conversations:
             if show is not None:
                 message = await messages.get(session, user_id, show)
                 if message.conversation_id != conversation_id:
-                    raise messages.unknown_message(show)
+                    raise messages.unknown_message()
                 await messages.show_branch(session, user_id, show)
             if changes:
                 return await conversations.change(session, user_id, conversation_id, **changes)

@@ -26,6 +26,7 @@ from app.services.decoding.engine_costs import EngineCosts
 from app.services.decoding.languages import AUTO, choose_languages
 from app.services.decoding.scheduled_stream import is_scheduled
 from app.services.decoding.scheduler import Scheduler
+from app.utils.languages import list_codes
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ LEAVING_S = LINGER_S + 0.5
 """How long a start waits for room (s): who leaves one socket and opens another may come before having left."""
 WATCH_S = 2.0
 """How often is looked whether another engine is the default (s)."""
-_HINT = "run `prompter models pull base` for about 100 languages, or name another engine"
+_MULTILINGUAL = "base"
+"""The checkpoint for about 100 languages that is advised where none is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class SttProviders:
         status = await self._probe(provider)  # it also brings the models up to date
         self._check_model(provider, model)
         if model is None or len(_models(provider)) == 1:  # another model may know another language
-            self._check_languages(provider, langs)
+            await self._check_languages(provider, langs)
         if status.state is not ProviderState.READY and not self._startable(status, model):
             raise ProviderNotReady(f"provider {name!r} is not ready ({status.state}): {status.description}")
         return SelectedEngine(provider, None)
@@ -126,9 +128,10 @@ class SttProviders:
                 language_lacking = True
             else:
                 return SelectedEngine(provider, "; ".join([f"{name} is ready", *passed_over]))
+        way_out = await self._find_way_out(langs, but=AUTO)
         if language_lacking:
-            raise LanguageNotSupported(f"no engine here understands {_join(langs)}; {_HINT}")
-        raise ProviderNotReady(f"no speech engine is ready ({'; '.join(passed_over)}); {_HINT}")
+            raise LanguageNotSupported(f"no engine here understands {list_codes(langs)}; {way_out}")
+        raise ProviderNotReady(f"no speech engine is ready ({'; '.join(passed_over)}); {way_out}")
 
     async def _choose_by_model(
         self, providers: list[SttProvider], langs: Sequence[str], model: str
@@ -139,7 +142,7 @@ class SttProviders:
             if model in _models(provider):
                 return await self.choose(provider.name, langs, model)
         known = ", ".join(name for provider in providers for name in _models(provider)) or "none"
-        raise UnknownModel(f"no engine here has a model {model!r}; known: {known}")
+        raise UnknownModel(f"no engine here has this model; known: {known}")
 
     @staticmethod
     def _ready(status: ProviderStatus) -> bool:
@@ -152,22 +155,42 @@ class SttProviders:
             status.state is ProviderState.NO_MODEL and model is not None
         )
 
-    def _check_languages(self, provider: SttProvider, langs: Sequence[str]) -> None:
+    async def _check_languages(self, provider: SttProvider, langs: Sequence[str]) -> None:
         if unknown := _unknown_languages(provider, langs):
             known = ", ".join(provider.capabilities.languages or ())
+            way_out = await self._find_way_out(langs, but=provider.name)
             raise LanguageNotSupported(
-                f"{provider.name!r} understands {known}, not {_join(unknown)}; {_HINT}"
+                f"{provider.name!r} understands {known}, not {list_codes(unknown)}; {way_out}"
             )
+
+    async def _find_way_out(self, langs: Sequence[str], *, but: str) -> str:
+        """What to do for languages that the engine `but` does not know. It never says to fetch what is there."""
+        for name in AUTO_ORDER:
+            if but in (name, AUTO) or name not in self._registry:
+                continue
+            provider = await self._get(name)
+            if self._ready(await self._probe(provider)) and not _unknown_languages(provider, langs):
+                return f"name the engine {name!r}, or none"
+        whisper = await self._get(AUTO_ORDER[0]) if AUTO_ORDER[0] in self._registry else None
+        if whisper is None or _MULTILINGUAL not in _models(whisper):
+            return (
+                f"run `prompter models pull {_MULTILINGUAL}` for about 100 languages, or name another engine"
+            )
+        if self._ready(await self._probe(whisper)):
+            return f"ask {whisper.name} for its model {_MULTILINGUAL!r}, or name another engine"
+        return f"GET /providers/stt says what {whisper.name} needs; or name another engine"
 
     @staticmethod
     def _check_model(provider: SttProvider, model: str | None) -> None:
         if model is not None and model not in (known := _models(provider)):
             listed = ", ".join(known) or "none to choose from"
-            raise UnknownModel(f"{provider.name!r} has no model {model!r}; known: {listed}")
+            raise UnknownModel(f"{provider.name!r} has no such model; known: {listed}")
 
     async def _get(self, name: str) -> SttProvider:
         if name not in self._registry:
-            raise UnknownProvider(f"no speech provider {name!r}; known: {', '.join([AUTO, *self._registry])}")
+            raise UnknownProvider(
+                f"no speech provider has this name; known: {', '.join([AUTO, *self._registry])}"
+            )
         try:
             return await self._registry.get(name)
         except CannotBuild as error:
@@ -330,7 +353,3 @@ def _models(provider: SttProvider) -> list[str]:
 def _unknown_languages(provider: SttProvider, langs: Sequence[str]) -> list[str]:
     known = provider.capabilities.languages
     return [] if known is None else [lang for lang in langs if lang.split("-")[0].lower() not in known]
-
-
-def _join(langs: Sequence[str]) -> str:
-    return " and ".join(map(repr, langs))

@@ -119,7 +119,7 @@ class ModelCatalog:
         model = await self._find(target)
         if model is None:
             raise ModelNotFound(
-                f"the alias {_quote(asked)} leads to {_quote(target)}, which is not there; "
+                f"an alias leads to {_quote(target)}, which is not there; "
                 "see llm.model_aliases and GET /v1/models",
                 param="model",
             )
@@ -140,7 +140,9 @@ class ModelCatalog:
         owners = [model for model in await self.list_models() if model.name == name]
         if len(owners) > 1:
             ids = ", ".join(_quote(model.id) for model in owners)
-            raise ModelNotFound(f"several providers have {_quote(name)}: ask for one of {ids}", param="model")
+            raise ModelNotFound(
+                f"several providers have {_quote(owners[0].name)}: ask for one of {ids}", param="model"
+            )
         return await self._find(owners[0].id) if owners else None
 
     async def _default_of(self, name: str) -> ResolvedModel:
@@ -162,7 +164,7 @@ class ModelCatalog:
         known = [model.id for model in await self.list_models()]
         close = difflib.get_close_matches(asked[:_SHOWN_CHARS], known, _CLOSE)
         hint = f"; did you mean {' or '.join(_quote(id_) for id_ in close)}?" if close else ""
-        return f"there is no model {_quote(asked)}{hint or ';'} GET /v1/models lists those there are"
+        return f"there is no model of this name{hint or ';'} GET /v1/models lists those there are"
 
 
 def _quote(id_: str) -> str:

@@ -102,7 +102,7 @@ class LlmProviders:
 
     async def _get(self, name: str) -> NamedProvider:
         if name not in self._registry:
-            raise UnknownProvider(f"unknown provider {name!r}; known are {', '.join(sorted(self._registry))}")
+            raise UnknownProvider(f"no provider has this name; known are {', '.join(sorted(self._registry))}")
         try:
             return await self._registry.get(name)
         except CannotBuild as error:

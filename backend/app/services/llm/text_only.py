@@ -96,7 +96,7 @@ def _texts(name: str, at: int, parts: list[dict[str, Any]]) -> list[str]:
             raise BadRequest(f"`{part['type']}` of a part is a text", param=f"messages[{at}].content")
         if part["type"] not in ("text", "refusal"):
             raise BadRequest(
-                f"{name!r} reads text alone, no {part['type'][:40]!r}; leave it out or choose another model",
+                f"{name!r} reads text alone; leave other parts out or choose another model",
                 param=f"messages[{at}].content",
             )
         texts.append(text or "")

@@ -115,7 +115,7 @@ def find_model(model_id: str, engines: Mapping[str, Sequence[str]]) -> Requested
             if model_id in (checkpoint, f"{name}/{checkpoint}"):
                 return RequestedModel(name, checkpoint)
     raise ModelNotFound(
-        f"there is no speech model {model_id!r}; known: {', '.join(list_model_ids(engines))}", param="model"
+        f"there is no speech model of this name; known: {', '.join(list_model_ids(engines))}", param="model"
     )
 
 

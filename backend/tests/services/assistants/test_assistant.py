@@ -30,7 +30,7 @@ def assistant(chat: Any, definition: AssistantDefinition = DEFINITION, problem: 
 
     async def resolve(asked: str | None) -> ResolvedModel:
         if asked == "gone/away":
-            raise ModelNotFound("there is no model 'gone/away'")
+            raise ModelNotFound("there is no model of this name")
         return ResolvedModel(id=asked or "scripted/tiny", provider="scripted", chat=chat, model="tiny")
 
     return AssistantChat(deps, ConfiguredAssistant("helper", definition, problem), resolve)
@@ -111,7 +111,7 @@ async def test_why_it_cannot_answer() -> None:
     nested = assistant(assistant(chat))
     for model, words in (
         (broken, "cannot be used: helper.toml"),
-        (gone, "cannot ask its model"),
+        (gone, "cannot ask its model 'gone/away'"),
         (nested, "an assistant; give it a model's id"),
     ):
         with pytest.raises(ProviderNotReady, match=words):

@@ -34,7 +34,7 @@ def assistants(named: Mapping[str, Mapping[str, Any]], reserved: tuple[str, ...]
 async def resolve(asked: str | None) -> ResolvedModel:
     """`scripted/tiny` unless the id says what goes wrong."""
     if asked == "gone/away":
-        raise ModelNotFound("there is no model 'gone/away'")
+        raise ModelNotFound("there is no model of this name")
     if asked == "broken/tiny":
         raise UnknownProvider("it cannot be built")
     if asked == "slow/tiny":
@@ -71,7 +71,7 @@ async def test_one_that_is_ready_says_what_it_is_for_and_what_it_asks() -> None:
 @pytest.mark.parametrize(
     ("fields", "state", "words"),
     [
-        ({"model": "gone/away"}, ProviderState.NO_MODEL, "no model 'gone/away'"),
+        ({"model": "gone/away"}, ProviderState.NO_MODEL, "its model 'gone/away': there is no model"),
         ({"model": "broken/tiny"}, ProviderState.NOT_CONFIGURED, "cannot be built"),
         ({"model": "helper"}, ProviderState.NOT_CONFIGURED, "its model is an assistant"),
         ({"toolsets": ["tmie"]}, ProviderState.NOT_CONFIGURED, "'tmie', which is not there"),

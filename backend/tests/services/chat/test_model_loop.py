@@ -31,7 +31,7 @@ async def test_a_model_that_is_gone_leaves_the_message(
         turn = await chat.send("hello", options=AnswerOptions(model="gone/away"))
         end = get_failed(await chat.collect_events(turn.assistant.id))
         assert end.code == "model_not_found"
-        assert "'gone/away'" in end.message
+        assert "no model of this name" in end.message
         asked, answer = await chat.messages(turn.user.conversation_id)
         assert (asked.content, answer.status, answer.content) == ("hello", "failed", "")
         assert answer.error == {"code": "model_not_found", "message": end.message}

@@ -69,8 +69,12 @@ async def test_an_engine_is_chosen_by_name_and_reused() -> None:
 @pytest.mark.parametrize(
     ("asked", "error", "message"),
     [
-        (("gone", ["en"], None), UnknownProvider, "no speech provider 'gone'; known: auto, one, broken, off"),
-        (("one", ["en"], "huge"), UnknownModel, "'one' has no model 'huge'; known: grande"),
+        (
+            ("gone", ["en"], None),
+            UnknownProvider,
+            "no speech provider has this name; known: auto, one, broken, off",
+        ),
+        (("one", ["en"], "huge"), UnknownModel, "'one' has no such model; known: grande"),
         (("one", ["en"], None), LanguageNotSupported, "'one' understands es, not 'en'"),
         (("one", ["en"], "grande"), LanguageNotSupported, "'one' understands es, not 'en'"),
         (("off", ["en"], None), ProviderNotReady, "'off' is not ready .*off is as scripted"),
@@ -104,7 +108,7 @@ async def test_auto_takes_the_first_that_is_ready_and_knows_the_language() -> No
     with pytest.raises(LanguageNotSupported, match="no engine here understands 'es'"):
         await found.choose("auto", ["es"], None)
     assert (await found.choose("auto", ["es"], "grande")).provider is whisper
-    with pytest.raises(UnknownModel, match="no engine here has a model 'huge'; known: grande, small, large"):
+    with pytest.raises(UnknownModel, match="no engine here has this model; known: grande, small, large"):
         await found.choose("auto", ["es"], "huge")
 
 
@@ -116,6 +120,42 @@ async def test_an_engine_knows_all_of_several_languages_or_is_not_chosen() -> No
         await found.choose("pocketsphinx", ["en", "es", "fr"], None)
     with pytest.raises(LanguageNotSupported, match="no engine here understands 'en' and 'fr'"):
         await found.choose("auto", ["en", "fr"], None)
+
+
+@pytest.mark.parametrize(
+    ("state", "script", "advised"),
+    [
+        (
+            ProviderState.READY,
+            Script(languages=("en", "es"), models=("base",)),
+            "name the engine 'whisper_local', or none",
+        ),
+        (
+            ProviderState.READY,
+            Script(languages=("en",), models=("tiny.en", "base")),
+            "whisper_local for its model 'base'",
+        ),
+        (
+            ProviderState.NO_MODEL,
+            Script(models=("base",)),
+            "GET /providers/stt says what whisper_local needs",
+        ),
+        (
+            ProviderState.READY,
+            Script(languages=("en",), models=("tiny.en",)),
+            "run `prompter models pull base`",
+        ),
+        (ProviderState.NO_MODEL, Script(models=()), "run `prompter models pull base`"),
+    ],
+)
+async def test_what_is_there_is_not_to_be_fetched(state: ProviderState, script: Script, advised: str) -> None:
+    found = make_providers(FakeStatus("pocketsphinx"), FakeStatus("whisper_local", state, script))
+    with pytest.raises(LanguageNotSupported) as refused:
+        await found.choose("pocketsphinx", ["es-MX"], None)
+    assert advised in refused.value.message
+    assert ("pull" in refused.value.message) == ("pull" in advised)
+    assert "es-MX" not in refused.value.message
+    assert "not 'es';" in refused.value.message
 
 
 async def test_auto_says_why_no_engine_is_ready() -> None:

@@ -68,7 +68,7 @@ async def test_who_answers(llm: LlmSettings, prompt: Prompt, expected: str) -> N
 
 
 async def test_an_unknown_provider_lists_the_known() -> None:
-    with pytest.raises(UnknownProvider, match=r"'gpt'; known are echo, .*openai_compat"):
+    with pytest.raises(UnknownProvider, match=r"no provider has this name; known are echo, .*openai_compat"):
         await make_service().start(Prompt(HELLO, "gpt"))
 
 

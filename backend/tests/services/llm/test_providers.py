@@ -21,7 +21,7 @@ async def test_services_see_chat_providers_alone() -> None:
 
 async def test_one_that_is_unknown_or_cannot_be_built_is_told_apart() -> None:
     providers = make_providers(broken=ImportError("no module"), good=FakeText())
-    with pytest.raises(UnknownProvider, match="unknown provider 'gpt'; known are broken, good"):
+    with pytest.raises(UnknownProvider, match="no provider has this name; known are broken, good"):
         await providers.get("gpt")
     for _ in range(2):
         with pytest.raises(ProviderNotReady, match=r"'broken' of 'fake-package' cannot be loaded"):

@@ -2760,7 +2760,7 @@ export interface components {
             /**
              * Message
              * @description what was wrong and how to go on; it holds no keys, prompts or other input
-             * @example there is no model 'gpt-9'; GET /v1/models lists those there are
+             * @example there is no model of this name; GET /v1/models lists those there are
              */
             message: string;
             /**
@@ -4652,7 +4652,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+                     *         "message": "no conversation has this id; list yours with GET /api/conversations",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -4670,7 +4670,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "busy",
-                     *         "message": "conversation '0197…' has an answer under way; wait for it or stop it",
+                     *         "message": "this conversation has an answer under way; wait for it or stop it",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -4810,7 +4810,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+                     *         "message": "no conversation has this id; list yours with GET /api/conversations",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -4828,7 +4828,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "busy",
-                     *         "message": "conversation '0197…' has an answer under way; wait for it or stop it",
+                     *         "message": "this conversation has an answer under way; wait for it or stop it",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -4969,7 +4969,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no message '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; see GET /api/conversations/{id}/messages",
+                     *         "message": "no message has this id; see GET /api/conversations/{id}/messages",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5242,7 +5242,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+                     *         "message": "no conversation has this id; list yours with GET /api/conversations",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5327,7 +5327,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+                     *         "message": "no conversation has this id; list yours with GET /api/conversations",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5434,7 +5434,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+                     *         "message": "no conversation has this id; list yours with GET /api/conversations",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5452,7 +5452,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "busy",
-                     *         "message": "conversation '0197…' has an answer under way; wait for it or stop it",
+                     *         "message": "this conversation has an answer under way; wait for it or stop it",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5572,7 +5572,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+                     *         "message": "no conversation has this id; list yours with GET /api/conversations",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5680,7 +5680,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+                     *         "message": "no conversation has this id; list yours with GET /api/conversations",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5765,7 +5765,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no conversation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/conversations",
+                     *         "message": "no conversation has this id; list yours with GET /api/conversations",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5966,7 +5966,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no dictation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/dictations",
+                     *         "message": "no dictation has this id; list yours with GET /api/dictations",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6051,7 +6051,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no dictation '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; list yours with GET /api/dictations",
+                     *         "message": "no dictation has this id; list yours with GET /api/dictations",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6565,7 +6565,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no message '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; see GET /api/conversations/{id}/messages",
+                     *         "message": "no message has this id; see GET /api/conversations/{id}/messages",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6583,7 +6583,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "busy",
-                     *         "message": "conversation '0197…' has an answer under way; wait for it or stop it",
+                     *         "message": "this conversation has an answer under way; wait for it or stop it",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6708,7 +6708,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no message '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; see GET /api/conversations/{id}/messages",
+                     *         "message": "no message has this id; see GET /api/conversations/{id}/messages",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6726,7 +6726,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "busy",
-                     *         "message": "conversation '0197…' has an answer under way; wait for it or stop it",
+                     *         "message": "this conversation has an answer under way; wait for it or stop it",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6859,7 +6859,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_found",
-                     *         "message": "no message '0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b'; see GET /api/conversations/{id}/messages",
+                     *         "message": "no message has this id; see GET /api/conversations/{id}/messages",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6877,7 +6877,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "busy",
-                     *         "message": "conversation '0197…' has an answer under way; wait for it or stop it",
+                     *         "message": "this conversation has an answer under way; wait for it or stop it",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -7208,7 +7208,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "not_allowed",
-                     *         "message": "origin 'https://other' is not allowed",
+                     *         "message": "this web origin is not allowed",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }

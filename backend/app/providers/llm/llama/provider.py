@@ -127,7 +127,7 @@ class LlamaLocalProvider:
             if file.name == model:
                 return file
         there = ", ".join(repr(file.name) for file in files) or "none"
-        raise ModelNotFound(f"there is no GGUF file {model[:80]!r}; in the models folder: {there}")
+        raise ModelNotFound(f"there is no GGUF file of this name; in the models folder: {there}")
 
     async def _find_default(self) -> GgufFile | MissingGguf:
         """The file for requests that name none. One that arrives beside it while the server runs does not end it."""

@@ -70,9 +70,7 @@ class PocketSphinxProvider:
 
     async def open_session(self, config: SttConfig) -> SphinxSession:
         if config.model not in (None, MODEL):
-            raise UnknownModel(
-                f"the provider 'pocketsphinx' has no model {config.model!r}; it knows {MODEL!r}"
-            )
+            raise UnknownModel(f"the provider 'pocketsphinx' has no such model; it knows {MODEL!r}")
         if self._pool is None:
             raise ProviderNotReady(
                 "the provider 'pocketsphinx' is not started; start it before the first dictation"

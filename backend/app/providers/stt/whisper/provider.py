@@ -29,6 +29,7 @@ from app.providers.stt.whisper.language import LanguageChoice, find_code, find_c
 from app.providers.stt.whisper.model_pool import LoadedCheckpoint, ModelPool, count_workers, run_blocking
 from app.providers.stt.whisper.short_window import MAX_FRAMES, decode_short
 from app.schemas.providers import ProviderState
+from app.utils.languages import list_codes
 from app.weights.checkpoint_shelf import CheckpointShelf
 from app.weights.checkpoints import Checkpoint
 
@@ -156,7 +157,7 @@ class WhisperLocalProvider:
         known = {checkpoint.name: checkpoint for checkpoint in self._shelf.checkpoints}
         if config.model not in known:
             raise UnknownModel(
-                f"whisper_local has no checkpoint {config.model!r}; known: {', '.join(known) or 'none'};"
+                f"whisper_local has no such checkpoint; known: {', '.join(known) or 'none'};"
                 " `prompter models pull NAME` fetches one"
             )
         return known[config.model]
@@ -176,14 +177,14 @@ class WhisperLocalProvider:
         ]
         way_out = f"ask for model {' or '.join(others)}" if others else f"{PULL} for about 100 languages"
         return LanguageNotSupported(
-            f"checkpoint {checkpoint.name!r} does not know the language {tag!r}; {way_out}"
+            f"checkpoint {checkpoint.name!r} does not know the language {list_codes([tag])}; {way_out}"
         )
 
     def _no_default(self) -> str:
         if wanted := self._settings.stt.whisper_local.model:
-            return (
-                f"the checkpoint {wanted!r} of the settings is not there or not complete; {PULL} and name it"
-            )
+            there = " or ".join(map(repr, self.models()))
+            way_out = f"name {there}" if there else f"{PULL} and name it"
+            return f"the checkpoint {wanted!r} of the settings is not there or not complete; {way_out}"
         there = "".join(f"; {name!r} must be asked for by name" for name in self.models())
         return f"local Whisper, about 100 languages; there is no checkpoint: {PULL}{there}"
 

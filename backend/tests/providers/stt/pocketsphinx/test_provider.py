@@ -298,7 +298,7 @@ async def test_models(provider: PocketSphinxProvider) -> None:
     as_protocol: SttProvider = provider
     assert as_protocol.models() == ["en-us"]
     await provider.open_session(SttConfig(model="en-us"))
-    with pytest.raises(UnknownModel, match=r"'de-de'.*'en-us'"):
+    with pytest.raises(UnknownModel, match="no such model; it knows 'en-us'"):
         await provider.open_session(SttConfig(model="de-de"))
 
 
