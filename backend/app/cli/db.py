@@ -29,9 +29,11 @@ def status(as_json: AsJson = False) -> None:
     head = schema.head if schema else migrate.find_head_revision()
     state = (
         "no database yet"
-        if current is None
+        if current is None and not (schema and schema.missing)
         else "newer than this version"
         if schema and not schema.is_known
+        else "damaged: tables are missing"
+        if schema and schema.missing
         else "up to date"
         if current == head
         else "behind"
@@ -67,8 +69,7 @@ def backup(
 ) -> None:
     """Copy the SQLite database to a file, also while a server uses it.
 
-    To restore, stop the server, remove prompter.db, prompter.db-wal and prompter.db-shm from the data folder, and
-    copy the file there as prompter.db.
+    `prompter db restore` puts it back, on this machine or on another one.
     """
     from app.core.errors import StorageUnavailable
     from app.storage.backup import back_up
@@ -85,6 +86,36 @@ def backup(
     result_console().print(f"{file} has all of it ({size / 1e6:.1f} MB)", markup=False)
     note_console().print(
         "keep jwt.key of the data folder too, where there is one: log-ins depend on it", markup=False
+    )
+
+
+@app.command("restore")
+def restore(
+    file: Annotated[Path, typer.Argument(help="File that `prompter db backup` wrote.")],
+) -> None:
+    """Make a backup the database. Stop the server before.
+
+    The backup is checked first. The database that is there now is kept under another name, and is not deleted.
+    """
+    from app.core.errors import StorageUnavailable
+    from app.storage.backup import restore as restore_backup
+
+    settings, url = read_settings(), _read_url()
+    if url.get_backend_name() != "sqlite":
+        raise CommandError(
+            f"{_format_url(url)} is PostgreSQL, which has tools of its own: stop the servers, then "
+            f"pg_restore --clean --if-exists -d {url.database} {file.name}"
+        )
+    try:
+        size, kept = restore_backup(file, settings.data_dir)
+    except StorageUnavailable as error:
+        raise CommandError(error.message) from error
+    result_console().print(f"{_format_url(url)} is now {file} ({size / 1e6:.1f} MB)", markup=False)
+    if kept is not None:
+        note_console().print(f"the former database is kept as {kept}; delete it when you want", markup=False)
+    note_console().print(
+        "start the server; with accounts put jwt.key into the data folder before, or everybody logs in again",
+        markup=False,
     )
 
 

@@ -1,15 +1,27 @@
-"""Copies an SQLite database while a server uses it."""
+"""Copies an SQLite database while a server uses it, restores such a copy, and checks a file for damage."""
 
+import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from datetime import datetime
 from pathlib import Path
 
 from app.core.errors import StorageUnavailable
+from app.storage import migrate
+from app.storage.common import utc_now
+from app.storage.data_folder import DATABASE_FILE, list_database_files, lock_folder
+from app.storage.database import RESTORE_REMEDY
+
+logger = logging.getLogger(__name__)
 
 PAGES = 2000
 """Pages (4 KiB) copied in one step; the server can write between two steps."""
+
+CHECK_S = 20.0
+"""The longest check at a start (s), so that a very large database does not keep the server away."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of pages copied, and the number of all pages."""
@@ -39,9 +51,117 @@ def back_up(source: Path, target: Path, progress: Progress | None = None) -> int
     except (OSError, sqlite3.Error) as error:
         with suppress(OSError):
             partial.unlink()
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise StorageUnavailable(f"the backup {str(target)!r} could not be written: {reason}") from error
+        raise StorageUnavailable(
+            f"the backup {str(target)!r} could not be written: {_explain(error)}"
+        ) from error
     return target.stat().st_size
+
+
+def restore(backup: Path, folder: Path, at: datetime | None = None) -> tuple[int, Path | None]:
+    """Make a backup the database of a folder that no server uses; the size (bytes), and the former file's new name.
+
+    The backup is copied and checked before anything changes. The former database and its log are kept together under
+    another name. The restored one has no log: SQLite would write an old log into it.
+
+    Raises:
+        StorageUnavailable: a server uses the folder, or the backup cannot be read, is damaged or of a newer version.
+    """
+    file = folder / DATABASE_FILE
+    if not backup.is_file():
+        raise StorageUnavailable(
+            f"there is no file {str(backup)!r}: name one that `prompter db backup` wrote"
+        )
+    if file.exists() and backup.samefile(file):
+        raise StorageUnavailable(f"{str(backup)!r} is the database itself; name a backup of it")
+    with lock_folder(folder, for_restore=True):
+        partial = file.with_name(f"{file.name}.partial")
+        try:
+            with suppress(FileNotFoundError):
+                partial.unlink()
+            os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            _copy(backup, partial, None)
+            _check_backup(backup, partial)
+            kept = _set_aside(file, at or utc_now())
+            _publish(partial, file)
+        except (OSError, sqlite3.Error) as error:
+            raise StorageUnavailable(
+                f"the backup {str(backup)!r} cannot be restored: {_explain(error)}; the database is as it was"
+            ) from error
+        finally:
+            with suppress(OSError):
+                partial.unlink()
+    return file.stat().st_size, kept
+
+
+def refuse_damaged(folder: Path) -> None:
+    """Check the database that a server has not closed: it may have been copied without its log, or over it.
+
+    A log that is left also follows a crash, which damages nothing. Without one nothing is read.
+
+    Raises:
+        StorageUnavailable: the file is damaged.
+    """
+    file = folder / DATABASE_FILE
+    log = file.with_name(f"{file.name}-wal")
+    if not (log.exists() and log.stat().st_size):
+        return
+    with closing(_open_to_read(file)) as connection:
+        if damage := _find_damage(connection, "quick_check", within_s=CHECK_S):
+            logger.error("the database is damaged: %s", damage)
+            raise StorageUnavailable(f"the database {str(file)!r} is damaged: {RESTORE_REMEDY}")
+
+
+def _find_damage(connection: sqlite3.Connection, check: str, *, within_s: float | None = None) -> str | None:
+    """The first damage that a check of SQLite finds; None if there is none, or none was found in this time."""
+    if within_s is not None:
+        ends_s = time.monotonic() + within_s
+        connection.set_progress_handler(lambda: time.monotonic() > ends_s, 100_000)
+    try:
+        (found,) = connection.execute(f"PRAGMA {check}(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
+            logger.warning("the database is too large for a check of %.0f s; it was not checked", within_s)
+            return None
+        return str(error)
+    return None if found == "ok" else str(found)
+
+
+def _check_backup(backup: Path, copy: Path) -> None:
+    """Raises:
+    StorageUnavailable: the copy of this backup is damaged, none of ours, or of a newer version.
+    """
+    with closing(_open_to_read(copy)) as connection:
+        if _find_damage(connection, "integrity_check"):
+            raise StorageUnavailable(f"the backup {str(backup)!r} is damaged: take another one")
+        schema = migrate.read_file_schema(connection)
+    if schema.current is None or schema.missing:
+        raise StorageUnavailable(f"{str(backup)!r} is no whole database of PROMPTer: take another file")
+    migrate.refuse_newer(schema)
+
+
+def _set_aside(file: Path, at: datetime) -> Path | None:
+    """Give the database and what SQLite keeps beside it another name, the file first; None if there is nothing.
+
+    If this ends in between, the next start finds a log without a file, and refuses it.
+    """
+    kept = file.with_name(f"{file.name}.before-{at:%Y%m%d-%H%M%S}")
+    names = zip(list_database_files(file), list_database_files(kept), strict=True)
+    found = [(old, new) for old, new in names if file.with_name(old).exists()]
+    for old, new in found:
+        if file.with_name(new).exists():
+            raise FileExistsError(17, f"{new} exists already")
+        file.with_name(old).rename(file.with_name(new))
+    return kept if found else None
+
+
+def _open_to_read(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
+
+
+def _explain(error: OSError | sqlite3.Error) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
 
 
 def _copy(source: Path, target: Path, progress: Progress | None) -> None:
@@ -52,7 +172,7 @@ def _copy(source: Path, target: Path, progress: Progress | None) -> None:
             progress(total - remaining, total)
 
     with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as read,
+        closing(_open_to_read(source)) as read,
         closing(sqlite3.connect(target)) as written,
     ):
         read.isolation_level = None

@@ -16,6 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
 from app.core.extras import advise_extra
+from app.storage.data_folder import DATABASE_FILE
 
 
 class OneHopConnection(aiosqlite.Connection):
@@ -111,7 +112,7 @@ def database_url(settings: Settings) -> URL:
     """
     given = settings.storage.url.get_secret_value()
     if not given:
-        return URL.create("sqlite+aiosqlite", database=str(settings.data_dir / "prompter.db"))
+        return URL.create("sqlite+aiosqlite", database=str(settings.data_dir / DATABASE_FILE))
     try:
         url = make_url(given).set(drivername="postgresql+asyncpg")
     except ArgumentError:

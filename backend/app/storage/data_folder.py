@@ -15,6 +15,7 @@ from app.core.paths import list_other_bases, resolve_path
 
 logger = logging.getLogger(__name__)
 
+DATABASE_FILE = "prompter.db"
 NETWORK_FILE_SYSTEMS = frozenset(
     {
         "nfs",
@@ -67,33 +68,74 @@ def has_content(folder: Path) -> bool:
 
 
 @contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path, *, for_restore: bool = False) -> Iterator[None]:
     """Lock the folder for this server while the block runs. A backup can read the database all the same.
 
+    The database file is created if it is missing, but not `for_restore`, which brings one.
+
     Raises:
-        StorageUnavailable: another server has the lock, or the folder cannot be written.
+        StorageUnavailable: another server has the lock, the folder cannot be written, or its database was emptied.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(folder / "prompter.lock", timeout=0, thread_local=False, mode=0o600)
         lock.acquire()
         _close_to_others(folder / "prompter.lock")
-        make_private(folder)
     except Timeout:
         raise StorageUnavailable(
             f"another server uses the data folder {str(folder)!r}: stop it, give this one its own folder "
             "(PROMPTER_DATA_DIR), or use PostgreSQL (PROMPTER_STORAGE__URL), which several may share"
         ) from None
     except OSError as error:
-        raise StorageUnavailable(
-            f"the data folder {str(folder)!r} cannot be written ({error.strerror or type(error).__name__}): "
-            "give it to the user that runs the server, or set PROMPTER_DATA_DIR"
-        ) from error
+        raise _make_unwritable(folder, error) from error
     try:
+        if not for_restore:
+            refuse_emptied(folder)
+            _make_file(folder)
         _warn_if_on_network(folder)
         yield
     finally:
         lock.release()
+
+
+def _make_file(folder: Path) -> None:
+    """As `make_private`, with the one error for a folder that cannot be written."""
+    try:
+        make_private(folder)
+    except OSError as error:
+        raise _make_unwritable(folder, error) from error
+
+
+def _make_unwritable(folder: Path, error: OSError) -> StorageUnavailable:
+    return StorageUnavailable(
+        f"the data folder {str(folder)!r} cannot be written ({error.strerror or type(error).__name__}): "
+        "give it to the user that runs the server, or set PROMPTER_DATA_DIR"
+    )
+
+
+def refuse_emptied(folder: Path) -> None:
+    """Refuse to begin a new database where there was one: files beside it show that it had content.
+
+    Raises:
+        StorageUnavailable: the file is empty, or missing beside its log.
+    """
+    file, log = folder / DATABASE_FILE, folder / f"{DATABASE_FILE}-wal"
+    has_log = log.exists() and log.stat().st_size > 0
+    if file.exists() and file.stat().st_size:
+        return
+    left = {path.name for path in folder.iterdir()} - {"prompter.lock", *list_database_files(file)}
+    if has_log or (file.exists() and left):
+        state = "is empty (0 bytes)" if file.exists() else "is missing"
+        beside = log.name if has_log else min(left)
+        raise StorageUnavailable(
+            f"the database {str(file)!r} {state}, though {beside!r} beside it shows that it was used: restore a "
+            "backup (`prompter db restore FILE`), or move the files away to begin anew"
+        )
+
+
+def list_database_files(file: Path) -> list[str]:
+    """The names of an SQLite file and of those that SQLite keeps beside it. They belong together."""
+    return [f"{file.name}{ending}" for ending in ("", "-wal", "-shm", "-journal")]
 
 
 def make_private(folder: Path) -> None:
@@ -105,7 +147,7 @@ def make_private(folder: Path) -> None:
         OSError: the folder or the file cannot be created.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(folder / "prompter.db", os.O_CREAT | os.O_RDWR, 0o600))
+    os.close(os.open(folder / DATABASE_FILE, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _close_to_others(lock: Path) -> None:

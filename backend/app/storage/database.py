@@ -32,20 +32,28 @@ logger = logging.getLogger(__name__)
 
 _PROGRAMMING_ERRORS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
 """Errors of a statement or of its values: bugs of this program, not failures of the database."""
-_REASONS = {
-    "SQLITE_BUSY": "another process holds its lock",
-    "SQLITE_FULL": "the disk is full",
-    "SQLITE_READONLY": "its file cannot be written",
-    "SQLITE_CANTOPEN": "its file cannot be opened",
-    "SQLITE_IOERR": "the disk fails",
-    "SQLITE_CORRUPT": "its file is damaged",
-    "SQLITE_NOTADB": "its file is not a database",
-    "53100": "the disk is full",
-    "55P03": "another process holds a lock",
-    "57014": "it took too long",
-    "28P01": "it refuses the password",
-    "3D000": "there is no database of that name",
+_LATER = "try again later"
+RESTORE_REMEDY = "stop the server and restore a backup: `prompter db restore FILE`"
+_RESTORE_POSTGRES = "stop the servers and restore a backup with pg_restore"
+_ADDRESS_REMEDY = "correct PROMPTER_STORAGE__URL"
+_FAILURES = {
+    "SQLITE_BUSY": ("another process holds its lock", _LATER),
+    "SQLITE_FULL": ("the disk is full", "free some space, then try again"),
+    "SQLITE_READONLY": ("its file cannot be written", "give it to the user that runs the server"),
+    "SQLITE_CANTOPEN": ("its file cannot be opened", "give its folder to the user that runs the server"),
+    "SQLITE_IOERR": ("the disk fails", "check the disk and the space on it"),
+    "SQLITE_CORRUPT": ("its file is damaged", RESTORE_REMEDY),
+    "SQLITE_NOTADB": ("its file is not a database", RESTORE_REMEDY),
+    "SQLITE_ERROR": ("it refuses a statement", "restart the server, which checks the tables at start"),
+    "53100": ("the disk is full", "free some space, then try again"),
+    "55P03": ("another process holds a lock", _LATER),
+    "57014": ("it took too long", _LATER),
+    "28P01": ("it refuses the password", _ADDRESS_REMEDY),
+    "3D000": ("there is no database of that name", f"create it, or {_ADDRESS_REMEDY}"),
+    "XX001": ("its data are damaged", _RESTORE_POSTGRES),
+    "XX002": ("an index of it is damaged", "run REINDEX on it; the log of PostgreSQL names the index"),
 }
+"""The driver's code -> what is wrong, and how to go on."""
 
 
 class Database:
@@ -136,25 +144,26 @@ def translate_errors(action: str) -> Iterator[None]:
     except DBAPIError as error:
         if isinstance(error, _PROGRAMMING_ERRORS):
             raise
-        raise _make_unavailable(action, error, _find_reason(error)) from error
+        raise _make_unavailable(action, error, *_explain(error)) from error
     except PoolTimeout as error:
-        raise _make_unavailable(action, error, "all its connections are taken") from error
+        raise _make_unavailable(action, error, "all its connections are taken", _LATER) from error
     except SQLAlchemyError:
         raise
     except OSError as error:  # no connection: asyncpg lets the error of the socket through
-        raise _make_unavailable(action, error, "it cannot be reached") from error
+        raise _make_unavailable(action, error, "it cannot be reached", _LATER) from error
 
 
-def _make_unavailable(action: str, error: Exception, reason: str) -> StorageUnavailable:
+def _make_unavailable(action: str, error: Exception, reason: str, remedy: str) -> StorageUnavailable:
     # Only the class and code of a driver's error: its text may quote values.
-    logger.error("the database cannot be %s: %s (%s)", action, reason, _find_code(error))
+    logger.error("the database cannot be %s: %s (%s); %s", action, reason, _find_code(error), remedy)
     outcome = "; nothing was kept" if action == "written" else ""
-    return StorageUnavailable(f"the database cannot be {action}: {reason}{outcome}, try again later")
+    return StorageUnavailable(f"the database cannot be {action}: {reason}{outcome}; {remedy}")
 
 
-def _find_reason(error: DBAPIError) -> str:
+def _explain(error: DBAPIError) -> tuple[str, str]:
+    """What is wrong, and how to go on."""
     found = _find_code(error)
-    return next((reason for code, reason in _REASONS.items() if found.startswith(code)), "it failed")
+    return next((told for code, told in _FAILURES.items() if found.startswith(code)), ("it failed", _LATER))
 
 
 def _find_code(error: Exception) -> str:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from time import monotonic
 
 import anyio
+import anyio.to_thread
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +15,7 @@ from app.core.config import Settings
 from app.core.errors import StorageUnavailable
 from app.core.security import LOCAL_USER_ID
 from app.core.supervision import Supervisor
-from app.storage import answers, conversations, dictations, migrate
+from app.storage import answers, backup, conversations, dictations, migrate
 from app.storage.common import utc_now
 from app.storage.data_folder import lock_folder, warn_if_moved
 from app.storage.database import Database
@@ -45,6 +46,7 @@ async def open_database(
         if database.is_sqlite:
             await anyio.to_thread.run_sync(warn_if_moved, settings.data_dir)
             stack.enter_context(lock_folder(settings.data_dir))
+            await anyio.to_thread.run_sync(backup.refuse_damaged, settings.data_dir)
         stack.push_async_callback(database.aclose)
         await prepare_schema(database)
         await _continue_ids(database)
@@ -63,13 +65,14 @@ async def prepare_schema(database: Database) -> None:
     """Upgrade the schema of SQLite, in a thread; check the schema of PostgreSQL, which other servers may be using.
 
     Raises:
-        StorageUnavailable: the schema is older or newer than this program, or the database cannot be used.
+        StorageUnavailable: the schema is not this program's, tables are missing, or the database cannot be used.
     """
     if database.is_sqlite:
         await anyio.to_thread.run_sync(migrate.upgrade_blocking, database.url)
         return
     schema = await migrate.read_schema(database.url)
     migrate.refuse_newer(schema)
+    migrate.refuse_incomplete(schema)
     if not schema.is_up_to_date:
         raise StorageUnavailable(
             f"the database has the schema {schema.current or 'of an empty database'}, this version needs "

@@ -1,6 +1,7 @@
 """The schema of the database: reads its revision, and upgrades it with alembic."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -9,14 +10,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, Connection, create_engine, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import StaticPool
 
 from app.core.errors import StorageUnavailable
 from app.storage.connections import postgres_engine, sqlite_engine
-from app.storage.database import translate_errors
+from app.storage.database import RESTORE_REMEDY, translate_errors
+from app.storage.tables import Base
 
 T = TypeVar("T")
+_REVISION_TABLE = "alembic_version"
 _PG_LOCK = 7_094_051_002
 """The key of the advisory lock that an upgrade holds, so that two upgrades never run at once. Any number will do."""
 
@@ -31,6 +35,8 @@ class Schema:
     """The revision that this program needs."""
     is_known: bool
     """Whether this program knows the current revision; if not, a newer program has created it."""
+    missing: tuple[str, ...] = ()
+    """Tables that the revision has and the database has not. Only a damaged database lacks some."""
 
     @property
     def is_up_to_date(self) -> bool:
@@ -50,6 +56,13 @@ def find_head_revision() -> str:
     return str(ScriptDirectory.from_config(make_alembic_config()).get_current_head())
 
 
+def read_file_schema(connection: sqlite3.Connection) -> Schema:
+    """Read the schema of an SQLite file that is open already."""
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    with engine.connect() as opened:
+        return _read_schema(opened)
+
+
 async def read_schema(url: URL) -> Schema:
     """Read the schema of the database at `url`.
 
@@ -64,12 +77,14 @@ async def upgrade(url: URL, revision: str = "head") -> Schema:
     """Upgrade the schema to a revision, in one transaction.
 
     Raises:
-        StorageUnavailable: the database cannot be written, or a newer program has created its schema.
+        StorageUnavailable: the database cannot be written, lacks tables, or has the schema of a newer program.
     """
 
     def run(connection: Connection) -> Schema:
         _lock(connection)
-        refuse_newer(_read_schema(connection))
+        schema = _read_schema(connection)
+        refuse_newer(schema)
+        refuse_incomplete(schema)
         command.upgrade(make_alembic_config(connection), revision)
         return _read_schema(connection)
 
@@ -99,11 +114,35 @@ def refuse_newer(schema: Schema) -> None:
         )
 
 
+def refuse_incomplete(schema: Schema) -> None:
+    """Refuse a database that has lost tables: creating them anew would hide the loss.
+
+    Raises:
+        StorageUnavailable: tables are missing.
+    """
+    if schema.missing:
+        names = ", ".join(map(repr, schema.missing))
+        raise StorageUnavailable(f"the database is damaged, it lacks {names}: {RESTORE_REMEDY}")
+
+
+def _find_missing(connection: Connection, current: str | None) -> tuple[str, ...]:
+    """The tables that a database of this revision lacks. Without a revision it has none, or has lost where it stood."""
+    found = set(inspect(connection).get_table_names())
+    if current is None:
+        ours = Base.metadata.tables.keys()
+        return (_REVISION_TABLE,) if len(found & ours) > len(ours) // 2 else ()  # else tables of others
+    if current != find_head_revision():
+        return ()  # its upgrade creates what it has not yet
+    needed = {*Base.metadata.tables, *(["search_index"] if connection.dialect.name == "sqlite" else [])}
+    return tuple(sorted(needed - found))
+
+
 def _read_schema(connection: Connection) -> Schema:
     directory = ScriptDirectory.from_config(make_alembic_config())
     current = MigrationContext.configure(connection).get_current_revision()
     is_known = current is None or current in {script.revision for script in directory.walk_revisions()}
-    return Schema(current=current, head=find_head_revision(), is_known=is_known)
+    missing = _find_missing(connection, current)
+    return Schema(current=current, head=find_head_revision(), is_known=is_known, missing=missing)
 
 
 def _lock(connection: Connection) -> None:

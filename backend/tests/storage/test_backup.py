@@ -3,13 +3,18 @@
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
+from sqlalchemy import text
 
 from app.core.config import Settings
+from app.core.errors import StorageUnavailable
 from app.core.security import LOCAL_USER_ID
 from app.storage import conversations, data_folder, lifecycle, messages
 from app.storage.database import Database
@@ -53,9 +58,7 @@ async def test_a_backup_of_a_running_server_can_be_put_back(tmp_path: Path) -> N
     assert copy.stat().st_mode & 0o077 == 0
     left = sorted(path.name for path in await anyio.to_thread.run_sync(lambda: list(tmp_path.iterdir())))
     assert left == ["copy.db", "data"]
-    for name in ("prompter.db", "prompter.db-wal", "prompter.db-shm"):
-        (settings.data_dir / name).unlink(missing_ok=True)
-    shutil.copy(copy, settings.data_dir / "prompter.db")
+    assert (await command("db", "restore", copy, env=env_of(settings)))[0] == 0
     restored = Database(settings)
     async with lifecycle.open_database(restored, settings), restored.read() as session:
         kept = await messages.read_branch(session, LOCAL_USER_ID, conversation)
@@ -63,6 +66,162 @@ async def test_a_backup_of_a_running_server_can_be_put_back(tmp_path: Path) -> N
             f"mensaje {n}" for n in range(300)
         ]
         assert {message.content for message in kept[300:]} <= {"mientras tanto"}
+
+
+async def store_titles(settings: Settings, *titles: str) -> None:
+    """Store a conversation of each title with a server that ends as it should."""
+    database = Database(settings)
+    async with lifecycle.open_database(database, settings), database.write() as session:
+        for title in titles:
+            await conversations.create(session, LOCAL_USER_ID, title=title)
+
+
+async def read_titles(settings: Settings) -> list[str]:
+    """The titles that a server shows that starts now."""
+    database = Database(settings)
+    async with lifecycle.open_database(database, settings), database.read() as session:
+        assert await session.scalar(text("PRAGMA integrity_check")) == "ok"
+        page = await conversations.list_page(session, LOCAL_USER_ID)
+    return sorted(conversation.title for conversation in page.items)
+
+
+def leave_unclosed(folder: Path) -> None:
+    """As a crash does: what was written last is in the log alone, and the log stays."""
+    script = (
+        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA wal_autocheckpoint=0');"
+        "c.execute(\"UPDATE conversations SET title = title || ' ' || hex(randomblob(3000))\"); c.commit();"
+        "c.execute(\"UPDATE conversations SET title = 'after'\"); c.commit(); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(folder / "prompter.db")], check=True, timeout=60)
+    assert (folder / "prompter.db-wal").stat().st_size
+
+
+async def test_a_backup_is_restored_over_a_database_that_was_not_closed(tmp_path: Path) -> None:
+    """Its log would be written into the restored file: both are kept together, and nothing of them is in it."""
+    settings = make_settings(tmp_path / "data")
+    await store_titles(settings, "before")
+    assert (await command("db", "backup", tmp_path / "copy.db", env=env_of(settings)))[0] == 0
+    await anyio.to_thread.run_sync(leave_unclosed, settings.data_dir)
+    code, said, told = await command("db", "restore", tmp_path / "copy.db", env=env_of(settings))
+    assert (code, "is now" in said, "jwt.key" in told) == (0, True, True)
+    files = await anyio.to_thread.run_sync(lambda: {path.name: path for path in settings.data_dir.iterdir()})
+    assert files["prompter.db"].stat().st_mode & 0o077 == 0
+    assert not {"prompter.db-wal", "prompter.db-shm", "prompter.db.partial"} & files.keys()
+    (kept,) = (path for name, path in files.items() if ".before-" in name and name[-1].isdecimal())
+    assert str(kept) in told
+    assert await read_titles(settings) == ["before"]
+    with closing(sqlite3.connect(kept)) as former:
+        assert former.execute("SELECT title FROM conversations").fetchall() == [("after",)]
+
+
+async def test_a_copy_beside_an_old_log_is_noticed_at_start(tmp_path: Path) -> None:
+    """As a restore by hand leaves it; without a check the server would serve, and damage more."""
+    settings = make_settings(tmp_path / "data")
+    await store_titles(settings, *(f"{n} " + "x" * 3000 for n in range(20)))
+    await anyio.to_thread.run_sync(leave_unclosed, settings.data_dir)
+    old = tmp_path / "old"
+    await anyio.to_thread.run_sync(shutil.copytree, settings.data_dir, old)
+    await anyio.to_thread.run_sync(empty_folder, settings.data_dir)
+    await store_titles(settings, "another")
+    await anyio.to_thread.run_sync(shutil.copy, old / "prompter.db-wal", settings.data_dir)
+    with pytest.raises(StorageUnavailable, match="is damaged: stop the server and restore a backup"):
+        await read_titles(settings)
+    await anyio.to_thread.run_sync(empty_folder, settings.data_dir)
+    await anyio.to_thread.run_sync(lambda: shutil.copytree(old, settings.data_dir, dirs_exist_ok=True))
+    assert await read_titles(settings) == ["after"] * 20, "a crash damages nothing"
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def empty_folder(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def spoil(path: Path, kind: str) -> None:
+    """Damage a database file in one of the ways in which files are damaged."""
+    whole = path.read_bytes()
+    half = len(whole) // 8192 * 4096
+    path.write_bytes(
+        {
+            "pages": whole[:half] + b"\xff" * (len(whole) - half),
+            "cut": whole[:half],
+            "other": b"not a database, whatever its name says" * 300,
+            "empty": b"",
+        }[kind]
+    )
+
+
+@pytest.mark.parametrize("kind", ["pages", "cut", "other", "empty"])
+async def test_a_damaged_backup_is_not_restored(tmp_path: Path, kind: str) -> None:
+    settings, copy = make_settings(tmp_path / "data"), tmp_path / "copy.db"
+    await store_titles(settings, "kept")
+    assert (await command("db", "backup", copy, env=env_of(settings)))[0] == 0
+    await anyio.to_thread.run_sync(spoil, copy, kind)
+    before = await anyio.to_thread.run_sync(read_files, settings.data_dir)
+    code, _, told = await command("db", "restore", copy, env=env_of(settings))
+    assert (code, str(copy) in get_only_line(told)) == (1, True)
+    assert "later" not in told
+    assert await anyio.to_thread.run_sync(read_files, settings.data_dir) == before
+    assert await read_titles(settings) == ["kept"]
+
+
+@pytest.mark.parametrize("kind", ["pages", "cut", "other", "empty", "table", "revision"])
+async def test_a_damaged_database_is_told_with_its_remedy_and_restored(tmp_path: Path, kind: str) -> None:
+    """At start, by `prompter db status` and by whoever reads: never "try again later"."""
+    settings, copy = make_settings(tmp_path / "data"), tmp_path / "copy.db"
+    await store_titles(settings, "kept")
+    await anyio.to_thread.run_sync((settings.data_dir / "jwt.key").write_text, "a key")
+    assert (await command("db", "backup", copy, env=env_of(settings)))[0] == 0
+    file = settings.data_dir / "prompter.db"
+    if kind in ("table", "revision"):
+        name = "tool_approvals" if kind == "table" else "alembic_version"
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute(f"DROP TABLE {name}")
+    else:
+        await anyio.to_thread.run_sync(spoil, file, kind)
+    with pytest.raises(StorageUnavailable) as refused:
+        await read_titles(settings)
+    assert "prompter db restore FILE" in refused.value.message
+    assert "later" not in refused.value.message
+    assert kind not in ("table", "revision") or repr(name) in refused.value.message
+    _, said, told = await command("db", "status", env=env_of(settings))
+    assert "up to date" not in said + told
+    assert (await command("db", "restore", copy, env=env_of(settings)))[0] == 0
+    assert await read_titles(settings) == ["kept"]
+
+
+async def test_a_restore_waits_for_no_server_and_touches_none(tmp_path: Path) -> None:
+    settings, copy = make_settings(tmp_path / "data"), tmp_path / "copy.db"
+    database = Database(settings)
+    async with lifecycle.open_database(database, settings):
+        assert (await command("db", "backup", copy, env=env_of(settings)))[0] == 0
+        code, _, told = await command("db", "restore", copy, env=env_of(settings))
+        assert (code, "another server uses the data folder" in get_only_line(told)) == (1, True)
+    for wrong, reason in (
+        (tmp_path / "none.db", "no file"),
+        (settings.data_dir / "prompter.db", "the database itself"),
+    ):
+        code, _, told = await command("db", "restore", wrong, env=env_of(settings))
+        assert (code, reason in get_only_line(told)) == (1, True)
+    with closing(sqlite3.connect(copy)) as newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+        newer.commit()
+    code, _, told = await command("db", "restore", copy, env=env_of(settings))
+    assert (code, "newer version" in get_only_line(told)) == (1, True)
+    assert await read_titles(settings) == []
+
+
+async def test_a_restore_that_ended_in_between_begins_no_new_database(tmp_path: Path) -> None:
+    """The file has its new name already, its log not yet."""
+    settings = make_settings(tmp_path / "data")
+    await store_titles(settings, "kept")
+    await anyio.to_thread.run_sync(leave_unclosed, settings.data_dir)
+    await anyio.to_thread.run_sync((settings.data_dir / "prompter.db").rename, tmp_path / "gone")
+    with pytest.raises(StorageUnavailable, match=r"is missing, though 'prompter.db-wal' beside it"):
+        await read_titles(settings)
 
 
 async def test_a_backup_of_a_stopped_server(tmp_path: Path) -> None:
@@ -112,6 +271,35 @@ def test_postgres_has_its_own_backup(tmp_path: Path, postgres_server: PostgresSe
     assert done.returncode == 1
     assert "pg_dump" in get_only_line(done.stderr)
     assert "secreto" not in done.stderr
+    done = run_prompter("db", "restore", tmp_path / "copy.dump", env=env_of(settings))
+    assert done.returncode == 1
+    assert "pg_restore" in get_only_line(done.stderr)
+    assert "secreto" not in done.stderr
+
+
+async def test_postgres_is_restored_with_its_own_tools(
+    tmp_path: Path, postgres_server: PostgresServer, postgres_template: str
+) -> None:
+    """As docs/deployment.md says; a database that has lost a table is refused with that remedy."""
+    settings = make_settings(tmp_path, postgres_server.create(postgres_template))
+    name = settings.storage.url.get_secret_value().rpartition("/")[2]
+    where = ("-h", "127.0.0.1", "-p", str(postgres_server.port), "-U", "prompter")
+    dump = str(postgres_server.data / "copy.dump")
+    await store_titles(settings, "before")
+    await anyio.to_thread.run_sync(postgres_server.run, "pg_dump", *where, "-Fc", "-f", dump, name)
+    database = Database(settings)
+    async with database.write() as session:
+        await session.execute(text("UPDATE conversations SET title = 'after'"))
+        await session.execute(text("DROP TABLE tool_approvals"))
+    await database.aclose()
+    with pytest.raises(StorageUnavailable, match="lacks 'tool_approvals'"):
+        await store_titles(settings, "never")
+    assert "tables are missing" in (await command("db", "status", env=env_of(settings)))[1]
+    restore = ("pg_restore", *where, "--clean", "--if-exists", "-d", name, dump)
+    await anyio.to_thread.run_sync(postgres_server.run, *restore)
+    async with lifecycle.open_database(database, settings), database.read() as session:
+        page = await conversations.list_page(session, LOCAL_USER_ID, q="before")
+    assert [conversation.title for conversation in page.items] == ["before"]
 
 
 async def test_status_and_upgrade(tmp_path: Path, postgres_server: PostgresServer) -> None:

@@ -58,6 +58,21 @@ def test_a_folder_is_locked_for_one_server_and_free_again(tmp_path: Path) -> Non
             raise AssertionError("never reached")
 
 
+def test_an_empty_file_begins_a_database_only_where_nothing_shows_that_there_was_one(tmp_path: Path) -> None:
+    """A first start that was cut short leaves one; where a key, a log or a copy lies beside it, it was emptied."""
+    data_folder.make_private(tmp_path)
+    for _ in range(2):
+        with data_folder.lock_folder(tmp_path):
+            pass
+    (tmp_path / "jwt.key").write_text("a key")
+    with pytest.raises(StorageUnavailable, match=r"is empty \(0 bytes\), though 'jwt.key'"):
+        data_folder.lock_folder(tmp_path).__enter__()
+    with data_folder.lock_folder(tmp_path, for_restore=True):
+        (tmp_path / "prompter.db").unlink()
+    with data_folder.lock_folder(tmp_path):
+        assert (tmp_path / "prompter.db").exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="not beside this checkout: only POSIX has these modes")
 def test_only_its_user_can_read_it(tmp_path: Path) -> None:
     data_folder.make_private(tmp_path / "data")

@@ -223,6 +223,23 @@ async def test_postgres_that_goes_and_comes_back(
     await database.aclose()
 
 
+@pytest.mark.parametrize("write", [False, True])
+async def test_damage_that_appears_while_a_server_runs_is_told_with_its_remedy(
+    tmp_path: Path, sqlite_template: Path, write: bool
+) -> None:
+    """Trying again later does not mend a file."""
+    whole = await anyio.to_thread.run_sync(sqlite_template.read_bytes)
+    await anyio.to_thread.run_sync((tmp_path / "prompter.db").write_bytes, whole[:4096] + bytes(len(whole)))
+    database = Database(make_settings(tmp_path))
+    with pytest.raises(StorageUnavailable) as failure:
+        async with database.write() if write else database.read() as session:
+            await session.scalars(select(UserRow))
+    await database.aclose()
+    assert "its file is damaged" in failure.value.message
+    assert "prompter db restore FILE" in failure.value.message
+    assert "later" not in failure.value.message
+
+
 DISK_FULL = """
 import asyncio, resource, signal, sys
 from pathlib import Path
