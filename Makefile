@@ -18,7 +18,7 @@ is_on = $(filter-out 0 no false,$($(1)))
 MODELS := --models $(if $(call is_on,LIGHT),--light) $(if $(call is_on,OFFLINE),--offline)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev web types docs shots demo bench weights test check lint format clean python clients extras
+.PHONY: help run dev web types docs shots demo bench weights test check lint format clean python clients extras wheel
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,14 @@ dev: python  ## server and web app, both reloaded when the code changes
 
 web: python  ## build the web app into backend/app/web
 	@exec $(WEB) build
+
+wheel: python  ## build the Python package into dist/, with the web app where Node can build it
+	@$(READY) --light
+	@$(WEB) --if-possible build
+	@rm -rf build
+	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@rm -rf build backend/*.egg-info
+	@ls -t dist/prompter-*.whl | head -n 1
 
 types: python  ## write the web app's types from the server's API
 	@$(READY) --dev

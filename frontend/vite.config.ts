@@ -1,6 +1,6 @@
 /** How the page is built, served while it is worked on, and tested. */
 import react from "@vitejs/plugin-react";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -25,14 +25,32 @@ function compressed(): Plugin {
   };
 }
 
+const LICENSES = "licenses.md";
+
+/** Adds the licence of the style sheet's base to those of the scripts, which Vite lists. */
+function licensed(): Plugin {
+  return {
+    name: "licensed",
+    apply: "build",
+    writeBundle({ dir }) {
+      const text = readFileSync(
+        fileURLToPath(new URL("./node_modules/tailwindcss/LICENSE", import.meta.url)),
+        "utf8",
+      );
+      appendFileSync(join(dir ?? "", LICENSES), `\n## tailwindcss (MIT)\n\n${text}`);
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [react(), compressed()],
+  plugins: [react(), compressed(), licensed()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   build: {
     // Inside the Python package: one place for checkout and wheel.
     outDir: "../backend/app/web",
     emptyOutDir: true,
     assetsInlineLimit: 0, // data: addresses are not 'self'
+    license: { fileName: LICENSES }, // of every package in the bundle; it travels with the bundle
     modulePreload: { polyfill: false },
     target: "es2022",
   },

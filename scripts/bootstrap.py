@@ -323,6 +323,8 @@ def link_checkout(venv: Path) -> bool:
     wrong = [path for path, text in wanted.items() if read_text(path) != text]
     for path in wrong:
         path.write_text(wanted[path], encoding="utf-8")
+    for left_over in (ROOT / "backend").glob("*.egg-info") if wrong else ():
+        shutil.rmtree(str(left_over))  # left by a build; with it pip would take the checkout for the copy
     command.chmod(0o755)
     return bool(wrong)
 

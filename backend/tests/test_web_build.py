@@ -1,11 +1,15 @@
 """Building the web app: one clear line for what is missing, nothing to do the second time, and never a half page."""
 
 import ast
+import importlib.util
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -112,3 +116,47 @@ def test_a_failure_keeps_its_words_and_is_tried_again(checkout: Path) -> None:
     assert "the reason" in (checkout / "build" / "web-build.log").read_text()
     program(checkout, "npm", NPM)
     assert build(checkout).returncode == 0
+
+
+# -- the package
+
+
+class FakeSetuptools(ModuleType):
+    """Records what a build is told."""
+
+    def __init__(self) -> None:
+        super().__init__("setuptools")
+        self.told: dict[str, Any] = {}
+
+    def setup(self, **told: Any) -> None:
+        self.told = told
+
+
+@pytest.mark.parametrize("has_page", [False, True])
+def test_a_package_without_the_web_app_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], has_page: bool
+) -> None:
+    """pip hides what a build writes; it shows the version."""
+    shutil.copy(ROOT / "setup.py", tmp_path)
+    if has_page:
+        (tmp_path / "backend" / "app" / "web").mkdir(parents=True)
+        (tmp_path / "backend" / "app" / "web" / "index.html").touch()
+    setuptools = FakeSetuptools()
+    monkeypatch.setitem(sys.modules, "setuptools", setuptools)
+    runpy.run_path(str(tmp_path / "setup.py"))
+    assert setuptools.told == {"options": {} if has_page else {"egg_info": {"tag_build": "+without.web"}}}
+    assert ("has no web app" in capsys.readouterr().err) is not has_page
+
+
+def test_the_built_page_carries_the_licences_of_its_parts() -> None:
+    spec = importlib.util.spec_from_file_location("web", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    web = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(web)
+    if not web.STAMP.exists() or web.STAMP.read_text() != web.hash_sources():
+        pytest.skip("the web app is not built from these sources: make web")
+    text = (web.BUILT / "licenses.md").read_text(encoding="utf-8")
+    for part in ("react-dom", "highlight.js", "lucide-react", "i18next", "tailwindcss"):
+        entry = text.partition(f"## {part} ")[2].partition("\n## ")[0]
+        assert "opyright" in entry, part

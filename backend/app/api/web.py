@@ -16,14 +16,17 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from app.api.errors import answer_missing
+from app.core.paths import checkout_root
 from app.core.security import SECURITY_HEADERS
 
 BUILT = Path(__file__).resolve().parents[1] / "web"
 """Where `make web` writes the web app. A wheel that is built afterwards contains it."""
-NOT_BUILT = (
-    "PROMPTer runs; its web app is not built. Run `make web` in the checkout (it needs Node 20.19 or newer with npm) "
-    "and load this page again. The API is described at /docs."
+IS_BUILT_BY = (
+    "Run `make web` in the checkout (it needs Node 20.19 or newer with npm) and load this page again."
+    if checkout_root()
+    else "This package was made without it: install one that `make wheel` builds in a checkout, where Node is."
 )
+NOT_BUILT = f"PROMPTer runs; its web app is not built. {IS_BUILT_BY} The API is described at /docs."
 _HASHED_NAME = re.compile(r"-[\w-]{8}\.\w+$")
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 _YEAR_S = 365 * 24 * 3600

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from app.cli.config_sources import mask_password
 from app.core.config import Settings
+from app.core.paths import checkout_root
 from app.core.security import is_loopback
 from app.schemas.providers import ProviderState
 from app.weights.gguf import GgufFile, find_default_gguf
 
+WEB_APP = Path(__file__).resolve().parents[1] / "web"
+"""Where `make web` builds the web app, and a wheel has it."""
 _COMPAT = "openai_compat"
 
 VERY_SMALL_BYTES = 400_000_000
@@ -28,6 +31,18 @@ def describe_access(settings: Settings) -> list[str]:
             "reverse proxy with https"
         )
     return lines
+
+
+def describe_page(built: Path = WEB_APP) -> list[str]:
+    """Return how to get the web app, where this installation has none."""
+    if (built / "index.html").is_file():
+        return []
+    how = (
+        "make web builds it (needs Node)"
+        if checkout_root()
+        else "install a package that `make wheel` has built"
+    )
+    return [f"there is no web app in this installation: {how}; the API and the commands work without it"]
 
 
 def describe_answers(settings: Settings, provider: str, state: ProviderState, hint: str) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.announcement import describe_llama
+from app.cli.announcement import describe_llama, describe_page
 from app.weights.gguf import GgufFile
 from tests.fakes.chat_upstream import run_in_background
 from tests.support.terminal import FakeTerminal
@@ -107,3 +107,10 @@ def test_it_says_that_a_small_model_answers(clean_environment: None, tmp_path: P
 def test_only_a_small_model_is_called_small(tmp_path: Path, size_bytes: int, is_small: bool) -> None:
     file = GgufFile(name="m", path=tmp_path / "m.gguf", size_bytes=size_bytes)
     assert ("very small" in "".join(describe_llama(file, tmp_path))) is is_small
+
+
+def test_a_missing_web_app_is_told(tmp_path: Path) -> None:
+    [line] = describe_page(tmp_path)
+    assert "there is no web app in this installation: make web builds it" in line
+    (tmp_path / "index.html").touch()
+    assert describe_page(tmp_path) == []
