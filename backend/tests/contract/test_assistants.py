@@ -176,6 +176,19 @@ def test_streams_are_plain_text() -> None:
             assert events[-1]["status"] == "completed"
 
 
+def test_titles_and_tags_run_no_tools() -> None:
+    """Open WebUI asks the model of a conversation for them after each first answer, unless it is told otherwise."""
+    history = "### Chat History:\n<chat_history>\nUSER: 20 + 22?\n</chat_history>"
+    for task in ("Generate a concise, 3-5 word title", "Generate 1-3 broad tags"):
+        with assisting([answer_round('{"title": "Sums"}')]) as (http, chat, *_):
+            said = [{"role": "user", "content": f"### Task:\n{task}\n{history}"}]
+            answer = completion(http, messages=said, stream=False, max_tokens=1000).json()
+            assert answer["choices"][0]["message"]["content"] == '{"title": "Sums"}'
+            [body] = chat.bodies
+            assert "tools" not in body
+            assert body["messages"] == [{"role": "system", "content": "Be brief."}, *said]
+
+
 def test_how_to_ask_reaches_its_model() -> None:
     with assisting([answer_round("Hi.")]) as (http, chat, *_):
         completion(http, temperature=0.5, max_tokens=9, seed=7, tools=[], tool_choice="auto", n=1)

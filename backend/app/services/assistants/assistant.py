@@ -15,7 +15,7 @@ from app.providers.joining import join_chunks
 from app.providers.upstream.vendors import refuse_spoken_answer
 from app.services.assistants.client_tools import BroughtTools, read_client_tools
 from app.services.assistants.definitions import ConfiguredAssistant
-from app.services.assistants.prompts import add_instructions, make_stop_notice
+from app.services.assistants.prompts import add_instructions, asks_about_conversation, make_stop_notice
 from app.services.assistants.toolsets import Toolsets
 from app.services.llm.context import ResolvedModel, ResolveModel, RunContext
 from app.services.llm.text_only import TextOnlyChat
@@ -146,16 +146,7 @@ class AssistantChat:
         if not is_installed():
             raise ProviderNotReady(f"assistant {name!r} needs {describe_missing()}")
         model = await self._resolve_model()
-        tools = await self._deps.toolsets.bind_tools(
-            name,
-            definition,
-            ToolContext(
-                caller=context.caller,
-                lang=definition.language,
-                search=self._deps.search,
-                conversation_id=context.conversation_id,
-            ),
-        )
+        tools = await self._bind_tools(request, context)
         tools, brought = _join_tools(name, request.body, tools, model)
         self._tell_omitted(brought.omitted)
         parallel = {each: request.body[each] for each in _WITH_CLIENT_TOOLS if each in request.body}
@@ -178,6 +169,22 @@ class AssistantChat:
             approval_s=settings.chat.approval_s,
             request_approval=context.request_approval,
             client_tools=brought.offered,
+        )
+
+    async def _bind_tools(self, request: ChatRequest, context: RunContext) -> Sequence[AgentTool]:
+        """The assistant's tools for this answer. A title or tags need none, and must not cost a call."""
+        if asks_about_conversation(request.body["messages"]):
+            return ()
+        definition = self._assistant.definition
+        return await self._deps.toolsets.bind_tools(
+            self._assistant.name,
+            definition,
+            ToolContext(
+                caller=context.caller,
+                lang=definition.language,
+                search=self._deps.search,
+                conversation_id=context.conversation_id,
+            ),
         )
 
     async def _resolve_model(self) -> ResolvedModel:
