@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -116,7 +116,7 @@ def make_client_calls(
     The client sends them back with its results, beside calls of later runs. An id of the model is kept if it is new,
     since some services accept only their own.
     """
-    used = {call.get("id") for message in messages for call in message.get("tool_calls") or ()}
+    used = set(_read_call_ids(messages))
     made = []
     for call in calls:
         call_id = call.get("id") or ""
@@ -127,6 +127,15 @@ def make_client_calls(
         texts = {name: replace_surrogates(function.get(name) or "") for name in ("name", "arguments")}
         made.append({**call, "id": call_id, "function": {**function, **texts}})
     return made
+
+
+def _read_call_ids(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The ids of all calls in a conversation, which a client may have written in any form."""
+    for message in messages:
+        calls = message.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            if isinstance(call, dict) and isinstance(found := call.get("id"), str):
+                yield found
 
 
 def parse_arguments(text: str) -> dict[str, Any]:

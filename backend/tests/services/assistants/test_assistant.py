@@ -187,6 +187,14 @@ async def test_ids_of_returned_calls_are_new_to_the_client() -> None:
     assert new["id"] != "xyz012345"
 
 
+@pytest.mark.parametrize("nonsense", ["x", 7, [None, "x", 7], {"id": "a"}, [{"id": ["a"]}]])
+async def test_odd_calls_in_the_conversation_are_the_models_matter(nonsense: Any) -> None:
+    chat = ScriptedChat([[], call_round(("a", "{}"), id="xyz012345")])
+    sent = [*SAID, {"role": "assistant", "content": None, "tool_calls": nonsense}]
+    [call] = calls_of((await answer(assistant(chat), tools=[client_tool("a")], messages=sent))[0])
+    assert call["id"] == "xyz012345"
+
+
 @pytest.mark.parametrize(
     ("choice", "offered"),
     [
