@@ -9,6 +9,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
+import orjson
 import pydantic_ai
 from pydantic_ai import Tool
 
@@ -16,7 +17,7 @@ from app.core.errors import PrompterError, ProviderNotReady
 from app.core.logging import log_failure
 from app.core.supervision import reraise_cancellation
 from app.providers.agent.events import ApprovalRequired, ToolError, ToolFailed, ToolResult, ToolUpdate
-from app.providers.agent.messages import fence_output, parse_arguments, to_text
+from app.providers.agent.messages import fence_output, parse_arguments, replace_surrogates
 from app.providers.agent.task import AgentTask, AgentTool, Delta
 from app.providers.agent.workers import CutOff, NotRun, Raised, Returned
 
@@ -81,7 +82,7 @@ class ToolRunner:
         await self._report(
             ToolError(call_id=call_id, name=name, toolset=toolset, message=message, ms=ms, code=code)
         )
-        return fence_output(name, to_text({"error": message}))
+        return fence_output(name, orjson.dumps({"error": replace_surrogates(message)}).decode())
 
     async def _call(self, tool: AgentTool, call_id: str, arguments: dict[str, Any]) -> str:
         """Make one call, and report its end; the text that the model is sent."""

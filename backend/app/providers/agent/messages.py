@@ -2,7 +2,9 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +12,9 @@ import orjson
 
 _TAG = "tool_output"
 _CUT_NOTICE = "\n… (cut: {} more characters)"
+_COUNTED_CHARS = 100_000
+"""How much of what is cut is encoded, so that the notice can say how much it is."""
+_MOST_LEVELS = 250
 _NAME_CHARS = 64
 MOST_NAME_CHARS = 80
 """What is kept of a tool's name: a model may invent one of any length."""
@@ -153,29 +158,26 @@ def replace_surrogates(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def to_text(result: Any) -> str:
-    """The result of a tool as text: a string unchanged, anything else as JSON.
+def express_result(result: Any, chars: int) -> tuple[str, bool]:
+    """The result of a tool as text, and whether it was cut at so many characters: a string unchanged, else JSON.
+
+    What is cut is not encoded, except for the next characters, which are counted: a result may hold millions of
+    values, and an encoder in C would hold every thread until it is through.
 
     Raises:
-        TypeError: it holds a value that JSON cannot express.
+        TypeError: it holds a value that JSON cannot express, or nests too deeply.
     """
     if isinstance(result, str):
-        return replace_surrogates(result)
-    try:
-        return orjson.dumps(result, default=_to_plain, option=orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:  # an integer over 64 bits, or a value that JSON cannot express
-        return json.dumps(
-            result, default=_to_plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-        )
-
-
-def express_result(result: Any, chars: int) -> tuple[str, bool]:
-    """The result of a tool as text of at most so many characters, and whether it was cut.
-
-    Raises:
-        TypeError: it holds a value that JSON cannot express.
-    """
-    return limit_text(to_text(result), chars)
+        text, truncated = limit_text(result, chars)
+        return replace_surrogates(text), truncated
+    most = chars + _COUNTED_CHARS
+    pieces, size = [], 0
+    for piece in _encode(result, most, _MOST_LEVELS):
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            return "".join(pieces)[:chars] + _CUT_NOTICE.format(f"over {_COUNTED_CHARS}"), True
+    return limit_text("".join(pieces), chars)
 
 
 def limit_text(text: str, chars: int) -> tuple[str, bool]:
@@ -183,6 +185,58 @@ def limit_text(text: str, chars: int) -> tuple[str, bool]:
     if len(text) <= chars:
         return text, False
     return text[:chars] + _CUT_NOTICE.format(len(text) - chars), True
+
+
+def _encode(value: Any, most: int, levels: int) -> Iterator[str]:
+    """The pieces of a value as JSON. No string is longer than `most` characters, where the reader stops anyway."""
+    if not levels:
+        raise TypeError
+    if isinstance(value, str):
+        yield orjson.dumps(replace_surrogates(value[:most])).decode()
+    elif isinstance(value, dict):
+        yield from _encode_pairs(islice(value.items(), most), most, levels)
+    elif is_dataclass(value) and not isinstance(value, type):
+        named = ((each.name, getattr(value, each.name)) for each in fields(value))
+        yield from _encode_pairs((pair for pair in named if not pair[0].startswith("_")), most, levels)
+    elif isinstance(value, list | tuple | set | frozenset):
+        separator = "["
+        for item in list(islice(value, most)):  # a copy: another thread may change what the tool returned
+            yield separator
+            yield from _encode(item, most, levels - 1)
+            separator = ","
+        yield "[]" if separator == "[" else "]"
+    else:
+        yield from _encode_leaf(value, most, levels)
+
+
+def _encode_pairs(pairs: Iterable[tuple[Any, Any]], most: int, levels: int) -> Iterator[str]:
+    separator = "{"
+    for key, item in list(pairs):
+        yield f"{separator}{_encode_key(key)}:"
+        yield from _encode(item, most, levels - 1)
+        separator = ","
+    yield "{}" if separator == "{" else "}"
+
+
+def _encode_key(key: Any) -> str:
+    if isinstance(key, str):
+        return orjson.dumps(replace_surrogates(key)).decode()
+    if isinstance(key, int) and not isinstance(key, bool):
+        return f'"{int(key)}"'
+    return (
+        orjson.dumps({key: 0}, option=orjson.OPT_NON_STR_KEYS).decode().removeprefix("{").removesuffix(":0}")
+    )
+
+
+def _encode_leaf(value: Any, most: int, levels: int) -> Iterator[str]:
+    """A number, a date, or a value of another package."""
+    try:
+        yield orjson.dumps(value).decode()
+    except TypeError:
+        if isinstance(value, int):  # over 64 bits
+            yield json.dumps(value)
+        else:
+            yield from _encode(_to_plain(value), most, levels - 1)
 
 
 def fence_output(name: str, text: str) -> str:
@@ -194,8 +248,6 @@ def fence_output(name: str, text: str) -> str:
 def _to_plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
-    if isinstance(value, set | frozenset | tuple):
-        return list(value)
     if isinstance(value, bytes):
         raise TypeError
     if hasattr(value, "__float__"):  # a Decimal: as exact as it is written

@@ -2,16 +2,24 @@
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.providers.agent.events import (
     ToolCall,
     ToolError,
     ToolResult,
 )
+from app.providers.agent.messages import express_result
+from app.schemas.providers import ProviderState
 from tests.fakes.scripted_chat import ScriptedChat, answer_round, call_round, chunk
 from tests.support.agent_runs import echoes, find, get_end, make_task, run_task
 
@@ -83,3 +91,93 @@ async def test_what_a_tool_says_is_cut_to_size() -> None:
     assert result.truncated
     assert result.result == "x" * 100 + "\n… (cut: 4900 more characters)"
     assert len(chat.answers[0]["content"]) < 200
+
+
+@dataclass
+class Shelf:
+    """A result as tools return it."""
+
+    name: str
+    prices: list[Decimal]
+    _secret: str = "not told"
+
+
+class Model:
+    """Looks like a model of pydantic."""
+
+    def model_dump(self, mode: str) -> dict[str, Any]:
+        return {"mode": mode}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
+)
+
+
+@given(JSON)
+def test_what_json_can_express_is_its_json(value: Any) -> None:
+    text, truncated = express_result(value, 10**6)
+    if isinstance(value, str):
+        assert text == value
+    else:
+        assert text == orjson.dumps(value).decode()
+    assert not truncated
+
+
+def test_values_of_python_are_expressed_too() -> None:
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+    values: list[Any] = [
+        Shelf("a", [Decimal("1.10")]),
+        {1: {2}, "true": 10**30, moment: None, None: float("nan")},
+        Model(),
+        moment,
+        ProviderState.READY,
+        "\ud800",
+    ]
+    shelf, pairs, *others = values
+    assert express_result(shelf, 1000)[0] == '{"name":"a","prices":["1.10"]}'
+    told = '{"1":[2],"true":1000000000000000000000000000000,"2026-01-02T00:00:00+00:00":null,"null":null}'
+    assert express_result(pairs, 1000)[0] == told
+    told = '[{"mode":"json"},"2026-01-02T00:00:00+00:00","ready","?"]'
+    assert express_result(others, 1000)[0] == told
+    assert express_result([[], {}, ()], 100) == ("[[],{},[]]", False)
+
+
+@pytest.mark.parametrize("value", [object(), [object()], {"a": b"x"}, {object(): 1}, Model])
+def test_what_json_cannot_express_is_an_error(value: object) -> None:
+    with pytest.raises(TypeError):
+        express_result(value, 100)
+
+
+def test_what_nests_without_end_is_an_error() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (circle, deep):
+        with pytest.raises(TypeError):
+            express_result(value, 10**6)
+
+
+def test_of_a_long_result_only_the_beginning_is_encoded() -> None:
+    """Millions of numbers took half a second in which no other thread could run, the event loop included."""
+    read = 0
+
+    class Numbers(list[int]):
+        def __iter__(self) -> Iterator[int]:
+            nonlocal read
+            for number in super().__iter__():
+                read += 1
+                yield number
+
+    text, truncated = express_result(Numbers(range(3_000_000)), 100)
+    assert truncated
+    assert text.startswith("[0,1,2,")
+    assert text.endswith("\n… (cut: over 100000 more characters)")
+    assert len(text) < 200
+    assert read <= 100_100
+    exact = express_result(list(range(1000)), 100)[0]
+    assert exact.endswith(f"\n… (cut: {len(orjson.dumps(list(range(1000)))) - 100} more characters)")
+    assert express_result("x" * 10**7, 100)[0].endswith(f"(cut: {10**7 - 100} more characters)")

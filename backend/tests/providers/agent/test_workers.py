@@ -175,3 +175,21 @@ async def test_what_functions_raise_is_a_value() -> None:
         end = await call(workers, function)
         assert isinstance(end, Raised)
         assert isinstance(end.error, kind)
+
+
+async def test_results_are_expressed_in_a_thread() -> None:
+    """A result may hold millions of values, and the event loop has other things to do."""
+    threads: set[int] = set()
+
+    class Model:
+        def model_dump(self, mode: str) -> str:
+            threads.add(threading.get_ident())
+            return mode
+
+    async def gives() -> Model:
+        return Model()
+
+    workers = ToolWorkers(1)
+    for function in (gives, Model):
+        assert await call(workers, function) == Returned('"json"', truncated=False)
+    assert threading.get_ident() not in threads
