@@ -304,7 +304,7 @@ def build_pocketsphinx(venv: Path) -> None:
 
 
 def link_checkout(venv: Path) -> bool:
-    """Make the checkout importable and `prompter` a command, without building a package; whether that was needed.
+    """Make the checkout importable and `prompter` a command, without building a package; whether pip had undone it.
 
     The checkout comes before a copy that pip may install: a server of that copy would have other folders.
     """
@@ -320,13 +320,14 @@ def link_checkout(venv: Path) -> bool:
     )
     link = library / "site-packages" / "prompter.pth"
     wanted = {link: f"import sys; sys.path.insert(0, {folder!a})\n", command: call}
+    is_own = "-m app.cli" in read_text(command)  # an earlier checkout's is
     wrong = [path for path, text in wanted.items() if read_text(path) != text]
     for path in wrong:
         path.write_text(wanted[path], encoding="utf-8")
     for left_over in (ROOT / "backend").glob("*.egg-info") if wrong else ():
         shutil.rmtree(str(left_over))  # left by a build; with it pip would take the checkout for the copy
     command.chmod(0o755)
-    return bool(wrong)
+    return not is_own
 
 
 # -- the default models

@@ -174,6 +174,14 @@ def test_a_copy_that_pip_installs_does_not_take_over(checkout: Path) -> None:
     assert run(checkout).stderr == ""
 
 
+def test_the_link_of_an_earlier_version_is_renewed_quietly(checkout: Path) -> None:
+    assert run(checkout).returncode == 0
+    [link] = (checkout / ".venv" / "lib").glob("python*/site-packages/prompter.pth")
+    link.write_text(f"{checkout / 'backend'}\n")
+    assert run(checkout).stderr == ""
+    assert link.read_text().startswith("import sys")
+
+
 def test_the_command_is_not_led_astray_by_the_working_directory(checkout: Path, tmp_path: Path) -> None:
     assert run(checkout).returncode == 0
     elsewhere = tmp_path / "project" / "app"
