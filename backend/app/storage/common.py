@@ -46,9 +46,9 @@ def make_cursor(moment: datetime, row_id: UUID) -> str:
 
 
 def older_than_cursor(
-    cursor: str, moment: InstrumentedAttribute[datetime], key: InstrumentedAttribute[UUID]
+    cursor: str, moment: InstrumentedAttribute[datetime] | None, key: InstrumentedAttribute[UUID]
 ) -> ColumnElement[bool]:
-    """Return the condition for all rows after a cursor in a list that is newest first.
+    """Return the condition for all rows after a cursor in a list that is newest first. Without `moment` ids order it.
 
     Raises:
         BadRequest: `cursor` is not a cursor.
@@ -57,6 +57,8 @@ def older_than_cursor(
     row_id = parse_id(rest)
     if row_id is None or not (micros.isdecimal() and micros.isascii() and len(micros) <= 17):
         raise BadRequest("`before` is not a cursor; take it from the `Link` header of the previous page")
+    if moment is None:
+        return key < row_id
     return tuple_(moment, key) < (_EPOCH + timedelta(microseconds=int(micros)), row_id)
 
 

@@ -1,7 +1,7 @@
 """Conversations of a user: title, model, system prompt, settings, and the list of them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
@@ -33,6 +33,8 @@ class Conversation:
     archived_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    ordered_at: datetime
+    """Its place in the list: unlike `updated_at` it only grows, also where the clock is set back."""
     message_count: int
     """Number of messages in all branches."""
 
@@ -68,6 +70,7 @@ async def create(
         model=model,
         system_prompt=system_prompt,
         settings=settings or {},
+        ordered_at=await find_next_place(session, user_id),
     )
     session.add(row)
     await session.flush()
@@ -97,16 +100,16 @@ async def list_page(
         BadRequest: `before` is not a cursor.
     """
     row = ConversationRow
-    statement = _select(user_id).order_by(row.updated_at.desc(), row.id.desc()).limit(limit + 1)
+    statement = _select(user_id).order_by(row.ordered_at.desc(), row.id.desc()).limit(limit + 1)
     if before is not None:
-        statement = statement.where(older_than_cursor(before, row.updated_at, row.id))
+        statement = statement.where(older_than_cursor(before, row.ordered_at, row.id))
     if q.strip():
         matching = search.select_conversations(session, user_id, q)
         if matching is None:
             return Page(items=(), next_before=None)
         statement = statement.where(row.id.in_(matching))
     found = [to_conversation(*each) for each in await session.execute(statement)]
-    return make_page(found, limit, "updated_at")
+    return make_page(found, limit, "ordered_at")
 
 
 async def change(
@@ -118,12 +121,20 @@ async def change(
         NotFound: this user has no such conversation.
     """
     mine = (ConversationRow.id == conversation_id, ConversationRow.user_id == user_id)
-    values = {**changes, "updated_at": utc_now()}
+    places = {"updated_at": utc_now(), "ordered_at": await find_next_place(session, user_id)}
+    values = {**changes, **places}
     if not await execute_and_count(session, update(ConversationRow).where(*mine).values(**values)):
         raise unknown_conversation()
     if "title" in changes:
         await search.index_title(session, user_id, conversation_id, changes["title"])
     return await get(session, user_id, conversation_id)
+
+
+async def find_next_place(session: AsyncSession, user_id: UUID) -> datetime:
+    """The place in the list of a conversation that changes now: before all others of its user."""
+    places = select(func.max(ConversationRow.ordered_at)).where(ConversationRow.user_id == user_id)
+    newest, now = await session.scalar(places), utc_now()
+    return now if newest is None else max(now, newest + timedelta(microseconds=1))
 
 
 async def remove(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> None:
@@ -159,6 +170,7 @@ def to_conversation(row: ConversationRow, message_count: int) -> Conversation:
         archived_at=row.archived_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        ordered_at=row.ordered_at,
         message_count=message_count,
     )
 

@@ -141,7 +141,7 @@ async def find_latest_text(session: AsyncSession, user_id: UUID, session_label: 
     """Return the finals of the user's latest dictation with this label as one text; None if there is none."""
     row = DictationRow
     mine = select(row.id).where(row.user_id == user_id, row.session_label == session_label)
-    latest = await session.scalar(mine.order_by(row.started_at.desc(), row.id.desc()).limit(1))
+    latest = await session.scalar(mine.order_by(row.id.desc()).limit(1))
     if latest is None:
         return None
     final = DictationFinalRow
@@ -152,7 +152,7 @@ async def find_latest_text(session: AsyncSession, user_id: UUID, session_label: 
 async def list_page(
     session: AsyncSession, user_id: UUID, *, limit: int = 50, before: str | None = None, q: str = ""
 ) -> Page[StoredDictation]:
-    """Return one page, the latest start first; with `q` only dictations with a final that has all its words.
+    """Return one page, the latest start first, by id; with `q` only dictations with a final that has all its words.
 
     Raises:
         BadRequest: `before` is not a cursor.
@@ -169,13 +169,13 @@ async def list_page(
     )
     statement = select(row, count, func.coalesce(first, "")).where(row.user_id == user_id)
     if before is not None:
-        statement = statement.where(older_than_cursor(before, row.started_at, row.id))
+        statement = statement.where(older_than_cursor(before, None, row.id))
     if q.strip():
         matching = search.select_dictations(session, user_id, q)
         if matching is None:
             return Page(items=(), next_before=None)
         statement = statement.where(row.id.in_(matching))
-    ordered = statement.order_by(row.started_at.desc(), row.id.desc()).limit(limit + 1)
+    ordered = statement.order_by(row.id.desc()).limit(limit + 1)
     return make_page([_to_dictation(*found) for found in await session.execute(ordered)], limit, "started_at")
 
 

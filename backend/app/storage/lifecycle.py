@@ -49,7 +49,8 @@ async def open_database(
             await anyio.to_thread.run_sync(backup.refuse_damaged, settings.data_dir)
         stack.push_async_callback(database.aclose)
         await prepare_schema(database)
-        await _continue_ids(database)
+        async with database.read() as session:
+            await _continue_ids(session)
         await _clean_up(database, settings, lease_s=0.0 if database.is_sqlite else answers.LEASE_S)
         stack.push_async_callback(_end_run, database)
         health = health or DatabaseHealth(database)
@@ -80,12 +81,11 @@ async def prepare_schema(database: Database) -> None:
         )
 
 
-async def _continue_ids(database: Database) -> None:
+async def _continue_ids(session: AsyncSession) -> None:
     """Let new ids sort after all that are stored: the clock may have been set back since."""
-    async with database.read() as session:
-        for table in (ConversationRow, MessageRow, DictationRow):
-            newest = select(table.id).order_by(table.id.desc()).limit(1)
-            continue_after(await session.scalar(newest))
+    for table in (ConversationRow, MessageRow, DictationRow):
+        newest = select(table.id).order_by(table.id.desc()).limit(1)
+        continue_after(await session.scalar(newest))
 
 
 async def _clean_up(database: Database, settings: Settings, *, lease_s: float) -> None:
@@ -124,6 +124,7 @@ async def _beat(database: Database) -> None:
                 await answers.send_heartbeat(session, database.run_id)
                 if not database.is_sqlite:
                     await answers.interrupt_dead(session, database.run_id)
+                    await _continue_ids(session)  # other servers' clocks may be ahead of this one
         except StorageUnavailable:
             continue  # logged already; the next beat tries again
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Busy, NotFound
 from app.storage import search
 from app.storage.common import insert_rows, utc_now
-from app.storage.conversations import DEFAULT_TITLE, make_title, unknown_conversation
+from app.storage.conversations import DEFAULT_TITLE, find_next_place, make_title, unknown_conversation
 from app.storage.tables import ConversationRow, MessageRow
 from app.utils.ids import continue_after, new_id
 
@@ -219,6 +219,7 @@ async def fork(
         model=source.model,
         system_prompt=source.system_prompt,
         settings=source.settings,
+        ordered_at=await find_next_place(session, user_id),
     )
     session.add(copy)
     await session.flush()
@@ -384,6 +385,7 @@ async def _add_message(
         await search.index_title(session, conversation.user_id, conversation.id, conversation.title)
     conversation.active_leaf_id = row.id
     conversation.updated_at = utc_now()
+    conversation.ordered_at = await find_next_place(session, conversation.user_id)
     return row
 
 
@@ -408,6 +410,7 @@ async def _add_empty_answer(
     await session.flush()
     conversation.active_leaf_id = row.id
     conversation.updated_at = utc_now()
+    conversation.ordered_at = await find_next_place(session, conversation.user_id)
     return row
 
 

@@ -103,7 +103,7 @@ class ConversationRow(Base):
     """One conversation: a tree of messages, and the settings that they are sent with."""
 
     __tablename__ = "conversations"
-    __table_args__ = (Index("ix_conversations_newest", "user_id", "updated_at", "id"),)
+    __table_args__ = (Index("ix_conversations_newest", "user_id", "ordered_at", "id"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -116,6 +116,8 @@ class ConversationRow(Base):
     archived_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+    ordered_at: Mapped[datetime] = mapped_column(default=utc_now, server_default="1970-01-01 00:00:00.000000")
+    """Its place in the list: when it was last changed, or just after the user's newest place if the clock is behind."""
 
 
 class MessageRow(Base):
@@ -180,7 +182,7 @@ class DictationRow(Base):
     """One dictation: from `start` to `stop`."""
 
     __tablename__ = "dictations"
-    __table_args__ = (Index("ix_dictations_newest", "user_id", "started_at", "id"),)
+    __table_args__ = (Index("ix_dictations_newest", "user_id", "id"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

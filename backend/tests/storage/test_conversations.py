@@ -19,6 +19,26 @@ async def rows(session: AsyncSession, table: type) -> int:
     return await session.scalar(select(func.count()).select_from(table)) or 0
 
 
+async def test_what_changes_last_is_first_wherever_the_clock_stands(
+    database: Database, ana: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was an hour ahead, and is right again; the times shown are its own."""
+    monkeypatch.setattr(conversations, "utc_now", lambda: utc_now() + timedelta(hours=1))
+    async with database.write() as session:
+        one, two = [(await conversations.create(session, ana, title=title)).id for title in ("one", "two")]
+    monkeypatch.undo()
+    async with database.write() as session:
+        three = (await conversations.create(session, ana, title="three")).id
+        await messages.append(session, ana, one, "hello")
+        fork = await messages.fork(session, ana, one)
+        await conversations.change(session, ana, two, title="zwei")
+    async with database.read() as session:
+        page = await conversations.list_page(session, ana, limit=3)
+        rest = await conversations.list_page(session, ana, limit=3, before=page.next_before)
+    assert [each.id for each in (*page.items, *rest.items)] == [two, fork, one, three]
+    assert all(abs(each.updated_at - utc_now()) < timedelta(minutes=10) for each in page.items)
+
+
 async def test_the_list_is_newest_first_in_pages_that_neither_skip_nor_repeat(
     database: Database, ana: UUID, bob: UUID
 ) -> None:

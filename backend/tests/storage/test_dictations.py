@@ -1,5 +1,6 @@
 """Dictations in the database: kept with their finals, listed, found, and deleted when their speaker says so."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -67,6 +68,23 @@ async def test_the_list_shows_the_first_words(database: Database, ana: UUID, bob
     assert [item.finals for item in first.items] == [0, 3, 3, 3]
     assert rest.next_before is None
     assert all(item.ended_at is not None for item in first.items)
+
+
+async def test_the_latest_dictation_is_the_last_one_wherever_the_clock_stands(
+    database: Database, ana: UUID
+) -> None:
+    """The clock was set back by an hour between the two: `POST /llm/generate` sends the second one."""
+    first, second = (
+        replace(make_dictation(ana), started_at=utc_now() - timedelta(hours=hours)) for hours in (0, 1)
+    )
+    for new, said in ((first, "before"), (second, "after")):
+        batch = DictationBatch(dictations=[new], finals=[make_pending(new.id, make_final(0, said))])
+        await store_batch(database, batch)
+    async with database.read() as session:
+        assert await dictations.find_latest_text(session, ana, "s1") == "after"
+        page = await dictations.list_page(session, ana, limit=1)
+        rest = await dictations.list_page(session, ana, limit=1, before=page.next_before)
+    assert [each.first_text for each in (*page.items, *rest.items)] == ["after", "before"]
 
 
 async def test_what_somebody_else_said_is_not_found(database: Database, ana: UUID, bob: UUID) -> None:

@@ -106,7 +106,7 @@ async def _write_json(
     about = {
         field.name: getattr(conversation, field.name)
         for field in fields(Conversation)
-        if field.name not in ("user_id", "message_count")
+        if field.name not in ("user_id", "message_count", "ordered_at")
     }
     yield orjson.dumps({**head, "conversation": about}, default=str)[:-1] + b',"messages":['
     separator = b"\n"
