@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 import ssl
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -17,7 +18,7 @@ from app.client.errors import ClientError, ServerFailed, Unreachable, make_statu
 from app.client.events import Answer, Event, Transcription, join_finals, make_segments
 from app.client.pacing import Chunks, chunk_stream
 from app.client.recordings import open_recording
-from app.client.speech_socket import open_speech_socket
+from app.client.speech_socket import BAD_PROXY, open_speech_socket
 from app.core.endpointing_profiles import EndpointingProfile
 
 Endpointing = EndpointingProfile | dict[str, int]
@@ -47,26 +48,26 @@ class PromptClient:
     def __init__(
         self, url: str = "http://127.0.0.1:8000", token: str | None = None, cafile: str | Path | None = None
     ) -> None:
-        url = url if "://" in url else f"http://{url}"
-        parts = urlsplit(url.rstrip("/"))
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Unreachable(f"{url!r} is no server's address; expected one like http://127.0.0.1:8000")
-        self.url = parts.geturl()
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        """Raises Unreachable for what is no address or holds no certificates, and ClientError for what is no token."""
+        self.url, host = _read_address(url)
+        self._headers = {"Authorization": f"Bearer {_check_token(token)}"} if token else {}
         self._tls = _load_certificates(cafile) if cafile is not None else None
-        self._proxy = not _is_loopback(parts.hostname)
+        self._proxy = not _is_loopback(host)
         self._http: httpx2.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
         # A proxy from the environment is for other machines, never for this one.
         timeout = httpx2.Timeout(15, read=300)
-        self._http = httpx2.AsyncClient(
-            base_url=self.url,
-            headers=self._headers,
-            timeout=timeout,
-            trust_env=self._proxy,
-            verify=self._tls or True,
-        )
+        try:
+            self._http = httpx2.AsyncClient(
+                base_url=self.url,
+                headers=self._headers,
+                timeout=timeout,
+                trust_env=self._proxy,
+                verify=self._tls or True,
+            )
+        except (ValueError, httpx2.InvalidURL):
+            raise Unreachable(BAD_PROXY) from None  # its words could hold the password of the proxy
         return self
 
     async def __aexit__(
@@ -273,6 +274,38 @@ def _make_http_error(response: httpx2.Response) -> ClientError:
         return make_status_error(response.status_code, str(error["message"]), str(error.get("code", "")))
     except (ValueError, KeyError, TypeError):
         return make_status_error(response.status_code, "")
+
+
+def _read_address(url: str) -> tuple[str, str]:
+    """Return a server's address without a slash at its end, and its host.
+
+    Raises:
+        Unreachable: it is no address of a server. A password in it is not repeated.
+    """
+    full = url if "://" in url else f"http://{url}"
+    try:
+        parts = urlsplit(full.strip().rstrip("/"))
+        host = parts.hostname or ""
+        host.encode("idna")  # an empty or an overlong label
+        httpx2.URL(parts.geturl())
+        is_address = parts.scheme in ("http", "https") and bool(host) and parts.port != 0
+    except (ValueError, httpx2.InvalidURL):
+        is_address = False
+    if not is_address or parts.query or parts.fragment or re.search(r"\s", parts.netloc):
+        shown = "this" if "@" in url else repr(url)
+        raise Unreachable(f"{shown} is no server's address; expected one like http://127.0.0.1:8000")
+    return parts.geturl(), host
+
+
+def _check_token(token: str) -> str:
+    """Return a token without the line end of the file that it was read from.
+
+    Raises:
+        ClientError: it cannot be sent in a header.
+    """
+    if not re.fullmatch(r"[!-~]+", token.strip()):
+        raise ClientError("the token holds a space, a line end or a letter that no token has; copy it again")
+    return token.strip()
 
 
 def _load_certificates(cafile: str | Path) -> ssl.SSLContext:

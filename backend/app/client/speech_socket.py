@@ -6,9 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI
 
 from app.client.errors import Unreachable, make_status_error
+
+BAD_PROXY = (
+    "the proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) cannot be used; "
+    "expected an address like http://proxy.example:3128"
+)
 
 
 @asynccontextmanager
@@ -36,6 +41,8 @@ async def open_speech_socket(
         )
     except InvalidStatus as error:
         raise make_status_error(error.response.status_code, _read_refusal(error, url)) from error
+    except (InvalidProxy, ValueError):
+        raise Unreachable(BAD_PROXY) from None  # its words could hold the password of the proxy
     except (OSError, TimeoutError, InvalidHandshake, InvalidURI, EOFError) as error:
         raise Unreachable(f"no server answers at {url}; start one with `prompter serve`") from error
     async with connection:

@@ -546,6 +546,7 @@ class Settings(BaseSettings):
         env_file=None,
         extra="ignore",
         validate_default=True,
+        hide_input_in_errors=True,  # uvicorn prints the error: an address of a database may hold its password
     )
 
     host: str = Field("127.0.0.1", description="address that the server listens on")

@@ -15,6 +15,7 @@ from websockets.asyncio.server import ServerConnection
 
 from app.client.errors import AudioError, ClientError, ConnectionLost, Refused, ServerFailed, Unreachable
 from app.client.prompt_client import PromptClient
+from app.client.speech_socket import open_speech_socket
 from app.core.config import LimitSettings, Settings
 from app.schemas.speech_socket import StartConfig
 from tests.conftest import SAMPLES, StartServer
@@ -242,10 +243,52 @@ async def test_nobody_there() -> None:
             [piece async for piece in client.generate_stream("hello")]
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "http://", "http://:8000"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://127.0.0.1",
+        "http://",
+        "http://:8000",
+        "http://127.0.0.1:x",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:-1",
+        "http://127.0.0.1:0",
+        "http://[::1",
+        "http://[::1]:x",
+        "http://a b",
+        "http://.",
+        "http://üü..",
+        "http://\ud800",
+        "http://" + "a" * 300,
+        "http://127.0.0.1:1?x",
+        "http://ann:midnight@127.0.0.1:x",
+    ],
+)
 def test_an_address_that_is_none(url: str) -> None:
-    with pytest.raises(Unreachable, match="expected one like"):
+    with pytest.raises(Unreachable, match="expected one like") as refused:
         PromptClient(url)
+    assert "midnight" not in str(refused.value)
+
+
+@pytest.mark.parametrize("token", ["a\nb", "é", "a b", "\0"])
+def test_a_token_that_is_none(token: str) -> None:
+    with pytest.raises(ClientError, match="copy it again"):
+        PromptClient(NOBODY, token=token)
+
+
+@pytest.mark.parametrize("proxy", ["ftp://ann:midnight@x", "http://ann:midnight@127.0.0.1:x"])
+async def test_a_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, proxy)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(Unreachable, match="HTTP_PROXY") as refused:
+        async with PromptClient("http://prompter.example"):
+            raise AssertionError("never reached")
+    assert "midnight" not in str(refused.value)
+    with pytest.raises(Unreachable, match="HTTP_PROXY"):
+        async with open_speech_socket("ws://prompter.example/ws/stt", {}, proxy=True):
+            raise AssertionError("never reached")
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,24 @@ def test_a_database_is_postgresql_or_none(url: str) -> None:
     assert settings(storage={"url": url}).storage.url.get_secret_value() == url
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"storage": {"url": "mysql://ann:midnight@db/x"}},
+        {"llm": {"openai_compat": {"api_key": {"x": "midnight"}}}},
+        {"llm": {"profiles": {"mine": "midnight"}}},
+        {"accounts": {"jwt_secret_key": ["midnight"]}},
+        {"port": "midnight"},
+    ],
+)
+def test_an_error_of_the_settings_repeats_no_value(values: dict[str, Any]) -> None:
+    """`uvicorn app.main:app` prints it as it is."""
+    with pytest.raises(ValidationError) as refused:
+        settings(**values)
+    assert "midnight" not in str(refused.value)
+    assert "midnight" not in repr(refused.value)
+
+
 def test_another_database_is_refused() -> None:
     with pytest.raises(ValidationError, match="expected `postgresql://"):
         settings(storage={"url": "mysql://user:secret@host/db"})
