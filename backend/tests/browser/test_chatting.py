@@ -1,9 +1,13 @@
 """Chatting in the browser: stop, answer again, edit, versions, delete and undo; what is stored is what is shown."""
 
+from pathlib import Path
+
 from playwright.async_api import expect
 
+from app.core.config import Settings
 from tests.browser.conftest import BROWSER, OpenPage
 from tests.fakes.paced_upstream import make_pieces
+from tests.support.server import run_server
 
 pytestmark = BROWSER
 
@@ -110,3 +114,25 @@ async def test_search_finds_and_opens(open_page: OpenPage) -> None:
     await app.page.keyboard.type("xylophone")
     await app.page.get_by_role("navigation").get_by_role("link", name="xylophone").first.click()
     await expect(app.mine).to_contain_text("Where is the xylophone")
+
+
+async def test_a_model_that_cannot_answer_is_told_before_it_is_asked(
+    open_page: OpenPage, built_page: None, tmp_path: Path
+) -> None:
+    """It is chosen on the server, and lacks a key: above the conversation, and in the list of the settings."""
+    settings = Settings(
+        _env_file=None,
+        data_dir=tmp_path,
+        stt={"provider": "cloud_stub"},
+        llm={"provider": "scripted", "profiles": {"scripted": {"kind": "openai"}}, "discover": False},
+    )
+    with run_server(settings) as server:
+        app = await open_page(server.url)
+        note = app.page.get_by_role("note", name="scripted")
+        await expect(note).to_contain_text("scripted (not set up)")
+        await expect(note).to_contain_text("Prompts are not answered now.")
+        await expect(note.locator("code")).to_have_text("PROMPTER_LLM__PROFILES__SCRIPTED__API_KEY")
+        await app.page.goto(f"{server.url}/#/settings")
+        row = app.page.get_by_role("listitem").filter(has_text="scripted").first
+        await expect(row).to_contain_text("chosen")
+        await expect(row).not_to_contain_text("in use")
