@@ -4,6 +4,7 @@ import importlib
 import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -216,26 +217,34 @@ def _make_command(tool: "IndexTool", changes: Iterable[Change], constraints: Pat
     own = (
         ["--python", sys.executable]
         if tool.name == "uv"
-        else ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
+        # Only at this level pip says why an index did not answer.
+        else ["-vv", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     )
     pins = [f"{change.name}{_PINNED}{change.version}" for change in changes]
     return [*tool.program, "install", *own, "--constraint", str(constraints), *pins]
 
 
-_CONFLICT = r"ResolutionImpossible|conflicting dependencies"
-_NOT_WRITABLE = r"Permission denied|os error 13|Read-only file system|os error 30"
+_BLAME = r"(?:No matching distribution found for|Cannot install|there is no version of) "
+_CONFLICT = r"(?m)^ERROR: (?:ResolutionImpossible|Cannot install)"
+_UNSATISFIABLE = "requirements are unsatisfiable"
+_ABSENT = r"no version of|not found in|no usable wheels|network was disabled"
+_NOT_WRITABLE = (
+    r"(?mi)^\W*(?:error|caused by)\b.*(?:permission denied|os error 13|read-only file system|os error 30)"
+)
 
 
 def _explain(tool: "IndexTool", changes: Iterable[Change], output: str) -> CommandError:
     """Return the error for what a tool said; its cause is the kind of failure."""
-    import re
-
     from app.weights.package_index import explain_failure
 
-    wanted = ", ".join(f"{change.name}{_PINNED}{change.version}" for change in changes)
+    pins = [f"{change.name}{_PINNED}{change.version}" for change in changes]
+    blamed = [pin for pin in pins if re.search(_BLAME + re.escape(pin), output, re.IGNORECASE)]
+    others = "" if blamed or len(pins) == 1 else f" and {len(pins) - 1} more"
+    wanted = ", ".join(blamed or pins[:1]) + others
     if re.search(_NOT_WRITABLE, output):
         return CommandError(f"{sys.prefix} cannot be written by this user; nothing was installed", REFUSED)
-    if re.search(_CONFLICT, output):
+    flat = " ".join(output.replace("│", " ").split())  # uv breaks its lines
+    if re.search(_CONFLICT, output) or (_UNSATISFIABLE in flat and not re.search(_ABSENT, flat)):
         return CommandError(
             f"{wanted} do not fit the packages in {sys.prefix}, which are left as they are; install PROMPTer into an "
             "environment of its own"

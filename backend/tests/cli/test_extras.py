@@ -172,6 +172,56 @@ def test_a_package_that_no_index_has_is_told(environment: Environment) -> None:
     )
 
 
+def test_an_index_that_does_not_answer_is_told(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    done = environment.run("add", "tools", "--yes")
+    assert done.returncode == 1
+    assert "some-tools==2.0' cannot be fetched: the index that pip is set to cannot be reached" in done.stderr
+
+
+UNSATISFIABLE = """\
+  × No solution found when resolving dependencies:
+  ╰─▶ Because a==1 depends on c>=9 and you require c==1, we can conclude that your requirements
+      are unsatisfiable.
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "meaning", "exit_code"),
+    [
+        (
+            "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: 'x'",
+            "cannot be written",
+            4,
+        ),
+        (
+            "error: failed to create directory `x`\n  Caused by: Permission denied (os error 13)",
+            "cannot be written",
+            4,
+        ),
+        (
+            UNSATISFIABLE,
+            "do not fit the packages in",
+            1,
+        ),
+        ("WARNING: cache: Permission denied\nERROR: something new", "pip says: ERROR: something new", 1),
+        (
+            "  raise ResolutionImpossible\nERROR: No matching distribution found for b==2",
+            "'b==2' cannot be fetched",
+            1,
+        ),
+    ],
+)
+def test_what_a_tool_says_becomes_one_line(output: str, meaning: str, exit_code: int) -> None:
+    tool = IndexTool(name="pip", program=("pip",), unpacks=False)
+    changes = [Change(name="a", version="1", installed=None), Change(name="b", version="2", installed=None)]
+    error = extras._explain(tool, changes, output)
+    assert meaning in str(error)
+    assert error.exit_code == exit_code
+
+
 def test_another_folder_of_pip_does_not_count(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
