@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, Unpack
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage import search
@@ -17,6 +17,10 @@ BEAT_S = 15.0
 """Time between two heartbeats of a process (s)."""
 LEASE_S = 60.0
 """Time after its last heartbeat during which a process counts as alive (s)."""
+BEATS_BEFORE_VERDICT = 2
+"""Beats without a gap after which a process may call others dead: they have had the time of two beats to come back."""
+LONGEST_ANSWER_S = 600.0
+"""A process that starts has not seen whether the others could beat: it leaves alone what may still be answered (s)."""
 INTERRUPTED: dict[str, Any] = {
     "code": "interrupted",
     "message": "the server ended while it answered; what had arrived is here",
@@ -62,40 +66,91 @@ async def finish(
     content: str,
     **result: Unpack[AnswerResult],
 ) -> bool:
-    """Store an answer for good and index it; False where the row is deleted or belongs to another process."""
+    """Store an answer for good and index it; False where the row is deleted or belongs to another process.
+
+    An answer whose process was called dead is stored too: that process has more of it than the row.
+    """
     statement = select(MessageRow, ConversationRow.user_id).join(
         ConversationRow, ConversationRow.id == MessageRow.conversation_id
     )
-    mine = (MessageRow.id == message_id, *_streamed_by(run_id))
-    found = (await session.execute(statement.where(*mine).with_for_update(of=MessageRow))).one_or_none()
+    ours = (MessageRow.id == message_id, or_(and_(*_streamed_by(run_id)), _was_called_dead()))
+    found = (await session.execute(statement.where(*ours).with_for_update(of=MessageRow))).one_or_none()
     if found is None:
         return False
     row, user_id = found
+    if row.status != "streaming":
+        if (row.error or {}).get("code") != INTERRUPTED["code"]:
+            return False
+        await search.forget_message(session, message_id)
     for name, value in {**result, "content": content}.items():
         setattr(row, name, value)
     _close(session, row, user_id, status)
     return True
 
 
-async def send_heartbeat(session: AsyncSession, run_id: UUID) -> None:
-    """Renew the lease of this process."""
+async def is_stored(session: AsyncSession, message_id: UUID) -> bool:
+    """Whether the row of an answer exists, whoever streams it."""
+    return await session.get(MessageRow, message_id) is not None
+
+
+async def request_stop(session: AsyncSession, conversation_id: UUID) -> UUID | None:
+    """Ask the process that streams an answer of this conversation to stop it; its id, or None where there is none."""
+    streamed = (MessageRow.conversation_id == conversation_id, MessageRow.status == "streaming")
+    message_id = await session.scalar(select(MessageRow.id).where(*streamed))
+    if message_id is not None:
+        asked = update(MessageRow).where(MessageRow.id == message_id, *streamed).values(stop_requested=True)
+        await session.execute(asked)
+    return message_id
+
+
+async def find_stop_requests(session: AsyncSession, run_id: UUID) -> Sequence[UUID]:
+    """The answers of this process that their users have asked another process to stop."""
+    asked = (*_streamed_by(run_id), MessageRow.stop_requested)
+    return (await session.scalars(select(MessageRow.id).where(*asked))).all()
+
+
+async def send_heartbeat(session: AsyncSession, run_id: UUID) -> datetime:
+    """Renew the lease of this process; the time by the clock of leases."""
     now = await _now(session)
     if not await execute_and_count(
         session, update(RunRow).where(RunRow.id == run_id).values(heartbeat_at=now)
     ):
         session.add(RunRow(id=run_id, started_at=now, heartbeat_at=now))
+    return now
 
 
-async def interrupt_dead(session: AsyncSession, run_id: UUID, *, lease_s: float = LEASE_S) -> int:
-    """Mark the answers of processes whose lease has run out as interrupted; their number.
+class BeatSeries:
+    """Whether this process has beaten long enough to call others dead.
+
+    While the database is away nobody can beat. Whoever is back first must not take that for the death of all others, so
+    it waits until they had time to beat, too. The same holds when the clock of leases jumps.
+    """
+
+    def __init__(self) -> None:
+        self._last: datetime | None = None
+        self._count = 0
+
+    def note_beat(self, at: datetime) -> bool:
+        """This process has beaten; whether it may call others dead now."""
+        gap_s = (at - self._last).total_seconds() if self._last is not None else -1.0
+        self._count = self._count + 1 if 0 <= gap_s <= 2 * BEAT_S else 0
+        self._last = at
+        return self._count >= BEATS_BEFORE_VERDICT
+
+
+async def interrupt_dead(session: AsyncSession, run_id: UUID, *, lease_s: float | None = None) -> int:
+    """Mark the answers of processes whose lease (`LEASE_S`) has run out as interrupted; their number.
 
     SQLite has one process at a time, so with a lease of 0 every other process is dead. A process that was only slow
-    loses its answer at its next checkpoint, and stops.
+    finds its answer taken at its next checkpoint, stores what it has, and stops.
     """
-    limit = await _now(session) - timedelta(seconds=lease_s)
-    alive = select(RunRow.id).where(or_(RunRow.id == run_id, RunRow.heartbeat_at > limit))
+    lease_s = LEASE_S if lease_s is None else lease_s
+    now, lease = await _now(session), timedelta(seconds=lease_s)
+    # A beat in the future is one of before a clock was set back.
+    has_beaten = RunRow.heartbeat_at.between(now - lease, now + lease)
+    alive = select(RunRow.id).where(or_(RunRow.id == run_id, has_beaten))
     count = await _interrupt(session, or_(MessageRow.run_id.is_(None), MessageRow.run_id.not_in(alive)))
-    await session.execute(delete(RunRow).where(RunRow.id != run_id, RunRow.heartbeat_at <= limit))
+    await session.execute(delete(RunRow).where(RunRow.id != run_id, not_(has_beaten)))
     return count
 
 
@@ -138,6 +193,11 @@ def _close(session: AsyncSession, row: MessageRow, user_id: UUID, status: str) -
     row.run_id = None
     row.updated_at = utc_now()
     search.index_message(session, user_id, row.conversation_id, row.id, row.content)
+
+
+def _was_called_dead() -> ColumnElement[bool]:
+    """Rows as `_interrupt` leaves them."""
+    return and_(MessageRow.status == "interrupted", MessageRow.run_id.is_(None))
 
 
 def _streamed_by(run_id: UUID) -> tuple[ColumnElement[bool], ...]:

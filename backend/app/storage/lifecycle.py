@@ -51,7 +51,7 @@ async def open_database(
         await prepare_schema(database)
         async with database.read() as session:
             await _continue_ids(session)
-        await _clean_up(database, settings, lease_s=0.0 if database.is_sqlite else answers.LEASE_S)
+        await _clean_up(database, settings, lease_s=0.0 if database.is_sqlite else answers.LONGEST_ANSWER_S)
         stack.push_async_callback(_end_run, database)
         health = health or DatabaseHealth(database)
         async with health.tasks.run():
@@ -117,13 +117,17 @@ async def _end_run(database: Database) -> None:
 
 async def _beat(database: Database) -> None:
     """Renew this process's lease; on PostgreSQL also interrupt the answers of processes whose lease has run out."""
+    series = answers.BeatSeries()
     while True:
         await anyio.sleep(answers.BEAT_S)
         try:
             async with database.write() as session:
-                await answers.send_heartbeat(session, database.run_id)
-                if not database.is_sqlite:
-                    await answers.interrupt_dead(session, database.run_id)
+                at = await answers.send_heartbeat(session, database.run_id)
+            may_judge = series.note_beat(at)
+            if not database.is_sqlite:
+                async with database.write() as session:
+                    if may_judge:
+                        await answers.interrupt_dead(session, database.run_id)
                     await _continue_ids(session)  # other servers' clocks may be ahead of this one
         except StorageUnavailable:
             continue  # logged already; the next beat tries again

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Uuid,
     cast,
     column,
+    delete,
     func,
     literal,
     literal_column,
@@ -136,6 +137,11 @@ def index_message(
                 folded=" ".join(words),
             )
         )
+
+
+async def forget_message(session: AsyncSession, message_id: UUID) -> None:
+    """Remove a message from the index: its text was not final after all."""
+    await session.execute(delete(SearchEntryRow).where(SearchEntryRow.message_id == message_id))
 
 
 async def index_copies(

@@ -159,6 +159,8 @@ class MessageRow(Base):
     """Tool events of the answer: see `tool_events.py`."""
     run_id: Mapped[UUID | None]
     """The process that streams it; None after its end."""
+    stop_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether its user has asked another process to stop it: the one that streams it looks here."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
 

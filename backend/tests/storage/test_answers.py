@@ -104,6 +104,64 @@ async def test_only_answers_of_dead_processes_are_interrupted(database: Database
     async with database.write() as session:  # the late one was only slow, and learns it
         await answers.send_heartbeat(session, late)
         assert not await answers.checkpoint(session, turns[late].assistant.id, late, "x")
+        assert await answers.is_stored(session, turns[late].assistant.id)
+    async with database.write() as session:  # it stores what it has, once
+        slow = turns[late].assistant.id
+        error = {"code": "interrupted", "message": "cut"}
+        assert await answers.finish(session, slow, late, "interrupted", "Había llegado, y más", error=error)
+        assert await answers.finish(session, turns[late].assistant.id, late, "complete", "y todo", error=None)
+        assert not await answers.finish(session, turns[late].assistant.id, late, "complete", "x")
+    told = await stored(database, ana, turns[late].assistant.id)
+    assert (told.status, told.content, told.error) == ("complete", "y todo", None)
+    async with database.read() as session:
+        assert len(await search.find(session, ana, "todo")) == 1
+        assert not await search.find(session, ana, "habia")
+
+
+async def test_an_answer_that_its_user_stopped_is_not_stored_again(database: Database, ana: UUID) -> None:
+    turn = await asked(database, ana, database.run_id)
+    stop = {"code": "stopped", "message": "its user stopped it"}
+    async with database.write() as session:
+        assert await answers.finish(
+            session, turn.assistant.id, database.run_id, "interrupted", "a", error=stop
+        )
+        assert not await answers.finish(session, turn.assistant.id, database.run_id, "complete", "b")
+
+
+async def test_the_process_that_streams_an_answer_finds_the_request_to_stop_it(
+    database: Database, ana: UUID
+) -> None:
+    turn, other = await asked(database, ana, run := new_id()), await asked(database, ana, run)
+    async with database.write() as session:
+        assert await answers.find_stop_requests(session, run) == []
+        assert await answers.request_stop(session, turn.user.conversation_id) == turn.assistant.id
+        assert await answers.find_stop_requests(session, run) == [turn.assistant.id]
+        assert await answers.find_stop_requests(session, database.run_id) == []
+        assert await answers.finish(session, turn.assistant.id, run, "complete", "x")
+        assert await answers.find_stop_requests(session, run) == []
+        assert await answers.request_stop(session, turn.user.conversation_id) is None
+        assert await answers.request_stop(session, other.user.conversation_id) == other.assistant.id
+
+
+def test_a_process_calls_others_dead_only_after_beats_without_a_gap() -> None:
+    """Neither after an outage nor after a jump of the clock."""
+    series, at = answers.BeatSeries(), utc_now()
+    beat = timedelta(seconds=answers.BEAT_S)
+    verdicts = []
+    for step in (beat, beat, beat, beat, 6 * beat, beat, beat, -4 * beat, beat, beat, 1.5 * beat):
+        at += step
+        verdicts.append(series.note_beat(at))
+    assert verdicts == [False, False, True, True, False, False, True, False, False, True, True]
+
+
+async def test_a_lease_does_not_outlast_a_clock_that_is_set_back(database: Database, ana: UUID) -> None:
+    turn = await asked(database, ana, run := new_id())
+    async with database.write() as session:
+        future = utc_now() + timedelta(hours=1)
+        session.add(RunRow(id=run, started_at=future, heartbeat_at=future))
+    async with database.write() as session:
+        assert await answers.interrupt_dead(session, database.run_id) == 1
+    assert (await stored(database, ana, turn.assistant.id)).status == "interrupted"
 
 
 async def test_a_beat_renews_the_lease(database: Database, ana: UUID) -> None:

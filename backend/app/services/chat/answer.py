@@ -1,7 +1,5 @@
 """One answer from its empty row to its stored end: the model loop, its checkpoints, and its outcome."""
 
-from functools import partial
-
 import anyio
 
 from app.core.errors import Interrupted, PrompterError, StorageUnavailable
@@ -29,9 +27,7 @@ class AnswerRun:
         deadline = PausableDeadline(deps.settings.answer_s)
         self._scope = deadline.make_scope()
         self._end_reason: EndReason | None = None
-        self._checkpoints = Checkpointer(
-            deps.database, self.buffer, ids.message_id, on_lost=partial(self.end, "deleted")
-        )
+        self._checkpoints = Checkpointer(deps.database, self.buffer, ids.message_id, on_lost=self.end)
         self._model = ModelLoop(deps, ids, options, self.buffer, self._checkpoints)
         self.tools = ToolHost(
             deps.database, ids, self.buffer, self._checkpoints, deadline, deps.settings.approval_s

@@ -8,7 +8,15 @@ import anyio
 
 from app.core.assistants import ApprovalDecision
 from app.core.config import Settings
-from app.core.errors import BadRequest, Interrupted, MessageTooBig, NotFound, ServerFull
+from app.core.errors import (
+    BadRequest,
+    Busy,
+    Interrupted,
+    MessageTooBig,
+    NotFound,
+    ServerFull,
+    StorageUnavailable,
+)
 from app.core.metrics import Observer
 from app.core.supervision import Supervisor
 from app.services.chat.answer import AnswerRun
@@ -17,6 +25,7 @@ from app.services.chat.events import Cursor, Delivery, Failed
 from app.services.chat.model_loop import AnswerDeps, AnswerIds, AnswerOptions
 from app.services.chat.outcome import load_end
 from app.services.llm.models import ModelCatalog
+from app.storage import answers as answer_rows
 from app.storage import approvals, conversations, messages
 from app.storage.database import Database
 from app.storage.messages import Message, NewTurn, Parent
@@ -28,6 +37,8 @@ POLL_S = 1.0
 """How often an answer that another process makes is read again (s)."""
 STOP_S = 10.0
 """How long `stop` waits until the end is stored (s)."""
+STOP_POLL_S = 0.25
+"""How often a process looks for requests to stop that others have received; so often those look for the end (s)."""
 DRAIN_S = 1.5
 """How long the end of the server waits for the same (s): Ctrl-C should take no more than 2 s."""
 
@@ -55,6 +66,8 @@ class Answers:
     async def lifespan(self) -> AsyncIterator[None]:
         """Make answers until the block ends; the database must outlive it."""
         async with self.tasks.run():
+            if not self._database.is_sqlite:
+                self.tasks.start_loop("requests to stop", self._watch_stop_requests)
             yield
             await self.drain()
 
@@ -220,10 +233,12 @@ class Answers:
     # -- end
 
     async def stop(self, user_id: UUID, conversation_id: UUID) -> UUID | None:
-        """End the running answer and keep what has arrived; its id, or None where there is none.
+        """End the running answer, whichever process makes it, and keep what has arrived; its id, or None without one.
 
         Raises:
             NotFound: this user has no such conversation.
+            Busy: the process that makes it does not react; its lease will run out.
+            StorageUnavailable
         """
         for run in self._runs.values():
             if run.ids.conversation_id == conversation_id and run.ids.user_id == user_id:
@@ -231,9 +246,42 @@ class Answers:
                 with anyio.move_on_after(STOP_S):
                     await run.finished.wait()
                 return run.ids.message_id
-        async with self._database.read() as session:
+        if self._database.is_sqlite:
+            async with self._database.read() as session:
+                await conversations.get(session, user_id, conversation_id)
+            return None
+        return await self._stop_elsewhere(user_id, conversation_id)
+
+    async def _stop_elsewhere(self, user_id: UUID, conversation_id: UUID) -> UUID | None:
+        async with self._database.write() as session:
             await conversations.get(session, user_id, conversation_id)
-        return None
+            message_id = await answer_rows.request_stop(session, conversation_id)
+        if message_id is None:
+            return None
+        with anyio.move_on_after(STOP_S):
+            while True:
+                if (await self._read_answer(user_id, message_id)).status != "streaming":
+                    return message_id
+                await anyio.sleep(STOP_POLL_S)
+        raise Busy(
+            "the server that makes this answer does not react; if it is gone, the answer ends within two minutes"
+        )
+
+    async def _watch_stop_requests(self) -> None:
+        """Stop the answers of this process whose users have asked another one."""
+        while True:
+            await anyio.sleep(STOP_POLL_S)
+            if not self._runs:
+                continue
+            try:
+                async with self._database.read() as session:
+                    asked = await answer_rows.find_stop_requests(session, self._database.run_id)
+            except StorageUnavailable:
+                await anyio.sleep(POLL_S)  # logged already
+                continue
+            for message_id in asked:
+                if (run := self._runs.get(message_id)) is not None:
+                    run.end("stopped")
 
     def end_deleted(self, conversation_id: UUID) -> None:
         """End the running answer of a conversation that has been deleted."""

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import anyio
 
-from app.core.errors import NotFound, StorageUnavailable
+from app.core.errors import Interrupted, NotFound, StorageUnavailable
 from app.services.chat.buffer import AnswerBuffer
-from app.services.chat.outcome import ModelResult, Outcome
+from app.services.chat.outcome import EndReason, ModelResult, Outcome
 from app.storage import answers, approvals
 from app.storage.database import Database
 from app.storage.tool_events import ToolEvent, dump_tool_events
@@ -26,7 +26,7 @@ class Checkpointer:
     """Writes one answer to the database. `on_lost` is called where its row is deleted or taken by another process."""
 
     def __init__(
-        self, database: Database, buffer: AnswerBuffer, message_id: UUID, on_lost: Callable[[], None]
+        self, database: Database, buffer: AnswerBuffer, message_id: UUID, on_lost: Callable[[EndReason], None]
     ) -> None:
         self._database = database
         self._buffer = buffer
@@ -61,8 +61,8 @@ class Checkpointer:
                 await self._due.wait()
             self._something_unsaved, self._due, self._unsaved_chars = anyio.Event(), anyio.Event(), 0
             try:
-                if not await self._save():
-                    self._on_lost()
+                if (loss := await self._save()) is not None:
+                    self._on_lost(loss)
             except StorageUnavailable:
                 continue  # the buffer keeps everything; the next checkpoint stores it
 
@@ -71,18 +71,21 @@ class Checkpointer:
 
         Raises:
             NotFound: the answer was deleted.
+            Interrupted: it was taken by another process.
             StorageUnavailable
         """
         async with self._writing:
             async with self._database.write() as session:
                 tool_data = dump_tool_events([*self._buffer.tool_events, question])
                 if not await answers.checkpoint(session, tool_data=tool_data, **self._state()):
+                    if await answers.is_stored(session, self._message_id):
+                        raise Interrupted("the answer has ended: another server has not heard of this one")
                     raise NotFound("the conversation of this answer has been deleted")
                 await approvals.ask(session, self._message_id, question.call_id, expires_at)
             self._buffer.add_tool_event(question)
 
     async def store_end(self, outcome: Outcome, result: ModelResult) -> bool:
-        """Store the answer for good; False where its row is deleted or taken by another process.
+        """Store the answer for good; False where its row is deleted.
 
         Raises:
             StorageUnavailable
@@ -103,14 +106,18 @@ class Checkpointer:
                 **self._state(),
             )
 
-    async def _save(self) -> bool:
+    async def _save(self) -> EndReason | None:
+        """Store what has arrived; why the answer is lost, if it is."""
         async with self._writing, self._database.write() as session:
             count = len(self._buffer.tool_events)
             changed = count > self._saved_tool_events
             tool_data = dump_tool_events(self._buffer.tool_events) if changed else None
             is_ours = await answers.checkpoint(session, tool_data=tool_data, **self._state())
+            is_there = is_ours or await answers.is_stored(session, self._message_id)
         self._saved_tool_events = count
-        return is_ours
+        if is_ours:
+            return None
+        return "called_dead" if is_there else "deleted"
 
     def _state(self) -> dict[str, Any]:
         return {

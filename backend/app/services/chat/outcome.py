@@ -15,8 +15,9 @@ logger = logging.getLogger(__name__)
 STOPPED = "stopped"
 """The code in the stored `error` of an answer that its user stopped. Readers get `done`, not an error."""
 
-EndReason = Literal["stopped", "shutdown", "deleted"]
-"""Why an answer ends before its model does: its user, the server's end, or the deletion of its conversation."""
+EndReason = Literal["stopped", "shutdown", "deleted", "called_dead"]
+"""Why an answer ends before its model does: its user, the server's end, the deletion of its conversation, or another
+server, which has not heard of this one for so long that it has marked the answer as interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class Outcome:
             return cls("interrupted", STOPPED, "its user stopped it")
         if reason == "deleted":
             return cls.from_error(NotFound("the conversation of this answer has been deleted"))
+        if reason == "called_dead":
+            cut = Interrupted(
+                "this server and its database lost each other while it answered; what had arrived is here"
+            )
+            return cls("interrupted", cut.code, cut.message)
         shutdown = Interrupted("the server ended while it answered; what had arrived is here")
         return cls("interrupted", shutdown.code, shutdown.message)
 
