@@ -96,6 +96,10 @@ class Closable(Protocol):
 T = TypeVar("T", bound=Closable)
 
 
+CLOSE_S = 5.0
+"""How long a provider may take to close (s)."""
+
+
 class CannotBuild(Exception):
     """A registered provider cannot be imported or built."""
 
@@ -166,7 +170,10 @@ class LazyRegistry(Generic[T]):
 
     async def _close(self, name: str, built: T) -> None:
         try:
-            await built.aclose()
+            with anyio.move_on_after(CLOSE_S) as scope:
+                await built.aclose()
+            if scope.cancelled_caught:
+                logger.error("%s %r did not close within %g s and was left", self._kind, name, CLOSE_S)
         except BaseException as error:  # noqa: BLE001  # the others must still be closed
             reraise_cancellation(error)
             log_failure(logger, f"{self._kind} {name!r} did not close", error)

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from app.core.config import Settings
+from app.providers import registry as registry_module
 from app.providers.base import ChatMessage, LlmConfig, SttConfig
 from app.providers.registry import (
     BUILT_IN_LLM,
@@ -144,3 +145,21 @@ async def test_all_that_were_built_are_closed_whatever_one_does(caplog: pytest.L
     assert [one.closed for one in built] == [True, True]
     assert FakeProvider.built == 0
     assert "provider 'bad' did not close: ValueError" in caplog.text
+
+
+async def test_one_that_never_closes_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(registry_module, "CLOSE_S", 0.05)
+
+    class Hangs:
+        async def aclose(self) -> None:
+            await anyio.sleep_forever()
+
+    registry = LazyRegistry[Any](
+        "toolset", {"slow": Registration("slow", lambda: lambda _: Hangs(), "tests")}, Settings()
+    )
+    await registry.get("slow")
+    with anyio.fail_after(5):
+        await registry.aclose()
+    assert "toolset 'slow' did not close within 0.05 s and was left" in caplog.text
