@@ -262,7 +262,9 @@ def _answer_without_chunks(app: ASGI3Application, cycle: RequestResponseCycle) -
         async def send_unframed(message: ASGISendEvent) -> None:
             nonlocal is_unframed
             if message["type"] == "http.response.start":
-                is_unframed = not any(name.lower() == b"content-length" for name, _ in message["headers"])
+                is_unframed = not any(
+                    name.lower() == b"content-length" for name, _ in message.get("headers", ())
+                )
                 if is_unframed:
                     cycle.chunked_encoding = False
             elif message["type"] == "http.response.body" and is_unframed:

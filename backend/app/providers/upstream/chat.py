@@ -55,7 +55,7 @@ class ChatUpstream:
             MissingConfig, BaseUrlNotAllowed, ContextTooLong, UpstreamError: an answer that fails in the middle raises
                 after the chunks that came before.
         """
-        host = self._profile.require_endpoint().base.host
+        host = self._profile.require_endpoint().label
         normalizer = ChunkNormalizer(request.model, keeps_think_tags=self._keeps_think_tags(request))
         first_by_s = anyio.current_time() + self._profile.first_byte_timeout_s
         async with self._open(request, by_s=first_by_s, stream=True) as reply:
@@ -95,7 +95,7 @@ class ChatUpstream:
         Raises:
             MissingConfig, BaseUrlNotAllowed, ContextTooLong, UpstreamError
         """
-        host = self._profile.require_endpoint().base.host
+        host = self._profile.require_endpoint().label
         by_s = anyio.current_time() + self._profile.first_byte_timeout_s * _COMPLETION_TIMEOUT_FACTOR
         async with self._open(request, by_s=by_s, stream=False) as reply:
             reply.limit_wait(max(0.0, by_s - anyio.current_time()))
@@ -123,7 +123,7 @@ class ChatUpstream:
         is_whole: bool,
     ) -> tuple[list[dict[str, Any]], PrompterError | None]:
         """Return the chunks of events that came together, and the failure after them, if any."""
-        host = self._profile.require_endpoint().base.host
+        host = self._profile.require_endpoint().label
         chunks: list[dict[str, Any]] = []
         for event in events:
             try:
@@ -143,7 +143,7 @@ class ChatUpstream:
     async def _open(self, request: ChatRequest, *, by_s: float, stream: bool) -> AsyncIterator[Reply]:
         """Yield the reply to read; a body that this upstream refuses is sent again without what it refused."""
         endpoint = self._profile.require_endpoint()
-        host, model = endpoint.base.host, request.model
+        host, model = endpoint.label, request.model
         body = prepare_body(self._profile.vendor.adapt_body(request.body, model), model, stream=stream)
         for quirk, quirk_model in self._quirks:
             if quirk_model in ("", model):

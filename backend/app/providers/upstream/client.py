@@ -31,6 +31,11 @@ class Endpoint:
     reuses_connections: bool = True
     """Whether a connection may serve a second request."""
 
+    @property
+    def label(self) -> str:
+        """What errors call the upstream: its host where the settings name it; they do not repeat a request."""
+        return "base_url" if self.reach is Reach.PUBLIC else self.base.host
+
 
 class UpstreamClient:
     """Sends requests to endpoints over one pool of connections for each reach, opened when first needed.
@@ -66,7 +71,7 @@ class UpstreamClient:
             BaseUrlNotAllowed, UpstreamError, UpstreamTimeout
         """
         build_request = _build_requests(method, endpoint, path, body)
-        with upstream_errors(endpoint.base.host), anyio.fail_after(timeout_s):
+        with upstream_errors(endpoint.label), anyio.fail_after(timeout_s):
             reply = await self._send_with_retries(
                 self._transports[endpoint.reach], build_request, tries, max_retry_wait_s
             )
@@ -74,7 +79,7 @@ class UpstreamClient:
             if reply.headers.get("content-encoding", "identity") != "identity":
                 # The request asked for plain bytes; unpacking a stranger's data could take any amount of memory.
                 raise UpstreamError(
-                    f"the upstream {endpoint.base.host!r} answered compressed, which was not asked for"
+                    f"the upstream {endpoint.label!r} answered compressed, which was not asked for"
                 )
             yield reply
         finally:

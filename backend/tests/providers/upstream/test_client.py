@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.errors import BadRequest, UpstreamError, UpstreamTimeout
-from app.providers.upstream.addresses import Reach, parse_base_url
+from app.providers.upstream.addresses import Address, Reach, parse_base_url
 from app.providers.upstream.client import Endpoint, UpstreamClient, make_redactor
 from tests.fakes.upstream import FakeUpstream, Reply, dropped_reply, error_reply, json_reply, silent_reply
 
@@ -78,6 +78,25 @@ async def test_the_last_failure_to_connect_is_an_error() -> None:
         upstream.script.extend([dropped_reply(), dropped_reply()])
         with pytest.raises(UpstreamError, match="cannot be reached"):
             await post(upstream, tries=2, json={})
+
+
+@pytest.mark.parametrize(
+    ("reach", "label"),
+    [(Reach.PUBLIC, "base_url"), (Reach.LISTED, "canary.example"), (Reach.OPERATOR, "canary.example")],
+)
+async def test_an_address_of_a_request_is_not_repeated(reach: Reach, label: str) -> None:
+    """One of the settings is named by its host, that people know which service failed."""
+
+    async def unknown(host: str, port: int) -> list[Address]:
+        raise OSError("no such name")
+
+    client = UpstreamClient(1.0, unknown)
+    endpoint = Endpoint(parse_base_url("https://canary.example/v1"), KEY, reach)
+    with pytest.raises(UpstreamError) as failed:
+        async with client.request("GET", endpoint, "/models", timeout_s=5, tries=1):
+            raise AssertionError("never reached")
+    assert f"the upstream {label!r} cannot be reached" in failed.value.message
+    await client.aclose()
 
 
 async def test_a_body_that_nests_without_end_is_a_bad_request() -> None:
