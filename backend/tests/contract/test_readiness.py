@@ -140,7 +140,8 @@ def test_a_database_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch)
             file.execute("ALTER TABLE runs RENAME TO lost")
             told = until_it_says(http, is_failing)
             assert told.status_code == 503
-            assert told.json()["problems"] == ["the database cannot be read: it failed, try again later"]
+            [problem] = told.json()["problems"]
+            assert problem.startswith("the database cannot be read: ")
             file.execute("ALTER TABLE lost RENAME TO runs")
         until_it_says(http, is_ready)
 
