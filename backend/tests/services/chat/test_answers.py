@@ -17,7 +17,9 @@ from app.core.errors import (
     NotFound,
     ServerFull,
 )
+from app.services.chat import answers
 from app.services.chat.events import Cursor, TextDelta
+from app.storage import conversations, messages
 from app.storage.database import Database
 from app.utils.ids import new_id
 from tests.fakes.llm_providers import FakeChat, Gate, delta, pieces
@@ -78,6 +80,22 @@ async def test_every_event_tells_where_to_go_on(
         for at, (cursor, _) in enumerate(deliveries):
             rest = await chat.collect_events(turn.assistant.id, cursor)
             assert join_text(events[: at + 1]) + join_text(rest) == "one two three"
+
+
+async def test_stop_says_so_where_the_process_that_answers_does_not_react(
+    database: Database, storage_settings: Settings, ana: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be gone: its lease has not run out."""
+    if database.is_sqlite:
+        pytest.skip("SQLite has one process")
+    monkeypatch.setattr(answers, "STOP_S", 0.3)
+    async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
+        async with database.write() as session:
+            conversation = await conversations.create(session, ana)
+            turn = await messages.append_turn(session, ana, conversation.id, "hola", run_id=new_id())
+        with pytest.raises(Busy, match="does not react"):
+            await chat.answers.stop(ana, conversation.id)
+        assert (await chat.load(turn.assistant)).status == "streaming"
 
 
 async def test_stop_keeps_what_had_arrived(database: Database, storage_settings: Settings, ana: UUID) -> None:
