@@ -22,13 +22,15 @@ def status(as_json: AsJson = False) -> None:
 
     url = _read_url()
     try:
-        schema = None if _is_missing(url) else run_async(migrate.read_schema(url))
+        schema = None if _is_empty(url) else run_async(migrate.read_schema(url))
     except StorageUnavailable as error:
         raise CommandError(error.message) from error
     current = schema.current if schema else None
     head = schema.head if schema else migrate.find_head_revision()
     state = (
-        "no database yet"
+        "an empty file: if there was a database, restore a backup with `prompter db restore FILE`"
+        if schema is None and Path(url.database or "").exists()
+        else "no database yet"
         if current is None and not (schema and schema.missing)
         else "newer than this version"
         if schema and not schema.is_known
@@ -131,9 +133,10 @@ def _read_url() -> "DatabaseUrl":
         raise CommandError(str(error)) from error
 
 
-def _is_missing(url: "DatabaseUrl") -> bool:
-    """Whether it is an SQLite file that does not exist; opening the database would create it."""
-    return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
+def _is_empty(url: "DatabaseUrl") -> bool:
+    """Whether it is an SQLite file that does not exist or has no byte; opening the database would write to it."""
+    file = Path(url.database or "")
+    return url.get_backend_name() == "sqlite" and not (file.exists() and file.stat().st_size)
 
 
 def _format_url(url: "DatabaseUrl") -> str:

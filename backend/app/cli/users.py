@@ -130,7 +130,7 @@ def _run_on_accounts(work: "Callable[[UserAdministration], Awaitable[T]]") -> T:
     """
     from app.core.errors import PrompterError
     from app.services.accounts.administration import UserAdministration
-    from app.storage.data_folder import make_private
+    from app.storage.data_folder import make_private, refuse_emptied
     from app.storage.database import Database
     from app.storage.lifecycle import prepare_schema
 
@@ -140,6 +140,7 @@ def _run_on_accounts(work: "Callable[[UserAdministration], Awaitable[T]]") -> T:
         database = Database(settings)
         try:
             if database.is_sqlite:
+                refuse_emptied(settings.data_dir)
                 make_private(settings.data_dir)
             await prepare_schema(database)
             return await work(UserAdministration(database))

@@ -33,7 +33,7 @@ def back_up(source: Path, target: Path, progress: Progress | None = None) -> int
     The copy is one state of the database, and only its user can read it. It gets its name when it is complete.
 
     Raises:
-        StorageUnavailable: there is no database, `target` exists already, or it cannot be written.
+        StorageUnavailable: there is no database or it is damaged, `target` exists already, or it cannot be written.
     """
     if not source.is_file():
         raise StorageUnavailable(
@@ -47,13 +47,18 @@ def back_up(source: Path, target: Path, progress: Progress | None = None) -> int
             partial.unlink()
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         _copy(source, partial, progress)
+        if fault := _find_fault(partial):
+            raise _make_damaged(source, fault)
         _publish(partial, target)
     except (OSError, sqlite3.Error) as error:
-        with suppress(OSError):
-            partial.unlink()
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise _make_damaged(source, "is damaged") from error
         raise StorageUnavailable(
             f"the backup {str(target)!r} could not be written: {_explain(error)}"
         ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
     return target.stat().st_size
 
 
@@ -80,7 +85,8 @@ def restore(backup: Path, folder: Path, at: datetime | None = None) -> tuple[int
                 partial.unlink()
             os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             _copy(backup, partial, None)
-            _check_backup(backup, partial)
+            if fault := _find_fault(partial, "integrity_check"):
+                raise StorageUnavailable(f"the backup {str(backup)!r} {fault}: take another one")
             kept = _set_aside(file, at or utc_now())
             _publish(partial, file)
         except (OSError, sqlite3.Error) as error:
@@ -126,17 +132,21 @@ def _find_damage(connection: sqlite3.Connection, check: str, *, within_s: float 
     return None if found == "ok" else str(found)
 
 
-def _check_backup(backup: Path, copy: Path) -> None:
-    """Raises:
-    StorageUnavailable: the copy of this backup is damaged, none of ours, or of a newer version.
-    """
+def _make_damaged(source: Path, fault: str) -> StorageUnavailable:
+    return StorageUnavailable(
+        f"the database {str(source)!r} {fault}, no backup was written: {RESTORE_REMEDY}"
+    )
+
+
+def _find_fault(copy: Path, check: str = "quick_check") -> str | None:
+    """What is wrong with the copy of a database, in words that follow its name; None if it is whole."""
     with closing(_open_to_read(copy)) as connection:
-        if _find_damage(connection, "integrity_check"):
-            raise StorageUnavailable(f"the backup {str(backup)!r} is damaged: take another one")
+        if _find_damage(connection, check):
+            return "is damaged"
         schema = migrate.read_file_schema(connection)
     if schema.current is None or schema.missing:
-        raise StorageUnavailable(f"{str(backup)!r} is no whole database of PROMPTer: take another file")
-    migrate.refuse_newer(schema)
+        return "is no whole database of PROMPTer"
+    return None if schema.is_known else "was written by a newer version"
 
 
 def _set_aside(file: Path, at: datetime) -> Path | None:

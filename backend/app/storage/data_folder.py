@@ -121,7 +121,7 @@ def refuse_emptied(folder: Path) -> None:
     """
     file, log = folder / DATABASE_FILE, folder / f"{DATABASE_FILE}-wal"
     has_log = log.exists() and log.stat().st_size > 0
-    if file.exists() and file.stat().st_size:
+    if not folder.exists() or (file.exists() and file.stat().st_size):
         return
     left = {path.name for path in folder.iterdir()} - {"prompter.lock", *list_database_files(file)}
     if has_log or (file.exists() and left):
