@@ -234,7 +234,10 @@ class LimitSettings(BaseModel):
         20.0, ge=2, le=28, description="length of an utterance from which a short pause ends it (s)"
     )
     stall_s: float = Field(
-        1.5, gt=0, le=60, description="time without audio after which an open utterance is ended (s)"
+        1.5,
+        gt=0,
+        le=60,
+        description="time without audio from a client that is there, after which an open utterance is ended (s)",
     )
     idle_session_s: float = Field(
         15.0,

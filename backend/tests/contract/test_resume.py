@@ -233,6 +233,29 @@ async def test_what_was_said_before_the_loss_is_told_whole_at_the_end_of_the_win
         assert text == anew.digest
 
 
+async def test_a_line_that_stays_lost_is_waited_for_so_long_and_no_longer() -> None:
+    """It looks open until `idle_session_s` is over; then the window begins, and at its end the sentence is decoded."""
+    engine = FakeEngine(Script(hypothesis=guess_words))
+    limits = {"stall_s": 0.3, "idle_session_s": 1.5, "resume_s": 0.5}
+    with serve_engine(engine, limits=limits) as served:
+        async with run_proxy(served.url) as line:
+            client = ResumingClient(line.url)
+            await client.start()
+            await say(client, make_sentence(0.0)[:64_000])
+            assert client.connection is not None
+            while (await client.event(client.connection))["type"] != "partial":
+                pass
+            line.freeze()
+            began_s = time.monotonic()
+            await wait_until(lambda: engine.all_closed, 15)
+            assert time.monotonic() - began_s >= 1.5
+        broken, anew = engine.streams
+        assert (broken.finished, anew.finished) == (False, True)
+        text = served.resources.transcripts.get_text(SessionLabel(LOCAL_USER_ID, "s1"))
+        assert text == anew.digest
+        assert await refusal(served, client.token) == REFUSED
+
+
 async def test_a_client_that_falls_silent_gets_its_final(stalling: RunningServer) -> None:
     """Also behind a proxy, where only the answer to a ping tells it from a client whose line is lost."""
     async with run_proxy(stalling.url) as line:
