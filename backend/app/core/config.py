@@ -75,7 +75,7 @@ class WhisperSettings(BaseModel):
     )
     final_window: Literal["short", "full"] = Field(
         "short",
-        description="audio that Whisper encodes for a final: `short` the speech, at least 15 s; `full` always 30 s; a "
+        description="audio that Whisper encodes for a final: `short` the speech, at least 10 s; `full` always 30 s; a "
         "doubtful `short` one is decoded again with 30 s",
     )
 
@@ -173,8 +173,8 @@ class EndpointingSettings(BaseModel):
         description="silence that ends an utterance in the profile `hands_free` (ms)",
     )
     provisional_ms: int = Field(
-        256,
-        ge=100,
+        160,
+        ge=160,
         le=10_000,
         description="silence after which the final is decoded early, for `eager_final` (ms)",
     )

@@ -245,8 +245,8 @@ class ToldSpeech:
 class WindowSttSession(Protocol):
     """One dictation of an engine that decodes a window as a whole (Whisper); the server makes it stream.
 
-    The server decides when to decode what (services/decoding). `decode` runs at once, off the event loop; calls of one
-    session never overlap.
+    The server decides when to decode what (services/decoding). `decode` runs at once, off the event loop; a final may
+    begin while a partial of the session still runs.
     """
 
     model: str | None

@@ -85,7 +85,7 @@ class WindowScript:
 
 
 class FakeWindowSession:
-    """One dictation; two decodes at a time, or one after its close, are faults of the caller."""
+    """One dictation; two finals or two partials at a time, or a decode after its close, are faults of the caller."""
 
     model: str | None = "fake"
 
@@ -94,7 +94,8 @@ class FakeWindowSession:
         self.requests: list[WindowRequest] = []
         self.held: list[anyio.Event] = []
         self.closed = False
-        self.running = False
+        self.running: list[bool] = []
+        """For each decode that runs, whether it is a final."""
 
     @property
     def finals(self) -> list[WindowRequest]:
@@ -105,9 +106,9 @@ class FakeWindowSession:
         return [request for request in self.requests if not request.final]
 
     async def decode(self, request: WindowRequest) -> WindowResult:
-        assert not self.running, "two decodes of one dictation at a time"
+        assert request.final not in self.running, "two finals, or two partials, of one dictation at a time"
         assert not self.closed, "a decode after the close"
-        self.running = True
+        self.running.append(request.final)
         self.requests.append(request)
         try:
             if self.script.hold(request):
@@ -118,7 +119,7 @@ class FakeWindowSession:
                 raise failure
             return replace(self.script.answer(request), decode_ms=self.script.decode_ms)
         finally:
-            self.running = False
+            self.running.remove(request.final)
 
     async def aclose(self) -> None:
         assert not self.running, "closed while a decode runs"
@@ -133,7 +134,7 @@ class ContinuingFakeSession(FakeWindowSession):
         self.told: list[ToldSpeech] = []
 
     async def decode_continuation(self, request: WindowRequest, told: ToldSpeech) -> WindowResult | None:
-        assert not self.running, "two decodes of one dictation at a time"
+        assert request.final not in self.running, "two finals of one dictation at a time"
         assert not self.closed, "a decode after the close"
         self.told.append(told)
         return self.script.go_on(request, told)

@@ -10,7 +10,8 @@ from faster_whisper import decode_audio
 
 from app.bench.words import normalize_words
 from app.core.config import Settings
-from app.providers.base import Samples, SttConfig, Transcript
+from app.providers.base import Samples, SttConfig, ToldSpeech, Transcript
+from app.providers.stt.whisper.continuation import decode_continuation
 from app.providers.stt.whisper.full_window import DecodeRequest
 from app.providers.stt.whisper.model_pool import load
 from app.providers.stt.whisper.provider import WhisperLocalProvider
@@ -48,6 +49,27 @@ async def test_a_quiet_voice_after_a_loud_one_is_written(whisper_base: Path) -> 
     transcript = await decode_final(whisper_base, read_recording("quiet_voice_after_loud"), "en")
     assert normalize_words(transcript.text, "en")[-4:] == ["alkaline", "the", "chemical", "is"]
     assert transcript.uncovered == ()
+
+
+def test_a_sentence_after_a_whole_one_is_written_in_its_window(model: Any) -> None:
+    """The decoder would rather end after the told sentence: of its texts the best one that goes on is taken."""
+    told = load_audio(SPEECH / "clips/en_ls_6930-75918-0000.wav")
+    samples = load_audio(SPEECH / "clips/en_jfk.wav")
+    before = ToldSpeech(told, "Concord returned to its place amidst the tents.", "en")
+    request = DecodeRequest(samples, len(samples), "en", None, words=True, beam_size=5)
+    found = decode_continuation(model, request, before, threading.Event())
+    assert found is not None
+    assert normalize_words(found.text, "en")[:4] == ["and", "so", "my", "fellow"]
+    assert not found.joined
+
+
+@pytest.mark.parametrize("sound", ["ns_dog_bark", "ns_jazz", "ns_ring_dtmf_8k", "ns_silence_16k"])
+def test_a_sound_after_a_sentence_does_not_say_it_again(model: Any, sound: str) -> None:
+    told = load_audio(SPEECH / "clips/es_fleurs_006.wav")
+    samples = load_audio(next((SPEECH / "clips").glob(f"{sound}.*")))[: 3 * RATE_HZ]
+    before = ToldSpeech(told, "Los luchadores compañeros de Luna también le rindieron homenaje.", "es")
+    request = DecodeRequest(samples, len(samples), "es", None, words=True, beam_size=5)
+    assert decode_continuation(model, request, before, threading.Event()) is None
 
 
 @pytest.mark.parametrize("silence_ms", [0, 300])

@@ -9,7 +9,7 @@ from app.providers.base import SAMPLE_RATE_HZ, Samples, ToldSpeech, Word
 from app.utils.joining import TextPart, join_texts
 
 TOLD_S = 5.0
-"""Of the speech before. More is no more accurate, and costs its text (docs/decisions/0012)."""
+"""Of the speech before. More is no more accurate, and costs its text (docs/decisions/0015)."""
 
 LONGEST_JOINT_S = 28.0
 """A window has no room for more."""

@@ -134,7 +134,7 @@ class DecodeTask:
 
 
 class WindowSession:
-    """What the streams of one session share. At most one decode of a session runs at a time."""
+    """What the streams of one session share. Of a session's finals one is decoded at a time, and of its partials."""
 
     def __init__(
         self,
@@ -155,7 +155,8 @@ class WindowSession:
         self._scheduler = scheduler
         self._number = number
         self._boundary = ProviderBoundary(name)
-        self._lock = anyio.Lock()
+        self._finals = anyio.Lock()
+        self._partials = anyio.Lock()
 
     @property
     def model(self) -> str | None:
@@ -185,7 +186,7 @@ class WindowSession:
             Shed: the task is a partial that is not worth its cost any more.
             EngineFailed, and our other errors that the engine raises.
         """
-        async with self._lock:
+        async with self._finals if is_final(task.priority) else self._partials:
             size = self._window_size(task)
             requests: list[WindowRequest] = []
 
@@ -214,7 +215,7 @@ class WindowSession:
             with self._boundary:
                 return await engine.decode_continuation(request, told)
 
-        async with self._lock:
+        async with self._finals:
             samples = np.concatenate((told.samples, request.samples))
             return await self._schedule(task, replace(request, samples=samples, window="short"), call)
 
@@ -226,7 +227,7 @@ class WindowSession:
             with self._boundary:
                 return await self._engine.decode(short)
 
-        async with self._lock:
+        async with self._finals:
             return await self._schedule(task, short, call)
 
     async def _schedule(

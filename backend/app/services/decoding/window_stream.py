@@ -28,9 +28,12 @@ from app.utils.scripts import find_scripts, list_scripts
 
 logger = logging.getLogger(__name__)
 
-TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
-"""Audio after the end of speech that a final decode hears. It is shorter than the silence before an eager final: both
-finals hear the same audio, so the text does not depend on when it was decoded."""
+TAIL_SAMPLES = SAMPLE_RATE_HZ * 4 // 25
+"""Audio after the end of speech that a final decode hears (160 ms). It is no longer than the silence before an eager
+final: both finals hear the same audio, so the text does not depend on when it was decoded."""
+
+EAGER_WAIT_S = 0.1
+"""How long an eager final waits under load: half of the pauses of 160 ms are over then, and need no decode."""
 
 FIRST_S = 0.5
 """Speech before the first partial: less is hardly a word."""
@@ -198,6 +201,8 @@ class LiveWindowStream(WindowStream):
         self._tasks = tasks
         self._onset_s = (onset - start) / SAMPLE_RATE_HZ
         self._task: DecodeTask | None = None
+        self._unfinished: set[DecodeTask] = set()
+        """Tasks in the background; a cancelled one may still hold a core."""
         self._eager: DecodeTask | None = None
         self._paused = False
         self._is_awaited = True
@@ -257,15 +262,15 @@ class LiveWindowStream(WindowStream):
     async def aclose(self) -> None:
         self._open = False
         self._cancel_task()
-        if self._task is not None:
-            await self._task.done.wait()
+        for task in tuple(self._unfinished):
+            await task.done.wait()
         await super().aclose()
 
     # -- decodes in the background
 
     @property
     def is_idle(self) -> bool:
-        """Whether no decode runs or waits in the background."""
+        """Whether no decode is wanted in the background."""
         return self._task is None or self._task.done.is_set()
 
     def _is_partial_due(self) -> bool:
@@ -273,28 +278,27 @@ class LiveWindowStream(WindowStream):
         return is_partial_due(heard_s, self._onset_s, self._last_partial, self._session.pressure_factor)
 
     def _start_task(self, task: DecodeTask, work: Callable[[DecodeTask], Awaitable[None]]) -> None:
-        before, self._task = self._task, task
-        self._tasks.start_soon(self._run, task, work, before)
+        self._task = task
+        self._unfinished.add(task)
+        self._tasks.start_soon(self._run, task, work)
 
     def _cancel_task(self) -> None:
         if self._task is not None:
             self._task.scope.cancel()
 
-    async def _run(
-        self, task: DecodeTask, work: Callable[[DecodeTask], Awaitable[None]], before: DecodeTask | None
-    ) -> None:
+    async def _run(self, task: DecodeTask, work: Callable[[DecodeTask], Awaitable[None]]) -> None:
         try:
             with task.scope:
                 await work(task)
         except PrompterError as error:
             task.failure = error
         finally:
-            if before is not None:
-                with anyio.CancelScope(shield=True):
-                    await before.done.wait()
+            self._unfinished.discard(task)
             task.done.set()
 
     async def _decode_eagerly(self, task: DecodeTask) -> None:
+        if self._session.pressure_factor > 1:
+            await anyio.sleep(EAGER_WAIT_S)
         task.result = await self._decode_final(task)
         transcript = self._transcript(task.result)
         is_wanted = self._eager is task and task.priority is Priority.EAGER

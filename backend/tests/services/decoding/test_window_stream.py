@@ -352,6 +352,47 @@ async def test_the_final_is_free_when_the_one_in_advance_is_ready() -> None:
         await stream.aclose()
 
 
+async def test_the_final_in_advance_does_not_wait_for_a_partial_that_nobody_wants() -> None:
+    script = WindowScript(hold=lambda request: not request.final)
+    async with dictation(script, cores=2) as it:
+        stream = it.utterance()
+        audio, end = utterance(4)
+        await feed(stream, audio[: end + TAIL_SAMPLES])
+        stream.pause(end)
+        await settle()
+        told = list(it.eager)
+        final = await stream.finish(end)
+        closed = anyio.Event()
+
+        async def close() -> None:
+            await stream.aclose()
+            closed.set()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(close)
+            await settle()
+            was_closed = closed.is_set()
+            it.engine.held[0].set()
+    assert told == [final.text] == [make_text(4)]
+    assert not was_closed, "closed while the partial still ran"
+    assert it.partials == []
+
+
+async def test_under_load_a_short_pause_costs_no_final_in_advance() -> None:
+    async with dictation(factor=2, config=SttConfig(partials=False)) as it:
+        stream = it.utterance()
+        audio, end = utterance(4)
+        await feed(stream, audio)
+        stream.pause(end)
+        await settle()
+        stream.resume()
+        await feed(stream, make_speech(2, 4))
+        stream.pause(len(audio) + 2 * WORD_SAMPLES)
+        assert (await stream.finish(len(audio) + 2 * WORD_SAMPLES)).text == make_text(6)
+        assert len(it.engine.finals) == 1
+        await stream.aclose()
+
+
 async def test_a_final_in_advance_hears_what_the_one_at_the_end_would() -> None:
     """So that no text depends on when it was decoded."""
     requests = []

@@ -29,7 +29,6 @@ from app.providers.stt.whisper.short_window import (
     FINAL_FRAMES,
     PARTIAL_FRAMES,
     AlignedWord,
-    Generated,
     Window,
     align_words,
     encode_window,
@@ -42,10 +41,13 @@ from app.utils.joining import CLOSING_MARKS, strip_closing_marks
 from app.utils.letters import count_letters
 
 REPEATED_WORDS = 3
-"""An utterance that begins with so many of the last told words says them again: it is decoded alone."""
+"""An utterance that begins with so many of the told words in a row is decoded alone."""
 
 ENDED = 0.3
 """Probability of a closing mark from which a capital after the told text begins a sentence, and is no name."""
+
+LANGUAGE_SAMPLES = 5 * SAMPLE_RATE_HZ
+"""The language of an utterance is found in its beginning: 2 s are enough (docs/decisions/0010)."""
 
 _OPENING = re.compile(r"""(?:["'”’»)\]](?=\s|$)|[^\w¿¡(\[{<«“"'$€£#@+])*""")
 _END_TOKENS = (".", "?", "!", '."', '?"', '!"', "。", "？", "！")
@@ -119,34 +121,27 @@ def _find_language(model: Any, request: DecodeRequest, told: ToldSpeech) -> tupl
     """The language of the utterance alone: the speech before it would lean the decision."""
     if request.lang is not None or not model.model.is_multilingual:
         return request.lang or told.lang or "en", 1.0
-    alone = encode_window(model, request.samples, request.speech_samples, PARTIAL_FRAMES)
+    heard = min(request.speech_samples, LANGUAGE_SAMPLES)
+    alone = encode_window(model, request.samples[:heard], heard, PARTIAL_FRAMES)
     return find_language(model, alone, request)
 
 
 def _go_on(decoder: _Decoder, told: str) -> _Continuation | None:
-    """Decode what follows the told text; where that is no more than its closing mark, what follows the mark."""
-    found, said = _write(decoder, told)
-    ends_before, text = split_opening(said)
-    if not text and ends_before:
-        found, said = _write(decoder, told + ends_before)
-        text = split_opening(said)[1]
-    if not text:
-        return None
-    if not ends_before and text[0].isupper() and _end_probability(decoder, told) >= ENDED:
-        ends_before = "."
-    tokens = [token for token in found.tokens if token < decoder.tokenizer.eot]
-    return _Continuation(tokens, text, ends_before, found.log_prob, found.capped)
-
-
-def _write(decoder: _Decoder, told: str) -> tuple[Generated, str]:
+    """Decode what follows the told text: the best text that has words, and not the best one that ends there."""
     model, tokenizer, window, request = decoder
     given = len(tokenizer.encode(f" {told}"))
     # faster-whisper drops hotwords where there is a prefix: they are given as the text before.
     terms = tokenizer.encode(f" {request.hotwords}")[:PROMPT_TOKENS] if request.hotwords else []
     prompt = model.get_prompt(tokenizer, terms, without_timestamps=True, prefix=told)
-    found = generate(model, tokenizer, window, prompt, request, given)
-    written = [token for token in found.tokens[given:] if token < tokenizer.eot]
-    return found, tokenizer.decode(written)
+    for found in generate(model, tokenizer, window, prompt, request, given):
+        tokens = [token for token in found.tokens if token < tokenizer.eot]
+        ends_before, text = split_opening(tokenizer.decode(tokens[given:]))
+        if not text:
+            continue
+        if not ends_before and text[0].isupper() and _end_probability(decoder, told) >= ENDED:
+            ends_before = "."
+        return _Continuation(tokens, text, ends_before, found.log_prob, found.capped)
+    return None
 
 
 def _end_probability(decoder: _Decoder, told: str) -> float:
@@ -195,11 +190,14 @@ def _is_doubtful(continuation: _Continuation, words: tuple[Word, ...], told: str
     text = continuation.text
     if continuation.capped or continuation.log_prob < LOG_PROB or compression_ratio(text) > COMPRESSION_RATIO:
         return True
-    said, before = _normalize(text), _normalize(told)
-    repeated = min(REPEATED_WORDS, len(before))
-    if said[:repeated] == before[-repeated:] and len(said) > repeated:
-        return True
-    return drop_copies(text, words).dropped
+    return repeats(_normalize(text), _normalize(told)) or drop_copies(text, words).dropped
+
+
+def repeats(said: list[str], told: list[str]) -> bool:
+    """Whether a text begins with words of the told one, which is what the decoder hears in noise."""
+    count = min(REPEATED_WORDS, len(told))
+    starts = range(len(told) - count + 1)
+    return len(said) >= count and any(said[:count] == told[at : at + count] for at in starts)
 
 
 def _normalize(text: str) -> list[str]:

@@ -35,7 +35,7 @@ MARGIN_FRAMES = 50
 """Half a second of silence after the audio: without it last words are lost (docs/decisions/0003)."""
 ROUND_FRAMES = 128
 PARTIAL_FRAMES = 640
-FINAL_FRAMES = 1500
+FINAL_FRAMES = 1000
 """The least window. A shorter one makes real weights say short sentences twice (docs/decisions/0003)."""
 MAX_FRAMES = 3000
 
@@ -84,7 +84,7 @@ def decode_short(
         without_timestamps=not request.final,
         hotwords=request.hotwords,
     )
-    found = generate(model, tokenizer, window, prompt, request)
+    found = generate(model, tokenizer, window, prompt, request)[0]
     said = [token for token in found.tokens if token < tokenizer.eot]
     text = tokenizer.decode(said).strip()
     if found.no_speech > (
@@ -152,14 +152,16 @@ def encode_window(model: Any, samples: Samples, speech_samples: int, least_frame
 
 def generate(
     model: Any, tokenizer: Any, window: Window, prompt: list[int], request: DecodeRequest, given: int = 0
-) -> Generated:
-    """Decode after `prompt`, whose last `given` tokens are the beginning of the text."""
+) -> list[Generated]:
+    """Decode after `prompt`, whose last `given` tokens are the beginning of the text. The best text comes first."""
     longest = given + BASE_TOKENS + int(TOKENS_PER_S * window.audio_s)
     most = min(longest, model.max_length // 2, model.max_length - len(prompt))
+    beams = request.beam_size if request.final else 1
     (result,) = model.model.generate(
         window.encoded,
         [prompt],
-        beam_size=request.beam_size if request.final else 1,
+        beam_size=beams,
+        num_hypotheses=beams,  # they were found anyway
         # CTranslate2 generates half of it at most, and what the prompt leaves of it.
         max_length=max(2 * most, len(prompt) + most),
         max_initial_timestamp_index=50,
@@ -168,9 +170,15 @@ def generate(
         suppress_blank=not given,  # after a given text there may be nothing more
         suppress_tokens=_suppressed(tokenizer),
     )
-    tokens = result.sequences_ids[0]
-    log_prob = result.scores[0] * len(tokens) / (len(tokens) - given + 1)
-    return Generated(tokens, log_prob, result.no_speech_prob, len(tokens) >= most)
+    return [
+        Generated(
+            tokens,
+            score * len(tokens) / (len(tokens) - given + 1),
+            result.no_speech_prob,
+            len(tokens) >= most,
+        )
+        for tokens, score in zip(result.sequences_ids, result.scores, strict=True)
+    ]
 
 
 def pad_features(features: NDArray[np.float32], least: int) -> NDArray[np.float32]:

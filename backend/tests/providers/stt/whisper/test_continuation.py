@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.providers.base import Samples, SttConfig, ToldSpeech
-from app.providers.stt.whisper.continuation import decode_continuation, split_opening
+from app.providers.stt.whisper.continuation import decode_continuation, repeats, split_opening
 from app.providers.stt.whisper.full_window import DecodeRequest, DecodeResult
 from app.providers.stt.whisper.model_pool import load
 from app.providers.stt.whisper.provider import WhisperLocalProvider
@@ -41,6 +41,22 @@ from tests.support.checkpoints import (
 )
 def test_the_marks_before_what_follows(said: str, marks: str, text: str) -> None:
     assert split_opening(said) == (marks, text)
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "again"),
+    [
+        ("we are glad", "we are glad to welcome his gospel", True),
+        ("welcome his gospel and more", "we are glad to welcome his gospel", True),
+        ("glad to see", "we are glad to welcome his gospel", False),
+        ("his gospel", "we are glad to welcome his gospel", False),
+        ("no", "no", True),
+        ("yes", "no", False),
+        ("", "no", False),
+    ],
+)
+def test_words_that_were_told_are_no_continuation(said: str, told: str, again: bool) -> None:
+    assert repeats(said.split(), told.split()) is again
 
 
 @pytest.fixture(scope="module")
