@@ -51,14 +51,16 @@ class CutOff:
 class ToolWorkers:
     """The functions that run for one application: `async def` on the event loop, plain ones in threads.
 
-    A plain function cannot be stopped, and an `async def` may refuse to end. Such a call is let go: nobody waits for
-    it, and it keeps its place until it ends. At most `threads` plain functions run, and as many calls are let go;
-    further calls are refused.
+    A plain function cannot be stopped, and an `async def` may refuse to end; nor can a result be stopped that is being
+    turned into text, in a thread as well. Such a call is let go: nobody waits for it, and it keeps its place until it
+    ends. At most `threads` plain functions run, as many results of others become text at once, and as many calls are
+    let go; further calls are refused.
     """
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._limiter = anyio.CapacityLimiter(threads)
+        self._functions = anyio.CapacityLimiter(threads)
+        self._results = anyio.CapacityLimiter(threads)  # functions that hang hold up no result of others
         self._let_go: set[asyncio.Task[Any]] = set()
 
     @property
@@ -76,7 +78,7 @@ class ToolWorkers:
                 "the server has to be started again"
             )
         call = _Call(function, most_chars)
-        task = asyncio.create_task(call.run(self._limiter))
+        task = asyncio.create_task(call.run(self._functions, self._results))
         try:
             await asyncio.wait([task], timeout=timeout_s)
             if task.done():
@@ -84,6 +86,8 @@ class ToolWorkers:
         finally:
             if not task.done():
                 await self._cut_off(name, call, task)
+        if task.done() and not task.cancelled() and isinstance(end := task.result(), Returned):
+            return end  # it was about to end
         if not call.has_begun:
             return NotRun(
                 f"the tool was not called: no thread was free for {timeout_s:g} s (assistants.threads); "
@@ -93,10 +97,11 @@ class ToolWorkers:
 
     async def _cut_off(self, name: str, call: "_Call", task: asyncio.Task[Any]) -> None:
         """End a call, or let it go."""
-        call.scope.cancel()  # ends the wait for a thread, and tells a function that asks `anyio.from_thread`
-        if not call.is_plain:
+        if call.awaits_function:
             task.cancel()
-        if not (call.is_plain and call.has_begun):
+        else:
+            call.scope.cancel()  # ends the wait for a thread, and tells a function that asks `anyio.from_thread`
+        if not call.is_in_thread:
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([task], timeout=CLOSING_S)
         if not task.done():
@@ -109,28 +114,38 @@ class _Call:
     """One call of a function, as its task runs it."""
 
     def __init__(self, function: Callable[[], Any], most_chars: int) -> None:
-        self.is_plain = not inspect.iscoroutinefunction(function)
+        self.awaits_function = inspect.iscoroutinefunction(function)
+        """Whether it is an `async def` that has not returned: cancelling the task would leave a thread uncounted."""
         self.has_begun = False
+        self.is_in_thread = False
+        """Whether a thread has begun with it, which nothing stops."""
         self.scope = anyio.CancelScope()
         self._function = function
         self._most_chars = most_chars
 
-    async def run(self, limiter: anyio.CapacityLimiter) -> Returned | Raised:
+    async def run(
+        self, functions: anyio.CapacityLimiter, results: anyio.CapacityLimiter
+    ) -> Returned | Raised:
         try:
-            if not self.is_plain:
+            if self.awaits_function:
                 self.has_begun = True
-                return await anyio.to_thread.run_sync(self._express, await self._function())
-            with self.scope:
-                return await anyio.to_thread.run_sync(self._run_plain, limiter=limiter)
+                result = await self._function()
+                self.awaits_function = False
+                with self.scope:
+                    return await anyio.to_thread.run_sync(self._express, result, limiter=results)
+            else:
+                with self.scope:
+                    return await anyio.to_thread.run_sync(self._run_plain, limiter=functions)
         except BaseException as error:  # noqa: BLE001  # a tool of another package may raise anything
             return Raised(error)
         return Raised(asyncio.CancelledError())
 
     def _run_plain(self) -> Returned:
-        self.has_begun = True
+        self.has_begun = self.is_in_thread = True
         return self._express(self._function())
 
     def _express(self, result: Any) -> Returned:
         """In a thread: a result may hold millions of values."""
+        self.is_in_thread = True
         text, truncated = express_result(result, self._most_chars)
         return Returned(text, truncated)

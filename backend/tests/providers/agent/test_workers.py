@@ -1,6 +1,7 @@
 """Functions of tools in tasks of their own: bounded in number, cut off in time, and let go where they do not end."""
 
 import asyncio
+import contextlib
 import threading
 from functools import partial
 from typing import Any
@@ -16,6 +17,14 @@ from app.providers.agent.workers import CutOff, NotRun, Raised, Returned, ToolWo
 
 async def call(workers: ToolWorkers, function: Any, timeout_s: float = 20.0) -> Any:
     return await workers.run("mine", function, timeout_s=timeout_s, most_chars=100)
+
+
+async def cut_off(workers: ToolWorkers, function: Any) -> Any:
+    """Call a function that does not end, until it has begun before its time was over: the machine may be slow."""
+    with anyio.fail_after(20):
+        while isinstance(end := await call(workers, function, 0.05), NotRun):
+            assert "no thread was free" in end.message
+    return end
 
 
 async def until_nobody_goes_on(workers: ToolWorkers) -> None:
@@ -37,10 +46,10 @@ async def test_what_functions_return() -> None:
 async def test_a_plain_function_that_hangs_is_let_go_and_keeps_its_place() -> None:
     hangs = threading.Event()
     workers = ToolWorkers(2)
-    assert await call(workers, hangs.wait, 0.05) == CutOff(goes_on=True)
+    assert await cut_off(workers, hangs.wait) == CutOff(goes_on=True)
     assert workers.let_go == 1
     assert await call(workers, lambda: "free") == Returned("free", truncated=False)
-    assert await call(workers, hangs.wait, 0.05) == CutOff(goes_on=True)
+    assert await cut_off(workers, hangs.wait) == CutOff(goes_on=True)
     refused = await call(workers, lambda: "not called")
     assert isinstance(refused, NotRun)
     assert "2 earlier calls of tools do not end (assistants.threads)" in refused.message
@@ -115,7 +124,7 @@ async def test_an_async_function_that_refuses_to_end_is_let_go(monkeypatch: pyte
         return "at last"
 
     workers = ToolWorkers(1)
-    assert await call(workers, stubborn, 0.05) == CutOff(goes_on=True)
+    assert await cut_off(workers, stubborn) == CutOff(goes_on=True)
     assert cancelled == 1
     assert isinstance(await call(workers, stubborn), NotRun)
     go_on.set()
@@ -158,7 +167,7 @@ async def test_a_plain_function_can_ask_whether_its_call_is_over() -> None:
             over.set()
 
     workers = ToolWorkers(1)
-    assert await call(workers, polite, 0.05) == CutOff(goes_on=True)
+    assert await cut_off(workers, polite) == CutOff(goes_on=True)
     await until_nobody_goes_on(workers)
     assert over.is_set()
 
@@ -193,3 +202,47 @@ async def test_results_are_expressed_in_a_thread() -> None:
     for function in (gives, Model):
         assert await call(workers, function) == Returned('"json"', truncated=False)
     assert threading.get_ident() not in threads
+
+
+class Hanging:
+    """A result whose model does not come to its end."""
+
+    def __init__(self) -> None:
+        self.has_begun, self.go_on = threading.Event(), threading.Event()
+
+    def model_dump(self, mode: str) -> str:
+        self.has_begun.set()
+        self.go_on.wait(20)
+        return mode
+
+
+async def test_a_result_that_does_not_come_to_its_end_keeps_a_place() -> None:
+    result = Hanging()
+
+    async def gives() -> Hanging:
+        return result
+
+    workers = ToolWorkers(1)
+    async with asyncio.TaskGroup() as group:
+        end = group.create_task(cut_off(workers, gives))
+        await asyncio.to_thread(result.has_begun.wait, 20)
+        assert anyio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
+    assert end.result() == CutOff(goes_on=True)
+    assert workers.let_go == 1
+    assert isinstance(await call(workers, gives), NotRun)
+    result.go_on.set()
+    await until_nobody_goes_on(workers)
+    assert await call(workers, gives) == Returned('"json"', truncated=False)
+
+
+async def test_a_function_that_ends_when_it_is_told_to_has_returned() -> None:
+    """Its result is true, and what it did is done."""
+
+    async def saves() -> str:
+        with contextlib.suppress(asyncio.CancelledError):
+            await anyio.sleep_forever()
+        return "saved"
+
+    workers = ToolWorkers(1)
+    assert await cut_off(workers, saves) == Returned("saved", truncated=False)
+    assert workers.let_go == 0

@@ -46,6 +46,7 @@ HISTORY = "### Chat History:\n<chat_history>\nUSER: Where is ORD001?\nASSISTANT:
         "Please generate a four to five word title summarizing our conversation without any lead-in",
         "Based on the chat history, give this conversation a name.\nKeep it short.",
         "  Write a title of this chat",
+        "Write a short title for the following chat thread",
     ],
 )
 def test_requests_for_titles_and_tags_are_recognized(text: str) -> None:
@@ -66,6 +67,8 @@ def test_requests_for_titles_and_tags_are_recognized(text: str) -> None:
         "### Task:\nTell me the state of ORD001",
         f"Where is ORD001?\n\n### Task:\nGenerate a title\n{HISTORY}",
         "Create an order and give it a tag",
+        "Suggest a title for my chat app",
+        "Create tags for each open thread in my notes",
         "¿Qué título tiene la conversación?",
     ],
 )
@@ -74,6 +77,15 @@ def test_questions_of_a_person_are_not(text: str) -> None:
     answer = {"role": "assistant", "content": "Generate a title for this conversation"}
     assert not asks_about_conversation([{"role": "user", "content": text}, answer])
     assert not asks_about_conversation([{"role": "user", "content": text}] * 2)
+
+
+def test_a_conversation_that_began_with_such_words_keeps_its_tools() -> None:
+    """What its first message asked was answered; the last one asks now."""
+    begun = [
+        {"role": "user", "content": "Suggest a title for this conversation"},
+        {"role": "assistant", "content": "Orders"},
+    ]
+    assert not asks_about_conversation([*begun, {"role": "user", "content": "Where is ORD001?"}])
 
 
 def test_an_image_is_no_request_for_a_title() -> None:
