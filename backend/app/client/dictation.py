@@ -35,6 +35,8 @@ RESUMABLE = frozenset({1001, 1002, 1005, 1006, 1007, 4408})
 """Close codes of a socket that the network, or a proxy on the way, has broken."""
 RESUMABLE_ERRORS = frozenset({"idle_timeout", "slow_reader"})
 """Errors by which the server ends a socket whose network may be gone."""
+FAULT = "internal_error"
+"""The error by which the server ends a socket after a fault of its own; it may keep the dictation."""
 
 Open = Callable[[], AbstractAsyncContextManager[ClientConnection]]
 
@@ -59,6 +61,8 @@ class Dictation:
         self._ready = False
         self._acked = False
         self._stop_sent = False
+        self._is_after_fault = False
+        """Whether a fault of the server was resumed and no utterance has ended since: the next one ends all."""
         self._failures: list[Exception] = []
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -86,6 +90,7 @@ class Dictation:
                         lost, deadline_s, pause_s = error, now_s + RESUME_S, FIRST_PAUSE_S
                     elif now_s >= deadline_s or not self._may_try_again(error):
                         raise lost from None
+                    self._is_after_fault = self._is_after_fault or _is_fault(error)
                 hello = self._make_resume_message()
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -98,11 +103,15 @@ class Dictation:
             return False
         if isinstance(error, ServerError) and error.code in RESUMABLE_ERRORS:
             return True
+        if _is_fault(error):
+            return not self._is_after_fault
         if isinstance(error, ServerFailed):  # 1011 without an error event comes from a proxy on the way
             return not error.code
         return isinstance(error, ConnectionLost) and error.close_code in RESUMABLE
 
     def _may_try_again(self, error: Exception) -> bool:
+        if _is_fault(error):
+            return not self._is_after_fault
         return not (isinstance(error, Refused) and error.code == "resume_refused")
 
     def _make_resume_message(self) -> dict[str, Any]:
@@ -176,6 +185,8 @@ class Dictation:
         elif data.get("type") == "ack":
             self._acked = True
             self._audio.acknowledge(data.get("audio_seq", 0))
+        elif data.get("type") in ("final", "utterance_discarded"):
+            self._is_after_fault = False
 
     def _make_close_error(self, socket: ClientConnection, fatal: dict[str, Any]) -> ServerError:
         reason = str(fatal.get("message") or socket.close_reason or "")
@@ -214,6 +225,10 @@ class Dictation:
         except Exception as error:  # noqa: BLE001  # a source may fail in any way; the caller's task raises it
             self._failures.append(error)
             await socket.close()
+
+
+def _is_fault(error: Exception) -> bool:
+    return isinstance(error, ServerError) and error.code == FAULT
 
 
 async def _with_pings(socket: ClientConnection, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -9,10 +9,11 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from app.client import dictation
-from app.client.errors import ConnectionLost, Refused
+from app.client.errors import ConnectionLost, Refused, ServerFailed
 from app.client.events import Event
 from app.client.prompt_client import PromptClient
 from app.core.config import Settings
+from app.services.dictation.session import SpeechSession
 from tests.conftest import SAMPLES, StartServer
 from tests.fakes.engine import FakeEngine, Script, guess_words
 from tests.fakes.speech_server import make_message, run_fake_speech_server
@@ -130,9 +131,19 @@ async def test_a_server_that_forgot_is_not_asked_twice() -> None:
 
 @pytest.mark.parametrize(
     ("close_code", "error"),
-    [(1001, ""), (1002, ""), (1007, ""), (1011, ""), (1008, "slow_reader"), (4408, "idle_timeout")],
+    [
+        (1001, ""),
+        (1002, ""),
+        (1007, ""),
+        (1011, ""),
+        (1008, "slow_reader"),
+        (4408, "idle_timeout"),
+        (1011, "internal_error"),
+    ],
 )
-async def test_every_close_that_a_network_causes_is_followed_by_a_resume(close_code: int, error: str) -> None:
+async def test_every_close_that_a_dictation_survives_is_followed_by_a_resume(
+    close_code: int, error: str
+) -> None:
     async def answer(socket: ServerConnection) -> None:
         if "start" in str(await socket.recv()):
             await socket.send(make_message("ready", resume_token="t"))
@@ -147,6 +158,58 @@ async def test_every_close_that_a_network_causes_is_followed_by_a_resume(close_c
     async with run_fake_speech_server(answer) as url:
         events = await all_events(PromptClient(url), [CHUNK])
     assert [event.type for event in events] == ["ready", "resumed", "stopped"]
+
+
+async def test_a_fault_of_a_real_server_changes_nothing(
+    served: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks = [CHUNK, make_sentence(1.0)]
+    unbroken = finals(await all_events(PromptClient(served.url), chunks, provider="fake"))
+    receive = SpeechSession.receive
+    faults = iter([RuntimeError("broken")])
+
+    async def fail_once(session: SpeechSession, data: Any) -> Any:
+        if isinstance(data, bytes) and (fault := next(faults, None)) is not None:
+            raise fault
+        return await receive(session, data)
+
+    monkeypatch.setattr(SpeechSession, "receive", fail_once)
+    events = await all_events(PromptClient(served.url), chunks, provider="fake")
+    assert [event.type for event in events][:2] == ["ready", "resumed"]
+    assert finals(events) == unbroken != []
+    assert next(faults, None) is None
+
+
+@pytest.mark.parametrize(
+    ("before_the_fault", "sockets"), [([], 2), (["resumed", "ack", "partial"], 2), (["resumed", "final"], 3)]
+)
+async def test_a_server_that_fails_again_is_resumed_only_after_a_final(
+    before_the_fault: list[str], sockets: int
+) -> None:
+    """A fault that the audio causes would come for ever."""
+    asked = 0
+
+    async def answer(socket: ServerConnection) -> None:
+        nonlocal asked
+        asked += 1
+        is_start = "start" in str(await socket.recv())
+        kinds = ["ready"] if is_start else before_the_fault if asked == 2 else []
+        for kind in kinds:
+            fields = {
+                "resume_token": "t",
+                "audio_seq": 0,
+                "next_audio_seq": 1,
+                "stopping": True,
+                "text": "one",
+            }
+            await socket.send(make_message(kind, **fields))
+        await socket.send(make_message("error", code="internal_error", message="a fault", fatal=True))
+        await socket.close(1011, "internal_error")
+
+    async with run_fake_speech_server(answer) as url:
+        with pytest.raises(ServerFailed, match="a fault"):
+            await all_events(PromptClient(url), [CHUNK])
+    assert asked == sockets
 
 
 @pytest.mark.parametrize(("close_code", "expected"), [(1012, ConnectionLost), (1008, Refused)])

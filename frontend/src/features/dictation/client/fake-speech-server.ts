@@ -25,6 +25,8 @@ export class FakeSpeechServer {
   /** New sockets get no connection. */
   isDown = false;
   forgets = false;
+  /** Every message meets a fault of the server. */
+  isBroken = false;
   /** Errors for the next `start`s. */
   refusals: Wire[] = [];
 
@@ -60,6 +62,7 @@ export class FakeSpeechServer {
   }
 
   handle(socket: FakeSocket, message: Wire): void {
+    if (this.isBroken) return socket.breakDown();
     switch (message.type) {
       case "start": {
         const refusal = this.refusals.shift();
@@ -149,5 +152,11 @@ export class FakeSocket {
     this.readyState = WebSocket.CLOSED;
     this.dictation = null;
     this.onclose?.({ code, reason });
+  }
+
+  /** A fault of the server ends the connection. */
+  breakDown(): void {
+    this.give({ type: "error", code: "internal_error", message: "a fault", fatal: true, seq: 99 });
+    queueMicrotask(() => this.drop(1011, "internal_error"));
   }
 }

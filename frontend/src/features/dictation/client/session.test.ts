@@ -211,6 +211,62 @@ describe("a dictation", () => {
     session.cancel();
   });
 
+  it("is resumed once after a fault of the server, and again when an utterance has ended", async () => {
+    const server = new FakeSpeechServer();
+    const { session, events, states } = begin(server);
+    session.sendAudio(frame(1));
+    await settle();
+    server.socket.breakDown();
+    await settle();
+    session.sendAudio(frame(2));
+    await settle(500);
+    expect(states()).toEqual(["ready", "reconnecting", "ready"]);
+    server.say("final", 1, "One.", 100);
+    await settle();
+    server.socket.breakDown();
+    await settle();
+    await settle(500);
+    expect(states().at(-1)).toBe("ready");
+    expect(server.dictations).toHaveLength(1);
+    expect(marksOf(server.dictation.received)).toEqual([1, 2]);
+    server.say("partial", 2, "two");
+    await settle();
+    server.socket.breakDown();
+    await settle();
+    expect(events.at(-1)).toMatchObject({ state: { failure: { kind: "refused", detail: "a fault" } } });
+    await settle(5000);
+    expect(server.sockets).toHaveLength(3);
+    session.cancel();
+  });
+
+  it("starts anew once after a fault that the server kept nothing of", async () => {
+    const server = new FakeSpeechServer();
+    const { session, states } = begin(server);
+    session.sendAudio(frame(1));
+    await settle();
+    server.forgets = true;
+    server.socket.breakDown();
+    await settle();
+    await settle(500);
+    expect(server.dictations).toHaveLength(2);
+    expect(marksOf(server.dictation.received)).toEqual([1]);
+    server.socket.breakDown();
+    await settle();
+    expect(states().at(-1)).toBe("failed");
+    session.cancel();
+  });
+
+  it("does not go on asking a server that fails before it resumes", async () => {
+    const server = new FakeSpeechServer();
+    const { states } = begin(server);
+    await settle();
+    server.isBroken = true;
+    server.socket.drop(1006);
+    await settle(5000);
+    expect(states().at(-1)).toBe("failed");
+    expect(server.sockets).toHaveLength(3);
+  });
+
   it("loses and doubles nothing, wherever its connections break", async () => {
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.constant("speak") },

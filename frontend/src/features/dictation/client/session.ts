@@ -3,7 +3,7 @@
 import type { ServerEvent } from "@/shared/api/types";
 
 import { AudioQueue, SAMPLE_RATE_HZ } from "./audio-queue";
-import { chooseRecovery, explainEnd, type SocketEnd, toFailure } from "./failure";
+import { chooseRecovery, explainEnd, isFault, type SocketEnd, toFailure } from "./failure";
 import type { ActiveEngine, OutgoingMessage, SessionEvent, SessionState, StartConfig } from "./messages";
 import { PendingFlushes } from "./pending-flushes";
 import { ReconnectTimer } from "./reconnect-timer";
@@ -39,6 +39,8 @@ export class DictationSession {
   #startCount = 0;
   #isStopping = false;
   #isStopSent = false;
+  /** Whether a fault of the server was resumed and no utterance has ended since. */
+  #isAfterFault = false;
   #congestionTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SessionOptions) {
@@ -115,6 +117,9 @@ export class DictationSession {
   async #handleEnd(end: SocketEnd): Promise<void> {
     this.#isLive = false;
     clearTimeout(this.#congestionTimer);
+    // The audio itself may cause the fault: then it would come for ever.
+    if (isFault(end) && this.#isAfterFault) return this.#fail(end);
+    this.#isAfterFault ||= isFault(end);
     // A session that was never ready has nothing to resume: it starts again.
     const recovery = chooseRecovery(end, this.#resumeToken !== "" || !this.#retry.wasConnected);
     if (end.error?.code === "unauthorized") {
@@ -161,7 +166,10 @@ export class DictationSession {
       prefix,
       (ms) => performance.now() - this.#audio.spokenAtMs(ms),
     );
-    if (event.type === "final" || event.type === "utterance_discarded") this.#audio.settle(event.end_ms);
+    if (event.type === "final" || event.type === "utterance_discarded") {
+      this.#audio.settle(event.end_ms);
+      this.#isAfterFault = false;
+    }
     const soundEvent = toSoundEvent(event);
     if (transcriptEvent !== null) this.#options.onEvent(transcriptEvent);
     if (soundEvent !== null) this.#options.onEvent(soundEvent);
