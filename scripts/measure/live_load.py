@@ -23,8 +23,8 @@ from app.bench.runner import Plan, run_plan  # noqa: E402
 from app.bench.speaker import SessionOptions  # noqa: E402
 
 UTTERANCES = 5
-LEVELS = {"base": (1, 8, 16, 24, 32, 48), "tiny.en": (1, 16, 32, 48, 64)}
-TWICE = {"base": 64, "tiny.en": 96}
+LEVELS = {"base": (1, 8, 12, 16, 20, 24), "tiny.en": (1, 16, 24, 32, 40, 48)}
+TWICE = {"base": 40, "tiny.en": 80}
 """With admission off: about twice what fits."""
 DIGITS = ("en_digits_10001",)
 """Digits may be written in several right ways."""

@@ -121,7 +121,7 @@ class WhisperLocalProvider:
         checkpoint = self._choose(SttConfig(model=model))
         choice = self._pool.choice(checkpoint)
         place = f"{choice.device} {choice.compute_type}" if choice else "nowhere yet"
-        how = f"{whisper.cpu_threads} threads, beam {whisper.beam_size}"
+        how = f"{whisper.cpu_threads} threads, beam {whisper.beam_size}, live speech"
         return f"{checkpoint.name} ({checkpoint.size_bytes} bytes), {place}, {how}"
 
     async def measure_cost(self, model: str | None) -> float:
