@@ -34,7 +34,7 @@ SIGNAL_CHECK_S = 0.05
 LEFTOVER_S = 1.0
 """How long tasks that are left when all else has ended may take to end (s)."""
 END_S = 10.0
-"""How long the whole end may take, besides the `limits.stop_s` that dictations have for their last finals (s)."""
+"""How long all that stores nothing may take at the end (s)."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,8 @@ class AnnouncingServer(uvicorn.Server):
 
     The first Ctrl-C or SIGTERM lets every dictation send its last finals. uvicorn, which would close the sockets first,
     shuts down after that. A second Ctrl-C ends the process at once. Code of other packages can delay the end by
-    `LEFTOVER_S` where it refuses to be cancelled, and by `END_S` where it blocks the event loop or does not close.
+    `LEFTOVER_S` where it refuses to be cancelled, and by `compute_end_limit_s` where it blocks the event loop or does
+    not close.
     """
 
     def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
@@ -83,7 +84,7 @@ class AnnouncingServer(uvicorn.Server):
     def _limit_end(self) -> None:
         """In a thread of its own: the event loop may be blocked."""
         self._end_begins.wait()
-        limit_s = self._settings.limits.stop_s + END_S
+        limit_s = compute_end_limit_s(self._settings.limits.stop_s)
         time.sleep(limit_s)
         logger.error("the server did not end within %g s; it ends without waiting any longer", limit_s)
         exit_now(FAILED)
@@ -114,6 +115,11 @@ class AnnouncingServer(uvicorn.Server):
                 await anyio.sleep(0.05)
         for line in await resources.stt.describe_default():
             console.print(line, markup=False)
+
+
+def compute_end_limit_s(stop_s: float) -> float:
+    """How long the whole end may take: dictations have `stop_s` to end, then their last finals as long to be stored."""
+    return 2 * stop_s + END_S
 
 
 async def _cancel_leftovers() -> int:

@@ -19,6 +19,10 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
+from app.cli.serve import SHUTDOWN_TIMEOUT_S
+from app.cli.uvicorn_server import compute_end_limit_s
+from app.services.chat.answers import DRAIN_S
+from app.services.history.dictation_writer import MIN_END_S
 from tests.fakes.engine import FakeEngine, Script, guess_words
 from tests.support.server import serve_engine
 from tests.support.speech_client import (
@@ -154,6 +158,13 @@ async def test_a_refused_socket_is_no_error_of_the_server(terminal: FakeTerminal
     assert code == 0
     assert "ERROR" not in said
     assert "handshake" not in said
+
+
+@pytest.mark.parametrize("stop_s", [0.0, 10.0, 600.0])
+def test_the_limit_of_the_end_cuts_off_nothing_that_is_stored(stop_s: float) -> None:
+    dictations_s, finals_s = stop_s, max(stop_s, MIN_END_S)
+    all_s = dictations_s + SHUTDOWN_TIMEOUT_S + DRAIN_S + finals_s
+    assert compute_end_limit_s(stop_s) > all_s + 2
 
 
 # -- the line of a socket

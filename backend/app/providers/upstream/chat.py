@@ -34,6 +34,7 @@ _COMPLETION_TIMEOUT_FACTOR = 10.0
 _MAX_QUIRKS = 1000
 _EVENT_STARTS = (b"data", b"event", b"id", b"retry", b":", b"{")
 """How a stream of server-sent events begins, or an error in place of one."""
+_HEAD_BYTES = max(map(len, _EVENT_STARTS))
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 """White space, and a byte order mark."""
 
@@ -83,7 +84,8 @@ class ChatUpstream:
                 with suppress(UpstreamError), upstream_errors(host):
                     await reply.drain()
         if not (events.is_done or normalizer.is_finished):
-            raise make_no_api_error(host) if events.is_foreign else make_truncated_error(host)
+            is_foreign = events.is_foreign and not normalizer.has_begun
+            raise make_no_api_error(host) if is_foreign else make_truncated_error(host)
         if not normalizer.has_begun:
             raise _make_no_answer_error(host)
         for chunk in normalizer.finish():
@@ -240,7 +242,8 @@ class _EventReader:
         """Whether the body is something else than a stream of events, as far as it was read."""
         self._reply = reply
         self._decoder = SseDecoder(_MAX_EVENT_BYTES)
-        self._has_begun = False
+        self._head = b""
+        """How the body begins, as far as it can tell what the body is."""
         self.is_whole = reply.headers.get("content-type", "").startswith("application/json")
 
     async def next(self) -> list[bytes]:
@@ -252,10 +255,12 @@ class _EventReader:
             whole = await self._reply.read_body(_MAX_ANSWER_BYTES)
             return [whole] if whole else []
         while (part := await self._reply.read_part()) is not None:
-            if not self._has_begun and (head := part.strip(_BLANK)):
-                self._has_begun = True
-                self.is_foreign = not head.startswith(_EVENT_STARTS)
-                if head.startswith(b"<"):
+            if len(self._head) < _HEAD_BYTES:
+                self._head = (self._head + part).lstrip(_BLANK)[:_HEAD_BYTES]
+                self.is_foreign = not any(
+                    self._head.startswith(start[: len(self._head)]) for start in _EVENT_STARTS
+                )
+                if self._head.startswith(b"<"):
                     break  # a page may be long
             if events := self._decoder.feed(part):
                 return self._cut_at_done(events)

@@ -102,10 +102,16 @@ _KEYS = re.compile(r"\b(?:sk|pk|gsk|hf|key|Bearer)[-_ ](?=[\w*.\-]*[\d*])[\w*.\-
 _LONG_KEY_CHARS = 16
 """A key of this length stands in no text by chance."""
 _SHORT_KEY_CHARS = 8
-_KEY_PLACE = re.compile(r"(?:\b(?:key|token)[ :=]{1,2}|\bprovided: |\bbearer )['\"`]?$", re.IGNORECASE)
+_PLACE = r"(?:\b(?:key|token)[ :=]{1,2}|\bprovided: |\bbearer )['\"`]?"
+_KEY_PLACE = re.compile(rf"{_PLACE}$", re.IGNORECASE)
+_KEYS_IN_PLACE = re.compile(
+    rf"({_PLACE})(?:sk|pk|gsk|hf)[-_](?=[\w*.\-]{{6}})[\w*\-]+(?:\.[\w*\-]+)*", re.IGNORECASE
+)
+"""What looks like an API key where one stands, also of letters alone."""
 _PLACE_CHARS = 16
 _WORDS = re.compile(r"[A-Za-z]+(?:[-_. ][A-Za-z]+)*")
-"""Keys such as `ollama` and `lm-studio`, which people invent for servers that want any: no secrets."""
+"""Keys such as `ollama` and `lm-studio`, which people invent for servers that want any. Others have passwords of
+letters alone: a word of `_SHORT_KEY_CHARS` or more is a key in the place of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ class Redactor:
         """Return an upstream's words in one short line without keys; withheld where they quote the conversation."""
         if self.key:
             text = _strike_key(text, self.key)
-        text = _KEYS.sub("[key]", text)
+        text = _KEYS_IN_PLACE.sub(r"\1[key]", _KEYS.sub("[key]", text))
         line = " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_DETAIL_CHARS]
         if any(_is_quoted_in(line, quoted) for quoted in self.texts):
             return "(withheld: it quotes the request)"
@@ -130,14 +136,16 @@ class Redactor:
 
 
 def _strike_key(text: str, key: str) -> str:
-    """Replace a key where one can stand: a long one anywhere, another alone, a short one after `key:` and the like."""
+    """Replace a key where one can stand: a long one anywhere, another alone, a short one or a word after `key:`."""
     if len(key) >= _LONG_KEY_CHARS:
         return text.replace(key, "[key]")
-    if _WORDS.fullmatch(key):
+    is_short, is_word = len(key) < _SHORT_KEY_CHARS, bool(_WORDS.fullmatch(key))
+    if is_short and is_word:
         return text
     struck, end = "", 0
     for start in _find_words(text, key):
-        if len(key) >= _SHORT_KEY_CHARS or _KEY_PLACE.search(text[max(0, start - _PLACE_CHARS) : start]):
+        is_sure = not (is_short or is_word)
+        if is_sure or _KEY_PLACE.search(text[max(0, start - _PLACE_CHARS) : start]):
             struck, end = f"{struck}{text[end:start]}[key]", start + len(key)
     return struck + text[end:]
 

@@ -33,7 +33,7 @@ RETRY_S = (1.0, 60.0)
 """The first and the longest pause after a failure."""
 MAX_WAIT_S = 2.0
 """How long a reader waits for entries in the queue."""
-_MIN_END_S = 2.0
+MIN_END_S = 2.0
 
 QueueEntry = tuple["DictationRecorder", PendingFinal | datetime]
 """A final of a dictation, or the time at which the dictation has ended."""
@@ -73,7 +73,7 @@ class DictationWriter:
             self._is_running = True
             yield
         self._is_running = False
-        with anyio.move_on_after(max(end_s, _MIN_END_S), shield=True):
+        with anyio.move_on_after(max(end_s, MIN_END_S), shield=True):
             await self._store_all()
         if self._queue:
             logger.error("%d finals could not be stored before the server ended", len(self._queue))

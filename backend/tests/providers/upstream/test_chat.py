@@ -167,6 +167,22 @@ async def test_what_is_no_answer_is_told(reply: Reply, words: str) -> None:
         await complete_reply(reply)
 
 
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 6])
+async def test_a_stream_whose_first_bytes_come_alone_is_a_stream(at: int) -> None:
+    """Cut off in the middle, its answer is incomplete: nobody has to look at `base_url`."""
+    body = sse_event({"choices": [{"index": 0, "delta": {"content": "Hel"}}]})
+    chunks, failure = await stream_replies(Reply([body[:at], body[at:]], pause_s=0.05))
+    assert join_text(chunks) == "Hel"
+    assert isinstance(failure, UpstreamTruncated)
+
+
+@pytest.mark.parametrize("at", [1, 4, 9])
+async def test_a_text_whose_first_bytes_come_alone_is_no_api(at: int) -> None:
+    body = b"date of birth: unknown"
+    _, failure = await stream_replies(Reply([body[:at], body[at:]], pause_s=0.05))
+    assert "no API there" in str(failure)
+
+
 async def test_a_whole_answer() -> None:
     answer = await complete_reply(WHOLE)
     assert answer["choices"][0]["message"]["content"] == "Hi"

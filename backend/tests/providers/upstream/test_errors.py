@@ -71,6 +71,7 @@ def test_keys_are_struck_out() -> None:
         "model 'llama3.2' not found, try pulling it with ollama pull llama3.2 first",
         "the latest build of lm-studio is not-needed; none of the keys is EMPTY",
         "an API key required by this test is missing: Bearer authentication failed",
+        "bad API key: authentication failed; hf-hub-models is not there",
         "no field a1, and the token limit is 4096 tokens",
     ],
 )
@@ -91,6 +92,11 @@ def test_a_key_that_is_a_word_changes_no_message(key: str, words: str) -> None:
         ("correcthorsebatterystaple", "no correcthorsebatterystaple!", "no [key]!"),
         (KEY, f"/v1?key={KEY}&x=1", "/v1?key=[key]&x=1"),
         ("", "key-1a2b3c4d5e and sk-learn-based", "[key] and sk-learn-based"),
+        ("trustnoone", "Incorrect API key provided: trustnoone.", "Incorrect API key provided: [key]."),
+        ("open-sesame", "Bearer open-sesame is none", "Bearer [key] is none"),
+        ("open-sesame", "say open-sesame", "say open-sesame"),
+        ("", "Incorrect API key provided: sk-abcdefghijkl.", "Incorrect API key provided: [key]."),
+        ("sk-abcdefghijkl", "bad token: 'sk-abcdefghijkl'", "bad token: '[key]'"),
     ],
 )
 def test_a_key_is_struck_out_where_a_key_can_stand(key: str, words: str, told: str) -> None:
