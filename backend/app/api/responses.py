@@ -45,7 +45,7 @@ STORAGE: dict[int | str, dict[str, Any]] = {
     503: describe_error(
         "The database cannot serve now; nothing is half written",
         "storage_unavailable",
-        "the database cannot be written: the disk is full; nothing was kept, try again later",
+        "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
     ),
     "default": {"model": ErrorOut, "description": "Any other error, in the same shape"},
 }

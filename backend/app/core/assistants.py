@@ -82,7 +82,8 @@ class AssistantSettings(BaseModel):
         32,
         ge=1,
         le=1000,
-        description="plain functions of tools that run at once, and calls that may go on after they were cut off",
+        description="plain functions of tools that run at once, and as many calls that go on although nobody waits for "
+        "them",
     )
     output_chars: int = Field(
         16_000, ge=100, le=1_000_000, description="longest result of a tool call (characters)"

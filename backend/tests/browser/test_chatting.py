@@ -130,7 +130,7 @@ async def test_a_model_that_cannot_answer_is_told_before_it_is_asked(
         app = await open_page(server.url)
         note = app.page.get_by_role("note", name="scripted")
         await expect(note).to_contain_text("scripted (not set up)")
-        await expect(note).to_contain_text("Prompts are not answered now.")
+        await expect(note).to_contain_text("No model answers right now.")
         await expect(note.locator("code")).to_have_text("PROMPTER_LLM__PROFILES__SCRIPTED__API_KEY")
         await app.page.goto(f"{server.url}/#/settings")
         row = app.page.get_by_role("listitem").filter(has_text="scripted").first

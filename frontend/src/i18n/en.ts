@@ -103,7 +103,7 @@ export const en = {
   },
 
   chat: {
-    noAnswers: "Prompts are not answered now.",
+    noAnswers: "No model answers right now.",
     region: "Conversation",
     newTitle: "New conversation",
     messages: "Messages",
@@ -313,7 +313,7 @@ export const en = {
     guideEngineOther:
       "The engine that this server is set to is not ready. Choose one that is, or do what it asks for:",
     guideModelReady: "{{name}} answers unless you choose another model.",
-    guideModelMissing: "{{name}} was chosen on the server, and cannot answer yet.",
+    guideModelMissing: "The server is set to use {{name}}, which cannot answer yet.",
     guideEngineMissing: "No speech engine is ready yet. What to do:",
     guideStep: "Step {{step}} of {{steps}}",
     next: "Next",

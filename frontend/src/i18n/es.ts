@@ -103,7 +103,7 @@ export const es: Texts = {
   },
 
   chat: {
-    noAnswers: "Ahora no se responde a los mensajes.",
+    noAnswers: "Ahora mismo no responde ningún modelo.",
     region: "Conversación",
     newTitle: "Nueva conversación",
     messages: "Mensajes",
@@ -314,7 +314,7 @@ export const es: Texts = {
     guideEngineOther:
       "El motor elegido en este servidor no está listo. Elige uno que lo esté o haz lo que pide:",
     guideModelReady: "Responde {{name}} si no eliges otro modelo.",
-    guideModelMissing: "{{name}} está elegido en el servidor, y aún no puede responder.",
+    guideModelMissing: "El servidor está ajustado para usar {{name}}, que aún no puede responder.",
     guideEngineMissing: "Aún no hay ningún motor de voz listo. Qué hacer:",
     guideStep: "Paso {{step}} de {{steps}}",
     next: "Siguiente",

@@ -47,11 +47,11 @@ _PAGES = {
     (FOREIGN_HOST, "es"): RefusalPage(
         title="PROMPTer no conoce este nombre",
         what="El servidor funciona, pero el nombre de la barra de direcciones no está entre los que atiende.",
-        how="Si es el nombre de su servidor, escríbalo en PROMPTER_ALLOWED_HOSTS, en .env o en el entorno, sin http:// "
-        "y sin el puerto, y vuelva a iniciar PROMPTer. Varios nombres se separan con comas:",
+        how="Si es el nombre de tu servidor, escríbelo en PROMPTER_ALLOWED_HOSTS, en .env o en el entorno, sin http:// "
+        "y sin el puerto, y vuelve a iniciar PROMPTer. Varios nombres se separan con comas:",
         typed="PROMPTER_ALLOWED_HOSTS=prompter.example",
         more="En la propia máquina del servidor, http://localhost con el puerto del servidor funciona sin esto. Si no "
-        "conoce el nombre, cierre esta página: quizá le haya traído aquí otro sitio.",
+        "conoces el nombre, cierra esta página: quizá te haya traído aquí otro sitio.",
     ),
     (FOREIGN_PEER, "en"): RefusalPage(
         title="PROMPTer accepts its own machine only",
@@ -63,7 +63,7 @@ _PAGES = {
     (FOREIGN_PEER, "es"): RefusalPage(
         title="PROMPTer solo acepta su propia máquina",
         what="Funciona sin cuentas, así que rechaza a las demás máquinas.",
-        how="Para admitir a otras personas, añada un administrador, active las cuentas y vuelva a iniciar PROMPTer:",
+        how="Para admitir a otras personas, añade un administrador, activa las cuentas y vuelve a iniciar PROMPTer:",
         typed="prompter users add NOMBRE --admin\nPROMPTER_ACCOUNTS__MODE=accounts",
         more="docs/es/deployment.md describe esto, los certificados y otras formas.",
     ),

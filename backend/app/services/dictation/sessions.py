@@ -47,9 +47,9 @@ class _Entry:
 class SessionManager:
     """Owns every session of an application and runs its dictations, whether a socket is there or not.
 
-    A socket that is lost leaves its session waiting for `limits.resume_s`: the engine goes on with what it has, no
-    timer runs, events are kept. Then what was said is finalised and the engine freed. A client that closes with 1000
-    frees its engine at once.
+    A socket that is lost leaves its session waiting for `limits.resume_s`: its open utterance keeps its audio and no
+    engine, no timer runs, events are kept. Then what was said is finalised and the engine freed. A client that closes
+    with 1000 frees its engine at once.
     """
 
     def __init__(

@@ -4554,7 +4554,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -4706,7 +4706,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -4864,7 +4864,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -4987,7 +4987,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5079,7 +5079,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5175,7 +5175,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5260,7 +5260,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5345,7 +5345,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5479,7 +5479,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5590,7 +5590,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5698,7 +5698,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5783,7 +5783,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5875,7 +5875,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -5984,7 +5984,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6069,7 +6069,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6459,7 +6459,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6619,7 +6619,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6753,7 +6753,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6904,7 +6904,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -7038,7 +7038,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept, try again later",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }

@@ -97,7 +97,7 @@ it.each(["", "scripted", "scripted/some-model"])(
     server.on("GET /providers/llm", () => json({ items: [provider("echo"), KEYLESS] }));
     show(<ModelNote model={model} isNew={false} />);
     const note = await screen.findByRole("note", { name: "scripted" });
-    expect(note).toHaveTextContent("scripted (not set up)Prompts are not answered now. What to do:");
+    expect(note).toHaveTextContent("scripted (not set up)No model answers right now. What to do:");
     expect(within(note).getByText("PROMPTER_LLM__PROFILES__SCRIPTED__API_KEY").tagName).toBe("CODE");
   },
 );
