@@ -154,9 +154,10 @@ def _make_resources(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Keep the default engine warm in the background; at the end stop answers, sessions, engines and upstreams."""
     resources: Resources = app.state.resources
-    resources.accounts.start()
     async with (
-        lifecycle.open_database(app.state.database, resources.settings, app.state.database_health),
+        lifecycle.open_database(
+            app.state.database, resources.settings, app.state.database_health, resources.accounts.start
+        ),
         resources.answers.lifespan(),
         resources.writer.run(resources.settings.limits.stop_s),
         resources.sessions.run(),

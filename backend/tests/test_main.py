@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from app import main
 from app.api.deps import Resources
 from app.core.config import Settings
+from app.core.errors import StorageUnavailable
 from app.providers.registry import Registration, Registrations
+from app.storage.data_folder import KEY_FILE
 from app.toolsets.base import FunctionToolset
 from tests.fakes.engine import FakeEngine
 from tests.fakes.llm_providers import FakeChat
@@ -46,6 +49,22 @@ async def test_registrations_take_the_place_of_what_is_built_in_and_installed() 
 def test_the_schema_has_the_messages_of_the_socket_and_the_events_of_an_answer() -> None:
     schemas = main.create_app(Settings(_env_file=None)).openapi()["components"]["schemas"]
     assert {"ClientMessage", "ServerEvent", "GenerateEvent", "DoneEvent"} <= schemas.keys()
+
+
+async def test_a_first_start_that_fails_can_be_tried_again(tmp_path: Path) -> None:
+    """It leaves an empty database, and no key beside it that would show that the database was used."""
+    settings = Settings(_env_file=None, data_dir=tmp_path, accounts={"mode": "accounts"})
+    (tmp_path / "prompter.db-journal").mkdir()
+    for _ in range(2):
+        app = main.create_app(settings)
+        with pytest.raises(StorageUnavailable, match="its file cannot be"):
+            async with app.router.lifespan_context(app):
+                pass
+    assert (tmp_path / "prompter.db").stat().st_size == 0
+    (tmp_path / "prompter.db-journal").rmdir()
+    app = main.create_app(settings)
+    async with app.router.lifespan_context(app):
+        assert (tmp_path / KEY_FILE).exists()
 
 
 def test_importing_the_module_reads_no_settings() -> None:

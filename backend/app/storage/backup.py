@@ -4,16 +4,18 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import StorageUnavailable
 from app.storage import migrate
 from app.storage.common import utc_now
 from app.storage.data_folder import DATABASE_FILE, list_database_files, lock_folder
-from app.storage.database import RESTORE_REMEDY
+from app.storage.database import RESTORE_REMEDY, explain, is_damage, translate_errors
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,9 @@ PAGES = 2000
 
 CHECK_S = 20.0
 """The longest check at a start (s), so that a very large database does not keep the server away."""
+
+LOCK_S = 5.0
+"""How long a lock of another process is waited for (s)."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of pages copied, and the number of all pages."""
@@ -49,9 +54,10 @@ def back_up(source: Path, target: Path, progress: Progress | None = None) -> int
         _copy(source, partial, progress)
         if fault := _find_fault(partial):
             raise _make_damaged(source, fault)
+        _flush(partial)
         _publish(partial, target)
-    except (OSError, sqlite3.Error) as error:
-        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    except (OSError, sqlite3.Error, DBAPIError) as error:
+        if is_damage(error):
             raise _make_damaged(source, "is damaged") from error
         raise StorageUnavailable(
             f"the backup {str(target)!r} could not be written: {_explain(error)}"
@@ -87,9 +93,10 @@ def restore(backup: Path, folder: Path, at: datetime | None = None) -> tuple[int
             _copy(backup, partial, None)
             if fault := _find_fault(partial, "integrity_check"):
                 raise StorageUnavailable(f"the backup {str(backup)!r} {fault}: take another one")
-            kept = _set_aside(file, at or utc_now())
-            _publish(partial, file)
-        except (OSError, sqlite3.Error) as error:
+            _flush(partial)
+            with _set_aside(file, at or utc_now()) as kept:
+                _publish(partial, file)
+        except (OSError, sqlite3.Error, DBAPIError) as error:
             raise StorageUnavailable(
                 f"the backup {str(backup)!r} cannot be restored: {_explain(error)}; the database is as it was"
             ) from error
@@ -105,20 +112,24 @@ def refuse_damaged(folder: Path) -> None:
     A log that is left also follows a crash, which damages nothing. Without one nothing is read.
 
     Raises:
-        StorageUnavailable: the file is damaged.
+        StorageUnavailable: the file is damaged, or cannot be checked.
     """
     file = folder / DATABASE_FILE
     log = file.with_name(f"{file.name}-wal")
     if not (log.exists() and log.stat().st_size):
         return
-    with closing(_open_to_read(file)) as connection:
+    with translate_errors("read"), closing(_open_to_read(file)) as connection:
         if damage := _find_damage(connection, "quick_check", within_s=CHECK_S):
             logger.error("the database is damaged: %s", damage)
             raise StorageUnavailable(f"the database {str(file)!r} is damaged: {RESTORE_REMEDY}")
 
 
 def _find_damage(connection: sqlite3.Connection, check: str, *, within_s: float | None = None) -> str | None:
-    """The first damage that a check of SQLite finds; None if there is none, or none was found in this time."""
+    """The first damage that a check of SQLite finds; None if there is none, or none was found in this time.
+
+    Raises:
+        sqlite3.Error: the file cannot be checked: it is locked, cannot be opened or the disk fails. It may be whole.
+    """
     if within_s is not None:
         ends_s = time.monotonic() + within_s
         connection.set_progress_handler(lambda: time.monotonic() > ends_s, 100_000)
@@ -128,7 +139,9 @@ def _find_damage(connection: sqlite3.Connection, check: str, *, within_s: float 
         if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
             logger.warning("the database is too large for a check of %.0f s; it was not checked", within_s)
             return None
-        return str(error)
+        if is_damage(error):
+            return str(error)
+        raise
     return None if found == "ok" else str(found)
 
 
@@ -149,29 +162,45 @@ def _find_fault(copy: Path, check: str = "quick_check") -> str | None:
     return None if schema.is_known else "was written by a newer version"
 
 
-def _set_aside(file: Path, at: datetime) -> Path | None:
-    """Give the database and what SQLite keeps beside it another name, the file first; None if there is nothing.
+@contextmanager
+def _set_aside(file: Path, at: datetime) -> Iterator[Path | None]:
+    """Give the database and what SQLite keeps beside it another name, the file first; the old one if the block fails.
 
-    If this ends in between, the next start finds a log without a file, and refuses it.
+    If the process ends in between, the next start finds the other name without a file, and refuses it.
+
+    Raises:
+        StorageUnavailable: the block failed, and the old name could not be given back.
     """
     kept = file.with_name(f"{file.name}.before-{at:%Y%m%d-%H%M%S}")
     names = zip(list_database_files(file), list_database_files(kept), strict=True)
-    found = [(old, new) for old, new in names if file.with_name(old).exists()]
-    for old, new in found:
-        if file.with_name(new).exists():
-            raise FileExistsError(17, f"{new} exists already")
-        file.with_name(old).rename(file.with_name(new))
-    return kept if found else None
+    found = [(file.with_name(old), file.with_name(new)) for old, new in names if file.with_name(old).exists()]
+    moved = []
+    try:
+        for old, new in found:
+            if new.exists():
+                raise FileExistsError(17, f"{new.name} exists already")
+            old.rename(new)
+            moved.append((old, new))
+        yield kept if found else None
+    except BaseException as error:
+        try:
+            for old, new in reversed(moved):
+                new.replace(old)
+        except OSError:
+            raise StorageUnavailable(
+                f"the restore failed, and the former database is now {str(kept)!r}: restore that file"
+            ) from error
+        raise
 
 
 def _open_to_read(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCK_S)
 
 
-def _explain(error: OSError | sqlite3.Error) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error)
+def _explain(error: OSError | sqlite3.Error | DBAPIError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "{}; {}".format(*explain(error))
 
 
 def _copy(source: Path, target: Path, progress: Progress | None) -> None:
@@ -193,15 +222,17 @@ def _copy(source: Path, target: Path, progress: Progress | None) -> None:
         written.execute("PRAGMA journal_mode=DELETE")
 
 
-def _publish(partial: Path, target: Path) -> None:
-    """Give the complete copy its name, unless a file of that name has appeared meanwhile."""
+def _flush(partial: Path) -> None:
+    """Have the complete copy on the disk before it gets its name."""
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def _publish(partial: Path, target: Path) -> None:
+    """Give the complete copy its name, unless a file of that name has appeared meanwhile."""
     try:
-        os.link(partial, target)
+        os.link(partial, target)  # whoever made the copy removes its first name
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
         partial.rename(target)
-    else:
-        partial.unlink()

@@ -16,6 +16,8 @@ from app.core.paths import list_other_bases, resolve_path
 logger = logging.getLogger(__name__)
 
 DATABASE_FILE = "prompter.db"
+KEY_FILE = "jwt.key"
+"""The key of the accounts. A server writes it after it has prepared the database."""
 NETWORK_FILE_SYSTEMS = frozenset(
     {
         "nfs",
@@ -53,9 +55,9 @@ def warn_if_moved(folder: Path) -> None:
 
 def has_content(folder: Path) -> bool:
     """Whether the folder's database holds a conversation or a dictation. Nothing is written, not even a lock."""
-    file = folder / "prompter.db"
+    file = folder / DATABASE_FILE
     try:
-        if file.with_name("prompter.db-wal").stat().st_size > 0:
+        if file.with_name(f"{DATABASE_FILE}-wal").stat().st_size > 0:
             return True  # a server runs there, or was killed: the log is not read here
     except OSError:
         pass
@@ -114,22 +116,25 @@ def _make_unwritable(folder: Path, error: OSError) -> StorageUnavailable:
 
 
 def refuse_emptied(folder: Path) -> None:
-    """Refuse to begin a new database where there was one: files beside it show that it had content.
+    """Refuse to begin a new database where there was one: what a server left beside it shows that it had content.
+
+    A first start that fails leaves an empty file too. Beside it is nothing that is written only after that.
 
     Raises:
-        StorageUnavailable: the file is empty, or missing beside its log.
+        StorageUnavailable: the file is empty or missing, and was used.
     """
     file, log = folder / DATABASE_FILE, folder / f"{DATABASE_FILE}-wal"
-    has_log = log.exists() and log.stat().st_size > 0
     if not folder.exists() or (file.exists() and file.stat().st_size):
         return
-    left = {path.name for path in folder.iterdir()} - {"prompter.lock", *list_database_files(file)}
-    if has_log or (file.exists() and left):
+    left = [log] if log.exists() and log.stat().st_size else sorted(folder.glob(f"{DATABASE_FILE}.before-*"))
+    if not left and file.exists():
+        left = [key for key in (folder / KEY_FILE,) if key.exists()]
+    if left:
         state = "is empty (0 bytes)" if file.exists() else "is missing"
-        beside = log.name if has_log else min(left)
+        anew = "move the files away" if left[0].name != KEY_FILE else "remove the empty file"
         raise StorageUnavailable(
-            f"the database {str(file)!r} {state}, though {beside!r} beside it shows that it was used: restore a "
-            "backup (`prompter db restore FILE`), or move the files away to begin anew"
+            f"the database {str(file)!r} {state}, though {left[0].name!r} beside it shows that it was used: restore a "
+            f"backup (`prompter db restore FILE`), or {anew} to begin anew"
         )
 
 

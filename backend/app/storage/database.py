@@ -1,6 +1,7 @@
 """Short transactions for reading and for writing, and one error for all failures of the database."""
 
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -30,7 +31,10 @@ from app.utils.ids import new_id
 
 logger = logging.getLogger(__name__)
 
-_PROGRAMMING_ERRORS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
+_PROGRAMMING_ERRORS = (
+    *(IntegrityError, ProgrammingError, DataError, NotSupportedError),
+    *(sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.NotSupportedError),
+)
 """Errors of a statement or of its values: bugs of this program, not failures of the database."""
 _LATER = "try again later"
 RESTORE_REMEDY = "stop the server and restore a backup: `prompter db restore FILE`"
@@ -141,10 +145,10 @@ def translate_errors(action: str) -> Iterator[None]:
     """Turn the errors of drivers into `StorageUnavailable`; `action` is `read` or `written`."""
     try:
         yield
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.Error) as error:
         if isinstance(error, _PROGRAMMING_ERRORS):
             raise
-        raise _make_unavailable(action, error, *_explain(error)) from error
+        raise _make_unavailable(action, error, *explain(error)) from error
     except PoolTimeout as error:
         raise _make_unavailable(action, error, "all its connections are taken", _LATER) from error
     except SQLAlchemyError:
@@ -160,7 +164,12 @@ def _make_unavailable(action: str, error: Exception, reason: str, remedy: str) -
     return StorageUnavailable(f"the database cannot be {action}: {reason}{outcome}; {remedy}")
 
 
-def _explain(error: DBAPIError) -> tuple[str, str]:
+def is_damage(error: Exception) -> bool:
+    """Whether an error says that the file is damaged, and not only that it cannot be used now."""
+    return _find_code(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+def explain(error: DBAPIError | sqlite3.Error) -> tuple[str, str]:
     """What is wrong, and how to go on."""
     found = _find_code(error)
     return next((told for code, told in _FAILURES.items() if found.startswith(code)), ("it failed", _LATER))

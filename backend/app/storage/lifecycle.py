@@ -35,9 +35,14 @@ BATCH = 200
 
 @asynccontextmanager
 async def open_database(
-    database: Database, settings: Settings, health: "DatabaseHealth | None" = None
+    database: Database,
+    settings: Settings,
+    health: "DatabaseHealth | None" = None,
+    when_prepared: Callable[[], None] | None = None,
 ) -> AsyncIterator[None]:
     """Prepare the database, maintain it until the block ends, and close it. `health` follows how it is.
+
+    `when_prepared` is called once, before the block.
 
     Raises:
         StorageUnavailable: the database cannot be used; the message says what to do.
@@ -53,6 +58,8 @@ async def open_database(
             await _continue_ids(session)
         await _clean_up(database, settings, lease_s=0.0 if database.is_sqlite else answers.LONGEST_ANSWER_S)
         stack.push_async_callback(_end_run, database)
+        if when_prepared is not None:
+            when_prepared()
         health = health or DatabaseHealth(database)
         async with health.tasks.run():
             health.tasks.start_loop("lease", _beat, database)

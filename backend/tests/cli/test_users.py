@@ -13,7 +13,7 @@ import pytest
 from app.client.errors import Refused, Unreachable
 from app.client.prompt_client import PromptClient
 from app.core.security import LOCAL_USER_ID
-from app.services.accounts.tokens import KEY_FILE
+from app.storage.data_folder import KEY_FILE
 from tests.support.accounts import PASSWORD, make_bearer
 from tests.support.command import get_only_line, run_prompter, run_prompter_process
 from tests.support.terminal import FakeTerminal

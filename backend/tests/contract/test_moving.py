@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from app.services.accounts.tokens import KEY_FILE
+from app.storage.data_folder import KEY_FILE
 from tests.support.accounts import ACCOUNTS, PASSWORD, Team
 from tests.support.command import run_prompter
 from tests.support.conversations import ChatClient, run_chat_server

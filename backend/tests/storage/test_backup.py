@@ -1,11 +1,13 @@
 """`prompter db`: status, upgrade, and backups of a database in use that can be put back."""
 
+import errno
 import json
 import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import anyio
@@ -16,7 +18,7 @@ from sqlalchemy import text
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
 from app.core.security import LOCAL_USER_ID
-from app.storage import conversations, data_folder, lifecycle, messages
+from app.storage import backup, conversations, data_folder, lifecycle, messages
 from app.storage.database import Database
 from tests.support.command import get_only_line, run_prompter
 from tests.support.database import PostgresServer, make_settings
@@ -131,6 +133,34 @@ async def test_a_copy_beside_an_old_log_is_noticed_at_start(tmp_path: Path) -> N
     assert await read_titles(settings) == ["after"] * 20, "a crash damages nothing"
 
 
+@contextmanager
+def hold_lock(folder: Path) -> Iterator[None]:
+    """As another program does that opens the file, with a log that a crash has left."""
+    with closing(sqlite3.connect(folder / "prompter.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+async def test_a_database_that_cannot_be_checked_now_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The remedy of a damaged one would put an old backup over good data."""
+    monkeypatch.setattr(backup, "LOCK_S", 0.1)
+    settings = make_settings(tmp_path / "data")
+    await store_titles(settings, "kept")
+    await anyio.to_thread.run_sync(leave_unclosed, settings.data_dir)
+    with hold_lock(settings.data_dir):
+        with pytest.raises(StorageUnavailable) as refused:
+            await read_titles(settings)
+        with pytest.raises(StorageUnavailable) as not_copied:
+            backup.back_up(settings.data_dir / "prompter.db", tmp_path / "copy.db")
+    reason = "another process holds its lock; try again later"
+    assert refused.value.message == f"the database cannot be read: {reason}"
+    assert not_copied.value.message.endswith(f"could not be written: {reason}")
+    assert await read_titles(settings) == ["after"]
+
+
 def read_files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -219,6 +249,45 @@ async def test_a_restore_waits_for_no_server_and_touches_none(tmp_path: Path) ->
     code, _, told = await command("db", "restore", copy, env=env_of(settings))
     assert (code, "a newer version" in get_only_line(told)) == (1, True)
     assert await read_titles(settings) == []
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()])
+@pytest.mark.parametrize("closed", [True, False])
+async def test_a_restore_that_fails_leaves_the_database_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, closed: bool
+) -> None:
+    """Also when it fails after the former database had its new name."""
+    settings, copy = make_settings(tmp_path / "data"), tmp_path / "copy.db"
+    await store_titles(settings, "kept")
+    assert (await command("db", "backup", copy, env=env_of(settings)))[0] == 0
+    if not closed:
+        await anyio.to_thread.run_sync(leave_unclosed, settings.data_dir)
+    before = await anyio.to_thread.run_sync(read_files, settings.data_dir)
+
+    def fail(_partial: Path, target: Path) -> None:
+        assert not target.exists()
+        raise error
+
+    monkeypatch.setattr(backup, "_publish", fail)
+    told = "Input/output error; the database is as it was" if isinstance(error, OSError) else None
+    with pytest.raises((StorageUnavailable, KeyboardInterrupt), match=told):
+        backup.restore(copy, settings.data_dir)
+    assert await anyio.to_thread.run_sync(read_files, settings.data_dir) == before
+    assert await read_titles(settings) == ["kept" if closed else "after"]
+
+
+async def test_a_restore_that_ended_before_the_backup_had_its_name_begins_no_new_database(
+    tmp_path: Path,
+) -> None:
+    """All files have their new names already."""
+    settings = make_settings(tmp_path / "data")
+    await store_titles(settings, "kept")
+    kept = settings.data_dir / "prompter.db.before-20260101-000000"
+    await anyio.to_thread.run_sync((settings.data_dir / "prompter.db").rename, kept)
+    with pytest.raises(StorageUnavailable, match=r"is missing, though 'prompter.db.before-2026"):
+        await read_titles(settings)
+    assert (await command("db", "restore", kept, env=env_of(settings)))[0] == 0
+    assert await read_titles(settings) == ["kept"]
 
 
 async def test_a_restore_that_ended_in_between_begins_no_new_database(tmp_path: Path) -> None:

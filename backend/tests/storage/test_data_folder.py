@@ -61,12 +61,16 @@ def test_a_folder_is_locked_for_one_server_and_free_again(tmp_path: Path) -> Non
 def test_an_empty_file_begins_a_database_only_where_nothing_shows_that_there_was_one(tmp_path: Path) -> None:
     """A first start that was cut short leaves one; where a key, a log or a copy lies beside it, it was emptied."""
     data_folder.make_private(tmp_path)
-    for _ in range(2):
+    for foreign in ("lost+found", ".DS_Store", "tls", ".jwt.key.draft"):
+        (tmp_path / foreign).touch()
         with data_folder.lock_folder(tmp_path):
             pass
-    (tmp_path / "jwt.key").write_text("a key")
-    with pytest.raises(StorageUnavailable, match=r"is empty \(0 bytes\), though 'jwt.key'"):
-        data_folder.lock_folder(tmp_path).__enter__()
+    for mine in (data_folder.KEY_FILE, "prompter.db-wal", "prompter.db.before-20260101-000000"):
+        (tmp_path / mine).write_text("content")
+        with pytest.raises(StorageUnavailable, match=rf"is empty \(0 bytes\), though '{mine}'"):
+            data_folder.lock_folder(tmp_path).__enter__()
+        (tmp_path / mine).unlink()
+    (tmp_path / data_folder.KEY_FILE).write_text("a key")
     with data_folder.lock_folder(tmp_path, for_restore=True):
         (tmp_path / "prompter.db").unlink()
     with data_folder.lock_folder(tmp_path):

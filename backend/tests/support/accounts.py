@@ -18,7 +18,8 @@ from app.services.accounts.api_keys import ApiKeyManager
 from app.services.accounts.identity import Authenticator
 from app.services.accounts.logins import Logins, LoginTokens
 from app.services.accounts.passwords import Passwords
-from app.services.accounts.tokens import KEY_FILE, AccessTokens
+from app.services.accounts.tokens import AccessTokens
+from app.storage.data_folder import KEY_FILE
 from app.storage.database import Database
 from app.storage.tables import ApiKeyRow
 from app.storage.users import RefreshTokens

@@ -13,6 +13,7 @@ import jwt
 from pydantic import SecretStr
 
 from app.core.errors import CannotStart
+from app.storage.data_folder import KEY_FILE
 from app.utils.ids import parse_id
 
 ALGORITHM = "HS256"
@@ -23,7 +24,6 @@ MAX_LENGTH = 2048
 MAX_CLOCK_SKEW_S = 60
 """How far in the future the issue time of a token may be, because the clocks of servers differ."""
 REFRESH_PREFIX = "rt_"
-KEY_FILE = "jwt.key"
 MIN_KEY_BYTES = 32
 
 

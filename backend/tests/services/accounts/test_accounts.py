@@ -9,7 +9,7 @@ from app.core.errors import NotFound, Unauthorized
 from app.core.security import LOCAL_CALLER
 from app.services.accounts.accounts import Accounts
 from app.services.accounts.administration import UserAdministration
-from app.services.accounts.tokens import KEY_FILE
+from app.storage.data_folder import KEY_FILE
 from app.storage.database import Database
 from tests.support.accounts import PASSWORD, make_cheap_passwords
 

@@ -16,12 +16,12 @@ from pydantic import SecretStr
 from app.core.errors import CannotStart
 from app.services.accounts import api_keys
 from app.services.accounts.tokens import (
-    KEY_FILE,
     MAX_LENGTH,
     AccessTokens,
     generate_refresh_token,
     load_signing_key,
 )
+from app.storage.data_folder import KEY_FILE
 from app.utils.ids import new_id
 
 KEY = b"a key that is long enough for HS256, by far"
