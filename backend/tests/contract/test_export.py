@@ -126,9 +126,14 @@ def test_times_are_told_in_a_named_zone_also_where_an_hour_comes_twice() -> None
             "## Assistant · 2026-10-25 02:30 +01:00",
         ]
         assert re.search(r"\d\d:\d\d \+0[12]:00 · times of Europe/Madrid\*$", here, re.M)
-        for unnamed in ("", "Europe/Atlantis", "../../etc/passwd", "Europe", "\0"):
-            told = re.findall(r"^## .* · (.*)$", exported(talk, id_, timezone=unnamed), re.M)
-            assert told == ["2026-10-25 00:30 UTC", "2026-10-25 01:30 UTC"]
+        told = re.findall(r"^## .* · (.*)$", exported(talk, id_), re.M)
+        assert told == ["2026-10-25 00:30 UTC", "2026-10-25 01:30 UTC"]
+        for unknown in ("", "Europe/Atlantis", "../../etc/passwd", "Europe", "\0"):
+            refused = talk.http.get(
+                f"/api/conversations/{id_}/export", params={"format": "markdown", "timezone": unknown}
+            )
+            assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_request")
+            assert "`timezone` has to be an IANA name" in refused.json()["error"]["message"]
 
 
 @pytest.mark.once

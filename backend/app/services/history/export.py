@@ -51,6 +51,7 @@ class ConversationExporter:
         """Export the shown branch as Markdown, with times of this IANA zone, or all branches as JSON.
 
         Raises:
+            BadRequest: there is no zone of that name.
             NotFound: this user has no such conversation.
             StorageUnavailable: the database cannot be read. The pieces raise it, too, and then the file is incomplete.
         """

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
+from app.core.errors import BadRequest
 from app.storage.conversations import Conversation
 from app.storage.messages import Message
 from app.storage.tool_events import CALL_ENDS, load_tool_events
@@ -28,11 +29,17 @@ _BACKTICKS = re.compile(r"`+")
 
 
 def find_zone(name: str) -> tzinfo:
-    """The time zone of an IANA name; UTC if this machine does not know the name."""
+    """The time zone of an IANA name.
+
+    Raises:
+        BadRequest: there is no zone of that name.
+    """
     try:
         return UTC if name == "UTC" else ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # the name of a folder raises OSError
-        return UTC
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # the name of a folder raises OSError
+        raise BadRequest(
+            "`timezone` has to be an IANA name of a time zone, such as Europe/Madrid or UTC"
+        ) from error
 
 
 def render_head(conversation: Conversation, at: datetime, zone: tzinfo = UTC) -> str:

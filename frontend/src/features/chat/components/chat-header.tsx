@@ -33,7 +33,8 @@ export function ChatHeader({ conversationId, title, model, onModel }: Props) {
 function ExportMenu({ conversationId }: { conversationId: string }) {
   const { t } = useTranslation();
   const { api, toasts } = useServices();
-  const { timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions();
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const timezone = timeZone === "Etc/Unknown" ? "UTC" : timeZone; // how a browser says that it does not know
   const save = (format: "markdown" | "json", ending: string) => () =>
     void download(
       api,
