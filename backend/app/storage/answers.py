@@ -19,8 +19,6 @@ LEASE_S = 60.0
 """Time after its last heartbeat during which a process counts as alive (s)."""
 BEATS_BEFORE_VERDICT = 2
 """Beats without a gap after which a process may call others dead: they have had the time of two beats to come back."""
-LONGEST_ANSWER_S = 600.0
-"""A process that starts has not seen whether the others could beat: it leaves alone what may still be answered (s)."""
 INTERRUPTED: dict[str, Any] = {
     "code": "interrupted",
     "message": "the server ended while it answered; what had arrived is here",

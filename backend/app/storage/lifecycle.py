@@ -3,12 +3,12 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
@@ -25,6 +25,8 @@ from app.utils.ids import continue_after
 logger = logging.getLogger(__name__)
 
 DAY_S = 86_400.0
+CLOCK_DOUBT = timedelta(days=7)
+"""How far the clock may be ahead of the time that ages are measured from, before the log says so."""
 WATCH_S = 2.0
 """Time between two looks at the database (s)."""
 SILENCE_S = 15.0
@@ -56,7 +58,7 @@ async def open_database(
         await prepare_schema(database)
         async with database.read() as session:
             await _continue_ids(session)
-        await _clean_up(database, settings, lease_s=0.0 if database.is_sqlite else answers.LONGEST_ANSWER_S)
+        await _clean_up(database, settings)
         stack.push_async_callback(_end_run, database)
         if when_prepared is not None:
             when_prepared()
@@ -95,13 +97,18 @@ async def _continue_ids(session: AsyncSession) -> None:
         continue_after(await session.scalar(newest))
 
 
-async def _clean_up(database: Database, settings: Settings, *, lease_s: float) -> None:
-    """Add the local user and this process's lease, and mark the answers of dead processes as interrupted."""
+async def _clean_up(database: Database, settings: Settings) -> None:
+    """Add the local user and this process's lease; on SQLite mark the answers of earlier processes as interrupted.
+
+    On PostgreSQL others may live. A process that starts has not seen whether they could beat: `_beat` calls them dead.
+    """
+    count = 0
     async with database.write() as session:
         if settings.accounts.mode == "none":
             await ensure_local_user(session)
         await answers.send_heartbeat(session, database.run_id)
-        count = await answers.interrupt_dead(session, database.run_id, lease_s=lease_s)
+        if database.is_sqlite:
+            count = await answers.interrupt_dead(session, database.run_id, lease_s=0.0)
     if count:
         logger.info("%d answers were interrupted by the end of a server, and are marked so", count)
 
@@ -142,9 +149,10 @@ async def _beat(database: Database) -> None:
 
 async def _apply_retention_daily(database: Database, settings: Settings) -> None:
     """Apply the retention now and once a day."""
+    clock = AgeClock()
     while True:
         try:
-            await apply_retention(database, settings.storage.retention_days)
+            await apply_retention(database, settings.storage.retention_days, clock)
         except StorageUnavailable:
             logger.warning(
                 "old dictations and conversations could not be deleted; the next attempt is tomorrow"
@@ -184,9 +192,40 @@ class DatabaseHealth:
             self._answered_s = monotonic()
 
 
-async def apply_retention(database: Database, days: int) -> int:
+class AgeClock:
+    """The time that ages are measured from: the machine's, but not far ahead of what was stored last.
+
+    A clock that is a year ahead at a start would delete everything for good. A process counts the time that it has seen
+    pass, so that data grow old in a server that nobody uses, too.
+    """
+
+    def __init__(self) -> None:
+        self._first: tuple[datetime, float] | None = None
+        """What was stored last at the first look, and when that look was."""
+
+    def read(self, newest: datetime, now: datetime, counted_s: float) -> datetime:
+        """The time, from the newest stored one, the machine's clock, and one that only counts (s)."""
+        self._first = self._first or (newest, counted_s)
+        first, since_s = self._first
+        seen = max(newest, first + timedelta(seconds=counted_s - since_s))
+        return min(now, seen + timedelta(seconds=DAY_S))
+
+
+async def apply_retention(database: Database, days: int, clock: AgeClock | None = None) -> int:
     """Delete dictations and unchanged conversations older than `days`; return how many were deleted."""
-    since = utc_now() - timedelta(days=days)
+    async with database.read() as session:
+        newest = await _find_newest(session)
+    if newest is None:
+        return 0
+    now = utc_now()
+    measured = (clock or AgeClock()).read(newest, now, monotonic())
+    if now - measured > CLOCK_DOUBT:
+        logger.warning(
+            "the clock is %d days ahead of what was stored last: the retention counts from %s; correct the clock, or, "
+            "if it is right, do nothing: the next entry settles it",
+            *((now - newest).days, measured.date().isoformat()),
+        )
+    since = measured - timedelta(days=days)
     total = 0
     removers: tuple[Callable[..., Awaitable[int]], ...] = (dictations.remove_old, conversations.remove_idle)
     for remove in removers:
@@ -198,3 +237,12 @@ async def apply_retention(database: Database, days: int) -> int:
     if total:
         logger.info("%d dictations and conversations older than %d days were deleted", total, days)
     return total
+
+
+async def _find_newest(session: AsyncSession) -> datetime | None:
+    """When a conversation or dictation was last changed or begun; None where there is none."""
+    times = [
+        await session.scalar(select(func.max(column)))
+        for column in (ConversationRow.updated_at, DictationRow.started_at)
+    ]
+    return max((time for time in times if time is not None), default=None)

@@ -1,8 +1,10 @@
 """Answers in the database: saved while they stream, ended once, and marked when their process is gone."""
 
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
+import anyio
 import pytest
 from sqlalchemy import update
 
@@ -13,6 +15,7 @@ from app.storage.database import Database
 from app.storage.messages import Message, NewTurn
 from app.storage.tables import RunRow
 from app.utils.ids import new_id
+from tests.support.database import PostgresServer, add_user, make_settings
 
 
 async def asked(database: Database, user_id: UUID, run_id: UUID) -> NewTurn:
@@ -175,13 +178,24 @@ async def test_a_beat_renews_the_lease(database: Database, ana: UUID) -> None:
     assert (await stored(database, ana, turn.assistant.id)).status == "streaming"
 
 
+async def wait_for_end(database: Database, user_id: UUID, message_id: UUID) -> Message:
+    with anyio.fail_after(20):
+        while (message := await stored(database, user_id, message_id)).status == "streaming":  # noqa: ASYNC110  # a database tells nobody
+            await anyio.sleep(0.01)
+    return message
+
+
 async def test_a_start_marks_what_a_crash_left(
-    storage_settings: Settings, database: Database, ana: UUID
+    storage_settings: Settings, database: Database, ana: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLite has one process, so all others are dead; on PostgreSQL a lease says so."""
+    """SQLite has one process, so all others are dead; on PostgreSQL a lease says so, after some beats."""
     turn = await asked(database, ana, run := new_id())
+    if not database.is_sqlite:
+        monkeypatch.setattr(answers, "BEAT_S", 0.1)
     async with lifecycle.open_database(database, storage_settings):
-        assert (await stored(database, ana, turn.assistant.id)).status == "interrupted"
+        if database.is_sqlite:
+            assert (await stored(database, ana, turn.assistant.id)).status == "interrupted"
+        assert (await wait_for_end(database, ana, turn.assistant.id)).status == "interrupted"
         async with database.write() as session:
             conversation = turn.user.conversation_id
             answer = await messages.append_answer(session, ana, conversation, run_id=database.run_id)
@@ -191,6 +205,27 @@ async def test_a_start_marks_what_a_crash_left(
     async with database.read() as session:  # a clean end leaves nothing streaming and no lease
         assert (await messages.get(session, ana, answer.id)).status == "interrupted"
         assert await session.get(RunRow, database.run_id) is None
+
+
+async def test_a_start_after_a_long_outage_leaves_alone_what_others_answer(
+    tmp_path: Path, postgres_server: PostgresServer, postgres_template: str
+) -> None:
+    """Nobody could beat for hours; an answer may wait that long for an approval, and its process be about to beat."""
+    settings = make_settings(tmp_path, postgres_server.create(postgres_template))
+    database = Database(settings)
+    user, other = await add_user(database, "ana"), new_id()
+    turn = await asked(database, user, other)
+    async with database.write() as session:
+        past = utc_now() - timedelta(hours=20)
+        session.add(RunRow(id=other, started_at=past, heartbeat_at=past))
+    async with lifecycle.open_database(database, settings):
+        async with database.write() as session:
+            assert await answers.checkpoint(session, turn.assistant.id, other, "it goes on")
+            await answers.send_heartbeat(session, other)
+        async with database.write() as session:
+            assert await answers.interrupt_dead(session, database.run_id) == 0
+            assert await answers.finish(session, turn.assistant.id, other, "complete", "it went on")
+        assert (await stored(database, user, turn.assistant.id)).status == "complete"
 
 
 @pytest.mark.parametrize("status", ["interrupted", "failed"])

@@ -4,26 +4,39 @@ import gzip
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.core.config import AccountSettings, Settings
 from app.core.errors import StorageUnavailable
+from app.core.logging import configure_logging
 from app.core.security import LOCAL_USER_ID
 from app.services.accounts.identity import Authenticator
 from app.services.accounts.logins import Logins
 from app.services.accounts.tokens import AccessTokens
-from app.storage import conversations, dictations, messages, search
+from app.storage import conversations, dictations, lifecycle, messages, search
+from app.storage.common import utc_now
 from app.storage.data_folder import make_private
 from app.storage.database import Database
-from app.storage.lifecycle import ensure_local_user, open_database, prepare_schema
-from app.storage.tables import AttachmentRow, RunRow, ShareRow, ToolApprovalRow, UserRow
+from app.storage.lifecycle import DAY_S, AgeClock, ensure_local_user, open_database, prepare_schema
+from app.storage.tables import (
+    AttachmentRow,
+    ConversationRow,
+    DictationRow,
+    RunRow,
+    ShareRow,
+    ToolApprovalRow,
+    UserRow,
+)
 from app.utils import ids
 from app.utils.ids import new_id
 from tests.support.accounts import PASSWORD, make_cheap_passwords
 from tests.support.database import PostgresServer, make_settings, store_dictation
+from tests.support.server import record_log
 
 WRITTEN_BEFORE = Path(__file__).with_name("written_before.db.gz")
 """A database with rows of each table, written by the version with the schema 0002 before any of its code moved."""
@@ -135,6 +148,42 @@ async def test_after_a_restart_ids_go_on_where_the_clock_was(
     assert new_id() < stored
     async with open_database(Database(settings), settings):
         assert new_id() > stored
+
+
+@pytest.mark.parametrize("kind", ["conversation", "dictation"])
+async def test_a_clock_that_is_far_ahead_deletes_nothing_of_late(
+    database: Database, ana: UUID, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Ages are then counted from what was stored last; what is old beside that goes."""
+    for title in ("old", "new"):
+        if kind == "dictation":
+            await store_dictation(database, ana, title)
+        else:
+            async with database.write() as session:
+                await conversations.create(session, ana, title=title)
+        if title == "old":
+            old = utc_now() - timedelta(days=40)
+            async with database.write() as session:
+                await session.execute(update(DictationRow).values(started_at=old))
+                await session.execute(update(ConversationRow).values(updated_at=old))
+    monkeypatch.setattr(lifecycle, "utc_now", lambda: utc_now() + timedelta(days=400))
+    configure_logging("warning")
+    with record_log() as log:
+        assert [await lifecycle.apply_retention(database, 30) for _ in range(2)] == [1, 0]
+    assert [f"the clock is {days} days ahead of what" in line for line in log for days in (400,)] == [
+        True
+    ] * 2
+    assert await lifecycle.apply_retention(database, 1) == 0
+
+
+def test_ages_are_counted_from_what_was_stored_last_and_the_time_that_passed() -> None:
+    """A right clock is taken as it is; a server that nobody uses counts for itself; a new entry settles a doubt."""
+    clock, newest, day = AgeClock(), datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=1)
+    assert clock.read(newest, newest + 0.5 * day, 50.0) == newest + 0.5 * day
+    assert clock.read(newest, newest + 90 * day, 50.0) == newest + day
+    assert clock.read(newest, newest + 90 * day, 50.0 + 30 * DAY_S) == newest + 31 * day
+    assert clock.read(newest + 90 * day, newest + 90 * day, 50.0 + 30 * DAY_S) == newest + 90 * day
+    assert clock.read(newest + 400 * day, newest, 50.0) == newest, "entries of a clock that was ahead"
 
 
 async def test_the_local_user_is_added_once(database: Database) -> None:
