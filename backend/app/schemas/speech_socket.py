@@ -332,7 +332,7 @@ class Ack(_Event):
 class Hint(BaseModel):
     """What is wrong with the client's audio, and how to mend it."""
 
-    code: str = Field(description="`not_pcm16`, `no_signal` or `clipping`")
+    code: str = Field(description="`not_pcm16`, `no_signal`, `clipping` or `wrong_rate`")
     message: str = Field(description="a sentence in English for who has no text for the code")
 
 

@@ -35,6 +35,14 @@ TEXT = InputHint(
     "this looks like text, not like 16-bit PCM: binary messages carry plain samples, without JSON or base64",
 )
 SILENCE = InputHint("no_signal", "the audio holds nothing but zeros: is the microphone muted?")
+PACE_S = 4.0
+"""Time over which the pace of arriving audio is measured."""
+PACES = 3
+"""So many times in a row it must be that of another rate."""
+PACE_NEAR = 0.04
+RATES_HZ = (8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+"""The rates at which microphones record."""
+
 CLIPPING = InputHint("clipping", "the audio is clipped at full scale: turn the microphone down")
 
 
@@ -83,6 +91,45 @@ class InputChecks:
 
 
 _NEEDED = {SILENCE: SILENT_BLOCKS, TEXT: BLOCKS, FLOATS: BLOCKS, CLIPPING: BLOCKS}
+
+
+class PaceCheck:
+    """Compares the pace at which audio arrives with the declared rate: what a microphone records comes at its pace."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._since_s: float | None = None
+        self._samples = 0
+        self._found: int | None = None
+        """The rate that the last measurement was near, if it is not the declared one."""
+        self._run = 0
+        self._is_told = False
+
+    def push(self, samples: int, now_s: float) -> InputHint | None:
+        """Count a chunk that has arrived at this moment of a clock that never goes back."""
+        if self._since_s is None:
+            self._since_s = now_s
+            return None
+        self._samples += samples
+        passed_s = now_s - self._since_s
+        if passed_s < PACE_S:
+            return None
+        found = self._find_rate(self._samples / passed_s)
+        self._run = self._run + 1 if found is not None and found == self._found else 1
+        self._found, self._since_s, self._samples = found, now_s, 0
+        if found is None or self._run < PACES or self._is_told:
+            return None
+        self._is_told = True
+        return InputHint(
+            "wrong_rate",
+            f"the audio comes at {found} samples a second, but {self._rate_hz} were declared: if a microphone records"
+            f" it, send sample_rate {found}, or resample",
+        )
+
+    def _find_rate(self, arriving_hz: float) -> int | None:
+        if abs(arriving_hz / self._rate_hz - 1) < PACE_NEAR:
+            return None
+        return next((rate for rate in RATES_HZ if abs(arriving_hz / rate - 1) < PACE_NEAR), None)
 
 
 def _is_text(block: NDArray[np.int16]) -> bool:

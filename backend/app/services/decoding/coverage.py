@@ -159,7 +159,7 @@ def cut_passage(samples: Samples, passage: Passage) -> Samples:
     return samples[passage.start_ms * SAMPLES_PER_MS : passage.end_ms * SAMPLES_PER_MS]
 
 
-def measure_dbfs(samples: Samples) -> float:
+def measure_upper_dbfs(samples: Samples) -> float:
     """The level that the louder quarter of the frames exceeds: the rest of a loud voice in a gap does not count."""
     whole = (
         samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES].astype(np.float32).reshape(-1, FRAME_SAMPLES)
@@ -172,7 +172,7 @@ def measure_dbfs(samples: Samples) -> float:
 
 def amplify(samples: Samples) -> Samples:
     """The audio at the level of ordinary speech."""
-    gain_db = min(LEVEL_DBFS - measure_dbfs(samples), MOST_GAIN_DB)
+    gain_db = min(LEVEL_DBFS - measure_upper_dbfs(samples), MOST_GAIN_DB)
     louder: Samples = np.clip(samples * np.float32(10 ** (gain_db / 20)), -32768, 32767).astype(np.int16)
     return louder
 
@@ -330,7 +330,7 @@ def list_uncovered(samples: Samples, passages: Sequence[Passage]) -> tuple[Uncov
         Uncovered(
             start_ms=passage.start_ms,
             end_ms=passage.end_ms,
-            dbfs=round(measure_dbfs(cut_passage(samples, passage)), 1),
+            dbfs=round(measure_upper_dbfs(cut_passage(samples, passage)), 1),
         )
         for passage in passages
     )

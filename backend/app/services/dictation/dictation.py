@@ -1,12 +1,14 @@
 """A dictation whose engine listens to utterances: takes audio on one side, recognises it in a task on the other."""
 
+import time
+
 import anyio
 import anyio.lowlevel
 
 from app.core.config import Settings
 from app.core.errors import SessionTooLong
 from app.providers.base import SAMPLE_RATE_HZ
-from app.services.audio.input_checks import InputChecks
+from app.services.audio.input_checks import InputChecks, PaceCheck
 from app.services.audio.pcm import to_samples
 from app.services.audio.segmenter import Segmenter, SegmentEvent, UtteranceEnded, UtteranceStarted
 from app.services.decoding.load import Pressure
@@ -47,6 +49,7 @@ class SegmentedDictation:
         self._segmenter: Segmenter | None = None
         self._rate_hz = 0
         self._checks: InputChecks | None = None
+        self._pace: PaceCheck | None = None
         self._is_feeding = False
         self.done = anyio.Event()
 
@@ -83,11 +86,13 @@ class SegmentedDictation:
             self._segmenter = Segmenter(self._settings, rate_hz, self._silence_ms)
             self._rate_hz = rate_hz
             if self._builder.is_requested("status"):
-                self._checks = InputChecks(rate_hz)
+                self._checks, self._pace = InputChecks(rate_hz), PaceCheck(rate_hz)
         samples = to_samples(pcm)
         if self._checks is not None:
             for hint in self._checks.push(samples):
                 self._builder.hint(hint)
+        if self._pace is not None and (wrong_rate := self._pace.push(len(samples), time.monotonic())):
+            self._builder.hint(wrong_rate)
         step = int(self._rate_hz * _SLICE_S)
         self._is_feeding = True
         try:

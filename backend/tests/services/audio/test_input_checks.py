@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.services.audio.input_checks import InputChecks
+from app.services.audio.input_checks import InputChecks, PaceCheck
 from tests.conftest import SAMPLES, SPEECH, read_wav
 from tests.support.noises import NOISES, at_level
 from tests.support.speech_client import load_speech
@@ -65,3 +65,51 @@ def test_noise_gives_no_hint(name: str, dbfs: float) -> None:
         [],
         ["no_signal"] if dbfs < -70 else [],
     )
+
+
+def find_pace_codes(declared_hz: int, arriving_hz: float, seconds: float, jitter_s: float = 0.0) -> list[str]:
+    """Chunks of 100 ms as a microphone of `arriving_hz` sends them, each up to `jitter_s` late."""
+    check, dice, chunk = PaceCheck(declared_hz), np.random.default_rng(1), int(arriving_hz / 10)
+    times = [number / 10 + dice.uniform(0, jitter_s) for number in range(int(seconds * 10))]
+    hints = [check.push(chunk, now) for now in np.maximum.accumulate(times)]
+    return [hint.message.split(",")[0].split()[4] for hint in hints if hint]
+
+
+@pytest.mark.parametrize(
+    ("declared", "arriving"),
+    [
+        (16_000, 48_000),
+        (48_000, 16_000),
+        (16_000, 44_100),
+        (44_100, 48_000),
+        (48_000, 44_100),
+        (16_000, 8000),
+    ],
+)
+@pytest.mark.parametrize("jitter_s", [0.0, 0.08])
+def test_a_rate_that_is_not_the_declared_one_is_named_once(
+    declared: int, arriving: int, jitter_s: float
+) -> None:
+    assert find_pace_codes(declared, arriving, 60, jitter_s) == [str(arriving)]
+
+
+@pytest.mark.parametrize("declared", [8000, 16_000, 44_100, 48_000])
+def test_a_microphone_at_its_rate_is_not_named_even_if_its_clock_is_a_little_wrong(declared: int) -> None:
+    for drift in (0.98, 1.0, 1.02):
+        assert find_pace_codes(declared, declared * drift, 60, 0.1) == []
+
+
+def test_what_comes_as_fast_as_it_can_or_too_short_is_not_named() -> None:
+    assert find_pace_codes(16_000, 16_000 * 9.3, 60) == []
+    assert find_pace_codes(16_000, 48_000, 11) == []
+
+
+def test_pauses_of_a_sender_are_no_other_rate() -> None:
+    """A client that sends only while somebody speaks: one half of the time, in stretches of any length."""
+    check, dice, now, hints = PaceCheck(16_000), np.random.default_rng(2), 0.0, []
+    for _ in range(200):
+        for _ in range(int(dice.integers(5, 60))):
+            now += 0.1
+            hints.append(check.push(1600, now))
+        now += float(dice.uniform(0.3, 6))
+    assert not any(hints)

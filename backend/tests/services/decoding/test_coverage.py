@@ -23,7 +23,7 @@ from app.services.decoding.coverage import (
     is_certain,
     keep_inside,
     list_uncovered,
-    measure_dbfs,
+    measure_upper_dbfs,
     place_parts,
     shift,
     split_at,
@@ -99,11 +99,11 @@ def test_a_year_takes_longer_than_its_digits() -> None:
 
 def test_audio_is_brought_to_the_level_of_speech() -> None:
     for dbfs in (-60, -40, -12):
-        assert measure_dbfs(tone(1000, dbfs)) == pytest.approx(dbfs, abs=1)
-        assert measure_dbfs(amplify(tone(1000, dbfs))) == pytest.approx(LEVEL_DBFS, abs=0.5)
-    assert measure_dbfs(np.zeros(16_000, np.int16)) == -120
+        assert measure_upper_dbfs(tone(1000, dbfs)) == pytest.approx(dbfs, abs=1)
+        assert measure_upper_dbfs(amplify(tone(1000, dbfs))) == pytest.approx(LEVEL_DBFS, abs=0.5)
+    assert measure_upper_dbfs(np.zeros(16_000, np.int16)) == -120
     assert not amplify(np.zeros(16_000, np.int16)).any()
-    assert measure_dbfs(np.empty(0, np.int16)) == -120
+    assert measure_upper_dbfs(np.empty(0, np.int16)) == -120
 
 
 def test_passages_are_speech_with_short_pauses() -> None:
@@ -133,7 +133,7 @@ def test_a_short_passage_is_heard_in_its_context_and_each_part_at_the_level_of_s
     samples, start_ms = cut_with_context(audio, passage)
     assert start_ms == 5000 - CONTEXT_MS
     assert len(samples) == (1000 + 2 * CONTEXT_MS) * SAMPLES_PER_MS
-    assert measure_dbfs(cut_passage(samples, Passage(CONTEXT_MS, CONTEXT_MS + 1000))) == pytest.approx(
+    assert measure_upper_dbfs(cut_passage(samples, Passage(CONTEXT_MS, CONTEXT_MS + 1000))) == pytest.approx(
         LEVEL_DBFS, abs=1
     )
     alone, start_ms = cut_with_context(audio, Passage(5000, 5000 + SHORT_MS))

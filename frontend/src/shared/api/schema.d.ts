@@ -2189,7 +2189,7 @@ export interface components {
         Hint: {
             /**
              * Code
-             * @description `not_pcm16`, `no_signal` or `clipping`
+             * @description `not_pcm16`, `no_signal`, `clipping` or `wrong_rate`
              */
             code: string;
             /**
