@@ -38,7 +38,7 @@ _PROGRAMMING_ERRORS = (
 """Errors of a statement or of its values: bugs of this program, not failures of the database."""
 _LATER = "try again later"
 RESTORE_REMEDY = "stop the server and restore a backup: `prompter db restore FILE`"
-_RESTORE_POSTGRES = "stop the servers and restore a backup with pg_restore"
+RESTORE_POSTGRES = "stop the servers and restore a backup with pg_restore"
 _ADDRESS_REMEDY = "correct PROMPTER_STORAGE__URL"
 _FAILURES = {
     "SQLITE_BUSY": ("another process holds its lock", _LATER),
@@ -48,13 +48,16 @@ _FAILURES = {
     "SQLITE_IOERR": ("the disk fails", "check the disk and the space on it"),
     "SQLITE_CORRUPT": ("its file is damaged", RESTORE_REMEDY),
     "SQLITE_NOTADB": ("its file is not a database", RESTORE_REMEDY),
-    "SQLITE_ERROR": ("it refuses a statement", "restart the server, which checks the tables at start"),
+    "SQLITE_ERROR": (
+        "it refuses a statement",
+        f"restart the server, which checks the tables; else {RESTORE_REMEDY}",
+    ),
     "53100": ("the disk is full", "free some space, then try again"),
     "55P03": ("another process holds a lock", _LATER),
     "57014": ("it took too long", _LATER),
     "28P01": ("it refuses the password", _ADDRESS_REMEDY),
     "3D000": ("there is no database of that name", f"create it, or {_ADDRESS_REMEDY}"),
-    "XX001": ("its data are damaged", _RESTORE_POSTGRES),
+    "XX001": ("its data are damaged", RESTORE_POSTGRES),
     "XX002": ("an index of it is damaged", "run REINDEX on it; the log of PostgreSQL names the index"),
 }
 """The driver's code -> what is wrong, and how to go on."""
@@ -167,6 +170,11 @@ def _make_unavailable(action: str, error: Exception, reason: str, remedy: str) -
 def is_damage(error: Exception) -> bool:
     """Whether an error says that the file is damaged, and not only that it cannot be used now."""
     return _find_code(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+def is_refusal(error: DBAPIError) -> bool:
+    """Whether the database refuses a statement, for example because it lacks a table or a column."""
+    return isinstance(error, ProgrammingError) or _find_code(error) == "SQLITE_ERROR"
 
 
 def explain(error: DBAPIError | sqlite3.Error) -> tuple[str, str]:

@@ -11,12 +11,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import StaticPool
 
 from app.core.errors import StorageUnavailable
 from app.storage.connections import postgres_engine, sqlite_engine
-from app.storage.database import RESTORE_REMEDY, translate_errors
+from app.storage.database import RESTORE_POSTGRES, RESTORE_REMEDY, is_refusal, translate_errors
 from app.storage.tables import Base
 
 T = TypeVar("T")
@@ -35,6 +36,8 @@ class Schema:
     """The revision that this program needs."""
     is_known: bool
     """Whether this program knows the current revision; if not, a newer program has created it."""
+    dialect: str
+    """`sqlite` or `postgresql`."""
     missing: tuple[str, ...] = ()
     """Tables that the revision has and the database has not. Only a damaged database lacks some."""
 
@@ -85,7 +88,15 @@ async def upgrade(url: URL, revision: str = "head") -> Schema:
         schema = _read_schema(connection)
         refuse_newer(schema)
         refuse_incomplete(schema)
-        command.upgrade(make_alembic_config(connection), revision)
+        try:
+            command.upgrade(make_alembic_config(connection), revision)
+        except DBAPIError as error:
+            if not is_refusal(error):
+                raise
+            raise StorageUnavailable(
+                f"the database cannot be upgraded, it is not as its schema {schema.current or 'of an empty one'} says; "
+                f"nothing was kept: {_find_remedy(schema)}"
+            ) from error
         return _read_schema(connection)
 
     with translate_errors("written"):
@@ -122,27 +133,49 @@ def refuse_incomplete(schema: Schema) -> None:
     """
     if schema.missing:
         names = ", ".join(map(repr, schema.missing))
-        raise StorageUnavailable(f"the database is damaged, it lacks {names}: {RESTORE_REMEDY}")
+        raise StorageUnavailable(f"the database is damaged, it lacks {names}: {_find_remedy(schema)}")
+
+
+def _find_remedy(schema: Schema) -> str:
+    """How to go on with a database that is not what its revision says, or has tables and no revision."""
+    if schema.dialect == "sqlite":
+        return RESTORE_REMEDY
+    if schema.current is None:
+        return f"{RESTORE_POSTGRES}; if the tables in it are another program's, name a database of its own"
+    return RESTORE_POSTGRES
 
 
 def _find_missing(connection: Connection, current: str | None) -> tuple[str, ...]:
     """The tables that a database of this revision lacks. Without a revision it has none, or has lost where it stood."""
     found = set(inspect(connection).get_table_names())
     if current is None:
-        ours = Base.metadata.tables.keys()
-        return (_REVISION_TABLE,) if len(found & ours) > len(ours) // 2 else ()  # else tables of others
-    if current != find_head_revision():
-        return ()  # its upgrade creates what it has not yet
-    needed = {*Base.metadata.tables, *(["search_index"] if connection.dialect.name == "sqlite" else [])}
-    return tuple(sorted(needed - found))
+        return (_REVISION_TABLE,) if found & Base.metadata.tables.keys() else ()
+    return tuple(sorted(_list_tables(current, connection.dialect.name) - found))
+
+
+def _list_tables(revision: str, dialect: str) -> set[str]:
+    """The tables of a revision, read from an empty database that is upgraded to it."""
+    names = set(Base.metadata.tables)
+    if revision != find_head_revision():
+        engine = create_engine("sqlite://", poolclass=StaticPool)
+        with engine.begin() as connection:
+            command.upgrade(make_alembic_config(connection), revision)
+            names = {name for name in inspect(connection).get_table_names() if is_ours(name, "table", None)}
+        engine.dispose()
+    return names - {_REVISION_TABLE} | ({"search_index"} if dialect == "sqlite" else set())
 
 
 def _read_schema(connection: Connection) -> Schema:
     directory = ScriptDirectory.from_config(make_alembic_config())
     current = MigrationContext.configure(connection).get_current_revision()
     is_known = current is None or current in {script.revision for script in directory.walk_revisions()}
-    missing = _find_missing(connection, current)
-    return Schema(current=current, head=find_head_revision(), is_known=is_known, missing=missing)
+    return Schema(
+        current=current,
+        head=find_head_revision(),
+        is_known=is_known,
+        dialect=connection.dialect.name,
+        missing=_find_missing(connection, current) if is_known else (),
+    )
 
 
 def _lock(connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """`prompter db`: status, upgrade, and backups of a database in use that can be put back."""
 
 import errno
+import gzip
 import json
 import shutil
 import sqlite3
@@ -22,6 +23,9 @@ from app.storage import backup, conversations, data_folder, lifecycle, messages
 from app.storage.database import Database
 from tests.support.command import get_only_line, run_prompter
 from tests.support.database import PostgresServer, make_settings
+
+WRITTEN_BEFORE = Path(__file__).with_name("written_before.db.gz")
+"""A database of the schema 0002."""
 
 
 def env_of(settings: Settings) -> dict[str, str]:
@@ -230,6 +234,19 @@ async def test_a_damaged_database_is_told_with_its_remedy_and_restored(tmp_path:
     assert await read_titles(settings) == ["kept"]
 
 
+async def test_a_backup_of_an_older_version_is_restored_where_it_is_whole(tmp_path: Path) -> None:
+    """Its own tables count, not those that an upgrade adds."""
+    settings, copy = make_settings(tmp_path / "data"), tmp_path / "copy.db"
+    written = await anyio.to_thread.run_sync(WRITTEN_BEFORE.read_bytes)
+    await anyio.to_thread.run_sync(copy.write_bytes, gzip.decompress(written))
+    assert (await command("db", "restore", copy, env=env_of(settings)))[0] == 0
+    with closing(sqlite3.connect(copy)) as connection:
+        connection.execute("DROP TABLE shares")
+    code, _, told = await command("db", "restore", copy, env=env_of(settings))
+    assert (code, "is no whole database of PROMPTer" in get_only_line(told)) == (1, True)
+    await read_titles(settings)
+
+
 async def test_a_restore_waits_for_no_server_and_touches_none(tmp_path: Path) -> None:
     settings, copy = make_settings(tmp_path / "data"), tmp_path / "copy.db"
     database = Database(settings)
@@ -368,7 +385,7 @@ async def test_postgres_is_restored_with_its_own_tools(
         await session.execute(text("UPDATE conversations SET title = 'after'"))
         await session.execute(text("DROP TABLE tool_approvals"))
     await database.aclose()
-    with pytest.raises(StorageUnavailable, match="lacks 'tool_approvals'"):
+    with pytest.raises(StorageUnavailable, match=r"lacks 'tool_approvals': .* with pg_restore"):
         await store_titles(settings, "never")
     assert "tables are missing" in (await command("db", "status", env=env_of(settings)))[1]
     restore = ("pg_restore", *where, "--clean", "--if-exists", "-d", name, dump)

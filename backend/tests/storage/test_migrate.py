@@ -7,7 +7,6 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, inspect, select, text
-from sqlalchemy.exc import ProgrammingError
 
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
@@ -34,6 +33,14 @@ async def tables_of(settings: Settings) -> set[str]:
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     await database.aclose()
     return set(names)
+
+
+async def run_statements(settings: Settings, *statements: str) -> None:
+    database = Database(settings)
+    async with database.write() as session:
+        for statement in statements:
+            await session.execute(text(statement))
+    await database.aclose()
 
 
 async def downgrade(url: URL, revision: str) -> str | None:
@@ -87,15 +94,57 @@ async def test_the_newest_revision_is_what_the_tables_say(database: Database) ->
 
 
 async def test_a_failed_upgrade_changes_nothing(empty: Settings) -> None:
-    """All of it or nothing: a table that stands in the way of the last step takes back the first ones."""
-    database = Database(empty)
-    async with database.write() as session:
-        await session.execute(text("CREATE TABLE search_entries (id INTEGER)"))
-    await database.aclose()
-    with pytest.raises((StorageUnavailable, ProgrammingError)) as failure:
+    """All of it or nothing: a view that stands in the way of the last step takes back the first ones."""
+    await run_statements(empty, "CREATE VIEW search_entries AS SELECT 1 AS id")
+    with pytest.raises(StorageUnavailable, match="cannot be upgraded, it is not as its schema") as failure:
         await upgrade(database_url(empty))
-    assert "search_entries" in str(failure.value.__cause__ or failure.value)
-    assert await tables_of(empty) == {"search_entries"}
+    assert "search_entries" in str(failure.value.__cause__)
+    assert await tables_of(empty) == set()
+
+
+def remedy_of(settings: Settings) -> str:
+    return "pg_restore" if settings.storage.url.get_secret_value() else "prompter db restore FILE"
+
+
+async def test_a_table_that_was_lost_before_an_upgrade_is_named(empty: Settings) -> None:
+    """With the remedy of this database. A table that the older schema has not is not missed."""
+    url = database_url(empty)
+    await upgrade(url, "0001")
+    assert (await read_schema(url)).missing == ()
+    await run_statements(empty, "DROP TABLE shares", "DROP TABLE api_keys")
+    with pytest.raises(StorageUnavailable, match=r"lacks 'api_keys', 'shares'") as refused:
+        await upgrade(url)
+    assert remedy_of(empty) in refused.value.message
+    assert (await read_schema(url)).current == "0001"
+
+
+async def test_an_upgrade_that_a_lost_column_stops_is_told_with_its_remedy(empty: Settings) -> None:
+    url = database_url(empty)
+    await upgrade(url, "0004")
+    await run_statements(
+        empty, "DROP INDEX ix_conversations_newest", "ALTER TABLE conversations DROP COLUMN updated_at"
+    )
+    with pytest.raises(StorageUnavailable, match="not as its schema 0004 says; nothing was kept") as refused:
+        await upgrade(url)
+    assert remedy_of(empty) in refused.value.message
+    assert (await read_schema(url)).current == "0004"
+
+
+@pytest.mark.parametrize("name", ["messages", "users", "search_entries"])
+async def test_a_table_of_ours_without_a_revision_gets_no_schema_on_top(empty: Settings, name: str) -> None:
+    """What is left of a damaged database, or another program's on a PostgreSQL that is shared."""
+    await run_statements(empty, f"CREATE TABLE {name} (id INTEGER)", "CREATE TABLE others (id INTEGER)")
+    with pytest.raises(StorageUnavailable, match="lacks 'alembic_version'") as refused:
+        await upgrade(database_url(empty))
+    assert remedy_of(empty) in refused.value.message
+    assert ("a database of its own" in refused.value.message) == (remedy_of(empty) == "pg_restore")
+    assert await tables_of(empty) == {name, "others"}
+
+
+async def test_tables_of_others_are_left_alone(empty: Settings) -> None:
+    await run_statements(empty, "CREATE TABLE others (id INTEGER)")
+    assert (await upgrade(database_url(empty))).is_up_to_date
+    assert "others" in await tables_of(empty)
 
 
 async def test_a_newer_schema_is_refused(storage_settings: Settings, database: Database) -> None:
