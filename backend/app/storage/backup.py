@@ -97,6 +97,10 @@ def restore(backup: Path, folder: Path, at: datetime | None = None) -> tuple[int
             with _set_aside(file, at or utc_now()) as kept:
                 _publish(partial, file)
         except (OSError, sqlite3.Error, DBAPIError) as error:
+            if is_damage(error):
+                raise StorageUnavailable(
+                    f"the backup {str(backup)!r} is damaged: take another one"
+                ) from error
             raise StorageUnavailable(
                 f"the backup {str(backup)!r} cannot be restored: {_explain(error)}; the database is as it was"
             ) from error
