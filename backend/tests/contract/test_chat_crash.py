@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from app.storage import answers
 from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.tables import RunRow
@@ -31,15 +32,16 @@ async def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
 async def test_nor_on_postgresql(
     tmp_path: Path, postgres_server: PostgresServer, postgres_template: str
 ) -> None:
-    """There others may be alive: an answer is a dead process's when its lease has run out, here at once."""
+    """There others may be alive: once the lease of a dead process has run out, here at once, one of them marks it."""
     url = postgres_server.create(postgres_template)
 
-    async def a_minute_later() -> None:
+    async def others_notice() -> None:
         database = Database(make_settings(tmp_path, url))
         async with database.write() as session:
             await session.execute(update(RunRow).values(heartbeat_at=utc_now() - timedelta(hours=1)))
+            await answers.interrupt_dead(session, database.run_id)
         await database.aclose()
 
-    crashes = CrashCampaign(tmp_path, seed=2, between=a_minute_later, PROMPTER_STORAGE__URL=url)
+    crashes = CrashCampaign(tmp_path, seed=2, between=others_notice, PROMPTER_STORAGE__URL=url)
     await crashes.run(2)
     assert crashes.tally["interrupted"]
