@@ -11,13 +11,15 @@ from app.core.security import SECURITY_HEADERS
 
 SERVER_HEADER = "X-Prompter"
 """The header by which a PROMPTer recognises another one, and does not take it for a model server."""
+OMITTED_TOOLS_HEADER = "X-Prompter-Omitted-Tools"
+"""The header that names the tools of a request that the model was not offered."""
 EXPOSED_HEADERS = (
     "Content-Disposition",
     "Link",
     "Retry-After",
     "WWW-Authenticate",
     SERVER_HEADER,
-    "X-Prompter-Omitted-Tools",
+    OMITTED_TOOLS_HEADER,
     "X-Request-ID",
     "X-Should-Retry",
 )

@@ -16,17 +16,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from app.api.errors import answer_missing
-from app.core.paths import checkout_root
+from app.core.paths import WEB_APP, tell_how_to_build
 from app.core.security import SECURITY_HEADERS
 
-BUILT = Path(__file__).resolve().parents[1] / "web"
-"""Where `make web` writes the web app. A wheel that is built afterwards contains it."""
-IS_BUILT_BY = (
-    "Run `make web` in the checkout (it needs Node 20.19 or newer with npm) and load this page again."
-    if checkout_root()
-    else "This package was made without it: install one that `make wheel` builds in a checkout, where Node is."
-)
-NOT_BUILT = f"PROMPTer runs; its web app is not built. {IS_BUILT_BY} The API is described at /docs."
 _HASHED_NAME = re.compile(r"-[\w-]{8}\.\w+$")
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 _YEAR_S = 365 * 24 * 3600
@@ -34,7 +26,8 @@ _YEAR_S = 365 * 24 * 3600
 
 def mount_web(app: FastAPI) -> None:
     """Serve the web app. A build that appears later is served without a restart."""
-    built = BUILT
+    built = WEB_APP
+    missing = f"PROMPTer runs; there is no web app: {tell_how_to_build()}. The API is described at /docs."
 
     async def root(request: Request) -> Response:
         if not wants_html(request.headers.get("accept", "")):
@@ -44,7 +37,7 @@ def mount_web(app: FastAPI) -> None:
         try:
             return HTMLResponse(await page.read_bytes(), headers=headers)
         except OSError:
-            return HTMLResponse(f"<!doctype html><title>PROMPTer</title><p>{NOT_BUILT}</p>", headers=headers)
+            return HTMLResponse(f"<!doctype html><title>PROMPTer</title><p>{missing}</p>", headers=headers)
 
     app.add_api_route("/", root, methods=["GET", "HEAD"], include_in_schema=False)
     app.mount("/assets", Assets(built / "assets"), name="web")

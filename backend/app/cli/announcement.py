@@ -5,13 +5,11 @@ from pathlib import Path
 
 from app.cli.config_sources import mask_password
 from app.core.config import Settings
-from app.core.paths import checkout_root
+from app.core.paths import WEB_APP, tell_how_to_build
 from app.core.security import is_loopback
-from app.schemas.providers import ProviderState
+from app.schemas.providers import USABLE, ProviderState
 from app.weights.gguf import GgufFile, find_default_gguf
 
-WEB_APP = Path(__file__).resolve().parents[1] / "web"
-"""Where `make web` builds the web app, and a wheel has it."""
 _COMPAT = "openai_compat"
 
 VERY_SMALL_BYTES = 400_000_000
@@ -37,12 +35,7 @@ def describe_page(built: Path = WEB_APP) -> list[str]:
     """Return how to get the web app, where this installation has none."""
     if (built / "index.html").is_file():
         return []
-    how = (
-        "make web builds it (needs Node)"
-        if checkout_root()
-        else "install a package that `make wheel` has built"
-    )
-    return [f"there is no web app in this installation: {how}; the API and the commands work without it"]
+    return [f"there is no web app: {tell_how_to_build()}; the API and the commands work without it"]
 
 
 def describe_answers(settings: Settings, provider: str, state: ProviderState, hint: str) -> list[str]:
@@ -51,7 +44,7 @@ def describe_answers(settings: Settings, provider: str, state: ProviderState, hi
     name = provider
     if provider == _COMPAT and upstream.model and upstream.base_url:
         name = f"{upstream.model!r} at {mask_password(upstream.base_url)}"
-    if state not in (ProviderState.READY, ProviderState.LOADING):
+    if state not in USABLE:
         chosen = " is chosen (llm.provider) and" if settings.llm.provider else ""
         return [f"prompts are not answered: {name}{chosen} is {state.replace('_', ' ')}", f"  {hint}"]
     lines = _describe_provider(settings, provider, name)

@@ -10,6 +10,9 @@ from urllib.request import url2pathname
 
 from platformdirs import user_data_path
 
+WEB_APP = Path(__file__).resolve().parents[1] / "web"
+"""Where `make web` builds the web app; a wheel that is built afterwards has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class BaseFolder:
@@ -23,6 +26,13 @@ def checkout_root() -> Path | None:
     """Return the root of the checkout that this code runs from; None if it is installed as a package."""
     root = Path(__file__).resolve().parents[3]
     return root if _is_checkout(root) else None
+
+
+def tell_how_to_build() -> str:
+    """Return how an installation gets the web app that it lacks."""
+    if checkout_root():
+        return "`make web` in the checkout builds it (it needs Node 20.19 or newer with npm)"
+    return "install a package that `make wheel` builds in a checkout, where Node is"
 
 
 def find_base() -> BaseFolder:

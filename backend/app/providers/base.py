@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core.errors import BadRequest
 from app.schemas.providers import ProviderState
 
 Samples = NDArray[np.int16]
@@ -386,6 +387,20 @@ class ChatRequest:
     `stream_options`."""
     reads_think_tags: bool = False
     """Whether thoughts may stay between tags in the text, where the operator chose so; else they are reasoning."""
+
+
+def refuse_spoken_answer(name: str, body: Mapping[str, Any]) -> None:
+    """Check that a request does not ask for audio or images of a model that answers in text alone.
+
+    Raises:
+        BadRequest: it does; `name` is the model's, for the message.
+    """
+    wanted = body.get("modalities")
+    if isinstance(wanted, list) and any(kind != "text" for kind in wanted):
+        raise BadRequest(
+            f'`modalities`: {name!r} answers in text alone; ask for ["text"], leave it out, or choose another model',
+            param="modalities",
+        )
 
 
 @runtime_checkable

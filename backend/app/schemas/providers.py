@@ -17,6 +17,10 @@ class ProviderState(StrEnum):
     UNREACHABLE = "unreachable"
 
 
+USABLE = (ProviderState.READY, ProviderState.LOADING)
+"""A request that comes while a model loads waits for it."""
+
+
 class SttCapabilitiesOut(BaseModel):
     """The capabilities of a speech engine."""
 

@@ -19,7 +19,7 @@ SCRIPT = "console.log('the script');\n" * 40
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the web app, still empty."""
-    monkeypatch.setattr("app.api.web.BUILT", tmp_path / "web")
+    monkeypatch.setattr("app.api.web.WEB_APP", tmp_path / "web")
     return tmp_path / "web"
 
 

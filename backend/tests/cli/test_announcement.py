@@ -69,7 +69,7 @@ CLOSED = "http://127.0.0.1:9/v1"
         (
             {"PROMPTER_LLM__PROVIDER": "nobody"},
             "prompts are not answered: nobody is chosen (llm.provider) and is not configured",
-            "unknown provider 'nobody'; known are",
+            "no provider has this name; known are",
         ),
     ],
 )
@@ -111,6 +111,6 @@ def test_only_a_small_model_is_called_small(tmp_path: Path, size_bytes: int, is_
 
 def test_a_missing_web_app_is_told(tmp_path: Path) -> None:
     [line] = describe_page(tmp_path)
-    assert "there is no web app in this installation: make web builds it" in line
+    assert "there is no web app: `make web` in the checkout builds it" in line
     (tmp_path / "index.html").touch()
     assert describe_page(tmp_path) == []

@@ -90,7 +90,7 @@ class Listener:
 
     async def listen(self, method: str, path: str, **request: Any) -> None:
         """One request, and what comes of its answer before the line is cut; later each time nothing has come."""
-        self.line.cut_after_bytes = self.chance.randrange(1, 1500 << self.stalls)
+        self.line.cut_after_bytes = self.chance.randrange(1, 1500) + 300 * self.stalls
         body = ""
         try:
             async with self.client.stream(method, path, **request) as answer:
@@ -172,7 +172,7 @@ async def test_a_line_that_is_cut_at_any_byte(served: RunningServer, seed: int, 
         conversation_id = await asked(listener, client, model)
         await listener.follow()
         assert_whole(listener.events, calls)
-        assert listener.cuts > 5
+        assert listener.cuts > 20
         stored = await last_message(client, conversation_id)
         assert (stored["content"], stored["reasoning"]) == ("".join(TEXTS), "".join(THOUGHTS))
         assert [event["data"]["call_id"] for event in stored["tool_events"]] == [

@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.deps import CallerDep, ResourcesDep
+from app.api.headers import OMITTED_TOOLS_HEADER
 from app.api.sse import EventStream, cancel_on_disconnect
 from app.core.errors import BadRequest
 from app.schemas.openai_chat import ChatCompletionIn, ChatCompletionOut, ChatMessageIn
@@ -111,8 +112,6 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     ),
     "default": describe_openai_error("Any other error, in the same shape"),
 }
-OMITTED_TOOLS_HEADER = "X-Prompter-Omitted-Tools"
-"""The header that names the tools of a request that the model was not offered."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 _NAME_CHARS = 64
 _MOST_NAMES = 32

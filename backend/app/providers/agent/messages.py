@@ -154,7 +154,7 @@ def parse_arguments(text: str) -> dict[str, Any]:
 
 
 def replace_surrogates(text: str) -> str:
-    """The text without lone surrogates, which JSON can hold and UTF-8 cannot."""
+    """The text with `?` for halves of surrogate pairs, which JSON can hold and UTF-8 cannot."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.core.config import VendorName
-from app.core.errors import BadRequest
+from app.providers.base import refuse_spoken_answer
 
 LimitField = Literal["max_completion_tokens", "max_tokens", "by_model"]
 """The field for the token limit; `by_model` is the newer one for models that reason, the older one for others."""
@@ -199,20 +199,6 @@ VENDORS: dict[VendorName, Vendor] = {
         ),
     )
 }
-
-
-def refuse_spoken_answer(name: str, body: Mapping[str, Any]) -> None:
-    """Check that a request does not ask for audio or images of a model that answers in text alone.
-
-    Raises:
-        BadRequest: it does; `name` is the model's, for the message.
-    """
-    wanted = body.get("modalities")
-    if isinstance(wanted, list) and any(kind != "text" for kind in wanted):
-        raise BadRequest(
-            f'`modalities`: {name!r} answers in text alone; ask for ["text"], leave it out, or choose another model',
-            param="modalities",
-        )
 
 
 def is_reasoning_model(model: str) -> bool:

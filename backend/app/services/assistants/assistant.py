@@ -10,9 +10,8 @@ from app.core.errors import BadRequest, ModelNotFound, ProviderNotReady, Upstrea
 from app.providers.agent.events import ToolUpdate
 from app.providers.agent.loader import Runner, describe_missing, is_installed, load_runner
 from app.providers.agent.task import AgentTask, AgentTool, ClientTools, Delta, RunEnd, RunLimits
-from app.providers.base import ChatRequest
+from app.providers.base import ChatRequest, refuse_spoken_answer
 from app.providers.joining import join_chunks
-from app.providers.upstream.vendors import refuse_spoken_answer
 from app.services.assistants.client_tools import BroughtTools, read_client_tools
 from app.services.assistants.definitions import ConfiguredAssistant
 from app.services.assistants.prompts import add_instructions, asks_about_conversation, make_stop_notice

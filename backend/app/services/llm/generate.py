@@ -8,6 +8,7 @@ from uuid import UUID
 from app.core.errors import BadRequest
 from app.core.metrics import Observer
 from app.core.security import Caller
+from app.providers.agent.messages import replace_surrogates
 from app.providers.base import AddressableProvider, ChatMessage, LlmConfig
 from app.providers.joining import ANSWER_CHARS, too_long
 from app.providers.upstream.profiles import NAMED_IN_REQUEST
@@ -15,7 +16,7 @@ from app.services.llm.completion import Completion, valid_usage
 from app.services.llm.context import ResolvedModel, RunContext
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
-from app.services.llm.text_only import TextOnlyChat, replace_surrogates
+from app.services.llm.text_only import TextOnlyChat
 
 FindTranscript = Callable[[UUID, str], Awaitable[str]]
 """Gives the finished transcript of a user's dictation of that label; raises NotFound, NothingFinalYet."""

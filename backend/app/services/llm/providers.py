@@ -17,13 +17,11 @@ from app.providers.registry import (
     list_llm_registrations,
 )
 from app.providers.upstream.profiles import NAMED_IN_REQUEST
-from app.schemas.providers import LlmProviderOut, ProviderState
+from app.schemas.providers import USABLE, LlmProviderOut, ProviderState
 from app.services.llm.text_only import TextOnlyChat
 
 PROBE_S = 3.0
 """Longest wait for a provider's state or its list of models (s)."""
-USABLE = (ProviderState.READY, ProviderState.LOADING)
-"""A request that comes while a model loads waits for it."""
 _LOCAL = "llama_local"
 _FALLBACK = "echo"
 

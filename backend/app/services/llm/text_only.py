@@ -6,10 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from app.core.errors import BadRequest
-from app.providers.base import ChatMessage, ChatRequest, LlmConfig, LlmProvider, Role
+from app.providers.agent.messages import replace_surrogates
+from app.providers.base import ChatMessage, ChatRequest, LlmConfig, LlmProvider, Role, refuse_spoken_answer
 from app.providers.boundary import ProviderBoundary
 from app.providers.joining import join_chunks
-from app.providers.upstream.vendors import refuse_spoken_answer
 
 _ROLES: dict[str, Role] = {"developer": "system", "system": "system", "assistant": "assistant"}
 """What a text-only provider calls each role; it reads what a tool returns as a message of the user."""
@@ -64,11 +64,6 @@ class TextOnlyChat:
             stop=(stop,) if isinstance(stop, str) else tuple(stop),
             seed=body.get("seed"),
         )
-
-
-def replace_surrogates(text: str) -> str:
-    """The text with `?` for halves of surrogate pairs, which JSON can carry and UTF-8 cannot."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _check_request(name: str, body: Mapping[str, Any]) -> None:

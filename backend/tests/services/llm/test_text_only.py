@@ -7,6 +7,7 @@ import pytest
 
 from app.core.errors import BadRequest, EngineFailed, UpstreamError
 from app.providers import joining
+from app.providers.agent.messages import replace_surrogates
 from app.providers.base import (
     ChatMessage,
     ChatProvider,
@@ -17,7 +18,7 @@ from app.providers.base import (
     Usage,
 )
 from app.schemas.providers import ProviderState
-from app.services.llm.text_only import TextOnlyChat, replace_surrogates
+from app.services.llm.text_only import TextOnlyChat
 from tests.support.completions import SAID, list_deltas, start_completion, stream_events
 
 HELLO = (LlmChunk("Hel"), LlmChunk("lo", "length"))
