@@ -29,8 +29,11 @@ from app.utils.scripts import find_scripts, list_scripts
 logger = logging.getLogger(__name__)
 
 TAIL_SAMPLES = SAMPLE_RATE_HZ * 4 // 25
-"""Audio after the end of speech that a final decode hears (160 ms). It is no longer than the silence before an eager
+"""Audio after the end of speech that a live final hears (160 ms). It is no longer than the silence before an eager
 final: both finals hear the same audio, so the text does not depend on when it was decoded."""
+
+FILE_TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
+"""The same for recordings, where nobody waits."""
 
 EAGER_WAIT_S = 0.1
 """How long an eager final waits under load: half of the pauses of 160 ms are over then, and need no decode."""
@@ -96,6 +99,7 @@ class WindowStream:
         self._session = session
         self._start = start
         self._priority = priority
+        self._tail = FILE_TAIL_SAMPLES if priority is Priority.FILE else TAIL_SAMPLES
         self._heard = 0
         self._audio = np.empty(0, np.int16)
         self._pieces: list[Samples] = []
@@ -121,7 +125,7 @@ class WindowStream:
     async def _decode_final(self, task: DecodeTask) -> WindowResult:
         context = self._session.context
         request = WindowRequest(
-            samples=self._audio_from(0)[: task.speech_samples + TAIL_SAMPLES],
+            samples=self._audio_from(0)[: task.speech_samples + self._tail],
             speech_samples=task.speech_samples,
             final=True,
             window="full",
@@ -159,7 +163,7 @@ class WindowStream:
                 result,
                 self._start + speech_samples,
                 speech_samples / SAMPLE_RATE_HZ,
-                self._audio_from(0)[: speech_samples + TAIL_SAMPLES],
+                self._audio_from(0)[: speech_samples + self._tail],
             )
         return self._transcript(result)
 

@@ -20,8 +20,8 @@ from app.providers.stt.whisper.language import LanguageChoice, detect_language
 from app.utils.joining import strip_closing_marks
 from app.utils.letters import count_letters
 
-REAL_TAIL_SAMPLES = SAMPLE_RATE_HZ * 4 // 25
-"""Audio after the end of speech that is decoded too: the gate misses a last quiet consonant."""
+REAL_TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
+"""Audio after the end of speech that is decoded too, at most: the gate misses a last quiet consonant."""
 ZERO_TAIL_SAMPLES = SAMPLE_RATE_HZ * 3 // 10
 """Silence added at the end; without it Whisper drops last words."""
 
