@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from app import __version__
 from tests.conftest import SAMPLES
-from tests.support.command import BACKEND, get_only_line, make_environment, run_prompter, run_prompter_process
+from tests.support.command import get_only_line, make_environment, run_prompter, run_prompter_process
 
 WEATHER = SAMPLES / "en_weather_madrid_48k.wav"
 NOBODY = ("--url", "http://127.0.0.1:9")
@@ -24,10 +25,7 @@ def test_help_names_every_command_and_exit_code() -> None:
 
 
 def test_the_version_is_that_of_the_package() -> None:
-    import tomllib
-
-    project = tomllib.loads((BACKEND.parent / "pyproject.toml").read_text("utf-8"))["project"]
-    assert run_prompter_process("--version").stdout == f"prompter {project['version']}\n"
+    assert run_prompter_process("--version").stdout == f"prompter {__version__}\n"
 
 
 def test_help_loads_nothing_heavy() -> None:
