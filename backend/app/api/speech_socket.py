@@ -202,12 +202,15 @@ class SocketHandler:
             for event in self._session.events() if events is None else events:
                 if self._websocket.application_state is not WebSocketState.CONNECTED:
                     raise ClientGone  # the socket is closed
+                text = encode_event(event)
                 connection.sending_since = time.monotonic()
-                await self._asgi_send({"type": "websocket.send", "text": encode_event(event)})
-        except (OSError, RuntimeError):
-            # OSError is what servers raise, by the ASGI specification, where the client has left. Behind a close of
-            # their own, as after a frame that breaks the protocol, they raise RuntimeError: we have not closed.
-            raise ClientGone from None
+                try:
+                    await self._asgi_send({"type": "websocket.send", "text": text})
+                except (OSError, RuntimeError):
+                    # OSError is what servers raise, by the ASGI specification, where the client has left. Behind a
+                    # close of their own, as after a frame that breaks the protocol, they raise RuntimeError: we have
+                    # not closed.
+                    raise ClientGone from None
         finally:
             connection.sending_since = None
         return True

@@ -9,8 +9,10 @@ from typing import Any
 import anyio
 import pytest
 
+from app.api import speech_socket
 from app.api.deps import Resources
 from app.main import create_app
+from app.services.dictation.events import Event, encode_event
 from tests.fakes.engine import FakeEngine
 from tests.support.server import fake_settings, with_engine
 from tests.support.speech_client import make_sentence
@@ -196,6 +198,28 @@ async def test_a_fault_of_the_server_is_reported_without_its_words(
     log = capsys.readouterr().err
     assert "unexpected ValueError on the speech socket" in log
     assert "a word of the transcript" not in log
+
+
+async def test_a_fault_in_writing_an_event_is_not_taken_for_a_client_that_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server raises RuntimeError where it has closed by itself; our own code may raise it, too."""
+    faults = [RuntimeError("ours")]
+
+    def encode_or_fail(event: Event) -> str:
+        if faults:
+            raise faults.pop()
+        return encode_event(event)
+
+    async with serving() as server, server.socket() as socket:
+        await socket.say(START)
+        await socket.until("ready")
+        monkeypatch.setattr(speech_socket, "encode_event", encode_or_fail)
+        await socket.say('{"type":"ping"}')
+        with anyio.fail_after(10):
+            await socket.is_over.wait()
+        assert socket.close_code == 1011
+    assert "unexpected RuntimeError on the speech socket" in capsys.readouterr().err
 
 
 async def test_a_server_that_is_closing_takes_no_socket() -> None:

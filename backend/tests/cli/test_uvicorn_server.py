@@ -169,7 +169,7 @@ def test_the_limit_of_the_end_cuts_off_nothing_that_is_stored(stop_s: float) -> 
 
 # -- the line of a socket
 
-STALL_S = 0.8
+STALL_S = 1.5
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
 """A BPF program of one instruction: keep 0 bytes of each packet."""

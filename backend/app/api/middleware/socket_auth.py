@@ -38,8 +38,9 @@ class FirstMessageAuth:
         try:
             caller = await self._authenticate(receive, accounts, rule)
         except PrompterError as refusal:
+            words = _encode_refusal(refusal)
             with suppress(OSError, RuntimeError):  # the client has left, or the server has closed by itself
-                await send({"type": "websocket.send", "text": _encode_refusal(refusal)})
+                await send({"type": "websocket.send", "text": words})
                 code = refusal.close_code or _TRY_LATER
                 await send({"type": "websocket.close", "code": code, "reason": refusal.code})
             return
