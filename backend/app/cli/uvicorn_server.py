@@ -63,7 +63,7 @@ class AnnouncingServer(uvicorn.Server):
         self._end_begins.set()
 
     async def main_loop(self) -> None:
-        logging.getLogger("uvicorn.error").addFilter(_is_worth_logging)
+        logging.getLogger("uvicorn.error").addFilter(is_worth_logging)
         threading.Thread(target=self._limit_end, daemon=True).start()
         async with anyio.create_task_group() as group:
             group.start_soon(self._announce)
@@ -141,15 +141,14 @@ def _find_resources(loaded_app: Any) -> Any:
     return app.state.resources
 
 
-_EXPECTED_LINES = ("graceful shutdown exceeded", "returned without completing handshake")
-"""What uvicorn says of an answer that Ctrl-C cuts short, and of a socket that is refused with a reason."""
+_EXPECTED_LINE = "graceful shutdown exceeded"
+"""What uvicorn says of an answer that Ctrl-C cuts short."""
 
 
-def _is_worth_logging(record: logging.LogRecord) -> bool:
+def is_worth_logging(record: logging.LogRecord) -> bool:
     """Whether a log record is about more than what is meant to happen."""
     error = record.exc_info[1] if record.exc_info else None
-    is_expected = any(line in str(record.msg) for line in _EXPECTED_LINES)
-    return not isinstance(error, asyncio.CancelledError) and not is_expected
+    return not isinstance(error, asyncio.CancelledError) and _EXPECTED_LINE not in str(record.msg)
 
 
 _TOO_LONG = b"the request's address and headers hold too much (limits.header_bytes); send less"
@@ -302,6 +301,14 @@ class ProbingWebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment]  # typed for HTTP responses
+        app = self.app
+
+        async def answer(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            await app(scope, receive, send)
+            if self.initial_response is not None and self.close_sent:
+                self.handshake_complete = True  # refused with a reason, which uvicorn takes for a fault
+
+        self.app = answer
         await super().run_asgi()
 
     def start_keepalive(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import json
+import logging
 import os
 import signal
 import socket
@@ -20,7 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from app.cli.serve import SHUTDOWN_TIMEOUT_S
-from app.cli.uvicorn_server import compute_end_limit_s
+from app.cli.uvicorn_server import compute_end_limit_s, is_worth_logging
 from app.services.chat.answers import DRAIN_S
 from app.services.history.dictation_writer import MIN_END_S
 from tests.fakes.engine import FakeEngine, Script, guess_words
@@ -165,6 +166,11 @@ def test_the_limit_of_the_end_cuts_off_nothing_that_is_stored(stop_s: float) -> 
     dictations_s, finals_s = stop_s, max(stop_s, MIN_END_S)
     all_s = dictations_s + SHUTDOWN_TIMEOUT_S + DRAIN_S + finals_s
     assert compute_end_limit_s(stop_s) > all_s + 2
+
+
+def test_an_application_that_answers_no_handshake_is_reported() -> None:
+    told = "ASGI callable returned without completing handshake."
+    assert is_worth_logging(logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, told, None, None))
 
 
 # -- the line of a socket
