@@ -103,4 +103,4 @@ def test_a_refused_dictation_is_said(folder: Path, tmp_path: Path, server: str) 
     )
     done = run_prompter("bench", "run", folder, *arguments)
     assert done.returncode == 1
-    assert "no speech provider 'nobody'" in get_only_line(done.stderr.splitlines()[-1])
+    assert "no speech provider has this name" in get_only_line(done.stderr.splitlines()[-1])
