@@ -108,7 +108,8 @@ async def test_what_is_no_recording_is_refused(sdk: Sdk, stream: bool) -> None:
 async def test_what_is_unknown_is_refused(sdk: Sdk, recording: Path) -> None:
     with pytest.raises(openai.NotFoundError) as unknown:
         await transcribe(sdk, recording, model="whisper-9000")
-    assert "whisper-9000" in unknown.value.message
+    assert "there is no speech model of this name; known: whisper-1" in unknown.value.message
+    assert "whisper-9000" not in unknown.value.message, "no error repeats what was sent"
     with pytest.raises(openai.BadRequestError) as format_:
         await transcribe(sdk, recording, response_format="pdf")
     assert "response_format" in (format_.value.param or format_.value.message)
