@@ -173,8 +173,8 @@ class EndpointingSettings(BaseModel):
         description="silence that ends an utterance in the profile `hands_free` (ms)",
     )
     provisional_ms: int = Field(
-        160,
-        ge=160,
+        256,
+        ge=250,
         le=10_000,
         description="silence after which the final is decoded early, for `eager_final` (ms)",
     )

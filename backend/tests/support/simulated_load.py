@@ -10,7 +10,7 @@ from app.services.decoding.policy import SHEDDABLE, Job, JobState, Priority, Sch
 
 SPEECH_S = 3.0
 PAUSE_S = 3.0
-PROVISIONAL_S = 0.16
+PROVISIONAL_S = 0.256
 COMMIT_S = 0.6
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-import anyio
 import numpy as np
 from anyio.abc import TaskGroup
 
@@ -28,15 +27,9 @@ from app.utils.scripts import find_scripts, list_scripts
 
 logger = logging.getLogger(__name__)
 
-TAIL_SAMPLES = SAMPLE_RATE_HZ * 4 // 25
-"""Audio after the end of speech that a live final hears (160 ms). It is no longer than the silence before an eager
-final: both finals hear the same audio, so the text does not depend on when it was decoded."""
-
-FILE_TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
-"""The same for recordings, where nobody waits."""
-
-EAGER_WAIT_S = 0.1
-"""How long an eager final waits under load: half of the pauses of 160 ms are over then, and need no decode."""
+TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
+"""Audio after the end of speech that a final decode hears. It is shorter than the silence before an eager final: both
+finals hear the same audio, so the text does not depend on when it was decoded."""
 
 FIRST_S = 0.5
 """Speech before the first partial: less is hardly a word."""
@@ -99,7 +92,6 @@ class WindowStream:
         self._session = session
         self._start = start
         self._priority = priority
-        self._tail = FILE_TAIL_SAMPLES if priority is Priority.FILE else TAIL_SAMPLES
         self._heard = 0
         self._audio = np.empty(0, np.int16)
         self._pieces: list[Samples] = []
@@ -125,7 +117,7 @@ class WindowStream:
     async def _decode_final(self, task: DecodeTask) -> WindowResult:
         context = self._session.context
         request = WindowRequest(
-            samples=self._audio_from(0)[: task.speech_samples + self._tail],
+            samples=self._audio_from(0)[: task.speech_samples + TAIL_SAMPLES],
             speech_samples=task.speech_samples,
             final=True,
             window="full",
@@ -163,7 +155,7 @@ class WindowStream:
                 result,
                 self._start + speech_samples,
                 speech_samples / SAMPLE_RATE_HZ,
-                self._audio_from(0)[: speech_samples + self._tail],
+                self._audio_from(0)[: speech_samples + TAIL_SAMPLES],
             )
         return self._transcript(result)
 
@@ -301,8 +293,6 @@ class LiveWindowStream(WindowStream):
             task.done.set()
 
     async def _decode_eagerly(self, task: DecodeTask) -> None:
-        if self._session.pressure_factor > 1:
-            await anyio.sleep(EAGER_WAIT_S)
         task.result = await self._decode_final(task)
         transcript = self._transcript(task.result)
         is_wanted = self._eager is task and task.priority is Priority.EAGER

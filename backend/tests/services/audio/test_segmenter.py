@@ -181,7 +181,7 @@ def test_pauses_are_counted_in_samples_however_the_audio_is_cut(step: int) -> No
                 given += len(event.samples)
             case UtterancePaused():
                 assert given == event.heard_until
-                assert event.heard_until - event.speech_end == 5 * 512
+                assert event.heard_until - event.speech_end == 8 * 512
                 turns.append(("paused", event.speech_end))
             case UtteranceResumed():
                 turns.append(("resumed", event.heard_until))

@@ -378,21 +378,6 @@ async def test_the_final_in_advance_does_not_wait_for_a_partial_that_nobody_want
     assert it.partials == []
 
 
-async def test_under_load_a_short_pause_costs_no_final_in_advance() -> None:
-    async with dictation(factor=2, config=SttConfig(partials=False)) as it:
-        stream = it.utterance()
-        audio, end = utterance(4)
-        await feed(stream, audio)
-        stream.pause(end)
-        await settle()
-        stream.resume()
-        await feed(stream, make_speech(2, 4))
-        stream.pause(len(audio) + 2 * WORD_SAMPLES)
-        assert (await stream.finish(len(audio) + 2 * WORD_SAMPLES)).text == make_text(6)
-        assert len(it.engine.finals) == 1
-        await stream.aclose()
-
-
 async def test_a_final_in_advance_hears_what_the_one_at_the_end_would() -> None:
     """So that no text depends on when it was decoded."""
     requests = []

@@ -70,4 +70,4 @@ async def test_a_default_that_does_not_exist_names_the_known() -> None:
     service = make_providers(LlmSettings(provider="nobody"), chat=FakeChat())
     name, status = await service.probe_default()
     assert (name, status.state) == ("nobody", "not_configured")
-    assert "unknown provider 'nobody'; known are chat" in status.description
+    assert "no provider has this name; known are chat" in status.description
