@@ -82,12 +82,11 @@ async def test_every_event_tells_where_to_go_on(
             assert join_text(events[: at + 1]) + join_text(rest) == "one two three"
 
 
+@pytest.mark.parametrize("storage_settings", ["postgresql"], indirect=True)
 async def test_stop_says_so_where_the_process_that_answers_does_not_react(
     database: Database, storage_settings: Settings, ana: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be gone: its lease has not run out."""
-    if database.is_sqlite:
-        pytest.skip("SQLite has one process")
+    """It may be gone: its lease has not run out. SQLite has one process."""
     monkeypatch.setattr(answers, "STOP_S", 0.3)
     async with run_chat_services(database, storage_settings, ana, FakeChat()) as chat:
         async with database.write() as session:
