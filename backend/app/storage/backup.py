@@ -46,25 +46,18 @@ def back_up(source: Path, target: Path, progress: Progress | None = None) -> int
         )
     if target.exists():
         raise StorageUnavailable(f"{str(target)!r} exists already: choose another name, or remove it first")
-    partial = target.with_name(f"{target.name}.partial")
     try:
-        with suppress(FileNotFoundError):
-            partial.unlink()
-        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        _copy(source, partial, progress)
-        if fault := _find_fault(partial):
-            raise _make_damaged(source, fault)
-        _flush(partial)
-        _publish(partial, target)
+        with _copy_beside(source, target, progress) as partial:
+            if fault := _find_fault(partial):
+                raise _make_damaged(source, fault)
+            _flush(partial)
+            _publish(partial, target)
     except (OSError, sqlite3.Error, DBAPIError) as error:
         if is_damage(error):
             raise _make_damaged(source, "is damaged") from error
         raise StorageUnavailable(
             f"the backup {str(target)!r} could not be written: {_explain(error)}"
         ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
     return target.stat().st_size
 
 
@@ -85,17 +78,13 @@ def restore(backup: Path, folder: Path, at: datetime | None = None) -> tuple[int
     if file.exists() and backup.samefile(file):
         raise StorageUnavailable(f"{str(backup)!r} is the database itself; name a backup of it")
     with lock_folder(folder, for_restore=True):
-        partial = file.with_name(f"{file.name}.partial")
         try:
-            with suppress(FileNotFoundError):
-                partial.unlink()
-            os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            _copy(backup, partial, None)
-            if fault := _find_fault(partial, "integrity_check"):
-                raise StorageUnavailable(f"the backup {str(backup)!r} {fault}: take another one")
-            _flush(partial)
-            with _set_aside(file, at or utc_now()) as kept:
-                _publish(partial, file)
+            with _copy_beside(backup, file) as partial:
+                if fault := _find_fault(partial, "integrity_check"):
+                    raise StorageUnavailable(f"the backup {str(backup)!r} {fault}: take another one")
+                _flush(partial)
+                with _set_aside(file, at or utc_now()) as kept:
+                    _publish(partial, file)
         except (OSError, sqlite3.Error, DBAPIError) as error:
             if is_damage(error):
                 raise StorageUnavailable(
@@ -104,9 +93,6 @@ def restore(backup: Path, folder: Path, at: datetime | None = None) -> tuple[int
             raise StorageUnavailable(
                 f"the backup {str(backup)!r} cannot be restored: {_explain(error)}; the database is as it was"
             ) from error
-        finally:
-            with suppress(OSError):
-                partial.unlink()
     return file.stat().st_size, kept
 
 
@@ -147,6 +133,21 @@ def _find_damage(connection: sqlite3.Connection, check: str, *, within_s: float 
             return str(error)
         raise
     return None if found == "ok" else str(found)
+
+
+@contextmanager
+def _copy_beside(source: Path, target: Path, progress: Progress | None = None) -> Iterator[Path]:
+    """Copy a database to a private file beside `target`; what has not been published when the block ends is removed."""
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        with suppress(FileNotFoundError):
+            partial.unlink()
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        _copy(source, partial, progress)
+        yield partial
+    finally:
+        with suppress(OSError):
+            partial.unlink()
 
 
 def _make_damaged(source: Path, fault: str) -> StorageUnavailable:

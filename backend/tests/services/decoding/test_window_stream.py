@@ -137,6 +137,23 @@ def holding(count: int) -> WindowScript:
     return WindowScript(hold=hold)
 
 
+async def close_while_held(it: Dictation, stream: LiveWindowStream) -> bool:
+    """Close the stream while the engine holds a decode, and let that go; whether it closed before."""
+    closed = anyio.Event()
+
+    async def close() -> None:
+        await stream.aclose()
+        closed.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(close)
+        await settle()
+        was_closed = closed.is_set()
+        it.engine.held[0].set()
+    assert closed.is_set()
+    return was_closed
+
+
 # -- partials
 
 
@@ -362,17 +379,7 @@ async def test_the_final_in_advance_does_not_wait_for_a_partial_that_nobody_want
         await settle()
         told = list(it.eager)
         final = await stream.finish(end)
-        closed = anyio.Event()
-
-        async def close() -> None:
-            await stream.aclose()
-            closed.set()
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(close)
-            await settle()
-            was_closed = closed.is_set()
-            it.engine.held[0].set()
+        was_closed = await close_while_held(it, stream)
     assert told == [final.text] == [make_text(4)]
     assert not was_closed, "closed while the partial still ran"
     assert it.partials == []
@@ -473,18 +480,7 @@ async def test_a_client_that_leaves_frees_the_engine_after_the_running_call() ->
     async with dictation(holding(1)) as it:
         stream = it.utterance()
         await feed(stream, utterance(8)[0])
-        closed = anyio.Event()
-
-        async def close() -> None:
-            await stream.aclose()
-            closed.set()
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(close)
-            await settle()
-            assert not closed.is_set()
-            it.engine.held[0].set()
-        assert closed.is_set()
+        assert not await close_while_held(it, stream)
 
 
 # -- long utterances
