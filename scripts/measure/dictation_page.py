@@ -73,7 +73,7 @@ def main() -> None:
     clip = chosen.clip.resolve()
     microphone = ("use-fake-ui-for-media-stream", "use-fake-device-for-media-stream")
     flags = [*(f"--{name}" for name in microphone), f"--use-file-for-fake-audio-capture={clip}%noloop"]
-    settings = {"guided": True, "uiLanguage": "en", "spokenLangs": [clip.name[:2]]}
+    settings = {"guided": True, "showsTiming": True, "uiLanguage": "en", "spokenLangs": [clip.name[:2]]}
     settings |= {"sttProvider": chosen.engine, "sttModel": chosen.model}
     with run_server() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chosen.chromium, args=flags)

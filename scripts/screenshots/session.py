@@ -34,7 +34,13 @@ class ScreenshotSession:
             reduced_motion="reduce",
             permissions=["microphone"],
         )
-        settings = {"guided": guided, "theme": theme, "echoCancellation": False, "noiseSuppression": False}
+        settings = {
+            "guided": guided,
+            "theme": theme,
+            "echoCancellation": False,
+            "noiseSuppression": False,
+            "showsTiming": True,
+        }
         kept = json.dumps(json.dumps(settings))
         context.add_init_script(
             f"localStorage.getItem('prompter.settings') ?? localStorage.setItem('prompter.settings', {kept})"

@@ -31,7 +31,7 @@ def said(path: Path) -> str:
 @pytest.mark.parametrize("recording", [ENGLISH, SPANISH], ids=["english", "spanish"])
 async def test_speak_see_fix_send(open_page: OpenPage, recording: Path) -> None:
     """Dictate → the text appears → edit → send → the answer streams → reload → still there."""
-    app = await open_page(says=recording)
+    app = await open_page(says=recording, settings={"showsTiming": True})
     await app.button("Dictate").click()
     await app.in_state("listening")
     pieces = app.page.get_by_test_id("composer-pieces")

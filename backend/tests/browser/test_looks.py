@@ -32,6 +32,13 @@ async def test_spanish_browsers_get_spanish(open_page: OpenPage) -> None:
     assert await app.page.evaluate("document.documentElement.lang") == "en"
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_first_visit_has_the_theme_of_the_system(open_page: OpenPage, scheme: str) -> None:
+    app = await open_page(color_scheme=scheme)
+    is_dark = await app.page.evaluate("document.documentElement.classList.contains('dark')")
+    assert is_dark is (scheme == "dark")
+
+
 async def test_a_narrow_page_does_not_scroll_sideways(open_page: OpenPage) -> None:
     """Code and tables scroll by themselves, and the conversations are behind a button."""
     app = await open_page(**PHONE)
@@ -85,6 +92,7 @@ async def test_axe_finds_nothing_serious(open_page: OpenPage, theme: str) -> Non
     await app.page.goto(f"{app.url}/#/settings")
     await expect(app.page.get_by_role("heading", name="Settings", exact=True)).to_be_visible()
     await expect(app.page.get_by_role("listitem").filter(has_text="pocketsphinx").first).to_be_visible()
+    await app.page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
     found["settings"] = await app.findings()
     await app.page.goto(f"{app.url}/#/dictations")
     await expect(app.page.get_by_role("heading", name="Dictations")).to_be_visible()

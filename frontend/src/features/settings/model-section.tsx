@@ -1,23 +1,18 @@
-/** The settings of language models: the model of new conversations, and where models come from. */
+/** What answers: the model of new conversations, and the models that can answer now. */
 import { useTranslation } from "react-i18next";
 
 import { useLanguageModels, useModelIds } from "@/shared/api/providers";
 import { useSettings } from "@/shared/services";
 import { Choice, Section } from "@/shared/ui/fields";
-import { WithCode } from "@/shared/ui/notice";
 
-import { ProviderSection } from "./providers";
+import { WorkingProviders } from "./providers";
 
 export function ModelSection() {
   const { t } = useTranslation();
-  const providers = useLanguageModels();
   return (
     <Section title={t("settings.models")}>
       <ModelChoice />
-      <ProviderSection title={t("settings.providers")} query={providers} />
-      <p className="text-sm text-muted">
-        <WithCode text={t("settings.connectHint")} />
-      </p>
+      <WorkingProviders title={t("settings.providers")} query={useLanguageModels()} />
     </Section>
   );
 }

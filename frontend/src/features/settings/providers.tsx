@@ -1,44 +1,70 @@
 /** Lists of providers with their states, and hints of the server for those that are not ready. */
-import { RefreshCw } from "lucide-react";
+import { ChevronRight, RefreshCw } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
-import { STATE_TEXTS } from "@/shared/api/providers";
+import { isUsable, STATE_TEXTS } from "@/shared/api/providers";
 import type { LlmProvider, ProviderState, SttProvider } from "@/shared/api/types";
+import { useSettings } from "@/shared/services";
 import { WithCode } from "@/shared/ui/notice";
 
+type AnyProvider = LlmProvider | SttProvider;
+
 interface ProviderQuery {
-  data: { items: (LlmProvider | SttProvider)[] } | undefined;
+  data: { items: AnyProvider[] } | undefined;
   isError: boolean;
   isFetching: boolean;
   refetch: () => unknown;
 }
 
-export function ProviderSection({ title, query }: { title: string; query: ProviderQuery }) {
+interface ProviderSectionProps {
+  title: string;
+  query: ProviderQuery;
+}
+
+/** What works now, and what is chosen although it does not. */
+export function WorkingProviders({ title, query }: ProviderSectionProps) {
   const { t } = useTranslation();
+  const [{ showsMocks }] = useSettings();
+  if (query.data === undefined)
+    return (
+      <p role="status" className="text-sm text-muted">
+        {t(query.isError ? "settings.listFailed" : "common.loading")}
+      </p>
+    );
+  const shown = query.data.items.filter(
+    (item) => isInUse(item) || (isUsable(item) && (showsMocks || item.type !== "mock")),
+  );
+  return shown.length > 0 && <ProviderList label={title} items={shown} />;
+}
+
+/** What does not work yet, folded: it concerns only whoever wants to set it up. */
+export function MissingProviders({ title, query }: ProviderSectionProps) {
+  const { t } = useTranslation();
+  const missing = query.data?.items.filter((item) => !isUsable(item) && !isInUse(item)) ?? [];
+  if (missing.length === 0) return null;
   return (
-    <div className="space-y-2">
-      <div className="flex items-center justify-between gap-4">
-        <h3 className="text-sm font-semibold">{title}</h3>
-        <button
-          type="button"
-          className="button-quiet shrink-0 whitespace-nowrap text-xs"
-          title={t("settings.check")}
-          disabled={query.isFetching}
-          onClick={() => query.refetch()}
-        >
+    <details className="group/missing">
+      <summary className="button-quiet w-fit cursor-pointer list-none gap-2 text-sm [&::-webkit-details-marker]:hidden">
+        <ChevronRight
+          size={16}
+          aria-hidden
+          className="shrink-0 transition-transform group-open/missing:rotate-90"
+        />
+        {title}
+      </summary>
+      <div className="mt-2 space-y-2">
+        <ProviderList label={title} items={missing} />
+        <button type="button" className="button" disabled={query.isFetching} onClick={() => query.refetch()}>
           <RefreshCw size={14} aria-hidden className={query.isFetching ? "animate-spin" : ""} />
-          <span className="sr-only sm:not-sr-only">{t("settings.check")}</span>
+          {t("settings.check")}
         </button>
       </div>
-      {query.data ? (
-        <ProviderList label={title} items={query.data.items} />
-      ) : (
-        <p role="status" className="text-sm text-muted">
-          {t(query.isError ? "settings.listFailed" : "common.loading")}
-        </p>
-      )}
-    </div>
+    </details>
   );
+}
+
+function isInUse(item: AnyProvider): boolean {
+  return item.default || ("chosen" in item && item.chosen);
 }
 
 const STATE_COLOURS: Record<ProviderState, string> = {
@@ -53,12 +79,12 @@ const STATE_COLOURS: Record<ProviderState, string> = {
 
 interface ProviderListProps {
   label: string;
-  items: readonly (LlmProvider | SttProvider)[];
+  items: readonly AnyProvider[];
 }
 
 /** The default provider comes first, then those that are ready. */
 export function ProviderList({ label, items }: ProviderListProps) {
-  const rank = (item: LlmProvider | SttProvider) => Number(item.status !== "ready");
+  const rank = (item: AnyProvider) => Number(item.status !== "ready");
   const sorted = [...items].sort(
     (one, other) => Number(other.default) - Number(one.default) || rank(one) - rank(other),
   );
@@ -71,7 +97,7 @@ export function ProviderList({ label, items }: ProviderListProps) {
   );
 }
 
-function Provider({ item }: { item: LlmProvider | SttProvider }) {
+function Provider({ item }: { item: AnyProvider }) {
   const { t } = useTranslation();
   return (
     <li className="px-4 py-3 text-sm">

@@ -45,7 +45,12 @@ beforeEach(() => {
       }),
     )
     .on("GET /providers/llm", () =>
-      json({ items: [{ ...engine("echo", "ready", { default: true }), capabilities: undefined }] }),
+      json({
+        items: [
+          { ...engine("echo", "ready", { default: true, type: "mock" }), capabilities: undefined },
+          { ...engine("parrot", "ready", { type: "mock" }), capabilities: undefined },
+        ],
+      }),
     )
     .on("GET /api/models", () => json(["echo"]));
   vi.stubGlobal("fetch", server.fetch);
@@ -105,13 +110,24 @@ test("languages that are spoken: one, several, any", async () => {
   expect(kept().spokenLangs).toEqual([]);
 });
 
-test("an engine that is not ready says what to do, with what to type set apart", async () => {
+test("what hears is shown; what does not work is folded, and says what to do", async () => {
   page();
-  const todo = await screen.findByText("make whisper");
+  const inUse = await screen.findByRole("list", { name: "What turns your speech into text" });
+  expect(inUse).toHaveTextContent(/sphinx.*ready.*in use/);
+  expect(inUse).not.toHaveTextContent("whisper");
+  expect(screen.getByText("make whisper")).not.toBeVisible();
+  await userEvent.click(screen.getByText("What could do it too"));
+  const todo = screen.getByText("make whisper");
+  expect(todo).toBeVisible();
   expect(todo.tagName).toBe("CODE");
-  expect(screen.getByRole("list", { name: "Speech engines" })).toHaveTextContent(
-    /sphinx.*ready.*in use.*whisper.*no model/,
-  );
+});
+
+test("test engines are shown only to whoever asks for them", async () => {
+  page();
+  const answering = await screen.findByRole("list", { name: "What can answer now" });
+  expect(answering).not.toHaveTextContent("parrot");
+  await userEvent.click(screen.getByRole("switch", { name: "Show test engines" }));
+  expect(screen.getByRole("list", { name: "What can answer now" })).toHaveTextContent("parrot");
 });
 
 test("the key to speak is pressed to be chosen, and Escape keeps the old one", async () => {

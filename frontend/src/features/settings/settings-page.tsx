@@ -1,11 +1,13 @@
-/** The page of all settings; theme and language are here, speech and models in files of their own. */
+/** The page of all settings, a section for each subject; what few people need is at its end. */
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useSettings } from "@/shared/services";
-import { Section, Segments } from "@/shared/ui/fields";
+import { Section, Segments, Switch } from "@/shared/ui/fields";
 import { PageHeader } from "@/shared/ui/page-header";
 
+import { ConnectSection } from "./connect-section";
+import { HearingSection } from "./hearing-section";
 import { ModelSection } from "./model-section";
 import { SpeechSection } from "./speech-section";
 
@@ -18,7 +20,6 @@ interface SettingsPageProps {
 
 export function SettingsPage({ microphone, account }: SettingsPageProps) {
   const { t } = useTranslation();
-  const [, change] = useSettings();
   return (
     <section aria-label={t("settings.title")} className="flex min-h-0 flex-1 flex-col">
       <PageHeader>
@@ -26,18 +27,13 @@ export function SettingsPage({ microphone, account }: SettingsPageProps) {
       </PageHeader>
       <div className="min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto max-w-3xl space-y-5 p-4 pb-16 sm:p-6">
-          <AppearanceSection />
           <SpeechSection microphone={microphone} />
+          <HearingSection />
           <ModelSection />
+          <ConnectSection />
+          <AppearanceSection />
           {account !== null && <Section title={t("settings.account")}>{account}</Section>}
-          <div className="flex flex-wrap gap-3">
-            <button type="button" className="button" onClick={() => change({ guided: false })}>
-              {t("settings.again")}
-            </button>
-            <a className="button" href="/docs">
-              {t("settings.apiDocs")}
-            </a>
-          </div>
+          <MoreSection />
         </div>
       </div>
     </section>
@@ -53,9 +49,9 @@ function AppearanceSection() {
         label={t("settings.theme")}
         value={settings.theme}
         options={[
-          ["dark", t("settings.dark")],
-          ["light", t("settings.light")],
           ["system", t("settings.system")],
+          ["light", t("settings.light")],
+          ["dark", t("settings.dark")],
         ]}
         onChange={(theme) => change({ theme })}
       />
@@ -69,6 +65,36 @@ function AppearanceSection() {
         ]}
         onChange={(uiLanguage) => change({ uiLanguage })}
       />
+    </Section>
+  );
+}
+
+/** For whoever wants to look inside, or builds on the server. */
+function MoreSection() {
+  const { t } = useTranslation();
+  const [settings, change] = useSettings();
+  return (
+    <Section title={t("settings.more")}>
+      <Switch
+        label={t("settings.timing")}
+        hint={t("settings.timingHint")}
+        checked={settings.showsTiming}
+        onChange={(showsTiming) => change({ showsTiming })}
+      />
+      <Switch
+        label={t("settings.mocks")}
+        hint={t("settings.mocksHint")}
+        checked={settings.showsMocks}
+        onChange={(showsMocks) => change({ showsMocks })}
+      />
+      <div className="flex flex-wrap gap-3">
+        <button type="button" className="button" onClick={() => change({ guided: false })}>
+          {t("settings.again")}
+        </button>
+        <a className="button" href="/docs">
+          {t("settings.apiDocs")}
+        </a>
+      </div>
     </Section>
   );
 }

@@ -10,7 +10,6 @@ import { useSettings } from "@/shared/services";
 import { Choice, Section, Switch } from "@/shared/ui/fields";
 
 import { PushToTalkField, VocabularyField } from "./key-and-vocabulary";
-import { ProviderSection } from "./providers";
 import { SpokenLanguages } from "./spoken-languages";
 
 const PROFILE_TEXTS = {
@@ -66,7 +65,6 @@ export function SpeechSection({ microphone }: { microphone: ReactNode }) {
         checked={settings.marksDoubt}
         onChange={(marksDoubt) => change({ marksDoubt })}
       />
-      <ProviderSection title={t("settings.engines")} query={engines} />
     </Section>
   );
 }

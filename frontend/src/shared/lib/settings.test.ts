@@ -8,6 +8,10 @@ test("what was chosen is there again", () => {
   expect(parseSettings(JSON.stringify(chosen))).toEqual(chosen);
 });
 
+test("the page follows the system's theme until one is chosen", () => {
+  expect(parseSettings(null).theme).toBe("system");
+});
+
 test("the one language of an earlier page is a list of one", () => {
   expect(parseSettings('{"speechLang":"es"}').spokenLangs).toEqual(["es"]);
   expect(parseSettings('{"speechLang":"auto"}').spokenLangs).toEqual([]);

@@ -40,13 +40,17 @@ export interface Settings {
   marksDoubt: boolean;
   /** Model of new conversations; "" is the server's choice. */
   chatModel: string;
+  /** Offer engines that recognise nothing and models that only repeat: for whoever builds on the server. */
+  showsMocks: boolean;
+  /** Show how long the words of the last utterance took. */
+  showsTiming: boolean;
   sidebarOpen: boolean;
   /** Whether the guide of the first visit was finished or skipped. */
   guided: boolean;
 }
 
 export const DEFAULTS: Settings = {
-  theme: "dark",
+  theme: "system",
   uiLanguage: "",
   spokenLangs: [],
   sttProvider: "",
@@ -60,6 +64,8 @@ export const DEFAULTS: Settings = {
   autoSend: false,
   marksDoubt: true,
   chatModel: "",
+  showsMocks: false,
+  showsTiming: false,
   sidebarOpen: true,
   guided: false,
 };

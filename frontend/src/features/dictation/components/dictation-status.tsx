@@ -18,7 +18,7 @@ import { SoundHint } from "./sound-hint";
 export function DictationStatus({ dictation }: { dictation: Dictation }) {
   const { t } = useTranslation();
   const { state, lastFinal, isSilent, isTooQuiet, hint } = useDictationView(dictation);
-  const [{ pushToTalkKey }] = useSettings();
+  const [{ pushToTalkKey, showsTiming }] = useSettings();
   const text = t(getStateText(state, isSilent, isTooQuiet), {
     key: nameKey(pushToTalkKey, t("common.keySpace")),
   });
@@ -36,7 +36,7 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
         >
           {state.kind === "failed" ? "" : text}
         </span>
-        {lastFinal !== null && <LatencyReceipt latency={lastFinal.latency} />}
+        {showsTiming && lastFinal !== null && <LatencyReceipt latency={lastFinal.latency} />}
       </div>
       <div className="sr-only" aria-live="polite" data-testid="heard">
         {lastFinal?.text}

@@ -96,6 +96,8 @@ it("shows certain words solid, the others faint, and reads only finals aloud", a
   expect(screen.getByTestId("heard")).toBeEmptyDOMElement();
   await told(() => server.say("final", 1, "What is the time?"));
   expect(screen.getByTestId("heard")).toHaveTextContent("What is the time?");
+  expect(screen.queryByTestId("receipt")).toBeNull(); // a stopwatch that nobody asked for
+  await told(() => services.settings.change({ showsTiming: true }));
   expect(screen.getByTestId("receipt")).toHaveAccessibleName(/From the end of speech to the text/);
   expect(screen.getByRole("tooltip", { hidden: true })).toHaveTextContent("Silence waited for0.30 s");
   await userEvent.click(screen.getByRole("button", { name: "Take back the last utterance" }));

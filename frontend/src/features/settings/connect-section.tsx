@@ -1,0 +1,20 @@
+/** "Connect another model": what could answer too, and what each needs for it. */
+import { useTranslation } from "react-i18next";
+
+import { useLanguageModels } from "@/shared/api/providers";
+import { Section } from "@/shared/ui/fields";
+import { WithCode } from "@/shared/ui/notice";
+
+import { MissingProviders } from "./providers";
+
+export function ConnectSection() {
+  const { t } = useTranslation();
+  return (
+    <Section title={t("settings.connect")}>
+      <p className="text-sm text-muted">
+        <WithCode text={t("settings.connectHint")} />
+      </p>
+      <MissingProviders title={t("settings.connectMissing")} query={useLanguageModels()} />
+    </Section>
+  );
+}

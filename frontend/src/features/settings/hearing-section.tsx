@@ -1,0 +1,18 @@
+/** "Better hearing": what turns speech into text, and what could do it too. */
+import { useTranslation } from "react-i18next";
+
+import { useSpeechEngines } from "@/shared/api/providers";
+import { Section } from "@/shared/ui/fields";
+
+import { MissingProviders, WorkingProviders } from "./providers";
+
+export function HearingSection() {
+  const { t } = useTranslation();
+  const engines = useSpeechEngines();
+  return (
+    <Section title={t("settings.hearing")}>
+      <WorkingProviders title={t("settings.engines")} query={engines} />
+      <MissingProviders title={t("settings.hearingMissing")} query={engines} />
+    </Section>
+  );
+}
