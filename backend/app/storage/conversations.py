@@ -15,7 +15,6 @@ from app.storage.tables import ConversationRow, MessageRow
 
 DEFAULT_TITLE = "New Conversation"
 """The title of a conversation without one; its first message replaces it."""
-TITLE_CHARS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +46,6 @@ class ConversationChanges(TypedDict, total=False):
     system_prompt: str | None
     settings: dict[str, Any]
     archived_at: datetime | None
-
-
-def make_title(text: str) -> str:
-    """Make a title from a first message: its first characters on one line."""
-    return " ".join(text[: 20 * TITLE_CHARS].split())[:TITLE_CHARS].rstrip() or DEFAULT_TITLE
 
 
 async def create(

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Busy, NotFound
 from app.storage import search
 from app.storage.common import insert_rows, utc_now
-from app.storage.conversations import DEFAULT_TITLE, find_next_place, make_title, unknown_conversation
+from app.storage.conversations import DEFAULT_TITLE, find_next_place, unknown_conversation
 from app.storage.tables import ConversationRow, MessageRow
 from app.utils.ids import continue_after, new_id
+from app.utils.titles import make_title
 
 Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["streaming", "complete", "interrupted", "failed"]
@@ -381,7 +382,7 @@ async def _add_message(
     await session.flush()
     search.index_message(session, conversation.user_id, conversation.id, row.id, content)
     if role == "user" and conversation.title == DEFAULT_TITLE:
-        conversation.title = make_title(content)
+        conversation.title = make_title(content) or DEFAULT_TITLE
         await search.index_title(session, conversation.user_id, conversation.id, conversation.title)
     conversation.active_leaf_id = row.id
     conversation.updated_at = utc_now()

@@ -150,6 +150,14 @@ async def test_the_first_message_names_a_conversation_that_has_no_name(database:
         assert {hit.kind for hit in await search.find(session, ana, "sevilla")} == {"title", "message"}
 
 
+async def test_a_title_has_no_markdown(database: Database, ana: UUID) -> None:
+    async with database.write() as session:
+        id_ = (await conversations.create(session, ana)).id
+        text = "# Title\n- one\n- **two**\n| a | b |"
+        turn = await messages.append_turn(session, ana, id_, text, run_id=database.run_id)
+    assert turn.title == "Title one two a b"
+
+
 async def test_branches_by_edit_and_new_answer(database: Database, ana: UUID) -> None:
     """The shown branch is the last written one; any other can be shown again, down to its newest leaf."""
     async with database.write() as session:

@@ -126,6 +126,7 @@ export const en = {
     image: "image",
     imageFrom: "Image: {{alt}} ({{host}})",
     imageNotLoaded: "Not loaded, so that its host does not learn who reads. Opens in a new tab.",
+    imageNotShown: "Image not shown: {{alt}}",
     code: "Code, {{language}}",
     plainText: "text",
     done: "Done",

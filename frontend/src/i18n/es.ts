@@ -126,6 +126,7 @@ export const es: Texts = {
     image: "imagen",
     imageFrom: "Imagen: {{alt}} ({{host}})",
     imageNotLoaded: "No se ha cargado, para que su servidor no sepa quién lee. Se abre en otra pestaña.",
+    imageNotShown: "Imagen que no se muestra: {{alt}}",
     code: "Código, {{language}}",
     plainText: "texto",
     done: "Hecho",

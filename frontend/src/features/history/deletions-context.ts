@@ -37,8 +37,11 @@ export function useHiddenConversations(): ReadonlySet<string> {
   return useSyncExternalStore(deletions.subscribe, deletions.hidden);
 }
 
-/** A function that deletes a conversation and offers to undo it. */
-export function useDeleteConversation(): (conversation: { id: string; title: string }) => void {
+/** A function that deletes a conversation and offers to undo it; `onUndone` is called once it is undone. */
+export function useDeleteConversation(): (
+  conversation: { id: string; title: string },
+  onUndone: () => void,
+) => void {
   const { t } = useTranslation();
   const { session, toasts } = useServices();
   const deletions = useDeletions();
@@ -51,12 +54,12 @@ export function useDeleteConversation(): (conversation: { id: string; title: str
       removeTask();
     };
   }, [deletions, session]);
-  return ({ id, title }) => {
+  return ({ id, title }, onUndone) => {
     deletions.add(id, () => toasts.show({ text: t("history.notDeleted", { title }), tone: "error" }));
     toasts.show({
       text: t("history.deleted", { title }),
       tone: "info",
-      action: { label: t("common.undo"), run: () => deletions.undo(id) },
+      action: { label: t("common.undo"), run: () => deletions.undo(id) && onUndone() },
       stayMs: deletions.undoMs,
     });
   };

@@ -37,12 +37,14 @@ export class PendingDeletions {
     this.#setShown(id, false);
   }
 
-  undo(id: string): void {
+  /** Show it again; false where it is too late. */
+  undo(id: string): boolean {
     const pending = this.#pending.get(id);
-    if (pending === undefined) return;
+    if (pending === undefined) return false;
     clearTimeout(pending.timer);
     this.#pending.delete(id);
     this.#setShown(id, true);
+    return true;
   }
 
   /** Carry out all pending deletions now: the page is closing, or its user logs out. */

@@ -79,6 +79,26 @@ test("what is deleted disappears, and comes back when it is undone; the server h
   expect(server.routes.filter((route) => route.startsWith("DELETE"))).toEqual([]);
 });
 
+test("undoing the deletion of the open one leads back to it, where it was; who has gone on stays", async () => {
+  const place = show("/c/a/m7");
+  const undo = () =>
+    userEvent.click(within(screen.getByRole("status")).getByRole("button", { name: "Undo" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Delete “First”" }));
+  await undo();
+  expect(place.history.at(-1)).toBe("/c/a/m7");
+  await userEvent.click(await screen.findByRole("button", { name: "Delete “First”" }));
+  await userEvent.click(screen.getByRole("link", { name: "Second" }));
+  await undo();
+  expect(place.history.at(-1)).toBe("/c/b");
+});
+
+test("undoing the deletion of another one leads nowhere", async () => {
+  const place = show("/c/a");
+  await userEvent.click(await screen.findByRole("button", { name: "Delete “Second”" }));
+  await userEvent.click(within(screen.getByRole("status")).getByRole("button", { name: "Undo" }));
+  expect(place.history).toEqual(["/c/a"]);
+});
+
 test("a search shows places with the words marked, and says when there are none", async () => {
   const hit = {
     kind: "message",

@@ -1,6 +1,6 @@
 /** The sidebar: a new conversation, the search, and the list of conversations. */
 import { PanelLeftClose, Search, SquarePen, X } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation, useRoute } from "wouter";
 
@@ -23,9 +23,8 @@ export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
   const { t } = useTranslation();
   const [typed, setTyped] = useState("");
   const search = useSearch(typed);
-  const [, go] = useLocation();
   const [, open] = useRoute("/c/:id/:messageId?");
-  const remove = useDeleteConversation();
+  const remove = useRemove(open?.id ?? null);
   return (
     <div className="flex h-full flex-col">
       <div className="flex items-center justify-between px-3 pb-2 pt-3">
@@ -58,19 +57,27 @@ export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
         {search.words !== "" && typed.trim() !== "" ? (
           search.data && <SearchResults hits={search.data} words={search.words} onOpen={onOpen} />
         ) : (
-          <ConversationList
-            currentId={open?.id ?? null}
-            onOpen={onOpen}
-            onDelete={(conversation) => {
-              remove(conversation);
-              if (conversation.id === open?.id) go("/");
-            }}
-          />
+          <ConversationList currentId={open?.id ?? null} onOpen={onOpen} onDelete={remove} />
         )}
       </nav>
       <div className="border-t border-line p-2">{footer}</div>
     </div>
   );
+}
+
+/** Deletes a conversation. The open one gives way to a new one, and is open again once that is undone. */
+function useRemove(openId: string | null): (conversation: { id: string; title: string }) => void {
+  const [place, go] = useLocation();
+  const remove = useDeleteConversation();
+  const current = useRef(place);
+  useEffect(() => void (current.current = place));
+  return (conversation) => {
+    const isOpen = conversation.id === openId;
+    remove(conversation, () => {
+      if (isOpen && current.current === "/") go(place); // who has gone elsewhere since stays there
+    });
+    if (isOpen) go("/");
+  };
 }
 
 function SearchField({ typed, onType }: { typed: string; onType: (typed: string) => void }) {

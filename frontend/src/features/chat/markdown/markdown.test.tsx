@@ -27,6 +27,14 @@ describe("Markdown", () => {
     const page = html("![a map](https://evil.example/p.png?q=secret) ![x](data:image/png;base64,AA)");
     expect(page.querySelector("img")).toBeNull();
     expect(screen.getByRole("link")).toHaveTextContent("Image: a map (evil.example)");
+    expect(page).toHaveTextContent("Image not shown: x");
+  });
+
+  it("leaves no brackets of an image that is not shown, and nothing of one without a name", () => {
+    const page = html(
+      "![data](data:image/png;base64,AA) and ![rel](/x.png), ![](data:image/png;base64,AA)end",
+    );
+    expect(page.textContent).toBe("Image not shown: data and Image not shown: rel, end");
   });
 
   it.each([

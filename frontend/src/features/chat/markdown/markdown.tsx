@@ -74,7 +74,8 @@ function collectText(node: Element): string {
 function ImageLink({ src, alt }: { src: string; alt: string }) {
   const { t } = useTranslation();
   const host = URL.canParse(src) ? new URL(src).host : "";
-  if (!/^https?:/.test(src)) return <span className="text-muted">[{alt || t("chat.image")}]</span>;
+  if (!/^https?:/.test(src))
+    return alt === "" ? null : <span className="text-muted">{t("chat.imageNotShown", { alt })}</span>;
   return (
     <a href={src} target="_blank" rel="noopener noreferrer nofollow" title={t("chat.imageNotLoaded")}>
       {t("chat.imageFrom", { alt: alt || t("chat.image"), host })}

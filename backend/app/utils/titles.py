@@ -1,0 +1,47 @@
+"""Titles of conversations: one plain line from a message in Markdown; pure."""
+
+import re
+
+TITLE_CHARS = 50
+"""A title that is taken from a text has no more characters."""
+_READ_CHARS = 20 * TITLE_CHARS
+"""So much of a text is read: a long one costs no more than a short one."""
+
+_BARE_LINE = re.compile(
+    r"\s*(?:`{3,}[^`]*|~{3,}.*|[-*_=](?:\s*[-*_=]){2,}|\|?\s*:?-+:?\s*(?:\|\s*:?-*:?\s*)+)\s*$"
+)
+"""Fences of code, rules, underlines of headings, and the second row of a table: lines without words."""
+_LINE_START = re.compile(r"\s*(?:(?:>|[-*+](?=\s)|#{1,6}(?=\s)|\[[ xX]\](?=\s))\s*)*")
+"""Marks of quotes, lists, headings and tasks."""
+_LINK = re.compile(r"(?<![\w)\]])!?\[([^\[\]]*)\](?:\([^()\s]*(?:\s[^()]*)?\)|\[[^\[\]]*\])")
+_CODE = re.compile(r"(?<!`)(`{1,3})(?!`)(.+?)(?<!`)\1(?!`)")
+_STRESS = re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])([^*\n]+)(?<=[^\s*])\1(?![\w*])")
+_UNDERLINED = re.compile(r"(?<!\w)(_{1,3})(?=[^\s_])([^\n]+?)(?<=[^\s_])\1(?!\w|\.\w)")
+_HEADING_END = re.compile(r"\s#+\s*$")
+_STRUCK = re.compile(r"~~(?=\S)([^~\n]+)(?<=\S)~~")
+
+
+def strip_markdown(text: str) -> str:
+    """The words of a text without the marks of Markdown, on one line. What only looks like a mark stays."""
+    lines = (_strip_line(line) for line in text.splitlines() if not _BARE_LINE.match(line))
+    return " ".join(" ".join(lines).split())
+
+
+def make_title(text: str) -> str:
+    """Make a title from a first message: its first characters without Markdown; empty for a text without any."""
+    read = text[:_READ_CHARS]
+    return (strip_markdown(read) or " ".join(read.split()))[:TITLE_CHARS].rstrip()
+
+
+def _strip_line(line: str) -> str:
+    marks = _LINE_START.match(line)
+    begin = marks.end() if marks else 0
+    line, is_heading = line[begin:], "#" in line[:begin]
+    if line.startswith("|"):
+        line = line.replace("|", " ")
+    if is_heading:
+        line = _HEADING_END.sub("", line)
+    line = _CODE.sub(r"\2", _LINK.sub(r"\1", line))
+    for mark in (_STRESS, _UNDERLINED, _STRESS):
+        line = mark.sub(r"\2", line)
+    return _STRUCK.sub(r"\1", line)

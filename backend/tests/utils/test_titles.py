@@ -1,0 +1,72 @@
+"""Titles hold the words of a message, none of its Markdown, and take no time over hostile texts."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.utils.titles import TITLE_CHARS, make_title, strip_markdown
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("# Title\n- one\n- **two**\n| a | b |\n|---|:-:|\n| 1 | 2 |", "Title one two a b 1 2"),
+        ("> ## Quoted\n> * [x] done", "Quoted done"),
+        ("## Closed ##", "Closed"),
+        ("Heading\n=======\ntext\n\n---\n\n***", "Heading text"),
+        ("```python\nprint('hi')\n```", "print('hi')"),
+        ("~~~\nplain\n~~~", "plain"),
+        ("Explain `git rebase` and ``a`b`` to me", "Explain git rebase and a`b to me"),
+        ("See [the *manual*](https://example.com/a_b 'x') and ![a map](data:image/png;base64,AA)",
+         "See the manual and a map"),
+        ("See [this][1], [not a link] and a[0]", "See this, [not a link] and a[0]"),
+        ("Say ***very*** _much_ __more__ ~~less~~", "Say very much more less"),
+        ("**bold with _inner_ words**", "bold with inner words"),
+        ("¿Qué es **RAII**?", "¿Qué es RAII?"),
+    ],
+)  # fmt: skip
+def test_marks_go_and_words_stay(text: str, plain: str) -> None:
+    assert strip_markdown(text) == plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2 * 3 * 4 = 24",
+        "rename my_long_name to other_long_name",
+        "__init__.py or main.py?",
+        "#hashtag and C# and -5 degrees",
+        "a | b is a pipe",
+        "f(x)[0](y)",
+        "5 > 3 and ~5 of ~~6",
+        "<b>bold</b>",
+        "1984. A novel",
+    ],
+)
+def test_what_only_looks_like_markdown_stays(text: str) -> None:
+    assert strip_markdown(text) == text
+
+
+def test_a_title_is_short_and_never_empty_where_there_is_a_text() -> None:
+    assert make_title("**" + "word " * 100 + "end**").startswith("word word")
+    assert len(make_title("word " * 100)) <= TITLE_CHARS
+    assert make_title("---") == "---"
+    assert make_title(" \n ") == ""
+
+
+@given(st.text(alphabet="ab *_`~[]()#>|-!\n", max_size=60))
+def test_no_letter_is_lost_or_invented(text: str) -> None:
+    """But for addresses: what is kept of the letters stands in the text in this order."""
+    rest = iter(text)
+    assert all(letter in rest for letter in strip_markdown(text) if letter.isalpha())
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 9999, "*a " * 9999, "_" * 9999, "`a" * 9999, "![" * 9999, "| " * 9999]
+)
+def test_hostile_texts_take_no_time(text: str) -> None:
+    started_s = time.perf_counter()
+    make_title(text)
+    assert time.perf_counter() - started_s < 0.5
