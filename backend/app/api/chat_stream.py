@@ -28,6 +28,7 @@ from app.services.chat.events import (
     Delivery,
     Failed,
     ReasoningDelta,
+    Status,
     TextDelta,
     ToolEvent,
 )
@@ -42,7 +43,9 @@ _EXAMPLE = (
     '"finish_reason":"stop","usage":null}\n\n'
 )
 STREAM: dict[str, Any] = {
-    "description": "Events: `start`; `message`, `reasoning` and tool events; then `done` or `error`. Each has an `id`",
+    "description": (
+        "Events: `start`; `message`, `reasoning`, tool events and `status`; then `done` or `error`. Each has an `id`"
+    ),
     "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
 }
 
@@ -147,6 +150,8 @@ def _name_and_data(event: AnswerEvent) -> tuple[str, dict[str, Any]]:
         return "reasoning", {"content": event.text}
     if isinstance(event, ToolEvent):
         return event.name, event.data
+    if isinstance(event, Status):
+        return "status", {"state": event.state, "place": event.place, "waited_ms": event.waited_ms}
     if isinstance(event, Failed):
         return "error", {"error": event.message, "code": event.code, "message_id": event.message_id}
     return "done", {

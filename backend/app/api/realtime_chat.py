@@ -14,7 +14,15 @@ from app.api.sse import EventStream
 from app.core.errors import PrompterError
 from app.schemas.errors import describe_error
 from app.schemas.realtime_chat import RealtimeMessageIn, RealtimeSessionIn, RealtimeSessionOut
-from app.services.chat.events import AnswerEvent, Delivery, Failed, ReasoningDelta, TextDelta, ToolEvent
+from app.services.chat.events import (
+    AnswerEvent,
+    Delivery,
+    Failed,
+    ReasoningDelta,
+    Status,
+    TextDelta,
+    ToolEvent,
+)
 
 router = APIRouter(prefix="/api/chat/realtime", tags=["real-time chat sessions"])
 
@@ -106,8 +114,8 @@ async def _encode_deliveries(
 
 
 def _translate(event: AnswerEvent, texts: list[str]) -> dict[str, Any] | None:
-    """The event in this dialect, which has none for reasoning and tools; `texts` are all texts so far."""
-    if isinstance(event, ReasoningDelta | ToolEvent):
+    """The event in this dialect, which has none for reasoning, tools and waiting; `texts` are all texts so far."""
+    if isinstance(event, ReasoningDelta | ToolEvent | Status):
         return None
     if isinstance(event, TextDelta):
         return {"type": "content", "content": event.text}

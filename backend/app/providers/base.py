@@ -6,7 +6,7 @@ Speech to text has three lifetimes. A `SttProvider` lives as long as the server 
 the caller must close.
 """
 
-from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -377,6 +377,24 @@ class LlmChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """What a request waits for before any work on it begins."""
+
+    state: Literal["loading", "queued"]
+    """`loading`: the model is being loaded."""
+    place: int | None = None
+    """The place in the queue, where there is one; 1 is next."""
+
+
+OnWait = Callable[[Wait | None], None]
+"""Called with what is waited for when that changes, and with None when the work begins. It must not block."""
+
+
+def ignore_wait(_: Wait | None) -> None:
+    """Nobody is told what the request waits for."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One chat completion, in the format of `POST /v1/chat/completions`."""
 
@@ -387,6 +405,8 @@ class ChatRequest:
     `stream_options`."""
     reads_think_tags: bool = False
     """Whether thoughts may stay between tags in the text, where the operator chose so; else they are reasoning."""
+    on_wait: OnWait = field(default=ignore_wait, repr=False, compare=False)
+    """Told by providers that load models or queue requests themselves."""
 
 
 def refuse_spoken_answer(name: str, body: Mapping[str, Any]) -> None:

@@ -21,6 +21,10 @@ class PausableDeadline:
         self._scope = anyio.CancelScope(deadline=self._ends_at_s)
         return self._scope
 
+    @property
+    def is_paused(self) -> bool:
+        return self._pauses > 0
+
     @contextmanager
     def pause(self) -> Iterator[None]:
         """Stop the time until the block ends."""

@@ -12,6 +12,8 @@ import anyio
 import httpx2
 import pytest
 
+from app.providers.base import Wait
+from app.services.chat import waiting
 from tests.fakes.engine import FakeEngine
 from tests.fakes.llm_providers import FakeChat, Gate, delta, pieces, usage, with_models
 from tests.support.conversations import SseEvent, join_content, parse_events
@@ -132,6 +134,68 @@ async def test_a_failure_is_an_event_and_what_had_arrived_stays() -> None:
         assert (told[-1].name, told[-1].data["code"]) == ("error", "engine_failed")
         assert set(told[-1].data) == {"error", "code", "message_id"}
     assert not any("of the prompt" in line for line in served.log)
+
+
+@pytest.fixture
+def eager_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an answer waits for is told sooner than a person would want it."""
+    monkeypatch.setattr(waiting, "CHECK_S", 0.01)
+    monkeypatch.setattr(waiting, "WAIT_S", 0.05)
+    monkeypatch.setattr(waiting, "WORKING_S", 0.3)
+
+
+@pytest.mark.usefixtures("eager_words")
+async def test_what_an_answer_waits_for_is_told_and_is_no_part_of_it() -> None:
+    """A model that loads, then has a queue, then is silent; and one that falls silent in mid answer."""
+    loaded, next_, works, stall = Gate(), Gate(), Gate(), Gate()
+    script = [Wait("loading"), loaded, Wait("queued", 2), next_, Wait("queued", 1), works]
+    with server(FakeChat([*script, *pieces("Hel", stall, "lo")])) as served:
+        async with client_of(served) as client:
+            id_ = await conversation(client)
+            events = await begun(client, id_, lambda text: '"loading"' in text)
+            message_id = events[0].data["message_id"]
+            assert (events[-1].id, events[-1].name) == ("0.0", "status")
+            assert events[-1].data == {"state": "loading", "place": None, "waited_ms": 0}
+            # Who comes back is told again, and each change.
+            path, last = f"/api/chat/stream/{message_id}", {"Last-Event-ID": events[-1].id}
+            text, gates = (
+                "",
+                {'"loading"': loaded, '"place":2': next_, '"place":1': works, '"working"': stall},
+            )
+            async with client.stream("GET", path, headers=last) as answer:
+                async for part in answer.aiter_text():
+                    text += part
+                    for word, gate in gates.items():
+                        if word in text:
+                            gate.set()
+            events = parse_events(text)
+            assert join_content(events) == "Hello"
+            states = [
+                (event.data["state"], event.data["place"]) for event in events if event.name == "status"
+            ]
+            assert list(dict.fromkeys(states)) == [
+                ("loading", None),
+                ("queued", 2),
+                ("queued", 1),
+                ("working", None),
+            ]
+            told_at = {
+                event.id for event in events if event.name == "status" and event.data["state"] == "working"
+            }
+            assert told_at == {"3.0"}
+            # A stored answer has none.
+            assert [event.name for event in await heard(client, message_id)] == ["message", "done"]
+
+
+@pytest.mark.usefixtures("eager_words")
+async def test_a_stalled_answer_says_each_second_how_long_it_has_been_silent() -> None:
+    with server(FakeChat([None])) as served:
+        async with client_of(served) as client:
+            id_ = await conversation(client)
+            events = await begun(client, id_, lambda text: '"waited_ms":2000' in text)
+            await client.post(f"/api/conversations/{id_}/stop")
+    assert [event.data["waited_ms"] for event in events[1:]] == [0, 1000, 2000]
+    assert {event.data["state"] for event in events[1:]} == {"working"}
 
 
 async def test_a_client_that_leaves_ends_nothing() -> None:

@@ -11,7 +11,7 @@ import anyio
 from app.core.assistants import ApprovalDecision
 from app.core.config import LlmSettings, Settings
 from app.providers.agent.events import ApprovalRequired, ToolCall, ToolError, ToolResult
-from app.providers.base import ChatMessage, ChatRequest, LlmChunk, LlmConfig, ProviderStatus
+from app.providers.base import ChatMessage, ChatRequest, LlmChunk, LlmConfig, ProviderStatus, Wait
 from app.providers.registry import FOUND_HERE, Registration, Registrations, list_llm_registrations
 from app.schemas.providers import ProviderState
 from app.services.llm.context import RunContext
@@ -76,7 +76,8 @@ HELLO: tuple[dict[str, Any], ...] = (
 class FakeChat:
     """A chat provider that answers with the chunks of its script.
 
-    In `script`, an exception is raised, None waits for ever, and a gate waits until the test opens it. Gates are
+    In `script`, an exception is raised, None waits for ever, a `Wait` is told to whoever asked, and a gate waits until
+    the test opens it. Gates are
     `threading.Event`s, because a server runs in its own thread.
     """
 
@@ -105,6 +106,7 @@ class FakeChat:
         try:
             for step in self.script:
                 if isinstance(step, dict):
+                    request.on_wait(None)
                     choices = [{**choice, "delta": dict(choice["delta"])} for choice in step["choices"]]
                     yield {**step, "choices": choices}
                 else:
@@ -116,7 +118,9 @@ class FakeChat:
         """Do a step of the script that is not a chunk."""
         if isinstance(step, BaseException):
             raise step
-        if isinstance(step, Gate):
+        if isinstance(step, Wait):
+            self.requests[-1].on_wait(step)
+        elif isinstance(step, Gate):
             while not step.is_set():  # noqa: ASYNC110  # another thread opens it
                 await anyio.sleep(0.002)
         else:

@@ -146,7 +146,8 @@ class ProviderModel(Model[Any]):
     async def _stream_chunks(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """The chunks of one reply. This is a task of pydantic-ai: a `SystemExit` that leaves a task ends the server."""
         try:
-            async with aclosing(self._task.chat.stream(ChatRequest(self._task.model, body))) as chunks:
+            request = ChatRequest(self._task.model, body, on_wait=self._task.on_wait)
+            async with aclosing(self._task.chat.stream(request)) as chunks:
                 async for chunk in chunks:
                     yield chunk
         except BaseException as error:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from app.core.assistants import ApprovalDecision
 from app.providers.agent.events import ApprovalRequired
 from app.providers.agent.workers import ToolWorkers
-from app.providers.base import ChatProvider
+from app.providers.base import ChatProvider, OnWait, ignore_wait
 
 Limit = Literal["rounds", "seconds", "chars", "nothing"]
 """The limit that ended a run before its model did; `nothing`: the model answered nothing, twice."""
@@ -77,6 +77,8 @@ class AgentTask:
     """Asks a person; None where nobody can be asked."""
     client_tools: ClientTools = ClientTools()
     """None of them has the name of one of `tools`."""
+    on_wait: OnWait = field(default=ignore_wait, repr=False)
+    """As of `ChatRequest`, for each request to the model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,7 @@ class AssistantChat:
             approval_s=settings.chat.approval_s,
             request_approval=context.request_approval,
             client_tools=brought.offered,
+            on_wait=request.on_wait,
         )
 
     async def _bind_tools(self, request: ChatRequest, context: RunContext) -> Sequence[AgentTool]:

@@ -1,5 +1,6 @@
 """The answers that this process makes: each is started by a message, followed by readers, and ended with the server."""
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from uuid import UUID
@@ -24,6 +25,7 @@ from app.services.chat.buffer import AnswerBuffer
 from app.services.chat.events import Cursor, Delivery, Failed
 from app.services.chat.model_loop import AnswerDeps, AnswerIds, AnswerOptions
 from app.services.chat.outcome import load_end
+from app.services.chat.waiting import WaitWatch
 from app.services.llm.models import ModelCatalog
 from app.storage import answers as answer_rows
 from app.storage import approvals, conversations, messages
@@ -197,12 +199,16 @@ class Answers:
 
     async def _poll(self, user_id: UUID, message: Message, cursor: Cursor) -> AsyncGenerator[Delivery, None]:
         """The same events from the database, which is polled while another process makes the answer."""
+        watch = WaitWatch(time.monotonic())
         while True:
-            for delivery in _load_buffer(message).read_available(cursor):
+            buffer = _load_buffer(message)
+            for delivery in buffer.read_available(cursor):
                 cursor = delivery.cursor
                 yield delivery
             if message.status != "streaming":
                 return
+            if (status := watch.observe(buffer, time.monotonic(), is_asking=buffer.is_asking)) is not None:
+                yield Delivery(cursor, status)
             await anyio.sleep(POLL_S)
             try:
                 message = await self._read_answer(user_id, message.id)

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from app.schemas.chat import ToolEventName
-from app.services.chat.events import AnswerEnd, Cursor, Delivery, ReasoningDelta, TextDelta
+from app.services.chat.events import AnswerEnd, Cursor, Delivery, ReasoningDelta, Status, TextDelta
 from app.storage.common import replace_unstorable
 from app.storage.tool_events import ToolEvent
 
@@ -80,6 +80,8 @@ class AnswerBuffer:
         self.end: AnswerEnd | None = None
         self._changed = anyio.Event()
         self._waiting = 0
+        self._status: Status | None = None
+        self._status_at = Cursor()
 
     @classmethod
     def load(
@@ -129,14 +131,33 @@ class AnswerBuffer:
             self.end = end
             self._wake_readers()
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether the newest event is a question to the user."""
+        return bool(self.tool_events) and self.tool_events[-1].name == "approval_required"
+
+    @property
+    def status(self) -> Status | None:
+        """What the answer waits for; None as soon as more of it has arrived."""
+        return self._status if self._status is not None and self._status_at == self.cursor else None
+
+    def tell(self, status: Status | None) -> None:
+        """Tell the readers who have everything so far what the answer waits for."""
+        self._status, self._status_at = status, self.cursor
+        self._wake_readers()
+
     async def read(self, cursor: Cursor) -> AsyncGenerator[Delivery, None]:
-        """Everything after a cursor, as it arrives, to the end."""
+        """Everything after a cursor, as it arrives, to the end; between that, what the answer waits for."""
+        told: Status | None = None
         while not cursor.at_end:
-            if (delivery := self._next(cursor)) is None:
-                await self._wait_for_more()
-            else:
+            if (delivery := self._next(cursor)) is not None:
                 cursor = delivery.cursor
                 yield delivery
+            elif (status := self.status) is not None and status is not told:
+                told = status
+                yield Delivery(cursor, status)
+            else:
+                await self._wait_for_more()
 
     def read_available(self, cursor: Cursor) -> Iterator[Delivery]:
         """Everything after a cursor that is there now. Text before a tool event comes before it."""

@@ -16,6 +16,7 @@ __all__ = [
     "Done",
     "Failed",
     "ReasoningDelta",
+    "Status",
     "TextDelta",
     "ToolEvent",
 ]
@@ -97,8 +98,19 @@ class Failed:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Why nothing arrives at the moment. It is no part of the answer: it has no cursor, and is never stored."""
+
+    state: Literal["loading", "queued", "working"]
+    place: int | None
+    """Place in the queue; 1 is next."""
+    waited_ms: int
+    """How long nothing has arrived, in whole seconds (ms)."""
+
+
 AnswerEnd = Done | Failed
-AnswerEvent = TextDelta | ReasoningDelta | ToolEvent | AnswerEnd
+AnswerEvent = TextDelta | ReasoningDelta | ToolEvent | Status | AnswerEnd
 
 
 class Delivery(NamedTuple):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.core.config import ChatSettings
 from app.core.metrics import Observer
-from app.providers.base import ChatRequest
+from app.providers.base import ChatRequest, OnWait, ignore_wait
 from app.providers.boundary import ProviderBoundary
 from app.services.chat.buffer import AnswerBuffer
 from app.services.chat.checkpoints import Checkpointer
@@ -63,12 +63,14 @@ class ModelLoop:
         options: AnswerOptions,
         buffer: AnswerBuffer,
         checkpoints: Checkpointer,
+        on_wait: OnWait = ignore_wait,
     ) -> None:
         self._deps = deps
         self._ids = ids
         self._options = options
         self._buffer = buffer
         self._checkpoints = checkpoints
+        self._on_wait = on_wait
         self._choice: ResolvedModel | None = None
         self._messages: list[dict[str, str]] = []
         self._finish_reason: str | None = None
@@ -106,7 +108,7 @@ class ModelLoop:
         )
         body = {"messages": self._messages, **self._sampling_fields(conversation.settings)}
         with ProviderBoundary(choice.provider, "provider"):
-            await self._stream(choice, ChatRequest(choice.model, body))
+            await self._stream(choice, ChatRequest(choice.model, body, on_wait=self._on_wait))
 
     def result(self, *, is_complete: bool) -> ModelResult:
         """The model, its finish reason and its usage, as far as they are known."""

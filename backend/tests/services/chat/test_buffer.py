@@ -15,6 +15,7 @@ from app.services.chat.events import (
     Delivery,
     Failed,
     ReasoningDelta,
+    Status,
     TextDelta,
     ToolEvent,
 )
@@ -133,3 +134,31 @@ def test_what_is_available_ends_where_more_may_come() -> None:
     buffer = AnswerBuffer.load("text", "", [], None)
     assert [cursor for cursor, _ in buffer.read_available(Cursor())] == [Cursor(text=4)]
     assert list(buffer.read_available(Cursor(text=4))) == []
+
+
+async def test_a_status_is_told_to_who_has_everything_and_is_no_part_of_the_answer() -> None:
+    buffer, heard = AnswerBuffer(), list[Delivery]()
+    waits = Status("loading", None, 1000)
+
+    async def listen() -> None:
+        async with aclosing(buffer.read(Cursor())) as deliveries:
+            async for delivery in deliveries:
+                heard.append(delivery)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(listen)
+            for told in (waits, waits, None, "Hel"):  # the same object is told once
+                buffer.add_text(told) if isinstance(told, str) else buffer.tell(told)
+                await anyio.wait_all_tasks_blocked()
+            assert buffer.status is None
+            buffer.tell(waits)
+            buffer.add_text("lo")  # a status of before is not told after
+            await anyio.wait_all_tasks_blocked()
+            buffer.close(END)
+    assert heard[:-1] == [
+        Delivery(Cursor(), waits),
+        Delivery(Cursor(text=3), TextDelta("Hel")),
+        Delivery(Cursor(text=5), TextDelta("lo")),
+    ]
+    assert await everything(buffer, Cursor()) == [TextDelta("Hello"), END]

@@ -4738,7 +4738,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Events: `start`; `message`, `reasoning` and tool events; then `done` or `error`. Each has an `id` */
+            /** @description Events: `start`; `message`, `reasoning`, tool events and `status`; then `done` or `error`. Each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4897,7 +4897,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events: `start`; `message`, `reasoning` and tool events; then `done` or `error`. Each has an `id` */
+            /** @description Events: `start`; `message`, `reasoning`, tool events and `status`; then `done` or `error`. Each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6493,7 +6493,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Events: `start`; `message`, `reasoning` and tool events; then `done` or `error`. Each has an `id` */
+            /** @description Events: `start`; `message`, `reasoning`, tool events and `status`; then `done` or `error`. Each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6787,7 +6787,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Events: `start`; `message`, `reasoning` and tool events; then `done` or `error`. Each has an `id` */
+            /** @description Events: `start`; `message`, `reasoning`, tool events and `status`; then `done` or `error`. Each has an `id` */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -79,7 +79,7 @@ class LlamaLocalProvider:
         own = self._settings.llm.llama_local
         body = limit_tokens(request.body, own.answer_tokens)
         async with (
-            self._load_model(request.model) as (chat, model),
+            self._load_model(request) as (chat, model),
             aclosing(chat.stream(replace(request, model=model, body=body))) as endless,
             aclosing(limit_time(endless, own.answer_s)) as chunks,
         ):
@@ -95,14 +95,14 @@ class LlamaLocalProvider:
         await self._client.aclose()
 
     @asynccontextmanager
-    async def _load_model(self, model: str) -> AsyncIterator[tuple[ChatUpstream, str]]:
+    async def _load_model(self, request: ChatRequest) -> AsyncIterator[tuple[ChatUpstream, str]]:
         """Whom to ask, and the model's name. The model stays loaded until the block is left.
 
         Raises:
             ProviderNotReady, ModelNotFound, UpstreamLoading
         """
-        file = await self._find_file(model)
-        async with self.server.use_model(file) as process:
+        file = await self._find_file(request.model)
+        async with self.server.use_model(file, request.on_wait) as process:
             try:
                 yield ChatUpstream(self._client, self._profile(process)), file.name
             except UpstreamError as error:

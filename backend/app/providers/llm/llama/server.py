@@ -6,12 +6,14 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import anyio
 
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady, UpstreamLoading
+from app.providers.base import OnWait, Wait, ignore_wait
 from app.providers.llm.llama.process import LlamaProcess, LoadFailed
 from app.weights.gguf import GgufFile
 
@@ -22,6 +24,16 @@ FAILURES_WITHIN_S = 60.0
 """After FAILURES crashes or failed loads within this time (s), it is not started until the first is this long ago."""
 _TRY_AGAIN_S = 5.0
 _STOPPING = "llama_local is stopping; ask again in a moment"
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """A request from its arrival to the end of its answer."""
+
+    file: GgufFile
+    on_wait: OnWait
+    has_model: bool = False
+    """Whether llama.cpp may be asked: its model is loaded, and stays."""
 
 
 class LlamaServer:
@@ -39,6 +51,8 @@ class LlamaServer:
         for the next one."""
         self._file: GgufFile | None = None
         self._answers = 0
+        self._requests: list[_Request] = []
+        """In the order in which they came."""
         self._idle = anyio.Event()
         self._failures: deque[float] = deque(maxlen=FAILURES)
         self._closed = False
@@ -70,30 +84,58 @@ class LlamaServer:
         return max(0.0, self._failures[0] + FAILURES_WITHIN_S - time.monotonic())
 
     @asynccontextmanager
-    async def use_model(self, file: GgufFile) -> AsyncIterator[LlamaProcess]:
+    async def use_model(self, file: GgufFile, on_wait: OnWait = ignore_wait) -> AsyncIterator[LlamaProcess]:
         """The process that has `file` loaded. It keeps the model until the block is left.
+
+        `on_wait` learns what the request waits for, also within llama.cpp, which answers `parallel` at a time.
 
         Raises:
             UpstreamLoading: the model did not get its turn, or was not loaded, in time.
             ProviderNotReady: it cannot be loaded, or its process ends again and again.
         """
-        wait_s = self._settings.llm.local_first_byte_timeout_s
+        request = _Request(file, on_wait)
+        self._requests.append(request)
+        try:
+            process = await self._take_turn(request)
+            try:
+                yield process
+            finally:
+                self._answers -= 1
+                if self._answers == 0:
+                    self._idle.set()
+        finally:
+            self._requests.remove(request)
+            self._tell_waits()
+
+    async def _take_turn(self, request: _Request) -> LlamaProcess:
+        file, wait_s = request.file, self._settings.llm.local_first_byte_timeout_s
+        self._tell_waits()
         try:
             with anyio.fail_after(wait_s):
                 async with self._turn:
                     process = await self._get_process(file)
                     self._answers += 1
+                    request.has_model = True
         except TimeoutError as error:
             raise UpstreamLoading(
                 f"the model {file.name!r} was not ready within {wait_s:g} s; ask again in a moment",
                 retry_after_s=_TRY_AGAIN_S,
             ) from error
-        try:
-            yield process
-        finally:
-            self._answers -= 1
-            if self._answers == 0:
-                self._idle.set()
+        self._tell_waits()
+        return process
+
+    def _tell_waits(self) -> None:
+        """Tell every request what it waits for: who waits for the model that is being loaded is not queued."""
+        answering = [request for request in self._requests if request.has_model]
+        coming = [request for request in self._requests if not request.has_model]
+        served = self._settings.llm.llama_local.parallel
+        for place, request in enumerate([*answering, *coming], 1 - served):
+            if request.has_model:
+                request.on_wait(Wait("queued", place) if place > 0 else None)
+            elif request.file == self.loading:
+                request.on_wait(Wait("loading"))
+            else:
+                request.on_wait(Wait("queued", max(place, coming.index(request) + 1)))
 
     async def aclose(self) -> None:
         """End the process, and the answers under way with it."""
@@ -119,6 +161,7 @@ class LlamaServer:
         self._file = file
         self._start = asyncio.ensure_future(self._start_process(file))
         self._start.add_done_callback(_retrieve_error)
+        self._tell_waits()
         await asyncio.wait([self._start])
         if self._start.cancelled():
             raise ProviderNotReady(_STOPPING)

@@ -4,7 +4,9 @@ import asyncio
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from app.core.errors import (
     UpstreamLoading,
     UpstreamTruncated,
 )
+from app.providers.base import ChatRequest, Wait
 from app.schemas.providers import ProviderState
 from tests.support.gguf import write_gguf
 from tests.support.llama import ENDLESS, Make, get_pid, is_alive, make_request, read_answer, start_answer
@@ -69,6 +72,32 @@ async def test_another_model_waits_for_answers_under_way(make: Make, tmp_path: P
     await chunks.aclose()
     assert (await second)["model"] == "two"
     assert (await third)["model"] == "one", "who asks later for the first model does not pass the second"
+
+
+async def test_who_waits_learns_for_what(make: Make, tmp_path: Path) -> None:
+    """A cold model loads for all who ask for it; then one answer is made at a time; another model comes last."""
+    for name in ("one", "two"):
+        write_tiny_llama(tmp_path / f"{name}.gguf")
+    provider = make(tmp_path, context_tokens=65_536, parallel=1)
+    told: dict[str, list[Wait | None]] = {"first": [], "second": [], "third": []}
+
+    def ask(who: str, model: str, **fields: Any) -> ChatRequest:
+        return replace(make_request(model, **fields), on_wait=told[who].append)
+
+    chunks = await start_answer(provider, ask("first", "one", **ENDLESS))
+    assert told["first"][-1] is None
+    assert Wait("loading") in told["first"]
+    second = asyncio.ensure_future(provider.complete(ask("second", "one")))
+    await wait_until(lambda: told["second"][-1:] == [Wait("queued", 1)])
+    third = asyncio.ensure_future(provider.complete(ask("third", "two")))
+    await wait_until(lambda: told["third"][-1:] == [Wait("queued", 2)])
+    await chunks.aclose()
+    await second
+    assert told["second"][-1] is None
+    assert (await third)["model"] == "two"
+    places = list(dict.fromkeys(told["third"]))
+    assert places[:2] == [Wait("queued", 2), Wait("queued", 1)]
+    assert places[-2:] == [Wait("loading"), None]
 
 
 async def test_a_model_that_does_not_get_its_turn_says_so(make: Make, tmp_path: Path) -> None:
