@@ -38,8 +38,6 @@ export const en = {
     stop: "Stop dictating",
     mute: "Mute the microphone",
     unmute: "Unmute the microphone",
-    handsFree: "Hands-free: keep listening after sending",
-    handsFreeShort: "Hands-free",
     undo: "Take back the last utterance",
     toSettings: "To the settings",
     idle: "Hold {{key}} to speak",
@@ -99,6 +97,20 @@ export const en = {
       taken_over: "This dictation continues in another tab.",
       engine_failed: "The speech engine failed. The text in the field is kept.",
       refused: "The server refused this dictation.",
+    },
+  },
+
+  handsFree: {
+    name: "Hands-free",
+    start: "Hands-free: listen, send after each pause, listen again",
+    stop: "End hands-free",
+    listening: "Hands-free: a pause sends. Say “stop listening” to end it.",
+    pausing: "Sending after the pause. Speak on to add something.",
+    answering: "Hands-free: you can speak on; it is sent after the answer.",
+    due: "Sent as soon as the answer is complete",
+    ended: {
+      refused: "Hands-free has ended: the text was not sent. It is in the field.",
+      failed: "Hands-free has ended: the answer failed. What you said is kept.",
     },
   },
 

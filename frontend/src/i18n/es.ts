@@ -39,8 +39,6 @@ export const es: Texts = {
     stop: "Dejar de dictar",
     mute: "Silenciar el micrófono",
     unmute: "Activar el micrófono",
-    handsFree: "Manos libres: seguir escuchando después de enviar",
-    handsFreeShort: "Manos libres",
     undo: "Quitar la última frase dictada",
     toSettings: "A los ajustes",
     idle: "Mantén {{key}} para hablar",
@@ -99,6 +97,20 @@ export const es: Texts = {
       taken_over: "Este dictado sigue en otra pestaña.",
       engine_failed: "El motor de voz ha fallado. Se guarda lo que está en el campo.",
       refused: "El servidor ha rechazado este dictado.",
+    },
+  },
+
+  handsFree: {
+    name: "Manos libres",
+    start: "Manos libres: escucha, envía tras cada pausa y vuelve a escuchar",
+    stop: "Terminar manos libres",
+    listening: "Manos libres: una pausa envía. Di «deja de escuchar» para terminar.",
+    pausing: "Se envía tras la pausa. Sigue hablando para añadir algo.",
+    answering: "Manos libres: puedes seguir hablando; se envía después de la respuesta.",
+    due: "Se envía en cuanto la respuesta esté completa",
+    ended: {
+      refused: "Manos libres ha terminado: el texto no se envió. Está en el campo.",
+      failed: "Manos libres ha terminado: la respuesta falló. Lo que dijiste se conserva.",
     },
   },
 

@@ -12,6 +12,7 @@ import { type Draft, PlainField, usePlainDraft } from "./components/draft";
 import { ModelNote } from "./components/model-note";
 import { useChatShortcuts } from "./use-chat-shortcuts";
 import { type ConversationChat, useConversationChat } from "./use-conversation-chat";
+import { type ChatProgress, useProgress } from "./use-progress";
 
 /** What dictation puts into the composer. */
 export interface ComposerParts {
@@ -21,6 +22,8 @@ export interface ComposerParts {
   below?: ReactNode;
   /** Called when a text can be sent again, so that one that was due during an answer is sent. */
   onReady?: () => void;
+  /** Called when something of this has changed. The same function for every render. */
+  onProgress?: (progress: ChatProgress) => void;
 }
 
 interface Props {
@@ -42,6 +45,7 @@ export function ChatPage({ conversationId, messageId = null, composer }: Props) 
   const chat = useConversationChat(conversationId, goTo);
   const model = conversationId === null ? chatModel : chat.model;
   const { state, send } = useSendDraft(chat, draft, model, composer?.onReady);
+  useProgress(conversationId, chat, state === "ready", composer?.onProgress);
   const { editedId, onEdit } = useEditing(conversationId, messageId, draft);
   useChatShortcuts(chat, draft);
   useEffect(() => {

@@ -21,8 +21,8 @@ export type OpenMicrophone = (
 export interface DictationOptions {
   config: StartConfig;
   microphone: MicrophoneOptions;
-  /** The microphone stays on while texts are sent. */
-  isHandsFree: boolean;
+  /** Utterances end by themselves, after a pause. */
+  endsUtterances: boolean;
 }
 
 export interface CaptureOptions extends Pick<SessionOptions, "id" | "connect" | "credentials"> {
@@ -39,7 +39,7 @@ export interface CaptureOptions extends Pick<SessionOptions, "id" | "connect" | 
 
 export class Capture {
   readonly id: string;
-  readonly isHandsFree: boolean;
+  readonly endsUtterances: boolean;
   /** Resolves when no final follows, to whether all that was said has become final. */
   readonly ended: Promise<boolean>;
   readonly #options: CaptureOptions;
@@ -53,7 +53,7 @@ export class Capture {
   constructor(options: CaptureOptions) {
     this.#options = options;
     this.id = options.id;
-    this.isHandsFree = options.settings.isHandsFree;
+    this.endsUtterances = options.settings.endsUtterances;
     let end: (isComplete: boolean) => void = () => undefined;
     this.ended = new Promise((resolve) => (end = resolve));
     this.#session = new DictationSession({

@@ -25,7 +25,7 @@ export function createDictation({ session, settings, queryClient }: Services): D
     composer: new ComposerStore(),
     connect: () => new WebSocket(getSocketUrl(location)),
     credentials: session,
-    readOptions: () => toDictationOptions(settings.get()),
+    readOptions: (isHandsFree) => toDictationOptions(settings.get(), isHandsFree),
   });
   const readOwner = (): string => queryClient.getQueryData<Me>(keys.me)?.id ?? "";
   const drafts = new Drafts(dictation.composer, openTabStorage(), readOwner);

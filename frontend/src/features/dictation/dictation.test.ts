@@ -9,17 +9,17 @@ import { listMarks } from "./composer/model";
 import { Dictation } from "./dictation";
 import { prependText, takeText } from "./drafts";
 
-function made({ isHandsFree = false } = {}) {
+function made({ endsUtterances = true } = {}) {
   const server = new FakeSpeechServer();
   const microphones = new FakeMicrophones();
   const dictation = new Dictation({
     composer: new ComposerStore(),
     connect: server.connect,
     credentials: { token: () => Promise.resolve(null), renew: () => Promise.resolve(false) },
-    readOptions: () => ({
+    readOptions: (isHandsFree) => ({
       config: { lang: "en" },
       microphone: { deviceId: "", echoCancellation: true, noiseSuppression: true },
-      isHandsFree,
+      endsUtterances: endsUtterances || isHandsFree,
     }),
     openMicrophone: microphones.open,
   });
@@ -243,8 +243,8 @@ describe("sending", () => {
   });
 
   it("goes on listening where it is hands-free", async () => {
-    const { server, microphones, dictation, kind } = made({ isHandsFree: true });
-    dictation.start();
+    const { server, microphones, dictation, kind } = made();
+    dictation.startHandsFree();
     await settle();
     microphones.last.hear(sound());
     server.say("final", 1, "One.", 100);
@@ -257,9 +257,26 @@ describe("sending", () => {
     dictation.cancel();
   });
 
+  it("becomes hands-free while it goes on; one whose utterances never end starts anew", async () => {
+    for (const endsUtterances of [true, false]) {
+      const { server, microphones, dictation } = made({ endsUtterances });
+      dictation.start();
+      await settle();
+      dictation.startHandsFree();
+      await settle();
+      expect(dictation.isHandsFree).toBe(true);
+      expect(server.dictations).toHaveLength(endsUtterances ? 1 : 2);
+      expect(microphones.opened.filter(({ isClosed }) => !isClosed)).toHaveLength(1);
+      dictation.cancel();
+      dictation.start();
+      expect(dictation.isHandsFree).toBe(false);
+      dictation.cancel();
+    }
+  });
+
   it("puts back what could not be sent, before what was said since", async () => {
-    const { server, dictation, text } = made({ isHandsFree: true });
-    dictation.start();
+    const { server, dictation, text } = made();
+    dictation.startHandsFree();
     await settle();
     server.say("partial", 1, "next");
     await settle();

@@ -1,7 +1,5 @@
 /** Dictation: microphone, speech socket and composed text, switched on and off together. Without React. */
 
-import type { EndpointingProfile } from "@/shared/lib/settings";
-
 import { Microphone } from "./audio/microphone";
 import { Capture, type DictationOptions, isFinished, type OpenMicrophone } from "./capture";
 import type { Latency, ServerHint, SessionEvent } from "./client/messages";
@@ -25,7 +23,7 @@ const MAX_QUIET = 3;
 export interface DictationSetup extends Pick<SessionOptions, "connect" | "credentials"> {
   composer: ComposerStore;
   /** Read at each start. */
-  readOptions: () => DictationOptions;
+  readOptions: (isHandsFree: boolean) => DictationOptions;
   openMicrophone?: OpenMicrophone;
 }
 
@@ -52,20 +50,22 @@ const EMPTY_VIEW: DictationView = {
 
 export class Dictation {
   readonly composer: ComposerStore;
-  /** The endpointing that hands-free replaced, to return to. */
-  profileBeforeHandsFree: EndpointingProfile = "";
+  /** Reads each final before it is written, and returns the text to write. */
+  reviewFinal: ((text: string) => string) | null = null;
   readonly #setup: DictationSetup;
   #view = EMPTY_VIEW;
   /** How often this dictation has said that it hears too little, and which hints it has shown. */
   #quietCount = 0;
   readonly #shownHints = new Set<string>();
   #level = 0;
+  #isHandsFree = false;
   #capture: Capture | null = null;
   /** The captures that may still get a final: the current one, and one before it. */
   readonly #unfinished = new Set<Capture>();
   #count = 0;
   readonly #listeners = new Set<() => void>();
   readonly #levelListeners = new Set<() => void>();
+  readonly #eventListeners = new Set<(event: SessionEvent) => void>();
 
   constructor(setup: DictationSetup) {
     this.#setup = setup;
@@ -79,6 +79,12 @@ export class Dictation {
     return () => this.#listeners.delete(listener);
   };
 
+  /** Get the events of the current dictation, and the finals of an earlier one, once they are written. */
+  readonly subscribeEvents = (listener: (event: SessionEvent) => void): (() => void) => {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  };
+
   /** The level of the last 100 ms, 0 to 1. */
   readonly level = (): number => this.#level;
 
@@ -87,13 +93,28 @@ export class Dictation {
     return () => this.#levelListeners.delete(listener);
   };
 
+  /** Whether the microphone stays on while texts are sent, in this dictation or the one that ended last. */
+  get isHandsFree(): boolean {
+    return this.#isHandsFree;
+  }
+
   /** Switch the microphone on. An earlier dictation that is still finishing goes on. */
-  readonly start = (): void => {
+  readonly start = (): void => this.#start(false);
+
+  /** The same for hands-free. A dictation that goes on becomes hands-free, if its utterances end at all. */
+  readonly startHandsFree = (): void => {
+    if (isRecording(this.#view.state) && this.#capture?.endsUtterances === false) void this.stop();
+    this.#start(true);
+    this.#isHandsFree = true;
+  };
+
+  readonly #start = (isHandsFree: boolean): void => {
     if (isRecording(this.#view.state)) return;
     const { connect, credentials, readOptions, openMicrophone } = this.#setup;
     this.#count += 1;
     const id = `d${this.#count}`;
     const isCurrent = (): boolean => id === `d${this.#count}`;
+    this.#isHandsFree = isHandsFree;
     this.#quietCount = 0;
     this.#shownHints.clear();
     this.#update({ isSilent: false, isTooQuiet: false, hint: null });
@@ -102,7 +123,7 @@ export class Dictation {
       id,
       connect,
       credentials,
-      settings: readOptions(),
+      settings: readOptions(isHandsFree),
       openMicrophone: openMicrophone ?? ((...args) => Microphone.open(...args)),
       onEvent: (event) => this.#handleEvent(id, event, isCurrent()),
       onLevel: (level) => isCurrent() && this.#setLevel(level),
@@ -137,7 +158,7 @@ export class Dictation {
    * false where the finals are not complete in time.
    */
   readonly settle = async (): Promise<boolean> => {
-    const staysOn = this.#capture?.isHandsFree === true && isRecording(this.#view.state);
+    const staysOn = this.#isHandsFree && isRecording(this.#view.state);
     if (!staysOn) this.#apply({ type: "stopped" });
     const finals = [...this.#unfinished].map((capture) =>
       staysOn && capture === this.#capture ? capture.flush() : capture.stop(),
@@ -169,6 +190,7 @@ export class Dictation {
     if (event.type === "partial") this.composer.dispatch(event);
     if (event.type === "restarted") this.composer.dispatch({ ...event, dictation: id });
     if (event.type === "final") {
+      event = { ...event, text: this.reviewFinal?.(event.text) ?? event.text };
       const { text, latency } = event;
       this.composer.dispatch(event);
       if (latency !== null && text !== "") this.#update({ lastFinal: { text, latency } });
@@ -176,6 +198,7 @@ export class Dictation {
     if (isCurrent) this.#handleSound(event);
     if (isFinished(event)) this.composer.dispatch({ type: "ended", dictation: id });
     if (isCurrent) this.#apply(event);
+    if (isCurrent || event.type === "final") this.#eventListeners.forEach((tell) => tell(event));
   }
 
   /** The same is not said for ever: some microphones are as quiet as they can be. */

@@ -122,9 +122,14 @@ export class Drafts {
 
 /**
  * Empty the composer and resolve to its text, once the last words are final or (`isWhole` false) are late.
+ *
+ * @param isSettled all that was said is final: nothing is waited for
  */
-export async function takeText(dictation: Dictation): Promise<{ text: string; isWhole: boolean }> {
-  const isWhole = await dictation.settle();
+export async function takeText(
+  dictation: Dictation,
+  isSettled = false,
+): Promise<{ text: string; isWhole: boolean }> {
+  const isWhole = isSettled || (await dictation.settle());
   const { text } = dictation.composer.get();
   dictation.composer.dispatch({ type: "sent" });
   return { text, isWhole };

@@ -24,3 +24,12 @@ test("words are asked for where doubt is marked", () => {
   expect(toDictationOptions(DEFAULTS).config.words).toBe(true);
   expect(toDictationOptions({ ...DEFAULTS, marksDoubt: false }).config.words).toBe(false);
 });
+
+test("hands-free needs utterances that end by themselves", () => {
+  const manual = { ...DEFAULTS, endpointing: "manual" as const };
+  expect(toDictationOptions(manual)).toMatchObject({ endsUtterances: false });
+  const handsFree = toDictationOptions(manual, true);
+  expect(handsFree).toMatchObject({ endsUtterances: true, config: { endpointing: "conversation" } });
+  const slow = { ...DEFAULTS, endpointing: "dictation" as const };
+  expect(toDictationOptions(slow, true).config.endpointing).toBe("dictation");
+});

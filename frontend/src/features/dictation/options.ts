@@ -15,8 +15,11 @@ function toLanguages(spoken: readonly string[]): StartConfig {
   return { lang: "auto", langs: spoken.slice(0, MAX_SPOKEN_LANGS), likely_langs };
 }
 
-export function toDictationOptions(settings: Settings): DictationOptions {
-  const { sttProvider, sttModel, endpointing, vocabulary } = settings;
+/** @param isHandsFree each pause sends: utterances end by themselves */
+export function toDictationOptions(settings: Settings, isHandsFree = false): DictationOptions {
+  const { sttProvider, sttModel, vocabulary } = settings;
+  const endpointing =
+    isHandsFree && settings.endpointing === "manual" ? "conversation" : settings.endpointing;
   return {
     config: {
       ...toLanguages(settings.spokenLangs),
@@ -32,6 +35,6 @@ export function toDictationOptions(settings: Settings): DictationOptions {
       echoCancellation: settings.echoCancellation,
       noiseSuppression: settings.noiseSuppression,
     },
-    isHandsFree: endpointing === "hands_free",
+    endsUtterances: endpointing !== "manual",
   };
 }

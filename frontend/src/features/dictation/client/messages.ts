@@ -52,6 +52,10 @@ export type SessionState =
 export type SessionEvent =
   | { type: "state"; state: SessionState }
   | { type: "speech"; isSpeaking: boolean }
+  /** Speech pauses. If the pause lasts, this text becomes final; it began `elapsedMs` ago. */
+  | { type: "pause"; text: string; elapsedMs: number }
+  /** Speech goes on after a pause, or was none. */
+  | { type: "pause_over" }
   | { type: "load"; partials: "on" | "first_only" | "off" }
   | { type: "partial"; key: string; text: string; stable: string }
   /**

@@ -12,6 +12,8 @@ export const WANTED_EVENTS = [
   "speech_started",
   "speech_stopped",
   "utterance_discarded",
+  "eager_final",
+  "turn_resumed",
   "status",
 ] as const;
 
@@ -61,6 +63,10 @@ export function toTranscriptEvent(
       return { type: "speech", isSpeaking: true };
     case "speech_stopped":
       return { type: "speech", isSpeaking: false };
+    case "eager_final":
+      return { type: "pause", text: event.text, elapsedMs: Math.max(0, sinceMs(event.timing.speech_end_ms)) };
+    case "turn_resumed":
+      return { type: "pause_over" };
     case "status":
       return { type: "load", partials: event.partials };
     default:

@@ -1,28 +1,33 @@
 /** The buttons of dictation: microphone, mute, hands-free, and undo of the last utterance. */
 
-import { Infinity as HandsFree, LoaderCircle, Mic, MicOff, Square, Undo2 } from "lucide-react";
+import { Infinity as HandsFreeIcon, LoaderCircle, Mic, MicOff, Square, Undo2 } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-
-import { useSettings } from "@/shared/services";
 
 import { getNextUndoKind } from "../composer/model";
 import type { Dictation } from "../dictation";
 import { useComposerModel, useDictationView } from "../dictation-context";
 import { isRecording } from "../dictation-state";
+import type { HandsFree } from "../hands-free/hands-free";
+import { CountdownRing } from "./countdown-ring";
 import { LevelMeter } from "./level-meter";
+import { useHandsFreeState } from "./use-hands-free";
 
-export function DictationControls({ dictation }: { dictation: Dictation }) {
+interface Props {
+  dictation: Dictation;
+  handsFree: HandsFree;
+}
+
+export function DictationControls({ dictation, handsFree }: Props) {
   const { t } = useTranslation();
   const { state } = useDictationView(dictation);
   const model = useComposerModel(dictation);
-  const [{ endpointing }, change] = useSettings();
+  const isHandsFree = useHandsFreeState(handsFree).kind === "on";
   const isOn = isRecording(state);
   const isMuted = "isMuted" in state && state.isMuted;
-  const isHandsFree = endpointing === "hands_free";
   return (
     <div role="group" aria-label={t("dictation.region")} className="flex min-w-0 items-center gap-1">
-      <MicrophoneButton dictation={dictation} />
+      <MicrophoneButton dictation={dictation} handsFree={handsFree} />
       {isOn && (
         <>
           <LevelMeter source={dictation} className="mx-1 h-1.5 w-12 sm:w-20" />
@@ -36,16 +41,12 @@ export function DictationControls({ dictation }: { dictation: Dictation }) {
         </>
       )}
       <ToolButton
-        label={t("dictation.handsFree")}
+        label={t(isHandsFree ? "handsFree.stop" : "handsFree.start")}
         isPressed={isHandsFree}
-        isDisabled={isOn}
-        onClick={() => {
-          if (!isHandsFree) dictation.profileBeforeHandsFree = endpointing;
-          change({ endpointing: isHandsFree ? dictation.profileBeforeHandsFree : "hands_free" });
-        }}
+        onClick={handsFree.toggle}
       >
-        <HandsFree size={18} aria-hidden />
-        <span className="hidden sm:inline">{t("dictation.handsFreeShort")}</span>
+        <HandsFreeIcon size={18} aria-hidden />
+        <span className="hidden sm:inline">{t("handsFree.name")}</span>
       </ToolButton>
       {getNextUndoKind(model) === "utterance" && (
         <ToolButton label={t("dictation.undo")} onClick={() => dictation.composer.dispatch({ type: "undo" })}>
@@ -56,7 +57,7 @@ export function DictationControls({ dictation }: { dictation: Dictation }) {
   );
 }
 
-function MicrophoneButton({ dictation }: { dictation: Dictation }) {
+function MicrophoneButton({ dictation, handsFree }: Props) {
   const { t } = useTranslation();
   const { state } = useDictationView(dictation);
   const isOn = isRecording(state);
@@ -78,6 +79,7 @@ function MicrophoneButton({ dictation }: { dictation: Dictation }) {
       {isBusy && (
         <LoaderCircle size={40} strokeWidth={1} className="absolute animate-spin text-accent" aria-hidden />
       )}
+      <CountdownRing state={useHandsFreeState(handsFree)} />
       {isOn ? <Square size={16} fill="currentColor" aria-hidden /> : <Mic size={20} aria-hidden />}
     </button>
   );
@@ -86,12 +88,11 @@ function MicrophoneButton({ dictation }: { dictation: Dictation }) {
 interface ToolButtonProps {
   label: string;
   isPressed?: boolean;
-  isDisabled?: boolean;
   onClick: () => void;
   children: ReactNode;
 }
 
-function ToolButton({ label, isPressed, isDisabled = false, onClick, children }: ToolButtonProps) {
+function ToolButton({ label, isPressed, onClick, children }: ToolButtonProps) {
   return (
     <button
       type="button"
@@ -99,7 +100,6 @@ function ToolButton({ label, isPressed, isDisabled = false, onClick, children }:
       aria-label={label}
       aria-pressed={isPressed}
       title={label}
-      disabled={isDisabled}
       onClick={onClick}
     >
       {children}

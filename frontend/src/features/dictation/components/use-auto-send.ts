@@ -1,4 +1,4 @@
-/** Sends dictated text without a click, where the setting asks for it: at each pause, or at the end. */
+/** Sends dictated text without a click, where the setting asks for it, when the dictation ends. */
 import { useCallback, useEffect, useRef } from "react";
 
 import { useSettings } from "@/shared/services";
@@ -14,26 +14,24 @@ interface AutoSend {
 }
 
 export function useAutoSend(dictation: Dictation, send: () => void): AutoSend {
-  const [{ autoSend, endpointing }] = useSettings();
+  const [{ autoSend }] = useSettings();
   /** The text to send as soon as the chat accepts it, unless the user types before. */
   const due = useRef<string | null>(null);
   useEffect(() => {
     due.current = null;
     if (!autoSend) return;
-    const isHandsFree = endpointing === "hands_free";
     let before: DictationView = dictation.get();
     return dictation.subscribe(() => {
       const now = dictation.get();
-      const isNewFinal = now.lastFinal !== before.lastFinal;
       const isAtEnd = before.state.kind === "finishing" && now.state.kind === "idle";
       before = now;
       const model = dictation.composer.get();
       if (hasOpenUtterance(model) || model.text.trim() === "") return;
-      if (!(isHandsFree ? isNewFinal : isAtEnd)) return;
+      if (!isAtEnd || dictation.isHandsFree) return; // the end of hands-free sends nothing
       due.current = model.text;
       send(); // without effect while an answer streams
     });
-  }, [dictation, autoSend, endpointing, send]);
+  }, [dictation, autoSend, send]);
   const onReady = useCallback(() => {
     const { text } = dictation.composer.get();
     if (text === due.current) send();

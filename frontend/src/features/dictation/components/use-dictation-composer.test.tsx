@@ -1,6 +1,7 @@
 /** Dictation as the user sees it: the button, the keys, the field, and the status. */
 import { act, fireEvent, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
+import { useEffect } from "react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import type { Services } from "@/shared/services";
@@ -36,18 +37,29 @@ function shown() {
   const sent = vi.fn();
   const drafts = new Drafts(dictation.composer, sessionStorage, () => "me");
   /** The chat, which takes nothing while an answer streams. */
-  const chat = { isFree: true, free: () => undefined as void };
+  const chat = {
+    isFree: true,
+    free: () => chat.set(true),
+    set: (_isFree: boolean, _problem: "refused" | "failed" | null = null): void => undefined,
+  };
   function Page({ conversation = null }: { conversation?: string | null }) {
-    const { draft, field, microphone, below, onReady } = useDictationComposer(conversation);
-    chat.free = () => {
-      chat.isFree = true;
-      onReady();
+    const { draft, field, microphone, below, onReady, onProgress } = useDictationComposer(conversation);
+    chat.set = (isFree, problem = null) => {
+      chat.isFree = isFree;
+      if (isFree) onReady();
+      onProgress({ conversationId: conversation, isFree, problem });
     };
+    useEffect(
+      () => onProgress({ conversationId: conversation, isFree: chat.isFree, problem: null }),
+      [conversation, onProgress],
+    );
     return (
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (chat.isFree) void draft.take().then(sent);
+          if (!chat.isFree) return;
+          void draft.take().then(sent);
+          chat.set(false);
         }}
       >
         {field}
@@ -184,57 +196,198 @@ it("ends with Escape, and takes back what was not final", async () => {
   expect(dictation.get().state.kind).toBe("idle");
 });
 
-it("sends by itself only when that was asked for, and hands-free goes on listening", async () => {
+it("sends by itself at the end only where the setting asks for it", async () => {
   const { server, sent, told, dictation } = shown();
   await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
   await told(() => server.say("final", 1, "One."));
   await told(() => void dictation.stop());
   expect(sent).not.toHaveBeenCalled();
-  await told(() => services.settings.change({ autoSend: true, endpointing: "hands_free" }));
+  await told(() => services.settings.change({ autoSend: true }));
   await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
   await told(() => server.say("final", 1, "Two."));
+  expect(sent).not.toHaveBeenCalled();
+  await told(() => void dictation.stop());
+  expect(sent).toHaveBeenCalledExactlyOnceWith({ text: "One. Two.", isWhole: true });
+});
+
+const HANDS_FREE = { name: /^Hands-free: listen/ };
+
+it("listens at one press, sends after each pause, and goes on listening until it is pressed again", async () => {
+  const { server, sent, told, chat, dictation } = shown();
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => undefined);
-  expect(sent).toHaveBeenCalledWith({ text: "One. Two.", isWhole: true });
-  expect(server.dictation.start).toMatchObject({ config: { endpointing: "hands_free" } });
   expect(dictation.get().state.kind).toBe("listening");
+  await told(() => server.say("final", 1, "One."));
+  expect(sent).toHaveBeenCalledExactlyOnceWith({ text: "One.", isWhole: true });
+  expect(server.socket.received.map(({ type }) => type)).not.toContain("flush"); // its pause was waited for
+  await told(chat.free);
+  await told(() => server.say("final", 2, "Two."));
+  expect(sent).toHaveBeenLastCalledWith({ text: "Two.", isWhole: true });
+  await told(chat.free);
+  await told(() => server.say("partial", 3, "thr"));
+  await userEvent.click(screen.getByRole("button", { name: "End hands-free" }));
+  expect(sent).toHaveBeenCalledTimes(2);
+  expect(dictation.get().state.kind).toBe("idle");
+});
+
+it("becomes hands-free in the middle of a dictation, and sends what is in the field with the next pause", async () => {
+  const { server, sent, told } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => server.say("final", 1, "One."));
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
+  expect(sent).not.toHaveBeenCalled();
+  await told(() => server.say("final", 2, "Two."));
+  expect(sent).toHaveBeenCalledExactlyOnceWith({ text: "One. Two.", isWhole: true });
+  expect(server.dictations).toHaveLength(1);
+});
+
+it.each(["Stop listening.", "deja de escuchar"])("ends with %j, which is not sent", async (command) => {
+  services.settings.change({ autoSend: true });
+  const { server, sent, told, chat, field, dictation } = shown();
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
+  await told(() => undefined);
+  await told(() => chat.set(false));
+  await told(() => server.say("final", 1, "Kept."));
+  await told(() => server.say("partial", 2, command));
+  await told(() => server.say("final", 2, command));
+  await told(chat.free);
+  expect(field).toHaveValue("Kept.");
+  expect(sent).not.toHaveBeenCalled();
+  expect(dictation.get().state.kind).toBe("idle");
+  expect(screen.getByRole("button", HANDS_FREE)).toHaveAttribute("aria-pressed", "false");
+});
+
+it("ends with Escape, and keeps what was said", async () => {
+  const { server, sent, told, chat, field, dictation } = shown();
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
+  await told(() => undefined);
+  await told(() => chat.set(false));
+  await told(() => server.say("final", 1, "Kept."));
+  await told(() => server.say("partial", 2, "and this"));
+  await told(() => void fireEvent.keyDown(document.body, { key: "Escape" }));
+  await told(chat.free);
+  expect(field).toHaveValue("Kept. and this");
+  expect(sent).not.toHaveBeenCalled();
+  expect(dictation.get().state.kind).toBe("idle");
+});
+
+it("never sends phantoms", async () => {
+  const { server, sent, told, field } = shown();
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
+  for (const [index, text] of ["", "...", "Um.", "Eh…"].entries()) {
+    await told(() => server.emit({ type: "speech_started", utterance_id: index }));
+    await told(() => server.say("final", index, text));
+  }
+  await told(() =>
+    server.emit({ type: "utterance_discarded", utterance_id: 9, reason: "no_speech", end_ms: 9 }),
+  );
+  expect(sent).not.toHaveBeenCalled();
+  expect(field).toHaveValue("");
+});
+
+it("waits longer where more seems to come, with a ring that counts down, and speaking stops it", async () => {
+  const { server, microphones, sent, told, dictation } = shown();
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
+  await told(() => undefined);
+  vi.useFakeTimers();
+  const speak = (utterance: number, text: string) =>
+    told(() => {
+      microphones.last.hear(new ArrayBuffer(3200)); // 100 ms
+      server.say("final", utterance, text, 100 * utterance);
+    });
+  try {
+    await speak(1, "Write a poem about the");
+    expect(screen.getByTestId("countdown")).toBeInTheDocument();
+    expect(screen.getByTestId("hands-free")).toHaveTextContent("Speak on");
+    await told(() => server.emit({ type: "speech_started", utterance_id: 2 }));
+    expect(screen.queryByTestId("countdown")).toBeNull();
+    await act(() => vi.advanceTimersByTimeAsync(9000));
+    expect(sent).not.toHaveBeenCalled();
+    await told(() => server.emit({ type: "speech_stopped", utterance_id: 2 }));
+    await speak(2, "and");
+    await act(() => vi.advanceTimersByTimeAsync(1900));
+    expect(sent).not.toHaveBeenCalled();
+    await act(() => vi.advanceTimersByTimeAsync(200));
+    expect(sent).toHaveBeenCalledExactlyOnceWith({ text: "Write a poem about the and", isWhole: true });
+  } finally {
+    vi.useRealTimers();
+  }
+  dictation.cancel();
+});
+
+it("shows the engine's pause as it runs, until speech goes on", async () => {
+  const { server, told } = shown();
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
+  await told(() => undefined);
+  expect(server.dictation.start).toMatchObject({
+    config: { events: expect.arrayContaining(["eager_final", "turn_resumed"]) as unknown },
+  });
+  await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
+  const timing = { speech_end_ms: 0, endpoint_ms: 256, queue_ms: 0, decode_ms: 9 };
+  await told(() => server.emit({ type: "eager_final", utterance_id: 1, text: "One.", timing }));
+  expect(screen.getByTestId("countdown")).toBeInTheDocument();
+  await told(() => server.emit({ type: "turn_resumed", utterance_id: 1 }));
+  expect(screen.queryByTestId("countdown")).toBeNull();
 });
 
 it("sends what became final during an answer when that answer ends, and once", async () => {
   const { server, sent, told, chat, dictation } = shown();
-  services.settings.change({ autoSend: true, endpointing: "hands_free" });
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
-  chat.isFree = false;
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
+  await told(() => chat.set(false));
   await told(() => server.say("final", 1, "Meanwhile."));
   expect(sent).not.toHaveBeenCalled();
   await told(chat.free);
   expect(sent).toHaveBeenCalledExactlyOnceWith({ text: "Meanwhile.", isWhole: true });
   // It could not be sent.
   await told(() => dictation.composer.dispatch({ type: "replaced", text: "Meanwhile." }));
-  await told(chat.free);
+  await told(() => chat.set(true, "refused"));
   expect(sent).toHaveBeenCalledOnce();
+  expect(screen.getByRole("alert")).toHaveTextContent("Hands-free has ended: the text was not sent");
+  expect(dictation.get().state.kind).toBe("idle");
 });
 
-it("does not send by itself what was typed into since, nor in another conversation, nor half an utterance", async () => {
-  const { server, sent, told, chat, field, visit, dictation } = shown();
-  services.settings.change({ autoSend: true, endpointing: "hands_free" });
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
-  chat.isFree = false;
+it("does not send by itself what was typed into since, nor half an utterance", async () => {
+  const { server, sent, told, chat, field, dictation } = shown();
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
+  await told(() => chat.set(false));
   await told(() => server.say("final", 1, "One."));
   await userEvent.type(field, " and");
   await told(chat.free);
-  chat.isFree = false;
-  await told(() => server.say("final", 2, "Two."));
-  await told(() => visit("another"));
-  await told(chat.free);
-  chat.isFree = false;
+  await told(() => chat.set(false));
   await told(() => server.say("final", 3, "Three."));
   await told(() => server.say("partial", 4, "fo"));
   await told(chat.free);
   expect(sent).not.toHaveBeenCalled();
   await told(() => server.say("final", 4, "Four."));
-  await told(() => undefined);
   expect(sent).toHaveBeenCalledOnce();
   dictation.cancel();
+});
+
+it("ends where another conversation is opened, but not where its own message makes one", async () => {
+  const { server, sent, told, chat, visit, dictation } = shown();
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
+  await told(() => server.say("final", 1, "One."));
+  await told(() => visit("made"));
+  await told(chat.free);
+  expect(dictation.get().state.kind).toBe("listening");
+  await told(() => chat.set(false));
+  await told(() => server.say("final", 2, "Two."));
+  await told(() => visit("another"));
+  await told(chat.free);
+  expect(sent).toHaveBeenCalledOnce();
+  expect(dictation.get().state.kind).toBe("idle");
+});
+
+it("ends with its microphone, and keeps what was said", async () => {
+  const { server, microphones, sent, told, chat, field } = shown();
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
+  await told(() => chat.set(false));
+  await told(() => server.say("final", 1, "Kept."));
+  await told(() => microphones.last.unplug());
+  await told(chat.free);
+  expect(screen.getByRole("alert")).toHaveTextContent("The microphone is gone");
+  expect(field).toHaveValue("Kept.");
+  expect(sent).not.toHaveBeenCalled();
 });
 
 it("shows each conversation its own draft, also after a reload", async () => {

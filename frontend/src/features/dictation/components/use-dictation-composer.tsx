@@ -9,11 +9,14 @@ import { ComposerField } from "../composer/composer-field";
 import { useComposerModel, useDictation, useDictationView } from "../dictation-context";
 import { isBusy, isRecording } from "../dictation-state";
 import { prependText, takeText } from "../drafts";
+import type { ChatProgress } from "../hands-free/hands-free";
 import { DictationControls } from "./dictation-controls";
 import { DictationStatus } from "./dictation-status";
+import { HandsFreeStatus } from "./hands-free-status";
 import { MarkedPlaces } from "./marked-places";
 import { useDictationKeys } from "./push-to-talk";
 import { useAutoSend } from "./use-auto-send";
+import { useHandsFree } from "./use-hands-free";
 import { useWakeLock } from "./use-wake-lock";
 
 interface DictationComposer {
@@ -28,6 +31,8 @@ interface DictationComposer {
   below: ReactNode;
   /** To be called when the chat accepts texts again. */
   onReady: () => void;
+  /** To be called when something of the chat has changed. */
+  onProgress: (chat: ChatProgress) => void;
 }
 
 /** @param conversationId the conversation whose draft is composed; null for a new one */
@@ -40,13 +45,12 @@ export function useDictationComposer(conversationId: string | null): DictationCo
   const { text } = useComposerModel(dictation);
   const isSpeaking = state.kind === "finishing" || (state.kind === "listening" && state.isSpeaking);
   const isEmpty = text.trim() === "" && !isSpeaking;
+  const send = useCallback(() => field.current?.form?.requestSubmit(), []);
+  const handsFree = useHandsFree(dictation, send); // before the keys: it has its own Escape
   useDictationKeys(dictation);
   useWakeLock(isRecording(state));
   useEffect(() => () => void dictation.stop(), [dictation]); // stop the microphone when its UI unmounts
-  const { onReady, reset } = useAutoSend(
-    dictation,
-    useCallback(() => field.current?.form?.requestSubmit(), []),
-  );
+  const { onReady, reset } = useAutoSend(dictation, send);
   // A layout effect runs before the effects of the chat, which may send a text for the new conversation.
   useLayoutEffect(() => {
     reset();
@@ -56,9 +60,11 @@ export function useDictationComposer(conversationId: string | null): DictationCo
     () => ({
       isEmpty,
       take: () => {
+        const isSettled = handsFree.isSending;
         reset();
+        handsFree.handleTaken();
         drafts.handleTaken();
-        return takeText(dictation);
+        return takeText(dictation, isSettled);
       },
       restore: (unsent: string) => {
         drafts.handleRestored();
@@ -66,7 +72,7 @@ export function useDictationComposer(conversationId: string | null): DictationCo
       },
       focus: () => field.current?.focus(),
     }),
-    [dictation, drafts, reset, isEmpty],
+    [dictation, drafts, handsFree, reset, isEmpty],
   );
   return {
     draft,
@@ -82,13 +88,15 @@ export function useDictationComposer(conversationId: string | null): DictationCo
         />
       </div>
     ),
-    microphone: <DictationControls dictation={dictation} />,
+    microphone: <DictationControls dictation={dictation} handsFree={handsFree} />,
     below: (
       <>
         <MarkedPlaces dictation={dictation} onGo={draft.focus} />
+        <HandsFreeStatus handsFree={handsFree} />
         <DictationStatus dictation={dictation} />
       </>
     ),
     onReady,
+    onProgress: handsFree.handleChat,
   };
 }
