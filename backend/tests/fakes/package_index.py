@@ -44,11 +44,15 @@ class FakeIndex:
         """For each of the next wheels: bytes after which the connection breaks."""
         self.damages = False
         """Whether wheels have other bytes than their page says."""
+        self.credentials = ""
+        """Of the addresses of wheels, which pip then hides."""
         self.status = 200
         """Answer to everything."""
         self.wheel_status = 200
         """Answer to a request for a wheel."""
         self.requests: list[str] = []
+        self.ranges: list[str] = []
+        """The header `Range` of each request for a wheel; empty where it asks for all of it."""
         self.address = ""
         self.paused = threading.Event()
         """Set while a wheel is held back after its first half, until `goes_on` is set."""
@@ -95,7 +99,12 @@ class _Handler(QuietHandler):
         version, wheel = self._index.wheels[name]
         file = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
         yanked = ' data-yanked="tests"' if name in self._index.yanked else ""
-        link = f"/files/{name}/{file}#sha256={hashlib.sha256(wheel).hexdigest()}"
+        where = (
+            self._index.address.replace("://", f"://{self._index.credentials}@")
+            if self._index.credentials
+            else ""
+        )
+        link = f"{where}/files/{name}/{file}#sha256={hashlib.sha256(wheel).hexdigest()}"
         page = f'<!DOCTYPE html><html><body><a href="{link}"{yanked}>{file}</a></body></html>'
         self._answer(200, page.encode(), "text/html")
 
@@ -107,12 +116,24 @@ class _Handler(QuietHandler):
         if index.damages:
             wheel = wheel[:-1] + bytes([wheel[-1] ^ 1])
         breaks = index.breaks_after.pop(0) if index.breaks_after else None
+        index.ranges.append(self.headers.get("Range", ""))
+        if match := re.fullmatch(r"bytes=(\d+)-", index.ranges[-1]):
+            start = int(match[1])
+            place = f"bytes {start}-{len(wheel) - 1}/{len(wheel)}"
+            return self._answer(206, wheel[start:], "application/octet-stream", breaks, place)
         return self._answer(200, wheel, "application/octet-stream", breaks)
 
     def _answer(
-        self, status: int, body: bytes, kind: str = "text/plain", breaks_after: int | None = None
+        self,
+        status: int,
+        body: bytes,
+        kind: str = "text/plain",
+        breaks_after: int | None = None,
+        place: str = "",
     ) -> None:
         self.send_response(status)
+        if place:
+            self.send_header("Content-Range", place)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

