@@ -42,7 +42,7 @@ DRIFT = 2.0
 
 @dataclass(slots=True)
 class EngineCost:
-    """What an engine takes: core seconds that could not be shed, and the speech that they were for (s)."""
+    """What an engine takes: core seconds of decodes that load does not shed, and the speech that they were for (s)."""
 
     warm_up_rate: float | None = None
     """Core seconds per second of speech, measured at warm-up."""
@@ -121,7 +121,7 @@ class Admission:
         return found is None or found.is_awaited
 
     def charge(self, session: int, took_s: float, now: float) -> None:
-        """A decode that could not be shed has taken a core for this long."""
+        """A decode that load does not shed has taken a core for this long."""
         if found := self._sessions.get(session):
             found.taken.add(took_s, now)
             found.since = now

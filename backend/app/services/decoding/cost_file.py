@@ -14,7 +14,7 @@ from app.services.decoding.admission import EngineCost
 logger = logging.getLogger(__name__)
 
 NAME = "engine_costs.json"
-FORMAT = 1
+FORMAT = 2
 MOST_MACHINES = 16
 """A data folder that moves between machines keeps this many; beyond that the oldest is forgotten."""
 

@@ -24,6 +24,7 @@ class Priority(IntEnum):
     FEED = 2
     """The next audio for an incremental engine: never dropped."""
     FIRST_PARTIAL = 3
+    """The first of an utterance, or one that is long overdue."""
     PARTIAL = 4
     FILE = 5
     """Part of an uploaded recording: after all live speech, and never dropped."""
@@ -150,7 +151,7 @@ class SchedulingPolicy:
             self.costs.learn(ticket.job.cost_key, ticket.job.audio_s, took_s)
         if ticket.priority is not Priority.FILE:  # recordings give way to all, so they use nobody's share
             self.shares.charge(ticket.job.session, took_s, now)
-            if ticket.priority not in SHEDDABLE and learn:
+            if ticket.priority is not Priority.PARTIAL and learn:  # those only take what is left
                 self.admission.charge(ticket.job.session, took_s, now)
 
     def cancel(self, ticket: Ticket) -> None:

@@ -42,6 +42,10 @@ EARLY_EVERY_S = 0.25
 EVERY_S = 0.5
 """New audio before the next partial, later on."""
 
+OVERDUE_S = 2.4
+"""New audio without a decoded partial after which the next one is as urgent as an utterance's first: under load
+partials thin out, and whoever speaks still sees words go on."""
+
 LANGUAGE_S = 2.0
 """Speech from which a sure language holds for the later partials of the utterance; until then each finds its own."""
 
@@ -204,7 +208,8 @@ class LiveWindowStream(WindowStream):
         self._is_awaited = True
         self._open = True
         self._partials = session.config.partials
-        self._partials_decoded = 0
+        self._decoded_s: float | None = None
+        """How much of the utterance the newest decoded partial covers."""
         self._last_partial: PartialDecode | None = None
         self._prefix = StablePrefix(LOCAL_AGREEMENT)
         self._window_start = 0
@@ -220,7 +225,7 @@ class LiveWindowStream(WindowStream):
         await super().accept(samples)
         is_wanted = self._partials and self._is_awaited and not self._paused
         if is_wanted and self.is_idle and self._is_partial_due():
-            priority = Priority.PARTIAL if self._partials_decoded else Priority.FIRST_PARTIAL
+            priority = Priority.FIRST_PARTIAL if self._is_partial_overdue() else Priority.PARTIAL
             self._start_task(DecodeTask(priority), self._decode_partial)
         return None
 
@@ -271,7 +276,13 @@ class LiveWindowStream(WindowStream):
 
     def _is_partial_due(self) -> bool:
         heard_s = self._heard / SAMPLE_RATE_HZ
-        return is_partial_due(heard_s, self._onset_s, self._last_partial, self._session.pressure_factor)
+        is_overdue = self._decoded_s is not None and self._is_partial_overdue()
+        factor = 1.0 if is_overdue else self._session.pressure_factor
+        return is_partial_due(heard_s, self._onset_s, self._last_partial, factor)
+
+    def _is_partial_overdue(self) -> bool:
+        """Whether words have to be shown soon, under load too: none were yet, or none for long."""
+        return self._decoded_s is None or self._heard / SAMPLE_RATE_HZ - self._decoded_s >= OVERDUE_S
 
     def _start_task(self, task: DecodeTask, work: Callable[[DecodeTask], Awaitable[None]]) -> None:
         self._task = task
@@ -321,7 +332,7 @@ class LiveWindowStream(WindowStream):
             logger.warning("partials of an utterance end: the engine failed")
             self._partials = False
             return
-        self._partials_decoded += 1
+        self._decoded_s = covered / SAMPLE_RATE_HZ
         took_s = self._session.now() - asked_s
         self._last_partial = PartialDecode(covered / SAMPLE_RATE_HZ, result.decode_ms / 1000, took_s)
         hypothesis = self._stabilize(result, covered)

@@ -66,9 +66,9 @@ ROWS: list[Any] = [
 ]
 DAMAGED = [
     *("", "null", "[]", "{", "[" * 100_000, "\x00"),
-    *('{"format": 2, "machines": {}}', '{"format": 1, "machines": []}'),
-    json.dumps({"format": 1, "machines": {describe_machine(2): []}}),
-    *(json.dumps({"format": 1, "machines": {describe_machine(2): {"fake/small": row}}}) for row in ROWS),
+    *('{"format": 9, "machines": {}}', '{"format": 2, "machines": []}'),
+    json.dumps({"format": 2, "machines": {describe_machine(2): []}}),
+    *(json.dumps({"format": 2, "machines": {describe_machine(2): {"fake/small": row}}}) for row in ROWS),
 ]
 
 

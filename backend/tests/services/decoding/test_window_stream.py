@@ -1,9 +1,10 @@
 """Streaming over a scripted whole-window engine: what is decoded when, what is told, and nothing lost at any cut."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import anyio
 import numpy as np
@@ -23,11 +24,13 @@ from app.providers.base import (
     WindowResult,
     Word,
 )
-from app.services.decoding.load import Pressure
+from app.services.decoding.load import PartialsMode, Pressure
+from app.services.decoding.policy import Job, Priority, Shed
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.window_session import WindowSession, WindowSizes
 from app.services.decoding.window_stream import (
     LANGUAGE_S,
+    OVERDUE_S,
     TAIL_SAMPLES,
     LiveWindowStream,
     PartialDecode,
@@ -45,6 +48,7 @@ from tests.fakes.window_engine import (
     make_text,
 )
 
+T = TypeVar("T")
 CHUNK = 1600
 PRE_ROLL = 6400
 
@@ -75,13 +79,19 @@ async def dictation(
     windows: WindowSizes | None = None,
     config: SttConfig | None = None,
     factor: float = 1,
+    partials: PartialsMode = "on",
     cores: int = 1,
     engine: FakeWindowSession | None = None,
 ) -> AsyncIterator[Dictation]:
     """A dictation on a clock that stands still."""
 
     class Pressed(Scheduler):
-        pressure = Pressure(factor, "on")
+        pressure = Pressure(factor, partials)
+
+        async def run(self, job: Job, call: Callable[[], Awaitable[T]]) -> T:
+            if partials == "first_only" and job.priority is Priority.PARTIAL:
+                raise Shed(job.priority.name)
+            return await super().run(job, call)
 
     engine = engine or FakeWindowSession(script)
     async with anyio.create_task_group() as tasks:
@@ -218,6 +228,20 @@ async def test_a_partial_in_circles_is_decoded_in_full_while_cores_are_free_and_
             )
             assert bool(it.partials) == (factor == 1)
             await stream.aclose()
+
+
+async def test_under_load_words_go_on_to_come_every_few_seconds() -> None:
+    """The first partial of an utterance runs, and each that is long overdue; all others are shed."""
+    async with dictation(factor=4, partials="first_only") as it:
+        stream = it.utterance()
+        speech, end = utterance(24)
+        await feed(stream, speech[:end])
+        decoded = [len(request.samples) / SAMPLE_RATE_HZ for request in it.engine.partials]
+        distances = [after - before for before, after in itertools.pairwise(decoded)]
+        assert decoded[0] == pytest.approx(0.4 + 4 * 0.5, abs=0.11)
+        assert len(decoded) >= 3
+        assert all(distance == pytest.approx(OVERDUE_S, abs=0.3) for distance in distances), distances
+        await stream.aclose()
 
 
 # -- finals

@@ -1,11 +1,13 @@
-"""What a final costs on this machine, measured without speech: one typical decode on every core at once.
+"""What live speech costs on this machine, measured without speech: typical decodes on every core at once.
 
-Typical is a final of live speech after a pause: with the speech before it in its window, in a language that has to be
-found where the checkpoint knows several, with the times of its words; and some are decoded in vain.
+Typical is a final after a pause: with the speech before it in its window, in a language that has to be found where the
+checkpoint knows several, with the times of its words; and some are decoded in vain. To it come the partials that load
+does not thin out.
 """
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -33,13 +35,19 @@ TYPICAL_TOKENS = 26
 IN_VAIN = 1.2
 """Finals that are decoded for each one that is told: speech goes on after a pause, or a window is decoded again."""
 
+PARTIAL_EVERY_S = 2.5
+"""Speech for which a loaded server still decodes a partial."""
+
+PARTIAL_TOKENS = 14
+"""Tokens of a partial that the next one does not leave behind."""
+
 ROUNDS = 2
 PATIENCE_S = 5.0
 """A round that took longer than this is the last one."""
 
 
 def measure_cost(model: Any, beam_size: int, at_once: int, *, is_on_cpu: bool = True) -> float:
-    """Core seconds per second of speech of finals of a `WhisperModel`, `at_once` at a time. Blocks.
+    """Core seconds per second of live speech of a `WhisperModel`, `at_once` speakers at a time. Blocks.
 
     On a CPU it counts the CPU time of this process, not the clock: other programs that are busy at this moment do not
     matter.
@@ -52,8 +60,17 @@ def measure_cost(model: Any, beam_size: int, at_once: int, *, is_on_cpu: bool = 
     text = tokenizer.encode(" and" * TYPICAL_TOKENS)
     begin = threading.Barrier(at_once)
 
-    def decode() -> None:
-        begin.wait()
+    def decode_partial() -> None:
+        window = encode_window(model, noise[:LANGUAGE_SAMPLES], LANGUAGE_SAMPLES, PARTIAL_FRAMES)
+        model.model.generate(
+            window.encoded,
+            [[start]],
+            beam_size=1,
+            max_length=2 * PARTIAL_TOKENS,
+            suppress_tokens=[eot],
+        )
+
+    def decode_final() -> None:
         if model.model.is_multilingual:
             alone = encode_window(model, noise[:LANGUAGE_SAMPLES], LANGUAGE_SAMPLES, PARTIAL_FRAMES)
             model.model.detect_language(alone.encoded)
@@ -69,14 +86,23 @@ def measure_cost(model: Any, beam_size: int, at_once: int, *, is_on_cpu: bool = 
         )
         align_words(model, tokenizer, window, text)
 
-    costs_s = []
-    with ThreadPoolExecutor(at_once) as pool:
+    def measure(decode: Callable[[], None]) -> float:
+        """The least core seconds of such a decode, of a few rounds."""
+
+        def work() -> None:
+            begin.wait()
+            decode()
+
+        costs_s = []
         for _ in range(ROUNDS):
             began_s, cpu_s = time.monotonic(), time.process_time()
-            for done in [pool.submit(decode) for _ in range(at_once)]:
+            for done in [pool.submit(work) for _ in range(at_once)]:
                 done.result()
             took_s = time.monotonic() - began_s
             costs_s.append((time.process_time() - cpu_s) / at_once if is_on_cpu else took_s)
             if took_s > PATIENCE_S:
                 break
-    return IN_VAIN * min(costs_s) / TYPICAL_S
+        return min(costs_s)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return IN_VAIN * measure(decode_final) / TYPICAL_S + measure(decode_partial) / PARTIAL_EVERY_S

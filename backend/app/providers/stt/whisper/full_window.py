@@ -29,6 +29,16 @@ MAX_TERMS = 60
 PROMPT_TOKENS = 220
 """Half of the decoder's tokens, less the control tokens. The vocabulary comes first, then the end of the context."""
 
+DECODER_TOKENS = 448
+"""Of a Whisper decoder: prompt and text."""
+
+CONTROL_TOKENS = 8
+"""Around a prompt, at most."""
+
+BASE_TOKENS = 8
+TOKENS_PER_S = 8
+"""The longest text: BASE_TOKENS, and TOKENS_PER_S of audio, which is faster than anybody speaks."""
+
 LOG_PROB = -1.0
 NO_SPEECH = 0.6
 
@@ -131,6 +141,11 @@ def decode_full(model: Any, request: DecodeRequest, abandoned: threading.Event) 
     )
 
 
+def count_most_tokens(audio_s: float) -> int:
+    """The most tokens that this much speech can have: a decoder that goes round in circles stops there."""
+    return BASE_TOKENS + int(TOKENS_PER_S * audio_s)
+
+
 def pad_window(samples: Samples, speech_samples: int) -> NDArray[np.float32]:
     """The utterance until a little after its speech, then silence; full scale 1."""
     kept = samples[: speech_samples + REAL_TAIL_SAMPLES]
@@ -170,6 +185,10 @@ def _transcribe(
     changes: dict[str, Any],
     abandoned: threading.Event,
 ) -> tuple[list[Any], Any]:
+    most = 2 * count_most_tokens(
+        len(audio) / SAMPLE_RATE_HZ
+    )  # CTranslate2 generates half of what it is allowed
+    has_room = most <= DECODER_TOKENS - PROMPT_TOKENS - CONTROL_TOKENS
     pending, info = model.transcribe(
         audio,
         language=request.lang,
@@ -177,6 +196,7 @@ def _transcribe(
         hotwords=request.hotwords,
         word_timestamps=request.words,
         initial_prompt=context_tokens(model, request, request.lang) or None,
+        max_new_tokens=most if has_room else None,
         **PARAMETERS,
         **changes,
     )

@@ -15,6 +15,7 @@ from app.providers.stt.whisper.full_window import (
     DecodeRequest,
     DecodeResult,
     context_tokens,
+    count_most_tokens,
     order_segments,
     order_words,
     pad_window,
@@ -39,9 +40,6 @@ FINAL_FRAMES = 1000
 """The least window. A shorter one makes real weights say short sentences twice (docs/decisions/0003)."""
 MAX_FRAMES = 3000
 
-BASE_TOKENS = 8
-TOKENS_PER_S = 8
-"""The longest text: BASE_TOKENS, and TOKENS_PER_S of audio, which is faster than anybody speaks."""
 
 CERTAIN_NO_SPEECH = 0.9
 """Probability of no speech above which a partial has no text, however sure the decoder is."""
@@ -154,7 +152,7 @@ def generate(
     model: Any, tokenizer: Any, window: Window, prompt: list[int], request: DecodeRequest, given: int = 0
 ) -> list[Generated]:
     """Decode after `prompt`, whose last `given` tokens are the beginning of the text. The best text comes first."""
-    longest = given + BASE_TOKENS + int(TOKENS_PER_S * window.audio_s)
+    longest = given + count_most_tokens(window.audio_s)
     most = min(longest, model.max_length // 2, model.max_length - len(prompt))
     beams = request.beam_size if request.final else 1
     (result,) = model.model.generate(

@@ -1,15 +1,19 @@
 """What goes into a full-window decode, and what becomes of a decode that repeats itself."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from app.providers.stt.whisper.full_window import (
+    DECODER_TOKENS,
+    PROMPT_TOKENS,
     REPETITION_RETRY,
     DecodeRequest,
+    count_most_tokens,
     decode_full,
     hotwords,
     pad_window,
@@ -50,7 +54,7 @@ class FakeModel:
 
     def __init__(self, *scripts: list[Spoken]) -> None:
         self._scripts = list(scripts)
-        self.asked: list[dict[str, object]] = []
+        self.asked: list[dict[str, Any]] = []
 
     def transcribe(self, audio: object, **options: object) -> tuple[list[Spoken], SimpleNamespace]:
         self.asked.append(options)
@@ -71,6 +75,25 @@ def test_a_decode_in_circles_is_tried_again_against_repetition() -> None:
     model = FakeModel(LOOP, [Spoken(" Hello.", 0.8)])
     assert decode_full(model, REQUEST, threading.Event()).text == "Hello."
     assert REPETITION_RETRY.items() <= model.asked[1].items()
+
+
+@pytest.mark.parametrize("seconds", [1, 5, 10])
+def test_a_decode_in_circles_ends_where_nobody_speaks_so_fast(seconds: int) -> None:
+    """Twice the most, for CTranslate2 generates half of it; without it 5 s of speech take 9 s."""
+    model = FakeModel(LOOP, LOOP)
+    request = replace(REQUEST, samples=np.ones(seconds * 16_000, np.int16), speech_samples=seconds * 16_000)
+    decode_full(model, request, threading.Event())
+    allowed = [each["max_new_tokens"] for each in model.asked]
+    assert allowed == [2 * count_most_tokens(seconds + 0.3)] * 2
+    assert max(allowed) < DECODER_TOKENS - PROMPT_TOKENS
+
+
+def test_a_long_decode_has_the_decoder_for_its_text() -> None:
+    """Beside a prompt of full length no more would fit: faster-whisper refuses it."""
+    model = FakeModel([Spoken(" Hello.", 0.8)])
+    request = replace(REQUEST, samples=np.ones(20 * 16_000, np.int16), speech_samples=20 * 16_000)
+    decode_full(model, request, threading.Event())
+    assert model.asked[0]["max_new_tokens"] is None
 
 
 @pytest.mark.parametrize("second", [LOOP, []], ids=["in circles again", "nothing"])
