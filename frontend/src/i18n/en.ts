@@ -41,11 +41,20 @@ export const en = {
     undo: "Take back the last utterance",
     toSettings: "To the settings",
     idle: "Hold {{key}} to speak",
-    opening: "Waiting for the microphone and the server …",
+    opening: "Waiting for the server …",
     listening: "Listening",
     hearing: "Hearing you",
     muted: "Muted",
-    silent: "No sound comes from the microphone. Is it switched off, or the wrong one?",
+    sound: {
+      opening: "Waiting for the microphone …",
+      asked: "Allow the microphone in your browser’s question",
+      silent: "No sound comes from the microphone. Is it switched off, or the wrong one?",
+      muted: "No sound comes in: the microphone is muted outside this page. Unmute it there, or end the call",
+      suspended:
+        "No sound comes in: the browser has paused recording. Press anywhere on the page. If that does not help, end calls, and connect speakers or headphones",
+      stalled: "No sound comes in. Check the microphone, or stop and start again",
+      recovered: "You are heard now. Say again what you said meanwhile",
+    },
     tooQuiet: "Very quiet: move closer, or raise the microphone",
     hints: {
       clipping: "Too loud: move away, or lower the microphone",

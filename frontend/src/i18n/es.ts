@@ -42,11 +42,21 @@ export const es: Texts = {
     undo: "Quitar la última frase dictada",
     toSettings: "A los ajustes",
     idle: "Mantén {{key}} para hablar",
-    opening: "Esperando al micrófono y al servidor…",
+    opening: "Esperando al servidor…",
     listening: "Escuchando",
     hearing: "Te oigo",
     muted: "Silenciado",
-    silent: "No llega ningún sonido del micrófono. ¿Está apagado o es otro?",
+    sound: {
+      opening: "Esperando al micrófono…",
+      asked: "Permite el micrófono en la pregunta de tu navegador",
+      silent: "No llega ningún sonido del micrófono. ¿Está apagado o es otro?",
+      muted:
+        "No llega sonido: el micrófono está silenciado fuera de esta página. Actívalo allí o termina la llamada",
+      suspended:
+        "No llega sonido: el navegador ha pausado la grabación. Pulsa en cualquier lugar de la página. Si no basta, termina las llamadas y conecta unos altavoces o auriculares",
+      stalled: "No llega sonido. Revisa el micrófono, o para y empieza de nuevo",
+      recovered: "Ahora se te oye. Repite lo que hayas dicho mientras tanto",
+    },
     tooQuiet: "Se oye muy bajo: acércate o sube el micrófono",
     hints: {
       clipping: "Se oye demasiado alto: aléjate o baja el micrófono",

@@ -1,21 +1,9 @@
 /** One period with the microphone on: its audio goes to one dictation session, and both end together. */
-import {
-  type Microphone,
-  MicrophoneError,
-  type MicrophoneEvents,
-  type MicrophoneOptions,
-} from "./audio/microphone";
-import { SAMPLE_RATE_HZ } from "./client/audio-queue";
+import { MicrophoneError, type MicrophoneOptions, type OpenMicrophone } from "./audio/microphone";
+import type { Sound } from "./audio/sound-watch";
 import type { Failure } from "./client/failure";
 import type { SessionEvent, StartConfig } from "./client/messages";
 import { DictationSession, type SessionOptions } from "./client/session";
-
-const BYTES_PER_MS = (2 * SAMPLE_RATE_HZ) / 1000;
-
-export type OpenMicrophone = (
-  options: MicrophoneOptions,
-  events: MicrophoneEvents,
-) => Promise<Pick<Microphone, "mute" | "flush" | "close">>;
 
 /** What the settings ask of a dictation. */
 export interface DictationOptions {
@@ -31,8 +19,8 @@ export interface CaptureOptions extends Pick<SessionOptions, "id" | "connect" | 
   onEvent: (event: SessionEvent) => void;
   /** The level of 100 ms, 0 to 1; 0 when the microphone is off. */
   onLevel: (level: number) => void;
-  /** Whether a microphone that is not muted gives no sound at all. */
-  onSilent: (isSilent: boolean) => void;
+  /** What comes from the microphone, at each change. */
+  onSound: (sound: Sound) => void;
   /** The microphone cannot be opened, or is gone. What was said before still becomes final. */
   onMicrophoneFailed: (failure: Failure) => void;
 }
@@ -48,7 +36,6 @@ export class Capture {
   #isOff = false;
   #isComplete = true;
   #isMuted = false;
-  readonly #silence = new SilenceDetector();
 
   constructor(options: CaptureOptions) {
     this.#options = options;
@@ -96,23 +83,24 @@ export class Capture {
 
   mute(isMuted: boolean): void {
     this.#isMuted = isMuted;
-    this.#silence.reset();
-    this.#options.onSilent(false);
     this.#microphone?.mute(isMuted);
   }
 
   async #openMicrophone(): Promise<void> {
-    const { openMicrophone, settings, onLevel, onSilent, onMicrophoneFailed } = this.#options;
+    const { openMicrophone, settings, onLevel, onSound, onMicrophoneFailed } = this.#options;
     try {
       const microphone = await openMicrophone(settings.microphone, {
         onChunk: ({ pcm, level }) => {
           this.#session.sendAudio(pcm);
-          if (this.#isOff) return;
-          onLevel(level);
-          if (!this.#isMuted) onSilent(this.#silence.push(level, pcm.byteLength / BYTES_PER_MS));
+          if (!this.#isOff) onLevel(level);
         },
-        onLost: () => {
-          onMicrophoneFailed({ kind: "device_lost", detail: "" });
+        onSound: (sound) => {
+          if (this.#isOff) return;
+          if (sound !== "live") onLevel(0);
+          onSound(sound);
+        },
+        onLost: (failure) => {
+          onMicrophoneFailed(failure);
           void this.stop();
         },
       });
@@ -137,29 +125,4 @@ export class Capture {
 
 export function isFinished(event: SessionEvent): boolean {
   return event.type === "state" && (event.state.kind === "ended" || event.state.kind === "failed");
-}
-
-/** How long a microphone may give nothing but zeros. */
-const SILENCE_LIMIT_MS = 3000;
-
-/** Notices a microphone that gives no sound at all: switched off at the device, or by the system. Pure. */
-class SilenceDetector {
-  #silentMs = 0;
-  #hasSound = false;
-
-  /**
-   * Whether there has been no sound at all for too long. After any sound silence is normal: some devices mute
-   * pauses.
-   */
-  push(level: number, ms: number): boolean {
-    this.#hasSound ||= level > 0;
-    this.#silentMs += ms;
-    return !this.#hasSound && this.#silentMs >= SILENCE_LIMIT_MS;
-  }
-
-  /** Start again: the microphone was muted. */
-  reset(): void {
-    this.#silentMs = 0;
-    this.#hasSound = false;
-  }
 }

@@ -119,7 +119,7 @@ describe("switching on and off", () => {
     microphones.prompt = new Promise((resolve) => (allow = resolve));
     dictation.start();
     dictation.mute(true);
-    expect(dictation.get().state).toEqual({ kind: "opening", isMuted: true });
+    expect(dictation.get().state).toMatchObject({ kind: "opening", isMuted: true });
     allow();
     await settle();
     expect(microphones.last.isMuted).toBe(true);
@@ -139,6 +139,66 @@ describe("switching on and off", () => {
     dictation.cancel();
     expect([text(), kind(), microphones.last.isClosed]).toEqual(["Stays.", "idle", true]);
   });
+});
+
+describe("listening", () => {
+  it("does not begin while the browser's question is open, however long the server has been ready", async () => {
+    const { server, microphones, dictation } = made();
+    let allow = (): void => undefined;
+    microphones.prompt = new Promise((resolve) => (allow = resolve));
+    dictation.start();
+    await settle(10_000);
+    expect(server.dictations).toHaveLength(1);
+    expect(dictation.get().state).toMatchObject({ kind: "opening", sound: "asked" });
+    allow();
+    await settle();
+    expect(dictation.get().state).toMatchObject({ kind: "listening", sound: "live" });
+    dictation.cancel();
+  });
+
+  it("begins with the first sound, also where the connection breaks before it", async () => {
+    const { server, microphones, dictation, kind } = made();
+    microphones.isLive = false;
+    dictation.start();
+    await settle();
+    expect(dictation.get().state).toMatchObject({ kind: "opening", sound: "opening" });
+    server.socket.drop(1006);
+    expect(kind()).toBe("reconnecting");
+    await settle(3000);
+    expect(kind()).toBe("opening");
+    microphones.last.tell("stalled");
+    expect(dictation.get().state).toMatchObject({ kind: "opening", sound: "stalled" });
+    microphones.last.tell("live");
+    expect(dictation.get().state).toMatchObject({ kind: "listening", sound: "recovered" });
+    dictation.cancel();
+  });
+
+  it.each(["muted", "suspended", "stalled"] as const)(
+    "knows that nothing comes in (%s), and that it comes again, until something is heard",
+    async (trouble) => {
+      const { server, microphones, dictation } = made();
+      const sound = () => {
+        const { state } = dictation.get();
+        return "sound" in state ? state.sound : state.kind;
+      };
+      dictation.start();
+      await settle();
+      microphones.last.hear(new ArrayBuffer(3200));
+      microphones.last.tell(trouble);
+      expect([sound(), dictation.level()]).toEqual([trouble, 0]);
+      server.socket.drop(1006);
+      await settle(3000);
+      expect(sound()).toBe(trouble);
+      microphones.last.tell("live");
+      expect(sound()).toBe("recovered");
+      server.emit({ type: "speech_started", utterance_id: 1 });
+      await settle();
+      expect(sound()).toBe("live");
+      dictation.cancel();
+      microphones.last.tell(trouble);
+      expect(sound()).toBe("idle");
+    },
+  );
 });
 
 describe("sending", () => {
@@ -228,7 +288,7 @@ describe("sending", () => {
     dictation.start();
     await settle();
     microphones.last.hear(sound());
-    microphones.last.unplug();
+    microphones.last.lose();
     server.say("final", 1, "All of it.", 100);
     await settle();
     expect(await takeText(dictation)).toEqual({ text: "All of it.", isWhole: true });
@@ -398,7 +458,7 @@ describe("what goes wrong", () => {
     microphones.last.hear(sound());
     server.say("partial", 1, "said be");
     await settle();
-    microphones.last.unplug();
+    microphones.last.lose();
     server.say("final", 1, "Said before.", 100);
     await settle();
     expect(text()).toBe("Said before.");

@@ -1,7 +1,7 @@
 /** Dictation: microphone, speech socket and composed text, switched on and off together. Without React. */
 
-import { Microphone } from "./audio/microphone";
-import { Capture, type DictationOptions, isFinished, type OpenMicrophone } from "./capture";
+import { Microphone, type OpenMicrophone } from "./audio/microphone";
+import { Capture, type DictationOptions, isFinished } from "./capture";
 import type { Latency, ServerHint, SessionEvent } from "./client/messages";
 import type { SessionOptions } from "./client/session";
 import type { ComposerStore } from "./composer/composer-store";
@@ -32,8 +32,6 @@ export interface DictationView {
   state: DictationState;
   /** The last final with text: a new object for each. */
   lastFinal: { text: string; latency: Latency } | null;
-  /** The microphone gives no sound at all. */
-  isSilent: boolean;
   /** What was said last was too quiet to be understood. */
   isTooQuiet: boolean;
   /** What the server said about the sound of this dictation, until the user has read it. */
@@ -43,7 +41,6 @@ export interface DictationView {
 const EMPTY_VIEW: DictationView = {
   state: IDLE,
   lastFinal: null,
-  isSilent: false,
   isTooQuiet: false,
   hint: null,
 };
@@ -117,7 +114,7 @@ export class Dictation {
     this.#isHandsFree = isHandsFree;
     this.#quietCount = 0;
     this.#shownHints.clear();
-    this.#update({ isSilent: false, isTooQuiet: false, hint: null });
+    this.#update({ isTooQuiet: false, hint: null });
     this.#apply({ type: "opened" });
     const capture = new Capture({
       id,
@@ -127,7 +124,7 @@ export class Dictation {
       openMicrophone: openMicrophone ?? ((...args) => Microphone.open(...args)),
       onEvent: (event) => this.#handleEvent(id, event, isCurrent()),
       onLevel: (level) => isCurrent() && this.#setLevel(level),
-      onSilent: (isSilent) => isCurrent() && this.#setSilent(isSilent),
+      onSound: (sound) => isCurrent() && this.#apply({ type: "sound", sound }),
       onMicrophoneFailed: (failure) => isCurrent() && this.#apply({ type: "failed", failure }),
     });
     this.#capture = capture;
@@ -219,10 +216,6 @@ export class Dictation {
   #apply(event: DictationEvent): void {
     const state = dictationReducer(this.#view.state, event);
     if (state !== this.#view.state) this.#update({ state });
-  }
-
-  #setSilent(isSilent: boolean): void {
-    if (isSilent !== this.#view.isSilent) this.#update({ isSilent });
   }
 
   #update(changes: Partial<DictationView>): void {

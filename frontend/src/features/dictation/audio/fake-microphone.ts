@@ -1,19 +1,23 @@
 /** For tests: a microphone whose sound is scripted, and which records whether it was closed. */
-import type { OpenMicrophone } from "../capture";
-import type { Failure } from "../client/failure";
-import { MicrophoneError, type MicrophoneEvents } from "./microphone";
+import type { Failure, FailureKind } from "../client/failure";
+import { MicrophoneError, type MicrophoneEvents, type OpenMicrophone } from "./microphone";
+import type { Sound } from "./sound-watch";
 
 export class FakeMicrophones {
   readonly opened: FakeMicrophone[] = [];
   failure: Failure | null = null;
   /** Set to hold the permission prompt open; call it to allow. */
   prompt: Promise<void> | null = null;
+  /** Whether sound comes in as soon as a microphone is open. */
+  isLive = true;
 
   readonly open: OpenMicrophone = async (_, events) => {
+    if (this.prompt !== null) events.onSound("asked");
     await this.prompt;
     if (this.failure !== null) throw new MicrophoneError(this.failure);
     const microphone = new FakeMicrophone(events);
     this.opened.push(microphone);
+    microphone.tell(this.isLive ? "live" : "opening");
     return microphone;
   };
 
@@ -36,8 +40,13 @@ export class FakeMicrophone {
     if (!this.isClosed) this.events.onChunk({ pcm, level });
   }
 
-  unplug(): void {
-    this.events.onLost();
+  /** What comes from it changes. */
+  tell(sound: Sound): void {
+    this.events.onSound(sound);
+  }
+
+  lose(kind: FailureKind = "device_lost"): void {
+    this.events.onLost({ kind, detail: "" });
   }
 
   mute(isMuted: boolean): void {

@@ -1,23 +1,34 @@
 /** Tries a microphone without sending anything: does it open, and is there sound. */
 
 import type { Failure } from "../client/failure";
-import { Microphone, MicrophoneError, type MicrophoneOptions } from "./microphone";
+import {
+  Microphone,
+  MicrophoneError,
+  type MicrophoneEvents,
+  type MicrophoneOptions,
+  type OpenMicrophone,
+} from "./microphone";
+import type { Sound } from "./sound-watch";
 
 /** Above the noise of a room: -35 dB. */
 const SPEECH_LEVEL = 0.018;
 
 export interface ProbeView {
   state: { kind: "off" } | { kind: "opening" } | { kind: "on" } | { kind: "failed"; failure: Failure };
+  /** What comes from the microphone that is open, or is being opened. */
+  sound: Sound;
   isHeard: boolean;
 }
 
 export class MicrophoneProbe {
-  #view: ProbeView = { state: { kind: "off" }, isHeard: false };
+  #view: ProbeView = { state: { kind: "off" }, sound: "opening", isHeard: false };
   #level = 0;
-  #microphone: Microphone | null = null;
+  #microphone: Awaited<ReturnType<OpenMicrophone>> | null = null;
   #attempt = 0;
   readonly #listeners = new Set<() => void>();
   readonly #levelListeners = new Set<() => void>();
+
+  constructor(private readonly open: OpenMicrophone = (...args) => Microphone.open(...args)) {}
 
   readonly get = (): ProbeView => this.#view;
 
@@ -37,31 +48,34 @@ export class MicrophoneProbe {
   async start(options: MicrophoneOptions): Promise<void> {
     this.stop();
     const attempt = this.#attempt;
-    this.#show({ state: { kind: "opening" }, isHeard: false });
+    this.#show({ state: { kind: "opening" }, sound: "opening", isHeard: false });
+    const isCurrent = (): boolean => attempt === this.#attempt;
+    const events: MicrophoneEvents = {
+      onChunk: ({ level }) => isCurrent() && this.#handleLevel(level),
+      onSound: (sound) => isCurrent() && this.#show({ ...this.#view, sound }),
+      onLost: (failure) => isCurrent() && this.#end({ kind: "failed", failure }),
+    };
     try {
-      const onChunk = ({ level }: { level: number }): void => {
-        if (attempt === this.#attempt) this.#handleLevel(level);
-      };
-      const microphone = await Microphone.open(options, {
-        onChunk,
-        onLost: () => attempt === this.#attempt && this.stop(),
-      });
-      if (attempt !== this.#attempt) return void microphone.close();
+      const microphone = await this.open(options, events);
+      if (!isCurrent()) return void microphone.close();
       this.#microphone = microphone;
       this.#show({ ...this.#view, state: { kind: "on" } });
     } catch (error) {
       if (!(error instanceof MicrophoneError)) throw error;
-      if (attempt === this.#attempt)
-        this.#show({ ...this.#view, state: { kind: "failed", failure: error.failure } });
+      if (isCurrent()) this.#end({ kind: "failed", failure: error.failure });
     }
   }
 
   stop(): void {
+    if (this.#view.state.kind !== "off") this.#end({ kind: "off" });
+  }
+
+  #end(state: ProbeView["state"]): void {
     this.#attempt += 1;
     void this.#microphone?.close();
     this.#microphone = null;
     this.#level = 0;
-    if (this.#view.state.kind !== "off") this.#show({ ...this.#view, state: { kind: "off" } });
+    this.#show({ ...this.#view, state });
   }
 
   #handleLevel(level: number): void {

@@ -34,7 +34,7 @@ class FakeNode {
   }
 }
 
-class FakeContext {
+class FakeContext extends EventTarget {
   state = "suspended";
   readonly audioWorklet = { addModule: () => later("module loaded") };
 
@@ -62,7 +62,12 @@ async function later(what: string): Promise<void> {
 
 const READY = ["module loaded", "worklet made", "resumed"];
 const CLOSED = ["disconnected", "end", "port closed", "context closed"];
-const track = { onended: null, enabled: true, stop: () => done.push("track stopped") };
+const track = Object.assign(new EventTarget(), {
+  enabled: true,
+  muted: false,
+  readyState: "live",
+  stop: () => done.push("track stopped"),
+});
 const stream = { getTracks: () => [track], getAudioTracks: () => [track] };
 let refusal: DOMException | null = null;
 const getUserMedia = () => {
@@ -85,6 +90,7 @@ it("waits for its worklet before it closes the context, and hears nothing more",
   const heard: number[] = [];
   const microphone = await Microphone.open(options, {
     onChunk: ({ level }) => heard.push(level),
+    onSound: () => undefined,
     onLost: () => undefined,
   });
   node.hear(1);
@@ -97,13 +103,21 @@ it("waits for its worklet before it closes the context, and hears nothing more",
 });
 
 it("is ready to record before the microphone is asked for: what is said at once is not lost", async () => {
-  await Microphone.open(options, { onChunk: () => undefined, onLost: () => undefined });
+  await Microphone.open(options, {
+    onChunk: () => undefined,
+    onSound: () => undefined,
+    onLost: () => undefined,
+  });
   expect(done).toEqual([...READY, "asked", "connected"]);
 });
 
 it("gives back what was ready for a microphone that is refused", async () => {
   refusal = new DOMException("no", "NotAllowedError");
-  const opened = Microphone.open(options, { onChunk: () => undefined, onLost: () => undefined });
+  const opened = Microphone.open(options, {
+    onChunk: () => undefined,
+    onSound: () => undefined,
+    onLost: () => undefined,
+  });
   await expect(opened).rejects.toMatchObject({ failure: { kind: "no_permission" } });
   await vi.waitFor(() => expect(done).toEqual([...READY, "asked", "end", "port closed", "context closed"]));
 });
@@ -118,12 +132,20 @@ it("asks for the microphone also where the browser lets no sound run before", as
       }
     },
   );
-  await Microphone.open(options, { onChunk: () => undefined, onLost: () => undefined });
+  await Microphone.open(options, {
+    onChunk: () => undefined,
+    onSound: () => undefined,
+    onLost: () => undefined,
+  });
   expect(done).toEqual(["module loaded", "worklet made", "asked", "connected", "resumed"]);
 });
 
 it("closes also where the audio thread does not answer", async () => {
-  const microphone = await Microphone.open(options, { onChunk: () => undefined, onLost: () => undefined });
+  const microphone = await Microphone.open(options, {
+    onChunk: () => undefined,
+    onSound: () => undefined,
+    onLost: () => undefined,
+  });
   isDeaf = true;
   await microphone.flush();
   await microphone.close();
@@ -137,19 +159,19 @@ describe("a browser that may average two channels", () => {
       const name = audio.echoCancellation ? "processed" : "plain";
       streams.push(name);
       const stop = () => streams.push(`${name} stopped`);
-      const one = {
-        ...track,
+      const one = Object.assign(new EventTarget(), {
+        enabled: true,
         stop,
         getSettings: () => ({ deviceId: "d" }),
         getCapabilities: () => ({ channelCount: { max: channels } }),
-      };
+      });
       return Promise.resolve({ getTracks: () => [one], getAudioTracks: () => [one] });
     };
     const browser = { mediaDevices: { getUserMedia: open }, userAgentData: { mobile: false } };
     vi.stubGlobal("navigator", browser);
     return streams;
   };
-  const events = { onChunk: () => undefined, onLost: () => undefined };
+  const events = { onChunk: () => undefined, onSound: () => undefined, onLost: () => undefined };
 
   it("is compared with the plain microphone, until nothing is cancelled", async () => {
     const streams = media(2);
@@ -190,7 +212,11 @@ it("asks for no microphone where there is no audio context to be had", async () 
       }
     },
   );
-  const opened = Microphone.open(options, { onChunk: () => undefined, onLost: () => undefined });
+  const opened = Microphone.open(options, {
+    onChunk: () => undefined,
+    onSound: () => undefined,
+    onLost: () => undefined,
+  });
   await expect(opened).rejects.toMatchObject({ failure: { kind: "unsupported", detail: "too many" } });
   expect(done).toEqual([]);
 });

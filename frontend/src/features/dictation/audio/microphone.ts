@@ -4,6 +4,7 @@ import type { Failure, FailureKind } from "../client/failure";
 import { mayBeAveraged, PlainMicrophone } from "./plain-microphone";
 import type { AudioChunk } from "./recorder";
 import { RecordingContext } from "./recording-context";
+import { type Sound, SoundWatch } from "./sound-watch";
 
 export interface MicrophoneOptions {
   /** "" is the browser's choice. */
@@ -14,9 +15,16 @@ export interface MicrophoneOptions {
 
 export interface MicrophoneEvents {
   onChunk: (chunk: AudioChunk) => void;
+  /** What comes from the microphone, at each change: from the request for it until it is closed or lost. */
+  onSound: (sound: Sound) => void;
   /** The device was unplugged, or the permission withdrawn. */
-  onLost: () => void;
+  onLost: (failure: Failure) => void;
 }
+
+export type OpenMicrophone = (
+  options: MicrophoneOptions,
+  events: MicrophoneEvents,
+) => Promise<Pick<Microphone, "mute" | "flush" | "close">>;
 
 export class MicrophoneError extends Error {
   constructor(readonly failure: Failure) {
@@ -30,6 +38,7 @@ export class Microphone {
   #plain: PlainMicrophone | null = null;
   #isMuted = false;
   #isClosed = false;
+  #watch: SoundWatch | null = null;
   #onChunk: MicrophoneEvents["onChunk"] = () => undefined;
 
   private constructor(
@@ -53,7 +62,7 @@ export class Microphone {
     );
     let stream: MediaStream | null = null;
     try {
-      stream = await openStream(devices, options);
+      stream = await askForStream(devices, options, events);
       const microphone = new Microphone(stream, recording);
       microphone.#connect(events);
       const isProcessed = options.echoCancellation || options.noiseSuppression;
@@ -72,6 +81,7 @@ export class Microphone {
     this.#isMuted = isMuted;
     for (const track of this.stream.getAudioTracks()) track.enabled = !isMuted;
     this.#plain?.mute(isMuted);
+    this.#watch?.mute(isMuted);
   }
 
   /** Resolves when `onChunk` has received everything that was recorded before the call. */
@@ -83,6 +93,7 @@ export class Microphone {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#onChunk = () => undefined;
+    this.#watch?.dispose();
     this.#plain?.close();
     stopTracks(this.stream);
     this.#source.disconnect();
@@ -99,16 +110,52 @@ export class Microphone {
     this.recording.onVerdict = (verdict) => verdict === "fine" && plain?.close();
   }
 
-  #connect({ onChunk, onLost }: MicrophoneEvents): void {
+  #connect({ onChunk, onSound, onLost }: MicrophoneEvents): void {
+    const source = { context: this.recording.context, tracks: this.stream.getAudioTracks() };
+    const watch = new SoundWatch(source, {
+      onSound,
+      onEnded: () => onLost({ kind: "device_lost", detail: "" }),
+    });
+    this.#watch = watch;
     this.#onChunk = onChunk;
-    this.recording.onChunk = (chunk) => this.#onChunk(chunk);
+    this.recording.onChunk = (chunk) => {
+      this.#onChunk(chunk);
+      if (!this.#isClosed) watch.handleChunk(chunk);
+    };
     this.#source.connect(this.recording.node);
-    for (const track of this.stream.getAudioTracks()) track.onended = onLost;
   }
 }
 
 function newUnsupportedError(error: unknown): MicrophoneError {
   return new MicrophoneError({ kind: "unsupported", detail: error instanceof Error ? error.message : "" });
+}
+
+/** Open the microphone, and tell meanwhile whether the browser asks its user for it. */
+async function askForStream(
+  devices: MediaDevices,
+  options: MicrophoneOptions,
+  { onSound }: MicrophoneEvents,
+): Promise<MediaStream> {
+  let isAnswered = false;
+  void readPermission().then((permission) => {
+    if (permission === "prompt" && !isAnswered) onSound("asked");
+  });
+  try {
+    return await openStream(devices, options);
+  } finally {
+    isAnswered = true;
+    onSound("opening");
+  }
+}
+
+/** Null where the browser does not tell. */
+async function readPermission(): Promise<PermissionState | null> {
+  const permissions = navigator.permissions as Permissions | undefined;
+  try {
+    return (await permissions?.query({ name: "microphone" }))?.state ?? null;
+  } catch {
+    return null; // a browser that does not know this permission rejects
+  }
 }
 
 async function openStream(devices: MediaDevices, options: MicrophoneOptions): Promise<MediaStream> {
@@ -142,8 +189,5 @@ const FAILURE_BY_ERROR: Record<string, FailureKind> = {
 };
 
 function stopTracks(stream: MediaStream): void {
-  for (const track of stream.getTracks()) {
-    track.onended = null;
-    track.stop();
-  }
+  for (const track of stream.getTracks()) track.stop();
 }

@@ -47,11 +47,11 @@ export class RecordingContext {
 
   /**
    * Start the clock. A browser that first wants a gesture or a microphone does not answer: waits a limited
-   * time.
+   * time. During a call it refuses: sound-watch.ts asks again.
    */
   async resume(): Promise<void> {
-    if (this.context.state !== "suspended") return;
-    await waitAtMost(this.context.resume());
+    if (this.context.state === "running") return;
+    await waitAtMost(this.context.resume().catch(() => undefined));
   }
 
   /** Resolves when the audio thread has carried out the command and all its earlier chunks have arrived. */

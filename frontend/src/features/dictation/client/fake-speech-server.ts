@@ -25,6 +25,8 @@ export class FakeSpeechServer {
   /** New sockets get no connection. */
   isDown = false;
   forgets = false;
+  /** Its engine takes its time: no `start` is answered. */
+  isLoading = false;
   /** Every message meets a fault of the server. */
   isBroken = false;
   /** Errors for the next `start`s. */
@@ -65,6 +67,7 @@ export class FakeSpeechServer {
     if (this.isBroken) return socket.breakDown();
     switch (message.type) {
       case "start": {
+        if (this.isLoading) return;
         const refusal = this.refusals.shift();
         if (refusal !== undefined) return socket.give({ seq: 1, ...refusal });
         socket.dictation = new FakeDictation(`t${this.dictations.length}`, message as OutgoingMessage);

@@ -17,9 +17,9 @@ import { SoundHint } from "./sound-hint";
 
 export function DictationStatus({ dictation }: { dictation: Dictation }) {
   const { t } = useTranslation();
-  const { state, lastFinal, isSilent, isTooQuiet, hint } = useDictationView(dictation);
+  const { state, lastFinal, isTooQuiet, hint } = useDictationView(dictation);
   const [{ pushToTalkKey, showsTiming }] = useSettings();
-  const text = t(getStateText(state, isSilent, isTooQuiet), {
+  const text = t(getStateText(state, isTooQuiet), {
     key: nameKey(pushToTalkKey, t("common.keySpace")),
   });
   return (
@@ -32,7 +32,7 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
           role="status"
           data-testid="dictation-state"
           data-state={state.kind}
-          className={getStateStyle(state, isSilent || isTooQuiet)}
+          className={getStateStyle(state, isTooQuiet)}
         >
           {state.kind === "failed" ? "" : text}
         </span>
@@ -45,7 +45,21 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
   );
 }
 
-function getStateText(state: DictationState, isSilent: boolean, isTooQuiet: boolean) {
+/** What is said of a microphone that gives no sound, or none yet. */
+export const SOUND_TEXTS = {
+  opening: "dictation.sound.opening",
+  asked: "dictation.sound.asked",
+  silent: "dictation.sound.silent",
+  muted: "dictation.sound.muted",
+  suspended: "dictation.sound.suspended",
+  stalled: "dictation.sound.stalled",
+} as const;
+
+function getStateText(state: DictationState, isTooQuiet: boolean) {
+  if ("sound" in state) {
+    if (state.isMuted && state.sound !== "opening" && state.sound !== "asked") return "dictation.muted";
+    if (state.sound !== "live" && state.sound !== "recovered") return SOUND_TEXTS[state.sound];
+  }
   switch (state.kind) {
     case "idle":
     case "failed":
@@ -57,19 +71,19 @@ function getStateText(state: DictationState, isSilent: boolean, isTooQuiet: bool
     case "finishing":
       return state.isLost ? "dictation.reconnecting" : "dictation.finishing";
     case "listening":
-      if (state.isMuted) return "dictation.muted";
-      if (isSilent) return "dictation.silent";
+      if (state.sound === "recovered") return "dictation.sound.recovered";
       if (isTooQuiet) return "dictation.tooQuiet";
       if (state.isDegraded) return "dictation.degraded";
       return state.isSpeaking ? "dictation.hearing" : "dictation.listening";
   }
 }
 
-function getStateStyle(state: DictationState, isHardToHear: boolean): string {
+function getStateStyle(state: DictationState, isTooQuiet: boolean): string {
   if (state.kind === "idle") return "[@media(hover:none)]:hidden"; // its text names a key
   const needsAttention =
     state.kind === "reconnecting" ||
-    (state.kind === "listening" && (isHardToHear || state.isMuted || state.isDegraded));
+    ("sound" in state && state.sound !== "live" && state.sound !== "opening") ||
+    (state.kind === "listening" && (isTooQuiet || state.isMuted || state.isDegraded));
   return needsAttention ? "font-medium text-warn" : "";
 }
 

@@ -8,13 +8,14 @@ import { Select } from "@/shared/ui/fields";
 
 import { MicrophoneProbe } from "../audio/microphone-probe";
 import { toDictationOptions } from "../options";
+import { SOUND_TEXTS } from "./dictation-status";
 import { LevelMeter } from "./level-meter";
 
 export function MicrophoneTest() {
   const { t } = useTranslation();
   const [settings, change] = useSettings();
   const probe = useMemo(() => new MicrophoneProbe(), []);
-  const { state, isHeard } = useSyncExternalStore(probe.subscribe, probe.get);
+  const { state, sound, isHeard } = useSyncExternalStore(probe.subscribe, probe.get);
   const devices = useDevices(state.kind === "on");
   const [wasOn, setWasOn] = useState(false);
   useEffect(() => () => probe.stop(), [probe]);
@@ -25,6 +26,8 @@ export function MicrophoneTest() {
     void probe.start(toDictationOptions(settings).microphone);
   };
   const isOn = state.kind === "on";
+  const missing = (isOn || state.kind === "opening") && sound !== "live" ? sound : null;
+  const tone = isHeard ? "text-good" : "text-muted";
   return (
     <div className="space-y-3">
       <label className="grid gap-1.5 sm:grid-cols-[14rem_1fr] sm:items-center sm:gap-4">
@@ -56,10 +59,11 @@ export function MicrophoneTest() {
       </div>
       <p
         role="status"
-        className={`text-sm sm:ml-60 ${state.kind === "failed" ? "text-danger" : isHeard ? "text-good" : "text-muted"}`}
+        className={`text-sm sm:ml-60 ${state.kind === "failed" ? "text-danger" : missing === null ? tone : "text-warn"}`}
       >
         {state.kind === "failed" && t(`dictation.failures.${state.failure.kind}`)}
-        {isOn && t(isHeard ? "dictation.test.heard" : "dictation.test.speak")}
+        {missing !== null && t(SOUND_TEXTS[missing])}
+        {isOn && missing === null && t(isHeard ? "dictation.test.heard" : "dictation.test.speak")}
         {state.kind === "off" && t(wasOn && isHeard ? "dictation.test.heard" : "dictation.test.private")}
       </p>
     </div>

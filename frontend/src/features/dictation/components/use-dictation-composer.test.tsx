@@ -383,7 +383,7 @@ it("ends with its microphone, and keeps what was said", async () => {
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => chat.set(false));
   await told(() => server.say("final", 1, "Kept."));
-  await told(() => microphones.last.unplug());
+  await told(() => microphones.last.lose());
   await told(chat.free);
   expect(screen.getByRole("alert")).toHaveTextContent("The microphone is gone");
   expect(field).toHaveValue("Kept.");
@@ -399,37 +399,43 @@ it("shows each conversation its own draft, also after a reload", async () => {
   expect(shown().field).toHaveValue("for a new one");
 });
 
-it("says that no sound comes from the microphone, until one does", async () => {
-  const { microphones, told } = shown();
+it.each([
+  ["silent", "No sound comes from the microphone", "Listening"],
+  ["muted", "muted outside this page", "You are heard now"],
+  ["suspended", "Press anywhere on the page", "You are heard now"],
+  ["stalled", "No sound comes in", "You are heard now"],
+] as const)("says that no sound comes in (%s) and what to do, until it does", async (sound, words, after) => {
+  const { server, microphones, told } = shown();
   await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
   await told(() => undefined);
-  const hear = (count: number, level: number) =>
-    told(() => {
-      for (let piece = 0; piece < count; piece += 1) microphones.last.hear(new ArrayBuffer(3200), level);
-    });
-  await hear(29, 0);
-  expect(screen.getByRole("status")).toHaveTextContent("Listening");
-  await hear(1, 0);
-  expect(screen.getByRole("status")).toHaveTextContent("No sound comes from the microphone");
-  await hear(1, 0.001);
-  expect(screen.getByRole("status")).toHaveTextContent("Listening");
-  await hear(60, 0); // a pause, of a microphone that mutes what is no speech
-  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+  const status = screen.getByRole("status");
+  expect(status).toHaveTextContent("Listening");
+  await told(() => microphones.last.tell(sound));
+  expect(status).toHaveTextContent(words);
+  await userEvent.click(screen.getByRole("button", { name: "Mute the microphone" }));
+  expect(status).toHaveTextContent("Muted"); // the user knows why nothing is heard
+  await userEvent.click(screen.getByRole("button", { name: "Unmute the microphone" }));
+  expect(status).toHaveTextContent(words);
+  await told(() => microphones.last.tell("live"));
+  expect(status).toHaveTextContent(after);
+  await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
+  expect(status).toHaveTextContent("Hearing you");
 });
 
-it("does not miss the sound of a microphone that is muted", async () => {
-  const { microphones, told } = shown();
+it("says what it waits for: the browser's question, the microphone, the server", async () => {
+  const { server, microphones, told } = shown();
+  let allow = (): void => undefined;
+  microphones.prompt = new Promise((resolve) => (allow = resolve));
+  microphones.isLive = false;
+  server.isLoading = true;
   await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
-  await userEvent.click(screen.getByRole("button", { name: "Mute the microphone" }));
-  const silence = () => {
-    for (let piece = 0; piece < 40; piece += 1) microphones.last.hear(new ArrayBuffer(3200), 0);
-  };
-  await told(silence);
-  expect(screen.getByRole("status")).toHaveTextContent("Muted");
-  await userEvent.click(screen.getByRole("button", { name: "Unmute the microphone" }));
-  expect(screen.getByRole("status")).toHaveTextContent("Listening");
-  await told(silence);
-  expect(screen.getByRole("status")).toHaveTextContent("No sound");
+  await told(() => undefined);
+  const status = screen.getByRole("status");
+  expect(status).toHaveTextContent("Allow the microphone in your browser’s question");
+  await told(() => allow());
+  expect(status).toHaveTextContent("Waiting for the microphone …");
+  await told(() => microphones.last.tell("live"));
+  expect(status).toHaveTextContent("Waiting for the server …");
 });
 
 it("writes from the right what is written so, in both layers alike", () => {

@@ -1,0 +1,102 @@
+"""What the page says of the microphone in a real browser: it listens only while sound comes in."""
+
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import BROWSER, OpenPage, microphone
+from tests.browser.test_dictating import ENGLISH, LONG, said
+from tests.browser.web_app import WebApp
+
+pytestmark = BROWSER
+
+QUESTION = """
+const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+const answered = new Promise((resolve) => (window.allow = resolve));
+navigator.mediaDevices.getUserMedia = (wanted) => answered.then(() => ask(wanted));
+"""
+KEEPS = """
+window.kept = {contexts: [], tracks: []};
+const Original = AudioContext;
+window.AudioContext = class extends Original {
+  constructor(...options) { super(...options); kept.contexts.push(this); }
+};
+const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wanted) => {
+  const stream = await ask(wanted);
+  kept.tracks.push(...stream.getAudioTracks());
+  return stream;
+};
+"""
+"""Keeps what the page opens, for a script that acts as a call or as another program."""
+CALL = """
+const context = kept.contexts.at(-1);
+context.resume = () => Promise.reject(new DOMException('a call', 'InvalidStateError'));
+await context.suspend();
+"""
+CALL_ENDS = "delete kept.contexts.at(-1).resume"
+MUTE = """(isMuted) => {
+  for (const track of kept.tracks) {
+    Object.defineProperty(track, 'muted', {value: isMuted, configurable: true});
+    track.enabled = !isMuted;
+    track.dispatchEvent(new Event(isMuted ? 'mute' : 'unmute'));
+  }
+}"""
+
+
+async def keep(page: Page) -> None:
+    await page.add_init_script(KEEPS)
+    await page.reload()
+
+
+async def speak(app: WebApp) -> None:
+    """Dictate until something is heard."""
+    await app.button("Dictate").click()
+    await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("terminal")
+
+
+async def test_the_browsers_question_is_told_until_it_is_answered(open_page: OpenPage) -> None:
+    """Headless Chromium answers at once, so the test holds the answer back; that it will ask is its own word."""
+    app = await open_page(switches=microphone(ENGLISH)[1:])  # no answer by itself
+    await app.page.add_init_script(QUESTION)
+    await app.page.reload()
+    async with app.page.expect_websocket() as opened:
+        await app.button("Dictate").click()
+    socket = await opened.value
+    await socket.wait_for_event("framereceived")  # the server is ready
+    await expect(app.state).to_have_text("Allow the microphone in your browser’s question")
+    await app.in_state("opening")
+    await app.page.context.grant_permissions(["microphone"])
+    await app.page.evaluate("allow()")
+    await app.in_state("listening")
+    await expect(app.composer).to_have_value(said(ENGLISH))
+
+
+async def test_a_call_that_pauses_recording_is_told_and_its_end_too(open_page: OpenPage) -> None:
+    """The audio context is suspended in mid speech, and does not run again before the call ends."""
+    app = await open_page(says=LONG)
+    await keep(app.page)
+    await speak(app)
+    await app.page.evaluate(f"(async () => {{ {CALL} }})()")
+    await expect(app.state).to_contain_text("No sound comes in: the browser has paused recording")
+    await app.page.evaluate(CALL_ENDS)
+    await expect(app.state).to_have_text("You are heard now. Say again what you said meanwhile")
+
+
+async def test_another_program_that_mutes_is_told_and_its_end_too(open_page: OpenPage) -> None:
+    app = await open_page(says=LONG)
+    await keep(app.page)
+    await speak(app)
+    await app.page.evaluate(MUTE, True)
+    await expect(app.state).to_contain_text("muted outside this page")
+    await app.page.evaluate(MUTE, False)
+    await expect(app.state).to_have_text("You are heard now. Say again what you said meanwhile")
+
+
+async def test_a_track_that_ends_without_a_word_is_told(open_page: OpenPage) -> None:
+    """What was said before it stands in the field."""
+    app = await open_page(says=ENGLISH)
+    await keep(app.page)
+    await app.button("Dictate").click()
+    await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("weather")
+    await app.page.evaluate("kept.tracks.forEach((track) => track.stop())")
+    await expect(app.page.get_by_role("alert")).to_contain_text("The microphone is gone")
+    assert "weather" in await app.composer.input_value()
