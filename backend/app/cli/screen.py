@@ -18,6 +18,10 @@ MAX_QUIET_NOTES = 3
 _ERASE = Control((ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2))
 
 
+_REPAINTING = frozenset({"partial", "final", "utterance_discarded", "status"})
+"""Events after which the line of the terminal is painted again."""
+
+
 class Screen(Protocol):
     """Shows the events of a dictation and the model's answer."""
 
@@ -60,7 +64,7 @@ class JsonScreen:
 class TextScreen:
     """Writes finals to standard output, and what is wrong with the sound to standard error.
 
-    At a terminal, the text so far is one line of standard error.
+    At a terminal, the text so far is one line of standard error, with what the server says is awaited.
     """
 
     wanted_events: tuple[str, ...] = ("status", "utterance_discarded")
@@ -70,6 +74,9 @@ class TextScreen:
         self._notes = notes or note_console()
         self.wants_partials = self._notes.is_terminal
         self._painted = False
+        self._partial: Event | None = None
+        self._awaited = ""
+        """What the server says is awaited."""
         self._quiet_notes = 0
         self._hints: set[str] = set()
 
@@ -81,26 +88,27 @@ class TextScreen:
             self._erase()
             self._notes.print("the connection broke and is back; nothing is lost", style="dim")
         elif event.type == "partial" and self.wants_partials:
-            self._erase()
-            self._paint(format_partial(event, self._notes.width - 1))
+            self._partial = event
         elif event.type == "final":
             self._erase()
+            self._partial = None
             if event.text:
                 self._out.print(event.text, markup=False)
             for gap in event.data.get("uncovered") or ():
                 self._note(f"{format_span(gap)} was not understood: repeat it")
         elif event.type == "utterance_discarded":
             self._erase()
+            self._partial = None
             if event.data.get("reason") == "too_quiet" and self._quiet_notes < MAX_QUIET_NOTES:
                 self._quiet_notes += 1
                 self._note(f"{format_span(event.data)} was very quiet: move closer, or raise the microphone")
-        elif event.type == "status" and (hint := event.data.get("hint")):
-            if hint["code"] not in self._hints:
-                self._hints.add(hint["code"])
-                self._note(hint["message"])
+        elif event.type == "status":
+            self._take_status(event.data)
         elif event.type == "error":
             self._erase()
             self._notes.print(f"prompter: {event.data.get('message', '')}", markup=False)
+        if event.type in _REPAINTING and self._notes.is_terminal:
+            self._repaint()
 
     def answer(self, piece: str) -> None:
         sys.stdout.write(piece)
@@ -113,6 +121,13 @@ class TextScreen:
         """Erase the text so far."""
         self._erase()
 
+    def _take_status(self, status: Mapping[str, Any]) -> None:
+        self._awaited = format_awaited(status)
+        hint = status.get("hint")
+        if hint and hint["code"] not in self._hints:
+            self._hints.add(hint["code"])
+            self._note(hint["message"])
+
     def _note(self, line: str) -> None:
         self._erase()
         self._notes.print(line, style="dim", markup=False)
@@ -122,9 +137,35 @@ class TextScreen:
             self._notes.control(_ERASE)
             self._painted = False
 
-    def _paint(self, line: Text) -> None:
+    def _repaint(self) -> None:
+        """The text so far and what is awaited, in place of what was there."""
+        self._erase()
+        if self._partial is None and not self._awaited:
+            return
+        awaited = Text(self._awaited, style="dim")
+        line = awaited
+        if self._partial is not None:
+            room = self._notes.width - 1 - (awaited.cell_len + 1 if self._awaited else 0)
+            line = format_partial(self._partial, max(room, 1))
+            if self._awaited:
+                line = line.append(" ").append_text(awaited)
         self._notes.print(line, end="", no_wrap=True, crop=True)
         self._painted = True
+
+
+def format_awaited(status: Mapping[str, Any]) -> str:
+    """What the server says is awaited; empty where that is nothing."""
+    match status.get("state"):
+        case "loading":
+            return "(loading the model …)"
+        case "queued":
+            place = status.get("place") or 1
+            return "(in line, next)" if place == 1 else f"(in line, {place - 1} before you)"
+        case "decoding":
+            return "(writing …)"
+        case "catching_up":
+            return f"(catching up, {status.get('backlog_ms', 0) // 1000} s to go)"
+    return ""
 
 
 def format_span(span: Mapping[str, Any]) -> str:

@@ -337,9 +337,14 @@ class Hint(BaseModel):
 
 
 class Status(_Event):
-    """What the load does to this dictation's partials, sent when it changes, and what is wrong with its audio."""
+    """What is awaited, what the load does to partials, and what is wrong with the audio; sent when that changes."""
 
     type: Literal["status"]
+    state: Literal["loading", "queued", "decoding", "catching_up"] | None = Field(
+        None, description="what is awaited; null: nothing that takes long"
+    )
+    place: int | None = Field(None, ge=1, description="of `queued`: 1 is next")
+    backlog_ms: int = Field(0, ge=0, description="of `catching_up`: audio that waits to be decoded (ms)")
     degraded: bool = Field(description="whether partials come later than they would, or not all of them")
     partials: Literal["on", "first_only", "off"] = Field(
         description="`first_only`: one for each utterance; `off`: finals alone"

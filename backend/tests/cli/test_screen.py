@@ -55,6 +55,40 @@ def test_a_partial_is_replaced_and_a_final_stays(terminal: Console) -> None:
     assert written(terminal) == f"wha{erase}what is{erase}What is it?\nhm{erase}"
 
 
+def test_what_is_awaited_stands_behind_the_text_so_far(terminal: Console) -> None:
+    shown = TextScreen(terminal, terminal)
+    for said in (
+        event("status", state="loading", place=None, backlog_ms=0),
+        event("status", state=None, place=None, backlog_ms=0),
+        event("partial", text="what is", stable="what"),
+        event("status", state="decoding", place=None, backlog_ms=0),
+        event("status", state="queued", place=1, backlog_ms=0),
+        event("status", state="queued", place=3, backlog_ms=0),
+        event("status", state="catching_up", place=None, backlog_ms=40_000),
+        event("final", text="What is it?"),
+    ):
+        shown.show(said)
+    shown.close()
+    painted = [
+        "(loading the model …)",
+        "what is",
+        "what is (writing …)",
+        "what is (in line, next)",
+        "at is (in line, 2 before you)",
+        " is (catching up, 40 s to go)",
+    ]
+    erase = "\r\x1b[2K"
+    assert written(terminal).replace(f"{erase}{erase}", erase).split(erase)[: len(painted)] == painted
+    assert written(terminal).endswith(f"{erase}What is it?\n(catching up, 40 s to go){erase}")
+
+
+def test_what_is_awaited_is_for_terminals_alone() -> None:
+    notes = Console(file=io.StringIO(), width=100)
+    shown = TextScreen(Console(file=io.StringIO(), width=30), notes)
+    shown.show(event("status", state="decoding", place=None, backlog_ms=0))
+    assert written(notes) == ""
+
+
 def test_what_is_wrong_with_the_sound_is_one_line_each_and_not_told_for_ever() -> None:
     """It goes to standard error, also where that is no terminal; results stay alone."""
     results = Console(file=io.StringIO(), width=30)

@@ -9,7 +9,7 @@ import pytest
 
 from app.core.config import EndpointingSettings
 from app.core.endpointing_profiles import ENDPOINTING_PROFILES
-from tests.fakes.engine import FakeEngine, Script, guess_words
+from tests.fakes.engine import FakeEngine, Gate, Script, guess_words
 from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import (
     SpeechClient,
@@ -388,3 +388,50 @@ async def test_events_are_compact_json_text(served: RunningServer) -> None:
         assert isinstance(raw, str)
         assert "ñandú" in raw
         assert json.dumps(json.loads(raw), ensure_ascii=False, separators=(",", ":")) == raw
+
+
+def list_states(events: list[dict[str, Any]]) -> list[tuple[str | None, int]]:
+    return [(event["state"], event["backlog_ms"]) for event in events if event["type"] == "status"]
+
+
+async def test_an_engine_that_loads_is_told_before_it_is_ready() -> None:
+    with serve_engine(FakeEngine(Script(delays_s={"start": 1.5}))) as cold:
+        async with connect_speech_client(cold.url) as client:
+            await client.start(events=["status"])
+            assert list_types(client.events) == ["status", "ready"]
+            assert list_states(client.events) == [("loading", 0)]
+        async with connect_speech_client(cold.url) as client:  # who did not ask is not told
+            await client.start()
+            assert list_types(client.events) == ["ready"]
+
+
+async def test_a_final_that_is_awaited_is_told_until_it_has_come() -> None:
+    gate = Gate()
+    with serve_engine(FakeEngine(Script(gates={"finish": gate}))) as stalled:
+        async with connect_speech_client(stalled.url) as client:
+            await client.start(endpointing="command", events=["status", "speech_stopped"])
+            await say(client, make_sentence())
+            await client.until("speech_stopped")
+            assert list_states(await client.until("status"))[-1] == ("decoding", 0)
+            gate.open()
+            rest = [*await client.until("status"), *await client.stop()]
+            assert list_types(rest) == ["final", "status", "stopped"]
+            assert list_states(rest) == [(None, 0)]
+
+
+async def test_a_backlog_that_drains_is_told_in_seconds_that_go_down() -> None:
+    """Half a minute of speech at once, to an engine that takes 60 ms for a piece of it."""
+    with serve_engine(FakeEngine(Script(delays_s={"accept": 0.06}))) as slow:
+        async with connect_speech_client(slow.url) as client:
+            await client.start(endpointing="command", events=["status"])
+            for _ in range(8):
+                await say(client, make_sentence())
+            events = await client.stop()
+    told = list_states(events)
+    behind = [backlog for state, backlog in told if state == "catching_up"]
+    draining = behind[behind.index(max(behind)) :]  # at first more comes than is decoded
+    assert len(draining) >= 3
+    assert draining == sorted(draining, reverse=True)
+    assert draining[0] >= 10_000
+    assert told[-1] == (None, 0), "what is over is told to be over"
+    assert len(list_texts(events)) == 8

@@ -205,6 +205,13 @@ class SchedulingPolicy:
         for tickets in self._waiting.values():
             yield from tickets
 
+    def find_place(self, session: int) -> int | None:
+        """The place of the session's final among those that wait, 1 is next; None where none waits."""
+        finals = [each for each in self.waiting() if each.queue is Priority.FINAL]
+        finals.sort(key=lambda each: (self._is_unhurried(each), each.round, each.waiting_since))
+        sessions = list(dict.fromkeys(each.job.session for each in finals))
+        return sessions.index(session) + 1 if session in sessions else None
+
     @property
     def running(self) -> int:
         return len(self._running)

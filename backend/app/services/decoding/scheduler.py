@@ -146,6 +146,10 @@ class Scheduler:
         self._watchers[session] = _Watcher(notify)
         self._notify()
 
+    def find_place(self, session: int) -> int | None:
+        """The place of the session's final among those that wait, 1 is next; None where none waits."""
+        return self._policy.find_place(session)
+
     @property
     def waiting(self) -> int:
         """Number of waiting jobs."""

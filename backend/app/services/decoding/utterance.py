@@ -61,6 +61,11 @@ class OpenEngine:
         if self.scheduler is not None:
             self.scheduler.watch(self.number, notify)
 
+    @property
+    def queue_place(self) -> int | None:
+        """The place of this session's final among those that wait for a core, 1 is next; None where none waits."""
+        return None if self.scheduler is None else self.scheduler.find_place(self.number)
+
     def set_awaited(self, *, is_awaited: bool) -> None:
         """Whether a client waits for results; without one this session gives way to all others."""
         if self.scheduler is not None:

@@ -16,6 +16,7 @@ from app.services.decoding.utterance import OpenEngine
 from app.services.dictation.events import EventBuilder
 from app.services.dictation.latency_meter import Meter
 from app.services.dictation.outbox import Outbox
+from app.services.dictation.progress import ProgressWatch
 from app.services.dictation.recognition import FlushMark, RecognitionLoop, StopMark, WorkQueue
 
 _SLICE_S = 0.2
@@ -45,7 +46,8 @@ class SegmentedDictation:
         self._meter = meter
         self._engine = engine
         self._queue = WorkQueue()
-        self._recognition = RecognitionLoop(engine, self._queue, builder, outbox)
+        self._recognition = RecognitionLoop(engine, self._queue, builder, outbox, self.report_progress)
+        self._progress = ProgressWatch() if builder.is_requested("status") else None
         self._segmenter: Segmenter | None = None
         self._rate_hz = 0
         self._checks: InputChecks | None = None
@@ -136,6 +138,19 @@ class SegmentedDictation:
     def acknowledge(self, audio_seq: int) -> None:
         """Emit an `ack`: how far the server is."""
         self._builder.ack(audio_seq, received=self.received_samples, backlog=self._queue.pending_samples)
+
+    def report_progress(self) -> None:
+        """Emit what is awaited, where that has changed."""
+        if self._progress is None:
+            return
+        progress = self._progress.observe(
+            time.monotonic(),
+            backlog_samples=self._queue.pending_samples,
+            final_since=self._queue.final_since,
+            place=self._engine.queue_place,
+        )
+        if progress is not None:
+            self._builder.progress(progress)
 
     def _report_status(self, pressure: Pressure) -> None:
         self._builder.status(degraded=pressure.degraded, partials=pressure.partials)

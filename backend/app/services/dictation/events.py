@@ -17,6 +17,7 @@ from app.schemas.speech_socket import OPTIONAL_EVENTS
 from app.services.audio.input_checks import InputHint
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.latency_meter import Meter
+from app.services.dictation.progress import Progress, ProgressState
 from app.utils.joining import strip_open_end
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
@@ -163,9 +164,12 @@ class HintFields(TypedDict):
 
 
 class StatusEvent(_Numbered):
-    """What the load does to partials, and what is wrong with the audio."""
+    """What is awaited, what the load does to partials, and what is wrong with the audio."""
 
     type: Literal["status"]
+    state: ProgressState | None
+    place: int | None
+    backlog_ms: int
     degraded: bool
     partials: Literal["on", "first_only", "off"]
     hint: NotRequired[HintFields | None]
@@ -238,6 +242,25 @@ def encode_event(event: Event) -> str:
 
 
 # -- events of a session, with or without a dictation
+
+
+def status_event(
+    progress: Progress,
+    *,
+    degraded: bool = False,
+    partials: Literal["on", "first_only", "off"] = "on",
+    hint: HintFields | None = None,
+) -> StatusEvent:
+    """What is awaited, the load, and a hint."""
+    return {
+        "type": "status",
+        "state": progress.state,
+        "place": progress.place,
+        "backlog_ms": progress.backlog_ms,
+        "degraded": degraded,
+        "partials": partials,
+        "hint": hint,
+    }
 
 
 def pong_event(ping_id: str | int | None) -> PongEvent:
@@ -336,6 +359,7 @@ class EventBuilder:
         self.totals = DictationTotals()
         self._degraded = False
         self._partials: Literal["on", "first_only", "off"] = "on"
+        self._progress = Progress()
 
     def is_requested(self, kind: str) -> bool:
         """Whether the client gets events of this type."""
@@ -452,18 +476,19 @@ class EventBuilder:
     def status(self, *, degraded: bool, partials: Literal["on", "first_only", "off"]) -> None:
         """What the load does to this dictation's partials."""
         self._degraded, self._partials = degraded, partials
-        self._emit({"type": "status", "degraded": degraded, "partials": partials, "hint": None})
+        self._emit_status(None)
+
+    def progress(self, progress: Progress) -> None:
+        """What this dictation waits for."""
+        self._progress = progress
+        self._emit_status(None)
 
     def hint(self, hint: InputHint) -> None:
         """Something is wrong with the client's audio."""
-        self._emit(
-            {
-                "type": "status",
-                "degraded": self._degraded,
-                "partials": self._partials,
-                "hint": {"code": hint.code, "message": hint.message},
-            }
-        )
+        self._emit_status({"code": hint.code, "message": hint.message})
+
+    def _emit_status(self, hint: HintFields | None) -> None:
+        self._emit(status_event(self._progress, degraded=self._degraded, partials=self._partials, hint=hint))
 
     def flushed(self, flush_id: str | int | None) -> None:
         """All that was said before the client's `flush` is final."""

@@ -42,6 +42,9 @@ class PassthroughDictation:
         self._utterance = UtteranceState(1, 0)
         self.done = anyio.Event()
 
+    def report_progress(self) -> None:
+        """Nothing is ever awaited: the engine answers each chunk."""
+
     async def run(self) -> None:
         """Wait for `stop`, then emit `stopped`."""
         try:

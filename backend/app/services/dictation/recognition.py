@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
@@ -58,6 +59,9 @@ class WorkQueue:
         self.pending_samples = 0
         """Audio not yet handed to the engine."""
         self.pending_flushes = 0
+        self.final_since: float | None = None
+        """When the oldest final that is awaited was due: its utterance has ended."""
+        self._pending_finals = 0
         self.waited_s = 0.0
         """How long the piece of work that was taken last had waited."""
 
@@ -75,7 +79,15 @@ class WorkQueue:
             self.pending_samples += len(work.samples)
         elif isinstance(work, FlushMark):
             self.pending_flushes += 1
+        elif isinstance(work, UtteranceEnded):
+            self._pending_finals += 1
+            self.final_since = self.final_since or time.monotonic()
         self._arrived.set()
+
+    def count_final(self) -> None:
+        """The utterance that ended first has its last event."""
+        self._pending_finals -= 1
+        self.final_since = time.monotonic() if self._pending_finals else None
 
     async def get(self) -> Work:
         """Wait for the next piece of work; audio that waits is joined."""
@@ -115,7 +127,16 @@ class RecognitionLoop:
     An engine error ends its utterance, and ends the dictation where the engine cannot go on.
     """
 
-    def __init__(self, engine: OpenEngine, queue: WorkQueue, events: EventBuilder, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        engine: OpenEngine,
+        queue: WorkQueue,
+        events: EventBuilder,
+        outbox: Outbox,
+        on_final: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_final` is called behind the last event of each utterance."""
+        self._on_final = on_final
         self._engine = engine
         self._queue = queue
         self._events = events
@@ -180,6 +201,9 @@ class RecognitionLoop:
                 await self._handle(work)
             except PrompterError as error:
                 await self._fail(error)
+            if isinstance(work, UtteranceEnded):
+                self._queue.count_final()
+                self._on_final()
             await self._outbox.deliver()
 
     async def _handle(self, work: Work) -> None:

@@ -35,11 +35,13 @@ from app.services.dictation.events import (
     error_event,
     pong_event,
     resumed_event,
+    status_event,
 )
 from app.services.dictation.latency_meter import Meter, SessionTotals
 from app.services.dictation.messages import check_size, parse_control, parse_json, parse_pcm, parse_seq
 from app.services.dictation.outbox import Connection, Outbox
 from app.services.dictation.passthrough import PassthroughDictation
+from app.services.dictation.progress import LOADING_S, Progress
 from app.services.history.dictation_writer import DictationRecorder, DictationStore
 
 ACK_EVERY_S = 1.0
@@ -89,6 +91,8 @@ class SpeechSession:
         self._last_message = self._last_audio = self._last_ack = time.monotonic()
         self._stall_s = self._limits.stall_s
         self._probed_at = self._last_audio
+        self._opening_since: float | None = None
+        """Since when an engine is being opened for a client that is to be told."""
         self._is_awaited = True
         """Whether a client is there, as far as anybody knows."""
         self.running: set[anyio.CancelScope] = set()
@@ -147,7 +151,11 @@ class SpeechSession:
             vocabulary=tuple(config.vocabulary),
             partials=config.partials,
         )
-        engine = await open_engine(self._engines, self._settings, config.provider, wanted, live=True)
+        self._opening_since = time.monotonic() if "status" in config.events else None
+        try:
+            engine = await open_engine(self._engines, self._settings, config.provider, wanted, live=True)
+        finally:
+            self._opening_since = None
         self._config, self._carry, self._rate_hz, self._audio_seq = config, OddByteCarry(), None, 0
         self._outbox.session_id = session_id
         recorder = self._store.begin(self.owner, session_id, store=config.store)
@@ -332,10 +340,19 @@ class SpeechSession:
             if now - self._last_ack >= ACK_EVERY_S:
                 self._last_ack = now
                 self._dictation.acknowledge(self._audio_seq)
+        self._report_progress(now)
         if is_listening:
             self._check_idle(now)
         else:
             self._last_message = now
+
+    def _report_progress(self, now: float) -> None:
+        if self._opening_since is not None and now - self._opening_since >= LOADING_S:
+            self._opening_since = None
+            self._outbox.emit(status_event(Progress("loading")))
+        for dictation in (self._dictation, self._draining):
+            if dictation is not None and not dictation.done.is_set():
+                dictation.report_progress()
 
     def _has_fallen_silent(self, now: float) -> bool:
         """Whether a client that is there has sent no audio for the stall limit.

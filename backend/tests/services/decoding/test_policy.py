@@ -316,6 +316,18 @@ def test_nothing_starves_under_endless_finals(priority: Priority) -> None:
     assert asked.started <= PATIENCE_S + 5 * 0.2 + 0.001
 
 
+def test_a_final_that_waits_has_a_place_in_line() -> None:
+    policy = SchedulingPolicy(1)
+    holding = busy(policy, 1)[0]
+    for session in (1, 2, 3):
+        policy.submit(job(session, Priority.FINAL), 0.0)
+    policy.submit(job(4, Priority.PARTIAL), 0.0)
+    assert [policy.find_place(session) for session in (1, 2, 3, 4, 5)] == [1, 2, 3, None, None]
+    policy.finish(holding, 1.0)
+    policy.dispatch(1.0)
+    assert [policy.find_place(session) for session in (1, 2, 3)] == [None, 1, 2]
+
+
 def test_a_session_that_is_forgotten_has_nothing_in_line() -> None:
     policy = SchedulingPolicy(1)
     busy(policy, 1)

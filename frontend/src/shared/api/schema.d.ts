@@ -3427,9 +3427,15 @@ export interface components {
         };
         /**
          * Status
-         * @description What the load does to this dictation's partials, sent when it changes, and what is wrong with its audio.
+         * @description What is awaited, what the load does to partials, and what is wrong with the audio; sent when that changes.
          */
         Status: {
+            /**
+             * Backlog Ms
+             * @description of `catching_up`: audio that waits to be decoded (ms)
+             * @default 0
+             */
+            backlog_ms: number;
             /**
              * Degraded
              * @description whether partials come later than they would, or not all of them
@@ -3447,6 +3453,12 @@ export interface components {
              */
             partials: "on" | "first_only" | "off";
             /**
+             * Place
+             * @description of `queued`: 1 is next
+             * @default null
+             */
+            place: number | null;
+            /**
              * Seq
              * @description number of this event on its socket: 1, 2, 3 …
              */
@@ -3456,6 +3468,12 @@ export interface components {
              * @description the client's label, null before `start`
              */
             session_id: string | null;
+            /**
+             * State
+             * @description what is awaited; null: nothing that takes long
+             * @default null
+             */
+            state: ("loading" | "queued" | "decoding" | "catching_up") | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
