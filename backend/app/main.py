@@ -14,6 +14,7 @@ from app import __version__
 from app.api import (
     accounts,
     chat_stream,
+    connections,
     conversations,
     dictations,
     generate,
@@ -51,6 +52,7 @@ from app.services.history.export import ConversationExporter
 from app.services.history.search import Search
 from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.services.llm.completion import CompletionService
+from app.services.llm.connections import ModelConnections
 from app.services.llm.generate import GenerateService
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
@@ -84,7 +86,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
     for router in (
         *(speech_socket.router, generate.router, chat.router, models.router, transcriptions.router),
         *(conversations.router, chat_stream.router, realtime_chat.router, dictations.router, messages.router),
-        *(search.router, models.api_router, operations.providers_router),
+        *(search.router, models.api_router, connections.router, operations.providers_router),
         *(accounts.router, accounts.keys_router, operations.router),
     ):
         app.include_router(router)
@@ -115,7 +117,8 @@ def _make_resources(
     llm = LlmProviders(settings, registrations.llm)
     toolsets = Toolsets(settings, registrations.toolsets)
     assistants = Assistants(settings, toolsets, search, reserved_names=llm.names)
-    catalog = ModelCatalog(settings, llm, assistants)
+    connected = ModelConnections(settings, database)
+    catalog = ModelCatalog(settings, llm, assistants, connected)
     answers = Answers(settings, database, catalog, observer)
 
     def find_transcript(owner: UUID, session_id: str) -> Awaitable[str]:
@@ -138,6 +141,7 @@ def _make_resources(
         search=search,
         exporter=ConversationExporter(database),
         llm=llm,
+        connections=connected,
         catalog=catalog,
         assistants=assistants,
         completions=CompletionService(catalog, observer),
@@ -168,6 +172,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await resources.stt.aclose()
     await resources.assistants.aclose()
     await resources.llm.aclose()
+    await resources.connections.aclose()
 
 
 def _describe_socket(app: FastAPI) -> None:

@@ -63,7 +63,7 @@ VENDORS: dict[str, frozenset[str]] = {
     "aiosqlite": frozenset({"storage"}),
     "jwt": frozenset({"services"}),
     "pwdlib": frozenset({"services"}),
-    "cryptography": frozenset({"cli"}),
+    "cryptography": frozenset({"cli", "storage"}),
 }
 """Libraries, and the only layers that may import them."""
 

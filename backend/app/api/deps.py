@@ -24,6 +24,7 @@ from app.services.history.export import ConversationExporter
 from app.services.history.search import Search
 from app.services.history.transcripts import RecentTranscripts
 from app.services.llm.completion import CompletionService
+from app.services.llm.connections import ModelConnections
 from app.services.llm.generate import GenerateService
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
@@ -59,6 +60,7 @@ class Resources:
 
     # language models
     llm: LlmProviders
+    connections: ModelConnections
     catalog: ModelCatalog
     assistants: Assistants
     completions: CompletionService

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
-from app.api.deps import ResourcesDep
+from app.api.deps import CallerDep, ResourcesDep
 from app.core.metrics import CONTENT_TYPE
 from app.schemas.errors import describe_answer
 from app.schemas.providers import LlmProviderList, SttProviderList
@@ -82,7 +82,7 @@ async def speech_engines(resources: ResourcesDep) -> SttProviderList:
 
 
 @providers_router.get("/llm", summary="Language-model providers", responses=describe_answer("All providers"))
-async def language_models(resources: ResourcesDep) -> LlmProviderList:
-    """All providers of language models and all assistants, ready or not; within some seconds, whatever an upstream
-    does."""
-    return LlmProviderList(items=await resources.catalog.list_states())
+async def language_models(resources: ResourcesDep, caller: CallerDep) -> LlmProviderList:
+    """All providers of language models, all models that the caller may use because somebody has connected them, and
+    all assistants, ready or not; within some seconds, whatever an upstream does."""
+    return LlmProviderList(items=await resources.catalog.list_states(caller.user_id))

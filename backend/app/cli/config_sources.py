@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, SecretStr
 
 from app.core.config import ALIASES, Settings
 from app.core.paths import base_folder, find_base
+from app.weights.gguf import GgufFile, find_default_gguf
 
 MASK = "********"
 _QUERY_VALUE = re.compile(r"([?&](?!api-version=)[^=&,]+=)[^&,]+")
@@ -47,6 +49,75 @@ def list_settings(
             alias = aliases[path]
             source = f"{alias} in {'the environment' if environ.get(alias) else '.env'}"
         found.append(SettingRow(names[0], _format_value(value), source or "default"))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    """A model that a user has connected in the page."""
+
+    owner: str
+    name: str
+    base_url: str
+    shared: bool
+
+
+def has_database(settings: Settings) -> bool:
+    """Whether there is a database to read; opening an SQLite file that is not there would create it."""
+    from app.storage.connections import database_url
+
+    url = database_url(settings)
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+
+
+async def read_connections(settings: Settings) -> list[ConnectionRow]:
+    """Read which models users have connected; none where the database cannot be read now."""
+    from app.core.errors import StorageUnavailable
+    from app.storage import model_connections
+    from app.storage.connections import database_url
+    from app.storage.database import Database
+    from app.storage.migrate import read_schema
+
+    url = database_url(settings)
+    database = Database(settings)
+    try:
+        if not (await read_schema(url)).is_up_to_date:
+            return []
+        async with database.read() as session:
+            found = await model_connections.list_all(session)
+    except StorageUnavailable:
+        return []  # `prompter db status` says why; the settings are shown all the same
+    finally:
+        await database.aclose()
+    return [
+        ConnectionRow(owner=owner, name=f"my.{each.name}", base_url=each.base_url, shared=each.shared)
+        for owner, each in found
+    ]
+
+
+def list_model_sources(
+    settings: Settings,
+    connections: Sequence[ConnectionRow],
+    environ: Mapping[str, str] | None = None,
+    dotenv: Mapping[str, str | None] | None = None,
+) -> list[SettingRow]:
+    """Return where each service of language models comes from: the environment, `.env`, a file, or the page."""
+    rows = list_settings(settings, environ, dotenv)
+    services = {"openai_compat": ("PROMPTER_LLM__OPENAI_COMPAT__", settings.llm.openai_compat.base_url)} | {
+        name: (f"PROMPTER_LLM__PROFILES__{name.upper()}__", profile.base_url)
+        for name, profile in settings.llm.profiles.items()
+    }
+    found = []
+    for name, (prefix, base_url) in services.items():
+        given = (row.source for row in rows if row.name.startswith(prefix) and row.source != "default")
+        if sources := dict.fromkeys(given):
+            address = mask_password(base_url) or "its usual address"
+            found.append(SettingRow(f"model service {name}", address, ", ".join(sources)))
+    if isinstance(file := find_default_gguf(settings), GgufFile):
+        found.append(SettingRow("model service llama_local", file.name, "file"))
+    for each in connections:
+        source = f"page, {each.owner}{', shared' if each.shared else ''}"
+        found.append(SettingRow(f"model service {each.name}", mask_password(each.base_url), source))
     return found
 
 

@@ -68,24 +68,39 @@ def upgrade() -> None:
 @app.command("backup")
 def backup(
     file: Annotated[Path, typer.Argument(help="File to write; it must not exist yet.")],
+    with_keys: Annotated[
+        bool,
+        typer.Option(
+            "--with-keys",
+            help="Also write FILE.keys, which opens the API keys of connected models: keep it safe.",
+        ),
+    ] = False,
 ) -> None:
     """Copy the SQLite database to a file, also while a server uses it.
 
-    `prompter db restore` puts it back, on this machine or on another one.
+    `prompter db restore` puts it back, on this machine or on another one. The API keys of models that users have
+    connected are encrypted in it, and need the key file of the data folder; without it they are entered again.
     """
     from app.core.errors import StorageUnavailable
-    from app.storage.backup import back_up
+    from app.storage.backup import back_up, back_up_keys
 
-    url = _read_url()
+    settings, url = read_settings(), _read_url()
     if url.get_backend_name() != "sqlite":
         raise CommandError(
             f"{_format_url(url)} is PostgreSQL, which has tools of its own: pg_dump -Fc -f {file.name} {url.database}"
         )
     try:
         size = back_up(Path(url.database or ""), file)
+        keys = back_up_keys(settings.data_dir, file) if with_keys else None
     except StorageUnavailable as error:
         raise CommandError(error.message) from error
     result_console().print(f"{file} has all of it ({size / 1e6:.1f} MB)", markup=False)
+    if keys is not None:
+        note_console().print(f"{keys} opens the API keys in it: keep the two apart", markup=False)
+    elif with_keys:
+        note_console().print(
+            "there is no key file: no model with an API key was ever connected", markup=False
+        )
     note_console().print(
         "keep jwt.key of the data folder too, where there is one: log-ins depend on it", markup=False
     )
@@ -101,6 +116,7 @@ def restore(
     """
     from app.core.errors import StorageUnavailable
     from app.storage.backup import restore as restore_backup
+    from app.storage.backup import restore_keys
 
     settings, url = read_settings(), _read_url()
     if url.get_backend_name() != "sqlite":
@@ -110,11 +126,19 @@ def restore(
         )
     try:
         size, kept = restore_backup(file, settings.data_dir)
+        keys = restore_keys(file, settings.data_dir)
+        lost = run_async(_list_lost_keys())
     except StorageUnavailable as error:
         raise CommandError(error.message) from error
     result_console().print(f"{_format_url(url)} is now {file} ({size / 1e6:.1f} MB)", markup=False)
     if kept is not None:
         note_console().print(f"the former database is kept as {kept}; delete it when you want", markup=False)
+    if keys is not None:
+        note_console().print(f"the key file is now {keys}", markup=False)
+    if lost:
+        note_console().print(
+            f"these connected models need their API keys again: {'; '.join(lost)}", markup=False
+        )
     note_console().print(
         "start the server; with accounts put jwt.key into the data folder before, or everybody logs in again",
         markup=False,
@@ -131,6 +155,25 @@ def _read_url() -> "DatabaseUrl":
         return database_url(read_settings())
     except ValueError as error:
         raise CommandError(str(error)) from error
+
+
+async def _list_lost_keys() -> list[str]:
+    """The connected models whose keys this machine cannot open, each with its owner."""
+    from app.storage.database import Database
+    from app.storage.key_file import KeyFile
+    from app.storage.migrate import upgrade
+    from app.storage.model_connections import list_lost
+
+    settings = read_settings()
+    await upgrade(_read_url())  # as the next start does
+    database = Database(settings)
+    key_file = KeyFile(settings.data_dir, settings.llm.connections_key.get_secret_value())
+    try:
+        async with database.read() as session:
+            lost = await list_lost(session, key_file)
+    finally:
+        await database.aclose()
+    return [f"{each.title} of {owner}" for owner, each in lost]
 
 
 def _is_empty(url: "DatabaseUrl") -> bool:

@@ -316,7 +316,7 @@ BUILT_IN_LLM_NAMES = ("openai_compat", "llama_local", "echo")
 """Language-model providers that are always there; no profile can have one of these names."""
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-VendorName = Literal["openai", "lm_studio", "ollama", "llama_cpp", "vllm", "openrouter", "other"]
+VendorName = Literal["openai", "anthropic", "lm_studio", "ollama", "llama_cpp", "vllm", "openrouter", "other"]
 """Vendors whose habits are known; `other` is any service with OpenAI's API."""
 
 
@@ -415,6 +415,17 @@ class LlmSettings(BaseModel):
         ["http://127.0.0.1:1234", "http://127.0.0.1:11434", "http://127.0.0.1:8080", "http://127.0.0.1:9931"],
         description="origins that a request may name besides public https, comma-separated; "
         "localhost counts as 127.0.0.1",
+    )
+    connections: int = Field(
+        20,
+        ge=0,
+        le=1000,
+        description="models that one user can connect in the page; 0 lets nobody connect one",
+    )
+    connections_key: SecretStr = Field(
+        SecretStr(""),
+        description="secret that encrypts the keys of connected models, 32 characters or more; empty keeps one in the "
+        "file `connections.key` of the data folder. Servers that share a database need the same one",
     )
     connect_timeout_s: float = Field(
         5.0, gt=0, le=60, description="longest time to connect to a service or model server (s)"

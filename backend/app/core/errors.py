@@ -36,7 +36,7 @@ A message can be shown to the client: it is lower-case, names the thing with `!r
 to go on. It never contains a key, audio, a transcript or a prompt.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class PrompterError(Exception):
@@ -258,6 +258,11 @@ class EngineFailed(PrompterError):
     close_code = 1011
 
 
+UpstreamReason = Literal["unknown_host", "refused", "tls", "redirects", "no_api"]
+"""Why an upstream cannot be asked: no address has the name, nothing listens there, TLS fails, it sends elsewhere, or
+something else than an API answers."""
+
+
 class UpstreamError(PrompterError):
     code = "upstream_error"
     status = 502
@@ -269,10 +274,13 @@ class UpstreamError(PrompterError):
         retry_after_s: float | None = None,
         param: str | None = None,
         upstream_status: int | None = None,
+        reason: UpstreamReason | None = None,
     ) -> None:
         super().__init__(message, retry_after_s=retry_after_s, param=param)
         self.upstream_status = upstream_status
         """The status of the upstream's answer, if there was one; kept under /v1."""
+        self.reason = reason
+        """Why it cannot be asked, where that is known."""
 
 
 class UpstreamUnauthorized(UpstreamError):

@@ -72,8 +72,15 @@ class AssistantOut(BaseModel):
     )
 
 
+class ConnectionRefOut(BaseModel):
+    """What a connected model tells of its connection."""
+
+    title: str = Field(description="the name to show to people", examples=["OpenAI"])
+    own: bool = Field(description="whether the caller has connected it; false if an admin shares it")
+
+
 class LlmProviderOut(ProviderOut):
-    """One provider of language models, or one assistant."""
+    """One provider of language models, one connected model, or one assistant."""
 
     chosen: bool = Field(
         False,
@@ -81,6 +88,9 @@ class LlmProviderOut(ProviderOut):
     )
     assistant: AssistantOut | None = Field(
         None, description="the title and purpose of an assistant; null for all others"
+    )
+    connection: ConnectionRefOut | None = Field(
+        None, description="the title of a model that a user has connected; null for all others"
     )
 
 

@@ -16,6 +16,7 @@ from app.storage import migrate
 from app.storage.common import utc_now
 from app.storage.data_folder import DATABASE_FILE, list_database_files, lock_folder
 from app.storage.database import RESTORE_REMEDY, explain, is_damage, translate_errors
+from app.storage.key_file import CONNECTIONS_KEY_FILE, write_private
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +95,49 @@ def restore(backup: Path, folder: Path, at: datetime | None = None) -> tuple[int
                 f"the backup {str(backup)!r} cannot be restored: {_explain(error)}; the database is as it was"
             ) from error
     return file.stat().st_size, kept
+
+
+def back_up_keys(folder: Path, target: Path) -> Path | None:
+    """Copy the key file of connected models beside a backup; return its name, None where there is no key file.
+
+    Raises:
+        StorageUnavailable: the copy exists already, or cannot be written.
+    """
+    source, copy = folder / CONNECTIONS_KEY_FILE, target.with_name(f"{target.name}.keys")
+    if not source.is_file():
+        return None
+    try:
+        write_private(copy, source.read_bytes())
+    except OSError as error:
+        raise StorageUnavailable(
+            f"the key file {str(copy)!r} could not be written: {_explain(error)}"
+        ) from error
+    return copy
+
+
+def restore_keys(backup: Path, folder: Path, at: datetime | None = None) -> Path | None:
+    """Make the key file that lies beside a backup the one of a folder; None where there is none, or it is the same.
+
+    The former one is kept under another name.
+
+    Raises:
+        StorageUnavailable: a key file cannot be read or written.
+    """
+    copy, file = backup.with_name(f"{backup.name}.keys"), folder / CONNECTIONS_KEY_FILE
+    if not copy.is_file():
+        return None
+    try:
+        data = copy.read_bytes()
+        if file.exists():
+            if file.read_bytes() == data:
+                return None
+            file.rename(file.with_name(f"{file.name}.before-{at or utc_now():%Y%m%d-%H%M%S}"))
+        write_private(file, data)
+    except OSError as error:
+        raise StorageUnavailable(
+            f"the key file {str(file)!r} could not be written: {_explain(error)}"
+        ) from error
+    return copy
 
 
 def refuse_damaged(folder: Path) -> None:

@@ -253,6 +253,33 @@ class AttachmentRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class ModelConnectionRow(Base):
+    """A model that a user has connected: its address, and its key in encrypted form."""
+
+    __tablename__ = "model_connections"
+    __table_args__ = (Index("uq_model_connections_user_id_name", "user_id", "name", unique=True),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(64))
+    """Its name in ids of models, after `my.` or `shared.`."""
+    title: Mapped[str]
+    vendor: Mapped[str] = mapped_column(String(32))
+    base_url: Mapped[str]
+    sealed_key: Mapped[str | None]
+    """See `key_file.py`; None for a server that wants no key."""
+    key_hint: Mapped[str] = mapped_column(String(16))
+    """The last characters of the key, by which its user recognises it."""
+    model: Mapped[str]
+    """The model for requests that name only the connection; empty takes the first that the server lists."""
+    models: Mapped[list[str]]
+    """The models to offer; empty offers what the server lists."""
+    shared: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether all users may use it. It counts only while its owner is an admin."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class ShareRow(Base):
     """A link that shows a branch to others; not used yet."""
 

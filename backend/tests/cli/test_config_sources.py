@@ -4,8 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.config_sources import MASK, SettingRow, list_settings
+from app.cli.config_sources import (
+    MASK,
+    ConnectionRow,
+    SettingRow,
+    has_database,
+    list_model_sources,
+    list_settings,
+    read_connections,
+)
 from app.core.config import Settings
+from app.storage import model_connections
+from app.storage.database import Database
+from tests.storage.test_model_connections import new_connection
+from tests.support.database import add_user
+from tests.support.gguf import write_gguf
 
 SECRET = "sk-very-secret"
 
@@ -88,3 +101,38 @@ def test_the_dotenv_file_is_that_of_the_base_folder(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("app.cli.config_sources.base_folder", lambda: tmp_path)
     found = {row.name: row for row in list_settings(Settings(_env_file=tmp_path / ".env"))}
     assert found["PROMPTER_PORT"] == SettingRow("PROMPTER_PORT", "8124", ".env")
+
+
+def test_each_model_service_is_named_with_its_source(tmp_path: Path) -> None:
+    environ = {
+        "PROMPTER_LLM__PROFILES__STUDY__BASE_URL": "http://user:secret@192.168.1.20/v1",
+        "PROMPTER_MODELS_DIR": str(tmp_path),
+    }
+    dotenv: dict[str, str | None] = {"PROMPTER_LLM__PROFILES__STUDY__API_KEY": SECRET}
+    write_gguf(tmp_path / "small.gguf", {"general.architecture": "llama"}, {})
+    connected = [
+        ConnectionRow(owner="ana", name="my.openai", base_url="https://api.openai.com/v1", shared=True)
+    ]
+    made = settings(**environ, PROMPTER_LLM__PROFILES__STUDY__API_KEY=SECRET)
+    found = list_model_sources(made, connected, environ, dotenv)
+    assert [(row.name, row.value, row.source) for row in found] == [
+        ("model service study", f"http://{MASK}@192.168.1.20/v1", "environment, .env"),
+        ("model service llama_local", "small", "file"),
+        ("model service my.openai", "https://api.openai.com/v1", "page, ana, shared"),
+    ]
+
+
+def test_no_database_is_made_by_asking(tmp_path: Path) -> None:
+    assert not has_database(Settings(_env_file=None, data_dir=tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
+
+
+async def test_what_users_have_connected_is_read(database: Database, storage_settings: Settings) -> None:
+    user_id = await add_user(database, "ana")
+    connection = new_connection(user_id)
+    async with database.write() as session:
+        await model_connections.add(session, connection)
+    assert has_database(storage_settings)
+    assert await read_connections(storage_settings) == [
+        ConnectionRow(owner="ana", name="my.openai", base_url=connection.base_url, shared=False)
+    ]

@@ -286,12 +286,25 @@ def _asked(cast: Cast, path: str, body: dict[str, Any]) -> httpx2.Response:
         return http.post(path, json=body)
 
 
+def _connection(cast: Cast) -> str:
+    body = {"base_url": "https://models.example/v1", "api_key": "sk-of-the-owner-0123456789"}
+    return str(_asked(cast, "/api/connections", body).json()["id"])
+
+
+def _unreachable_connection(cast: Cast) -> str:
+    """One whose trial ends at once: nothing listens there."""
+    body = {"base_url": "http://127.0.0.1:9931/v1"}
+    return str(_asked(cast, "/api/connections", body).json()["id"])
+
+
 MAKERS: dict[str, Callable[[Cast], str]] = {
     "key_id": _key,
     "conversation_id": _conversation,
     "session_id": _session,
     "message_id": _answer,
     "dictation_id": _dictation,
+    "connection_id": _connection,
+    "POST /api/connections/{connection_id}/test": _unreachable_connection,
     "POST /api/messages/{message_id}/edit": _question,
     "POST /api/messages/{message_id}/approvals/{call_id}": _approval,
 }
@@ -300,6 +313,7 @@ NOBODYS = {"path", "model_id"}
 """Parameters that name nothing of anybody's."""
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/conversations/{conversation_id}": {"title": "changed"},
+    "PATCH /api/connections/{connection_id}": {"title": "changed"},
     "POST /api/messages/{message_id}/edit": {"message": "changed", "model": "echo"},
     "POST /api/messages/{message_id}/approvals/{call_id}": {"approved": True},
     "POST /api/chat/realtime/sessions/{session_id}/stream": {"content": "hello", "model": "echo"},
@@ -335,9 +349,14 @@ def test_nor_where_a_body_names_it(cast: Cast) -> None:
     assert ask(cast, "POST", "/api/chat/stream", cast.tokens["owner"], body).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/api/conversations", "/api/dictations", "/api/keys"])
+@pytest.mark.parametrize("path", ["/api/conversations", "/api/dictations", "/api/keys", "/api/connections"])
 def test_lists_hold_ones_own_alone(cast: Cast, path: str) -> None:
-    made = {"/api/conversations": _conversation, "/api/dictations": _dictation, "/api/keys": _key}[path](cast)
+    made = {
+        "/api/conversations": _conversation,
+        "/api/dictations": _dictation,
+        "/api/keys": _key,
+        "/api/connections": _connection,
+    }[path](cast)
     assert made in ask(cast, "GET", path, cast.tokens["owner"]).text
     for kind in ("other", "admin"):
         assert made not in ask(cast, "GET", path, cast.tokens[kind]).text

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -19,11 +20,16 @@ from sqlalchemy import text
 from app.core.config import Settings
 from app.core.errors import StorageUnavailable
 from app.core.security import LOCAL_USER_ID
-from app.storage import backup, conversations, data_folder, lifecycle, messages
+from app.storage import backup, conversations, data_folder, lifecycle, messages, model_connections
+from app.storage.common import utc_now
 from app.storage.database import Database
+from app.storage.key_file import CONNECTIONS_KEY_FILE, KeyFile
+from app.storage.model_connections import StoredConnection, make_key_context
+from app.utils.ids import new_id
 from tests.support.command import get_only_line, run_prompter
 from tests.support.database import PostgresServer, make_settings
 
+CONNECTED_KEY = "sk-canary-of-a-connection-0123456789"
 WRITTEN_BEFORE = Path(__file__).with_name("written_before.db.gz")
 """A database of the schema 0002."""
 
@@ -454,3 +460,78 @@ def test_an_address_that_cannot_be_read_is_not_repeated(url: str) -> None:
     done = run_prompter("db", "status", env={"PROMPTER_STORAGE__URL": url})
     assert done.returncode != 0
     assert url not in get_only_line(done.stderr)
+
+
+# -- the keys of connected models
+
+
+async def connected_server(folder: Path) -> Settings:
+    """A data folder in which Ana's model is connected, with a key."""
+    settings = make_settings(folder)
+    database = Database(settings)
+    async with lifecycle.open_database(database, settings):
+        now, context = utc_now(), StoredConnection(
+            id=new_id(), user_id=LOCAL_USER_ID, name="openai", title="OpenAI", vendor="openai",
+            base_url="https://api.openai.com/v1", sealed_key=None, key_hint="cdef", model="", models=(),
+            shared=False, created_at=utc_now(), updated_at=utc_now(),
+        )  # fmt: skip
+        sealed = KeyFile(folder).seal(CONNECTED_KEY, make_key_context(context))
+        async with database.write() as session:
+            await model_connections.add(session, replace(context, sealed_key=sealed, created_at=now))
+    await database.aclose()
+    return settings
+
+
+async def read_key(settings: Settings) -> str | None:
+    database = Database(settings)
+    try:
+        async with database.read() as session:
+            [(_, stored)] = await model_connections.list_all(session)
+    finally:
+        await database.aclose()
+    assert stored.sealed_key is not None
+    return KeyFile(settings.data_dir).open(stored.sealed_key, make_key_context(stored))
+
+
+async def test_keys_are_in_no_backup_unless_they_are_asked_for(tmp_path: Path) -> None:
+    env = env_of(await connected_server(tmp_path / "data"))
+    code, _, _ = await command("db", "backup", tmp_path / "plain.db", env=env)
+    assert code == 0
+    material = (tmp_path / "data" / CONNECTIONS_KEY_FILE).read_bytes()
+    assert not (tmp_path / "plain.db.keys").exists()
+    data = (tmp_path / "plain.db").read_bytes()
+    assert CONNECTED_KEY.encode() not in data
+    assert material not in data
+    code, _, told = await command("db", "backup", tmp_path / "full.db", "--with-keys", env=env)
+    assert code == 0
+    assert "full.db.keys opens the API keys" in told.replace("\n", " ")
+    copy = tmp_path / "full.db.keys"
+    assert copy.read_bytes() == material
+    assert copy.stat().st_mode & 0o077 == 0
+
+
+async def test_a_restore_without_the_key_file_names_what_needs_its_key_again(tmp_path: Path) -> None:
+    env = env_of(await connected_server(tmp_path / "data"))
+    await command("db", "backup", tmp_path / "plain.db", env=env)
+    await command("db", "backup", tmp_path / "full.db", "--with-keys", env=env)
+    new = make_settings(tmp_path / "new")
+    code, _, told = await command("db", "restore", tmp_path / "plain.db", env=env_of(new))
+    assert code == 0
+    assert "need their API keys again: OpenAI of local" in " ".join(told.split())
+    assert await read_key(new) is None
+    code, _, told = await command("db", "restore", tmp_path / "full.db", env=env_of(new))
+    assert code == 0
+    assert "keys again" not in told
+    assert await read_key(new) == CONNECTED_KEY
+    assert (new.data_dir / CONNECTIONS_KEY_FILE).stat().st_mode & 0o077 == 0
+
+
+async def test_a_restore_keeps_the_former_key_file(tmp_path: Path) -> None:
+    env = env_of(await connected_server(tmp_path / "data"))
+    await command("db", "backup", tmp_path / "full.db", "--with-keys", env=env)
+    other = await connected_server(tmp_path / "other")
+    former = (other.data_dir / CONNECTIONS_KEY_FILE).read_bytes()
+    assert (await command("db", "restore", tmp_path / "full.db", env=env_of(other)))[0] == 0
+    assert await read_key(other) == CONNECTED_KEY
+    [kept] = other.data_dir.glob(f"{CONNECTIONS_KEY_FILE}.before-*")
+    assert kept.read_bytes() == former

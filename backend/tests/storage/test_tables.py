@@ -12,6 +12,7 @@ def test_the_tables_are_these() -> None:
         "dictation_finals",
         "dictations",
         "messages",
+        "model_connections",
         "refresh_tokens",
         "runs",
         "search_entries",

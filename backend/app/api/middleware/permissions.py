@@ -49,6 +49,11 @@ RULES: tuple[Rule, ...] = (
     _rule("GET /api/auth/me", "caller"),
     _rule("GET,POST /api/keys", "person"),
     _rule("DELETE /api/keys/{key_id}", "person"),
+    # models that users connect: a leaked key must not be able to plant one, or to spend another's
+    _rule("GET,POST /api/connections", "person"),
+    _rule("POST /api/connections/test", "person"),
+    _rule("PATCH,DELETE /api/connections/{connection_id}", "person"),
+    _rule("POST /api/connections/{connection_id}/test", "person"),
     # speech
     _rule(f"{SOCKET} /ws/stt", "caller", "stt"),
     _rule("POST /v1/audio/transcriptions", "caller", "stt"),

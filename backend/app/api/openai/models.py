@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app.api.deps import Resources, ResourcesDep
+from app.api.deps import CallerDep, Resources, ResourcesDep
 from app.core.errors import ModelNotFound
 from app.schemas.errors import describe_answer
 from app.schemas.openai_chat import ModelList, ModelOut
@@ -15,6 +15,8 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 
 DISCOVERER = "prompter-discovery"
 """Prefix of the User-Agent of a PROMPTer that probes for servers. Two that probe each other must not recurse."""
+PROMPTER = "prompter"
+"""The User-Agent of a PROMPTer that asks an upstream. One that is connected to itself must not recurse."""
 WHISPER = "whisper-1"
 """OpenAI's model name for the default speech engine."""
 
@@ -29,13 +31,17 @@ _LIST: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/models", summary="Models for chat", responses=_LIST)
-async def models(request: Request, resources: ResourcesDep) -> ModelList:
+async def models(request: Request, resources: ResourcesDep, caller: CallerDep) -> ModelList:
     """All models of all providers that list their models, as `provider/model`; `echo` is always among them.
+
+    Those that the caller has connected, or that an admin shares, come first, as `my.…` and `shared.…`. Another
+    PROMPTer that asks does not get them.
 
     Providers are asked in parallel; one that does not answer within 3 s is left out.
     """
-    found = not request.headers.get("user-agent", "").startswith(DISCOVERER)
-    listed = await resources.catalog.list_models(found=found)
+    agent = request.headers.get("user-agent", "")
+    user_id = None if agent == PROMPTER else caller.user_id
+    listed = await resources.catalog.list_models(user_id, found=not agent.startswith(DISCOVERER))
     return ModelList(data=[_chat_model(model, resources) for model in listed])
 
 
@@ -63,11 +69,11 @@ async def audio_models(resources: ResourcesDep) -> ModelList:
         "default": describe_openai_error("Any other error, in the same shape"),
     },
 )
-async def model(model_id: str, resources: ResourcesDep) -> ModelOut:
+async def model(model_id: str, resources: ResourcesDep, caller: CallerDep) -> ModelOut:
     """A model for chat or for transcription, by its id, its bare name, or an alias."""
     try:
         if model_id != WHISPER:  # the alias `*` must not take the name that every speech client sends
-            found = await resources.catalog.resolve(model_id)
+            found = await resources.catalog.resolve(model_id, caller.user_id)
             return _out(found.id, found.provider, resources)
     except ModelNotFound:
         speech = {one.id: one for one in await _speech_models(resources)}
@@ -78,7 +84,8 @@ async def model(model_id: str, resources: ResourcesDep) -> ModelOut:
 
 
 def _chat_model(one: Model, resources: Resources) -> ModelOut:
-    return _out(one.id, one.provider, resources, f"{one.name} ({one.provider})" if one.name else one.title)
+    name = f"{one.name} ({one.title or one.provider})" if one.name else one.title
+    return _out(one.id, one.provider, resources, name)
 
 
 def _out(model_id: str, owner: str, resources: Resources, name: str = "") -> ModelOut:
@@ -98,10 +105,11 @@ api_router = APIRouter(prefix="/api/models", tags=["conversations"])
 @api_router.get(
     "", summary="Models to choose from", responses={**describe_answer("All that can be asked for now")}
 )
-async def list_model_ids(resources: ResourcesDep) -> list[str]:
+async def list_model_ids(resources: ResourcesDep, caller: CallerDep) -> list[str]:
     """The `model` of a conversation or a message: `provider/model`, or a provider's name; `echo` is always there.
 
     Each once. Providers are asked in parallel, and one that does not answer within 3 s is left out;
     `GET /providers/llm` says why.
     """
-    return list(dict.fromkeys(model.id for model in await resources.catalog.list_models()))
+    listed = await resources.catalog.list_models(caller.user_id)
+    return list(dict.fromkeys(model.id for model in listed))

@@ -20,14 +20,22 @@ class ProfileProvider:
     """One upstream under the name of its profile. Address and key come from the profile, never from a request."""
 
     def __init__(
-        self, settings: Settings, source: ProfileSource, *, resolver: Resolver = resolve_host, tries: int = 2
+        self,
+        settings: Settings,
+        source: ProfileSource,
+        *,
+        resolver: Resolver = resolve_host,
+        tries: int = 2,
+        client: UpstreamClient | None = None,
     ) -> None:
+        """`client` is shared with others, and closed by its owner; without one the provider has its own."""
         del settings  # the profile has all that it needs of them
         self.name = source.name
         self.type = "local" if source.is_local else "cloud"
         self._source = source
         self._resolver = resolver
         self._tries = tries
+        self._shared_client = client
         self._client: UpstreamClient | None = None
         self._state: _ProfileState | None = None
 
@@ -82,10 +90,11 @@ class ProfileProvider:
 
     def _get_state(self, profile: Profile) -> "_ProfileState":
         """The state of this profile; a new one where the profile has changed."""
-        if self._client is None:
-            self._client = UpstreamClient(profile.connect_timeout_s, self._resolver)
+        client = self._shared_client or self._client
+        if client is None:
+            client = self._client = UpstreamClient(profile.connect_timeout_s, self._resolver)
         if self._state is None or self._state.profile != profile:
-            self._state = _ProfileState(self._client, profile, self._tries)
+            self._state = _ProfileState(client, profile, self._tries)
         return self._state
 
 

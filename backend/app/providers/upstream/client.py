@@ -30,10 +30,21 @@ class Endpoint:
     reach: Reach
     reuses_connections: bool = True
     """Whether a connection may serve a second request."""
+    name: str = ""
+    """The name of a connection, for errors; empty for all others."""
+    sends_x_api_key: bool = False
+    """Whether the key goes into `x-api-key`, with the version that Anthropic's own API wants, and not into a bearer."""
+
+    @property
+    def told_name(self) -> str:
+        """What states call the upstream, which only its users read."""
+        return self.name or self.base.host
 
     @property
     def label(self) -> str:
         """What errors call the upstream: its host where the settings name it; they do not repeat a request."""
+        if self.name:
+            return self.name
         return "base_url" if self.reach is Reach.PUBLIC else self.base.host
 
 
@@ -123,7 +134,9 @@ def _build_requests(
     headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _USER_AGENT}
     if not endpoint.reuses_connections:
         headers["Connection"] = "close"
-    if endpoint.api_key:
+    if endpoint.api_key and endpoint.sends_x_api_key:
+        headers |= {"x-api-key": endpoint.api_key, "anthropic-version": "2023-06-01"}
+    elif endpoint.api_key:
         headers["Authorization"] = f"Bearer {endpoint.api_key}"
     if "json" in body:
         headers["Content-Type"] = "application/json"

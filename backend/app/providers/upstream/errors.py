@@ -21,13 +21,14 @@ from app.core.errors import (
     UpstreamError,
     UpstreamLoading,
     UpstreamRateLimited,
+    UpstreamReason,
     UpstreamTimeout,
     UpstreamTruncated,
     UpstreamUnauthorized,
 )
 from app.providers.upstream.codec import EventTooLong
 from app.providers.upstream.tool_call_normalizer import TooManyToolCalls
-from app.providers.upstream.transport import Reply
+from app.providers.upstream.transport import Reply, UnknownHost
 
 CONNECT_ERRORS = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, ssl.SSLError, anyio.EndOfStream)
 """The connection failed or was dropped. Trying again is safe while nothing of an answer has come."""
@@ -67,7 +68,8 @@ def upstream_errors(host: str, *, answer_begun: bool = False) -> Iterator[None]:
             raise make_truncated_error(host) from error
         raise UpstreamError(
             f"the upstream {host!r} cannot be reached or broke off ({type(error).__name__}); "
-            "check base_url and that it runs"
+            "check base_url and that it runs",
+            reason=_find_reason(error),
         ) from error
     except EventTooLong as error:
         raise UpstreamError(f"the upstream {host!r} sent an event without end") from error
@@ -75,6 +77,18 @@ def upstream_errors(host: str, *, answer_begun: bool = False) -> Iterator[None]:
         raise UpstreamError(f"the upstream {host!r} sent tool calls without end") from error
     except (httpcore2.UnsupportedProtocol, httpx2.InvalidURL) as error:
         raise UpstreamError(f"the upstream {host!r} cannot be asked; check base_url") from error
+
+
+def _find_reason(error: BaseException) -> UpstreamReason | None:
+    """Why no connection was made, None where one broke off."""
+    if isinstance(error, UnknownHost):
+        return "unknown_host"
+    causes: list[BaseException] = [error]
+    for cause in causes:
+        causes += [each for each in (cause.__cause__, cause.__context__) if each and each not in causes]
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return "tls"
+    return "refused" if isinstance(error, httpcore2.ConnectError) else None
 
 
 def make_truncated_error(host: str) -> UpstreamTruncated:
@@ -88,7 +102,8 @@ def make_no_api_error(host: str) -> UpstreamError:
     """Return the error of an address that answers with something else than an API does, such as a web page."""
     return UpstreamError(
         f"the upstream {host!r} answered with a page or a text: there is no API there; check base_url, which usually "
-        "ends in /v1"
+        "ends in /v1",
+        reason="no_api",
     )
 
 
@@ -212,7 +227,7 @@ class Refusal:
             return ContextTooLong(text + words)
         if 300 <= self.status < 400:
             text = f"{where} redirects (status {self.status}), which is not followed; give its final address"
-            return UpstreamError(text, **details)
+            return UpstreamError(text, reason="redirects", **details)
         numbered = f" (status {self.status})" if status else ""
         if is_loading(self.status, self.words):
             details.setdefault("retry_after_s", _RETRY_WHEN_LOADING_S)

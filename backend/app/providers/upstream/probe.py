@@ -1,17 +1,18 @@
 """Asks an upstream for its state, its models and its true address; the answer is kept for some seconds."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import anyio
 import orjson
 
-from app.core.errors import BaseUrlNotAllowed, UpstreamError
+from app.core.errors import BaseUrlNotAllowed, PrompterError, UpstreamError
 from app.providers.base import ProviderStatus
 from app.providers.upstream.addresses import BaseUrl
 from app.providers.upstream.client import Endpoint, UpstreamClient, make_redactor
 from app.providers.upstream.discovery import read_model_entries
-from app.providers.upstream.errors import Refusal, read_refusal, upstream_errors
+from app.providers.upstream.errors import Refusal, make_no_api_error, read_refusal, upstream_errors
 from app.providers.upstream.vendors import VENDORS, Vendor
 from app.schemas.providers import ProviderState
 
@@ -20,16 +21,23 @@ _CACHE_S = 20.0
 _NOT_READY_CACHE_S = 5.0
 _MAX_LIST_BYTES = 8 << 20  # OpenRouter lists thousands
 _NO_LIST_STATUSES = (404, 405, 501)
+_NO_CHAT = re.compile(
+    r"embed|rerank|whisper|transcribe|\btts|dall-e|moderation|realtime|image|sora|babbage|davinci|-audio",
+    re.IGNORECASE,
+)
+"""What the names of models have that answer no prompts: they are listed last."""
 
 
 @dataclass(frozen=True, slots=True)
-class _ProbeResult:
+class ProbeResult:
     """What one probe found."""
 
     status: ProviderStatus
     models: tuple[str, ...] = ()
     base: BaseUrl | None = None
     """The candidate for the base URL that answered, None where none did."""
+    failure: PrompterError | None = None
+    """Why the list of models could not be read; None for an upstream that has none."""
 
 
 class Probe:
@@ -46,14 +54,18 @@ class Probe:
         model: str,
         models: Sequence[str] = (),
         vendor: Vendor = VENDORS["other"],
+        *,
+        timeout_s: float = _PROBE_TIMEOUT_S,
     ) -> None:
         self._client = client
         self._endpoint = endpoint
         self._model = model
         self._models = tuple(models)
         self._vendor = vendor
+        self._timeout_s = timeout_s
+        self._found_page = False
         self._lock = anyio.Lock()
-        self._result: _ProbeResult | None = None
+        self._result: ProbeResult | None = None
         self._valid_until_s = 0.0
         self._resolved = endpoint if len(endpoint.base.candidates) == 1 else None
 
@@ -62,8 +74,12 @@ class Probe:
         return (await self._get_result()).status
 
     async def models(self) -> list[str]:
-        """Return the ids of the models, those for embeddings last; none where the upstream does not answer."""
+        """Return the ids of the models, those that answer no prompts last; none where the upstream does not answer."""
         return list((await self._get_result()).models)
+
+    async def look(self) -> ProbeResult:
+        """Return all that the last question has found."""
+        return await self._get_result()
 
     async def resolve_endpoint(self) -> Endpoint:
         """Return where to ask: a base URL without a path is tried with `/v1` and without it, once."""
@@ -74,7 +90,7 @@ class Probe:
             return replace(self._endpoint, base=base)
         return self._resolved
 
-    async def _get_result(self) -> _ProbeResult:
+    async def _get_result(self) -> ProbeResult:
         async with self._lock:
             if self._result is None or anyio.current_time() >= self._valid_until_s:
                 self._result = await self._probe()
@@ -84,43 +100,45 @@ class Probe:
                 self._valid_until_s = anyio.current_time() + (_CACHE_S if ready else _NOT_READY_CACHE_S)
             return self._result
 
-    async def _probe(self) -> _ProbeResult:
-        host = self._endpoint.base.host
+    async def _probe(self) -> ProbeResult:
+        host = self._endpoint.told_name
         endpoints = [self._resolved] if self._resolved else self._list_candidates()
         try:
-            with upstream_errors(host), anyio.fail_after(_PROBE_TIMEOUT_S):
+            with upstream_errors(host), anyio.fail_after(self._timeout_s):
                 for endpoint in endpoints:
                     if (result := await self._ask_for_models(endpoint)) is not None:
                         return await self._check_loaded(endpoint, result)
                 return self._result_without_list(endpoints[-1].base)
         except (UpstreamError, BaseUrlNotAllowed) as error:
             hint = f"; {self._vendor.hint}" if self._vendor.is_local else ""
-            return _ProbeResult(ProviderStatus(ProviderState.UNREACHABLE, error.message + hint))
+            status = ProviderStatus(ProviderState.UNREACHABLE, error.message + hint)
+            return ProbeResult(status, failure=error)
 
     def _list_candidates(self) -> list[Endpoint]:
         return [replace(self._endpoint, base=base) for base in self._endpoint.base.candidates]
 
-    async def _ask_for_models(self, endpoint: Endpoint) -> _ProbeResult | None:
+    async def _ask_for_models(self, endpoint: Endpoint) -> ProbeResult | None:
         """Ask an endpoint for `/models`; None where it has no such path."""
-        host = endpoint.base.host
-        async with self._client.request(
-            "GET", endpoint, "/models", timeout_s=_PROBE_TIMEOUT_S, tries=1
-        ) as reply:
+        asked = replace(endpoint, sends_x_api_key=self._vendor.lists_for_api_key)
+        async with self._client.request("GET", asked, "/models", timeout_s=self._timeout_s, tries=1) as reply:
             refusal = await read_refusal(reply, make_redactor(endpoint))
             if refusal is None:
-                ids = _read_model_ids(await reply.read_body(_MAX_LIST_BYTES))
+                body = await reply.read_body(_MAX_LIST_BYTES)
+                self._found_page = body.lstrip()[:1] == b"<"
+                ids = _read_model_ids(body)
                 return self._result_of_list(endpoint.base, ids) if ids is not None else None
         if refusal.status in _NO_LIST_STATUSES:
             return None
-        return _ProbeResult(
-            ProviderStatus(_state_of_refusal(refusal), refusal.to_error(host).message), base=endpoint.base
+        failure = refusal.to_error(endpoint.told_name)
+        return ProbeResult(
+            ProviderStatus(_state_of_refusal(refusal), failure.message), base=endpoint.base, failure=failure
         )
 
-    def _result_of_list(self, base: BaseUrl, ids: list[str]) -> _ProbeResult:
-        host, model = base.host, self._model
+    def _result_of_list(self, base: BaseUrl, ids: list[str]) -> ProbeResult:
+        host, model = self._endpoint.told_name, self._model
         if not ids and not self._models:
             hint = f"; {self._vendor.hint}" if self._vendor.is_local else "; load one there"
-            return _ProbeResult(
+            return ProbeResult(
                 ProviderStatus(ProviderState.NO_MODEL, f"the upstream {host!r} has no model{hint}"), (), base
             )
         doubt = "" if model in ids else ", which does not list that name"
@@ -129,29 +147,30 @@ class Probe:
             if model
             else f"{_describe_models(self._models or ids)} at {host!r}"
         )
-        return _ProbeResult(ProviderStatus(ProviderState.READY, what), self._models or tuple(ids), base)
+        return ProbeResult(ProviderStatus(ProviderState.READY, what), self._models or tuple(ids), base)
 
-    def _result_without_list(self, base: BaseUrl) -> _ProbeResult:
+    def _result_without_list(self, base: BaseUrl) -> ProbeResult:
         """Return the result of an upstream that lists no models; it may answer prompts all the same."""
-        host = base.host
+        host = self._endpoint.told_name
         models = self._models or ((self._model,) if self._model else ())
         if not models:
             words = f"{host!r} lists no models; check base_url, or say which there are: model, models"
-            return _ProbeResult(ProviderStatus(ProviderState.NO_MODEL, words), (), base)
+            failure = make_no_api_error(host) if self._found_page else None
+            return ProbeResult(ProviderStatus(ProviderState.NO_MODEL, words), (), base, failure)
         what = f"{self._model or models[0]!r} at {host!r}, which does not list its models"
-        return _ProbeResult(ProviderStatus(ProviderState.READY, what), models, base)
+        return ProbeResult(ProviderStatus(ProviderState.READY, what), models, base)
 
-    async def _check_loaded(self, endpoint: Endpoint, result: _ProbeResult) -> _ProbeResult:
+    async def _check_loaded(self, endpoint: Endpoint, result: ProbeResult) -> ProbeResult:
         """Ask llama.cpp whether its model is loaded: it lists the model earlier, and its `/health` knows."""
         if self._vendor.name != "llama_cpp" or result.status.state is not ProviderState.READY:
             return result
         root = replace(endpoint, base=endpoint.base.with_path(endpoint.base.path.removesuffix("/v1")))
-        async with self._client.request("GET", root, "/health", timeout_s=_PROBE_TIMEOUT_S, tries=1) as reply:
+        async with self._client.request("GET", root, "/health", timeout_s=self._timeout_s, tries=1) as reply:
             refusal = await read_refusal(reply, make_redactor(endpoint))
         if refusal is None or refusal.status != 503:
             return result
         return replace(
-            result, status=ProviderStatus(ProviderState.LOADING, refusal.to_error(root.base.host).message)
+            result, status=ProviderStatus(ProviderState.LOADING, refusal.to_error(root.told_name).message)
         )
 
 
@@ -166,7 +185,7 @@ def _describe_models(models: Sequence[str]) -> str:
 
 
 def _read_model_ids(body: bytes) -> list[str] | None:
-    """Return the ids of a list of models, those for embeddings last, None where the body is no such list."""
+    """Return the ids of a list of models, those that answer no prompts last, None where the body is no such list."""
     try:
         entries = read_model_entries(orjson.loads(body))
     except orjson.JSONDecodeError:
@@ -174,4 +193,4 @@ def _read_model_ids(body: bytes) -> list[str] | None:
     if entries is None:
         return None
     ids = dict.fromkeys(entry["id"] for entry in entries if entry["id"].isprintable() and entry["id"])
-    return sorted(ids, key=lambda model: "embed" in model.lower())
+    return sorted(ids, key=lambda model: bool(_NO_CHAT.search(model)))

@@ -6,14 +6,18 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from app.core.config import LlmProfile, Settings, VendorName
-from app.core.errors import BaseUrlNotAllowed, MissingConfig
-from app.providers.upstream.addresses import BaseUrl, Reach, is_loopback_host, parse_base_url
+from app.core.errors import BadRequest, BaseUrlNotAllowed, MissingConfig
+from app.providers.upstream.addresses import BaseUrl, Reach, decide_reach, is_loopback_host, parse_base_url
 from app.providers.upstream.client import Endpoint
 from app.providers.upstream.vendors import VENDORS, Vendor
 
 NAMED_IN_REQUEST = "openai_compat"
 """The profile of the settings `llm.openai_compat`; a request may bring another address, key and model."""
-_CLOUD_HOSTS: dict[str, VendorName] = {"api.openai.com": "openai", "openrouter.ai": "openrouter"}
+_CLOUD_HOSTS: dict[str, VendorName] = {
+    "api.openai.com": "openai",
+    "api.anthropic.com": "anthropic",
+    "openrouter.ai": "openrouter",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,43 @@ def make_discovered_profile(name: str, vendor: Vendor, base_url: str, settings: 
     """Return the profile of a server that was found on this machine; it has no API key."""
     own = _ProfileSettings(name=name, vendor=vendor, setting="", base_url=base_url, api_key="", model="")
     return replace(_build_profile(own, settings), is_discovered=True)
+
+
+def make_connected_profile(
+    name: str,
+    vendor: VendorName,
+    *,
+    base_url: str,
+    api_key: str,
+    model: str,
+    models: Sequence[str],
+    settings: Settings,
+) -> Profile:
+    """Return the profile of a model that a user connects: the rules for addresses of clients hold, and `name` is told.
+
+    Raises:
+        BadRequest: no key has the characters of this one.
+        BaseUrlNotAllowed: the address is neither public https nor on the list of allowed origins.
+    """
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise BadRequest("api_key holds a character that no key has; copy it again")
+    base = parse_base_url(base_url)
+    if is_loopback_host(base.host.strip("[]")) and base.origin.endswith(f":{settings.port}"):
+        raise BaseUrlNotAllowed("base_url is this server itself; give the address of a model server")
+    known = guess_vendor(base) if vendor == "other" else VENDORS[vendor]
+    base = normalize_base_url(base, known)
+    limits = settings.llm
+    near = is_on_local_network(base)
+    return Profile(
+        name=name,
+        vendor=known,
+        endpoint=Endpoint(base, api_key, decide_reach(base, settings), known.keeps_connections, name=name),
+        model=model,
+        models=tuple(models),
+        connect_timeout_s=limits.connect_timeout_s,
+        first_byte_timeout_s=limits.local_first_byte_timeout_s if near else limits.first_byte_timeout_s,
+        idle_timeout_s=limits.idle_timeout_s,
+    )
 
 
 def guess_vendor(base: BaseUrl) -> Vendor:

@@ -28,6 +28,10 @@ async def resolve_host(host: str, port: int) -> list[Address]:
     return [ip_address(entry[4][0]) for entry in found]
 
 
+class UnknownHost(httpcore2.ConnectError):
+    """The name of a host cannot be resolved."""
+
+
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
     """Opens connections: looks a host up once, checks every address, and connects to an address that it checked.
 
@@ -65,7 +69,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 if index == len(addresses) - 1:
                     raise
-        raise httpcore2.ConnectError("the host has no address")
+        raise UnknownHost("the host has no address")
 
     async def _resolve_allowed(self, host: str, port: int, timeout_s: float | None) -> list[Address]:
         try:
@@ -74,7 +78,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         except TimeoutError as error:
             raise httpcore2.ConnectTimeout("the name was not resolved in time") from error
         except (OSError, UnicodeError) as error:
-            raise httpcore2.ConnectError("the name cannot be resolved") from error
+            raise UnknownHost("the name cannot be resolved") from error
         if not all(may_reach(address, self._reach) for address in addresses):
             # The message does not name the address: a client must not map the network by asking.
             raise BaseUrlNotAllowed(

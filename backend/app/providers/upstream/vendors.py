@@ -85,6 +85,8 @@ class Vendor:
     """Paths of its own API, which people paste in place of `/v1`."""
     keeps_connections: bool = True
     """Whether a connection can serve several requests."""
+    lists_for_api_key: bool = False
+    """Whether its list of models wants `x-api-key` and refuses a bearer token, unlike its chat: Anthropic's."""
 
     @property
     def base_url(self) -> str:
@@ -111,7 +113,8 @@ class Vendor:
 
 # Sources are each vendor's own documents. OpenAI: reference of chat completions. LM Studio: docs
 # "OpenAI compatibility" and "Tool use". Ollama: struct ChatCompletionRequest in openai/openai.go. llama.cpp:
-# tools/server/README.md. vLLM: "OpenAI-compatible server". OpenRouter: API reference, "Parameters".
+# tools/server/README.md. vLLM: "OpenAI-compatible server". OpenRouter: API reference, "Parameters". Anthropic: "OpenAI
+# SDK compatibility"; its list of models: API reference, "List models".
 VENDORS: dict[VendorName, Vendor] = {
     vendor.name: vendor
     for vendor in (
@@ -128,6 +131,15 @@ VENDORS: dict[VendorName, Vendor] = {
                 refuses_sampling_while_reasoning=True,
                 reads_reasoning=False,
             ),
+        ),
+        Vendor(
+            name="anthropic",
+            title="Anthropic",
+            base_urls=("https://api.anthropic.com/v1",),
+            is_local=False,
+            hint="make a key at console.anthropic.com",
+            rules=RequestRules(limit_field="max_tokens", reads_reasoning=False),
+            lists_for_api_key=True,
         ),
         Vendor(
             name="lm_studio",

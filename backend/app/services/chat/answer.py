@@ -70,7 +70,7 @@ class AnswerRun:
             )
         if self._model.provider is not None:
             label = {"complete": "completed", "failed": "failed"}.get(outcome.status, "left")
-            self._deps.observer.count_answer(self._model.provider, label)
+            self._deps.observer.count_answer(self._model.metrics_label, label)
         return outcome
 
     async def _run_model(self) -> Outcome:

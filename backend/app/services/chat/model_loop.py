@@ -81,6 +81,11 @@ class ModelLoop:
         """The provider of the model; None before the model is resolved."""
         return self._choice.provider if self._choice else None
 
+    @property
+    def metrics_label(self) -> str:
+        """The provider's name in metrics; empty before the model is resolved."""
+        return self._choice.metrics_label if self._choice else ""
+
     async def run(self, context: RunContext) -> None:
         """Ask the model, and return when it has ended or the answer is as long as it may be.
 
@@ -98,7 +103,9 @@ class ModelLoop:
                 self._ids.question_id,
                 last=self._deps.settings.context_messages,
             )
-        resolved = await self._deps.catalog.resolve(self._options.model or conversation.model)
+        resolved = await self._deps.catalog.resolve(
+            self._options.model or conversation.model, self._ids.user_id
+        )
         self._choice = choice = resolved.bind(context)
         self._messages = build_context(
             branch,
@@ -140,7 +147,7 @@ class ModelLoop:
                 self._add_chunk(chunk)
                 if is_first:
                     is_first = False
-                    self._deps.observer.time_first_token(choice.provider, time.monotonic() - started_s)
+                    self._deps.observer.time_first_token(choice.metrics_label, time.monotonic() - started_s)
                 if self._buffer.chars > self._deps.settings.answer_chars:
                     self._finish_reason = "length"
                     break

@@ -155,7 +155,8 @@ class CompletionService:
             BadRequest, ModelNotFound, ProviderNotReady
         """
         body = filter_fields(request.body)
-        model = await self._catalog.resolve(request.model)
+        user_id = None if request.caller is None else request.caller.user_id
+        model = await self._catalog.resolve(request.model, user_id)
         omitted_tools: list[str] = []
         if request.caller is not None:
             model = model.bind(RunContext(request.caller, on_tools_omitted=omitted_tools.extend))
@@ -186,7 +187,7 @@ class Completion:
         self._stream = self._model.chat.stream(self._request)
         self._is_open = True
         first = await anext(self._stream)
-        self._observer.time_first_token(self._model.provider, time.monotonic() - self._started_s)
+        self._observer.time_first_token(self._model.metrics_label, time.monotonic() - self._started_s)
         return first
 
     @contextmanager
@@ -203,7 +204,7 @@ class Completion:
         """Count how the answer ended; only the first call counts."""
         if not self._ended:
             self._ended = True
-            self._observer.count_answer(self._model.provider, outcome)
+            self._observer.count_answer(self._model.metrics_label, outcome)
 
 
 class ChatCompletion(Completion):

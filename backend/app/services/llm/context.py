@@ -47,6 +47,13 @@ class ResolvedModel:
     chat: ChatProvider
     model: str
     """The provider's own name of the model; empty for a provider that has only one."""
+    is_connected: bool = False
+    """Whether a user has connected it."""
+
+    @property
+    def metrics_label(self) -> str:
+        """The provider's name in metrics, which know nothing of users."""
+        return "connection" if self.is_connected else self.provider
 
     def bind(self, context: RunContext) -> "ResolvedModel":
         """The model bound to one run. A plain model needs no context and stays as it is."""

@@ -13,6 +13,7 @@ from app.providers.base import AddressableProvider, ChatMessage, LlmConfig
 from app.providers.joining import ANSWER_CHARS, too_long
 from app.providers.upstream.profiles import NAMED_IN_REQUEST
 from app.services.llm.completion import Completion, valid_usage
+from app.services.llm.connections import is_connection_name
 from app.services.llm.context import ResolvedModel, RunContext
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
@@ -34,6 +35,11 @@ class Prompt:
     caller: Caller | None = None
     """The caller whose rights an assistant has."""
     config: LlmConfig = field(default_factory=LlmConfig)
+
+    @property
+    def user_id(self) -> UUID | None:
+        """Whose connected models it may name."""
+        return None if self.caller is None else self.caller.user_id
 
 
 class GenerateService:
@@ -76,7 +82,7 @@ class GenerateService:
         config, named = prompt.config, prompt.provider or prompt.config.model
         if not named or (prompt.provider is None and config.base_url):
             return None
-        found = self._catalog.find_assistant(named)
+        found = self._catalog.find_assistant(named, prompt.user_id)
         if found is None:
             return None
         if config.base_url or config.api_key or config.model not in ("", named):
@@ -93,14 +99,39 @@ class GenerateService:
         # A request with an address or a key means the one provider that uses them; an echo would hide a mistake.
         brought = NAMED_IN_REQUEST if config.base_url or config.api_key else None
         named = prompt.provider or brought
+        if (connected := await self._connected(prompt)) is not None:
+            return connected
         owner, _, model = config.model.partition("/")
         # `openai_compat` alone is no prefix: what its upstream calls a model may begin with any word.
         if model and owner in self._providers.names and named in (None, owner):
             chat = await self._providers.get(owner)
             if not isinstance(chat, TextOnlyChat):
                 return _resolved(owner, model, chat, config)
+        if named is None and not config.model:
+            connected = await self._catalog.find_default_connection(prompt.user_id)
+            if connected is not None:
+                return connected
         name = named or await self._providers.find_default()
         return _resolved(name, config.model, await self._providers.get(name), config)
+
+    async def _connected(self, prompt: Prompt) -> ResolvedModel | None:
+        """The connected model that `provider` or `config.model` names, None where they name none.
+
+        Raises:
+            BadRequest: the request also brings an address or a key.
+            ModelNotFound: this user has no such connection.
+        """
+        config = prompt.config
+        asked = prompt.provider or config.model
+        if prompt.provider and config.model:
+            asked = f"{prompt.provider}/{config.model.removeprefix(f'{prompt.provider}/')}"
+        if not is_connection_name(asked):
+            return None
+        if config.base_url or config.api_key:
+            raise BadRequest(
+                "a connected model has its own address and key; send no base_url or api_key with it"
+            )
+        return await self._catalog.resolve(asked, prompt.user_id)
 
 
 def _resolved(name: str, model: str, chat: Any, config: LlmConfig) -> ResolvedModel:

@@ -4,17 +4,20 @@ import difflib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
+from uuid import UUID
 
 import anyio
+import anyio.abc
 
 from app.core.config import Settings
-from app.core.errors import ModelNotFound, PrompterError
+from app.core.errors import ModelNotFound, PrompterError, StorageUnavailable
 from app.core.supervision import reraise_cancellation
-from app.providers.base import ChatProvider
-from app.schemas.providers import LlmProviderOut
+from app.providers.base import ChatProvider, ProviderStatus
+from app.schemas.providers import USABLE, ConnectionRefOut, LlmProviderOut, ProviderState
 from app.services.llm.context import ResolvedModel, ResolveModel
-from app.services.llm.providers import PROBE_S, LlmProviders
+from app.services.llm.providers import FALLBACK, PROBE_S, LlmProviders
 from app.services.llm.text_only import TextOnlyChat
 
 _FRESH_S = 5.0
@@ -34,6 +37,15 @@ class Model:
     """The name to show to people; empty where there is none."""
 
 
+class ConnectedChat(ChatProvider, Protocol):
+    """A connected model server with its state."""
+
+    @property
+    def type(self) -> str: ...
+
+    async def status(self) -> ProviderStatus: ...
+
+
 class ModelSource(Protocol):
     """Models beside those of the providers, which may ask those: the assistants."""
 
@@ -50,21 +62,59 @@ class ModelSource(Protocol):
         ...
 
 
+class ConnectedModel(Protocol):
+    """A model server that a user may ask because somebody has connected it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def is_own(self) -> bool: ...
+
+    @property
+    def chat(self) -> ConnectedChat: ...
+
+    @property
+    def model(self) -> str: ...
+
+
+class ConnectionSource(Protocol):
+    """The model servers that users have connected themselves."""
+
+    async def list_for(self, user_id: UUID) -> Sequence[ConnectedModel]:
+        """All that a user may ask, the likeliest default first. Raises StorageUnavailable."""
+        ...
+
+    async def find_for(self, user_id: UUID, name: str) -> ConnectedModel | None:
+        """The one of that name; quick for names that no connection can have. Raises StorageUnavailable."""
+        ...
+
+
 class ModelCatalog:
     """Lists the models that can be asked for, and resolves ids to them.
+
+    `user_id` says for whom: what a user has connected, or may use because an admin shares it, is there for them alone.
 
     A model's id is `provider/model`; a provider that knows only text is asked by its name alone. Ids are
     case-sensitive and may hold `/` and `:`. `resolve` takes, in this order: an alias of the settings, a provider's
     name (its default model), an assistant's name, `provider/anything`, a model's bare name where one provider alone
-    has it, the alias `*`.
+    has it, the alias `*`. A connection counts as a provider. It is the default where the server has none but `echo`.
     """
 
     def __init__(
-        self, settings: Settings, providers: LlmProviders, assistants: ModelSource | None = None
+        self,
+        settings: Settings,
+        providers: LlmProviders,
+        assistants: ModelSource | None = None,
+        connections: ConnectionSource | None = None,
     ) -> None:
         self._settings = settings
         self._providers = providers
         self._assistants = assistants
+        self._connections = connections
         self._aliases = settings.llm.model_aliases
         probed = [name for name in providers.names if providers.is_probed(name)]
         self._configured_lists = _ModelLists(
@@ -72,7 +122,7 @@ class ModelCatalog:
         )
         self._probed_lists = _ModelLists(providers, probed)
 
-    async def list_models(self, *, found: bool = True) -> list[Model]:
+    async def list_models(self, user_id: UUID | None = None, *, found: bool = True) -> list[Model]:
         """Every model, at most some seconds old; providers are asked in parallel, each for at most PROBE_S.
 
         `found=False` skips the servers that are found by probing, so that two PROMPTers that probe each other do not
@@ -81,42 +131,67 @@ class ModelCatalog:
         assistants = [] if self._assistants is None else self._assistants.list_models()
         if not found:
             return [*await self._configured_lists.models(), *assistants]
+        connected = await self._list_connected_or_none(user_id)
         async with anyio.create_task_group() as group:
             group.start_soon(self._probed_lists.refresh)
             group.start_soon(self._configured_lists.refresh)
-        return [*await self._configured_lists.models(), *assistants, *await self._probed_lists.models()]
+            lists = [_ConnectedList(each, group) for each in connected]
+        return [
+            *(model for each in lists for model in each.models),
+            *await self._configured_lists.models(),
+            *assistants,
+            *await self._probed_lists.models(),
+        ]
 
-    async def list_states(self) -> list[LlmProviderOut]:
+    async def list_states(self, user_id: UUID | None = None) -> list[LlmProviderOut]:
         """All providers and assistants with their states; within about 3 s for each of the two kinds."""
-        providers = await self._providers.list_states()
+        connected = await self._list_connected_or_none(user_id)
+        chosen = await self._choose_default(connected)
+        states = [_ConnectedState(each, is_chosen=each is chosen) for each in connected]
+        async with anyio.create_task_group() as group:
+            for state in states:
+                group.start_soon(state.ask)
+            providers = await self._providers.list_states()
+        if chosen is not None:
+            providers = [each.model_copy(update={"default": False, "chosen": False}) for each in providers]
+        providers = [*(state.found for state in states), *providers]
         if self._assistants is None:
             return providers
-        return [*providers, *await self._assistants.list_states(providers, self.resolve)]
+        resolve = partial(self.resolve, user_id=user_id)
+        return [*providers, *await self._assistants.list_states(providers, resolve)]
 
-    def find_assistant(self, name: str) -> ResolvedModel | None:
-        """The assistant of that name, where there is one."""
+    def find_assistant(self, name: str, user_id: UUID | None = None) -> ResolvedModel | None:
+        """The assistant of that name, where there is one. What it asks is resolved for this user."""
         if self._assistants is None or name in self._providers.names:
             return None
-        chat = self._assistants.find(name, self.resolve)
+        chat = self._assistants.find(name, partial(self.resolve, user_id=user_id))
         return None if chat is None else ResolvedModel(id=name, provider=name, chat=chat, model="")
 
-    async def resolve(self, asked: str | None) -> ResolvedModel:
+    async def find_connection(self, name: str, user_id: UUID | None) -> ConnectedModel | None:
+        """The connection of that name, such as `my.openai`, where this user may ask one. Raises StorageUnavailable."""
+        if self._connections is None or user_id is None:
+            return None
+        return await self._connections.find_for(user_id, name)
+
+    async def resolve(self, asked: str | None, user_id: UUID | None = None) -> ResolvedModel:
         """The model of an id or an alias; the default model for None.
 
         Raises:
             ModelNotFound: no model has this name, or an alias leads nowhere.
             ProviderNotReady: its provider cannot be built.
+            StorageUnavailable: the user's connections cannot be read.
         """
         if not asked:
-            return await self._default_of(await self._providers.find_default())
+            connected = await self.find_default_connection(user_id)
+            return connected or await self._default_of(await self._providers.find_default())
         target = self._aliases.get(asked)
         if target is None or asked == "*":
-            if (model := await self._find(asked)) is not None:
+            if (model := await self._find(asked, user_id)) is not None:
                 return model
             target = self._aliases.get("*")
         if target is None:
-            raise ModelNotFound(await self._unknown(asked), param="model")
-        model = await self._find(target)
+            raise ModelNotFound(await self._unknown(asked, user_id), param="model")
+        model = await self._find(target, user_id)
         if model is None:
             raise ModelNotFound(
                 f"an alias leads to {_quote(target)}, which is not there; "
@@ -125,25 +200,71 @@ class ModelCatalog:
             )
         return model
 
-    async def _find(self, name: str) -> ResolvedModel | None:
+    async def find_default_connection(self, user_id: UUID | None) -> ResolvedModel | None:
+        """The connected model of a request that names none; None where the server has a model for it.
+
+        Raises:
+            StorageUnavailable: the user's connections cannot be read.
+        """
+        if not await self._needs_connection():
+            return None
+        connected = await self._list_connected(user_id)
+        return await self._default_of_connection(connected[0]) if connected else None
+
+    async def _needs_connection(self) -> bool:
+        """Whether the server has no model of its own for requests that name none."""
+        return (
+            not self._settings.llm.provider
+            and self._connections is not None
+            and await self._providers.find_default() == FALLBACK
+        )
+
+    async def _choose_default(self, connected: Sequence[ConnectedModel]) -> ConnectedModel | None:
+        return connected[0] if connected and await self._needs_connection() else None
+
+    async def _list_connected_or_none(self, user_id: UUID | None) -> Sequence[ConnectedModel]:
+        """For lists, which the database must not keep from naming all others; it has logged why."""
+        try:
+            return await self._list_connected(user_id)
+        except StorageUnavailable:
+            return ()
+
+    async def _list_connected(self, user_id: UUID | None) -> Sequence[ConnectedModel]:
+        if self._connections is None or user_id is None:
+            return ()
+        return await self._connections.list_for(user_id)
+
+    async def _find(self, name: str, user_id: UUID | None) -> ResolvedModel | None:
         """The model of an id that is no alias, None where there is none."""
         if name in self._providers.names:
             return await self._default_of(name)
-        if (assistant := self.find_assistant(name)) is not None:
+        if (assistant := self.find_assistant(name, user_id)) is not None:
             return assistant
         provider, _, model = name.partition("/")
+        if (connected := await self.find_connection(provider, user_id)) is not None:
+            return (
+                _resolve_connected(connected, model)
+                if model
+                else await self._default_of_connection(connected)
+            )
         if model and provider in self._providers.names:
             chat = await self._providers.get(provider)
             if isinstance(chat, TextOnlyChat):
                 return None
             return ResolvedModel(id=name, provider=provider, chat=chat, model=model)
-        owners = [model for model in await self.list_models() if model.name == name]
+        owners = [model for model in await self.list_models(user_id) if model.name == name]
         if len(owners) > 1:
             ids = ", ".join(_quote(model.id) for model in owners)
             raise ModelNotFound(
                 f"several providers have {_quote(owners[0].name)}: ask for one of {ids}", param="model"
             )
-        return await self._find(owners[0].id) if owners else None
+        return await self._find(owners[0].id, user_id) if owners else None
+
+    async def _default_of_connection(self, connected: ConnectedModel) -> ResolvedModel:
+        """A connection's default model: the one that its user has chosen, else the first that it lists."""
+        return _resolve_connected(
+            connected, connected.model or next(iter(await _list_models(connected.chat)), "")
+        )
 
     async def _default_of(self, name: str) -> ResolvedModel:
         """A provider's default model: the one in its settings, else the first that it lists."""
@@ -160,8 +281,8 @@ class ModelCatalog:
             return profile.model or next(iter(profile.models), "")
         return self._settings.llm.openai_compat.model if name == "openai_compat" else ""
 
-    async def _unknown(self, asked: str) -> str:
-        known = [model.id for model in await self.list_models()]
+    async def _unknown(self, asked: str, user_id: UUID | None) -> str:
+        known = [model.id for model in await self.list_models(user_id)]
         close = difflib.get_close_matches(asked[:_SHOWN_CHARS], known, _CLOSE)
         hint = f"; did you mean {' or '.join(_quote(id_) for id_ in close)}?" if close else ""
         return f"there is no model of this name{hint or ';'} GET /v1/models lists those there are"
@@ -170,6 +291,60 @@ class ModelCatalog:
 def _quote(id_: str) -> str:
     """An id in a message: quoted, and never longer than a line."""
     return repr(id_ if len(id_) <= _SHOWN_CHARS else f"{id_[:_SHOWN_CHARS]}…")
+
+
+def _resolve_connected(connected: ConnectedModel, model: str) -> ResolvedModel:
+    return ResolvedModel(
+        id=f"{connected.name}/{model}" if model else connected.name,
+        provider=connected.name,
+        chat=connected.chat,
+        model=model,
+        is_connected=True,
+    )
+
+
+class _ConnectedList:
+    """What one connection lists; it is asked in a task of the group."""
+
+    def __init__(self, connected: ConnectedModel, group: anyio.abc.TaskGroup) -> None:
+        self.models: list[Model] = []
+        self._connected = connected
+        group.start_soon(self._ask)
+
+    async def _ask(self) -> None:
+        name = self._connected.name
+        with anyio.move_on_after(PROBE_S):
+            listed = await _list_models(self._connected.chat)
+            self.models = [
+                Model(id=f"{name}/{model}", provider=name, name=model, title=self._connected.title)
+                for model in listed
+            ]
+
+
+class _ConnectedState:
+    """The state of one connection, as the list of providers tells it."""
+
+    def __init__(self, connected: ConnectedModel, *, is_chosen: bool) -> None:
+        self._connected = connected
+        self._is_chosen = is_chosen
+        self._status = ProviderStatus(ProviderState.UNREACHABLE, f"gave no state within {PROBE_S:.0f} s")
+
+    async def ask(self) -> None:
+        with anyio.move_on_after(PROBE_S):
+            self._status = await self._connected.chat.status()
+
+    @property
+    def found(self) -> LlmProviderOut:
+        connected, status = self._connected, self._status
+        return LlmProviderOut(
+            name=connected.name,
+            type=connected.chat.type,
+            status=status.state,
+            description=status.description,
+            default=self._is_chosen and status.state in USABLE,
+            chosen=self._is_chosen,
+            connection=ConnectionRefOut(title=connected.title, own=connected.is_own),
+        )
 
 
 class _ModelLists:

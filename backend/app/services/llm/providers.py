@@ -23,7 +23,8 @@ from app.services.llm.text_only import TextOnlyChat
 PROBE_S = 3.0
 """Longest wait for a provider's state or its list of models (s)."""
 _LOCAL = "llama_local"
-_FALLBACK = "echo"
+FALLBACK = "echo"
+"""The provider that is always there, and no model."""
 
 
 class LlmProviders:
@@ -54,7 +55,7 @@ class LlmProviders:
             return NAMED_IN_REQUEST
         if _LOCAL in self._registry and (await self._status(_LOCAL))[1].state in USABLE:
             return _LOCAL
-        return _FALLBACK
+        return FALLBACK
 
     async def probe_default(self) -> tuple[str, ProviderStatus]:
         """The provider of a request that names none, and whether it can answer; within about 3 s."""

@@ -173,6 +173,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the models that one has connected
+         * @description One's own alone, shared or not. `GET /providers/llm` tells whether they answer, and lists those of admins.
+         */
+        get: operations["list_connections_api_connections_get"];
+        put?: never;
+        /**
+         * Connect a model
+         * @description The address is checked, and not asked: `POST /api/connections/test` tries it first.
+         */
+        post: operations["make_connection_api_connections_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try an address and a key
+         * @description Reads the list of models, and asks one of them for some words, which takes at most 40 s. Nothing is stored.
+         */
+        post: operations["try_address_api_connections_test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{connection_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a connection
+         * @description From the next request on nobody can ask it, on every server process. An answer under way goes on.
+         */
+        delete: operations["delete_connection_api_connections__connection_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a connection
+         * @description Absent fields stay as they are. A new key counts from the next request on, on every server process.
+         */
+        patch: operations["change_connection_api_connections__connection_id__patch"];
+        trace?: never;
+    };
+    "/api/connections/{connection_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a connection
+         * @description As `POST /api/connections/test`, with the stored key.
+         */
+        post: operations["try_connection_api_connections__connection_id__test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations": {
         parameters: {
             query?: never;
@@ -598,8 +686,8 @@ export interface paths {
         };
         /**
          * Language-model providers
-         * @description All providers of language models and all assistants, ready or not; within some seconds, whatever an upstream
-         *     does.
+         * @description All providers of language models, all models that the caller may use because somebody has connected them, and
+         *     all assistants, ready or not; within some seconds, whatever an upstream does.
          */
         get: operations["language_models_providers_llm_get"];
         put?: never;
@@ -706,6 +794,9 @@ export interface paths {
         /**
          * Models for chat
          * @description All models of all providers that list their models, as `provider/model`; `echo` is always among them.
+         *
+         *     Those that the caller has connected, or that an admin shares, come first, as `my.…` and `shared.…`. Another
+         *     PROMPTer that asks does not get them.
          *
          *     Providers are asked in parallel; one that does not answer within 3 s is left out.
          */
@@ -1250,6 +1341,290 @@ export interface components {
             [key: string]: unknown;
         };
         ClientMessage: components["schemas"]["Auth"] | components["schemas"]["Start"] | components["schemas"]["Resume"] | components["schemas"]["Audio"] | components["schemas"]["Flush"] | components["schemas"]["Stop"] | components["schemas"]["Ping"];
+        /**
+         * ConnectionChangeIn
+         * @description What changes; absent fields stay as they are.
+         */
+        ConnectionChangeIn: {
+            /**
+             * Api Key
+             * @description the new key, which replaces the stored one at once; empty removes it
+             */
+            api_key?: string | null;
+            /**
+             * Base Url
+             * @description the address of the API, usually ending in `/v1`: public https, or an origin of `llm.allowed_base_urls`. A key belongs to its address: another one needs `api_key` too
+             */
+            base_url?: string | null;
+            /**
+             * Model
+             * @description as in a new connection
+             */
+            model?: string | null;
+            /**
+             * Models
+             * @description as in a new connection
+             */
+            models?: string[] | null;
+            /**
+             * Shared
+             * @description whether all users may use it; only an admin can share a connection
+             */
+            shared?: boolean | null;
+            /**
+             * Title
+             * @description a name to show to people
+             */
+            title?: string | null;
+        };
+        /**
+         * ConnectionDeletedOut
+         * @description The connection and its key are deleted.
+         */
+        ConnectionDeletedOut: {
+            /**
+             * Status
+             * @description always `deleted`
+             * @default deleted
+             * @constant
+             */
+            status: "deleted";
+        };
+        /**
+         * ConnectionIn
+         * @description A new connection.
+         */
+        ConnectionIn: {
+            /**
+             * Api Key
+             * Format: password
+             * @description the key for that address; empty sends none
+             * @default
+             */
+            api_key: string;
+            /**
+             * Base Url
+             * @description the address of the API, usually ending in `/v1`: public https, or an origin of `llm.allowed_base_urls`; empty takes the vendor's usual one
+             * @default
+             * @example https://api.openai.com/v1
+             */
+            base_url: string;
+            /**
+             * Model
+             * @description the model for requests that name only the connection; may be empty
+             * @default
+             */
+            model: string;
+            /**
+             * Models
+             * @description the models to offer; empty offers all that the server lists
+             * @default []
+             */
+            models: string[];
+            /**
+             * Title
+             * @description a name to show to people; empty takes the vendor's or the host's
+             * @default
+             */
+            title: string;
+            /**
+             * Vendor
+             * @description whose API it is; `other` guesses from the address
+             * @default other
+             * @enum {string}
+             */
+            vendor: "openai" | "anthropic" | "lm_studio" | "ollama" | "llama_cpp" | "vllm" | "openrouter" | "other";
+        };
+        /**
+         * ConnectionOut
+         * @description A connection, without its key.
+         */
+        ConnectionOut: {
+            /**
+             * Base Url
+             * @description the address of the API
+             * @example https://api.openai.com/v1
+             */
+            base_url: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description when it was made
+             */
+            created_at: string;
+            /**
+             * Has Key
+             * @description whether a key is stored; it is never returned
+             */
+            has_key: boolean;
+            /**
+             * Id
+             * Format: uuid
+             * @description the connection's id
+             */
+            id: string;
+            /**
+             * Key Hint
+             * @description the last characters of the key; empty if there is none, or a short one
+             * @example 9f3a
+             */
+            key_hint: string;
+            /**
+             * Model
+             * @description the model for requests that name only the connection; may be empty
+             */
+            model: string;
+            /**
+             * Models
+             * @description the models to offer; empty for all that the server lists
+             */
+            models: string[];
+            /**
+             * Name
+             * @description how its models' ids begin for its owner, as in `my.openai/gpt-5`; for others, if it is shared, they begin with `shared.` instead of `my.`
+             * @example my.openai
+             */
+            name: string;
+            /**
+             * Needs Key
+             * @description whether the stored key can no longer be read, as after a restore without the key file
+             */
+            needs_key: boolean;
+            /**
+             * Shared
+             * @description whether all users may use it
+             */
+            shared: boolean;
+            /**
+             * Title
+             * @description the name to show to people
+             * @example OpenAI
+             */
+            title: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description when it was last changed
+             */
+            updated_at: string;
+            /**
+             * Vendor
+             * @description whose API it is
+             * @example openai
+             */
+            vendor: string;
+        };
+        /**
+         * ConnectionRefOut
+         * @description What a connected model tells of its connection.
+         */
+        ConnectionRefOut: {
+            /**
+             * Own
+             * @description whether the caller has connected it; false if an admin shares it
+             */
+            own: boolean;
+            /**
+             * Title
+             * @description the name to show to people
+             * @example OpenAI
+             */
+            title: string;
+        };
+        /**
+         * ConnectionTestIn
+         * @description What to try.
+         */
+        ConnectionTestIn: {
+            /**
+             * Api Key
+             * Format: password
+             * @description the key for that address; empty sends none
+             * @default
+             */
+            api_key: string;
+            /**
+             * Base Url
+             * @description the address of the API, usually ending in `/v1`: public https, or an origin of `llm.allowed_base_urls`; empty takes the vendor's usual one
+             * @default
+             * @example https://api.openai.com/v1
+             */
+            base_url: string;
+            /**
+             * Model
+             * @description the model to ask; empty takes the first that is listed
+             * @default
+             */
+            model: string;
+            /**
+             * Vendor
+             * @description whose API it is; `other` guesses from the address
+             * @default other
+             * @enum {string}
+             */
+            vendor: "openai" | "anthropic" | "lm_studio" | "ollama" | "llama_cpp" | "vllm" | "openrouter" | "other";
+        };
+        /**
+         * ConnectionTrialOut
+         * @description How a trial went.
+         */
+        ConnectionTrialOut: {
+            /**
+             * Base Url
+             * @description the address in its usual form
+             * @example https://api.openai.com/v1
+             */
+            base_url: string;
+            /**
+             * First Token Ms
+             * @description how long the first piece of an answer took (ms); null if there was none
+             */
+            first_token_ms: number | null;
+            /**
+             * List Ms
+             * @description how long the list of models took (ms); null if there is none
+             */
+            list_ms: number | null;
+            /**
+             * Message
+             * @description the problem in English, and how to go on; empty if there is none
+             */
+            message: string;
+            /**
+             * Model
+             * @description the model that was asked; empty if none was
+             * @example gpt-5-mini
+             */
+            model: string;
+            /**
+             * Models
+             * @description the models that it lists, those that answer no prompts last
+             */
+            models: string[];
+            /**
+             * Ok
+             * @description whether a model has answered
+             */
+            ok: boolean;
+            /**
+             * Problem
+             * @description what keeps it from answering; null if nothing does
+             * @example wrong_key
+             */
+            problem: ("wrong_key" | "unknown_host" | "refused" | "tls" | "redirects" | "no_api" | "no_models" | "loading" | "rate_limited" | "too_slow" | "model_failed" | "unreachable") | null;
+            /**
+             * Title
+             * @description its name for people
+             * @example OpenAI
+             */
+            title: string;
+            /**
+             * Vendor
+             * @description whose API it is, as far as the address tells
+             * @example openai
+             */
+            vendor: string;
+        };
         /**
          * ContentEvent
          * @description `event: message`: the next text of a streamed answer.
@@ -2369,7 +2744,7 @@ export interface components {
         };
         /**
          * LlmProviderOut
-         * @description One provider of language models, or one assistant.
+         * @description One provider of language models, one connected model, or one assistant.
          */
         LlmProviderOut: {
             /** @description the title and purpose of an assistant; null for all others */
@@ -2380,6 +2755,8 @@ export interface components {
              * @default false
              */
             chosen: boolean;
+            /** @description the title of a model that a user has connected; null for all others */
+            connection?: components["schemas"]["ConnectionRefOut"] | null;
             /**
              * Default
              * @description whether it answers requests that name no provider; none does that cannot
@@ -4996,6 +5373,666 @@ export interface operations {
                 };
             };
             /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_connections_api_connections_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first, without keys */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionOut"][];
+                };
+            };
+            /** @description There is no token, or it is not valid any more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description An API key may not do this, only an admin may, the user has as many connections as one may have, or this Origin, Host or address is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this needs somebody who has logged in; an API key is not enough",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database or the key file cannot be used now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    make_connection_api_connections_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectionIn"];
+            };
+        };
+        responses: {
+            /** @description The new connection; its key is stored in encrypted form and never returned */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionOut"];
+                };
+            };
+            /** @description A value cannot be used, such as an address that this server may not reach (`base_url_not_allowed`) */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "base_url_not_allowed",
+                     *         "message": "base_url is not allowed; expected public https, or an origin on PROMPTER_LLM__ALLOWED_BASE_URLS",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no token, or it is not valid any more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description An API key may not do this, only an admin may, the user has as many connections as one may have, or this Origin, Host or address is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this needs somebody who has logged in; an API key is not enough",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database or the key file cannot be used now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    try_address_api_connections_test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectionTestIn"];
+            };
+        };
+        responses: {
+            /** @description How it went, also where nothing answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionTrialOut"];
+                };
+            };
+            /** @description A value cannot be used, such as an address that this server may not reach (`base_url_not_allowed`) */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "base_url_not_allowed",
+                     *         "message": "base_url is not allowed; expected public https, or an origin on PROMPTER_LLM__ALLOWED_BASE_URLS",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no token, or it is not valid any more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description An API key may not do this, only an admin may, the user has as many connections as one may have, or this Origin, Host or address is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this needs somebody who has logged in; an API key is not enough",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Many addresses are being tried */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "server_full",
+                     *         "message": "8 addresses are being tried at this moment; try again soon",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    delete_connection_api_connections__connection_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection and its key are deleted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionDeletedOut"];
+                };
+            };
+            /** @description There is no token, or it is not valid any more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description An API key may not do this, only an admin may, the user has as many connections as one may have, or this Origin, Host or address is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this needs somebody who has logged in; an API key is not enough",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description You have no such connection */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "you have no connection of this id",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database or the key file cannot be used now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    change_connection_api_connections__connection_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectionChangeIn"];
+            };
+        };
+        responses: {
+            /** @description The connection as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionOut"];
+                };
+            };
+            /** @description A value cannot be used, such as an address that this server may not reach (`base_url_not_allowed`) */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "base_url_not_allowed",
+                     *         "message": "base_url is not allowed; expected public https, or an origin on PROMPTER_LLM__ALLOWED_BASE_URLS",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no token, or it is not valid any more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description An API key may not do this, only an admin may, the user has as many connections as one may have, or this Origin, Host or address is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this needs somebody who has logged in; an API key is not enough",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description You have no such connection */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "you have no connection of this id",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database or the key file cannot be used now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    try_connection_api_connections__connection_id__test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How it went, also where nothing answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionTrialOut"];
+                };
+            };
+            /** @description A value cannot be used, such as an address that this server may not reach (`base_url_not_allowed`) */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "base_url_not_allowed",
+                     *         "message": "base_url is not allowed; expected public https, or an origin on PROMPTER_LLM__ALLOWED_BASE_URLS",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no token, or it is not valid any more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description An API key may not do this, only an admin may, the user has as many connections as one may have, or this Origin, Host or address is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this needs somebody who has logged in; an API key is not enough",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description You have no such connection */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "you have no connection of this id",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database or the key file cannot be used now */
             503: {
                 headers: {
                     [name: string]: unknown;

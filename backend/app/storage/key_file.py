@@ -1,0 +1,116 @@
+"""The key file of connected models: encrypts their API keys, so that the database alone gives none away."""
+
+import base64
+import hashlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from app.core.errors import StorageUnavailable
+
+CONNECTIONS_KEY_FILE = "connections.key"
+"""Its name in the data folder."""
+MIN_KEY_CHARS = 32
+_VERSION = "v1:"
+_NONCE_BYTES = 12
+
+
+class KeyFile:
+    """Seals and opens secrets with the key of the settings, or with the file, which is made when first needed.
+
+    All methods read files, and belong into a thread.
+    """
+
+    def __init__(self, data_dir: Path, configured: str = "") -> None:
+        self.path = data_dir / CONNECTIONS_KEY_FILE
+        self._configured = configured
+
+    def __repr__(self) -> str:
+        return "KeyFile()"
+
+    def seal(self, secret: str, context: bytes) -> str:
+        """Encrypt a secret with AES-GCM; it opens with the same `context` alone.
+
+        Raises:
+            StorageUnavailable: the key file cannot be read or written, or other users can read it.
+        """
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        key = self._read() or self._create()
+        sealed = AESGCM(key).encrypt(nonce, secret.encode(), context)
+        return _VERSION + base64.b64encode(nonce + sealed).decode("ascii")
+
+    def open(self, sealed: str, context: bytes) -> str | None:
+        """Decrypt a secret; None where this key, or this context, is not the one that it was sealed with.
+
+        Raises:
+            StorageUnavailable: the key file cannot be read, or other users can read it.
+        """
+        key = self._read()
+        if key is None or not sealed.startswith(_VERSION):
+            return None
+        try:
+            data = base64.b64decode(sealed.removeprefix(_VERSION), validate=True)
+            return AESGCM(key).decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], context).decode()
+        except (InvalidTag, ValueError):
+            return None
+
+    def _read(self) -> bytes | None:
+        """Return the key, None where there is no file yet."""
+        if self._configured:
+            return _derive(self._configured.encode())
+        try:
+            if os.name == "posix" and stat.S_IMODE(self.path.stat().st_mode) & 0o077:
+                raise StorageUnavailable(
+                    f"other users can read {self.path.name!r} in the data folder, which opens the keys of connected "
+                    "models: take it from them (mode 600), and renew those keys"
+                )
+            return _derive(self.path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _make_unusable(self.path, error) from error
+
+    def _create(self) -> bytes:
+        """Create the file. Of two servers that need it at once, the first one links its complete file."""
+        draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(draft, secrets.token_urlsafe(48).encode())
+            try:
+                os.link(draft, self.path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+            return _derive(self.path.read_bytes())
+        except OSError as error:
+            raise _make_unusable(self.path, error) from error
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file that only its user can read, and have it on the disk.
+
+    Raises:
+        OSError: it exists already, or cannot be written.
+    """
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _derive(material: bytes) -> bytes:
+    """The AES key: the material is random already, and only brought to its length."""
+    return hashlib.sha256(b"prompter connections\0" + material.strip()).digest()
+
+
+def _make_unusable(path: Path, error: OSError) -> StorageUnavailable:
+    reason = (error.strerror or type(error).__name__).lower()
+    return StorageUnavailable(
+        f"the key file {path.name!r} of the data folder cannot be used ({reason}): give it to the user that runs "
+        "the server"
+    )
