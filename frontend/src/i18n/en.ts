@@ -69,6 +69,9 @@ export const en = {
     degraded: "The server is busy: words appear late, but none are lost",
     reconnecting: "Connection lost. Reconnecting; what you say is kept",
     finishing: "Finishing the last words …",
+    elsewhere: "What you say goes to “{{title}}”.",
+    elsewhereUnnamed: "What you say goes to the conversation where you began.",
+    goThere: "Go there",
     seconds: "{{seconds}} s",
     receipt: {
       title: "From the end of speech to the text: {{total}}",

@@ -71,6 +71,9 @@ export const es: Texts = {
     degraded: "El servidor está ocupado: las palabras llegan tarde, pero no se pierde ninguna",
     reconnecting: "Conexión perdida. Reconectando; se guarda lo que dices",
     finishing: "Terminando las últimas palabras…",
+    elsewhere: "Lo que dices va a «{{title}}».",
+    elsewhereUnnamed: "Lo que dices va a la conversación donde empezaste.",
+    goThere: "Ir allí",
     seconds: "{{seconds}} s",
     receipt: {
       title: "Del final del habla al texto: {{total}}",

@@ -3,6 +3,7 @@ import { createContext, useContext, useSyncExternalStore } from "react";
 
 import { keys } from "@/shared/api/queries";
 import type { Me } from "@/shared/api/types";
+import { openTabStorage, TabTexts } from "@/shared/lib/tab-texts";
 import type { Services } from "@/shared/services";
 
 import { getSocketUrl } from "./client/messages";
@@ -28,18 +29,9 @@ export function createDictation({ session, settings, queryClient }: Services): D
     readOptions: (isHandsFree) => toDictationOptions(settings.get(), isHandsFree),
   });
   const readOwner = (): string => queryClient.getQueryData<Me>(keys.me)?.id ?? "";
-  const drafts = new Drafts(dictation.composer, openTabStorage(), readOwner);
-  session.subscribe(() => (session.state === "out" ? drafts.pause() : drafts.resume()));
-  return { dictation, drafts };
-}
-
-/** The storage of this tab alone: two tabs do not overwrite each other's drafts. */
-function openTabStorage(): Pick<Storage, "getItem" | "setItem" | "removeItem"> {
-  try {
-    return sessionStorage;
-  } catch {
-    return { getItem: () => null, setItem: () => undefined, removeItem: () => undefined }; // forbidden
-  }
+  const texts = new TabTexts("prompter.drafts", openTabStorage(), readOwner);
+  session.subscribe(() => (session.state === "out" ? texts.pause() : texts.resume()));
+  return { dictation, drafts: new Drafts(dictation.composer, texts) };
 }
 
 export function useDictation(): DictationParts {

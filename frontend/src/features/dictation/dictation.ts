@@ -4,7 +4,7 @@ import { Microphone, type OpenMicrophone } from "./audio/microphone";
 import { Capture, type DictationOptions, isFinished } from "./capture";
 import type { Latency, ServerHint, SessionEvent } from "./client/messages";
 import type { SessionOptions } from "./client/session";
-import type { ComposerStore } from "./composer/composer-store";
+import type { ComposerPage, ComposerStore } from "./composer/composer-store";
 import {
   type DictationEvent,
   dictationReducer,
@@ -82,6 +82,14 @@ export class Dictation {
     return () => this.#eventListeners.delete(listener);
   };
 
+  /** The text that this dictation writes; null without one that goes on. */
+  get page(): ComposerPage | null {
+    return this.composer.pageOf(`d${this.#count}`);
+  }
+
+  /** Whether a dictation goes on that writes to another text than the one that is shown. */
+  readonly isElsewhere = (): boolean => this.page !== null && this.page !== this.composer.shown;
+
   /** The level of the last 100 ms, 0 to 1. */
   readonly level = (): number => this.#level;
 
@@ -114,6 +122,7 @@ export class Dictation {
     this.#isHandsFree = isHandsFree;
     this.#quietCount = 0;
     this.#shownHints.clear();
+    this.composer.begin(id);
     this.#update({ isTooQuiet: false, hint: null });
     this.#apply({ type: "opened" });
     const capture = new Capture({

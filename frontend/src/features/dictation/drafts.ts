@@ -1,122 +1,121 @@
-/** The unsent text of each conversation: kept in this tab for this user, also over a reload. */
-import type { ComposerStore } from "./composer/composer-store";
-import { getSettledText } from "./composer/model";
+/** The unsent text of each conversation. A dictation writes into the one where it began. */
+import type { TabTexts } from "@/shared/lib/tab-texts";
+
+import type { ComposerPage, ComposerStore } from "./composer/composer-store";
+import { EMPTY, getSettledText } from "./composer/model";
 import type { Dictation } from "./dictation";
 
-const DRAFTS_KEY = "prompter.drafts";
 /** The key of the conversation that the first message will create. */
-const NEW = "new";
-const MAX_DRAFTS = 50;
+export const NEW = "new";
+/** So many texts are ready to be shown with their history of undo; the others are read from the storage. */
+const MAX_PAGES = 50;
 
-type Store = Pick<Storage, "getItem" | "setItem" | "removeItem">;
+/** The text of one conversation. */
+export interface Draft extends ComposerPage {
+  key: string;
+}
 
 export class Drafts {
-  /** By conversation; the one that was changed last is at the end. */
-  readonly #texts = new Map<string, string>();
-  /** The conversation that is shown; null before the first one. */
-  #shown: string | null = null;
-  /** The first message was taken, and creates a conversation. */
-  #isCreating = false;
-  /** Nobody is logged in: stored drafts would be there for the next user. */
-  #isPaused = false;
+  /** By conversation; the one that was shown last is at the end. */
+  readonly #drafts = new Map<string, Draft>();
+  /** The draft that is shown; null before the first one. */
+  #shown: Draft | null = null;
+  /** The draft whose text was taken as the first message of a new conversation. */
+  #creating: Draft | null = null;
 
-  /** @param owner the id of the user, read at each use */
   constructor(
     private readonly composer: ComposerStore,
-    private readonly store: Store,
-    private readonly owner: () => string,
+    private readonly texts: TabTexts,
   ) {
-    composer.subscribe(() => this.#update());
+    composer.subscribe((page) => this.#keep(page));
   }
 
-  /**
-   * Another conversation is shown: put its draft into the composer.
-   *
-   * @param isDictating the text of a dictation that is going on moves along, before that draft
-   */
-  show(conversationId: string | null, isDictating: boolean): void {
+  /** Another conversation is shown: put its draft into the composer. */
+  show(conversationId: string | null): void {
     const key = conversationId ?? NEW;
     const before = this.#shown;
-    if (key === before) return;
-    if (before === null) this.#read();
-    const draft = this.#texts.get(key) ?? "";
-    const movesAlong =
-      isDictating ||
-      (this.#isCreating && before === NEW) ||
-      (before === null && this.composer.get().text !== "");
-    this.#isCreating = false;
-    if (movesAlong && before !== null) this.#texts.delete(before);
-    this.#shown = key;
-    if (!movesAlong) this.composer.dispatch({ type: "replaced", text: draft });
-    else if (draft !== "") prependText(this.composer, draft);
-    else this.#update();
+    if (key === before?.key) return;
+    if (before === null) this.#adopt(key);
+    else if (this.#creating === before && before.key === NEW) this.#move(before, key);
+    else this.#open(key);
+    this.#creating = null;
   }
 
-  /** The text was taken to be sent. */
-  handleTaken(): void {
-    this.#isCreating = this.#shown === NEW;
+  /** The text that is shown goes to another conversation, before the draft that is there. */
+  moveShown(conversationId: string | null): void {
+    if (this.#shown !== null) this.#move(this.#shown, conversationId ?? NEW);
   }
 
-  /** The text could not be sent, and was put back. */
-  handleRestored(): void {
-    this.#isCreating = false;
+  /** The draft that is shown is taken to be sent: the one to give to `restore`. */
+  handleTaken(): Draft | null {
+    this.#creating = this.#shown?.key === NEW ? this.#shown : null;
+    return this.#shown;
   }
 
-  /** Remove what is stored: nobody is logged in. The composer keeps its text. */
-  pause(): void {
-    this.#isPaused = true;
-    this.#write();
+  /** Put back a text that was not sent where it came from, before what was written since. */
+  restore(draft: Draft | null, unsent: string): void {
+    if (this.#creating === draft) this.#creating = null;
+    if (draft !== null && !this.#drafts.has(draft.key)) this.#drafts.set(draft.key, draft);
+    prependText(this.composer, unsent, draft ?? undefined);
   }
 
-  /** Store drafts again: the same user has logged in. */
-  resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.#write();
+  /** The conversation that a dictation writes to while another one is shown, or `NEW`; else null. */
+  findElsewhere(dictation: Dictation): string | null {
+    if (!dictation.isElsewhere()) return null;
+    return [...this.#drafts.values()].find((one) => one === dictation.page)?.key ?? null;
   }
 
-  #update(): void {
-    const key = this.#shown;
-    if (key === null) return;
-    const text = getSettledText(this.composer.get());
-    if (text === (this.#texts.get(key) ?? "")) return;
-    this.#texts.delete(key);
-    if (text !== "") this.#texts.set(key, text);
-    const [oldest] = this.#texts.keys();
-    if (oldest !== undefined && this.#texts.size > MAX_DRAFTS) this.#texts.delete(oldest);
-    this.#write();
+  /** Whether anything here is not sent. */
+  get hasText(): boolean {
+    const isBlank = ({ model }: ComposerPage): boolean => model.text.trim() === "";
+    return this.texts.places().length > 0 || ![...this.#drafts.values()].every(isBlank);
   }
 
-  #read(): void {
-    try {
-      const kept = JSON.parse(this.store.getItem(DRAFTS_KEY) ?? "{}") as { owner?: unknown; texts?: unknown };
-      if (kept.owner !== this.owner()) return this.#remove();
-      for (const [key, text] of Object.entries(kept.texts ?? {})) {
-        if (typeof text === "string") this.#texts.set(key, text);
-      }
-    } catch {
-      // Storage is forbidden, or another program wrote to it: there are no drafts.
-    }
+  /** The first conversation of this page: text that is there already stays, behind its draft. */
+  #adopt(key: string): void {
+    const { shown } = this.composer;
+    const draft = Object.assign(shown, { key });
+    this.#drafts.set(key, draft);
+    this.#shown = draft;
+    const kept = this.texts.get(key);
+    if (shown.model.text === "") this.composer.dispatch({ type: "replaced", text: kept });
+    else if (kept !== "") prependText(this.composer, kept, draft);
+    else this.#keep(draft);
   }
 
-  #write(): void {
-    if (this.#isPaused || this.#texts.size === 0) return this.#remove();
-    try {
-      this.store.setItem(
-        DRAFTS_KEY,
-        JSON.stringify({ owner: this.owner(), texts: Object.fromEntries(this.#texts) }),
-      );
-    } catch {
-      // Storage is full or forbidden: drafts last as long as the page.
-    }
+  #open(key: string): void {
+    const draft = this.#drafts.get(key) ?? { key, model: EMPTY };
+    const isNew = !this.#drafts.delete(key);
+    this.#drafts.set(key, draft);
+    this.#shown = draft;
+    this.#trim();
+    if (isNew) this.composer.apply({ type: "replaced", text: this.texts.get(key) }, draft);
+    this.composer.show(draft);
   }
 
-  #remove(): void {
-    try {
-      this.store.removeItem(DRAFTS_KEY);
-    } catch {
-      // Storage is forbidden: it holds nothing.
-    }
+  /** Move a draft with a dictation that writes to it, and show it. */
+  #move(draft: Draft, key: string): void {
+    const kept = this.#drafts.get(key)?.model.text ?? this.texts.get(key);
+    this.#drafts.delete(draft.key);
+    this.texts.set(draft.key, "");
+    draft.key = key;
+    this.#drafts.set(key, draft);
+    this.#shown = draft;
+    if (kept.trim() === "") this.#keep(draft);
+    else prependText(this.composer, kept, draft);
+  }
+
+  #keep(page: ComposerPage): void {
+    const draft = [...this.#drafts.values()].find((one) => one === page);
+    if (draft !== undefined) this.texts.set(draft.key, getSettledText(draft.model));
+  }
+
+  #trim(): void {
+    const idle = [...this.#drafts.values()].filter(
+      (draft) => draft !== this.#shown && !this.composer.isDictated(draft),
+    );
+    const [oldest] = idle;
+    if (oldest !== undefined && this.#drafts.size > MAX_PAGES) this.#drafts.delete(oldest.key);
   }
 }
 
@@ -129,18 +128,20 @@ export async function takeText(
   dictation: Dictation,
   isSettled = false,
 ): Promise<{ text: string; isWhole: boolean }> {
-  const isWhole = isSettled || (await dictation.settle());
-  const { text } = dictation.composer.get();
-  dictation.composer.dispatch({ type: "sent" });
+  const { composer } = dictation;
+  const page = composer.shown; // the user may go elsewhere before the last words are final
+  const isWhole = isSettled || !composer.isDictated(page) || (await dictation.settle());
+  const { text } = page.model;
+  composer.apply({ type: "sent" }, page);
   return { text, isWhole };
 }
 
 /** Put back a text that was not sent, before what was written since. */
-export function prependText(composer: ComposerStore, unsent: string): void {
-  const { text, caret } = composer.get();
+export function prependText(composer: ComposerStore, unsent: string, page = composer.shown): void {
+  const { text, caret } = page.model;
   const head = text.trim() === "" ? unsent : `${unsent}\n`;
   const by = head.length;
   // As an edit of the user: open utterances move along.
-  composer.dispatch({ type: "typed", text: head + text, caret: { start: by, end: by } });
-  composer.dispatch({ type: "caret_moved", caret: { start: caret.start + by, end: caret.end + by } });
+  composer.apply({ type: "typed", text: head + text, caret: { start: by, end: by } }, page);
+  composer.apply({ type: "caret_moved", caret: { start: caret.start + by, end: caret.end + by } }, page);
 }

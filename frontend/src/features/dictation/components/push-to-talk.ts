@@ -50,7 +50,8 @@ export function useDictationKeys(dictation: Dictation): void {
       if (event.key === "Escape" && isBusy(dictation.get().state)) {
         event.preventDefault();
         if (key === "talking") key = "done";
-        return dictation.cancel();
+        // Words that are not seen are not taken back.
+        return dictation.isElsewhere() ? void dictation.stop() : dictation.cancel();
       }
       if (event.code === pushToTalkKey && !event.repeat) key = "up"; // it was released in another window
       if (event.code === pushToTalkKey && key !== "up") return event.preventDefault();

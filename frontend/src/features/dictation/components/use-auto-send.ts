@@ -25,6 +25,7 @@ export function useAutoSend(dictation: Dictation, send: () => void): AutoSend {
       const now = dictation.get();
       const isAtEnd = before.state.kind === "finishing" && now.state.kind === "idle";
       before = now;
+      if (dictation.isElsewhere()) return;
       const model = dictation.composer.get();
       if (hasOpenUtterance(model) || model.text.trim() === "") return;
       if (!isAtEnd || dictation.isHandsFree) return; // the end of hands-free sends nothing

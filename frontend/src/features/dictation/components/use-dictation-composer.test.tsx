@@ -4,6 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { useEffect } from "react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
+import { TabTexts } from "@/shared/lib/tab-texts";
 import type { Services } from "@/shared/services";
 import { createTestServices, renderWith } from "@/test/services";
 
@@ -35,7 +36,7 @@ function shown() {
     openMicrophone: microphones.open,
   });
   const sent = vi.fn();
-  const drafts = new Drafts(dictation.composer, sessionStorage, () => "me");
+  const drafts = new Drafts(dictation.composer, new TabTexts("prompter.drafts", sessionStorage, () => "me"));
   /** The chat, which takes nothing while an answer streams. */
   const chat = {
     isFree: true,
@@ -388,6 +389,27 @@ it("ends with its microphone, and keeps what was said", async () => {
   expect(screen.getByRole("alert")).toHaveTextContent("The microphone is gone");
   expect(field).toHaveValue("Kept.");
   expect(sent).not.toHaveBeenCalled();
+});
+
+it("dictates into the conversation where that began, and says so in another one, which sends its own text", async () => {
+  const { server, sent, told, visit, field, dictation } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => server.say("partial", 1, "for the fi"));
+  await told(() => visit("c2"));
+  expect(field).toHaveValue("");
+  expect(screen.getByText("What you say goes to “New conversation”.")).toBeVisible();
+  expect(screen.getByRole("link", { name: "Go there" })).toHaveAttribute("href", "/");
+  await told(() => server.say("final", 1, "For the first."));
+  expect(field).toHaveValue("");
+  await userEvent.type(field, "for the second{Enter}");
+  expect(sent).toHaveBeenCalledExactlyOnceWith({ text: "for the second", isWhole: true });
+  expect(dictation.get().state.kind).toBe("listening");
+  await told(() => server.say("partial", 2, "and not tak"));
+  await told(() => void fireEvent.keyDown(field, { key: "Escape" }));
+  expect(dictation.get().state.kind).toBe("idle");
+  await told(() => visit(null));
+  expect(field).toHaveValue("For the first. and not tak"); // Escape takes back only what is seen
+  expect(screen.queryByRole("link", { name: "Go there" })).toBeNull();
 });
 
 it("shows each conversation its own draft, also after a reload", async () => {

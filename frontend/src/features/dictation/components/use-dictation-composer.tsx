@@ -1,5 +1,13 @@
 /** The parts of the chat's composer that dictation provides: draft, field, microphone and status. */
-import { type ReactNode, useCallback, useEffect, useLayoutEffect, useMemo, useRef } from "react";
+import {
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useSyncExternalStore,
+} from "react";
 import { useTranslation } from "react-i18next";
 
 import { submitOnEnter } from "@/shared/lib/keyboard";
@@ -7,10 +15,11 @@ import { useSettings } from "@/shared/services";
 
 import { ComposerField } from "../composer/composer-field";
 import { useComposerModel, useDictation, useDictationView } from "../dictation-context";
-import { isBusy, isRecording } from "../dictation-state";
-import { prependText, takeText } from "../drafts";
+import { isRecording } from "../dictation-state";
+import { type Draft, takeText } from "../drafts";
 import type { ChatProgress } from "../hands-free/hands-free";
 import { DictationControls } from "./dictation-controls";
+import { DictationElsewhere } from "./dictation-elsewhere";
 import { DictationStatus } from "./dictation-status";
 import { HandsFreeStatus } from "./hands-free-status";
 import { MarkedPlaces } from "./marked-places";
@@ -43,7 +52,9 @@ export function useDictationComposer(conversationId: string | null): DictationCo
   const field = useRef<HTMLTextAreaElement>(null);
   const { state } = useDictationView(dictation);
   const { text } = useComposerModel(dictation);
-  const isSpeaking = state.kind === "finishing" || (state.kind === "listening" && state.isSpeaking);
+  const elsewhere = useSyncExternalStore(dictation.composer.subscribe, () => drafts.findElsewhere(dictation));
+  const isSpeaking =
+    elsewhere === null && (state.kind === "finishing" || (state.kind === "listening" && state.isSpeaking));
   const isEmpty = text.trim() === "" && !isSpeaking;
   const send = useCallback(() => field.current?.form?.requestSubmit(), []);
   const handsFree = useHandsFree(dictation, send); // before the keys: it has its own Escape
@@ -54,26 +65,29 @@ export function useDictationComposer(conversationId: string | null): DictationCo
   // A layout effect runs before the effects of the chat, which may send a text for the new conversation.
   useLayoutEffect(() => {
     reset();
-    drafts.show(conversationId, isBusy(dictation.get().state));
+    drafts.show(conversationId);
   }, [conversationId, dictation, drafts, reset]);
-  const draft = useMemo(
-    () => ({
+  const draft = useMemo(() => {
+    /** Where the text was that is being sent: it returns there, wherever the user is by then. */
+    let taken: Draft | null = null;
+    return {
       isEmpty,
       take: () => {
         const isSettled = handsFree.isSending;
         reset();
         handsFree.handleTaken();
-        drafts.handleTaken();
+        taken = drafts.handleTaken();
         return takeText(dictation, isSettled);
       },
       restore: (unsent: string) => {
-        drafts.handleRestored();
-        prependText(dictation.composer, unsent);
+        drafts.restore(taken, unsent);
+        taken = null;
       },
       focus: () => field.current?.focus(),
-    }),
-    [dictation, drafts, handsFree, reset, isEmpty],
-  );
+    };
+    // A send keeps the draft that it began with: another conversation has another one.
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- see the comment above
+  }, [dictation, drafts, handsFree, reset, isEmpty, conversationId]);
   return {
     draft,
     field: (
@@ -93,6 +107,7 @@ export function useDictationComposer(conversationId: string | null): DictationCo
       <>
         <MarkedPlaces dictation={dictation} onGo={draft.focus} />
         <HandsFreeStatus handsFree={handsFree} />
+        {elsewhere !== null && <DictationElsewhere conversation={elsewhere} />}
         <DictationStatus dictation={dictation} />
       </>
     ),
