@@ -14,6 +14,7 @@ from app import __version__
 from app.api import (
     accounts,
     chat_stream,
+    checkpoints,
     connections,
     conversations,
     dictations,
@@ -43,6 +44,8 @@ from app.services.assistants.registry import Assistants
 from app.services.assistants.toolsets import Toolsets
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
+from app.services.checkpoints.fetching import WeightsFetcher
+from app.services.checkpoints.offers import measure_arrival
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import make_scheduler
 from app.services.dictation.sessions import SessionManager, SocketLimiter
@@ -87,7 +90,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
         *(speech_socket.router, generate.router, chat.router, models.router, transcriptions.router),
         *(conversations.router, chat_stream.router, realtime_chat.router, dictations.router, messages.router),
         *(search.router, models.api_router, connections.router, operations.providers_router),
-        *(accounts.router, accounts.keys_router, operations.router),
+        *(checkpoints.router, accounts.router, accounts.keys_router, operations.router),
     ):
         app.include_router(router)
     web.mount_docs(app)
@@ -130,6 +133,7 @@ def _make_resources(
         started_s=int(time()),
         stt=stt,
         scheduler=scheduler,
+        fetcher=WeightsFetcher(settings, partial(measure_arrival, stt)),
         engines=Supervisor("speech engines"),
         sockets=SocketLimiter(settings.limits.sockets),
         sessions=SessionManager(settings, stt, DictationStore(writer, transcripts), observer),
@@ -166,6 +170,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         resources.writer.run(resources.settings.limits.stop_s),
         resources.sessions.run(),
         resources.engines.run(),
+        resources.fetcher.run(),
     ):
         resources.engines.start_loop("default engine", resources.stt.keep_warm)
         yield

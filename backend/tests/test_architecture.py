@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "storage": BASE | {"storage"},
     "providers": BASE | {"weights", "providers"},
     "toolsets": BASE | {"providers", "toolsets"},
-    "services": BASE | {"providers", "toolsets", "storage", "services"},
+    "services": BASE | {"providers", "toolsets", "storage", "weights", "services"},
     "api": BASE | {"services", "providers", "api"},
     "main": BASE | {"api", "services", "providers", "storage"},
     "client": frozenset({"schemas", "core", "utils", "client"}),

@@ -15,6 +15,7 @@ from app.services.accounts.accounts import Accounts
 from app.services.assistants.registry import Assistants
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
+from app.services.checkpoints.fetching import WeightsFetcher
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
 from app.services.dictation.sessions import SessionManager, SocketLimiter
@@ -43,6 +44,7 @@ class Resources:
     # speech
     stt: SttProviders
     scheduler: Scheduler
+    fetcher: WeightsFetcher
     engines: Supervisor
     """The task that keeps the default engine warm."""
     sockets: SocketLimiter
@@ -84,6 +86,7 @@ class Resources:
             self.writer.tasks,
             self.sessions.tasks,
             self.engines,
+            self.fetcher.tasks,
         )
         return [part.problem for part in parts if part.problem]
 

@@ -151,8 +151,8 @@ def ensure_models(
     ] = False,
 ) -> None:
     """Download what a first start needs and does not have: Whisper `base` and SmolLM2; `make run` does so."""
-    from app.weights.download import FolderNotWritable, NoSourceReachable
-    from app.weights.fetch import SourceUnreachable, WeightsNotFound
+    from app.weights.download import NoSourceReachable
+    from app.weights.fetch import FolderNotWritable, SourceUnreachable, WeightsNotFound
 
     missing = _find_missing(read_settings())
     if light and missing:

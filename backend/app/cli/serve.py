@@ -48,8 +48,8 @@ def serve(
 ) -> None:
     """Start the server.
 
-    It listens on this machine alone unless there are accounts or --insecure is given. It never downloads
-    anything.
+    It listens on this machine alone unless there are accounts or --insecure is given. It downloads
+    nothing unless an administrator asks for weights in the page.
     """
     from app.cli.common import read_settings
     from app.core.security import is_loopback

@@ -19,6 +19,8 @@
     + MethodNotAllowed (405)                                  the path has no such method
     + NothingFinalYet (409)
     + Busy (409)                                              an answer of the conversation is under way
+    + FetchUnderWay (409)                                     other weights are being fetched
+    + NotRemovable (409)                                      weights that the server may not remove
     + ApprovalOver (409)                                      a tool call that no longer waits for its user
     + TooManyAttempts (429)                                   wrong passwords; closes with 1008
     + ProviderNotReady (503)
@@ -200,6 +202,16 @@ class NothingFinalYet(PrompterError):
 
 class Busy(PrompterError):
     code = "busy"
+    status = 409
+
+
+class FetchUnderWay(PrompterError):
+    code = "fetch_under_way"
+    status = 409
+
+
+class NotRemovable(PrompterError):
+    code = "not_removable"
     status = 409
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from app.weights.known_checkpoints import REPOSITORIES, shorten_name
 
+NOTICE = "NOTICE"
+"""The file beside fetched weights that says whose they are and where they came from."""
 LICENCES = Path(__file__).parent / "licenses"
 
 
@@ -65,6 +67,8 @@ class KnownWeights:
     """Of the model hub; empty where it is not a source."""
     packages: tuple[IndexPackage, ...] = ()
     """Of the package index; empty where it is not a source."""
+    is_recommended: bool = False
+    """Whether it is among the few that people are offered first."""
     sha256: tuple[tuple[str, str], ...] = ()
     """(file, checksum) of each file that the packages make up."""
 
@@ -196,6 +200,10 @@ _HUB_MB = {
 }
 
 
+_RECOMMENDED = ("tiny", "base", "small", "medium", "large-v2")
+"""Several languages, and each one hears better than the one before and takes longer."""
+
+
 def _whisper(name: str) -> KnownWeights:
     english = name.endswith(".en") or name.startswith("distil-")
     packages = _PACKAGES.get(name, ())
@@ -209,6 +217,7 @@ def _whisper(name: str) -> KnownWeights:
         origin=f"Whisper by OpenAI, converted for CTranslate2 by {REPOSITORIES[name].split('/')[0]}",
         repository=REPOSITORIES[name],
         packages=packages,
+        is_recommended=name in _RECOMMENDED,
         sha256=tuple(_SHA256.get(name, {}).items()),
     )
 
@@ -222,6 +231,7 @@ SMOLLM2 = KnownWeights(
     licence_file="Apache-2.0.txt",
     origin="SmolLM2-135M-Instruct by Hugging Face (HuggingFaceTB), quantised to Q4_1 for llama.cpp",
     packages=_SMOLLM2_PACKAGES,
+    is_recommended=True,
     sha256=tuple(_SMOLLM2_SHA256.items()),
 )
 KNOWN = {weights.name: weights for weights in (*map(_whisper, REPOSITORIES), SMOLLM2)}
@@ -245,6 +255,6 @@ def write_licence(weights: KnownWeights, folder: Path, fetched_from: str) -> Non
         f"Licence: {weights.licence}; its text is in LICENSE.",
         f"Fetched from {fetched_from}.",
     ]
-    (folder / "NOTICE").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / NOTICE).write_text("\n".join(lines) + "\n", encoding="utf-8")
     text = (LICENCES / weights.licence_file).read_text(encoding="utf-8")
     (folder / "LICENSE").write_text(text, encoding="utf-8")

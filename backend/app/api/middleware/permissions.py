@@ -12,7 +12,7 @@ from app.core.security import Caller, Scope
 
 SOCKET = "WEBSOCKET"
 """Takes the place of the method in the rule of a socket."""
-Who = Literal["everyone", "caller", "person", "operator"]
+Who = Literal["everyone", "caller", "person", "admin", "operator"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +22,9 @@ class Rule:
     methods: tuple[str, ...]
     path: str
     who: Who
-    """`everyone`: also without a token. `caller`: a log-in or key. `person`: a log-in. `operator`: an admin, an admin's
-    key with the scope `metrics`, or a client on this machine."""
+    """`everyone`: also without a token. `caller`: a log-in or key. `person`: a log-in. `admin`: the log-in of an admin,
+    or whoever uses a server without accounts. `operator`: an admin, an admin's key with the scope `metrics`, or a
+    client on this machine."""
     scopes: frozenset[Scope] = frozenset()
     """A key needs one of these scopes; if there are none, every key will do."""
 
@@ -84,6 +85,10 @@ RULES: tuple[Rule, ...] = (
     _rule("POST /api/chat/realtime/sessions/{session_id}/stream", "caller", "chat"),
     _rule("GET /api/dictations", "caller", "chat"),
     _rule("GET,DELETE /api/dictations/{dictation_id}", "caller", "chat"),
+    # weights: what there is, for everybody; what changes the machine, for who runs it
+    _rule("GET /api/checkpoints", "caller"),
+    _rule("POST,DELETE /api/checkpoints/{name}/fetch", "admin"),
+    _rule("DELETE /api/checkpoints/{name}", "admin"),
     # operations
     _rule("GET /metrics", "operator"),
 )
@@ -119,8 +124,10 @@ def check_rule(rule: Rule, caller: Caller | None, at_the_machine: bool) -> None:
         raise Unauthorized("this needs `Authorization: Bearer` with an access token or an API key")
     if rule.who == "operator":
         _check_operator(caller)
-    elif caller.via == "key" and rule.who == "person":
+    elif caller.via == "key" and rule.who in ("person", "admin"):
         raise Forbidden("this needs somebody who has logged in; an API key is not enough")
+    elif rule.who == "admin" and caller.role != "admin":
+        raise Forbidden("this needs a user with the role 'admin'")
     elif caller.via == "key" and rule.scopes and not rule.scopes & caller.scopes:
         raise Forbidden(f"this key lacks the scope {' or '.join(map(repr, sorted(rule.scopes)))}")
 

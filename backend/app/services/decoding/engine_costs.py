@@ -45,6 +45,17 @@ class EngineCosts:
                 await self._measure(provider, model, engine)
         return engine
 
+    async def read_rates(self, provider: str) -> dict[str, float]:
+        """Core seconds per second of speech, by model of this engine, where that was measured on this machine."""
+        async with self._locks[""]:
+            await self._read()
+        costs = self._scheduler.engine_costs.items()
+        return {
+            engine.removeprefix(f"{provider}/").partition(" (")[0]: cost.rate
+            for engine, cost in costs
+            if engine.startswith(f"{provider}/") and cost.warm_up_rate is not None
+        }
+
     async def store(self) -> None:
         """Write all costs to the data folder; nothing where none is known."""
         costs = {

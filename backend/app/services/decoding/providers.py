@@ -109,6 +109,22 @@ class SttProviders:
             )
         return admitted
 
+    async def measure(self, name: str, model: str) -> None:
+        """Load a model, and measure what it costs on this machine where that was never done.
+
+        Raises:
+            PrompterError: the engine or the model cannot be used.
+        """
+        provider = (await self.choose(name, (), model)).provider
+        with ProviderBoundary(provider.name):
+            session = await provider.open_session(SttConfig(model=model))
+            await session.aclose()
+        await self._costs.learn(provider, model)
+
+    async def read_rates(self, name: str) -> dict[str, float]:
+        """Core seconds per second of speech, by model of an engine, where that was measured on this machine."""
+        return await self._costs.read_rates(name)
+
     def scheduler_for(self, provider: SttProvider) -> Scheduler | None:
         """The scheduler of this engine's decodes; None for an engine that takes no core of this machine."""
         return self._scheduler if is_scheduled(provider.capabilities) else None

@@ -173,6 +173,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List weights, and the download under way
+         * @description What is here, what can be fetched, what each gives, and how far the download is. Made to be polled.
+         */
+        get: operations["list_checkpoints_api_checkpoints_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/checkpoints/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove weights that were fetched
+         * @description Remove the folder of fetched weights, or what an unfinished download has left.
+         */
+        delete: operations["remove_checkpoint_api_checkpoints__name__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/checkpoints/{name}/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin or go on with a download
+         * @description Fetch weights into the models folder, going on with what an earlier download left. Asked twice, it runs once.
+         */
+        post: operations["begin_fetch_api_checkpoints__name__fetch_post"];
+        /**
+         * Cancel a download
+         * @description End the download. `POST` goes on with what came, and `DELETE` of the weights removes it.
+         */
+        delete: operations["cancel_fetch_api_checkpoints__name__fetch_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/connections": {
         parameters: {
             query?: never;
@@ -1319,6 +1383,139 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * CheckpointList
+         * @description The weights, and the download.
+         */
+        CheckpointList: {
+            /** @description the download under way, else the last one since the server started */
+            fetch: components["schemas"]["FetchOut"] | null;
+            /**
+             * Free Bytes
+             * @description free space on the disk of the models folder
+             */
+            free_bytes: number;
+            /**
+             * Items
+             * @description first what hears, then what answers; smaller ones first
+             */
+            items: components["schemas"]["CheckpointOut"][];
+            /**
+             * May Change
+             * @description whether the caller may fetch and remove
+             */
+            may_change: boolean;
+        };
+        /**
+         * CheckpointOut
+         * @description Weights that are here, or can be fetched.
+         */
+        CheckpointOut: {
+            /**
+             * Can Run
+             * @description whether the packages that run them are installed
+             */
+            can_run: boolean;
+            /**
+             * Default
+             * @description whether requests that name no model use them
+             */
+            default: boolean;
+            /**
+             * Download Bytes
+             * @description what a download brings; 0 where there is nothing to fetch
+             */
+            download_bytes: number;
+            /**
+             * Engine
+             * @description the provider that uses them
+             * @example whisper_local
+             */
+            engine: string;
+            /**
+             * Error Percent
+             * @description words wrong in clearly read English (LibriSpeech test-clean); null where not known
+             * @example 3.4
+             */
+            error_percent: number | null;
+            /**
+             * Here
+             * @description whether they are complete on this machine
+             */
+            here: boolean;
+            /**
+             * Kind
+             * @description `whisper` turns speech into text, `gguf` answers prompts
+             * @enum {string}
+             */
+            kind: "whisper" | "gguf";
+            /**
+             * Languages
+             * @description language tags; null means about 100
+             * @example [
+             *       "en"
+             *     ]
+             */
+            languages: string[] | null;
+            /**
+             * Licence
+             * @description empty where the server does not know it
+             * @example MIT
+             */
+            licence: string;
+            /**
+             * Model
+             * @description the name by which requests ask the provider for them
+             * @example small
+             */
+            model: string;
+            /**
+             * Name
+             * @description short name, which the routes take
+             * @example small
+             */
+            name: string;
+            /**
+             * Origin
+             * @description who made them; empty where the server does not know it
+             */
+            origin: string;
+            /**
+             * Partial Bytes
+             * @description what an unfinished download has left, which the next goes on with
+             */
+            partial_bytes: number;
+            /**
+             * Recommended
+             * @description whether it is among the few to offer first
+             */
+            recommended: boolean;
+            /**
+             * Removable
+             * @description whether `DELETE` removes them: they were fetched, and no setting names them
+             */
+            removable: boolean;
+            /**
+             * Size Bytes
+             * @description on disk, of what the hub alone has about
+             */
+            size_bytes: number;
+            /** @description for `whisper`; null where nothing was measured yet */
+            speed: components["schemas"]["SpeedOut"] | null;
+        };
+        /**
+         * CheckpointRemovedOut
+         * @description The weights are gone.
+         */
+        CheckpointRemovedOut: {
+            /**
+             * Status
+             * @description always `removed`
+             * @default removed
+             * @constant
+             */
+            status: "removed";
+        };
+        /**
          * ChoiceOut
          * @description One of the `n` answers of a request.
          */
@@ -2235,6 +2432,68 @@ export interface components {
          */
         ErrorOut: {
             error: components["schemas"]["ErrorBody"];
+        };
+        /**
+         * FetchErrorOut
+         * @description Why a download failed.
+         */
+        FetchErrorOut: {
+            /**
+             * Code
+             * @description stable; see the table of downloads
+             * @enum {string}
+             */
+            code: "source_unreachable" | "weights_not_found" | "damaged_file" | "disk_full" | "folder_not_writable" | "fetched_elsewhere" | "fetch_failed";
+            /**
+             * Free Bytes
+             * @description with `disk_full`: free space that there was, where known
+             */
+            free_bytes: number | null;
+            /**
+             * Message
+             * @description what was wrong and how to go on, in English
+             */
+            message: string;
+            /**
+             * Need Bytes
+             * @description with `disk_full`: free space that is needed, where known
+             */
+            need_bytes: number | null;
+        };
+        /**
+         * FetchOut
+         * @description One download.
+         */
+        FetchOut: {
+            /**
+             * Bytes Per S
+             * @description over the last seconds; null where none came
+             */
+            bytes_per_s: number | null;
+            /**
+             * Done Bytes
+             * @description bytes that are here
+             */
+            done_bytes: number;
+            /** @description with `failed` */
+            error: components["schemas"]["FetchErrorOut"] | null;
+            /**
+             * Name
+             * @description the weights
+             * @example small
+             */
+            name: string;
+            /**
+             * State
+             * @description `measuring`: complete and in use, the speed of this machine is being measured
+             * @enum {string}
+             */
+            state: "fetching" | "measuring" | "done" | "failed" | "cancelled";
+            /**
+             * Total Bytes
+             * @description bytes in all
+             */
+            total_bytes: number;
         };
         /**
          * Final
@@ -3650,6 +3909,29 @@ export interface components {
              * @description number of the utterance in its session: 1, 2, 3 …
              */
             utterance_id: number;
+        };
+        /**
+         * SpeedOut
+         * @description How fast this machine writes with a checkpoint.
+         */
+        SpeedOut: {
+            /**
+             * Measured
+             * @description false: estimated by size from another checkpoint that was measured on this machine
+             */
+            measured: boolean;
+            /**
+             * Pace
+             * @description whether the text of a speaker is there soon after the speech
+             * @enum {string}
+             */
+            pace: "keeps_up" | "lags" | "too_slow";
+            /**
+             * Rate
+             * @description seconds of one core for a second of speech
+             * @example 0.12
+             */
+            rate: number;
         };
         /**
          * Start
@@ -5383,6 +5665,281 @@ export interface operations {
                      *       "error": {
                      *         "code": "storage_unavailable",
                      *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_checkpoints_api_checkpoints_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All weights */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointList"];
+                };
+            };
+            /** @description This Origin, Host or address is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_allowed",
+                     *         "message": "this web origin is not allowed; add it to allowed_origins",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    remove_checkpoint_api_checkpoints__name__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are gone; dictations that have begun keep theirs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointRemovedOut"];
+                };
+            };
+            /** @description The caller is no admin, or this Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this needs a user with the role 'admin'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description No such weights are known */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no weights are known by this name; GET /api/checkpoints lists them",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description They are being fetched (`fetch_under_way`), or are not the server's to remove */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_removable",
+                     *         "message": "'base' was not fetched into the models folder, or the settings name it; whoever runs the server can remove it",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    begin_fetch_api_checkpoints__name__fetch_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The download; it goes on without its client */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FetchOut"];
+                };
+            };
+            /** @description The caller is no admin, or this Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this needs a user with the role 'admin'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description No such weights are known */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no weights are known by this name; GET /api/checkpoints lists them",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Others are being fetched */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "fetch_under_way",
+                     *         "message": "'base' is being fetched, one at a time; wait for it or cancel it",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    cancel_fetch_api_checkpoints__name__fetch_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cancelled download; what came is kept */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FetchOut"];
+                };
+            };
+            /** @description The caller is no admin, or this Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this needs a user with the role 'admin'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description No such weights are known */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no weights are known by this name; GET /api/checkpoints lists them",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }

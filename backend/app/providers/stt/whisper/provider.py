@@ -32,6 +32,7 @@ from app.schemas.providers import ProviderState
 from app.utils.languages import list_codes
 from app.weights.checkpoint_shelf import CheckpointShelf
 from app.weights.checkpoints import Checkpoint
+from app.weights.known_checkpoints import find_error_percent
 
 T = TypeVar("T")
 
@@ -46,12 +47,6 @@ SURE_LOG_PROB = -0.7
 
 PARTIAL_TERMS = 8
 """Terms of the vocabulary for partials: each term costs time in every decode."""
-
-ERROR_PERCENT = {
-    "tiny": 7.6, "base": 5.0, "small": 3.4, "medium": 2.9, "large-v2": 2.7,
-    "tiny.en": 5.6, "base.en": 4.2, "small.en": 3.1, "medium.en": 3.1,
-}  # fmt: skip
-"""Words wrong on LibriSpeech test-clean, as the Whisper paper reports them."""
 
 PULL = "run `prompter models pull base`"
 
@@ -301,7 +296,7 @@ def _capabilities(default: Checkpoint | None) -> SttCapabilities:
 
 def _describe(checkpoint: Checkpoint) -> str:
     languages = "about 100 languages" if checkpoint.multilingual else "English alone"
-    percent = ERROR_PERCENT.get(checkpoint.name)
+    percent = find_error_percent(checkpoint.name)
     accuracy = f"; about {percent:g} % of words wrong in clearly read English" if percent else ""
     return (
         f"local Whisper, checkpoint {checkpoint.name!r} ({checkpoint.size_bytes >> 20} MB),"
