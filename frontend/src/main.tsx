@@ -5,6 +5,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { App, createAppRoot } from "@/app/app";
+import { preloadRecorder } from "@/features/dictation/audio/recording-context";
 import { chooseLanguage, startI18n } from "@/i18n/i18n";
 
 const element = document.getElementById("root");
@@ -19,3 +20,4 @@ void startI18n(chooseLanguage(uiLanguage, navigator.languages)).then(() =>
     </StrictMode>,
   ),
 );
+void preloadRecorder();

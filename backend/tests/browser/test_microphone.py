@@ -5,6 +5,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import BROWSER, OpenPage, microphone
 from tests.browser.test_dictating import ENGLISH, LONG, said
 from tests.browser.web_app import WebApp
+from tests.support.proxy import run_proxy
 
 pytestmark = BROWSER
 
@@ -100,3 +101,29 @@ async def test_a_track_that_ends_without_a_word_is_told(open_page: OpenPage) -> 
     await app.page.evaluate("kept.tracks.forEach((track) => track.stop())")
     await expect(app.page.get_by_role("alert")).to_contain_text("The microphone is gone")
     assert "weather" in await app.composer.input_value()
+
+
+async def test_a_permission_that_is_taken_back_is_told_as_that(open_page: OpenPage) -> None:
+    app = await open_page(switches=microphone(ENGLISH)[1:])
+    await app.page.context.grant_permissions(["microphone"])
+    await app.button("Dictate").click()
+    await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("weather")
+    await app.page.context.clear_permissions()
+    await expect(app.page.get_by_role("alert")).to_contain_text("may no longer use the microphone")
+    assert "weather" in await app.composer.input_value()
+
+
+async def test_the_first_press_without_a_server_says_that(open_page: OpenPage, web_server: str) -> None:
+    """The recorder is there: it came with the page. No word of a browser that cannot record."""
+    async with run_proxy(web_server) as line:
+        app = await open_page(line.url, says=ENGLISH)
+        app.expect_trouble("WebSocket connection|Failed to load resource|ERR_")
+        await app.page.wait_for_load_state("networkidle")
+        line.down = True
+        line.cut()
+        await app.button("Dictate").click()
+        await expect(app.state).to_have_text("The server does not answer. Trying again …")
+        await expect(app.page.get_by_role("alert")).to_contain_text("The server does not answer")
+        line.down = False
+        await app.button("Try again").click()
+        await app.in_state("listening")

@@ -67,7 +67,9 @@ export const en = {
     doubtedWords_one: "{{count}} uncertain word: {{words}}. Select it",
     doubtedWords_other: "{{count}} uncertain words: {{words}}. Select the next",
     degraded: "The server is busy: words appear late, but none are lost",
-    reconnecting: "Connection lost. Reconnecting; what you say is kept",
+    unanswered: "The server does not answer. Trying again …",
+    reconnecting: "Connection lost. Reconnecting; what you say waits here for up to a minute",
+    reconnectingLast: "Connection lost. Reconnecting; your last words wait here for up to a minute",
     finishing: "Finishing the last words …",
     elsewhere: "What you say goes to “{{title}}”.",
     elsewhereUnnamed: "What you say goes to the conversation where you began.",
@@ -93,11 +95,19 @@ export const en = {
         "This page may not use the microphone. Allow it at the left of the address bar, then try again.",
       no_device: "There is no microphone. Plug one in, then try again.",
       device_busy: "The microphone is used by another program. Close that one, then try again.",
-      device_lost: "The microphone is gone. What you said before is kept.",
+      device_lost: "The microphone is gone. Connect it again, or choose another one in the settings.",
+      microphone_failed:
+        "The browser could not open the microphone. Try again; if that does not help, close other programs that use sound, or restart the browser.",
+      permission_withdrawn:
+        "This page may no longer use the microphone. Allow it again at the left of the address bar, then try again.",
+      blocked_by_system:
+        "The system does not let this browser use the microphone. Allow it in the privacy settings of the system, then try again.",
       insecure:
         "Browsers give a microphone only to https pages and to this machine. Open this page by https or as localhost.",
       unsupported: "This browser cannot record here. Use a newer one.",
-      no_server: "The server does not answer. The text in the field is kept.",
+      no_server: "The server does not answer. The text in the field is kept; say again what is missing.",
+      new_version:
+        "The server has a newer version of this page. Load the page again; the text in the field is kept.",
       not_ready: "The speech engine is not ready.",
       unknown_engine:
         "The engine or model that is set is not on this server. Choose another in the settings.",
@@ -107,7 +117,7 @@ export const en = {
       unauthorized: "Your log-in has ended. Log in again.",
       not_allowed: "The server does not allow this page or account to dictate.",
       taken_over: "This dictation continues in another tab.",
-      engine_failed: "The speech engine failed. The text in the field is kept.",
+      engine_failed: "The speech engine failed. The text in the field is kept; say again what is missing.",
       refused: "The server refused this dictation.",
     },
   },

@@ -69,7 +69,10 @@ export const es: Texts = {
     doubtedWords_one: "{{count}} palabra dudosa: {{words}}. Seleccionarla",
     doubtedWords_other: "{{count}} palabras dudosas: {{words}}. Seleccionar la siguiente",
     degraded: "El servidor está ocupado: las palabras llegan tarde, pero no se pierde ninguna",
-    reconnecting: "Conexión perdida. Reconectando; se guarda lo que dices",
+    unanswered: "El servidor no responde. Intentándolo otra vez…",
+    reconnecting: "Conexión perdida. Reconectando; lo que dices espera aquí un minuto como mucho",
+    reconnectingLast:
+      "Conexión perdida. Reconectando; tus últimas palabras esperan aquí un minuto como mucho",
     finishing: "Terminando las últimas palabras…",
     elsewhere: "Lo que dices va a «{{title}}».",
     elsewhereUnnamed: "Lo que dices va a la conversación donde empezaste.",
@@ -95,11 +98,19 @@ export const es: Texts = {
         "Esta página no puede usar el micrófono. Permítelo a la izquierda de la barra de direcciones e inténtalo otra vez.",
       no_device: "No hay ningún micrófono. Conecta uno e inténtalo otra vez.",
       device_busy: "Otro programa usa el micrófono. Ciérralo e inténtalo otra vez.",
-      device_lost: "El micrófono ya no está. Se guarda lo que habías dicho.",
+      device_lost: "El micrófono ya no está. Conéctalo de nuevo o elige otro en los ajustes.",
+      microphone_failed:
+        "El navegador no ha podido abrir el micrófono. Inténtalo otra vez; si no basta, cierra otros programas que usen sonido o reinicia el navegador.",
+      permission_withdrawn:
+        "Esta página ya no puede usar el micrófono. Permítelo de nuevo a la izquierda de la barra de direcciones e inténtalo otra vez.",
+      blocked_by_system:
+        "El sistema no deja que este navegador use el micrófono. Permítelo en los ajustes de privacidad del sistema e inténtalo otra vez.",
       insecure:
         "Los navegadores solo dan el micrófono a páginas https y a esta máquina. Abre la página por https o como localhost.",
       unsupported: "Este navegador no puede grabar aquí. Usa uno más nuevo.",
-      no_server: "El servidor no responde. Se guarda lo que está en el campo.",
+      no_server: "El servidor no responde. Se guarda lo que está en el campo; repite lo que falte.",
+      new_version:
+        "El servidor tiene una versión más nueva de esta página. Cárgala de nuevo; se guarda lo que está en el campo.",
       not_ready: "El motor de voz no está listo.",
       unknown_engine: "El motor o el modelo elegido no está en este servidor. Elige otro en los ajustes.",
       language:
@@ -108,7 +119,7 @@ export const es: Texts = {
       unauthorized: "Tu sesión ha terminado. Vuelve a entrar.",
       not_allowed: "El servidor no permite dictar a esta página o cuenta.",
       taken_over: "Este dictado sigue en otra pestaña.",
-      engine_failed: "El motor de voz ha fallado. Se guarda lo que está en el campo.",
+      engine_failed: "El motor de voz ha fallado. Se guarda lo que está en el campo; repite lo que falte.",
       refused: "El servidor ha rechazado este dictado.",
     },
   },

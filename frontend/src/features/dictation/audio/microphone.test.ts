@@ -69,7 +69,13 @@ const track = Object.assign(new EventTarget(), {
   stop: () => done.push("track stopped"),
 });
 const stream = { getTracks: () => [track], getAudioTracks: () => [track] };
-let refusal: DOMException | null = null;
+let refusal: Error | null = null;
+/** What the browser says that the user permits; null where it does not tell. */
+let permission: PermissionState | null = null;
+const permissions = {
+  query: () =>
+    permission === null ? Promise.reject(new TypeError("?")) : Promise.resolve({ state: permission }),
+};
 const getUserMedia = () => {
   done.push("asked");
   return refusal === null ? Promise.resolve(stream) : Promise.reject(refusal);
@@ -80,9 +86,11 @@ beforeEach(() => {
   done.length = 0;
   isDeaf = false;
   refusal = null;
+  permission = null;
+  track.readyState = "live";
   vi.stubGlobal("AudioContext", FakeContext);
   vi.stubGlobal("AudioWorkletNode", FakeNode);
-  vi.stubGlobal("navigator", { mediaDevices: { getUserMedia } });
+  vi.stubGlobal("navigator", { mediaDevices: { getUserMedia }, permissions });
 });
 afterEach(() => vi.unstubAllGlobals());
 
@@ -219,4 +227,76 @@ it("asks for no microphone where there is no audio context to be had", async () 
   });
   await expect(opened).rejects.toMatchObject({ failure: { kind: "unsupported", detail: "too many" } });
   expect(done).toEqual([]);
+});
+
+describe("what went wrong", () => {
+  const events = { onChunk: () => undefined, onSound: () => undefined, onLost: () => undefined };
+  const no = (name: string) => new DOMException("why", name);
+
+  it.each([
+    [no("NotAllowedError"), "prompt", "no_permission", ""],
+    [no("NotAllowedError"), null, "no_permission", ""],
+    [no("NotAllowedError"), "granted", "blocked_by_system", ""],
+    [no("NotFoundError"), "granted", "no_device", ""],
+    [no("NotReadableError"), "granted", "device_busy", ""],
+    [no("AbortError"), "granted", "microphone_failed", "why"],
+    [new TypeError("odd"), "granted", "microphone_failed", "odd"],
+  ] as const)("is told by what the browser says: %s, permission %s", async (error, state, kind, detail) => {
+    [refusal, permission] = [error, state];
+    await expect(Microphone.open(options, events)).rejects.toMatchObject({ failure: { kind, detail } });
+  });
+
+  it.each([
+    [() => Promise.reject(new TypeError("no network")), "no_server", ""],
+    [() => Promise.resolve(new Response("", { status: 404 })), "new_version", ""],
+    [() => Promise.resolve(new Response("code")), "unsupported", "unknown code"],
+  ] as const)("with the worklet is the server, its version, or the browser", async (answer, kind, detail) => {
+    vi.stubGlobal("fetch", answer);
+    vi.stubGlobal(
+      "AudioContext",
+      class extends FakeContext {
+        override readonly audioWorklet = { addModule: () => Promise.reject(new Error("unknown code")) };
+      },
+    );
+    await expect(Microphone.open(options, events)).rejects.toMatchObject({ failure: { kind, detail } });
+    expect(done).toEqual(["context closed"]);
+  });
+
+  it.each([
+    ["granted", "denied", "permission_withdrawn"],
+    ["granted", "prompt", "permission_withdrawn"],
+    ["granted", "granted", "device_lost"],
+    ["prompt", "prompt", "device_lost"], // a browser that gives it once, without a lasting permission
+    [null, null, "device_lost"],
+  ] as const)("with the track: permission %s, then %s: %s", async (before, after, kind) => {
+    permission = before;
+    const lost = vi.fn();
+    const microphone = await Microphone.open(options, { ...events, onLost: lost });
+    await later("listening");
+    permission = after;
+    track.dispatchEvent(new Event("ended"));
+    await vi.waitFor(() => expect(lost).toHaveBeenCalledExactlyOnceWith({ kind, detail: "" }));
+    await microphone.close();
+  });
+});
+
+it("tells that the browser asks its user, until the microphone is open", async () => {
+  permission = "prompt";
+  const sounds: string[] = [];
+  let allow = (): void => undefined;
+  const answered = new Promise<void>((resolve) => (allow = resolve));
+  const ask = () => answered.then(() => stream);
+  vi.stubGlobal("navigator", { mediaDevices: { getUserMedia: ask }, permissions });
+  const opened = Microphone.open(options, {
+    onChunk: () => undefined,
+    onSound: (sound) => sounds.push(sound),
+    onLost: () => undefined,
+  });
+  await vi.waitFor(() => expect(sounds).toEqual(["asked"]));
+  allow();
+  const microphone = await opened;
+  expect(sounds).toEqual(["asked", "opening"]);
+  node.hear(1);
+  expect(sounds).toEqual(["asked", "opening", "live"]);
+  await microphone.close();
 });

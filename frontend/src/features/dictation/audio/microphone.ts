@@ -3,7 +3,7 @@
 import type { Failure, FailureKind } from "../client/failure";
 import { mayBeAveraged, PlainMicrophone } from "./plain-microphone";
 import type { AudioChunk } from "./recorder";
-import { RecordingContext } from "./recording-context";
+import { RecorderMissingError, RecordingContext } from "./recording-context";
 import { type Sound, SoundWatch } from "./sound-watch";
 
 export interface MicrophoneOptions {
@@ -38,6 +38,8 @@ export class Microphone {
   #plain: PlainMicrophone | null = null;
   #isMuted = false;
   #isClosed = false;
+  /** Whether the browser said so once it was open: some give a microphone without. */
+  #wasPermitted = false;
   #watch: SoundWatch | null = null;
   #onChunk: MicrophoneEvents["onChunk"] = () => undefined;
 
@@ -58,7 +60,7 @@ export class Microphone {
     const devices = navigator.mediaDevices as MediaDevices | undefined;
     if (devices === undefined) throw new MicrophoneError({ kind: "insecure", detail: "" });
     const recording = await RecordingContext.create().catch((error: unknown) =>
-      Promise.reject(newUnsupportedError(error)),
+      Promise.reject(explainRecorderError(error)),
     );
     let stream: MediaStream | null = null;
     try {
@@ -72,7 +74,7 @@ export class Microphone {
     } catch (error) {
       if (stream !== null) stopTracks(stream);
       void recording.close();
-      throw error instanceof MicrophoneError ? error : newUnsupportedError(error);
+      throw error instanceof MicrophoneError ? error : explainRecorderError(error);
     }
   }
 
@@ -100,6 +102,11 @@ export class Microphone {
     await this.recording.close();
   }
 
+  async #explainEnd(): Promise<Failure> {
+    const isWithdrawn = this.#wasPermitted && (await readPermission()) !== "granted";
+    return { kind: isWithdrawn ? "permission_withdrawn" : "device_lost", detail: "" };
+  }
+
   /** Find out whether the processing cancels the voice; if it does, the plain sound is recorded. */
   async #compare(devices: MediaDevices): Promise<void> {
     const plain = await PlainMicrophone.open(devices, this.stream);
@@ -114,8 +121,9 @@ export class Microphone {
     const source = { context: this.recording.context, tracks: this.stream.getAudioTracks() };
     const watch = new SoundWatch(source, {
       onSound,
-      onEnded: () => onLost({ kind: "device_lost", detail: "" }),
+      onEnded: () => void this.#explainEnd().then((failure) => this.#isClosed || onLost(failure)),
     });
+    void readPermission().then((permission) => (this.#wasPermitted = permission === "granted"));
     this.#watch = watch;
     this.#onChunk = onChunk;
     this.recording.onChunk = (chunk) => {
@@ -126,8 +134,13 @@ export class Microphone {
   }
 }
 
-function newUnsupportedError(error: unknown): MicrophoneError {
-  return new MicrophoneError({ kind: "unsupported", detail: error instanceof Error ? error.message : "" });
+function explainRecorderError(error: unknown): MicrophoneError {
+  if (error instanceof RecorderMissingError) return new MicrophoneError({ kind: error.kind, detail: "" });
+  return new MicrophoneError({ kind: "unsupported", detail: readMessage(error) });
+}
+
+function readMessage(error: unknown): string {
+  return error instanceof Error || error instanceof DOMException ? error.message : "";
 }
 
 /** Open the microphone, and tell meanwhile whether the browser asks its user for it. */
@@ -177,8 +190,16 @@ async function openStream(devices: MediaDevices, options: MicrophoneOptions): Pr
     if (deviceId !== "" && (name === "OverconstrainedError" || name === "NotFoundError")) {
       return await openStream(devices, { ...options, deviceId: "" });
     }
-    throw new MicrophoneError({ kind: FAILURE_BY_ERROR[name] ?? "no_device", detail: "" });
+    throw new MicrophoneError(await explainRefusal(error, name));
   }
+}
+
+async function explainRefusal(error: unknown, name: string): Promise<Failure> {
+  const kind = FAILURE_BY_ERROR[name];
+  if (kind === undefined) return { kind: "microphone_failed", detail: readMessage(error) };
+  // What the user has permitted here is refused further down.
+  const isPermitted = kind === "no_permission" && (await readPermission()) === "granted";
+  return { kind: isPermitted ? "blocked_by_system" : kind, detail: "" };
 }
 
 const FAILURE_BY_ERROR: Record<string, FailureKind> = {

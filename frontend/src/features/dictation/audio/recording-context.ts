@@ -11,6 +11,24 @@ type Command = keyof typeof ANSWERS;
 type Answer = (typeof ANSWERS)[Command];
 type Verdict = Exclude<ChannelVerdict, "unknown">;
 
+/** The page could not load its worklet: the server is away, or has the worklet of another version. */
+export class RecorderMissingError extends Error {
+  constructor(readonly kind: "no_server" | "new_version") {
+    super(kind);
+    this.name = "RecorderMissingError";
+  }
+}
+
+/** Make the browser store the worklet with the page: so recording starts also while the server is away. */
+export async function preloadRecorder(): Promise<void> {
+  try {
+    const answer = await fetch(workletUrl, { priority: "low" });
+    await answer.arrayBuffer();
+  } catch {
+    // The server is away: the first recording asks again.
+  }
+}
+
 export class RecordingContext {
   onChunk: (chunk: AudioChunk) => void = () => undefined;
   /** Called once, when the microphone has been compared with what the browser made of it. */
@@ -28,11 +46,15 @@ export class RecordingContext {
     };
   }
 
-  /** Rejects where the browser has no audio worklets, or cannot create another context. */
+  /**
+   * Rejects where the browser has no audio worklets, or cannot create another context.
+   *
+   * @throws RecorderMissingError
+   */
   static async create(): Promise<RecordingContext> {
     const context = new AudioContext({ latencyHint: "interactive" });
     try {
-      await context.audioWorklet.addModule(workletUrl);
+      await addWorklet(context);
       const recording = new RecordingContext(
         context,
         new AudioWorkletNode(context, "prompter-recorder", { numberOfInputs: 2, numberOfOutputs: 0 }),
@@ -73,6 +95,17 @@ export class RecordingContext {
     this.node.port.onmessage = null;
     this.node.port.close();
     if (this.context.state !== "closed") await this.context.close();
+  }
+}
+
+async function addWorklet({ audioWorklet }: AudioContext): Promise<void> {
+  try {
+    await audioWorklet.addModule(workletUrl);
+  } catch (error) {
+    // Browsers have one error for a server that is away, a file that is gone, and code that they do not know.
+    const answer = await fetch(workletUrl, { cache: "no-store" }).catch(() => null);
+    if (answer?.ok !== true) throw new RecorderMissingError(answer === null ? "no_server" : "new_version");
+    throw error;
   }
 }
 

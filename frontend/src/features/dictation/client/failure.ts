@@ -5,9 +5,13 @@ export type FailureKind =
   | "no_device"
   | "device_busy"
   | "device_lost"
+  | "microphone_failed"
+  | "permission_withdrawn"
+  | "blocked_by_system"
   | "insecure"
   | "unsupported"
   | "no_server"
+  | "new_version"
   | "not_ready"
   | "unknown_engine"
   | "language"
@@ -20,7 +24,7 @@ export type FailureKind =
 
 export interface Failure {
   kind: FailureKind;
-  /** The server's explanation and advice; empty where it gave none. */
+  /** What the server, or the browser, says about it and advises; empty where it says nothing. */
   detail: string;
 }
 

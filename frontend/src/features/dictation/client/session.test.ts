@@ -378,6 +378,16 @@ describe("what cannot go on", () => {
     expect(states().at(-1)).toBe("failed");
     await flushed;
   });
+
+  it("is a server that stays away while more is said than can wait: it is gone, not full", async () => {
+    const server = new FakeSpeechServer();
+    const { session, events } = begin(server);
+    await settle();
+    server.isDown = true;
+    server.socket.drop(1006);
+    for (let seconds = 0; seconds < 140; seconds += 1) session.sendAudio(new ArrayBuffer(32_000));
+    expect(events.at(-1)).toMatchObject({ state: { failure: { kind: "no_server" } } });
+  });
 });
 
 describe("with accounts", () => {

@@ -55,7 +55,7 @@ export class DictationSession {
   sendAudio(frame: ArrayBuffer): void {
     if (this.#isOver || this.#isStopping || frame.byteLength === 0) return;
     this.#audio.push(frame, performance.now());
-    if (this.#audio.isFull) this.#fail({ code: 1013, reason: "", error: null });
+    if (this.#audio.isFull) this.#fail({ code: this.#retry.isLost ? 1006 : 1013, reason: "", error: null });
     this.#pump();
   }
 

@@ -67,9 +67,9 @@ function getStateText(state: DictationState, isTooQuiet: boolean) {
     case "opening":
       return "dictation.opening";
     case "reconnecting":
-      return "dictation.reconnecting";
+      return state.engine === null ? "dictation.unanswered" : "dictation.reconnecting";
     case "finishing":
-      return state.isLost ? "dictation.reconnecting" : "dictation.finishing";
+      return state.isLost ? "dictation.reconnectingLast" : "dictation.finishing";
     case "listening":
       if (state.sound === "recovered") return "dictation.sound.recovered";
       if (isTooQuiet) return "dictation.tooQuiet";
@@ -88,6 +88,7 @@ function getStateStyle(state: DictationState, isTooQuiet: boolean): string {
 }
 
 const FIXED_IN_SETTINGS: ReadonlySet<Failure["kind"]> = new Set([
+  "device_lost",
   "not_ready",
   "unknown_engine",
   "language",
@@ -111,9 +112,15 @@ function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Di
           </p>
         )}
         <div className="mt-2 flex gap-2">
-          <button type="button" className="button" onClick={dictation.start}>
-            {t("common.retry")}
-          </button>
+          {failure.kind === "new_version" ? (
+            <button type="button" className="button" onClick={() => location.reload()}>
+              {t("common.reload")}
+            </button>
+          ) : (
+            <button type="button" className="button" onClick={dictation.start}>
+              {t("common.retry")}
+            </button>
+          )}
           {FIXED_IN_SETTINGS.has(failure.kind) && (
             <Link href="/settings" className="button">
               {t("dictation.toSettings")}

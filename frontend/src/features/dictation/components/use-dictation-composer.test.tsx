@@ -1,5 +1,5 @@
 /** Dictation as the user sees it: the button, the keys, the field, and the status. */
-import { act, fireEvent, screen } from "@testing-library/react";
+import { act, fireEvent, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { useEffect } from "react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -443,6 +443,27 @@ it.each([
   await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
   expect(status).toHaveTextContent("Hearing you");
 });
+
+it("promises of what is said only what holds: while no server has answered, while it is lost, at the end", async () => {
+  const { server, told } = shown();
+  server.isDown = true;
+  const status = screen.getByRole("status");
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => undefined);
+  expect(status).toHaveTextContent(/^The server does not answer\. Trying again …$/);
+  server.isDown = false;
+  await waitFor(() => expect(status).toHaveTextContent("Listening"));
+  server.isDown = true;
+  await told(() => server.socket.drop(1006));
+  expect(status).toHaveTextContent("what you say waits here for up to a minute");
+  await userEvent.click(screen.getByRole("button", { name: "Stop dictating" }));
+  expect(status).toHaveTextContent("your last words wait here for up to a minute");
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => undefined);
+  await waitFor(() => expect(screen.getByRole("alert")).toHaveTextContent("say again what is missing"), {
+    timeout: 9000,
+  });
+}, 15_000);
 
 it("says what it waits for: the browser's question, the microphone, the server", async () => {
   const { server, microphones, told } = shown();
