@@ -1,7 +1,21 @@
-/** Tells the composer how the conversation goes on: whether it takes a text, and what went wrong. */
+/** Tells the composer how the conversation goes on: whether it takes a text, its answer, what failed. */
 import { useEffect } from "react";
 
+import { isUnderWay } from "./stream/live-answer";
+import { collectToolCalls } from "./tools/tool-calls";
 import type { ConversationChat } from "./use-conversation-chat";
+
+/** The last answer of the conversation. */
+export interface AnswerProgress {
+  /** Null until the server has stored the question. */
+  id: string | null;
+  /** Markdown. */
+  text: string;
+  /** `coming`: it was asked for on this page, and more of it follows. */
+  state: "coming" | "over" | "stopped";
+  /** The tool that waits for the user's approval; null where none does. */
+  asking: string | null;
+}
 
 export interface ChatProgress {
   /** The conversation that is shown; null before its first message. */
@@ -10,17 +24,35 @@ export interface ChatProgress {
   isFree: boolean;
   /** The last text was refused, or its answer failed. */
   problem: "refused" | "failed" | null;
+  /** Null before the first. */
+  answer: AnswerProgress | null;
 }
+
+type Chat = Pick<ConversationChat, "problem" | "live" | "shown">;
 
 export function useProgress(
   conversationId: string | null,
-  { problem, live }: Pick<ConversationChat, "problem" | "live">,
+  chat: Chat,
   isFree: boolean,
   onProgress: ((progress: ChatProgress) => void) | undefined,
 ): void {
-  const what = problem !== null ? "refused" : live !== null && live.problem !== null ? "failed" : null;
-  useEffect(
-    () => onProgress?.({ conversationId, isFree, problem: what }),
-    [onProgress, conversationId, isFree, what],
-  );
+  const { live } = chat;
+  const problem = chat.problem !== null ? "refused" : live?.problem ? "failed" : null;
+  const { id = null, text = "", state = null, asking = null } = findAnswer(chat) ?? {};
+  useEffect(() => {
+    const answer = state === null ? null : { id, text, state, asking };
+    onProgress?.({ conversationId, isFree, problem, answer });
+  }, [onProgress, conversationId, isFree, problem, id, text, state, asking]);
+}
+
+/** The streaming answer; after its end the stored one, as more of it may have come than was streamed. */
+function findAnswer({ live, shown }: Chat): AnswerProgress | null {
+  if (live !== null && live.kind !== "follow") {
+    const calls = collectToolCalls(live.tools, !isUnderWay(live));
+    const asking = calls.find((call) => call.state === "asking")?.name ?? null;
+    const state = live.isStopping ? "stopped" : isUnderWay(live) ? "coming" : "over";
+    return { id: live.messageId, text: live.content, state, asking };
+  }
+  const stored = shown.findLast(({ role }) => role === "assistant");
+  return stored ? { id: stored.id, text: stored.content, state: "over", asking: null } : null;
 }

@@ -60,6 +60,12 @@ export function SpeechSection({ microphone }: { microphone: ReactNode }) {
         onChange={(autoSend) => change({ autoSend })}
       />
       <Switch
+        label={t("handsFree.readAloud")}
+        hint={t("handsFree.readAloudHint")}
+        checked={settings.readsAloud}
+        onChange={(readsAloud) => change({ readsAloud })}
+      />
+      <Switch
         label={t("settings.doubt")}
         hint={t("settings.doubtHint")}
         checked={settings.marksDoubt}

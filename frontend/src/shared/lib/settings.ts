@@ -36,6 +36,8 @@ export interface Settings {
   pushToTalkKey: string;
   /** Send dictated text without a click, once it is final. */
   autoSend: boolean;
+  /** Read answers aloud, by the browser's own voice. */
+  readsAloud: boolean;
   /** Mark words that the engine is not sure of. */
   marksDoubt: boolean;
   /** Model of new conversations; "" is the server's choice. */
@@ -62,6 +64,7 @@ export const DEFAULTS: Settings = {
   noiseSuppression: true,
   pushToTalkKey: "Space",
   autoSend: false,
+  readsAloud: false,
   marksDoubt: true,
   chatModel: "",
   showsMocks: false,

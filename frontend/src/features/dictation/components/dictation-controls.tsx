@@ -1,8 +1,19 @@
 /** The buttons of dictation: microphone, mute, hands-free, and undo of the last utterance. */
 
-import { Infinity as HandsFreeIcon, LoaderCircle, Mic, MicOff, Square, Undo2 } from "lucide-react";
+import {
+  Infinity as HandsFreeIcon,
+  LoaderCircle,
+  Mic,
+  MicOff,
+  Square,
+  Undo2,
+  Volume2,
+  VolumeX,
+} from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+
+import { useSettings } from "@/shared/services";
 
 import { getNextUndoKind } from "../composer/model";
 import type { Dictation } from "../dictation";
@@ -23,6 +34,7 @@ export function DictationControls({ dictation, handsFree }: Props) {
   const { state } = useDictationView(dictation);
   const model = useComposerModel(dictation);
   const isHandsFree = useHandsFreeState(handsFree).kind === "on";
+  const [{ readsAloud }, change] = useSettings();
   const isOn = isRecording(state);
   const isMuted = "isMuted" in state && state.isMuted;
   return (
@@ -48,6 +60,18 @@ export function DictationControls({ dictation, handsFree }: Props) {
         <HandsFreeIcon size={18} aria-hidden />
         <span className="hidden sm:inline">{t("handsFree.name")}</span>
       </ToolButton>
+      {handsFree.reading.isAvailable && (
+        <ToolButton
+          label={t("handsFree.readAloud")}
+          isPressed={readsAloud}
+          onClick={() => {
+            change({ readsAloud: !readsAloud });
+            if (!readsAloud) handsFree.reading.prime();
+          }}
+        >
+          {readsAloud ? <Volume2 size={18} aria-hidden /> : <VolumeX size={18} aria-hidden />}
+        </ToolButton>
+      )}
       {getNextUndoKind(model) === "utterance" && (
         <ToolButton label={t("dictation.undo")} onClick={() => dictation.composer.dispatch({ type: "undo" })}>
           <Undo2 size={18} aria-hidden />

@@ -1,43 +1,72 @@
-/** The line of hands-free below the composer: how it goes on, and why it ended where nobody ended it. */
+/** The line of hands-free and of reading aloud: how it goes on, or why it ended where nobody ended it. */
 import { TriangleAlert, X } from "lucide-react";
+import { useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { HandsFree } from "../hands-free/hands-free";
 import type { HandsFreeState } from "../hands-free/turns";
-import { useHandsFreeState } from "./use-hands-free";
+import { useHandsFreeState, useReadingState } from "./use-hands-free";
 
 export function HandsFreeStatus({ handsFree }: { handsFree: HandsFree }) {
   const { t } = useTranslation();
   const state = useHandsFreeState(handsFree);
-  if (state.kind === "on") {
-    return (
-      <p
-        data-testid="hands-free"
-        data-turn={state.turn.kind}
-        className="px-2 pt-1 text-center text-xs text-muted"
-      >
-        {t(getText(state))}
-      </p>
-    );
-  }
-  // A microphone that failed has said so itself.
-  if (state.reason === null || state.reason === "microphone") return null;
+  const reading = useReadingState(handsFree);
+  const asking = useSyncExternalStore(handsFree.subscribe, () => handsFree.asking);
+  const isReading = reading === "reading" || reading === "held";
+  const isOn = state.kind === "on";
+  const isHalf = isOn && handsFree.duplexMode === "half";
   return (
-    <div
-      role="alert"
-      className="mt-2 flex items-center gap-2 rounded-xl border border-danger/40 bg-danger/10 px-3 py-1 text-sm"
-    >
-      <TriangleAlert size={18} className="shrink-0 text-danger" aria-hidden />
-      <p className="min-w-0 flex-1">{t(`handsFree.ended.${state.reason}`)}</p>
-      <button
-        type="button"
-        className="button-quiet min-h-11 min-w-11"
-        aria-label={t("common.close")}
-        onClick={handsFree.dismiss}
-      >
-        <X size={16} aria-hidden />
-      </button>
-    </div>
+    <>
+      {/* No live region, which would talk over who dictates: what needs the user is an alert elsewhere. */}
+      {(isOn || isReading) && (
+        <div
+          data-testid="hands-free"
+          data-turn={isOn ? state.turn.kind : "off"}
+          className="flex flex-wrap items-center justify-center gap-x-3 px-2 pt-1 text-center text-xs text-muted"
+        >
+          {isReading && (
+            <>
+              <span>{t(isHalf ? "handsFree.readingHalf" : "handsFree.reading")}</span>
+              <button
+                type="button"
+                className="button-quiet min-h-11 text-xs"
+                onClick={handsFree.reading.skip}
+              >
+                {t("handsFree.stopReading")}
+              </button>
+            </>
+          )}
+          {isOn && !isReading && (
+            <span className={asking === null ? "" : "font-medium text-warn"}>
+              {asking === null ? t(getText(state)) : t("handsFree.asking", { tool: asking })}
+            </span>
+          )}
+        </div>
+      )}
+      {(reading === "no_voice" || reading === "failed") && (
+        <p role="status" className="px-2 pt-1 text-center text-xs text-warn">
+          {t(reading === "no_voice" ? "handsFree.noVoice" : "handsFree.voiceFailed")}
+        </p>
+      )}
+      {/* A microphone that failed has said so itself. */}
+      {state.kind === "off" && state.reason !== null && state.reason !== "microphone" && (
+        <div
+          role="alert"
+          className="mt-2 flex items-center gap-2 rounded-xl border border-danger/40 bg-danger/10 px-3 py-1 text-sm"
+        >
+          <TriangleAlert size={18} className="shrink-0 text-danger" aria-hidden />
+          <p className="min-w-0 flex-1">{t(`handsFree.ended.${state.reason}`)}</p>
+          <button
+            type="button"
+            className="button-quiet min-h-11 min-w-11"
+            aria-label={t("common.close")}
+            onClick={handsFree.dismiss}
+          >
+            <X size={16} aria-hidden />
+          </button>
+        </div>
+      )}
+    </>
   );
 }
 

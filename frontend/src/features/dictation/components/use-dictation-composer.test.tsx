@@ -48,10 +48,10 @@ function shown() {
     chat.set = (isFree, problem = null) => {
       chat.isFree = isFree;
       if (isFree) onReady();
-      onProgress({ conversationId: conversation, isFree, problem });
+      onProgress({ conversationId: conversation, isFree, problem, answer: null });
     };
     useEffect(
-      () => onProgress({ conversationId: conversation, isFree: chat.isFree, problem: null }),
+      () => onProgress({ conversationId: conversation, isFree: chat.isFree, problem: null, answer: null }),
       [conversation, onProgress],
     );
     return (

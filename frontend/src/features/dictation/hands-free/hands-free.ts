@@ -3,6 +3,8 @@ import type { SessionEvent } from "../client/messages";
 import { hasOpenUtterance } from "../composer/model";
 import type { Dictation } from "../dictation";
 import { isRecording } from "../dictation-state";
+import { Duplex, type DuplexMode } from "./duplex";
+import type { AnswerProgress, ReadAloud } from "./read-aloud";
 import { type EndReason, type HandsFreeEvent, handsFreeReducer, type HandsFreeState, OFF } from "./turns";
 import { classifyUtterance, isUnfinished, type UtteranceKind } from "./utterances";
 
@@ -17,6 +19,8 @@ export interface ChatProgress {
   isFree: boolean;
   /** Why the last text was not sent, or its answer failed. */
   problem: "refused" | "failed" | null;
+  /** The last answer; null before the first. */
+  answer: AnswerProgress | null;
 }
 
 export interface HandsFreeSetup {
@@ -25,22 +29,42 @@ export interface HandsFreeSetup {
   send: () => void;
   /** The silence after which the engine ends an utterance; null where it is not known. */
   readSilenceMs: () => number | null;
+  reading: ReadAloud;
+  cancelsEcho: () => boolean;
+  /** The sentence of a reason. */
+  describeEnd: (reason: EndReason) => string;
 }
 
 export class HandsFree {
   readonly #setup: HandsFreeSetup;
   #state: HandsFreeState = OFF;
-  #chat: ChatProgress = { conversationId: null, isFree: true, problem: null };
+  #chat: ChatProgress = { conversationId: null, isFree: true, problem: null, answer: null };
   /** The first message was taken, and its conversation is not shown yet. */
   #isCreating = false;
   /** The text that is gathered: another text was edited. */
   #text = "";
   #heard: UtteranceKind = "nothing";
+  #isListening = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #listeners = new Set<() => void>();
+  readonly #duplex: Duplex;
 
   constructor(setup: HandsFreeSetup) {
     this.#setup = setup;
+    const { dictation, reading, cancelsEcho } = setup;
+    this.#duplex = new Duplex({
+      reading,
+      cancelsEcho,
+      hears: () => {
+        const { state } = dictation.get();
+        return isRecording(state) && "isMuted" in state && !state.isMuted;
+      },
+      isSpeaking: () => {
+        const { state } = dictation.get();
+        return state.kind === "listening" && state.isSpeaking;
+      },
+      mute: dictation.mute,
+    });
   }
 
   /** Follow the dictation, until the function that is returned is called. */
@@ -48,6 +72,7 @@ export class HandsFree {
     const { dictation } = this.#setup;
     dictation.reviewFinal = (text) => this.#review(text);
     const leave = [
+      this.#duplex.open(),
       dictation.subscribeEvents((event) => this.#handleEvent(event)),
       dictation.subscribe(() => this.#handleDictation()),
       dictation.composer.subscribe(() => this.#handleText()),
@@ -61,6 +86,20 @@ export class HandsFree {
 
   readonly get = (): HandsFreeState => this.#state;
 
+  get reading(): ReadAloud {
+    return this.#setup.reading;
+  }
+
+  /** Whether the microphone listens while an answer is read aloud. */
+  get duplexMode(): DuplexMode {
+    return this.#duplex.mode;
+  }
+
+  /** The tool that an answer wants to use and that waits for the user. */
+  get asking(): string | null {
+    return this.#chat.answer?.asking ?? null;
+  }
+
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -68,8 +107,9 @@ export class HandsFree {
 
   /** Listen, and send after each pause. A dictation that goes on becomes hands-free. */
   readonly start = (): void => {
-    const { dictation } = this.#setup;
+    const { dictation, reading } = this.#setup;
     if (this.#state.kind === "on") return;
+    if (reading.isOn) reading.prime();
     dictation.startHandsFree();
     this.#text = dictation.composer.get().text;
     this.#apply({ type: "started", isChatFree: this.#chat.isFree });
@@ -78,8 +118,10 @@ export class HandsFree {
   /** Listen no more. The last words become final, and stay in the field. */
   readonly stop = (reason: EndReason | null = null): void => {
     if (this.#state.kind === "off") return;
-    const { dictation } = this.#setup;
+    const { dictation, reading, describeEnd } = this.#setup;
     this.#apply({ type: "stopped", reason });
+    reading.skip();
+    if (reason !== null) reading.say(describeEnd(reason));
     void dictation.stop();
   };
 
@@ -104,19 +146,25 @@ export class HandsFree {
   /** The chat has changed. Another conversation ends hands-free, but not the one that its first text made. */
   readonly handleChat = (chat: ChatProgress): void => {
     const before = this.#chat;
+    const { reading } = this.#setup;
     this.#chat = chat;
-    if (chat.conversationId !== before.conversationId) {
-      const isOwn = before.conversationId === null && this.#isCreating;
-      this.#isCreating = false;
-      if (!isOwn) this.stop();
+    const isVisit = chat.conversationId !== before.conversationId;
+    if (isVisit && !(before.conversationId === null && this.#isCreating)) {
+      this.stop();
+      reading.pass(chat.answer);
     } else if (chat.problem !== null && before.problem === null) this.stop(chat.problem);
+    if (isVisit) this.#isCreating = false;
+    reading.follow(chat.answer);
     if (chat.isFree !== before.isFree) this.#apply({ type: "chat", isFree: chat.isFree });
+    if (chat.answer?.asking !== before.answer?.asking) this.#notify();
   };
 
   /** The text to write for a final: a command and a phantom are none. */
   #review(text: string): string {
     if (this.#state.kind === "off") return text;
     this.#heard = classifyUtterance(text);
+    if (this.#heard === "nothing") this.#duplex.handleNothing();
+    else if (this.#duplex.isVoice(text)) this.#heard = "nothing";
     return this.#heard === "words" ? text : "";
   }
 
@@ -125,8 +173,9 @@ export class HandsFree {
     const nowMs = performance.now();
     switch (event.type) {
       case "speech":
-        if (event.isSpeaking) this.#apply({ type: "speech" });
-        return;
+        if (!event.isSpeaking) return;
+        this.#duplex.handleSpeech();
+        return this.#apply({ type: "speech" });
       case "partial":
       case "pause_over":
         return this.#apply({ type: "speech" });
@@ -162,6 +211,12 @@ export class HandsFree {
   /** The microphone went off: by its button, by Escape, or by a failure. */
   #handleDictation(): void {
     const { state } = this.#setup.dictation.get();
+    if (isRecording(state) !== this.#isListening) {
+      this.#isListening = !this.#isListening;
+      this.#duplex.handleMicrophone();
+      // Who presses the microphone wants to speak.
+      if (this.#isListening && this.#state.kind === "off") this.#setup.reading.skip();
+    }
     if (this.#state.kind === "off" || isRecording(state)) return;
     this.stop(state.kind === "failed" ? "microphone" : null);
   }
@@ -187,7 +242,11 @@ export class HandsFree {
       const waitMs = Math.max(0, state.turn.untilMs - performance.now());
       this.#timer = setTimeout(() => this.#apply({ type: "time", nowMs: performance.now() }), waitMs);
     }
-    this.#listeners.forEach((listener) => listener());
+    this.#notify();
     if (this.isSending && !(before.kind === "on" && before.chat === "sending")) this.#setup.send();
+  }
+
+  #notify(): void {
+    this.#listeners.forEach((listener) => listener());
   }
 }
