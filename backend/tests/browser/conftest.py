@@ -109,6 +109,7 @@ async def open_page(browsers: Callable[..., Awaitable[Browser]], web_server: str
             switches: tuple[str, ...] = (),
             settings: dict[str, object] | None = None,
             axe: bool = False,
+            script: str = "",
             **context: Any,
         ) -> WebApp:
             browser = await browsers(*(switches or microphone(says)))
@@ -117,7 +118,7 @@ async def open_page(browsers: Callable[..., Awaitable[Browser]], web_server: str
             stack.push_async_callback(made.close)
             made.set_default_timeout(SETTLES_MS)
             app = WebApp(await made.new_page(), address or web_server)
-            await app.prepare({"guided": True, **(settings or {})}, axe_source() if axe else "")
+            await app.prepare({"guided": True, **(settings or {})}, script or (axe_source() if axe else ""))
             opened.append(app)
             await app.load()
             return app

@@ -52,11 +52,11 @@ class WebApp:
 
     # -- actions
 
-    async def prepare(self, settings: dict[str, object], axe: str) -> None:
-        """Set what the browser remembers of an earlier visit, and load axe, before the first page."""
+    async def prepare(self, settings: dict[str, object], script: str) -> None:
+        """Set what the browser remembers of an earlier visit, and run a script, before the first page."""
         key, value = json.dumps(STORE_KEY), json.dumps(json.dumps(settings))
         kept = f"localStorage.getItem({key}) ?? localStorage.setItem({key}, {value})"
-        await self.page.add_init_script(f"{kept}; {_VIOLATIONS}; {axe}")
+        await self.page.add_init_script(f"{kept}; {_VIOLATIONS}; {script}")
 
     async def load(self) -> None:
         await self.page.goto(self.url)

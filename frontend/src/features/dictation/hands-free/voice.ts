@@ -102,8 +102,8 @@ export class Voice {
 }
 
 /**
- * A voice of this machine for a language: other voices send the text to their maker. Of several the one of the
- * user's region, or else the browser's default.
+ * A voice of this machine for a language: other voices send the text to their maker. Of several the one of
+ * the user's region, or else the browser's default.
  *
  * @param preferred BCP-47 tags, best first
  */
