@@ -182,6 +182,10 @@ export const en = {
     edit: "Edit",
     editField: "Edit your message",
     editSend: "Send",
+    editNewer:
+      "There is a newer version of this message by now. What you write is kept; Send adds it as one more.",
+    editHidden: "A half-written edit belongs to another branch of this conversation.",
+    editShow: "Show it",
     again: "Answer again",
     fork: "Continue from here in a new conversation",
     version: "Version {{n}} of {{of}}",
@@ -202,6 +206,8 @@ export const en = {
     loadFailed: "The conversation could not be read.",
     notThere: "There is no such conversation. It may have been deleted.",
     startNew: "Start a new one",
+    goneText: "What you wrote is still in the field.",
+    takeAlong: "Take the text to a new conversation",
     dismiss: "Dismiss",
     partial: "The last words were not final yet; what was on the screen has been sent.",
     welcome: {

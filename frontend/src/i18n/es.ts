@@ -185,6 +185,10 @@ export const es: Texts = {
     edit: "Editar",
     editField: "Edita tu mensaje",
     editSend: "Enviar",
+    editNewer:
+      "Ya hay una versión más nueva de este mensaje. Se guarda lo que escribes; Enviar lo añade como otra versión.",
+    editHidden: "Hay una edición a medias en otra rama de esta conversación.",
+    editShow: "Mostrarla",
     again: "Responder otra vez",
     fork: "Seguir desde aquí en otra conversación",
     version: "Versión {{n}} de {{of}}",
@@ -205,6 +209,8 @@ export const es: Texts = {
     loadFailed: "No se ha podido leer la conversación.",
     notThere: "Esa conversación no existe. Puede que se haya borrado.",
     startNew: "Empezar otra",
+    goneText: "Lo que has escrito sigue en el campo.",
+    takeAlong: "Llevar el texto a una conversación nueva",
     dismiss: "Quitar aviso",
     partial: "Las últimas palabras aún no eran definitivas; se ha enviado lo que había en pantalla.",
     welcome: {

@@ -3,11 +3,13 @@ import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { createContext, type ReactNode, useCallback, useContext, useSyncExternalStore } from "react";
 
 import { ApiClient } from "./api/client";
-import { createQueryClient } from "./api/queries";
+import { createQueryClient, keys } from "./api/queries";
 import { AuthSession, openAuthChannel } from "./api/session";
 import { TabChannel } from "./api/tab-channel";
+import type { Me } from "./api/types";
 import type { Settings } from "./lib/settings";
 import { SettingsStore } from "./lib/settings-store";
+import { openTabStorage, TabTexts } from "./lib/tab-texts";
 import { DialogStack } from "./ui/dialog-stack";
 import { ToastStore } from "./ui/toasts";
 
@@ -18,6 +20,8 @@ export interface Services {
   /** The other tabs of this browser that show the same conversations. */
   tabs: TabChannel;
   settings: SettingsStore;
+  /** Half-written edits of messages. */
+  edits: TabTexts;
   toasts: ToastStore;
   dialogs: DialogStack;
 }
@@ -26,10 +30,15 @@ export interface Services {
 export function createServices(
   session = new AuthSession(undefined, undefined, undefined, openAuthChannel()),
 ): Services {
+  const queryClient = createQueryClient();
+  const readOwner = (): string => queryClient.getQueryData<Me>(keys.me)?.id ?? "";
+  const edits = new TabTexts("prompter.edits", openTabStorage(), readOwner);
+  session.subscribe(() => (session.state === "out" ? edits.pause() : edits.resume()));
   return {
     session,
     api: new ApiClient(session),
-    queryClient: createQueryClient(),
+    queryClient,
+    edits,
     tabs: new TabChannel("prompter.conversations"),
     settings: new SettingsStore(),
     toasts: new ToastStore(),

@@ -1,5 +1,5 @@
 /** The chat as it is used: say, see the answer, edit, go through versions, be refused. */
-import { act, screen, waitFor, within } from "@testing-library/react";
+import { act, cleanup, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Router } from "wouter";
@@ -54,6 +54,7 @@ const answers = () =>
 
 let services: Services;
 beforeEach(() => {
+  sessionStorage.clear();
   services = createTestServices();
   vi.stubGlobal("ResizeObserver", StillObserver);
   vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener() {}, removeEventListener() {} }));
@@ -202,7 +203,7 @@ describe("ChatPage", () => {
     expect(screen.getByRole("button", { name: "Waiting for the server …" })).toBeDisabled();
     act(() => navigate("/c/nowhere"));
     await user.type(field(), "and another");
-    expect(screen.getByRole("button", { name: "Send" })).toBeEnabled();
+    expect(screen.queryByRole("button", { name: "Waiting for the server …" })).toBeNull();
     release();
     await waitFor(() => expect(server.messages.map(({ content }) => content)).toEqual(["hi", "echo: hi"]));
     expect(history.at(-1)).toBe("/c/nowhere");
@@ -243,10 +244,82 @@ describe("ChatPage", () => {
     expect(services.toasts.get().at(-1)?.text).toBe("Copied");
   });
 
+  describe("keeps a half-written edit", () => {
+    const field = () => screen.findByRole("textbox", { name: "Edit your message" });
+
+    /** A conversation with one question, whose edit is half-written; the page is `open`ed at it. */
+    async function halfWritten() {
+      const server = new FakeConversations();
+      await server.fetch("/api/conversations", { method: "POST" });
+      const say = (route: string, message: string) =>
+        server.fetch(route, { method: "POST", body: JSON.stringify({ message }) });
+      await say("/api/chat/stream", "hi");
+      const page = open(server, "/c/c");
+      await page.user.click(await screen.findByRole("button", { name: "Edit" }));
+      await page.user.type(await field(), " the");
+      return { server, say, ...page };
+    }
+
+    it("where another conversation or the settings were visited, or the page was loaded again", async () => {
+      const { server, navigate } = await halfWritten();
+      act(() => navigate("/c/nowhere"));
+      await screen.findByText(/no such conversation/);
+      act(() => navigate("/c/c"));
+      expect(await field()).toHaveValue("hi the");
+      expect(screen.getByRole("textbox", { name: "Your message" })).toHaveFocus();
+      cleanup();
+      services = createTestServices(); // as after a reload: what is stored is all there is
+      open(server, "/c/c");
+      expect(await field()).toHaveValue("hi the");
+    });
+
+    it("where another tab edits the same message, and says so", async () => {
+      const { server, say, user } = await halfWritten();
+      await say(`/api/messages/${server.messages[0]?.id}/edit`, "hi from afar");
+      await act(() => services.queryClient.invalidateQueries());
+      expect(await screen.findByText(/a newer version of this message/)).toBeVisible();
+      expect(await field()).toHaveValue("hi the");
+      await user.type(await field(), "re{Enter}");
+      await waitFor(() => expect(answers()[0]).toContain("echo: hi there"));
+      expect(await screen.findByRole("group", { name: "Version 3 of 3" })).toBeVisible();
+      expect(screen.queryByRole("textbox", { name: "Edit your message" })).toBeNull();
+    });
+
+    it("of a branch that is not shown, and leads there", async () => {
+      const { server, say, user } = await halfWritten();
+      await user.keyboard("{Escape}");
+      await user.type(screen.getByRole("textbox", { name: "Your message" }), "second{Enter}");
+      await waitFor(() => expect(answers()).toHaveLength(2));
+      await user.click(screen.getAllByRole("button", { name: "Edit" })[1]!);
+      await user.type(await field(), " half");
+      await say(`/api/messages/${server.messages[0]?.id}/edit`, "hi from afar");
+      await act(() => services.queryClient.invalidateQueries());
+      await user.click(await screen.findByRole("button", { name: "Show it" }));
+      expect(await field()).toHaveValue("second half");
+    });
+
+    it("in the field of a conversation that was deleted elsewhere, which offers no Send", async () => {
+      const { server, user, history } = await halfWritten();
+      await user.type(screen.getByRole("textbox", { name: "Your message" }), "draft");
+      server.deleteAll();
+      await act(() => services.queryClient.invalidateQueries());
+      expect(await screen.findByText("What you wrote is still in the field.")).toBeVisible();
+      expect(screen.queryByRole("button", { name: "Send" })).toBeNull();
+      const composer = screen.getByRole("textbox", { name: "Your message" });
+      expect(composer).toHaveValue("hi the\ndraft");
+      await user.type(composer, "{Enter}");
+      expect(server.requests.filter(({ request }) => request === "POST /api/chat/stream")).toHaveLength(1);
+      await user.click(screen.getByRole("button", { name: "Take the text to a new conversation" }));
+      expect(history.at(-1)).toBe("/");
+      expect(composer).toHaveValue("hi the\ndraft");
+      expect(screen.getByRole("button", { name: "Send" })).toBeEnabled();
+    });
+  });
+
   it("says that a conversation is gone, and offers a new one", async () => {
     const { user, history } = open(new FakeConversations(), "/c/nowhere");
-    const view = await screen.findByText(/no such conversation/);
-    await user.click(within(view.parentElement ?? view).getByRole("button", { name: "Start a new one" }));
+    await screen.findByText(/no such conversation/);
+    await user.click(screen.getByRole("button", { name: "Start a new one" }));
     expect(history.at(-1)).toBe("/");
   });
 });

@@ -1,5 +1,5 @@
 /** The page of one conversation: joins header, messages and composer. */
-import { type KeyboardEvent, type ReactNode, useCallback, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useLocation } from "wouter";
 
@@ -12,6 +12,7 @@ import { type Draft, PlainField, usePlainDraft } from "./components/draft";
 import { ModelNote } from "./components/model-note";
 import { useChatShortcuts } from "./use-chat-shortcuts";
 import { type ConversationChat, useConversationChat } from "./use-conversation-chat";
+import { type Editing, isEditedAt, useEditing, useRescuedEdits } from "./use-editing";
 import { type ChatProgress, useProgress } from "./use-progress";
 
 /** What dictation puts into the composer. */
@@ -46,7 +47,8 @@ export function ChatPage({ conversationId, messageId = null, composer }: Props) 
   const model = conversationId === null ? chatModel : chat.model;
   const { state, send } = useSendDraft(chat, draft, model, composer?.onReady);
   useProgress(conversationId, chat, state === "ready", composer?.onProgress);
-  const { editedId, onEdit } = useEditing(conversationId, messageId, draft);
+  const editing = useEditing(conversationId, messageId, draft);
+  useRescuedEdits(conversationId, chat, draft);
   useChatShortcuts(chat, draft);
   useEffect(() => {
     document.title = chat.title ? `${chat.title} · PROMPTer` : "PROMPTer";
@@ -58,7 +60,11 @@ export function ChatPage({ conversationId, messageId = null, composer }: Props) 
     if (event.key !== "ArrowUp" || !draft.isEmpty || !last || chat.isAnswering) return;
     if (!(event.target instanceof HTMLTextAreaElement) || event.target.value !== "") return;
     event.preventDefault();
-    onEdit(last.id);
+    editing.start(last.id);
+  };
+  const takeAlong = (): void => {
+    draft.moveToNew?.();
+    go("/");
   };
   const takeIdea = (text: string): void => {
     draft.restore(text);
@@ -78,12 +84,15 @@ export function ChatPage({ conversationId, messageId = null, composer }: Props) 
         conversationId={conversationId}
         messageId={messageId}
         chat={chat}
-        editedId={editedId}
-        onEdit={onEdit}
+        editing={editing}
         onIdea={takeIdea}
-        onNew={() => go("/")}
+        hasText={!draft.isEmpty}
+        onNew={takeAlong}
       />
-      {chat.problem && <Refusal problem={chat.problem} onDismiss={chat.dismissProblem} />}
+      <HiddenEdit chat={chat} editing={editing} />
+      {chat.problem && chat.status !== "gone" && (
+        <Refusal problem={chat.problem} onDismiss={chat.dismissProblem} />
+      )}
       <div onKeyDown={editLast}>
         <Composer
           state={state}
@@ -101,6 +110,31 @@ export function ChatPage({ conversationId, messageId = null, composer }: Props) 
   );
 }
 
+/** Says that a half-written edit belongs to a branch that is not shown, and leads there. */
+function HiddenEdit({ chat, editing }: { chat: ConversationChat; editing: Editing }) {
+  const { t } = useTranslation();
+  const { id } = editing;
+  if (id === null || chat.status !== "loaded" || chat.isAnswering || chat.shown.length === 0) return null;
+  if (editing.read() === "" || chat.shown.some((message) => isEditedAt(message, id))) return null;
+  return (
+    <div className="mx-auto mb-2 w-full max-w-3xl px-3 sm:px-4">
+      <div
+        role="status"
+        className="flex items-center gap-3 rounded-xl border border-line bg-raised py-0.5 pl-3 pr-1 text-sm"
+      >
+        <p className="min-w-0 flex-1">{t("chat.editHidden")}</p>
+        <button
+          type="button"
+          className="button-quiet min-h-11 shrink-0 font-semibold text-accent"
+          onClick={() => chat.actions?.show(id)}
+        >
+          {t("chat.editShow")}
+        </button>
+      </div>
+    </div>
+  );
+}
+
 /** Send the draft; a refused text returns to the field. */
 function useSendDraft(
   chat: ConversationChat,
@@ -111,7 +145,7 @@ function useSendDraft(
   const { t } = useTranslation();
   const { toasts } = useServices();
   const [isTaking, setTaking] = useState(false);
-  const isReady = !chat.isAnswering && !chat.isCreating && !isTaking;
+  const isReady = !chat.isAnswering && !chat.isCreating && !isTaking && chat.status !== "gone";
   useEffect(() => {
     if (isReady) onReady?.();
   }, [isReady, onReady]);
@@ -127,29 +161,11 @@ function useSendDraft(
 }
 
 function getComposerState(
-  { isAnswering, live, isCreating }: ConversationChat,
+  { status, isAnswering, live, isCreating }: ConversationChat,
   isTaking: boolean,
 ): ComposerState {
+  if (status === "gone") return "gone";
   if (isAnswering) return live?.isStopping ? "stopping" : "answering";
   if (isTaking) return "taking";
   return isCreating ? "creating" : "ready";
-}
-
-/** Which message is edited. Another conversation ends editing, and its composer gets the focus. */
-function useEditing(conversationId: string | null, messageId: string | null, draft: Draft) {
-  const [editedId, setEditedId] = useState<string | null>(null);
-  const focus = useRef(draft.focus);
-  useEffect(() => void (focus.current = draft.focus));
-  useEffect(() => {
-    setEditedId(null);
-    if (messageId === null) focus.current();
-    // Another message of the same conversation does not move the focus.
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- see the comment above
-  }, [conversationId]);
-  // The same function for every render: typing must not render the messages again.
-  const onEdit = useCallback((id: string | null) => {
-    setEditedId(id);
-    if (id === null) focus.current();
-  }, []);
-  return { editedId, onEdit };
 }

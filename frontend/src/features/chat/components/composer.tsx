@@ -8,9 +8,10 @@ import { capitalize } from "@/shared/ui/notice";
 import type { Problem } from "../stream/live-answer";
 
 /**
- * `taking`: waiting for the last words of a dictation. `creating`: the conversation for the first message.
+ * `gone`: there is no conversation to send to. `taking`: waiting for the last words of a dictation. `creating`:
+ * the conversation for the first message.
  */
-export type ComposerState = "ready" | "taking" | "creating" | "answering" | "stopping";
+export type ComposerState = "gone" | "ready" | "taking" | "creating" | "answering" | "stopping";
 
 interface Props {
   state: ComposerState;
@@ -40,11 +41,8 @@ export function Composer({ state, isEmpty, field, microphone, below, onSend, onS
         {field}
         <div className="mt-1 flex items-center justify-end gap-2">
           <div className="flex min-w-0 flex-1 items-center gap-2">{microphone}</div>
-          {isAnswering ? (
-            <StopButton isStopping={state === "stopping"} onStop={onStop} />
-          ) : (
-            <SendButton state={state} isEmpty={isEmpty} />
-          )}
+          {isAnswering && <StopButton isStopping={state === "stopping"} onStop={onStop} />}
+          {!isAnswering && state !== "gone" && <SendButton state={state} isEmpty={isEmpty} />}
         </div>
       </div>
       {below}

@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import { Notice } from "@/shared/ui/notice";
 
 import type { ConversationChat } from "../use-conversation-chat";
+import type { Editing } from "../use-editing";
 import { useFollowScroll } from "./follow-scroll";
 import { MessageList } from "./message-list";
 import { Welcome } from "./welcome";
@@ -15,14 +16,16 @@ interface Props {
   /** A message to scroll to: what a search found. */
   messageId: string | null;
   chat: ConversationChat;
-  editedId: string | null;
-  onEdit: (id: string | null) => void;
+  editing: Editing;
   /** A suggestion was chosen. */
   onIdea: (text: string) => void;
+  /** The field has a text. */
+  hasText: boolean;
+  /** A new conversation is asked for, which gets that text. */
   onNew: () => void;
 }
 
-export function ConversationView({ messageId, chat, onIdea, onNew, ...list }: Props) {
+export function ConversationView({ messageId, chat, onIdea, hasText, onNew, ...list }: Props) {
   const { t } = useTranslation();
   const box = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
@@ -45,7 +48,7 @@ export function ConversationView({ messageId, chat, onIdea, onNew, ...list }: Pr
         <div ref={content} className="mx-auto flex w-full max-w-3xl flex-1 flex-col px-3 py-6 sm:px-4">
           {status === "loading" && <Skeleton label={t("common.loading")} />}
           {status === "failed" && <Notice text={t("chat.loadFailed")} onRetry={chat.refetch} />}
-          {status === "gone" && <GoneNotice onNew={onNew} />}
+          {status === "gone" && <GoneNotice hasText={hasText} onNew={onNew} />}
           {isBlank && <Welcome onIdea={onIdea} />}
           {shown.length > 0 && (
             <MessageList
@@ -55,8 +58,7 @@ export function ConversationView({ messageId, chat, onIdea, onNew, ...list }: Pr
               foundId={messageId}
               live={live}
               actions={chat.actions}
-              editedId={list.editedId}
-              onEdit={list.onEdit}
+              editing={list.editing}
             />
           )}
         </div>
@@ -70,13 +72,16 @@ export function ConversationView({ messageId, chat, onIdea, onNew, ...list }: Pr
   );
 }
 
-function GoneNotice({ onNew }: { onNew: () => void }) {
+function GoneNotice({ hasText, onNew }: { hasText: boolean; onNew: () => void }) {
   const { t } = useTranslation();
   return (
     <div className="m-auto space-y-4 text-center">
-      <p className="text-muted">{t("chat.notThere")}</p>
+      <div role="alert" className="text-muted">
+        <p>{t("chat.notThere")}</p>
+        {hasText && <p>{t("chat.goneText")}</p>}
+      </div>
       <button type="button" className="button-brand" onClick={onNew}>
-        {t("chat.startNew")}
+        {t(hasText ? "chat.takeAlong" : "chat.startNew")}
       </button>
     </div>
   );

@@ -15,6 +15,8 @@ export interface Draft {
   /** Put back a text that was not sent, before what was written since. */
   restore: (text: string) => void;
   focus: () => void;
+  /** Make it the text of a new conversation, where each conversation has a text of its own. */
+  moveToNew?: () => void;
 }
 
 /** A draft that is only typed. */

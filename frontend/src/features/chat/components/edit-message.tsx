@@ -4,20 +4,32 @@ import { useTranslation } from "react-i18next";
 
 interface Props {
   text: string;
+  /** What was written before the field was made; "" for nothing. */
+  halfWritten: string;
+  /** `text` is another version than the one that this edit began with. */
+  isNewerVersion: boolean;
+  /** Called with each change; with "" where the text is as it was. */
+  onText: (text: string) => void;
   /** Resolves to whether the text is stored. The field stays until then, and where the text is refused. */
   onSend: (text: string) => Promise<boolean>;
   onCancel: () => void;
 }
 
-export function EditMessage({ text, onSend, onCancel }: Props) {
+export function EditMessage({ text, halfWritten, isNewerVersion, onText, onSend, onCancel }: Props) {
   const { t } = useTranslation();
-  const [value, setValue] = useState(text);
+  const [value, setValue] = useState(halfWritten || text);
   const [isSending, setSending] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
+    // One that is restored leaves the focus where the user has it.
+    if (document.activeElement !== document.body) return;
     field.current?.focus();
-    field.current?.setSelectionRange(text.length, text.length);
-  }, [text]);
+    field.current?.setSelectionRange(field.current.value.length, field.current.value.length);
+  }, []);
+  const change = (written: string): void => {
+    setValue(written);
+    onText(written === text ? "" : written);
+  };
   const send = async (): Promise<void> => {
     if (value.trim() === "" || isSending) return;
     setSending(true);
@@ -49,9 +61,14 @@ export function EditMessage({ text, onSend, onCancel }: Props) {
         rows={Math.min(12, value.split("\n").length + 1)}
         value={value}
         readOnly={isSending}
-        onChange={(event) => setValue(event.target.value)}
+        onChange={(event) => change(event.target.value)}
         onKeyDown={handleKey}
       />
+      {isNewerVersion && (
+        <p role="status" className="mt-2 text-sm text-muted">
+          {t("chat.editNewer")}
+        </p>
+      )}
       <div className="mt-2 flex justify-end gap-2">
         <button type="button" className="button" onClick={onCancel}>
           {t("common.cancel")}

@@ -6,6 +6,7 @@ import type { MessageActions } from "../conversation-actions";
 import type { LiveAnswer } from "../stream/live-answer";
 import { isEditable, type ShownMessage } from "../stream/shown-messages";
 import { ApprovalAnnouncer } from "../tools/approval-card";
+import { type Editing, isEditedAt } from "../use-editing";
 import { AssistantMessage } from "./assistant-message";
 import type { MessageProps } from "./message-actions";
 import { useMessageWindow } from "./use-message-window";
@@ -19,21 +20,12 @@ interface Props {
   foundId: string | null;
   live: LiveAnswer | null;
   actions: MessageActions | null;
-  editedId: string | null;
-  onEdit: (id: string | null) => void;
+  editing: Editing;
 }
 
 const FOUND = "scroll-mt-6 rounded-2xl outline outline-2 outline-offset-8 outline-accent/60";
 
-export const MessageList = memo(function MessageList({
-  box,
-  shown,
-  foundId,
-  live,
-  actions,
-  editedId,
-  onEdit,
-}: Props) {
+export const MessageList = memo(function MessageList({ box, shown, foundId, live, actions, editing }: Props) {
   const { t } = useTranslation();
   const { hidden, edge, showMore } = useMessageWindow(
     shown.length,
@@ -59,8 +51,8 @@ export const MessageList = memo(function MessageList({
               message={message}
               isEditable={isEditable(message, live)}
               actions={actions}
-              isEdited={editedId === message.id}
-              onEdit={onEdit}
+              editing={isEditedAt(message, editing.id) ? editing : null}
+              onEdit={editing.start}
             />
           </li>
         ))}
@@ -95,7 +87,7 @@ function Announcer({ shown }: { shown: readonly ShownMessage[] }) {
 }
 
 const MessageItem = memo(function MessageItem(
-  props: MessageProps & { isEdited: boolean; onEdit: (id: string | null) => void },
+  props: MessageProps & { editing: Editing | null; onEdit: (id: string) => void },
 ) {
   const { message } = props;
   if (message.role === "user") return <UserMessage {...props} />;

@@ -4,27 +4,31 @@ import { useTranslation } from "react-i18next";
 
 import { CopyButton } from "@/shared/ui/copy-button";
 
+import type { Editing } from "../use-editing";
 import { EditMessage } from "./edit-message";
 import { ActionButton, type MessageProps, VersionSwitch } from "./message-actions";
 
 interface Props extends MessageProps {
-  isEdited: boolean;
-  /** Start to edit a message; null ends it. */
-  onEdit: (id: string | null) => void;
+  /** Of this message, or another version of it. */
+  editing: Editing | null;
+  onEdit: (id: string) => void;
 }
 
-export function UserMessage({ isEdited, onEdit, ...props }: Props) {
+export function UserMessage({ editing, onEdit, ...props }: Props) {
   const { message, isEditable, actions } = props;
   const { t } = useTranslation();
-  if (isEdited && actions) {
+  if (editing && actions) {
     return (
       <article aria-label={t("chat.you")}>
         <EditMessage
           text={message.content}
-          onCancel={() => onEdit(null)}
+          halfWritten={editing.read()}
+          isNewerVersion={editing.id !== message.id}
+          onText={editing.keep}
+          onCancel={() => editing.start(null)}
           onSend={async (text) => {
             const isStored = await actions.edit(message, text);
-            if (isStored) onEdit(null);
+            if (isStored) editing.start(null);
             return isStored;
           }}
         />

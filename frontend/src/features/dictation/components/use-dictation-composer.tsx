@@ -34,6 +34,7 @@ interface DictationComposer {
     take: () => Promise<{ text: string; isWhole: boolean }>;
     restore: (text: string) => void;
     focus: () => void;
+    moveToNew: () => void;
   };
   field: ReactNode;
   microphone: ReactNode;
@@ -84,6 +85,7 @@ export function useDictationComposer(conversationId: string | null): DictationCo
         taken = null;
       },
       focus: () => field.current?.focus(),
+      moveToNew: () => drafts.moveShown(null),
     };
     // A send keeps the draft that it began with: another conversation has another one.
     // eslint-disable-next-line react-hooks/exhaustive-deps -- see the comment above

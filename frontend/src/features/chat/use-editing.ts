@@ -1,0 +1,75 @@
+/** Which message is edited, and its half-written text: kept in this tab over other pages and a reload. */
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+
+import type { TabTexts } from "@/shared/lib/tab-texts";
+import { useServices } from "@/shared/services";
+
+import type { Draft } from "./components/draft";
+import type { ShownMessage } from "./stream/shown-messages";
+import type { ConversationChat } from "./use-conversation-chat";
+
+export interface Editing {
+  /** The message that is edited. */
+  id: string | null;
+  /** Start to edit a message; null ends it and forgets the text. */
+  start: (id: string | null) => void;
+  /** The half-written text; "" where nothing was changed. */
+  read: () => string;
+  keep: (text: string) => void;
+}
+
+/** Whether the field that edits `id` stands at this message: it is that message, or another version of it. */
+export function isEditedAt({ id, version_ids, role }: ShownMessage, editedId: string | null): boolean {
+  return editedId !== null && role === "user" && (id === editedId || version_ids.includes(editedId));
+}
+
+/** Another conversation shows the edit that was begun there last, and its composer gets the focus. */
+export function useEditing(conversationId: string | null, messageId: string | null, draft: Draft): Editing {
+  const { edits } = useServices();
+  const [id, setId] = useState<string | null>(null);
+  const focus = useRef(draft.focus);
+  useEffect(() => void (focus.current = draft.focus));
+  useEffect(() => {
+    const place = conversationId === null ? undefined : findPlaces(edits, conversationId).at(-1);
+    setId(place?.split("/")[1] ?? null);
+    if (messageId === null) focus.current();
+    // Another message of the same conversation does not move the focus.
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- see the comment above
+  }, [conversationId]);
+  const place = `${conversationId}/${id}`;
+  // The same object until another message is edited: typing must not render the messages again.
+  const start = useCallback(
+    (next: string | null) => {
+      if (next === null) edits.set(place, "");
+      setId(next);
+      if (next === null) focus.current();
+      else if (document.activeElement instanceof HTMLElement) document.activeElement.blur(); // see EditMessage
+    },
+    [edits, place],
+  );
+  return useMemo(
+    () => ({ id, start, read: () => edits.get(place), keep: (text) => edits.set(place, text) }),
+    [id, start, edits, place],
+  );
+}
+
+/** The half-written edits of a conversation that is gone come into the field. */
+export function useRescuedEdits(
+  conversationId: string | null,
+  { status }: ConversationChat,
+  draft: Draft,
+): void {
+  const { edits } = useServices();
+  const { restore } = draft;
+  useEffect(() => {
+    if (status !== "gone" || id === null) return;
+    for (const place of findPlaces(edits, id)) {
+      restore(edits.get(place));
+      edits.set(place, "");
+    }
+  }, [status, id, edits, restore]);
+}
+
+function findPlaces(edits: TabTexts, conversationId: string): string[] {
+  return edits.places().filter((place) => place.startsWith(`${conversationId}/`));
+}
