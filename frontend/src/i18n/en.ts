@@ -126,6 +126,7 @@ export const en = {
     name: "Hands-free",
     start: "Hands-free: listen, send after each pause, listen again",
     stop: "End hands-free",
+    guide: "Press Hands-free and talk: each pause sends, and the page listens again. “Stop listening” ends it.",
     listening: "Hands-free: a pause sends. Say “stop listening” to end it.",
     pausing: "Sending after the pause. Speak on to add something.",
     answering: "Hands-free: you can speak on; it is sent after the answer.",
@@ -212,7 +213,7 @@ export const en = {
     partial: "The last words were not final yet; what was on the screen has been sent.",
     welcome: {
       title: "What's on your mind?",
-      lead: "Press the microphone and speak. Your words appear while you say them, and nothing is sent before you say so.",
+      lead: "Press Hands-free and talk: each pause sends, and it listens again. Or press the microphone, read your words, and send them yourself.",
       suggestions: "Suggestions",
       ideas: {
         explain: "Explain how a hash map works, with a short example in Python.",

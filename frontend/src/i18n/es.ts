@@ -128,6 +128,7 @@ export const es: Texts = {
     name: "Manos libres",
     start: "Manos libres: escucha, envía tras cada pausa y vuelve a escuchar",
     stop: "Terminar manos libres",
+    guide: "Pulsa Manos libres y habla: cada pausa envía, y la página vuelve a escuchar. «Deja de escuchar» termina.",
     listening: "Manos libres: una pausa envía. Di «deja de escuchar» para terminar.",
     pausing: "Se envía tras la pausa. Sigue hablando para añadir algo.",
     answering: "Manos libres: puedes seguir hablando; se envía después de la respuesta.",
@@ -215,7 +216,7 @@ export const es: Texts = {
     partial: "Las últimas palabras aún no eran definitivas; se ha enviado lo que había en pantalla.",
     welcome: {
       title: "¿En qué estás pensando?",
-      lead: "Pulsa el micrófono y habla. Tus palabras aparecen mientras las dices, y nada se envía hasta que tú quieras.",
+      lead: "Pulsa Manos libres y habla: cada pausa envía, y vuelve a escuchar. O pulsa el micrófono, lee tus palabras y envíalas tú.",
       suggestions: "Sugerencias",
       ideas: {
         explain: "Explica cómo funciona una tabla hash, con un ejemplo corto en Python.",

@@ -1,4 +1,5 @@
 /** The guide of the first visit: the speech engine, the language model, the microphone. */
+import { Infinity as HandsFreeIcon } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -46,7 +47,15 @@ export function Guide({ microphone }: { microphone: ReactNode }) {
         </span>
       </div>
       <div className="min-h-52 space-y-4 text-sm" aria-live="polite">
-        {step === 0 && <EngineStep />}
+        {step === 0 && (
+          <>
+            <p className="flex items-start gap-3 rounded-xl border border-line p-3">
+              <HandsFreeIcon size={20} aria-hidden className="shrink-0 text-accent" />
+              {t("handsFree.guide")}
+            </p>
+            <EngineStep />
+          </>
+        )}
         {step === 1 && <ModelStep />}
         {step === 2 && microphone}
       </div>
