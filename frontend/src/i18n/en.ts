@@ -30,6 +30,11 @@ export const en = {
     keyDeleteName: "Delete",
     keySpace: "Space",
     keySheet: "This sheet",
+    queuedNext: "Queued, next",
+    queued_ordinal_one: "Queued, {{count}}st",
+    queued_ordinal_two: "Queued, {{count}}nd",
+    queued_ordinal_few: "Queued, {{count}}rd",
+    queued_ordinal_other: "Queued, {{count}}th",
   },
 
   dictation: {
@@ -74,6 +79,11 @@ export const en = {
     elsewhere: "What you say goes to “{{title}}”.",
     elsewhereUnnamed: "What you say goes to the conversation where you began.",
     goThere: "Go there",
+    awaited: {
+      loading: "Loading the speech model…",
+      writing: "Writing…",
+      catchingUp: "Catching up, {{seconds}} s to go",
+    },
     seconds: "{{seconds}} s",
     receipt: {
       title: "From the end of speech to the text: {{total}}",
@@ -164,6 +174,10 @@ export const en = {
     stopping: "Stopping …",
     sending: "Sending …",
     waiting: "Waiting for the first word …",
+    awaited: {
+      loading: "Loading the model…",
+      working: "Still working, {{seconds}} s",
+    },
     reconnecting: "Connection lost. Reconnecting; nothing is sent twice …",
     newest: "Go to the newest message",
     earlier: "Show earlier messages",

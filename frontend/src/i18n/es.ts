@@ -31,6 +31,11 @@ export const es: Texts = {
     keyDeleteName: "Supr",
     keySpace: "Espacio",
     keySheet: "Esta hoja",
+    queuedNext: "En cola, la siguiente",
+    queued_ordinal_one: "En cola, {{count}}.ª",
+    queued_ordinal_two: "En cola, {{count}}.ª",
+    queued_ordinal_few: "En cola, {{count}}.ª",
+    queued_ordinal_other: "En cola, {{count}}.ª",
   },
 
   dictation: {
@@ -77,6 +82,11 @@ export const es: Texts = {
     elsewhere: "Lo que dices va a «{{title}}».",
     elsewhereUnnamed: "Lo que dices va a la conversación donde empezaste.",
     goThere: "Ir allí",
+    awaited: {
+      loading: "Cargando el modelo de voz…",
+      writing: "Escribiendo…",
+      catchingUp: "Poniéndose al día, faltan {{seconds}} s",
+    },
     seconds: "{{seconds}} s",
     receipt: {
       title: "Del final del habla al texto: {{total}}",
@@ -167,6 +177,10 @@ export const es: Texts = {
     stopping: "Parando …",
     sending: "Enviando …",
     waiting: "Esperando la primera palabra …",
+    awaited: {
+      loading: "Cargando el modelo…",
+      working: "Sigue en ello, {{seconds}} s",
+    },
     reconnecting: "Conexión perdida. Reconectando; nada se envía dos veces …",
     newest: "Ir al último mensaje",
     earlier: "Mostrar mensajes anteriores",

@@ -2,7 +2,7 @@
 
 import { Microphone, type OpenMicrophone } from "./audio/microphone";
 import { Capture, type DictationOptions, isFinished } from "./capture";
-import type { Latency, ServerHint, SessionEvent } from "./client/messages";
+import type { Awaited, Latency, ServerHint, SessionEvent } from "./client/messages";
 import type { SessionOptions } from "./client/session";
 import type { ComposerPage, ComposerStore } from "./composer/composer-store";
 import {
@@ -32,6 +32,8 @@ export interface DictationView {
   state: DictationState;
   /** The last final with text: a new object for each. */
   lastFinal: { text: string; latency: Latency } | null;
+  /** What the server says is awaited. */
+  awaited: Awaited | null;
   /** What was said last was too quiet to be understood. */
   isTooQuiet: boolean;
   /** What the server said about the sound of this dictation, until the user has read it. */
@@ -41,6 +43,7 @@ export interface DictationView {
 const EMPTY_VIEW: DictationView = {
   state: IDLE,
   lastFinal: null,
+  awaited: null,
   isTooQuiet: false,
   hint: null,
 };
@@ -123,7 +126,7 @@ export class Dictation {
     this.#quietCount = 0;
     this.#shownHints.clear();
     this.composer.begin(id);
-    this.#update({ isTooQuiet: false, hint: null });
+    this.#update({ awaited: null, isTooQuiet: false, hint: null });
     this.#apply({ type: "opened" });
     const capture = new Capture({
       id,
@@ -202,6 +205,7 @@ export class Dictation {
       if (latency !== null && text !== "") this.#update({ lastFinal: { text, latency } });
     }
     if (isCurrent) this.#handleSound(event);
+    if (isCurrent) this.#handleAwaited(event);
     if (isFinished(event)) this.composer.dispatch({ type: "ended", dictation: id });
     if (isCurrent) this.#apply(event);
     if (isCurrent || event.type === "final") this.#eventListeners.forEach((tell) => tell(event));
@@ -220,6 +224,13 @@ export class Dictation {
       this.#shownHints.add(event.hint.code);
       this.#update({ hint: event.hint });
     }
+  }
+
+  /** The server tells again what it waits for after each of its states but the last. */
+  #handleAwaited(event: SessionEvent): void {
+    if (event.type === "awaited") this.#update({ awaited: event.awaited });
+    const isOver = event.type === "state" && event.state.kind !== "finishing";
+    if (isOver && this.#view.awaited !== null) this.#update({ awaited: null });
   }
 
   #apply(event: DictationEvent): void {

@@ -1,12 +1,14 @@
 /** An answer: its reasoning, text and tool calls, why it broke off, its buttons and its tokens. */
+import type { TFunction } from "i18next";
 import { GitFork, RefreshCw } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 import { chooseLocale } from "@/shared/lib/formats";
 import { CopyButton } from "@/shared/ui/copy-button";
 import { Notice } from "@/shared/ui/notice";
+import { nameQueued } from "@/shared/ui/queued";
 
-import type { TokenUsage } from "../stream/chat-events";
+import type { AnswerAwaited, TokenUsage } from "../stream/chat-events";
 import type { ShownMessage } from "../stream/shown-messages";
 import { AnswerBody, useToolCalls } from "../tools/answer-body";
 import { ActionButton, type MessageProps, VersionSwitch } from "./message-actions";
@@ -73,12 +75,24 @@ function Reasoning({ text, isOpen }: { text: string; isOpen: boolean }) {
   );
 }
 
-/** What is shown while there is no text yet, or the connection is lost. */
+/** What is shown while nothing arrives, or the connection is lost. Only the server says what is awaited. */
 function Progress({ message }: { message: ShownMessage }) {
   const { t } = useTranslation();
   if (message.live === "lost") return <p className="mt-2 text-sm text-warn">{t("chat.reconnecting")}</p>;
+  if (message.awaited !== null)
+    return (
+      <p aria-live="off" data-testid="awaited" className="mt-1 text-sm tabular-nums text-muted">
+        {nameAwaited(message.awaited, t)}
+      </p>
+    );
   if (message.content !== "" || message.reasoning || message.tool_events.length > 0) return null;
   return message.live === "waiting" ? <p className="mt-1 text-sm text-muted">{t("chat.waiting")}</p> : null;
+}
+
+function nameAwaited(awaited: AnswerAwaited, t: TFunction): string {
+  if (awaited.kind === "queued") return nameQueued(awaited.place, t);
+  if (awaited.kind === "loading") return t("chat.awaited.loading");
+  return t("chat.awaited.working", { seconds: awaited.seconds });
 }
 
 /** The model of the answer, its tokens, and the time. */

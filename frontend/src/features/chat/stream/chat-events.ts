@@ -19,6 +19,10 @@ export interface AnswerStarted {
   title: string;
 }
 
+/** Why nothing of the answer arrives, as the server says each second. */
+export type AnswerAwaited =
+  { kind: "loading" } | { kind: "queued"; place: number } | { kind: "working"; seconds: number };
+
 export interface AnswerDone {
   type: "done";
   status: "completed" | "stopped";
@@ -32,6 +36,7 @@ export type ChatEvent =
   | { type: "content"; text: string }
   | { type: "reasoning"; text: string }
   | { type: "tool"; event: ToolEvent["event"]; data: ToolEvent["data"] }
+  | { type: "awaited"; awaited: AnswerAwaited }
   | AnswerDone
   | { type: "error"; message: string; code: string };
 
@@ -52,6 +57,8 @@ export function parseChatEvent({ event, data: json }: SseEvent): ChatEvent | nul
     case "tool_result":
     case "tool_error":
       return { type: "tool", event, data };
+    case "status":
+      return parseStatus(data);
     case "done":
       return parseDone(data);
     case "error":
@@ -69,6 +76,19 @@ function parseStart(data: Record<string, unknown>): AnswerStarted {
     userMessageId: text(data.user_message_id),
     title: text(data.title),
   };
+}
+
+function parseStatus({ state, place, waited_ms: waitedMs }: Record<string, unknown>): ChatEvent | null {
+  switch (state) {
+    case "loading":
+      return { type: "awaited", awaited: { kind: "loading" } };
+    case "queued":
+      return { type: "awaited", awaited: { kind: "queued", place: Number(place) || 1 } };
+    case "working":
+      return { type: "awaited", awaited: { kind: "working", seconds: Math.floor(Number(waitedMs) / 1000) } };
+    default:
+      return null;
+  }
 }
 
 function parseDone(data: Record<string, unknown>): AnswerDone {

@@ -52,3 +52,41 @@ it("keeps each event in its place", async () => {
   ]);
   expect(server.requests.at(-1)?.options.headers).toEqual({ "Last-Event-ID": "4.0.1" });
 });
+
+it("knows what is awaited until something arrives, also after a break", async () => {
+  const status = (data: object) => formatSse("0.0", "status", { place: null, waited_ms: 0, ...data });
+  const server = new FakeChatServer([
+    {
+      says: [
+        START,
+        status({ state: "loading" }),
+        status({ state: "queued", place: 2 }),
+        status({ state: "from_a_newer_server" }),
+        status({ state: "working", waited_ms: 12_000 }),
+        formatSse("2.0", "message", { content: "ah" }),
+        status({ state: "working", waited_ms: 4000 }),
+      ],
+      then: "break",
+    },
+    { says: [status({ state: "working", waited_ms: 5000 }), DONE], then: "end" },
+  ]);
+  const awaited: unknown[] = [];
+  let live: LiveAnswer = newLiveAnswer({ kind: "send", question: "?" });
+  const options = { api: server, signal: new AbortController().signal, wait: () => Promise.resolve() };
+  for await (const event of streamAnswer({ path: "/api/chat/stream", body: {} }, options)) {
+    live = applyAnswerEvent(live, event);
+    awaited.push(live.awaited);
+  }
+  expect(awaited).toEqual([
+    null,
+    { kind: "loading" },
+    { kind: "queued", place: 2 },
+    { kind: "working", seconds: 12 },
+    null,
+    { kind: "working", seconds: 4 },
+    null, // lost
+    null, // back
+    { kind: "working", seconds: 5 },
+    null,
+  ]);
+});

@@ -3,7 +3,7 @@ import type { ToolEvent } from "@/shared/api/types";
 
 import { countCharacters } from "../tools/tool-calls";
 import type { AnswerEvent } from "./answer-stream";
-import type { TokenUsage } from "./chat-events";
+import type { AnswerAwaited, TokenUsage } from "./chat-events";
 
 /**
  * `sending`: not known to be stored. `waiting`: stored, no text yet. `lost`: the connection broke and is
@@ -38,6 +38,8 @@ export interface LiveAnswer {
   usage: TokenUsage | null;
   finishReason: string | null;
   isStopping: boolean;
+  /** Why nothing arrives at the moment. */
+  awaited: AnswerAwaited | null;
   problem: Problem | null;
 }
 
@@ -55,13 +57,18 @@ export function newLiveAnswer(given: Pick<LiveAnswer, "kind"> & Partial<LiveAnsw
     usage: null,
     finishReason: null,
     isStopping: false,
+    awaited: null,
     problem: null,
     ...given,
   };
 }
 
-export function applyAnswerEvent(live: LiveAnswer, event: AnswerEvent): LiveAnswer {
+export function applyAnswerEvent(before: LiveAnswer, event: AnswerEvent): LiveAnswer {
+  // Whatever arrives, or breaks, ends what was awaited.
+  const live = before.awaited === null ? before : { ...before, awaited: null };
   switch (event.type) {
+    case "awaited":
+      return { ...live, awaited: event.awaited };
     case "start":
       return { ...live, phase: "waiting", messageId: event.messageId, userMessageId: event.userMessageId };
     case "content":

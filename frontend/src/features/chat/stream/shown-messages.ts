@@ -1,6 +1,7 @@
 /** The messages on the screen: the stored ones, and over them the answer that is streaming. Pure. */
 import type { Message } from "@/shared/api/types";
 
+import type { AnswerAwaited } from "./chat-events";
 import { type AnswerPhase, isUnderWay, type LiveAnswer } from "./live-answer";
 
 /** A message on the screen. */
@@ -8,6 +9,8 @@ export interface ShownMessage extends Omit<Message, "status"> {
   status: Message["status"] | "sending";
   /** The phase of the streaming answer; null for a message that is only stored. */
   live: AnswerPhase | null;
+  /** Why nothing of the streaming answer arrives. */
+  awaited: AnswerAwaited | null;
 }
 
 export const UNSENT_QUESTION_ID = "question";
@@ -15,7 +18,7 @@ export const UNSENT_ANSWER_ID = "answer";
 
 /** Stored messages alone. `shownMessages` returns those that do not change as the same objects. */
 export function toShownMessages(stored: readonly Message[]): ShownMessage[] {
-  return stored.map((message) => ({ ...message, live: null }));
+  return stored.map((message) => ({ ...message, live: null, awaited: null }));
 }
 
 export function mergeLiveAnswer(
@@ -44,6 +47,7 @@ function updateStored(message: ShownMessage, live: LiveAnswer): ShownMessage {
   return {
     ...message,
     live: isOver ? null : live.phase,
+    awaited: isOver ? null : live.awaited,
     // Right after a reload less has been streamed than is stored.
     content: isOver || live.content.length < message.content.length ? message.content : live.content,
     reasoning:
@@ -81,6 +85,7 @@ function buildAnswer(live: LiveAnswer): ShownMessage {
     finish_reason: live.finishReason,
     error: live.problem,
     live: live.phase,
+    awaited: live.awaited,
   };
 }
 
@@ -94,5 +99,6 @@ const EMPTY_MESSAGE = {
   finish_reason: null,
   usage: null,
   error: null,
+  awaited: null,
   tool_events: [],
 };

@@ -32,6 +32,17 @@ export interface ServerHint {
   message: string;
 }
 
+/** What the server says that a dictation waits for. */
+export type Awaited =
+  /** The engine is being loaded. */
+  | { kind: "loading" }
+  /** An utterance has ended, and its text is not there yet. */
+  | { kind: "writing" }
+  /** The same, and others come first: 1 is next. */
+  | { kind: "queued"; place: number }
+  /** So much audio waits to be written. */
+  | { kind: "catchingUp"; seconds: number };
+
 export interface ActiveEngine {
   provider: string;
   model: string | null;
@@ -57,6 +68,8 @@ export type SessionEvent =
   /** Speech goes on after a pause, or was none. */
   | { type: "pause_over" }
   | { type: "load"; partials: "on" | "first_only" | "off" }
+  /** What the server says is awaited; null where that is nothing. */
+  | { type: "awaited"; awaited: Awaited | null }
   | { type: "partial"; key: string; text: string; stable: string }
   /**
    * The last event of an utterance. The text is empty, and there is no latency, where the utterance was

@@ -9,7 +9,7 @@ import { PendingFlushes } from "./pending-flushes";
 import { ReconnectTimer } from "./reconnect-timer";
 import { SpeechSocket } from "./socket";
 import { type Credentials, TokenRefresher } from "./token-refresher";
-import { toSoundEvent, toTranscriptEvent, WANTED_EVENTS } from "./transcript-events";
+import { toAwaitedEvent, toSoundEvent, toTranscriptEvent, WANTED_EVENTS } from "./transcript-events";
 
 const CONGESTED_PAUSE_MS = 50;
 
@@ -170,9 +170,8 @@ export class DictationSession {
       this.#audio.settle(event.end_ms);
       this.#isAfterFault = false;
     }
-    const soundEvent = toSoundEvent(event);
-    if (transcriptEvent !== null) this.#options.onEvent(transcriptEvent);
-    if (soundEvent !== null) this.#options.onEvent(soundEvent);
+    for (const told of [transcriptEvent, toSoundEvent(event), toAwaitedEvent(event)])
+      if (told !== null) this.#options.onEvent(told);
   }
 
   #handleReady(): void {

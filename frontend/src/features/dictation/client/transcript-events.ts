@@ -2,9 +2,10 @@
 import type { ServerEvent } from "@/shared/api/types";
 
 import { findMarks } from "../composer/marks";
-import type { SessionEvent } from "./messages";
+import type { Awaited, SessionEvent } from "./messages";
 
 type Final = Extract<ServerEvent, { type: "final" }>;
+type Status = Extract<ServerEvent, { type: "status" }>;
 
 /** The additional events that `start` asks for. */
 export const WANTED_EVENTS = [
@@ -77,6 +78,26 @@ export function toTranscriptEvent(
 function readMarks(event: Final) {
   const { text, start_ms: startMs, end_ms: endMs, words, uncovered } = event;
   return findMarks(text, { startMs, endMs, words: words ?? [], uncovered: uncovered ?? [] });
+}
+
+/** What is awaited, where an event tells it. */
+export function toAwaitedEvent(event: ServerEvent): SessionEvent | null {
+  return event.type === "status" ? { type: "awaited", awaited: readAwaited(event) } : null;
+}
+
+function readAwaited({ state, place, backlog_ms: backlogMs }: Status): Awaited | null {
+  switch (state) {
+    case "loading":
+      return { kind: "loading" };
+    case "decoding":
+      return { kind: "writing" };
+    case "queued":
+      return { kind: "queued", place: place ?? 1 };
+    case "catching_up":
+      return { kind: "catchingUp", seconds: Math.round(backlogMs / 1000) };
+    default:
+      return null; // also of a server that knows more states, or none
+  }
 }
 
 /** What a person should know about the sound that the server gets; null where an event says nothing of it. */

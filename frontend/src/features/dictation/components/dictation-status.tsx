@@ -1,5 +1,9 @@
-/** The line below the composer: what dictation is doing, or why it failed; screen readers hear finals. */
+/**
+ * The line below the composer: what dictation is doing and what it waits for, or why it failed. Screen
+ * readers hear less of it, and finals.
+ */
 
+import type { TFunction } from "i18next";
 import { TriangleAlert, X } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
@@ -7,34 +11,46 @@ import { Link } from "wouter";
 import { nameKey } from "@/shared/lib/keyboard";
 import { useSettings } from "@/shared/services";
 import { WithCode } from "@/shared/ui/notice";
+import { nameQueued } from "@/shared/ui/queued";
 
 import type { Failure } from "../client/failure";
+import type { Awaited } from "../client/messages";
 import type { Dictation } from "../dictation";
 import { useDictationView } from "../dictation-context";
 import type { DictationState } from "../dictation-state";
 import { LatencyReceipt } from "./latency-receipt";
 import { SoundHint } from "./sound-hint";
+import { type Pace, useSteadyText } from "./use-steady-text";
 
 export function DictationStatus({ dictation }: { dictation: Dictation }) {
   const { t } = useTranslation();
-  const { state, lastFinal, isTooQuiet, hint } = useDictationView(dictation);
+  const { state, lastFinal, awaited, isTooQuiet, hint } = useDictationView(dictation);
   const [{ pushToTalkKey, showsTiming }] = useSettings();
-  const text = t(getStateText(state, isTooQuiet), {
-    key: nameKey(pushToTalkKey, t("common.keySpace")),
-  });
+  const name = (key: StateText): string => t(key, { key: nameKey(pushToTalkKey, t("common.keySpace")) });
+  const announced = getStateText(state, isTooQuiet);
+  const waits = getAwaited(state, announced, awaited);
+  const line = useSteadyText(
+    waits === null ? name(announced) : nameAwaited(waits, t),
+    waits === null ? getPace(announced) : "held",
+  );
   return (
     <>
       <SoundHint hint={hint} onDismiss={dictation.dismissHint} />
       {state.kind === "failed" && <FailureNotice failure={state.failure} dictation={dictation} />}
       <div className="relative flex min-h-7 items-center justify-center gap-3 px-2 pt-1 text-center text-xs text-muted">
-        {/* Short texts only: screen readers read each change while the user speaks. */}
         <span
-          role="status"
+          aria-hidden
           data-testid="dictation-state"
           data-state={state.kind}
           className={getStateStyle(state, isTooQuiet)}
         >
-          {state.kind === "failed" ? "" : text}
+          {state.kind === "failed" ? "" : line}
+        </span>
+        {/* Screen readers read each change while the user speaks: turns and waits are not among them. */}
+        <span role="status" className="sr-only">
+          {state.kind === "failed"
+            ? ""
+            : name(announced === "dictation.hearing" ? "dictation.listening" : announced)}
         </span>
         {showsTiming && lastFinal !== null && <LatencyReceipt latency={lastFinal.latency} />}
       </div>
@@ -54,6 +70,44 @@ export const SOUND_TEXTS = {
   suspended: "dictation.sound.suspended",
   stalled: "dictation.sound.stalled",
 } as const;
+
+type StateText = ReturnType<typeof getStateText>;
+
+/** What is awaited, where it says more than the text of the state: none of them is a reason to act. */
+function getAwaited(state: DictationState, text: StateText, awaited: Awaited | null): Awaited | null {
+  if (awaited === null) return null;
+  if (awaited.kind === "catchingUp")
+    return WAITING_TEXTS.has(text) || state.kind === "finishing" ? awaited : null;
+  if (state.kind === "opening") return text === "dictation.opening" ? awaited : null;
+  if (state.kind === "finishing") return awaited.kind === "queued" && !state.isLost ? awaited : null;
+  return text === "dictation.listening" ? awaited : null;
+}
+
+/** The states behind which a backlog may stand. */
+const WAITING_TEXTS: ReadonlySet<StateText> = new Set([
+  "dictation.listening",
+  "dictation.hearing",
+  "dictation.degraded",
+]);
+
+function nameAwaited(awaited: Awaited, t: TFunction): string {
+  switch (awaited.kind) {
+    case "loading":
+      return t("dictation.awaited.loading");
+    case "writing":
+      return t("dictation.awaited.writing");
+    case "catchingUp":
+      return t("dictation.awaited.catchingUp", { seconds: awaited.seconds });
+    case "queued":
+      return nameQueued(awaited.place, t);
+  }
+}
+
+/** Speaking and pausing follow each other quickly, and the text of what was said is often there at once. */
+function getPace(text: StateText): Pace {
+  if (text === "dictation.listening") return "calm";
+  return text === "dictation.hearing" ? "turn" : "plain";
+}
 
 function getStateText(state: DictationState, isTooQuiet: boolean) {
   if ("sound" in state) {

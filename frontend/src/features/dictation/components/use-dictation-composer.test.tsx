@@ -98,7 +98,8 @@ it("shows certain words solid, the others faint, and reads only finals aloud", a
   await told(() => undefined);
   expect(screen.getByRole("status")).toHaveTextContent("Listening");
   await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
-  expect(screen.getByRole("status")).toHaveTextContent("Hearing you");
+  expect(screen.getByTestId("dictation-state")).toHaveTextContent("Hearing you");
+  expect(screen.getByRole("status")).toHaveTextContent("Listening"); // turns are not read aloud
   await told(() => server.emit({ type: "partial", utterance_id: 1, text: "what is the", stable: "what is" }));
   expect(field).toHaveValue("what is the");
   const pieces = [...screen.getByTestId("composer-pieces").querySelectorAll("span")];
@@ -441,7 +442,49 @@ it.each([
   await told(() => microphones.last.tell("live"));
   expect(status).toHaveTextContent(after);
   await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
-  expect(status).toHaveTextContent("Hearing you");
+  expect(screen.getByTestId("dictation-state")).toHaveTextContent("Hearing you");
+  expect(status).toHaveTextContent("Listening");
+});
+
+it("says what the server waits for, and reads none of it aloud", async () => {
+  const { server, told } = shown();
+  const line = () => screen.getByTestId("dictation-state").textContent;
+  const status = (state: string | null, more: object = {}) =>
+    told(() => server.emit({ type: "status", state, place: null, backlog_ms: 0, partials: "on", ...more }));
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => undefined);
+  await status("decoding");
+  expect(line()).toBe("Writing…");
+  await status("queued", { place: 2 });
+  expect(line()).toBe("Queued, 2nd");
+  await status("queued", { place: 1 });
+  expect(line()).toBe("Queued, next");
+  await status("catching_up", { backlog_ms: 40_000 });
+  expect(line()).toBe("Catching up, 40 s to go");
+  await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
+  expect(line()).toBe("Catching up, 40 s to go");
+  await status("catching_up", { backlog_ms: 12_000 });
+  expect(line()).toBe("Catching up, 12 s to go");
+  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+  await status(null);
+  await waitFor(() => expect(line()).toBe("Hearing you"));
+});
+
+it("says that the engine is being loaded, once the microphone is open", async () => {
+  const { server, told } = shown();
+  server.isLoading = true;
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() =>
+    server.socket.give({
+      type: "status",
+      state: "loading",
+      place: null,
+      backlog_ms: 0,
+      partials: "on",
+      seq: 1,
+    }),
+  );
+  expect(screen.getByTestId("dictation-state")).toHaveTextContent("Loading the speech model…");
 });
 
 it("promises of what is said only what holds: while no server has answered, while it is lost, at the end", async () => {
