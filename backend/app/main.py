@@ -120,7 +120,7 @@ def _make_resources(
     llm = LlmProviders(settings, registrations.llm)
     toolsets = Toolsets(settings, registrations.toolsets)
     assistants = Assistants(settings, toolsets, search, reserved_names=llm.names)
-    connected = ModelConnections(settings, database)
+    connected = ModelConnections(settings, database, resolver=registrations.resolver)
     catalog = ModelCatalog(settings, llm, assistants, connected)
     answers = Answers(settings, database, catalog, observer)
 

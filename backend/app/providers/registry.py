@@ -17,6 +17,7 @@ from app.core.logging import log_failure
 from app.core.supervision import reraise_cancellation
 from app.providers.upstream.discovery import list_local_servers
 from app.providers.upstream.profiles import ProfileSource, read_profiles
+from app.providers.upstream.transport import Resolver, resolve_host
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class Registrations:
     stt: Mapping[str, Registration] | None = None
     llm: Mapping[str, Registration] | None = None
     toolsets: Mapping[str, Registration] | None = None
+    resolver: Resolver = resolve_host
+    """Looks up the hosts of connected models."""
 
 
 def list_registrations(group: str, built_in: dict[str, str]) -> dict[str, Registration]:

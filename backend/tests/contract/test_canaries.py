@@ -34,6 +34,8 @@ SECOND = "and the canary tool said that the vault stands open since half past fo
 TRANSCRIPT = "the canary transcript speaks of an uncle who hides his gold beneath the lemon tree"
 VOCABULARY = "Canaryvocabularius Quetzalcoatlus"
 ADDRESS = "canary-path-5d1f"
+CONNECTED_KEY = "sk-canary-connected-77b0c2e41d"
+SHORT_KEY = "canary-7f2"
 MESSAGES = [
     {"role": "system", "content": [{"type": "text", "text": SECOND}]},
     {"role": "user", "content": PROMPT},
@@ -42,6 +44,8 @@ SECRETS = {
     "server key": SERVER_KEY,
     "profile key": PROFILE_KEY,
     "request key": REQUEST_KEY,
+    "connected key": CONNECTED_KEY,
+    "short key": SHORT_KEY,
     "prompt": "seventeen violet submarines",
     "second": "vault stands open",
     "transcript": "gold beneath the lemon tree",
@@ -54,7 +58,8 @@ def quotes(status: int) -> Any:
     """Refuses, and tells the key and the prompt that it was sent."""
 
     def behavior(body: dict[str, Any]) -> Reply:
-        return make_error(status, f"{PROFILE_KEY} {SERVER_KEY} {REQUEST_KEY} may not ask: {json.dumps(body)}")
+        keys = f"{PROFILE_KEY} {SERVER_KEY} {REQUEST_KEY} {CONNECTED_KEY} key: {SHORT_KEY}"
+        return make_error(status, f"{keys} may not ask: {json.dumps(body)}")
 
     return behavior
 
@@ -230,6 +235,48 @@ async def transcribe(http: httpx2.AsyncClient, heard: Heard) -> None:
         )
 
 
+async def connect(http: httpx2.AsyncClient, heard: Heard, base_url: str) -> None:
+    """Connect a model with each key, in every right and wrong way, and ask it by every door."""
+    for key in (CONNECTED_KEY, SHORT_KEY):
+        body = {"base_url": base_url, "api_key": key, "title": "Mine", "model": "tiny"}
+        made = await http.post("/api/connections", json=body)
+        heard.answer("connect", made)
+        where, name = f"/api/connections/{made.json()['id']}", made.json()["name"]
+        for model in [name for name in BEHAVIORS if name not in ("endless", "silent")]:
+            tried = await http.post("/api/connections/test", json={**body, "model": model})
+            heard.answer(f"try {model}", tried)
+            asked = {"model": f"{name}/{model}", "messages": MESSAGES}
+            heard.answer(f"connected {model}", await http.post("/v1/chat/completions", json=asked))
+            said = {
+                "messages": [{"role": "user", "content": PROMPT}],
+                "provider": name,
+                "config": {"model": model},
+            }
+            heard.answer(f"connected {model}", await http.post("/llm/generate", json=said))
+        for wrong in (
+            {"api_key": [key]},
+            {"api_key": f"{key}\u00e4"},
+            {"api_key": key * 200},
+            {"base_url": f"http://10.0.0.1/{ADDRESS}", "api_key": key},
+            {"base_url": f"https://user:{key}@{ADDRESS}.example/v1"},
+            {"title": {"x": key}},
+            {"shared": key},
+        ):
+            heard.answer("wrong connection", await http.post("/api/connections", json={**body, **wrong}))
+            heard.answer("wrong trial", await http.post("/api/connections/test", json={**body, **wrong}))
+            heard.answer("wrong change", await http.patch(where, json=wrong))
+        heard.answer("trial", await http.post(f"{where}/test"))
+        for path in ("/api/connections", "/providers/llm", "/v1/models", "/api/models", "/metrics"):
+            heard.answer(path, await http.get(path))
+        heard.answer("changed", await http.patch(where, json={"api_key": key}))
+        conversation = (await http.post("/api/conversations", json={"title": "t"})).json()["id"]
+        said = {"conversation_id": conversation, "message": PROMPT, "model": f"{name}/quotes-401"}
+        heard.answer("chat", await http.post("/api/chat/stream", json=said))
+        for form in ("markdown", "json"):
+            path = f"/api/conversations/{conversation}/export?format={form}"
+            heard.answer(path, await http.get(path), "prompt")
+
+
 async def leave(http: httpx2.AsyncClient) -> None:
     """Leave answers in the middle."""
     for model in ("endless", "silent"):
@@ -247,6 +294,7 @@ async def test_a_whole_run_tells_no_secret(served: RunningServer, upstream: Back
         await chat(http, heard, upstream.base_url)
         await blunder(http, heard)
         await transcribe(http, heard)
+        await connect(http, heard, upstream.base_url)
         await leave(http)
         for path in (
             "/metrics",
@@ -259,6 +307,12 @@ async def test_a_whole_run_tells_no_secret(served: RunningServer, upstream: Back
             heard.answer(path, await http.get(path))
     heard.told("log", "\n".join(served.log))
     heard.told("resources", repr(served.resources))
+    for file in served.resources.settings.data_dir.rglob("*"):
+        if file.is_file():
+            data = file.read_bytes()
+            heard.found += [
+                f"{key} in {file.name}" for key in (CONNECTED_KEY, SHORT_KEY) if key.encode() in data
+            ]
     assert not heard.found
     assert heard.answers > 150
     assert len(served.log) > 10

@@ -217,7 +217,7 @@ def url(resolving: Resolving, listener: socket.socket) -> Iterator[str]:
     settings = settings_for(f"http://127.0.0.1:{listener.getsockname()[1]}")
     own = Registration("openai_compat", lambda: made, "tests")
     llm = list_llm_registrations(settings) | {"openai_compat": own}
-    with run_server(settings, registrations=Registrations(llm=llm)) as server:
+    with run_server(settings, registrations=Registrations(llm=llm, resolver=resolving)) as server:
         yield server.url
 
 
@@ -384,6 +384,113 @@ async def test_a_second_address_in_a_part_is_looked_at_too(http: httpx2.AsyncCli
     messages = [{"role": "user", "content": [{"type": "file", "file": file}]}]
     response = await http.post("/v1/chat/completions", json={"model": "mine", "messages": messages})
     assert (response.status_code, response.json()["error"]["param"]) == (400, "messages[0].content")
+
+
+# -- the addresses that users connect
+
+
+async def attempt(http: httpx2.AsyncClient, base_url: str) -> httpx2.Response:
+    return await http.post("/api/connections/test", json={"base_url": base_url, "api_key": KEY})
+
+
+async def connect(http: httpx2.AsyncClient, base_url: str) -> str | None:
+    """A new connection's name; None where its address is refused."""
+    body = {"base_url": base_url, "api_key": KEY, "model": "tiny"}
+    response = await http.post("/api/connections", json=body)
+    if response.status_code == 201:
+        return str(response.json()["name"])
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "base_url_not_allowed")
+    return None
+
+
+@pytest.fixture
+async def without_connections(http: httpx2.AsyncClient) -> AsyncIterator[None]:
+    yield
+    for each in (await http.get("/api/connections")).json():
+        await http.delete(f"/api/connections/{each['id']}")
+
+
+async def test_no_connection_is_tried_inside(http: httpx2.AsyncClient, canary: FakeUpstream) -> None:
+    reached = {}
+    for host in hosts():
+        for scheme in ("https", "http"):
+            base_url = f"{scheme}://{host}:{port_of(canary)}/v1"
+            response = await attempt(http, base_url)
+            told = response.json()
+            is_unknown = host.endswith(".") and told.get("problem") in ("unknown_host", "refused")
+            is_refused = response.status_code == 400 and told["error"]["code"] == "base_url_not_allowed"
+            if not (is_refused or is_unknown) or KEY in response.text:
+                reached[base_url] = told
+    assert not reached
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+async def test_no_connection_is_written_inside(
+    http: httpx2.AsyncClient, canary: FakeUpstream, written: str
+) -> None:
+    base_url = written.format(port=port_of(canary))
+    response = await attempt(http, base_url)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "base_url_not_allowed")
+    assert KEY not in response.text
+    assert await connect(http, base_url) is None
+
+
+@pytest.mark.usefixtures("without_connections")
+@pytest.mark.parametrize(
+    "host", ["inside.example", "metadata.google.internal", "mixed.example", "127.0.0.1", "[::1]", "10.0.0.1"]
+)
+async def test_a_stored_connection_leads_nowhere_inside(
+    http: httpx2.AsyncClient, canary: FakeUpstream, host: str
+) -> None:
+    """A name is checked when it is used, by whichever door, and not only when it is stored."""
+    name = await connect(http, f"https://{host}:{port_of(canary)}/v1")
+    assert name is not None
+    ask = {"model": f"{name}/tiny", "messages": MESSAGES}
+    response = await http.post("/v1/chat/completions", json=ask)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "base_url_not_allowed")
+    response = await http.post("/llm/generate", json={"provider": name, "messages": MESSAGES})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "base_url_not_allowed")
+    [stored] = (await http.get("/api/connections")).json()
+    response = await http.post(f"/api/connections/{stored['id']}/test")
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "base_url_not_allowed")
+    listed = (await http.get("/v1/models")).text + (await http.get("/providers/llm")).text
+    assert KEY not in listed
+    moved = {"base_url": "http://169.254.169.254/v1", "api_key": KEY}
+    response = await http.patch(f"/api/connections/{stored['id']}", json=moved)
+    assert response.json()["error"]["code"] == "base_url_not_allowed"
+
+
+async def test_a_connection_is_not_sent_elsewhere(
+    http: httpx2.AsyncClient, upstream: FakeUpstream, canary: FakeUpstream
+) -> None:
+    elsewhere = Reply(status=307, headers={"Location": f"{canary.base_url}/models"})
+    upstream.models = elsewhere
+    told = (await attempt(http, upstream.base_url)).json()
+    assert (told["ok"], told["problem"]) == (False, "redirects")
+    upstream.models = json_reply({"data": [{"id": "tiny"}]})
+    upstream.script.append(elsewhere)
+    told = (await attempt(http, upstream.base_url)).json()
+    assert (told["ok"], told["problem"]) == (False, "redirects")
+    assert port_of(canary) not in str(told["message"])
+
+
+@pytest.mark.usefixtures("without_connections")
+async def test_a_connection_whose_name_changes_its_mind_is_judged_each_time(
+    http: httpx2.AsyncClient, resolving: Resolving, canary: FakeUpstream
+) -> None:
+    resolving.answers["turning.example"] = [(PUBLIC,), ("127.0.0.1",)]
+    name = await connect(http, f"https://turning.example:{port_of(canary)}/v1")
+    refused = await http.post("/v1/chat/completions", json={"model": f"{name}/tiny", "messages": MESSAGES})
+    assert refused.json()["error"]["code"] == "base_url_not_allowed"
+
+
+async def test_a_server_is_not_connected_to_itself(http: httpx2.AsyncClient) -> None:
+    """Its list of models would ask for its list of models."""
+    port = Settings(_env_file=None).port
+    for host in ("127.0.0.1", "localhost", "[::1]"):
+        assert (await attempt(http, f"http://{host}:{port}/v1")).json()["error"]["code"] == (
+            "base_url_not_allowed"
+        )
 
 
 async def test_a_refusal_is_logged_without_key_or_address(

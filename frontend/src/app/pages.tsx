@@ -4,6 +4,8 @@ import { Route, Switch } from "wouter";
 import { KeysSection } from "@/features/accounts/keys-section";
 import { useMe } from "@/features/accounts/use-me";
 import { ChatPage } from "@/features/chat/chat-page";
+import { ConnectCard } from "@/features/connections/connect-card";
+import { ConnectionsSection } from "@/features/connections/connections-section";
 import { MicrophoneTest } from "@/features/dictation/components/microphone-test";
 import { useDictationComposer } from "@/features/dictation/components/use-dictation-composer";
 import { DictationsPage } from "@/features/history/dictations-page";
@@ -11,6 +13,9 @@ import { Guide } from "@/features/settings/guide";
 import { SettingsPage } from "@/features/settings/settings-page";
 
 const microphone = <MicrophoneTest />;
+const connect = (model: string, onModel: (model: string) => void) => (
+  <ConnectCard model={model} onModel={onModel} />
+);
 
 export function Pages() {
   return (
@@ -42,6 +47,7 @@ function ChatRoute({
       conversationId={conversationId}
       messageId={messageId}
       composer={useDictationComposer(conversationId)}
+      connect={connect}
     />
   );
 }
@@ -49,7 +55,9 @@ function ChatRoute({
 function SettingsRoute() {
   const me = useMe();
   const account = me.data?.mode === "accounts" && me.data.via === "session" ? <KeysSection /> : null;
-  return <SettingsPage microphone={microphone} account={account} />;
+  const canShare = me.data?.mode === "accounts" && me.data.role === "admin";
+  const connections = <ConnectionsSection canShare={canShare} />;
+  return <SettingsPage microphone={microphone} connections={connections} account={account} />;
 }
 
 export function FirstVisit() {

@@ -34,9 +34,11 @@ interface Props {
   messageId?: string | null;
   /** Without it, text can only be typed. */
   composer?: ComposerParts;
+  /** What stands above the field where nothing can answer: it knows the model, and may choose another. */
+  connect?: (model: string, onModel: (model: string) => void) => ReactNode;
 }
 
-export function ChatPage({ conversationId, messageId = null, composer }: Props) {
+export function ChatPage({ conversationId, messageId = null, composer, connect }: Props) {
   const { t } = useTranslation();
   const [, go] = useLocation();
   const [goTo] = useState(() => (id: string) => go(`/c/${id}`));
@@ -71,13 +73,15 @@ export function ChatPage({ conversationId, messageId = null, composer }: Props) 
     draft.focus();
   };
 
+  const onModel = conversationId === null ? (chosen: string) => change({ chatModel: chosen }) : chat.setModel;
+
   return (
     <section aria-label={t("chat.region")} className="flex min-h-0 flex-1 flex-col">
       <ChatHeader
         conversationId={chat.status === "gone" ? null : conversationId}
         title={chat.title}
         model={model}
-        onModel={conversationId === null ? (chosen) => change({ chatModel: chosen }) : chat.setModel}
+        onModel={onModel}
       />
       <ModelNote model={model} isNew={chat.shown.length === 0} />
       <ConversationView
@@ -93,6 +97,7 @@ export function ChatPage({ conversationId, messageId = null, composer }: Props) 
       {chat.problem && chat.status !== "gone" && (
         <Refusal problem={chat.problem} onDismiss={chat.dismissProblem} />
       )}
+      {connect?.(model, onModel)}
       <div onKeyDown={editLast}>
         <Composer
           state={state}

@@ -1,4 +1,5 @@
 /** "Connect another model": what could answer too, and what each needs for it. */
+import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useLanguageModels } from "@/shared/api/providers";
@@ -7,10 +8,11 @@ import { WithCode } from "@/shared/ui/notice";
 
 import { MissingProviders } from "./providers";
 
-export function ConnectSection() {
+export function ConnectSection({ connections }: { connections: ReactNode }) {
   const { t } = useTranslation();
   return (
     <Section title={t("settings.connect")}>
+      {connections}
       <p className="text-sm text-muted">
         <WithCode text={t("settings.connectHint")} />
       </p>

@@ -14,11 +14,13 @@ import { SpeechSection } from "./speech-section";
 interface SettingsPageProps {
   /** The choice of a microphone with its test. */
   microphone: ReactNode;
+  /** The models that the user has connected; null for who may connect none. */
+  connections?: ReactNode;
   /** The account's API keys; null on a server without accounts. */
   account: ReactNode;
 }
 
-export function SettingsPage({ microphone, account }: SettingsPageProps) {
+export function SettingsPage({ microphone, connections = null, account }: SettingsPageProps) {
   const { t } = useTranslation();
   return (
     <section aria-label={t("settings.title")} className="flex min-h-0 flex-1 flex-col">
@@ -30,7 +32,7 @@ export function SettingsPage({ microphone, account }: SettingsPageProps) {
           <SpeechSection microphone={microphone} />
           <HearingSection />
           <ModelSection />
-          <ConnectSection />
+          <ConnectSection connections={connections} />
           <AppearanceSection />
           {account !== null && <Section title={t("settings.account")}>{account}</Section>}
           <MoreSection />

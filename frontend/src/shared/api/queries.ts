@@ -26,6 +26,7 @@ export const keys = {
   models: ["models"],
   speechEngines: ["providers", "stt"],
   languageModels: ["providers", "llm"],
+  connections: ["connections"],
   dictations: ["dictations"],
   dictation: (id: string) => ["dictations", id],
   apiKeys: ["api-keys"],

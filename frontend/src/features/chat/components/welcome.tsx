@@ -1,16 +1,12 @@
 /** An empty conversation: how to begin, and some suggestions. */
 import { useTranslation } from "react-i18next";
-import { Link } from "wouter";
 
-import { isEchoOnly, useAssistants, useModelIds } from "@/shared/api/providers";
 import { Mark } from "@/shared/ui/brand";
 
 const IDEAS = ["explain", "mail", "plan", "list"] as const;
 
 export function Welcome({ onIdea }: { onIdea: (text: string) => void }) {
   const { t } = useTranslation();
-  const { data: models } = useModelIds();
-  const assistants = useAssistants();
   return (
     <div className="m-auto flex w-full max-w-2xl flex-col items-center text-center sm:px-4 sm:py-6">
       <Mark className="mb-4 size-12 sm:mb-5 sm:size-14" />
@@ -35,14 +31,6 @@ export function Welcome({ onIdea }: { onIdea: (text: string) => void }) {
           );
         })}
       </ul>
-      {models !== undefined && isEchoOnly(models, assistants) && (
-        <p className="mt-6 text-sm text-muted">
-          {t("chat.welcome.echoOnly")}{" "}
-          <Link href="/settings" className="text-accent underline underline-offset-2">
-            {t("chat.welcome.connect")}
-          </Link>
-        </p>
-      )}
     </div>
   );
 }

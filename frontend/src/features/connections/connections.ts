@@ -1,0 +1,80 @@
+/** Reads, tries, stores and deletes the models that the user has connected. */
+import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+
+import type { ApiError } from "@/shared/api/client";
+import { keys } from "@/shared/api/queries";
+import type { Connection, ConnectionTrial } from "@/shared/api/types";
+import { useServices } from "@/shared/services";
+
+import type { Vendor } from "./presets";
+
+export interface Address {
+  vendor: Vendor;
+  base_url: string;
+  /** It is sent to the server and kept nowhere in the browser. */
+  api_key: string;
+  model: string;
+}
+
+export type NewConnection = Address & { models: string[] };
+export type Changes = Partial<{ api_key: string; model: string; models: string[]; shared: boolean }>;
+
+const refresh = (client: QueryClient): Promise<unknown> =>
+  Promise.all(
+    [keys.connections, keys.models, keys.languageModels].map((queryKey) =>
+      client.invalidateQueries({ queryKey }),
+    ),
+  );
+
+export function useConnections() {
+  const { api } = useServices();
+  return useQuery({
+    queryKey: keys.connections,
+    queryFn: ({ signal }) => api.json<Connection[]>("/api/connections", { signal }),
+  });
+}
+
+/** Tries an address; nothing is stored. */
+export function useTrial() {
+  const { api } = useServices();
+  return useMutation<ConnectionTrial, ApiError, Address>({
+    mutationFn: (body) => api.json<ConnectionTrial>("/api/connections/test", { method: "POST", body }),
+    gcTime: 0, // the key is forgotten once the form is closed
+  });
+}
+
+export function useStoredTrial(id: string) {
+  const { api } = useServices();
+  return useMutation<ConnectionTrial, ApiError>({
+    mutationFn: () => api.json<ConnectionTrial>(`/api/connections/${id}/test`, { method: "POST" }),
+  });
+}
+
+export function useConnect() {
+  const { api } = useServices();
+  const client = useQueryClient();
+  return useMutation<Connection, ApiError, NewConnection>({
+    mutationFn: (body) => api.json<Connection>("/api/connections", { method: "POST", body }),
+    onSuccess: () => refresh(client),
+    gcTime: 0,
+  });
+}
+
+export function useChangeConnection(id: string) {
+  const { api } = useServices();
+  const client = useQueryClient();
+  return useMutation<Connection, ApiError, Changes>({
+    mutationFn: (body) => api.json<Connection>(`/api/connections/${id}`, { method: "PATCH", body }),
+    onSettled: () => refresh(client),
+    gcTime: 0,
+  });
+}
+
+export function useDisconnect(id: string) {
+  const { api } = useServices();
+  const client = useQueryClient();
+  return useMutation<Response, ApiError>({
+    mutationFn: () => api.response(`/api/connections/${id}`, { method: "DELETE" }),
+    onSettled: () => refresh(client),
+  });
+}
