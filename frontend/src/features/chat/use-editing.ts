@@ -38,12 +38,13 @@ export function useEditing(conversationId: string | null, messageId: string | nu
   }, [conversationId]);
   const place = `${conversationId}/${id}`;
   // The same object until another message is edited: typing must not render the messages again.
+  // A field that finds nothing focused takes the focus: see EditMessage.
   const start = useCallback(
     (next: string | null) => {
       if (next === null) edits.set(place, "");
       setId(next);
       if (next === null) focus.current();
-      else if (document.activeElement instanceof HTMLElement) document.activeElement.blur(); // see EditMessage
+      else if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
     },
     [edits, place],
   );
@@ -54,13 +55,8 @@ export function useEditing(conversationId: string | null, messageId: string | nu
 }
 
 /** The half-written edits of a conversation that is gone come into the field. */
-export function useRescuedEdits(
-  conversationId: string | null,
-  { status }: ConversationChat,
-  draft: Draft,
-): void {
+export function useRescuedEdits(id: string | null, { status }: ConversationChat, { restore }: Draft): void {
   const { edits } = useServices();
-  const { restore } = draft;
   useEffect(() => {
     if (status !== "gone" || id === null) return;
     for (const place of findPlaces(edits, id)) {

@@ -8,8 +8,8 @@ import { capitalize } from "@/shared/ui/notice";
 import type { Problem } from "../stream/live-answer";
 
 /**
- * `gone`: there is no conversation to send to. `taking`: waiting for the last words of a dictation. `creating`:
- * the conversation for the first message.
+ * `gone`: there is no conversation to send to. `taking`: waiting for the last words of a dictation.
+ * `creating`: the conversation for the first message.
  */
 export type ComposerState = "gone" | "ready" | "taking" | "creating" | "answering" | "stopping";
 
