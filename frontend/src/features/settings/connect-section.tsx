@@ -1,5 +1,5 @@
 /** "Connect another model": what could answer too, and what each needs for it. */
-import type { ReactNode } from "react";
+import { lazy, type ReactNode, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useLanguageModels } from "@/shared/api/providers";
@@ -7,6 +7,8 @@ import { Section } from "@/shared/ui/fields";
 import { WithCode } from "@/shared/ui/notice";
 
 import { MissingProviders } from "./providers";
+
+const CheckpointList = lazy(() => import("./checkpoint-list"));
 
 export function ConnectSection({ connections }: { connections: ReactNode }) {
   const { t } = useTranslation();
@@ -16,6 +18,9 @@ export function ConnectSection({ connections }: { connections: ReactNode }) {
       <p className="text-sm text-muted">
         <WithCode text={t("settings.connectHint")} />
       </p>
+      <Suspense fallback={null}>
+        <CheckpointList kind="gguf" />
+      </Suspense>
       <MissingProviders title={t("settings.connectMissing")} query={useLanguageModels()} />
     </Section>
   );

@@ -1,6 +1,6 @@
 /** The guide of the first visit: the speech engine, the language model, the microphone. */
 import { Infinity as HandsFreeIcon } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { lazy, type ReactNode, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import {
@@ -19,6 +19,8 @@ import { WithCode } from "@/shared/ui/notice";
 import { ModelChoice } from "./model-section";
 import { ProviderList } from "./providers";
 import { SpokenLanguages } from "./spoken-languages";
+
+const CheckpointList = lazy(() => import("./checkpoint-list"));
 
 const TITLES = ["settings.guideEngine", "settings.guideModel", "settings.guideMicrophone"] as const;
 
@@ -107,6 +109,7 @@ function EngineStep() {
           />
         )}
         <ProviderList label={t("settings.engines")} items={real} />
+        <BetterHearing />
       </>
     );
   }
@@ -115,7 +118,24 @@ function EngineStep() {
     <>
       <ProviderList label={t(text, { name: inUse.name })} items={[inUse]} />
       <SpokenLanguages supported={inUse.capabilities.languages} />
+      <BetterHearing />
     </>
+  );
+}
+
+/** What could hear better, folded until somebody wants it. */
+function BetterHearing() {
+  const { t } = useTranslation();
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary className="button-quiet min-h-11 w-fit cursor-pointer">{t("settings.hearing")}</summary>
+      {isOpen && (
+        <Suspense fallback={null}>
+          <CheckpointList kind="whisper" />
+        </Suspense>
+      )}
+    </details>
   );
 }
 

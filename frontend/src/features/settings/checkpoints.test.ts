@@ -1,0 +1,48 @@
+/** Weights are graded by how they hear; sizes, parts and remaining times are rounded honestly. */
+import { expect, test } from "vitest";
+
+import type { Fetch } from "@/shared/api/types";
+
+import { formatBytes, gradeHearing, percentOf, secondsLeft } from "./checkpoints";
+
+test.each([
+  [7.6, "basic"],
+  [5, "good"],
+  [3.4, "veryGood"],
+  [2.9, "best"],
+  [null, null],
+])("%j percent of words wrong are graded %j", (percent, grade) => {
+  expect(gradeHearing(percent)).toBe(grade);
+});
+
+test.each([
+  [147_884_203, "en", "148 MB"],
+  [3_090_000_000, "en", "3.1 GB"],
+  [3_090_000_000, "es", "3,1 GB"],
+])("%j bytes in %s are %s", (bytes, language, text) => {
+  expect(formatBytes(bytes, language)).toBe(text);
+});
+
+test.each([
+  [0, 100, 0],
+  [999, 1000, 99],
+  [1000, 1000, 100],
+  [1200, 1000, 100],
+  [5, 0, 0],
+])("%j of %j are %j percent", (part, whole, percent) => {
+  expect(percentOf(part, whole)).toBe(percent);
+});
+
+test("where nothing comes, no time is promised", () => {
+  const fetch: Fetch = {
+    name: "base",
+    state: "fetching",
+    done_bytes: 400,
+    total_bytes: 1000,
+    bytes_per_s: 100,
+    error: null,
+  };
+  expect(secondsLeft(fetch)).toBe(6);
+  expect(secondsLeft({ ...fetch, bytes_per_s: null })).toBeNull();
+  expect(secondsLeft({ ...fetch, bytes_per_s: 0 })).toBeNull();
+});
