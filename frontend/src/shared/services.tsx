@@ -10,6 +10,7 @@ import type { Me } from "./api/types";
 import type { Settings } from "./lib/settings";
 import { SettingsStore } from "./lib/settings-store";
 import { openTabStorage, TabTexts } from "./lib/tab-texts";
+import { UnsentWork } from "./lib/unsent-work";
 import { DialogStack } from "./ui/dialog-stack";
 import { ToastStore } from "./ui/toasts";
 
@@ -22,6 +23,8 @@ export interface Services {
   settings: SettingsStore;
   /** Half-written edits of messages. */
   edits: TabTexts;
+  /** What a log-out would lose, here and in the other tabs. */
+  unsent: UnsentWork;
   toasts: ToastStore;
   dialogs: DialogStack;
 }
@@ -34,11 +37,14 @@ export function createServices(
   const readOwner = (): string => queryClient.getQueryData<Me>(keys.me)?.id ?? "";
   const edits = new TabTexts("prompter.edits", openTabStorage(), readOwner);
   session.subscribe(() => (session.state === "out" ? edits.pause() : edits.resume()));
+  const unsent = new UnsentWork("prompter.unsent");
+  unsent.register("text", () => edits.places().length > 0);
   return {
     session,
     api: new ApiClient(session),
     queryClient,
     edits,
+    unsent,
     tabs: new TabChannel("prompter.conversations"),
     settings: new SettingsStore(),
     toasts: new ToastStore(),

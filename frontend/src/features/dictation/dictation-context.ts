@@ -10,6 +10,7 @@ import { getSocketUrl } from "./client/messages";
 import { ComposerStore } from "./composer/composer-store";
 import type { ComposerModel } from "./composer/model";
 import { Dictation, type DictationView } from "./dictation";
+import { isBusy } from "./dictation-state";
 import { Drafts } from "./drafts";
 import { toDictationOptions } from "./options";
 
@@ -21,7 +22,7 @@ export interface DictationParts {
 
 export const DictationContext = createContext<DictationParts | null>(null);
 
-export function createDictation({ session, settings, queryClient }: Services): DictationParts {
+export function createDictation({ session, settings, queryClient, unsent }: Services): DictationParts {
   const dictation = new Dictation({
     composer: new ComposerStore(),
     connect: () => new WebSocket(getSocketUrl(location)),
@@ -31,7 +32,10 @@ export function createDictation({ session, settings, queryClient }: Services): D
   const readOwner = (): string => queryClient.getQueryData<Me>(keys.me)?.id ?? "";
   const texts = new TabTexts("prompter.drafts", openTabStorage(), readOwner);
   session.subscribe(() => (session.state === "out" ? texts.pause() : texts.resume()));
-  return { dictation, drafts: new Drafts(dictation.composer, texts) };
+  const drafts = new Drafts(dictation.composer, texts);
+  unsent.register("text", () => drafts.hasText);
+  unsent.register("dictation", () => isBusy(dictation.get().state));
+  return { dictation, drafts };
 }
 
 export function useDictation(): DictationParts {
