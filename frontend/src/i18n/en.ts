@@ -175,6 +175,12 @@ export const en = {
     stopping: "Stopping …",
     sending: "Sending …",
     waiting: "Waiting for the first word …",
+    queue: {
+      title: "Sent when the answer ends",
+      send: "Send when the answer ends",
+      takeBack: "Take back: {{text}}",
+      takeBackHint: "Take back into the field (Escape)",
+    },
     awaited: {
       loading: "Loading the model…",
       working: "Still working, {{seconds}} s",

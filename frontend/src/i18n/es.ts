@@ -178,6 +178,12 @@ export const es: Texts = {
     stopping: "Parando …",
     sending: "Enviando …",
     waiting: "Esperando la primera palabra …",
+    queue: {
+      title: "Se envía cuando termine la respuesta",
+      send: "Enviar cuando termine la respuesta",
+      takeBack: "Recuperar: {{text}}",
+      takeBackHint: "Devolver al campo (Escape)",
+    },
     awaited: {
       loading: "Cargando el modelo…",
       working: "Sigue en ello, {{seconds}} s",

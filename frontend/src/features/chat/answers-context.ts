@@ -1,25 +1,44 @@
 /** The answers that are streaming, one store for the whole page, and the hooks that read it. */
 import { createContext, useContext, useEffect, useSyncExternalStore } from "react";
 
+import { keys } from "@/shared/api/queries";
+import type { Me, Message } from "@/shared/api/types";
+import { openTabStorage, TabTexts } from "@/shared/lib/tab-texts";
 import type { Services } from "@/shared/services";
 
 import { invalidateConversation, refetchMessages, type StoredConversation } from "./queries";
 import { AnswerStore } from "./stream/answer-store";
 import type { LiveAnswer, Problem } from "./stream/live-answer";
+import { MessageQueue, type QueuedMessage } from "./stream/message-queue";
 
 const HIDDEN_PAGE_DELAY_MS = 200;
 
 export const AnswersContext = createContext<AnswerStore | null>(null);
 
+/** The queue of an answer store: they live as long. */
+const queues = new WeakMap<AnswerStore, MessageQueue>();
+
 export function createAnswers(services: Services): AnswerStore {
-  const { api, queryClient, tabs } = services;
+  const { api, queryClient, session, tabs } = services;
   tabs.subscribe((id) => invalidateConversation(queryClient, id));
-  return new AnswerStore({
-    api,
-    reload: (id) => refetchMessages(services, id),
-    schedule: scheduleFrame,
-    announce: tabs.announce,
-  });
+  const reload = (id: string) => refetchMessages(services, id);
+  const answers = new AnswerStore({ api, reload, schedule: scheduleFrame, announce: tabs.announce });
+  const readOwner = (): string => queryClient.getQueryData<Me>(keys.me)?.id ?? "";
+  const texts = new TabTexts("prompter.queue", openTabStorage(), readOwner);
+  session.subscribe(() => (session.state === "out" ? texts.pause() : texts.resume()));
+  const send = (id: string, { text, model }: QueuedMessage) => {
+    const stored = queryClient.getQueryData<readonly Message[]>(keys.messages(id)) ?? [];
+    return answers.send(id, text, stored, model);
+  };
+  queues.set(answers, new MessageQueue({ answers, send, reload, texts }));
+  return answers;
+}
+
+/** The messages that wait for the end of an answer. */
+export function useMessageQueueStore(): MessageQueue {
+  const queue = queues.get(useAnswers());
+  if (queue === undefined) throw new Error("these answers were not made by createAnswers");
+  return queue;
 }
 
 /** Run in the next frame; a page in the background has none. */

@@ -61,6 +61,53 @@ beforeEach(() => {
 });
 
 describe("ChatPage", () => {
+  it("queues what is sent during an answer, and sends it by itself when that ends", async () => {
+    const server = new FakeConversations({ holds: true });
+    const { user, field } = open(server);
+    await user.type(field(), "one{Enter}");
+    await waitFor(() => expect(answers()[0]).toContain("echo: one"));
+    await user.type(field(), "two{Enter}");
+    const queue = await screen.findByRole("list", { name: "Sent when the answer ends" });
+    expect(queue).toHaveTextContent("two");
+    expect(field()).toHaveValue("");
+    act(() => server.finish());
+    await waitFor(() => expect(answers()[1]).toContain("echo: two"));
+    expect(screen.queryByRole("list", { name: "Sent when the answer ends" })).not.toBeInTheDocument();
+    expect(server.requests.filter(({ request }) => request === "POST /api/chat/stream")).toHaveLength(2);
+  });
+
+  it("takes a queued message back by Escape or its button, and only then stops the answer", async () => {
+    const server = new FakeConversations({ holds: true });
+    const { user, field } = open(server);
+    await user.type(field(), "one{Enter}");
+    await waitFor(() => expect(answers()[0]).toContain("echo: one"));
+    await user.type(field(), "two{Enter}");
+    await screen.findByRole("button", { name: "Take back: two" });
+    await user.type(field(), "three{Enter}");
+    await user.click(await screen.findByRole("button", { name: "Take back: two" }));
+    expect(field()).toHaveValue("two");
+    await user.keyboard("{Escape}");
+    expect(field()).toHaveValue("three\ntwo");
+    expect(server.isStopped).toBe(false);
+    await user.keyboard("{Escape}");
+    await waitFor(() => expect(server.isStopped).toBe(true));
+  });
+
+  it("returns queued messages to the field where the answer is stopped", async () => {
+    const server = new FakeConversations({ holds: true });
+    const { user, field } = open(server);
+    await user.type(field(), "one{Enter}");
+    await waitFor(() => expect(answers()[0]).toContain("echo: one"));
+    await user.type(field(), "two{Enter}");
+    await screen.findByRole("button", { name: "Take back: two" });
+    await user.type(field(), "three");
+    await user.click(screen.getByRole("button", { name: "Send when the answer ends" }));
+    await screen.findByRole("button", { name: "Take back: three" });
+    await user.click(screen.getByRole("button", { name: "Stop the answer" }));
+    await waitFor(() => expect(field()).toHaveValue("two\nthree"));
+    expect(server.messages.map(({ content }) => content)).toEqual(["one", "echo: one"]);
+  });
+
   it("makes a conversation of the first message and shows its answer", async () => {
     const { user, history, field } = open(new FakeConversations());
     await user.type(field(), "Say **hello**{Enter}");

@@ -10,9 +10,11 @@ import { Composer, type ComposerState, Refusal } from "./components/composer";
 import { ConversationView } from "./components/conversation-view";
 import { type Draft, PlainField, usePlainDraft } from "./components/draft";
 import { ModelNote } from "./components/model-note";
+import { QueuedMessages } from "./components/queued-messages";
 import { useChatShortcuts } from "./use-chat-shortcuts";
 import { type ConversationChat, useConversationChat } from "./use-conversation-chat";
 import { type Editing, isEditedAt, useEditing, useRescuedEdits } from "./use-editing";
+import { type ShownQueue, useMessageQueue } from "./use-message-queue";
 import { type ChatProgress, useProgress } from "./use-progress";
 
 /** What dictation puts into the composer. */
@@ -47,11 +49,13 @@ export function ChatPage({ conversationId, messageId = null, composer, connect }
   const draft = composer?.draft ?? plain.draft;
   const chat = useConversationChat(conversationId, goTo);
   const model = conversationId === null ? chatModel : chat.model;
-  const { state, send } = useSendDraft(chat, draft, model, composer?.onReady);
-  useProgress(conversationId, chat, state === "ready", composer?.onProgress);
+  const queue = useMessageQueue(conversationId, draft);
+  const { state, send } = useSendDraft(chat, draft, model, queue, composer?.onReady);
+  const isFree = state === "ready" && queue.messages.length === 0;
+  useProgress(conversationId, chat, isFree, composer?.onProgress);
   const editing = useEditing(conversationId, messageId, draft);
   useRescuedEdits(conversationId, chat, draft);
-  useChatShortcuts(chat, draft);
+  useChatShortcuts(chat, draft, queue);
   useEffect(() => {
     document.title = chat.title ? `${chat.title} · PROMPTer` : "PROMPTer";
   }, [chat.title]);
@@ -98,6 +102,7 @@ export function ChatPage({ conversationId, messageId = null, composer, connect }
         <Refusal problem={chat.problem} onDismiss={chat.dismissProblem} />
       )}
       {connect?.(model, onModel)}
+      <QueuedMessages messages={queue.messages} onTakeBack={(id) => void queue.takeBack(id)} />
       <div onKeyDown={editLast}>
         <Composer
           state={state}
@@ -140,25 +145,31 @@ function HiddenEdit({ chat, editing }: { chat: ConversationChat; editing: Editin
   );
 }
 
-/** Send the draft; a refused text returns to the field. */
+/** Send the draft; a refused text returns to the field. During an answer it waits for the end of that. */
 function useSendDraft(
   chat: ConversationChat,
   draft: Draft,
   model: string,
+  queue: ShownQueue,
   onReady: (() => void) | undefined,
 ): { state: ComposerState; send: () => Promise<void> } {
   const { t } = useTranslation();
   const { toasts } = useServices();
   const [isTaking, setTaking] = useState(false);
-  const isReady = !chat.isAnswering && !chat.isCreating && !isTaking && chat.status !== "gone";
+  const hasQueue = queue.messages.length > 0;
+  const isAble = !chat.isCreating && !isTaking && chat.status !== "gone";
+  const isReady = isAble && !chat.isAnswering && !hasQueue;
+  const canQueue = isAble && (chat.isAnswering || hasQueue);
   useEffect(() => {
     if (isReady) onReady?.();
   }, [isReady, onReady]);
   const send = async (): Promise<void> => {
-    if (!isReady) return;
+    // What is sent by itself keeps gathering in the field until it can be sent.
+    if (!isReady && (!canQueue || draft.isAutomatic?.())) return;
     setTaking(true);
     const { text, isWhole } = await draft.take().finally(() => setTaking(false));
     if (text.trim() === "") return;
+    if (!isReady) return queue.add(text, model);
     if (!(await chat.send(text, model))) return draft.restore(text);
     if (!isWhole) toasts.show({ text: t("chat.partial"), tone: "info" });
   };

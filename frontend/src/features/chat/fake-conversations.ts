@@ -18,7 +18,7 @@ export class FakeConversations {
   #leaf: string | null = null;
   #exists = false;
   #refusal: ScriptedRefusal | null = null;
-  #end = (): void => undefined;
+  #end: (status: Message["status"]) => void = () => undefined;
   #held: { request: string; until: Promise<void> } | null = null;
   /** All requests, in order. */
   readonly requests: { request: string; body: Record<string, unknown> }[] = [];
@@ -73,8 +73,13 @@ export class FakeConversations {
 
   #stop(): Response {
     this.isStopped = true;
-    this.#end();
+    this.#end("interrupted");
     return json({ status: "stopped" });
+  }
+
+  /** The answer that is held ends by itself. */
+  finish(): void {
+    this.#end("complete");
   }
 
   #create(): Response {
@@ -107,9 +112,11 @@ export class FakeConversations {
         start: (controller) => {
           events.forEach((event) => controller.enqueue(new TextEncoder().encode(event)));
           if (!this.options.holds) return controller.close();
-          this.#end = () => {
-            answer.status = "complete";
-            const end = formatSse("1.0.end", "done", { status: "stopped", message_id: answer.id });
+          this.#end = (status) => {
+            answer.status = status;
+            if (status === "interrupted") answer.error = { code: "stopped", message: "its user stopped it" };
+            const told = status === "complete" ? "completed" : "stopped";
+            const end = formatSse("1.0.end", "done", { status: told, message_id: answer.id });
             controller.enqueue(new TextEncoder().encode(end));
             controller.close();
           };

@@ -7,18 +7,20 @@ import { copyText } from "@/shared/ui/copy-button";
 
 import type { Draft } from "./components/draft";
 import type { ConversationChat } from "./use-conversation-chat";
+import type { ShownQueue } from "./use-message-queue";
 
 /** Runs a shortcut; false where there was nothing to do, so that the browser handles the key. */
 type Action = () => boolean | void;
 
 type ChatActions = Record<"stop" | "compose" | "regenerate" | "copyAnswer" | "goToApproval", Action>;
 
-export function useChatShortcuts(chat: ConversationChat, draft: Draft): void {
+export function useChatShortcuts(chat: ConversationChat, draft: Draft, queue: ShownQueue): void {
   const { t } = useTranslation();
   const { toasts } = useServices();
   const lastAnswer = chat.shown.findLast((message) => message.role === "assistant");
   const actions: ChatActions = {
     stop: () => {
+      if (queue.takeBack()) return true; // the next Escape stops the answer
       if (chat.isAnswering) chat.stop();
       return chat.isAnswering;
     },

@@ -1,5 +1,5 @@
 /** The composer of the chat: the field, the microphone, the button that sends or stops, and refusals. */
-import { ArrowUp, LoaderCircle, Square, TriangleAlert, X } from "lucide-react";
+import { ArrowUp, ListPlus, LoaderCircle, Square, TriangleAlert, X } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -41,6 +41,11 @@ export function Composer({ state, isEmpty, field, microphone, below, onSend, onS
         {field}
         <div className="mt-1 flex items-center justify-end gap-2">
           <div className="flex min-w-0 flex-1 items-center gap-2">{microphone}</div>
+          {isAnswering && !isEmpty && (
+            <RoundButton label={t("chat.queue.send")} disabled={false}>
+              <ListPlus size={20} aria-hidden />
+            </RoundButton>
+          )}
           {isAnswering && <StopButton isStopping={state === "stopping"} onStop={onStop} />}
           {!isAnswering && state !== "gone" && <SendButton state={state} isEmpty={isEmpty} />}
         </div>

@@ -15,6 +15,8 @@ export interface Draft {
   /** Put back a text that was not sent, before what was written since. */
   restore: (text: string) => void;
   focus: () => void;
+  /** Whether the submit that is going on was made by nobody: dictated text is sent by itself. */
+  isAutomatic?: () => boolean;
   /** Make it the text of a new conversation, where each conversation has a text of its own. */
   moveToNew?: () => void;
 }

@@ -34,6 +34,7 @@ interface DictationComposer {
     take: () => Promise<{ text: string; isWhole: boolean }>;
     restore: (text: string) => void;
     focus: () => void;
+    isAutomatic: () => boolean;
     moveToNew: () => void;
   };
   field: ReactNode;
@@ -57,7 +58,12 @@ export function useDictationComposer(conversationId: string | null): DictationCo
   const isSpeaking =
     elsewhere === null && (state.kind === "finishing" || (state.kind === "listening" && state.isSpeaking));
   const isEmpty = text.trim() === "" && !isSpeaking;
-  const send = useCallback(() => field.current?.form?.requestSubmit(), []);
+  const isAutomatic = useRef(false);
+  const send = useCallback(() => {
+    isAutomatic.current = true;
+    field.current?.form?.requestSubmit();
+    isAutomatic.current = false;
+  }, []);
   const handsFree = useHandsFree(dictation, send); // before the keys: it has its own Escape
   useDictationKeys(dictation);
   useWakeLock(isRecording(state));
@@ -85,6 +91,7 @@ export function useDictationComposer(conversationId: string | null): DictationCo
         taken = null;
       },
       focus: () => field.current?.focus(),
+      isAutomatic: () => isAutomatic.current,
       moveToNew: () => drafts.moveShown(null),
     };
     // A send keeps the draft that it began with: another conversation has another one.

@@ -1,0 +1,44 @@
+/** The messages that are sent when the answer ends, each with a button that takes it back. */
+import { Clock, X } from "lucide-react";
+import { useTranslation } from "react-i18next";
+
+import type { QueuedMessage } from "../stream/message-queue";
+
+interface Props {
+  messages: readonly QueuedMessage[];
+  onTakeBack: (id: string) => void;
+}
+
+export function QueuedMessages({ messages, onTakeBack }: Props) {
+  const { t } = useTranslation();
+  if (messages.length === 0) return null;
+  return (
+    <div className="mx-auto mb-2 w-full max-w-3xl px-3 sm:px-4">
+      <p id="queued" className="mb-1 px-1 text-xs text-muted">
+        {t("chat.queue.title")}
+      </p>
+      <ol aria-labelledby="queued" className="max-h-40 space-y-1 overflow-y-auto">
+        {messages.map(({ id, text }) => (
+          <li
+            key={id}
+            className="flex items-center gap-2 rounded-xl border border-line bg-raised py-0.5 pl-3 pr-1 text-sm"
+          >
+            <Clock size={15} aria-hidden className="shrink-0 text-muted" />
+            <span dir="auto" className="line-clamp-2 min-w-0 flex-1 break-words" title={text}>
+              {text}
+            </span>
+            <button
+              type="button"
+              className="button-quiet min-h-11 min-w-11 shrink-0"
+              aria-label={t("chat.queue.takeBack", { text })}
+              title={t("chat.queue.takeBackHint")}
+              onClick={() => onTakeBack(id)}
+            >
+              <X size={16} aria-hidden />
+            </button>
+          </li>
+        ))}
+      </ol>
+    </div>
+  );
+}

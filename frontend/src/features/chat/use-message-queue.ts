@@ -1,0 +1,43 @@
+/** What waits in the shown conversation for the end of an answer, and how it returns to the field. */
+import { useEffect, useSyncExternalStore } from "react";
+
+import { useMessageQueueStore } from "./answers-context";
+import type { Draft } from "./components/draft";
+import type { QueuedMessage } from "./stream/message-queue";
+
+export interface ShownQueue {
+  messages: readonly QueuedMessage[];
+  add: (text: string, model: string) => void;
+  /** Take one back into the field, the last one without an id; false where none waits. */
+  takeBack: (id?: string) => boolean;
+}
+
+export function useMessageQueue(conversationId: string | null, draft: Draft): ShownQueue {
+  const queue = useMessageQueueStore();
+  const messages = useSyncExternalStore(queue.subscribe, () => queue.list(conversationId));
+  const hasReturned = useSyncExternalStore(queue.subscribe, () => queue.hasReturned(conversationId));
+  useEffect(() => {
+    queue.wake(); // after a reload nobody else does
+    addEventListener("online", queue.wake);
+    return () => removeEventListener("online", queue.wake);
+  }, [queue]);
+  const { restore } = draft;
+  useEffect(() => {
+    if (!hasReturned || conversationId === null) return;
+    const text = queue.takeReturned(conversationId);
+    if (text !== null) restore(text);
+  }, [queue, hasReturned, conversationId, restore]);
+  return {
+    messages,
+    add: (text, model) => {
+      if (conversationId !== null) queue.add(conversationId, text, model);
+    },
+    takeBack: (id) => {
+      const text = conversationId === null ? null : queue.takeBack(conversationId, id);
+      if (text === null) return false;
+      draft.restore(text);
+      draft.focus();
+      return true;
+    },
+  };
+}
