@@ -409,7 +409,8 @@ export const en = {
   connect: {
     title: "Connect a model",
     cardTitle: "No model answers yet",
-    cardText: "What you send is only repeated. Connect one with an address and a key; it takes a minute.",
+    cardText: "Connect one with an address and a key; it takes a minute.",
+    cardEcho: "What you send is only repeated.",
     open: "Connect a model",
     use: "Use {{name}}",
     which: "What do you want to connect?",

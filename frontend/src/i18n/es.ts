@@ -412,7 +412,8 @@ export const es: Texts = {
   connect: {
     title: "Conectar un modelo",
     cardTitle: "Aún no responde ningún modelo",
-    cardText: "Lo que envías solo se repite. Conecta uno con una dirección y una clave; se tarda un minuto.",
+    cardText: "Conecta uno con una dirección y una clave; se tarda un minuto.",
+    cardEcho: "Lo que envías solo se repite.",
     open: "Conectar un modelo",
     use: "Usar {{name}}",
     which: "¿Qué quieres conectar?",

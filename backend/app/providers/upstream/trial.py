@@ -50,7 +50,7 @@ class Trial:
 
 
 async def try_upstream(client: UpstreamClient, profile: Profile) -> Trial:
-    """Read the list of models, then ask one of them: the profile's, else the first that answers prompts.
+    """Read the list of models, then ask one of them: the profile's, else one that suits most people.
 
     It takes at most `LIST_S` and `FIRST_TOKEN_S`, and costs some tokens.
 
@@ -70,7 +70,7 @@ async def try_upstream(client: UpstreamClient, profile: Profile) -> Trial:
         message="",
         models=found.models,
         list_ms=_ms_since(start_s) if found.models else None,
-        model=profile.model or next(iter(found.models), ""),
+        model=profile.model or profile.vendor.suggest_model(found.models),
     )
     if not listed.model:
         return replace(listed, problem="no_models", message=found.status.description)

@@ -4,7 +4,7 @@ A rule for the requests of one vendor is an entry of `VENDORS`. Repairs of answe
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -81,6 +81,8 @@ class Vendor:
     hint: str
     """One line that says how to make it ready."""
     rules: RequestRules = field(default_factory=RequestRules)
+    suggested: tuple[str, ...] = ()
+    """How the models begin that suit most people, the best first; for a choice among many."""
     native_paths: tuple[str, ...] = ()
     """Paths of its own API, which people paste in place of `/v1`."""
     keeps_connections: bool = True
@@ -92,6 +94,11 @@ class Vendor:
     def base_url(self) -> str:
         """Its default address, empty where there is none."""
         return self.base_urls[0] if self.base_urls else ""
+
+    def suggest_model(self, listed: Sequence[str]) -> str:
+        """Return the model to begin with among those that are listed, else the first; empty where there is none."""
+        suited = (model for start in self.suggested for model in listed if model.startswith(start))
+        return next(suited, next(iter(listed), ""))
 
     def adapt_body(self, body: Mapping[str, Any], model: str) -> dict[str, Any]:
         """Return the body as this vendor accepts it; `body` itself is not changed.
@@ -124,6 +131,7 @@ VENDORS: dict[VendorName, Vendor] = {
             base_urls=("https://api.openai.com/v1",),
             is_local=False,
             hint="make a key at platform.openai.com",
+            suggested=("gpt-5-mini", "gpt-5", "gpt-4.1-mini", "gpt-4o-mini"),
             rules=RequestRules(
                 limit_field="max_completion_tokens",
                 knows_developer_role=True,
@@ -138,6 +146,7 @@ VENDORS: dict[VendorName, Vendor] = {
             base_urls=("https://api.anthropic.com/v1",),
             is_local=False,
             hint="make a key at console.anthropic.com",
+            suggested=("claude-sonnet", "claude-haiku"),
             rules=RequestRules(limit_field="max_tokens", reads_reasoning=False),
             lists_for_api_key=True,
         ),
@@ -200,6 +209,7 @@ VENDORS: dict[VendorName, Vendor] = {
             base_urls=("https://openrouter.ai/api/v1",),
             is_local=False,
             hint="make a key at openrouter.ai/keys",
+            suggested=("openrouter/auto",),
             rules=RequestRules(limit_field="max_tokens"),
         ),
         Vendor(

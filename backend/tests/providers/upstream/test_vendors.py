@@ -216,3 +216,11 @@ def test_audio_is_asked_only_of_who_may_speak(kind: VendorName) -> None:
     else:
         assert adapted(kind, modalities=["text", "audio"])["modalities"] == ["text", "audio"]
     assert adapted(kind, modalities=["text"])["modalities"] == ["text"]
+
+
+def test_a_model_to_begin_with_is_suggested_among_many() -> None:
+    listed = ["gpt-4-0613", "gpt-5-nano", "gpt-5-mini-2026-08-07", "gpt-5"]
+    assert VENDORS["openai"].suggest_model(listed) == "gpt-5-mini-2026-08-07"
+    assert VENDORS["openai"].suggest_model(["gpt-3"]) == "gpt-3"
+    assert VENDORS["other"].suggest_model(["b", "a"]) == "b"
+    assert VENDORS["other"].suggest_model([]) == ""

@@ -23,6 +23,7 @@ export function ConnectCard({ model, onModel }: Props) {
   const [isOpen, setOpen] = useState(false);
   if (!isOpen && (data === undefined || model !== "" || canAnswer(data.items))) return null;
   const others = (data?.items ?? []).filter((item) => isModel(item) && isUsable(item)).slice(0, MOST_NAMED);
+  const isEcho = data?.items.some((item) => item.default) ?? false;
   return (
     <div className="mx-auto mb-2 w-full max-w-3xl px-3 sm:px-4">
       <section
@@ -31,7 +32,8 @@ export function ConnectCard({ model, onModel }: Props) {
       >
         <Plug size={20} aria-hidden className="shrink-0 text-accent" />
         <p className="min-w-0 flex-1 basis-56">
-          <strong className="font-semibold">{t("connect.cardTitle")}.</strong> {t("connect.cardText")}
+          <strong className="font-semibold">{t("connect.cardTitle")}.</strong>{" "}
+          {isEcho && t("connect.cardEcho")} {t("connect.cardText")}
         </p>
         <div className="flex flex-wrap gap-2">
           {others.map((item) => (

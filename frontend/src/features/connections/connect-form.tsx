@@ -7,7 +7,15 @@ import type { Connection, ConnectionTrial } from "@/shared/api/types";
 import { Select } from "@/shared/ui/fields";
 
 import { useChangeConnection, useConnect, useTrial } from "./connections";
-import { chooseOffered, findPreset, modelId, type Preset, PRESETS, type Vendor } from "./presets";
+import {
+  chooseOffered,
+  findPreset,
+  formatSeconds,
+  modelId,
+  type Preset,
+  PRESETS,
+  type Vendor,
+} from "./presets";
 import { ProblemText } from "./problem-text";
 
 interface Props {
@@ -235,7 +243,7 @@ interface ConnectedProps extends Props {
 
 /** What answered, which models there are, how soon; and the choice of another one. */
 function Connected({ connection, trial, onConnected, onClose }: ConnectedProps) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const change = useChangeConnection(connection.id);
   const [model, setModel] = useState(connection.model);
   const choose = async (chosen: string): Promise<void> => {
@@ -253,10 +261,7 @@ function Connected({ connection, trial, onConnected, onClose }: ConnectedProps) 
             : t("connect.answered", {
                 name: connection.title,
                 model: trial.model,
-                seconds: (trial.first_token_ms / 1000).toLocaleString(undefined, {
-                  maximumFractionDigits: 1,
-                  minimumFractionDigits: 1,
-                }),
+                seconds: formatSeconds(trial.first_token_ms, i18n.language),
               })}
         </span>
       </p>

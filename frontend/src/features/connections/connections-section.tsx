@@ -8,7 +8,7 @@ import { useSettings } from "@/shared/services";
 import { Switch } from "@/shared/ui/fields";
 
 import { useChangeConnection, useConnections, useDisconnect, useStoredTrial } from "./connections";
-import { findPreset, modelId } from "./presets";
+import { findPreset, formatSeconds, modelId } from "./presets";
 import { ProblemText } from "./problem-text";
 
 const ConnectDialog = lazy(async () => ({ default: (await import("./connect-dialog")).ConnectDialog }));
@@ -47,7 +47,7 @@ export function ConnectionsSection({ canShare }: Props) {
 }
 
 function ConnectionItem({ connection, canShare }: { connection: Connection; canShare: boolean }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const [settings, changeSettings] = useSettings();
   const trial = useStoredTrial(connection.id);
   const change = useChangeConnection(connection.id);
@@ -79,10 +79,7 @@ function ConnectionItem({ connection, canShare }: { connection: Connection; canS
           {t("connect.answered", {
             name: title,
             model: trial.data.model,
-            seconds: ((trial.data.first_token_ms ?? 0) / 1000).toLocaleString(undefined, {
-              maximumFractionDigits: 1,
-              minimumFractionDigits: 1,
-            }),
+            seconds: formatSeconds(trial.data.first_token_ms ?? 0, i18n.language),
           })}
         </p>
       )}

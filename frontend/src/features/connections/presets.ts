@@ -1,5 +1,6 @@
 /** The services and model servers that people connect, and what each needs. */
 import type { Connection } from "@/shared/api/types";
+import { chooseLocale } from "@/shared/lib/formats";
 
 export type Vendor =
   "openai" | "anthropic" | "openrouter" | "lm_studio" | "ollama" | "llama_cpp" | "vllm" | "other";
@@ -66,6 +67,12 @@ const MOST_OFFERED = 20;
 /** What a new connection offers: all models where they are few, else the one that is used. */
 export function chooseOffered(models: readonly string[], model: string): string[] {
   return models.length > MOST_OFFERED ? [model] : [];
+}
+
+/** A time to the first words, for people: never 0. */
+export function formatSeconds(ms: number, language: string): string {
+  const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  return Math.max(0.1, ms / 1000).toLocaleString(chooseLocale(language), digits);
 }
 
 /** The id that a conversation names the model of a connection by. */

@@ -40,6 +40,7 @@ export function ProblemText({ problem, error, preset, baseUrl }: Props) {
   return (
     <div
       role="alert"
+      ref={scrollIntoSight}
       className="flex gap-2 rounded-xl border border-danger/50 bg-danger/10 px-3 py-2 text-sm"
     >
       <TriangleAlert size={16} aria-hidden className="mt-0.5 shrink-0 text-danger" />
@@ -58,6 +59,11 @@ export function ProblemText({ problem, error, preset, baseUrl }: Props) {
       </div>
     </div>
   );
+}
+
+/** On a phone the form is longer than the screen. */
+function scrollIntoSight(element: HTMLElement | null): void {
+  element?.scrollIntoView?.({ block: "nearest" });
 }
 
 /** The origin of an address that an operator can allow; null for one that nobody can. */

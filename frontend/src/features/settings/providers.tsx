@@ -97,12 +97,17 @@ export function ProviderList({ label, items }: ProviderListProps) {
   );
 }
 
+/** A connected model has a name for people. */
+function nameProvider(item: AnyProvider): string {
+  return ("connection" in item && item.connection?.title) || item.name;
+}
+
 function Provider({ item }: { item: AnyProvider }) {
   const { t } = useTranslation();
   return (
     <li className="px-4 py-3 text-sm">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
-        <span className="font-medium">{item.name}</span>
+        <span className="font-medium">{nameProvider(item)}</span>
         <span className="inline-flex items-center gap-1.5 text-xs text-muted">
           <span aria-hidden className={`size-2 rounded-full ${STATE_COLOURS[item.status]}`} />
           {t(STATE_TEXTS[item.status])}

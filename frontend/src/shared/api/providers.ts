@@ -52,6 +52,20 @@ export function useAssistants(): readonly Assistant[] {
   return useMemo(() => listAssistants(data?.items), [data]);
 }
 
+/** The names for people of the models that somebody has connected, by provider. */
+export function useConnectionTitles(): ReadonlyMap<string, string> {
+  const { data } = useProviderList();
+  return useMemo(
+    () =>
+      new Map(
+        data?.items.flatMap(({ name, connection }) =>
+          connection ? [[name, connection.title] as const] : [],
+        ),
+      ),
+    [data],
+  );
+}
+
 function useProviderList() {
   const { api } = useServices();
   return useQuery({
@@ -93,8 +107,15 @@ function findAnswering(model: string, providers: readonly LlmProvider[] | undefi
     model === "" ? item.chosen : item.name === model || model.startsWith(`${item.name}/`),
   );
   if (!found || found.assistant) return null;
-  const { name, status, description } = found;
-  return { id: name, title: name, description: "", status, hint: description, isAssistant: false };
+  const { name, status, description, connection } = found;
+  return {
+    id: name,
+    title: connection?.title ?? name,
+    description: "",
+    status,
+    hint: description,
+    isAssistant: false,
+  };
 }
 
 export function useAnswering(model: string): Answering | null {

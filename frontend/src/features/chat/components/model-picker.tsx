@@ -1,12 +1,19 @@
 /** The choice of a model or assistant. A chosen one that the server has no more is listed too. */
 import { useTranslation } from "react-i18next";
 
-import { type Assistant, STATE_TEXTS, useAssistants, useModelIds } from "@/shared/api/providers";
+import {
+  type Assistant,
+  STATE_TEXTS,
+  useAssistants,
+  useConnectionTitles,
+  useModelIds,
+} from "@/shared/api/providers";
 
 export function ModelPicker({ model, onChoose }: { model: string; onChoose: (model: string) => void }) {
   const { t } = useTranslation();
   const { data, isError } = useModelIds();
   const assistants = useAssistants();
+  const titles = useConnectionTitles();
   const assistantIds = new Set(assistants.map(({ id }) => id));
   const models = (data ?? []).filter((id) => !assistantIds.has(id));
   const isGone = model !== "" && !models.includes(model) && !assistantIds.has(model);
@@ -28,7 +35,7 @@ export function ModelPicker({ model, onChoose }: { model: string; onChoose: (mod
         </optgroup>
       )}
       {[...groupByProvider(models)].map(([provider, ids]) => (
-        <optgroup key={provider} label={provider}>
+        <optgroup key={provider} label={titles.get(provider) ?? provider}>
           {ids.map((id) => (
             <option key={id} value={id}>
               {modelName(id)}
