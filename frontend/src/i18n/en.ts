@@ -493,6 +493,7 @@ export const en = {
     basic: "Basic hearing",
     good: "Good hearing",
     veryGood: "Very good hearing",
+    excellent: "Excellent hearing",
     best: "The best hearing",
     hears: "Hearing “{{name}}”",
     onlyEnglish: "{{title}}, English only",

@@ -496,6 +496,7 @@ export const es: Texts = {
     basic: "Oye lo básico",
     good: "Oye bien",
     veryGood: "Oye muy bien",
+    excellent: "Oye de maravilla",
     best: "Oye mejor que ninguno",
     hears: "Oye con «{{name}}»",
     onlyEnglish: "{{title}}, solo inglés",

@@ -51,9 +51,15 @@ const fetching = (more: Partial<Fetch> = {}): Fetch => ({
 
 let server: FakeApi;
 let listed: Listed;
+/** The server's choice. */
+let engine: string;
 beforeEach(() => {
   listed = { items: [base, item("small")], free_bytes: 20e9, may_change: true, fetch: null };
-  server = new FakeApi().on("GET /api/checkpoints", () => json(listed));
+  engine = "whisper_local";
+  server = new FakeApi()
+    .on("GET /api/checkpoints", () => json(listed))
+    .on("GET /providers/stt", () => json({ items: [{ name: engine, default: true, status: "ready" }] }))
+    .on("GET /providers/llm", () => json({ items: [{ name: "echo", default: true, status: "ready" }] }));
   vi.stubGlobal("fetch", server.fetch);
 });
 afterEach(() => {
@@ -68,12 +74,20 @@ const row = (name: string) => screen.findByRole("listitem", { name });
 test("each is named by what it gives, with the speed of this machine", async () => {
   show();
   const good = await row("Good hearing");
-  expect(good).toHaveTextContent("in use");
+  await waitFor(() => expect(good).toHaveTextContent("in use"));
   expect(good).toHaveTextContent("5 % of words wrong in clearly read English · about 100 languages · 148 MB");
   expect(good).toHaveTextContent("This machine keeps up: 10 s of speech take it 1.2 s (measured).");
   const better = await row("Very good hearing");
   expect(better).toHaveTextContent("the text comes late: 10 s of speech take it 4 s (estimated)");
   expect(screen.getByText(/20 GB are free on the server’s disk/)).toBeVisible();
+});
+
+test("what another engine's place keeps idle is not in use, and can be used", async () => {
+  engine = "cloud";
+  show();
+  await userEvent.click(await screen.findByRole("button", { name: "Use it: Good hearing" }));
+  expect(await row("Good hearing")).toHaveTextContent("in use");
+  expect(kept()).toMatchObject({ sttProvider: "whisper_local", sttModel: "base" });
 });
 
 test("a press fetches; the progress is read again until it is here, and then it can be used", async () => {

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { ApiError } from "@/shared/api/client";
+import { useLanguageModels, useSpeechEngines } from "@/shared/api/providers";
 import type { Checkpoint, Fetch } from "@/shared/api/types";
 import { useSettings } from "@/shared/services";
 import { Notice } from "@/shared/ui/notice";
@@ -22,6 +23,7 @@ const GRADES = {
   basic: "checkpoints.basic",
   good: "checkpoints.good",
   veryGood: "checkpoints.veryGood",
+  excellent: "checkpoints.excellent",
   best: "checkpoints.best",
 } as const;
 const PACES = {
@@ -153,11 +155,20 @@ function useTitle(item: Checkpoint): string {
 /** Whether this browser's dictations, or its new conversations, use it. */
 function useIsInUse(item: Checkpoint): boolean {
   const [{ sttProvider, sttModel, chatModel }] = useSettings();
+  const isEngineDefault = useIsEngineDefault(item);
   if (!item.here) return false;
   if (item.kind === "gguf")
-    return chatModel === "" ? item.default : chatModel === `${item.engine}/${item.model}`;
-  if (sttProvider === "" || (sttProvider === item.engine && sttModel === "")) return item.default;
+    return chatModel === "" ? item.default && isEngineDefault : chatModel === `${item.engine}/${item.model}`;
+  if (sttProvider === "") return item.default && isEngineDefault;
+  if (sttProvider === item.engine && sttModel === "") return item.default;
   return sttProvider === item.engine && sttModel === item.model;
+}
+
+/** Whether the server uses the engine of these weights where a browser has chosen none. */
+function useIsEngineDefault(item: Checkpoint): boolean {
+  const speech = useSpeechEngines().data?.items.find((engine) => engine.default);
+  const language = useLanguageModels().data?.items.find((provider) => provider.default || provider.chosen);
+  return (item.kind === "gguf" ? language : speech)?.name === item.engine;
 }
 
 function Gives({ item }: { item: Checkpoint }) {

@@ -9,7 +9,8 @@ test.each([
   [7.6, "basic"],
   [5, "good"],
   [3.4, "veryGood"],
-  [2.9, "best"],
+  [2.9, "excellent"],
+  [2.7, "best"],
   [null, null],
 ])("%j percent of words wrong are graded %j", (percent, grade) => {
   expect(gradeHearing(percent)).toBe(grade);

@@ -10,14 +10,15 @@ import { useServices } from "@/shared/services";
 const POLL_MS = 1000;
 const PARTS = 1000;
 
-export type Grade = "basic" | "good" | "veryGood" | "best";
+export type Grade = "basic" | "good" | "veryGood" | "excellent" | "best";
 
 /** How well a checkpoint hears, by its words wrong in percent; null where that is not known. */
 export function gradeHearing(errorPercent: number | null): Grade | null {
   if (errorPercent === null) return null;
   if (errorPercent > 7) return "basic";
   if (errorPercent > 4) return "good";
-  return errorPercent > 3 ? "veryGood" : "best";
+  if (errorPercent > 3) return "veryGood";
+  return errorPercent > 2.8 ? "excellent" : "best";
 }
 
 export function isUnderWay(fetch: Fetch | null | undefined): boolean {
