@@ -1,4 +1,4 @@
-/** Messages that wait for an answer: in order, once each, over a reload, or back where nothing comes of it. */
+/** Messages that wait for an answer: in order, once each, over a reload, or back to the field. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Message } from "@/shared/api/types";
