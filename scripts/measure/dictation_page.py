@@ -1,6 +1,7 @@
-"""Measures dictation in a real browser, with a recording as microphone: time to the text, leaks, first paint.
+"""Measures dictation in a real browser, with recordings as microphone: time to text and answer, leaks, first paint.
 
 python scripts/measure/dictation_page.py speed [--clip X.wav] [--engine NAME --model NAME] [--runs 10]
+python scripts/measure/dictation_page.py answers [--clips FOLDER] [--runs 2]
 python scripts/measure/dictation_page.py leaks [--runs 50]
 python scripts/measure/dictation_page.py paint [--runs 5]
 
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, Playwright, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "backend" / "app" / "web"
@@ -55,6 +56,41 @@ const watch = () => {
 };
 watch();
 """
+# Notes when the first words of an answer arrive, and when each final is written.
+WATCH_ANSWERS = """
+window.heardAtMs = 0;
+const fetchBefore = window.fetch.bind(window);
+window.fetch = async (...wanted) => {
+  const response = await fetchBefore(...wanted);
+  if (!String(wanted[0]?.url ?? wanted[0]).includes('/api/chat/stream')) return response;
+  const reader = response.clone().body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  (async () => {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      text += decoder.decode(value, { stream: true });
+      if (text.includes('event: message')) return void (window.answeredAtMs ??= performance.now());
+    }
+  })();
+  return response;
+};
+const watchFinals = () => {
+  const heard = document.querySelector('[data-testid=heard]');
+  if (heard === null) return setTimeout(watchFinals, 50);
+  new MutationObserver(() => { window.heardAtMs = performance.now(); })
+    .observe(heard, { childList: true, characterData: true, subtree: true });
+};
+watchFinals();
+"""
+# Enter at the moment at which the speech of the recording ends.
+PRESS_ENTER = """(endMs) => {
+  const press = () => document.querySelector('[data-composer]').form.requestSubmit();
+  const wait = () => window.openedAtMs === undefined
+    ? setTimeout(wait, 5) : setTimeout(press, openedAtMs + endMs - performance.now());
+  wait();
+}"""
 STATE = "document.querySelector('[data-testid=dictation-state]')?.dataset.state"
 
 
@@ -63,19 +99,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("speed", "leaks", "paint"))
+    parser.add_argument("what", choices=("speed", "answers", "leaks", "paint"))
     parser.add_argument("--clip", type=Path, default=ROOT / "samples" / "en_weather_madrid_48k.wav")
+    parser.add_argument("--clips", type=Path, default=ROOT / "samples", help="prompts for `answers`")
     parser.add_argument("--engine", default="", help="default: the server's")
     parser.add_argument("--model", default="")
     parser.add_argument("--runs", type=int)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     chosen = parser.parse_args()
     clip = chosen.clip.resolve()
-    microphone = ("use-fake-ui-for-media-stream", "use-fake-device-for-media-stream")
-    flags = [*(f"--{name}" for name in microphone), f"--use-file-for-fake-audio-capture={clip}%noloop"]
+    flags = name_flags(clip)
     settings = {"guided": True, "showsTiming": True, "uiLanguage": "en", "spokenLangs": [clip.name[:2]]}
     settings |= {"sttProvider": chosen.engine, "sttModel": chosen.model}
     with run_server() as url, sync_playwright() as playwright:
+        if chosen.what == "answers":
+            clips = [clip for clip in sorted(chosen.clips.glob("*.wav")) if read_text(clip)]
+            found = measure_answers(playwright, chosen.chromium, url, settings, clips * (chosen.runs or 2))
+            print(json.dumps(found, indent=2, ensure_ascii=False))
+            return
         browser = playwright.chromium.launch(executable_path=chosen.chromium, args=flags)
         if chosen.what == "paint":
             found = measure_paint(browser, url, settings, chosen.runs or 5)
@@ -85,6 +126,12 @@ def main() -> None:
             found = measure_speed(open_page(browser, url, settings), clip, chosen.runs or 10)
         browser.close()
     print(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def name_flags(clip: Path) -> list[str]:
+    """Chromium's switches for a microphone that plays a clip once."""
+    microphone = ("use-fake-ui-for-media-stream", "use-fake-device-for-media-stream")
+    return [*(f"--{name}" for name in microphone), f"--use-file-for-fake-audio-capture={clip}%noloop"]
 
 
 @contextmanager
@@ -127,10 +174,10 @@ def wait_for(condition: Any, seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def open_page(browser: Browser, url: str, settings: dict[str, Any]) -> Page:
+def open_page(browser: Browser, url: str, settings: dict[str, Any], script: str = "") -> Page:
     page = browser.new_page()
     page.add_init_script(f"localStorage.setItem('prompter.settings', {json.dumps(json.dumps(settings))})")
-    page.add_init_script(WATCH)
+    page.add_init_script(WATCH + script)
     page.goto(url)
     page.wait_for_selector("[data-composer]")
     return page
@@ -177,6 +224,56 @@ def measure_speed(page: Page, clip: Path, runs: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def measure_answers(
+    playwright: Playwright, chromium: str, url: str, settings: dict[str, Any], clips: list[Path]
+) -> dict[str, Any]:
+    """Speak each clip hands-free, and again with Enter at the end of speech, to the first words of the answer."""
+    found: dict[str, Any] = {"prompts": len(clips), "load_before": os.getloadavg()[0]}
+    for way in ("hands_free", "enter"):
+        rows = [
+            measure_answer(playwright, chromium, url, settings, clip, way)
+            for clip in (clips[0], *clips)  # the first run loads engine and model
+        ][1:]
+        found[way] = {
+            name: summarize([row[name] for row in rows])
+            | {"p95": percentile([row[name] for row in rows], 95)}
+            for name in (
+                "end_of_speech_to_final_ms",
+                "final_to_first_words_ms",
+                "end_of_speech_to_first_words_ms",
+            )
+        }
+    return found | {"load_after": os.getloadavg()[0]}
+
+
+def measure_answer(
+    playwright: Playwright, chromium: str, url: str, settings: dict[str, Any], clip: Path, way: str
+) -> dict[str, float]:
+    end_ms = find_speech_end_ms(clip)
+    browser = playwright.chromium.launch(executable_path=chromium, args=name_flags(clip))
+    try:
+        page = open_page(browser, url, settings | {"spokenLangs": [clip.name[:2]]}, WATCH_ANSWERS)
+        if way == "enter":
+            page.evaluate(PRESS_ENTER, end_ms)
+        page.get_by_role(
+            "button", name=re.compile("^Hands-free: listen" if way != "enter" else "^Dictate$")
+        ).click()
+        wait_for(lambda: page.evaluate("window.answeredAtMs !== undefined"), 60)
+        opened_ms, heard_ms, answered_ms = page.evaluate("[openedAtMs, heardAtMs, answeredAtMs]")
+    finally:
+        browser.close()
+    end_ms += opened_ms
+    return {
+        "end_of_speech_to_final_ms": heard_ms - end_ms,
+        "final_to_first_words_ms": answered_ms - heard_ms,
+        "end_of_speech_to_first_words_ms": answered_ms - end_ms,
+    }
+
+
+def read_text(clip: Path) -> str:
+    return clip.with_suffix(".txt").read_text(encoding="utf-8").strip()
+
+
 def find_speech_end_ms(clip: Path) -> int:
     """End of the last 10 ms with more than a thousandth of the highest energy."""
     with wave.open(str(clip)) as file:
@@ -189,6 +286,10 @@ def find_speech_end_ms(clip: Path) -> int:
 
 def split_words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
+
+
+def percentile(values: list[float], percent: int) -> int:
+    return round(float(np.percentile(values, percent)))
 
 
 def summarize(values: list[float]) -> dict[str, int]:
