@@ -258,7 +258,7 @@ def measure_answer(
         page.get_by_role(
             "button", name=re.compile("^Hands-free: listen" if way != "enter" else "^Dictate$")
         ).click()
-        wait_for(lambda: page.evaluate("window.answeredAtMs !== undefined"), 60)
+        wait_for(lambda: page.evaluate("window.answeredAtMs !== undefined"), 180)
         opened_ms, heard_ms, answered_ms = page.evaluate("[openedAtMs, heardAtMs, answeredAtMs]")
     finally:
         browser.close()

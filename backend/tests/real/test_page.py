@@ -1,11 +1,17 @@
 """The page on real weights: a spoken prompt is understood, sent and answered."""
 
 import re
+import shutil
+import subprocess
+import wave
+from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import BROWSER, OpenPage
+from tests.conftest import read_wav
 from tests.real.recall import Clip, Heard, assert_understood, list_human_clips, list_sample_clips
 
 pytestmark = [*BROWSER, pytest.mark.timeout(240)]
@@ -44,3 +50,41 @@ async def test_a_spoken_prompt_is_answered(open_page: OpenPage, lang: str) -> No
     await app.page.reload()
     await expect(app.mine).to_contain_text(prompt)
     await expect(app.answers).to_contain_text(answer.split("\n")[0])
+
+
+async def test_hands_free_sends_answers_and_ends_by_voice(open_page: OpenPage, tmp_path: Path) -> None:
+    """Spoken after one press: a prompt, a pause, and the words that end it. One message is sent and answered."""
+    clip = choose_clip("en")
+    speech = tmp_path / "speech.wav"
+    write_wav(speech, clip.path, say("Stop listening.", tmp_path))
+    app = await open_page(says=speech)
+    await app.page.get_by_role("button", name=re.compile("^Hands-free: listen")).click()
+    await expect(app.mine).to_have_count(1, timeout=PATIENCE_MS)
+    await expect(app.state).to_have_attribute("data-state", "idle", timeout=PATIENCE_MS)
+    await expect(app.answers).to_have_attribute("aria-busy", "false", timeout=PATIENCE_MS)
+    await expect(app.mine).to_have_count(1)
+    prompt = (await app.mine.inner_text()).strip()
+    assert_understood([Heard(clip, prompt)], kept=0.7, invented=0.3)
+    await expect(app.composer).to_have_value("")
+
+
+def say(text: str, folder: Path) -> Path:
+    """The text as a synthesizer says it."""
+    synthesizer = shutil.which("espeak-ng") or pytest.skip("no espeak-ng on this machine")
+    path = folder / "said.wav"
+    subprocess.run([synthesizer, "-v", "en-us", "-s", "150", "-w", str(path), text], check=True)
+    return path
+
+
+def write_wav(path: Path, *parts: Path) -> None:
+    """Recordings one after the other, each with two seconds of silence behind it, at the rate of the first."""
+    pieces: list[np.ndarray] = []
+    rate_hz = 0
+    for part in parts:
+        samples, own_hz = read_wav(part)
+        rate_hz = rate_hz or own_hz
+        at = np.arange(0, len(samples), own_hz / rate_hz)
+        pieces += [np.interp(at, np.arange(len(samples)), samples), np.zeros(2 * rate_hz)]
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate_hz, 0, "NONE", ""))
+        file.writeframes(np.concatenate(pieces).astype("<i2").tobytes())

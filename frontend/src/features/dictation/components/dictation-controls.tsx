@@ -58,7 +58,7 @@ export function DictationControls({ dictation, handsFree }: Props) {
         onClick={handsFree.toggle}
       >
         <HandsFreeIcon size={18} aria-hidden />
-        <span className="hidden sm:inline">{t("handsFree.name")}</span>
+        <span className={isOn ? "hidden sm:inline" : ""}>{t("handsFree.name")}</span>
       </ToolButton>
       {handsFree.reading.isAvailable && (
         <ToolButton
@@ -120,7 +120,7 @@ function ToolButton({ label, isPressed, onClick, children }: ToolButtonProps) {
   return (
     <button
       type="button"
-      className={`button-quiet ${isPressed ? "bg-accent/15 text-accent" : ""}`}
+      className={`button-quiet min-h-11 min-w-11 sm:min-h-9 sm:min-w-9 ${isPressed ? "bg-accent/15 text-accent" : ""}`}
       aria-label={label}
       aria-pressed={isPressed}
       title={label}

@@ -25,7 +25,7 @@ import { HandsFreeStatus } from "./hands-free-status";
 import { MarkedPlaces } from "./marked-places";
 import { useDictationKeys } from "./push-to-talk";
 import { useAutoSend } from "./use-auto-send";
-import { useHandsFree } from "./use-hands-free";
+import { useHandsFree, useReadingState } from "./use-hands-free";
 import { useWakeLock } from "./use-wake-lock";
 
 interface DictationComposer {
@@ -66,7 +66,8 @@ export function useDictationComposer(conversationId: string | null): DictationCo
   }, []);
   const handsFree = useHandsFree(dictation, send); // before the keys: it has its own Escape
   useDictationKeys(dictation);
-  useWakeLock(isRecording(state));
+  const isReading = useReadingState(handsFree) === "reading";
+  useWakeLock(isRecording(state) || isReading);
   useEffect(() => () => void dictation.stop(), [dictation]); // stop the microphone when its UI unmounts
   const { onReady, reset } = useAutoSend(dictation, send);
   // A layout effect runs before the effects of the chat, which may send a text for the new conversation.
