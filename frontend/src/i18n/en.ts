@@ -288,8 +288,9 @@ export const en = {
     yesterday: "Yesterday",
     week: "Previous 7 days",
     older: "Older",
-    inTitle: "Title",
     inMessage: "Message",
+    morePlaces_one: "{{count}} more place",
+    morePlaces_other: "{{count}} more places",
     inDictation: "Dictation",
     failed: "The conversations could not be loaded.",
     dictations: {

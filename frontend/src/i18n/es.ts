@@ -291,8 +291,9 @@ export const es: Texts = {
     yesterday: "Ayer",
     week: "Últimos 7 días",
     older: "Anteriores",
-    inTitle: "Título",
     inMessage: "Mensaje",
+    morePlaces_one: "{{count}} lugar más",
+    morePlaces_other: "{{count}} lugares más",
     inDictation: "Dictado",
     failed: "No se pudieron cargar las conversaciones.",
     dictations: {

@@ -77,7 +77,7 @@ export function useSearch(typed: string) {
   const query = useQuery({
     queryKey: keys.search(words),
     queryFn: ({ signal }) =>
-      api.json<SearchHit[]>(`/api/search?limit=30&q=${encodeURIComponent(words)}`, { signal }),
+      api.json<SearchHit[]>(`/api/search?limit=100&q=${encodeURIComponent(words)}`, { signal }),
     enabled: words !== "",
     placeholderData: keepPreviousData,
   });

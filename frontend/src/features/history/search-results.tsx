@@ -1,5 +1,6 @@
-/** The results of a search, with the words that were found marked. */
-import { FileAudio, MessageSquare, Type } from "lucide-react";
+/** The results of a search, one group for each conversation, with the words that were found marked. */
+import { FileAudio, MessageSquare } from "lucide-react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
@@ -7,32 +8,56 @@ import type { SearchHit } from "@/shared/api/types";
 import { formatShortDate } from "@/shared/lib/formats";
 
 const KINDS = {
-  title: { icon: Type, text: "history.inTitle" },
   message: { icon: MessageSquare, text: "history.inMessage" },
   dictation: { icon: FileAudio, text: "history.inDictation" },
 } as const;
 
-export function SearchResults({
-  hits,
-  words,
-  onOpen,
-}: {
+/** So many places of one conversation are shown at first. */
+const FIRST_PLACES = 3;
+
+/** A conversation or dictation with the places in it that were found. */
+export interface ResultGroup {
+  key: string;
+  /** Its name, where that was found: it heads the group. */
+  name: SearchHit | null;
+  places: SearchHit[];
+  /** The newest of all. */
+  newest: SearchHit;
+}
+
+/** One group for each conversation, in the order of its newest place; the same words are shown once. */
+export function groupHits(hits: readonly SearchHit[]): ResultGroup[] {
+  const groups = new Map<string, ResultGroup>();
+  for (const hit of hits) {
+    const key = hit.dictation_id ?? hit.conversation_id ?? "";
+    const group = groups.get(key) ?? { key, name: null, places: [], newest: hit };
+    groups.set(key, group);
+    if (hit.kind === "title") group.name = hit;
+    else if (!group.places.some(({ snippet }) => snippet === hit.snippet)) group.places.push(hit);
+  }
+  return [...groups.values()];
+}
+
+interface ResultsProps {
   hits: readonly SearchHit[];
   words: string;
   onOpen: () => void;
-}) {
+}
+
+export function SearchResults({ hits, words, onOpen }: ResultsProps) {
   const { t } = useTranslation();
+  const groups = groupHits(hits);
   return (
     <>
       <p role="status" className={hits.length === 0 ? "px-3 py-6 text-center text-sm text-muted" : "sr-only"}>
-        {hits.length === 0 ? t("history.nothingFound", { words }) : `${t("history.results")}: ${hits.length}`}
+        {hits.length === 0
+          ? t("history.nothingFound", { words })
+          : `${t("history.results")}: ${groups.length}`}
       </p>
-      <ul aria-label={t("history.results")} className="space-y-1">
-        {hits.map((hit, place) => (
-          <li
-            key={`${hit.kind} ${hit.message_id ?? hit.dictation_id ?? hit.conversation_id} ${hit.final_n ?? place}`}
-          >
-            <Result hit={hit} onOpen={onOpen} />
+      <ul aria-label={t("history.results")} className="space-y-2">
+        {groups.map((group) => (
+          <li key={group.key}>
+            <Group group={group} onOpen={onOpen} />
           </li>
         ))}
       </ul>
@@ -40,29 +65,66 @@ export function SearchResults({
   );
 }
 
-function Result({ hit, onOpen }: { hit: SearchHit; onOpen: () => void }) {
+function Group({ group, onOpen }: { group: ResultGroup; onOpen: () => void }) {
   const { t, i18n } = useTranslation();
-  const { icon: Icon, text } = KINDS[hit.kind];
+  const [isWhole, setWhole] = useState(false);
+  const { name, newest } = group;
+  const { icon: Icon, text } = KINDS[newest.kind === "dictation" ? "dictation" : "message"];
+  const shown = isWhole ? group.places : group.places.slice(0, FIRST_PLACES);
+  const more = group.places.length - shown.length;
   return (
-    <Link href={getPath(hit)} onClick={onOpen} className="block rounded-lg px-3 py-2 hover:bg-raised">
-      <span className="flex items-center gap-1.5 text-xs text-muted">
-        <Icon size={13} aria-hidden className="shrink-0" />
-        <span className="truncate">{hit.kind === "title" ? t(text) : (hit.title ?? t(text))}</span>
-        <span className="ml-auto shrink-0">{formatShortDate(hit.created_at, i18n.language)}</span>
-      </span>
-      <span className="mt-0.5 line-clamp-2 text-sm">
-        {splitSnippet(hit.snippet, hit.matches).map((piece, place) =>
-          piece.isMatch ? (
-            <mark key={place} className="rounded bg-accent/25 text-ink">
-              {stripMarkdown(piece.text)}
-            </mark>
-          ) : (
-            stripMarkdown(piece.text)
-          ),
-        )}
-      </span>
-    </Link>
+    <section aria-label={newest.title ?? t(text)}>
+      <Link
+        href={getGroupPath(newest)}
+        onClick={onOpen}
+        className="flex min-h-9 items-center gap-1.5 rounded-lg px-3 text-sm font-medium hover:bg-raised"
+      >
+        <Icon size={14} aria-hidden className="shrink-0 text-muted" />
+        <span className="min-w-0 flex-1 truncate">
+          {name === null ? (newest.title ?? t(text)) : <Snippet hit={name} />}
+        </span>
+        <span className="shrink-0 text-xs font-normal text-muted">
+          {formatShortDate(newest.created_at, i18n.language)}
+        </span>
+      </Link>
+      {shown.length > 0 && (
+        <ul>
+          {shown.map((hit, place) => (
+            <li key={`${hit.message_id ?? ""} ${hit.final_n ?? place}`}>
+              <Link
+                href={getPath(hit)}
+                onClick={onOpen}
+                className="line-clamp-2 rounded-lg py-1 pl-8 pr-3 text-sm text-muted hover:bg-raised hover:text-ink"
+              >
+                <Snippet hit={hit} />
+              </Link>
+            </li>
+          ))}
+        </ul>
+      )}
+      {more > 0 && (
+        <button type="button" className="button-quiet ml-6 text-xs" onClick={() => setWhole(true)}>
+          {t("history.morePlaces", { count: more })}
+        </button>
+      )}
+    </section>
   );
+}
+
+function Snippet({ hit }: { hit: SearchHit }) {
+  return splitSnippet(hit.snippet, hit.matches).map((piece, place) =>
+    piece.isMatch ? (
+      <mark key={place} className="rounded bg-accent/25 text-ink">
+        {stripMarkdown(piece.text)}
+      </mark>
+    ) : (
+      stripMarkdown(piece.text)
+    ),
+  );
+}
+
+function getGroupPath(hit: SearchHit): string {
+  return hit.dictation_id === null ? `/c/${hit.conversation_id}` : `/dictations/${hit.dictation_id}`;
 }
 
 function getPath(hit: SearchHit): string {
