@@ -74,6 +74,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
             monkeypatch.delenv(name)
     folder = tmp_path_factory.getbasetemp() / f"data-{next(_folders)}"  # made when something is stored
     monkeypatch.setenv("PROMPTER_DATA_DIR", str(folder))
+    monkeypatch.setenv("PROMPTER_CHAT__TITLES", "false")  # fakes expect the requests of their tests alone
 
 
 _folders = count()
@@ -84,6 +85,7 @@ def no_system_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """No test calls a server elsewhere, and each HTTP client would read all certificates (25 ms of CPU)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
+        patch.setenv("PROMPTER_CHAT__TITLES", "false")  # for servers that serve several tests
         yield
 
 

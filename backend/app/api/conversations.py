@@ -109,9 +109,9 @@ async def get_conversation(
     conversation_id: str, caller: CallerDep, resources: ResourcesDep
 ) -> ConversationDetailOut:
     """Title, model, system prompt and options of a conversation."""
-    return make_detail(
-        await resources.conversations.get(caller.user_id, parse_conversation_id(conversation_id))
-    )
+    id_ = parse_conversation_id(conversation_id)
+    found = await resources.conversations.get(caller.user_id, id_)
+    return make_detail(found, is_title_pending=resources.answers.titles.is_pending(id_))
 
 
 @router.patch(
@@ -223,12 +223,13 @@ def _message_fields(message: Message) -> dict[str, Any]:
     }
 
 
-def make_detail(conversation: Conversation) -> ConversationDetailOut:
+def make_detail(conversation: Conversation, *, is_title_pending: bool = False) -> ConversationDetailOut:
     return ConversationDetailOut(
         **_summary_fields(conversation),
         system_prompt=conversation.system_prompt,
         settings=ChatOptions(**conversation.settings),
         active_leaf_id=conversation.active_leaf_id,
+        title_pending=is_title_pending,
     )
 
 

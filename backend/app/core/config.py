@@ -533,6 +533,7 @@ class ChatSettings(BaseModel):
         1_000_000, ge=1000, le=10_000_000, description="longest answer, reasoning included (characters)"
     )
     answers: int = Field(256, ge=1, le=100_000, description="concurrent answers in conversations")
+    titles: bool = Field(True, description="whether models name conversations, after their first answer")
     message_chars: int = Field(
         100_000, ge=1000, le=10_000_000, description="longest message of a user (characters)"
     )

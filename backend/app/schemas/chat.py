@@ -88,6 +88,9 @@ class ConversationDetailOut(ConversationOut):
     active_leaf_id: UUID | None = Field(
         description="id of the last message of the shown branch; null without messages"
     )
+    title_pending: bool = Field(
+        False, description="whether a model is being asked for a better title", examples=[False]
+    )
 
 
 class ConversationDeletedOut(BaseModel):

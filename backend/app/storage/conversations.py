@@ -124,6 +124,18 @@ async def change(
     return await get(session, user_id, conversation_id)
 
 
+async def replace_title(
+    session: AsyncSession, user_id: UUID, conversation_id: UUID, old: str, new: str
+) -> bool:
+    """Replace a title in place, unless it is no longer `old`; whether it was replaced."""
+    mine = (ConversationRow.id == conversation_id, ConversationRow.user_id == user_id)
+    changed = update(ConversationRow).where(*mine, ConversationRow.title == old).values(title=new)
+    if not await execute_and_count(session, changed):
+        return False
+    await search.index_title(session, user_id, conversation_id, new)
+    return True
+
+
 async def find_next_place(session: AsyncSession, user_id: UUID) -> datetime:
     """The place in the list of a conversation that changes now: before all others of its user."""
     places = select(func.max(ConversationRow.ordered_at)).where(ConversationRow.user_id == user_id)

@@ -7,6 +7,12 @@ TITLE_CHARS = 50
 _READ_CHARS = 20 * TITLE_CHARS
 """So much of a text is read: a long one costs no more than a short one."""
 
+MODEL_TITLE_CHARS = 80
+"""What a model gives is no title if it is longer."""
+_MODEL_TITLE_WORDS = 12
+_LABEL = re.compile(r"^(?:title|name|título|nombre)\s*:\s*", re.IGNORECASE)
+_QUOTES = " \"'“”‘’«»„"
+
 _BARE_LINE = re.compile(
     r"\s*(?:`{3,}[^`]*|~{3,}.*|[-*_=](?:\s*[-*_=]){2,}|\|?\s*:?-+:?\s*(?:\|\s*:?-*:?\s*)+)\s*$"
 )
@@ -31,6 +37,15 @@ def make_title(text: str) -> str:
     """Make a title from a first message: its first characters without Markdown; empty for a text without any."""
     read = text[:_READ_CHARS]
     return (strip_markdown(read) or " ".join(read.split()))[:TITLE_CHARS].rstrip()
+
+
+def read_title(answer: str) -> str | None:
+    """The title in a model's answer: plain, on one line, without quotes and full stop; None where there is none."""
+    first = next((line for line in map(strip_markdown, answer.splitlines()) if line), "")
+    title = _LABEL.sub("", first).strip(_QUOTES).rstrip(".").strip(_QUOTES)
+    title = "".join(character for character in title if character.isprintable())
+    is_title = any(map(str.isalnum, title)) and len(title) <= MODEL_TITLE_CHARS
+    return title if is_title and len(title.split()) <= _MODEL_TITLE_WORDS else None
 
 
 def _strip_line(line: str) -> str:

@@ -52,6 +52,11 @@ async def test_log_in_and_out(open_page: OpenPage, team_server: str) -> None:
 
     address = app.page.url
     await app.button("Log out").click()
+    await expect(app.page.get_by_role("dialog")).to_contain_text("text that you have not sent")
+    await app.button("Stay logged in").click()
+    await expect(app.composer).to_have_value("Ada has not sent this")
+    await app.button("Log out").click()
+    await app.button("Log out and delete it").click()
     await expect(app.page.get_by_role("heading", name="Log in to PROMPTer")).to_be_visible()
     assert "Ada" not in await app.page.evaluate("JSON.stringify([sessionStorage, localStorage])")
     await app.page.reload()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.utils.titles import TITLE_CHARS, make_title, strip_markdown
+from app.utils.titles import MODEL_TITLE_CHARS, TITLE_CHARS, make_title, read_title, strip_markdown
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,24 @@ def test_a_title_is_short_and_never_empty_where_there_is_a_text() -> None:
     assert len(make_title("word " * 100)) <= TITLE_CHARS
     assert make_title("---") == "---"
     assert make_title(" \n ") == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "title"),
+    [
+        ("Three days by the sea", "Three days by the sea"),
+        ('\n\n**Title: "Three days".**\nbecause it is', "Three days"),
+        ("Título: «Tres días junto al mar».", "Tres días junto al mar"),
+        ("# RAII in C++", "RAII in C++"),
+        ("海辺の三日間", "海辺の三日間"),
+        ("", None),
+        ("...", None),
+        ("I would call this conversation one that is about the sea, and about walking", None),
+        ("x" * (MODEL_TITLE_CHARS + 1), None),
+    ],
+)
+def test_what_a_model_gives_is_cleaned_or_refused(answer: str, title: str | None) -> None:
+    assert read_title(answer) == title
 
 
 @given(st.text(alphabet="ab *_`~[]()#>|-!\n", max_size=60))

@@ -144,7 +144,7 @@ class AssistantChat:
             raise ProviderNotReady(f"assistant {name!r} cannot be used: {self._assistant.problem}")
         if not is_installed():
             raise ProviderNotReady(f"assistant {name!r} needs {describe_missing()}")
-        model = await self._resolve_model()
+        model = await self.resolve_model()
         tools = await self._bind_tools(request, context)
         tools, brought = _join_tools(name, request.body, tools, model)
         self._tell_omitted(brought.omitted)
@@ -187,7 +187,7 @@ class AssistantChat:
             ),
         )
 
-    async def _resolve_model(self) -> ResolvedModel:
+    async def resolve_model(self) -> ResolvedModel:
         """The model that the assistant asks.
 
         Raises:

@@ -10,6 +10,7 @@ from app.services.chat.model_loop import AnswerDeps, AnswerIds, AnswerOptions, M
 from app.services.chat.outcome import STOPPED, EndReason, Outcome, make_end
 from app.services.chat.tools import ToolHost
 from app.services.chat.waiting import WaitReporter
+from app.services.llm.context import ResolvedModel
 from app.utils.deadline import PausableDeadline
 
 RETRY_S = 5.0
@@ -24,6 +25,8 @@ class AnswerRun:
         self.buffer = AnswerBuffer()
         self.finished = anyio.Event()
         """Set when nothing more will be stored."""
+        self.answered_by: ResolvedModel | None = None
+        """The model, once its answer is complete and stored."""
         self._deps = deps
         deadline = PausableDeadline(deps.settings.answer_s)
         self._scope = deadline.make_scope()
@@ -94,6 +97,8 @@ class AnswerRun:
             except StorageUnavailable as error:
                 self._close(Outcome.from_error(error))
                 await anyio.sleep(RETRY_S)
+        if is_stored and outcome.is_complete:
+            self.answered_by = self._model.model
         self._close(outcome if is_stored else Outcome.from_reason("deleted"))
 
     def _close(self, outcome: Outcome) -> None:

@@ -25,6 +25,7 @@ from app.services.chat.buffer import AnswerBuffer
 from app.services.chat.events import Cursor, Delivery, Failed
 from app.services.chat.model_loop import AnswerDeps, AnswerIds, AnswerOptions
 from app.services.chat.outcome import load_end
+from app.services.chat.titles import Titles
 from app.services.chat.waiting import WaitWatch
 from app.services.llm.models import ModelCatalog
 from app.storage import answers as answer_rows
@@ -61,7 +62,8 @@ class Answers:
         self._runs: dict[UUID, AnswerRun] = {}
         self._reserved = 0
         self.tasks = Supervisor("answers")
-        """The running answers."""
+        """The running answers, and the titles that are asked for after them."""
+        self.titles = Titles(settings.chat, database, catalog, self.tasks)
         self._closing = False
 
     @asynccontextmanager
@@ -81,6 +83,7 @@ class Answers:
     async def drain(self) -> None:
         """Start no more answers, and end every running one as interrupted. Takes at most `DRAIN_S`; repeatable."""
         self._closing = True
+        self.titles.close()
         runs = list(self._runs.values())
         for run in runs:
             run.end("shutdown")
@@ -291,6 +294,7 @@ class Answers:
 
     def end_deleted(self, conversation_id: UUID) -> None:
         """End the running answer of a conversation that has been deleted."""
+        self.titles.cancel(conversation_id)
         for run in self._runs.values():
             if run.ids.conversation_id == conversation_id:
                 run.end("deleted")
@@ -304,6 +308,7 @@ class Answers:
             question_id=question_id,
             message_id=answer.id,
         )
+        self.titles.give_way()
         run = AnswerRun(self._deps, ids, options)
         self._runs[answer.id] = run
         self.tasks.start_job(self._run, run)
@@ -315,6 +320,10 @@ class Answers:
             await run.run()
         finally:
             del self._runs[run.ids.message_id]
+        # Before any reader learns of the end: `title_pending` is true by then.
+        if run.answered_by is not None and not self._closing:
+            ids = run.ids
+            self.titles.start(ids.user_id, ids.conversation_id, run.answered_by, is_idle=not self._runs)
 
     @contextmanager
     def _reserve_slot(self) -> Iterator[None]:

@@ -98,6 +98,8 @@ class Conversations:
                 if message.conversation_id != conversation_id:
                     raise messages.unknown_message()
                 await messages.show_branch(session, user_id, show)
+            if "title" in changes:
+                self._answers.titles.keep(conversation_id)
             if changes:
                 return await conversations.change(session, user_id, conversation_id, **changes)
             return await conversations.get(session, user_id, conversation_id)

@@ -82,6 +82,11 @@ class ModelLoop:
         return self._choice.provider if self._choice else None
 
     @property
+    def model(self) -> ResolvedModel | None:
+        """The model that is asked; None before it is resolved."""
+        return self._choice
+
+    @property
     def metrics_label(self) -> str:
         """The provider's name in metrics; empty before the model is resolved."""
         return self._choice.metrics_label if self._choice else ""

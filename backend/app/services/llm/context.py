@@ -37,6 +37,19 @@ class ContextualModel(Protocol):
     def bind(self, context: RunContext) -> ChatProvider: ...
 
 
+@runtime_checkable
+class ModelAsker(Protocol):
+    """A `ChatProvider` that asks another model, as an assistant does."""
+
+    async def resolve_model(self) -> "ResolvedModel":
+        """The model that it asks.
+
+        Raises:
+            ProviderNotReady: there is none that can be asked.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
     """The model that a request means."""

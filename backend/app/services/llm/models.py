@@ -173,6 +173,14 @@ class ModelCatalog:
             return None
         return await self._connections.find_for(user_id, name)
 
+    async def find_kind(self, model: ResolvedModel) -> str:
+        """The kind of a model's provider, such as "mock" or "local"; what users connect counts as "cloud".
+
+        Raises:
+            UnknownProvider, ProviderNotReady
+        """
+        return "cloud" if model.is_connected else await self._providers.find_kind(model.provider)
+
     async def resolve(self, asked: str | None, user_id: UUID | None = None) -> ResolvedModel:
         """The model of an id or an alias; the default model for None.
 

@@ -75,6 +75,14 @@ class LlmProviders:
             else TextOnlyChat(name, cast("LlmProvider", provider))
         )
 
+    async def find_kind(self, name: str) -> str:
+        """The kind of a provider in a word, such as "mock" or "local".
+
+        Raises:
+            UnknownProvider, ProviderNotReady
+        """
+        return (await self._get(name)).type
+
     async def list_states(self) -> list[LlmProviderOut]:
         """All providers with their states, asked in parallel; none delays the list beyond 3 s."""
         found: dict[str, LlmProviderOut] = {}

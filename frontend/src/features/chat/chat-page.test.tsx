@@ -121,6 +121,17 @@ describe("ChatPage", () => {
     );
   });
 
+  it("shows the title that the model gives after its answer", async () => {
+    const server = new FakeConversations();
+    server.naming = { title: "A greeting", isOver: false };
+    const { user, field } = open(server);
+    await user.type(field(), "Say hello{Enter}");
+    const heading = screen.getByRole("heading", { level: 1 });
+    await waitFor(() => expect(heading).toHaveTextContent("Say hello"));
+    server.naming.isOver = true;
+    await waitFor(() => expect(heading).toHaveTextContent("A greeting"), { timeout: 3000 });
+  });
+
   it("sends nothing for Enter in an empty field, and a new line for Shift+Enter", async () => {
     const server = new FakeConversations();
     const { user, field } = open(server);

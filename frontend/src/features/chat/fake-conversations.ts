@@ -15,6 +15,8 @@ export class FakeConversations {
   /** The messages of the one conversation, oldest first. */
   readonly messages: Message[] = [];
   isStopped = false;
+  /** The title that a model is being asked for, and whether it has come. */
+  naming: { title: string; isOver: boolean } | null = null;
   #leaf: string | null = null;
   #exists = false;
   #refusal: ScriptedRefusal | null = null;
@@ -88,7 +90,14 @@ export class FakeConversations {
   }
 
   #conversation() {
-    return { id: "c", title: this.messages[0]?.content ?? "New Conversation", model: null };
+    const { title, isOver } = this.naming ?? { title: "", isOver: false };
+    const first = this.messages[0]?.content ?? "New Conversation";
+    return {
+      id: "c",
+      title: isOver ? title : first,
+      model: null,
+      title_pending: this.naming !== null && first !== "New Conversation" && !isOver,
+    };
   }
 
   #say(text: string, parent: string | null): Response {

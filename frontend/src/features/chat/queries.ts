@@ -1,5 +1,6 @@
 /** What the chat reads from the server about one conversation, and how the stored copies are kept current. */
 import { type QueryClient, useQuery } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
 
 import { type ApiClient, ApiError } from "@/shared/api/client";
 import { keys } from "@/shared/api/queries";
@@ -10,6 +11,8 @@ import { type Services, useServices } from "@/shared/services";
 const MAX_MESSAGES = 10_000;
 /** Enough for a long conversation over a slow connection. */
 const READ_TIMEOUT_MS = 120_000;
+/** How often a conversation is read again while a model is asked for its title. */
+const TITLE_PAUSE_MS = 1000;
 const NO_MESSAGES: readonly Message[] = [];
 
 const conversationPath = (id: string) => `/api/conversations/${encodeURIComponent(id)}`;
@@ -40,7 +43,9 @@ export function useStoredConversation(id: string | null, isLive: boolean): Store
     queryKey: keys.conversation(id ?? ""),
     queryFn: () => api.json<ConversationDetail>(conversationPath(id ?? "")),
     enabled: id !== null,
+    refetchInterval: ({ state }) => (state.data?.title_pending ? TITLE_PAUSE_MS : false),
   });
+  useRenamedList(conversation.data);
   const messages = useQuery({ ...messagesQuery(api, id ?? ""), enabled: id !== null });
   const error = conversation.error ?? messages.error;
   return {
@@ -49,6 +54,21 @@ export function useStoredConversation(id: string | null, isLive: boolean): Store
     status: getStatus(id, error, isLive || messages.data !== undefined),
     refetch: () => void Promise.all([conversation.refetch(), messages.refetch()]),
   };
+}
+
+/** A title that has come in the meantime is read by the list of conversations, too. */
+function useRenamedList(conversation: ConversationDetail | undefined): void {
+  const { queryClient, tabs } = useServices();
+  const pendingId = useRef<string | null>(null);
+  const id = conversation?.id ?? null;
+  const isPending = conversation?.title_pending ?? false;
+  useEffect(() => {
+    if (id !== null && pendingId.current === id && !isPending) {
+      void queryClient.invalidateQueries({ queryKey: keys.conversations });
+      tabs.announce(id);
+    }
+    pendingId.current = isPending ? id : null;
+  }, [queryClient, tabs, id, isPending]);
 }
 
 function getStatus(id: string | null, error: Error | null, isKnown: boolean): ConversationStatus {

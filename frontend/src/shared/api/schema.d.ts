@@ -1938,6 +1938,13 @@ export interface components {
              */
             title: string;
             /**
+             * Title Pending
+             * @description whether a model is being asked for a better title
+             * @default false
+             * @example false
+             */
+            title_pending: boolean;
+            /**
              * Updated At
              * Format: date-time
              * @description time of its last message or change
