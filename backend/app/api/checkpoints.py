@@ -76,7 +76,7 @@ async def begin_fetch(name: str, resources: ResourcesDep) -> FetchOut:
 )
 async def cancel_fetch(name: str, resources: ResourcesDep) -> FetchOut:
     """End the download. `POST` goes on with what came, and `DELETE` of the weights removes it."""
-    return _describe_fetch(resources.fetcher.cancel(name))
+    return _describe_fetch(await resources.fetcher.cancel(name))
 
 
 @router.delete(

@@ -372,8 +372,12 @@ def _fetch_wheel(
 
 
 def _list_beginnings(package: IndexPackage, part: Path) -> list[Path]:
-    """Return what earlier tries brought of a wheel."""
-    return list(part.glob(f"{package.name}.whl.*.part"))
+    """Return what earlier tries brought of a wheel: the whole wheel, or a part of it."""
+    return [
+        path
+        for path in (part / f"{package.name}.whl", *part.glob(f"{package.name}.whl.*.part"))
+        if path.is_file()
+    ]
 
 
 def _read(weights: KnownWeights, folder: Path) -> Checkpoint | GgufFile | None:

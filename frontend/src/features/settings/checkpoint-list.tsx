@@ -112,24 +112,26 @@ function CheckpointItem({ item, fetch, mayChange, isOtherFetched }: CheckpointIt
   const change = useChangeCheckpoint();
   const refusal = change.error instanceof ApiError ? REFUSALS[change.error.code] : undefined;
   return (
-    <li className="space-y-1 px-4 py-3 text-sm" aria-label={title}>
-      <div className="flex flex-wrap items-baseline gap-x-3 gap-y-1">
-        <span className="font-medium">{title}</span>
-        <span className="text-xs text-muted">{item.name}</span>
-        {isInUse && (
-          <span className="rounded-full bg-accent/15 px-2 py-0.5 text-xs text-accent">
-            {t("settings.inUse")}
-          </span>
-        )}
+    <li className="gap-4 px-4 py-3 text-sm sm:flex" aria-label={title}>
+      <div className="min-w-0 flex-1 space-y-1">
+        <div className="flex flex-wrap items-baseline gap-x-3 gap-y-1">
+          <span className="font-medium">{title}</span>
+          <span className="text-xs text-muted">{item.name}</span>
+          {isInUse && (
+            <span className="rounded-full bg-accent/15 px-2 py-0.5 text-xs text-accent">
+              {t("settings.inUse")}
+            </span>
+          )}
+        </div>
+        <Gives item={item} />
+        {fetch?.state === "fetching" && <Progress fetch={fetch} title={title} />}
+        <p role="status" className="empty:hidden">
+          {fetch?.state === "measuring" && t("checkpoints.measuring")}
+          {fetch?.state === "done" && item.here && !isInUse && t("checkpoints.isHere")}
+        </p>
+        {fetch?.state === "failed" && fetch.error && !item.here && <Failure error={fetch.error} />}
+        {change.error && <Notice text={t(refusal ?? "checkpoints.changeFailed")} />}
       </div>
-      <Gives item={item} />
-      {fetch?.state === "fetching" && <Progress fetch={fetch} title={title} />}
-      <p role="status" className="empty:hidden">
-        {fetch?.state === "measuring" && t("checkpoints.measuring")}
-        {fetch?.state === "done" && item.here && !isInUse && t("checkpoints.isHere")}
-      </p>
-      {fetch?.state === "failed" && fetch.error && !item.here && <Failure error={fetch.error} />}
-      {change.error && <Notice text={t(refusal ?? "checkpoints.changeFailed")} />}
       <Actions
         item={item}
         title={title}
@@ -288,7 +290,7 @@ function Actions({ item, title, isFetched, isInUse, mayChange, isBlocked, change
   const percent = percentOf(item.partial_bytes, item.download_bytes);
   if (asksRemoval)
     return (
-      <div className="flex flex-wrap items-center gap-2 pt-1">
+      <div className="flex flex-wrap items-center gap-2 self-start pt-2 sm:max-w-56 sm:justify-end sm:pt-0">
         {t("checkpoints.removeAsk", {
           size: formatBytes(item.here ? item.size_bytes : item.partial_bytes, i18n.language),
         })}
@@ -299,7 +301,7 @@ function Actions({ item, title, isFetched, isInUse, mayChange, isBlocked, change
   const canFetch = !item.here && mayChange && !isFetched && item.can_run && item.download_bytes > 0;
   const canRemove = mayChange && !isFetched && (item.here ? item.removable : item.partial_bytes > 0);
   return (
-    <div className="flex flex-wrap gap-2 pt-1 empty:hidden">
+    <div className="flex flex-wrap gap-2 self-start pt-2 empty:hidden sm:max-w-56 sm:justify-end sm:pt-0">
       {isFetched && mayChange && button(t("checkpoints.cancel"), () => change("cancel"))}
       {canFetch &&
         button(
