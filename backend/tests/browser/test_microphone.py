@@ -127,3 +127,45 @@ async def test_the_first_press_without_a_server_says_that(open_page: OpenPage, w
         line.down = False
         await app.button("Try again").click()
         await app.in_state("listening")
+
+
+async def test_after_a_held_key_the_caret_is_in_the_field(open_page: OpenPage) -> None:
+    """The focus was on the page: click on an answer, hold the key, speak, let go, Enter."""
+    app = await open_page(says=ENGLISH)
+    await app.ask("First of all")
+    await app.has_answered()
+    await app.answers.click()
+    await expect(app.composer).not_to_be_focused()
+    await app.page.keyboard.down("Space")
+    await expect(app.page.get_by_test_id("heard")).to_have_text(said(ENGLISH))
+    await app.page.keyboard.up("Space")
+    await app.in_state("idle")
+    await app.page.keyboard.press("Enter")
+    await expect(app.mine.last).to_contain_text(said(ENGLISH))
+
+
+async def test_a_finger_on_the_microphone_records_at_once(open_page: OpenPage) -> None:
+    """Held, it ends on lifting, and the words are whole; after a short touch it listens on until the next."""
+    viewport = {"width": 360, "height": 740}
+    app = await open_page(says=ENGLISH, has_touch=True, is_mobile=True, viewport=viewport)
+    box = await app.button("Dictate").bounding_box()
+    assert box is not None
+    point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    finger = await app.page.context.new_cdp_session(app.page)
+
+    async def touch(*kinds: str) -> None:
+        for kind in kinds:
+            points = [point] if kind == "touchStart" else []
+            await finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    await touch("touchStart")
+    await app.in_state("listening")
+    await expect(app.page.get_by_test_id("heard")).to_have_text(said(ENGLISH))
+    await touch("touchEnd")
+    await app.in_state("idle")
+    await expect(app.composer).to_have_value(said(ENGLISH))
+
+    await touch("touchStart", "touchEnd")
+    await app.in_state("listening")
+    await touch("touchStart", "touchEnd")
+    await app.in_state("idle")

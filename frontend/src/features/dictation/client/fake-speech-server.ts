@@ -80,6 +80,7 @@ export class FakeSpeechServer {
       case "flush":
         return this.emit({ type: "flushed", id: message["id"] });
       case "ping":
+        if (socket.dictation === null) return; // its engine loads
         return this.emit({ type: "pong", id: null });
       case "stop":
         if (socket.dictation !== null) socket.dictation.isStopping = true;

@@ -22,14 +22,17 @@ import { isRecording } from "../dictation-state";
 import type { HandsFree } from "../hands-free/hands-free";
 import { CountdownRing } from "./countdown-ring";
 import { LevelMeter } from "./level-meter";
+import { useMicrophonePress } from "./push-to-talk";
 import { useHandsFreeState } from "./use-hands-free";
 
 interface Props {
   dictation: Dictation;
   handsFree: HandsFree;
+  /** Called when the microphone was pressed with the mouse, to focus the field. */
+  onMouse: () => void;
 }
 
-export function DictationControls({ dictation, handsFree }: Props) {
+export function DictationControls({ dictation, handsFree, onMouse }: Props) {
   const { t } = useTranslation();
   const { state } = useDictationView(dictation);
   const model = useComposerModel(dictation);
@@ -39,7 +42,7 @@ export function DictationControls({ dictation, handsFree }: Props) {
   const isMuted = "isMuted" in state && state.isMuted;
   return (
     <div role="group" aria-label={t("dictation.region")} className="flex min-w-0 items-center gap-1">
-      <MicrophoneButton dictation={dictation} handsFree={handsFree} />
+      <MicrophoneButton dictation={dictation} handsFree={handsFree} onMouse={onMouse} />
       {isOn && (
         <>
           <LevelMeter source={dictation} className="mx-1 h-1.5 w-12 sm:w-20" />
@@ -81,8 +84,9 @@ export function DictationControls({ dictation, handsFree }: Props) {
   );
 }
 
-function MicrophoneButton({ dictation, handsFree }: Props) {
+function MicrophoneButton({ dictation, handsFree, onMouse }: Props) {
   const { t } = useTranslation();
+  const press = useMicrophonePress(dictation, onMouse);
   const { state } = useDictationView(dictation);
   const isOn = isRecording(state);
   const label = t(isOn ? "dictation.stop" : "dictation.start");
@@ -93,12 +97,12 @@ function MicrophoneButton({ dictation, handsFree }: Props) {
   return (
     <button
       type="button"
-      className={`relative grid h-10 w-10 shrink-0 place-items-center rounded-full transition ${look}`}
+      className={`relative touch-none select-none [-webkit-touch-callout:none] grid h-10 w-10 shrink-0 place-items-center rounded-full transition ${look}`}
       aria-label={label}
       aria-pressed={isOn}
       title={label}
       data-state={state.kind}
-      onClick={dictation.toggle}
+      {...press}
     >
       {isBusy && (
         <LoaderCircle size={40} strokeWidth={1} className="absolute animate-spin text-accent" aria-hidden />

@@ -1,10 +1,10 @@
-/** Push to talk: a key is held to speak, and Escape cancels the dictation. */
-import { useEffect } from "react";
+/** Push to talk: a key or the microphone's button is held to speak, and Escape cancels the dictation. */
+import { type MouseEvent, type PointerEvent, useEffect, useRef } from "react";
 
 import { useSettings } from "@/shared/services";
 
 import type { Dictation } from "../dictation";
-import { isBusy, isRecording } from "../dictation-state";
+import { type DictationState, isBusy, isRecording } from "../dictation-state";
 
 const TEXT_FIELDS =
   "input:not([type=checkbox],[type=radio],[type=button],[type=range]), textarea, select, [contenteditable=true]";
@@ -35,14 +35,17 @@ function isWritingKey(code: string): boolean {
   );
 }
 
-export function useDictationKeys(dictation: Dictation): void {
+/** @param onReleased called when the key has been held to speak; the same function for every render */
+export function useDictationKeys(dictation: Dictation, onReleased: () => void): void {
   const [{ pushToTalkKey }] = useSettings();
   useEffect(() => {
     /** `done`: still held after Escape or in another window; its repeats must not write spaces. */
     let key: "up" | "talking" | "done" = "up";
     const release = (to: "up" | "done"): void => {
-      if (key === "talking") void dictation.stop();
+      const hasTalked = key === "talking";
+      if (hasTalked) void dictation.stop();
       if (key !== "up") key = to;
+      if (hasTalked && to === "up") onReleased();
     };
     const handleKeyDown = (event: KeyboardEvent): void => {
       if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]") !== null)
@@ -76,5 +79,62 @@ export function useDictationKeys(dictation: Dictation): void {
       removeEventListener("blur", handleBlur);
       handleBlur();
     };
-  }, [dictation, pushToTalkKey]);
+  }, [dictation, onReleased, pushToTalkKey]);
+}
+
+/** A button that is held for this long is held to speak: lifting ends it. After less it listens on. */
+export const HOLD_MS = 500;
+/** A click that comes this soon after a press was lifted is a part of that press. */
+const CLICK_AFTER_MS = 500;
+
+interface MicrophonePress {
+  onPointerDown: (event: PointerEvent<HTMLElement>) => void;
+  onPointerUp: (event: PointerEvent<HTMLElement>) => void;
+  onPointerCancel: () => void;
+  onMouseDown: (event: MouseEvent) => void;
+  onClick: (event: MouseEvent) => void;
+  onContextMenu: (event: MouseEvent) => void;
+}
+
+/**
+ * The handlers of a button that starts as soon as it is touched. Keys and screen readers click it.
+ *
+ * @param onMouse called after a press of the mouse
+ */
+export function useMicrophonePress(dictation: Dictation, onMouse: () => void): MicrophonePress {
+  const press = useRef<{ atMs: number; wasOn: boolean } | null>(null);
+  const liftedAtMs = useRef(-Infinity);
+  return {
+    onPointerDown: (event) => {
+      if (!event.isPrimary || event.button !== 0) return;
+      event.currentTarget.setPointerCapture(event.pointerId);
+      press.current = { atMs: event.timeStamp, wasOn: isRecording(dictation.get().state) };
+      dictation.start(); // without effect where it is on
+    },
+    onPointerUp: ({ timeStamp, pointerType }) => {
+      if (press.current === null) return;
+      const { atMs, wasOn } = press.current;
+      press.current = null;
+      liftedAtMs.current = timeStamp;
+      const isHeld = timeStamp - atMs >= HOLD_MS && hasSound(dictation.get().state);
+      if (wasOn || isHeld) void dictation.stop();
+      if (pointerType === "mouse") onMouse(); // on a phone the keyboard would come up
+    },
+    // The system took the finger, for a question of the browser or a gesture of its own: it listens on.
+    onPointerCancel: () => (press.current = null),
+    onMouseDown: (event) => event.preventDefault(), // the focus stays where it is
+    onClick: ({ timeStamp, detail }) => {
+      if (detail > 0 && timeStamp - liftedAtMs.current < CLICK_AFTER_MS) return;
+      dictation.toggle();
+    },
+    onContextMenu: (event) => event.preventDefault(), // a long touch
+  };
+}
+
+/**
+ * Whether what was said since the button was pressed is recorded. If not, the browser asks its user, or
+ * wants the finger lifted first: the dictation goes on.
+ */
+function hasSound(state: DictationState): boolean {
+  return "sound" in state && (state.sound === "live" || state.sound === "recovered");
 }

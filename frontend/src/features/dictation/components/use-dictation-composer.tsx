@@ -65,7 +65,8 @@ export function useDictationComposer(conversationId: string | null): DictationCo
     isAutomatic.current = false;
   }, []);
   const handsFree = useHandsFree(dictation, send); // before the keys: it has its own Escape
-  useDictationKeys(dictation);
+  const focus = useCallback(() => field.current?.focus(), []);
+  useDictationKeys(dictation, focus); // what was said stands in the field: Enter sends it
   const isReading = useReadingState(handsFree) === "reading";
   useWakeLock(isRecording(state) || isReading);
   useEffect(() => () => void dictation.stop(), [dictation]); // stop the microphone when its UI unmounts
@@ -91,13 +92,13 @@ export function useDictationComposer(conversationId: string | null): DictationCo
         drafts.restore(taken, unsent);
         taken = null;
       },
-      focus: () => field.current?.focus(),
+      focus,
       isAutomatic: () => isAutomatic.current,
       moveToNew: () => drafts.moveShown(null),
     };
     // A send keeps the draft that it began with: another conversation has another one.
     // eslint-disable-next-line react-hooks/exhaustive-deps -- see the comment above
-  }, [dictation, drafts, handsFree, reset, isEmpty, conversationId]);
+  }, [dictation, drafts, handsFree, reset, focus, isEmpty, conversationId]);
   return {
     draft,
     field: (
@@ -112,10 +113,10 @@ export function useDictationComposer(conversationId: string | null): DictationCo
         />
       </div>
     ),
-    microphone: <DictationControls dictation={dictation} handsFree={handsFree} />,
+    microphone: <DictationControls dictation={dictation} handsFree={handsFree} onMouse={focus} />,
     below: (
       <>
-        <MarkedPlaces dictation={dictation} onGo={draft.focus} />
+        <MarkedPlaces dictation={dictation} onGo={focus} />
         <HandsFreeStatus handsFree={handsFree} />
         {elsewhere !== null && <DictationElsewhere conversation={elsewhere} />}
         <DictationStatus dictation={dictation} />
