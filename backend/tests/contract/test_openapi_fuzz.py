@@ -18,6 +18,8 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as openapi
 
 from app.core.config import LlmProfile, LlmSettings, Settings
+from app.providers.registry import Registrations
+from app.providers.upstream.addresses import Address
 from tests.fakes.chat_upstream import run_in_background
 from tests.support.server import run_server
 
@@ -48,8 +50,14 @@ def url() -> Iterator[str]:
         }
         aliases = {"*": "echo"}
         llm = LlmSettings(discover=False, profiles=profiles, model_aliases=aliases, connect_timeout_s=0.5)
-        with run_server(Settings(_env_file=None, llm=llm, stt={"provider": "cloud_stub"})) as server:
+        made = Settings(_env_file=None, llm=llm, stt={"provider": "cloud_stub"})
+        with run_server(made, registrations=Registrations(resolver=resolve_nowhere)) as server:
             yield server.url
+
+
+async def resolve_nowhere(host: str, port: int) -> list[Address]:
+    """No made-up connection reaches a vendor."""
+    raise OSError(f"no name is known here, {len(host)} characters, port {port}")
 
 
 @pytest.fixture(scope="module")

@@ -151,7 +151,7 @@ class ModelConnections:
             Forbidden: this user has as many connections as one may have.
             StorageUnavailable
         """
-        profile = self._make_profile("the server", draft)
+        profile = self._make_profile(VENDORS[draft.vendor].title, draft)
         assert profile.endpoint is not None
         now, id_ = utc_now(), new_id()
         stored = StoredConnection(
@@ -206,7 +206,7 @@ class ModelConnections:
         if changes.base_url is not None:
             after = self._move(after, changes)
         if changes.api_key is not None:
-            self._make_profile("the server", _to_draft(after, changes.api_key))
+            self._make_profile(VENDORS["other"].title, _to_draft(after, changes.api_key))
             sealed = await self._seal(after, changes.api_key)
             after = replace(after, sealed_key=sealed, key_hint=_hint_at(changes.api_key))
         async with self._database.write() as session:
@@ -253,7 +253,7 @@ class ModelConnections:
         """
         if not self._settings.llm.connections:
             raise Forbidden(_NOBODY)
-        return await self._try(self._make_profile("the server", draft))
+        return await self._try(self._make_profile(VENDORS[draft.vendor].title, draft))
 
     async def try_stored(self, caller: Caller, connection_id: UUID) -> ConnectionTrial:
         """Try a connection with its stored key.
@@ -341,7 +341,7 @@ class ModelConnections:
         """The connection at its new address."""
         assert changes.base_url is not None
         draft = replace(_to_draft(stored, ""), vendor="other", base_url=changes.base_url)
-        profile = self._make_profile("the server", draft)
+        profile = self._make_profile(VENDORS[draft.vendor].title, draft)
         assert profile.endpoint is not None
         moved = replace(stored, base_url=profile.endpoint.base.url, vendor=profile.vendor.name)
         keeps_key = make_key_context(moved) == make_key_context(stored)

@@ -190,8 +190,9 @@ class ModelCatalog:
             StorageUnavailable: the user's connections cannot be read.
         """
         if not asked:
-            connected = await self.find_default_connection(user_id)
-            return connected or await self._default_of(await self._providers.find_default())
+            name = await self._providers.find_default()
+            connected = await self._connection_in_place_of(name, user_id)
+            return connected or await self._default_of(name)
         target = self._aliases.get(asked)
         if target is None or asked == "*":
             if (model := await self._find(asked, user_id)) is not None:
@@ -214,21 +215,24 @@ class ModelCatalog:
         Raises:
             StorageUnavailable: the user's connections cannot be read.
         """
-        if not await self._needs_connection():
+        return await self._connection_in_place_of(await self._providers.find_default(), user_id)
+
+    async def _connection_in_place_of(self, name: str, user_id: UUID | None) -> ResolvedModel | None:
+        """The connected model that answers where the server's default is this one; None where that answers itself."""
+        if not self._is_last_resort(name):
             return None
         connected = await self._list_connected(user_id)
         return await self._default_of_connection(connected[0]) if connected else None
 
-    async def _needs_connection(self) -> bool:
+    def _is_last_resort(self, name: str) -> bool:
         """Whether the server has no model of its own for requests that name none."""
-        return (
-            not self._settings.llm.provider
-            and self._connections is not None
-            and await self._providers.find_default() == FALLBACK
-        )
+        return name == FALLBACK and not self._settings.llm.provider
 
     async def _choose_default(self, connected: Sequence[ConnectedModel]) -> ConnectedModel | None:
-        return connected[0] if connected and await self._needs_connection() else None
+        """The connection that answers requests that name no model; None where the server's own provider does."""
+        if not connected or not self._is_last_resort(await self._providers.find_default()):
+            return None
+        return connected[0]
 
     async def _list_connected_or_none(self, user_id: UUID | None) -> Sequence[ConnectedModel]:
         """For lists, which the database must not keep from naming all others; it has logged why."""
