@@ -419,6 +419,25 @@ async def test_a_final_that_is_awaited_is_told_until_it_has_come() -> None:
             assert list_states(rest) == [(None, 0)]
 
 
+async def test_who_waits_for_a_core_is_told_its_place() -> None:
+    gate = Gate()
+    engine = FakeEngine(Script(gates={"finish": gate}))
+    with serve_engine(engine, scheduler={"cores": 1}) as busy:
+        async with connect_speech_client(busy.url) as first, connect_speech_client(busy.url) as second:
+            for client in (first, second):
+                await client.start(endpointing="command", events=["status", "speech_stopped"])
+            await say(first, make_sentence())
+            await first.until("speech_stopped")
+            await asyncio.to_thread(gate.reached.wait, 20)
+            await say(second, make_sentence())
+            while (event := await second.event()).get("state") != "queued":
+                pass
+            assert event["place"] == 1
+            gate.open()
+            assert list_states(await second.until("final"))[-1:] in ([], [("decoding", 0)])
+            assert list_states(await second.until("status"))[-1] == (None, 0)
+
+
 async def test_a_backlog_that_drains_is_told_in_seconds_that_go_down() -> None:
     """Half a minute of speech at once, to an engine that takes 60 ms for a piece of it."""
     with serve_engine(FakeEngine(Script(delays_s={"accept": 0.06}))) as slow:

@@ -206,10 +206,10 @@ class SchedulingPolicy:
             yield from tickets
 
     def find_place(self, session: int) -> int | None:
-        """The place of the session's final among those that wait, 1 is next; None where none waits."""
-        finals = [each for each in self.waiting() if each.queue is Priority.FINAL]
-        finals.sort(key=lambda each: (self._is_unhurried(each), each.round, each.waiting_since))
-        sessions = list(dict.fromkeys(each.job.session for each in finals))
+        """The session's place among those whose finals, or audio for them, wait; 1 is next. None where none waits."""
+        jobs = [each for each in self.waiting() if each.priority not in SHEDDABLE]
+        jobs.sort(key=lambda each: (self._is_unhurried(each), each.queue, each.round, each.waiting_since))
+        sessions = list(dict.fromkeys(each.job.session for each in jobs))
         return sessions.index(session) + 1 if session in sessions else None
 
     @property

@@ -147,7 +147,7 @@ class Scheduler:
         self._notify()
 
     def find_place(self, session: int) -> int | None:
-        """The place of the session's final among those that wait, 1 is next; None where none waits."""
+        """The session's place among those whose finals, or audio for them, wait; 1 is next. None where none waits."""
         return self._policy.find_place(session)
 
     @property
