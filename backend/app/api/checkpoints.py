@@ -47,11 +47,12 @@ async def list_checkpoints(caller: CallerDep, resources: ResourcesDep) -> Checkp
     settings = resources.settings
     offers = await list_offers(settings, resources.stt)
     latest = resources.fetcher.latest
+    may_change = caller.role == "admin" and caller.via != "key"
     return CheckpointList(
         items=[_describe(offer) for offer in offers],
         free_bytes=await run_sync(find_free_bytes, settings.models_dir),
-        may_change=caller.role == "admin" and caller.via != "key",
-        fetch=_describe_fetch(latest) if latest else None,
+        may_change=may_change,
+        fetch=_describe_fetch(latest, in_words=may_change) if latest else None,
     )
 
 
@@ -122,7 +123,8 @@ def _describe(offer: Offer) -> CheckpointOut:
     )
 
 
-def _describe_fetch(fetch: Fetch) -> FetchOut:
+def _describe_fetch(fetch: Fetch, *, in_words: bool = True) -> FetchOut:
+    """`in_words`: with the message of an error, which names folders and addresses of the server."""
     error = fetch.error
     return FetchOut(
         name=fetch.weights.name,
@@ -133,7 +135,7 @@ def _describe_fetch(fetch: Fetch) -> FetchOut:
         error=FetchErrorOut.model_validate(
             {
                 "code": error.code,
-                "message": str(error),
+                "message": str(error) if in_words else "",
                 "need_bytes": error.need_bytes,
                 "free_bytes": error.free_bytes,
             }

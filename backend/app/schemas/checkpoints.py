@@ -60,7 +60,9 @@ class FetchErrorOut(BaseModel):
         "fetched_elsewhere",
         "fetch_failed",
     ] = Field(description="stable; see the table of downloads")
-    message: str = Field(description="what was wrong and how to go on, in English")
+    message: str = Field(
+        description="what was wrong and how to go on, in English; empty for who may not change anything"
+    )
     need_bytes: int | None = Field(description="with `disk_full`: free space that is needed, where known")
     free_bytes: int | None = Field(description="with `disk_full`: free space that there was, where known")
 

